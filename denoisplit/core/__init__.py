@@ -1,0 +1,1 @@
+"""The core: registries, spec, network, images, training, inference, assessment, storage."""

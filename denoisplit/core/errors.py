@@ -1,0 +1,72 @@
+"""Every deliberate error, with one base class.
+
+A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one class per person who has to act.
+"""
+
+from collections.abc import Sequence
+
+
+class DenoisplitError(Exception):
+    """Base of all deliberate errors; the command line prints it as one line and exits with code 2."""
+
+
+class SpecError(DenoisplitError):
+    """The writer of a spec has to act. Carries every problem found, one line each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class PluginError(DenoisplitError):
+    """A plugin author, or whoever installed the plugin, has to act."""
+
+
+class UnknownComponentError(PluginError):
+    """No installed package offers a component of this kind and name."""
+
+
+class DuplicateNameError(PluginError):
+    """Two packages offer the same kind and name."""
+
+
+class BrokenPluginError(PluginError):
+    """A plugin was found but cannot be imported or does not obey the plugin contract."""
+
+
+class ImageError(DenoisplitError):
+    """The owner of the images has to act: missing, truncated, constant, non-finite or wrongly shaped."""
+
+
+class ChannelCountError(DenoisplitError):
+    """The number of channels of an image, a model or a noise model do not fit each other."""
+
+
+class NoiseModelError(DenoisplitError):
+    """A noise model cannot be fitted or loaded from what it was given."""
+
+
+class CalibrationError(DenoisplitError):
+    """The calibration set does not allow a calibration."""
+
+
+class RunError(DenoisplitError):
+    """A run folder is missing, incomplete, or already taken."""
+
+
+class NonFiniteLossError(DenoisplitError):
+    """A term of the loss became NaN or infinite; training stops and nothing is replaced silently.
+
+    Attributes:
+        step: training step at which it happened.
+        term: name of the term (``distortion``, ``rate``, ``total``).
+        level: hierarchy level (0 = finest), or None when the term has no level.
+    """
+
+    def __init__(self, step: int, term: str, level: int | None = None) -> None:
+        self.step, self.term, self.level = step, term, level
+        where = term if level is None else f"{term} of level {level}"
+        super().__init__(
+            f"training step {step}: {where} is not finite. Lower training.learning_rate, lengthen "
+            f"training.kl_warmup_steps, or look for saturated or corrupt images in the training data."
+        )

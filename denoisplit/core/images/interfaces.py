@@ -1,0 +1,99 @@
+"""Images and data sets as the rest of the project sees them, and the bases of the two component kinds behind them."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+AnyArray = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
+
+
+@attrs.frozen
+class PixelSize:
+    """Physical size of one pixel along each spatial axis.
+
+    Attributes:
+        size: one number per spatial axis, in the order of the image's axes ((z) y x).
+        unit: for example ``µm``.
+    """
+
+    size: tuple[float, ...]
+    unit: str = "µm"
+
+
+@attrs.frozen(kw_only=True)
+class Image:
+    """Pixels with the names of their axes.
+
+    Attributes:
+        data: numpy array or memory map.
+        axes: one lower-case letter per axis of ``data``, from ``stczyx``.
+        channel_names: one name per channel when ``c`` is an axis, else at most one.
+        pixel_size: physical pixel size, None when unknown.
+        source: where it came from, for messages.
+    """
+
+    data: AnyArray = attrs.field(eq=False, repr=False)
+    axes: str
+    channel_names: tuple[str, ...] = ()
+    pixel_size: PixelSize | None = None
+    source: str = "array"
+
+
+class ImageFormat(ABC):
+    """A file format.
+
+    Constructor: ``__init__(self, options)``. Attribute ``suffixes``: lower-case file endings, longest first.
+    """
+
+    suffixes: tuple[str, ...]
+
+    @abstractmethod
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Read an image; ``axes`` overrides what the file says.
+
+        Raises:
+            ImageError: missing, truncated or unreadable file, or axes that do not fit.
+        """
+
+    @abstractmethod
+    def write(self, path: Path, image: Image) -> None:
+        """Write pixels, axes, pixel size and channel names; the file appears whole or not at all."""
+
+
+@attrs.frozen(kw_only=True)
+class Field:
+    """One field of view of a data set.
+
+    Attributes:
+        name: unique within its data set.
+        observed: noisy target channels [c (z) y x], counts.
+        clean: clean target channels of the same shape, if known.
+        repeats: further exposures of the same field [r c (z) y x], if any.
+        pixel_size: physical pixel size, if known.
+    """
+
+    name: str
+    observed: FloatArray = attrs.field(eq=False, repr=False)
+    clean: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+    repeats: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+    pixel_size: PixelSize | None = None
+
+
+class Dataset(ABC):
+    """A folder layout, or a generator of images.
+
+    Constructor: ``__init__(self, options, *, channels: tuple[str, ...])`` with the channel names of the spec.
+    """
+
+    @abstractmethod
+    def fields(self) -> tuple[Field, ...]:
+        """All fields, in a fixed order; reading the same data set twice gives the same fields.
+
+        Raises:
+            ImageError: no field, an unreadable file, or another number of channels than named.
+        """

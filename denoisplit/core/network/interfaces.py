@@ -1,0 +1,242 @@
+"""The abstract bases of the network's components. Everything a plugin author needs is on this page.
+
+A component is a final class with a nested frozen attrs class ``Options`` (one validator and one unit per field) and a
+constructor ``__init__(self, options, *, <what the composer knows>)``. Axes: b batch, c channel, (z) y x space.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from denoisplit.core.network.latent import Level
+from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.network.units import IntensityStats
+
+Features = tuple[Tensor, ...]
+"""Deterministic features, one tensor [b f (z) y x] per level, level 0 (finest) first."""
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@attrs.frozen
+class FeatureShape:
+    """What a decoder must know of the features of one level.
+
+    Attributes:
+        channels: number of feature channels.
+        stride: pixels of the mixed image per feature position, one number per spatial axis.
+    """
+
+    channels: int
+    stride: tuple[int, ...]
+
+
+@attrs.frozen
+class Decoded:
+    """What a decoder returns.
+
+    Attributes:
+        output: [b maps (z) y x] in normalised units; the first c maps are the signal of the c channels.
+        levels: one record per level, finest first; empty for a decoder without latents.
+    """
+
+    output: Tensor
+    levels: tuple[Level, ...]
+
+
+class Encoder(nn.Module, ABC):
+    """Bottom-up path: mixed image to features per level.
+
+    Constructor: ``__init__(self, options, *, spatial_rank: int, in_channels: int)``.
+    """
+
+    @property
+    @abstractmethod
+    def feature_shapes(self) -> tuple[FeatureShape, ...]:
+        """Channels and total stride of every level, finest first."""
+
+    @abstractmethod
+    def forward(self, mixed: Tensor) -> Features:
+        """Features of a normalised mixed image [b i (z) y x] whose sides are multiples of the coarsest stride."""
+
+
+class Decoder(nn.Module, ABC):
+    """Top-down path: features and latent noise to the target channels.
+
+    Constructor: ``__init__(self, options, *, feature_shapes: tuple[FeatureShape, ...], out_maps: int,
+    patch: tuple[int, ...])`` where ``patch`` is the training patch in pixels. Pure: the same features and the same
+    noise give the same output in evaluation mode.
+    """
+
+    @abstractmethod
+    def forward(self, features: Features, noise: NoiseSource) -> Decoded:
+        """Decode with posterior and prior of every level (training)."""
+
+    @abstractmethod
+    def sample(self, features: Features, noise: NoiseSource) -> Tensor:
+        """Output maps only (prediction); whatever only the rate needs is not evaluated."""
+
+    @abstractmethod
+    def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
+        """Output maps drawn from the prior for an image of ``shape`` (multiples of the coarsest stride)."""
+
+
+@attrs.frozen
+class NoisePairs:
+    """Clean signal and noisy observation of the same pixels, for fitting a noise model.
+
+    Attributes:
+        signal: 1-D, detector counts.
+        observation: 1-D of the same length, detector counts.
+        origin: how the pairs were obtained, for messages (``clean reference``, ``repeats``, ``bootstrap``).
+    """
+
+    signal: FloatArray
+    observation: FloatArray
+    origin: str = "pairs"
+
+
+@attrs.frozen
+class FitReport:
+    """How well a noise model fits one channel.
+
+    Attributes:
+        channel: index of the channel.
+        pairs: number of pairs used.
+        nll: mean negative log-likelihood, nats per pixel.
+        calibration_error: largest distance of the probability integral transform from uniform, 0 to 1.
+        warnings: what the user should know, one sentence each.
+    """
+
+    channel: int
+    pairs: int
+    nll: float
+    calibration_error: float
+    warnings: tuple[str, ...] = ()
+
+
+class NoiseModel(nn.Module, ABC):
+    """Likelihood of noisy counts given clean counts, for all target channels at once.
+
+    Constructor: ``__init__(self, options, *, statistics: IntensityStats)``. Works in detector counts. ``extra`` holds
+    ``extra_maps`` raw network maps per channel [b c*extra_maps (z) y x] (dimensionless) for models whose parameters are
+    predicted; models with ``extra_maps == 0`` get None.
+    """
+
+    extra_maps: int = 0
+
+    @abstractmethod
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Log-density of noisy counts [b c (z) y x] given clean counts; same shape, nats per pixel, always finite."""
+
+    @abstractmethod
+    def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
+        """Noisy counts drawn for clean counts [b c (z) y x]."""
+
+    @abstractmethod
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Variance of the observation at clean counts [b c (z) y x], counts squared."""
+
+    @property
+    @abstractmethod
+    def needs_fit(self) -> bool:
+        """Whether ``fit`` has to be called before ``log_prob`` (False for loaded or predicted parameters)."""
+
+    @abstractmethod
+    def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
+        """Fit to pairs, one entry per channel; deterministic given ``seed``.
+
+        Raises:
+            NoiseModelError: the pairs cannot be right (swapped, constant, too narrow); the message says what to do.
+        """
+
+
+@attrs.frozen
+class Rate:
+    """What a KL scheme returns, in nats per image pixel (or the unit the scheme declares).
+
+    Attributes:
+        total: scalar.
+        per_level: [levels], finest first; sums to ``total``.
+    """
+
+    total: Tensor
+    per_level: Tensor
+
+
+class KLScheme(nn.Module, ABC):
+    """How the KL divergences of the levels become one rate.
+
+    Constructor: ``__init__(self, options)``; ``Options`` has ``weight``, the multiplier that a warm-up ends at.
+    """
+
+    weight: float
+
+    @abstractmethod
+    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
+        """Rate of a batch; ``image_pixels`` is the number of pixels of one image of it."""
+
+
+Numbers = Mapping[str, Sequence[float]]
+
+
+@attrs.frozen
+class Calibration:
+    """A fitted calibrator as plain numbers, ready for JSON.
+
+    Attributes:
+        component: ``package/name`` of the calibrator that wrote it.
+        parameters: named lists of numbers, for example one factor per channel.
+    """
+
+    component: str
+    parameters: Numbers
+
+
+class Calibrator(ABC):
+    """Map from predicted spread to real error, learned on held-out fields.
+
+    Constructor: ``__init__(self, options)``. Arrays are [n c (z) y x] in counts; every pixel counts, none is dropped.
+    """
+
+    @abstractmethod
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        """Fit to posterior mean and std against the clean truth.
+
+        Raises:
+            CalibrationError: no calibration can be had from these arrays (for example, zero spread).
+        """
+
+    @abstractmethod
+    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
+        """Calibrated std, same shape as ``std``."""
+
+    @abstractmethod
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper bound of the central interval that covers the truth with probability ``level``."""
+
+
+__all__ = [
+    "Calibration",
+    "Calibrator",
+    "Decoded",
+    "Decoder",
+    "Encoder",
+    "FeatureShape",
+    "Features",
+    "FitReport",
+    "FloatArray",
+    "IntensityStats",
+    "KLScheme",
+    "NoiseModel",
+    "NoisePairs",
+    "Rate",
+]

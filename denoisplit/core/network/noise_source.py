@@ -1,0 +1,53 @@
+"""Where latent noise comes from. A decoder draws nothing itself: it asks one of these."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import attrs
+import torch
+from torch import Tensor
+
+
+class NoiseSource(ABC):
+    """Standard normal numbers for every level of the hierarchy."""
+
+    @abstractmethod
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """Standard normal draw for ``level`` (0 = finest) with the shape, dtype and device of ``like``.
+
+        A decoder asks once per level, coarsest first.
+        """
+
+
+@attrs.frozen
+class GeneratorNoise(NoiseSource):
+    """Noise from a seeded generator; training keys the generator by (seed, step, rank)."""
+
+    generator: torch.Generator
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """Next draw of the generator; ``level`` only fixes the order of the draws."""
+        del level
+        noise = torch.randn(like.shape, generator=self.generator, dtype=torch.float32, device=self.generator.device)
+        return noise.to(device=like.device, dtype=like.dtype)
+
+
+@attrs.frozen
+class FixedNoise(NoiseSource):
+    """Given tensors, one per level, finest first."""
+
+    tensors: Sequence[Tensor]
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """The given tensor of ``level``."""
+        return self.tensors[level].to(like).expand_as(like)
+
+
+@attrs.frozen
+class ZeroNoise(NoiseSource):
+    """No noise: every sample is the mode of its posterior."""
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """Zeros."""
+        del level
+        return torch.zeros_like(like)

@@ -1,0 +1,69 @@
+"""Intensity statistics: the one place where detector counts and normalised units meet."""
+
+import attrs
+import torch
+from torch import Tensor
+
+from denoisplit.core.errors import ChannelCountError
+
+
+def _positive(instance: object, attribute: "attrs.Attribute[object]", value: float | tuple[float, ...]) -> None:
+    values = value if isinstance(value, tuple) else (value,)
+    if not all(0 < v < float("inf") for v in values):
+        raise ValueError(f"'{attribute.name}' must be finite and > 0 (got {value})")
+
+
+@attrs.frozen(kw_only=True)
+class IntensityStats:
+    """Mean and standard deviation of the training images, in detector counts.
+
+    Attributes:
+        mixed_mean: mean of the mixed image.
+        mixed_std: standard deviation that the mixed image is divided by.
+        target_mean: mean of every target channel.
+        target_std: standard deviation of every target channel (noise included).
+
+    Source: Ashesh & Jug, ECCV 2024, code; method section 5.5.
+    """
+
+    mixed_mean: float
+    mixed_std: float = attrs.field(validator=_positive)
+    target_mean: tuple[float, ...] = attrs.field(converter=tuple)
+    target_std: tuple[float, ...] = attrs.field(converter=tuple, validator=_positive)
+
+    def __attrs_post_init__(self) -> None:
+        if len(self.target_mean) != len(self.target_std):
+            raise ChannelCountError(
+                f"IntensityStats: target_mean has {len(self.target_mean)} channels, target_std has "
+                f"{len(self.target_std)}. Give one value per target channel to both."
+            )
+
+    @property
+    def channels(self) -> int:
+        """Number of target channels."""
+        return len(self.target_mean)
+
+    def normalise_mixed(self, mixed: Tensor) -> Tensor:
+        """Counts [b 1 (z) y x] to normalised units."""
+        return (mixed - self.mixed_mean) / self.mixed_std
+
+    def normalise_target(self, target: Tensor) -> Tensor:
+        """Counts [b c (z) y x] to normalised units."""
+        return (target - self.per_channel(self.target_mean, target)) / self.per_channel(self.target_std, target)
+
+    def to_counts(self, signal: Tensor) -> Tensor:
+        """Normalised target channels [b c (z) y x] to counts."""
+        return signal * self.per_channel(self.target_std, signal) + self.per_channel(self.target_mean, signal)
+
+    def per_channel(self, values: tuple[float, ...], like: Tensor) -> Tensor:
+        """Broadcast one value per channel to [1 c 1 ...] in the dtype and device of ``like``.
+
+        Raises:
+            ChannelCountError: ``like`` has another number of channels.
+        """
+        if like.shape[1] != len(values):
+            raise ChannelCountError(
+                f"IntensityStats: the image has {like.shape[1]} channels, the statistics {len(values)}. "
+                f"Use images with the channels that the model was built for."
+            )
+        return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, *[1] * (like.ndim - 2))

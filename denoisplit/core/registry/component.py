@@ -1,0 +1,60 @@
+"""One row of the registry."""
+
+import importlib
+from typing import Any
+
+import attrs
+
+from denoisplit.core.errors import BrokenPluginError
+
+KINDS = ("encoder", "decoder", "noise_model", "kl_scheme", "calibrator", "image_format", "dataset")
+"""The kinds of components; a new kind needs a decision record and a shipped user of it."""
+
+
+@attrs.frozen(kw_only=True)
+class Component:
+    """A component that some package offers. Its code is imported by ``load`` only.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        name: name within its kind, as written after ``use:``.
+        target: ``package.module:Class``, or the class itself when registered in a notebook.
+        package: distribution that offers it.
+        version: version of that distribution.
+        summary: one sentence.
+        source: paper or reference to cite, may be empty.
+        since: version of the package that introduced it, may be empty.
+        status: ``stable``, ``experimental`` or ``deprecated``.
+    """
+
+    kind: str
+    name: str
+    target: str | type
+    package: str
+    version: str
+    summary: str
+    source: str = ""
+    since: str = ""
+    status: str = "stable"
+
+    @property
+    def qualified(self) -> str:
+        """``package/name``, which always works after ``use:`` and is what a run stores."""
+        return f"{self.package}/{self.name}"
+
+    def load(self) -> Any:
+        """The component's class.
+
+        Raises:
+            BrokenPluginError: the target cannot be imported or does not exist.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            raise BrokenPluginError(
+                f"{self.kind} {self.qualified}: {self.target} cannot be imported ({type(error).__name__}: {error}). "
+                f"Update or remove the package {self.package} {self.version}."
+            ) from error

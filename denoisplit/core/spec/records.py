@@ -1,0 +1,158 @@
+"""The experiment as records: what a spec file says, before and after its components were looked up."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+from attrs.validators import ge, gt, in_, lt, min_len
+
+from denoisplit.core.registry.component import Component
+
+
+@attrs.frozen(kw_only=True)
+class Chosen:
+    """A component that a spec names, with its options.
+
+    Attributes:
+        component: the row of the registry.
+        options: instance of the component's ``Options`` class.
+    """
+
+    component: Component
+    options: Any
+
+
+@attrs.frozen(kw_only=True)
+class Mixing:
+    """How the mixed image is made from the target channels.
+
+    Attributes:
+        mode: ``mean`` (the reference) or ``sum`` of the channels.
+        offset: camera offset in counts that every channel carries; a sum keeps it once.
+    """
+
+    mode: Literal["mean", "sum"] = attrs.field(default="mean", validator=in_(("mean", "sum")))
+    offset: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class DataSpec:
+    """Which images serve for what.
+
+    Attributes:
+        train: fields to learn from (noisy targets).
+        validation: fields for early stopping and calibration; None takes a fraction of ``train``.
+        test: fields for ``evaluate``; None takes ``validation``.
+        validation_fraction: part of the training fields to hold out when ``validation`` is not given.
+        mixing: how the mixed image is made.
+        noise_pairs: what noise models are fitted to: ``repeats`` of one field, ``clean`` references, ``bootstrap``
+            (a smoothed image stands for the signal), or ``auto`` (the first of these that the data has).
+    """
+
+    train: Chosen
+    validation: Chosen | None = None
+    test: Chosen | None = None
+    validation_fraction: float = attrs.field(default=0.1, validator=[gt(0), lt(1)])
+    mixing: Mixing = attrs.field(factory=Mixing)
+    noise_pairs: Literal["auto", "repeats", "clean", "bootstrap"] = attrs.field(
+        default="auto", validator=in_(("auto", "repeats", "clean", "bootstrap"))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class ModelSpec:
+    """The components of the network.
+
+    Attributes:
+        dimensions: spatial axes of an image, 2 or 3.
+        encoder, decoder, noise_model, kl_scheme: one component each; ``noise_model`` may be one per channel.
+    """
+
+    encoder: Chosen
+    decoder: Chosen
+    noise_model: Chosen | tuple[Chosen, ...]
+    kl_scheme: Chosen
+    dimensions: int = attrs.field(default=2, validator=in_((2, 3)))
+
+
+@attrs.frozen(kw_only=True)
+class TrainingSpec:
+    """How the network is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: patches per step.
+        patch: side of a patch, pixels.
+        learning_rate: of Adamax.
+        kl_warmup_start: step at which the KL weight begins to rise from 0.
+        kl_warmup_steps: steps until it reaches its target; 0 for no warm-up.
+        gradient_clip: bound of the gradient norm.
+        channel_weights: relative weight of every channel in the distortion; empty for equal weights.
+        validate_every: steps between two validations.
+        checkpoint_every: steps between two checkpoints to resume from.
+        plateau_patience: validations without improvement before the learning rate is halved.
+        plateau_factor: factor of that reduction.
+        stop_patience: validations without improvement before training stops early.
+        precision: ``float32``, ``bf16``, or ``auto`` (bf16 where the processor has units for it).
+        augment: random flips and rotations by 90 degrees of a patch.
+        workers: processes that prepare patches; 0 prepares them in the training process.
+        seed: every random draw of the run is a function of it.
+    """
+
+    steps: int = attrs.field(default=40000, validator=ge(1))
+    batch: int = attrs.field(default=32, validator=ge(1))
+    patch: int = attrs.field(default=128, validator=ge(2))
+    learning_rate: float = attrs.field(default=1e-3, validator=gt(0))
+    kl_warmup_start: int = attrs.field(default=0, validator=ge(0))
+    kl_warmup_steps: int = attrs.field(default=0, validator=ge(0))
+    gradient_clip: float = attrs.field(default=0.5, validator=gt(0))
+    channel_weights: tuple[float, ...] = ()
+    validate_every: int = attrs.field(default=100, validator=ge(1))
+    checkpoint_every: int = attrs.field(default=200, validator=ge(1))
+    plateau_patience: int = attrs.field(default=30, validator=ge(0))
+    plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
+    stop_patience: int = attrs.field(default=200, validator=ge(1))
+    precision: Literal["auto", "float32", "bf16"] = attrs.field(
+        default="auto", validator=in_(("auto", "float32", "bf16"))
+    )
+    augment: bool = False
+    workers: int = attrs.field(default=0, validator=ge(0))
+    seed: int = attrs.field(default=0, validator=ge(0))
+
+
+@attrs.frozen(kw_only=True)
+class PredictionSpec:
+    """Defaults of prediction.
+
+    Attributes:
+        samples: posterior samples per image.
+        seed: of the latent noise field.
+        tile: side of the area that one pass predicts, pixels; 0 chooses from the image and the memory.
+    """
+
+    samples: int = attrs.field(default=50, validator=ge(1))
+    seed: int = attrs.field(default=0, validator=ge(0))
+    tile: int = attrs.field(default=0, validator=ge(0))
+
+
+@attrs.frozen(kw_only=True)
+class ResolvedSpec:
+    """A complete experiment: every component found, every option checked, every default filled in.
+
+    Attributes:
+        spec_version: version of the spec format.
+        channels: names of the target channels, at least one.
+        data, model, calibrator, training, prediction: the parts.
+    """
+
+    channels: tuple[str, ...] = attrs.field(validator=min_len(1))
+    data: DataSpec
+    model: ModelSpec
+    calibrator: Chosen
+    training: TrainingSpec = attrs.field(factory=TrainingSpec)
+    prediction: PredictionSpec = attrs.field(factory=PredictionSpec)
+    spec_version: int = attrs.field(default=1, validator=in_((1,)))
+
+
+Plain = Mapping[str, Any]
+"""A spec as plain numbers, strings, lists and mappings."""
