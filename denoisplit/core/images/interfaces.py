@@ -1,4 +1,4 @@
-"""Images and data sets as the rest of the project sees them, and the bases of the two component kinds behind them."""
+"""Images and data sets as the rest of the project sees them, and the bases of their two component kinds."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import attrs
 from attrs.validators import ge, gt, in_, lt, min_len
 
+from denoisplit.core.images.mixing import Mixing as Mixing
 from denoisplit.core.registry.component import Component
 
 
@@ -23,19 +24,6 @@ class Chosen:
 
 
 @attrs.frozen(kw_only=True)
-class Mixing:
-    """How the mixed image is made from the target channels.
-
-    Attributes:
-        mode: ``mean`` (the reference) or ``sum`` of the channels.
-        offset: camera offset in counts that every channel carries; a sum keeps it once.
-    """
-
-    mode: Literal["mean", "sum"] = attrs.field(default="mean", validator=in_(("mean", "sum")))
-    offset: float = 0.0
-
-
-@attrs.frozen(kw_only=True)
 class DataSpec:
     """Which images serve for what.
 
@@ -45,8 +33,8 @@ class DataSpec:
         test: fields for ``evaluate``; None takes ``validation``.
         validation_fraction: part of the training fields to hold out when ``validation`` is not given.
         mixing: how the mixed image is made.
-        noise_pairs: what noise models are fitted to: ``repeats`` of one field, ``clean`` references, ``bootstrap``
-            (a smoothed image stands for the signal), or ``auto`` (the first of these that the data has).
+        noise_pairs: what noise models are fitted to: ``repeats`` of one field, ``clean`` references,
+            ``bootstrap`` (a smoothed image stands for the signal), or ``auto`` (the first of these that the data has).
     """
 
     train: Chosen
