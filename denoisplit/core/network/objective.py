@@ -1,0 +1,107 @@
+"""The training objective as pure functions: distortion, KL weight, and their sum.
+
+Source: Ashesh & Jug, ECCV 2024; method sections 2.3, 2.4 and 3.5.
+"""
+
+import math
+
+import attrs
+import torch
+from torch import Tensor
+
+from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.network.interfaces import Rate
+
+
+@attrs.frozen
+class Distortion:
+    """Negative log-likelihood of a batch, nats per pixel and channel.
+
+    Attributes:
+        total: scalar.
+        per_channel: [c], batch means before the channel weights.
+    """
+
+    total: Tensor
+    per_channel: Tensor
+
+
+@attrs.frozen
+class LossTerms:
+    """The objective and its parts.
+
+    Attributes:
+        total: distortion + kl_weight * rate, the number that is minimised.
+        distortion: nats per pixel and channel.
+        distortion_per_channel: [c].
+        rate: in the unit of the KL scheme.
+        rate_per_level: [levels], finest first.
+        kl_weight: multiplier of the rate at this step.
+    """
+
+    total: Tensor
+    distortion: Tensor
+    distortion_per_channel: Tensor
+    rate: Tensor
+    rate_per_level: Tensor
+    kl_weight: float
+
+
+def kl_weight(step: int, *, target: float, start: int, duration: int) -> float:
+    """Weight of the rate at ``step``: 0 until ``start``, then a straight line that ends at ``target``.
+
+    Works in any unit of time (steps here, epochs in the reference); ``duration`` 0 means no warm-up.
+
+    Source: method section 3.5.
+    """
+    if duration == 0:
+        return target
+    return min(max((step - start) / duration, 0.0), 1.0) * target
+
+
+def distortion(
+    log_prob: Tensor, *, channel_weights: tuple[float, ...] = (), sample_weights: Tensor | None = None
+) -> Distortion:
+    """Mean negative log-likelihood over batch, channels and pixels.
+
+    Args:
+        log_prob: [b c (z) y x], nats per pixel.
+        channel_weights: relative weight of every channel, empty for equal weights. Normalised to a mean of 1.
+        sample_weights: [b], multiplies each image of the batch; the divisor stays the batch size. None for ones.
+    """
+    per_sample = -log_prob.flatten(2).mean(2)
+    if sample_weights is not None:
+        per_sample = per_sample * sample_weights.to(per_sample)[:, None]
+    per_channel = per_sample.mean(0)
+    if not channel_weights:
+        return Distortion(total=per_channel.mean(), per_channel=per_channel)
+    weights = torch.as_tensor(channel_weights).to(per_channel)
+    return Distortion(total=(per_channel * weights).sum() / weights.sum(), per_channel=per_channel)
+
+
+def combine(distortion: Distortion, rate: Rate, weight: float) -> LossTerms:
+    """The objective: distortion + weight * rate."""
+    return LossTerms(
+        total=distortion.total + weight * rate.total,
+        distortion=distortion.total,
+        distortion_per_channel=distortion.per_channel,
+        rate=rate.total,
+        rate_per_level=rate.per_level,
+        kl_weight=weight,
+    )
+
+
+def require_finite(terms: LossTerms, step: int) -> None:
+    """Stop at the first term that is NaN or infinite.
+
+    Raises:
+        NonFiniteLossError: names step, term and level.
+    """
+    if math.isfinite(float(terms.total)):
+        return
+    if not math.isfinite(float(terms.distortion)):
+        raise NonFiniteLossError(step, "distortion")
+    for level, value in enumerate(terms.rate_per_level.tolist()):
+        if not math.isfinite(value):
+            raise NonFiniteLossError(step, "rate", level)
+    raise NonFiniteLossError(step, "rate" if not math.isfinite(float(terms.rate)) else "total")

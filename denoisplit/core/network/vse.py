@@ -1,0 +1,142 @@
+"""The Variational Splitting Encoder-Decoder: a hierarchical VAE whose outputs are the channels, not the input."""
+
+import math
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from denoisplit.core.network.interfaces import (
+    Decoded,
+    Decoder,
+    Encoder,
+    Features,
+    IntensityStats,
+    KLScheme,
+    NoiseModel,
+)
+from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.network.objective import LossTerms, combine, distortion
+
+
+class VSE(nn.Module):
+    """Encoder, decoder, noise model and KL scheme, joined by the intensity statistics of the data.
+
+    Images go in and come out in detector counts; inside the network everything is normalised.
+
+    Source: Ashesh & Jug, ECCV 2024.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        decoder: Decoder,
+        noise_model: NoiseModel,
+        kl_scheme: KLScheme,
+        statistics: IntensityStats,
+        spatial_rank: int,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.noise_model = noise_model
+        self.kl_scheme = kl_scheme
+        self.statistics = statistics
+        self.spatial_rank = spatial_rank
+        self.network_dtype: torch.dtype | None = None
+
+    @property
+    def channels(self) -> int:
+        """Number of target channels."""
+        return self.statistics.channels
+
+    @property
+    def level_strides(self) -> tuple[tuple[int, ...], ...]:
+        """Pixels per latent position of every level, finest first."""
+        return tuple(shape.stride for shape in self.encoder.feature_shapes)
+
+    @property
+    def stride(self) -> tuple[int, ...]:
+        """Pixels per position of the coarsest level; image sides are padded to multiples of it."""
+        return self.level_strides[-1]
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Context in which the network runs in ``network_dtype`` (None: the dtype of its weights)."""
+        device = next(self.parameters()).device.type
+        dtype = self.network_dtype or torch.bfloat16
+        return torch.autocast(device, dtype=dtype, enabled=self.network_dtype is not None)
+
+    def encode(self, mixed: Tensor) -> Features:
+        """Features of a mixed image [b 1 (z) y x] in counts whose sides are multiples of ``stride``."""
+        normalised = self.statistics.normalise_mixed(mixed)
+        features: Features = self.encoder(self._layout(normalised))
+        return features
+
+    def sample(self, features: Features, noise: NoiseSource) -> Tensor:
+        """One posterior sample of the signal [b c (z) y x] in counts, float32 at least."""
+        return self.statistics.to_counts(_exact(self.decoder.sample(features, noise))[:, : self.channels])
+
+    def decode(self, mixed: Tensor, noise: NoiseSource) -> Decoded:
+        """Output maps in normalised units, and all levels, for a mixed image [b 1 (z) y x] of any size in counts.
+
+        Sides that are not multiples of the stride are padded with the mean on both sides and the output is cut back.
+        """
+        size = tuple(mixed.shape[2:])
+        before, after = _padding(size, self.stride)
+        normalised = self.statistics.normalise_mixed(mixed)
+        if any(before) or any(after):
+            pad = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
+            normalised = functional.pad(normalised, pad)
+        decoded: Decoded = self.decoder(self.encoder(self._layout(normalised)), noise)
+        window = (slice(None), slice(None), *(slice(b, b + n) for b, n in zip(before, size, strict=True)))
+        return Decoded(output=_exact(decoded.output[window]), levels=decoded.levels)
+
+    def loss(
+        self,
+        mixed: Tensor,
+        targets: Tensor,
+        noise: NoiseSource,
+        *,
+        kl_weight: float,
+        channel_weights: tuple[float, ...] = (),
+        sample_weights: Tensor | None = None,
+    ) -> LossTerms:
+        """Objective of a batch.
+
+        Args:
+            mixed: [b 1 (z) y x], counts.
+            targets: noisy target channels [b c (z) y x], counts.
+            noise: source of the latent draws.
+            kl_weight: multiplier of the rate at this step.
+            channel_weights: see ``objective.distortion``.
+            sample_weights: see ``objective.distortion``.
+        """
+        with self.autocast():
+            decoded = self.decode(mixed, noise)
+        signal = self.statistics.to_counts(decoded.output[:, : self.channels])
+        extra = decoded.output[:, self.channels :] if self.noise_model.extra_maps else None
+        log_prob = self.noise_model.log_prob(targets.to(signal), signal, extra)
+        rate = self.kl_scheme(decoded.levels, image_pixels=math.prod(mixed.shape[2:]), channels=self.channels)
+        return combine(
+            distortion(log_prob, channel_weights=channel_weights, sample_weights=sample_weights), rate, kl_weight
+        )
+
+    def _layout(self, image: Tensor) -> Tensor:
+        """Channels-last memory, in which convolutions run fastest."""
+        weight = next(self.encoder.parameters())
+        layout = torch.channels_last if self.spatial_rank == 2 else torch.channels_last_3d
+        return image.to(device=weight.device, dtype=weight.dtype).contiguous(memory_format=layout)
+
+
+def _exact(output: Tensor) -> Tensor:
+    """Float32 at least: likelihoods and counts are never computed in half precision."""
+    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
+
+
+def _padding(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Pixels to add before and after every axis to reach a multiple of the stride; the odd one goes after."""
+    missing = tuple(-n % s for n, s in zip(size, stride, strict=True))
+    before = tuple(n // 2 for n in missing)
+    return before, tuple(n - b for n, b in zip(missing, before, strict=True))

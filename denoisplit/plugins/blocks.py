@@ -1,0 +1,103 @@
+"""Residual, gated and resampling blocks shared by encoders and decoders, in two and three dimensions.
+
+Source: Prakash et al., ICLR 2022 (HDN); method section 1.1.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_CONV: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_NORM: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_DROPOUT: dict[int, Any] = {2: nn.Dropout2d, 3: nn.Dropout3d}
+
+KERNEL = 3
+
+
+def conv(rank: int, inputs: int, outputs: int, *, kernel: int = KERNEL, stride: tuple[int, ...] | int = 1) -> nn.Module:
+    """Convolution with ``rank`` spatial axes that keeps the size at stride 1."""
+    module: nn.Module = _CONV[rank](inputs, outputs, kernel, stride=stride, padding=kernel // 2)
+    return module
+
+
+class Gate(nn.Module):
+    """Gated linear unit over channels: 1x1 convolution to two maps, ``elu(a) * sigmoid(g)``."""
+
+    def __init__(self, rank: int, channels: int) -> None:
+        super().__init__()
+        self.conv = conv(rank, channels, 2 * channels, kernel=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as ``x`` [b c (z) y x]."""
+        value, gate = self.conv(x).chunk(2, dim=1)
+        return functional.elu(value) * torch.sigmoid(gate)
+
+
+class ResidualBlock(nn.Module):
+    """Twice (batch norm, ELU, 3x3 convolution, channel dropout), an optional gate, plus the input."""
+
+    def __init__(self, rank: int, channels: int, *, dropout: float, gated: bool = True) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            layers += [_NORM[rank](channels), nn.ELU(), conv(rank, channels, channels), _DROPOUT[rank](dropout)]
+        if gated:
+            layers.append(Gate(rank, channels))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as ``x`` [b c (z) y x]."""
+        result: Tensor = self.layers(x) + x
+        return result
+
+
+class Downsample(nn.Module):
+    """Strided 3x3 convolution, then a gated residual block."""
+
+    def __init__(self, rank: int, channels: int, *, stride: tuple[int, ...], dropout: float) -> None:
+        super().__init__()
+        self.resample = conv(rank, channels, channels, stride=stride)
+        self.block = ResidualBlock(rank, channels, dropout=dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b c y x] to [b c y/stride x/stride]."""
+        result: Tensor = self.block(self.resample(x))
+        return result
+
+
+class Upsample(nn.Module):
+    """Transposed 3x3 convolution that multiplies every side by ``stride``, then a gated residual block."""
+
+    def __init__(self, rank: int, channels: int, *, stride: tuple[int, ...], dropout: float) -> None:
+        super().__init__()
+        self.resample: nn.Module = _TRANSPOSED[rank](
+            channels,
+            channels,
+            KERNEL,
+            stride=stride,
+            padding=KERNEL // 2,
+            output_padding=tuple(s - 1 for s in stride),
+        )
+        self.block = ResidualBlock(rank, channels, dropout=dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b c y x] to [b c y*stride x*stride]."""
+        result: Tensor = self.block(self.resample(x))
+        return result
+
+
+class Merge(nn.Module):
+    """Two maps to one: concatenation, 1x1 convolution, gated residual block."""
+
+    def __init__(self, rank: int, channels: int, *, dropout: float) -> None:
+        super().__init__()
+        self.project = conv(rank, 2 * channels, channels, kernel=1)
+        self.block = ResidualBlock(rank, channels, dropout=dropout)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Same shape as each input [b c (z) y x]; the order of the inputs matters."""
+        result: Tensor = self.block(self.project(torch.cat([first, second], dim=1)))
+        return result

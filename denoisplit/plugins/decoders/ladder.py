@@ -1,0 +1,131 @@
+"""Top-down path of the ladder: posterior, prior and sample per level, from the coarsest to the finest."""
+
+import attrs
+from attrs.validators import deep_iterable, ge, gt, instance_of, lt, min_len, optional, or_
+from torch import Tensor, nn
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape
+from denoisplit.core.network.latent import Level
+from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.plugins.blocks import ResidualBlock, conv
+from denoisplit.plugins.decoders.ladder_level import InnerLevel, LatentOptions, TopLevel
+
+
+class LadderDecoder(Decoder):
+    """One top level with a learned prior, inner levels that merge features from below and above, an output block.
+
+    Source: Sonderby et al., NeurIPS 2016; Prakash et al., ICLR 2022; Ashesh & Jug, ECCV 2024; method sections 1.5, 1.6.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the ladder decoder."""
+
+        latent_channels: int | tuple[int, ...] = attrs.field(  # per level; several numbers are finest first
+            default=128, validator=or_(ge(1), deep_iterable(ge(1), [instance_of(tuple), min_len(1)]))
+        )
+        blocks: int = attrs.field(default=1, validator=ge(1))  # residual blocks per level
+        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])  # probability per feature channel
+        clip: float | None = attrs.field(default=20.0, validator=optional(gt(0)))  # bound of raw log-variances, nats
+        naive_variance: bool = False  # plain exponential variances (HDN) instead of stable ones
+        normalise_latents: bool = True  # scale posterior features of hierarchies with more than 4 levels
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        feature_shapes: tuple[FeatureShape, ...],
+        out_maps: int,
+        patch: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        count, rank = len(feature_shapes), len(patch)
+        self._stride = feature_shapes[-1].stride
+        latents = _per_level(options.latent_channels, count)
+        width = _common_width(feature_shapes)
+        levels: list[nn.Module] = []
+        below = (1,) * rank
+        for index, shape in enumerate(feature_shapes):
+            latent = LatentOptions(
+                index=index,
+                rank=rank,
+                width=width,
+                latent_channels=latents[index],
+                stride=tuple(s // b for s, b in zip(shape.stride, below, strict=True)),
+                blocks=options.blocks,
+                dropout=options.dropout,
+                clip=options.clip,
+                naive_variance=options.naive_variance,
+                divisor=(2 * (1 + index)) ** -0.5 if options.normalise_latents and count > 4 else 1.0,
+            )
+            top = index == count - 1
+            size = tuple(max(1, p // s) for p, s in zip(patch, shape.stride, strict=True))
+            levels.append(TopLevel(latent, size=size) if top else InnerLevel(latent))
+            below = shape.stride
+        self.levels = nn.ModuleList(levels)
+        self.final = nn.Sequential(
+            *(ResidualBlock(rank, width, dropout=options.dropout) for _ in range(options.blocks))
+        )
+        self.output = conv(rank, width, out_maps)
+
+    def forward(self, features: Features, noise: NoiseSource) -> Decoded:
+        """Decode with posterior and prior of every level."""
+        top, inner = self._split()
+        x, level = top(features[-1], noise)
+        levels: list[Level] = [level]
+        for module, feature in zip(inner, reversed(features[:-1]), strict=True):
+            x, level = module(feature, x, noise)
+            levels.append(level)
+        return Decoded(output=self.output(self.final(x)), levels=tuple(reversed(levels)))
+
+    def sample(self, features: Features, noise: NoiseSource) -> Tensor:
+        """Output maps only; no prior is evaluated."""
+        top, inner = self._split()
+        x = top.sample(features[-1], noise)
+        for module, feature in zip(inner, reversed(features[:-1]), strict=True):
+            x = module.sample(feature, x, noise)
+        output: Tensor = self.output(self.final(x))
+        return output
+
+    def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
+        """Output maps [batch maps (z) y x] drawn from the prior for an image of ``shape``."""
+        top, inner = self._split()
+        size = tuple(n // s for n, s in zip(shape, self._stride, strict=True))
+        x = top.generate(size, noise, batch=batch)
+        for module in inner:
+            x = module.generate(x, noise)
+        output: Tensor = self.output(self.final(x))
+        return output
+
+    def _split(self) -> tuple[TopLevel, list[InnerLevel]]:
+        """Top level, and the inner levels from coarse to fine."""
+        top = self.levels[-1]
+        if not isinstance(top, TopLevel):
+            raise TypeError("the last level of a ladder is its top level")
+        return top, [level for level in reversed(list(self.levels)) if isinstance(level, InnerLevel)]
+
+
+def _per_level(latent_channels: int | tuple[int, ...], levels: int) -> tuple[int, ...]:
+    if isinstance(latent_channels, int):
+        return (latent_channels,) * levels
+    if len(latent_channels) != levels:
+        raise SpecError(
+            [
+                f"model.decoder.latent_channels: one number or one per level is needed (got {len(latent_channels)} "
+                f"for {levels} levels). Give {levels} numbers, finest level first."
+            ]
+        )
+    return latent_channels
+
+
+def _common_width(shapes: tuple[FeatureShape, ...]) -> int:
+    widths = {shape.channels for shape in shapes}
+    if len(widths) != 1:
+        raise SpecError(
+            [
+                f"model.decoder: the ladder needs the same number of feature channels at every level "
+                f"(got {sorted(widths)}). Use an encoder with one width."
+            ]
+        )
+    return widths.pop()

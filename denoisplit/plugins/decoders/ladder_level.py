@@ -1,0 +1,149 @@
+"""One level of the top-down ladder.
+
+For level i, with h the state of the level above and f_i the features of the encoder:
+
+    prior     p = N(conv(h))                      top level: a learned map
+    posterior q = N(conv(merge(f_i, h)))          top level: N(conv(f_i))
+    sample    z = mean_q + std_q * noise
+    state     h' = upsample(skip_merge(conv(z), h))   top level: upsample(conv(z))
+
+Source: method sections 1.5 and 1.6.
+"""
+
+import attrs
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from denoisplit.core.network.latent import Level, gaussian
+from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.plugins.blocks import Merge, ResidualBlock, Upsample, conv
+
+
+@attrs.frozen(kw_only=True)
+class LatentOptions:
+    """What one level needs to know.
+
+    Attributes:
+        index: level, 0 = finest.
+        rank: number of spatial axes.
+        width: feature channels.
+        latent_channels: channels of the latent.
+        stride: up-sampling factor per spatial axis to the level below.
+        blocks: residual blocks after the latent.
+        dropout: probability per feature channel.
+        clip: upper bound of raw log-variances, or None.
+        naive_variance: plain exponential variances.
+        divisor: posterior features are divided by it.
+    """
+
+    index: int
+    rank: int
+    width: int
+    latent_channels: int
+    stride: tuple[int, ...]
+    blocks: int
+    dropout: float
+    clip: float | None
+    naive_variance: bool
+    divisor: float
+
+
+class Latent(nn.Module):
+    """The stochastic step of a level: features to posterior, noise to sample, sample to features."""
+
+    def __init__(self, options: LatentOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.posterior = conv(options.rank, options.width, 2 * options.latent_channels)
+        self.expand = conv(options.rank, options.latent_channels, options.width)
+
+    def normal(self, parameters: Tensor) -> Normal:
+        """Normal distribution from a map of means and raw log-variances."""
+        return gaussian(parameters, clip=self.options.clip, naive=self.options.naive_variance)
+
+    def draw(self, distribution: Normal, noise: NoiseSource) -> Tensor:
+        """One reparameterised draw."""
+        mean = distribution.mean
+        return mean + distribution.stddev * noise.normal(self.options.index, mean)
+
+    def infer(self, features: Tensor) -> Normal:
+        """Posterior from merged features."""
+        return self.normal(self.posterior(features / self.options.divisor))
+
+
+class TopLevel(nn.Module):
+    """Coarsest level: the prior is a learned map, repeated for images larger than the training patch."""
+
+    def __init__(self, options: LatentOptions, *, size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.latent = Latent(options)
+        self.prior = nn.Parameter(torch.zeros(1, 2 * options.latent_channels, *size))
+        self.upsample = _upsample(options)
+
+    def forward(self, features: Tensor, noise: NoiseSource) -> tuple[Tensor, Level]:
+        """State for the level below and the record of this level."""
+        posterior = self.latent.infer(features)
+        sample = self.latent.draw(posterior, noise)
+        prior = self.latent.normal(_repeat_to(self.prior, tuple(features.shape[2:])))
+        return self.upsample(self.latent.expand(sample)), Level(posterior, prior, sample)
+
+    def sample(self, features: Tensor, noise: NoiseSource) -> Tensor:
+        """State for the level below, without the prior."""
+        sample = self.latent.draw(self.latent.infer(features), noise)
+        state: Tensor = self.upsample(self.latent.expand(sample))
+        return state
+
+    def generate(self, size: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
+        """State for the level below from a draw of the prior."""
+        parameters = _repeat_to(self.prior, size)
+        prior = self.latent.normal(parameters.expand(batch, *parameters.shape[1:]))
+        state: Tensor = self.upsample(self.latent.expand(self.latent.draw(prior, noise)))
+        return state
+
+
+class InnerLevel(nn.Module):
+    """Level below the top: features from the encoder meet the state from above."""
+
+    def __init__(self, options: LatentOptions) -> None:
+        super().__init__()
+        self.latent = Latent(options)
+        self.prior = conv(options.rank, options.width, 2 * options.latent_channels)
+        self.merge = Merge(options.rank, options.width, dropout=options.dropout)
+        self.skip = Merge(options.rank, options.width, dropout=options.dropout)
+        self.upsample = _upsample(options)
+
+    def forward(self, features: Tensor, above: Tensor, noise: NoiseSource) -> tuple[Tensor, Level]:
+        """State for the level below and the record of this level."""
+        posterior = self.latent.infer(self.merge(features, above))
+        sample = self.latent.draw(posterior, noise)
+        return self._state(sample, above), Level(posterior, self.latent.normal(self.prior(above)), sample)
+
+    def sample(self, features: Tensor, above: Tensor, noise: NoiseSource) -> Tensor:
+        """State for the level below, without the prior."""
+        posterior = self.latent.infer(self.merge(features.expand(above.shape[0], *features.shape[1:]), above))
+        return self._state(self.latent.draw(posterior, noise), above)
+
+    def generate(self, above: Tensor, noise: NoiseSource) -> Tensor:
+        """State for the level below from a draw of the prior."""
+        return self._state(self.latent.draw(self.latent.normal(self.prior(above)), noise), above)
+
+    def _state(self, sample: Tensor, above: Tensor) -> Tensor:
+        state: Tensor = self.upsample(self.skip(self.latent.expand(sample), above))
+        return state
+
+
+def _upsample(options: LatentOptions) -> nn.Sequential:
+    first = Upsample(options.rank, options.width, stride=options.stride, dropout=options.dropout)
+    rest = (ResidualBlock(options.rank, options.width, dropout=options.dropout) for _ in range(options.blocks - 1))
+    return nn.Sequential(first, *rest)
+
+
+def _repeat_to(parameters: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Repeat a map [1 k (z) y x] periodically until it covers ``size``, and cut."""
+    have = tuple(parameters.shape[2:])
+    if have == size:
+        return parameters
+    repeats = tuple(-(-want // n) for want, n in zip(size, have, strict=True))
+    window = (slice(None), slice(None), *(slice(0, want) for want in size))
+    return parameters.repeat(1, 1, *repeats)[window]

@@ -1,0 +1,60 @@
+"""Bottom-up path of the ladder: one resampling block per level."""
+
+import attrs
+from attrs.validators import ge, lt
+from torch import Tensor, nn
+
+from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
+from denoisplit.plugins.blocks import Downsample, ResidualBlock, conv
+
+STRIDE = 2
+
+
+class LadderEncoder(Encoder):
+    """Stem at full resolution, then ``levels`` times a strided block that halves every side.
+
+    Source: Prakash et al., ICLR 2022; Ashesh & Jug, ECCV 2024; method sections 1.2 and 1.3.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the ladder encoder."""
+
+        levels: int = attrs.field(default=4, validator=ge(1))  # hierarchy levels
+        width: int = attrs.field(default=64, validator=ge(1))  # feature channels of every level
+        blocks: int = attrs.field(default=1, validator=ge(1))  # residual blocks per level
+        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])  # probability per feature channel
+
+    def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
+        super().__init__()
+        width, dropout = options.width, options.dropout
+        self._shapes = tuple(
+            FeatureShape(channels=width, stride=(STRIDE ** (level + 1),) * spatial_rank)
+            for level in range(options.levels)
+        )
+        self.stem = nn.Sequential(
+            conv(spatial_rank, in_channels, width),
+            nn.ELU(),
+            ResidualBlock(spatial_rank, width, dropout=dropout, gated=False),
+        )
+        self.levels = nn.ModuleList(
+            nn.Sequential(
+                Downsample(spatial_rank, width, stride=(STRIDE,) * spatial_rank, dropout=dropout),
+                *(ResidualBlock(spatial_rank, width, dropout=dropout) for _ in range(options.blocks - 1)),
+            )
+            for _ in range(options.levels)
+        )
+
+    @property
+    def feature_shapes(self) -> tuple[FeatureShape, ...]:
+        """Channels and total stride of every level, finest first."""
+        return self._shapes
+
+    def forward(self, mixed: Tensor) -> Features:
+        """Features of a normalised mixed image [b i (z) y x], finest level first."""
+        features: list[Tensor] = []
+        x: Tensor = self.stem(mixed)
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return tuple(features)
