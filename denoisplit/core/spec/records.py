@@ -34,7 +34,8 @@ class DataSpec:
         validation_fraction: part of the training fields to hold out when ``validation`` is not given.
         mixing: how the mixed image is made.
         noise_pairs: what noise models are fitted to: ``repeats`` of one field, ``clean`` references,
-            ``bootstrap`` (a smoothed image stands for the signal), or ``auto`` (the first of these that the data has).
+            ``bootstrap`` (a smoothed image stands for the signal), or ``auto`` (the first of these that the
+            data has).
     """
 
     train: Chosen
