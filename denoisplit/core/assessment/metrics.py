@@ -1,0 +1,212 @@
+"""Image scores: one number per image, from a clean truth and a prediction in the same units.
+
+Every score takes [y x], or [z y x] for the mean over planes. Planes without contrast in the truth are left out of
+that mean, because no score is defined for them. Everything is evaluated in float64: single-precision SSIM of an
+image on a camera offset is dominated by rounding.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    structural_similarity_index_measure,
+)
+
+from denoisplit.core.errors import ImageError
+
+AnyArray = npt.NDArray[Any]
+Float64Array = npt.NDArray[np.float64]
+Score = Callable[[AnyArray, AnyArray], float]
+
+SSIM_BORDER: Final = 5
+SSIM_SIDE: Final = 2 * SSIM_BORDER + 1
+MS_SSIM_SIDE: Final = SSIM_SIDE * 2**4
+"""Five scales: the coarsest still has to hold one 11-pixel window."""
+
+
+def psnr(truth: AnyArray, prediction: AnyArray) -> float:
+    r"""Peak signal-to-noise ratio, :math:`20 \log_{10}(R / \mathrm{RMSE})`.
+
+    Args:
+        truth: clean image [(z) y x]; its max - min in each plane is the range R.
+        prediction: image of the same shape and units.
+
+    Returns:
+        dB; infinite when the images are equal.
+
+    Raises:
+        ImageError: shapes differ, a value is not finite, or the truth is constant.
+    """
+    return _mean_over_planes("PSNR", truth, prediction, _psnr_of_plane, side=1)
+
+
+def range_invariant_psnr(truth: AnyArray, prediction: AnyArray) -> float:
+    r"""PSNR after the affine map of the prediction that fits the truth best.
+
+    With :math:`\tilde g = (g - \bar g)/s_g` (unbiased :math:`s_g`), :math:`\tilde p = p - \bar p` and
+    :math:`a = \langle \tilde g, \tilde p\rangle / \langle \tilde p, \tilde p\rangle`, the score is
+    :math:`20 \log_{10} (R / s_g / \sqrt{\overline{(\tilde g - a \tilde p)^2}})`. The slope may be negative; a
+    constant prediction has slope 0.
+
+    Args:
+        truth: clean image [(z) y x].
+        prediction: image of the same shape, any offset and scale.
+
+    Returns:
+        dB; infinite when an affine map of the prediction equals the truth up to rounding.
+
+    Raises:
+        ImageError: shapes differ, a value is not finite, or the truth is constant.
+
+    Source: Weigert et al., Nature Methods 2018; method section 8.1.
+    """
+    return _mean_over_planes(
+        "range-invariant PSNR", truth, prediction, _range_invariant_psnr_of_plane, side=1
+    )
+
+
+def ssim(truth: AnyArray, prediction: AnyArray) -> float:
+    """Structural similarity: Gaussian window (sigma 1.5, 11 px), 5 px border dropped, range of the truth.
+
+    The luminance term takes 0 as black, so a camera offset that both images carry raises the score: subtract it
+    first.
+
+    Args:
+        truth: clean image [(z) y x] with sides of at least 11 px.
+        prediction: image of the same shape and units.
+
+    Returns:
+        At most 1.
+
+    Raises:
+        ImageError: shapes differ, a value is not finite, the truth is constant, or the image is too small.
+
+    Source: Wang et al., IEEE TIP 2004.
+    """
+    return _mean_over_planes("SSIM", truth, prediction, _ssim_of_plane, side=SSIM_SIDE)
+
+
+def ms_ssim(truth: AnyArray, prediction: AnyArray) -> float:
+    """Multi-scale structural similarity over five scales, range of the truth, negative terms set to 0.
+
+    Args:
+        truth: clean image [(z) y x] with sides of at least 176 px.
+        prediction: image of the same shape and units.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        ImageError: shapes differ, a value is not finite, the truth is constant, or the image is too small.
+
+    Source: Wang et al., Asilomar 2003; method section 8.1.
+    """
+    return _mean_over_planes("MS-SSIM", truth, prediction, _ms_ssim_of_plane, side=MS_SSIM_SIDE)
+
+
+@attrs.frozen
+class Metric:
+    """A score with what a table has to say about it.
+
+    Attributes:
+        name: key in files.
+        label: heading in tables.
+        unit: ``dB`` or empty.
+        score: the function; larger is better.
+        side: smallest side of an image it is defined for, pixels.
+    """
+
+    name: str
+    label: str
+    unit: str
+    score: Score
+    side: int
+
+
+METRICS: Final = (
+    Metric("psnr", "PSNR", "dB", psnr, 1),
+    Metric("range_invariant_psnr", "range-invariant PSNR", "dB", range_invariant_psnr, 1),
+    Metric("ssim", "SSIM", "", ssim, SSIM_SIDE),
+    Metric("ms_ssim", "MS-SSIM", "", ms_ssim, MS_SSIM_SIDE),
+)
+"""The scores of ``evaluate``, in the order of its table."""
+
+
+def _mean_over_planes(
+    where: str,
+    truth: AnyArray,
+    prediction: AnyArray,
+    score: Callable[[Float64Array, Float64Array, float], float],
+    *,
+    side: int,
+) -> float:
+    """Check the images and average ``score(truth, prediction, range)`` over the planes that have contrast."""
+    if truth.shape != prediction.shape or truth.ndim not in (2, 3):
+        raise ImageError(
+            f"{where}: truth and prediction must both be [y x] or [z y x] of one shape (got {truth.shape} "
+            f"and {prediction.shape}). Score one channel of one field at a time."
+        )
+    if min(truth.shape[-2:]) < side:
+        raise ImageError(
+            f"{where}: the image is too small (got {truth.shape[-2]} x {truth.shape[-1]} px). "
+            f"Use images with sides of at least {side} px, or another score."
+        )
+    truth, prediction = truth.astype(np.float64), prediction.astype(np.float64)
+    if not (np.isfinite(truth).all() and np.isfinite(prediction).all()):
+        raise ImageError(
+            f"{where}: the image has NaN or infinite pixels. Look for corrupt pixels before scoring."
+        )
+    planes = zip(truth.reshape(-1, *truth.shape[-2:]), prediction.reshape(-1, *truth.shape[-2:]), strict=True)
+    scores = [score(t, p, float(np.ptp(t))) for t, p in planes if np.ptp(t) > 0]
+    if not scores:
+        raise ImageError(f"{where}: the truth is constant, so it has no range. Leave this field out.")
+    return math.fsum(scores) / len(scores)
+
+
+def _decibel(data_range: float, error: Float64Array, resolution: float) -> float:
+    rmse = math.sqrt(float(np.mean(error**2)))
+    return math.inf if rmse <= resolution else 20 * math.log10(data_range / rmse)
+
+
+def _psnr_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
+    return _decibel(data_range, truth - prediction, 0.0)
+
+
+def _range_invariant_psnr_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
+    scale = float(truth.std(ddof=1))
+    centred_truth, centred = (truth - truth.mean()) / scale, prediction - prediction.mean()
+    slope = (
+        float(np.vdot(centred_truth, centred) / np.vdot(centred, centred)) if np.ptp(prediction) > 0 else 0.0
+    )
+    # The fit leaves rounding noise where an exact answer would leave nothing.
+    rounding = 8 * np.finfo(np.float64).eps
+    resolution = rounding * (
+        float(np.abs(truth).max()) / scale + abs(slope) * float(np.abs(prediction).max())
+    )
+    return _decibel(data_range / scale, centred_truth - slope * centred, resolution)
+
+
+def _ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
+    # The map near the edges depends on how the image is continued there, hence the dropped border.
+    _, similarity = structural_similarity_index_measure(
+        _as_batch(prediction), _as_batch(truth), data_range=data_range, return_full_image=True
+    )
+    inner = slice(SSIM_BORDER, -SSIM_BORDER)
+    return float(similarity[..., inner, inner].mean())
+
+
+def _ms_ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
+    score = multiscale_structural_similarity_index_measure(
+        _as_batch(prediction), _as_batch(truth), data_range=data_range, normalize="relu"
+    )
+    return float(score)
+
+
+def _as_batch(image: Float64Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image))[None, None]
