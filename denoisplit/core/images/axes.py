@@ -1,0 +1,92 @@
+"""Names of axes: what letters there are, whether they fit an array, and the one canonical order."""
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
+
+AXES = "stczyx"
+"""All axes in canonical order: posterior samples, time, channel, depth, rows, columns."""
+
+SPATIAL = "zyx"
+
+_PROPOSALS = {
+    3: ("cyx", "zyx", "tyx"),
+    4: ("czyx", "tcyx", "tzyx", "zcyx"),
+    5: ("tczyx", "tzcyx"),
+}
+_MOST_COLOURS = 4
+
+
+def parse_axes(text: str, shape: tuple[int, ...], where: str) -> str:
+    """Axis letters in lower case, one per axis of an array.
+
+    Args:
+        text: letters from ``stczyx`` in the order of the array's axes, upper or lower case.
+        shape: of the array.
+        where: what the message is about, usually a file name.
+
+    Raises:
+        ImageError: an unknown or repeated letter, no ``y`` or ``x``, or another number of letters than axes.
+    """
+    axes = text.strip().lower()
+    proposal = propose_axes(shape)
+    advice = f"Give one letter of '{AXES}' per axis" + (
+        f", for example axes='{proposal[0]}'." if proposal else "."
+    )
+    if unknown := sorted(set(axes) - set(AXES)):
+        raise ImageError(f"{where}: axes have unknown letters {''.join(unknown)!r} (got {text!r}). {advice}")
+    if len(set(axes)) != len(axes):
+        raise ImageError(f"{where}: axes name the same axis twice (got {text!r}). {advice}")
+    if len(axes) != len(shape):
+        raise ImageError(f"{where}: axes {text!r} do not fit the image (got shape {shape}). {advice}")
+    if not {"y", "x"} <= set(axes):
+        raise ImageError(f"{where}: an image needs the axes y and x (got {text!r}). {advice}")
+    return axes
+
+
+def propose_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Likely meanings of an array of this shape, the likeliest first; a short last axis suggests channels."""
+    if len(shape) == 2:
+        return ("yx",)
+    proposals = _PROPOSALS.get(len(shape), ())
+    if len(shape) in (3, 4) and shape[-1] <= _MOST_COLOURS < min(shape[-3:-1]):
+        return ("yxc" if len(shape) == 3 else "zyxc", *proposals)
+    return proposals
+
+
+def ambiguous_axes(shape: tuple[int, ...], where: str) -> ImageError:
+    """The error for an image that does not say what its axes are."""
+    proposals = " or ".join(f"axes='{axes}'" for axes in propose_axes(shape)) or f"axes (letters of '{AXES}')"
+    return ImageError(
+        f"{where}: the file does not say what its axes are (got shape {shape}). Give {proposals}."
+    )
+
+
+def reorder(data: AnyArray, axes: str, wanted: str) -> AnyArray:
+    """View of ``data`` with its axes in the order ``wanted``; wanted axes it does not have get length 1.
+
+    Raises:
+        ImageError: ``data`` has an axis longer than 1 that is not wanted.
+    """
+    for letter in axes:
+        if letter not in wanted and data.shape[axes.index(letter)] != 1:
+            raise ImageError(
+                f"axis {letter}: it cannot be dropped (got {data.shape[axes.index(letter)]} positions). "
+                f"Choose one of them."
+            )
+    data = data[tuple(slice(None) if letter in wanted else 0 for letter in axes)]
+    kept = [letter for letter in axes if letter in wanted]
+    data = np.transpose(data, [kept.index(letter) for letter in wanted if letter in kept])
+    return data[tuple(slice(None) if letter in kept else None for letter in wanted)]
+
+
+def to_canonical(image: Image) -> Image:
+    """The same image with its axes (and pixel size) in canonical order; pixels are not copied."""
+    axes = "".join(letter for letter in AXES if letter in image.axes)
+    pixel_size = image.pixel_size
+    if pixel_size is not None:
+        sizes = dict(zip((a for a in image.axes if a in SPATIAL), pixel_size.size, strict=True))
+        pixel_size = PixelSize(tuple(sizes[a] for a in axes if a in SPATIAL), pixel_size.unit)
+    return attrs.evolve(image, data=reorder(image.data, image.axes, axes), axes=axes, pixel_size=pixel_size)

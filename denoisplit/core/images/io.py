@@ -1,0 +1,120 @@
+"""Open an image with the format that fits its name, and walk through it plane by plane or stack by stack."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import SPATIAL, reorder, to_canonical
+from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
+
+
+def choose_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:
+    """The format with the longest suffix that ``path`` ends with, whatever its case.
+
+    Raises:
+        ImageError: no format knows this suffix.
+    """
+    name = path.name.lower()
+    matches = [
+        (len(suffix), i) for i, f in enumerate(formats) for suffix in f.suffixes if name.endswith(suffix)
+    ]
+    if not matches:
+        known = ", ".join(sorted({suffix for f in formats for suffix in f.suffixes}))
+        raise ImageError(
+            f"{path}: no image format for this file name (known: {known}). Convert or rename the file."
+        )
+    return formats[max(matches, key=lambda match: (match[0], -match[1]))[1]]
+
+
+def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = None) -> Image:
+    """Read an image with the format that fits its name.
+
+    Args:
+        path: of the file.
+        formats: the installed formats.
+        axes: overrides what the file says, letters of ``stczyx``.
+
+    Raises:
+        ImageError: unknown suffix; missing, truncated or unreadable file; axes that do not fit.
+    """
+    return choose_format(path, formats).open(path, axes=axes)
+
+
+@attrs.frozen(kw_only=True)
+class Planes:
+    """An image cut into arrays [c (z) y x], one for every position along its other axes.
+
+    Attributes:
+        image: in canonical axis order.
+        leading: axes that are walked along, for example ``tz`` for a time series of stacks and a 2D model.
+        spatial: ``yx`` or ``zyx``.
+    """
+
+    image: Image
+    leading: str
+    spatial: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of positions along every leading axis."""
+        return tuple(self.image.data.shape[self.image.axes.index(letter)] for letter in self.leading)
+
+    @property
+    def pixel_size(self) -> PixelSize | None:
+        """Pixel size along the axes of one array, (z) y x."""
+        known = self.image.pixel_size
+        return None if known is None else PixelSize(known.size[-len(self.spatial) :], known.unit)
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __iter__(self) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
+        """Position along the leading axes and the pixels there [c (z) y x], float32; one copy at a time."""
+        ordered = reorder(self.image.data, self.image.axes, f"{self.leading}c{self.spatial}")
+        for index in np.ndindex(self.shape):
+            yield index, np.ascontiguousarray(ordered[index], dtype=np.float32)
+
+    def assemble(self, results: Sequence[FloatArray], channel_names: tuple[str, ...]) -> Image:
+        """Put one result [c (z) y x] per position together again, in canonical axis order.
+
+        Args:
+            results: in the order of iteration; any number of channels.
+            channel_names: one per channel of the results.
+        """
+        data = np.stack(results).reshape(*self.shape, *results[0].shape)
+        return to_canonical(
+            Image(
+                data=data,
+                axes=f"{self.leading}c{self.spatial}",
+                channel_names=channel_names,
+                pixel_size=self.image.pixel_size,
+                source=self.image.source,
+            )
+        )
+
+
+def iterate_planes(image: Image, spatial_rank: int) -> Planes:
+    """Cut an image into the arrays that a 2D or 3D model takes.
+
+    Args:
+        image: any axes; an image without ``c`` has one channel.
+        spatial_rank: 2 walks through ``z`` plane by plane, 3 takes whole stacks.
+
+    Raises:
+        ImageError: a 3D model and an image without ``z``.
+    """
+    spatial = SPATIAL[-spatial_rank:]
+    if missing := set(spatial) - set(image.axes):
+        raise ImageError(
+            f"{image.source}: a {spatial_rank}D model needs the axes {spatial}, {''.join(sorted(missing))} "
+            f"is missing (got axes {image.axes!r}, shape {image.data.shape}). Give axes, or use a 2D model."
+        )
+    image = to_canonical(image)
+    return Planes(
+        image=image,
+        leading="".join(letter for letter in image.axes if letter not in spatial and letter != "c"),
+        spatial=spatial,
+    )
