@@ -1,5 +1,8 @@
 """Intensity statistics: the one place where detector counts and normalised units meet."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import attrs
 import torch
 from torch import Tensor
@@ -7,10 +10,14 @@ from torch import Tensor
 from denoisplit.core.errors import ChannelCountError
 
 
-def _positive(instance: object, attribute: "attrs.Attribute[object]", value: float | tuple[float, ...]) -> None:
+def _positive(instance: object, attribute: "attrs.Attribute[Any]", value: float | tuple[float, ...]) -> None:
     values = value if isinstance(value, tuple) else (value,)
     if not all(0 < v < float("inf") for v in values):
         raise ValueError(f"'{attribute.name}' must be finite and > 0 (got {value})")
+
+
+def _floats(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(values)
 
 
 @attrs.frozen(kw_only=True)
@@ -28,8 +35,8 @@ class IntensityStats:
 
     mixed_mean: float
     mixed_std: float = attrs.field(validator=_positive)
-    target_mean: tuple[float, ...] = attrs.field(converter=tuple)
-    target_std: tuple[float, ...] = attrs.field(converter=tuple, validator=_positive)
+    target_mean: tuple[float, ...] = attrs.field(converter=_floats)
+    target_std: tuple[float, ...] = attrs.field(converter=_floats, validator=_positive)
 
     def __attrs_post_init__(self) -> None:
         if len(self.target_mean) != len(self.target_std):
@@ -49,7 +56,9 @@ class IntensityStats:
 
     def normalise_target(self, target: Tensor) -> Tensor:
         """Counts [b c (z) y x] to normalised units."""
-        return (target - self.per_channel(self.target_mean, target)) / self.per_channel(self.target_std, target)
+        return (target - self.per_channel(self.target_mean, target)) / self.per_channel(
+            self.target_std, target
+        )
 
     def to_counts(self, signal: Tensor) -> Tensor:
         """Normalised target channels [b c (z) y x] to counts."""
@@ -66,4 +75,6 @@ class IntensityStats:
                 f"IntensityStats: the image has {like.shape[1]} channels, the statistics {len(values)}. "
                 f"Use images with the channels that the model was built for."
             )
-        return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, *[1] * (like.ndim - 2))
+        return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(
+            1, -1, *[1] * (like.ndim - 2)
+        )
