@@ -10,7 +10,7 @@ from torch import Tensor
 from denoisplit.core.errors import ChannelCountError
 
 
-def _positive(instance: object, attribute: "attrs.Attribute[Any]", value: float | tuple[float, ...]) -> None:
+def _positive(_instance: object, attribute: "attrs.Attribute[Any]", value: float | tuple[float, ...]) -> None:
     values = value if isinstance(value, tuple) else (value,)
     if not all(0 < v < float("inf") for v in values):
         raise ValueError(f"'{attribute.name}' must be finite and > 0 (got {value})")
