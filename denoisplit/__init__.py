@@ -1,1 +1,66 @@
-"""denoisplit: split superimposed fluorescence images and denoise them in the same step, with uncertainty."""
+"""denoisplit: split superimposed fluorescence images and denoise them in the same step, with uncertainty.
+
+The names below are imported when first used, so that ``import denoisplit`` is fast and needs no torch.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from denoisplit.core.version import VERSION
+
+if TYPE_CHECKING:
+    from denoisplit.api import Prediction, Run, build, load, train
+    from denoisplit.core import errors
+    from denoisplit.core.errors import DenoisplitError
+    from denoisplit.core.registry.hookspecs import hookimpl
+    from denoisplit.core.registry.registry import installed_registry, register
+    from denoisplit.core.spec.resolve import load_spec
+    from denoisplit.core.spec.tree import read_spec
+
+__version__: Final = VERSION
+
+__all__ = [
+    "DenoisplitError",
+    "Prediction",
+    "Run",
+    "__version__",
+    "build",
+    "errors",
+    "hookimpl",
+    "installed_registry",
+    "load",
+    "load_spec",
+    "read_spec",
+    "register",
+    "train",
+]
+
+_HOMES: Final[Mapping[str, str]] = {
+    "DenoisplitError": "denoisplit.core.errors",
+    "Prediction": "denoisplit.api",
+    "Run": "denoisplit.api",
+    "build": "denoisplit.api",
+    "hookimpl": "denoisplit.core.registry.hookspecs",
+    "installed_registry": "denoisplit.core.registry.registry",
+    "load": "denoisplit.api",
+    "load_spec": "denoisplit.core.spec.resolve",
+    "read_spec": "denoisplit.core.spec.tree",
+    "register": "denoisplit.core.registry.registry",
+    "train": "denoisplit.api",
+}
+"""Where each public name lives."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name == "errors":
+        return importlib.import_module("denoisplit.core.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__} has no attribute {name}. It has {', '.join(__all__)}.")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,1 +1,63 @@
-"""Cli."""
+"""The command line. A command's module is imported only when that command runs."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from denoisplit.core.errors import DenoisplitError, SpecError
+from denoisplit.core.version import VERSION
+
+COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "check": ("denoisplit.cli.check", "check", "Check a spec and print it with all defaults."),
+    "train": ("denoisplit.cli.train", "train", "Train a model."),
+    "predict": ("denoisplit.cli.predict", "predict", "Split and denoise images."),
+    "evaluate": ("denoisplit.cli.evaluate", "evaluate", "Measure a run against known truth."),
+    "demo": ("denoisplit.cli.demo", "demo", "Train and predict on simulated images."),
+    "plugins": ("denoisplit.cli.plugins", "plugins", "Show the installed components."),
+}
+"""Command name to module, name of the click command in it, and one line of help."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports them late.
+
+    Deliberate errors become lines on stderr and exit code 2, an interrupt becomes exit code 130.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """All commands, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except DenoisplitError as error:
+            lines = error.problems if isinstance(error, SpecError) else (str(error),)
+            for line in lines:
+                click.echo(line, err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(VERSION, prog_name="denoisplit")
+def main() -> None:
+    """Split superimposed fluorescence images and denoise them in the same step, with uncertainty."""

@@ -1,13 +1,13 @@
 """One row of the registry."""
 
-import importlib
 from typing import Any
 
 import attrs
 
 from denoisplit.core.errors import BrokenPluginError
+from denoisplit.core.registry.contract import BASES, checked_class, imported
 
-KINDS = ("encoder", "decoder", "noise_model", "kl_scheme", "calibrator", "image_format", "dataset")
+KINDS = tuple(BASES)
 """The kinds of components; a new kind needs a decision record and a shipped user of it."""
 
 
@@ -42,19 +42,27 @@ class Component:
         """``package/name``, which always works after ``use:`` and is what a run stores."""
         return f"{self.package}/{self.name}"
 
+    @property
+    def target_text(self) -> str:
+        """The target as text."""
+        return (
+            self.target
+            if isinstance(self.target, str)
+            else f"{self.target.__module__}:{self.target.__qualname__}"
+        )
+
     def load(self) -> Any:
         """The component's class.
 
         Raises:
-            BrokenPluginError: the target cannot be imported or does not exist.
+            BrokenPluginError: the target cannot be imported, or breaks the contract of its kind.
         """
-        if not isinstance(self.target, str):
-            return self.target
-        module, _, attribute = self.target.partition(":")
+        where = f"{self.kind} {self.qualified}: {self.target_text}"
         try:
-            return getattr(importlib.import_module(module), attribute)
+            loaded = imported(self.target) if isinstance(self.target, str) else self.target
         except Exception as error:
             raise BrokenPluginError(
-                f"{self.kind} {self.qualified}: {self.target} cannot be imported ({type(error).__name__}: {error}). "
+                f"{where} cannot be imported ({type(error).__name__}: {error}). "
                 f"Update or remove the package {self.package} {self.version}."
             ) from error
+        return checked_class(loaded, kind=self.kind, where=where)

@@ -1,1 +1,1 @@
-"""Spec."""
+"""The spec: from a YAML file to checked records, and back."""

@@ -9,6 +9,9 @@ from attrs.validators import ge, gt, in_, lt, min_len
 from denoisplit.core.images.mixing import Mixing as Mixing
 from denoisplit.core.registry.component import Component
 
+KIND = "kind"
+"""Metadata key of a field that holds a component: the kind to look it up by."""
+
 
 @attrs.frozen(kw_only=True)
 class Chosen:
@@ -38,9 +41,9 @@ class DataSpec:
             data has).
     """
 
-    train: Chosen
-    validation: Chosen | None = None
-    test: Chosen | None = None
+    train: Chosen = attrs.field(metadata={KIND: "dataset"})
+    validation: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
+    test: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
     validation_fraction: float = attrs.field(default=0.1, validator=[gt(0), lt(1)])
     mixing: Mixing = attrs.field(factory=Mixing)
     noise_pairs: Literal["auto", "repeats", "clean", "bootstrap"] = attrs.field(
@@ -57,10 +60,10 @@ class ModelSpec:
         encoder, decoder, noise_model, kl_scheme: one component each; ``noise_model`` may be one per channel.
     """
 
-    encoder: Chosen
-    decoder: Chosen
-    noise_model: Chosen | tuple[Chosen, ...]
-    kl_scheme: Chosen
+    encoder: Chosen = attrs.field(metadata={KIND: "encoder"})
+    decoder: Chosen = attrs.field(metadata={KIND: "decoder"})
+    noise_model: Chosen | tuple[Chosen, ...] = attrs.field(metadata={KIND: "noise_model"})
+    kl_scheme: Chosen = attrs.field(metadata={KIND: "kl_scheme"})
     dimensions: int = attrs.field(default=2, validator=in_((2, 3)))
 
 
@@ -137,7 +140,7 @@ class ResolvedSpec:
     channels: tuple[str, ...] = attrs.field(validator=min_len(1))
     data: DataSpec
     model: ModelSpec
-    calibrator: Chosen
+    calibrator: Chosen = attrs.field(metadata={KIND: "calibrator"})
     training: TrainingSpec = attrs.field(factory=TrainingSpec)
     prediction: PredictionSpec = attrs.field(factory=PredictionSpec)
     spec_version: int = attrs.field(default=1, validator=in_((1,)))

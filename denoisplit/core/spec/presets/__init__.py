@@ -1,1 +1,1 @@
-"""Presets."""
+"""Presets: spec files without ``data``, named after ``preset:`` in a spec."""

@@ -1,0 +1,21 @@
+"""``denoisplit check``: is this spec right, and what does it mean in full?"""
+
+from pathlib import Path
+
+import click
+
+from denoisplit.core.spec.resolve import load_spec
+from denoisplit.core.spec.unstructure import component_versions, to_yaml
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
+)
+def check(spec: Path, overrides: tuple[str, ...]) -> None:
+    """Check SPEC and print it with all defaults, or print every problem."""
+    resolved = load_spec(spec, overrides)
+    for kind, component, version in component_versions(resolved):
+        click.echo(f"# {kind} {component} {version}")
+    click.echo(to_yaml(resolved), nl=False)

@@ -1,0 +1,66 @@
+"""``denoisplit plugins``: what is installed.
+
+Imports neither torch nor the code of plugins that ship a manifest.
+"""
+
+import json
+
+import attrs
+import click
+
+from denoisplit.core.registry.component import KINDS, Component
+from denoisplit.core.registry.manager import BrokenPlugin
+from denoisplit.core.registry.registry import installed_registry
+
+
+@click.group()
+def plugins() -> None:
+    """Show the installed components."""
+
+
+@plugins.command("list")
+@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_plugins(kind: str | None, as_json: bool) -> None:
+    """List all components and all broken plugins."""
+    registry = installed_registry()
+    rows = registry.components(kind)
+    if as_json:
+        listing = {
+            "components": [_plain(row) for row in rows],
+            "broken": [attrs.asdict(plugin) for plugin in registry.broken],
+        }
+        click.echo(json.dumps(listing, indent=2, ensure_ascii=False))
+        return
+    for line in _table(rows):
+        click.echo(line)
+    for plugin in registry.broken:
+        click.echo(_broken(plugin))
+
+
+def _plain(row: Component) -> dict[str, str]:
+    fields = attrs.asdict(attrs.evolve(row, target=row.target_text))
+    return {"qualified": row.qualified, **fields}
+
+
+def _table(rows: tuple[Component, ...]) -> list[str]:
+    """One line per component under a heading per kind, in columns."""
+    name_width = max((len(row.name) for row in rows), default=0)
+    offer_width = max((len(_offer(row)) for row in rows), default=0)
+    lines: list[str] = []
+    for kind in dict.fromkeys(row.kind for row in rows):
+        lines.append(kind)
+        for row in rows:
+            if row.kind == kind:
+                status = "" if row.status == "stable" else f" [{row.status}]"
+                lines.append(f"  {row.name:{name_width}}  {_offer(row):{offer_width}}  {row.summary}{status}")
+    return lines
+
+
+def _offer(row: Component) -> str:
+    return f"{row.package} {row.version}"
+
+
+def _broken(plugin: BrokenPlugin) -> str:
+    trace = "\n".join(f"    {line}" for line in plugin.traceback.rstrip().splitlines())
+    return f"broken plugin: {plugin.package} {plugin.version}: {plugin.error}\n{trace}"

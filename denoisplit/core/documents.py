@@ -1,0 +1,142 @@
+"""YAML 1.2 documents in which every value knows its line and column.
+
+Specs and registry manifests are both read here. In the core schema of YAML 1.2 ``1e-3`` is a
+number and ``no`` is text.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import yaml
+import yamlcore
+
+from denoisplit.core.errors import SpecError
+
+Scalar = None | bool | int | float | str
+
+
+@attrs.frozen
+class Node:
+    """One value of a document.
+
+    Attributes:
+        value: a plain scalar, a mapping of nodes, or a sequence of nodes.
+        where: ``file:line:column`` at which the value begins.
+        key_where: the same of its key, empty for a value that has none.
+    """
+
+    value: "Scalar | Mapping[str, Node] | tuple[Node, ...]"
+    where: str
+    key_where: str = ""
+
+    @property
+    def begin(self) -> str:
+        """Where its key begins, or the value itself when it has none."""
+        return self.key_where or self.where
+
+
+def read_text(path: Path) -> str:
+    """Text of a UTF-8 file.
+
+    Raises:
+        SpecError: the file does not exist or is not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SpecError(
+            [f"{path}: cannot be read ({error.strerror}). Give the path of a YAML file."]
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SpecError([f"{path}: not text ({error.reason}). Save the file as UTF-8."]) from error
+
+
+def read_document(text: str, name: str) -> Node:
+    """Parse one document; an empty one is a node with the value None.
+
+    Args:
+        text: the document.
+        name: what the messages call it, for example the file name.
+
+    Raises:
+        SpecError: the text is not YAML, or a mapping has a duplicate key or one that is not text.
+    """
+    return _Reader(text, name).read()
+
+
+class _Reader:
+    """Turns the node graph of PyYAML into ours and collects what is wrong with the keys."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.text, self.name = text, name
+        self.problems: list[str] = []
+
+    def read(self) -> Node:
+        try:
+            loader = yamlcore.CoreLoader(self.text)
+            graph = loader.get_single_node()
+            root = Node(None, f"{self.name}:1:1") if graph is None else self._node(loader, graph, ())
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = self.name if mark is None else self._at(mark)
+            message = error.problem or "a value is incomplete"
+            raise SpecError([f"{where}: not valid YAML ({message}). Correct the syntax."]) from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            reason = str(error).splitlines()[0]
+            raise SpecError([f"{self.name}: not valid YAML ({reason}). Correct the syntax."]) from error
+        if self.problems:
+            raise SpecError(self.problems)
+        return root
+
+    def _at(self, mark: yaml.Mark) -> str:
+        return f"{self.name}:{mark.line + 1}:{mark.column + 1}"
+
+    def _node(self, loader: yamlcore.CoreLoader, graph: yaml.Node, above: tuple[yaml.Node, ...]) -> Node:
+        where = self._at(graph.start_mark)
+        if any(graph is parent for parent in above):
+            self.problems.append(f"{where}: a value contains itself. Remove the alias.")
+            return Node(None, where)
+        above = (*above, graph)
+        if isinstance(graph, yaml.SequenceNode):
+            return Node(tuple(self._node(loader, item, above) for item in graph.value), where)
+        if isinstance(graph, yaml.MappingNode):
+            return Node(self._mapping(loader, graph, above), where)
+        scalar: Scalar = loader.construct_object(graph)
+        return Node(scalar, where)
+
+    def _mapping(
+        self, loader: yamlcore.CoreLoader, graph: yaml.MappingNode, above: tuple[yaml.Node, ...]
+    ) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        for key_graph, value_graph in graph.value:
+            where = self._at(key_graph.start_mark)
+            key = self._node(loader, key_graph, above).value
+            if not isinstance(key, str):
+                self.problems.append(f"{where}: a key must be text (got {show(key)}). Put it in quotes.")
+            elif key in entries:
+                first = entries[key].key_where
+                self.problems.append(f"{where}: duplicate key {key} (first at {first}). Remove one of them.")
+            else:
+                entries[key] = attrs.evolve(self._node(loader, value_graph, above), key_where=where)
+        return entries
+
+
+def show(value: object) -> str:
+    """A value as a message shows it."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, tuple | list):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return str(value).lower().replace("none", "null")
+    return repr(value)
+
+
+def plain(node: Node) -> object:
+    """The node as plain dictionaries, lists and scalars."""
+    if isinstance(node.value, Mapping):
+        return {key: plain(child) for key, child in node.value.items()}
+    if isinstance(node.value, tuple):
+        return [plain(child) for child in node.value]
+    return node.value

@@ -1,0 +1,159 @@
+"""All components by kind and name."""
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from denoisplit.core.errors import DuplicateNameError, UnknownComponentError
+from denoisplit.core.registry.component import KINDS, Component
+from denoisplit.core.registry.contract import did_you_mean
+from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, Collector, canonical, offers
+
+NOTEBOOK: Final = "notebook"
+"""The package name of components registered in a session."""
+
+_Class = TypeVar("_Class", bound=type)
+
+
+class Registry:
+    """Components by kind, package and name.
+
+    A bare name finds the built-in of that name, or else the only plugin that offers it; ``package/name``
+    always works.
+
+    Args:
+        components: see ``extend``.
+        broken: plugins whose components could not be had.
+    """
+
+    def __init__(self, components: Iterable[Component] = (), broken: Iterable[BrokenPlugin] = ()) -> None:
+        self._rows: dict[tuple[str, str, str], Component] = {}
+        self._broken = tuple(broken)
+        self.extend(components)
+
+    @property
+    def broken(self) -> tuple[BrokenPlugin, ...]:
+        """Plugins whose components could not be had."""
+        return self._broken
+
+    def components(self, kind: str | None = None) -> tuple[Component, ...]:
+        """All components, or those of one kind, by kind, name and package."""
+        rows = (row for row in self._rows.values() if kind in (None, row.kind))
+        return tuple(sorted(rows, key=lambda row: (KINDS.index(row.kind), row.name, row.package)))
+
+    def find(self, kind: str, name: str) -> Component:
+        """The component of a kind, by its name or ``package/name``; a deprecated one warns.
+
+        Raises:
+            UnknownComponentError: no installed package offers it.
+            DuplicateNameError: several packages offer the bare name.
+        """
+        package, _, bare = name.rpartition("/")
+        named = [row for row in self.components(kind) if row.name == bare]
+        if package:
+            named = [row for row in named if row.package == canonical(package)]
+        if not named:
+            raise UnknownComponentError(self._unknown(kind, name))
+        if len(named) > 1:
+            packages = " and ".join(row.package for row in named)
+            choice = " or ".join(row.qualified for row in named)
+            raise DuplicateNameError(f"{kind} {name}: offered by the packages {packages}. Write {choice}.")
+        if named[0].status == "deprecated":
+            message = f"{kind} {named[0].qualified} is deprecated: {named[0].summary}"
+            warnings.warn(message, FutureWarning, stacklevel=2)
+        return named[0]
+
+    def extend(self, components: Iterable[Component]) -> None:
+        """Add components, all or none; those of a notebook replace their earlier versions.
+
+        Raises:
+            DuplicateNameError: a package offers a name twice or takes that of a built-in, or a notebook takes
+                any installed name.
+        """
+        rows = dict(self._rows)
+        for new in components:
+            for old in rows.values():
+                if (old.kind, old.name) == (new.kind, new.name):
+                    _check_pair(old, new)
+            rows[new.kind, new.package, new.name] = new
+        self._rows = rows
+
+    def _unknown(self, kind: str, name: str) -> str:
+        if kind not in KINDS:
+            return f"{kind} {name}: unknown kind (got {kind!r}). Use one of {', '.join(KINDS)}."
+        rows = self.components(kind)
+        bare = [row.name for row in rows]
+        known = [row.qualified for row in rows] if "/" in name else bare
+        close = did_you_mean(name, known)
+        message = f"{kind} {name}: not installed.{close} Installed: {', '.join(known) or 'none'}."
+        if name.startswith(f"{NOTEBOOK}/"):
+            message += " Run the cell that registers it first."
+        if self._broken:
+            packages = ", ".join(plugin.package for plugin in self._broken)
+            message += f" Broken plugins: {packages} (see denoisplit plugins list)."
+        return message
+
+
+def _check_pair(old: Component, new: Component) -> None:
+    """Whether a component may join one of the same kind and name."""
+    what = f"{new.kind} {new.name}"
+    if old.package == new.package:
+        if new.package != NOTEBOOK:
+            raise DuplicateNameError(
+                f"{what}: offered twice by the package {new.package}. Remove one of the two."
+            )
+    elif BUILTIN in (old.package, new.package):
+        raise DuplicateNameError(
+            f"{what}: offered by the packages {old.package} and {new.package}. "
+            f"A built-in cannot be replaced; choose another name."
+        )
+    elif new.package == NOTEBOOK:
+        raise DuplicateNameError(
+            f"{what}: offered by the packages {old.package} and {new.package}. "
+            f"Choose another name in the notebook."
+        )
+
+
+def load_registry() -> Registry:
+    """Look for the built-ins and all installed plugins now."""
+    registry, broken = Registry(), []
+    for offer in offers():
+        if isinstance(offer, BrokenPlugin):
+            broken.append(offer)
+            continue
+        try:
+            registry.extend(offer.components)
+        except DuplicateNameError as error:
+            broken.append(BrokenPlugin.of(offer.package, offer.version, error))
+    return Registry(registry.components(), broken)
+
+
+@functools.cache
+def installed_registry() -> Registry:
+    """The registry of this process, looked up once; ``register`` adds to it."""
+    return load_registry()
+
+
+def register(
+    kind: str, name: str, *, summary: str = "", source: str = "", since: str = "", status: str = "stable"
+) -> Callable[[_Class], _Class]:
+    """Class decorator that registers a component for the present session, for notebooks.
+
+    Running the cell again replaces the component. Without a summary the first line of the docstring serves.
+
+    Raises:
+        BrokenPluginError: the class or its description breaks the contract of its kind.
+        DuplicateNameError: an installed package offers that name.
+    """
+
+    def decorate(cls: _Class) -> _Class:
+        lines = (cls.__doc__ or "").strip().splitlines() or ["Registered in a notebook."]
+        collector = Collector(NOTEBOOK, "0")
+        collector(kind, name, cls, summary=summary or lines[0], source=source, since=since, status=status)
+        for component in collector.components:
+            component.load()
+        installed_registry().extend(collector.components)
+        return cls
+
+    return decorate

@@ -1,0 +1,118 @@
+"""From a tree of values to a complete experiment: components found, options checked, defaults filled in."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from denoisplit.core.documents import Node, show
+from denoisplit.core.errors import SpecError
+from denoisplit.core.registry.registry import Registry, installed_registry
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.structure import Structurer
+from denoisplit.core.spec.tree import PRESET, SpecTree, read_spec
+
+_VARIABLE = re.compile(r"\$(\$?)\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
+    """Read a spec file and resolve it with all installed components.
+
+    Args:
+        path: the file.
+        overrides: ``a.b=c`` each, as after ``--set``.
+
+    Raises:
+        SpecError: every problem, one line each.
+    """
+    return resolve(read_spec(path, overrides), installed_registry())
+
+
+def resolve(tree: SpecTree, registry: Registry) -> ResolvedSpec:
+    """Look up every component and check every option.
+
+    ``${NAME}`` in a text becomes the environment variable of that name (``$${NAME}`` gives ``${NAME}``); relative
+    paths are relative to the folder of the spec.
+
+    Raises:
+        SpecError: every problem, one line each.
+    """
+    structurer = Structurer(registry, tree.folder)
+    root = _expand(tree.root, "$", structurer)
+    spec = structurer.record(root, ResolvedSpec, "$", skip=(PRESET,))
+    _check_channels(root, structurer)
+    if structurer.problems:
+        raise SpecError(structurer.problems)
+    if not isinstance(spec, ResolvedSpec):
+        raise TypeError(f"resolve: expected a ResolvedSpec (got {spec!r}).")
+    return spec
+
+
+def _expand(node: Node, path: str, structurer: Structurer) -> Node:
+    """The node with environment variables in its texts."""
+    value = node.value
+    if isinstance(value, Mapping):
+        entries = {key: _expand(child, f"{path}.{key}", structurer) for key, child in value.items()}
+        return attrs.evolve(node, value=entries)
+    if isinstance(value, tuple):
+        items = tuple(_expand(child, f"{path}[{i}]", structurer) for i, child in enumerate(value))
+        return attrs.evolve(node, value=items)
+    if not isinstance(value, str):
+        return node
+
+    def variable(match: re.Match[str]) -> str:
+        escaped, name = match.groups()
+        if escaped:
+            return f"${{{name}}}"
+        if name not in os.environ:
+            structurer.fail(
+                node, path, f"environment variable {name} is not set. Set it, or write $${{{name}}}."
+            )
+        return os.environ.get(name, match.group())
+
+    return attrs.evolve(node, value=_VARIABLE.sub(variable, value))
+
+
+def escape(text: str) -> str:
+    """The text with ``${NAME}`` written so that it is not expanded."""
+    return re.sub(r"\$(?=\{[A-Za-z_][A-Za-z0-9_]*\})", "$$$$", text)
+
+
+def _child(node: Node | None, key: str) -> Node | None:
+    return node.value.get(key) if node is not None and isinstance(node.value, Mapping) else None
+
+
+def _check_channels(root: Node, structurer: Structurer) -> None:
+    """What has to agree with the channels, wherever it stands in the spec."""
+    channels = _child(root, "channels")
+    if channels is None or not isinstance(channels.value, tuple):
+        return
+    seen: dict[object, Node] = {}
+    for index, node in enumerate(channels.value):
+        path = f"$.channels[{index}]"
+        if isinstance(node.value, str) and not node.value.strip():
+            structurer.fail(node, path, f"the name is empty (got {show(node.value)}). Name the structure.")
+        elif isinstance(node.value, str) and node.value in seen:
+            first = seen[node.value].where
+            structurer.fail(
+                node, path, f"duplicate name (got {show(node.value)}, first at {first}). Rename one."
+            )
+        if isinstance(node.value, str):
+            seen.setdefault(node.value, node)
+    count = len(channels.value)
+    noise_model = _child(_child(root, "model"), "noise_model")
+    weights = _child(_child(root, "training"), "channel_weights")
+    for entry, path, spare in (
+        (noise_model, "$.model.noise_model", "one mapping for all channels"),
+        (weights, "$.training.channel_weights", "an empty list for equal weights"),
+    ):
+        if entry is None or not isinstance(entry.value, tuple) or len(entry.value) == count:
+            continue
+        if entry is noise_model or entry.value:
+            structurer.fail(
+                node,
+                path,
+                f"expected {count} entries, one per channel (got {len(node.value)}). Or write {spare}.",
+            )

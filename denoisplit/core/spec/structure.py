@@ -1,0 +1,241 @@
+"""From located values to attrs records: every value checked against its declared type, every problem kept."""
+
+import contextlib
+import re
+import typing
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+import attrs
+
+from denoisplit.core.documents import Node, plain, show
+from denoisplit.core.errors import BrokenPluginError, DenoisplitError, PluginError
+from denoisplit.core.registry.contract import did_you_mean
+from denoisplit.core.registry.registry import Registry
+from denoisplit.core.spec.records import KIND, Chosen
+from denoisplit.core.spec.tree import USE
+from denoisplit.core.spec.types import (
+    bare,
+    choices_of,
+    describe,
+    fits,
+    is_mapping,
+    is_record,
+    is_sequence,
+    is_union,
+    scalar,
+)
+
+INVALID: Final = object()
+"""Stands for a value that has a problem; no record is built from it."""
+
+_FACTORY: Final = type(attrs.Factory(list))
+
+
+class Structurer:
+    """Builds records and collects problems, each as ``spec.yaml:9:5 $.model.kl_scheme.freebits: ...``.
+
+    Args:
+        registry: where components are looked up.
+        folder: what relative paths are relative to.
+
+    Attributes:
+        problems: what was found wrong so far, in the order of the document.
+    """
+
+    def __init__(self, registry: Registry, folder: Path) -> None:
+        self.problems: list[str] = []
+        self._registry, self._folder = registry, folder
+
+    def value(self, node: Node, declared: Any, path: str, kind: str = "") -> Any:
+        """The value as the declared type, or ``INVALID``; ``kind`` is that of the components in it."""
+        declared = bare(declared)
+        if declared is Any:
+            return plain(node)
+        if not fits(node, declared):
+            return self._fail(node, path, f"expected {describe(declared)} (got {show(node.value)})")
+        if is_union(declared):
+            return self._union(node, declared, path, kind)
+        if declared is Chosen:
+            return self._component(node, path, kind)
+        if is_record(declared):
+            return self.record(node, declared, path)
+        if is_sequence(declared):
+            return self._sequence(node, declared, path, kind)
+        if is_mapping(declared):
+            return self._mapping(node, declared, path, kind)
+        return self._scalar(node, declared, path)
+
+    def record(self, node: Node, cls: type, path: str, *, skip: Collection[str] = ()) -> Any:
+        """The mapping as an attrs record, or ``INVALID``.
+
+        Args:
+            node: the mapping.
+            cls: the attrs class.
+            path: of the mapping, for messages.
+            skip: keys that belong to somebody else.
+
+        Raises:
+            BrokenPluginError: the annotations of the class cannot be evaluated.
+        """
+        if not isinstance(node.value, Mapping):
+            return self._fail(node, path, f"expected a mapping (got {show(node.value)})")
+        hints = _hints(cls)
+        fields = {field.alias: field for field in attrs.fields(cls) if field.init}
+        before = len(self.problems)
+        values: dict[str, Any] = {}
+        for key, child in node.value.items():
+            if key in skip:
+                continue
+            where = f"{path}.{key}"
+            if key in fields:
+                field = fields[key]
+                values[key] = self.value(child, hints[field.name], where, field.metadata.get(KIND, ""))
+            else:
+                allowed = f"allowed: {', '.join(fields)}" if fields else "it has no options"
+                close = did_you_mean(key, list(fields))
+                self.problems.append(f"{child.begin} {where}: unknown key ({allowed}).{close}")
+        for key, field in fields.items():
+            if field.default is attrs.NOTHING and key not in node.value:
+                needed = describe(hints[field.name])
+                self.problems.append(f"{node.begin} {path}.{key}: missing. Add it: {needed}.")
+        self._validate(cls, fields, {k: v for k, v in values.items() if v is not INVALID}, node, path)
+        if len(self.problems) > before:
+            return INVALID
+        try:
+            return cls(**values)
+        except (ValueError, TypeError, DenoisplitError) as error:
+            return self._fail(node, path, _message(error, ""))
+
+    def fail(self, node: Node, path: str, what: str) -> None:
+        """Note a problem of a value."""
+        self.problems.append(f"{node.where} {path}: {what}")
+
+    def _fail(self, node: Node, path: str, what: str) -> Any:
+        self.fail(node, path, what)
+        return INVALID
+
+    def _scalar(self, node: Node, declared: Any, path: str) -> Any:
+        if declared is Path:
+            return self._folder / str(node.value)
+        try:
+            return scalar(node.value, declared)
+        except ValueError as error:
+            close = did_you_mean(str(node.value), [str(choice) for choice in choices_of(declared)])
+            return self._fail(node, path, f"expected {error} (got {show(node.value)}).{close}")
+
+    def _union(self, node: Node, declared: Any, path: str, kind: str) -> Any:
+        """The member that has the shape of the value; where several have, the first that accepts it."""
+        members = [member for member in get_args(declared) if fits(node, member)]
+        for member in members[:-1]:
+            trial = Structurer(self._registry, self._folder)
+            value = trial.value(node, member, path, kind)
+            if not trial.problems:
+                return value
+        if len(members) > 1:
+            trial = Structurer(self._registry, self._folder)
+            value = trial.value(node, members[-1], path, kind)
+            what = f"expected {describe(declared)} (got {show(node.value)})"
+            return self._fail(node, path, what) if trial.problems else value
+        return self.value(node, members[0], path, kind)
+
+    def _component(self, node: Node, path: str, kind: str) -> Any:
+        if not isinstance(node.value, Mapping) or USE not in node.value:
+            names = ", ".join(dict.fromkeys(row.name for row in self._registry.components(kind)))
+            return self._fail(node, path, f"use is missing. Name a {kind}: {names}.")
+        use = node.value[USE]
+        if not isinstance(use.value, str):
+            return self._fail(use, f"{path}.{USE}", f"expected text (got {show(use.value)})")
+        try:
+            component = self._registry.find(kind, use.value)
+            options = self.record(node, component.load().Options, path, skip=(USE,))
+        except PluginError as error:
+            return self._fail(use, f"{path}.{USE}", str(error))
+        return INVALID if options is INVALID else Chosen(component=component, options=options)
+
+    def _sequence(self, node: Node, declared: Any, path: str, kind: str) -> Any:
+        items = node.value if isinstance(node.value, tuple) else ()
+        origin = get_origin(declared) or declared
+        members = list(get_args(declared)) or [Any, ...]
+        if origin is not tuple or members[-1] is ...:
+            members = [members[0]] * len(items)
+        if len(members) != len(items):
+            return self._fail(node, path, f"expected {len(members)} values (got {len(items)})")
+        pairs = enumerate(zip(items, members, strict=True))
+        values = [self.value(item, member, f"{path}[{index}]", kind) for index, (item, member) in pairs]
+        if INVALID in values:
+            return INVALID
+        return values if origin is list else tuple(values)
+
+    def _mapping(self, node: Node, declared: Any, path: str, kind: str) -> Any:
+        entries = node.value if isinstance(node.value, Mapping) else {}
+        member = (get_args(declared) or (str, Any))[1]
+        values = {key: self.value(child, member, f"{path}.{key}", kind) for key, child in entries.items()}
+        return INVALID if INVALID in values.values() else values
+
+    def _validate(
+        self,
+        cls: type,
+        fields: Mapping[str, "attrs.Attribute[Any]"],
+        values: Mapping[str, Any],
+        node: Node,
+        path: str,
+    ) -> None:
+        """Run the validator of every given field, so that one bad value does not hide another."""
+        draft = _draft(cls, fields, values)
+        entries = node.value if isinstance(node.value, Mapping) else {}
+        for key in values:
+            field = fields[key]
+            if field.validator is None:
+                continue
+            try:
+                field.validator(draft, field, getattr(draft, field.name, values[key]))
+            except (ValueError, TypeError, DenoisplitError) as error:
+                self.fail(entries[key], f"{path}.{key}", _message(error, field.name))
+            except AttributeError:
+                # A validator that looks at another field, and that field is the one with the problem.
+                if len(values) == len(fields):
+                    raise
+
+
+def _hints(cls: type) -> Mapping[str, Any]:
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise BrokenPluginError(
+            f"{cls.__qualname__}: its annotations cannot be evaluated ({error})."
+        ) from error
+
+
+def _draft(cls: type, fields: Mapping[str, "attrs.Attribute[Any]"], values: Mapping[str, Any]) -> Any:
+    """An instance with the given values and the defaults, made without running any validator."""
+    draft: Any = object.__new__(cls)
+    for key, field in fields.items():
+        default: Any = field.default
+        if key in values:
+            value = _converted(field.converter, values[key])
+        elif default is attrs.NOTHING:
+            continue
+        elif isinstance(default, _FACTORY):
+            value = default.factory(draft) if default.takes_self else default.factory()
+        else:
+            value = default
+        object.__setattr__(draft, field.name, value)
+    return draft
+
+
+def _converted(converter: Any, value: Any) -> Any:
+    """What a simple converter makes of the value; its errors show again when the record is built."""
+    if converter is None or isinstance(converter, attrs.Converter):
+        return value
+    with contextlib.suppress(ValueError, TypeError):
+        return converter(value)
+    return value
+
+
+def _message(error: Exception, field: str) -> str:
+    """What a validator says, in our form: ``must be >= 1 (got 0)``."""
+    text = str(error.args[0]) if error.args else type(error).__name__
+    text = re.sub(rf"^'{re.escape(field)}' ", "", text)
+    return re.sub(r"(must be [<>]=? \S+|Length of .* must be .*): (.*)$", r"\1 (got \2)", text)

@@ -1,0 +1,67 @@
+"""From a resolved spec back to plain values and YAML; resolving those again gives an equal spec."""
+
+import enum
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import yaml
+import yamlcore
+
+from denoisplit.core.registry.component import Component
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.spec.resolve import escape
+from denoisplit.core.spec.tree import USE
+
+
+def unstructure(spec: ResolvedSpec) -> dict[str, Any]:
+    """The spec as plain dictionaries and lists, with every default and each component as ``package/name``."""
+    plain = _plain(spec)
+    return {"spec_version": plain.pop("spec_version"), **plain}
+
+
+def to_yaml(spec: ResolvedSpec) -> str:
+    """The spec as a YAML 1.2 document."""
+    text: str = yaml.dump(
+        unstructure(spec), Dumper=yamlcore.CoreDumper, sort_keys=False, allow_unicode=True, width=110
+    )
+    return text
+
+
+def components(spec: ResolvedSpec) -> tuple[Component, ...]:
+    """Every component that the spec uses, once, in the order of the spec."""
+    return tuple(dict.fromkeys(_components(spec)))
+
+
+def component_versions(spec: ResolvedSpec) -> tuple[tuple[str, str, str], ...]:
+    """Kind, ``package/name`` and package version of every component that the spec uses."""
+    return tuple((component.kind, component.qualified, component.version) for component in components(spec))
+
+
+def _components(value: Any) -> Iterator[Component]:
+    if isinstance(value, Chosen):
+        yield value.component
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _components(item)
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            yield from _components(getattr(value, field.name))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Chosen):
+        return {USE: value.component.qualified, **_plain(value.options)}
+    if attrs.has(type(value)):
+        fields = [field for field in attrs.fields(type(value)) if field.init]
+        return {field.alias: _plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, enum.Enum):
+        return _plain(value.value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return escape(str(value))
+    return escape(value) if isinstance(value, str) else value
