@@ -1,0 +1,94 @@
+"""How much of an image fits into memory at once: an estimate, measured on one small image."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from denoisplit.core.inference.tiling import canvas_shape, round_up
+from denoisplit.core.network.noise_source import ZeroNoise
+from denoisplit.core.network.vse import VSE
+
+TENSORS_ALIVE = 8
+"""Tensors of the largest size that count as alive at the same time (skip, input, normalised, activated,
+output, and the workspace of a convolution); measured on ladder networks, with a margin."""
+
+MAX_SAMPLE_BATCH = 8
+"""Posterior samples per pass; more gains no speed."""
+
+FALLBACK_BUDGET = 2 << 30
+
+
+@attrs.frozen
+class _Largest:
+    """Remembers the size of the largest tensor that any module returned, bytes."""
+
+    sizes: list[int] = attrs.field(factory=lambda: [0])
+
+    def see(self, _module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
+        if isinstance(output, Tensor):
+            self.sizes[0] = max(self.sizes[0], output.nbytes)
+
+
+@contextmanager
+def _watching(vse: VSE) -> Iterator[_Largest]:
+    largest = _Largest()
+    handles = [module.register_forward_hook(largest.see) for module in vse.modules()]
+    try:
+        yield largest
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def bytes_per_pixel(vse: VSE) -> float:
+    """Working memory of one posterior sample, bytes per pixel of the mixed image.
+
+    ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels.
+    """
+    shape = tuple(2 * s for s in vse.stride)
+    with torch.inference_mode(), vse.autocast(), _watching(vse) as largest:
+        features = vse.encode(torch.full((1, 1, *shape), vse.statistics.mixed_mean))
+        vse.sample(features, ZeroNoise())
+    kept = sum(feature.nbytes for feature in features)
+    return (TENSORS_ALIVE * largest.sizes[0] + kept) / math.prod(shape)
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] * 4 // 5
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    return FALLBACK_BUDGET
+
+
+def largest_tile(
+    shape: Sequence[int], *, halo: Sequence[int], stride: Sequence[int], pixels: float
+) -> tuple[int, ...]:
+    """Largest inner tile whose outer area has at most ``pixels`` pixels, split evenly over the image.
+
+    Never smaller than the halo: below that, nearly all work would be done for pixels that are thrown away.
+
+    Returns:
+        Pixels per spatial axis, multiples of the stride.
+    """
+    canvas = canvas_shape(shape, stride)
+
+    def inner(side: int) -> tuple[int, ...]:
+        return tuple(min(round_up(side, s), n) for s, n in zip(stride, canvas, strict=True))
+
+    def fits(side: int) -> bool:
+        sides = zip(inner(side), halo, canvas, strict=True)
+        return math.prod(min(t + 2 * h, n) for t, h, n in sides) <= pixels
+
+    step = max(stride)
+    side = max(step, *halo)
+    while side < max(canvas) and fits(side + step):
+        side += step
+    counts = [-(-n // t) for n, t in zip(canvas, inner(side), strict=True)]
+    return tuple(round_up(-(-n // k), s) for n, k, s in zip(canvas, counts, stride, strict=True))
