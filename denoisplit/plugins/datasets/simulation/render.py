@@ -1,0 +1,53 @@
+"""From points with sub-pixel positions to an image."""
+
+import itertools
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Array = npt.NDArray[np.float64]
+
+
+@attrs.frozen
+class Points:
+    """Light sources.
+
+    Attributes:
+        positions: [n rank], pixels, (z) y x; the centre of pixel (0, 0) is 0. May lie outside the image.
+        weights: [n], relative brightness.
+    """
+
+    positions: Array
+    weights: Array
+
+
+def splat(points: Points, shape: tuple[int, ...]) -> Array:
+    """Image of point sources, each shared linearly among the 2^rank pixels around it.
+
+    Keeps total brightness and centre of mass of everything inside the image, whatever the rank.
+
+    Args:
+        points: sources.
+        shape: of the image, (z) y x.
+
+    Returns:
+        [(z) y x], brightness per pixel.
+    """
+    padded = tuple(side + 2 for side in shape)
+    low = np.floor(points.positions).astype(np.int64)
+    fraction = points.positions - low
+    image = np.zeros(int(np.prod(padded)))
+    inside = np.all((low >= -1) & (low < shape), axis=1)
+    low, fraction, weights = low[inside], fraction[inside], points.weights[inside]
+    for corner in itertools.product((0, 1), repeat=len(shape)):
+        share = np.prod(np.where(corner, fraction, 1 - fraction), axis=1)
+        flat = np.ravel_multi_index(tuple((low + corner + 1).T), padded)
+        image += np.bincount(flat, weights=weights * share, minlength=image.size)
+    return image.reshape(padded)[(slice(1, -1),) * len(shape)]
+
+
+def blur(image: Array, sigma: float) -> Array:
+    """Gaussian point-spread function of standard deviation ``sigma`` pixels; light leaves at the borders."""
+    return np.asarray(ndimage.gaussian_filter(image, sigma, mode="constant", truncate=4.0), dtype=np.float64)
