@@ -101,7 +101,8 @@ class PatchSampler:
         quarters, mirrored = turn // 2, turn % 2
         if self._patch[-1] != self._patch[-2]:
             quarters -= quarters % 2
-        turned = np.rot90(crop, quarters, axes=(-2, -1))
+        # A compact copy first: turning a window of a large image in place jumps through memory.
+        turned = np.rot90(crop.copy(), quarters, axes=(-2, -1))
         return turned[..., ::-1] if mirrored else turned
 
 
