@@ -1,0 +1,178 @@
+"""Pairs of clean signal and noisy observation for fitting noise models, from images of one channel."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.network.interfaces import NoisePairs
+
+AnyArray = npt.NDArray[Any]
+Array = npt.NDArray[np.float64]
+
+LIMIT = 1_000_000
+"""Most pairs that are kept; more do not improve a fit."""
+
+SMOOTHING_WIDTHS = (0.7, 1.0, 1.5, 2.0, 3.0)
+"""Gaussian widths in pixels among which a bootstrap chooses."""
+
+FLATTEST = 0.3
+"""Share of the pixels of like signal that a bootstrap keeps."""
+
+_SIGNAL_BINS = 32
+
+
+def pairs_from_clean(clean: AnyArray, observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
+    """Pairs from a clean reference.
+
+    Args:
+        clean: any shape, counts.
+        observed: the same shape, counts.
+        limit: most pairs to keep.
+        seed: of the choice of pairs.
+
+    Raises:
+        ImageError: different shapes, or no pixels.
+    """
+    if clean.shape != observed.shape or not clean.size:
+        raise ImageError(
+            f"noise pairs: the clean and the noisy image have shapes {clean.shape} and {observed.shape}. "
+            f"Give the clean image of every noisy one."
+        )
+    chosen = _choose(clean.size, limit, seed)
+    return NoisePairs(_take(clean, chosen), _take(observed, chosen), "clean reference")
+
+
+def pairs_from_repeats(repeats: AnyArray, *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
+    r"""Pairs from repeated exposures of one static field.
+
+    The signal is the mean of all R exposures. Since they are exchangeable, an exposure given that mean has
+    exactly that mean as its expectation, as a noise model demands; its residual is too small by
+    :math:`\sqrt{1 - 1/R}` and is stretched accordingly. (The mean of the other exposures would make the
+    expectation deviate from the signal.)
+
+    Args:
+        repeats: [r (z) y x], counts.
+        limit: most pairs to keep.
+        seed: of the choice of pairs.
+
+    Raises:
+        ImageError: fewer than two exposures.
+    """
+    count = len(repeats)
+    if repeats.ndim < 2 or count < 2:
+        raise ImageError(
+            f"noise pairs: need two or more exposures of one field (got shape {repeats.shape}). Give a stack "
+            f"[r (z) y x], or use noise_pairs: bootstrap."
+        )
+    flat = repeats.reshape(count, -1)
+    mean = flat.mean(0, dtype=np.float64)
+    chosen = _choose(flat.size, limit, seed)
+    signal = mean[chosen % mean.size]
+    residual = _take(flat, chosen) - signal
+    return NoisePairs(signal, signal + residual * np.sqrt(count / (count - 1)), "repeats")
+
+
+def bootstrap_pairs(observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
+    r"""Pairs from one noisy image alone: a smoothed image stands for the signal.
+
+    * The width of the Gaussian is that whose prediction of a pixel from its neighbours errs least.
+    * The pixel itself gets the weight :math:`w_0 = \sum_i w_i^2`. Noise in the smoothed image then leaves the
+      expectation of the observation at the signal, and the residual is too small by :math:`\sqrt{1 - w_0}`,
+      which is undone.
+    * Where two widths disagree there is structure, and smoothing would count it as noise: of the pixels of
+      like signal
+      only the flattest are used.
+
+    Structures narrower than the smoothing still raise the variance found; clean images or repeats are better.
+    Neighbouring pixels must have independent noise.
+
+    Args:
+        observed: one image [(z) y x], counts.
+        limit: most pairs to keep.
+        seed: of the choice of pairs.
+
+    Raises:
+        ImageError: fewer than two axes, sides under 8 pixels in the plane, or not finite.
+    """
+    if observed.ndim < 2 or min(observed.shape[-2:]) < 8 or not np.isfinite(observed).all():
+        raise ImageError(
+            f"noise pairs: a bootstrap needs a finite image of 8 x 8 pixels or more (got shape "
+            f"{observed.shape}). Give a larger image, or crop what is not finite."
+        )
+    image = observed.astype(np.float64)
+    planes = image.reshape(-1, *image.shape[-2:])
+    surrounds = [_surround(planes, width) for width in SMOOTHING_WIDTHS]
+    best = int(np.argmin([np.mean((planes - s) ** 2) for s, _ in surrounds]))
+    surround, square_sum = surrounds[best]
+    centre = _centre_weight(square_sum)
+    signal = (1 - centre) * surround + centre * planes
+    other = surrounds[best + 1 if best + 1 < len(surrounds) else best - 1][0]
+    flat = _flattest(signal, np.abs(surround - other))
+    chosen = flat[_choose(flat.size, limit, seed)]
+    value = signal.reshape(-1)[chosen]
+    residual = planes.reshape(-1)[chosen] - value
+    return NoisePairs(value, value + residual / np.sqrt(1 - centre), "bootstrap")
+
+
+def join_pairs(pairs: Sequence[NoisePairs], *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
+    """Pairs of several fields of one channel, together.
+
+    Raises:
+        ImageError: none given.
+    """
+    if not pairs:
+        raise ImageError("noise pairs: there are no images to take pairs from. Give at least one field.")
+    signal = np.concatenate([p.signal for p in pairs])
+    observation = np.concatenate([p.observation for p in pairs])
+    chosen = _choose(signal.size, limit, seed)
+    return NoisePairs(signal[chosen], observation[chosen], pairs[0].origin)
+
+
+def _choose(size: int, limit: int, seed: int) -> npt.NDArray[np.intp]:
+    """At most ``limit`` of ``size`` indices, without order."""
+    if size <= limit:
+        return np.arange(size)
+    # With replacement: pairs drawn twice do no harm, and a permutation of all pixels would cost memory.
+    return np.random.default_rng(seed).integers(0, size, limit).astype(np.intp)
+
+
+def _take(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Array:
+    values: Array = image.reshape(-1)[chosen].astype(np.float64)
+    return values
+
+
+def _surround(planes: Array, width: float) -> tuple[Array, float]:
+    """Gaussian mean [p y x] of the neighbours of every pixel, without the pixel; sum of squared weights."""
+    side = 2 * int(np.ceil(4 * width)) + 1
+    impulse = np.zeros((side, side))
+    impulse[side // 2, side // 2] = 1
+    kernel = gaussian_filter(impulse, width)
+    own = kernel[side // 2, side // 2]
+    smooth = gaussian_filter(planes, (0, width, width), mode="mirror")
+    kernel[side // 2, side // 2] = 0
+    return (smooth - own * planes) / (1 - own), float((kernel**2).sum() / (1 - own) ** 2)
+
+
+def _centre_weight(square_sum: float) -> float:
+    """Weight w of the pixel itself with w = w^2 + (1 - w)^2 q; q is the square sum of its neighbours."""
+    return square_sum / (1 + square_sum)
+
+
+def _flattest(signal: Array, structure: Array) -> npt.NDArray[np.intp]:
+    """Indices of the pixels with least structure among those of like signal, without a border."""
+    inner = np.zeros(signal.shape, dtype=bool)
+    inner[:, 2:-2, 2:-2] = True  # at the border, mirrored neighbours would count twice
+    index = np.flatnonzero(inner)
+    value, rough = signal.reshape(-1)[index], structure.reshape(-1)[index]
+    low, high = np.percentile(value, (0.5, 99.5))
+    edges = np.linspace(low, high, _SIGNAL_BINS + 1)[1:-1]
+    bins = np.searchsorted(edges, value)
+    order = np.lexsort((rough, bins))
+    sizes = np.bincount(bins, minlength=_SIGNAL_BINS)
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = rank < np.repeat(np.ceil(FLATTEST * sizes), sizes)
+    return np.sort(index[order[kept]])

@@ -1,0 +1,56 @@
+"""KL scheme: nats per latent scalar, as in muSplit."""
+
+import attrs
+from attrs.validators import ge
+
+from denoisplit.core.network.interfaces import KLScheme, Rate
+from denoisplit.core.network.latent import Level, level_sums
+from denoisplit.plugins.kl_schemes.reduction import floored_mean, latent_scalars, no_levels, rate
+
+
+class MuSplitKL(KLScheme):
+    r"""The KL of the muSplit paper, in nats per latent scalar, averaged over the levels.
+
+    .. math:: R = \\frac{1}{L} \\sum_i \\operatorname{mean}_b \\max(K_{bi} / n_i, f)
+
+    with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars. The mean KL
+    per latent scalar has the weight 1/L at every level, so that a nat of a fine level weighs less than one of
+    a coarse level: effective beta 1/64, 1/16, 1/4, 1 for four levels of 128 latent channels and two target
+    channels. Free bits near the usual KL per scalar (well below 1) switch the rate off.
+
+    Source: Ashesh et al., ICCV 2023; method section 3.3.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the rate.
+
+        Attributes:
+            free_bits: floor of the KL of every level of every image, nats per latent scalar; 0 for none.
+            weight: multiplier of the rate that a warm-up ends at.
+            analytic: closed form of the KL instead of the single-sample estimate.
+        """
+
+        free_bits: float = attrs.field(default=0.0, validator=ge(0))
+        weight: float = attrs.field(default=1.0, validator=ge(0))
+        analytic: bool = False
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.options = options
+        self.weight = options.weight
+
+    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
+        """Rate of a batch; see the class for the unit.
+
+        Args:
+            levels: finest first; may be empty.
+            image_pixels: pixels of one image.
+            channels: target channels.
+        """
+        del image_pixels, channels
+        if not levels:
+            return no_levels()
+        sums = level_sums(levels, analytic=self.options.analytic)
+        per_scalar = sums / sums.new_tensor([latent_scalars(level) for level in levels])
+        return rate(floored_mean(per_scalar, self.options.free_bits) / len(levels))

@@ -1,0 +1,213 @@
+"""Noise model: a Gaussian mixture whose parameters depend on the signal, one mixture per channel."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from attrs.validators import ge, gt, min_len, optional
+from torch import Tensor
+
+from denoisplit.core.errors import ChannelCountError, NoiseModelError
+from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
+from denoisplit.plugins.noise_models.mixture_fit import FitSettings, fit_channel
+from denoisplit.plugins.noise_models.mixture_maths import (
+    Components,
+    components,
+    draw,
+    log_density,
+    pad,
+    total_variance,
+    unpad,
+)
+from denoisplit.plugins.noise_models.pair_checks import check
+
+
+def _paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
+    return None if value is None else tuple(Path(p) for p in value)
+
+
+class GaussianMixture(NoiseModel):
+    r"""Mixture of Gaussians with polynomial parameters; its mean is the signal.
+
+    .. math:: \log p(y \mid s) = \log \sum_k \pi_k(s)\, \mathcal N(y; \mu_k(s), v_k(s))
+
+    Beyond the fitted range of the signal the polynomials are continued and the variance is floored. All
+    parameters are buffers and travel in ``state_dict``; a state dict of other numbers of components or
+    coefficients loads too.
+
+    Source: Prakash et al., ISBI 2020; Ashesh & Jug, ECCV 2024; method section 4.1.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the mixture.
+
+        Attributes:
+            components: number of Gaussians per channel.
+            coefficients: polynomial coefficients per parameter (2: linear in the signal).
+            variance_floor: smallest variance of a component, counts squared; None takes a
+                quarter of the smallest variance found in the pairs.
+            path: one ``.npz`` file per channel, read instead of fitting; None to fit.
+            fit_pairs: most pairs used per channel.
+            fit_steps: most iterations of the optimiser.
+        """
+
+        components: int = attrs.field(default=3, validator=ge(1))
+        coefficients: int = attrs.field(default=2, validator=ge(1))
+        variance_floor: float | None = attrs.field(default=None, validator=optional(gt(0)))
+        path: tuple[Path, ...] | None = attrs.field(
+            default=None, converter=_paths, validator=optional(min_len(1))
+        )
+        fit_pairs: int = attrs.field(default=60_000, validator=ge(1000))
+        fit_steps: int = attrs.field(default=200, validator=ge(1))
+
+    weights: Tensor
+    signal_range: Tensor
+    variance_floor: Tensor
+
+    def __init__(self, options: Options, *, statistics: IntensityStats) -> None:
+        super().__init__()
+        self.options = options
+        self.channels = statistics.channels
+        shape = (self.channels, 3, options.components, options.coefficients)
+        self.register_buffer("weights", torch.zeros(shape))
+        self.register_buffer("signal_range", torch.zeros(self.channels, 2))
+        self.register_buffer("variance_floor", torch.ones(self.channels))
+        self._ready = False
+        if options.path is not None:
+            if len(options.path) != self.channels:
+                raise ChannelCountError(
+                    f"noise model gaussian_mixture: {len(options.path)} files for {self.channels} channels. "
+                    f"Name one file per channel in `path`, the same one twice if channels share it."
+                )
+            # Where a trained model is opened, its state dict brings the numbers and the files need not exist.
+            if all(path.exists() for path in options.path):
+                self._set(read_mixture(path) for path in options.path)
+
+    @property
+    def needs_fit(self) -> bool:
+        """True until parameters were fitted, read from files, or loaded from a state dict."""
+        return not self._ready
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Log-density of noisy counts.
+
+        Args:
+            observation: [b c (z) y x], counts.
+            signal: [b c (z) y x], counts.
+            extra: not used.
+
+        Returns:
+            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
+
+        Raises:
+            NoiseModelError: not fitted yet.
+            ChannelCountError: another number of channels.
+        """
+        del extra
+        observation, signal = _at_least_float32(observation), _at_least_float32(signal)
+        return log_density(observation - signal, self._components(signal))
+
+    def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
+        """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
+        del extra
+        signal = _at_least_float32(signal)
+        return signal + draw(self._components(signal), generator)
+
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
+        del extra
+        return total_variance(self._components(_at_least_float32(signal)))
+
+    def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
+        """Fit every channel to its pairs by maximum likelihood.
+
+        Raises:
+            ChannelCountError: another number of pairs than channels.
+            NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs; missing files.
+        """
+        missing = [str(path) for path in self.options.path or () if not path.exists()]
+        if missing:
+            raise NoiseModelError(
+                f"noise model gaussian_mixture: no such file ({', '.join(missing)}). Correct `path`, or "
+                f"leave it out to fit the noise model to the images."
+            )
+        if len(pairs) != self.channels:
+            raise ChannelCountError(
+                f"noise model gaussian_mixture: pairs of {len(pairs)} channels for {self.channels} channels. "
+                f"Give one NoisePairs per channel."
+            )
+        settings = FitSettings(
+            components=self.options.components,
+            coefficients=self.options.coefficients,
+            variance_floor=self.options.variance_floor,
+            pairs=self.options.fit_pairs,
+            steps=self.options.fit_steps,
+        )
+        mixtures, reports = [], []
+        for channel, one in enumerate(pairs):
+            checked = check(one, f"noise model of channel {channel}")
+            fitted = fit_channel(checked, settings, channel=channel, seed=seed + channel)
+            weight = fitted.weights.reshape(-1, self.options.coefficients).numpy()
+            mixtures.append(ChannelMixture(weight, checked.low, checked.high, fitted.floor))
+            reports.append(fitted.report)
+        self._set(mixtures)
+        return tuple(reports)
+
+    def export(self, channel: int, path: Path) -> None:
+        """Write one channel in the exchange format; raises as ``log_prob``."""
+        self._require_ready()
+        low, high = self.signal_range[channel].tolist()
+        weight = unpad(self.weights[channel]).double().flatten(0, 1).cpu().numpy()
+        write_mixture(path, ChannelMixture(weight, low, high, float(self.variance_floor[channel])))
+
+    def _components(self, signal: Tensor) -> Components:
+        self._require_ready()
+        if signal.shape[1] != self.channels:
+            raise ChannelCountError(
+                f"noise model gaussian_mixture: the image has {signal.shape[1]} channels, the noise model "
+                f"{self.channels}. Use images with the channels that the model was built for."
+            )
+        space = (1,) * (signal.ndim - 2)
+        low, high = self.signal_range.to(signal.dtype).unbind(1)
+        t = (signal - low.view(-1, *space)) / (high - low).view(-1, *space)
+        # [c 3 K D] to [3 D K 1 c 1 1], which broadcasts against [b c y x]
+        weights = self.weights.to(signal.dtype).permute(1, 3, 2, 0)[:, :, :, None]
+        weights = weights.reshape(*weights.shape, *space)
+        return components(t, weights, self.variance_floor.to(signal.dtype).view(-1, *space))
+
+    def _require_ready(self) -> None:
+        if not self._ready:
+            missing = [str(path) for path in self.options.path or ()]
+            found = f"files not found: {', '.join(missing)}" if missing else "no parameters yet"
+            raise NoiseModelError(
+                f"noise model gaussian_mixture: not fitted ({found}). Call fit, load a state dict, or "
+                f"name existing files in `path`."
+            )
+
+    def _set(self, mixtures: Iterable[ChannelMixture]) -> None:
+        mixtures = list(mixtures)
+        device = self.weights.device
+        self.weights = pad(
+            [torch.from_numpy(m.weight).float().reshape(3, -1, m.weight.shape[1]) for m in mixtures]
+        ).to(device)
+        self.signal_range = torch.tensor([[m.min_signal, m.max_signal] for m in mixtures], device=device)
+        self.variance_floor = torch.tensor([m.variance_floor for m in mixtures], device=device)
+        self._ready = True
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Take the number of components and coefficients from the state dict, then load as usual."""
+        weights = state_dict.get(prefix + "weights")
+        limits = state_dict.get(prefix + "signal_range")
+        if isinstance(weights, Tensor) and weights.ndim == 4 and weights.shape[:2] == self.weights.shape[:2]:
+            self.weights = self.weights.new_zeros(weights.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if isinstance(limits, Tensor):
+            self._ready = bool((limits[:, 1] > limits[:, 0]).all())
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

@@ -1,0 +1,225 @@
+"""Fit of a polynomial Gaussian mixture to pairs: binned moments to start with, then maximum likelihood."""
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize, nnls
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import FitReport
+from denoisplit.plugins.noise_models.mixture_maths import (
+    Components,
+    components,
+    distribution,
+    log_density,
+)
+from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+
+BINS = 32
+DOMINANT = 0.99
+BADLY_CALIBRATED = 0.05
+MOSTLY_FLOORED = 0.5
+
+
+@attrs.frozen(kw_only=True)
+class FitSettings:
+    """What the fit needs to know.
+
+    Attributes:
+        components: number of Gaussians K.
+        coefficients: number of polynomial coefficients D.
+        variance_floor: smallest variance, counts squared; None to choose from the pairs.
+        pairs: most pairs used.
+        steps: most iterations of the optimiser.
+    """
+
+    components: int
+    coefficients: int
+    variance_floor: float | None
+    pairs: int
+    steps: int
+
+
+@attrs.frozen
+class Fitted:
+    """Result of the fit of one channel.
+
+    Attributes:
+        weights: [3 K D], counts.
+        floor: smallest variance, counts squared.
+        report: how good it is.
+    """
+
+    weights: Tensor
+    floor: float
+    report: FitReport
+
+
+@attrs.frozen
+class _Moments:
+    """Noise in bins of the signal, in units of the overall noise: one number per bin."""
+
+    t: Array
+    variance: Array
+    skewness: Array
+    count: Array
+
+
+def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, seed: int) -> Fitted:
+    """Fit one channel; deterministic given ``seed``.
+
+    Works in units of the range of the signal and of the overall noise, on at most ``settings.pairs`` pairs:
+    half drawn as they come, half evenly over the signal, since bright pixels are rare. Weighting by signal
+    does not bias a conditional density.
+    """
+    rng = np.random.default_rng(seed)
+    t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
+    residual = pairs.observation - pairs.signal
+    scale = float(residual.std())
+    plain = _plain(len(t), settings.pairs, rng)
+    chosen = plain if len(t) <= settings.pairs else _half_even(t, settings.pairs, rng)
+    moments = _moments(t, residual / scale)
+    floor = settings.variance_floor
+    if floor is None:
+        # A quarter of the smallest variance seen: rarely binds within the range, keeps it positive outside.
+        floor = max(0.25 * float(moments.variance.min()) * scale**2, 1e-6 * scale**2)
+    if np.isfinite(pairs.step):
+        floor = max(
+            floor, pairs.step**2 / 12
+        )  # a density must not be narrower than the steps of a digital camera
+    unit_floor = torch.tensor(floor / scale**2, dtype=torch.float64)
+    starts = [
+        _start(moments, settings.components, settings.coefficients, tilt)
+        for tilt in (
+            (0.0, float(np.sign(moments.skewness @ moments.count))) if settings.components > 1 else (0.0,)
+        )
+    ]
+    fitted = _maximum_likelihood(
+        starts,
+        torch.from_numpy(t[chosen]),
+        torch.from_numpy(residual[chosen] / scale),
+        unit_floor,
+        settings.steps,
+    )
+    weights = fitted.movedim(1, 2).contiguous()
+    weights[0] *= scale
+    weights[1] += 2 * np.log(scale)
+    dither = rng.uniform(-0.5, 0.5, len(plain)) * (pairs.step if np.isfinite(pairs.step) else 0.0)
+    report = _report(pairs, t[plain], residual[plain], dither, weights, floor, channel)
+    return Fitted(weights, floor, report)
+
+
+def at_signal(t: Tensor, weights: Tensor, floor: Tensor) -> Components:
+    """Components of one channel with weights [3 K D] at 1-D ``t``."""
+    return components(t, weights.movedim(2, 1).unsqueeze(-1), floor)
+
+
+def _plain(total: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Indices of at most ``most`` of ``total`` pairs."""
+    if total <= most:
+        return np.arange(total)
+    return rng.integers(0, total, most).astype(np.intp)
+
+
+def _half_even(t: Array, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Indices of ``most`` pairs, half of them spread evenly over the range of ``t``."""
+    bins = np.minimum((t * BINS).astype(np.intp), BINS - 1)
+    weight = 1 / np.bincount(bins, minlength=BINS)[bins]
+    cumulative = np.cumsum(weight)
+    even = np.searchsorted(cumulative, rng.uniform(0, cumulative[-1], most // 2)).clip(max=len(t) - 1)
+    return np.concatenate([_plain(len(t), most - most // 2, rng), even])
+
+
+def _moments(t: Array, residual: Array) -> _Moments:
+    """Moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts."""
+    edges = np.unique(
+        np.concatenate([np.quantile(t, np.linspace(0, 1, BINS // 2 + 1)), np.linspace(0, 1, BINS // 2 + 1)])
+    )
+    index = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, len(edges) - 2)
+    count = np.bincount(index, minlength=len(edges) - 1)
+
+    def mean(values: Array) -> Array:
+        return np.bincount(index, values, len(count)) / np.maximum(count, 1)
+
+    centre, centred = mean(t), residual - mean(residual)[index]
+    variance, third = mean(centred**2), mean(centred**3)
+    good = (count >= min(50, int(count.max()))) & (variance > 0)
+    skewness = np.clip(third[good] / variance[good] ** 1.5, -3, 3)
+    return _Moments(centre[good], variance[good], skewness, count[good].astype(np.float64))
+
+
+def _start(moments: _Moments, k: int, d: int, tilt: float) -> Tensor:
+    """Weights [3 D K] with the binned variances: components of different width, shifted by ``tilt``."""
+    powers = moments.t[:, None] ** np.arange(d)
+    # The relative error of a variance of n pairs goes like 1/sqrt(n); that of thousands is good enough.
+    trust = np.sqrt(np.minimum(moments.count, 5000)) / moments.variance
+    variance, _ = nnls(powers * trust[:, None], moments.variance * trust)
+    variance = np.maximum(variance, 1e-3 * variance.max())
+    std, *_ = np.linalg.lstsq(powers * trust[:, None], np.sqrt(moments.variance) * trust, rcond=None)
+    position = np.linspace(-1, 1, k) if k > 1 else np.zeros(1)
+    spread = np.exp(position * (0.5 if tilt == 0 else 0.5 * tilt))
+    shift = 0.7 * tilt * np.abs(tilt) * position
+    weights = np.zeros((3, d, k))
+    weights[0] = std[:, None] * shift
+    weights[1] = np.log(variance[:, None] * spread)
+    return torch.from_numpy(weights)
+
+
+def _maximum_likelihood(
+    starts: list[Tensor], t: Tensor, residual: Tensor, floor: Tensor, steps: int
+) -> Tensor:
+    """Weights [3 D K] of the best likelihood; every start gets a short run, the better one is finished."""
+    thin = max(1, len(t) // 20_000)
+    trials = [_minimise(s, t[::thin], residual[::thin], floor, min(steps, 40)) for s in starts]
+    best = min(trials, key=lambda trial: trial[1])[0]
+    return _minimise(best, t, residual, floor, steps)[0]
+
+
+def _minimise(start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: int) -> tuple[Tensor, float]:
+    """Weights and mean negative log-likelihood after at most ``steps`` iterations of L-BFGS."""
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        weights = torch.from_numpy(flat).reshape(start.shape).requires_grad_()
+        value = -log_density(residual, components(t, weights.unsqueeze(-1), floor)).mean()
+        (gradient,) = torch.autograd.grad(value, weights)
+        return float(value.detach()), gradient.flatten().numpy()
+
+    found = minimize(
+        loss,
+        start.flatten().numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": steps, "ftol": 2e-7, "gtol": 1e-5},
+    )
+    return torch.from_numpy(found.x).reshape(start.shape), float(found.fun)
+
+
+def _report(
+    pairs: CheckedPairs, t: Array, residual: Array, dither: Array, weights: Tensor, floor: float, channel: int
+) -> FitReport:
+    """Likelihood and calibration on pairs drawn as they come."""
+    mixture = at_signal(torch.from_numpy(t), weights, torch.tensor(floor, dtype=torch.float64))
+    nll = -float(log_density(torch.from_numpy(residual), mixture).mean())
+    # Digital counts are spread over their step: the transform of a step function is never uniform.
+    pit = np.sort(distribution(torch.from_numpy(residual + dither), mixture).numpy())
+    ranks = np.arange(len(pit) + 1) / len(pit)
+    error = float(max((ranks[1:] - pit).max(), (pit - ranks[:-1]).max()))
+    warnings = list(pairs.warnings)
+    share = mixture.log_weight.exp()
+    if len(share) > 1 and float(share.mean(1).max()) > DOMINANT:
+        warnings.append(
+            f"one of {len(share)} components carries all the weight: the noise is a single Gaussian"
+        )
+    bound = float((share * (mixture.variance <= floor)).sum(0).mean())
+    if bound > MOSTLY_FLOORED:
+        warnings.append(
+            f"the variance floor of {floor:.3g} counts squared holds {bound:.0%} of the weight: the noise "
+            f"would be narrower"
+        )
+    if error > BADLY_CALIBRATED:
+        warnings.append(
+            f"the noise is not well described (calibration error {error:.3f}): more components or "
+            f"coefficients may help"
+        )
+    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
