@@ -68,7 +68,8 @@ class Tiff(ImageFormat):
             )
         if data.nbytes > _MOST_BYTES:
             raise ImageError(f"{path}: ImageJ files end at 4 GiB (got {data.nbytes} bytes). Write .ome.tif.")
-        metadata: dict[str, Any] = {"axes": axes.upper(), NOTE: image.axes.lower()}
+        # Written with an axis for colour samples, or tifffile takes a width of 1 for one.
+        metadata: dict[str, Any] = {"axes": f"{axes.upper()}S", NOTE: image.axes.lower()}
         channels = data.shape[axes.index("c")] if "c" in axes else 1
         if image.channel_names:
             planes = data.size // (data.shape[-1] * data.shape[-2])
@@ -78,13 +79,13 @@ class Tiff(ImageFormat):
         size, resolution = sizes_by_axis(image), None
         if image.pixel_size is not None:
             resolution = (1 / size["x"], 1 / size["y"])
-            metadata["unit"] = image.pixel_size.unit.encode("unicode_escape").decode("ascii")
+            metadata["unit"] = _escaped(image.pixel_size.unit)
             metadata |= {"spacing": size["z"]} if "z" in size else {}
         write_whole(
             path,
             lambda temporary: tifffile.imwrite(
                 temporary,
-                data,
+                data[..., None],
                 imagej=True,
                 photometric="minisblack",
                 metadata=metadata,
@@ -127,6 +128,10 @@ def _pixel_size(pixels: Pixels) -> PixelSize | None:
         size[letter] = scale * denominator / numerator
     known = tuple(size[letter] for letter in pixels.axes if letter in SPATIAL)
     return PixelSize(known, "µm" if unit.lower() in MICRONS else _unescaped(unit))
+
+
+def _escaped(unit: str) -> str:
+    return "".join(sign if sign.isascii() else f"\\u{ord(sign):04X}" for sign in unit)
 
 
 def _unescaped(unit: str) -> str:

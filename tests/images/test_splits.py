@@ -1,0 +1,57 @@
+"""Fields are held out whole, and no pixels serve in two splits."""
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
+from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.splits import hold_out
+
+
+def fields(count: int) -> tuple[Field, ...]:
+    return tuple(Field(name=f"f{i}", observed=np.full((1, 2, 2), i, np.float32)) for i in range(count))
+
+
+@given(st.integers(2, 40), st.floats(0.01, 0.99), st.integers(0, 9))
+def test_every_field_lands_on_one_side_and_no_side_is_empty(count: int, fraction: float, seed: int) -> None:
+    train, validation = hold_out(fields(count), fraction, seed)
+    assert sorted((*train, *validation), key=lambda f: int(f.name[1:])) == list(fields(count))
+    assert abs(len(validation) - fraction * count) <= 1 or 1 in (len(train), len(validation))
+    assert min(len(train), len(validation)) >= 1
+    assert_disjoint(train, validation)
+    again = hold_out(fields(count), fraction, seed)
+    assert [f.name for f in again[1]] == [f.name for f in validation]
+
+
+def test_the_seed_chooses_which_fields_are_held_out() -> None:
+    assert {hold_out(fields(10), 0.1, seed)[1][0].name for seed in range(100)} == {f"f{i}" for i in range(10)}
+
+
+def test_one_field_cannot_be_split() -> None:
+    with pytest.raises(ImageError, match=r"data\.validation"):
+        hold_out(fields(1), 0.1, 0)
+
+
+def test_the_same_pixels_in_two_splits_are_refused_whatever_their_names() -> None:
+    a, b, c = fields(3)
+    assert_disjoint((a,), (b,), (c,))
+    copy = attrs.evolve(b, name="copy")
+    with pytest.raises(ImageError, match="validation field 'f1' and test field 'copy'"):
+        assert_disjoint((a,), (b,), (copy,))
+    with pytest.raises(ImageError, match="train field 'f1' and validation field 'copy'"):
+        assert_disjoint((a, b), (copy,))
+
+
+def test_a_fingerprint_sees_pixels_shape_type_and_order_but_not_memory_layout() -> None:
+    pixels = np.arange(12, dtype=np.float32).reshape(3, 4)
+    same: list[AnyArray] = [np.asfortranarray(pixels), pixels.astype(">f4"), np.pad(pixels, 1)[1:-1, 1:-1]]
+    other: list[AnyArray] = [pixels.T, pixels.reshape(4, 3), pixels.astype(np.float64), pixels + 1]
+    assert {array_fingerprint(a) for a in same} == {array_fingerprint(pixels)}
+    assert len({array_fingerprint(a) for a in [pixels, *other]}) == 5
+    a, b = fields(2)
+    assert data_fingerprint((a, b)) == data_fingerprint((a, attrs.evolve(b, name="renamed")))
+    assert data_fingerprint((a, b)) != data_fingerprint((b, a))

@@ -1,0 +1,88 @@
+"""The mixed image is the mean or sum of its channels, and the statistics are those of all pixels at once."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denoisplit.core.errors import ChannelCountError, ImageError
+from denoisplit.core.images.interfaces import FloatArray
+from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.statistics import intensity_stats
+
+
+def fields(seed: int, channels: int, sizes: list[int]) -> list[FloatArray]:
+    rng = np.random.default_rng(seed)
+    level = rng.uniform(50, 5000, (channels, 1, 1))
+    return [(level + rng.normal(0, 30, (channels, size, size + 1))).astype(np.float32) for size in sizes]
+
+
+many = st.builds(
+    fields, st.integers(0, 99), st.integers(1, 4), st.lists(st.integers(2, 9), min_size=1, max_size=4)
+)
+
+
+@given(many)
+def test_statistics_for_mean_mixing_pool_all_target_pixels(targets: list[FloatArray]) -> None:
+    stats = intensity_stats(targets, Mixing())
+    pixels = np.concatenate([t.reshape(len(t), -1) for t in targets], axis=1).astype(np.float64)
+    np.testing.assert_allclose(stats.target_mean, pixels.mean(axis=1))
+    np.testing.assert_allclose(stats.target_std, pixels.std(axis=1))
+    np.testing.assert_allclose([stats.mixed_mean, stats.mixed_std], [pixels.mean(), pixels.std()])
+
+
+@given(many, st.floats(0, 200))
+def test_statistics_for_sum_mixing_are_those_of_the_mixed_images(
+    targets: list[FloatArray], offset: float
+) -> None:
+    stats = intensity_stats(targets, Mixing(mode="sum", offset=offset))
+    pixels = (
+        np.concatenate([t.astype(np.float64).sum(0).ravel() for t in targets])
+        - (len(targets[0]) - 1) * offset
+    )
+    np.testing.assert_allclose([stats.mixed_mean, stats.mixed_std], [pixels.mean(), pixels.std()], rtol=1e-6)
+
+
+def test_statistics_stay_exact_on_a_large_offset() -> None:
+    pattern = np.tile(np.array([[1.0, -1.0]], np.float32), (1, 64, 64))
+    assert intensity_stats([pattern + np.float32(2**20)], Mixing()).target_std == (1.0,)
+
+
+def test_a_channel_that_is_constant_over_all_fields_is_named() -> None:
+    target = np.stack([np.random.default_rng(0).normal(size=(4, 4)), np.full((4, 4), 3.0)]).astype(np.float32)
+    with pytest.raises(ImageError, match="channel 1 is constant"):
+        intensity_stats([target, target], Mixing())
+
+
+def test_unusable_training_images_are_refused() -> None:
+    good = fields(0, 2, [4])[0]
+    bad = good.copy()
+    bad[1, 2, 3] = np.nan
+    with pytest.raises(ImageError, match="training field 1: 1 of 40"):
+        intensity_stats([good, bad], Mixing())
+    with pytest.raises(ChannelCountError, match="training field 1: expected 2"):
+        intensity_stats([good, good[:1]], Mixing())
+    with pytest.raises(ImageError, match="no training image"):
+        intensity_stats([], Mixing())
+    with pytest.raises(ImageError, match="mixed image is constant"):
+        intensity_stats([np.stack([good[0], -good[0]])], Mixing(mode="sum"))
+
+
+@given(st.integers(1, 4), st.floats(-100, 100), st.integers(0, 99))
+def test_a_sum_keeps_the_camera_offset_once_and_a_mean_keeps_it_too(
+    channels: int, offset: float, seed: int
+) -> None:
+    light = np.random.default_rng(seed).uniform(0, 10, (3, channels, 4, 5))
+    summed = mix(light + offset, Mixing(mode="sum", offset=offset), axis=1)
+    mean = mix(light + offset, Mixing(), axis=1)
+    np.testing.assert_allclose(summed, light.sum(axis=1, keepdims=True) + offset, atol=1e-9)
+    np.testing.assert_allclose(mean, light.mean(axis=1, keepdims=True) + offset, atol=1e-9)
+    np.testing.assert_array_equal(mix(light[0], Mixing(), axis=0), mix(light[:1], Mixing(), axis=1)[0])
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    unknown: Any = "median"
+    with pytest.raises(ValueError, match="mode"):
+        Mixing(mode=unknown)
