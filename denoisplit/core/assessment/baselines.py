@@ -16,7 +16,7 @@ def share_of_mixed(mixed: npt.NDArray[Any], *, channels: int, mixing: Mixing) ->
     """An equal share of the mixed image as the answer for every channel.
 
     The share is what every channel would be if all were equal: the mixed image itself where mixing takes the
-    mean, and ``offset + (mixed - offset) / channels`` where it takes the sum, which keeps the camera offset once.
+    mean, and ``offset + (mixed - offset) / channels`` where it takes the sum (which keeps the offset once).
 
     Args:
         mixed: noisy mixed image [1 (z) y x], counts.

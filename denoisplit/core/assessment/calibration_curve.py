@@ -20,7 +20,7 @@ class CalibrationCurve:
     """Predicted and real error of the pixels of one channel, in bins of the predicted std.
 
     Attributes:
-        edges: [bins + 1], counts; bin b holds ``edges[b] <= std < edges[b + 1]``, the last also its upper edge.
+        edges: [bins + 1], counts; bin b holds ``edges[b] <= std < edges[b + 1]``, the last is closed.
         count: [bins], pixels.
         rmv: [bins], root mean variance (predicted error), counts; NaN in empty bins.
         rmse: [bins], root mean squared error (real error), counts; NaN in empty bins.
@@ -97,8 +97,8 @@ def spread_and_error(
     """Predicted std and signed error (mean - truth) of one channel, flattened to float64.
 
     Raises:
-        CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite; the message opens
-            with ``where``.
+        CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite; the message
+            opens with ``where``.
     """
     if not mean.shape == std.shape == truth.shape or mean.size == 0:
         raise CalibrationError(

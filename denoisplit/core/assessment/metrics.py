@@ -1,8 +1,8 @@
 """Image scores: one number per image, from a clean truth and a prediction in the same units.
 
-Every score takes [y x], or [z y x] for the mean over planes. Planes without contrast in the truth are left out of
-that mean, because no score is defined for them. Everything is evaluated in float64: single-precision SSIM of an
-image on a camera offset is dominated by rounding.
+Every score takes [y x], or [z y x] for the mean over planes. Planes without contrast in the truth are left
+out of that mean, because no score is defined for them. Everything is evaluated in float64: single-precision
+SSIM of an image on a camera offset is dominated by rounding.
 """
 
 import math
@@ -74,8 +74,8 @@ def range_invariant_psnr(truth: AnyArray, prediction: AnyArray) -> float:
 def ssim(truth: AnyArray, prediction: AnyArray) -> float:
     """Structural similarity: Gaussian window (sigma 1.5, 11 px), 5 px border dropped, range of the truth.
 
-    The luminance term takes 0 as black, so a camera offset that both images carry raises the score: subtract it
-    first.
+    The luminance term takes 0 as black, so a camera offset that both images carry raises the score: subtract
+    it first.
 
     Args:
         truth: clean image [(z) y x] with sides of at least 11 px.
@@ -131,7 +131,7 @@ class Metric:
 
 METRICS: Final = (
     Metric("psnr", "PSNR", "dB", psnr, 1),
-    Metric("range_invariant_psnr", "range-invariant PSNR", "dB", range_invariant_psnr, 1),
+    Metric("range_invariant_psnr", "RI-PSNR", "dB", range_invariant_psnr, 1),
     Metric("ssim", "SSIM", "", ssim, SSIM_SIDE),
     Metric("ms_ssim", "MS-SSIM", "", ms_ssim, MS_SSIM_SIDE),
 )

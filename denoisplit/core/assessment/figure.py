@@ -1,0 +1,171 @@
+"""The one picture of an experiment: what went in, what came out, the truth, and how far to trust it."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from denoisplit.core.assessment.metrics import range_invariant_psnr
+from denoisplit.core.assessment.reliability_plot import draw_reliability
+from denoisplit.core.assessment.scores import BLURRED, SPLIT, Scores
+from denoisplit.core.errors import ChannelCountError
+from denoisplit.core.images.interfaces import PixelSize
+
+AnyArray = npt.NDArray[Any]
+
+COLOURS: Final = ("#ff4fd8", "#3ddc84", "#33bbff", "#ffb000", "#ff6b4a", "#b9a3ff")
+"""Channel colours on black, told apart by most colour-blind readers; they repeat after six channels."""
+PANEL_INCHES: Final = 2.5
+DPI: Final = 200
+"""One pixel of a 512 px image is about one pixel of the figure."""
+HEADINGS: Final = (
+    "noisy mixed image (input)",
+    "prediction (posterior mean)",
+    "truth (same contrast as prediction)",
+    "predicted uncertainty (std)",
+)
+
+
+def demo_figure(
+    path: Path,
+    *,
+    mixed: AnyArray,
+    predictions: AnyArray,
+    truth: AnyArray,
+    std: AnyArray,
+    channel_names: Sequence[str],
+    scores: Scores | None = None,
+    title: str = "",
+    pixel_size: PixelSize | None = None,
+) -> None:
+    """Write one PNG: a row per channel with input, prediction, truth, uncertainty and calibration curve.
+
+    Prediction and truth of a channel share one contrast window. A stack is shown by its middle plane.
+
+    Args:
+        path: of the PNG.
+        mixed: noisy mixed image [1 (z) y x], counts.
+        predictions: posterior mean [c (z) y x], counts.
+        truth: clean channels [c (z) y x], counts.
+        std: posterior std, calibrated if there is a calibration [c (z) y x], counts.
+        channel_names: one name per channel.
+        scores: of the whole test set; adds the calibration curves and the line below the images.
+        title: heading.
+        pixel_size: adds a scale bar.
+
+    Raises:
+        ChannelCountError: an array has another number of channels than there are names.
+        ImageError: the shown plane of the truth is constant.
+    """
+    for name, array in (("predictions", predictions), ("truth", truth), ("std", std)):
+        if len(array) != len(channel_names):
+            raise ChannelCountError(
+                f"figure: {name} has {len(array)} channels, but {len(channel_names)} are named. "
+                "Give one name per channel."
+            )
+    uncertainty = scores.uncertainty if scores is not None else ()
+    rows, columns = len(channel_names), len(HEADINGS) + (1 if uncertainty else 0)
+    shown = _plane(mixed[0])
+    height = PANEL_INCHES * shown.shape[0] / shown.shape[1] + 0.55
+    figure = Figure(figsize=(1.17 * PANEL_INCHES * columns, rows * height + 0.9), dpi=DPI)
+    figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.07)
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(rows, columns)
+    if title:
+        figure.suptitle(title, fontsize=13, fontweight="bold")
+    for row, name in enumerate(channel_names):
+        panels = [figure.add_subplot(grid[row, column]) for column in range(len(HEADINGS))]
+        answer, clean = _plane(predictions[row]), _plane(truth[row])
+        colour = COLOURS[row % len(COLOURS)]
+        _images(figure, panels, (shown, answer, clean, _plane(std[row])), _tinted(colour))
+        panels[0].set_ylabel(name, fontsize=11, fontweight="bold")
+        ratings = (
+            f"as the answer: RI-PSNR {range_invariant_psnr(clean, shown):.1f} dB",
+            f"RI-PSNR {range_invariant_psnr(clean, answer):.1f} dB",
+            "",
+            "",
+        )
+        for panel, heading, rating in zip(panels, HEADINGS, ratings, strict=True):
+            panel.set_title(f"{heading}\n{rating}" if row == 0 else rating, fontsize=8.5)
+        if pixel_size is not None:
+            _scale_bar(panels[0], shown.shape[1], pixel_size)
+        if uncertainty:
+            cell = grid[row, len(HEADINGS)].subgridspec(2, 1, height_ratios=(5, 1))
+            curve = figure.add_subplot(cell[0])
+            draw_reliability(curve, figure.add_subplot(cell[1], sharex=curve), uncertainty[row])
+            if row == 0:
+                curve.set_title("is the uncertainty right?\nreal against predicted error", fontsize=8.5)
+    figure.supxlabel(_caption(scores), fontsize=8.5, color="#444444")
+    figure.savefig(path, dpi=DPI, facecolor="white")
+
+
+def _plane(image: AnyArray) -> npt.NDArray[np.float64]:
+    """The image itself, or the middle plane of a stack."""
+    plane = image if image.ndim == 2 else image[image.shape[0] // 2]
+    return plane.astype(np.float64)
+
+
+def _window(image: AnyArray) -> Normalize:
+    low, high = np.percentile(image, (0.5, 99.8))
+    return Normalize(float(low), float(max(high, np.nextafter(low, np.inf))), clip=True)
+
+
+def _tinted(colour: str) -> Colormap:
+    """Black to the channel colour to near-white, so that bright detail is not lost in a saturated colour."""
+    return LinearSegmentedColormap.from_list("channel", [(0.0, "black"), (0.75, colour), (1.0, "white")])
+
+
+def _images(figure: Figure, panels: Sequence[Axes], images: Sequence[AnyArray], tinted: Colormap) -> None:
+    mixed, answer, clean, spread = images
+    contrast = _window(clean)
+    panels[0].imshow(mixed, cmap="gray", norm=_window(mixed))
+    panels[1].imshow(answer, cmap=tinted, norm=contrast)
+    panels[2].imshow(clean, cmap=tinted, norm=contrast)
+    certainty = panels[3].imshow(spread, cmap="magma", norm=_window(spread))
+    for panel in panels:
+        panel.set(xticks=[], yticks=[])
+        for side in panel.spines.values():
+            side.set_visible(False)
+    # An inset keeps all images the same size, which a colour bar that takes room from its panel would not.
+    bar = panels[3].inset_axes((1.03, 0.0, 0.045, 1.0))
+    figure.colorbar(certainty, cax=bar)
+    bar.tick_params(labelsize=7, length=2)
+    bar.set_ylabel("std (counts)", fontsize=7.5)
+
+
+def _scale_bar(panel: Axes, width: int, pixel_size: PixelSize) -> None:
+    """A bar of a round length, about a fifth of the image wide."""
+    aim = width * pixel_size.size[-1] / 5
+    decade = 10.0 ** math.floor(math.log10(aim))
+    length = max(step * decade for step in (1, 2, 5) if step * decade <= aim)
+    pixels = length / pixel_size.size[-1]
+    left, across = 0.95 * width - pixels, panel.get_xaxis_transform()
+    panel.plot([left, left + pixels], [0.05, 0.05], "w-", lw=3, solid_capstyle="butt", transform=across)
+    label = f"{length:g} {pixel_size.unit}"
+    panel.text(left + pixels / 2, 0.08, label, color="w", ha="center", fontsize=8, transform=across)
+
+
+def _caption(scores: Scores | None) -> str:
+    """The result of the whole test set in one line per channel."""
+    explained = (
+        "RI-PSNR: how close to the truth after the best choice of brightness and contrast; higher is better. "
+        "std: how far the samples of the model spread, in camera counts."
+    )
+    if scores is None:
+        return explained
+    lines = []
+    for channel in scores.channels:
+        ours, blurred = (scores.of(channel, "range_invariant_psnr", method) for method in (SPLIT, BLURRED))
+        if ours.mean is not None and blurred.mean is not None:
+            images = "1 image" if ours.fields == 1 else f"{ours.fields} images"
+            lines.append(
+                f"{channel}: {ours.mean:.1f} dB (blurred input: {blurred.mean:.1f} dB), mean of {images}"
+            )
+    return "\n".join([explained, "   ".join(lines)])

@@ -1,0 +1,74 @@
+"""The calibration curve of one channel as a plot: real error against predicted error."""
+
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+from denoisplit.core.assessment.calibration_curve import CalibrationCurve
+from denoisplit.core.assessment.uncertainty import ChannelUncertainty
+
+BEFORE: Final = "#d55e00"
+AFTER: Final = "#0072b2"
+LOGARITHMIC_FROM: Final = 8.0
+"""Ratio of the largest to the smallest error above which the axes are logarithmic."""
+
+
+def draw_reliability(axes: Axes, strip: Axes, uncertainty: ChannelUncertainty) -> None:
+    """Draw RMSE against RMV before and after calibration, the perfect line, and where the pixels are.
+
+    Args:
+        axes: empty axes for the curve.
+        strip: empty axes below, sharing x, for the number of pixels.
+        uncertainty: of the channel; everything is in counts.
+    """
+    curves = [("as predicted", BEFORE, "o", uncertainty.before)]
+    if uncertainty.after is not None:
+        curves.append(("calibrated", AFTER, "s", uncertainty.after))
+    values = np.concatenate(
+        [np.concatenate([c.curve.rmv[c.curve.filled], c.curve.rmse[c.curve.filled]]) for *_, c in curves]
+    )
+    low, high = float(values.min()), float(values.max())
+    logarithmic = low > 0 and high / low > LOGARITHMIC_FROM
+    limits = (low / 1.2, high * 1.2) if logarithmic else (0.0, 1.06 * high or 1.0)
+
+    axes.plot(limits, limits, color="#222222", linewidth=1, linestyle="--", label="perfect: ENCE 0")
+    for label, colour, marker, summary in curves:
+        curve = summary.curve
+        axes.plot(
+            curve.rmv[curve.filled],
+            curve.rmse[curve.filled],
+            color=colour,
+            marker=marker,
+            markersize=3,
+            linewidth=1,
+            label=f"{label}: ENCE {summary.ence:.2f}",
+        )
+    for _, colour, _, summary in curves:
+        _density(strip, summary.curve, colour)
+    for panel in (axes, strip):
+        panel.set_xscale("log" if logarithmic else "linear")
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=7, length=2)
+    axes.set_yscale("log" if logarithmic else "linear")
+    axes.set(xlim=limits, ylim=limits)
+    axes.set_ylabel("real error, RMSE (counts)", fontsize=7.5)
+    axes.legend(fontsize=6.5, frameon=False, loc="best", handlelength=1.5, borderaxespad=0.2)
+    axes.tick_params(labelbottom=False)
+    strip.set_yticks([])
+    strip.set_ylim(bottom=0)
+    strip.set_ylabel("pixels", fontsize=7)
+    strip.set_xlabel("predicted error, std (counts)", fontsize=7.5)
+    if logarithmic:
+        for axis in (axes.yaxis, strip.xaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
+
+
+def _density(strip: Axes, curve: CalibrationCurve, colour: str) -> None:
+    """Pixels per unit of the axis, so that bins of any width show the same distribution."""
+    width = np.diff(curve.edges)
+    density = np.divide(curve.count, width, out=np.zeros(len(width)), where=width > 0)
+    strip.stairs(density, curve.edges, fill=True, color=colour, alpha=0.35)

@@ -1,0 +1,77 @@
+"""Scores as tables for the terminal."""
+
+from rich.table import Table
+from rich.text import Text
+
+from denoisplit.core.assessment.baselines import BLUR_SIGMAS
+from denoisplit.core.assessment.metrics import Metric
+from denoisplit.core.assessment.scores import BLURRED, METHODS, SHARE, Score, Scores
+from denoisplit.core.assessment.uncertainty import Reliability
+
+_BLURS = f"best Gaussian blur of {', '.join(f'{sigma:g}' for sigma in BLUR_SIGMAS)} px"
+
+
+def table(scores: Scores) -> Table:
+    """Channels and metrics down, methods across; the best answer of each row is bold."""
+    fields = scores.scores[0].fields
+    result = Table(
+        title=f"Scores against the truth, mean ± standard error over {_fields(fields)}",
+        caption=f"RI-PSNR: PSNR after the best scale and offset. {BLURRED}: {_BLURS}. {SHARE}: untreated.",
+    )
+    result.add_column("channel")
+    result.add_column("metric")
+    for method in METHODS:
+        result.add_column(method, justify="right")
+    for channel in scores.channels:
+        for position, metric in enumerate(scores.metrics):
+            row = [scores.of(channel, metric.name, method) for method in METHODS]
+            best = max((score.mean for score in row if score.mean is not None), default=None)
+            name = f"{metric.label} ({metric.unit})" if metric.unit else metric.label
+            result.add_row(
+                Text(channel if position == 0 else ""),
+                name,
+                *[_cell(score, metric, best=best) for score in row],
+                end_section=position == len(scores.metrics) - 1,
+            )
+    return result
+
+
+def uncertainty_table(scores: Scores) -> Table:
+    """Channels down, reliability of the predicted std across, before and after calibration."""
+    result = Table(title="Predicted against real error (calibrated: ENCE 0, coverage as in the heading)")
+    result.add_column("channel")
+    result.add_column("std")
+    columns = (
+        [f"within {c.level:.0%}" for c in scores.uncertainty[0].before.coverage] if scores.uncertainty else []
+    )
+    for heading in ("predicted", "real error", "ENCE", *columns):
+        result.add_column(heading, justify="right")
+    for channel in scores.uncertainty:
+        result.add_row(
+            Text(channel.channel),
+            "as predicted",
+            *_reliability(channel.before),
+            end_section=not channel.after,
+        )
+        if channel.after is not None:
+            result.add_row("", "calibrated", *_reliability(channel.after), end_section=True)
+    return result
+
+
+def _reliability(summary: Reliability) -> list[str]:
+    covered = [f"{coverage.fraction:.1%}" for coverage in summary.coverage]
+    return [f"{summary.rmv:.4g}", f"{summary.rmse:.4g}", f"{summary.ence:.3f}", *covered]
+
+
+def _cell(score: Score, metric: Metric, *, best: float | None) -> Text:
+    if score.mean is None:
+        return Text(score.note, style="dim")
+    digits = 2 if metric.unit == "dB" else 3
+    text = f"{score.mean:.{digits}f}"
+    if score.standard_error is not None:
+        text += f" ± {score.standard_error:.{digits}f}"
+    return Text(text, style="bold" if score.mean == best else "")
+
+
+def _fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count} fields"

@@ -1,0 +1,237 @@
+"""Scores of an experiment on fields with a known truth, beside the two answers that need no network."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
+from denoisplit.core.assessment.metrics import METRICS, Metric
+from denoisplit.core.assessment.uncertainty import ChannelUncertainty, reliability
+from denoisplit.core.errors import ChannelCountError, ImageError
+from denoisplit.core.images.mixing import Mixing
+
+AnyArray = npt.NDArray[Any]
+
+SPLIT: Final = "denoisplit"
+BLURRED: Final = "blurred mixed"
+SHARE: Final = "share of mixed"
+METHODS: Final = (SPLIT, BLURRED, SHARE)
+
+
+@attrs.frozen(kw_only=True)
+class EvaluatedField:
+    """One field of view with its prediction, all in counts.
+
+    Attributes:
+        name: for messages.
+        mixed: noisy mixed image [1 (z) y x].
+        truth: clean channels [c (z) y x].
+        mean: predicted channels [c (z) y x].
+        std: predicted std [c (z) y x], None for a method without spread.
+        calibrated_std: std after calibration [c (z) y x], None without calibration.
+    """
+
+    name: str
+    mixed: AnyArray = attrs.field(eq=False, repr=False)
+    truth: AnyArray = attrs.field(eq=False, repr=False)
+    mean: AnyArray = attrs.field(eq=False, repr=False)
+    std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
+    calibrated_std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        optional = (self.std, self.calibrated_std)
+        shapes = [array.shape for array in (self.truth, self.mean, *optional) if array is not None]
+        if len(set(shapes)) > 1 or self.mixed.shape != (1, *self.truth.shape[1:]):
+            raise ImageError(
+                f"field {self.name}: truth, mean and std must have one shape [c (z) y x], and mixed that "
+                f"shape with one channel (got {shapes} and {self.mixed.shape}). Give images of one field."
+            )
+
+
+@attrs.frozen(kw_only=True)
+class Score:
+    """One metric of one method for one channel.
+
+    Attributes:
+        channel: name of the channel.
+        method: one of ``METHODS``.
+        metric: name of the metric.
+        mean: over the fields; None where the metric is not defined for such images.
+        standard_error: of that mean; None for fewer than two fields or an infinite mean.
+        fields: number of fields.
+        note: why there is no number, or which blur was best.
+    """
+
+    channel: str
+    method: str
+    metric: str
+    mean: float | None
+    standard_error: float | None
+    fields: int
+    note: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Scores:
+    """All scores of an experiment.
+
+    Attributes:
+        channels: names of the channels.
+        metrics: in the order of the table.
+        scores: one per channel, metric and method.
+        uncertainty: one per channel, empty when no std was given.
+    """
+
+    channels: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    scores: tuple[Score, ...]
+    uncertainty: tuple[ChannelUncertainty, ...] = ()
+
+    def of(self, channel: str, metric: str, method: str = SPLIT) -> Score:
+        """The score of one channel, metric and method; KeyError when there is none."""
+        for score in self.scores:
+            if (score.channel, score.metric, score.method) == (channel, metric, method):
+                return score
+        raise KeyError((channel, metric, method))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and mappings; what is infinite or undefined becomes None."""
+        return {
+            "channels": list(self.channels),
+            "metrics": [{"name": m.name, "label": m.label, "unit": m.unit} for m in self.metrics],
+            "scores": [_plain(attrs.asdict(score)) for score in self.scores],
+            "uncertainty": [_plain(attrs.asdict(channel)) for channel in self.uncertainty],
+        }
+
+
+def evaluate_fields(
+    fields: Sequence[EvaluatedField], *, channel_names: Sequence[str], mixing: Mixing
+) -> Scores:
+    """Score predictions and the trivial answers against the truth.
+
+    Every metric is taken per field and then averaged over fields. The camera offset of ``mixing`` is
+    subtracted first, so that SSIM does not profit from it. The blurred mixed image takes, per channel and
+    metric, the blur that scores best.
+
+    Args:
+        fields: at least one.
+        channel_names: one name per channel.
+        mixing: how the mixed images were made.
+
+    Raises:
+        ImageError: no field, a field whose truth is constant or whose pixels are not finite, or a std that
+            only some fields have.
+        ChannelCountError: a field has another number of channels than there are names.
+        CalibrationError: a std is negative or not finite.
+    """
+    _check(fields, channel_names)
+    count = len(channel_names)
+
+    def shared(field: EvaluatedField) -> AnyArray:
+        return share_of_mixed(field.mixed, channels=count, mixing=mixing)
+
+    def blurred(sigma: float) -> Callable[[EvaluatedField], AnyArray]:
+        return lambda field: blurred_mixed(field.mixed, channels=count, mixing=mixing, sigma=sigma)
+
+    answers = [(SPLIT, "", [field.mean for field in fields])]
+    answers += [(BLURRED, f"sigma {s:g} px", [blurred(s)(field) for field in fields]) for s in BLUR_SIGMAS]
+    answers += [(SHARE, "", [shared(field) for field in fields])]
+    scores = []
+    for index, channel in enumerate(channel_names):
+        truths = [field.truth[index] - mixing.offset for field in fields]
+        for metric in METRICS:
+            tried = [
+                _score(
+                    metric, channel, method, note, truths, [image[index] - mixing.offset for image in images]
+                )
+                for method, note, images in answers
+            ]
+            scores += [_best([score for score in tried if score.method == method]) for method in METHODS]
+    return Scores(
+        channels=tuple(channel_names),
+        metrics=METRICS,
+        scores=tuple(scores),
+        uncertainty=_uncertainty(fields, channel_names),
+    )
+
+
+def _check(fields: Sequence[EvaluatedField], channel_names: Sequence[str]) -> None:
+    if not fields:
+        raise ImageError("evaluation: no field has a known truth (got 0 fields). Name a test set with truth.")
+    for kind in ("std", "calibrated_std"):
+        given = [getattr(field, kind) is not None for field in fields]
+        if any(given) and not all(given):
+            raise ImageError(
+                f"evaluation: only some fields have {kind} (got {sum(given)} of {len(fields)}). "
+                f"Predict all fields in the same way."
+            )
+    for field in fields:
+        if len(field.truth) != len(channel_names):
+            raise ChannelCountError(
+                f"field {field.name}: it has {len(field.truth)} channels, but {len(channel_names)} are named "
+                f"(got {', '.join(channel_names)}). Give one name per channel."
+            )
+
+
+def _score(
+    metric: Metric, channel: str, method: str, note: str, truths: list[AnyArray], answers: list[AnyArray]
+) -> Score:
+    side = min(min(truth.shape[-2:]) for truth in truths)
+    if side < metric.side:
+        mean, error, note = None, None, f"n/a (image < {metric.side} px)"
+    else:
+        values = [metric.score(truth, answer) for truth, answer in zip(truths, answers, strict=True)]
+        mean = math.fsum(values) / len(values)
+        spread = len(values) > 1 and math.isfinite(mean)
+        error = statistics.stdev(values) / math.sqrt(len(values)) if spread else None
+    return Score(
+        channel=channel,
+        method=method,
+        metric=metric.name,
+        mean=mean,
+        standard_error=error,
+        fields=len(truths),
+        note=note,
+    )
+
+
+def _best(scores: Sequence[Score]) -> Score:
+    return max(scores, key=lambda score: -math.inf if score.mean is None else score.mean)
+
+
+def _uncertainty(
+    fields: Sequence[EvaluatedField], channel_names: Sequence[str]
+) -> tuple[ChannelUncertainty, ...]:
+    spreads = [field.std for field in fields if field.std is not None]
+    calibrated = [field.calibrated_std for field in fields if field.calibrated_std is not None]
+    if not spreads:
+        return ()
+    summaries = []
+    for index, channel in enumerate(channel_names):
+        truth = _pixels([field.truth for field in fields], index)
+        mean = _pixels([field.mean for field in fields], index)
+        before = reliability(mean, _pixels(spreads, index), truth)
+        after = reliability(mean, _pixels(calibrated, index), truth) if calibrated else None
+        summaries.append(ChannelUncertainty(channel=channel, before=before, after=after))
+    return tuple(summaries)
+
+
+def _pixels(images: Sequence[AnyArray], channel: int) -> AnyArray:
+    return np.concatenate([image[channel].ravel() for image in images])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
