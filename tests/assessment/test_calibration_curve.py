@@ -44,6 +44,9 @@ def test_every_pixel_is_in_the_one_bin_whose_edges_hold_it(make: Maker, std: Arr
     curve = make(np.zeros_like(std), std, error, bins=bins)
     filled = curve.filled
     assert len(curve.count) == bins
+    inside = (curve.edges[:-1, None] <= std) & (std < curve.edges[1:, None])
+    inside[-1] |= std == std.max()
+    np.testing.assert_array_equal(curve.count, inside.sum(axis=1))
     assert curve.count.sum() == std.size
     assert (curve.count[filled] * curve.rmse[filled] ** 2).sum() == pytest.approx((error**2).sum())
     assert (curve.count[filled] * curve.rmv[filled] ** 2).sum() == pytest.approx((std**2).sum())
