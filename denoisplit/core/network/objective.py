@@ -97,11 +97,12 @@ def require_finite(terms: LossTerms, step: int) -> None:
     Raises:
         NonFiniteLossError: names step, term and level.
     """
-    if math.isfinite(float(terms.total)):
+    distortion, rate = float(terms.distortion.detach()), float(terms.rate.detach())
+    if math.isfinite(distortion + terms.kl_weight * rate):
         return
-    if not math.isfinite(float(terms.distortion)):
+    if not math.isfinite(distortion):
         raise NonFiniteLossError(step, "distortion")
-    for level, value in enumerate(terms.rate_per_level.tolist()):
+    for level, value in enumerate(terms.rate_per_level.detach().tolist()):
         if not math.isfinite(value):
             raise NonFiniteLossError(step, "rate", level)
-    raise NonFiniteLossError(step, "rate" if not math.isfinite(float(terms.rate)) else "total")
+    raise NonFiniteLossError(step, "total" if math.isfinite(rate) else "rate")

@@ -1,0 +1,55 @@
+"""``denoisplit demo``: everything once, on simulated images, in a few minutes."""
+
+import json
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import messages, progress, show
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder to write.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the demo's spec.")
+def demo(out: Path, overrides: tuple[str, ...]) -> None:
+    """Simulate two structures, learn to split and denoise their mixture, and show how well it worked."""
+    from denoisplit import api
+    from denoisplit.cli.watch import watcher
+    from denoisplit.core.assessment.score_tables import table, uncertainty_table
+    from denoisplit.core.errors import RunError
+    from denoisplit.core.spec import load_spec
+    from denoisplit.core.storage.atomic import write_text
+    from denoisplit.core.training.prepare import evaluation_fields
+
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out}: is a file. Choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    source = files("denoisplit.cli") / "demo.yaml"
+    spec = load_spec(Path(str(source)), overrides)
+    run_path = out / "run"
+    if run_path.exists():
+        click.echo(f"{run_path}: replaced", err=True)
+        shutil.rmtree(run_path)
+    click.echo(f"Simulating and training {' + '.join(spec.channels)}; this takes a few minutes.", err=True)
+    with messages():
+        run = api.train(spec, run_path, watchers=[watcher(spec.training.steps)])
+    _, fields = evaluation_fields(spec)
+    with progress("Predicting") as tell:
+        scores, evaluated = run.evaluate(fields, progress=tell)
+    first = evaluated[0]
+    mixed, split, picture, numbers = (
+        out / name for name in ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
+    )
+    api.save_image(mixed, first.mixed[0], fields[0].pixel_size)
+    run.predict(mixed).save(split)
+    write_text(numbers, json.dumps(scores.to_json(), indent=2) + "\n")
+    api.draw(picture, run, first, scores)
+    show(table(scores))
+    show(uncertainty_table(scores))
+    click.echo(f"Picture:    {picture}")
+    click.echo(f"Images:     {mixed} (input), {split} (output)")
+    click.echo(f"Numbers:    {numbers}")
+    click.echo(f"Model:      {run.path}")
+    click.echo(f"Try next:   denoisplit predict {run.path} {mixed} --out again.ome.tif")

@@ -1,0 +1,44 @@
+"""``denoisplit evaluate``: scores against known truth, beside trivial answers."""
+
+import json
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import progress, show
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the run's spec.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write all numbers to this file.")
+@click.option("--figure", type=click.Path(path_type=Path), help="Also write a picture of the first field (PNG).")
+def evaluate(
+    run: Path, samples: int | None, overrides: tuple[str, ...], json_path: Path | None, figure: Path | None
+) -> None:
+    """Score the model in the folder RUN on the test data of its spec (or else its validation data)."""
+    from denoisplit import api
+    from denoisplit.core.assessment.score_tables import table, uncertainty_table
+    from denoisplit.core.spec import load_spec
+    from denoisplit.core.storage.atomic import write_text
+    from denoisplit.core.training.prepare import evaluation_fields, require_clean
+
+    loaded = api.load(run)
+    spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec
+    split, fields = evaluation_fields(spec)
+    with progress("Predicting") as tell:
+        scores, evaluated = loaded.evaluate(require_clean(fields, str(run)), samples=samples, progress=tell)
+    show(table(scores))
+    if scores.uncertainty:
+        show(uncertainty_table(scores))
+    if split != "test":
+        click.echo(
+            "These fields also served for early stopping and calibration. Name a data.test for independent numbers."
+        )
+    if json_path is not None:
+        write_text(json_path, json.dumps({"split": split, **scores.to_json()}, indent=2) + "\n")
+        click.echo(f"Numbers: {json_path}")
+    if figure is not None:
+        api.draw(figure, loaded, evaluated[0], scores)
+        click.echo(f"Picture: {figure}")

@@ -1,0 +1,49 @@
+"""``denoisplit predict``: mixed images in, separated and denoised channels with their uncertainty out."""
+
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import progress
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.ome.tif or .tif).")
+@click.option("--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the samples.  [default: the run's]")
+@click.option("--tile", type=click.IntRange(min=0), help="Pixels a side that one pass predicts; 0 chooses.")
+@click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
+def predict(
+    run: Path,
+    image: Path,
+    out: Path,
+    samples: int | None,
+    seed: int | None,
+    tile: int | None,
+    axes: str | None,
+    overwrite: bool,
+) -> None:
+    """Split and denoise IMAGE with the trained model in the folder RUN.
+
+    The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the model
+    spread) and the calibrated std (how large the real error is expected to be), all in the units of the input.
+    """
+    if out.exists() and not overwrite:
+        raise click.UsageError(f"{out}: already exists. Choose another --out, or add --overwrite.")
+    from denoisplit import api
+
+    loaded = api.load(run)
+    with progress(f"Splitting {image.name}") as tell:
+        prediction = loaded.predict(image, samples=samples, seed=seed, tile=tile, axes=axes, progress=tell)
+    prediction.save(out)
+    written = prediction.to_image()
+    click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.data.shape))}")
+    for name in written.channel_names:
+        click.echo(f"  {name}")
+    if prediction.std is None:
+        click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
+    elif prediction.calibrated_std is None:
+        click.echo("This run has no calibration, so there is no calibrated std.", err=True)

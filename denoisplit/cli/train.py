@@ -1,0 +1,30 @@
+"""``denoisplit train``: from a spec to a run folder."""
+
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import messages
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
+    """Train the model that SPEC describes."""
+    from denoisplit import api
+    from denoisplit.core.spec import load_spec
+
+    resolved = load_spec(spec, overrides)
+    with messages():
+        from denoisplit.cli.watch import watcher
+
+        try:
+            run = api.train(resolved, out, resume=resume, watchers=[watcher(resolved.training.steps)])
+        except KeyboardInterrupt:
+            click.echo(f"Continue with: denoisplit train {spec} --out {out} --resume", err=True)
+            raise
+    click.echo(f"Trained: {run.path}")
+    click.echo(f"Next: denoisplit predict {run.path} IMAGE --out PREDICTION.ome.tif")

@@ -1,0 +1,80 @@
+"""Joins the components that a spec names into one VSE."""
+
+import math
+from typing import Any
+
+from denoisplit.core.errors import ChannelCountError, SpecError
+from denoisplit.core.network.interfaces import Decoder, Encoder, IntensityStats, KLScheme, NoiseModel
+from denoisplit.core.network.per_channel import PerChannelNoiseModel, channel_statistics
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec.records import Chosen, ModelSpec
+
+MIXED_CHANNELS = 1
+
+
+def compose(model: ModelSpec, statistics: IntensityStats, *, channels: tuple[str, ...], patch: int) -> VSE:
+    """Build the network of a spec.
+
+    Args:
+        model: components and their options.
+        statistics: of the training images; a network without them cannot exist.
+        channels: names of the target channels.
+        patch: side of a training patch, pixels.
+
+    Raises:
+        ChannelCountError: the statistics have another number of channels than the spec.
+        SpecError: the components do not fit each other.
+    """
+    if statistics.channels != len(channels):
+        raise ChannelCountError(
+            f"compose: the statistics have {statistics.channels} channels, the spec names {len(channels)} "
+            f"({', '.join(channels)}). Give statistics of the same channels."
+        )
+    rank = model.dimensions
+    encoder: Encoder = _build(model.encoder, spatial_rank=rank, in_channels=MIXED_CHANNELS)
+    _require_fit(patch, encoder)
+    noise_model = _noise_model(model, statistics)
+    decoder: Decoder = _build(
+        model.decoder,
+        feature_shapes=encoder.feature_shapes,
+        out_maps=len(channels) * (1 + noise_model.extra_maps),
+        patch=(patch,) * rank,
+    )
+    kl_scheme: KLScheme = _build(model.kl_scheme)
+    return VSE(
+        encoder=encoder,
+        decoder=decoder,
+        noise_model=noise_model,
+        kl_scheme=kl_scheme,
+        statistics=statistics,
+        spatial_rank=rank,
+    )
+
+
+def _build(chosen: Chosen, **known: Any) -> Any:
+    return chosen.component.load()(chosen.options, **known)
+
+
+def _noise_model(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
+    if isinstance(model.noise_model, Chosen):
+        single: NoiseModel = _build(model.noise_model, statistics=statistics)
+        return single
+    return PerChannelNoiseModel(
+        [
+            _build(chosen, statistics=channel_statistics(statistics, channel))
+            for channel, chosen in enumerate(model.noise_model)
+        ]
+    )
+
+
+def _require_fit(patch: int, encoder: Encoder) -> None:
+    """A patch must be a multiple of the coarsest stride, and the coarsest latent at least 2 positions wide."""
+    stride = math.lcm(*encoder.feature_shapes[-1].stride)
+    if patch % stride or patch < 2 * stride:
+        raise SpecError(
+            [
+                f"$.training.patch: must be a multiple of {stride} and at least {2 * stride} for "
+                f"{len(encoder.feature_shapes)} levels (got {patch}). Use {max(2, round(patch / stride)) * stride}, "
+                f"or fewer model.encoder.levels."
+            ]
+        )

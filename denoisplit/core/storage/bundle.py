@@ -1,0 +1,123 @@
+"""A trained model on disk: safetensors for the weights, JSON for everything else. Nothing is pickled."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from denoisplit.core.errors import RunError
+from denoisplit.core.network.composer import compose
+from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.documents import node_of
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.spec import SpecTree, resolve, unstructure
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.storage.atomic import replacing, write_text
+from denoisplit.core.storage.run_folder import RunFolder
+
+FORMAT = 1
+
+
+@attrs.frozen(kw_only=True)
+class Bundle:
+    """What a trained model is, beside its weights.
+
+    Attributes:
+        spec: the resolved spec it was trained from.
+        statistics: intensity statistics of the training images.
+        noise_reports: how well the noise models fitted.
+        calibration: None when no clean reference was there to calibrate against.
+        components: ``kind``, ``package/name`` and version of every component used.
+        data_fingerprint: hash of the training images.
+        versions: of denoisplit, torch and lightning.
+        steps: optimiser steps done.
+        best_step: step of the stored weights.
+        best_loss: validation loss of the stored weights.
+    """
+
+    spec: ResolvedSpec
+    statistics: IntensityStats
+    noise_reports: tuple[FitReport, ...]
+    calibration: Calibration | None
+    components: tuple[tuple[str, str, str], ...]
+    data_fingerprint: str
+    versions: Mapping[str, str]
+    steps: int
+    best_step: int
+    best_loss: float
+
+
+def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
+    """Write weights and JSON into a run folder; the JSON comes last and marks the run as complete."""
+    with replacing(folder.weights) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in vse.state_dict().items()}, temporary)
+    plain = {
+        "format": FORMAT,
+        "spec": unstructure(bundle.spec),
+        "statistics": attrs.asdict(bundle.statistics),
+        "noise_reports": [attrs.asdict(report) for report in bundle.noise_reports],
+        "calibration": attrs.asdict(bundle.calibration) if bundle.calibration else None,
+        "components": bundle.components,
+        "data_fingerprint": bundle.data_fingerprint,
+        "versions": dict(bundle.versions),
+        "steps": bundle.steps,
+        "best_step": bundle.best_step,
+        "best_loss": bundle.best_loss,
+    }
+    write_text(folder.bundle, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+
+
+def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
+    """The network in evaluation mode, and its bundle.
+
+    Raises:
+        RunError: no run folder, files missing, truncated, or of a newer format.
+        SpecError, PluginError: a component of the spec is not installed.
+    """
+    folder.require_model()
+    bundle = _read_json(folder)
+    spec = bundle.spec
+    vse = compose(spec.model, bundle.statistics, channels=spec.channels, patch=spec.training.patch)
+    try:
+        vse.load_state_dict(load_file(folder.weights), strict=True)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(
+            f"{folder.weights}: does not hold the weights of this run ({reason}). Copy the run folder again, or "
+            f"train it anew from its spec.yaml."
+        ) from error
+    return vse.eval(), bundle
+
+
+def _read_json(folder: RunFolder) -> Bundle:
+    try:
+        plain: dict[str, Any] = json.loads(folder.bundle.read_text(encoding="utf-8"))
+        if plain["format"] > FORMAT:
+            raise RunError(
+                f"{folder.bundle}: was written in format {plain['format']}, this version reads up to {FORMAT}. "
+                f"Update denoisplit."
+            )
+        calibration = plain["calibration"]
+        return Bundle(
+            spec=resolve(SpecTree(node_of(plain["spec"], str(folder.bundle)), folder.path), installed_registry()),
+            statistics=IntensityStats(**plain["statistics"]),
+            noise_reports=tuple(
+                FitReport(**{**report, "warnings": tuple(report["warnings"])}) for report in plain["noise_reports"]
+            ),
+            calibration=Calibration(**calibration) if calibration else None,
+            components=tuple((kind, name, version) for kind, name, version in plain["components"]),
+            data_fingerprint=plain["data_fingerprint"],
+            versions=plain["versions"],
+            steps=plain["steps"],
+            best_step=plain["best_step"],
+            best_loss=plain["best_loss"],
+        )
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{folder.bundle}: is not the description of a run ({type(error).__name__}: {error}). Copy the run "
+            f"folder again, or train it anew from its spec.yaml."
+        ) from error

@@ -1,0 +1,79 @@
+"""The files of a run, by name."""
+
+from pathlib import Path
+
+import attrs
+
+from denoisplit.core.errors import RunError
+
+
+@attrs.frozen
+class RunFolder:
+    """Paths inside one run folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path = attrs.field(converter=Path)
+
+    @property
+    def spec(self) -> Path:
+        """Resolved spec with all defaults."""
+        return self.path / "spec.yaml"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the network, noise models included."""
+        return self.path / "model.safetensors"
+
+    @property
+    def bundle(self) -> Path:
+        """Everything else that a prediction needs, as JSON."""
+        return self.path / "model.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Training curve."""
+        return self.path / "metrics.csv"
+
+    @property
+    def log(self) -> Path:
+        """Messages of the training."""
+        return self.path / "train.log"
+
+    @property
+    def resume_point(self) -> Path:
+        """State that training resumes from."""
+        return self.path / "checkpoints" / "resume.ckpt"
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights with the lowest validation loss so far."""
+        return self.path / "checkpoints" / "best.safetensors"
+
+    def require_free(self) -> None:
+        """Refuse to train into a folder that holds something.
+
+        Raises:
+            RunError: the folder is not empty, or is a file.
+        """
+        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+            raise RunError(
+                f"{self.path}: is not an empty folder. Choose another --out, or continue the run with --resume."
+            )
+
+    def require_model(self) -> None:
+        """Check that the folder holds a trained model.
+
+        Raises:
+            RunError: no folder, or a file of the model is missing.
+        """
+        if not self.path.is_dir():
+            raise RunError(f"{self.path}: no such run folder. Give the folder that 'denoisplit train --out' wrote.")
+        for file in (self.bundle, self.weights):
+            if not file.is_file():
+                raise RunError(
+                    f"{self.path}: {file.name} is missing. The run was not finished; continue it with "
+                    f"'denoisplit train SPEC --out {self.path} --resume'."
+                )

@@ -1,0 +1,91 @@
+"""Training batches as a function of the step number, and the loader that hands them out."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.patches import PatchSampler
+
+Pair = tuple[Tensor, Tensor]
+"""Mixed image [b 1 (z) y x] and noisy targets [b c (z) y x], counts."""
+
+VALIDATION_SIDE = 256
+VALIDATION_FIELDS = 8
+
+
+class StepBatches(Dataset[Pair]):
+    """Item ``step`` is the whole batch of that step."""
+
+    def __init__(self, sampler: PatchSampler) -> None:
+        self._sampler = sampler
+
+    def __getitem__(self, step: int) -> Pair:
+        """The batch of ``step``, always the same."""
+        batch = self._sampler.batch(step)
+        return torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets)
+
+
+class StepOrder(Sampler[int]):
+    """Steps from the current one to the last.
+
+    Its length stays the full number of steps after a resume: the trainer counts batches from the beginning of the
+    run, and a shortened length would make it start the loader anew.
+    """
+
+    def __init__(self, current: Callable[[], int], steps: int) -> None:
+        self._current, self._steps = current, steps
+
+    def __iter__(self) -> Iterator[int]:
+        """Steps that are still to be done."""
+        return iter(range(self._current(), self._steps))
+
+    def __len__(self) -> int:
+        """All steps of the run."""
+        return self._steps
+
+
+def training_loader(sampler: PatchSampler, *, steps: int, current: Callable[[], int], workers: int) -> DataLoader[Pair]:
+    """Loader of the batches that are still to be done."""
+    return DataLoader(
+        StepBatches(sampler),
+        batch_size=None,
+        sampler=StepOrder(current, steps),
+        num_workers=workers,
+        # The loader draws a seed when it starts; its own generator keeps that off the global one.
+        generator=torch.Generator().manual_seed(0),
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context="spawn" if workers else None,
+    )
+
+
+class ValidationCrops(Dataset[Pair]):
+    """The centre of every validation field, at most ``VALIDATION_SIDE`` pixels a side and ``VALIDATION_FIELDS`` fields."""
+
+    def __init__(self, fields: Sequence[Field], mixing: Mixing) -> None:
+        self._pairs = [_centre(field, mixing) for field in fields[:VALIDATION_FIELDS]]
+
+    def __len__(self) -> int:
+        """Number of crops."""
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Pair:
+        """One crop as a batch of one."""
+        return self._pairs[index]
+
+
+def validation_loader(fields: Sequence[Field], mixing: Mixing) -> DataLoader[Pair]:
+    """Loader of the validation crops, in a fixed order."""
+    return DataLoader(ValidationCrops(fields, mixing), batch_size=None, generator=torch.Generator().manual_seed(0))
+
+
+def _centre(field: Field, mixing: Mixing) -> Pair:
+    sides = field.observed.shape[1:]
+    starts = [max(0, (side - VALIDATION_SIDE) // 2) for side in sides]
+    window = (slice(None), *(slice(s, s + VALIDATION_SIDE) for s in starts))
+    targets = torch.from_numpy(field.observed[window].copy())[None]
+    mixed = torch.from_numpy(mix(field.observed[window], mixing, axis=0)[None])
+    return mixed, targets

@@ -1,0 +1,130 @@
+"""What happens beside the training steps: points to resume from, the best weights, the CSV log, plain progress."""
+
+import csv
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from safetensors.torch import save_file
+
+from denoisplit.core.storage.atomic import replacing
+
+_LOG = logging.getLogger("denoisplit.training")
+
+
+class ResumePoints(Callback):
+    """Saves everything that training needs to go on, every ``every`` steps.
+
+    It saves at the beginning of a step: by then the validation, the schedule and all other callbacks of the step
+    before are done, so nothing is lost or repeated after a resume.
+    """
+
+    def __init__(self, path: Path, *, every: int) -> None:
+        self._path, self._every = path, every
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when a multiple of ``every`` steps is done."""
+        del pl_module, batch, batch_idx
+        if trainer.global_step and trainer.global_step % self._every == 0:
+            with replacing(self._path) as temporary:
+                trainer.save_checkpoint(temporary)
+
+
+class BestWeights(Callback):
+    """Keeps the weights with the lowest validation loss."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.loss = float("inf")
+        self.step = 0
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save the weights when the validation loss is lower than ever before."""
+        loss = float(trainer.callback_metrics["val_loss"])
+        if trainer.sanity_checking or loss >= self.loss:
+            return
+        self.loss, self.step = loss, trainer.global_step
+        vse = pl_module.get_submodule("vse")
+        with replacing(self._path) as temporary:
+            save_file({k: v.contiguous() for k, v in vse.state_dict().items()}, temporary)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Lowest loss so far and its step."""
+        return {"loss": self.loss, "step": self.step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.loss, self.step = state_dict["loss"], state_dict["step"]
+
+
+class MetricsFile(Callback):
+    """One CSV row per validation: step, the training terms of that step, validation loss, learning rate."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Drop rows that a killed run wrote after the point from which it resumes."""
+        del pl_module
+        if not self._path.exists():
+            return
+        with self._path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        kept = [row for row in rows if row.get("step", "").isdigit() and int(row["step"]) <= trainer.global_step]
+        with replacing(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            if kept:
+                writer = csv.DictWriter(file, fieldnames=list(kept[0]))
+                writer.writeheader()
+                writer.writerows(kept)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Append a row."""
+        del pl_module
+        if trainer.sanity_checking:
+            return
+        row = {"step": str(trainer.global_step), "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}"}
+        row |= {name: f"{float(value):.7g}" for name, value in sorted(trainer.callback_metrics.items())}
+        fresh = not self._path.exists() or self._path.stat().st_size == 0
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+class PlainProgress(Callback):
+    """One line per validation, for terminals and log files alike."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._begin: tuple[float, int] | None = None
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        del pl_module
+        self._begin = (time.monotonic(), trainer.global_step)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Say where training is, how well it fits, and how long it will take."""
+        del pl_module
+        if trainer.sanity_checking or self._begin is None:
+            return
+        started, first = self._begin
+        metrics = trainer.callback_metrics
+        rate = (time.monotonic() - started) / max(1, trainer.global_step - first)
+        _LOG.info(
+            "step %d of %d: loss %.4f, validation %.4f, %.2f s per step, about %.0f min left",
+            trainer.global_step,
+            self._steps,
+            float(metrics["train_loss"]),
+            float(metrics["val_loss"]),
+            rate,
+            rate * (self._steps - trainer.global_step) / 60,
+        )
+
+

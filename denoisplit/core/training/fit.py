@@ -1,0 +1,214 @@
+"""From a resolved spec to a finished run folder."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from safetensors.torch import load_file
+
+from denoisplit.core.errors import RunError
+from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.network.composer import compose
+from denoisplit.core.network.interfaces import FitReport
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec import component_versions, to_yaml
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.storage.atomic import write_text
+from denoisplit.core.storage.bundle import Bundle, save_bundle
+from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.batches import training_loader, validation_loader
+from denoisplit.core.training.calibrate import calibrate
+from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
+from denoisplit.core.training.precision import network_dtype
+from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare
+from denoisplit.core.training.task import SplittingTask, step_seed
+
+_LOG = logging.getLogger("denoisplit.training")
+_INITIAL_WEIGHTS = -1_000_000
+MIN_IMPROVEMENT = 1e-6
+
+
+def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequence[Callback] = ()) -> None:
+    """Train, calibrate and store a model.
+
+    Args:
+        spec: the experiment.
+        folder: where the run goes; empty unless ``resume``.
+        resume: continue from the last resume point, or start anew when there is none.
+        watchers: Lightning callbacks that show progress.
+
+    Raises:
+        RunError: the folder is not empty.
+        ImageError, NoiseModelError, SpecError: the data or the components do not allow this experiment.
+        NonFiniteLossError: the objective became NaN or infinite.
+    """
+    if resume:
+        _require_same(spec, folder)
+    else:
+        folder.require_free()
+    data = prepare(spec)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_text(folder.spec, to_yaml(spec))
+    with _log_file(folder):
+        _LOG.info(
+            "%d training fields, %d validation fields, channels %s",
+            len(data.train),
+            len(data.validation),
+            ", ".join(spec.channels),
+        )
+        vse = _initial(spec, data)
+        reports = _fit_noise_model(vse, spec, data)
+        best = _optimise(vse, spec, data, folder, watchers)
+        vse.load_state_dict(load_file(folder.best_weights), strict=True)
+        vse.eval()
+        calibration = calibrate(vse, spec, data.validation)
+        save_bundle(
+            folder,
+            vse,
+            Bundle(
+                spec=spec,
+                statistics=data.statistics,
+                noise_reports=reports,
+                calibration=calibration,
+                components=component_versions(spec),
+                data_fingerprint=data.fingerprint,
+                versions={name: version(name) for name in ("denoisplit", "torch", "lightning")},
+                steps=spec.training.steps,
+                best_step=best.step,
+                best_loss=best.loss,
+            ),
+        )
+        _LOG.info("finished: weights of step %d in %s", best.step, folder.path)
+
+
+def _require_same(spec: ResolvedSpec, folder: RunFolder) -> None:
+    """A run can only be continued with the spec that it was begun with."""
+    if folder.spec.is_file() and folder.spec.read_text(encoding="utf-8") != to_yaml(spec):
+        raise RunError(
+            f"{folder.spec}: differs from the spec given with --resume. Continue with the same spec and --set "
+            f"options, or train into another folder."
+        )
+
+
+def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
+    """The network with its first weights, a function of the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(step_seed(spec.training.seed, _INITIAL_WEIGHTS, 0))
+        vse = compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
+    vse.network_dtype = network_dtype(spec.training.precision)
+    layout = torch.channels_last if vse.spatial_rank == 2 else torch.channels_last_3d
+    for network in (vse.encoder, vse.decoder):
+        network.to(memory_format=layout)
+    return vse
+
+
+def _fit_noise_model(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[FitReport, ...]:
+    if not vse.noise_model.needs_fit:
+        return ()
+    pairs = noise_pairs(spec.data, data.train, len(spec.channels), seed=spec.training.seed)
+    reports = vse.noise_model.fit(pairs, seed=spec.training.seed)
+    for report in reports:
+        _LOG.info(
+            "noise model of %s: fitted to %d pairs (%s), %.4f nats per pixel, calibration error %.3f",
+            spec.channels[report.channel],
+            report.pairs,
+            pairs[report.channel].origin,
+            report.nll,
+            report.calibration_error,
+        )
+        for sentence in report.warnings:
+            _LOG.warning("noise model of %s: %s", spec.channels[report.channel], sentence)
+    return reports
+
+
+def _optimise(
+    vse: VSE, spec: ResolvedSpec, data: PreparedData, folder: RunFolder, watchers: Sequence[Callback]
+) -> BestWeights:
+    training = spec.training
+    sampler = PatchSampler(
+        data.train,
+        patch=(training.patch,) * spec.model.dimensions,
+        batch=training.batch,
+        seed=training.seed,
+        augment=training.augment,
+        mixing=spec.data.mixing,
+    )
+    best = BestWeights(folder.best_weights)
+    with _quiet_lightning():
+        trainer = lightning.Trainer(
+            max_epochs=1,
+            max_steps=training.steps,
+            accelerator="auto",
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            num_sanity_val_steps=0,
+            val_check_interval=min(training.validate_every, training.steps),
+            check_val_every_n_epoch=None,
+            gradient_clip_val=training.gradient_clip,
+            gradient_clip_algorithm="norm",
+            callbacks=[
+                best,
+                EarlyStopping(
+                    "val_loss",
+                    min_delta=MIN_IMPROVEMENT,
+                    patience=training.stop_patience,
+                    check_on_train_epoch_end=False,
+                    check_finite=False,
+                ),
+                MetricsFile(folder.metrics),
+                ResumePoints(folder.resume_point, every=training.checkpoint_every),
+                *watchers,
+            ],
+        )
+        trainer.fit(
+            SplittingTask(vse, training),
+            training_loader(
+                sampler, steps=training.steps, current=lambda: trainer.global_step, workers=training.workers
+            ),
+            validation_loader(data.validation, spec.data.mixing),
+            ckpt_path=folder.resume_point if folder.resume_point.is_file() else None,
+            weights_only=True,
+        )
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+    return best
+
+
+@contextmanager
+def _log_file(folder: RunFolder) -> Iterator[None]:
+    """Everything that is logged goes into the run folder, too."""
+    root = logging.getLogger("denoisplit")
+    handler = logging.FileHandler(folder.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning advises on workers, devices and loggers, which are chosen here; only its errors are of interest."""
+    logger = logging.getLogger("lightning.pytorch")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", module="torch.utils.data")
+        try:
+            yield
+        finally:
+            logger.setLevel(before)

@@ -1,0 +1,96 @@
+"""The training step as Lightning wants it. All mathematics is in the VSE."""
+
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.objective import LossTerms, kl_weight, require_finite
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.training.batches import Pair
+
+_VALIDATION = -1
+MIN_LEARNING_RATE = 1e-12
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """One number below 2^63 for a (seed, step, rank), by a fixed integer hash (splitmix64)."""
+    mask = (1 << 64) - 1
+    value = (seed * 0x9E3779B97F4A7C15 + (step + 2) * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & mask
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
+    return (value ^ (value >> 31)) >> 1
+
+
+class SplittingTask(lightning.LightningModule):
+    """Minimises the objective of a VSE; every random draw is a function of (seed, step, rank)."""
+
+    def __init__(self, vse: VSE, spec: TrainingSpec) -> None:
+        super().__init__()
+        self.vse = vse
+        self._spec = spec
+
+    def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
+        """Objective of one batch; stops on the first non-finite term."""
+        del batch_idx
+        step = self.global_step
+        weight = kl_weight(
+            step,
+            target=self.vse.kl_scheme.weight,
+            start=self._spec.kl_warmup_start,
+            duration=self._spec.kl_warmup_steps,
+        )
+        terms = self._terms(batch, step, weight)
+        require_finite(terms, step)
+        self._report("train", terms)
+        return terms.total
+
+    def validation_step(self, batch: Pair, batch_idx: int) -> None:
+        """Distortion of one posterior sample, without the rate (method section 2.4)."""
+        terms = self._terms(batch, _VALIDATION - batch_idx, 0.0)
+        require_finite(terms, self.global_step)
+        self.log("val_loss", terms.distortion.detach(), batch_size=1, on_step=False, on_epoch=True)
+
+    def configure_optimizers(self) -> Any:
+        """Adamax, halved on a plateau of the validation loss (method section 6.1)."""
+        optimizer = torch.optim.Adamax(self.vse.parameters(), lr=self._spec.learning_rate)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer,
+            factor=self._spec.plateau_factor,
+            patience=self._spec.plateau_patience,
+            min_lr=MIN_LEARNING_RATE,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {
+                "scheduler": scheduler,
+                "monitor": "val_loss",
+                "interval": "step",
+                "frequency": self._spec.validate_every,
+            },
+        }
+
+    def _terms(self, batch: Pair, step: int, weight: float) -> LossTerms:
+        mixed, targets = batch
+        seed = step_seed(self._spec.seed, step, self.global_rank)
+        noise = GeneratorNoise(torch.Generator().manual_seed(seed))
+        # Dropout draws from the global generator, so that one is put aside and seeded for this step.
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self.vse.loss(
+                mixed, targets, noise, kl_weight=weight, channel_weights=self._spec.channel_weights
+            )
+
+    def _report(self, stage: str, terms: LossTerms) -> None:
+        values = {
+            f"{stage}_loss": terms.total,
+            f"{stage}_distortion": terms.distortion,
+            f"{stage}_rate": terms.rate,
+            **{f"{stage}_distortion_{c}": value for c, value in enumerate(terms.distortion_per_channel)},
+            **{f"{stage}_rate_{level}": value for level, value in enumerate(terms.rate_per_level)},
+        }
+        self.log_dict({name: value.detach() for name, value in values.items()}, batch_size=1)
+        self.log("kl_weight", terms.kl_weight, batch_size=1)
