@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from denoisplit.core.errors import DenoisplitError
     from denoisplit.core.registry.hookspecs import hookimpl
     from denoisplit.core.registry.registry import installed_registry, register
-    from denoisplit.core.spec.resolve import load_spec
+    from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
 
 __version__: Final = VERSION
@@ -44,7 +44,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "hookimpl": "denoisplit.core.registry.hookspecs",
     "installed_registry": "denoisplit.core.registry.registry",
     "load": "denoisplit.api",
-    "load_spec": "denoisplit.core.spec.resolve",
+    "load_spec": "denoisplit.core.spec.resolution",
     "read_spec": "denoisplit.core.spec.tree",
     "register": "denoisplit.core.registry.registry",
     "train": "denoisplit.api",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from denoisplit.core.spec.resolve import load_spec
-from denoisplit.core.spec.unstructure import component_versions, to_yaml
+from denoisplit.core.spec.resolution import load_spec
+from denoisplit.core.spec.writing import component_versions, to_yaml
 
 
 @click.command()

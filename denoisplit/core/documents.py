@@ -122,6 +122,21 @@ class _Reader:
         return entries
 
 
+def node_of(value: object, where: str) -> Node:
+    """A node of plain dictionaries, lists and scalars; everything in it has the same place.
+
+    Raises:
+        SpecError: a value of another type.
+    """
+    if isinstance(value, Mapping):
+        return Node({str(key): node_of(child, where) for key, child in value.items()}, where)
+    if isinstance(value, tuple | list):
+        return Node(tuple(node_of(child, where) for child in value), where)
+    if value is None or isinstance(value, bool | int | float | str):
+        return Node(value, where)
+    raise SpecError([f"{where}: not a plain value (got {value!r}). Use text, numbers, lists and mappings."])
+
+
 def show(value: object) -> str:
     """A value as a message shows it."""
     if isinstance(value, Mapping):

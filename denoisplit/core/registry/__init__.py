@@ -1,1 +1,15 @@
-"""The registry: names of components to lazily imported classes, built-in and from plugins."""
+"""The registry: names of components, built-in and from plugins, whose classes are imported when used."""
+
+from denoisplit.core.registry.component import KINDS, Component
+from denoisplit.core.registry.manager import BrokenPlugin
+from denoisplit.core.registry.registry import Registry, installed_registry, load_registry, register
+
+__all__ = [
+    "KINDS",
+    "BrokenPlugin",
+    "Component",
+    "Registry",
+    "installed_registry",
+    "load_registry",
+    "register",
+]

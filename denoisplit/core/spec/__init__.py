@@ -1,1 +1,22 @@
 """The spec: from a YAML file to checked records, and back."""
+
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.resolution import load_spec, resolve, resolve_plain
+from denoisplit.core.spec.tree import SpecTree, parse_spec, preset_names, preset_text, read_spec
+from denoisplit.core.spec.writing import component_versions, components, to_yaml, unstructure
+
+__all__ = [
+    "ResolvedSpec",
+    "SpecTree",
+    "component_versions",
+    "components",
+    "load_spec",
+    "parse_spec",
+    "preset_names",
+    "preset_text",
+    "read_spec",
+    "resolve",
+    "resolve_plain",
+    "to_yaml",
+    "unstructure",
+]

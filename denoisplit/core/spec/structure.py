@@ -30,7 +30,7 @@ from denoisplit.core.spec.types import (
 INVALID: Final = object()
 """Stands for a value that has a problem; no record is built from it."""
 
-_FACTORY: Final = type(attrs.Factory(list))
+_FACTORY: Final[Any] = type(attrs.Factory(list))
 
 
 class Structurer:

@@ -1,5 +1,6 @@
 """From a spec file, its preset and the overrides of the command line to one tree of located values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -69,7 +70,7 @@ def parse_spec(
 
 
 def merge(base: Node, over: Node) -> Node:
-    """The values of ``over`` on top of those of ``base``; another component replaces all options of the former."""
+    """The values of ``over`` on top of those of ``base``; another component replaces all former options."""
     if not (isinstance(base.value, Mapping) and isinstance(over.value, Mapping)):
         return over
     if USE in base.value and USE in over.value and _component(base) != _component(over):
@@ -122,7 +123,8 @@ def _read_overrides(overrides: Sequence[str], root: Node) -> Node:
         try:
             node = _relocated(read_document(text, where), where)
         except SpecError as error:
-            problems.extend(error.problems)
+            place = re.compile(re.escape(where) + r":\d+:\d+")
+            problems.extend(where.join(place.split(problem)) for problem in error.problems)
             continue
         for key in reversed(keys):
             node = Node({key: node}, where, where)

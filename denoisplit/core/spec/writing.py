@@ -11,7 +11,7 @@ import yamlcore
 
 from denoisplit.core.registry.component import Component
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
-from denoisplit.core.spec.resolve import escape
+from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.tree import USE
 
 

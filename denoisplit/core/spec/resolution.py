@@ -7,10 +7,10 @@ from pathlib import Path
 
 import attrs
 
-from denoisplit.core.documents import Node, show
+from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import SpecError
 from denoisplit.core.registry.registry import Registry, installed_registry
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import Plain, ResolvedSpec
 from denoisplit.core.spec.structure import Structurer
 from denoisplit.core.spec.tree import PRESET, SpecTree, read_spec
 
@@ -30,11 +30,25 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
     return resolve(read_spec(path, overrides), installed_registry())
 
 
+def resolve_plain(plain: Plain, *, source: str = "spec", registry: Registry | None = None) -> ResolvedSpec:
+    """Resolve a spec that is already dictionaries and lists, as ``unstructure`` gives it.
+
+    Args:
+        plain: the spec; its paths are absolute or relative to the working directory.
+        source: what messages call it.
+        registry: where components are looked up, by default among all that are installed.
+
+    Raises:
+        SpecError: every problem, one line each.
+    """
+    return resolve(SpecTree(node_of(plain, source), Path.cwd()), registry or installed_registry())
+
+
 def resolve(tree: SpecTree, registry: Registry) -> ResolvedSpec:
     """Look up every component and check every option.
 
-    ``${NAME}`` in a text becomes the environment variable of that name (``$${NAME}`` gives ``${NAME}``); relative
-    paths are relative to the folder of the spec.
+    ``${NAME}`` in a text becomes the environment variable of that name (``$${NAME}`` gives ``${NAME}``);
+    relative paths are relative to the folder of the spec.
 
     Raises:
         SpecError: every problem, one line each.
@@ -44,10 +58,16 @@ def resolve(tree: SpecTree, registry: Registry) -> ResolvedSpec:
     spec = structurer.record(root, ResolvedSpec, "$", skip=(PRESET,))
     _check_channels(root, structurer)
     if structurer.problems:
-        raise SpecError(structurer.problems)
+        raise SpecError(sorted(structurer.problems, key=_place))
     if not isinstance(spec, ResolvedSpec):
         raise TypeError(f"resolve: expected a ResolvedSpec (got {spec!r}).")
     return spec
+
+
+def _place(problem: str) -> tuple[str, int, int]:
+    """Sorts problems by file, line and column; those of the command line keep their order."""
+    found = re.match(r"(.*?):(\d+):(\d+) \$", problem)
+    return (found[1], int(found[2]), int(found[3])) if found else ("--set", 0, 0)
 
 
 def _expand(node: Node, path: str, structurer: Structurer) -> Node:
@@ -77,7 +97,7 @@ def _expand(node: Node, path: str, structurer: Structurer) -> Node:
 
 def escape(text: str) -> str:
     """The text with ``${NAME}`` written so that it is not expanded."""
-    return re.sub(r"\$(?=\{[A-Za-z_][A-Za-z0-9_]*\})", "$$$$", text)
+    return re.sub(r"\$(?=\{[A-Za-z_][A-Za-z0-9_]*\})", "$$", text)
 
 
 def _child(node: Node | None, key: str) -> Node | None:
@@ -108,11 +128,9 @@ def _check_channels(root: Node, structurer: Structurer) -> None:
         (noise_model, "$.model.noise_model", "one mapping for all channels"),
         (weights, "$.training.channel_weights", "an empty list for equal weights"),
     ):
-        if entry is None or not isinstance(entry.value, tuple) or len(entry.value) == count:
+        given = entry.value if entry is not None else None
+        if entry is None or not isinstance(given, tuple) or len(given) == count:
             continue
-        if entry is noise_model or entry.value:
-            structurer.fail(
-                node,
-                path,
-                f"expected {count} entries, one per channel (got {len(node.value)}). Or write {spare}.",
-            )
+        if entry is noise_model or given:
+            what = f"expected {count} entries, one per channel (got {len(given)}). Or write {spare}."
+            structurer.fail(entry, path, what)

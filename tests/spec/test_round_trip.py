@@ -1,0 +1,109 @@
+"""Law 10: a resolved spec, written and resolved again, is the same spec."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from denoisplit.core.spec import parse_spec, resolve, resolve_plain, to_yaml, unstructure
+from denoisplit.core.spec.records import (
+    Chosen,
+    DataSpec,
+    Mixing,
+    ModelSpec,
+    PredictionSpec,
+    ResolvedSpec,
+    TrainingSpec,
+)
+from tests.spec.fakes import REGISTRY, SPEC
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+POSITIVE = st.floats(min_value=1e-300, max_value=1e300)
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+TEXT = WORDS | st.sampled_from(
+    ["${HOME}", "$${A} $$${B}", "no", "1e3", "0x1F", "null", "~", "", "a: b", "- x", "#"]
+)
+PATHS = st.text("ab/. $${}é", min_size=1, max_size=8).map(lambda text: Path("/data") / text.lstrip("/"))
+
+
+def chosen(kind: str, name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Chosen]:
+    options = REGISTRY.find(kind, name).load().Options
+    component = REGISTRY.find(kind, name)
+    return st.builds(options, **fields).map(lambda made: Chosen(component=component, options=made))
+
+
+COUNT = st.integers(1, 10**9)
+FOLDERS = chosen(
+    "dataset",
+    "folder",
+    path=PATHS,
+    extra=st.lists(PATHS, max_size=2).map(tuple),
+    label=TEXT,
+    limit=st.none() | COUNT,
+)
+LAYERS = {
+    "levels": st.integers(2, 9),
+    "width": COUNT | st.lists(COUNT, max_size=3).map(tuple),
+    "dropout": st.floats(0, 1),
+    "gated": st.booleans(),
+}
+MIXTURES = chosen(
+    "noise_model",
+    "mixture",
+    components=COUNT,
+    mode=st.sampled_from(["pixel", "global"]),
+    table=st.dictionaries(WORDS, FINITE, max_size=2),
+    pair=st.tuples(FINITE, st.integers()),
+)
+NOISE_MODELS = MIXTURES | chosen("noise_model", "gaussian")
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> ResolvedSpec:
+    channels = tuple(draw(st.lists(TEXT.filter(str.strip), min_size=1, max_size=3, unique=True)))
+    count = len(channels)
+    per_channel = st.lists(NOISE_MODELS, min_size=count, max_size=count).map(tuple)
+    weights = st.just(()) | st.lists(POSITIVE, min_size=count, max_size=count).map(tuple)
+    calibrators = chosen("calibrator", "scale") | chosen("calibrator", "bounded", low=st.floats(-9, 0.5))
+    return ResolvedSpec(
+        channels=channels,
+        data=DataSpec(
+            train=draw(FOLDERS),
+            validation=draw(st.none() | FOLDERS),
+            validation_fraction=draw(st.floats(0.01, 0.99)),
+            mixing=draw(st.builds(Mixing, mode=st.sampled_from(["mean", "sum"]), offset=FINITE)),
+        ),
+        model=ModelSpec(
+            encoder=draw(chosen("encoder", "ladder", **LAYERS)),
+            decoder=draw(chosen("decoder", "ladder", **LAYERS)),
+            noise_model=draw(NOISE_MODELS | per_channel),
+            kl_scheme=draw(chosen("kl_scheme", "denoisplit", free_bits=st.floats(0, 9), weight=POSITIVE)),
+        ),
+        calibrator=draw(calibrators),
+        training=TrainingSpec(
+            steps=draw(COUNT),
+            learning_rate=draw(POSITIVE),
+            channel_weights=draw(weights),
+            augment=draw(st.booleans()),
+        ),
+        prediction=PredictionSpec(samples=draw(COUNT)),
+    )
+
+
+@settings(max_examples=60)
+@given(specs())
+def test_resolving_what_was_written_gives_the_same_spec(spec: ResolvedSpec) -> None:
+    assert resolve(parse_spec(to_yaml(spec)), REGISTRY) == spec
+    assert resolve_plain(unstructure(spec), registry=REGISTRY) == spec
+
+
+def test_the_written_spec_has_every_default_and_qualified_names() -> None:
+    spec = resolve(parse_spec(SPEC, folder=Path("/lab")), REGISTRY)
+    plain = unstructure(spec)
+    assert yaml.safe_load(to_yaml(spec)) == plain
+    assert list(plain)[:2] == ["spec_version", "channels"]
+    assert plain["model"]["kl_scheme"] == {"use": "lab/denoisplit", "free_bits": 0.5, "weight": 1.0}
+    assert plain["data"]["train"]["path"] == "/lab/data/train"
+    assert plain["prediction"] == {"samples": 50, "seed": 0, "tile": 0}
