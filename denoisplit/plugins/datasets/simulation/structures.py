@@ -29,7 +29,7 @@ def mitochondria(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         (splat(_points(paths, np.full(paths.shape[:2], _STEP)), shape) for paths in (parents, branches)),
         np.zeros(shape),
     )
-    tubes = 1 - np.exp(-((9.0 * blur(lines, 1.9)) ** 2))
+    tubes = 1 - np.exp(-((9.0 * blur(lines, 2.4)) ** 2))
     return tubes * np.exp(0.5 * _smooth_noise(rng, shape, 2.0))
 
 
