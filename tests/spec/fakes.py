@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import attrs
-from attrs.validators import ge, gt, in_, optional
+from attrs.validators import deep_iterable, ge, gt, in_, instance_of, optional, or_
 
 from denoisplit.core.registry.component import Component
 from denoisplit.core.registry.contract import BASES, imported
@@ -30,7 +30,9 @@ class Images:
 @attrs.frozen(kw_only=True)
 class Layers:
     levels: int = attrs.field(default=4, validator=ge(2))
-    width: int | tuple[int, ...] = 64
+    width: int | tuple[int, ...] = attrs.field(
+        default=64, validator=or_(ge(1), deep_iterable(ge(1), instance_of(tuple)))
+    )
     dropout: float = attrs.field(default=0.1, validator=ge(0))
     gated: bool = True
 

@@ -83,7 +83,10 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
         ),
         ("training=null", "$.training: expected a mapping (got null)"),
         ("training=[1]", "$.training: expected a mapping (got a list)"),
-        ("training.channel_weights=1", "$.training.channel_weights: expected a list of a number (got 1)"),
+        (
+            "training.channel_weights=1",
+            "$.training.channel_weights: expected a list, each item a number (got 1)",
+        ),
         ("training.channel_weights=[1, x]", "$.training.channel_weights[1]: expected a number (got 'x')"),
         (
             "training.channel_weights=[1]",
@@ -101,6 +104,7 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
         ),
         ("model.dimensions=4", "$.model.dimensions: must be in (2, 3) (got 4)"),
         ("model.encoder.width=[1, 2.5]", "$.model.encoder.width[1]: expected a whole number (got 2.5)"),
+        ("model.encoder.width=0", "$.model.encoder.width: not an accepted value (got 0)"),
         ("model.encoder.use=3", "$.model.encoder.use: expected text (got 3)"),
         (
             "model.noise_model.mode=pixels",

@@ -140,3 +140,16 @@ def test_presets_have_the_values_of_the_papers(
     training = spec.training
     assert (training.patch, training.plateau_patience, training.stop_patience) == (patch, *patience)
     assert (training.batch, training.learning_rate, training.gradient_clip) == (32, 1e-3, 0.5)
+
+
+def test_the_denoising_preset_is_the_network_of_the_hdn_paper(tmp_path: Path) -> None:
+    spec = preset("hdn", tmp_path)
+    encoder, decoder, kl = (
+        part.options for part in (spec.model.encoder, spec.model.decoder, spec.model.kl_scheme)
+    )
+    assert len(spec.channels) == 1
+    assert (encoder.levels, encoder.width, encoder.blocks, encoder.dropout) == (6, 32, 5, 0.2)
+    assert (decoder.latent_channels, decoder.blocks, decoder.dropout, decoder.clip) == (32, 5, 0.2, None)
+    assert decoder.naive_variance
+    assert not decoder.normalise_latents
+    assert kl.analytic

@@ -238,4 +238,7 @@ def _message(error: Exception, field: str) -> str:
     """What a validator says, in our form: ``must be >= 1 (got 0)``."""
     text = str(error.args[0]) if error.args else type(error).__name__
     text = re.sub(rf"^'{re.escape(field)}' ", "", text)
+    text = re.sub(
+        r"^None of .* satisfied for value (.*)$", r"not an accepted value (got \1)", text, flags=re.DOTALL
+    )
     return re.sub(r"(must be [<>]=? \S+|Length of .* must be .*): (.*)$", r"\1 (got \2)", text)

@@ -64,7 +64,7 @@ def describe(declared: Any) -> str:
         return "a component {use: NAME, ...}"
     if is_sequence(declared):
         members = [member for member in get_args(declared) if member is not ...]
-        return f"a list of {describe(members[0])}" if members else "a list"
+        return f"a list, each item {describe(members[0])}" if members else "a list"
     if is_record(declared) or is_mapping(declared):
         return "a mapping"
     return _NAMES.get(declared, str(declared))
