@@ -45,7 +45,7 @@ FOLDERS = chosen(
 )
 LAYERS = {
     "levels": st.integers(2, 9),
-    "width": COUNT | st.lists(COUNT, max_size=3).map(tuple),
+    "width": COUNT | st.lists(COUNT, min_size=1, max_size=3).map(tuple),
     "dropout": st.floats(0, 1),
     "gated": st.booleans(),
 }
