@@ -75,7 +75,7 @@ class GaussianMixture(NoiseModel):
         shape = (self.channels, 3, options.components, options.coefficients)
         self.register_buffer("weights", torch.zeros(shape))
         self.register_buffer("signal_range", torch.zeros(self.channels, 2))
-        self.register_buffer("variance_floor", torch.ones(self.channels))
+        self.register_buffer("variance_floor", torch.zeros(self.channels, 2))
         self._ready = False
         if options.path is not None:
             if len(options.path) != self.channels:
@@ -162,7 +162,7 @@ class GaussianMixture(NoiseModel):
         self._require_ready()
         low, high = self.signal_range[channel].tolist()
         weight = unpad(self.weights[channel]).double().flatten(0, 1).cpu().numpy()
-        write_mixture(path, ChannelMixture(weight, low, high, float(self.variance_floor[channel])))
+        write_mixture(path, ChannelMixture(weight, low, high, sum(self.variance_floor[channel].tolist())))
 
     def _components(self, signal: Tensor) -> Components:
         self._require_ready()
@@ -177,7 +177,7 @@ class GaussianMixture(NoiseModel):
         # [c 3 K D] to [3 D K 1 c 1 1], which broadcasts against [b c y x]
         weights = self.weights.to(signal.dtype).permute(1, 3, 2, 0)[:, :, :, None]
         weights = weights.reshape(*weights.shape, *space)
-        return components(t, weights, self.variance_floor.to(signal.dtype).view(-1, *space))
+        return components(t, weights, self.variance_floor.to(signal.dtype).sum(1).view(-1, *space))
 
     def _require_ready(self) -> None:
         if not self._ready:
@@ -195,7 +195,9 @@ class GaussianMixture(NoiseModel):
             [torch.from_numpy(m.weight).float().reshape(3, -1, m.weight.shape[1]) for m in mixtures]
         ).to(device)
         self.signal_range = torch.tensor([[m.min_signal, m.max_signal] for m in mixtures], device=device)
-        self.variance_floor = torch.tensor([m.variance_floor for m in mixtures], device=device)
+        floor = torch.tensor([m.variance_floor for m in mixtures], dtype=torch.float64)
+        # A number and what its rounding left: files hold the floor in float64, which not every device has.
+        self.variance_floor = torch.stack([floor.float(), (floor - floor.float()).float()], dim=1).to(device)
         self._ready = True
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
