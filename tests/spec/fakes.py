@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import attrs
-from attrs.validators import deep_iterable, ge, gt, in_, instance_of, min_len, optional, or_
+from attrs.validators import deep_iterable, ge, gt, in_, optional, or_
 
 from denoisplit.core.registry.component import Component
 from denoisplit.core.registry.contract import BASES, imported
 from denoisplit.core.registry.registry import Registry
+
+POSITIVE: Any = or_(ge(1), deep_iterable(ge(1)))
 
 
 @attrs.frozen(kw_only=True)
@@ -30,9 +32,7 @@ class Images:
 @attrs.frozen(kw_only=True)
 class Layers:
     levels: int = attrs.field(default=4, validator=ge(2))
-    width: int | tuple[int, ...] = attrs.field(
-        default=64, validator=or_(ge(1), deep_iterable(ge(1), [instance_of(tuple), min_len(1)]))
-    )
+    width: int | tuple[int, ...] = attrs.field(default=64, validator=POSITIVE)
     dropout: float = attrs.field(default=0.1, validator=ge(0))
     gated: bool = True
 
