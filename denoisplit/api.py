@@ -132,7 +132,10 @@ class Run:
         stds: list[AnyArray] = []
         for _, plane in planes:
             check_channels(
-                plane.shape[0], MIXED_CHANNELS, opened.source, "Give the mixed image, which has a single channel."
+                plane.shape[0],
+                MIXED_CHANNELS,
+                opened.source,
+                "Give the mixed image, which has a single channel.",
             )
             check_pixels(plane, opened.source)
             posterior = predict_posterior(
@@ -173,7 +176,9 @@ class Run:
 
     def _evaluated(self, field: Field, samples: int | None, progress: Progress | None) -> EvaluatedField:
         if field.clean is None:
-            raise ImageError(f"field {field.name}: has no clean reference. Leave it out, or name its clean image.")
+            raise ImageError(
+                f"field {field.name}: has no clean reference. Leave it out, or name its clean image."
+            )
         mixed = mix(field.observed, self.spec.data.mixing, axis=0)
         prediction = self.predict(mixed[0], samples=samples, axes="zyx"[-mixed[0].ndim :], progress=progress)
         return EvaluatedField(
@@ -219,7 +224,9 @@ def train(
     Raises:
         DenoisplitError: what is wrong and what to do.
     """
-    from denoisplit.core.training.fit import fit  # lightning takes seconds to import and serves training alone
+    from denoisplit.core.training.fit import (
+        fit,
+    )  # lightning takes seconds to import and serves training alone
 
     resolved = spec if isinstance(spec, ResolvedSpec) else load_spec(Path(spec), overrides)
     folder = RunFolder(Path(out))
@@ -275,7 +282,9 @@ def draw(path: PathLike, run: Run, field: EvaluatedField, scores: Scores) -> Non
 def save_image(path: PathLike, image: AnyArray, pixel_size: PixelSize | None) -> None:
     """Write one image [(z) y x] with its pixel size."""
     target = Path(path)
-    record = Image(data=image, axes=_default_axes(image.ndim), channel_names=("mixed",), pixel_size=pixel_size)
+    record = Image(
+        data=image, axes=_default_axes(image.ndim), channel_names=("mixed",), pixel_size=pixel_size
+    )
     choose_format(target, _formats()).write(target, record)
 
 
@@ -290,5 +299,7 @@ def _formats() -> list[Any]:
 
 def _default_axes(ndim: int) -> str:
     if ndim not in (2, 3):
-        raise SpecError([f"array: axes of {ndim} dimensions are not clear. Give axes, for example axes='tyx'."])
+        raise SpecError(
+            [f"array: axes of {ndim} dimensions are not clear. Give axes, for example axes='tyx'."]
+        )
     return "zyx"[-ndim:]

@@ -12,11 +12,15 @@ def main(expected: str) -> int:
         sys.stderr.write("environment: torch is not installed. Run 'make clean setup'.\n")
         return 1
     if found != expected:
-        sys.stderr.write(f"environment: torch {found} is installed, constraints.txt asks for {expected}. Run 'make clean setup'.\n")
+        sys.stderr.write(
+            f"environment: torch {found} is installed, constraints.txt asks for {expected}. Run 'make clean setup'.\n"
+        )
         return 1
     unwanted = {"torchvision", "torchaudio"} & {str(d.metadata["Name"]).lower() for d in distributions()}
     if unwanted:
-        sys.stderr.write(f"environment: {', '.join(sorted(unwanted))} got in. Find the dependency that needs it and remove it.\n")
+        sys.stderr.write(
+            f"environment: {', '.join(sorted(unwanted))} got in. Find the dependency that needs it and remove it.\n"
+        )
         return 1
     return 0
 

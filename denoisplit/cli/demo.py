@@ -11,8 +11,12 @@ from denoisplit.cli.console import messages, progress, show
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder to write.")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the demo's spec.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder to write."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the demo's spec."
+)
 def demo(out: Path, overrides: tuple[str, ...]) -> None:
     """Simulate two structures, learn to split and denoise their mixture, and show how well it worked."""
     from denoisplit import api

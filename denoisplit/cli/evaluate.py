@@ -10,10 +10,18 @@ from denoisplit.cli.console import progress, show
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the run's spec.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write all numbers to this file.")
-@click.option("--figure", type=click.Path(path_type=Path), help="Also write a picture of the first field (PNG).")
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]"
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the run's spec."
+)
+@click.option(
+    "--json", "json_path", type=click.Path(path_type=Path), help="Also write all numbers to this file."
+)
+@click.option(
+    "--figure", type=click.Path(path_type=Path), help="Also write a picture of the first field (PNG)."
+)
 def evaluate(
     run: Path, samples: int | None, overrides: tuple[str, ...], json_path: Path | None, figure: Path | None
 ) -> None:

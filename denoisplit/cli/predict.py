@@ -10,8 +10,12 @@ from denoisplit.cli.console import progress
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.ome.tif or .tif).")
-@click.option("--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="File to write (.ome.tif or .tif)."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]"
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the samples.  [default: the run's]")
 @click.option("--tile", type=click.IntRange(min=0), help="Pixels a side that one pass predicts; 0 chooses.")
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")

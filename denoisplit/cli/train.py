@@ -10,7 +10,9 @@ from denoisplit.cli.console import messages
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train the model that SPEC describes."""

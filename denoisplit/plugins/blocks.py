@@ -17,7 +17,9 @@ _DROPOUT: dict[int, Any] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 KERNEL = 3
 
 
-def conv(rank: int, inputs: int, outputs: int, *, kernel: int = KERNEL, stride: tuple[int, ...] | int = 1) -> nn.Module:
+def conv(
+    rank: int, inputs: int, outputs: int, *, kernel: int = KERNEL, stride: tuple[int, ...] | int = 1
+) -> nn.Module:
     """Convolution with ``rank`` spatial axes that keeps the size at stride 1."""
     module: nn.Module = _CONV[rank](inputs, outputs, kernel, stride=stride, padding=kernel // 2)
     return module
@@ -43,7 +45,12 @@ class ResidualBlock(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(2):
-            layers += [_NORM[rank](channels), nn.ELU(), conv(rank, channels, channels), _DROPOUT[rank](dropout)]
+            layers += [
+                _NORM[rank](channels),
+                nn.ELU(),
+                conv(rank, channels, channels),
+                _DROPOUT[rank](dropout),
+            ]
         if gated:
             layers.append(Gate(rank, channels))
         self.layers = nn.Sequential(*layers)

@@ -28,9 +28,18 @@ _RENAME = (
     (r"^top_down_layers\.(\d+)\.merge\.layer\.0\.", r"decoder.levels.\1.merge.project."),
     (r"^top_down_layers\.(\d+)\.merge\.layer\.1\.block\.", r"decoder.levels.\1.merge.block.layers."),
     (r"^top_down_layers\.(\d+)\.skip_connection_merger\.layer\.0\.", r"decoder.levels.\1.skip.project."),
-    (r"^top_down_layers\.(\d+)\.skip_connection_merger\.layer\.1\.block\.", r"decoder.levels.\1.skip.block.layers."),
-    (r"^top_down_layers\.(\d+)\.deterministic_block\.0\.pre_conv\.", r"decoder.levels.\1.upsample.0.resample."),
-    (r"^top_down_layers\.(\d+)\.deterministic_block\.0\.res\.block\.", r"decoder.levels.\1.upsample.0.block.layers."),
+    (
+        r"^top_down_layers\.(\d+)\.skip_connection_merger\.layer\.1\.block\.",
+        r"decoder.levels.\1.skip.block.layers.",
+    ),
+    (
+        r"^top_down_layers\.(\d+)\.deterministic_block\.0\.pre_conv\.",
+        r"decoder.levels.\1.upsample.0.resample.",
+    ),
+    (
+        r"^top_down_layers\.(\d+)\.deterministic_block\.0\.res\.block\.",
+        r"decoder.levels.\1.upsample.0.block.layers.",
+    ),
     (r"^final_top_down\.(\d+)\.res\.block\.", r"decoder.final.\1.layers."),
     (r"^output_layer\.", "decoder.output."),
 )
@@ -76,7 +85,9 @@ class ReferenceNetwork:
         """The same network here, with the reference weights, in float64 and evaluation mode."""
         config = self.meta["config"]
         encoder = LadderEncoder(
-            LadderEncoder.Options(levels=self.levels, width=config["filters_F"]), spatial_rank=2, in_channels=1
+            LadderEncoder.Options(levels=self.levels, width=config["filters_F"]),
+            spatial_rank=2,
+            in_channels=1,
         )
         decoder = LadderDecoder(
             LadderDecoder.Options(latent_channels=tuple(config["latent_channels_per_level_bottom_to_top"])),

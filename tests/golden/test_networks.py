@@ -57,7 +57,9 @@ def test_training_pass_equals_the_reference(golden: Path, name: str, dtype: torc
     kl_relative, kl_absolute = (1e-9, 1e-7) if exact else (2e-5, 1e-3)
     for analytic, key in ((False, "kl_mc"), (True, "kl_an")):
         sums = level_sums(decoded.levels, analytic=analytic).double()
-        expected_sums = torch.stack([network.tensor(f"{key}_{level}") for level in range(network.levels)], dim=1)
+        expected_sums = torch.stack(
+            [network.tensor(f"{key}_{level}") for level in range(network.levels)], dim=1
+        )
         torch.testing.assert_close(sums, expected_sums, rtol=kl_relative, atol=kl_absolute)
 
 

@@ -28,7 +28,9 @@ class GeneratorNoise(NoiseSource):
     def normal(self, level: int, like: Tensor) -> Tensor:
         """Next draw of the generator; ``level`` only fixes the order of the draws."""
         del level
-        noise = torch.randn(like.shape, generator=self.generator, dtype=torch.float32, device=self.generator.device)
+        noise = torch.randn(
+            like.shape, generator=self.generator, dtype=torch.float32, device=self.generator.device
+        )
         return noise.to(device=like.device, dtype=like.dtype)
 
 

@@ -41,13 +41,16 @@ class PerChannelNoiseModel(NoiseModel):
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """See ``NoiseModel.sample``."""
         parts = [
-            model.sample(signal[:, [c]], generator, self._extra(extra, c)) for c, model in enumerate(self._members)
+            model.sample(signal[:, [c]], generator, self._extra(extra, c))
+            for c, model in enumerate(self._members)
         ]
         return torch.cat(parts, dim=1)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """See ``NoiseModel.variance``."""
-        parts = [model.variance(signal[:, [c]], self._extra(extra, c)) for c, model in enumerate(self._members)]
+        parts = [
+            model.variance(signal[:, [c]], self._extra(extra, c)) for c, model in enumerate(self._members)
+        ]
         return torch.cat(parts, dim=1)
 
     @property

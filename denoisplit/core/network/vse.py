@@ -120,7 +120,9 @@ class VSE(nn.Module):
         log_prob = self.noise_model.log_prob(targets.to(signal), signal, extra)
         rate = self.kl_scheme(decoded.levels, image_pixels=math.prod(mixed.shape[2:]), channels=self.channels)
         return combine(
-            distortion(log_prob, channel_weights=channel_weights, sample_weights=sample_weights), rate, kl_weight
+            distortion(log_prob, channel_weights=channel_weights, sample_weights=sample_weights),
+            rate,
+            kl_weight,
         )
 
     def _layout(self, image: Tensor) -> Tensor:

@@ -103,10 +103,13 @@ def _read_json(folder: RunFolder) -> Bundle:
             )
         calibration = plain["calibration"]
         return Bundle(
-            spec=resolve(SpecTree(node_of(plain["spec"], str(folder.bundle)), folder.path), installed_registry()),
+            spec=resolve(
+                SpecTree(node_of(plain["spec"], str(folder.bundle)), folder.path), installed_registry()
+            ),
             statistics=IntensityStats(**plain["statistics"]),
             noise_reports=tuple(
-                FitReport(**{**report, "warnings": tuple(report["warnings"])}) for report in plain["noise_reports"]
+                FitReport(**{**report, "warnings": tuple(report["warnings"])})
+                for report in plain["noise_reports"]
             ),
             calibration=Calibration(**calibration) if calibration else None,
             components=tuple((kind, name, version) for kind, name, version in plain["components"]),

@@ -70,7 +70,9 @@ class RunFolder:
             RunError: no folder, or a file of the model is missing.
         """
         if not self.path.is_dir():
-            raise RunError(f"{self.path}: no such run folder. Give the folder that 'denoisplit train --out' wrote.")
+            raise RunError(
+                f"{self.path}: no such run folder. Give the folder that 'denoisplit train --out' wrote."
+            )
         for file in (self.bundle, self.weights):
             if not file.is_file():
                 raise RunError(

@@ -48,7 +48,9 @@ class StepOrder(Sampler[int]):
         return self._steps
 
 
-def training_loader(sampler: PatchSampler, *, steps: int, current: Callable[[], int], workers: int) -> DataLoader[Pair]:
+def training_loader(
+    sampler: PatchSampler, *, steps: int, current: Callable[[], int], workers: int
+) -> DataLoader[Pair]:
     """Loader of the batches that are still to be done."""
     return DataLoader(
         StepBatches(sampler),
@@ -79,7 +81,9 @@ class ValidationCrops(Dataset[Pair]):
 
 def validation_loader(fields: Sequence[Field], mixing: Mixing) -> DataLoader[Pair]:
     """Loader of the validation crops, in a fixed order."""
-    return DataLoader(ValidationCrops(fields, mixing), batch_size=None, generator=torch.Generator().manual_seed(0))
+    return DataLoader(
+        ValidationCrops(fields, mixing), batch_size=None, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def _centre(field: Field, mixing: Mixing) -> Pair:

@@ -8,7 +8,12 @@ import numpy as np
 from denoisplit.core.errors import ImageError, NoiseModelError
 from denoisplit.core.images.fingerprint import assert_disjoint, data_fingerprint
 from denoisplit.core.images.interfaces import Dataset, Field
-from denoisplit.core.images.noise_pairs import bootstrap_pairs, join_pairs, pairs_from_clean, pairs_from_repeats
+from denoisplit.core.images.noise_pairs import (
+    bootstrap_pairs,
+    join_pairs,
+    pairs_from_clean,
+    pairs_from_repeats,
+)
 from denoisplit.core.images.splits import hold_out
 from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
@@ -72,14 +77,18 @@ def evaluation_fields(spec: ResolvedSpec) -> tuple[str, tuple[Field, ...]]:
     return "validation", prepare(spec).validation
 
 
-def noise_pairs(data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int) -> tuple[NoisePairs, ...]:
+def noise_pairs(
+    data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int
+) -> tuple[NoisePairs, ...]:
     """Pairs of signal and observation for every channel, from what the data offers.
 
     Raises:
         NoiseModelError: the spec asks for repeats or clean references that no field has.
     """
     source = data.noise_pairs if data.noise_pairs != "auto" else _best_source(fields)
-    return tuple(_pairs_of_channel(source, fields, channel, seed=seed + channel) for channel in range(channels))
+    return tuple(
+        _pairs_of_channel(source, fields, channel, seed=seed + channel) for channel in range(channels)
+    )
 
 
 def _best_source(fields: Sequence[Field]) -> str:

@@ -135,7 +135,9 @@ class InnerLevel(nn.Module):
 
 def _upsample(options: LatentOptions) -> nn.Sequential:
     first = Upsample(options.rank, options.width, stride=options.stride, dropout=options.dropout)
-    rest = (ResidualBlock(options.rank, options.width, dropout=options.dropout) for _ in range(options.blocks - 1))
+    rest = (
+        ResidualBlock(options.rank, options.width, dropout=options.dropout) for _ in range(options.blocks - 1)
+    )
     return nn.Sequential(first, *rest)
 
 
