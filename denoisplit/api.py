@@ -40,7 +40,7 @@ class Prediction:
     Attributes:
         mean: posterior mean of every channel.
         std: spread of the posterior samples; None for a single sample.
-        calibrated_std: spread calibrated to the real error; None when the run has no calibration or ``std`` is None.
+        calibrated_std: spread calibrated to the real error; None without a calibration or without ``std``.
         axes: one letter per axis.
         channel_names: names of the channels.
         pixel_size: that of the input, if known.
@@ -56,7 +56,7 @@ class Prediction:
     samples: int
 
     def to_image(self) -> Image:
-        """One image whose channels are named ``<channel> mean``, ``<channel> std``, ``<channel> calibrated std``."""
+        """One image with the channels ``<name> mean``, ``<name> std`` and ``<name> calibrated std``."""
         kinds = {"mean": self.mean, "std": self.std, "calibrated std": self.calibrated_std}
         there = {kind: array for kind, array in kinds.items() if array is not None}
         return Image(
@@ -131,12 +131,8 @@ class Run:
         means: list[AnyArray] = []
         stds: list[AnyArray] = []
         for _, plane in planes:
-            check_channels(
-                plane.shape[0],
-                MIXED_CHANNELS,
-                opened.source,
-                "Give the mixed image, which has a single channel.",
-            )
+            advice = "Give the mixed image, which has a single channel."
+            check_channels(plane.shape[0], MIXED_CHANNELS, opened.source, advice)
             check_pixels(plane, opened.source)
             posterior = predict_posterior(
                 self.vse,
@@ -224,9 +220,8 @@ def train(
     Raises:
         DenoisplitError: what is wrong and what to do.
     """
-    from denoisplit.core.training.fit import (
-        fit,
-    )  # lightning takes seconds to import and serves training alone
+    # Lightning takes seconds to import and serves training alone.
+    from denoisplit.core.training.fit import fit
 
     resolved = spec if isinstance(spec, ResolvedSpec) else load_spec(Path(spec), overrides)
     folder = RunFolder(Path(out))

@@ -1,4 +1,4 @@
-"""Stop when torch was replaced, or when something pulled in torchvision (which replaces torch and adds gigabytes)."""
+"""Stop when torch was replaced, or when torchvision got in (which replaces torch and adds gigabytes)."""
 
 import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -13,13 +13,15 @@ def main(expected: str) -> int:
         return 1
     if found != expected:
         sys.stderr.write(
-            f"environment: torch {found} is installed, constraints.txt asks for {expected}. Run 'make clean setup'.\n"
+            f"environment: torch {found} is installed, constraints.txt asks for {expected}. "
+            f"Run 'make clean setup'.\n"
         )
         return 1
     unwanted = {"torchvision", "torchaudio"} & {str(d.metadata["Name"]).lower() for d in distributions()}
     if unwanted:
         sys.stderr.write(
-            f"environment: {', '.join(sorted(unwanted))} got in. Find the dependency that needs it and remove it.\n"
+            f"environment: {', '.join(sorted(unwanted))} got in. "
+            f"Find the dependency that needs it and remove it.\n"
         )
         return 1
     return 0

@@ -42,7 +42,8 @@ def evaluate(
         show(uncertainty_table(scores))
     if split != "test":
         click.echo(
-            "These fields also served for early stopping and calibration. Name a data.test for independent numbers."
+            "These fields also served for early stopping and calibration. "
+            "Name a data.test for independent numbers."
         )
     if json_path is not None:
         write_text(json_path, json.dumps({"split": split, **scores.to_json()}, indent=2) + "\n")

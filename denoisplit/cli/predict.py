@@ -32,8 +32,9 @@ def predict(
 ) -> None:
     """Split and denoise IMAGE with the trained model in the folder RUN.
 
-    The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the model
-    spread) and the calibrated std (how large the real error is expected to be), all in the units of the input.
+    The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the
+    model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
+    input.
     """
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out}: already exists. Choose another --out, or add --overwrite.")

@@ -1,6 +1,6 @@
 """Every deliberate error, with one base class.
 
-A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one class per person who has to act.
+A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one class per person who must act.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """The reference networks with the reference weights give the reference numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.core.network.latent import level_sums
 from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
-from denoisplit.plugins.noise_models.gaussian import Gaussian
+from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from tests.golden.reference import ReferenceNetwork
 
 NETWORKS = ("net_a_plain_gaussian", "net_b_noise_model")
@@ -19,8 +20,13 @@ DTYPES = (torch.float64, torch.float32)
 
 def _head(network: ReferenceNetwork) -> NoiseModel:
     """A likelihood with as many maps as the network predicts."""
-    mode = "fixed" if network.meta["config"]["predict_logvar"] is None else "pixel"
+    mode: LogVariance = "fixed" if network.meta["config"]["predict_logvar"] is None else "pixel"
     return Gaussian(Gaussian.Options(log_variance=mode), statistics=UNIT)
+
+
+def _named(name: str) -> Callable[[str], str]:
+    """Puts the name of a tensor before what is wrong with it."""
+    return lambda text: f"{name}: {text}"
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -52,7 +58,7 @@ def test_training_pass_equals_the_reference(golden: Path, name: str, dtype: torc
                 network.tensor(f"{key}_{level}"),
                 rtol=relative,
                 atol=absolute,
-                msg=lambda text, key=key, level=level: f"{key}_{level}: {text}",
+                msg=_named(f"{key}_{level}"),
             )
     kl_relative, kl_absolute = (1e-9, 1e-7) if exact else (2e-5, 1e-3)
     for analytic, key in ((False, "kl_mc"), (True, "kl_an")):

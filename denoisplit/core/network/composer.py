@@ -68,13 +68,12 @@ def _noise_model(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
 
 
 def _require_fit(patch: int, encoder: Encoder) -> None:
-    """A patch must be a multiple of the coarsest stride, and the coarsest latent at least 2 positions wide."""
+    """A patch must be a multiple of the coarsest stride, the coarsest latent at least 2 positions wide."""
     stride = math.lcm(*encoder.feature_shapes[-1].stride)
     if patch % stride or patch < 2 * stride:
-        raise SpecError(
-            [
-                f"$.training.patch: must be a multiple of {stride} and at least {2 * stride} for "
-                f"{len(encoder.feature_shapes)} levels (got {patch}). Use {max(2, round(patch / stride)) * stride}, "
-                f"or fewer model.encoder.levels."
-            ]
+        problem = (
+            f"$.training.patch: must be a multiple of {stride} and at least {2 * stride} for "
+            f"{len(encoder.feature_shapes)} levels (got {patch}). "
+            f"Use {max(2, round(patch / stride)) * stride}, or fewer model.encoder.levels."
         )
+        raise SpecError([problem])

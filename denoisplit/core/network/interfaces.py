@@ -1,7 +1,8 @@
 """The abstract bases of the network's components. Everything a plugin author needs is on this page.
 
-A component is a final class with a nested frozen attrs class ``Options`` (one validator and one unit per field) and a
-constructor ``__init__(self, options, *, <what the composer knows>)``. Axes: b batch, c channel, (z) y x space.
+A component is a final class with a nested frozen attrs class ``Options`` (one validator and one unit per
+field) and a constructor ``__init__(self, options, *, <what the composer knows>)``. Axes: b batch, c channel,
+(z) y x space.
 """
 
 from abc import ABC, abstractmethod
@@ -63,15 +64,15 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, mixed: Tensor) -> Features:
-        """Features of a normalised mixed image [b i (z) y x] whose sides are multiples of the coarsest stride."""
+        """Features of a normalised mixed image [b i (z) y x] with sides that the coarsest stride divides."""
 
 
 class Decoder(nn.Module, ABC):
     """Top-down path: features and latent noise to the target channels.
 
     Constructor: ``__init__(self, options, *, feature_shapes: tuple[FeatureShape, ...], out_maps: int,
-    patch: tuple[int, ...])`` where ``patch`` is the training patch in pixels. Pure: the same features and the same
-    noise give the same output in evaluation mode.
+    patch: tuple[int, ...])`` where ``patch`` is the training patch in pixels. Pure: the same features and the
+    same noise give the same output in evaluation mode.
     """
 
     @abstractmethod
@@ -124,16 +125,20 @@ class FitReport:
 class NoiseModel(nn.Module, ABC):
     """Likelihood of noisy counts given clean counts, for all target channels at once.
 
-    Constructor: ``__init__(self, options, *, statistics: IntensityStats)``. Works in detector counts. ``extra`` holds
-    ``extra_maps`` raw network maps per channel [b c*extra_maps (z) y x] (dimensionless) for models whose parameters are
-    predicted; models with ``extra_maps == 0`` get None.
+    Constructor: ``__init__(self, options, *, statistics: IntensityStats)``. Works in detector counts.
+    ``extra`` holds ``extra_maps`` raw network maps per channel [b c*extra_maps (z) y x] (dimensionless) for
+    models whose parameters are predicted; models with ``extra_maps == 0`` get None.
     """
 
     extra_maps: int = 0
 
     @abstractmethod
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Log-density of noisy counts [b c (z) y x] given clean counts; same shape, nats per pixel, always finite."""
+        """Log-density of noisy counts [b c (z) y x] given clean counts.
+
+        Returns:
+            Same shape, nats per pixel, always finite.
+        """
 
     @abstractmethod
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
@@ -153,7 +158,7 @@ class NoiseModel(nn.Module, ABC):
         """Fit to pairs, one entry per channel; deterministic given ``seed``.
 
         Raises:
-            NoiseModelError: the pairs cannot be right (swapped, constant, too narrow); the message says what to do.
+            NoiseModelError: the pairs cannot be right (swapped, constant, too narrow).
         """
 
 
@@ -173,7 +178,7 @@ class Rate:
 class KLScheme(nn.Module, ABC):
     """How the KL divergences of the levels become one rate.
 
-    Constructor: ``__init__(self, options)``; ``Options`` has ``weight``, the multiplier that a warm-up ends at.
+    Constructor: ``__init__(self, options)``; ``Options`` has ``weight``, the multiplier a warm-up ends at.
     """
 
     weight: float
@@ -202,7 +207,8 @@ class Calibration:
 class Calibrator(ABC):
     """Map from predicted spread to real error, learned on held-out fields.
 
-    Constructor: ``__init__(self, options)``. Arrays are [n c (z) y x] in counts; every pixel counts, none is dropped.
+    Constructor: ``__init__(self, options)``. Arrays are [n c (z) y x] in counts; every pixel counts, none is
+    dropped.
     """
 
     @abstractmethod

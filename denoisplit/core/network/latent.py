@@ -3,13 +3,15 @@
 import attrs
 import torch
 from torch import Tensor
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import Distribution, Normal, kl_divergence
 
 VARIANCE_FLOOR = 1e-6
 
 
 def stable_variance(raw: Tensor) -> Tensor:
-    r"""Variance from an unbounded number: :math:`E(r) + 10^{-6}`, :math:`E(r) = e^r` for r <= 0, :math:`1 + r` above.
+    r"""Variance from an unbounded number r.
+
+    .. math:: E(r) + 10^{-6}, \quad E(r) = e^r \text{ for } r \le 0, \quad 1 + r \text{ above}
 
     Continuously differentiable at 0, linear above, floored below.
 
@@ -63,7 +65,12 @@ def divergence(level: Level, *, analytic: bool) -> Tensor:
     """
     if analytic:
         return kl_divergence(level.posterior, level.prior)
-    return level.posterior.log_prob(level.sample) - level.prior.log_prob(level.sample)  # type: ignore[no-untyped-call]
+    return _log_prob(level.posterior, level.sample) - _log_prob(level.prior, level.sample)
+
+
+def _log_prob(distribution: Distribution, value: Tensor) -> Tensor:
+    """Log-density; torch types the method of the base class, not that of the normal distribution."""
+    return distribution.log_prob(value)
 
 
 def level_sums(levels: tuple[Level, ...], *, analytic: bool) -> Tensor:

@@ -67,7 +67,7 @@ def distortion(
     Args:
         log_prob: [b c (z) y x], nats per pixel.
         channel_weights: relative weight of every channel, empty for equal weights. Normalised to a mean of 1.
-        sample_weights: [b], multiplies each image of the batch; the divisor stays the batch size. None for ones.
+        sample_weights: [b], one factor per image; the divisor stays the batch size. None for ones.
     """
     per_sample = -log_prob.flatten(2).mean(2)
     if sample_weights is not None:

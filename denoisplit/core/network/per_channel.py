@@ -17,12 +17,11 @@ class PerChannelNoiseModel(NoiseModel):
         super().__init__()
         extra = {model.extra_maps for model in models}
         if len(extra) != 1:
-            raise SpecError(
-                [
-                    "model.noise_model: models with and without predicted parameters cannot be combined "
-                    f"(got {sorted(extra)} predicted maps per channel). Use one sort for all channels."
-                ]
+            problem = (
+                f"model.noise_model: models with and without predicted parameters cannot be combined "
+                f"(got {sorted(extra)} predicted maps per channel). Use one sort for all channels."
             )
+            raise SpecError([problem])
         self.extra_maps = extra.pop()
         self.models = nn.ModuleList(models)
 

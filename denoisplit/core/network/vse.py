@@ -1,4 +1,4 @@
-"""The Variational Splitting Encoder-Decoder: a hierarchical VAE whose outputs are the channels, not the input."""
+"""The Variational Splitting Encoder-Decoder: a hierarchical VAE whose outputs are the channels."""
 
 import math
 from contextlib import AbstractContextManager
@@ -79,9 +79,9 @@ class VSE(nn.Module):
         return self.statistics.to_counts(_exact(self.decoder.sample(features, noise))[:, : self.channels])
 
     def decode(self, mixed: Tensor, noise: NoiseSource) -> Decoded:
-        """Output maps in normalised units, and all levels, for a mixed image [b 1 (z) y x] of any size in counts.
+        """Output maps in normalised units, and all levels, of a mixed image [b 1 (z) y x], any size, counts.
 
-        Sides that are not multiples of the stride are padded with the mean on both sides and the output is cut back.
+        Sides that the stride does not divide are padded with the mean at both ends; the output is cut back.
         """
         size = tuple(mixed.shape[2:])
         before, after = _padding(size, self.stride)

@@ -8,11 +8,11 @@ import attrs
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.documents import node_of
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
@@ -87,8 +87,8 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
     except (SafetensorError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
         raise RunError(
-            f"{folder.weights}: does not hold the weights of this run ({reason}). Copy the run folder again, or "
-            f"train it anew from its spec.yaml."
+            f"{folder.weights}: does not hold the weights of this run ({reason}). "
+            f"Copy the run folder again, or train it anew from its spec.yaml."
         ) from error
     return vse.eval(), bundle
 
@@ -98,7 +98,7 @@ def _read_json(folder: RunFolder) -> Bundle:
         plain: dict[str, Any] = json.loads(folder.bundle.read_text(encoding="utf-8"))
         if plain["format"] > FORMAT:
             raise RunError(
-                f"{folder.bundle}: was written in format {plain['format']}, this version reads up to {FORMAT}. "
+                f"{folder.bundle}: was written in format {plain['format']}, known are up to {FORMAT}. "
                 f"Update denoisplit."
             )
         calibration = plain["calibration"]
@@ -121,6 +121,6 @@ def _read_json(folder: RunFolder) -> Bundle:
         )
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"{folder.bundle}: is not the description of a run ({type(error).__name__}: {error}). Copy the run "
-            f"folder again, or train it anew from its spec.yaml."
+            f"{folder.bundle}: is not the description of a run ({type(error).__name__}: {error}). "
+            f"Copy the run folder again, or train it anew from its spec.yaml."
         ) from error

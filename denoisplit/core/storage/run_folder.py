@@ -60,7 +60,8 @@ class RunFolder:
         """
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
             raise RunError(
-                f"{self.path}: is not an empty folder. Choose another --out, or continue the run with --resume."
+                f"{self.path}: is not an empty folder. "
+                f"Choose another --out, or continue the run with --resume."
             )
 
     def require_model(self) -> None:

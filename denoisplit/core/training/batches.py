@@ -32,8 +32,8 @@ class StepBatches(Dataset[Pair]):
 class StepOrder(Sampler[int]):
     """Steps from the current one to the last.
 
-    Its length stays the full number of steps after a resume: the trainer counts batches from the beginning of the
-    run, and a shortened length would make it start the loader anew.
+    Its length stays the full number of steps after a resume: the trainer counts batches from the beginning of
+    the run, and a shortened length would make it start the loader anew.
     """
 
     def __init__(self, current: Callable[[], int], steps: int) -> None:
@@ -65,7 +65,7 @@ def training_loader(
 
 
 class ValidationCrops(Dataset[Pair]):
-    """The centre of every validation field, at most ``VALIDATION_SIDE`` pixels a side and ``VALIDATION_FIELDS`` fields."""
+    """Centres, ``VALIDATION_SIDE`` pixels a side at most, of the first ``VALIDATION_FIELDS`` fields."""
 
     def __init__(self, fields: Sequence[Field], mixing: Mixing) -> None:
         self._pairs = [_centre(field, mixing) for field in fields[:VALIDATION_FIELDS]]

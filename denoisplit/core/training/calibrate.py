@@ -19,7 +19,7 @@ MIN_SAMPLES = 2
 
 
 def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration | None:
-    """Calibration against the clean references of held-out fields; None, with a reason in the log, without any.
+    """Calibration against the clean references of held-out fields; None, and a reason logged, without any.
 
     The targets of ``fields`` carry the same noise as the mixed image. Their residuals correlate with the
     prediction, so they cannot stand in for clean references.

@@ -90,8 +90,8 @@ def _require_same(spec: ResolvedSpec, folder: RunFolder) -> None:
     """A run can only be continued with the spec that it was begun with."""
     if folder.spec.is_file() and folder.spec.read_text(encoding="utf-8") != to_yaml(spec):
         raise RunError(
-            f"{folder.spec}: differs from the spec given with --resume. Continue with the same spec and --set "
-            f"options, or train into another folder."
+            f"{folder.spec}: differs from the spec given with --resume. "
+            f"Continue with the same spec and --set options, or train into another folder."
         )
 
 
@@ -103,7 +103,9 @@ def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
     vse.network_dtype = network_dtype(spec.training.precision)
     layout = torch.channels_last if vse.spatial_rank == 2 else torch.channels_last_3d
     for network in (vse.encoder, vse.decoder):
-        network.to(memory_format=layout)
+        for tensor in (*network.parameters(), *network.buffers()):
+            if tensor.dim() == vse.spatial_rank + 2:
+                tensor.data = tensor.data.to(tensor.dtype, memory_format=layout)
     return vse
 
 
@@ -201,7 +203,7 @@ def _log_file(folder: RunFolder) -> Iterator[None]:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Lightning advises on workers, devices and loggers, which are chosen here; only its errors are of interest."""
+    """Only errors of Lightning are shown: it advises on workers, devices and loggers, all chosen here."""
     logger = logging.getLogger("lightning.pytorch")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -20,7 +20,7 @@ def network_dtype(precision: Literal["auto", "float32", "bf16"]) -> torch.dtype 
 
 def _has_bf16_units() -> bool:
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch reports no bf16 flag for processors; Linux does, and elsewhere float32 is the safe answer.
     cpu = Path("/proc/cpuinfo")
     return cpu.is_file() and any(unit in cpu.read_text(encoding="ascii", errors="ignore") for unit in _UNITS)

@@ -1,4 +1,4 @@
-"""From a spec to everything that training needs of its data: fields, splits, statistics, pairs for noise models."""
+"""From a spec to what training needs of its data: fields, splits, statistics, pairs for noise models."""
 
 from collections.abc import Sequence
 
@@ -113,8 +113,8 @@ def _pairs_of_channel(source: str, fields: Sequence[Field], channel: int, *, see
             parts.append(pairs_from_repeats(exposures, limit=share, seed=seed))
     if not parts:
         raise NoiseModelError(
-            f"$.data.noise_pairs: no training field has {source} (got '{source}'). Use 'bootstrap', or give the data "
-            f"set its {source}."
+            f"$.data.noise_pairs: no training field has {source} (got '{source}'). "
+            f"Use 'bootstrap', or give the data set its {source}."
         )
     return join_pairs(parts, limit=PAIRS_PER_CHANNEL, seed=seed)
 
@@ -128,7 +128,7 @@ def require_clean(fields: Sequence[Field], purpose: str) -> tuple[Field, ...]:
     found = tuple(field for field in fields if field.clean is not None)
     if not found:
         raise ImageError(
-            f"{purpose}: none of the {len(fields)} fields has a clean reference. Name the clean images in the data "
-            f"set (for example 'clean: \"*_clean.tif\"' of the folder data set)."
+            f"{purpose}: none of the {len(fields)} fields has a clean reference. "
+            f"Name the clean images in the data set (clean: '*_clean.tif' of the data set folder)."
         )
     return found
