@@ -26,20 +26,23 @@ class LazyGroup(click.Group):
     Deliberate errors become lines on stderr and exit code 2, an interrupt becomes exit code 130.
     """
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of use."""
+        del ctx
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None when there is none of that name."""
+        del ctx
         if cmd_name not in COMMANDS:
             return None
         module, name, _ = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), name)
         return command if isinstance(command, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
+        del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
