@@ -1,5 +1,6 @@
 """What plain, ImageJ and OME TIFF files have in common: reading safely, and writing whole or not at all."""
 
+import logging
 import re
 import struct
 import uuid
@@ -43,7 +44,7 @@ def reading(path: Path, axes: str | None) -> Iterator[Pixels]:
     if not path.is_file():
         raise ImageError(f"{path}: there is no such file. Check the path.")
     try:
-        with tifffile.TiffFile(path) as tif:
+        with _quiet(), tifffile.TiffFile(path) as tif:
             series = _only_series(tif, path)
             _refuse_truncated(tif, series, path)
             data = _pixels(tif, series, path)
@@ -58,6 +59,18 @@ def reading(path: Path, axes: str | None) -> Iterator[Pixels]:
         raise ImageError(
             f"{path}: not a readable TIFF file (got: {reason}). Check that it is complete and really a TIFF."
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep tifffile from logging about a bad file what our error says in one line."""
+    logger = logging.getLogger("tifffile")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _only_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
