@@ -1,4 +1,4 @@
-"""What happens beside the training steps: points to resume from, the best weights, the CSV log, plain progress."""
+"""What happens beside the training steps: resume points, the best weights, the CSV log, plain progress."""
 
 import csv
 import logging
@@ -18,8 +18,8 @@ _LOG = logging.getLogger("denoisplit.training")
 class ResumePoints(Callback):
     """Saves everything that training needs to go on, every ``every`` steps.
 
-    It saves at the beginning of a step: by then the validation, the schedule and all other callbacks of the step
-    before are done, so nothing is lost or repeated after a resume.
+    It saves at the beginning of a step: by then the validation, the schedule and all other callbacks of the
+    step before are done, so nothing is lost or repeated after a resume.
     """
 
     def __init__(self, path: Path, *, every: int) -> None:
@@ -33,6 +33,15 @@ class ResumePoints(Callback):
         if trainer.global_step and trainer.global_step % self._every == 0:
             with replacing(self._path) as temporary:
                 trainer.save_checkpoint(temporary)
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take back that the trainer has already counted the batch at whose beginning this is."""
+        del trainer, pl_module
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for count in (progress["total"], progress["current"]):
+            count["ready"] = count["completed"]
 
 
 class BestWeights(Callback):
@@ -68,14 +77,16 @@ class MetricsFile(Callback):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Drop rows that a killed run wrote after the point from which it resumes."""
         del pl_module
         if not self._path.exists():
             return
         with self._path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        kept = [row for row in rows if row.get("step", "").isdigit() and int(row["step"]) <= trainer.global_step]
+        kept = [
+            row for row in rows if row.get("step", "").isdigit() and int(row["step"]) <= trainer.global_step
+        ]
         with replacing(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             if kept:
                 writer = csv.DictWriter(file, fieldnames=list(kept[0]))
@@ -87,7 +98,10 @@ class MetricsFile(Callback):
         del pl_module
         if trainer.sanity_checking:
             return
-        row = {"step": str(trainer.global_step), "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}"}
+        row = {
+            "step": str(trainer.global_step),
+            "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}",
+        }
         row |= {name: f"{float(value):.7g}" for name, value in sorted(trainer.callback_metrics.items())}
         fresh = not self._path.exists() or self._path.stat().st_size == 0
         with self._path.open("a", newline="", encoding="utf-8") as file:
@@ -126,5 +140,3 @@ class PlainProgress(Callback):
             rate,
             rate * (self._steps - trainer.global_step) / 60,
         )
-
-

@@ -1,7 +1,9 @@
 """Top-down path of the ladder: posterior, prior and sample per level, from the coarsest to the finest."""
 
+from typing import Any
+
 import attrs
-from attrs.validators import deep_iterable, ge, gt, instance_of, lt, min_len, optional, or_
+from attrs.validators import ge, lt
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
@@ -11,25 +13,47 @@ from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import ResidualBlock, conv
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, LatentOptions, TopLevel
 
+STRIDE = 2
+_LINEAR = {2: "bilinear", 3: "trilinear"}
+
+
+def _counts(_instance: object, attribute: "attrs.Attribute[Any]", value: int | tuple[int, ...]) -> None:
+    values = value if isinstance(value, tuple) else (value,)
+    if not values or min(values) < 1:
+        raise ValueError(f"'{attribute.name}' must be 1 or more, one number or one per level (got {value})")
+
+
+def _positive(_instance: object, attribute: "attrs.Attribute[Any]", value: float | None) -> None:
+    if value is not None and not value > 0:
+        raise ValueError(f"'{attribute.name}' must be > 0 (got {value})")
+
 
 class LadderDecoder(Decoder):
-    """One top level with a learned prior, inner levels that merge features from below and above, an output block.
+    """One top level with a learned prior, inner levels that merge features from both sides, an output block.
 
-    Source: Sonderby et al., NeurIPS 2016; Prakash et al., ICLR 2022; Ashesh & Jug, ECCV 2024; method sections 1.5, 1.6.
+    Source: Sonderby et al., NeurIPS 2016; Prakash et al., ICLR 2022; Ashesh & Jug, ECCV 2024; method sections
+    1.5 and 1.6.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Options of the ladder decoder."""
+        """Options of the ladder decoder.
 
-        latent_channels: int | tuple[int, ...] = attrs.field(  # per level; several numbers are finest first
-            default=128, validator=or_(ge(1), deep_iterable(ge(1), [instance_of(tuple), min_len(1)]))
-        )
-        blocks: int = attrs.field(default=1, validator=ge(1))  # residual blocks per level
-        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])  # probability per feature channel
-        clip: float | None = attrs.field(default=20.0, validator=optional(gt(0)))  # bound of raw log-variances, nats
-        naive_variance: bool = False  # plain exponential variances (HDN) instead of stable ones
-        normalise_latents: bool = True  # scale posterior features of hierarchies with more than 4 levels
+        Attributes:
+            latent_channels: per level; several numbers are finest first.
+            blocks: residual blocks per level.
+            dropout: probability per feature channel.
+            clip: upper bound of raw log-variances, nats; None for no bound.
+            naive_variance: plain exponential variances (HDN) instead of stable ones.
+            normalise_latents: scale the posterior features of hierarchies with more than 4 levels.
+        """
+
+        latent_channels: int | tuple[int, ...] = attrs.field(default=128, validator=_counts)
+        blocks: int = attrs.field(default=1, validator=ge(1))
+        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
+        clip: float | None = attrs.field(default=20.0, validator=_positive)
+        naive_variance: bool = False
+        normalise_latents: bool = True
 
     def __init__(
         self,
@@ -45,7 +69,9 @@ class LadderDecoder(Decoder):
         latents = _per_level(options.latent_channels, count)
         width = _common_width(feature_shapes)
         levels: list[nn.Module] = []
-        below = (1,) * rank
+        # The finest level doubles its sides like the others; what a strided stem took is interpolated at the end.
+        stem = tuple(max(1, s // STRIDE) for s in feature_shapes[0].stride)
+        below = stem
         for index, shape in enumerate(feature_shapes):
             latent = LatentOptions(
                 index=index,
@@ -64,6 +90,7 @@ class LadderDecoder(Decoder):
             levels.append(TopLevel(latent, size=size) if top else InnerLevel(latent))
             below = shape.stride
         self.levels = nn.ModuleList(levels)
+        self.enlarge = nn.Upsample(scale_factor=stem, mode=_LINEAR[rank]) if max(stem) > 1 else nn.Identity()
         self.final = nn.Sequential(
             *(ResidualBlock(rank, width, dropout=options.dropout) for _ in range(options.blocks))
         )
@@ -77,7 +104,7 @@ class LadderDecoder(Decoder):
         for module, feature in zip(inner, reversed(features[:-1]), strict=True):
             x, level = module(feature, x, noise)
             levels.append(level)
-        return Decoded(output=self.output(self.final(x)), levels=tuple(reversed(levels)))
+        return Decoded(output=self.output(self.enlarge(self.final(x))), levels=tuple(reversed(levels)))
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
         """Output maps only; no prior is evaluated."""
@@ -85,7 +112,7 @@ class LadderDecoder(Decoder):
         x = top.sample(features[-1], noise)
         for module, feature in zip(inner, reversed(features[:-1]), strict=True):
             x = module.sample(feature, x, noise)
-        output: Tensor = self.output(self.final(x))
+        output: Tensor = self.output(self.enlarge(self.final(x)))
         return output
 
     def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
@@ -95,7 +122,7 @@ class LadderDecoder(Decoder):
         x = top.generate(size, noise, batch=batch)
         for module in inner:
             x = module.generate(x, noise)
-        output: Tensor = self.output(self.final(x))
+        output: Tensor = self.output(self.enlarge(self.final(x)))
         return output
 
     def _split(self) -> tuple[TopLevel, list[InnerLevel]]:
@@ -110,22 +137,20 @@ def _per_level(latent_channels: int | tuple[int, ...], levels: int) -> tuple[int
     if isinstance(latent_channels, int):
         return (latent_channels,) * levels
     if len(latent_channels) != levels:
-        raise SpecError(
-            [
-                f"model.decoder.latent_channels: one number or one per level is needed (got {len(latent_channels)} "
-                f"for {levels} levels). Give {levels} numbers, finest level first."
-            ]
+        problem = (
+            f"model.decoder.latent_channels: one number or one per level is needed "
+            f"(got {len(latent_channels)} for {levels} levels). Give {levels} numbers, finest level first."
         )
+        raise SpecError([problem])
     return latent_channels
 
 
 def _common_width(shapes: tuple[FeatureShape, ...]) -> int:
     widths = {shape.channels for shape in shapes}
     if len(widths) != 1:
-        raise SpecError(
-            [
-                f"model.decoder: the ladder needs the same number of feature channels at every level "
-                f"(got {sorted(widths)}). Use an encoder with one width."
-            ]
+        problem = (
+            f"model.decoder: the ladder needs the same number of feature channels at every level "
+            f"(got {sorted(widths)}). Use an encoder with one width."
         )
+        raise SpecError([problem])
     return widths.pop()
