@@ -1,11 +1,11 @@
-# Two commands need nothing but Python 3.11 and make: `make demo` and `make test`.
-PYTHON ?= python3
+# Two commands need nothing but Python 3.11 or newer and make: `make demo` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test slow check format bench clean
+.PHONY: help setup demo test slow check format docs environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -19,16 +19,20 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python tools/check_environment.py $(TORCH)
 	touch $(STAMP)
 
-demo: setup ## Simulate, train, predict, evaluate, draw: results in demo/
+# Something installed by hand later may have replaced torch as well.
+environment: setup
+	@$(BIN)/python tools/check_environment.py $(TORCH)
+
+demo: environment ## Simulate, train, predict, evaluate, draw: results in demo/
 	$(BIN)/denoisplit demo --out demo
 
-test: setup ## Run the tests
+test: environment ## Run the tests
 	$(BIN)/pytest
 
-slow: setup ## Run the tests that take minutes
+slow: environment ## Run the tests that take minutes
 	$(BIN)/pytest -m slow
 
-check: setup ## Lint, format, types, layers
+check: environment ## Lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,6 +41,9 @@ check: setup ## Lint, format, types, layers
 format: setup ## Format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup ## Write the pages of the documentation that follow from the code
+	$(BIN)/python tools/components_page.py docs/components.md
 
 clean: ## Remove what was made here
 	rm -rf $(VENV) demo dist build

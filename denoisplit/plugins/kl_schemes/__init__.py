@@ -1,1 +1,1 @@
-"""Kl schemes."""
+"""KL schemes."""

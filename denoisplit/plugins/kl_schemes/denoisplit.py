@@ -11,7 +11,7 @@ from denoisplit.plugins.kl_schemes.reduction import floored_mean, no_levels, rat
 class DenoiSplitKL(KLScheme):
     r"""The KL of the denoiSplit paper, in nats per image pixel.
 
-    .. math:: R = \\frac{1}{N} \\sum_i \\operatorname{mean}_b \\max(K_{bi}, f)
+    .. math:: R = \frac{1}{N} \sum_i \operatorname{mean}_b \max(K_{bi}, f)
 
     with :math:`K_{bi}` the KL of level i of image b summed over all its latent scalars, and N pixels per
     image. Every level weighs the same: a nat is a nat. The mean KL per latent scalar of level i therefore has

@@ -11,7 +11,7 @@ from denoisplit.plugins.kl_schemes.reduction import floored_mean, no_levels, rat
 class ElboKL(KLScheme):
     r"""The KL of the evidence lower bound, in nats per image pixel and channel.
 
-    .. math:: R = \\frac{1}{N C} \\sum_i \\operatorname{mean}_b \\max(K_{bi}, f)
+    .. math:: R = \frac{1}{N C} \sum_i \operatorname{mean}_b \max(K_{bi}, f)
 
     with :math:`K_{bi}` the KL of level i of image b summed over all its latent scalars, N pixels per image
     and C target channels. Together with a distortion that is averaged over pixels and channels, the loss is

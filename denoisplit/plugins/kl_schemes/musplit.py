@@ -11,7 +11,7 @@ from denoisplit.plugins.kl_schemes.reduction import floored_mean, latent_scalars
 class MuSplitKL(KLScheme):
     r"""The KL of the muSplit paper, in nats per latent scalar, averaged over the levels.
 
-    .. math:: R = \\frac{1}{L} \\sum_i \\operatorname{mean}_b \\max(K_{bi} / n_i, f)
+    .. math:: R = \frac{1}{L} \sum_i \operatorname{mean}_b \max(K_{bi} / n_i, f)
 
     with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars. The mean KL
     per latent scalar has the weight 1/L at every level, so that a nat of a fine level weighs less than one of
