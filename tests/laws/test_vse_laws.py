@@ -1,0 +1,373 @@
+"""Laws of the whole network: what may change its loss and its output, and what must not."""
+
+import copy
+import math
+import re
+
+import attrs
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.distributions import Normal
+
+from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.network.interfaces import Rate
+from denoisplit.core.network.noise_source import FixedNoise, GeneratorNoise
+from denoisplit.core.network.objective import Distortion, combine, kl_weight, require_finite
+from denoisplit.core.network.vse import VSE
+from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
+from denoisplit.plugins.kl_schemes.elbo import ElboKL
+from denoisplit.plugins.kl_schemes.musplit import MuSplitKL
+from tests.network.small import NoiseModelMaker, counts, draws, fixed, gaussian, mixture, network
+
+SIZE = (8, 8)
+seeds = st.integers(0, 10**6)
+every_noise_model = pytest.mark.parametrize("noise_model", [gaussian, mixture])
+
+
+# Law 6
+
+
+def permuted(vse: VSE, order: list[int]) -> VSE:
+    """The same network for channels in another order: statistics, output maps and noise models move along."""
+    moved = copy.deepcopy(vse)
+    given = vse.statistics
+    moved.statistics = attrs.evolve(
+        given,
+        target_mean=[given.target_mean[c] for c in order],
+        target_std=[given.target_std[c] for c in order],
+    )
+    state = vse.state_dict()
+    maps = torch.tensor(order + [vse.channels + c for c in order] * vse.noise_model.extra_maps)
+    for name, value in state.items():
+        if name.startswith("decoder.output."):
+            state[name] = value[maps]
+        elif name.startswith("noise_model."):
+            state[name] = value[order]
+    moved.load_state_dict(state)
+    if vse.noise_model.extra_maps:
+        moved.noise_model = gaussian(moved.statistics)
+    return moved
+
+
+@every_noise_model
+@settings(max_examples=5)
+@given(seed=seeds, order=st.permutations([0, 1, 2]))
+def test_permuting_the_channels_permutes_the_output_and_leaves_the_total(
+    noise_model: NoiseModelMaker, seed: int, order: list[int]
+) -> None:
+    vse = network(channels=3, noise_model=noise_model)
+    other = permuted(vse, order)
+    _, targets = counts(vse, SIZE, batch=2, seed=seed)
+    noise, weights = fixed(vse, SIZE, batch=2, seed=seed), (1.0, 2.0, 5.0)
+    with torch.no_grad():
+        mixed, mixed_too = targets.mean(1, keepdim=True), targets[:, order].mean(1, keepdim=True)
+        signal = vse.sample(vse.encode(mixed), noise)
+        torch.testing.assert_close(other.sample(other.encode(mixed_too), noise), signal[:, order])
+        terms = vse.loss(mixed, targets, noise, kl_weight=0.7, channel_weights=weights)
+        terms_too = other.loss(
+            mixed_too,
+            targets[:, order],
+            noise,
+            kl_weight=0.7,
+            channel_weights=tuple(weights[c] for c in order),
+        )
+    torch.testing.assert_close(terms_too.total, terms.total, rtol=1e-12, atol=0)
+    torch.testing.assert_close(terms_too.distortion_per_channel, terms.distortion_per_channel[order])
+    torch.testing.assert_close(terms_too.rate_per_level, terms.rate_per_level)
+    assert not torch.allclose(terms.distortion_per_channel, terms.distortion_per_channel.flip(0))
+
+
+# Law 5
+
+
+@every_noise_model
+@settings(max_examples=5)
+@given(
+    seed=seeds,
+    training=st.booleans(),
+    picked=st.sampled_from([[2, 0, 1], [1, 0, 2], [0, 1, 2, 0, 1, 2], [0, 0, 1, 1, 2, 2]]),
+)
+def test_batch_order_and_duplicates_leave_the_loss(
+    noise_model: NoiseModelMaker, seed: int, training: bool, picked: list[int]
+) -> None:
+    vse = network(noise_model=noise_model).train(training)
+    mixed, targets = counts(vse, SIZE, batch=3, seed=seed)
+    noise = draws(vse, SIZE, batch=3, seed=seed)
+    with torch.no_grad():
+        first = vse.loss(mixed, targets, FixedNoise(noise), kl_weight=1.0)
+        second = vse.loss(
+            mixed[picked], targets[picked], FixedNoise([z[picked] for z in noise]), kl_weight=1.0
+        )
+    for term in ("total", "distortion_per_channel", "rate_per_level"):
+        torch.testing.assert_close(getattr(second, term), getattr(first, term), rtol=1e-10, atol=1e-12)
+
+
+# Law 8
+
+
+@settings(max_examples=50)
+@given(
+    target=st.floats(0, 10),
+    start=st.integers(0, 1000),
+    duration=st.integers(0, 1000),
+    steps=st.lists(st.integers(0, 3000), min_size=2, max_size=8),
+)
+def test_the_weight_of_the_rate_rises_to_its_target_and_stays(
+    target: float, start: int, duration: int, steps: list[int]
+) -> None:
+    weights = [kl_weight(step, target=target, start=start, duration=duration) for step in sorted(steps)]
+    assert weights == sorted(weights)
+    assert all(0 <= weight <= target for weight in weights)
+    assert kl_weight(start + duration, target=target, start=start, duration=duration) == target
+    assert kl_weight(10**9, target=target, start=start, duration=duration) == target
+    if duration:
+        assert kl_weight(start, target=target, start=start, duration=duration) == 0
+
+
+# Law 9
+
+bad_numbers = st.sampled_from([math.nan, math.inf, -math.inf])
+SCHEMES = (
+    DenoiSplitKL(DenoiSplitKL.Options()),
+    ElboKL(ElboKL.Options(analytic=True)),
+    MuSplitKL(MuSplitKL.Options()),
+)
+
+
+def refused(vse: VSE, mixed: Tensor, targets: Tensor, *, weight: float = 1.0) -> NonFiniteLossError:
+    with torch.no_grad():
+        terms = vse.loss(mixed, targets, fixed(vse, SIZE), kl_weight=weight)
+    with pytest.raises(NonFiniteLossError) as caught:
+        require_finite(terms, 17)
+    assert caught.value.step == 17
+    assert str(caught.value).startswith(f"training step 17: {caught.value.term}")
+    return caught.value
+
+
+@every_noise_model
+@settings(max_examples=10)
+@given(bad=bad_numbers, where=st.integers(0, 63), weight=st.sampled_from([0.0, 1.0]))
+def test_one_bad_pixel_is_refused(
+    noise_model: NoiseModelMaker, bad: float, where: int, weight: float
+) -> None:
+    vse = network(noise_model=noise_model)
+    mixed, targets = counts(vse, SIZE)
+    for image in (mixed, targets):
+        broken = image.clone()
+        broken.flatten()[where] = bad
+        images = (broken, targets) if image is mixed else (mixed, broken)
+        error = refused(vse, *images, weight=weight)
+        assert (error.term, error.level) == ("distortion", None)
+
+
+@pytest.mark.parametrize("kl_scheme", SCHEMES, ids=lambda scheme: type(scheme).__name__)
+def test_one_bad_weight_is_refused_wherever_it_is(kl_scheme: DenoiSplitKL) -> None:
+    """Weights that only the prior uses spoil the rate of their level; all others spoil the distortion."""
+    vse = network(kl_scheme=kl_scheme)
+    mixed, targets = counts(vse, SIZE)
+    found = set()
+    for name, parameter in vse.named_parameters():
+        before = parameter.detach().clone()
+        parameter.data.flatten()[-1] = math.nan
+        error = refused(vse, mixed, targets)
+        level = re.match(r"decoder\.levels\.(\d)\.prior", name)
+        expected = ("rate", int(level[1])) if level else ("distortion", None)
+        assert (error.term, error.level) == expected, name
+        assert level is None or f"rate of level {error.level} is not finite" in str(error)
+        found.add(expected)
+        parameter.data.copy_(before)
+    assert found == {("distortion", None), ("rate", 0), ("rate", 1)}
+
+
+@pytest.mark.parametrize(
+    ("distortion", "rate", "levels", "weight", "term", "level"),
+    [
+        (math.nan, 1.0, [1.0], 1.0, "distortion", None),
+        (1.0, math.inf, [0.5, math.inf], 1.0, "rate", 1),
+        (1.0, math.nan, [math.nan, math.nan], 0.0, "rate", 0),
+        (1.0, math.inf, [1e308, 1e308], 1.0, "rate", None),
+        (1e308, 1e308, [1e308], 1.0, "total", None),
+        (1.0, 1.0, [1.0], math.inf, "total", None),
+    ],
+)
+def test_the_first_bad_term_is_named(
+    distortion: float, rate: float, levels: list[float], weight: float, term: str, level: int | None
+) -> None:
+    first, *others = (torch.tensor(x, dtype=torch.float64) for x in (distortion, [distortion], rate, levels))
+    terms = combine(Distortion(first, others[0]), Rate(others[1], others[2]), weight)
+    with pytest.raises(NonFiniteLossError) as caught:
+        require_finite(terms, 3)
+    assert (caught.value.step, caught.value.term, caught.value.level) == (3, term, level)
+
+
+def test_finite_terms_pass() -> None:
+    vse = network()
+    require_finite(vse.loss(*counts(vse, SIZE), fixed(vse, SIZE), kl_weight=1.0), 0)
+
+
+# The decoder draws nothing itself
+
+
+@settings(max_examples=5)
+@given(seed=seeds, other=seeds, level=st.integers(0, 1))
+def test_the_output_is_a_function_of_the_noise(seed: int, other: int, level: int) -> None:
+    vse = network()
+    mixed, _ = counts(vse, SIZE)
+    noise = draws(vse, SIZE, seed=seed)
+    with torch.no_grad():
+        features = vse.encode(mixed)
+        first = vse.decoder(features, FixedNoise(noise))
+        torch.manual_seed(other)
+        again = vse.decoder(features, FixedNoise(noise))
+        noise[level] = noise[level] + 1
+        changed = vse.decoder(features, FixedNoise(noise))
+    assert torch.equal(first.output, again.output)
+    for one, two in zip(first.levels, again.levels, strict=True):
+        assert torch.equal(one.sample, two.sample)
+    assert not torch.allclose(first.output, changed.output)
+
+
+def test_generator_noise_is_a_function_of_its_seed() -> None:
+    vse = network()
+    mixed, _ = counts(vse, SIZE)
+
+    def decoded(seed: int) -> Tensor:
+        with torch.no_grad():
+            return vse.decode(mixed, GeneratorNoise(torch.Generator().manual_seed(seed))).output
+
+    assert torch.equal(decoded(1), decoded(1))
+    assert not torch.allclose(decoded(1), decoded(2))
+
+
+def test_the_sample_of_a_level_is_mean_plus_std_times_noise() -> None:
+    vse = network()
+    mixed, _ = counts(vse, SIZE)
+    noise = draws(vse, SIZE)
+    with torch.no_grad():
+        levels = vse.decode(mixed, FixedNoise(noise)).levels
+    assert len(levels) == 2
+    for level, z in zip(levels, noise, strict=True):
+        assert isinstance(level.posterior, Normal)
+        torch.testing.assert_close(level.sample, level.posterior.mean + level.posterior.stddev * z)
+
+
+# Every part takes part
+
+
+@every_noise_model
+@pytest.mark.parametrize("analytic", [False, True])
+def test_every_parameter_gets_a_gradient(noise_model: NoiseModelMaker, analytic: bool) -> None:
+    scheme = DenoiSplitKL(DenoiSplitKL.Options(free_bits=0.0, analytic=analytic))
+    vse = network(noise_model=noise_model, kl_scheme=scheme)
+    terms = vse.loss(*counts(vse, SIZE), fixed(vse, SIZE), kl_weight=1.0)
+    names, parameters = zip(*vse.named_parameters(), strict=True)
+    for name, gradient in zip(names, torch.autograd.grad(terms.total, parameters), strict=True):
+        assert torch.isfinite(gradient).all(), name
+        # One map of a convolution may be without effect by chance, a whole tensor not.
+        assert float(gradient.abs().max()) > 1e-12, name
+
+
+# Away from borders, the encoder does not know where it is
+
+
+@settings(max_examples=5)
+@given(seed=seeds, rows=st.integers(0, 3), columns=st.integers(0, 3))
+def test_features_shift_with_the_image_by_whole_strides(seed: int, rows: int, columns: int) -> None:
+    vse = network()
+    side, margin = 64, 20  # margin: the 18 pixels that a feature looks at to each side, and the odd two
+    (down, right) = (rows * vse.stride[0], columns * vse.stride[1])
+    image, _ = counts(vse, (side + 12, side + 12), seed=seed)
+    with torch.no_grad():
+        here = vse.encode(image[..., :side, :side])
+        there = vse.encode(image[..., down : down + side, right : right + side])
+    for one, two, (stride, _) in zip(here, there, vse.level_strides, strict=True):
+        first, last = margin // stride, (side - margin) // stride
+        dy, dx = down // stride, right // stride
+        torch.testing.assert_close(
+            one[..., first + dy : last, first + dx : last], two[..., first : last - dy, first : last - dx]
+        )
+
+
+# Any number of levels, channels, dimensions, and any size
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+def test_any_number_of_levels_and_channels(levels: int, channels: int) -> None:
+    vse = network(levels=levels, channels=channels, noise_model=mixture)
+    size = (2**levels, 2 ** (levels + 1))
+    mixed, targets = counts(vse, size)
+    terms = vse.loss(mixed, targets, fixed(vse, size), kl_weight=1.0)
+    assert terms.distortion_per_channel.shape == (channels,)
+    assert terms.rate_per_level.shape == (levels,)
+    with torch.no_grad():
+        assert vse.sample(vse.encode(mixed), fixed(vse, size)).shape == (1, channels, *size)
+    assert vse.level_strides == tuple((2 ** (i + 1),) * 2 for i in range(levels))
+
+
+@pytest.mark.parametrize("stem_stride", [1, 2])
+def test_three_dimensions(stem_stride: int) -> None:
+    vse = network(rank=3, stem_stride=stem_stride)
+    size = (4 * stem_stride, 4 * stem_stride, 8 * stem_stride)
+    mixed, targets = counts(vse, size)
+    terms = vse.loss(mixed, targets, fixed(vse, size), kl_weight=1.0)
+    gradients = torch.autograd.grad(terms.total, list(vse.parameters()))
+    assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
+    with torch.no_grad():
+        assert vse.sample(vse.encode(mixed), fixed(vse, size)).shape == (1, 2, *size)
+        odd = mixed[..., 1:, :5]
+        assert vse.decode(odd, fixed(vse, odd.shape[2:])).output.shape[2:] == odd.shape[2:]
+        assert vse.decoder.generate(size, fixed(vse, size, batch=2), batch=2).shape == (2, 4, *size)
+    levels = vse.decode(mixed, fixed(vse, size)).levels
+    for level, stride in zip(levels, vse.level_strides, strict=True):
+        assert level.sample.shape[2:] == tuple(n // s for n, s in zip(size, stride, strict=True))
+
+
+@settings(max_examples=8)
+@given(rows=st.integers(1, 21), columns=st.integers(1, 21), stem_stride=st.sampled_from([1, 2]))
+def test_any_size_comes_back(rows: int, columns: int, stem_stride: int) -> None:
+    vse = network(stem_stride=stem_stride)
+    mixed, targets = counts(vse, (rows, columns))
+    noise = fixed(vse, (rows, columns))
+    with torch.no_grad():
+        assert vse.decode(mixed, noise).output.shape == (1, 4, rows, columns)
+        require_finite(vse.loss(mixed, targets, noise, kl_weight=1.0), 0)
+
+
+@settings(max_examples=10)
+@given(rows=st.integers(1, 5), columns=st.integers(1, 5), batch=st.integers(1, 2), seed=seeds)
+def test_the_prior_generates_images_of_any_size(rows: int, columns: int, batch: int, seed: int) -> None:
+    vse = network()
+    size = (rows * vse.stride[0], columns * vse.stride[1])
+    noise = fixed(vse, size, batch=batch, seed=seed)
+    with torch.no_grad():
+        output = vse.decoder.generate(size, noise, batch=batch)
+        assert torch.equal(output, vse.decoder.generate(size, noise, batch=batch))
+    assert output.shape == (batch, 4, *size)
+    assert torch.isfinite(output).all()
+
+
+def test_the_prior_repeats_with_the_training_patch() -> None:
+    """For larger images the learned top prior is repeated: without noise it draws a pattern."""
+    vse = network(levels=1)
+    patch, size = 4, (24, 24)
+    zero = FixedNoise([torch.zeros(1, 2, 12, 12, dtype=torch.float64)])
+    with torch.no_grad():
+        output = vse.decoder.generate(size, zero, batch=1)
+    inner = output[..., 8:16, 8:16]
+    torch.testing.assert_close(inner[..., :patch, :], inner[..., patch:, :])
+    torch.testing.assert_close(inner[..., :patch], inner[..., patch:])
+    assert float(inner[0, 0, :patch, :patch].std()) > 1e-3
+
+
+@pytest.mark.parametrize("stem_stride", [1, 2])
+def test_the_stem_sets_the_strides(stem_stride: int) -> None:
+    vse = network(levels=3, stem_stride=stem_stride)
+    assert vse.level_strides == tuple((stem_stride * s,) * 2 for s in (2, 4, 8))
+    mixed, _ = counts(vse, (16, 16))
+    with torch.no_grad():
+        features = vse.encode(mixed)
+    assert [f.shape[-1] for f in features] == [16 // (stem_stride * s) for s in (2, 4, 8)]
