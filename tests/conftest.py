@@ -2,10 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.e2e.experiment import Experiment
 
 settings.register_profile(
     "default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -35,3 +39,15 @@ def data_root() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> "Experiment":
+    """A small experiment with its trained run, shared by all tests: look, do not change."""
+    # Most tests train nothing and are spared the import.
+    from tests.e2e.experiment import Experiment
+
+    made = Experiment(tmp_path_factory.mktemp("experiment"))
+    made.write()
+    made.train()
+    return made

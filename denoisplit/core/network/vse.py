@@ -46,6 +46,12 @@ class VSE(nn.Module):
         self.statistics = statistics
         self.spatial_rank = spatial_rank
         self.network_dtype: torch.dtype | None = None
+        # Weights lie in memory as images do: that is fast, and a network that was loaded rounds like one that
+        # was trained.
+        for part in (encoder, decoder):
+            for tensor in (*part.parameters(), *part.buffers()):
+                if tensor.dim() == spatial_rank + 2:
+                    tensor.data = tensor.data.to(tensor.dtype, memory_format=self._memory_format)
 
     @property
     def channels(self) -> int:
@@ -128,8 +134,12 @@ class VSE(nn.Module):
     def _layout(self, image: Tensor) -> Tensor:
         """Channels-last memory, in which convolutions run fastest."""
         weight = next(self.encoder.parameters())
-        layout = torch.channels_last if self.spatial_rank == 2 else torch.channels_last_3d
-        return image.to(device=weight.device, dtype=weight.dtype).contiguous(memory_format=layout)
+        image = image.to(device=weight.device, dtype=weight.dtype)
+        return image.contiguous(memory_format=self._memory_format)
+
+    @property
+    def _memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.spatial_rank == 2 else torch.channels_last_3d
 
 
 def _exact(output: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """A trained model on disk: safetensors for the weights, JSON for everything else. Nothing is pickled."""
 
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from denoisplit.core.storage.atomic import replacing, write_text
 from denoisplit.core.storage.run_folder import RunFolder
 
 FORMAT = 1
+MESSAGE_LENGTH = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +87,8 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
     try:
         vse.load_state_dict(load_file(folder.weights), strict=True)
     except (SafetensorError, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())
+        # Torch lists every tensor that does not fit; the first ones say enough.
+        reason = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
         raise RunError(
             f"{folder.weights}: does not hold the weights of this run ({reason}). "
             f"Copy the run folder again, or train it anew from its spec.yaml."
@@ -95,11 +98,13 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
 
 def _read_json(folder: RunFolder) -> Bundle:
     try:
-        plain: dict[str, Any] = json.loads(folder.bundle.read_text(encoding="utf-8"))
+        plain: Any = json.loads(folder.bundle.read_text(encoding="utf-8"))
+        if not isinstance(plain, dict):
+            raise TypeError(f"expected a mapping, got {plain!r:.40}")
         if plain["format"] > FORMAT:
             raise RunError(
-                f"{folder.bundle}: was written in format {plain['format']}, known are up to {FORMAT}. "
-                f"Update denoisplit."
+                f"{folder.bundle}: written by a newer denoisplit (got format {plain['format']}, "
+                f"this one reads up to {FORMAT}). Update denoisplit."
             )
         calibration = plain["calibration"]
         return Bundle(
@@ -119,8 +124,9 @@ def _read_json(folder: RunFolder) -> Bundle:
             best_step=plain["best_step"],
             best_loss=plain["best_loss"],
         )
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise RunError(
-            f"{folder.bundle}: is not the description of a run ({type(error).__name__}: {error}). "
+            f"{folder.bundle}: is not the description of a run ({reason}). "
             f"Copy the run folder again, or train it anew from its spec.yaml."
         ) from error

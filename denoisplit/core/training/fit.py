@@ -101,11 +101,6 @@ def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
         torch.manual_seed(step_seed(spec.training.seed, _INITIAL_WEIGHTS, 0))
         vse = compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
     vse.network_dtype = network_dtype(spec.training.precision)
-    layout = torch.channels_last if vse.spatial_rank == 2 else torch.channels_last_3d
-    for network in (vse.encoder, vse.decoder):
-        for tensor in (*network.parameters(), *network.buffers()):
-            if tensor.dim() == vse.spatial_rank + 2:
-                tensor.data = tensor.data.to(tensor.dtype, memory_format=layout)
     return vse
 
 

@@ -1,0 +1,190 @@
+"""Law 10: what is saved and loaded predicts the same, bit for bit; what cannot be loaded says why."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+import denoisplit
+from denoisplit.core.errors import RunError
+from denoisplit.core.inference.posterior import predict
+from denoisplit.core.network.composer import compose
+from denoisplit.core.network.interfaces import Calibration, FitReport, NoisePairs
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.spec import component_versions, parse_spec, resolve
+from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
+from denoisplit.core.storage.run_folder import RunFolder
+from tests.e2e.experiment import Experiment
+from tests.network.small import statistics
+
+BASE = """
+preset: denoisplit
+data: {train: {use: simulated}}
+model:
+  encoder: {levels: 2, width: 4}
+  decoder: {latent_channels: 2}
+  noise_model: {use: gaussian_mixture, components: 2, fit_steps: 3}
+training: {patch: 16}
+"""
+EACH_ITS_OWN = (
+    "model.noise_model=[{use: gaussian_mixture, components: 1, fit_steps: 3},"
+    " {use: gaussian_mixture, components: 3, fit_steps: 3}]"
+)
+THREE_DIMENSIONS = ("model.dimensions=3", "model.noise_model={use: gaussian}", "training.patch=8")
+HDN = ("channels=[signal]", "model.decoder.naive_variance=true", "model.decoder.clip=null")
+
+
+def untrained(*overrides: str) -> tuple[VSE, Bundle]:
+    """A network whose noise models are fitted, and its bundle."""
+    spec = resolve(parse_spec(BASE, overrides), installed_registry())
+    stats = statistics(len(spec.channels))
+    vse = compose(spec.model, stats, channels=spec.channels, patch=spec.training.patch).eval()
+    reports: tuple[FitReport, ...] = ()
+    if vse.noise_model.needs_fit:
+        rng = np.random.default_rng(0)
+        signal = rng.uniform(100, 900, 1000)
+        pairs = NoisePairs(signal, signal + rng.normal(0, 20, 1000))
+        reports = vse.noise_model.fit([pairs] * len(spec.channels), seed=0)
+    bundle = Bundle(
+        spec=spec,
+        statistics=stats,
+        noise_reports=reports,
+        calibration=Calibration("denoisplit/scale", {"factor": (1.1, 1 / 3)}),
+        components=component_versions(spec),
+        data_fingerprint="00ff",
+        versions={"denoisplit": "1"},
+        steps=7,
+        best_step=3,
+        best_loss=1 / 3,
+    )
+    return vse, bundle
+
+
+@pytest.mark.parametrize("overrides", [(), (EACH_ITS_OWN,), THREE_DIMENSIONS, HDN], ids=str)
+def test_save_load_predict_is_bit_identical(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    vse, bundle = untrained(*overrides)
+    folder = RunFolder(tmp_path)
+    save_bundle(folder, vse, bundle)
+    loaded, description = load_bundle(folder)
+    # A round trip through JSON keeps every number; sequences come back as lists.
+    assert attrs.evolve(description, calibration=None) == attrs.evolve(bundle, calibration=None)
+    assert description.calibration is not None
+    assert tuple(description.calibration.parameters["factor"]) == (1.1, 1 / 3)
+    assert not loaded.training
+    assert not loaded.noise_model.needs_fit
+
+    mixed = np.random.default_rng(0).normal(330, 70, (5, 21, 14)[-vse.spatial_rank :])
+    first, second = (predict(network, mixed, samples=3, seed=4) for network in (vse, loaded))
+    assert np.array_equal(first.mean, second.mean)
+    assert first.std is not None
+    assert second.std is not None
+    assert np.array_equal(first.std, second.std)
+    signal = torch.from_numpy(first.mean)[None]
+    extra = torch.zeros_like(signal) if vse.noise_model.extra_maps else None
+    likelihoods = [network.noise_model.log_prob(signal + 5, signal, extra) for network in (vse, loaded)]
+    assert torch.equal(*likelihoods)
+
+
+def test_loading_needs_neither_the_images_nor_the_spec(experiment: Experiment, tmp_path: Path) -> None:
+    """Only the run folder is needed, wherever it is."""
+    mixed = np.random.default_rng(0).normal(200, 50, (19, 23)).astype(np.float32)
+    here = denoisplit.load(experiment.run).predict(mixed)
+    moved = tmp_path / "moved"
+    shutil.copytree(
+        experiment.run, moved, ignore=shutil.ignore_patterns("checkpoints", "*.csv", "*.log", "*.yaml")
+    )
+    hidden = experiment.folder.with_name("hidden")
+    experiment.folder.rename(hidden)
+    try:
+        there = denoisplit.load(moved).predict(mixed)
+    finally:
+        hidden.rename(experiment.folder)
+    arrays: list[tuple[npt.NDArray[Any] | None, ...]] = [
+        (p.mean, p.std, p.calibrated_std) for p in (here, there)
+    ]
+    for one, two in zip(*arrays, strict=True):
+        assert one is not None
+        assert two is not None
+        assert np.array_equal(one, two)
+
+
+def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[RunFolder], object]:
+    def edit(folder: RunFolder) -> None:
+        plain = json.loads(folder.bundle.read_text())
+        change(plain)
+        folder.bundle.write_text(json.dumps(plain))
+
+    return edit
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
+    "no weights": (lambda f: f.weights.unlink(), r"model\.safetensors is missing\. .*--resume"),
+    "no description": (lambda f: f.bundle.unlink(), r"model\.json is missing"),
+    "truncated weights": (
+        lambda f: _cut(f.weights),
+        r"model\.safetensors: does not hold the weights of this run",
+    ),
+    "empty weights": (lambda f: f.weights.write_bytes(b""), r"model\.safetensors: does not hold the weights"),
+    "truncated description": (lambda f: _cut(f.bundle), r"model\.json: is not the description of a run"),
+    "no JSON": (lambda f: f.bundle.write_bytes(b"\xff\xfe\x00"), r"model\.json: is not the description"),
+    "a list": (lambda f: f.bundle.write_text("[]"), r"model\.json: is not the description of a run"),
+    "a part missing": (
+        _edited(lambda p: p.pop("statistics")),
+        r"is not the description of a run \('statistics' is missing\)",
+    ),
+    "a wrong type": (
+        _edited(lambda p: p.update(components=3)),
+        r"model\.json: is not the description of a run",
+    ),
+    "statistics of no use": (
+        _edited(lambda p: p["statistics"].update(mixed_std=0.0)),
+        r"model\.json: is not the description of a run \(.*mixed_std.* must be finite and > 0",
+    ),
+    "a format of text": (
+        _edited(lambda p: p.update(format="x")),
+        r"model\.json: is not the description of a run",
+    ),
+    "a newer format": (
+        _edited(lambda p: p.update(format=99)),
+        r"model\.json: written by a newer denoisplit \(got format 99",
+    ),
+    "other weights": (
+        _edited(lambda p: p["spec"]["model"]["encoder"].update(width=5)),
+        r"model\.safetensors: does not hold the weights of this run",
+    ),
+    "another spec": (_edited(lambda p: p["spec"]["model"].pop("encoder")), r"model\.json.*encoder: missing"),
+    "statistics of other channels": (
+        _edited(lambda p: p["statistics"].update(target_mean=[1.0], target_std=[1.0])),
+        r"the statistics have 1 channels, the spec names 2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_run_says_what_is_wrong(
+    tmp_path: Path, damage: Callable[[RunFolder], object], message: str
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    save_bundle(folder, *untrained())
+    damage(folder)
+    with pytest.raises(denoisplit.DenoisplitError, match=message) as caught:
+        load_bundle(folder)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400, caught.value
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"nothing: no such run folder\. Give the folder"):
+        denoisplit.load(tmp_path / "nothing")
