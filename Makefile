@@ -43,7 +43,7 @@ format: setup ## Format and fix
 	$(BIN)/ruff check --fix .
 
 docs: setup ## Write the pages of the documentation that follow from the code
-	$(BIN)/python tools/components_page.py docs/components.md
+	$(BIN)/python -m tools.components_page docs/components.md
 
 clean: ## Remove what was made here
 	rm -rf $(VENV) demo dist build
