@@ -69,7 +69,7 @@ class LadderDecoder(Decoder):
         latents = _per_level(options.latent_channels, count)
         width = _common_width(feature_shapes)
         levels: list[nn.Module] = []
-        # The finest level doubles its sides like the others; what a strided stem took is interpolated at the end.
+        # Every level doubles its sides, the finest too; what a strided stem took is interpolated at the end.
         stem = tuple(max(1, s // STRIDE) for s in feature_shapes[0].stride)
         below = stem
         for index, shape in enumerate(feature_shapes):

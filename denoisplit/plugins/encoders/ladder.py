@@ -25,8 +25,9 @@ class LadderEncoder(Encoder):
             width: feature channels of every level.
             blocks: residual blocks per level.
             dropout: probability per feature channel.
-            stem_stride: pixels per position of the stem, 1 (the reference), 2 or 4. Over-sampled images lose little,
-                and the network sees farther, needs less light per pixel, and runs about that squared faster.
+            stem_stride: pixels per position of the stem, 1 (the reference), 2 or 4. Over-sampled images lose
+                little, and the network sees farther, needs less light per pixel, and runs about that squared
+                faster.
         """
 
         levels: int = attrs.field(default=4, validator=ge(1))
