@@ -12,6 +12,7 @@ from torch.nn import functional
 _CONV: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _NORM: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_MEAN_POOL: dict[int, Any] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _DROPOUT: dict[int, Any] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 
 KERNEL = 3
@@ -22,6 +23,12 @@ def conv(
 ) -> nn.Module:
     """Convolution with ``rank`` spatial axes that keeps the size at stride 1."""
     module: nn.Module = _CONV[rank](inputs, outputs, kernel, stride=stride, padding=kernel // 2)
+    return module
+
+
+def mean_pool(rank: int, side: int) -> nn.Module:
+    """Mean over squares (cubes) of ``side`` pixels."""
+    module: nn.Module = _MEAN_POOL[rank](side) if side > 1 else nn.Identity()
     return module
 
 

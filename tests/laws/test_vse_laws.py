@@ -308,10 +308,10 @@ def test_any_number_of_levels_and_channels(levels: int, channels: int) -> None:
     assert vse.level_strides == tuple((2 ** (i + 1),) * 2 for i in range(levels))
 
 
-@pytest.mark.parametrize("stem_stride", [1, 2])
-def test_three_dimensions(stem_stride: int) -> None:
-    vse = network(rank=3, stem_stride=stem_stride)
-    size = (4 * stem_stride, 4 * stem_stride, 8 * stem_stride)
+@pytest.mark.parametrize("binning", [1, 2])
+def test_three_dimensions(binning: int) -> None:
+    vse = network(rank=3, binning=binning)
+    size = (4 * binning, 4 * binning, 8 * binning)
     mixed, targets = counts(vse, size)
     terms = vse.loss(mixed, targets, fixed(vse, size), kl_weight=1.0)
     gradients = torch.autograd.grad(terms.total, list(vse.parameters()))
@@ -327,9 +327,9 @@ def test_three_dimensions(stem_stride: int) -> None:
 
 
 @settings(max_examples=8)
-@given(rows=st.integers(1, 21), columns=st.integers(1, 21), stem_stride=st.sampled_from([1, 2]))
-def test_any_size_comes_back(rows: int, columns: int, stem_stride: int) -> None:
-    vse = network(stem_stride=stem_stride)
+@given(rows=st.integers(1, 21), columns=st.integers(1, 21), binning=st.sampled_from([1, 2]))
+def test_any_size_comes_back(rows: int, columns: int, binning: int) -> None:
+    vse = network(binning=binning)
     mixed, targets = counts(vse, (rows, columns))
     noise = fixed(vse, (rows, columns))
     with torch.no_grad():
@@ -363,11 +363,11 @@ def test_the_prior_repeats_with_the_training_patch() -> None:
     assert float(inner[0, 0, :patch, :patch].std()) > 1e-3
 
 
-@pytest.mark.parametrize("stem_stride", [1, 2])
-def test_the_stem_sets_the_strides(stem_stride: int) -> None:
-    vse = network(levels=3, stem_stride=stem_stride)
-    assert vse.level_strides == tuple((stem_stride * s,) * 2 for s in (2, 4, 8))
+@pytest.mark.parametrize("binning", [1, 2])
+def test_binning_sets_the_strides(binning: int) -> None:
+    vse = network(levels=3, binning=binning)
+    assert vse.level_strides == tuple((binning * s,) * 2 for s in (2, 4, 8))
     mixed, _ = counts(vse, (16, 16))
     with torch.no_grad():
         features = vse.encode(mixed)
-    assert [f.shape[-1] for f in features] == [16 // (stem_stride * s) for s in (2, 4, 8)]
+    assert [f.shape[-1] for f in features] == [16 // (binning * s) for s in (2, 4, 8)]

@@ -54,7 +54,7 @@ def network(
     levels: int = 2,
     channels: int = 2,
     rank: int = 2,
-    stem_stride: int = 1,
+    binning: int = 1,
     noise_model: NoiseModelMaker = gaussian,
     kl_scheme: KLScheme | None = None,
 ) -> VSE:
@@ -62,7 +62,7 @@ def network(
     given = statistics(channels)
     model = noise_model(given)
     encoder = LadderEncoder(
-        LadderEncoder.Options(levels=levels, width=4, dropout=0.0, stem_stride=stem_stride),
+        LadderEncoder.Options(levels=levels, width=4, dropout=0.0, binning=binning),
         spatial_rank=rank,
         in_channels=1,
     )
@@ -70,7 +70,7 @@ def network(
         LadderDecoder.Options(latent_channels=LATENT, dropout=0.0),
         feature_shapes=encoder.feature_shapes,
         out_maps=channels * (1 + model.extra_maps),
-        patch=(stem_stride * 2 ** (levels + 1),) * rank,
+        patch=(binning * 2 ** (levels + 1),) * rank,
     )
     vse = VSE(
         encoder=encoder,

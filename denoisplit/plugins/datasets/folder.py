@@ -146,13 +146,13 @@ class Folder(Dataset):
     def _channels(self, pixels: FloatArray, where: str) -> FloatArray:
         index = self.options.channel_index
         if not index:
-            check_channels(
-                pixels.shape[0],
-                len(self.channels),
-                where,
-                f"Choose with channel_index which channels of the file are {', '.join(self.channels)}, "
-                f"or correct axes.",
+            named = ", ".join(self.channels)
+            advice = (
+                f"Choose with channel_index which channels of the file are {named}, or correct axes."
+                if pixels.shape[0] > len(self.channels)
+                else f"Name only channels that the file has (the spec names {named}), or correct axes."
             )
+            check_channels(pixels.shape[0], len(self.channels), where, advice)
         else:
             advice = f"Give channel_index one entry for each of {', '.join(self.channels)}."
             check_channels(len(index), len(self.channels), "channel_index", advice)

@@ -69,9 +69,9 @@ class LadderDecoder(Decoder):
         latents = _per_level(options.latent_channels, count)
         width = _common_width(feature_shapes)
         levels: list[nn.Module] = []
-        # Every level doubles its sides, the finest too; what a strided stem took is interpolated at the end.
-        stem = tuple(max(1, s // STRIDE) for s in feature_shapes[0].stride)
-        below = stem
+        # Every level doubles its sides, the finest too; what binning took is interpolated at the end.
+        binning = tuple(max(1, s // STRIDE) for s in feature_shapes[0].stride)
+        below = binning
         for index, shape in enumerate(feature_shapes):
             latent = LatentOptions(
                 index=index,
@@ -90,7 +90,9 @@ class LadderDecoder(Decoder):
             levels.append(TopLevel(latent, size=size) if top else InnerLevel(latent))
             below = shape.stride
         self.levels = nn.ModuleList(levels)
-        self.enlarge = nn.Upsample(scale_factor=stem, mode=_LINEAR[rank]) if max(stem) > 1 else nn.Identity()
+        self.enlarge = (
+            nn.Upsample(scale_factor=binning, mode=_LINEAR[rank]) if max(binning) > 1 else nn.Identity()
+        )
         self.final = nn.Sequential(
             *(ResidualBlock(rank, width, dropout=options.dropout) for _ in range(options.blocks))
         )

@@ -5,7 +5,7 @@ import re
 import struct
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
@@ -199,4 +199,5 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             f"{path}: it cannot be written (got: {error.strerror}). Check folder and space."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written, there is nothing to remove
+            temporary.unlink()
