@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
-from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import AXES, parse_axes
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import Field, Image, PixelSize
 from denoisplit.core.images.io import choose_format, iterate_planes, open_image
@@ -130,17 +131,22 @@ class Run:
         defaults = self.spec.prediction
         means: list[AnyArray] = []
         stds: list[AnyArray] = []
-        for _, plane in planes:
+        # All are checked before the first is predicted, which may take a while.
+        for index, plane in planes:
+            where = " ".join(
+                [opened.source, *(f"{a}={i}" for a, i in zip(planes.leading, index, strict=True))]
+            )
             advice = "Give the mixed image, which has a single channel."
-            check_channels(plane.shape[0], MIXED_CHANNELS, opened.source, advice)
-            check_pixels(plane, opened.source)
+            check_channels(plane.shape[0], MIXED_CHANNELS, where, advice)
+            check_pixels(plane[0], where)
+        for number, (_, plane) in enumerate(planes):
             posterior = predict_posterior(
                 self.vse,
                 plane[0],
                 samples=defaults.samples if samples is None else samples,
                 seed=defaults.seed if seed is None else seed,
                 tile=defaults.tile if tile is None else tile,
-                progress=progress,
+                progress=None if progress is None else _share(progress, number, len(planes)),
             )
             means.append(posterior.mean)
             if posterior.std is not None:
@@ -188,7 +194,8 @@ class Run:
 
     def _open(self, image: AnyArray | PathLike, axes: str | None) -> Image:
         if isinstance(image, np.ndarray):
-            return Image(data=image, axes=(axes or _default_axes(image.ndim)).lower(), source="array")
+            meaning = parse_axes(axes or _default_axes(image), image.shape, "array")
+            return Image(data=image, axes=meaning, source="array")
         return open_image(Path(image), _formats(), axes=axes)
 
     def _calibrated(self, stds: Sequence[AnyArray]) -> list[AnyArray]:
@@ -277,10 +284,24 @@ def draw(path: PathLike, run: Run, field: EvaluatedField, scores: Scores) -> Non
 def save_image(path: PathLike, image: AnyArray, pixel_size: PixelSize | None) -> None:
     """Write one image [(z) y x] with its pixel size."""
     target = Path(path)
-    record = Image(
-        data=image, axes=_default_axes(image.ndim), channel_names=("mixed",), pixel_size=pixel_size
-    )
+    record = Image(data=image, axes=_default_axes(image), channel_names=("mixed",), pixel_size=pixel_size)
     choose_format(target, _formats()).write(target, record)
+
+
+def require_format(path: PathLike) -> None:
+    """Check that predictions can be written under this name.
+
+    Raises:
+        ImageError: no installed format has its ending, or a folder has this name.
+    """
+    choose_format(Path(path), _formats(), advice="Choose a name with one of these endings.")
+    if Path(path).is_dir():
+        raise ImageError(f"{path}: is a folder. Give the name of a file.")
+
+
+def _share(progress: Progress, number: int, count: int) -> Progress:
+    """Progress within one of ``count`` equal parts as progress of the whole."""
+    return lambda done, total: progress(number * total + done, count * total)
 
 
 def _formats() -> list[Any]:
@@ -292,9 +313,10 @@ def _formats() -> list[Any]:
     return formats
 
 
-def _default_axes(ndim: int) -> str:
-    if ndim not in (2, 3):
-        raise SpecError(
-            [f"array: axes of {ndim} dimensions are not clear. Give axes, for example axes='tyx'."]
+def _default_axes(image: AnyArray) -> str:
+    if image.ndim not in (2, 3):
+        raise ImageError(
+            f"array: it is not clear what its axes are (got shape {image.shape}). "
+            f"Give one letter of '{AXES}' per axis, for example axes='tyx'."
         )
-    return "zyx"[-ndim:]
+    return "zyx"[-image.ndim :]

@@ -23,7 +23,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports them late.
 
-    Deliberate errors become lines on stderr and exit code 2, an interrupt becomes exit code 130.
+    Deliberate errors, and files that cannot be read or written, become lines on stderr and exit code 2; an
+    interrupt becomes exit code 130.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -54,6 +55,13 @@ class LazyGroup(click.Group):
             lines = error.problems if isinstance(error, SpecError) else (str(error),)
             for line in lines:
                 click.echo(line, err=True)
+            ctx.exit(2)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(
+                f"{error.filename}: {error.strerror}. Check the path, permissions and space.", err=True
+            )
             ctx.exit(2)
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)

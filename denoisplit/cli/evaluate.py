@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import progress, show
+from denoisplit.core.errors import ImageError
 
 
 @click.command()
@@ -32,6 +33,8 @@ def evaluate(
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.training.prepare import evaluation_fields, require_clean
 
+    if figure is not None and figure.suffix.lower() != ".png":
+        raise ImageError(f"{figure}: a picture is a PNG. Choose a name that ends in .png.")
     loaded = api.load(run)
     spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec
     split, fields = evaluation_fields(spec)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import progress
+from denoisplit.core.errors import ImageError
 
 
 @click.command()
@@ -16,7 +17,7 @@ from denoisplit.cli.console import progress
 @click.option(
     "--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]"
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of the samples.  [default: the run's]")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the samples.  [default: the run's]")
 @click.option("--tile", type=click.IntRange(min=0), help="Pixels a side that one pass predicts; 0 chooses.")
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
@@ -36,10 +37,11 @@ def predict(
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
     input.
     """
-    if out.exists() and not overwrite:
-        raise click.UsageError(f"{out}: already exists. Choose another --out, or add --overwrite.")
     from denoisplit import api
 
+    api.require_format(out)
+    if out.exists() and not overwrite:
+        raise ImageError(f"{out}: exists already. Choose another --out, or add --overwrite.")
     loaded = api.load(run)
     with progress(f"Splitting {image.name}") as tell:
         prediction = loaded.predict(image, samples=samples, seed=seed, tile=tile, axes=axes, progress=tell)

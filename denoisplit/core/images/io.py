@@ -11,8 +11,15 @@ from denoisplit.core.images.axes import SPATIAL, reorder, to_canonical
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
 
 
-def choose_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:
+def choose_format(
+    path: Path, formats: Sequence[ImageFormat], *, advice: str = "Convert or rename the file."
+) -> ImageFormat:
     """The format with the longest suffix that ``path`` ends with, whatever its case.
+
+    Args:
+        path: of the file, which need not exist.
+        formats: the installed formats.
+        advice: what to do when none fits.
 
     Raises:
         ImageError: no format knows this suffix.
@@ -23,9 +30,7 @@ def choose_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:
     ]
     if not matches:
         known = ", ".join(sorted({suffix for f in formats for suffix in f.suffixes}))
-        raise ImageError(
-            f"{path}: no image format for this file name (known: {known}). Convert or rename the file."
-        )
+        raise ImageError(f"{path}: no image format for this file name (known: {known}). {advice}")
     return formats[max(matches, key=lambda match: (match[0], -match[1]))[1]]
 
 

@@ -109,7 +109,7 @@ class TrainingSpec:
     )
     augment: bool = False
     workers: int = attrs.field(default=0, validator=ge(0))
-    seed: int = attrs.field(default=0, validator=ge(0))
+    seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
 
 
 @attrs.frozen(kw_only=True)
@@ -123,7 +123,7 @@ class PredictionSpec:
     """
 
     samples: int = attrs.field(default=50, validator=ge(1))
-    seed: int = attrs.field(default=0, validator=ge(0))
+    seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
     tile: int = attrs.field(default=0, validator=ge(0))
 
 

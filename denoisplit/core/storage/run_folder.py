@@ -77,6 +77,6 @@ class RunFolder:
         for file in (self.bundle, self.weights):
             if not file.is_file():
                 raise RunError(
-                    f"{self.path}: {file.name} is missing. The run was not finished; continue it with "
-                    f"'denoisplit train SPEC --out {self.path} --resume'."
+                    f"{self.path}: {file.name} is missing. Finish the training with "
+                    f"'denoisplit train SPEC --out {self.path} --resume', or copy the whole run folder."
                 )

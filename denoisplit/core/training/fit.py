@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.composer import compose
-from denoisplit.core.network.interfaces import FitReport
+from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import component_versions, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
@@ -52,18 +52,15 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     else:
         folder.require_free()
     data = prepare(spec)
+    vse, sampler = _initial(spec, data), _sampler(spec, data)
+    pairs = _noise_pairs(vse, spec, data)
+    reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
+    # Only now is all found that a spec or its images can have wrong: nothing was written for a mistake.
     folder.path.mkdir(parents=True, exist_ok=True)
     write_text(folder.spec, to_yaml(spec))
     with _log_file(folder):
-        _LOG.info(
-            "%d training fields, %d validation fields, channels %s",
-            len(data.train),
-            len(data.validation),
-            ", ".join(spec.channels),
-        )
-        vse = _initial(spec, data)
-        reports = _fit_noise_model(vse, spec, data)
-        best = _optimise(vse, spec, data, folder, watchers)
+        _describe(spec, data, pairs, reports)
+        best = _optimise(vse, spec, data, sampler, folder, watchers)
         vse.load_state_dict(load_file(folder.best_weights), strict=True)
         vse.eval()
         calibration = calibrate(vse, spec, data.validation)
@@ -104,11 +101,35 @@ def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
     return vse
 
 
-def _fit_noise_model(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[FitReport, ...]:
+def _sampler(spec: ResolvedSpec, data: PreparedData) -> PatchSampler:
+    training = spec.training
+    return PatchSampler(
+        data.train,
+        patch=(training.patch,) * spec.model.dimensions,
+        batch=training.batch,
+        seed=training.seed,
+        augment=training.augment,
+        mixing=spec.data.mixing,
+    )
+
+
+def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[NoisePairs, ...]:
+    """What the noise models are fitted to; nothing if they need no fit."""
     if not vse.noise_model.needs_fit:
         return ()
-    pairs = noise_pairs(spec.data, data.train, len(spec.channels), seed=spec.training.seed)
-    reports = vse.noise_model.fit(pairs, seed=spec.training.seed)
+    return noise_pairs(spec.data, data.train, len(spec.channels), seed=spec.training.seed)
+
+
+def _describe(
+    spec: ResolvedSpec, data: PreparedData, pairs: Sequence[NoisePairs], reports: Sequence[FitReport]
+) -> None:
+    """Log what training starts from."""
+    _LOG.info(
+        "%d training fields, %d validation fields, channels %s",
+        len(data.train),
+        len(data.validation),
+        ", ".join(spec.channels),
+    )
     for report in reports:
         _LOG.info(
             "noise model of %s: fitted to %d pairs (%s), %.4f nats per pixel, calibration error %.3f",
@@ -120,21 +141,17 @@ def _fit_noise_model(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[
         )
         for sentence in report.warnings:
             _LOG.warning("noise model of %s: %s", spec.channels[report.channel], sentence)
-    return reports
 
 
 def _optimise(
-    vse: VSE, spec: ResolvedSpec, data: PreparedData, folder: RunFolder, watchers: Sequence[Callback]
+    vse: VSE,
+    spec: ResolvedSpec,
+    data: PreparedData,
+    sampler: PatchSampler,
+    folder: RunFolder,
+    watchers: Sequence[Callback],
 ) -> BestWeights:
     training = spec.training
-    sampler = PatchSampler(
-        data.train,
-        patch=(training.patch,) * spec.model.dimensions,
-        batch=training.batch,
-        seed=training.seed,
-        augment=training.augment,
-        mixing=spec.data.mixing,
-    )
     best = BestWeights(folder.best_weights)
     with _quiet_lightning():
         trainer = lightning.Trainer(
