@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import AXES, parse_axes
+from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import Field, Image, PixelSize
-from denoisplit.core.images.io import choose_format, iterate_planes, open_image
+from denoisplit.core.images.io import iterate_planes, open_image
 from denoisplit.core.images.mixing import mix
 from denoisplit.core.inference.posterior import predict as predict_posterior
 from denoisplit.core.network.composer import MIXED_CHANNELS, compose
 from denoisplit.core.network.interfaces import Calibrator, IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
+from denoisplit.core.storage.image_files import default_axes, installed_formats, save_image
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
 
@@ -74,8 +74,7 @@ class Prediction:
         Raises:
             ImageError: no installed format has this ending.
         """
-        target = Path(path)
-        choose_format(target, _formats()).write(target, self.to_image())
+        save_image(Path(path), self.to_image())
 
 
 @attrs.frozen(kw_only=True)
@@ -194,9 +193,9 @@ class Run:
 
     def _open(self, image: AnyArray | PathLike, axes: str | None) -> Image:
         if isinstance(image, np.ndarray):
-            meaning = parse_axes(axes or _default_axes(image), image.shape, "array")
+            meaning = parse_axes(axes or default_axes(image), image.shape, "array")
             return Image(data=image, axes=meaning, source="array")
-        return open_image(Path(image), _formats(), axes=axes)
+        return open_image(Path(image), installed_formats(), axes=axes)
 
     def _calibrated(self, stds: Sequence[AnyArray]) -> list[AnyArray]:
         calibration = self.bundle.calibration
@@ -281,42 +280,6 @@ def draw(path: PathLike, run: Run, field: EvaluatedField, scores: Scores) -> Non
     )
 
 
-def save_image(path: PathLike, image: AnyArray, pixel_size: PixelSize | None) -> None:
-    """Write one image [(z) y x] with its pixel size."""
-    target = Path(path)
-    record = Image(data=image, axes=_default_axes(image), channel_names=("mixed",), pixel_size=pixel_size)
-    choose_format(target, _formats()).write(target, record)
-
-
-def require_format(path: PathLike) -> None:
-    """Check that predictions can be written under this name.
-
-    Raises:
-        ImageError: no installed format has its ending, or a folder has this name.
-    """
-    choose_format(Path(path), _formats(), advice="Choose a name with one of these endings.")
-    if Path(path).is_dir():
-        raise ImageError(f"{path}: is a folder. Give the name of a file.")
-
-
 def _share(progress: Progress, number: int, count: int) -> Progress:
     """Progress within one of ``count`` equal parts as progress of the whole."""
     return lambda done, total: progress(number * total + done, count * total)
-
-
-def _formats() -> list[Any]:
-    registry = installed_registry()
-    formats = []
-    for component in registry.components("image_format"):
-        kind = component.load()
-        formats.append(kind(kind.Options()))
-    return formats
-
-
-def _default_axes(image: AnyArray) -> str:
-    if image.ndim not in (2, 3):
-        raise ImageError(
-            f"array: it is not clear what its axes are (got shape {image.shape}). "
-            f"Give one letter of '{AXES}' per axis, for example axes='tyx'."
-        )
-    return "zyx"[-image.ndim :]

@@ -25,6 +25,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     from denoisplit.core.errors import RunError
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
+    from denoisplit.core.storage.image_files import save_mixed
     from denoisplit.core.training.prepare import evaluation_fields
 
     if out.exists() and not out.is_dir():
@@ -46,7 +47,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     mixed, split, picture, numbers = (
         out / name for name in ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
     )
-    api.save_image(mixed, first.mixed[0], fields[0].pixel_size)
+    save_mixed(mixed, first.mixed[0], fields[0].pixel_size)
     run.predict(mixed).save(split)
     write_text(numbers, json.dumps(scores.to_json(), indent=2) + "\n")
     api.draw(picture, run, first, scores)

@@ -38,8 +38,9 @@ def predict(
     input.
     """
     from denoisplit import api
+    from denoisplit.core.storage.image_files import require_format
 
-    api.require_format(out)
+    require_format(out)
     if out.exists() and not overwrite:
         raise ImageError(f"{out}: exists already. Choose another --out, or add --overwrite.")
     loaded = api.load(run)

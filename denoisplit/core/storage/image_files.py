@@ -1,0 +1,60 @@
+"""Image files in the installed formats."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import AXES
+from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
+from denoisplit.core.images.io import choose_format
+from denoisplit.core.registry import installed_registry
+
+AnyArray = npt.NDArray[Any]
+
+
+def installed_formats() -> list[ImageFormat]:
+    """All installed formats with their default options."""
+    kinds = [component.load() for component in installed_registry().components("image_format")]
+    return [kind(kind.Options()) for kind in kinds]
+
+
+def require_format(path: Path) -> None:
+    """Check that an image can be written under this name.
+
+    Raises:
+        ImageError: no installed format has its ending, or a folder has this name.
+    """
+    choose_format(path, installed_formats(), advice="Choose a name with one of these endings.")
+    if path.is_dir():
+        raise ImageError(f"{path}: is a folder. Give the name of a file.")
+
+
+def save_image(path: Path, image: Image) -> None:
+    """Write an image; the ending of its name chooses the format.
+
+    Raises:
+        ImageError: no installed format has this ending, or the format cannot hold the image.
+    """
+    choose_format(path, installed_formats()).write(path, image)
+
+
+def save_mixed(path: Path, mixed: AnyArray, pixel_size: PixelSize | None) -> None:
+    """Write a mixed image [(z) y x] with its pixel size."""
+    axes = default_axes(mixed)
+    save_image(path, Image(data=mixed, axes=axes, channel_names=("mixed",), pixel_size=pixel_size))
+
+
+def default_axes(image: AnyArray) -> str:
+    """``yx`` or ``zyx``, for arrays that come without axes.
+
+    Raises:
+        ImageError: other than 2 or 3 dimensions.
+    """
+    if image.ndim not in (2, 3):
+        raise ImageError(
+            f"array: it is not clear what its axes are (got shape {image.shape}). "
+            f"Give one letter of '{AXES}' per axis, for example axes='tyx'."
+        )
+    return "zyx"[-image.ndim :]
