@@ -26,8 +26,8 @@ class LadderEncoder(Encoder):
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             binning: side of the squares of pixels that are averaged before the first convolution; 1 (the
-                reference), 2 or 4. Over-sampled images lose little by it, and the network sees farther, starts
-                from less noise, and runs faster by about the square of this number.
+                reference), 2 or 4. Over-sampled images lose little by it, and the network sees farther,
+                starts from less noise, and runs faster by about the square of this number.
         """
 
         levels: int = attrs.field(default=4, validator=ge(1))
