@@ -16,6 +16,9 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
+# On networks of a few numbers, threads only wait for each other.
+torch.set_num_threads(1)
+
 
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)

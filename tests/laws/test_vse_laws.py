@@ -157,7 +157,7 @@ def test_one_bad_pixel_is_refused(
     mixed, targets = counts(vse, SIZE)
     for image in (mixed, targets):
         broken = image.clone()
-        broken.flatten()[where] = bad
+        broken.view(-1)[where] = bad
         images = (broken, targets) if image is mixed else (mixed, broken)
         error = refused(vse, *images, weight=weight)
         assert (error.term, error.level) == ("distortion", None)
@@ -171,7 +171,7 @@ def test_one_bad_weight_is_refused_wherever_it_is(kl_scheme: DenoiSplitKL) -> No
     found = set()
     for name, parameter in vse.named_parameters():
         before = parameter.detach().clone()
-        parameter.data.flatten()[-1] = math.nan
+        parameter.data[(-1,) * parameter.ndim] = math.nan
         error = refused(vse, mixed, targets)
         level = re.match(r"decoder\.levels\.(\d)\.prior", name)
         expected = ("rate", int(level[1])) if level else ("distortion", None)
