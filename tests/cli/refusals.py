@@ -1,6 +1,5 @@
 """Commands in this process, and what a refusal looks like."""
 
-
 import numpy as np
 import numpy.typing as npt
 from click.testing import CliRunner, Result
