@@ -1,0 +1,66 @@
+"""Batches of the training loader and the crops of validation."""
+
+import numpy as np
+import pytest
+import torch
+
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.training.batches import StepOrder, training_loader, validation_loader
+
+RNG = np.random.default_rng(0)
+
+
+def field(*sides: int) -> Field:
+    return Field(name="f", observed=RNG.normal(100, 10, (2, *sides)).astype(np.float32))
+
+
+def sampler() -> PatchSampler:
+    return PatchSampler([field(20, 20)], patch=(8, 8), batch=3, seed=5, augment=True, mixing=Mixing())
+
+
+@pytest.mark.parametrize("done", [0, 4, 7])
+def test_the_loader_goes_on_where_training_stopped(done: int) -> None:
+    source = sampler()
+    loader = training_loader(source, steps=7, current=lambda: done, workers=0)
+    assert len(loader) == 7
+    before = torch.get_rng_state()
+    batches = list(loader)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len(batches) == 7 - done
+    for step, (mixed, targets) in enumerate(batches, start=done):
+        expected = source.batch(step)
+        assert np.array_equal(mixed.numpy(), expected.mixed)
+        assert np.array_equal(targets.numpy(), expected.targets)
+        assert mixed.shape == (3, 1, 8, 8)
+        torch.testing.assert_close(mixed, targets.mean(1, keepdim=True))
+
+
+def test_the_order_asks_anew_every_time_it_starts() -> None:
+    done = 0
+    order = StepOrder(lambda: done, 5)
+    assert list(order) == [0, 1, 2, 3, 4]
+    done = 3
+    assert (list(order), len(order)) == ([3, 4], 5)
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum"])
+def test_validation_sees_the_centre_of_every_field(mode: str) -> None:
+    fields = [field(300, 257), field(31, 400), field(5, 20, 20)]
+    crops = list(validation_loader(fields, Mixing(mode="sum" if mode == "sum" else "mean", offset=90.0)))
+    assert [tuple(targets.shape) for _, targets in crops] == [
+        (1, 2, 256, 256),
+        (1, 2, 31, 256),
+        (1, 2, 5, 20, 20),
+    ]
+    for (mixed, targets), given in zip(crops, fields, strict=True):
+        assert mixed.shape == (1, 1, *targets.shape[2:])
+        expected = targets.mean(1, keepdim=True) if mode == "mean" else targets.sum(1, keepdim=True) - 90
+        torch.testing.assert_close(mixed, expected)
+        assert np.isin(targets.numpy().flat[0], given.observed)
+    assert np.array_equal(crops[0][1][0].numpy(), fields[0].observed[:, 22:278, :256])
+
+
+def test_validation_takes_eight_fields_at_most() -> None:
+    assert len(validation_loader([field(9, 9)] * 11, Mixing())) == 8

@@ -1,0 +1,144 @@
+"""From a spec to training data: who is held out, what noise models are fitted to, what calibrates."""
+
+import logging
+import math
+
+import attrs
+import numpy as np
+import pytest
+
+from denoisplit.core.errors import ImageError, NoiseModelError
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.inference.posterior import predict
+from denoisplit.core.network.composer import compose
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
+from denoisplit.core.training.calibrate import calibrate
+from denoisplit.core.training.prepare import evaluation_fields, noise_pairs, prepare, require_clean
+
+SPEC = """
+preset: denoisplit
+channels: [filaments, puncta]
+data: {train: {use: simulated, fields: 4, size: 20, seed: 1, structures: [filaments, puncta]}}
+model: {encoder: {levels: 2, width: 4}, decoder: {latent_channels: 2}, noise_model: {use: gaussian}}
+training: {patch: 16}
+prediction: {samples: 2}
+"""
+OTHER = "{use: simulated, fields: 2, size: 20, seed: 2, structures: [filaments, puncta]}"
+
+
+def spec(*overrides: str) -> ResolvedSpec:
+    return resolve(parse_spec(SPEC, overrides), installed_registry())
+
+
+def names(fields: tuple[Field, ...]) -> list[str]:
+    return [field.name for field in fields]
+
+
+def test_a_share_of_the_fields_is_held_out_when_no_validation_is_named() -> None:
+    data = prepare(spec("data.validation_fraction=0.5"))
+    assert len(data.train) == len(data.validation) == 2
+    assert sorted(names(data.train + data.validation)) == [f"simulated 1-{i}" for i in range(4)]
+    again = prepare(spec("data.validation_fraction=0.5"))
+    assert names(again.train) == names(data.train)
+    assert again.fingerprint == data.fingerprint
+    pixels = np.stack([field.observed for field in data.train])
+    assert data.statistics.target_mean == pytest.approx(pixels.mean((0, 2, 3)).tolist(), rel=1e-5)
+    assert data.statistics.target_std == pytest.approx(pixels.std((0, 2, 3)).tolist(), rel=1e-5)
+
+
+def test_a_named_validation_set_leaves_all_fields_to_training() -> None:
+    data = prepare(spec(f"data.validation={OTHER}"))
+    assert (len(data.train), names(data.validation)) == (4, ["simulated 2-0", "simulated 2-1"])
+
+
+def test_the_same_field_in_both_splits_is_refused() -> None:
+    same = OTHER.replace("seed: 2", "seed: 1")
+    with pytest.raises(ImageError, match=r"train field 'simulated 1-0' and validation field .* same pixels"):
+        prepare(spec(f"data.validation={same}"))
+
+
+def test_evaluation_takes_the_test_data_or_else_the_validation_data() -> None:
+    split, fields = evaluation_fields(spec(f"data.test={OTHER}"))
+    assert (split, names(fields)) == ("test", ["simulated 2-0", "simulated 2-1"])
+    chosen = spec("data.validation_fraction=0.5")
+    split, fields = evaluation_fields(chosen)
+    assert (split, names(fields)) == ("validation", names(prepare(chosen).validation))
+
+
+def test_noise_models_are_fitted_to_the_best_there_is() -> None:
+    plain = spec().data
+    fields = prepare(spec("data.train.repeats=2")).train
+    unclean = [attrs.evolve(field, clean=None) for field in fields]
+    bare = [attrs.evolve(field, repeats=None) for field in unclean]
+    for given, origin in ((fields, "repeats"), (bare, "bootstrap")):
+        pairs = noise_pairs(plain, given, 2, seed=0)
+        assert [one.origin for one in pairs] == [origin, origin]
+    clean = [attrs.evolve(field, repeats=None) for field in fields]
+    (first, second) = noise_pairs(plain, clean, 2, seed=0)
+    assert first.origin == "clean reference"
+    for channel, pairs_of_one in enumerate((first, second)):
+        expected = np.concatenate([(f.observed[channel]).ravel() for f in fields])
+        assert sorted(pairs_of_one.observation) == sorted(expected)
+    asked = attrs.evolve(plain, noise_pairs="bootstrap")
+    assert noise_pairs(asked, fields, 2, seed=0)[0].origin == "bootstrap"
+
+
+@pytest.mark.parametrize("source", ["repeats", "clean"])
+def test_noise_pairs_that_the_data_does_not_have_are_refused(source: str) -> None:
+    chosen = spec(f"data.noise_pairs={source}").data
+    bare = [attrs.evolve(field, clean=None, repeats=None) for field in prepare(spec()).train]
+    with pytest.raises(NoiseModelError, match=rf"\$\.data\.noise_pairs: no training field has {source}"):
+        noise_pairs(chosen, bare, 2, seed=0)
+
+
+def test_fields_without_truth_are_left_out_of_an_evaluation() -> None:
+    first, *others = prepare(spec()).train
+    bare = attrs.evolve(first, clean=None)
+    assert require_clean([bare, *others], "run") == tuple(others)
+    with pytest.raises(ImageError, match=r"run: none of the 1 fields has a clean reference\. Name"):
+        require_clean([bare], "run")
+
+
+@pytest.fixture
+def vse() -> VSE:
+    chosen = spec()
+    statistics = prepare(chosen).statistics
+    return compose(chosen.model, statistics, channels=chosen.channels, patch=16).eval()
+
+
+def test_the_factor_maps_the_spread_to_the_error(vse: VSE) -> None:
+    chosen = spec("prediction.samples=5", "prediction.seed=3")
+    small, large = prepare(chosen).validation[0], prepare(spec("data.train.size=30")).validation[0]
+    calibration = calibrate(vse, chosen, [small, large])
+    assert calibration is not None
+    for channel in range(2):
+        scores = []
+        for field in (small, large):
+            assert field.clean is not None
+            posterior = predict(vse, field.observed.mean(0), samples=5, seed=3)
+            assert posterior.std is not None
+            scores += list(
+                np.square((field.clean - posterior.mean)[channel] / posterior.std[channel]).ravel()
+            )
+        assert calibration.parameters["factor"][channel] == pytest.approx(
+            math.sqrt(np.mean(scores)), rel=1e-3
+        )
+
+
+@pytest.mark.parametrize(
+    ("override", "clean", "reason"),
+    [
+        ("prediction.samples=3", False, "no held-out field has a clean reference"),
+        ("prediction.samples=1", True, "a single sample has no spread"),
+    ],
+)
+def test_no_calibration_without_truth_or_spread(
+    vse: VSE, caplog: pytest.LogCaptureFixture, override: str, clean: bool, reason: str
+) -> None:
+    field = prepare(spec()).validation[0]
+    with caplog.at_level(logging.WARNING, logger="denoisplit"):
+        given = field if clean else attrs.evolve(field, clean=None)
+        assert calibrate(vse, spec(override), [given]) is None
+    assert f"no calibration: {reason}" in caplog.text

@@ -1,0 +1,194 @@
+"""One training step: a function of its number, in the right precision, and nothing non-finite passes."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.network.objective import LossTerms
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.training import precision
+from denoisplit.core.training.precision import network_dtype
+from denoisplit.core.training.task import SplittingTask, step_seed
+from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network
+
+SIZE = (8, 8)
+
+
+class Seen(SplittingTask):
+    """The task outside of a trainer, at a chosen step, remembering what it would log."""
+
+    def __init__(self, vse: VSE, spec: TrainingSpec, step: int = 0) -> None:
+        super().__init__(vse, spec)
+        self.logged: dict[str, float] = {}
+        self.step = step
+
+    @property
+    def global_step(self) -> int:
+        return self.step
+
+    def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
+        self.logged[name] = float(value)
+
+    def log_dict(self, dictionary: Any, *args: Any, **options: Any) -> None:
+        self.logged |= {name: float(value) for name, value in dictionary.items()}
+
+
+seeds = st.integers(0, 2**63 - 1)
+
+
+@given(seed=seeds, step=st.integers(-10, 10**7), rank=st.integers(0, 64))
+def test_a_step_has_its_own_seed(seed: int, step: int, rank: int) -> None:
+    found = step_seed(seed, step, rank)
+    assert 0 <= found < 2**63
+    assert found == step_seed(seed, step, rank)
+    others = [
+        step_seed(seed, step + 1, rank),
+        step_seed(seed, step, rank + 1),
+        step_seed(seed + 1, step, rank),
+    ]
+    assert len({found, *others}) == 4
+
+
+def test_neighbouring_steps_draw_independent_noise() -> None:
+    draws = torch.stack(
+        [torch.randn(2000, generator=torch.Generator().manual_seed(step_seed(0, s, 0))) for s in range(20)]
+    )
+    off_diagonal = torch.corrcoef(draws) - torch.eye(20)
+    assert float(off_diagonal.abs().max()) < 5 / math.sqrt(2000)
+
+
+def with_dropout() -> VSE:
+    vse = network()
+    for module in vse.modules():
+        if isinstance(module, torch.nn.Dropout2d):
+            module.p = 0.5
+    return vse.train()
+
+
+def test_a_step_depends_on_its_number_and_nothing_else() -> None:
+    """Latent noise and dropout are the same whatever was drawn before, and the global generator stays."""
+    task = Seen(with_dropout(), TrainingSpec(), step=5)
+    batch = counts(task.vse, SIZE, batch=2)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = task.training_step(batch, 0)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(task.training_step(batch, 7), first)
+    task.step = 6
+    assert not torch.equal(task.training_step(batch, 0), first)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(0, 0.0), (10, 0.0), (12, 0.25), (14, 0.5), (18, 1.0), (99, 1.0)]
+)
+def test_the_weight_of_the_rate_follows_the_step(step: int, expected: float) -> None:
+    task = Seen(network(), TrainingSpec(kl_warmup_start=10, kl_warmup_steps=8), step=step)
+    loss = task.training_step(counts(task.vse, SIZE), 0)
+    assert task.logged["kl_weight"] == expected
+    parts = task.logged["train_distortion"] + expected * task.logged["train_rate"]
+    assert float(loss.detach()) == pytest.approx(parts, rel=1e-6)
+    assert task.logged["train_rate"] == pytest.approx(
+        task.logged["train_rate_0"] + task.logged["train_rate_1"], rel=1e-6
+    )
+
+
+def test_validation_is_the_distortion_alone() -> None:
+    task = Seen(network(), TrainingSpec())
+    batch = counts(task.vse, SIZE)
+    with torch.no_grad():
+        task.validation_step(batch, 0)
+        first = task.logged["val_loss"]
+        assert first == float(task._terms(batch, -1, 1.0).distortion)
+        task.step = 50
+        task.validation_step(batch, 0)
+        assert task.logged["val_loss"] == first  # the same noise at every validation
+        task.validation_step(batch, 1)
+        assert task.logged["val_loss"] != first
+
+
+@torch.no_grad()
+def test_the_channel_weights_of_the_spec_count() -> None:
+    vse = network()
+    batch = counts(vse, SIZE)
+    terms = [
+        Seen(vse, TrainingSpec(channel_weights=weights))._terms(batch, 0, 0.0) for weights in ((), (3.0, 1.0))
+    ]
+    first, second = terms[0].distortion_per_channel.tolist()
+    assert float(terms[0].total) == pytest.approx((first + second) / 2)
+    assert float(terms[1].total) == pytest.approx((3 * first + second) / 4)
+
+
+@pytest.mark.parametrize("stage", ["training", "validation"])
+def test_a_bad_batch_stops_the_training(stage: str) -> None:
+    task = Seen(network(), TrainingSpec(), step=41)
+    mixed, targets = counts(task.vse, SIZE)
+    targets[0, 1, 2, 3] = math.nan
+    with pytest.raises(NonFiniteLossError) as caught:
+        (task.training_step if stage == "training" else task.validation_step)((mixed, targets), 0)
+    assert (caught.value.step, caught.value.term) == (41, "distortion")
+
+
+@pytest.mark.parametrize("noise_model", [gaussian, mixture])
+def test_in_bf16_the_network_is_rounded_and_the_likelihood_is_not(noise_model: NoiseModelMaker) -> None:
+    exact = network(noise_model=noise_model).float().train()
+    mixed, targets = (image.float() for image in counts(exact, SIZE, batch=2))
+    terms: dict[torch.dtype | None, LossTerms] = {}
+    for dtype in (None, torch.bfloat16):
+        exact.network_dtype = dtype
+        task = SplittingTask(exact, TrainingSpec())
+        terms[dtype] = task._terms((mixed, targets), 0, 1.0)
+        gradients = torch.autograd.grad(terms[dtype].total, list(exact.parameters()))
+        assert all(torch.isfinite(gradient).all() for gradient in gradients)
+        for name in ("total", "distortion", "distortion_per_channel", "rate", "rate_per_level"):
+            assert getattr(terms[dtype], name).dtype == torch.float32
+    rounded, full = (float(terms[dtype].total.detach()) for dtype in (torch.bfloat16, None))
+    assert rounded != full
+    assert rounded == pytest.approx(full, rel=0.05)
+
+
+def test_in_bf16_counts_keep_their_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bf16 has 8 bits: counts of a camera would come in steps of 4 and more."""
+    vse = network().float()
+    vse.network_dtype = torch.bfloat16
+    seen: list[Tensor] = []
+    log_prob = vse.noise_model.log_prob
+
+    def watched(observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        seen.extend([observation, signal])
+        return log_prob(observation, signal, extra)
+
+    monkeypatch.setattr(vse.noise_model, "log_prob", watched)
+    mixed, targets = (image.float() for image in counts(vse, SIZE))
+    SplittingTask(vse, TrainingSpec())._terms((mixed, targets), 0, 1.0)
+    observation, signal = seen
+    assert observation.dtype == signal.dtype == torch.float32
+    assert torch.equal(observation, targets)
+
+
+def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert network_dtype("float32") is None
+    assert network_dtype("bf16") == torch.bfloat16
+    for there, expected in ((True, torch.bfloat16), (False, None)):
+        monkeypatch.setattr(precision, "_has_bf16_units", lambda there=there: there)
+        assert network_dtype("auto") == expected
+
+
+def test_the_optimiser_halves_its_rate_on_a_plateau() -> None:
+    spec = TrainingSpec(learning_rate=0.01, plateau_patience=1, plateau_factor=0.5, validate_every=7)
+    chosen = SplittingTask(network(), spec).configure_optimizers()
+    optimizer, schedule = chosen["optimizer"], chosen["lr_scheduler"]
+    assert isinstance(optimizer, torch.optim.Adamax)
+    assert (schedule["monitor"], schedule["interval"], schedule["frequency"]) == ("val_loss", "step", 7)
+    rates = []
+    for loss in (5.0, 4.0, 4.0, 4.0, 4.0, 4.0):
+        schedule["scheduler"].step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == [0.01, 0.01, 0.01, 0.005, 0.005, 0.0025]
