@@ -34,6 +34,15 @@ class ResumePoints(Callback):
             with replacing(self._path) as temporary:
                 trainer.save_checkpoint(temporary)
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Go straight on with the next step.
+
+        After a step with a validation, the trainer would else take a turn without batch and without
+        validation, in which the schedule asks for the validation loss.
+        """
+        del pl_module
+        trainer.fit_loop.epoch_loop.reset_restart_stage()
+
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:

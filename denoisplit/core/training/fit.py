@@ -1,6 +1,7 @@
 """From a resolved spec to a finished run folder."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     write_text(folder.spec, to_yaml(spec))
     with _log_file(folder):
         _describe(spec, data, pairs, reports)
-        best = _optimise(vse, spec, data, sampler, folder, watchers)
+        best, steps = _optimise(vse, spec, data, sampler, folder, watchers)
         vse.load_state_dict(load_file(folder.best_weights), strict=True)
         vse.eval()
         calibration = calibrate(vse, spec, data.validation)
@@ -75,7 +76,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
                 components=component_versions(spec),
                 data_fingerprint=data.fingerprint,
                 versions={name: version(name) for name in ("denoisplit", "torch", "lightning")},
-                steps=spec.training.steps,
+                steps=steps,
                 best_step=best.step,
                 best_loss=best.loss,
             ),
@@ -150,7 +151,8 @@ def _optimise(
     sampler: PatchSampler,
     folder: RunFolder,
     watchers: Sequence[Callback],
-) -> BestWeights:
+) -> tuple[BestWeights, int]:
+    """Train; the best weights and the number of steps done."""
     training = spec.training
     best = BestWeights(folder.best_weights)
     with _quiet_lightning():
@@ -182,18 +184,33 @@ def _optimise(
                 *watchers,
             ],
         )
-        trainer.fit(
-            SplittingTask(vse, training),
-            training_loader(
-                sampler, steps=training.steps, current=lambda: trainer.global_step, workers=training.workers
-            ),
-            validation_loader(data.validation, spec.data.mixing),
-            ckpt_path=folder.resume_point if folder.resume_point.is_file() else None,
-            weights_only=True,
-        )
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-    return best
+        with _interruptible():
+            trainer.fit(
+                SplittingTask(vse, training),
+                training_loader(
+                    sampler,
+                    steps=training.steps,
+                    current=lambda: trainer.global_step,
+                    workers=training.workers,
+                ),
+                validation_loader(data.validation, spec.data.mixing),
+                ckpt_path=folder.resume_point if folder.resume_point.is_file() else None,
+                weights_only=True,
+            )
+    return best, trainer.global_step
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let an interrupt be an interrupt: Lightning exits the process, and leaves it deaf to further ones."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from error
 
 
 @contextmanager

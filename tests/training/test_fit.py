@@ -1,0 +1,177 @@
+"""Whole trainings of a few steps: which weights are kept, when training ends, what an end leaves behind."""
+
+import csv
+import signal
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from lightning.pytorch.callbacks import Callback
+from safetensors.torch import load_file
+
+import denoisplit
+from denoisplit.cli import main
+from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.inference.posterior import predict
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.storage.run_folder import RunFolder
+
+SPEC = """
+preset: altered-musplit
+channels: [filaments, puncta]
+data:
+  train: {use: simulated, fields: 2, size: 20, seed: 1, structures: [filaments, puncta]}
+  validation: {use: simulated, fields: 1, size: 20, seed: 2, structures: [filaments, puncta]}
+model: {encoder: {levels: 2, width: 4}, decoder: {latent_channels: 2}}
+training: {steps: 6, batch: 1, patch: 16, validate_every: 2, checkpoint_every: 1, precision: float32}
+prediction: {samples: 2}
+"""
+
+
+class Capture(Callback):
+    """Keeps the network that is being trained."""
+
+    vse: VSE
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        vse = pl_module.get_submodule("vse")
+        assert isinstance(vse, VSE)
+        self.vse = vse
+
+
+class Interrupt(Callback):
+    """Ctrl-C at the end of a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    file = tmp_path / "spec.yaml"
+    file.write_text(SPEC, encoding="utf-8")
+    return file
+
+
+def curve(folder: RunFolder, column: str = "val_loss") -> dict[int, float]:
+    with folder.metrics.open(newline="", encoding="utf-8") as file:
+        return {int(row["step"]): float(row[column]) for row in csv.DictReader(file)}
+
+
+def test_the_run_is_the_network_of_the_best_validation(spec: Path, tmp_path: Path) -> None:
+    """Law 10 from the training on: the network in memory and the loaded one predict the same bits."""
+    capture = Capture()
+    run = denoisplit.train(spec, tmp_path / "run", watchers=[capture])
+    losses = curve(run.folder)
+    assert sorted(losses) == [2, 4, 6]
+    assert run.bundle.best_step == min(losses, key=losses.__getitem__)
+    assert run.bundle.best_loss == pytest.approx(min(losses.values()), rel=1e-6)
+    assert run.bundle.steps == 6
+    best, stored = load_file(run.folder.best_weights), load_file(run.folder.weights)
+    assert all(torch.equal(best[name], stored[name]) for name in stored)
+
+    mixed = np.random.default_rng(0).normal(200, 50, (18, 21)).astype(np.float32)
+    trained, loaded = (predict(vse, mixed, samples=2, seed=0) for vse in (capture.vse, run.vse))
+    assert np.array_equal(trained.mean, loaded.mean)
+    assert np.array_equal(np.asarray(trained.std), np.asarray(loaded.std))
+    for one, two in zip(capture.vse.parameters(), run.vse.parameters(), strict=True):
+        assert one.stride() == two.stride()
+
+
+def test_two_trainings_of_one_spec_are_equal_and_another_seed_differs(spec: Path, tmp_path: Path) -> None:
+    weights = []
+    for number, seed in enumerate((0, 0, 1)):
+        torch.manual_seed(number)
+        run = denoisplit.train(
+            spec, tmp_path / str(number), overrides=[f"training.seed={seed}", "training.steps=2"]
+        )
+        weights.append(load_file(run.folder.weights))
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not torch.equal(weights[0]["decoder.output.weight"], weights[2]["decoder.output.weight"])
+
+
+def test_training_stops_when_validation_no_longer_improves(spec: Path, tmp_path: Path) -> None:
+    overrides = [
+        "training.steps=60",
+        "training.validate_every=1",
+        "training.stop_patience=2",
+        "training.learning_rate=0.3",
+    ]
+    run = denoisplit.train(spec, tmp_path / "run", overrides=overrides)
+    losses = curve(run.folder)
+    last = max(losses)
+    assert last < 60
+    assert run.bundle.best_step == last - 2
+    assert run.bundle.steps == last
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(spec: Path, tmp_path: Path) -> None:
+    diverging = "training.learning_rate=1e30"
+    with pytest.raises(NonFiniteLossError, match=r"training step \d: distortion is not finite\. Lower"):
+        denoisplit.train(spec, tmp_path / "api", overrides=[diverging])
+    assert not RunFolder(tmp_path / "api").bundle.exists()
+    result = CliRunner().invoke(
+        main, ["train", str(spec), "--out", str(tmp_path / "cli"), "--set", diverging]
+    )
+    assert result.exit_code == 2
+    assert "distortion is not finite. Lower training.learning_rate" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.output
+
+
+# Checkpoints before and after validations, schedules that have just changed the rate, patience that runs out.
+RESTLESS = ["training.learning_rate=0.3", "training.plateau_patience=0", "training.stop_patience=2"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    return denoisplit.train(folder / "spec.yaml", folder / "run", overrides=RESTLESS).folder
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_law_12_an_interrupted_training_continues_bit_for_bit(
+    spec: Path, tmp_path: Path, whole: RunFolder, step: int
+) -> None:
+    out = tmp_path / "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(spec, out, overrides=RESTLESS, watchers=[Interrupt(step)])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not RunFolder(out).bundle.exists()
+    denoisplit.train(spec, out, overrides=RESTLESS, resume=True)
+    _assert_equal(RunFolder(out), whole)
+    # Continuing what is finished repeats its end.
+    denoisplit.train(spec, out, overrides=RESTLESS, resume=True)
+    _assert_equal(RunFolder(out), whole)
+
+
+def _assert_equal(found: RunFolder, expected: RunFolder) -> None:
+    weights = load_file(expected.weights)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in load_file(found.weights).items())
+    assert found.metrics.read_text() == expected.metrics.read_text()
+    assert found.bundle.read_text() == expected.bundle.read_text()
+
+
+def test_the_command_line_says_how_to_continue(
+    spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("denoisplit.cli.watch.watcher", lambda steps: Interrupt(3))
+    out = tmp_path / "run"
+    result = CliRunner().invoke(main, ["train", str(spec), "--out", str(out)])
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-2:] == [
+        f"Continue with: denoisplit train {spec} --out {out} --resume",
+        "Interrupted.",
+    ]
+    monkeypatch.undo()
+    result = CliRunner().invoke(main, ["train", str(spec), "--out", str(out), "--resume"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == f"Trained: {out}"
