@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import attrs
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +99,13 @@ def specs(draw: st.DrawFn) -> ResolvedSpec:
 def test_resolving_what_was_written_gives_the_same_spec(spec: ResolvedSpec) -> None:
     assert resolve(parse_spec(to_yaml(spec)), REGISTRY) == spec
     assert resolve_plain(unstructure(spec), registry=REGISTRY) == spec
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "\x85", "\u2028", "\u2029", "\ufeff", "\t", "${HOME}"])
+def test_names_with_line_breaks_survive(mark: str) -> None:
+    spec = resolve(parse_spec(SPEC, folder=Path("/lab")), REGISTRY)
+    odd = attrs.evolve(spec, channels=(f"a{mark}", f"{mark} b{mark}{mark}c", *spec.channels[2:]))
+    assert resolve(parse_spec(to_yaml(odd)), REGISTRY) == odd
 
 
 def test_the_written_spec_has_every_default_and_qualified_names() -> None:

@@ -74,6 +74,29 @@ def test_another_component_drops_the_options_of_the_former() -> None:
         assert values(text, *overrides) == {"m": {"use": "new", "depth": 1}}
 
 
+def test_an_override_with_another_component_replaces_the_options_of_preset_and_file() -> None:
+    text = "preset: denoisplit\nmodel: {noise_model: {fit_steps: 3}}"
+    model = values(text, "model.noise_model={use: gaussian, std: 2.0}")
+    assert isinstance(model, dict)
+    assert model["model"]["noise_model"] == {"use": "gaussian", "std": 2.0}
+    kept = values(text, "model.noise_model.components=1")
+    assert isinstance(kept, dict)
+    assert kept["model"]["noise_model"]["fit_steps"] == 3
+    assert kept["model"]["noise_model"]["coefficients"] == 2
+
+
+def test_an_override_may_choose_the_preset() -> None:
+    hdn = values("preset: denoisplit\nmodel: {encoder: {width: 5}}", "preset=hdn")
+    assert isinstance(hdn, dict)
+    assert hdn["model"]["encoder"] == {
+        "use": "ladder",
+        "levels": 6,
+        "width": 5,
+        "blocks": 5,
+        "dropout": 0.2,
+    }
+
+
 def test_malformed_overrides_are_all_reported() -> None:
     assert problems("a: 1", "a", "a..b=1", "=1", "a=[", "b=2") == (
         "--set a: not of the form a.b=c. Write the path of a key, =, and its value.",

@@ -62,11 +62,13 @@ def parse_spec(
         raise SpecError(
             [f"{root.where}: expected a mapping (got {show(root.value)}). Write key: value lines."]
         )
-    root = merge(root, _read_overrides(overrides, root))
-    chosen = root.value.get(PRESET) if isinstance(root.value, Mapping) else None
-    if chosen is not None:
-        root = merge(_read_preset(chosen), root)
-    return SpecTree(root, folder.resolve())
+    over = _read_overrides(overrides, root)
+    chosen = merge(root, over)
+    preset = chosen.value.get(PRESET) if isinstance(chosen.value, Mapping) else None
+    if preset is not None:
+        # Overrides come last: one that names another component replaces the options of preset and file.
+        root = merge(_read_preset(preset), root)
+    return SpecTree(merge(root, over), folder.resolve())
 
 
 def merge(base: Node, over: Node) -> Node:

@@ -23,10 +23,20 @@ def unstructure(spec: ResolvedSpec) -> dict[str, Any]:
 
 def to_yaml(spec: ResolvedSpec) -> str:
     """The spec as a YAML 1.2 document."""
-    text: str = yaml.dump(
-        unstructure(spec), Dumper=yamlcore.CoreDumper, sort_keys=False, allow_unicode=True, width=110
-    )
+    text: str = yaml.dump(unstructure(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
+
+
+class _Dumper(yamlcore.CoreDumper):
+    """Writes a text with line breaks of any sort in double quotes; other styles fold some into spaces."""
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if "".join(text.splitlines()) == text else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def components(spec: ResolvedSpec) -> tuple[Component, ...]:
