@@ -82,6 +82,8 @@ class TrainingSpec:
         channel_weights: relative weight of every channel in the distortion; empty for equal weights.
         validate_every: steps between two validations.
         checkpoint_every: steps between two checkpoints to resume from.
+        schedule: of the learning rate: ``plateau`` (the reference; lowered when the validation loss stalls) or
+            ``cosine`` (falls to zero along half a wave until the last step; better for short trainings).
         plateau_patience: validations without improvement before the learning rate is halved.
         plateau_factor: factor of that reduction.
         stop_patience: validations without improvement before training stops early.
@@ -101,6 +103,9 @@ class TrainingSpec:
     channel_weights: tuple[float, ...] = ()
     validate_every: int = attrs.field(default=100, validator=ge(1))
     checkpoint_every: int = attrs.field(default=200, validator=ge(1))
+    schedule: Literal["plateau", "cosine"] = attrs.field(
+        default="plateau", validator=in_(("plateau", "cosine"))
+    )
     plateau_patience: int = attrs.field(default=30, validator=ge(0))
     plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
     stop_patience: int = attrs.field(default=200, validator=ge(1))
