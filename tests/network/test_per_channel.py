@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.per_channel import PerChannelNoiseModel, channel_statistics
 from denoisplit.plugins.noise_models.gaussian import Gaussian
@@ -84,6 +84,17 @@ def test_only_models_that_need_it_are_fitted_each_to_its_own_channel() -> None:
         assert torch.equal(value, before[name])
     variance = model.variance(torch.full((1, 3, 1, 1), 500.0)).flatten()
     assert variance[[0, 2]].sqrt().tolist() == pytest.approx([5.0, 30.0], rel=0.1)
+
+
+def test_the_model_that_cannot_be_fitted_is_named() -> None:
+    model = PerChannelNoiseModel(
+        [mixture(statistics(1)), GaussianMixture(GaussianMixture.Options(), statistics=statistics(1))]
+    )
+    few = NoisePairs(np.arange(9.0), np.arange(9.0))
+    with pytest.raises(
+        NoiseModelError, match=r"^model\.noise_model\[1\]: noise model \(pairs\): too few pairs"
+    ):
+        model.fit([few, few], seed=0)
 
 
 def test_models_with_and_without_predicted_maps_do_not_mix() -> None:

@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 
 
@@ -58,11 +58,20 @@ class PerChannelNoiseModel(NoiseModel):
         return any(model.needs_fit for model in self._members)
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Fit every model that needs it to the pairs of its channel."""
+        """Fit every model that needs it to the pairs of its channel.
+
+        Raises:
+            NoiseModelError: names the model that cannot be fitted.
+        """
         reports: list[FitReport] = []
         for channel, (model, own) in enumerate(zip(self._members, pairs, strict=True)):
-            if model.needs_fit:
-                reports += [attrs.evolve(report, channel=channel) for report in model.fit([own], seed=seed)]
+            if not model.needs_fit:
+                continue
+            try:
+                found = model.fit([own], seed=seed)
+            except NoiseModelError as error:
+                raise NoiseModelError(f"model.noise_model[{channel}]: {error}") from error
+            reports += [attrs.evolve(report, channel=channel) for report in found]
         return tuple(reports)
 
     def _extra(self, extra: Tensor | None, channel: int) -> Tensor | None:

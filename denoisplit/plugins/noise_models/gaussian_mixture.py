@@ -149,7 +149,8 @@ class GaussianMixture(NoiseModel):
         )
         mixtures, reports = [], []
         for channel, one in enumerate(pairs):
-            checked = check(one, f"noise model of channel {channel}")
+            where = f"noise model of channel {channel}" if self.channels > 1 else "noise model"
+            checked = check(one, where)
             fitted = fit_channel(checked, settings, channel=channel, seed=seed + channel)
             weight = fitted.weights.reshape(-1, self.options.coefficients).numpy()
             mixtures.append(ChannelMixture(weight, checked.low, checked.high, fitted.floor))
