@@ -1,6 +1,7 @@
 """Whole trainings of a few steps: which weights are kept, when training ends, what an end leaves behind."""
 
 import csv
+import math
 import signal
 from pathlib import Path
 from typing import Any
@@ -127,30 +128,48 @@ def test_a_loss_that_is_not_finite_ends_the_training(spec: Path, tmp_path: Path)
 
 
 # Checkpoints before and after validations, schedules that have just changed the rate, patience that runs out.
-RESTLESS = ["training.learning_rate=0.3", "training.plateau_patience=0", "training.stop_patience=2"]
+RESTLESS = {
+    schedule: [
+        f"training.schedule={schedule}",
+        "training.learning_rate=0.3",
+        "training.plateau_patience=0",
+        "training.stop_patience=2",
+    ]
+    for schedule in ("plateau", "cosine")
+}
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+@pytest.fixture(scope="module", params=list(RESTLESS))
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> denoisplit.Run:
     folder = tmp_path_factory.mktemp("whole")
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-    return denoisplit.train(folder / "spec.yaml", folder / "run", overrides=RESTLESS).folder
+    return denoisplit.train(folder / "spec.yaml", folder / "run", overrides=RESTLESS[request.param])
+
+
+def test_the_learning_rate_follows_its_schedule(whole: denoisplit.Run) -> None:
+    rates = curve(whole.folder, "learning_rate")
+    if whole.spec.training.schedule == "cosine":
+        expected = {step: 0.3 * (1 + math.cos(math.pi * step / 6)) / 2 for step in rates}
+        assert rates == pytest.approx(expected, rel=1e-5, abs=1e-9)
+    else:
+        assert list(rates.values())[-1] < 0.3
+        assert set(rates.values()) <= {0.3, 0.15, 0.075}
 
 
 @pytest.mark.parametrize("step", range(1, 7))
 def test_law_12_an_interrupted_training_continues_bit_for_bit(
-    spec: Path, tmp_path: Path, whole: RunFolder, step: int
+    spec: Path, tmp_path: Path, whole: denoisplit.Run, step: int
 ) -> None:
-    out = tmp_path / "interrupted"
+    out, overrides = tmp_path / "interrupted", RESTLESS[whole.spec.training.schedule]
     with pytest.raises(KeyboardInterrupt):
-        denoisplit.train(spec, out, overrides=RESTLESS, watchers=[Interrupt(step)])
+        denoisplit.train(spec, out, overrides=overrides, watchers=[Interrupt(step)])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not RunFolder(out).bundle.exists()
-    denoisplit.train(spec, out, overrides=RESTLESS, resume=True)
-    _assert_equal(RunFolder(out), whole)
+    denoisplit.train(spec, out, overrides=overrides, resume=True)
+    _assert_equal(RunFolder(out), whole.folder)
     # Continuing what is finished repeats its end.
-    denoisplit.train(spec, out, overrides=RESTLESS, resume=True)
-    _assert_equal(RunFolder(out), whole)
+    denoisplit.train(spec, out, overrides=overrides, resume=True)
+    _assert_equal(RunFolder(out), whole.folder)
 
 
 def _assert_equal(found: RunFolder, expected: RunFolder) -> None:
