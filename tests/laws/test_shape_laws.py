@@ -1,4 +1,4 @@
-"""Laws of shapes: any number of levels, channels and dimensions, any size, and what happens at which place."""
+"""Laws of shapes: any number of levels, channels and dimensions, any size, any place."""
 
 import pytest
 import torch

@@ -82,7 +82,7 @@ class TrainingSpec:
         channel_weights: relative weight of every channel in the distortion; empty for equal weights.
         validate_every: steps between two validations.
         checkpoint_every: steps between two checkpoints to resume from.
-        schedule: of the learning rate: ``plateau`` (the reference; lowered when the validation loss stalls) or
+        schedule: of the learning rate: ``plateau`` (the reference; lowered when validation stalls) or
             ``cosine`` (falls to zero along half a wave until the last step; better for short trainings).
         plateau_patience: validations without improvement before the learning rate is halved.
         plateau_factor: factor of that reduction.

@@ -60,7 +60,7 @@ class SplittingTask(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": self._schedule(optimizer)}
 
     def _schedule(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        """Halved on a plateau of the validation loss, or half a cosine wave from the first step to the last."""
+        """Halved on a plateau of the validation loss, or half a cosine wave over all steps."""
         spec = self._spec
         if spec.schedule == "cosine":
             cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=spec.steps)
