@@ -1,6 +1,7 @@
 """Law 12: training killed at any step and resumed equals training that never stopped, bit for bit."""
 
 import csv
+import os
 import random
 import signal
 import subprocess
@@ -23,6 +24,8 @@ def _train(spec: Path, out: Path, workers: int, *extra: str) -> "subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Threads would wait for each other in networks this small.
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
 
