@@ -29,7 +29,7 @@ def _environment(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_environment")
 def test_the_fields_are_mitochondria_and_actin_with_references() -> None:
-    """Channel 0 and 2 of three; noisy targets scatter around the clean reference by less than a count on average."""
+    """Channel 0 and 2 of three; noisy targets average to the clean reference within a count."""
     data = prepare(load_spec(SPEC, FEW))
     for field in (*data.train, *data.validation):
         assert field.observed.shape == (2, 512, 512)
