@@ -18,7 +18,7 @@ FEW = (
     "model.noise_model.fit_steps=5",
     "training.steps=2",
     "training.batch=1",
-    "prediction.samples=2",
+    "prediction.samples=4",
 )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import attrs
+import torch
 from attrs.validators import ge, lt
 from torch import Tensor, nn
 
@@ -106,7 +107,7 @@ class LadderDecoder(Decoder):
         for module, feature in zip(inner, reversed(features[:-1]), strict=True):
             x, level = module(feature, x, noise)
             levels.append(level)
-        return Decoded(output=self.output(self.enlarge(self.final(x))), levels=tuple(reversed(levels)))
+        return Decoded(output=self._emit(x), levels=tuple(reversed(levels)))
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
         """Output maps only; no prior is evaluated."""
@@ -114,8 +115,7 @@ class LadderDecoder(Decoder):
         x = top.sample(features[-1], noise)
         for module, feature in zip(inner, reversed(features[:-1]), strict=True):
             x = module.sample(feature, x, noise)
-        output: Tensor = self.output(self.enlarge(self.final(x)))
-        return output
+        return self._emit(x)
 
     def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
         """Output maps [batch maps (z) y x] drawn from the prior for an image of ``shape``."""
@@ -124,7 +124,13 @@ class LadderDecoder(Decoder):
         x = top.generate(size, noise, batch=batch)
         for module in inner:
             x = module.generate(x, noise)
-        output: Tensor = self.output(self.enlarge(self.final(x)))
+        return self._emit(x)
+
+    def _emit(self, x: Tensor) -> Tensor:
+        """Output maps, in full precision: counts rounded to eight bits would make a spread vanish."""
+        x = self.final(x)
+        with torch.autocast(x.device.type, enabled=False):
+            output: Tensor = self.output(self.enlarge(x.to(next(self.output.parameters()).dtype)))
         return output
 
     def _split(self) -> tuple[TopLevel, list[InnerLevel]]:

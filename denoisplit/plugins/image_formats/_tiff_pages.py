@@ -95,18 +95,19 @@ def _refuse_truncated(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, p
             ]
     if not complete or max(ends) > size or not _chain_ends(tif):
         raise ImageError(
-            f"{path}: the file is truncated (got {size} bytes, needs at least {max(ends)}). Copy it again."
+            f"{path}: the file is truncated (got {size} bytes, needs more than {min(max(ends), size)}). "
+            f"Copy it again."
         )
 
 
 def _chain_ends(tif: tifffile.TiffFile) -> bool:
-    """Whether the last page that was found says that it is the last one."""
+    """Whether the last page that was found says that it is the last one, and all its tags can be read."""
     last, layout, handle = tif.pages[-1], tif.tiff, tif.filehandle
     handle.seek(last.offset)
     (tags,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
     handle.seek(last.offset + layout.tagnosize + tags * layout.tagsize)
     (following,) = struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))
-    return bool(following == 0)
+    return bool(following == 0) and len(last.aspage().tags) == tags
 
 
 def _pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> AnyArray:
