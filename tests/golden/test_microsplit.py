@@ -1,7 +1,7 @@
 """Composite likelihood and blended rate give the reference losses of MicroSplit.
 
-The network of these numbers is pinned elsewhere; here its stored output and the stored sums of its divergences
-stand for it.
+The network of these numbers is pinned elsewhere; here its stored output and the stored sums of its
+divergences stand for it.
 """
 
 import json
@@ -74,8 +74,11 @@ class Reference:
         return model.log_prob(target, signal, output[:, channels:]) + weight * (floored - exact)
 
     def levels(self) -> tuple[Level, ...]:
-        """Latents of the right shapes whose divergences have the stored sums, within the centre and outside."""
-        shapes, side = self.network.meta["latent_shape_per_level"], self.network.meta["config"]["patch_side_P"]
+        """Latents of the right shapes whose divergences have the stored sums, centre and all."""
+        shapes, side = (
+            self.network.meta["latent_shape_per_level"],
+            self.network.meta["config"]["patch_side_P"],
+        )
         made = []
         for index, shape in enumerate(shapes):
             full = torch.from_numpy(self.arrays[f"kl_full_{index}"])

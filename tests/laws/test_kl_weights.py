@@ -32,7 +32,10 @@ def test_effective_weights_are_those_of_the_method(analytic: bool) -> None:
         (MuSplitKL(MuSplitKL.Options(analytic=analytic)), [1 / 64, 1 / 16, 1 / 4, 1]),
         (ElboKL(ElboKL.Options(analytic=analytic)), [1, 1, 1, 1]),
         (ElboKL(ElboKL.Options(analytic=analytic, free_bits=2.0, weight=0.5)), [0.5] * 4),
-        (PerLevelKL(PerLevelKL.Options(analytic=analytic, level_weights=(0.0, 1.0, 3.0, 0.5))), [0, 1, 3, 0.5]),
+        (
+            PerLevelKL(PerLevelKL.Options(analytic=analytic, level_weights=(0.0, 1.0, 3.0, 0.5))),
+            [0, 1, 3, 0.5],
+        ),
         (
             MicroSplitKL(MicroSplitKL.Options(analytic=analytic)),
             [1.8 + 0.1 / 64, 1.8 + 0.1 / 16, 1.8 + 0.1 / 4, 1.8 + 0.1],

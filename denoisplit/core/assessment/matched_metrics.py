@@ -1,4 +1,4 @@
-"""Scores of the reference publications beyond the usual four: other windows, other matchings, other ranges."""
+"""Scores of the reference publications beyond the usual four: other windows, matchings and ranges."""
 
 import math
 from collections.abc import Sequence
@@ -104,7 +104,8 @@ def care_ms_ssim(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) ->
     """MS-SSIM after the normalisation of CARE.
 
     Every plane of the truth is mapped so that its 3rd percentile becomes 0 and its 99.8th percentile 1, and
-    the prediction is fitted to it by least squares. The range is that of the normalised truth over all images.
+    the prediction is fitted to it by least squares. The range is that of the normalised truth over all
+    images.
 
     Args:
         truths: clean images [(z) y x] of one channel with sides of at least 176 px.

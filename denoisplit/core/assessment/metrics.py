@@ -64,9 +64,7 @@ def range_invariant_psnr(truth: AnyArray, prediction: AnyArray) -> float:
 
     Source: Weigert et al., Nature Methods 2018; method section 8.1.
     """
-    return mean_over_planes(
-        "range-invariant PSNR", truth, prediction, _range_invariant_psnr_of_plane, side=1
-    )
+    return mean_over_planes("range-invariant PSNR", truth, prediction, _range_invariant_psnr_of_plane, side=1)
 
 
 def ssim(truth: AnyArray, prediction: AnyArray) -> float:

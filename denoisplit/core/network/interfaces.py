@@ -199,7 +199,7 @@ class KLScheme(nn.Module, ABC):
     def effective_weights(
         self, latent_shapes: Sequence[tuple[int, ...]], *, image_pixels: int, channels: int
     ) -> tuple[float, ...]:
-        """Weight of a nat of every level, 1 being that of the true evidence lower bound (the beta of a beta-VAE).
+        """Weight of a nat of every level; 1 is that of the true evidence lower bound (beta of a beta-VAE).
 
         Found by giving every latent scalar the same large divergence, so it holds above the free bits, after
         the warm-up, for divergences that are spread evenly over a level, and for every scheme.
