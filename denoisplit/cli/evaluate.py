@@ -21,8 +21,8 @@ from denoisplit.core.errors import ImageError
     "--metrics",
     metavar="NAMES",
     help="Scores, separated by commas: psnr, range_invariant_psnr, ssim, ms_ssim (the default), "
-    "ssim_uniform, range_invariant_ms_ssim, ms_ssim_pooled, care_ms_ssim, pearson; micro_ssim and micro_ms3im need "
-    "denoisplit[micro].",
+    "ssim_uniform, range_invariant_ms_ssim, ms_ssim_pooled, care_ms_ssim, pearson; micro_ssim and "
+    "micro_ms3im need denoisplit[micro].",
 )
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Also write all numbers to this file."
