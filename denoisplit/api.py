@@ -175,12 +175,7 @@ class Run:
     ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
         """Scores on fields with a clean reference, beside the trivial answers, and what was scored.
 
-        Args:
-            fields: what to score on.
-            samples: posterior samples; None takes those of the spec.
-            metrics: names of ``core.assessment.catalogue``; None takes PSNR, range-invariant PSNR, SSIM and
-                MS-SSIM.
-            progress: called with the work done and the whole work.
+        ``metrics`` are names of scores, None for the usual four.
 
         Raises:
             ImageError: a field without clean reference.

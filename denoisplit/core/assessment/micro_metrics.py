@@ -6,7 +6,7 @@ The parameters come from the package ``microssim``, an optional one: ``pip insta
 import contextlib
 import importlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Final
 
@@ -66,11 +66,10 @@ def fit_micro(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Mi
             f"Use another score for such images."
         )
     measure = package.MicroSSIM(bg_percentile=BACKGROUND_PERCENTILE)
-    if len(planes) == 1:
-        measure.fit(*planes[0])
-    else:
-        # The package draws a bar of its progress there.
-        with contextlib.redirect_stderr(io.StringIO()):
+    with _quiet():
+        if len(planes) == 1:
+            measure.fit(*planes[0])
+        else:
             measure.fit([truth for truth, _ in planes], [prediction for _, prediction in planes])
     found = measure.get_parameters()
     return MicroParameters(
@@ -107,10 +106,11 @@ def micro_ssim(
         max_val=known.scale,
         ri_factor=known.factor,
     )
-    return [
-        mean([float(measure.score(*pair)) for pair in _planes(truth, prediction, SSIM_SIDE)])
-        for truth, prediction in zip(truths, predictions, strict=True)
-    ]
+    with _quiet():
+        return [
+            mean([float(measure.score(*pair)) for pair in _planes(truth, prediction, SSIM_SIDE)])
+            for truth, prediction in zip(truths, predictions, strict=True)
+        ]
 
 
 def micro_ms3im(
@@ -153,6 +153,16 @@ def microssim() -> ModuleType:
             f"MicroSSIM: the package {PACKAGE} cannot be imported ({error}). "
             f"Install it with: pip install 'denoisplit[micro]'."
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back the package's progress bar, and its warnings of terms that it computes but does not use.
+
+    Those are the square roots of local variances, which rounding makes negative where an image is flat.
+    """
+    with contextlib.redirect_stderr(io.StringIO()), np.errstate(invalid="ignore"):
+        yield
 
 
 def _planes(truth: AnyArray, prediction: AnyArray, side: int) -> list[tuple[Float64Array, Float64Array]]:

@@ -105,8 +105,8 @@ def centres(maps: list[Tensor], image_pixels: int) -> list[Tensor]:
     for index, values in enumerate(maps):
         wanted = [max(1, round(side * scale) // 2 ** (index + 1)) for side in finest]
         margins = [max(0, have - want) // 2 for have, want in zip(values.shape[2:], wanted, strict=True)]
-        inner = [slice(m, n - m) for m, n in zip(margins, values.shape[2:], strict=True)]
-        cut.append(values[(..., *inner)])
+        rows, columns = (slice(m, n - m) for m, n in zip(margins, values.shape[2:], strict=True))
+        cut.append(values[:, :, rows, columns])
     return cut
 
 
