@@ -9,6 +9,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.assessment.catalogue import chosen_metrics
+from denoisplit.core.assessment.metrics import METRICS
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes
@@ -164,16 +166,28 @@ class Run:
         )
 
     def evaluate(
-        self, fields: Sequence[Field], *, samples: int | None = None, progress: Progress | None = None
+        self,
+        fields: Sequence[Field],
+        *,
+        samples: int | None = None,
+        metrics: Sequence[str] | None = None,
+        progress: Progress | None = None,
     ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
         """Scores on fields with a clean reference, beside the trivial answers, and what was scored.
 
+        ``metrics`` are names of scores, None for the usual four.
+
         Raises:
             ImageError: a field without clean reference.
+            SpecError: no score of that name.
+            MissingPackageError: a score needs a package that is not installed.
         """
+        scores = METRICS if metrics is None else chosen_metrics(metrics)
         evaluated = tuple(self._evaluated(field, samples, progress) for field in fields)
-        mixing = self.spec.data.mixing
-        return evaluate_fields(evaluated, channel_names=self.spec.channels, mixing=mixing), evaluated
+        found = evaluate_fields(
+            evaluated, channel_names=self.spec.channels, mixing=self.spec.data.mixing, metrics=scores
+        )
+        return found, evaluated
 
     def _evaluated(self, field: Field, samples: int | None, progress: Progress | None) -> EvaluatedField:
         if field.clean is None:

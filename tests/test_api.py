@@ -208,12 +208,19 @@ TINY = (
     "prediction.samples=2",
 )
 SMALL_FIT = ("model.noise_model.fit_steps=3", "model.noise_model.fit_pairs=1000")
+COMPOSITE = ("model.noise_model.mixture.fit_steps=3", "model.noise_model.mixture.fit_pairs=1000")
 HDN = (*SMALL_FIT, "model.encoder.blocks=2", "model.decoder.blocks=2")
 
 
 @pytest.mark.parametrize(
     ("preset", "extra", "channels"),
-    [("hdn", HDN, 1), ("denoisplit", SMALL_FIT, 2), ("altered-musplit", (), 2), ("musplit", (), 2)],
+    [
+        ("hdn", HDN, 1),
+        ("denoisplit", SMALL_FIT, 2),
+        ("altered-musplit", (), 2),
+        ("musplit", (), 2),
+        ("microsplit", COMPOSITE, 2),
+    ],
 )
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_every_preset_trains_and_predicts(

@@ -71,6 +71,8 @@ def _bounds(validator: Any) -> Iterator[str]:
 
 
 def _yaml(value: Any) -> str:
+    if isinstance(value, type(attrs.Factory(dict))):  # options within options, each with its own default
+        return "{}"
     words = {None: "null", True: "true", False: "false", "": '""', (): "[]"}
     return words[value] if isinstance(value, bool | str | tuple | None) and value in words else str(value)
 

@@ -18,13 +18,25 @@ from denoisplit.core.errors import ImageError
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the run's spec."
 )
 @click.option(
+    "--metrics",
+    metavar="NAMES",
+    help="Scores, separated by commas: psnr, range_invariant_psnr, ssim, ms_ssim (the default), "
+    "ssim_uniform, range_invariant_ms_ssim, ms_ssim_pooled, care_ms_ssim, pearson; micro_ssim and "
+    "micro_ms3im need denoisplit[micro].",
+)
+@click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Also write all numbers to this file."
 )
 @click.option(
     "--figure", type=click.Path(path_type=Path), help="Also write a picture of the first field (PNG)."
 )
 def evaluate(
-    run: Path, samples: int | None, overrides: tuple[str, ...], json_path: Path | None, figure: Path | None
+    run: Path,
+    samples: int | None,
+    overrides: tuple[str, ...],
+    metrics: str | None,
+    json_path: Path | None,
+    figure: Path | None,
 ) -> None:
     """Score the model in the folder RUN on the test data of its spec (or else its validation data)."""
     from denoisplit import api
@@ -35,11 +47,14 @@ def evaluate(
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise ImageError(f"{figure}: a picture is a PNG. Choose a name that ends in .png.")
+    names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run)
     spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec
     split, fields = evaluation_fields(spec)
     with progress("Predicting") as tell:
-        scores, evaluated = loaded.evaluate(require_clean(fields, str(run)), samples=samples, progress=tell)
+        scores, evaluated = loaded.evaluate(
+            require_clean(fields, str(run)), samples=samples, metrics=names, progress=tell
+        )
     show(table(scores))
     if scores.uncertainty:
         show(uncertainty_table(scores))

@@ -34,6 +34,10 @@ class BrokenPluginError(PluginError):
     """A plugin was found but cannot be imported or does not obey the plugin contract."""
 
 
+class MissingPackageError(DenoisplitError):
+    """Whoever installed denoisplit has to act: an optional package is missing."""
+
+
 class ImageError(DenoisplitError):
     """The owner of the images has to act: missing, truncated, constant, non-finite or wrongly shaped."""
 

@@ -9,10 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from denoisplit.core.assessment.metrics import METRICS, Metric, ms_ssim, psnr, range_invariant_psnr, ssim
+from denoisplit.core.assessment.catalogue import EVERY_METRIC
+from denoisplit.core.assessment.matched_metrics import pearson, range_invariant_ms_ssim, ssim_uniform
+from denoisplit.core.assessment.metrics import Metric, ms_ssim, psnr, range_invariant_psnr, ssim
 from denoisplit.core.errors import ImageError
 
-every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+BUILT_IN = [metric for metric in EVERY_METRIC if not metric.package]
+every_metric = pytest.mark.parametrize("metric", BUILT_IN, ids=lambda metric: metric.name)
+metric_of_each_plane = pytest.mark.parametrize(
+    "metric", [metric for metric in BUILT_IN if metric.together is None], ids=lambda metric: metric.name
+)
 
 
 def _images(*shape: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +49,8 @@ def test_psnr_and_ssim_agree_with_scikit_image_on_a_camera_offset() -> None:
     truth, prediction = (image + 30_000 for image in _images(40, 53))
     data_range = float(np.ptp(truth))
     reference: Callable[..., float] = structural_similarity
+    flat = reference(truth, prediction, data_range=data_range)
+    assert ssim_uniform(truth, prediction) == pytest.approx(flat, rel=1e-7)
     similarity = reference(
         truth,
         prediction,
@@ -70,6 +78,10 @@ def test_identical_images_have_the_best_score() -> None:
     assert range_invariant_psnr(truth, 100 - 2 * truth) == math.inf
     assert ssim(truth, truth) == pytest.approx(1)
     assert ms_ssim(truth, truth) == pytest.approx(1)
+    assert ssim_uniform(truth, truth) == pytest.approx(1)
+    assert range_invariant_ms_ssim(truth, 100 - 2 * truth) == pytest.approx(1)
+    assert pearson(truth, 3 * truth + 7) == pytest.approx(1)
+    assert pearson(truth, -truth) == pytest.approx(-1)
 
 
 def test_a_constant_prediction_has_the_score_of_predicting_the_mean() -> None:
@@ -79,9 +91,10 @@ def test_a_constant_prediction_has_the_score_of_predicting_the_mean() -> None:
         assert range_invariant_psnr(truth, np.full_like(truth, value)) == pytest.approx(expected)
     assert psnr(truth, np.full_like(truth, truth.mean())) == pytest.approx(expected)
     assert math.isfinite(ssim(truth, np.zeros_like(truth)))
+    assert pearson(truth, np.zeros_like(truth)) == 0
 
 
-@every_metric
+@metric_of_each_plane
 def test_a_stack_has_the_mean_score_of_its_planes_with_contrast(metric: Metric) -> None:
     truth, prediction = _images(3, 176, 180)
     truth[1] = 7
@@ -101,7 +114,7 @@ def test_what_cannot_be_scored_is_named(metric: Metric) -> None:
 
 
 @pytest.mark.parametrize(
-    "metric", [metric for metric in METRICS if metric.side > 1], ids=lambda metric: metric.name
+    "metric", [metric for metric in BUILT_IN if metric.side > 1], ids=lambda metric: metric.name
 )
 def test_the_smallest_image_is_the_smallest_that_has_a_score(metric: Metric) -> None:
     truth, prediction = _images(metric.side, metric.side)

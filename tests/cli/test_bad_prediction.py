@@ -183,6 +183,9 @@ def test_evaluation_without_truth_or_with_a_typo(experiment: Experiment, tmp_pat
     )
     typo = "data.test.sizes=30"
     refused(run("evaluate", experiment.run, "--set", typo), f"--set {typo} $.data.test.sizes: unknown key")
+    refused(
+        run("evaluate", experiment.run, "--metrics", "psnr,psrn"), "metrics: no such score (got psrn). Use"
+    )
     figure = tmp_path / "figure.txt"
     refused(
         run("evaluate", experiment.run, "--figure", figure), "figure.txt: a picture is a PNG. Choose a name"

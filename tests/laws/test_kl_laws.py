@@ -15,7 +15,9 @@ from denoisplit.core.network.interfaces import KLScheme
 from denoisplit.core.network.latent import Level, divergence, level_sums
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.kl_schemes.elbo import ElboKL
+from denoisplit.plugins.kl_schemes.microsplit import MicroSplitKL
 from denoisplit.plugins.kl_schemes.musplit import MuSplitKL
+from denoisplit.plugins.kl_schemes.per_level import PerLevelKL
 
 Maker = Callable[[float, float, bool], KLScheme]
 
@@ -32,7 +34,26 @@ def elbo(free_bits: float = 0.0, weight: float = 1.0, analytic: bool = True) -> 
     return ElboKL(ElboKL.Options(free_bits=free_bits, weight=weight, analytic=analytic))
 
 
-every_scheme = pytest.mark.parametrize("make", [denoisplit, musplit, elbo])
+def per_level(free_bits: float = 0.0, weight: float = 1.0, analytic: bool = True) -> KLScheme:
+    return PerLevelKL(PerLevelKL.Options(free_bits=free_bits, weight=weight, analytic=analytic))
+
+
+def microsplit(free_bits: float = 0.0, weight: float = 1.0, analytic: bool = True) -> KLScheme:
+    return MicroSplitKL(MicroSplitKL.Options(free_bits=free_bits, weight=weight, analytic=analytic))
+
+
+def floored_part_of_microsplit(
+    free_bits: float = 0.0, weight: float = 1.0, analytic: bool = True
+) -> KLScheme:
+    options = MicroSplitKL.Options(share=1.0, free_bits=free_bits, weight=weight, analytic=analytic)
+    return MicroSplitKL(options)
+
+
+every_scheme = pytest.mark.parametrize("make", [denoisplit, musplit, elbo, per_level, microsplit])
+# The other part of microsplit has no floor.
+every_floor = pytest.mark.parametrize(
+    "make", [denoisplit, musplit, elbo, per_level, floored_part_of_microsplit]
+)
 SHAPES = ((4, 8, 8), (3, 4, 4), (2, 2, 2))
 PIXELS = 16 * 16
 
@@ -129,7 +150,7 @@ def test_rate_of_a_tiled_image_is_the_same(make: Maker, seed: int, analytic: boo
     torch.testing.assert_close(scheme(tiled, image_pixels=6 * PIXELS, channels=2).per_level, rate.per_level)
 
 
-@every_scheme
+@every_floor
 @settings(max_examples=20)
 @given(seed=seeds, free_bits=st.floats(1e-3, 200))
 def test_free_bits_are_a_floor(make: Maker, seed: int, free_bits: float) -> None:
@@ -141,7 +162,7 @@ def test_free_bits_are_a_floor(make: Maker, seed: int, free_bits: float) -> None
     assert (floored.per_level >= everything * free_bits / 1e9 - 1e-12).all()
 
 
-@every_scheme
+@every_floor
 def test_gradient_below_the_floor_is_zero(make: Maker) -> None:
     mean = torch.full((2, 1, 4, 4), 0.01, dtype=torch.float64)
     mean[1] = 3.0
@@ -166,6 +187,8 @@ def test_units_and_effective_weights() -> None:
         (denoisplit, [3.2, 1.6, 0.8, 0.4]),
         (elbo, [1.6, 0.8, 0.4, 0.2]),
         (musplit, [0.025, 0.05, 0.1, 0.2]),
+        (per_level, [1.6, 0.8, 0.4, 0.2]),
+        (microsplit, [2.8825, 1.445, 0.73, 0.38]),
     ]:
         rate = make(0.0, 1.0, True)(tuple(made), image_pixels=128**2, channels=2)
         torch.testing.assert_close(rate.per_level, torch.tensor(expected, dtype=torch.float64))

@@ -17,6 +17,7 @@ from torch import Tensor
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from denoisplit.plugins.noise_models.weighted import Weighted
 
 MEAN, STD = (300.0, 500.0), (80.0, 150.0)
 LOWEST, HIGHEST = 100.0, 1000.0
@@ -52,6 +53,8 @@ class Case:
 
     name: str
     make: Callable[[int, float], NoiseModel]
+    in_counts: float = 1.0
+    """Weight of what is stated in counts, the rest in normalised units."""
 
     def maps(self, model: NoiseModel, like: Tensor, seed: int) -> Tensor | None:
         if model.extra_maps == 0:
@@ -63,11 +66,22 @@ def _gaussian(mode: LogVariance) -> Callable[[int, float], NoiseModel]:
     return lambda seed, factor: Gaussian(Gaussian.Options(log_variance=mode), statistics=statistics(factor))
 
 
+def weighted(seed: int, factor: float = 1.0) -> NoiseModel:
+    """The random mixture above beside a Gaussian."""
+    model = Weighted(Weighted.Options(weight=0.7), statistics=statistics(factor)).double()
+    model.mixture.load_state_dict(mixture(seed, factor).state_dict())
+    return model
+
+
 CASES = [
     Case("mixture", mixture),
     *(Case(mode, _gaussian(mode)) for mode in get_args(LogVariance)),
+    Case("weighted", weighted, in_counts=0.7),
 ]
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+every_density = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.make(0, 1.0).is_density], ids=lambda c: c.name
+)
 seeds = st.integers(0, 10**6)
 
 
@@ -84,7 +98,7 @@ def densities(model: NoiseModel, signal: Tensor, extra: Tensor | None, offsets: 
     return model.log_prob(many + offsets.view(-1, 1, 1, 1), many, maps).exp()
 
 
-@every_model
+@every_density
 @settings(max_examples=10)
 @given(seed=seeds)
 def test_density_integrates_to_one_with_the_signal_as_mean_and_the_declared_variance(
@@ -100,6 +114,14 @@ def test_density_integrates_to_one_with_the_signal_as_mean_and_the_declared_vari
     torch.testing.assert_close(
         (density * offsets**2).sum(0), model.variance(signal, extra)[0], rtol=1e-5, atol=0
     )
+
+
+def test_the_composite_likelihood_that_calls_itself_no_density_is_none() -> None:
+    model, signal = weighted(0), signals(0, (1, 2, 1, 2))
+    offsets = torch.arange(-6000, 6000, 1.0, dtype=torch.float64)
+    integral = densities(model, signal, torch.zeros_like(signal), offsets).sum(0)
+    assert not model.is_density
+    assert ((integral - 1).abs() > 0.1).all()
 
 
 @every_model
@@ -129,7 +151,7 @@ def test_mixture_has_a_gradient_where_a_floored_density_has_none() -> None:
     assert (gradient > 0).all()
 
 
-@every_model
+@every_density
 @settings(max_examples=4)
 @given(seed=seeds)
 def test_samples_agree_with_the_density(case: Case, seed: int) -> None:
@@ -156,7 +178,7 @@ def test_change_of_units_costs_the_log_of_the_scale(case: Case, seed: int, facto
     observation = signal + 20
     torch.testing.assert_close(
         other.log_prob(factor * observation, factor * signal, extra),
-        one.log_prob(observation, signal, extra) - math.log(factor),
+        one.log_prob(observation, signal, extra) - case.in_counts * math.log(factor),
         rtol=1e-6,
         atol=1e-6,
     )

@@ -128,7 +128,7 @@ def test_an_unknown_preset_lists_the_known_ones() -> None:
     assert problems("preset: denoisplt\n") == (
         (
             "spec.yaml:1:9 $.preset: no such preset (got 'denoisplt'). Did you mean denoisplit? "
-            "Use one of altered-musplit, denoisplit, hdn, musplit."
+            "Use one of altered-musplit, denoisplit, hdn, microsplit, musplit."
         ),
     )
 
@@ -150,6 +150,7 @@ def test_every_preset_is_complete_but_for_the_data(name: str, tmp_path: Path) ->
         ("denoisplit", "denoisplit", "gaussian_mixture", 128, (30, 200)),
         ("altered-musplit", "denoisplit", "gaussian", 128, (30, 200)),
         ("musplit", "musplit", "gaussian", 64, (30, 200)),
+        ("microsplit", "microsplit", "weighted", 128, (30, 200)),
         ("hdn", "denoisplit", "gaussian_mixture", 128, (15, 100)),
     ],
 )

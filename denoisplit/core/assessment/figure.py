@@ -158,7 +158,7 @@ def _caption(scores: Scores | None) -> str:
         "RI-PSNR: how close to the truth after the best choice of brightness and contrast; higher is better. "
         "std: how far the samples of the model spread, in camera counts."
     )
-    if scores is None:
+    if scores is None or "range_invariant_psnr" not in {metric.name for metric in scores.metrics}:
         return explained
     lines = []
     for channel in scores.channels:

@@ -6,23 +6,21 @@ SSIM of an image on a camera offset is dominated by rounding.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
     structural_similarity_index_measure,
 )
 
-from denoisplit.core.errors import ImageError
+from denoisplit.core.assessment.planes import AnyArray, Float64Array, mean_over_planes
 
-AnyArray = npt.NDArray[Any]
-Float64Array = npt.NDArray[np.float64]
 Score = Callable[[AnyArray, AnyArray], float]
+ScoreTogether = Callable[[Sequence[AnyArray], Sequence[AnyArray]], Sequence[float]]
 
 SSIM_BORDER: Final = 5
 SSIM_SIDE: Final = 2 * SSIM_BORDER + 1
@@ -43,7 +41,7 @@ def psnr(truth: AnyArray, prediction: AnyArray) -> float:
     Raises:
         ImageError: shapes differ, a value is not finite, or the truth is constant.
     """
-    return _mean_over_planes("PSNR", truth, prediction, _psnr_of_plane, side=1)
+    return mean_over_planes("PSNR", truth, prediction, _psnr_of_plane, side=1)
 
 
 def range_invariant_psnr(truth: AnyArray, prediction: AnyArray) -> float:
@@ -66,9 +64,7 @@ def range_invariant_psnr(truth: AnyArray, prediction: AnyArray) -> float:
 
     Source: Weigert et al., Nature Methods 2018; method section 8.1.
     """
-    return _mean_over_planes(
-        "range-invariant PSNR", truth, prediction, _range_invariant_psnr_of_plane, side=1
-    )
+    return mean_over_planes("range-invariant PSNR", truth, prediction, _range_invariant_psnr_of_plane, side=1)
 
 
 def ssim(truth: AnyArray, prediction: AnyArray) -> float:
@@ -89,7 +85,7 @@ def ssim(truth: AnyArray, prediction: AnyArray) -> float:
 
     Source: Wang et al., IEEE TIP 2004.
     """
-    return _mean_over_planes("SSIM", truth, prediction, _ssim_of_plane, side=SSIM_SIDE)
+    return mean_over_planes("SSIM", truth, prediction, _ssim_of_plane, side=SSIM_SIDE)
 
 
 def ms_ssim(truth: AnyArray, prediction: AnyArray) -> float:
@@ -107,7 +103,7 @@ def ms_ssim(truth: AnyArray, prediction: AnyArray) -> float:
 
     Source: Wang et al., Asilomar 2003; method section 8.1.
     """
-    return _mean_over_planes("MS-SSIM", truth, prediction, _ms_ssim_of_plane, side=MS_SSIM_SIDE)
+    return mean_over_planes("MS-SSIM", truth, prediction, ms_ssim_of_plane, side=MS_SSIM_SIDE)
 
 
 @attrs.frozen
@@ -120,6 +116,8 @@ class Metric:
         unit: ``dB`` or empty.
         score: the function; larger is better.
         side: smallest side of an image it is defined for, pixels.
+        together: for a score whose range or fit comes from all images of a channel: one number for each.
+        package: optional package it needs, empty for none.
     """
 
     name: str
@@ -127,6 +125,14 @@ class Metric:
     unit: str
     score: Score
     side: int
+    together: ScoreTogether | None = None
+    package: str = ""
+
+    def of_all(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> list[float]:
+        """One number per image of a channel; raises as the score."""
+        if self.together is not None:
+            return list(self.together(truths, predictions))
+        return [self.score(truth, prediction) for truth, prediction in zip(truths, predictions, strict=True)]
 
 
 METRICS: Final = (
@@ -135,38 +141,7 @@ METRICS: Final = (
     Metric("ssim", "SSIM", "", ssim, SSIM_SIDE),
     Metric("ms_ssim", "MS-SSIM", "", ms_ssim, MS_SSIM_SIDE),
 )
-"""The scores of ``evaluate``, in the order of its table."""
-
-
-def _mean_over_planes(
-    where: str,
-    truth: AnyArray,
-    prediction: AnyArray,
-    score: Callable[[Float64Array, Float64Array, float], float],
-    *,
-    side: int,
-) -> float:
-    """Check the images and average ``score(truth, prediction, range)`` over the planes that have contrast."""
-    if truth.shape != prediction.shape or truth.ndim not in (2, 3):
-        raise ImageError(
-            f"{where}: truth and prediction must both be [y x] or [z y x] of one shape (got {truth.shape} "
-            f"and {prediction.shape}). Score one channel of one field at a time."
-        )
-    if min(truth.shape[-2:]) < side:
-        raise ImageError(
-            f"{where}: the image is too small (got {truth.shape[-2]} x {truth.shape[-1]} px). "
-            f"Use images with sides of at least {side} px, or another score."
-        )
-    truth, prediction = truth.astype(np.float64), prediction.astype(np.float64)
-    if not (np.isfinite(truth).all() and np.isfinite(prediction).all()):
-        raise ImageError(
-            f"{where}: the image has NaN or infinite pixels. Look for corrupt pixels before scoring."
-        )
-    planes = zip(truth.reshape(-1, *truth.shape[-2:]), prediction.reshape(-1, *truth.shape[-2:]), strict=True)
-    scores = [score(t, p, float(np.ptp(t))) for t, p in planes if np.ptp(t) > 0]
-    if not scores:
-        raise ImageError(f"{where}: the truth is constant, so it has no range. Leave this field out.")
-    return math.fsum(scores) / len(scores)
+"""The scores of ``evaluate`` unless others are chosen, in the order of its table."""
 
 
 def _decibel(data_range: float, error: Float64Array, resolution: float) -> float:
@@ -201,7 +176,8 @@ def _ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: fl
     return float(similarity[..., inner, inner].mean())
 
 
-def _ms_ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
+def ms_ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
+    """Five-scale MS-SSIM of planes [y x] with sides of at least 176 px for a range of the truth."""
     score = multiscale_structural_similarity_index_measure(
         _as_batch(prediction), _as_batch(truth), data_range=data_range, normalize="relu"
     )

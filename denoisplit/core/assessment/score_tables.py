@@ -14,9 +14,12 @@ _BLURS = f"best Gaussian blur of {', '.join(f'{sigma:g}' for sigma in BLUR_SIGMA
 def table(scores: Scores) -> Table:
     """Channels and metrics down, methods across; the best answer of each row is bold."""
     fields = scores.scores[0].fields
+    notes = [f"{BLURRED}: {_BLURS}.", f"{SHARE}: untreated."]
+    if "range_invariant_psnr" in {metric.name for metric in scores.metrics}:
+        notes.insert(0, "RI-PSNR: PSNR after the best scale and offset.")
     result = Table(
         title=f"Scores against the truth, mean ± standard error over {_fields(fields)}",
-        caption=f"RI-PSNR: PSNR after the best scale and offset. {BLURRED}: {_BLURS}. {SHARE}: untreated.",
+        caption=" ".join(notes),
     )
     result.add_column("channel")
     result.add_column("metric")

@@ -110,7 +110,11 @@ class Scores:
 
 
 def evaluate_fields(
-    fields: Sequence[EvaluatedField], *, channel_names: Sequence[str], mixing: Mixing
+    fields: Sequence[EvaluatedField],
+    *,
+    channel_names: Sequence[str],
+    mixing: Mixing,
+    metrics: Sequence[Metric] = METRICS,
 ) -> Scores:
     """Score predictions and the trivial answers against the truth.
 
@@ -122,6 +126,7 @@ def evaluate_fields(
         fields: at least one.
         channel_names: one name per channel.
         mixing: how the mixed images were made.
+        metrics: the scores, in the order of the table.
 
     Raises:
         ImageError: no field, a field whose truth is constant or whose pixels are not finite, or a std that
@@ -144,7 +149,7 @@ def evaluate_fields(
     scores = []
     for index, channel in enumerate(channel_names):
         truths = [field.truth[index] - mixing.offset for field in fields]
-        for metric in METRICS:
+        for metric in metrics:
             tried = [
                 _score(
                     metric, channel, method, note, truths, [image[index] - mixing.offset for image in images]
@@ -154,7 +159,7 @@ def evaluate_fields(
             scores += [_best([score for score in tried if score.method == method]) for method in METHODS]
     return Scores(
         channels=tuple(channel_names),
-        metrics=METRICS,
+        metrics=tuple(metrics),
         scores=tuple(scores),
         uncertainty=_uncertainty(fields, channel_names),
     )
@@ -185,7 +190,7 @@ def _score(
     if side < metric.side:
         mean, error, note = None, None, f"n/a (image < {metric.side} px)"
     else:
-        values = [metric.score(truth, answer) for truth, answer in zip(truths, answers, strict=True)]
+        values = metric.of_all(truths, answers)
         mean = math.fsum(values) / len(values)
         spread = len(values) > 1 and math.isfinite(mean)
         error = statistics.stdev(values) / math.sqrt(len(values)) if spread else None

@@ -5,6 +5,7 @@ field) and a constructor ``__init__(self, options, *, <what the composer knows>)
 (z) y x space.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,10 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.distributions import Normal
 
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.units import IntensityStats
+
+_PROBE = 1e3
+"""Mean of a posterior whose divergence is far above any free bits."""
 
 Features = tuple[Tensor, ...]
 """Deterministic features, one tensor [b f (z) y x] per level, level 0 (finest) first."""
@@ -127,10 +132,12 @@ class NoiseModel(nn.Module, ABC):
 
     Constructor: ``__init__(self, options, *, statistics: IntensityStats)``. Works in detector counts.
     ``extra`` holds ``extra_maps`` raw network maps per channel [b c*extra_maps (z) y x] (dimensionless) for
-    models whose parameters are predicted; models with ``extra_maps == 0`` get None.
+    models whose parameters are predicted; models with ``extra_maps == 0`` get None. ``is_density`` says that
+    ``exp(log_prob)`` integrates to 1 over the observation; a composite likelihood says False.
     """
 
     extra_maps: int = 0
+    is_density: bool = True
 
     @abstractmethod
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -179,13 +186,42 @@ class KLScheme(nn.Module, ABC):
     """How the KL divergences of the levels become one rate.
 
     Constructor: ``__init__(self, options)``; ``Options`` has ``weight``, the multiplier a warm-up ends at.
+    ``unit`` is the unit of the rate.
     """
 
     weight: float
+    unit: str = "nats per image pixel"
 
     @abstractmethod
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; ``image_pixels`` is the number of pixels of one image of it."""
+
+    def effective_weights(
+        self, latent_shapes: Sequence[tuple[int, ...]], *, image_pixels: int, channels: int
+    ) -> tuple[float, ...]:
+        """Weight of a nat of every level; 1 is that of the true evidence lower bound (beta of a beta-VAE).
+
+        Found by giving every latent scalar the same large divergence, so it holds above the free bits, after
+        the warm-up, for divergences that are spread evenly over a level, and for every scheme.
+
+        Args:
+            latent_shapes: [k (z) y x] of one image at every level, finest first.
+            image_pixels: pixels of one image.
+            channels: target channels, over which the distortion is averaged.
+
+        Source: method section 3.4.
+        """
+        zero = torch.zeros((), dtype=torch.float64)
+        levels = []
+        for shape in latent_shapes:
+            mean = torch.full((), _PROBE, dtype=torch.float64).expand(1, *shape)
+            # At its own mean, the single-sample estimate of a shifted unit normal is its divergence.
+            posterior, prior = Normal(mean, zero + 1), Normal(zero, zero + 1)
+            levels.append(Level(posterior, prior, mean))
+        rate = self(tuple(levels), image_pixels=image_pixels, channels=channels).per_level
+        nats = [math.prod(shape) * _PROBE**2 / 2 for shape in latent_shapes]
+        bound = self.weight * image_pixels * channels
+        return tuple(bound * float(part) / n for part, n in zip(rate, nats, strict=True))
 
 
 Numbers = Mapping[str, Sequence[float]]

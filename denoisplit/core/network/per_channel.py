@@ -23,6 +23,7 @@ class PerChannelNoiseModel(NoiseModel):
             )
             raise SpecError([problem])
         self.extra_maps = extra.pop()
+        self.is_density = all(model.is_density for model in models)
         self.models = nn.ModuleList(models)
 
     @property

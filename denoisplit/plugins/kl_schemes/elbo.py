@@ -5,7 +5,7 @@ from attrs.validators import ge
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, level_sums
-from denoisplit.plugins.kl_schemes.reduction import floored_mean, no_levels, rate
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, no_levels, not_negative, rate
 
 
 class ElboKL(KLScheme):
@@ -20,17 +20,20 @@ class ElboKL(KLScheme):
     Source: Kingma & Welling, ICLR 2014; method section 3.4.
     """
 
+    unit = "nats per image pixel and channel"
+
     @attrs.frozen(kw_only=True)
     class Options:
         """Options of the rate.
 
         Attributes:
             free_bits: floor of the KL of every level of every image, nats; 0 for none.
+                Several numbers are one per level, finest first.
             weight: multiplier of the rate that a warm-up ends at.
             analytic: closed form of the KL instead of the single-sample estimate.
         """
 
-        free_bits: float = attrs.field(default=0.0, validator=ge(0))
+        free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
         weight: float = attrs.field(default=1.0, validator=ge(0))
         analytic: bool = False
 
@@ -46,6 +49,9 @@ class ElboKL(KLScheme):
             levels: finest first; may be empty.
             image_pixels: pixels of one image.
             channels: target channels.
+
+        Raises:
+            SpecError: several free bits, but not one per level.
         """
         if not levels:
             return no_levels()

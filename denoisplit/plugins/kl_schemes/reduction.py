@@ -1,22 +1,61 @@
-"""What the KL schemes share: free bits and records."""
+"""What the KL schemes share: free bits, numbers per level, and records."""
 
+from typing import Any
+
+import attrs
 import torch
 from torch import Tensor
 
+from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Rate
 from denoisplit.core.network.latent import Level
 
 SMALLEST_FREE_BITS = 1e-6
 """Free bits below this mean no floor at all: even negative single-sample estimates pass."""
 
+PerLevel = float | tuple[float, ...]
+"""One number for all levels, or one per level, finest first."""
 
-def floored_mean(divergence: Tensor, free_bits: float) -> Tensor:
+
+def not_negative(_instance: object, attribute: "attrs.Attribute[Any]", value: PerLevel) -> None:
+    """Validator of ``PerLevel`` options.
+
+    Raises:
+        ValueError: a number is negative or not finite, or there is none.
+    """
+    values = value if isinstance(value, tuple) else (value,)
+    if not values or not all(0 <= v < float("inf") for v in values):
+        raise ValueError(f"'{attribute.name}' must be >= 0, one number or one per level (got {value})")
+
+
+def spread(value: PerLevel, levels: int, option: str) -> tuple[float, ...]:
+    """One number per level.
+
+    Raises:
+        SpecError: there are several numbers, but not one per level.
+    """
+    values = value if isinstance(value, tuple) else (value,) * levels
+    if len(values) != levels:
+        problem = (
+            f"$.model.kl_scheme.{option}: {len(values)} numbers for {levels} levels (got {list(values)}). "
+            f"Give one number, or one per level, finest first."
+        )
+        raise SpecError([problem])
+    return values
+
+
+def floored_mean(divergence: Tensor, free_bits: PerLevel) -> Tensor:
     """Batch mean of [b levels] after every entry was raised to ``free_bits``; its gradient is 0 below.
+
+    Raises:
+        SpecError: several free bits, but not one per level.
 
     Source: Kingma et al., NeurIPS 2016; method section 3.1.
     """
-    if free_bits >= SMALLEST_FREE_BITS:
-        divergence = divergence.clamp(min=free_bits)
+    floors = spread(free_bits, divergence.shape[1], "free_bits")
+    if max(floors) >= SMALLEST_FREE_BITS:
+        lowest = [floor if floor >= SMALLEST_FREE_BITS else -float("inf") for floor in floors]
+        divergence = divergence.clamp(min=divergence.new_tensor(lowest))
     return divergence.mean(0)
 
 

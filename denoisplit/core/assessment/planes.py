@@ -1,0 +1,74 @@
+"""Image pairs as checked planes in float64: what every image score starts from."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.errors import ImageError
+
+AnyArray = npt.NDArray[Any]
+Float64Array = npt.NDArray[np.float64]
+Pair = tuple[Float64Array, Float64Array]
+
+
+def contrast_planes(where: str, truth: AnyArray, prediction: AnyArray, *, side: int) -> list[Pair]:
+    """Planes [y x] of truth and prediction; those without contrast in the truth are left out.
+
+    Args:
+        where: name of the score, for messages.
+        truth: [(z) y x].
+        prediction: of the same shape.
+        side: smallest side that the score is defined for, pixels.
+
+    Raises:
+        ImageError: shapes differ, the image is too small, a value is not finite, or the truth is constant.
+    """
+    if truth.shape != prediction.shape or truth.ndim not in (2, 3):
+        raise ImageError(
+            f"{where}: truth and prediction must both be [y x] or [z y x] of one shape (got {truth.shape} "
+            f"and {prediction.shape}). Score one channel of one field at a time."
+        )
+    if min(truth.shape[-2:]) < side:
+        raise ImageError(
+            f"{where}: the image is too small (got {truth.shape[-2]} x {truth.shape[-1]} px). "
+            f"Use images with sides of at least {side} px, or another score."
+        )
+    truth, prediction = truth.astype(np.float64), prediction.astype(np.float64)
+    if not (np.isfinite(truth).all() and np.isfinite(prediction).all()):
+        raise ImageError(
+            f"{where}: the image has NaN or infinite pixels. Look for corrupt pixels before scoring."
+        )
+    pairs = zip(truth.reshape(-1, *truth.shape[-2:]), prediction.reshape(-1, *truth.shape[-2:]), strict=True)
+    kept = [pair for pair in pairs if np.ptp(pair[0]) > 0]
+    if not kept:
+        raise ImageError(f"{where}: the truth is constant, so it has no range. Leave this field out.")
+    return kept
+
+
+def mean_over_planes(
+    where: str,
+    truth: AnyArray,
+    prediction: AnyArray,
+    score: Callable[[Float64Array, Float64Array, float], float],
+    *,
+    side: int,
+) -> float:
+    """Average of ``score(truth, prediction, range of the truth)``; raises as ``contrast_planes``."""
+    pairs = contrast_planes(where, truth, prediction, side=side)
+    return mean([score(t, p, float(np.ptp(t))) for t, p in pairs])
+
+
+def mean(values: list[float]) -> float:
+    """Arithmetic mean without loss of digits."""
+    return math.fsum(values) / len(values)
+
+
+def fitted_slope(truth: Float64Array, prediction: Float64Array) -> float:
+    """Slope of the least-squares line from prediction to truth; 0 for a constant prediction."""
+    if np.ptp(prediction) == 0:
+        return 0.0
+    centred = prediction - prediction.mean()
+    return float(np.vdot(truth - truth.mean(), centred) / np.vdot(centred, centred))

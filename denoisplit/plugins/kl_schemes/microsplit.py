@@ -1,0 +1,115 @@
+"""KL scheme: a blend of the rates of denoiSplit and muSplit, as in MicroSplit."""
+
+import math
+
+import attrs
+import torch
+from attrs.validators import ge, le
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import KLScheme, Rate
+from denoisplit.core.network.latent import Level, divergence
+from denoisplit.plugins.kl_schemes.reduction import (
+    PerLevel,
+    floored_mean,
+    latent_scalars,
+    no_levels,
+    not_negative,
+    rate,
+)
+
+
+class MicroSplitKL(KLScheme):
+    r"""The blend of MicroSplit, nats per image pixel and nats per latent scalar weighed together.
+
+    .. math::
+        R = \frac{a}{N} \sum_i \operatorname{mean}_b \max(K'_{bi}, f)
+        + \frac{1 - a}{L} \sum_i \operatorname{mean}_b K_{bi} / n_i
+
+    with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars, N pixels per
+    image, and :math:`K'_{bi}` the same sum over the centre of the level only: the positions that lie over the
+    image, one per :math:`2^{i+1}` pixels. Without lateral context a level has no other positions and the two
+    are equal. The weight of the reference ends where it is told to; its annealing, which squared the ramp,
+    is not reproduced.
+
+    Source: Ashesh et al., MicroSplit, and CAREamics; method section 12, items 7 to 11.
+    """
+
+    unit = "nats per image pixel, blended with nats per latent scalar"
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the rate.
+
+        Attributes:
+            share: part of the denoiSplit rate, 0 to 1; the rest is the part of the muSplit rate.
+            restricted: whether the denoiSplit rate leaves out latents that lie beside the image, which two
+                dimensional lateral context brings along.
+            free_bits: floor of the KL of every level of every image in the denoiSplit rate, nats; 0 for none.
+                Several numbers are one per level, finest first.
+            weight: multiplier of the rate that a warm-up ends at.
+            analytic: closed form of the KL instead of the single-sample estimate.
+        """
+
+        share: float = attrs.field(default=0.9, validator=[ge(0), le(1)])
+        restricted: bool = True
+        free_bits: PerLevel = attrs.field(default=1.0, validator=not_negative)
+        weight: float = attrs.field(default=1.0, validator=ge(0))
+        analytic: bool = False
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.options = options
+        self.weight = options.weight
+
+    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
+        """Rate of a batch; see the class for the unit.
+
+        Args:
+            levels: finest first; may be empty.
+            image_pixels: pixels of one image.
+            channels: target channels.
+
+        Raises:
+            SpecError: several free bits, but not one per level.
+        """
+        del channels
+        if not levels:
+            return no_levels()
+        maps = [divergence(level, analytic=self.options.analytic) for level in levels]
+        full = _sums(maps)
+        over_image = _sums(centres(maps, image_pixels)) if self.options.restricted else full
+        per_pixel = floored_mean(over_image, self.options.free_bits) / image_pixels
+        per_scalar = (full / full.new_tensor([latent_scalars(level) for level in levels])).mean(0)
+        share = self.options.share
+        return rate(share * per_pixel + (1 - share) * per_scalar / len(levels))
+
+
+def centres(maps: list[Tensor], image_pixels: int) -> list[Tensor]:
+    """The part of two-dimensional maps that lies over the image.
+
+    The sides of the image follow from its number of pixels and the proportions of the finest level. Where
+    level i is larger than the image at one position per ``2^(i+1)`` pixels, as much is cut from both ends.
+
+    Args:
+        maps: [b k y x] per level, finest first; volumes [b k z y x] are returned as they are.
+        image_pixels: pixels of one image.
+
+    Source: CAREamics, ``kl_restricted``; method section 12, item 9.
+    """
+    if maps[0].ndim != 4:
+        return maps
+    finest = maps[0].shape[2:]
+    scale = math.sqrt(image_pixels / math.prod(finest))
+    cut = []
+    for index, values in enumerate(maps):
+        wanted = [max(1, round(side * scale) // 2 ** (index + 1)) for side in finest]
+        margins = [max(0, have - want) // 2 for have, want in zip(values.shape[2:], wanted, strict=True)]
+        rows, columns = (slice(m, n - m) for m, n in zip(margins, values.shape[2:], strict=True))
+        cut.append(values[:, :, rows, columns])
+    return cut
+
+
+def _sums(maps: list[Tensor]) -> Tensor:
+    """Sum of every map over latent channels and positions, [b levels]."""
+    return torch.stack([values.flatten(1).sum(1) for values in maps], dim=1)

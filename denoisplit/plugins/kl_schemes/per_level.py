@@ -1,0 +1,71 @@
+"""KL scheme: the evidence lower bound with a weight of its own for every level."""
+
+import attrs
+from attrs.validators import ge
+
+from denoisplit.core.network.interfaces import KLScheme, Rate
+from denoisplit.core.network.latent import Level, level_sums
+from denoisplit.plugins.kl_schemes.reduction import (
+    PerLevel,
+    floored_mean,
+    no_levels,
+    not_negative,
+    rate,
+    spread,
+)
+
+
+class PerLevelKL(KLScheme):
+    r"""KL with one weight per level, in nats per image pixel and channel.
+
+    .. math:: R = \frac{1}{N C} \sum_i \beta_i \operatorname{mean}_b \max(K_{bi}, f_i)
+
+    with :math:`K_{bi}` the KL of level i of image b summed over all its latent scalars, N pixels per image
+    and C target channels. The weights are the effective ones: all 1 is the scheme ``elbo``, all C the scheme
+    ``denoisplit``, and :math:`C N / (L n_i)` for :math:`n_i` latent scalars the scheme ``musplit``.
+
+    Source: Higgins et al., ICLR 2017; method section 3.4.
+    """
+
+    unit = "nats per image pixel and channel"
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the rate.
+
+        Attributes:
+            level_weights: weight of a nat of each level, 1 as in the evidence lower bound; several numbers
+                are one per level, finest first.
+            free_bits: floor of the KL of every level of every image, nats, before the weight; 0 for none.
+                Several numbers are one per level, finest first.
+            weight: multiplier of the rate that a warm-up ends at.
+            analytic: closed form of the KL instead of the single-sample estimate.
+        """
+
+        level_weights: PerLevel = attrs.field(default=1.0, validator=not_negative)
+        free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
+        weight: float = attrs.field(default=1.0, validator=ge(0))
+        analytic: bool = False
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.options = options
+        self.weight = options.weight
+
+    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
+        """Rate of a batch; see the class for the unit.
+
+        Args:
+            levels: finest first; may be empty.
+            image_pixels: pixels of one image.
+            channels: target channels.
+
+        Raises:
+            SpecError: several weights or free bits, but not one per level.
+        """
+        if not levels:
+            return no_levels()
+        sums = level_sums(levels, analytic=self.options.analytic)
+        weights = spread(self.options.level_weights, len(levels), "level_weights")
+        weighted = floored_mean(sums, self.options.free_bits) * sums.new_tensor(weights)
+        return rate(weighted / (image_pixels * channels))
