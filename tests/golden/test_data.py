@@ -85,13 +85,15 @@ def test_patches_with_lateral_context(golden: Path) -> None:
     assert found_numbers
     row, column, frame = map(int, found_numbers.groups())
     counts = np.concatenate(
-        [mix(context_crop(level[frame], (row, column), patch, m), Mixing(), axis=0) for m, level in enumerate(levels)]
+        [
+            mix(context_crop(level[frame], (row, column), patch, scale), Mixing(), axis=0)
+            for scale, level in enumerate(levels)
+        ]
     )
     mean, std = meta["input_mean"], meta["input_std"]
-    np.testing.assert_allclose(
-        (counts - mean) / std, arrays["example_input"], rtol=1e-5, atol=1e-2 / std
-    )
-    np.testing.assert_array_equal(context_crop(frames[frame], (row, column), patch, 0), arrays["example_target"])
+    np.testing.assert_allclose((counts - mean) / std, arrays["example_input"], rtol=1e-5, atol=1e-2 / std)
+    target = context_crop(frames[frame], (row, column), patch, 0)
+    np.testing.assert_array_equal(target, arrays["example_target"])
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-9), (np.float32, 1e-5)])
@@ -160,7 +162,8 @@ def test_moments_of_poisson_noise(golden: Path) -> None:
     for row, level in enumerate(arrays["level"]):
         for column, factor in enumerate(arrays["phi"]):
             counts = np.full(draws, level, np.float32)
-            found = shot_noise(counts, float(factor), np.random.default_rng([row, column])).astype(np.float64)
+            rng = np.random.default_rng([row, column])
+            found = shot_noise(counts, float(factor), rng).astype(np.float64)
             mean, variance = (arrays[f"poisson_{k}"][row, column] for k in ("mean", "variance"))
             if level == 0:
                 assert not found.any()
@@ -168,7 +171,7 @@ def test_moments_of_poisson_noise(golden: Path) -> None:
             assert abs(found.mean() - mean) < 5 * np.sqrt(variance / draws)
             kurtosis = 1 / (level / factor)
             assert abs(found.var() - variance) < 5 * variance * np.sqrt((2 + kurtosis) / draws)
-            # Of n draws, the third central moment scatters by about sqrt(15 + excess terms) sigma^3 / sqrt(n).
+            # Of n draws, the third central moment scatters by less than this.
             scatter = np.sqrt((15 + 40 * kurtosis + 15 * kurtosis**2) * variance**3 / draws)
             third = arrays["poisson_third_central_moment"][row, column]
             assert abs(np.mean((found - mean) ** 3) - third) < 6 * scatter

@@ -1,10 +1,12 @@
 """Lateral context shows the surroundings of a patch about the same centre."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage.transform import resize
+from skimage import transform
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.conditioning import Conditioning, condition
@@ -20,7 +22,8 @@ from denoisplit.core.images.patches import PatchSampler
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 99))
 def test_halving_is_the_resize_of_another_library(rows: int, columns: int, seed: int) -> None:
     image = np.random.default_rng(seed).uniform(0, 1000, (2, rows, columns))
-    expected = [resize(plane, (rows // 2, columns // 2), order=1, mode="reflect", anti_aliasing=True) for plane in image]
+    half, resize = (rows // 2, columns // 2), cast(Any, transform).resize
+    expected = [resize(plane, half, order=1, mode="reflect", anti_aliasing=True) for plane in image]
     np.testing.assert_allclose(pyramid(image, 1)[1], expected, rtol=1e-9, atol=1e-9)
 
 
@@ -95,5 +98,12 @@ def test_lateral_context_goes_with_neither_turns_nor_fresh_noise() -> None:
     for augment, noise in ((True, None), (False, fresh)):
         with pytest.raises(ImageError, match="lateral context goes with neither"):
             PatchSampler(
-                fields, patch=(8, 8), batch=1, seed=0, augment=augment, mixing=Mixing(), fresh=noise, context=1
+                fields,
+                patch=(8, 8),
+                batch=1,
+                seed=0,
+                augment=augment,
+                mixing=Mixing(),
+                fresh=noise,
+                context=1,
             )

@@ -87,7 +87,9 @@ def test_fields_are_split_by_the_rule_of_the_spec() -> None:
 
 
 def test_a_rule_that_leaves_nothing_to_learn_from_or_to_validate_on_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"\$\.data\.split: 4 fields give 4 for training and 0 for validation"):
+    with pytest.raises(
+        ImageError, match=r"\$\.data\.split: 4 fields give 4 for training and 0 for validation"
+    ):
         split_fields(fields(4), Split(rule="test_first"), 0.1, 0)
     with pytest.raises(ValueError, match="test_fraction needs rule"):
         Split(test_fraction=0.1)

@@ -144,7 +144,9 @@ def test_statistics_by_every_rule(targets: list[FloatArray], mode: Any, offset: 
 
 def test_means_are_taken_before_additive_noise_where_that_is_known() -> None:
     clean = fields(0, 2, [6, 7])
-    noisy = [f + np.random.default_rng(i).normal(5, 9, f.shape).astype(np.float32) for i, f in enumerate(clean)]
+    noisy = [
+        f + np.random.default_rng(i).normal(5, 9, f.shape).astype(np.float32) for i, f in enumerate(clean)
+    ]
     stats = intensity_stats(noisy, Mixing(), noiseless=clean)
     assert stats.target_mean == intensity_stats(clean, Mixing()).target_mean
     assert stats.target_std == intensity_stats(noisy, Mixing()).target_std

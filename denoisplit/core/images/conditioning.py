@@ -1,7 +1,7 @@
 """What is done to images before training sees them, in the order of the reference.
 
-Poisson noise, background, ceiling, additive noise. Clean references go through the same background and ceiling,
-so that they stay what the noisy images scatter about.
+Poisson noise, background, ceiling, additive noise. Clean references go through the same background and
+ceiling, so that they stay what the noisy images scatter about.
 """
 
 from collections.abc import Callable, Sequence

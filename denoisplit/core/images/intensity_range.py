@@ -27,7 +27,7 @@ class Clip:
     """Ceiling of intensities.
 
     Attributes:
-        quantile: of the training pixels; brighter pixels of all images are set to it; 1 leaves all as they are.
+        quantile: of the training pixels; brighter pixels of all images are set to it; 1 changes nothing.
         per_channel: a ceiling for every channel; else one for all channels together.
     """
 

@@ -1,7 +1,7 @@
 """Lateral context: what surrounds a patch, at ever lower resolution (muSplit).
 
-Scale m has half the pixels of scale m - 1 along y and x. All patches have the same size in pixels, so that a patch
-at scale m shows 2^m times the width about the same centre.
+Scale m has half the pixels of scale m - 1 along y and x. All patches have the same size in pixels, so that a
+patch at scale m shows 2^m times the width about the same centre.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def pyramid(image: npt.NDArray[Floating], halvings: int) -> tuple[npt.NDArray[Fl
     """
     if min(image.shape[-2:]) < 2**halvings:
         raise ImageError(
-            f"lateral context: an image is too small to be halved {halvings} times (got {image.shape[-2:]}). "
+            f"lateral context: an image cannot be halved {halvings} times (got {image.shape[-2:]}). "
             f"Use fewer low-resolution inputs, or larger images."
         )
     scales = [image]
@@ -37,8 +37,8 @@ def pyramid(image: npt.NDArray[Floating], halvings: int) -> tuple[npt.NDArray[Fl
 def _halve(image: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
     r"""The image [... y x] at half the size, rounded down, along y and x.
 
-    A Gaussian of :math:`\sigma = (f - 1) / 2` with :math:`f` the exact ratio of sizes, then linear interpolation
-    at :math:`(i + 1/2) f - 1/2`; borders are mirrored about the outermost pixel. Computed in float64.
+    A Gaussian of :math:`\sigma = (f - 1) / 2` with :math:`f` the exact ratio of sizes, then linear
+    interpolation at :math:`(i + 1/2) f - 1/2`; borders are mirrored about the outermost pixel. In float64.
 
     Source: Ashesh et al., ICCV 2023, code; method sections 5.8 and 15.1.
     """
@@ -46,7 +46,9 @@ def _halve(image: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
     half = (rows // 2, columns // 2)
     planes = image.reshape(-1, rows, columns).astype(np.float64)
     ratios = (rows / half[0], columns / half[1])
-    smooth = gaussian_filter(planes, [(f - 1) / 2 for f in ratios], axes=(-2, -1), mode="mirror", truncate=4.0)
+    smooth = gaussian_filter(
+        planes, [(f - 1) / 2 for f in ratios], axes=(-2, -1), mode="mirror", truncate=4.0
+    )
     small = [zoom(plane, [1 / f for f in ratios], order=1, mode="mirror", grid_mode=True) for plane in smooth]
     return np.stack(small).reshape(*image.shape[:-2], *half).astype(image.dtype)
 
@@ -87,9 +89,10 @@ def reflected_crop(image: AnyArray, start: Sequence[int], sides: Sequence[int]) 
             f"crop: the window lies outside of the image (got start {tuple(start)}, sides {tuple(sides)} in "
             f"{tuple(sizes)}). Choose a window that meets it."
         )
-    part = image[(..., *(slice(low, high) for low, high in zip(lows, highs, strict=True)))]
+    leading = (slice(None),) * (image.ndim - len(sides))
+    part = image[(*leading, *(slice(low, high) for low, high in zip(lows, highs, strict=True)))]
     inside = zip(start, lows, highs, sides, strict=True)
     widths = [(low - first, first + side - high) for first, low, high, side in inside]
     if not np.any(widths):
         return part
-    return np.pad(part, [(0, 0)] * (image.ndim - len(widths)) + widths, mode="reflect")
+    return np.pad(part, [(0, 0)] * len(leading) + widths, mode="reflect")

@@ -13,8 +13,9 @@ class Normalisation:
     Attributes:
         mixed: by what the mixed image is normalised: ``pooled``, mean and standard deviation of all target
             pixels together (the reference for a mean: the mixed image then varies by less than 1);
-            ``images``, those of the mixed images; ``independent``, those that follow from the channels if they
-            were uncorrelated (the reference for a sum); ``auto``, pooled for a mean and images for a sum.
+            ``images``, those of the mixed images; ``independent``, those that follow from the channels if
+            they were uncorrelated (the reference for a sum); ``auto``, pooled for a mean and images for a
+            sum.
         targets: every target by its own statistics (``per_channel``, the reference), or all by those of all
             target pixels (``pooled``).
     """

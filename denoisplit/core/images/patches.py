@@ -62,7 +62,7 @@ class PatchSampler:
         seed: of all draws.
         augment: turn and mirror patches.
         mixing: how the mixed image is made from the channels, at weights drawn per patch if it has ranges.
-        fresh: noise that every step adds anew, to fields that are still without; None leaves them as they are.
+        fresh: noise that every step adds anew, to fields that are still without; None adds none.
         context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
 
     Raises:
@@ -115,9 +115,7 @@ class PatchSampler:
         places = [self._place(int(p), int(turn)) for p, turn in zip(positions, turns, strict=True)]
         full = self._scales[0]
         targets = self._cut(full.observed, places, 0)
-        weights = random_weights(
-            self._mixing, self._batch, targets.shape[1], self._stream(step, _WEIGHTS)
-        )
+        weights = random_weights(self._mixing, self._batch, targets.shape[1], self._stream(step, _WEIGHTS))
         if self._fresh is None:
             mixed = self._mixed(full, places, weights, targets)
         else:

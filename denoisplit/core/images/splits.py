@@ -96,8 +96,9 @@ def split_fields(
     if not indices.train or not indices.validation:
         raise ImageError(
             f"$.data.split: {len(fields)} fields give {len(indices.train)} for training and "
-            f"{len(indices.validation)} for validation (got rule '{split.rule}', validation_fraction {fraction}, "
-            f"test_fraction {split.test_fraction}). Change the fractions, or give more fields."
+            f"{len(indices.validation)} for validation (got rule '{split.rule}', "
+            f"validation_fraction {fraction}, test_fraction {split.test_fraction}). "
+            f"Change the fractions, or give more fields."
         )
     parts = (indices.train, indices.validation, indices.test)
     train, validation, test = (tuple(fields[i] for i in part) for part in parts)

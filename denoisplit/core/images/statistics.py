@@ -80,9 +80,9 @@ def intensity_stats(
 ) -> IntensityStats:
     """Mean and population standard deviation of noisy training images.
 
-    By default, for ``mean`` mixing the mixed image is normalised by the statistics of all target pixels pooled,
-    so that its standard deviation becomes less than 1 (the reference); for ``sum`` mixing by those of the
-    summed images. One field and channel at a time is held in float64.
+    By default, for ``mean`` mixing the mixed image is normalised by the statistics of all target pixels
+    pooled, so that its standard deviation becomes less than 1 (the reference); for ``sum`` mixing by those of
+    the summed images. One field and channel at a time is held in float64.
 
     Args:
         targets: noisy target channels [c (z) y x] of every training field, counts.
@@ -95,7 +95,7 @@ def intensity_stats(
         ImageError: no field, NaN or infinite pixels, or a channel that is constant over all fields.
         ChannelCountError: fields with different numbers of channels.
 
-    Source: Ashesh & Jug, ECCV 2024, code; method section 5.5, without the mean of a sum subtracted repeatedly.
+    Source: Ashesh & Jug, ECCV 2024, code; method section 5.5, without its repeated mean of a sum.
     """
     if not targets:
         raise ImageError(

@@ -1,7 +1,7 @@
 """Tiles of the reference procedure, for comparisons; this project predicts with ``tiling`` instead.
 
-The reference cuts overlapping patches on a grid, keeps the centre of each and pastes it. Pixels beyond the last whole
-cell of the grid are never predicted.
+The reference cuts overlapping patches on a grid, keeps the centre of each and pastes it. Pixels beyond the
+last whole cell of the grid are never predicted.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class ReferenceGrid:
     @property
     def cells(self) -> tuple[int, ...]:
         """Number of cells along every axis."""
-        margins = (self._twice_margin if self.alignment == "left_top" else (0,) * len(self.shape))
+        margins = self._twice_margin if self.alignment == "left_top" else (0,) * len(self.shape)
         sizes = zip(self.shape, margins, self.grid, strict=True)
         return tuple(max(0, (size - margin) // cell) for size, margin, cell in sizes)
 
@@ -85,8 +85,8 @@ class ReferenceGrid:
         """
         if self.alignment != "centre" or len(tiles) != len(self):
             raise ValueError(
-                f"stitch: needs the {len(self)} tiles of a grid with alignment 'centre' (got {len(tiles)} tiles, "
-                f"'{self.alignment}'). Give all tiles in the order of the items."
+                f"stitch: needs the {len(self)} tiles of a grid with alignment 'centre' (got {len(tiles)} "
+                f"tiles, '{self.alignment}'). Give all tiles in the order of the items."
             )
         first = np.asarray(tiles[0])
         frames = np.zeros((self.frames, first.shape[0], *self.shape), dtype=first.dtype)
@@ -95,7 +95,7 @@ class ReferenceGrid:
         for item, tile in enumerate(tiles):
             frame, origin = self.cell(item)
             window = tuple(slice(o, o + side) for o, side in zip(origin, self.grid, strict=True))
-            frames[(frame, slice(None), *window)] = tile[(slice(None), *inner)]
+            frames[frame][(slice(None), *window)] = tile[(slice(None), *inner)]
         return frames
 
     @property

@@ -68,7 +68,7 @@ class DataSpec:
     def __attrs_post_init__(self) -> None:
         if self.validation is not None and self.split.rule != "random":
             raise ValueError(
-                f"split divides the training fields, but validation is named, too (got rule {self.split.rule}). "
+                f"split divides the training fields, but validation is named (got rule {self.split.rule}). "
                 f"Remove one of them"
             )
 
