@@ -137,6 +137,13 @@ def test_fresh_noise_has_the_moments_of_frozen_noise() -> None:
         [flat], patch=(40, 40), batch=60, seed=0, augment=False, mixing=Mixing(), fresh=fresh
     )
     targets = sampler.batch(0).targets.astype(np.float64)
+    gaussian = (
+        attrs.evolve(fresh, how=Conditioning(degradation=Degradation(gaussian=20.0))) if fresh else None
+    )
+    steps = PatchSampler(
+        [flat], patch=(40, 40), batch=2, seed=0, augment=False, mixing=Mixing(), fresh=gaussian
+    )
+    assert not np.array_equal(steps.batch(0).targets, steps.batch(1).targets)
     count = targets.size
     variance = 20.0**2 + 9 * 100
     assert abs(targets.mean() - 100) < 5 * np.sqrt(variance / count)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.interfaces import Field, MixedSource
 from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training.calibrate import calibrate
+from denoisplit.core.training.fit import _sampler
 from denoisplit.core.training.prepare import evaluation_fields, noise_pairs, prepare, require_clean
 
 SPEC = """
@@ -95,6 +96,12 @@ def test_fresh_noise_leaves_the_training_fields_as_they_are() -> None:
     assert frozen.fresh is None
     assert fresh.fresh is not None
     assert fresh.statistics == frozen.statistics
+    clean = prepare(spec()).statistics
+    assert frozen.statistics.target_mean == clean.target_mean, "taken before additive noise"
+    assert min(frozen.statistics.target_std) > max(clean.target_std)
+    step = _sampler(spec("data.degradation.gaussian=40"), fresh).batch(0).targets
+    bare = _sampler(spec(), prepare(spec())).batch(0).targets
+    assert (step - bare).std() == pytest.approx(40, rel=0.05)
     for given, before, kept in zip(fresh.train, prepare(spec()).train, fresh.conditioned, strict=True):
         np.testing.assert_array_equal(given.observed, before.observed)
         assert not np.array_equal(kept.observed, before.observed)
@@ -111,7 +118,7 @@ def test_every_split_is_cut_off_where_the_training_fields_are() -> None:
     assert data.ceiling == pytest.approx((ceiling, ceiling), rel=1e-6)
     _, test = evaluation_fields(chosen)
     for field in data.train + data.validation + test:
-        assert field.observed.max() <= ceiling * (1 + 1e-6)
+        assert field.observed.max() == pytest.approx(ceiling, rel=1e-6)
         assert field.clean is not None
         assert field.clean.max() <= ceiling * (1 + 1e-6)
 
@@ -196,6 +203,14 @@ def test_the_factor_maps_the_spread_to_the_error(vse: VSE) -> None:
         assert calibration.parameters["factor"][channel] == pytest.approx(
             math.sqrt(np.mean(scores)), rel=1e-3
         )
+
+
+def test_calibration_looks_at_the_mixed_image_that_the_field_has(vse: VSE) -> None:
+    field, other = prepare(spec()).train[:2]
+    source = MixedSource(noiseless=other.observed, noise=np.zeros_like(field.observed[:1]))
+    own = calibrate(vse, spec(), [attrs.evolve(field, mixed_source=source)])
+    assert own == calibrate(vse, spec(), [attrs.evolve(field, observed=other.observed)])
+    assert own != calibrate(vse, spec(), [field])
 
 
 @pytest.mark.parametrize(
