@@ -17,7 +17,7 @@ from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import Field, Image, PixelSize
 from denoisplit.core.images.io import iterate_planes, open_image
-from denoisplit.core.images.mixing import mix
+from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.inference.posterior import predict as predict_posterior
 from denoisplit.core.network.composer import MIXED_CHANNELS, compose
 from denoisplit.core.network.interfaces import Calibrator, IntensityStats
@@ -194,7 +194,7 @@ class Run:
             raise ImageError(
                 f"field {field.name}: has no clean reference. Leave it out, or name its clean image."
             )
-        mixed = mix(field.observed, self.spec.data.mixing, axis=0)
+        mixed = mixed_image(field, self.spec.data.mixing)
         prediction = self.predict(mixed[0], samples=samples, axes="zyx"[-mixed[0].ndim :], progress=progress)
         return EvaluatedField(
             name=field.name,

@@ -87,3 +87,25 @@ def test_fields_that_do_not_fit_are_named_with_advice() -> None:
         sampler([field(0, (9, 9)), field(1, (9, 9), channels=3)], (8, 8))
     with pytest.raises(ImageError, match="no field"):
         sampler([], (8, 8))
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_random_weights_change_the_mixed_patches_alone_and_with_the_step_alone(augment: bool) -> None:
+    def weighted(mixing: Mixing) -> PatchSampler:
+        return PatchSampler(
+            [field(0, (20, 23))], patch=(8, 8), batch=6, seed=1, augment=augment, mixing=mixing
+        )
+
+    ranges = Mixing(alpha=((0.0, 1.0), (1.0, 0.0)))
+    one, other, plain = weighted(ranges), weighted(ranges), weighted(Mixing())
+    one.batch(8)
+    for step in (3, 4):
+        batch = one.batch(step)
+        np.testing.assert_array_equal(batch.mixed, other.batch(step).mixed)
+        np.testing.assert_array_equal(batch.targets, plain.batch(step).targets)
+        # Channel 1 is -1 times channel 0: weights w and 1 - w leave 2 w - 1 of it.
+        shares = (batch.mixed / batch.targets[:, :1]).reshape(6, -1)
+        np.testing.assert_allclose(shares, np.broadcast_to(shares[:, :1], shares.shape), atol=1e-4)
+        assert len(np.unique(shares[:, 0].round(4))) == 6
+        assert np.abs(shares).max() <= 1.0001
+    assert not np.allclose(one.batch(3).mixed / one.batch(3).targets[:, :1], shares.reshape(6, 1, 8, 8))

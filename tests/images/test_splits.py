@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
 from denoisplit.core.images.interfaces import AnyArray, Field
-from denoisplit.core.images.splits import hold_out
+from denoisplit.core.images.splits import Split, hold_out, reference_split, split_fields
 
 
 def fields(count: int) -> tuple[Field, ...]:
@@ -55,3 +55,41 @@ def test_a_fingerprint_sees_pixels_shape_type_and_order_but_not_memory_layout() 
     a, b = fields(2)
     assert data_fingerprint((a, b)) == data_fingerprint((a, attrs.evolve(b, name="renamed")))
     assert data_fingerprint((a, b)) != data_fingerprint((b, a))
+
+
+@given(st.integers(0, 80), st.floats(0, 0.5), st.floats(0, 0.49), st.booleans())
+def test_a_reference_split_uses_every_field_once(
+    count: int, validation: float, test: float, first: bool
+) -> None:
+    parts = reference_split(count, validation, test, "test_first" if first else "interleaved")
+    assert sorted(parts.train + parts.validation + parts.test) == list(range(count))
+    if not test:
+        assert not parts.test
+    if not validation:
+        assert not parts.validation
+
+
+def test_the_reference_splits_of_the_method() -> None:
+    parts = reference_split(54, 0.1, 0.1, "test_first")
+    assert (parts.test, parts.validation) == (tuple(range(5)), tuple(range(5, 10)))
+    assert parts.train == tuple(range(10, 54))
+    parts = reference_split(62, 0.1, 0.1, "interleaved")
+    assert (parts.validation, parts.test) == ((0, 1, 2, 6, 7, 8), (3, 4, 5, 9, 10, 11))
+
+
+def test_fields_are_split_by_the_rule_of_the_spec() -> None:
+    given_fields = fields(10)
+    train, validation, test = split_fields(given_fields, Split(rule="test_first", test_fraction=0.2), 0.2, 0)
+    assert [f.name for f in test + validation + train] == [f.name for f in given_fields]
+    assert (len(test), len(validation)) == (2, 2)
+    train, validation, test = split_fields(given_fields, Split(), 0.3, 5)
+    assert ((train, validation), test) == (hold_out(given_fields, 0.3, 5), ())
+
+
+def test_a_rule_that_leaves_nothing_to_learn_from_or_to_validate_on_is_refused() -> None:
+    with pytest.raises(
+        ImageError, match=r"\$\.data\.split: 4 fields give 4 for training and 0 for validation"
+    ):
+        split_fields(fields(4), Split(rule="test_first"), 0.1, 0)
+    with pytest.raises(ValueError, match="test_fraction needs rule"):
+        Split(test_fraction=0.1)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.interfaces import FloatArray
-from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.mixing import Mixing, mix, random_weights
+from denoisplit.core.images.normalisation import Normalisation
 from denoisplit.core.images.statistics import intensity_stats
 
 
@@ -86,3 +87,68 @@ def test_an_unknown_mode_is_refused() -> None:
     unknown: Any = "median"
     with pytest.raises(ValueError, match="mode"):
         Mixing(mode=unknown)
+
+
+@given(st.integers(1, 4), st.floats(0, 100), st.integers(0, 99), st.sampled_from(["mean", "sum"]))
+def test_equal_weights_are_the_plain_mix(channels: int, offset: float, seed: int, mode: Any) -> None:
+    counts = np.random.default_rng(seed).uniform(offset, 999, (3, channels, 4, 5))
+    mixing = Mixing(mode=mode, offset=offset)
+    equal = np.full((3, channels), 1 / channels)
+    plain = mix(counts, mixing, axis=1)
+    np.testing.assert_allclose(mix(counts, mixing, axis=1, weights=equal), plain)
+    np.testing.assert_allclose(mix(counts[0], mixing, axis=0, weights=equal[0]), plain[0])
+
+
+def test_weights_scale_the_light_and_keep_the_camera_offset_once() -> None:
+    light = np.random.default_rng(0).uniform(0, 10, (1, 2, 4, 5))
+    weights = np.array([[0.2, 0.7]])
+    for mode, factor in (("mean", 1), ("sum", 2)):
+        mixing = Mixing(mode="sum" if mode == "sum" else "mean", offset=100.0)
+        mixed = mix(light + 100, mixing, axis=1, weights=weights)
+        expected = 100 + factor * (0.2 * light[:, :1] + 0.7 * light[:, 1:])
+        np.testing.assert_allclose(mixed, expected)
+
+
+def test_weights_of_a_patch_share_one_way_between_their_ends() -> None:
+    mixing = Mixing(alpha=((0.0, 1.0), (1.0, 0.5), (0.3, 0.3)))
+    weights = random_weights(mixing, 4000, 3, np.random.default_rng(0))
+    assert weights is not None
+    way = weights[:, 0]
+    np.testing.assert_allclose(weights[:, 1], 1 - way / 2)
+    np.testing.assert_allclose(weights[:, 2], 0.3)
+    assert way.min() < 0.01 < 0.99 < way.max()
+    assert way.mean() == pytest.approx(0.5, abs=5 * (1 / 12 / 4000) ** 0.5)
+    assert random_weights(Mixing(), 4, 3, np.random.default_rng(0)) is None
+    with pytest.raises(ChannelCountError, match=r"\$\.data\.mixing\.alpha: expected 2 channels \(got 3\)"):
+        random_weights(mixing, 4, 2, np.random.default_rng(0))
+
+
+@given(many, st.sampled_from(["mean", "sum"]), st.floats(0, 200))
+def test_statistics_by_every_rule(targets: list[FloatArray], mode: Any, offset: float) -> None:
+    mixing = Mixing(mode=mode, offset=offset)
+    flat = np.concatenate([t.reshape(len(t), -1) for t in targets], axis=1).astype(np.float64)
+    mixed = mix(flat, mixing, axis=0)
+    share = 1 / len(flat) if mode == "mean" else 1
+    expected = {
+        "pooled": (flat.mean(), flat.std()),
+        "images": (mixed.mean(), mixed.std()),
+        "independent": (mixed.mean(), share * np.sqrt(flat.var(axis=1).sum())),
+    }
+    for rule, numbers in expected.items():
+        chosen: Any = rule
+        stats = intensity_stats(targets, mixing, normalisation=Normalisation(mixed=chosen, targets="pooled"))
+        np.testing.assert_allclose([stats.mixed_mean, stats.mixed_std], numbers, rtol=1e-6)
+        np.testing.assert_allclose(stats.target_mean, [flat.mean()] * len(flat))
+        np.testing.assert_allclose(stats.target_std, [flat.std()] * len(flat))
+
+
+def test_means_are_taken_before_additive_noise_where_that_is_known() -> None:
+    clean = fields(0, 2, [6, 7])
+    noisy = [
+        f + np.random.default_rng(i).normal(5, 9, f.shape).astype(np.float32) for i, f in enumerate(clean)
+    ]
+    stats = intensity_stats(noisy, Mixing(), noiseless=clean)
+    assert stats.target_mean == intensity_stats(clean, Mixing()).target_mean
+    assert stats.target_std == intensity_stats(noisy, Mixing()).target_std
+    assert stats.mixed_mean == intensity_stats(clean, Mixing()).mixed_mean
+    assert stats.mixed_std == intensity_stats(noisy, Mixing()).mixed_std

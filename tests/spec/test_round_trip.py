@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from denoisplit.core.spec import parse_spec, resolve, resolve_plain, to_yaml, unstructure
 from denoisplit.core.spec.records import (
     Chosen,
+    Clip,
     DataSpec,
+    Degradation,
     Mixing,
     ModelSpec,
     PredictionSpec,
@@ -67,6 +69,7 @@ def specs(draw: st.DrawFn) -> ResolvedSpec:
     channels = tuple(draw(st.lists(TEXT.filter(str.strip), min_size=1, max_size=3, unique=True)))
     count = len(channels)
     per_channel = st.lists(NOISE_MODELS, min_size=count, max_size=count).map(tuple)
+    ranges = st.just(()) | st.lists(st.tuples(FINITE, FINITE), min_size=count, max_size=count).map(tuple)
     weights = st.just(()) | st.lists(POSITIVE, min_size=count, max_size=count).map(tuple)
     calibrators = chosen("calibrator", "scale") | chosen("calibrator", "bounded", low=st.floats(-9, 0.5))
     return ResolvedSpec(
@@ -75,7 +78,11 @@ def specs(draw: st.DrawFn) -> ResolvedSpec:
             train=draw(FOLDERS),
             validation=draw(st.none() | FOLDERS),
             validation_fraction=draw(st.floats(0.01, 0.99)),
-            mixing=draw(st.builds(Mixing, mode=st.sampled_from(["mean", "sum"]), offset=FINITE)),
+            mixing=draw(
+                st.builds(Mixing, mode=st.sampled_from(["mean", "sum"]), offset=FINITE, alpha=ranges)
+            ),
+            degradation=draw(st.builds(Degradation, gaussian=POSITIVE, fresh=st.booleans())),
+            clip=draw(st.builds(Clip, per_channel=st.booleans())),
         ),
         model=ModelSpec(
             encoder=draw(chosen("encoder", "ladder", **LAYERS)),

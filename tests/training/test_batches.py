@@ -1,10 +1,11 @@
 """Batches of the training loader and the crops of validation."""
 
+import attrs
 import numpy as np
 import pytest
 import torch
 
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.interfaces import Field, MixedSource
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.training.batches import StepOrder, training_loader, validation_loader
@@ -60,6 +61,14 @@ def test_validation_sees_the_centre_of_every_field(mode: str) -> None:
         torch.testing.assert_close(mixed, expected)
         assert np.isin(targets.numpy().flat[0], given.observed)
     assert np.array_equal(crops[0][1][0].numpy(), fields[0].observed[:, 22:278, :256])
+
+
+def test_validation_sees_the_mixed_image_that_the_field_has() -> None:
+    given, other = field(300, 30), field(300, 30)
+    source = MixedSource(noiseless=other.observed, noise=np.full((1, 300, 30), 3, np.float32))
+    ((mixed, targets),) = validation_loader([attrs.evolve(given, mixed_source=source)], Mixing())
+    np.testing.assert_array_equal(targets[0], given.observed[:, 22:278])
+    np.testing.assert_allclose(mixed[0, 0], other.observed[:, 22:278].mean(0) + 3, rtol=1e-6)
 
 
 def test_validation_takes_eight_fields_at_most() -> None:

@@ -7,14 +7,15 @@ import attrs
 import numpy as np
 import pytest
 
-from denoisplit.core.errors import ImageError, NoiseModelError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
+from denoisplit.core.images.interfaces import Field, MixedSource
 from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training.calibrate import calibrate
+from denoisplit.core.training.fit import _sampler
 from denoisplit.core.training.prepare import evaluation_fields, noise_pairs, prepare, require_clean
 
 SPEC = """
@@ -65,6 +66,83 @@ def test_evaluation_takes_the_test_data_or_else_the_validation_data() -> None:
     chosen = spec("data.validation_fraction=0.5")
     split, fields = evaluation_fields(chosen)
     assert (split, names(fields)) == ("validation", names(prepare(chosen).validation))
+
+
+def test_degraded_data_has_clean_references_everywhere_and_frozen_noise_for_what_is_measured() -> None:
+    plain = prepare(spec())
+    chosen = spec(f"data.test={OTHER}", "data.degradation={gaussian: 40, poisson: 2}")
+    data = prepare(chosen)
+    for field, before in zip(data.train + data.validation, plain.train + plain.validation, strict=True):
+        assert field.clean is not None
+        np.testing.assert_array_equal(field.clean, before.clean)
+        added = field.observed - before.observed
+        assert added.std() == pytest.approx(math.sqrt(40**2 + 2 * before.observed.mean()), rel=0.2)
+    _, test = evaluation_fields(chosen)
+    assert test[0].clean is not None
+    assert (test[0].observed - test[0].clean).std() > 30
+    again = prepare(chosen)
+    np.testing.assert_array_equal(again.train[0].observed, data.train[0].observed)
+    assert again.statistics == data.statistics
+    assert data.fingerprint == plain.fingerprint
+    pixels = np.stack([field.observed for field in data.train])
+    assert data.statistics.target_std == pytest.approx(pixels.std((0, 2, 3)).tolist(), rel=1e-5)
+
+
+def test_fresh_noise_leaves_the_training_fields_as_they_are() -> None:
+    frozen, fresh = (
+        prepare(spec("data.degradation.gaussian=40", f"data.degradation.fresh={value}"))
+        for value in ("false", "true")
+    )
+    assert frozen.fresh is None
+    assert fresh.fresh is not None
+    assert fresh.statistics == frozen.statistics
+    clean = prepare(spec()).statistics
+    assert frozen.statistics.target_mean == clean.target_mean, "taken before additive noise"
+    assert min(frozen.statistics.target_std) > max(clean.target_std)
+    step = _sampler(spec("data.degradation.gaussian=40"), fresh).batch(0).targets
+    bare = _sampler(spec(), prepare(spec())).batch(0).targets
+    assert (step - bare).std() == pytest.approx(40, rel=0.05)
+    for given, before, kept in zip(fresh.train, prepare(spec()).train, fresh.conditioned, strict=True):
+        np.testing.assert_array_equal(given.observed, before.observed)
+        assert not np.array_equal(kept.observed, before.observed)
+    for one, other in zip(fresh.conditioned, frozen.train, strict=True):
+        np.testing.assert_array_equal(one.observed, other.observed)
+
+
+def test_every_split_is_cut_off_where_the_training_fields_are() -> None:
+    plain = prepare(spec())
+    pixels = np.concatenate([field.observed.ravel() for field in plain.train])
+    ceiling = float(np.quantile(pixels, 0.9))
+    chosen = spec("data.clip.quantile=0.9", f"data.test={OTHER}")
+    data = prepare(chosen)
+    assert data.ceiling == pytest.approx((ceiling, ceiling), rel=1e-6)
+    _, test = evaluation_fields(chosen)
+    for field in data.train + data.validation + test:
+        assert field.observed.max() == pytest.approx(ceiling, rel=1e-6)
+        assert field.clean is not None
+        assert field.clean.max() <= ceiling * (1 + 1e-6)
+
+
+def test_a_rule_of_the_reference_sets_test_fields_aside() -> None:
+    rule = ("data.train.fields=10", "data.split={rule: test_first, test_fraction: 0.2}")
+    chosen = spec(*rule, "data.validation_fraction=0.1")
+    data = prepare(chosen)
+    everything = [f"simulated 1-{i}" for i in range(10)]
+    assert (names(data.test), names(data.validation), names(data.train)) == (
+        everything[:2],
+        everything[2:3],
+        everything[3:],
+    )
+    assert evaluation_fields(chosen)[0] == "test"
+    assert names(evaluation_fields(chosen)[1]) == names(data.test)
+    with pytest.raises(SpecError, match=r"\$\.data: split divides the training fields"):
+        spec(*rule, f"data.validation={OTHER}")
+
+
+def test_ranges_of_weights_need_one_entry_per_channel() -> None:
+    assert spec("data.mixing.alpha=[[0.2, 0.8], [0.8, 0.2]]").data.mixing.alpha == ((0.2, 0.8), (0.8, 0.2))
+    with pytest.raises(SpecError, match=r"\$\.data\.mixing\.alpha: expected 2 entries, one per channel"):
+        spec("data.mixing.alpha=[[0.2, 0.8]]")
 
 
 def test_noise_models_are_fitted_to_the_best_there_is() -> None:
@@ -125,6 +203,14 @@ def test_the_factor_maps_the_spread_to_the_error(vse: VSE) -> None:
         assert calibration.parameters["factor"][channel] == pytest.approx(
             math.sqrt(np.mean(scores)), rel=1e-3
         )
+
+
+def test_calibration_looks_at_the_mixed_image_that_the_field_has(vse: VSE) -> None:
+    field, other = prepare(spec()).train[:2]
+    source = MixedSource(noiseless=other.observed, noise=np.zeros_like(field.observed[:1]))
+    own = calibrate(vse, spec(), [attrs.evolve(field, mixed_source=source)])
+    assert own == calibrate(vse, spec(), [attrs.evolve(field, observed=other.observed)])
+    assert own != calibrate(vse, spec(), [field])
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,19 @@ class ImageFormat(ABC):
 
 
 @attrs.frozen(kw_only=True)
+class MixedSource:
+    """What the mixed image is made of where the noisy channels are not it: channels and a noise of its own.
+
+    Attributes:
+        noiseless: channels before additive noise [c (z) y x], counts.
+        noise: additive noise of the mixed image [1 (z) y x], counts.
+    """
+
+    noiseless: FloatArray = attrs.field(eq=False, repr=False)
+    noise: FloatArray = attrs.field(eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class Field:
     """One field of view of a data set.
 
@@ -75,6 +88,7 @@ class Field:
         clean: clean target channels of the same shape, if known.
         repeats: further exposures of the same field [r c (z) y x], if any.
         pixel_size: physical pixel size, if known.
+        mixed_source: what the mixed image is made of; None for the observed channels. Data sets leave it out.
     """
 
     name: str
@@ -82,6 +96,7 @@ class Field:
     clean: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
     repeats: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
     pixel_size: PixelSize | None = None
+    mixed_source: MixedSource | None = None
 
 
 class Dataset(ABC):

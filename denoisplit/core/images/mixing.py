@@ -7,7 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from attrs.validators import in_
 
+from denoisplit.core.images.checks import check_channels
+from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+
 Floating = TypeVar("Floating", bound=np.floating[Any])
+Weights = npt.NDArray[np.float64]
 
 
 @attrs.frozen(kw_only=True)
@@ -17,27 +21,82 @@ class Mixing:
     Attributes:
         mode: ``mean`` (the reference) or ``sum`` of the channels.
         offset: camera offset in counts that every channel carries; a sum keeps it once.
+        alpha: per channel ``[start, end]`` of its weight, 1 / channels being the equal weight. In training,
+            every patch gets weights from start to end, one random share of the way for all its channels;
+            empty for equal weights.
     """
 
     mode: Literal["mean", "sum"] = attrs.field(default="mean", validator=in_(("mean", "sum")))
     offset: float = 0.0
+    alpha: tuple[tuple[float, float], ...] = ()
 
 
-def mix(channels: npt.NDArray[Floating], mixing: Mixing, *, axis: int) -> npt.NDArray[Floating]:
+def mix(
+    channels: npt.NDArray[Floating], mixing: Mixing, *, axis: int, weights: Weights | None = None
+) -> npt.NDArray[Floating]:
     """Superimpose channels; the channel axis stays, with length 1.
 
     Args:
         channels: [c (z) y x] with ``axis=0`` or [b c (z) y x] with ``axis=1``, counts.
         mixing: mean, or sum with the camera offset kept once.
         axis: the channel axis.
+        weights: of the channels, [c] or [b c], 1 / channels being the equal weight; None for equal weights.
 
     Returns:
         [1 (z) y x] or [b 1 (z) y x], counts, in the dtype of ``channels``.
-    Source: Ashesh & Jug, ECCV 2024, section 3; method section 5.6 with equal weights.
+    Source: Ashesh & Jug, ECCV 2024, section 3; method section 5.6.
     """
+    if weights is not None:
+        return _weighted(channels, mixing, axis, weights)
     mixed: npt.NDArray[Floating] = channels.sum(axis=axis, keepdims=True, dtype=channels.dtype)
     if mixing.mode == "mean":
         mixed /= channels.shape[axis]
     else:
         mixed -= (channels.shape[axis] - 1) * mixing.offset
+    return mixed
+
+
+def random_weights(
+    mixing: Mixing, count: int, channels: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64] | None:
+    """Weights [b c] of the channels of ``count`` patches; None where the weights are equal.
+
+    Raises:
+        ChannelCountError: ``alpha`` has another number of entries than there are channels.
+    Source: method section 5.6.
+    """
+    if not mixing.alpha:
+        return None
+    check_channels(len(mixing.alpha), channels, "$.data.mixing.alpha", "Give one [start, end] per channel.")
+    start, end = np.asarray(mixing.alpha, dtype=np.float64).T
+    return np.asarray(start + rng.random((count, 1)) * (end - start))
+
+
+def superimpose(
+    observed: FloatArray,
+    source: MixedSource | None,
+    mixing: Mixing,
+    *,
+    axis: int,
+    weights: Weights | None = None,
+) -> FloatArray:
+    """The mixed image of noisy channels, or of its own source where it has one; see ``mix``."""
+    if source is None:
+        return mix(observed, mixing, axis=axis, weights=weights)
+    return mix(source.noiseless, mixing, axis=axis, weights=weights) + source.noise
+
+
+def mixed_image(field: Field, mixing: Mixing) -> FloatArray:
+    """The mixed image [1 (z) y x] of a field at equal weights, counts."""
+    return superimpose(field.observed, field.mixed_source, mixing, axis=0)
+
+
+def _weighted(
+    channels: npt.NDArray[Floating], mixing: Mixing, axis: int, weights: Weights
+) -> npt.NDArray[Floating]:
+    factor = channels.shape[axis] if mixing.mode == "sum" else 1
+    shaped = (factor * weights).reshape(*weights.shape, *[1] * (channels.ndim - weights.ndim))
+    scale = shaped.astype(channels.dtype)
+    mixed: npt.NDArray[Floating] = (channels * scale).sum(axis=axis, keepdims=True, dtype=channels.dtype)
+    mixed -= (scale.sum(axis=axis, keepdims=True) - 1) * mixing.offset
     return mixed

@@ -1,14 +1,20 @@
 """Random training patches as a pure function of (seed, step)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels
-from denoisplit.core.images.interfaces import Field, FloatArray
-from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.fresh_noise import FreshNoise
+from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.mixing import Mixing, Weights, random_weights, superimpose
+
+_WEIGHTS: Final = 1
+_NOISE: Final = 2
 
 
 @attrs.frozen(kw_only=True)
@@ -16,12 +22,30 @@ class Batch:
     """Patches of one training step, counts.
 
     Attributes:
-        mixed: superimposed patches [b 1 (z) y x].
+        mixed: superimposed patches [b 1 (z) y x]; with lateral context [b m (z) y x], full resolution first.
         targets: noisy target channels [b c (z) y x].
     """
 
     mixed: FloatArray = attrs.field(eq=False, repr=False)
     targets: FloatArray = attrs.field(eq=False, repr=False)
+
+
+@attrs.frozen
+class _Place:
+    """Where one patch is cut: number of the field, first pixel, turn of 0 to 7."""
+
+    field: int
+    corner: tuple[int, ...]
+    turn: int
+
+
+@attrs.frozen
+class _Scale:
+    """All fields at one resolution; ``sources`` only where the observed channels are not what is mixed."""
+
+    number: int
+    observed: tuple[FloatArray, ...]
+    sources: tuple[MixedSource, ...] | None
 
 
 class PatchSampler:
@@ -37,10 +61,13 @@ class PatchSampler:
         batch: patches per step.
         seed: of all draws.
         augment: turn and mirror patches.
-        mixing: how the mixed image is made from the channels.
+        mixing: how the mixed image is made from the channels, at weights drawn per patch if it has ranges.
+        fresh: noise that every step adds anew, to fields that are still without; None adds none.
+        context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
 
     Raises:
-        ImageError: no field, a field smaller than a patch, or of another dimension.
+        ImageError: no field, a field smaller than a patch, or of another dimension; lateral context together
+            with ``augment`` or ``fresh``.
         ChannelCountError: fields with different numbers of channels.
     """
 
@@ -53,6 +80,8 @@ class PatchSampler:
         seed: int,
         augment: bool,
         mixing: Mixing,
+        fresh: FreshNoise | None = None,
+        context: int = 0,
     ) -> None:
         if not fields:
             raise ImageError(
@@ -60,17 +89,17 @@ class PatchSampler:
             )
         for field in fields:
             _check(field, patch, fields[0].observed.shape[0])
-        self._images = tuple(field.observed for field in fields)
-        self._patch, self._batch, self._seed, self._augment, self._mixing = (
-            patch,
-            batch,
-            seed,
-            augment,
-            mixing,
-        )
+        if context and (augment or fresh):
+            raise ImageError(
+                f"patches: lateral context goes with neither turned patches nor fresh noise (got context "
+                f"{context}). Set training.augment and data.degradation.fresh to false."
+            )
+        self._scales = _scales(fields, context)
+        self._patch, self._batch, self._seed, self._augment = patch, batch, seed, augment
+        self._mixing, self._fresh = mixing, fresh
         self._grids = tuple(
-            tuple(side - p + 1 for side, p in zip(image.shape[1:], patch, strict=True))
-            for image in self._images
+            tuple(side - p + 1 for side, p in zip(field.observed.shape[1:], patch, strict=True))
+            for field in fields
         )
         self._ends = np.cumsum([int(np.prod(grid, dtype=np.int64)) for grid in self._grids])
 
@@ -83,19 +112,55 @@ class PatchSampler:
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((self._seed, step))))
         positions = rng.integers(self._ends[-1], size=self._batch)
         turns = rng.integers(8, size=self._batch)
-        channels = self._images[0].shape[0]
-        targets = np.empty((self._batch, channels, *self._patch), dtype=np.float32)
-        for item, (position, turn) in enumerate(zip(positions, turns, strict=True)):
-            crop = self._crop(int(position))
-            targets[item] = self._turned(crop, int(turn)) if self._augment else crop
-        return Batch(mixed=mix(targets, self._mixing, axis=1), targets=targets)
+        places = [self._place(int(p), int(turn)) for p, turn in zip(positions, turns, strict=True)]
+        full = self._scales[0]
+        targets = self._cut(full.observed, places, 0)
+        weights = random_weights(self._mixing, self._batch, targets.shape[1], self._stream(step, _WEIGHTS))
+        if self._fresh is None:
+            mixed = self._mixed(full, places, weights, targets)
+        else:
+            numbers = [place.field for place in places]
+            targets, source = self._fresh.draw(targets, numbers, self._stream(step, _NOISE))
+            mixed = superimpose(targets, source, self._mixing, axis=1, weights=weights)
+        if len(self._scales) > 1:
+            smaller = [self._mixed(scale, places, weights) for scale in self._scales[1:]]
+            mixed = np.concatenate([mixed, *smaller], axis=1)
+        return Batch(mixed=mixed, targets=targets)
 
-    def _crop(self, position: int) -> FloatArray:
+    def _stream(self, step: int, purpose: int) -> np.random.Generator:
+        """Draws of one step that leave those of its positions as they are."""
+        sequence = np.random.SeedSequence((self._seed, step), spawn_key=(purpose,))
+        return np.random.Generator(np.random.Philox(sequence))
+
+    def _place(self, position: int, turn: int) -> _Place:
         number = int(np.searchsorted(self._ends, position, side="right"))
         within = position - (int(self._ends[number - 1]) if number else 0)
         corner = np.unravel_index(within, self._grids[number])
-        window = tuple(slice(int(c), int(c) + p) for c, p in zip(corner, self._patch, strict=True))
-        return self._images[number][(slice(None), *window)]
+        return _Place(number, tuple(int(c) for c in corner), turn)
+
+    def _mixed(
+        self,
+        scale: _Scale,
+        places: Sequence[_Place],
+        weights: Weights | None,
+        observed: FloatArray | None = None,
+    ) -> FloatArray:
+        """Mixed patches [b 1 (z) y x] at one scale; ``observed`` if they were cut already."""
+        if scale.sources is None:
+            cut = self._cut(scale.observed, places, scale.number) if observed is None else observed
+            return superimpose(cut, None, self._mixing, axis=1, weights=weights)
+        noiseless = self._cut([source.noiseless for source in scale.sources], places, scale.number)
+        noise = self._cut([source.noise for source in scale.sources], places, scale.number)
+        source = MixedSource(noiseless=noiseless, noise=noise)
+        return superimpose(noiseless, source, self._mixing, axis=1, weights=weights)
+
+    def _cut(self, images: Sequence[FloatArray], places: Sequence[_Place], scale: int) -> FloatArray:
+        """Patches [b k (z) y x] of images [k (z) y x]."""
+        patches = np.empty((len(places), images[0].shape[0], *self._patch), dtype=np.float32)
+        for item, place in enumerate(places):
+            crop = context_crop(images[place.field], place.corner, self._patch, scale)
+            patches[item] = self._turned(crop, place.turn) if self._augment else crop
+        return patches
 
     def _turned(self, crop: FloatArray, turn: int) -> FloatArray:
         quarters, mirrored = turn // 2, turn % 2
@@ -104,6 +169,28 @@ class PatchSampler:
         # A compact copy first: turning a window of a large image in place jumps through memory.
         turned = np.rot90(crop.copy(), quarters, axes=(-2, -1))
         return turned[..., ::-1] if mirrored else turned
+
+
+def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
+    """The fields at full resolution and at ``context`` lower ones."""
+    observed = [pyramid(field.observed, context) for field in fields]
+    sources: list[tuple[MixedSource, ...]] = []
+    if any(field.mixed_source is not None for field in fields):
+        given = [field.mixed_source or _silent(field) for field in fields]
+        pairs = [(pyramid(source.noiseless, context), pyramid(source.noise, context)) for source in given]
+        sources = [
+            tuple(MixedSource(noiseless=noiseless[m], noise=noise[m]) for noiseless, noise in pairs)
+            for m in range(context + 1)
+        ]
+    return tuple(
+        _Scale(m, tuple(scales[m] for scales in observed), sources[m] if sources else None)
+        for m in range(context + 1)
+    )
+
+
+def _silent(field: Field) -> MixedSource:
+    """The observed channels as a source, without noise of its own."""
+    return MixedSource(noiseless=field.observed, noise=np.zeros_like(field.observed[:1]))
 
 
 def _check(field: Field, patch: tuple[int, ...], channels: int) -> None:

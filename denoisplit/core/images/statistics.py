@@ -8,8 +8,9 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels, check_finite
-from denoisplit.core.images.interfaces import AnyArray, FloatArray
+from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.normalisation import Normalisation
 from denoisplit.core.network.units import IntensityStats
 
 
@@ -46,51 +47,99 @@ def _moments(pixels: AnyArray) -> _Moments:
     return _Moments(values.size, mean, float(np.square(values - mean).sum()))
 
 
-def intensity_stats(targets: Sequence[FloatArray], mixing: Mixing) -> IntensityStats:
+@attrs.frozen(kw_only=True)
+class _Measured:
+    """Moments of every channel and of the mixed images."""
+
+    channels: tuple[_Moments, ...]
+    images: _Moments
+
+    @property
+    def pooled(self) -> _Moments:
+        return sum(self.channels, _Moments())
+
+    def mixed(self, rule: str, mixing: Mixing) -> tuple[float, float]:
+        """Mean and standard deviation that the mixed image is normalised by."""
+        if rule != "independent":
+            moments = self.images if rule == "images" else self.pooled
+            return moments.mean, moments.std
+        count = len(self.channels)
+        mean = sum(moments.mean for moments in self.channels)
+        std = math.sqrt(sum(moments.deviation / moments.count for moments in self.channels))
+        if mixing.mode == "mean":
+            return mean / count, std / count
+        return mean - (count - 1) * mixing.offset, std
+
+
+def intensity_stats(
+    targets: Sequence[AnyArray],
+    mixing: Mixing,
+    *,
+    normalisation: Normalisation | None = None,
+    noiseless: Sequence[AnyArray] | None = None,
+) -> IntensityStats:
     """Mean and population standard deviation of noisy training images.
 
-    For ``mean`` mixing the mixed image is normalised by the statistics of all target pixels pooled, so that
-    its standard deviation becomes less than 1 (the reference); for ``sum`` mixing by those of the summed
-    images. One field and channel at a time is held in float64.
+    By default, for ``mean`` mixing the mixed image is normalised by the statistics of all target pixels
+    pooled, so that its standard deviation becomes less than 1 (the reference); for ``sum`` mixing by those of
+    the summed images. One field and channel at a time is held in float64.
 
     Args:
         targets: noisy target channels [c (z) y x] of every training field, counts.
         mixing: how the mixed image is made.
+        normalisation: which pixels to take; None for the defaults.
+        noiseless: the targets before additive noise, to take the means from as the reference does; None takes
+            the targets.
 
     Raises:
         ImageError: no field, NaN or infinite pixels, or a channel that is constant over all fields.
         ChannelCountError: fields with different numbers of channels.
 
-    Source: Ashesh & Jug, ECCV 2024, code; method section 5.5.
+    Source: Ashesh & Jug, ECCV 2024, code; method section 5.5, without its repeated mean of a sum.
     """
     if not targets:
         raise ImageError(
             "intensity statistics: there is no training image (got 0 fields). Give at least one."
         )
-    channels = targets[0].shape[0]
-    per_channel = [_Moments()] * channels
-    summed = _Moments()
-    for number, field in enumerate(targets):
-        where = f"training field {number}"
-        check_channels(field.shape[0], channels, where, "Give all fields the same channels.")
-        check_finite(field, where)
-        per_channel = [known + _moments(pixels) for known, pixels in zip(per_channel, field, strict=True)]
-        if mixing.mode == "sum":
-            summed += _moments(mix(field.astype(np.float64), mixing, axis=0))
-    for channel, moments in enumerate(per_channel):
+    chosen = normalisation or Normalisation()
+    rule = chosen.mixed
+    if rule == "auto":
+        rule = "pooled" if mixing.mode == "mean" else "images"
+    spread = _measure(targets, mixing, images=rule == "images")
+    centre = spread if noiseless is None else _measure(noiseless, mixing, images=rule == "images")
+    for channel, moments in enumerate(spread.channels):
         if moments.deviation == 0:
             raise ImageError(
                 f"intensity statistics: channel {channel} is constant over all training fields "
                 f"(got {moments.mean}). Check that the right channel was chosen."
             )
-    mixed = summed if mixing.mode == "sum" else sum(per_channel, _Moments())
-    if mixed.deviation == 0:
+    mixed_mean, mixed_std = centre.mixed(rule, mixing)[0], spread.mixed(rule, mixing)[1]
+    if mixed_std == 0:
         raise ImageError(
-            f"intensity statistics: the mixed image is constant (got {mixed.mean}). Check the channels."
+            f"intensity statistics: the mixed image is constant (got {mixed_mean}). Check the channels."
         )
+    count = len(spread.channels)
+    pooled = chosen.targets == "pooled"
+    means = (centre.pooled,) * count if pooled else centre.channels
+    stds = (spread.pooled,) * count if pooled else spread.channels
     return IntensityStats(
-        mixed_mean=mixed.mean,
-        mixed_std=mixed.std,
-        target_mean=tuple(moments.mean for moments in per_channel),
-        target_std=tuple(moments.std for moments in per_channel),
+        mixed_mean=mixed_mean,
+        mixed_std=mixed_std,
+        target_mean=tuple(moments.mean for moments in means),
+        target_std=tuple(moments.std for moments in stds),
     )
+
+
+def _measure(fields: Sequence[AnyArray], mixing: Mixing, *, images: bool) -> _Measured:
+    """Moments over all fields; those of the mixed images only where they are wanted."""
+    channels = fields[0].shape[0]
+    per_channel = [_Moments()] * channels
+    mixed = _Moments()
+    for number, field in enumerate(fields):
+        where = f"training field {number}"
+        check_channels(field.shape[0], channels, where, "Give all fields the same channels.")
+        check_finite(field, where)
+        per_channel = [known + _moments(pixels) for known, pixels in zip(per_channel, field, strict=True)]
+        if images:
+            mixed += _moments(mix(field.astype(np.float64), mixing, axis=0))
+    return _Measured(channels=tuple(per_channel), images=mixed)

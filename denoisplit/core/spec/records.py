@@ -6,7 +6,12 @@ from typing import Any, Literal
 import attrs
 from attrs.validators import ge, gt, in_, lt, min_len
 
+from denoisplit.core.images.degradation import Degradation as Degradation
+from denoisplit.core.images.intensity_range import Background as Background
+from denoisplit.core.images.intensity_range import Clip as Clip
 from denoisplit.core.images.mixing import Mixing as Mixing
+from denoisplit.core.images.normalisation import Normalisation as Normalisation
+from denoisplit.core.images.splits import Split as Split
 from denoisplit.core.registry.component import Component
 
 KIND = "kind"
@@ -33,9 +38,14 @@ class DataSpec:
     Attributes:
         train: fields to learn from (noisy targets).
         validation: fields for early stopping and calibration; None takes a fraction of ``train``.
-        test: fields for ``evaluate``; None takes ``validation``.
+        test: fields for ``evaluate``; None takes those that ``split`` sets aside, or else ``validation``.
         validation_fraction: part of the training fields to hold out when ``validation`` is not given.
+        split: which of the training fields are held out.
         mixing: how the mixed image is made.
+        degradation: synthetic noise on all images.
+        background: what is subtracted from all images.
+        clip: where intensities of all images are cut off.
+        statistics: which pixels images are normalised by.
         noise_pairs: what noise models are fitted to: ``repeats`` of one field, ``clean`` references,
             ``bootstrap`` (a smoothed image stands for the signal), or ``auto`` (the first of these that the
             data has).
@@ -45,10 +55,22 @@ class DataSpec:
     validation: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
     test: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
     validation_fraction: float = attrs.field(default=0.1, validator=[gt(0), lt(1)])
+    split: Split = attrs.field(factory=Split)
     mixing: Mixing = attrs.field(factory=Mixing)
+    degradation: Degradation = attrs.field(factory=Degradation)
+    background: Background = attrs.field(factory=Background)
+    clip: Clip = attrs.field(factory=Clip)
+    statistics: Normalisation = attrs.field(factory=Normalisation)
     noise_pairs: Literal["auto", "repeats", "clean", "bootstrap"] = attrs.field(
         default="auto", validator=in_(("auto", "repeats", "clean", "bootstrap"))
     )
+
+    def __attrs_post_init__(self) -> None:
+        if self.validation is not None and self.split.rule != "random":
+            raise ValueError(
+                f"split divides the training fields, but validation is named (got rule {self.split.rule}). "
+                f"Remove one of them"
+            )
 
 
 @attrs.frozen(kw_only=True)

@@ -124,9 +124,11 @@ def _check_channels(root: Node, structurer: Structurer) -> None:
     count = len(channels.value)
     noise_model = _child(_child(root, "model"), "noise_model")
     weights = _child(_child(root, "training"), "channel_weights")
+    alpha = _child(_child(_child(root, "data"), "mixing"), "alpha")
     for entry, path, spare in (
         (noise_model, "$.model.noise_model", "one mapping for all channels"),
         (weights, "$.training.channel_weights", "an empty list for equal weights"),
+        (alpha, "$.data.mixing.alpha", "an empty list for equal weights"),
     ):
         given = entry.value if entry is not None else None
         if entry is None or not isinstance(given, tuple) or len(given) == count:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from denoisplit.core.images.interfaces import Field
-from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 
 Pair = tuple[Tensor, Tensor]
@@ -91,5 +91,5 @@ def _centre(field: Field, mixing: Mixing) -> Pair:
     starts = [max(0, (side - VALIDATION_SIDE) // 2) for side in sides]
     window = (slice(None), *(slice(s, s + VALIDATION_SIDE) for s in starts))
     targets = torch.from_numpy(field.observed[window].copy())[None]
-    mixed = torch.from_numpy(mix(field.observed[window], mixing, axis=0)[None])
+    mixed = torch.from_numpy(mixed_image(field, mixing)[window].copy())[None]
     return mixed, targets

@@ -7,7 +7,7 @@ import numpy as np
 
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field
-from denoisplit.core.images.mixing import mix
+from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
@@ -35,7 +35,7 @@ def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibrat
     calibrator: Calibrator = spec.calibrator.component.load()(spec.calibrator.options)
     means, stds, truths = [], [], []
     for field in known:
-        mixed = mix(field.observed, spec.data.mixing, axis=0)[0]
+        mixed = mixed_image(field, spec.data.mixing)[0]
         posterior = predict(vse, mixed, samples=samples, seed=spec.prediction.seed, tile=spec.prediction.tile)
         means.append(posterior.mean.reshape(1, len(spec.channels), -1))
         stds.append(np.asarray(posterior.std).reshape(1, len(spec.channels), -1))

@@ -111,6 +111,7 @@ def _sampler(spec: ResolvedSpec, data: PreparedData) -> PatchSampler:
         seed=training.seed,
         augment=training.augment,
         mixing=spec.data.mixing,
+        fresh=data.fresh,
     )
 
 
@@ -118,7 +119,7 @@ def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[Nois
     """What the noise models are fitted to; nothing if they need no fit."""
     if not vse.noise_model.needs_fit:
         return ()
-    return noise_pairs(spec.data, data.train, len(spec.channels), seed=spec.training.seed)
+    return noise_pairs(spec.data, data.conditioned, len(spec.channels), seed=spec.training.seed)
 
 
 def _describe(

@@ -6,7 +6,9 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError, NoiseModelError
+from denoisplit.core.images.conditioning import Conditioning, condition
 from denoisplit.core.images.fingerprint import assert_disjoint, data_fingerprint
+from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.interfaces import Dataset, Field
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,
@@ -14,7 +16,7 @@ from denoisplit.core.images.noise_pairs import (
     pairs_from_clean,
     pairs_from_repeats,
 )
-from denoisplit.core.images.splits import hold_out
+from denoisplit.core.images.splits import split_fields
 from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.core.spec.records import Chosen, DataSpec, ResolvedSpec
@@ -27,15 +29,23 @@ class PreparedData:
     """Training data, read and checked.
 
     Attributes:
-        train: fields to learn from.
+        train: fields to learn from; with ``fresh``, as they are before anything is done to them.
+        conditioned: the fields to learn from with frozen noise, which noise models are fitted to.
         validation: fields held out.
-        statistics: of the training fields.
-        fingerprint: hash of the training fields.
+        test: fields set aside for evaluation, if any.
+        statistics: of the conditioned training fields.
+        ceiling: what every channel was cut off at, counts.
+        fresh: noise that every training step adds anew, if any.
+        fingerprint: hash of the training fields as the data set gave them.
     """
 
     train: tuple[Field, ...]
+    conditioned: tuple[Field, ...]
     validation: tuple[Field, ...]
+    test: tuple[Field, ...]
     statistics: IntensityStats
+    ceiling: tuple[float, ...]
+    fresh: FreshNoise | None
     fingerprint: str
 
 
@@ -55,26 +65,56 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
     Raises:
         ImageError: no usable images, or the same field in training and validation.
     """
-    data = spec.data
+    data, how = spec.data, _conditioning(spec)
     train = read_fields(data.train, spec.channels)
+    test: tuple[Field, ...] = ()
     if data.validation is None:
-        train, validation = hold_out(train, data.validation_fraction, seed=spec.training.seed)
+        train, validation, test = split_fields(
+            train, data.split, data.validation_fraction, seed=spec.training.seed
+        )
     else:
         validation = read_fields(data.validation, spec.channels)
-    assert_disjoint(train, validation)
+    assert_disjoint(train, validation, test)
+    learnt = condition(train, how)
+    fresh = fresh_noise(how, learnt)
     return PreparedData(
-        train=train,
-        validation=validation,
-        statistics=intensity_stats([field.observed for field in train], data.mixing),
+        train=learnt.fields if fresh is None else train,
+        conditioned=learnt.fields,
+        validation=condition(validation, how, ceiling=learnt.ceiling).fields,
+        test=condition(test, how, ceiling=learnt.ceiling).fields,
+        statistics=intensity_stats(
+            [field.observed for field in learnt.fields],
+            data.mixing,
+            normalisation=data.statistics,
+            noiseless=learnt.noiseless if data.degradation.gaussian else None,
+        ),
+        ceiling=learnt.ceiling,
+        fresh=fresh,
         fingerprint=data_fingerprint(train),
     )
 
 
 def evaluation_fields(spec: ResolvedSpec) -> tuple[str, tuple[Field, ...]]:
     """Fields to evaluate on, and where they come from: the test data, or else the validation data."""
-    if spec.data.test is not None:
-        return "test", read_fields(spec.data.test, spec.channels)
-    return "validation", prepare(spec).validation
+    data = spec.data
+    if data.test is None:
+        prepared = prepare(spec)
+        return ("test", prepared.test) if prepared.test else ("validation", prepared.validation)
+    # All splits are cut off where the training data is, which has to be read only for that.
+    ceiling = prepare(spec).ceiling if data.clip.quantile < 1 else None
+    fields = read_fields(data.test, spec.channels)
+    return "test", condition(fields, _conditioning(spec), ceiling=ceiling).fields
+
+
+def _conditioning(spec: ResolvedSpec) -> Conditioning:
+    data = spec.data
+    return Conditioning(
+        degradation=data.degradation,
+        background=data.background,
+        clip=data.clip,
+        mixing=data.mixing,
+        seed=spec.training.seed,
+    )
 
 
 def noise_pairs(

@@ -1,0 +1,127 @@
+"""What is done to images before training sees them, in the order of the reference.
+
+Poisson noise, background, ceiling, additive noise. Clean references go through the same background and
+ceiling, so that they stay what the noisy images scatter about.
+"""
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from denoisplit.core.images.checks import check_channels, check_finite
+from denoisplit.core.images.degradation import Degradation, add_read_noise, add_shot_noise
+from denoisplit.core.images.intensity_range import (
+    Background,
+    Clip,
+    background_levels,
+    ceilings,
+    clip_intensities,
+    subtract_background,
+)
+from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.mixing import Mixing
+
+
+@attrs.frozen(kw_only=True)
+class Conditioning:
+    """How images are conditioned.
+
+    Attributes:
+        degradation: synthetic noise.
+        background: what is subtracted.
+        clip: what is cut off.
+        mixing: how the mixed image is made.
+        seed: of the noise.
+    """
+
+    degradation: Degradation = attrs.field(factory=Degradation)
+    background: Background = attrs.field(factory=Background)
+    clip: Clip = attrs.field(factory=Clip)
+    mixing: Mixing = attrs.field(factory=Mixing)
+    seed: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether images are changed at all."""
+        return self.degradation.active or self.background.quantile > 0 or self.clip.quantile < 1
+
+
+@attrs.frozen(kw_only=True)
+class Conditioned:
+    """Conditioned fields, and the numbers found on the way.
+
+    Attributes:
+        fields: as training and evaluation see them.
+        noiseless: the channels [c (z) y x] of every field before additive noise, counts.
+        background: what was subtracted from every channel of every field, counts.
+        ceiling: what every channel was cut off at, counts.
+    """
+
+    fields: tuple[Field, ...]
+    noiseless: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+    background: tuple[tuple[float, ...], ...]
+    ceiling: tuple[float, ...]
+
+
+def condition(
+    fields: Sequence[Field], how: Conditioning, *, ceiling: tuple[float, ...] | None = None
+) -> Conditioned:
+    """Condition the fields of one split; they come back as they are where nothing is asked for.
+
+    Args:
+        fields: as the data set gave them; at least one where the ceiling is to be measured.
+        how: what to do.
+        ceiling: of the training fields, for other splits; None measures it.
+
+    Raises:
+        ImageError: NaN or infinite pixels, or Poisson noise on negative counts.
+        ChannelCountError: fields with different numbers of channels.
+    Source: method sections 5.2 to 5.4.
+    """
+    if how.active:
+        for field in fields:
+            where = f"field {field.name!r}"
+            channels = fields[0].observed.shape[0]
+            check_channels(field.observed.shape[0], channels, where, "Give all fields the same channels.")
+            check_finite(field.observed, where)
+    referred = [_with_reference(field, how.degradation) for field in fields]
+    counted = [add_shot_noise(field, how.degradation, how.seed) for field in referred]
+    levels = tuple(background_levels(field.observed, how.background) for field in counted)
+    lowered = [_lowered(field, level, how.background) for field, level in zip(counted, levels, strict=True)]
+    if ceiling is None:
+        ceiling = ceilings([field.observed for field in lowered], how.clip)
+    clipped = [_clipped(field, ceiling) for field in lowered]
+    return Conditioned(
+        fields=tuple(add_read_noise(field, how.degradation, how.mixing, how.seed) for field in clipped),
+        noiseless=tuple(field.observed for field in clipped),
+        background=levels,
+        ceiling=ceiling,
+    )
+
+
+def _with_reference(field: Field, degradation: Degradation) -> Field:
+    """Images before degradation are clean references where there are no better ones."""
+    if not degradation.active or field.clean is not None:
+        return field
+    return attrs.evolve(field, clean=field.observed)
+
+
+def _lowered(field: Field, levels: tuple[float, ...], background: Background) -> Field:
+    if not background.quantile:
+        return field
+    spatial = field.observed.ndim - 1
+    return _mapped(field, lambda counts: subtract_background(counts, levels, background, spatial=spatial))
+
+
+def _clipped(field: Field, ceiling: tuple[float, ...]) -> Field:
+    spatial = field.observed.ndim - 1
+    return _mapped(field, lambda counts: clip_intensities(counts, ceiling, spatial=spatial))
+
+
+def _mapped(field: Field, change: Callable[[FloatArray], FloatArray]) -> Field:
+    return attrs.evolve(
+        field,
+        observed=change(field.observed),
+        clean=None if field.clean is None else change(field.clean),
+        repeats=None if field.repeats is None else change(field.repeats),
+    )

@@ -1,0 +1,56 @@
+"""Synthetic noise drawn anew for every training step, so that no network can learn it by heart."""
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+
+from denoisplit.core.images.conditioning import Conditioned, Conditioning
+from denoisplit.core.images.degradation import noise_of_mixed, read_noise, shot_noise
+from denoisplit.core.images.intensity_range import clip_intensities, subtract_background
+from denoisplit.core.images.interfaces import FloatArray, MixedSource
+
+
+@attrs.frozen(kw_only=True)
+class FreshNoise:
+    """Conditions patches of fields that were left as the data set gave them.
+
+    Background and ceiling are those measured on the fields with their frozen noise.
+
+    Attributes:
+        how: what to do.
+        background: what is subtracted from every channel of every field, counts.
+        ceiling: what every channel is cut off at, counts.
+    """
+
+    how: Conditioning
+    background: tuple[tuple[float, ...], ...]
+    ceiling: tuple[float, ...]
+
+    def draw(
+        self, counts: FloatArray, fields: Sequence[int], rng: np.random.Generator
+    ) -> tuple[FloatArray, MixedSource]:
+        """Noisy targets [b c (z) y x] and what their mixed patches are made of.
+
+        Args:
+            counts: patches before degradation [b c (z) y x].
+            fields: number of the field that every patch comes from.
+            rng: where the noise comes from.
+        """
+        spatial = counts.ndim - 2
+        degradation = self.how.degradation
+        if degradation.poisson:
+            counts = shot_noise(counts, degradation.poisson, rng)
+        levels = np.asarray(self.background)[list(fields)]
+        lowered = subtract_background(counts, levels, self.how.background, spatial=spatial)
+        noiseless = clip_intensities(lowered, self.ceiling, spatial=spatial)
+        noise = read_noise(noiseless.shape, degradation.gaussian, rng)
+        own = noise_of_mixed(noise, degradation, self.how.mixing, rng, axis=1)
+        return noiseless + noise, MixedSource(noiseless=noiseless, noise=own)
+
+
+def fresh_noise(how: Conditioning, training: Conditioned) -> FreshNoise | None:
+    """The noise of the training steps, or None where it is frozen or absent."""
+    if not (how.degradation.fresh and how.degradation.active):
+        return None
+    return FreshNoise(how=how, background=training.background, ceiling=training.ceiling)

@@ -1,0 +1,97 @@
+"""Background subtracted and bright outliers cut off, both at quantiles of the images."""
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+from attrs.validators import ge, gt, le, lt
+
+from denoisplit.core.images.interfaces import AnyArray, FloatArray
+
+
+@attrs.frozen(kw_only=True)
+class Background:
+    """Background to subtract from every channel of every field.
+
+    Attributes:
+        quantile: the integer part of this quantile of the pixels is subtracted; 0 subtracts nothing.
+        floor: then set negative counts to 0.
+    """
+
+    quantile: float = attrs.field(default=0.0, validator=[ge(0), lt(1)])
+    floor: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Clip:
+    """Ceiling of intensities.
+
+    Attributes:
+        quantile: of the training pixels; brighter pixels of all images are set to it; 1 changes nothing.
+        per_channel: a ceiling for every channel; else one for all channels together.
+    """
+
+    quantile: float = attrs.field(default=1.0, validator=[gt(0), le(1)])
+    per_channel: bool = False
+
+
+def background_levels(counts: AnyArray, background: Background) -> tuple[float, ...]:
+    """What is subtracted from every channel, counts.
+
+    Args:
+        counts: one field [c (z) y x].
+        background: the rule.
+
+    Source: method section 5.4, without its refusal of levels up to 20 counts.
+    """
+    if not background.quantile:
+        return (0.0,) * len(counts)
+    return tuple(float(int(np.quantile(channel, background.quantile))) for channel in counts)
+
+
+def ceilings(fields: Sequence[AnyArray], clip: Clip) -> tuple[float, ...]:
+    """The ceiling of every channel, counts; infinite where nothing is cut off.
+
+    Args:
+        fields: all training fields [c (z) y x].
+        clip: the rule.
+
+    Source: method section 5.4.
+    """
+    channels = len(fields[0])
+    if clip.quantile == 1:
+        return (float("inf"),) * channels
+    if not clip.per_channel:
+        pixels = np.concatenate([field.reshape(-1) for field in fields])
+        return (float(np.quantile(pixels, clip.quantile)),) * channels
+    flat = [np.concatenate([field[c].reshape(-1) for field in fields]) for c in range(channels)]
+    return tuple(float(np.quantile(pixels, clip.quantile)) for pixels in flat)
+
+
+def subtract_background(
+    counts: FloatArray, levels: Sequence[float] | AnyArray, background: Background, *, spatial: int
+) -> FloatArray:
+    """Counts without their background.
+
+    Args:
+        counts: [... c (z) y x].
+        levels: per channel [c], or [b c] for patches [b c (z) y x].
+        background: the rule.
+        spatial: number of spatial axes.
+    """
+    if not background.quantile:
+        return counts
+    lowered = counts - _per_channel(levels, spatial)
+    return np.maximum(lowered, np.float32(0)) if background.floor else lowered
+
+
+def clip_intensities(counts: FloatArray, ceiling: Sequence[float], *, spatial: int) -> FloatArray:
+    """Counts [... c (z) y x] with everything above the ceiling of its channel set to the ceiling."""
+    if np.isinf(ceiling).all():
+        return counts
+    return np.minimum(counts, _per_channel(ceiling, spatial))
+
+
+def _per_channel(values: Sequence[float] | AnyArray, spatial: int) -> FloatArray:
+    array = np.asarray(values, dtype=np.float32)
+    return array.reshape(*array.shape, *[1] * spatial)
