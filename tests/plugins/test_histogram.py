@@ -123,7 +123,6 @@ def test_files_and_state_dicts_keep_the_table(tmp_path: Path) -> None:
     assert torch.equal(loaded.tables[1], source.tables[0])
     path.unlink()
     elsewhere = build(2, Options(path=(path, path)))
-    assert elsewhere.needs_fit
     with pytest.raises(NoiseModelError, match="files not found"):
         elsewhere.log_prob(torch.ones(1, 2, 1, 1), torch.ones(1, 2, 1, 1))
     with pytest.raises(NoiseModelError, match="not a readable"):

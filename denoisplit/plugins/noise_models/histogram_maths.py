@@ -109,7 +109,7 @@ def distribution(observation: Tensor, signal: Tensor, tables: Tables) -> Tensor:
         return until[at] - own[at] * (1 - within)
 
     seen = (1 - place.fraction) * below(cell) + place.fraction * below(cell + n)
-    normal = torch.special.ndtr((observation - signal) / _along(tables.std, signal))
+    normal: Tensor = torch.special.ndtr((observation - signal) / _along(tables.std, signal))
     return seen + place.between(tables.rest) * normal
 
 

@@ -8,7 +8,7 @@ With gain g, offset o and read noise r, and :math:`\lambda = (s - o) / g` expect
   there are. A window of few terms around that one is the sum to a relative error below 1e-6.
 * Where the spread exceeds ``WIDE`` photons, the sum is the trapezoidal rule of a smooth function and steps of
   ``STRIDE`` spreads do, with an error as small: the approximation for many photons. Where such a window would
-  reach below zero photons, every term is summed.
+  come near zero photons, every term is summed.
 * Below ``DIMMEST`` expected photons, the density at ``DIMMEST`` moves along with the signal. So it stays a
   density whose mean is the signal, with a gradient, even for signals below the offset.
 
@@ -18,6 +18,7 @@ Source: Foi et al., IEEE Trans. Image Process. 17(10), 2008; method section 4.
 import math
 
 import attrs
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +30,9 @@ REACH = 7
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _STIRLING_FROM = 16
+_FEWEST = 4
+"""Photons that the trapezoidal rule stays above."""
+
 _NEWTON_STEPS = 4
 _MANY_PHOTONS = 400.0
 _CUMULATIVE_REACH = 140
@@ -70,7 +74,7 @@ def log_density(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
     expected, moved = _photons(signal, camera)
     read = camera.read_noise / camera.gain
     electrons = (observation - camera.offset) / camera.gain - moved
-    electrons, expected, read = torch.broadcast_tensors(electrons, expected, read)
+    electrons, expected, read = _alike(electrons, expected, read)
     with torch.no_grad():
         window = _sum(electrons, expected, read)
         slopes = (
@@ -108,7 +112,7 @@ def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
     expected, moved = _photons(signal, camera)
     read = camera.read_noise / camera.gain
     electrons = (observation - camera.offset) / camera.gain - moved
-    electrons, expected, read = torch.broadcast_tensors(electrons, expected, read)
+    electrons, expected, read = _alike(electrons, expected, read)
     spread = (expected + read.square()).sqrt()
     z = (electrons - expected) / spread
     skewness = expected / spread**3
@@ -121,7 +125,8 @@ def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
         n = first + step
         below = torch.special.ndtr((electrons[few] - n) / read[few])
         total = total + _log_poisson(n, expected[few]).exp() * below
-    return value.masked_scatter(few, total).clamp(0, 1)
+    mixed: Tensor = value.masked_scatter(few, total).clamp(0, 1)
+    return mixed
 
 
 def _photons(signal: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
@@ -131,55 +136,95 @@ def _photons(signal: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
     return expected, photons - expected
 
 
+def _alike(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors broadcast against each other."""
+    shape = np.broadcast_shapes(*(tensor.shape for tensor in tensors))
+    return tuple(tensor.expand(shape) for tensor in tensors)
+
+
 def _sum(electrons: Tensor, expected: Tensor, read: Tensor) -> _Window:
     """Sum over n of Poisson(n; expected) N(electrons; n, read^2)."""
     likely = _most_likely(electrons, expected, read)
     spread = (1 / likely.clamp(min=1e-6) + 1 / read.square()).rsqrt()
     wide = spread > WIDE
-    stride = torch.where(wide, STRIDE * spread, torch.ones_like(spread))
-    first = torch.where(wide, likely - REACH * stride, likely.round() - REACH).clamp(min=0)
-    found = _window(electrons, expected, read, likely, first, stride, 2 * REACH + 1)
-    dim = wide & (likely < REACH * spread)
-    if not bool(dim.any()):
-        return found
-    at = tuple(value[dim] for value in (electrons, expected, read, likely))
-    zero = torch.zeros_like(at[0])
-    exact = _window(*at, zero, zero + 1, math.ceil(2 * REACH * float(spread[dim].max())) + 1)
-    return _Window(
-        log_sum=found.log_sum.masked_scatter(dim, exact.log_sum),
-        pull=found.pull.masked_scatter(dim, exact.pull),
-        square=found.square.masked_scatter(dim, exact.square),
-    )
+    dim = wide & (likely < REACH * spread + _FEWEST)
+    found = _Window(*(torch.empty_like(likely) for _ in range(3)))
+
+    def part(of: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return electrons[of], expected[of], read[of], likely[of]
+
+    def store(of: Tensor, window: _Window) -> None:
+        found.log_sum[of], found.pull[of], found.square[of] = window.log_sum, window.pull, window.square
+
+    few, many = ~wide, wide & ~dim
+    if bool(few.any()):
+        first = (likely[few].round() - REACH).clamp(min=0)
+        store(few, _every_term(*part(few), first, 2 * REACH + 1))
+    if bool(dim.any()):
+        terms = math.ceil(2 * REACH * float(spread[dim].max()) + _FEWEST) + 1
+        store(dim, _every_term(*part(dim), torch.zeros_like(likely[dim]), terms))
+    if bool(many.any()):
+        store(many, _smooth_terms(*part(many), STRIDE * spread[many]))
+    return found
 
 
-def _window(
-    electrons: Tensor,
-    expected: Tensor,
-    read: Tensor,
-    likely: Tensor,
-    first: Tensor,
-    stride: Tensor,
-    terms: int,
+def _every_term(
+    electrons: Tensor, expected: Tensor, read: Tensor, likely: Tensor, first: Tensor, terms: int
 ) -> _Window:
-    """Sum of ``terms`` terms from ``first`` on in steps of ``stride``, relative to the term at ``likely``."""
-    precision = 0.5 / read.square()
+    """Sum of ``terms`` terms from ``first`` photons on, relative to the term at ``likely``."""
+    precision = 1 / read.square()
     photons = _log_poisson(likely, expected)
-    top = photons - precision * (electrons - likely).square()
-    total, first_moment, second_moment = (torch.zeros_like(electrons) for _ in range(3))
+    top = photons - 0.5 * precision * (electrons - likely).square()
+    # The difference of squares as a product: far out, the squares alone are larger than float32 holds.
+    squares = (first - likely) * ((first - electrons) + (likely - electrons))
+    term = _log_poisson(first, expected) - photons - 0.5 * precision * squares
+    distance = first - electrons
+    sums = _Sums(electrons)
     for step in range(terms):
-        n = first + step * stride
-        distance = n - electrons
-        # The difference of squares as a product: far out, the squares alone are larger than float32 holds.
-        squares = (n - likely) * (distance + (likely - electrons))
-        weight = (_log_poisson(n, expected) - photons - precision * squares).exp()
-        total += weight
-        first_moment += weight * distance
-        second_moment += weight * distance.square()
-    return _Window(
-        log_sum=top + (total * stride).log() - read.log() - _HALF_LOG_2PI,
-        pull=first_moment / total,
-        square=second_moment / total,
-    )
+        sums.add(term.exp(), distance)
+        # From the term of n photons to that of n + 1.
+        term = term + (expected / (first + (step + 1))).log() - (distance + 0.5) * precision
+        distance = distance + 1
+    return sums.window(top - read.log() - _HALF_LOG_2PI)
+
+
+def _smooth_terms(
+    electrons: Tensor, expected: Tensor, read: Tensor, likely: Tensor, stride: Tensor
+) -> _Window:
+    """Trapezoidal rule around ``likely``.
+
+    With u = n - m, the terms are, relative to the largest at m,
+    exp(u - (n + 1/2) log(n/m) - u^2 / (2 r^2) + c(m) - c(n)), c being the rest of Stirling's series.
+    """
+    precision = 1 / read.square()
+    top = _log_poisson(likely, expected) - 0.5 * precision * (electrons - likely).square()
+    # What the equation of the largest term leaves when it is solved but for the last digits.
+    slope = (expected / likely).log() + (electrons - likely) * precision
+    centre, away = _stirling_rest(likely), likely - electrons
+    sums = _Sums(electrons)
+    for step in range(-REACH, REACH + 1):
+        u = step * stride
+        n = likely + u
+        term = u * (1 + slope - 0.5 * precision * u) - (n + 0.5) * torch.log1p(u / likely)
+        sums.add((term + centre - _stirling_rest(n)).exp(), away + u)
+    return sums.window(top + stride.log() - read.log() - _HALF_LOG_2PI)
+
+
+class _Sums:
+    """Running sums of weights, and of weighted powers of the distance from the observation."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._total, self._first, self._second = (torch.zeros_like(like) for _ in range(3))
+
+    def add(self, weight: Tensor, distance: Tensor) -> None:
+        moment = weight * distance
+        self._total += weight
+        self._first += moment
+        self._second.addcmul_(moment, distance)
+
+    def window(self, log_unit: Tensor) -> _Window:
+        """The sums as a window, the weights being in units of exp(``log_unit``)."""
+        return _Window(log_unit + self._total.log(), self._first / self._total, self._second / self._total)
 
 
 def _most_likely(electrons: Tensor, expected: Tensor, read: Tensor) -> Tensor:
@@ -210,6 +255,12 @@ def _log_poisson(n: Tensor, expected: Tensor) -> Tensor:
     small = n.clamp(max=_STIRLING_FROM)
     large = n.clamp(min=_STIRLING_FROM)
     exact = torch.lgamma(small + 1) - torch.xlogy(small, small) + small
-    series = _HALF_LOG_2PI + 0.5 * large.log() + 1 / (12 * large) - 1 / (360 * large**3)
-    series = series + 1 / (1260 * large**5)
+    series = _HALF_LOG_2PI + 0.5 * large.log() + _stirling_rest(large)
     return -deviance - torch.where(n < _STIRLING_FROM, exact, series)
+
+
+def _stirling_rest(n: Tensor) -> Tensor:
+    """Stirling's series of log n! after its logarithms; for ``_FEWEST`` photons good to 1e-7."""
+    inverse = 1 / n
+    square = inverse.square()
+    return inverse * (1 / 12 - square * (1 / 360 - square / 1260))
