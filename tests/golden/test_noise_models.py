@@ -12,7 +12,10 @@ import torch
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, write_mixture
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from denoisplit.plugins.noise_models.histogram import Histogram
+from denoisplit.plugins.noise_models.histogram_table import count_pairs, normalise
 from denoisplit.plugins.noise_models.mixture_maths import components
+from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 
 SIZES = [(k, d) for k in (1, 2, 3, 6) for d in (2, 3, 4)]
 DTYPES = [torch.float64, torch.float32]
@@ -127,3 +130,83 @@ def test_fit_is_as_good_as_the_reference(golden: Path, k: int, d: int) -> None:
     inside = (tensors["grid_signal"] > meta["min_signal"]) & (tensors["grid_signal"] < meta["max_signal"])
     error = (density - truth).abs().amax(1) / truth.amax(1)
     assert float(error[inside].median()) < 0.05
+
+
+def test_a_camera_fits_as_well_as_the_reference_mixtures(golden: Path) -> None:
+    tensors, meta = _open(golden / "noise_models" / "poisson_gaussian_fit.npz")
+
+    def counts(name: str) -> torch.Tensor:
+        return tensors[name].double() * float(meta["code_to_counts"])
+
+    model = PoissonGaussian(PoissonGaussian.Options(), statistics=_statistics(1))
+    pairs = NoisePairs(counts("train_signal_code").numpy(), counts("train_observation_code").numpy())
+    (report,) = model.fit([pairs], seed=0)
+    found = model.log_prob(
+        counts("eval_observation_code")[None, None], counts("eval_signal_code")[None, None]
+    )
+    nll = -float(found.mean())
+    assert all(nll <= fit["final"]["nll_exact"] + 1e-3 for fit in meta["reference_fits"].values())
+    assert nll >= meta["eval_true_nll"] - 1e-3
+    assert report.warnings == ()
+    gain, _, _ = model.parameters_of(0)
+    assert gain == pytest.approx(meta["camera"]["gain_counts_per_electron"], rel=0.03)
+
+
+def test_the_density_of_a_known_camera(golden: Path) -> None:
+    tensors, meta = _open(golden / "noise_models" / "poisson_gaussian_fit.npz")
+    known = meta["camera"]
+    options = PoissonGaussian.Options(
+        gain=known["gain_counts_per_electron"],
+        offset=known["offset_counts"],
+        read_noise=known["read_noise_sigma_counts"],
+    )
+    model = PoissonGaussian(options, statistics=_statistics(1))
+    observation = tensors["grid_observation"][None, None]
+    signal = tensors["grid_signal"][None, None, :, None].expand_as(observation)
+    found = model.log_prob(observation, signal)[0, 0]
+    torch.testing.assert_close(found, tensors["grid_true_log_density"], rtol=0, atol=1e-6)
+
+
+def _histogram(tensors: dict[str, torch.Tensor], path: Path) -> Histogram:
+    with path.open("wb") as file:
+        np.save(file, tensors["table"].numpy())
+    return Histogram(Histogram.Options(path=(path,)), statistics=_statistics(1))
+
+
+def test_the_table_of_images(golden: Path, tmp_path: Path) -> None:
+    tensors, meta = _open(golden / "noise_models" / "histogram.npz")
+    low, high = meta["range"]
+    observation = tensors["observation_images"].double().numpy()
+    signal = tensors["signal_images"].double().numpy()
+    signal = np.repeat(signal, len(observation) // len(signal), axis=0)
+    table = normalise(count_pairs(signal, observation, low=low, high=high, bins=meta["bins"]))
+    np.testing.assert_allclose(table, tensors["table"][0].numpy(), rtol=0, atol=1e-12)
+    _histogram(tensors, tmp_path / "in.npy").export(0, tmp_path / "out.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), tensors["table"].numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_look_ups_of_the_table(golden: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    tensors, meta = _open(golden / "noise_models" / "histogram.npz")
+    model = _histogram(tensors, tmp_path / "table.npy")
+    signal, observation = (
+        tensors[name].to(dtype).view(1, 1, 1, -1) for name in ("lookup_signal", "lookup_observation")
+    )
+    found = model.bin_probability(observation, signal).flatten()
+    low, high = meta["range"]
+    width = (high - low) / meta["bins"]
+    for value, name in ((found, "bin_probability"), (found / width, "density")):
+        expected = tensors[name].double()
+        torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-5 * float(expected.max()))
+    if dtype == torch.float64:
+        torch.testing.assert_close(found, tensors["bin_probability_float64"], rtol=0, atol=1e-10)
+    density = model.log_prob(observation, signal).exp().flatten()
+    row = ((signal.flatten().double() - low) / width).clamp(0, meta["bins"] - 1.001).floor().long()
+    full = tensors["table"][0].sum(1) > 0.5
+    # Where the reference leaves the table, or has no pairs, it has no density that integrates to 1.
+    usable = full[row] & full[row + 1]
+    usable &= (signal.flatten() >= low) & (signal.flatten() < high)
+    usable &= (observation.flatten() >= low) & (observation.flatten() < high - width)
+    assert usable.sum() > len(usable) / 4
+    expected = tensors["density"].double()[usable]
+    torch.testing.assert_close(density[usable].double(), expected, rtol=0, atol=1e-5 * float(expected.max()))

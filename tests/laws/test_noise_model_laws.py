@@ -18,9 +18,13 @@ from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.noise_models.weighted import Weighted
+from denoisplit.plugins.noise_models.histogram import Histogram
+from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
+from denoisplit.plugins.noise_models.split_numbers import split
 
 MEAN, STD = (300.0, 500.0), (80.0, 150.0)
 LOWEST, HIGHEST = 100.0, 1000.0
+BINS = 24
 
 
 def statistics(factor: float = 1.0) -> IntensityStats:
@@ -47,14 +51,42 @@ def mixture(seed: int, factor: float = 1.0) -> NoiseModel:
     return model
 
 
+def histogram(seed: int, factor: float = 1.0) -> NoiseModel:
+    """Random tables; with an odd seed, some rows and cells are empty and the share of the floor varies."""
+    generator = torch.Generator().manual_seed(seed)
+    table = torch.rand(2, BINS, BINS, generator=generator, dtype=torch.float64).pow(8)
+    shares = torch.full((2, BINS), 1e-6, dtype=torch.float64)
+    if seed % 2:
+        table[table < 0.1] = 0.0
+        table[0, [0, 5, -1]] = 0.0
+        shares = 0.3 * torch.rand(2, BINS, generator=generator, dtype=torch.float64)
+    table /= table.sum(-1, keepdim=True).clamp(min=1e-9)
+    low = torch.tensor([0.0, LOWEST], dtype=torch.float64)
+    limits = factor * torch.stack([low, low + BINS * torch.tensor([40.0, 30.0])], dim=1)
+    options = Histogram.Options(centred=seed % 3 == 0)
+    model = Histogram(options, statistics=statistics(factor)).double()
+    model.load_state_dict({"tables": split(table), "shares": shares, "limits": split(limits)})
+    return model
+
+
+def camera(seed: int, factor: float = 1.0) -> NoiseModel:
+    """Random cameras, from such that tell single photons apart to such with much read noise."""
+    gain, read = 1 + 15 * torch.rand(2, generator=torch.Generator().manual_seed(seed)).double()
+    options = PoissonGaussian.Options(
+        gain=float(gain) * factor, offset=LOWEST * factor, read_noise=(2 + float(read)) * factor
+    )
+    return PoissonGaussian(options, statistics=statistics(factor))
+
+
 @attrs.frozen
 class Case:
-    """A noise model, how to make one, and the maps it wants."""
+    """A noise model, how to make one, and the maps it wants; whether its density has steps (whole counts)."""
 
     name: str
     make: Callable[[int, float], NoiseModel]
     in_counts: float = 1.0
     """Weight of what is stated in counts, the rest in normalised units."""
+    steps: bool = False
 
     def maps(self, model: NoiseModel, like: Tensor, seed: int) -> Tensor | None:
         if model.extra_maps == 0:
@@ -75,6 +107,8 @@ def weighted(seed: int, factor: float = 1.0) -> NoiseModel:
 
 CASES = [
     Case("mixture", mixture),
+    Case("histogram", histogram, steps=True),
+    Case("camera", camera),
     *(Case(mode, _gaussian(mode)) for mode in get_args(LogVariance)),
     Case("weighted", weighted, in_counts=0.7),
 ]
@@ -101,19 +135,20 @@ def densities(model: NoiseModel, signal: Tensor, extra: Tensor | None, offsets: 
 @every_density
 @settings(max_examples=10)
 @given(seed=seeds)
-def test_density_integrates_to_one_with_the_signal_as_mean_and_the_declared_variance(
-    case: Case, seed: int
-) -> None:
+def test_density_integrates_to_one_with_the_declared_mean_and_variance(case: Case, seed: int) -> None:
     model, signal = case.make(seed, 1.0), signals(seed, (1, 2, 1, 2))
+    if case.steps:
+        signal = signal.floor()  # the sum is the midpoint rule of every step
     extra = case.maps(model, signal, seed)
-    offsets = torch.arange(-6000, 6000, 1.0, dtype=torch.float64)  # half the std of the narrowest component
+    # Steps of half the std of the narrowest component.
+    offsets = 0.5 + torch.arange(-6000, 6000, 1.0, dtype=torch.float64)
     density, offsets = densities(model, signal, extra, offsets), offsets.view(-1, 1, 1, 1)
     ones = torch.ones_like(signal[0])
     torch.testing.assert_close(density.sum(0), ones, rtol=1e-6, atol=0)
-    torch.testing.assert_close((density * offsets).sum(0), 0 * ones, rtol=0, atol=1e-3)
-    torch.testing.assert_close(
-        (density * offsets**2).sum(0), model.variance(signal, extra)[0], rtol=1e-5, atol=0
-    )
+    bias = model.bias(signal)[0] if isinstance(model, Histogram) else 0 * ones
+    torch.testing.assert_close((density * offsets).sum(0), bias, rtol=0, atol=1e-3)
+    within = density * ((offsets - bias) ** 2 + case.steps / 12)
+    torch.testing.assert_close(within.sum(0), model.variance(signal, extra)[0], rtol=1e-5, atol=0)
 
 
 def test_the_composite_likelihood_that_calls_itself_no_density_is_none() -> None:
@@ -143,8 +178,9 @@ def test_value_and_gradient_are_finite_and_point_home_far_away(
         assert gradient.isfinite().all()
 
 
-def test_mixture_has_a_gradient_where_a_floored_density_has_none() -> None:
-    model, signal = mixture(0), signals(0)
+@pytest.mark.parametrize("make", [mixture, histogram, camera])
+def test_there_is_a_gradient_where_a_floored_density_has_none(make: Callable[[int], NoiseModel]) -> None:
+    model, signal = make(0), signals(0)
     observation = signal + 60 * model.variance(signal).sqrt()
     signal.requires_grad_()
     (gradient,) = torch.autograd.grad(model.log_prob(observation, signal).sum(), signal)

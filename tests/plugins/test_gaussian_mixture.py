@@ -106,6 +106,7 @@ def test_a_single_gaussian_and_few_pairs_are_reported() -> None:
     signal = rng.uniform(100, 1000, 5000)
     (report,) = build().fit([NoisePairs(signal, signal + rng.normal(0, 10, 5000))], seed=0)
     assert any("only 49" in warning for warning in report.warnings)
+    assert any("is a single Gaussian" in warning for warning in report.warnings)
     floored = build(options=Options(variance_floor=400.0))
     (report,) = floored.fit([NoisePairs(signal, signal + rng.normal(0, 10, 5000))], seed=0)
     assert any("variance floor" in warning for warning in report.warnings)

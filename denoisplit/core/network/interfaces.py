@@ -168,6 +168,14 @@ class NoiseModel(nn.Module, ABC):
             NoiseModelError: the pairs cannot be right (swapped, constant, too narrow).
         """
 
+    def concerns(self) -> tuple[tuple[int, str], ...]:
+        """What training with the network did to trainable parameters that the user should know.
+
+        Returns:
+            Index of a channel and one sentence each; empty for a model that only ``fit`` changes.
+        """
+        return ()
+
 
 @attrs.frozen
 class Rate:

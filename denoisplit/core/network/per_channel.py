@@ -75,6 +75,14 @@ class PerChannelNoiseModel(NoiseModel):
             reports += [attrs.evolve(report, channel=channel) for report in found]
         return tuple(reports)
 
+    def concerns(self) -> tuple[tuple[int, str], ...]:
+        """See ``NoiseModel.concerns``."""
+        return tuple(
+            (channel, sentence)
+            for channel, model in enumerate(self._members)
+            for _, sentence in model.concerns()
+        )
+
     def _extra(self, extra: Tensor | None, channel: int) -> Tensor | None:
         if extra is None:
             return None

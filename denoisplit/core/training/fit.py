@@ -64,6 +64,8 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
         best, steps = _optimise(vse, spec, data, sampler, folder, watchers)
         vse.load_state_dict(load_file(folder.best_weights), strict=True)
         vse.eval()
+        for channel, sentence in vse.noise_model.concerns():
+            _LOG.warning("noise model of %s after training: %s", spec.channels[channel], sentence)
         calibration = calibrate(vse, spec, data.validation)
         save_bundle(
             folder,

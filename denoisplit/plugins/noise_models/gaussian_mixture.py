@@ -7,12 +7,12 @@ from typing import Any
 import attrs
 import torch
 from attrs.validators import ge, gt, min_len, optional
-from torch import Tensor
+from torch import Tensor, nn
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
-from denoisplit.plugins.noise_models.mixture_fit import FitSettings, fit_channel
+from denoisplit.plugins.noise_models.mixture_fit import FitSettings, at_signal, doubts, fit_channel
 from denoisplit.plugins.noise_models.mixture_maths import (
     Components,
     components,
@@ -23,6 +23,9 @@ from denoisplit.plugins.noise_models.mixture_maths import (
     unpad,
 )
 from denoisplit.plugins.noise_models.pair_checks import check
+
+_PROBES = 33
+"""Signals at which learnable parameters are looked at."""
 
 
 def _paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
@@ -35,8 +38,8 @@ class GaussianMixture(NoiseModel):
     .. math:: \log p(y \mid s) = \log \sum_k \pi_k(s)\, \mathcal N(y; \mu_k(s), v_k(s))
 
     Beyond the fitted range of the signal the polynomials are continued and the variance is floored. All
-    parameters are buffers and travel in ``state_dict``; a state dict of other numbers of components or
-    coefficients loads too.
+    numbers travel in ``state_dict``; a state dict of other numbers of components or coefficients loads too.
+    With ``learnable``, the polynomials are trainable parameters; range and floor stay as they are.
 
     Source: Prakash et al., ISBI 2020; Ashesh & Jug, ECCV 2024; method section 4.1.
     """
@@ -53,6 +56,8 @@ class GaussianMixture(NoiseModel):
             path: one ``.npz`` file per channel, read instead of fitting; None to fit.
             fit_pairs: most pairs used per channel.
             fit_steps: most iterations of the optimiser.
+            learnable: train the parameters further with the network, from the fitted ones or those of
+                the files.
         """
 
         components: int = attrs.field(default=3, validator=ge(1))
@@ -63,6 +68,7 @@ class GaussianMixture(NoiseModel):
         )
         fit_pairs: int = attrs.field(default=60_000, validator=ge(1000))
         fit_steps: int = attrs.field(default=200, validator=ge(1))
+        learnable: bool = False
 
     weights: Tensor
     signal_range: Tensor
@@ -73,7 +79,10 @@ class GaussianMixture(NoiseModel):
         self.options = options
         self.channels = statistics.channels
         shape = (self.channels, 3, options.components, options.coefficients)
-        self.register_buffer("weights", torch.zeros(shape))
+        if options.learnable:
+            self.weights = nn.Parameter(torch.zeros(shape))
+        else:
+            self.register_buffer("weights", torch.zeros(shape))
         self.register_buffer("signal_range", torch.zeros(self.channels, 2))
         self.register_buffer("variance_floor", torch.zeros(self.channels, 2))
         self._ready = False
@@ -115,7 +124,8 @@ class GaussianMixture(NoiseModel):
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
         del extra
         signal = _at_least_float32(signal)
-        return signal + draw(self._components(signal), generator)
+        with torch.no_grad():
+            return signal + draw(self._components(signal), generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
@@ -158,11 +168,23 @@ class GaussianMixture(NoiseModel):
         self._set(mixtures)
         return tuple(reports)
 
+    def concerns(self) -> tuple[tuple[int, str], ...]:
+        """Channels whose learnable mixture collapsed or lies on its variance floor."""
+        if not self.options.learnable or not self._ready:
+            return ()
+        t = torch.linspace(0, 1, _PROBES, dtype=torch.float64)
+        found: list[tuple[int, str]] = []
+        for channel, (weights, floor) in enumerate(zip(self.weights, self.variance_floor, strict=True)):
+            bound = floor.double().sum().cpu()
+            mixture = at_signal(t, weights.detach().double().cpu(), bound)
+            found += [(channel, sentence) for sentence in doubts(mixture, float(bound))]
+        return tuple(found)
+
     def export(self, channel: int, path: Path) -> None:
         """Write one channel in the exchange format; raises as ``log_prob``."""
         self._require_ready()
         low, high = self.signal_range[channel].tolist()
-        weight = unpad(self.weights[channel]).double().flatten(0, 1).cpu().numpy()
+        weight = unpad(self.weights[channel].detach()).double().flatten(0, 1).cpu().numpy()
         write_mixture(path, ChannelMixture(weight, low, high, sum(self.variance_floor[channel].tolist())))
 
     def _components(self, signal: Tensor) -> Components:
@@ -192,21 +214,32 @@ class GaussianMixture(NoiseModel):
     def _set(self, mixtures: Iterable[ChannelMixture]) -> None:
         mixtures = list(mixtures)
         device = self.weights.device
-        self.weights = pad(
-            [torch.from_numpy(m.weight).float().reshape(3, -1, m.weight.shape[1]) for m in mixtures]
-        ).to(device)
+        self._take(
+            pad([torch.from_numpy(m.weight).float().reshape(3, -1, m.weight.shape[1]) for m in mixtures]).to(
+                device
+            )
+        )
         self.signal_range = torch.tensor([[m.min_signal, m.max_signal] for m in mixtures], device=device)
         floor = torch.tensor([m.variance_floor for m in mixtures], dtype=torch.float64)
         # A number and what its rounding left: files hold the floor in float64, which not every device has.
         self.variance_floor = torch.stack([floor.float(), (floor - floor.float()).float()], dim=1).to(device)
         self._ready = True
 
+    def _take(self, weights: Tensor) -> None:
+        """Have these weights; where an optimiser may hold learnable ones already, change those in place."""
+        if not self.options.learnable:
+            self.weights = weights
+        elif weights.shape == self.weights.shape:
+            self.weights.data.copy_(weights)
+        else:
+            self.weights = nn.Parameter(weights)
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Take the number of components and coefficients from the state dict, then load as usual."""
         weights = state_dict.get(prefix + "weights")
         limits = state_dict.get(prefix + "signal_range")
         if isinstance(weights, Tensor) and weights.ndim == 4 and weights.shape[:2] == self.weights.shape[:2]:
-            self.weights = self.weights.new_zeros(weights.shape)
+            self._take(torch.zeros_like(weights, dtype=self.weights.dtype, device=self.weights.device))
         super()._load_from_state_dict(state_dict, prefix, *args)
         if isinstance(limits, Tensor):
             self._ready = bool((limits[:, 1] > limits[:, 0]).all())

@@ -2,7 +2,6 @@
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.optimize import minimize, nnls
 from torch import Tensor
@@ -13,12 +12,20 @@ from denoisplit.plugins.noise_models.mixture_maths import (
     components,
     distribution,
     log_density,
+    total_variance,
 )
 from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_moments import (
+    BADLY_CALIBRATED,
+    Moments,
+    binned_moments,
+    calibration_error,
+    choose_half_even,
+    choose_plain,
+    dither,
+)
 
-BINS = 32
 DOMINANT = 0.99
-BADLY_CALIBRATED = 0.05
 MOSTLY_FLOORED = 0.5
 
 
@@ -56,16 +63,6 @@ class Fitted:
     report: FitReport
 
 
-@attrs.frozen
-class _Moments:
-    """Noise in bins of the signal, in units of the overall noise: one number per bin."""
-
-    t: Array
-    variance: Array
-    skewness: Array
-    count: Array
-
-
 def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, seed: int) -> Fitted:
     """Fit one channel; deterministic given ``seed``.
 
@@ -77,9 +74,9 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
     t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
     residual = pairs.observation - pairs.signal
     scale = float(residual.std())
-    plain = _plain(len(t), settings.pairs, rng)
-    chosen = plain if len(t) <= settings.pairs else _half_even(t, settings.pairs, rng)
-    moments = _moments(t, residual / scale)
+    plain = choose_plain(len(t), settings.pairs, rng)
+    chosen = plain if len(t) <= settings.pairs else choose_half_even(t, settings.pairs, rng)
+    moments = binned_moments(t, residual / scale)
     floor = settings.variance_floor
     if floor is None:
         # A quarter of the smallest variance seen: rarely binds within the range, keeps it positive outside.
@@ -105,8 +102,8 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
     weights = fitted.movedim(1, 2).contiguous()
     weights[0] *= scale
     weights[1] += 2 * np.log(scale)
-    dither = rng.uniform(-0.5, 0.5, len(plain)) * (pairs.step if np.isfinite(pairs.step) else 0.0)
-    report = _report(pairs, t[plain], residual[plain], dither, weights, floor, channel)
+    spread = dither(len(plain), pairs.step, rng)
+    report = _report(pairs, t[plain], residual[plain], spread, weights, floor, channel)
     return Fitted(weights, floor, report)
 
 
@@ -115,41 +112,7 @@ def at_signal(t: Tensor, weights: Tensor, floor: Tensor) -> Components:
     return components(t, weights.movedim(2, 1).unsqueeze(-1), floor)
 
 
-def _plain(total: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Indices of at most ``most`` of ``total`` pairs."""
-    if total <= most:
-        return np.arange(total)
-    return rng.integers(0, total, most).astype(np.intp)
-
-
-def _half_even(t: Array, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Indices of ``most`` pairs, half of them spread evenly over the range of ``t``."""
-    bins = np.minimum((t * BINS).astype(np.intp), BINS - 1)
-    weight = 1 / np.bincount(bins, minlength=BINS)[bins]
-    cumulative = np.cumsum(weight)
-    even = np.searchsorted(cumulative, rng.uniform(0, cumulative[-1], most // 2)).clip(max=len(t) - 1)
-    return np.concatenate([_plain(len(t), most - most // 2, rng), even])
-
-
-def _moments(t: Array, residual: Array) -> _Moments:
-    """Moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts."""
-    edges = np.unique(
-        np.concatenate([np.quantile(t, np.linspace(0, 1, BINS // 2 + 1)), np.linspace(0, 1, BINS // 2 + 1)])
-    )
-    index = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, len(edges) - 2)
-    count = np.bincount(index, minlength=len(edges) - 1)
-
-    def mean(values: Array) -> Array:
-        return np.bincount(index, values, len(count)) / np.maximum(count, 1)
-
-    centre, centred = mean(t), residual - mean(residual)[index]
-    variance, third = mean(centred**2), mean(centred**3)
-    good = (count >= min(50, int(count.max()))) & (variance > 0)
-    skewness = np.clip(third[good] / variance[good] ** 1.5, -3, 3)
-    return _Moments(centre[good], variance[good], skewness, count[good].astype(np.float64))
-
-
-def _start(moments: _Moments, k: int, d: int, tilt: float) -> Tensor:
+def _start(moments: Moments, k: int, d: int, tilt: float) -> Tensor:
     """Weights [3 D K] with the binned variances: components of different width, shifted by ``tilt``."""
     powers = moments.t[:, None] ** np.arange(d)
     # The relative error of a variance of n pairs goes like 1/sqrt(n); that of thousands is good enough.
@@ -195,31 +158,47 @@ def _minimise(start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: 
     return torch.from_numpy(found.x).reshape(start.shape), float(found.fun)
 
 
-def _report(
-    pairs: CheckedPairs, t: Array, residual: Array, dither: Array, weights: Tensor, floor: float, channel: int
-) -> FitReport:
-    """Likelihood and calibration on pairs drawn as they come."""
-    mixture = at_signal(torch.from_numpy(t), weights, torch.tensor(floor, dtype=torch.float64))
-    nll = -float(log_density(torch.from_numpy(residual), mixture).mean())
-    # Digital counts are spread over their step: the transform of a step function is never uniform.
-    pit = np.sort(distribution(torch.from_numpy(residual + dither), mixture).numpy())
-    ranks = np.arange(len(pit) + 1) / len(pit)
-    error = float(max((ranks[1:] - pit).max(), (pit - ranks[:-1]).max()))
-    warnings = list(pairs.warnings)
+def doubts(mixture: Components, floor: float) -> tuple[str, ...]:
+    """What is doubtful about a mixture at 1-D signals, one sentence each."""
     share = mixture.log_weight.exp()
-    if len(share) > 1 and float(share.mean(1).max()) > DOMINANT:
-        warnings.append(
+    sentences = []
+    if int(mixture.log_weight.isfinite().any(1).sum()) > 1 and float(share.mean(1).max()) > DOMINANT:
+        sentences.append(
             f"one of {len(share)} components carries all the weight: the noise is a single Gaussian"
         )
     bound = float((share * (mixture.variance <= floor)).sum(0).mean())
     if bound > MOSTLY_FLOORED:
-        warnings.append(
+        sentences.append(
             f"the variance floor of {floor:.3g} counts squared holds {bound:.0%} of the weight: the noise "
             f"would be narrower"
         )
+    return tuple(sentences)
+
+
+def _report(
+    pairs: CheckedPairs, t: Array, residual: Array, spread: Array, weights: Tensor, floor: float, channel: int
+) -> FitReport:
+    """Likelihood and calibration on pairs drawn as they come."""
+    mixture = at_signal(torch.from_numpy(t), weights, torch.tensor(floor, dtype=torch.float64))
+    log_prob = log_density(torch.from_numpy(residual), mixture)
+    error = calibration_error(distribution(torch.from_numpy(residual + spread), mixture).numpy())
+    warnings = [*pairs.warnings, *(found := doubts(mixture, floor))]
+    if not found and len(mixture.shift) > 1:
+        single = Components(
+            torch.zeros_like(mixture.shift[:1]),
+            total_variance(mixture)[None],
+            torch.zeros_like(mixture.log_weight[:1]),
+        )
+        gain = float((log_prob - log_density(torch.from_numpy(residual), single)).sum())
+        # Akaike: so much is gained by chance from every parameter that one Gaussian has not.
+        if gain < 3 * (len(mixture.shift) - 1) * weights.shape[2]:
+            warnings.append(
+                f"the {len(mixture.shift)} components coincide: the noise is a single Gaussian, "
+                f"components: 1 describes it as well"
+            )
     if error > BADLY_CALIBRATED:
         warnings.append(
             f"the noise is not well described (calibration error {error:.3f}): more components or "
             f"coefficients may help"
         )
-    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
+    return FitReport(channel, len(pairs.signal), -float(log_prob.mean()), error, tuple(warnings))

@@ -1,0 +1,135 @@
+"""Counting the table of a histogram noise model, and judging it."""
+
+import attrs
+import numpy as np
+import torch
+
+from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.network.interfaces import FitReport
+from denoisplit.plugins.noise_models.histogram_maths import distribution, log_density, prepare
+from denoisplit.plugins.noise_models.histogram_table import ChannelTable, count_pairs, normalise
+from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_moments import (
+    BADLY_CALIBRATED,
+    calibration_error,
+    choose_plain,
+    dither,
+)
+
+OUTLIERS = 1e-4
+"""Share of the observations at either end that may lie outside the table."""
+
+MOSTLY_GAUSSIAN = 0.05
+_REPORT_PAIRS = 60_000
+
+
+@attrs.frozen
+class TableSettings:
+    """What counting needs to know.
+
+    Attributes:
+        bins: number of bins.
+        lowest: lower end, counts; None to choose.
+        highest: upper end, counts; None to choose.
+        floor_share: smallest share of the Gaussian in a row.
+    """
+
+    bins: int
+    lowest: float | None
+    highest: float | None
+    floor_share: float
+
+
+@attrs.frozen
+class CountedTable:
+    """A table and how far to trust it.
+
+    Attributes:
+        table: of one channel.
+        shares: [n], part of the probability of every row that its Gaussian has.
+    """
+
+    table: ChannelTable
+    shares: Array
+
+
+def count_channel(pairs: CheckedPairs, settings: TableSettings) -> CountedTable:
+    """Count one channel.
+
+    By Good and Turing, observations in cells that no pair of a row showed have together about the probability
+    of the pairs that are alone in their cell; this the Gaussian gets, and what fell outside the bins.
+
+    Raises:
+        NoiseModelError: the range is empty or holds no pairs.
+    """
+    low, high = _range(pairs, settings)
+    counted = count_pairs(pairs.signal, pairs.observation, low=low, high=high, bins=settings.bins)
+    if not counted.any():
+        raise NoiseModelError(
+            f"noise model histogram: no pair lies between lowest and highest (got {low:g} to {high:g}). "
+            f"Leave both out, or give a range of the counts of the images."
+        )
+    total, _ = np.histogram(pairs.signal, bins=settings.bins, range=(low, high))
+    inside = counted.sum(axis=1)
+    unseen = np.maximum((counted == 1).sum(axis=1), 1) + np.maximum(total - inside, 0)
+    shares = np.clip(unseen / np.maximum(total, 1), settings.floor_share, 1)
+    return CountedTable(ChannelTable(normalise(counted), low, high), shares)
+
+
+def _range(pairs: CheckedPairs, settings: TableSettings) -> tuple[float, float]:
+    """Range of the bins; one that is chosen has bins that hold equally many steps of a digital camera."""
+    lowest, highest = np.quantile(pairs.observation, (OUTLIERS, 1 - OUTLIERS))
+    low = min(float(lowest), pairs.low) if settings.lowest is None else settings.lowest
+    high = max(float(highest), pairs.high) if settings.highest is None else settings.highest
+    if low >= high:
+        raise NoiseModelError(
+            f"noise model histogram: the range is empty (got {low:g} to {high:g}). Give lowest < highest."
+        )
+    if not (np.isfinite(pairs.step) and settings.lowest is None and settings.highest is None):
+        return low, high
+    origin = float(pairs.observation.min())
+    low = origin + (np.floor((low - origin) / pairs.step) - 0.5) * pairs.step
+    steps = np.ceil((high + 0.5 * pairs.step - low) / (settings.bins * pairs.step))
+    return low, low + float(steps) * pairs.step * settings.bins
+
+
+def report(
+    pairs: CheckedPairs, counted: CountedTable, anchor: float, *, channel: int, seed: int
+) -> FitReport:
+    """Likelihood and calibration on pairs drawn as they come."""
+    rng = np.random.default_rng(seed)
+    chosen = choose_plain(len(pairs.signal), _REPORT_PAIRS, rng)
+    table = counted.table
+    tables = prepare(
+        torch.from_numpy(table.probability)[None],
+        torch.from_numpy(counted.shares)[None],
+        torch.tensor([table.low], dtype=torch.float64),
+        torch.tensor([table.high], dtype=torch.float64),
+        anchor,
+    )
+    signal, observation = (
+        torch.from_numpy(values[chosen])[None, None] for values in (pairs.signal, pairs.observation)
+    )
+    nll = -float(log_density(observation, signal, tables).mean())
+    spread = observation + torch.from_numpy(dither(len(chosen), pairs.step, rng))
+    error = calibration_error(distribution(spread, signal, tables).flatten().numpy())
+    warnings = list(pairs.warnings)
+    index = ((pairs.signal[chosen] - table.low) / (table.high - table.low) * len(counted.shares)).astype(
+        np.intp
+    )
+    gaussian = float(counted.shares[index.clip(0, len(counted.shares) - 1)].mean())
+    if gaussian > MOSTLY_GAUSSIAN:
+        warnings.append(
+            f"the pairs are too few for the table, {gaussian:.0%} of the noise is taken for Gaussian: fewer "
+            f"bins or more images may help"
+        )
+    rows = np.flatnonzero(table.probability.sum(axis=1) > 0.5)
+    gap = 1 - len(rows) / (rows[-1] - rows[0] + 1)
+    if gap > MOSTLY_GAUSSIAN:
+        warnings.append(f"{gap:.0%} of the range of the signal has no pairs: there a Gaussian stands in")
+    if error > BADLY_CALIBRATED:
+        warnings.append(
+            f"the noise is not well described (calibration error {error:.3f}): more bins, or centred ones, "
+            f"may help"
+        )
+    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))

@@ -1,0 +1,130 @@
+"""Tables of histogram noise models: counted from pairs, read from and written to ``.npy`` files.
+
+A file holds [3 n n]: how often an observation falls into a bin (column) when the signal lies in another
+(row), every row normalised, and the lower and upper edge of the bin of every row. Signal and observation have
+the same bins.
+
+Source: Krull et al., Probabilistic Noise2Void, 2020; method section 4.2.
+"""
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import NoiseModelError
+from denoisplit.plugins.noise_models.pair_checks import Array
+
+NEVER_SEEN = 1e-30
+"""What the reference adds to the count of every cell."""
+
+EMPTY = 1e-20
+"""Rows with a smaller sum, and cells with a smaller probability, hold no pair."""
+
+_UNEVEN = 1e-3
+
+
+@attrs.frozen
+class ChannelTable:
+    """The table of one channel.
+
+    Attributes:
+        probability: [n n], of the bin of the observation (column) given that of the signal (row).
+        low: lower edge of the first bin, counts.
+        high: upper edge of the last bin, counts.
+    """
+
+    probability: Array
+    low: float
+    high: float
+
+
+def count_pairs(signal: Array, observation: Array, *, low: float, high: float, bins: int) -> Array:
+    """Numbers of pairs [bins bins] by bin of signal and observation; those outside are left out."""
+    limits = (low, high)
+    counted, _, _ = np.histogram2d(signal.ravel(), observation.ravel(), bins=bins, range=(limits, limits))
+    return np.asarray(counted, dtype=np.float64)
+
+
+def normalise(counted: Array) -> Array:
+    """Every row with a pair divided by its sum."""
+    table = counted + NEVER_SEEN
+    total = table.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(total > EMPTY, table / total, table), dtype=np.float64)
+
+
+def read_table(path: Path) -> ChannelTable:
+    """Read one channel.
+
+    Raises:
+        NoiseModelError: no such file, another format, or numbers that make no table.
+    """
+    try:
+        content = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise NoiseModelError(
+            f"noise model {path}: not a readable .npy file ({type(error).__name__}: {error}). "
+            f"Give the path of a histogram noise model, or leave out `path` to count one."
+        ) from error
+    if not isinstance(content, np.ndarray):
+        content.close()
+        raise NoiseModelError(
+            f"noise model {path}: is an archive of arrays, not a histogram. Give a .npy file, or use "
+            f"noise_model: {{use: gaussian_mixture}}."
+        )
+    shape = content.shape
+    if (
+        len(shape) != 3
+        or shape[0] != 3
+        or shape[1] != shape[2]
+        or shape[1] < 2
+        or content.dtype.kind not in "fiu"
+    ):
+        raise NoiseModelError(
+            f"noise model {path}: a histogram has shape (3, n, n) (got {shape} of {content.dtype}). "
+            f"Give a histogram noise model of PN2V or denoiSplit."
+        )
+    table = content.astype(np.float64)
+    return ChannelTable(table[0], *_limits(path, table))
+
+
+def write_table(path: Path, table: ChannelTable) -> None:
+    """Write one channel; PN2V and denoiSplit read the file."""
+    n = len(table.probability)
+    edges = np.linspace(table.low, table.high, n + 1)
+    lower, upper = (np.repeat(part[:, None], n, axis=1) for part in (edges[:-1], edges[1:]))
+    with path.open("wb") as file:  # a file object keeps numpy from appending a suffix
+        np.save(file, np.stack([table.probability, lower, upper]))
+
+
+def _limits(path: Path, table: Array) -> tuple[float, float]:
+    """Range of the bins of a plausible table [3 n n]."""
+    probability, lower, upper = table
+    low, high = float(lower[0, 0]), float(upper[-1, -1])
+    n = len(probability)
+    if not (np.isfinite(table).all() and (probability >= 0).all() and low < high):
+        raise NoiseModelError(
+            f"noise model {path}: needs finite probabilities >= 0 and a range that is not empty (got {low:g} "
+            f"to {high:g}). Count the histogram again."
+        )
+    edges = np.linspace(low, high, n + 1)
+    if (
+        max(np.abs(lower[:, 0] - edges[:-1]).max(), np.abs(upper[:, 0] - edges[1:]).max())
+        > _UNEVEN * (high - low) / n
+    ):
+        raise NoiseModelError(
+            f"noise model {path}: the bins are not equally wide. Count the histogram again, with the same "
+            f"range for signal and observation."
+        )
+    filled = probability.sum(axis=1)
+    filled = filled[filled > EMPTY]
+    if not len(filled) or np.abs(filled - 1).max() > _UNEVEN:
+        columns = probability.sum(axis=0)
+        columns = columns[columns > EMPTY]
+        swapped = len(columns) and np.abs(columns - 1).max() <= _UNEVEN
+        advice = "Exchange signal and observation" if swapped else "Count the histogram again"
+        raise NoiseModelError(
+            f"noise model {path}: the rows of the table must sum to 1 (got sums of "
+            f"{filled.min(initial=np.inf):.3g} to {filled.max(initial=0):.3g}). {advice}."
+        )
+    return low, high

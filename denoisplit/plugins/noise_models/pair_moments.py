@@ -1,0 +1,73 @@
+"""What noise models are fitted to: which pairs, their moments along the signal, and how good a fit is."""
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.plugins.noise_models.pair_checks import Array
+
+BINS = 32
+BADLY_CALIBRATED = 0.05
+
+
+@attrs.frozen
+class Moments:
+    """Noise in bins of the signal, one number per bin.
+
+    Attributes:
+        t: mean signal, 0 to 1 within the range of the pairs.
+        variance: in the unit of the residuals, squared.
+        skewness: third central moment over the cubed std.
+        count: number of pairs.
+    """
+
+    t: Array
+    variance: Array
+    skewness: Array
+    count: Array
+
+
+def choose_plain(total: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Indices of at most ``most`` of ``total`` pairs."""
+    if total <= most:
+        return np.arange(total)
+    return rng.integers(0, total, most).astype(np.intp)
+
+
+def choose_half_even(t: Array, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Indices of ``most`` pairs, half of them spread evenly over the range of ``t``."""
+    bins = np.minimum((t * BINS).astype(np.intp), BINS - 1)
+    weight = 1 / np.bincount(bins, minlength=BINS)[bins]
+    cumulative = np.cumsum(weight)
+    even = np.searchsorted(cumulative, rng.uniform(0, cumulative[-1], most // 2)).clip(max=len(t) - 1)
+    return np.concatenate([choose_plain(len(t), most - most // 2, rng), even])
+
+
+def binned_moments(t: Array, residual: Array) -> Moments:
+    """Moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts."""
+    edges = np.unique(
+        np.concatenate([np.quantile(t, np.linspace(0, 1, BINS // 2 + 1)), np.linspace(0, 1, BINS // 2 + 1)])
+    )
+    index = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, len(edges) - 2)
+    count = np.bincount(index, minlength=len(edges) - 1)
+
+    def mean(values: Array) -> Array:
+        return np.bincount(index, values, len(count)) / np.maximum(count, 1)
+
+    centre, centred = mean(t), residual - mean(residual)[index]
+    variance, third = mean(centred**2), mean(centred**3)
+    good = (count >= min(50, int(count.max()))) & (variance > 0)
+    skewness = np.clip(third[good] / variance[good] ** 1.5, -3, 3)
+    return Moments(centre[good], variance[good], skewness, count[good].astype(np.float64))
+
+
+def calibration_error(transformed: Array) -> float:
+    """Largest distance of a probability integral transform, 1-D, from uniform, 0 to 1."""
+    pit = np.sort(transformed)
+    ranks = np.arange(len(pit) + 1) / len(pit)
+    return float(max((ranks[1:] - pit).max(), (pit - ranks[:-1]).max()))
+
+
+def dither(count: int, step: float, rng: np.random.Generator) -> Array:
+    """What spreads digital counts over their step: the transform of a step function is never uniform."""
+    return rng.uniform(-0.5, 0.5, count) * (step if np.isfinite(step) else 0.0)

@@ -1,0 +1,187 @@
+"""Fit of a camera to pairs: photon transfer to start with, then maximum likelihood."""
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import FitReport
+from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_moments import (
+    BADLY_CALIBRATED,
+    binned_moments,
+    calibration_error,
+    choose_half_even,
+    choose_plain,
+    dither,
+)
+from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density
+
+READ_NOISES = (0.5, 2.0, 6.0)
+"""Read noise in photons to start from: variance against mean does not tell it from the offset."""
+
+_TRIAL_PAIRS = 4000
+_TRIAL_STEPS = 25
+_REPORT_PAIRS = 20_000
+_LEAST_READ_NOISE = 1e-2
+"""Of the std of the darkest pairs; a density must not become a row of spikes."""
+
+
+@attrs.frozen
+class CameraNumbers:
+    """Parameters of the camera of one channel.
+
+    Attributes:
+        gain: counts per photon; None where unknown.
+        offset: counts without light.
+        read_noise: std, counts.
+    """
+
+    gain: float | None
+    offset: float | None
+    read_noise: float | None
+
+    def complete(self, values: Array) -> Array:
+        """``values`` [gain, offset, read noise] with the known ones in their places."""
+        known = (self.gain, self.offset, self.read_noise)
+        return np.array([v if k is None else k for k, v in zip(known, values, strict=True)], dtype=np.float64)
+
+
+@attrs.frozen(kw_only=True)
+class FitSettings:
+    """What the fit needs to know.
+
+    Attributes:
+        known: parameters that are given, not fitted.
+        pairs: most pairs used.
+        steps: most iterations of the optimiser.
+    """
+
+    known: CameraNumbers
+    pairs: int
+    steps: int
+
+
+def fit_camera(
+    pairs: CheckedPairs, settings: FitSettings, *, channel: int, seed: int
+) -> tuple[Array, FitReport]:
+    """Gain, offset and read noise [3] of one channel, counts; deterministic given ``seed``."""
+    rng = np.random.default_rng(seed)
+    t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
+    residual = pairs.observation - pairs.signal
+    plain = choose_plain(len(t), settings.pairs, rng)
+    chosen = plain if len(t) <= settings.pairs else choose_half_even(t, settings.pairs, rng)
+    gain, dark, darkest = photon_transfer(pairs, t, residual)
+    least = max(_LEAST_READ_NOISE * darkest, pairs.step / 12**0.5 if np.isfinite(pairs.step) else 0.0)
+    problem = _Likelihood(
+        known=settings.known,
+        unit=darkest,
+        gains=(1e-3 * gain, 1e3 * gain),
+        read_noises=(least, 1e3 * max(darkest, least)),
+        signal=torch.from_numpy(pairs.signal[chosen]),
+        observation=torch.from_numpy(pairs.observation[chosen]),
+    )
+    starts = [np.array([gain, dark + n**2 * gain, max(n * gain, 2 * least)]) for n in READ_NOISES]
+    every = max(1, len(chosen) // _TRIAL_PAIRS)
+    trials = [problem.minimise(start, _TRIAL_STEPS, every)[0] for start in starts]
+    # Among few pairs, any row of spikes may look like single photons: all of them decide.
+    best = min(trials, key=problem.at)
+    camera, _ = problem.minimise(best, settings.steps)
+    held = settings.known.read_noise is None and camera[2] <= 1.001 * least
+    return camera, _report(pairs, camera, choose_plain(len(t), _REPORT_PAIRS, rng), rng, held, channel)
+
+
+def photon_transfer(pairs: CheckedPairs, t: Array, residual: Array) -> tuple[float, float, float]:
+    """Variance against mean: gain, the signal at which the variance would be zero, and the smallest std.
+
+    Source: Janesick, Photon Transfer, SPIE 2007.
+    """
+    moments = binned_moments(t, residual)
+    signal = pairs.low + moments.t * (pairs.high - pairs.low)
+    trust = np.sqrt(moments.count) / moments.variance
+    design = np.stack([signal, np.ones_like(signal)], axis=1) * trust[:, None]
+    (slope, intercept), *_ = np.linalg.lstsq(design, moments.variance * trust, rcond=None)
+    # Noise that does not grow with the signal has many photons of next to no gain.
+    gain = max(float(slope), 1e-3 * float(moments.variance.mean()) / (pairs.high - pairs.low))
+    if gain > slope:
+        intercept = float(np.average(moments.variance, weights=trust**2)) - gain * float(signal.mean())
+    return gain, -float(intercept) / gain, float(np.sqrt(moments.variance.min()))
+
+
+@attrs.frozen(kw_only=True)
+class _Likelihood:
+    """Mean negative log-likelihood as a function of log gain, offset in ``unit`` and log read noise."""
+
+    known: CameraNumbers
+    unit: float
+    gains: tuple[float, float]
+    read_noises: tuple[float, float]
+    signal: Tensor
+    observation: Tensor
+
+    def at(self, camera: Array) -> float:
+        """Mean negative log-likelihood of a camera [3]."""
+        return -float(log_density(self.observation, self.signal, Camera(*torch.from_numpy(camera))).mean())
+
+    def minimise(self, start: Array, steps: int, every: int = 1) -> tuple[Array, float]:
+        """Camera [3] and mean negative log-likelihood of every so many pairs after at most ``steps``."""
+        start = self.known.complete(start)
+        signal, observation = self.signal[::every], self.observation[::every]
+        free = torch.tensor([k is None for k in attrs.astuple(self.known)])
+        fixed = torch.from_numpy(start)
+
+        def camera(point: Tensor) -> Tensor:
+            values = torch.stack([point[0].exp(), point[1] * self.unit, point[2].exp()])
+            return torch.where(free, values, fixed)
+
+        def loss(point: Array) -> tuple[float, Array]:
+            x = torch.from_numpy(point).requires_grad_()
+            gain, offset, read = camera(x)
+            value = -log_density(observation, signal, Camera(gain, offset, read)).mean()
+            (gradient,) = torch.autograd.grad(value, x)
+            return float(value.detach()), gradient.numpy()
+
+        first = [
+            np.log(np.clip(start[0], *self.gains)),
+            start[1] / self.unit,
+            np.log(np.clip(start[2], *self.read_noises)),
+        ]
+        found = minimize(
+            loss,
+            np.array(first),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[tuple(np.log(self.gains)), (None, None), tuple(np.log(self.read_noises))],
+            options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-6},
+        )
+        return camera(torch.from_numpy(found.x)).numpy(), float(found.fun)
+
+
+def _report(
+    pairs: CheckedPairs,
+    camera: Array,
+    chosen: npt.NDArray[np.intp],
+    rng: np.random.Generator,
+    held: bool,
+    channel: int,
+) -> FitReport:
+    """Likelihood and calibration on pairs drawn as they come."""
+    signal, observation = pairs.signal[chosen], pairs.observation[chosen]
+    numbers = Camera(*torch.from_numpy(camera))
+    s = torch.from_numpy(signal)
+    nll = -float(log_density(torch.from_numpy(observation), s, numbers).mean())
+    spread = torch.from_numpy(observation + dither(len(signal), pairs.step, rng))
+    error = calibration_error(distribution(spread, s, numbers).numpy())
+    warnings = list(pairs.warnings)
+    if held:
+        warnings.append(
+            f"the read noise is held at its floor of {camera[2]:.3g} counts: the noise would be narrower"
+        )
+    if error > BADLY_CALIBRATED:
+        warnings.append(
+            f"the noise is not well described (calibration error {error:.3f}): it is not Poisson and "
+            f"Gaussian alone, a gaussian_mixture may fit"
+        )
+    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
