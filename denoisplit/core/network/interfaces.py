@@ -32,10 +32,21 @@ class FeatureShape:
     Attributes:
         channels: number of feature channels.
         stride: pixels of the mixed image per feature position, one number per spatial axis.
+        extent: the map covers this many times the image along every axis, centred on it; more than once
+            with lateral context.
     """
 
     channels: int
     stride: tuple[int, ...]
+    extent: tuple[int, ...] = attrs.field()
+
+    @extent.default
+    def _image(self) -> tuple[int, ...]:
+        return (1,) * len(self.stride)
+
+    def size(self, image: tuple[int, ...]) -> tuple[int, ...]:
+        """Positions per axis of the map of an image with these sides, in pixels."""
+        return tuple(n * e // s for n, e, s in zip(image, self.extent, self.stride, strict=True))
 
 
 @attrs.frozen
@@ -60,7 +71,16 @@ class Encoder(nn.Module, ABC):
     @property
     @abstractmethod
     def feature_shapes(self) -> tuple[FeatureShape, ...]:
-        """Channels and total stride of every level, finest first."""
+        """Channels, total stride and extent of every level, finest first."""
+
+    @property
+    def input_scales(self) -> int:
+        """Scales in which ``forward`` takes the image, along the channel axis.
+
+        Scale 0 is the image. Scale m > 0 has as many pixels around the same centre, each as large as a
+        position of level m - 1.
+        """
+        return 1
 
     @abstractmethod
     def forward(self, mixed: Tensor) -> Features:
