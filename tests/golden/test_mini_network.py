@@ -74,7 +74,8 @@ def test_the_mean_of_every_latent(mini: VSE) -> None:
         decoded = mini.decoder(mini.encoder(_image()), ZeroNoise())
     _check(decoded.output)
     sums = level_sums(decoded.levels, analytic=False)
-    torch.testing.assert_close(sums, torch.tensor([[0.09758, -8.58872]], dtype=torch.float64), atol=6e-6, rtol=0)
+    expected = torch.tensor([[0.09758, -8.58872]], dtype=torch.float64)
+    torch.testing.assert_close(sums, expected, atol=6e-6, rtol=0)
     assert sum(p.numel() for p in mini.parameters()) == 16_444
 
 

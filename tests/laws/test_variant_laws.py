@@ -13,9 +13,15 @@ from tests.network.small import counts, draws, fixed
 from tests.network.variants import ALL_CASES, WITH_PRIOR, WITHOUT_PRIOR, cases, image_size, variant
 
 Case = tuple[str, int]
-every_variant = pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case[0]}-{case[1]}d")
-with_prior = pytest.mark.parametrize("case", cases(WITH_PRIOR), ids=lambda case: f"{case[0]}-{case[1]}d")
-without_prior = pytest.mark.parametrize("case", cases(WITHOUT_PRIOR), ids=lambda case: f"{case[0]}-{case[1]}d")
+
+
+def named(case: Case) -> str:
+    return f"{case[0]}-{case[1]}d"
+
+
+every_variant = pytest.mark.parametrize("case", ALL_CASES, ids=named)
+with_prior = pytest.mark.parametrize("case", cases(WITH_PRIOR), ids=named)
+without_prior = pytest.mark.parametrize("case", cases(WITHOUT_PRIOR), ids=named)
 
 
 @every_variant
@@ -156,7 +162,8 @@ def test_every_scale_and_every_plane_is_seen(case: Case) -> None:
     with torch.no_grad():
         first = vse.decode(mixed, noise).output
         scales, planes = range(mixed.shape[1]), (0, mixed.shape[2] - 1)
-        for where in [(scale,) for scale in scales] + [(0, plane) for plane in planes]:
+        places: list[tuple[int, ...]] = [*((scale,) for scale in scales), *((0, plane) for plane in planes)]
+        for where in places:
             changed = mixed.clone()
             changed[:, *where] += 10 * torch.arange(mixed.shape[-1], dtype=mixed.dtype)
             assert not torch.allclose(first, vse.decode(changed, noise).output)

@@ -54,10 +54,12 @@ def test_the_deterministic_ladder_has_no_priors() -> None:
 
 
 def test_training_a_unet_with_fixed_noise_minimises_the_squared_error() -> None:
-    vse = network(parts=unet, noise_model=lambda s: Gaussian(Gaussian.Options(log_variance="fixed"), statistics=s))
+    fixed = Gaussian.Options(log_variance="fixed")
+    vse = network(parts=unet, noise_model=lambda given: Gaussian(fixed, statistics=given))
     mixed, targets = counts(vse, (8, 8), batch=3)
     terms = vse.loss(mixed, targets, ZeroNoise(), kl_weight=1.0)
-    error = functional.mse_loss(vse.decode(mixed, ZeroNoise()).output, vse.statistics.normalise_target(targets))
+    output = vse.decode(mixed, ZeroNoise()).output
+    error = functional.mse_loss(output, vse.statistics.normalise_target(targets))
     parameters = list(vse.parameters())
     for one, two in zip(
         torch.autograd.grad(terms.total, parameters), torch.autograd.grad(error / 2, parameters), strict=True
@@ -78,7 +80,7 @@ def test_aligned_corners_make_a_unet_depend_on_the_size() -> None:
     image = torch.randn(1, 1, 128, 128, dtype=torch.float64)
     changes = {}
     for aligned in (False, True):
-        vse = network(parts=lambda rank, maps, aligned=aligned: unet(rank, maps, align_corners=aligned))
+        vse = network(parts=partial(unet, align_corners=aligned))
         with torch.no_grad():
             whole = vse.decode(330 + 70 * image, ZeroNoise()).output
             part = vse.decode(330 + 70 * image[..., :96, :96], ZeroNoise()).output

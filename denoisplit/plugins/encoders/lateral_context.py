@@ -73,7 +73,7 @@ class LateralContextEncoder(Encoder):
                 f"(got {options.input_scales} for {options.levels} levels). Use at most {options.levels + 1}."
             )
             raise SpecError([problem])
-        self._options = options
+        self._options, self._in_channels = options, in_channels
         self._strides = strides_per_level(options.strides, levels=options.levels, rank=spatial_rank)
         self._totals = total_strides((1,) * spatial_rank, self._strides)
         self.stem = stem(spatial_rank, in_channels, width, dropout=dropout)
@@ -144,7 +144,7 @@ class LateralContextEncoder(Encoder):
         return level[1:]
 
     def _scales(self, mixed: Tensor) -> tuple[Tensor, ...]:
-        if mixed.shape[1] % self.input_scales:
+        if mixed.shape[1] != self.input_scales * self._in_channels:
             raise ImageError(
                 f"encoder lateral_context: the image must come in {self.input_scales} scales along the "
                 f"channel axis (got {mixed.shape[1]} channels). Add the scales of its surround."

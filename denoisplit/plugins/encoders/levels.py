@@ -3,17 +3,13 @@
 Source: Prakash et al., ICLR 2022; method sections 1.2 and 1.3.
 """
 
-from collections.abc import Sequence
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import attrs
 from torch import nn
 
 from denoisplit.core.errors import SpecError
 from denoisplit.plugins.blocks import KERNEL, Downsample, ResidualBlock, conv
-
-if TYPE_CHECKING:
-    import attrs
 
 STRIDE = 2
 
@@ -44,9 +40,9 @@ def strides_per_level(given: Strides, *, levels: int, rank: int) -> Strides:
 
 def total_strides(first: tuple[int, ...], strides: Strides) -> Strides:
     """Pixels per position after every level; ``first`` is what happened before the first one."""
-    totals: Sequence[tuple[int, ...]] = tuple(
-        accumulate(strides, lambda total, level: tuple(a * b for a, b in zip(total, level, strict=True)), initial=first)
-    )
+    totals = [first]
+    for level in strides:
+        totals.append(tuple(total * s for total, s in zip(totals[-1], level, strict=True)))
     return tuple(totals[1:])
 
 
