@@ -57,7 +57,8 @@ def max_pool(rank: int, side: int) -> nn.Module:
 def centre_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """The centre of a map [b c (z) y x]; where it cannot be in the middle, one position nearer the start."""
     starts = [(have - want) // 2 for have, want in zip(x.shape[2:], size, strict=True)]
-    return x[..., *(slice(start, start + want) for start, want in zip(starts, size, strict=True))]
+    window = (slice(start, start + want) for start, want in zip(starts, size, strict=True))
+    return x[(slice(None), slice(None), *window)]
 
 
 def centre_pad(x: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,13 +56,13 @@ _RENAME = (
     (r"^output_layer\.", "decoder.output."),
     (r"^likelihood\.parameter_net\.", "decoder.output."),
 )
-_SAME_SIZE = re.compile(r"^bottom_up_layers\.(\d+)\.net\.(\d+)\.res\.block\.")
+_SAME_SIZE = re.compile(r"^bottom_up_layers\.(\d+)\.(?:lowres_)?net\.(\d+)\.res\.block\.")
 _MERGE = re.compile(r"^bottom_up_layers\.(\d+)\.lowres_merge\.")
 
 
 def rename(name: str) -> str:
     """Our name of a reference tensor."""
-    # There, the blocks of the same size are numbered on their own.
+    # There, the blocks of the same size are numbered on their own, and the surround has other names for them.
     name = _SAME_SIZE.sub(lambda m: f"encoder.levels.{m[1]}.{int(m[2]) + 1}.layers.", name)
     for pattern, replacement in _RENAME:
         changed = re.sub(pattern, replacement, name)
@@ -173,7 +174,7 @@ class ReferenceNetwork:
         ]
         strides = tuple(
             tuple(fine // coarse for fine, coarse in zip(below, above, strict=True))
-            for below, above in zip(sizes, sizes[1:], strict=False)
+            for below, above in pairwise(sizes)
         )
         ladder = LadderEncoder.Options(levels=levels, width=width, blocks=blocks, strides=strides)
         return LadderEncoder(ladder, spatial_rank=rank, in_channels=1)

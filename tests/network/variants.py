@@ -57,7 +57,7 @@ def deterministic(rank: int, maps: int) -> tuple[Encoder, Decoder]:
 
 
 def unet(rank: int, maps: int, *, align_corners: bool = False) -> tuple[Encoder, Decoder]:
-    encoder = UNetEncoder(UNetEncoder.Options(pools=2, width=2), spatial_rank=rank, in_channels=1)
+    encoder = UNetEncoder(UNetEncoder.Options(pools=2, width=8), spatial_rank=rank, in_channels=1)
     options = UNetDecoder.Options(align_corners=align_corners)
     return encoder, UNetDecoder(
         options, feature_shapes=encoder.feature_shapes, out_maps=maps, patch=(SIDE,) * rank
@@ -67,9 +67,7 @@ def unet(rank: int, maps: int, *, align_corners: bool = False) -> tuple[Encoder,
 def _with_ladder(encoder: Encoder, maps: int, **options: Any) -> tuple[Encoder, Decoder]:
     given = LadderDecoder.Options(**{"latent_channels": LATENT, "dropout": 0.0, **options})
     patch = (SIDE,) * len(encoder.feature_shapes[-1].stride)
-    return encoder, LadderDecoder(
-        given, feature_shapes=encoder.feature_shapes, out_maps=maps, patch=patch
-    )
+    return encoder, LadderDecoder(given, feature_shapes=encoder.feature_shapes, out_maps=maps, patch=patch)
 
 
 WITH_PRIOR: Mapping[str, Callable[[int, int], tuple[Encoder, Decoder]]] = {

@@ -22,6 +22,9 @@ from denoisplit.core.network.units import IntensityStats
 Features = tuple[Tensor, ...]
 """Deterministic features, one tensor [b f (z) y x] per level, level 0 (finest) first."""
 
+Window = tuple[slice, ...]
+"""Part of an image, one slice per spatial axis in pixels."""
+
 FloatArray = npt.NDArray[np.floating[Any]]
 
 
@@ -96,8 +99,12 @@ class Decoder(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, features: Features, noise: NoiseSource) -> Decoded:
-        """Decode with posterior and prior of every level (training)."""
+    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
+        """Decode with posterior and prior of every level (training).
+
+        Of a padded image, ``window`` is the image: the output is cut to it before the last layer, which
+        otherwise would see padding at its border. Empty for all of it.
+        """
 
     @abstractmethod
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
@@ -265,4 +272,5 @@ __all__ = [
     "NoiseModel",
     "NoisePairs",
     "Rate",
+    "Window",
 ]

@@ -106,9 +106,9 @@ class VSE(nn.Module):
         if any(before) or any(after):
             pad = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
             normalised = functional.pad(normalised, pad)
-        decoded: Decoded = self.decoder(self.encoder(self._layout(normalised)), noise)
         window = tuple(slice(b, b + n) for b, n in zip(before, size, strict=True))
-        return Decoded(output=_exact(decoded.output[..., *window]), levels=decoded.levels)
+        decoded: Decoded = self.decoder(self.encoder(self._layout(normalised)), noise, window=window)
+        return Decoded(output=_exact(decoded.output), levels=decoded.levels)
 
     def loss(
         self,

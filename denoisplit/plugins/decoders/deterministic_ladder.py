@@ -5,7 +5,7 @@ from attrs.validators import ge, lt
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape
+from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import Merge, ResidualBlock, conv
 from denoisplit.plugins.decoders.ladder_plan import (
@@ -116,18 +116,22 @@ class DeterministicLadderDecoder(Decoder):
         )
         self.output = conv(top.rank, top.width, out_maps)
 
-    def forward(self, features: Features, noise: NoiseSource) -> Decoded:
-        """Output maps; there are no levels that cost anything."""
-        return Decoded(output=self.sample(features, noise), levels=())
+    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
+        """Output maps, no levels; ``window`` is cut out before the last layer."""
+        del noise
+        return Decoded(output=self._maps(features, window), levels=())
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
         """Output maps, the same for all noise."""
         del noise
+        return self._maps(features, ())
+
+    def _maps(self, features: Features, window: Window) -> Tensor:
         *inner, top = self.levels
         x = top(features[-1])
         for level, feature in zip(reversed(inner), reversed(features[:-1]), strict=True):
             x = level(feature, x)
-        output: Tensor = self.output(self.enlarge(self.final(x)))
+        output: Tensor = self.output(self.enlarge(self.final(x))[..., *window])
         return output
 
     def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:

@@ -6,7 +6,7 @@ import attrs
 from attrs.validators import ge, lt
 from torch import Tensor, nn
 
-from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape
+from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import ResidualBlock, conv
@@ -76,15 +76,16 @@ class LadderDecoder(Decoder):
         )
         self.output = conv(rank, width, out_maps)
 
-    def forward(self, features: Features, noise: NoiseSource) -> Decoded:
-        """Decode with posterior and prior of every level."""
+    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
+        """Decode with posterior and prior of every level; ``window`` is cut out before the last layer."""
         top, inner = self._split()
         x, level = top(features[-1], noise)
         levels: list[Level] = [level]
         for module, feature in zip(inner, reversed(features[:-1]), strict=True):
             x, level = module(feature, x, noise)
             levels.append(level)
-        return Decoded(output=self.output(self.enlarge(self.final(x))), levels=tuple(reversed(levels)))
+        image = self.enlarge(self.final(x))[..., *window]
+        return Decoded(output=self.output(image), levels=tuple(reversed(levels)))
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
         """Output maps only; no prior is evaluated."""

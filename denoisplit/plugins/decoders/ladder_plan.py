@@ -12,7 +12,6 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import FeatureShape
 from denoisplit.plugins.blocks import LINEAR, ResidualBlock, Upsample, centre_crop
 
-
 STRIDE = 2
 _NORMALISED_BEYOND = 4
 

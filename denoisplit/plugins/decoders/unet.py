@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape
+from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import LINEAR, conv
 from denoisplit.plugins.unet_blocks import DoubleConv
@@ -74,9 +74,10 @@ class UNetDecoder(Decoder):
         )
         self.output = conv(rank, outputs[0], out_maps, kernel=1)
 
-    def forward(self, features: Features, noise: NoiseSource) -> Decoded:
-        """Output maps; there are no levels."""
-        return Decoded(output=self.sample(features, noise), levels=())
+    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
+        """Output maps; there are no levels. The last layer sees one pixel, so it may come before the cut."""
+        output = self.sample(features, noise)
+        return Decoded(output=output[(slice(None), slice(None), *window)], levels=())
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
         """Output maps, the same for all noise."""
