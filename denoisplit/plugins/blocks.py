@@ -13,16 +13,32 @@ _CONV: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _NORM: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _MEAN_POOL: dict[int, Any] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_MAX_POOL: dict[int, Any] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _DROPOUT: dict[int, Any] = {2: nn.Dropout2d, 3: nn.Dropout3d}
+
+LINEAR = {2: "bilinear", 3: "trilinear"}
+"""Modes of linear interpolation, by number of spatial axes."""
 
 KERNEL = 3
 
 
 def conv(
-    rank: int, inputs: int, outputs: int, *, kernel: int = KERNEL, stride: tuple[int, ...] | int = 1
+    rank: int,
+    inputs: int,
+    outputs: int,
+    *,
+    kernel: int = KERNEL,
+    stride: tuple[int, ...] | int = 1,
+    bias: bool = True,
 ) -> nn.Module:
     """Convolution with ``rank`` spatial axes that keeps the size at stride 1."""
-    module: nn.Module = _CONV[rank](inputs, outputs, kernel, stride=stride, padding=kernel // 2)
+    module: nn.Module = _CONV[rank](inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=bias)
+    return module
+
+
+def batch_norm(rank: int, channels: int) -> nn.Module:
+    """Batch normalisation of maps with ``rank`` spatial axes."""
+    module: nn.Module = _NORM[rank](channels)
     return module
 
 
@@ -30,6 +46,28 @@ def mean_pool(rank: int, side: int) -> nn.Module:
     """Mean over squares (cubes) of ``side`` pixels."""
     module: nn.Module = _MEAN_POOL[rank](side) if side > 1 else nn.Identity()
     return module
+
+
+def max_pool(rank: int, side: int) -> nn.Module:
+    """Largest value of squares (cubes) of ``side`` pixels."""
+    module: nn.Module = _MAX_POOL[rank](side)
+    return module
+
+
+def centre_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The centre of a map [b c (z) y x]; where it cannot be in the middle, one position nearer the start."""
+    starts = [(have - want) // 2 for have, want in zip(x.shape[2:], size, strict=True)]
+    window = (slice(start, start + want) for start, want in zip(starts, size, strict=True))
+    return x[(slice(None), slice(None), *window)]
+
+
+def centre_pad(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A map [b c (z) y x] with zeros around it, so that ``centre_crop`` gives it back."""
+    pad: list[int] = []
+    for have, want in zip(reversed(x.shape[2:]), reversed(size), strict=True):
+        before = (want - have) // 2
+        pad += [before, want - have - before]
+    return functional.pad(x, pad)
 
 
 class Gate(nn.Module):
@@ -53,7 +91,7 @@ class ResidualBlock(nn.Module):
         layers: list[nn.Module] = []
         for _ in range(2):
             layers += [
-                _NORM[rank](channels),
+                batch_norm(rank, channels),
                 nn.ELU(),
                 conv(rank, channels, channels),
                 _DROPOUT[rank](dropout),

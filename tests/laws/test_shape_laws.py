@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.objective import require_finite
+from denoisplit.plugins.decoders.ladder import LadderDecoder
 from tests.network.small import counts, fixed, mixture, network
 
 seeds = st.integers(0, 10**6)
@@ -112,3 +113,19 @@ def test_binning_sets_the_strides(binning: int) -> None:
     with torch.no_grad():
         features = vse.encode(mixed)
     assert [f.shape[-1] for f in features] == [16 // (binning * s) for s in (2, 4, 8)]
+
+
+def test_the_last_layer_does_not_see_the_padding() -> None:
+    """An image that was padded is cut before the last convolution, as if it ended there."""
+    vse = network()
+    features = vse.encode(counts(vse, (16, 16))[0])
+    seen: list[torch.Size] = []
+    assert isinstance(vse.decoder, LadderDecoder)
+    vse.decoder.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    window = (slice(1, 14), slice(2, 16))
+    with torch.no_grad():
+        decoded = vse.decoder(features, fixed(vse, (16, 16)), window=window)
+        whole = vse.decoder(features, fixed(vse, (16, 16))).output[..., *window]
+    assert seen[0][2:] == decoded.output.shape[2:] == (13, 14)
+    torch.testing.assert_close(decoded.output[..., 1:-1, 1:], whole[..., 1:-1, 1:])
+    assert not torch.allclose(decoded.output[..., 0, :], whole[..., 0, :])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from denoisplit.core.network.interfaces import IntensityStats, KLScheme, NoiseModel
+from denoisplit.core.network.interfaces import Decoder, Encoder, IntensityStats, KLScheme, NoiseModel
 from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.decoders.ladder import LadderDecoder
@@ -16,7 +16,12 @@ from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 
 LATENT = 2
+PLANES = 3
+"""Depth of a stack whose planes become one."""
+
 NoiseModelMaker = Callable[[IntensityStats], NoiseModel]
+PartsMaker = Callable[[int, int], tuple[Encoder, Decoder]]
+"""Encoder and decoder for a number of spatial axes and of output maps."""
 
 
 def statistics(channels: int) -> IntensityStats:
@@ -49,18 +54,7 @@ def mixture(given: IntensityStats) -> NoiseModel:
     return model
 
 
-def network(
-    *,
-    levels: int = 2,
-    channels: int = 2,
-    rank: int = 2,
-    binning: int = 1,
-    noise_model: NoiseModelMaker = gaussian,
-    kl_scheme: KLScheme | None = None,
-) -> VSE:
-    """A ladder network in evaluation mode; a batch of the smallest patch is two positions wide at the top."""
-    given = statistics(channels)
-    model = noise_model(given)
+def ladder(rank: int, maps: int, *, levels: int = 2, binning: int = 1) -> tuple[Encoder, Decoder]:
     encoder = LadderEncoder(
         LadderEncoder.Options(levels=levels, width=4, dropout=0.0, binning=binning),
         spatial_rank=rank,
@@ -69,9 +63,27 @@ def network(
     decoder = LadderDecoder(
         LadderDecoder.Options(latent_channels=LATENT, dropout=0.0),
         feature_shapes=encoder.feature_shapes,
-        out_maps=channels * (1 + model.extra_maps),
+        out_maps=maps,
         patch=(binning * 2 ** (levels + 1),) * rank,
     )
+    return encoder, decoder
+
+
+def network(
+    *,
+    levels: int = 2,
+    channels: int = 2,
+    rank: int = 2,
+    binning: int = 1,
+    noise_model: NoiseModelMaker = gaussian,
+    kl_scheme: KLScheme | None = None,
+    parts: PartsMaker | None = None,
+) -> VSE:
+    """A network in evaluation mode; without ``parts`` a ladder, two positions wide at the top in training."""
+    given = statistics(channels)
+    model = noise_model(given)
+    maps = channels * (1 + model.extra_maps)
+    encoder, decoder = parts(rank, maps) if parts else ladder(rank, maps, levels=levels, binning=binning)
     vse = VSE(
         encoder=encoder,
         decoder=decoder,
@@ -94,18 +106,33 @@ def network(
 
 
 def counts(vse: VSE, size: Sequence[int], *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Mixed image [b 1 (z) y x] and targets [b c (z) y x] with the statistics that the network expects."""
+    """Mixed image [b scales (z) y x] and targets [b c (z) y x], as the statistics of the network say."""
     generator = torch.Generator().manual_seed(seed)
     normalised = torch.randn(batch, vse.channels, *size, generator=generator, dtype=torch.float64)
     targets = vse.statistics.to_counts(normalised)
-    return targets.mean(1, keepdim=True), targets
+    return surrounded(vse, targets.mean(1, keepdim=True), seed=seed), targets
+
+
+def surrounded(vse: VSE, image: Tensor, *, seed: int = 0) -> Tensor:
+    """An image [b 1 (z) y x] with other random planes and other random scales, if the network takes any."""
+    generator = torch.Generator().manual_seed(seed + 1)
+
+    def random(shape: Sequence[int]) -> Tensor:
+        noise = torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return vse.statistics.mixed_mean + vse.statistics.mixed_std * noise
+
+    batch, _, *size = image.shape
+    if len(size) < vse.spatial_rank:
+        image = torch.cat([image.unsqueeze(2), random((batch, 1, PLANES - 1, *size))], dim=2)
+    scales = vse.encoder.input_scales
+    return torch.cat([image, random((batch, scales - 1, *image.shape[2:]))], dim=1) if scales > 1 else image
 
 
 def draws(vse: VSE, size: Sequence[int], *, batch: int = 1, seed: int = 0) -> list[Tensor]:
     """Standard normal numbers for every level of an image, finest first."""
     generator = torch.Generator().manual_seed(seed)
-    canvas = [math.ceil(n / s) * s for n, s in zip(size, vse.stride, strict=True)]
-    shapes = [[n // s for n, s in zip(canvas, stride, strict=True)] for stride in vse.level_strides]
+    canvas = tuple(math.ceil(n / m) * m for n, m in zip(size, vse.multiple, strict=True))
+    shapes = [shape.size(canvas) for shape in vse.encoder.feature_shapes]
     return [torch.randn(batch, LATENT, *shape, generator=generator, dtype=torch.float64) for shape in shapes]
 
 

@@ -77,6 +77,34 @@ def test_a_patch_fits_the_stride(patch: int, advice: int) -> None:
     composed(f"training.patch={advice}")
 
 
+def test_lateral_context_joins_any_decoder_of_ladders() -> None:
+    lateral = "model.encoder={use: lateral_context, levels: 4, width: 4, input_scales: 3}"
+    vse = composed(lateral)
+    assert vse.encoder.input_scales == 3
+    assert vse.multiple == (4, 4)
+    assert vse.level_strides[-1] == (16, 16)
+    mixed = torch.full((1, 3, 12, 20), 100.0)
+    assert vse.decode(mixed, ZeroNoise()).output.shape[2:] == (12, 20)
+    deterministic = composed(lateral, "model.decoder={use: deterministic_ladder, latent_channels: 2}")
+    assert deterministic.decode(mixed, ZeroNoise()).levels == ()
+
+
+def test_a_patch_may_be_smaller_than_the_stride_where_maps_cover_its_surround() -> None:
+    deep = "model.encoder={use: lateral_context, levels: 5, width: 4, input_scales: 3}"
+    with pytest.raises(SpecError, match=r"must be a multiple of 8 and at least 16 .*\(got 8\)\. Use 16, "):
+        composed(deep, "training.patch=8")
+    levels = composed(deep, "training.patch=16").decode(torch.zeros(1, 3, 16, 16), ZeroNoise()).levels
+    assert [level.sample.shape[-1] for level in levels] == [16, 16, 8, 4, 2]
+
+
+def test_a_stack_can_become_a_plane() -> None:
+    vse = composed("model.dimensions=3", "model.encoder={use: ladder_3d_to_2d, levels: 2, width: 4}")
+    mixed = torch.full((1, 1, 5, 9, 8), 100.0)
+    assert vse.decode(mixed, ZeroNoise()).output.shape[2:] == (9, 8)
+    with pytest.raises(SpecError, match=r"model\.dimensions: .*\(got 2 dimensions\)\. Use 3"):
+        composed("model.encoder={use: ladder_3d_to_2d, levels: 2, width: 4}")
+
+
 def test_latent_channels_of_another_number_of_levels_are_refused() -> None:
     with pytest.raises(SpecError, match=r"latent_channels: .*\(got 3 for 2 levels\)\. Give 2 numbers"):
         composed("model.decoder.latent_channels=[1, 2, 3]")

@@ -6,7 +6,7 @@ from typing import Any
 from denoisplit.core.errors import ChannelCountError, SpecError
 from denoisplit.core.network.interfaces import Decoder, Encoder, IntensityStats, KLScheme, NoiseModel
 from denoisplit.core.network.per_channel import PerChannelNoiseModel, channel_statistics
-from denoisplit.core.network.vse import VSE
+from denoisplit.core.network.vse import VSE, side_multiple
 from denoisplit.core.spec.records import Chosen, ModelSpec
 
 MIXED_CHANNELS = 1
@@ -38,7 +38,7 @@ def compose(model: ModelSpec, statistics: IntensityStats, *, channels: tuple[str
         model.decoder,
         feature_shapes=encoder.feature_shapes,
         out_maps=len(channels) * (1 + noise_model.extra_maps),
-        patch=(patch,) * rank,
+        patch=(patch,) * len(encoder.feature_shapes[-1].stride),
     )
     kl_scheme: KLScheme = _build(model.kl_scheme)
     return VSE(
@@ -68,12 +68,15 @@ def _noise_model(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
 
 
 def _require_fit(patch: int, encoder: Encoder) -> None:
-    """A patch must be a multiple of the coarsest stride, the coarsest latent at least 2 positions wide."""
-    stride = math.lcm(*encoder.feature_shapes[-1].stride)
-    if patch % stride or patch < 2 * stride:
+    """A patch must stride without remainder, and the coarsest latent be at least 2 positions wide."""
+    shapes = encoder.feature_shapes
+    multiple = math.lcm(*side_multiple(shapes))
+    narrowest = max(-(-2 * s // e) for s, e in zip(shapes[-1].stride, shapes[-1].extent, strict=True))
+    least = -(-narrowest // multiple) * multiple
+    if patch % multiple or patch < least:
         problem = (
-            f"$.training.patch: must be a multiple of {stride} and at least {2 * stride} for "
-            f"{len(encoder.feature_shapes)} levels (got {patch}). "
-            f"Use {max(2, round(patch / stride)) * stride}, or fewer model.encoder.levels."
+            f"$.training.patch: must be a multiple of {multiple} and at least {least} for "
+            f"{len(shapes)} levels (got {patch}). "
+            f"Use {max(least, round(patch / multiple) * multiple)}, or fewer model.encoder.levels."
         )
         raise SpecError([problem])

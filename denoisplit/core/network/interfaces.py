@@ -27,6 +27,9 @@ _PROBE = 1e3
 Features = tuple[Tensor, ...]
 """Deterministic features, one tensor [b f (z) y x] per level, level 0 (finest) first."""
 
+Window = tuple[slice, ...]
+"""Part of an image, one slice per spatial axis in pixels."""
+
 FloatArray = npt.NDArray[np.floating[Any]]
 
 
@@ -37,10 +40,21 @@ class FeatureShape:
     Attributes:
         channels: number of feature channels.
         stride: pixels of the mixed image per feature position, one number per spatial axis.
+        extent: the map covers this many times the image along every axis, centred on it; more than once
+            with lateral context.
     """
 
     channels: int
     stride: tuple[int, ...]
+    extent: tuple[int, ...] = attrs.field()
+
+    @extent.default
+    def _image(self) -> tuple[int, ...]:
+        return (1,) * len(self.stride)
+
+    def size(self, image: tuple[int, ...]) -> tuple[int, ...]:
+        """Positions per axis of the map of an image with these sides, in pixels."""
+        return tuple(n * e // s for n, e, s in zip(image, self.extent, self.stride, strict=True))
 
 
 @attrs.frozen
@@ -65,7 +79,16 @@ class Encoder(nn.Module, ABC):
     @property
     @abstractmethod
     def feature_shapes(self) -> tuple[FeatureShape, ...]:
-        """Channels and total stride of every level, finest first."""
+        """Channels, total stride and extent of every level, finest first."""
+
+    @property
+    def input_scales(self) -> int:
+        """Scales in which ``forward`` takes the image, along the channel axis.
+
+        Scale 0 is the image. Scale m > 0 has as many pixels around the same centre, each as large as a
+        position of level m - 1.
+        """
+        return 1
 
     @abstractmethod
     def forward(self, mixed: Tensor) -> Features:
@@ -81,8 +104,12 @@ class Decoder(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, features: Features, noise: NoiseSource) -> Decoded:
-        """Decode with posterior and prior of every level (training)."""
+    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
+        """Decode with posterior and prior of every level (training).
+
+        Of a padded image, ``window`` is the image: the output is cut to it before the last layer, which
+        otherwise would see padding at its border. Empty for all of it.
+        """
 
     @abstractmethod
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
@@ -289,4 +316,5 @@ __all__ = [
     "NoiseModel",
     "NoisePairs",
     "Rate",
+    "Window",
 ]

@@ -12,12 +12,16 @@ from denoisplit.core.network.interfaces import (
     Decoder,
     Encoder,
     Features,
+    FeatureShape,
     IntensityStats,
     KLScheme,
     NoiseModel,
+    Rate,
 )
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.objective import LossTerms, combine, distortion
+
+_MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class VSE(nn.Module):
@@ -50,8 +54,8 @@ class VSE(nn.Module):
         # was trained.
         for part in (encoder, decoder):
             for tensor in (*part.parameters(), *part.buffers()):
-                if tensor.dim() == spatial_rank + 2:
-                    tensor.data = tensor.data.to(tensor.dtype, memory_format=self._memory_format)
+                if tensor.dim() in _MEMORY_FORMATS:
+                    tensor.data = tensor.data.to(tensor.dtype, memory_format=_MEMORY_FORMATS[tensor.dim()])
 
     @property
     def channels(self) -> int:
@@ -65,8 +69,13 @@ class VSE(nn.Module):
 
     @property
     def stride(self) -> tuple[int, ...]:
-        """Pixels per position of the coarsest level; image sides are padded to multiples of it."""
+        """Pixels per position of the coarsest level; tiles begin at multiples of it."""
         return self.level_strides[-1]
+
+    @property
+    def multiple(self) -> tuple[int, ...]:
+        """Image sides are padded to multiples of it: the stride, or less where maps exceed the image."""
+        return side_multiple(self.encoder.feature_shapes)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which the network runs in ``network_dtype`` (None: the dtype of its weights)."""
@@ -75,7 +84,7 @@ class VSE(nn.Module):
         return torch.autocast(device, dtype=dtype, enabled=self.network_dtype is not None)
 
     def encode(self, mixed: Tensor) -> Features:
-        """Features of a mixed image [b 1 (z) y x] in counts whose sides are multiples of ``stride``."""
+        """Features of a mixed image [b scales (z) y x] in counts, sides multiples of ``multiple``."""
         normalised = self.statistics.normalise_mixed(mixed)
         features: Features = self.encoder(self._layout(normalised))
         return features
@@ -85,19 +94,21 @@ class VSE(nn.Module):
         return self.statistics.to_counts(_exact(self.decoder.sample(features, noise))[:, : self.channels])
 
     def decode(self, mixed: Tensor, noise: NoiseSource) -> Decoded:
-        """Output maps in normalised units, and all levels, of a mixed image [b 1 (z) y x], any size, counts.
+        """Output maps in normalised units, and all levels, of an image [b scales (z) y x], any size, counts.
 
-        Sides that the stride does not divide are padded with the mean at both ends; the output is cut back.
+        Sides that are no multiple of ``multiple`` are padded with the mean at both ends; the output is cut
+        back. Axes that the features do not have, such as a projected z, stay as they are.
         """
-        size = tuple(mixed.shape[2:])
-        before, after = _padding(size, self.stride)
+        multiple = self.multiple
+        size = tuple(mixed.shape[-len(multiple) :])
+        before, after = _padding(size, multiple)
         normalised = self.statistics.normalise_mixed(mixed)
         if any(before) or any(after):
             pad = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
             normalised = functional.pad(normalised, pad)
-        decoded: Decoded = self.decoder(self.encoder(self._layout(normalised)), noise)
-        window = (slice(None), slice(None), *(slice(b, b + n) for b, n in zip(before, size, strict=True)))
-        return Decoded(output=_exact(decoded.output[window]), levels=decoded.levels)
+        window = tuple(slice(b, b + n) for b, n in zip(before, size, strict=True))
+        decoded: Decoded = self.decoder(self.encoder(self._layout(normalised)), noise, window=window)
+        return Decoded(output=_exact(decoded.output), levels=decoded.levels)
 
     def loss(
         self,
@@ -112,7 +123,7 @@ class VSE(nn.Module):
         """Objective of a batch.
 
         Args:
-            mixed: [b 1 (z) y x], counts.
+            mixed: [b scales (z) y x], counts.
             targets: noisy target channels [b c (z) y x], counts.
             noise: source of the latent draws.
             kl_weight: multiplier of the rate at this step.
@@ -124,7 +135,12 @@ class VSE(nn.Module):
         signal = self.statistics.to_counts(decoded.output[:, : self.channels])
         extra = decoded.output[:, self.channels :] if self.noise_model.extra_maps else None
         log_prob = self.noise_model.log_prob(targets.to(signal), signal, extra)
-        rate = self.kl_scheme(decoded.levels, image_pixels=math.prod(mixed.shape[2:]), channels=self.channels)
+        pixels = math.prod(targets.shape[2:])
+        rate = (
+            self.kl_scheme(decoded.levels, image_pixels=pixels, channels=self.channels)
+            if decoded.levels
+            else Rate(total=signal.new_zeros(()), per_level=signal.new_zeros(0))
+        )
         return combine(
             distortion(log_prob, channel_weights=channel_weights, sample_weights=sample_weights),
             rate,
@@ -135,11 +151,22 @@ class VSE(nn.Module):
         """Channels-last memory, in which convolutions run fastest."""
         weight = next(self.encoder.parameters())
         image = image.to(device=weight.device, dtype=weight.dtype)
-        return image.contiguous(memory_format=self._memory_format)
+        return image.contiguous(memory_format=_MEMORY_FORMATS[image.dim()])
 
-    @property
-    def _memory_format(self) -> torch.memory_format:
-        return torch.channels_last if self.spatial_rank == 2 else torch.channels_last_3d
+
+def side_multiple(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
+    """Per axis, what image sides must be a multiple of for every level to stride without remainder.
+
+    The coarsest stride where all maps cover the image once. A level that starts from a map of a larger extent
+    divides more pixels, so that the image itself may have fewer.
+    """
+    multiple = (1,) * len(shapes[0].stride)
+    extent = multiple
+    for shape in shapes:
+        divisors = (s // math.gcd(s, e) for s, e in zip(shape.stride, extent, strict=True))
+        multiple = tuple(math.lcm(m, d) for m, d in zip(multiple, divisors, strict=True))
+        extent = shape.extent
+    return multiple
 
 
 def _exact(output: Tensor) -> Tensor:
@@ -147,8 +174,8 @@ def _exact(output: Tensor) -> Tensor:
     return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
-def _padding(size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Pixels to add before and after every axis to reach a multiple of the stride; the odd one goes after."""
-    missing = tuple(-n % s for n, s in zip(size, stride, strict=True))
+def _padding(size: tuple[int, ...], multiple: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Pixels to add before and after every axis to reach a multiple; the odd one goes after."""
+    missing = tuple(-n % m for n, m in zip(size, multiple, strict=True))
     before = tuple(n // 2 for n in missing)
     return before, tuple(n - b for n, b in zip(missing, before, strict=True))

@@ -7,46 +7,19 @@ For level i, with h the state of the level above and f_i the features of the enc
     sample    z = mean_q + std_q * noise
     state     h' = upsample(skip_merge(conv(z), h))   top level: upsample(conv(z))
 
+With lateral context, h covers more than the level below, which gets the up-sampled centre.
+
 Source: method sections 1.5 and 1.6.
 """
 
-import attrs
 import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
 from denoisplit.core.network.latent import Level, gaussian
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.plugins.blocks import Merge, ResidualBlock, Upsample, conv
-
-
-@attrs.frozen(kw_only=True)
-class LatentOptions:
-    """What one level needs to know.
-
-    Attributes:
-        index: level, 0 = finest.
-        rank: number of spatial axes.
-        width: feature channels.
-        latent_channels: channels of the latent.
-        stride: up-sampling factor per spatial axis to the level below.
-        blocks: residual blocks after the latent.
-        dropout: probability per feature channel.
-        clip: upper bound of raw log-variances, or None.
-        naive_variance: plain exponential variances.
-        divisor: posterior features are divided by it.
-    """
-
-    index: int
-    rank: int
-    width: int
-    latent_channels: int
-    stride: tuple[int, ...]
-    blocks: int
-    dropout: float
-    clip: float | None
-    naive_variance: bool
-    divisor: float
+from denoisplit.plugins.blocks import Merge, conv
+from denoisplit.plugins.decoders.ladder_plan import LatentOptions, part_below, upsampling
 
 
 class Latent(nn.Module):
@@ -79,26 +52,27 @@ class TopLevel(nn.Module):
         super().__init__()
         self.latent = Latent(options)
         self.prior = nn.Parameter(torch.zeros(1, 2 * options.latent_channels, *size))
-        self.upsample = _upsample(options)
+        self.upsample = upsampling(options)
 
     def forward(self, features: Tensor, noise: NoiseSource) -> tuple[Tensor, Level]:
         """State for the level below and the record of this level."""
         posterior = self.latent.infer(features)
         sample = self.latent.draw(posterior, noise)
         prior = self.latent.normal(_repeat_to(self.prior, tuple(features.shape[2:])))
-        return self.upsample(self.latent.expand(sample)), Level(posterior, prior, sample)
+        return self._state(sample), Level(posterior, prior, sample)
 
     def sample(self, features: Tensor, noise: NoiseSource) -> Tensor:
         """State for the level below, without the prior."""
-        sample = self.latent.draw(self.latent.infer(features), noise)
-        state: Tensor = self.upsample(self.latent.expand(sample))
-        return state
+        return self._state(self.latent.draw(self.latent.infer(features), noise))
 
     def generate(self, size: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
         """State for the level below from a draw of the prior."""
         parameters = _repeat_to(self.prior, size)
         prior = self.latent.normal(parameters.expand(batch, *parameters.shape[1:]))
-        state: Tensor = self.upsample(self.latent.expand(self.latent.draw(prior, noise)))
+        return self._state(self.latent.draw(prior, noise))
+
+    def _state(self, sample: Tensor) -> Tensor:
+        state: Tensor = self.upsample(part_below(self.latent.expand(sample), self.latent.options.crop))
         return state
 
 
@@ -111,7 +85,7 @@ class InnerLevel(nn.Module):
         self.prior = conv(options.rank, options.width, 2 * options.latent_channels)
         self.merge = Merge(options.rank, options.width, dropout=options.dropout)
         self.skip = Merge(options.rank, options.width, dropout=options.dropout)
-        self.upsample = _upsample(options)
+        self.upsample = upsampling(options)
 
     def forward(self, features: Tensor, above: Tensor, noise: NoiseSource) -> tuple[Tensor, Level]:
         """State for the level below and the record of this level."""
@@ -129,16 +103,9 @@ class InnerLevel(nn.Module):
         return self._state(self.latent.draw(self.latent.normal(self.prior(above)), noise), above)
 
     def _state(self, sample: Tensor, above: Tensor) -> Tensor:
-        state: Tensor = self.upsample(self.skip(self.latent.expand(sample), above))
+        merged = self.skip(self.latent.expand(sample), above)
+        state: Tensor = self.upsample(part_below(merged, self.latent.options.crop))
         return state
-
-
-def _upsample(options: LatentOptions) -> nn.Sequential:
-    first = Upsample(options.rank, options.width, stride=options.stride, dropout=options.dropout)
-    rest = (
-        ResidualBlock(options.rank, options.width, dropout=options.dropout) for _ in range(options.blocks - 1)
-    )
-    return nn.Sequential(first, *rest)
 
 
 def _repeat_to(parameters: Tensor, size: tuple[int, ...]) -> Tensor:

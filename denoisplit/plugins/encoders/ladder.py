@@ -5,13 +5,19 @@ from attrs.validators import ge, in_, lt
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import Downsample, ResidualBlock, conv, mean_pool
-
-STRIDE = 2
+from denoisplit.plugins.blocks import mean_pool
+from denoisplit.plugins.encoders.levels import (
+    Strides,
+    bottom_up_level,
+    positive_strides,
+    stem,
+    strides_per_level,
+    total_strides,
+)
 
 
 class LadderEncoder(Encoder):
-    """Stem, then ``levels`` times a strided block that halves every side.
+    """Stem, then ``levels`` times a strided block.
 
     Source: Prakash et al., ICLR 2022; Ashesh & Jug, ECCV 2024; method sections 1.2 and 1.3.
     """
@@ -28,6 +34,8 @@ class LadderEncoder(Encoder):
             binning: side of the squares of pixels that are averaged before the first convolution; 1 (the
                 reference), 2 or 4. Over-sampled images lose little by it, and the network sees farther,
                 starts from less noise, and runs faster by about the square of this number.
+            strides: per level, finest first, the factor by which every spatial axis (z) y x shrinks. Empty
+                for a halving of every axis at every level; [1, 2, 2] keeps the planes of a stack.
         """
 
         levels: int = attrs.field(default=4, validator=ge(1))
@@ -35,26 +43,21 @@ class LadderEncoder(Encoder):
         blocks: int = attrs.field(default=1, validator=ge(1))
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         binning: int = attrs.field(default=1, validator=in_((1, 2, 4)))
+        strides: Strides = attrs.field(default=(), validator=positive_strides)
 
     def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
         super().__init__()
-        width, dropout, binning = options.width, options.dropout, (options.binning,) * spatial_rank
+        width, dropout = options.width, options.dropout
+        strides = strides_per_level(options.strides, levels=options.levels, rank=spatial_rank)
         self._shapes = tuple(
-            FeatureShape(channels=width, stride=tuple(s * STRIDE ** (level + 1) for s in binning))
-            for level in range(options.levels)
+            FeatureShape(channels=width, stride=total)
+            for total in total_strides((options.binning,) * spatial_rank, strides)
         )
         self.bin = mean_pool(spatial_rank, options.binning)
-        self.stem = nn.Sequential(
-            conv(spatial_rank, in_channels, width),
-            nn.ELU(),
-            ResidualBlock(spatial_rank, width, dropout=dropout, gated=False),
-        )
+        self.stem = stem(spatial_rank, in_channels, width, dropout=dropout)
         self.levels = nn.ModuleList(
-            nn.Sequential(
-                Downsample(spatial_rank, width, stride=(STRIDE,) * spatial_rank, dropout=dropout),
-                *(ResidualBlock(spatial_rank, width, dropout=dropout) for _ in range(options.blocks - 1)),
-            )
-            for _ in range(options.levels)
+            bottom_up_level(spatial_rank, width, stride=stride, blocks=options.blocks, dropout=dropout)
+            for stride in strides
         )
 
     @property

@@ -1,0 +1,148 @@
+"""Top-down path of the ladder without chance: every latent is the mean of its posterior."""
+
+import attrs
+from attrs.validators import ge, lt
+from torch import Tensor, nn
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
+from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.plugins.blocks import Merge, ResidualBlock, conv
+from denoisplit.plugins.decoders.ladder_plan import (
+    LatentOptions,
+    binning,
+    channel_counts,
+    enlargement,
+    part_below,
+    plan_levels,
+    upsampling,
+)
+
+
+class Code(nn.Module):
+    """Features to the mean of the latent, and back to features."""
+
+    def __init__(self, options: LatentOptions) -> None:
+        super().__init__()
+        self.divisor = options.divisor
+        self.mean = conv(options.rank, options.width, options.latent_channels)
+        self.expand = conv(options.rank, options.latent_channels, options.width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Same shape as ``features`` [b f (z) y x]."""
+        result: Tensor = self.expand(self.mean(features / self.divisor))
+        return result
+
+
+class TopLevel(nn.Module):
+    """Coarsest level."""
+
+    def __init__(self, options: LatentOptions) -> None:
+        super().__init__()
+        self.crop = options.crop
+        self.latent = Code(options)
+        self.upsample = upsampling(options)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """State for the level below."""
+        state: Tensor = self.upsample(part_below(self.latent(features), self.crop))
+        return state
+
+
+class InnerLevel(nn.Module):
+    """Level below the top: features from the encoder meet the state from above."""
+
+    def __init__(self, options: LatentOptions) -> None:
+        super().__init__()
+        self.crop = options.crop
+        self.latent = Code(options)
+        self.merge = Merge(options.rank, options.width, dropout=options.dropout)
+        self.skip = Merge(options.rank, options.width, dropout=options.dropout)
+        self.upsample = upsampling(options)
+
+    def forward(self, features: Tensor, above: Tensor) -> Tensor:
+        """State for the level below."""
+        merged = self.skip(self.latent(self.merge(features, above)), above)
+        state: Tensor = self.upsample(part_below(merged, self.crop))
+        return state
+
+
+class DeterministicLadderDecoder(Decoder):
+    """The ladder with the mean of every posterior in place of a draw, and without priors.
+
+    Given the weights of a ladder it gives that ladder's output without noise. Every posterior sample is the
+    same, and there is no rate.
+
+    Source: Ashesh & Jug, ECCV 2024, code; method section 1.6.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the deterministic ladder decoder.
+
+        Attributes:
+            latent_channels: per level; several numbers are finest first.
+            blocks: residual blocks per level.
+            dropout: probability per feature channel.
+            normalise_latents: scale the features of hierarchies with more than 4 levels.
+        """
+
+        latent_channels: int | tuple[int, ...] = attrs.field(default=128, validator=channel_counts)
+        blocks: int = attrs.field(default=1, validator=ge(1))
+        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
+        normalise_latents: bool = True
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        feature_shapes: tuple[FeatureShape, ...],
+        out_maps: int,
+        patch: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        del patch  # only a prior has a size
+        *inner, top = plan_levels(
+            feature_shapes,
+            latent_channels=options.latent_channels,
+            blocks=options.blocks,
+            dropout=options.dropout,
+            normalise=options.normalise_latents,
+        )
+        self.levels = nn.ModuleList([*(InnerLevel(latent) for latent in inner), TopLevel(top)])
+        self.enlarge = enlargement(binning(feature_shapes))
+        self.final = nn.Sequential(
+            *(ResidualBlock(top.rank, top.width, dropout=options.dropout) for _ in range(options.blocks))
+        )
+        self.output = conv(top.rank, top.width, out_maps)
+
+    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
+        """Output maps, no levels; ``window`` is cut out before the last layer."""
+        del noise
+        return Decoded(output=self._maps(features, window), levels=())
+
+    def sample(self, features: Features, noise: NoiseSource) -> Tensor:
+        """Output maps, the same for all noise."""
+        del noise
+        return self._maps(features, ())
+
+    def _maps(self, features: Features, window: Window) -> Tensor:
+        *inner, top = self.levels
+        x = top(features[-1])
+        for level, feature in zip(reversed(inner), reversed(features[:-1]), strict=True):
+            x = level(feature, x)
+        output: Tensor = self.output(self.enlarge(self.final(x))[..., *window])
+        return output
+
+    def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
+        """Refused: there is no prior to draw from.
+
+        Raises:
+            SpecError: always.
+        """
+        del shape, noise, batch
+        problem = (
+            "model.decoder: there is no prior to draw images from (got deterministic_ladder). "
+            "Use the decoder ladder."
+        )
+        raise SpecError([problem])

@@ -1,0 +1,85 @@
+"""Bottom-up path that looks at a stack of planes and hands over maps of one plane."""
+
+import attrs
+import torch
+from attrs.validators import ge, lt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
+from denoisplit.plugins.blocks import conv
+from denoisplit.plugins.encoders.ladder import LadderEncoder
+
+SLOPE = 0.01
+_RANK = 3
+
+
+class DepthSquish(nn.Module):
+    """Gated convolution, then the mean over z."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = conv(_RANK, channels, 2 * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b c z y x] to [b c y x]."""
+        value, gate = self.conv(x).chunk(2, dim=1)
+        return (functional.leaky_relu(value, SLOPE) * torch.sigmoid(gate)).mean(dim=2)
+
+
+class LadderEncoder3dTo2d(Encoder):
+    """A three-dimensional ladder that never strides in z; z is projected out of the features of every level.
+
+    Source: CAREamics, lightning VAE modules; method section 12, items 2 and 3.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the projecting ladder encoder.
+
+        Attributes:
+            levels: hierarchy levels, each halves y and x.
+            width: feature channels of every level.
+            blocks: residual blocks per level.
+            dropout: probability per feature channel.
+        """
+
+        levels: int = attrs.field(default=4, validator=ge(1))
+        width: int = attrs.field(default=64, validator=ge(1))
+        blocks: int = attrs.field(default=1, validator=ge(1))
+        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
+
+    def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
+        super().__init__()
+        if spatial_rank != _RANK:
+            problem = (
+                f"model.dimensions: the encoder ladder_3d_to_2d takes stacks of planes "
+                f"(got {spatial_rank} dimensions). Use 3, or the encoder ladder."
+            )
+            raise SpecError([problem])
+        self.ladder = LadderEncoder(
+            LadderEncoder.Options(
+                levels=options.levels,
+                width=options.width,
+                blocks=options.blocks,
+                dropout=options.dropout,
+                strides=((1, 2, 2),) * options.levels,
+            ),
+            spatial_rank=spatial_rank,
+            in_channels=in_channels,
+        )
+        self.squish = nn.ModuleList(DepthSquish(options.width) for _ in range(options.levels))
+
+    @property
+    def feature_shapes(self) -> tuple[FeatureShape, ...]:
+        """Channels and total stride in y and x of every level, finest first."""
+        return tuple(
+            FeatureShape(channels=shape.channels, stride=shape.stride[1:])
+            for shape in self.ladder.feature_shapes
+        )
+
+    def forward(self, mixed: Tensor) -> Features:
+        """Features [b f y x] of a normalised stack [b i z y x], finest level first."""
+        features: Features = self.ladder(mixed)
+        return tuple(squish(feature) for squish, feature in zip(self.squish, features, strict=True))

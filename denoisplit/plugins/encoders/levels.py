@@ -1,0 +1,65 @@
+"""Parts that ladder encoders share: the stem, one level, and how far the levels stride.
+
+Source: Prakash et al., ICLR 2022; method sections 1.2 and 1.3.
+"""
+
+from typing import Any
+
+import attrs
+from torch import nn
+
+from denoisplit.core.errors import SpecError
+from denoisplit.plugins.blocks import KERNEL, Downsample, ResidualBlock, conv
+
+STRIDE = 2
+
+Strides = tuple[tuple[int, ...], ...]
+
+
+def positive_strides(_instance: object, attribute: "attrs.Attribute[Any]", value: Strides) -> None:
+    """Validator of an option ``strides``."""
+    if any(not level or min(level) < 1 for level in value):
+        raise ValueError(f"'{attribute.name}' must be 1 or more along every axis (got {value})")
+
+
+def strides_per_level(given: Strides, *, levels: int, rank: int) -> Strides:
+    """Strides of every level; where none are given, every level halves every axis.
+
+    Raises:
+        SpecError: another number of levels or axes.
+    """
+    strides = given or ((STRIDE,) * rank,) * levels
+    if len(strides) != levels or any(len(level) != rank for level in strides):
+        problem = (
+            f"model.encoder.strides: {levels} lists of {rank} numbers are needed, one per level and spatial "
+            f"axis (got {[list(level) for level in strides]}). Give the finest level first, or leave it out."
+        )
+        raise SpecError([problem])
+    return strides
+
+
+def total_strides(first: tuple[int, ...], strides: Strides) -> Strides:
+    """Pixels per position after every level; ``first`` is what happened before the first one."""
+    totals = [first]
+    for level in strides:
+        totals.append(tuple(total * s for total, s in zip(totals[-1], level, strict=True)))
+    return tuple(totals[1:])
+
+
+def stem(rank: int, inputs: int, width: int, *, dropout: float, kernel: int = KERNEL) -> nn.Sequential:
+    """First convolution and an ungated residual block, at the size of the image."""
+    return nn.Sequential(
+        conv(rank, inputs, width, kernel=kernel),
+        nn.ELU(),
+        ResidualBlock(rank, width, dropout=dropout, gated=False),
+    )
+
+
+def bottom_up_level(
+    rank: int, width: int, *, stride: tuple[int, ...], blocks: int, dropout: float
+) -> nn.Sequential:
+    """A strided block, then ``blocks - 1`` blocks of the same size."""
+    return nn.Sequential(
+        Downsample(rank, width, stride=stride, dropout=dropout),
+        *(ResidualBlock(rank, width, dropout=dropout) for _ in range(blocks - 1)),
+    )
