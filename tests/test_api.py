@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 import denoisplit
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.interfaces import Image, MixedSource, PixelSize
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
@@ -264,6 +265,13 @@ def test_build_composes_the_network_of_a_spec(experiment: Experiment) -> None:
         denoisplit.build(experiment.spec, stats=statistics(1))
     with pytest.raises(SpecError, match=r"\$\.training\.patch: must be a multiple of 4"):
         denoisplit.build(experiment.spec, stats=statistics(2), overrides=["training.patch=17"])
+
+
+def test_evaluation_splits_the_mixed_image_that_a_field_has(run: denoisplit.Run) -> None:
+    field, other = Simulated(Simulated.Options(fields=2, size=24, seed=9), channels=CHANNELS).fields()
+    source = MixedSource(noiseless=other.observed, noise=np.ones_like(other.observed[:1]))
+    _, (evaluated,) = run.evaluate([attrs.evolve(field, mixed_source=source)], samples=2)
+    np.testing.assert_allclose(evaluated.mixed, other.observed.mean(0, keepdims=True) + 1, rtol=1e-6)
 
 
 def test_evaluation_compares_with_the_truth(run: denoisplit.Run) -> None:
