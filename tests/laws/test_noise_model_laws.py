@@ -17,10 +17,10 @@ from torch import Tensor
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
-from denoisplit.plugins.noise_models.weighted import Weighted
 from denoisplit.plugins.noise_models.histogram import Histogram
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 from denoisplit.plugins.noise_models.split_numbers import split
+from denoisplit.plugins.noise_models.weighted import Weighted
 
 MEAN, STD = (300.0, 500.0), (80.0, 150.0)
 LOWEST, HIGHEST = 100.0, 1000.0
