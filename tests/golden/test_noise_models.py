@@ -104,7 +104,7 @@ def test_files_survive_a_round_trip(golden: Path, tmp_path: Path) -> None:
             torch.testing.assert_close(after[key], value, rtol=1e-7, atol=0)
 
 
-@pytest.mark.parametrize(("k", "d"), [(3, 2), pytest.param(6, 4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("k", "d"), [(3, 2), (6, 4)])
 def test_fit_is_as_good_as_the_reference(golden: Path, k: int, d: int) -> None:
     tensors, meta = _open(golden / "noise_models" / "poisson_gaussian_fit.npz")
 
