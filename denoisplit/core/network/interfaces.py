@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from denoisplit.core.network.feature_shape import FeatureShape
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.units import IntensityStats
@@ -31,30 +32,6 @@ Window = tuple[slice, ...]
 """Part of an image, one slice per spatial axis in pixels."""
 
 FloatArray = npt.NDArray[np.floating[Any]]
-
-
-@attrs.frozen
-class FeatureShape:
-    """What a decoder must know of the features of one level.
-
-    Attributes:
-        channels: number of feature channels.
-        stride: pixels of the mixed image per feature position, one number per spatial axis.
-        extent: the map covers this many times the image along every axis, centred on it; more than once
-            with lateral context.
-    """
-
-    channels: int
-    stride: tuple[int, ...]
-    extent: tuple[int, ...] = attrs.field()
-
-    @extent.default
-    def _image(self) -> tuple[int, ...]:
-        return (1,) * len(self.stride)
-
-    def size(self, image: tuple[int, ...]) -> tuple[int, ...]:
-        """Positions per axis of the map of an image with these sides, in pixels."""
-        return tuple(n * e // s for n, e, s in zip(image, self.extent, self.stride, strict=True))
 
 
 @attrs.frozen
