@@ -78,3 +78,8 @@ class IntensityStats:
         return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(
             1, -1, *[1] * (like.ndim - 2)
         )
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The same numbers in float32, or as they are in float64: counts are never kept in half precision."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -20,6 +20,7 @@ from denoisplit.core.network.interfaces import (
 )
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.objective import LossTerms, combine, distortion
+from denoisplit.core.network.units import at_least_float32
 
 _MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -91,7 +92,9 @@ class VSE(nn.Module):
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
         """One posterior sample of the signal [b c (z) y x] in counts, float32 at least."""
-        return self.statistics.to_counts(_exact(self.decoder.sample(features, noise))[:, : self.channels])
+        return self.statistics.to_counts(
+            at_least_float32(self.decoder.sample(features, noise))[:, : self.channels]
+        )
 
     def decode(self, mixed: Tensor, noise: NoiseSource) -> Decoded:
         """Output maps in normalised units, and all levels, of an image [b scales (z) y x], any size, counts.
@@ -108,7 +111,7 @@ class VSE(nn.Module):
             normalised = functional.pad(normalised, pad)
         window = tuple(slice(b, b + n) for b, n in zip(before, size, strict=True))
         decoded: Decoded = self.decoder(self.encoder(self._layout(normalised)), noise, window=window)
-        return Decoded(output=_exact(decoded.output), levels=decoded.levels)
+        return Decoded(output=at_least_float32(decoded.output), levels=decoded.levels)
 
     def loss(
         self,
@@ -167,11 +170,6 @@ def side_multiple(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
         multiple = tuple(math.lcm(m, d) for m, d in zip(multiple, divisors, strict=True))
         extent = shape.extent
     return multiple
-
-
-def _exact(output: Tensor) -> Tensor:
-    """Float32 at least: likelihoods and counts are never computed in half precision."""
-    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 def _padding(size: tuple[int, ...], multiple: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.units import at_least_float32
 
 LogVariance = Literal["pixel", "channel", "global", "fixed"]
 
@@ -98,7 +99,7 @@ class Gaussian(NoiseModel):
             NoiseModelError: no ``extra`` though the variance is predicted.
             ChannelCountError: another number of channels.
         """
-        observation, signal = _at_least_float32(observation), _at_least_float32(signal)
+        observation, signal = at_least_float32(observation), at_least_float32(signal)
         scale = self._scale(signal)
         log_variance = self._log_variance(signal, extra)
         squared = ((observation - signal) / scale).square()
@@ -106,13 +107,13 @@ class Gaussian(NoiseModel):
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         noise = torch.randn(signal.shape, generator=generator, device=generator.device, dtype=signal.dtype)
         return signal + self.variance(signal, extra).sqrt() * noise.to(signal.device)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         return (self._scale(signal).square() * self._log_variance(signal, extra).exp()).expand_as(signal)
 
     def _scale(self, like: Tensor) -> Tensor:
@@ -134,7 +135,3 @@ class Gaussian(NoiseModel):
             )
         mode, floor = self.options.log_variance, self.options.log_variance_floor
         return pooled_log_variance(extra.to(signal.dtype), mode, floor)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()

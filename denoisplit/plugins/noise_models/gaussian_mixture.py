@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
 from denoisplit.plugins.noise_models.mixture_fit import FitSettings, at_signal, doubts, fit_channel
 from denoisplit.plugins.noise_models.mixture_maths import (
@@ -117,20 +118,20 @@ class GaussianMixture(NoiseModel):
             ChannelCountError: another number of channels.
         """
         del extra
-        observation, signal = _at_least_float32(observation), _at_least_float32(signal)
+        observation, signal = at_least_float32(observation), at_least_float32(signal)
         return log_density(observation - signal, self._components(signal))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
         del extra
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         with torch.no_grad():
             return signal + draw(self._components(signal), generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
         del extra
-        return total_variance(self._components(_at_least_float32(signal)))
+        return total_variance(self._components(at_least_float32(signal)))
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
         """Fit every channel to its pairs by maximum likelihood.
@@ -243,7 +244,3 @@ class GaussianMixture(NoiseModel):
         super()._load_from_state_dict(state_dict, prefix, *args)
         if isinstance(limits, Tensor):
             self._ready = bool((limits[:, 1] > limits[:, 0]).all())
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()

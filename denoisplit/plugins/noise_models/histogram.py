@@ -11,6 +11,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.histogram_fit import CountedTable, TableSettings, count_channel, report
 from denoisplit.plugins.noise_models.histogram_maths import (
     Tables,
@@ -108,24 +109,24 @@ class Histogram(NoiseModel):
             ChannelCountError: another number of channels.
         """
         del extra
-        observation, signal = _at_least_float32(observation), _at_least_float32(signal)
+        observation, signal = at_least_float32(observation), at_least_float32(signal)
         return log_density(observation, signal, self._tables(signal))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
         del extra
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         return draw(signal, self._tables(signal), generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
         del extra
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         return mean_and_variance(signal, self._tables(signal))[1]
 
     def bias(self, signal: Tensor) -> Tensor:
         """Mean of the observation minus the signal [b c (z) y x], counts; raises as ``log_prob``."""
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         return mean_and_variance(signal, self._tables(signal))[0]
 
     def bin_probability(self, observation: Tensor, signal: Tensor) -> Tensor:
@@ -134,7 +135,7 @@ class Histogram(NoiseModel):
         Divided by the width of a bin it is the density of denoiSplit. There is no floor, and what lies
         outside the table counts to its border.
         """
-        observation, signal = _at_least_float32(observation), _at_least_float32(signal)
+        observation, signal = at_least_float32(observation), at_least_float32(signal)
         self._require_ready(signal)
         low, high = join(self.limits, signal.dtype).unbind(1)
         return look_up(observation, signal, join(self.tables, signal.dtype), low, high)
@@ -225,7 +226,3 @@ class Histogram(NoiseModel):
             self.tables = torch.zeros_like(tables, dtype=self.tables.dtype, device=self.tables.device)
             self.shares = self.shares.new_zeros(tables.shape[:2])
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()

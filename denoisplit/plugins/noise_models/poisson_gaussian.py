@@ -9,6 +9,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
@@ -78,20 +79,20 @@ class PoissonGaussian(NoiseModel):
             ChannelCountError: another number of channels.
         """
         del extra
-        observation, signal = _at_least_float32(observation), _at_least_float32(signal)
+        observation, signal = at_least_float32(observation), at_least_float32(signal)
         return log_density(observation, signal, self._camera(signal))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
         del extra
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         with torch.no_grad():
             return draw(signal, self._camera(signal), generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
         del extra
-        signal = _at_least_float32(signal)
+        signal = at_least_float32(signal)
         return variance(signal, self._camera(signal))
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
@@ -146,7 +147,3 @@ class PoissonGaussian(NoiseModel):
 
     def _set(self, cameras: Sequence[Sequence[float]]) -> None:
         self.cameras = split(torch.tensor(cameras, dtype=torch.float64)).to(self.cameras.device)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()
