@@ -127,6 +127,21 @@ def test_a_loss_that_is_not_finite_ends_the_training(spec: Path, tmp_path: Path)
     assert "Traceback" not in result.output
 
 
+def test_gradients_are_clipped_by_their_norm(spec: Path, tmp_path: Path) -> None:
+    """By the same rule on every device; clipped by value, they would have a larger norm."""
+    norms = []
+
+    class Norms(Callback):
+        def on_train_batch_end(
+            self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
+        ) -> None:
+            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+            norms.append(float(torch.stack([g.norm() for g in gradients]).norm()))
+
+    denoisplit.train(spec, tmp_path / "run", overrides=["training.gradient_clip=1e-3"], watchers=[Norms()])
+    assert norms == pytest.approx([1e-3] * 6, rel=1e-3)
+
+
 # Checkpoints before and after validations, schedules that have just changed the rate, patience that runs out.
 RESTLESS = {
     schedule: [

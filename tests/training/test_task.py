@@ -14,6 +14,7 @@ from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training import precision
+from denoisplit.core.training.fit import MIN_IMPROVEMENT
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.task import SplittingTask, step_seed
 from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network
@@ -192,3 +193,15 @@ def test_the_optimiser_halves_its_rate_on_a_plateau() -> None:
         schedule["scheduler"].step(loss)
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates == [0.01, 0.01, 0.01, 0.005, 0.005, 0.0025]
+
+
+def test_the_optimiser_has_the_settings_of_the_reference() -> None:
+    """Method section 6.1."""
+    chosen = SplittingTask(network(), TrainingSpec()).configure_optimizers()
+    defaults = chosen["optimizer"].defaults
+    assert (defaults["lr"], defaults["betas"], defaults["eps"]) == (1e-3, (0.9, 0.999), 1e-8)
+    assert defaults["weight_decay"] == 0
+    plateau = chosen["lr_scheduler"]["scheduler"]
+    assert (plateau.factor, plateau.mode, plateau.min_lrs) == (0.5, "min", [1e-12])
+    assert (plateau.threshold, plateau.threshold_mode) == (1e-4, "rel")
+    assert MIN_IMPROVEMENT == 1e-6

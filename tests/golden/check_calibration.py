@@ -1,0 +1,70 @@
+"""Calibration: curves, the factor, and scores of the spread before and after it."""
+
+import attrs
+import numpy as np
+
+from denoisplit.core.assessment.calibration_curve import (
+    equal_width_curve,
+    expected_normalised_calibration_error,
+    quantile_curve,
+)
+from denoisplit.core.assessment.coverage import coverage, gaussian_crps, gaussian_nll
+from denoisplit.plugins.calibrators.scale import Scale
+from tests.golden.account import Array, GoldenFile
+from tests.golden.tolerance import EXACT
+
+CURVES = {"uniform": equal_width_curve, "quantile": quantile_curve}
+
+
+def check_calibration(file: GoldenFile) -> None:
+    """Every channel of a predicted mean and std with its truth."""
+    file.leave(r"reference_defective_\w+", "the defective curve of the reference")
+    file.leave(r".*/(careamics\w*|linear_fit\w*)(/.*)?", "a slope and an offset, which is no calibrator here")
+    images = [file.given(name).astype(np.float64) for name in ("mean", "std", "target")]
+    for channel in range(images[0].shape[-1]):
+        mean, std, truth = (image[..., channel] for image in images)
+        _factor(file, channel, mean, std, truth)
+        _curves(file, channel, mean, std, truth)
+        _scores(file, channel, mean, std, truth)
+
+
+def _factor(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Array) -> None:
+    path = f"values_per_channel/{channel}"
+    arrays = (image[:, None] for image in (mean, std, truth))
+    (factor,) = Scale(Scale.Options()).fit(*arrays).parameters["factor"]
+    within = file.tolerance("float64")
+    file.compare(f"{path}/closed_form_std_factor", factor, within)
+    file.compare(f"{path}/variance_multiplier_theta", factor**2, within)
+    optimiser = file.tolerance("reference_optimiser")
+    file.compare(f"{path}/reference_optimiser_std_factor", factor, optimiser)
+
+
+def _curves(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Array) -> None:
+    path, within = f"values_per_channel/{channel}", file.tolerance("float64")
+    factor = file.meta["values_per_channel"][channel]["closed_form_std_factor"]
+    for kind, curve_of in CURVES.items():
+        bins = len(file.arrays[f"{kind}_count_ch{channel}"])
+        before = curve_of(mean, std, truth, bins=bins)
+        file.compare(f"{kind}_count_ch{channel}", before.count, EXACT)
+        for name in ("edges", "rmv", "rmse"):
+            file.compare(f"{kind}_{name}_ch{channel}", getattr(before, name), within)
+        after = attrs.evolve(before, rmv=before.rmv * factor)
+        for curve, when in ((before, "before"), (after, "after")):
+            found = expected_normalised_calibration_error(curve)
+            file.compare(f"{path}/ence_{kind}{bins}_{when}", found, within)
+    whole = equal_width_curve(mean, std, truth, bins=1)
+    file.compare(f"{path}/rmse", whole.rmse[0], within)
+    file.compare(f"{path}/rmv", whole.rmv[0], within)
+
+
+def _scores(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Array) -> None:
+    path, within = f"values_per_channel/{channel}", file.tolerance("float64")
+    stored = file.meta["values_per_channel"][channel]
+    for when, factor in (("before", 1.0), ("after", stored["closed_form_std_factor"])):
+        spread = std * factor
+        levels = list(stored[f"coverage_{when}"])
+        found = coverage(mean, spread, truth, levels=[float(level) for level in levels])
+        for level, result in zip(levels, found, strict=True):
+            file.compare(f"{path}/coverage_{when}/{level}", result.fraction, within)
+        file.compare(f"{path}/gaussian_nll_{when}", gaussian_nll(mean, spread, truth), within)
+        file.compare(f"{path}/crps_{when}", gaussian_crps(mean, spread, truth), within)
