@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import messages
-
 
 @click.command("import-checkpoint")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -28,7 +26,10 @@ from denoisplit.cli.console import messages
 @click.option("--input-std", type=float, help="Standard deviation that they were divided by, counts.")
 @click.option("--target-mean", multiple=True, type=float, help="Mean of a structure, counts; once for each.")
 @click.option(
-    "--target-std", multiple=True, type=float, help="Standard deviation of a structure, counts; once for each."
+    "--target-std",
+    multiple=True,
+    type=float,
+    help="Standard deviation of a structure, counts; once for each.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
@@ -52,18 +53,18 @@ def import_checkpoint(
     """
     from denoisplit import importing
 
-    with messages():
-        run = importing.import_checkpoint(
-            checkpoint,
-            config,
-            out,
-            noise_models=noise_models,
-            input_mean=input_mean,
-            input_std=input_std,
-            target_mean=target_mean,
-            target_std=target_std,
-            channels=channels,
-            overrides=overrides,
-        )
+    run = importing.import_checkpoint(
+        checkpoint,
+        config,
+        out,
+        noise_models=noise_models,
+        input_mean=input_mean,
+        input_std=input_std,
+        target_mean=target_mean,
+        target_std=target_std,
+        channels=channels,
+        overrides=overrides,
+    )
     click.echo(f"Imported: {run.path} ({' + '.join(run.spec.channels)})")
+    click.echo(f"What was assumed and what was not needed: {run.folder.log}")
     click.echo(f"Next: denoisplit predict {run.path} IMAGE --out PREDICTION.ome.tif")

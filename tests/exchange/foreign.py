@@ -145,6 +145,10 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor]) -> None:
     )
 
 
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    np.savez(path, allow_pickle=False, **arrays)
+
+
 def write_config(path: Path, content: dict[str, Any]) -> None:
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 

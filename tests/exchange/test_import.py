@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 import denoisplit
 from denoisplit.core.errors import CheckpointError
 from tests.cli.refusals import refused, run
-from tests.exchange.foreign import INPUT_MEAN, INPUT_STD, Files, config, state, write_config
+from tests.exchange.foreign import INPUT_MEAN, INPUT_STD, Files, config, state, write_arrays, write_config
 
 
 def test_the_command_writes_a_run_that_predicts(noisy: Files, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_every_sort_of_file_gives_the_same_network(plain: Files, tmp_path: Path,
     tensors = state(plain.network)
     path = tmp_path / f"weights{ending}"
     if ending == ".npz":
-        np.savez(path, **{name: tensor.numpy() for name, tensor in tensors.items()})
+        write_arrays(path, {name: tensor.numpy() for name, tensor in tensors.items()})
     elif ending == ".safetensors":
         # Shared tensors are stored once there.
         once = {name: tensor for name, tensor in tensors.items() if not name.startswith("parameter_net.")}
@@ -110,7 +110,8 @@ def test_statistics_may_be_options(plain: Files, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("formulation", "scheme", "free_bits"), [("", "denoisplit", 1.0), (None, "denoisplit", 1.0), ("usplit", "musplit", 0.0)]
+    ("formulation", "scheme", "free_bits"),
+    [("", "denoisplit", 1.0), (None, "denoisplit", 1.0), ("usplit", "musplit", 0.0)],
 )
 def test_the_kl_scheme_comes_along(
     plain: Files, tmp_path: Path, formulation: str | None, scheme: str, free_bits: float

@@ -95,9 +95,7 @@ def test_mixtures_in_the_checkpoint_need_no_file(golden: Path, tmp_path: Path) -
     networks = [ReferenceNetwork.load(path) for path in sorted((golden / "networks").glob("*.npz"))]
     network = next(n for n in networks if "noise_models" in n.meta)
     files = write(network, tmp_path)
-    tensors = {
-        f"model.{name}": tensor for name, tensor in state(network).items() if "noiseModel" not in name
-    }
+    tensors = {f"model.{name}": tensor for name, tensor in state(network).items() if "noiseModel" not in name}
     for channel, about in enumerate(network.meta["noise_models"]):
         weight = torch.from_numpy(network.arrays[f"noise_model_{channel}_weight"]).float()
         for owner in ("noise_model", "noise_model_likelihood.noise_model"):

@@ -65,8 +65,7 @@ class Reference:
     def decode(self) -> Decoded:
         """What the network makes of its input and draws."""
         vse = self.network.build(self.model(1.0), MicroSplitKL(MicroSplitKL.Options()), self.statistics)
-        with torch.no_grad():
-            return vse.decode(self.network.tensor("x"), FixedNoise(self.network.draws()))
+        return vse.requires_grad_(False).decode(self.network.tensor("x"), FixedNoise(self.network.draws()))
 
     def log_prob(self, weight: float, output: Tensor) -> Tensor:
         """That of the noise model, with the floor that the reference gives the mixture."""

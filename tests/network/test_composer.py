@@ -95,7 +95,9 @@ def test_a_patch_may_have_a_side_per_axis() -> None:
     vse = composed(*flat, strides, "training.patch=[3, 16, 8]")
     levels = vse.decode(torch.zeros(1, 1, 3, 16, 8), ZeroNoise()).levels
     assert levels[-1].prior.mean.shape[2:] == (3, 4, 2)
-    with pytest.raises(SpecError, match=r"multiple of \[1, 4, 4\] and at least \[1, 8, 8\] .* Use \[3, 16, 8\]"):
+    with pytest.raises(
+        SpecError, match=r"multiple of \[1, 4, 4\] and at least \[1, 8, 8\] .* Use \[3, 16, 8\]"
+    ):
         composed(*flat, strides, "training.patch=[3, 16, 6]")
     with pytest.raises(SpecError, match=r"one per spatial axis is needed \(got \[16, 8\] for 3 dimensions\)"):
         composed(*flat, strides, "training.patch=[16, 8]")

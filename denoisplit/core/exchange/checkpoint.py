@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ WRAPPERS = ("model.", "module.", "_orig_mod.")
 
 _INSIDE = "state_dict"
 _STEPS = "global_step"
+_PICKLE = b"\x80"
 _CLASS = re.compile(r"GLOBAL ([\w.]+)")
 
 
@@ -75,19 +77,23 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _content(path: Path) -> Mapping[str, Any]:
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
+            # A file that numpy opens itself stays open where it is no archive.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {key: torch.from_numpy(archive[key]) for key in archive.files}
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Pickles of other programs are warned of, and then refused anyway.
+            warnings.simplefilter("ignore", UserWarning)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = _CLASS.search(str(error))
-        if found is None:
+        if found is None and not path.read_bytes().startswith(_PICKLE):
             raise _unreadable(path, "no tensors can be read from it") from error
         raise CheckpointError(
             f"{path}: holds Python objects beside tensors, which are not loaded because they could run any "
-            f"code (got {found[1]}). Where you trust the file, open it in the program that wrote it and save "
-            f"the weights alone: torch.save(model.state_dict(), 'weights.pt')."
+            f"code (got {found[1] if found else 'a pickle'}). Where you trust the file, open it in the "
+            f"program that wrote it and save the weights alone: torch.save(model.state_dict(), 'weights.pt')."
         ) from error
     except (
         OSError,

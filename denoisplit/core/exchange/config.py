@@ -218,7 +218,7 @@ def read_config(source: Path | Mapping[str, Any]) -> ForeignConfig:
     for path, value in leaves:
         _require_known_sort(name, path, value)
         settings = _settings(path)
-        if not settings:
+        if not settings and path.rpartition(".")[2] not in FIXED:
             unused.append(path)
         for setting in settings:
             _note(found, setting, path, value, name)

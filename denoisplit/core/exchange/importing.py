@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +29,6 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
 
-_LOG = logging.getLogger("denoisplit.exchange")
 _NOISE = "noise_model."
 
 
@@ -173,11 +171,11 @@ def _state(vse: VSE, weights: Weights, likelihood: Likelihood, where: str) -> di
             f"{where}: tensors do not fit the network of the config ({' - '.join(problems)}). "
             f"Give the whole state dict, and the config that this network was trained with."
         )
-    return state | likelihood.tensors
+    return {**state, **likelihood.tensors}
 
 
 def _report(checkpoint: Path, config: ForeignConfig) -> list[str]:
-    """What whoever finds the run folder should know; also logged."""
+    """What whoever finds the run folder should know."""
     with checkpoint.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     lines = [f"imported from {checkpoint.absolute()} (sha256 {digest}) and {config.name}"]
@@ -190,8 +188,4 @@ def _report(checkpoint: Path, config: ForeignConfig) -> list[str]:
         lines.append(f"assumed, which matters for further training only: {', '.join(assumed)}")
     if config.unused:
         lines.append(f"keys of the config that were not needed: {', '.join(config.unused)}")
-    for line in lines:
-        _LOG.info("%s", line)
     return lines
-
-

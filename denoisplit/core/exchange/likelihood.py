@@ -38,6 +38,8 @@ _LOSSES = {
 }
 _RESTRICTIONS = {"kl": "", "kl_restricted": "restricted"}
 _FREE_BITS = {"denoisplit": 1.0, "musplit": 0.0, "microsplit": 1.0}
+
+
 @attrs.frozen(kw_only=True)
 class Likelihood:
     """Noise model and KL scheme as a spec has them.
@@ -88,7 +90,7 @@ def describe_likelihood(
         if noise or files:
             given = next(iter(noise), None) or str(files[0])
             raise CheckpointError(
-                f"{config.name}: {config.key('noise_model')} says that there is no noise model (got {given}). "
+                f"{config.name}: {config.key('noise_model')} says there is no noise model (got {given}). "
                 f"Correct it, or leave out the noise model."
             )
         return Likelihood(

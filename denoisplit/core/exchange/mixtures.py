@@ -120,7 +120,7 @@ def read_mixtures(
 def _of_channel(noise: Mapping[str, Tensor], channel: int) -> tuple[str, dict[str, Tensor]]:
     """How the names of a channel's noise model begin, and its tensors.
 
-    denoiSplit has two noise models, the second for every channel but the first; CAREamics has one per channel.
+    denoiSplit has two noise models, the second for all channels but the first; CAREamics has one per channel.
     """
     prefixes = (f"noiseModel.n{min(channel, 1) + 1}model.", f"noise_model.nmodel_{channel}.", "noise_model.")
     for prefix in prefixes:
@@ -161,7 +161,7 @@ def require_same(mixtures: Sequence[Mixture], where: str) -> None:
         if file is None or weight is None or mixture.learnable:
             continue
         try:
-            with np.load(file, allow_pickle=False) as archive:
+            with file.open("rb") as content, np.load(content, allow_pickle=False) as archive:
                 stored = torch.from_numpy(np.asarray(archive["trained_weight"], dtype=np.float32))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise CheckpointError(
@@ -170,6 +170,6 @@ def require_same(mixtures: Sequence[Mixture], where: str) -> None:
         if stored.shape != weight.shape or not torch.allclose(stored, weight.float(), rtol=1e-5, atol=1e-6):
             raise CheckpointError(
                 f"{file}: is another noise model than {mixture.name} in {where} (got weights of shape "
-                f"{list(stored.shape)} and {list(weight.shape)} that differ). Give the files that the network "
-                f"was trained with, in the order of its channels."
+                f"{list(stored.shape)} and {list(weight.shape)} that differ). Give the files that the "
+                f"network was trained with, in the order of its channels."
             )

@@ -1,5 +1,6 @@
 """Joins the components that a spec names into one VSE."""
 
+import math
 from typing import Any
 
 from denoisplit.core.errors import ChannelCountError, SpecError
@@ -98,7 +99,7 @@ def _require_fit(patch: tuple[int, ...], encoder: Encoder) -> None:
     shapes = encoder.feature_shapes
     multiple = side_multiple(shapes)
     least = tuple(
-        -(-(-(-2 * s // e)) // m) * m if s > 1 else 1
+        math.ceil(math.ceil(2 * s / e) / m) * m if s > 1 else 1
         for s, e, m in zip(shapes[-1].stride, shapes[-1].extent, multiple, strict=True)
     )
     if any(n % m or n < low for n, m, low in zip(patch, multiple, least, strict=True)):

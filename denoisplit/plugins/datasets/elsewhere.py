@@ -28,5 +28,5 @@ class Elsewhere(Dataset):
         raise ImageError(
             "data set elsewhere: the images that this network was trained on are not here. "
             "To evaluate it, name others, for example --set "
-            "'data.test={use: folder, path: FOLDER, observed: \"*_noisy.tif\", clean: \"*_clean.tif\"}'."
+            '\'data.test={use: folder, path: FOLDER, observed: "*_noisy.tif", clean: "*_clean.tif"}\'.'
         )

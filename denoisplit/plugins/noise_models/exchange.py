@@ -38,7 +38,8 @@ def read_mixture(path: Path) -> ChannelMixture:
         NoiseModelError: no such file, another format, or numbers that make no mixture.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # A file that numpy opens itself stays open where it is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [key for key in KEYS if key not in archive]
             pairs = all(key in archive for key in PAIRS)
             content: dict[str, npt.NDArray[Any]] = {key: archive[key] for key in KEYS if key in archive}
@@ -49,8 +50,8 @@ def read_mixture(path: Path) -> ChannelMixture:
         ) from error
     if missing and pairs:
         raise NoiseModelError(
-            f"noise model {path}: holds pairs of signal and observation, not a noise model that was fitted to "
-            f"them. Fit one, which also tells whether the two are exchanged, and give its file."
+            f"noise model {path}: holds pairs of signal and observation, not a noise model that was "
+            f"fitted to them. Fit one, which also tells whether the two are exchanged, and give its file."
         )
     if missing:
         raise NoiseModelError(
