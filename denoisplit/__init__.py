@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from denoisplit.core.registry.registry import installed_registry, register
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
+    from denoisplit.importing import import_checkpoint
 
 __version__: Final = VERSION
 
@@ -28,6 +29,7 @@ __all__ = [
     "build",
     "errors",
     "hookimpl",
+    "import_checkpoint",
     "installed_registry",
     "load",
     "load_spec",
@@ -42,6 +44,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "Run": "denoisplit.api",
     "build": "denoisplit.api",
     "hookimpl": "denoisplit.core.registry.hookspecs",
+    "import_checkpoint": "denoisplit.importing",
     "installed_registry": "denoisplit.core.registry.registry",
     "load": "denoisplit.api",
     "load_spec": "denoisplit.core.spec.resolution",

@@ -233,6 +233,7 @@ def test_every_preset_trains_and_predicts(
         spec, tmp_path / "run", overrides=[*TINY, *extra, f"training.precision={precision}"]
     )
     assert len(run.spec.channels) == channels
+    assert run.bundle.best_loss is not None
     assert np.isfinite(run.bundle.best_loss)
     assert run.vse.network_dtype == (torch.bfloat16 if precision == "bf16" else None)
     assert {weight.dtype for weight in run.vse.parameters()} == {torch.float32}

@@ -15,6 +15,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "predict": ("denoisplit.cli.predict", "predict", "Split and denoise images."),
     "evaluate": ("denoisplit.cli.evaluate", "evaluate", "Measure a run against known truth."),
     "demo": ("denoisplit.cli.demo", "demo", "Train and predict on simulated images."),
+    "import-checkpoint": (
+        "denoisplit.cli.import_checkpoint",
+        "import_checkpoint",
+        "Bring a network of denoiSplit, muSplit, HDN or CAREamics along.",
+    ),
     "plugins": ("denoisplit.cli.plugins", "plugins", "Show the installed components."),
 }
 """Command name to module, name of the click command in it, and one line of help."""

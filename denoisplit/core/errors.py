@@ -58,6 +58,10 @@ class RunError(DenoisplitError):
     """A run folder is missing, incomplete, or already taken."""
 
 
+class CheckpointError(DenoisplitError):
+    """Whoever brings a network of another program has to act: checkpoint, config and files do not fit."""
+
+
 class NonFiniteLossError(DenoisplitError):
     """A term of the loss became NaN or infinite; training stops and nothing is replaced silently.
 

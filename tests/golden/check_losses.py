@@ -11,6 +11,7 @@ from torch import Tensor
 
 from denoisplit.core.assessment.matched_metrics import pooled_psnr
 from denoisplit.core.assessment.metrics import range_invariant_psnr
+from denoisplit.core.exchange.names import our_name
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, KLScheme, NoiseModel, NoisePairs
 from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.objective import LossTerms
@@ -22,7 +23,7 @@ from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from tests.golden.account import GoldenFile
 from tests.golden.check_likelihoods import mixtures, statistics_of, with_floor
 from tests.golden.check_networks import network_named
-from tests.golden.reference import ReferenceNetwork, rename
+from tests.golden.reference import ReferenceNetwork
 from tests.golden.tolerance import Tolerance
 
 DTYPES = (torch.float64, torch.float32)
@@ -215,7 +216,7 @@ def _gradients(case: _Case, precision: str) -> None:
     parameters = dict(case.vse.named_parameters())
     total = case.terms(_scheme("denoisplit", 1.0)).total
     gradients = dict(zip(parameters, torch.autograd.grad(total, list(parameters.values())), strict=True))
-    names = [rename(name) for name in case.file.meta["gradient_tensor_names"]]
+    names = [our_name(name) or name for name in case.file.meta["gradient_tensor_names"]]
     assert set(names) == set(parameters)
     ordered = [gradients[name].double() for name in names]
     kind = "gradients" if precision == "float64" else "gradient_l2"

@@ -1,4 +1,4 @@
-"""Reads the reference networks and gives their weights our names."""
+"""Reads the reference networks and builds them with our components."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from denoisplit.core.exchange.names import our_name
 from denoisplit.core.network.interfaces import Encoder, Features, IntensityStats, KLScheme, NoiseModel
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.decoders.ladder import LadderDecoder
@@ -18,57 +19,7 @@ from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.encoders.ladder_3d_to_2d import LadderEncoder3dTo2d
 from denoisplit.plugins.encoders.lateral_context import LateralContextEncoder
 
-# reference name -> our name, applied in this order
-_RENAME = (
-    (r"^_3D_squisher\.(\d+)\.", r"encoder.squish.\1."),
-    (r"^first_bottom_up\.0\.", "encoder.stem.0."),
-    (r"^first_bottom_up\.2\.res\.block\.", "encoder.stem.2.layers."),
-    (r"^lowres_first_bottom_ups\.(\d+)\.0\.", r"encoder.context_stems.\1.0."),
-    (r"^lowres_first_bottom_ups\.(\d+)\.2\.res\.block\.", r"encoder.context_stems.\1.2.layers."),
-    (r"^bottom_up_layers\.(\d+)\.net_downsized\.0\.pre_conv\.", r"encoder.levels.\1.0.resample."),
-    (r"^bottom_up_layers\.(\d+)\.net_downsized\.0\.res\.block\.", r"encoder.levels.\1.0.block.layers."),
-    (r"^bottom_up_layers\.(\d+)\.lowres_merge\.layer\.0\.", r"encoder.merges.\1.project."),
-    (r"^bottom_up_layers\.(\d+)\.lowres_merge\.layer\.1\.block\.", r"encoder.merges.\1.block.layers."),
-    (r"^top_down_layers\.(\d+)\.top_prior_params$", r"decoder.levels.\1.prior"),
-    (r"^top_down_layers\.(\d+)\.stochastic\.conv_in_p\.", r"decoder.levels.\1.prior."),
-    (r"^top_down_layers\.(\d+)\.stochastic\.conv_in_q\.", r"decoder.levels.\1.latent.posterior."),
-    (r"^top_down_layers\.(\d+)\.stochastic\.conv_out\.", r"decoder.levels.\1.latent.expand."),
-    (r"^top_down_layers\.(\d+)\.merge\.layer\.0\.", r"decoder.levels.\1.merge.project."),
-    (r"^top_down_layers\.(\d+)\.merge\.layer\.1\.block\.", r"decoder.levels.\1.merge.block.layers."),
-    (r"^top_down_layers\.(\d+)\.skip_connection_merger\.layer\.0\.", r"decoder.levels.\1.skip.project."),
-    (
-        r"^top_down_layers\.(\d+)\.skip_connection_merger\.layer\.1\.block\.",
-        r"decoder.levels.\1.skip.block.layers.",
-    ),
-    (
-        r"^top_down_layers\.(\d+)\.deterministic_block\.0\.pre_conv\.",
-        r"decoder.levels.\1.upsample.0.resample.",
-    ),
-    (
-        r"^top_down_layers\.(\d+)\.deterministic_block\.0\.res\.block\.",
-        r"decoder.levels.\1.upsample.0.block.layers.",
-    ),
-    (
-        r"^top_down_layers\.(\d+)\.deterministic_block\.(\d+)\.res\.block\.",
-        r"decoder.levels.\1.upsample.\2.layers.",
-    ),
-    (r"^final_top_down\.(\d+)\.res\.block\.", r"decoder.final.\1.layers."),
-    (r"^output_layer\.", "decoder.output."),
-    (r"^likelihood\.parameter_net\.", "decoder.output."),
-)
-_SAME_SIZE = re.compile(r"^bottom_up_layers\.(\d+)\.(?:lowres_)?net\.(\d+)\.res\.block\.")
 _MERGE = re.compile(r"^bottom_up_layers\.(\d+)\.lowres_merge\.")
-
-
-def rename(name: str) -> str:
-    """Our name of a reference tensor."""
-    # There, the blocks of the same size are numbered on their own, and the surround has other names for them.
-    name = _SAME_SIZE.sub(lambda m: f"encoder.levels.{m[1]}.{int(m[2]) + 1}.layers.", name)
-    for pattern, replacement in _RENAME:
-        changed = re.sub(pattern, replacement, name)
-        if changed != name:
-            return changed
-    return name
 
 
 @attrs.frozen
@@ -196,10 +147,9 @@ class ReferenceNetwork:
             size = int(np.prod(entry["shape"]))
             value = flat[entry["offset"] : entry["offset"] + size].reshape(entry["shape"])
             integer = entry["name"].endswith("num_batches_tracked")
-            name = rename(entry["name"])
-            if self.projects and not name.startswith("encoder.squish."):
-                name = re.sub(r"^encoder\.", "encoder.ladder.", name)
-            state[name] = value.long() if integer else value
+            # The surround has the blocks of the patch, under a name of its own.
+            theirs = entry["name"].replace(".lowres_net.", ".net.")
+            state[our_name(theirs, projects=self.projects) or theirs] = value.long() if integer else value
         return state
 
     @property

@@ -1,8 +1,4 @@
-"""Composite likelihood and blended rate give the reference losses of MicroSplit.
-
-The network of these numbers is pinned elsewhere; here its stored output and the stored sums of its
-divergences stand for it.
-"""
+"""Composite likelihood and blended rate give the reference losses of MicroSplit, from weights to loss."""
 
 import json
 import math
@@ -15,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Normal
 
-from denoisplit.core.network.interfaces import IntensityStats
-from denoisplit.core.network.latent import Level
+from denoisplit.core.network.interfaces import Decoded, IntensityStats
+from denoisplit.core.network.latent import divergence
+from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.objective import combine, distortion
-from denoisplit.plugins.kl_schemes.microsplit import MicroSplitKL
+from denoisplit.plugins.kl_schemes.microsplit import MicroSplitKL, centres
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, write_mixture
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
@@ -58,44 +54,28 @@ class Reference:
             write_mixture(paths[-1], content)
         return GaussianMixture.Options(path=paths)
 
-    def log_prob(self, weight: float) -> Tensor:
-        """That of the noise model, with the floor that the reference gives the mixture."""
+    def model(self, weight: float) -> Weighted:
+        """The composite likelihood with a weight of the mixture."""
         bound = self.network.meta["config"]["logvar_lowerbound"]
         options = Weighted.Options(
             weight=weight, mixture=self.mixture(), gaussian=Gaussian.Options(log_variance_floor=bound)
         )
-        model = Weighted(options, statistics=self.statistics)
-        output = self.network.tensor("out")
+        return Weighted(options, statistics=self.statistics)
+
+    def decode(self) -> Decoded:
+        """What the network makes of its input and draws."""
+        vse = self.network.build(self.model(1.0), MicroSplitKL(MicroSplitKL.Options()), self.statistics)
+        return vse.requires_grad_(False).decode(self.network.tensor("x"), FixedNoise(self.network.draws()))
+
+    def log_prob(self, weight: float, output: Tensor) -> Tensor:
+        """That of the noise model, with the floor that the reference gives the mixture."""
+        model = self.model(weight)
         channels = self.statistics.channels
         signal = self.statistics.to_counts(output[:, :channels])
         target = torch.from_numpy(self.arrays["target_raw"].astype(np.float64))
         exact = model.mixture.log_prob(target, signal)
         floored = torch.logaddexp(exact, exact.new_tensor(REFERENCE_FLOOR))
         return model.log_prob(target, signal, output[:, channels:]) + weight * (floored - exact)
-
-    def levels(self) -> tuple[Level, ...]:
-        """Latents of the right shapes whose divergences have the stored sums, centre and all."""
-        shapes, side = (
-            self.network.meta["latent_shape_per_level"],
-            self.network.meta["config"]["patch_side_P"],
-        )
-        made = []
-        for index, shape in enumerate(shapes):
-            full = torch.from_numpy(self.arrays[f"kl_full_{index}"])
-            central = torch.from_numpy(self.arrays[f"kl_restricted_{index}"])
-            wanted, margin = side // 2 ** (index + 1), (shape[-1] - side // 2 ** (index + 1)) // 2
-            inside = torch.zeros(shape, dtype=torch.bool)
-            inside[:, margin : margin + wanted, margin : margin + wanted] = True
-            outside = math.prod(shape) - int(inside.sum())
-            values = torch.where(
-                inside,
-                (central / inside.sum())[:, None, None, None],
-                ((full - central) / max(outside, 1))[:, None, None, None],
-            )
-            zero = torch.zeros_like(values)
-            # ln q - ln p of unit normals at z is z - 1/2 for a posterior around 1 and a prior around 0.
-            made.append(Level(Normal(zero + 1, zero + 1), Normal(zero, zero + 1), values + 0.5))
-        return tuple(made)
 
 
 @pytest.fixture
@@ -114,14 +94,15 @@ def _share(name: str) -> float:
 
 
 def test_every_variant_has_the_reference_losses(reference: Reference) -> None:
-    levels = reference.levels()
+    decoded = reference.decode()
     assert len(reference.meta["values"]) >= 2
     for name, expected in reference.meta["values"].items():
         share, restricted = _share(name), name.endswith("restricted")
         scheme = MicroSplitKL(MicroSplitKL.Options(share=share, restricted=restricted))
         side = reference.network.meta["config"]["patch_side_P"]
-        rate = scheme(levels, image_pixels=side**2, channels=reference.statistics.channels)
-        terms = combine(distortion(reference.log_prob(share)), rate, scheme.weight)
+        rate = scheme(decoded.levels, image_pixels=side**2, channels=reference.statistics.channels)
+        likelihood = distortion(reference.log_prob(share, decoded.output))
+        terms = combine(likelihood, rate, scheme.weight)
         found = {
             "loss": float(terms.total),
             "reconstruction_loss": float(terms.distortion),
@@ -131,6 +112,16 @@ def test_every_variant_has_the_reference_losses(reference: Reference) -> None:
 
 
 def test_the_two_likelihoods_alone(reference: Reference) -> None:
+    output = reference.decode().output
     for weight, name in [(1.0, "nll_noise_model"), (0.0, "nll_gaussian")]:
-        found = float(distortion(reference.log_prob(weight)).total)
+        found = float(distortion(reference.log_prob(weight, output)).total)
         assert found == pytest.approx(reference.meta[name], rel=1e-6)
+
+
+def test_the_divergences_of_every_level(reference: Reference) -> None:
+    maps = [divergence(level, analytic=False) for level in reference.decode().levels]
+    side = reference.network.meta["config"]["patch_side_P"]
+    for kind, values in (("full", maps), ("restricted", centres(maps, side**2))):
+        for level, found in enumerate(values):
+            expected = reference.arrays[f"kl_{kind}_{level}"]
+            assert found.flatten(1).sum(1).numpy() == pytest.approx(expected, rel=1e-6)

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from denoisplit.core.exchange.names import our_name
 from denoisplit.core.network.latent import level_sums
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.decoders.deterministic_ladder import DeterministicLadderDecoder
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
-from tests.golden.reference import ReferenceNetwork, rename
+from tests.golden.reference import ReferenceNetwork
 from tests.network.small import network
 from tests.network.variants import without_chance
 
@@ -34,7 +35,7 @@ def _parts(rank: int, maps: int) -> tuple[LadderEncoder, LadderDecoder]:
 
 def _fill(vse: VSE, reference: ReferenceNetwork) -> None:
     """0.1 sin(0.37 j + length of the name) with the names of the reference; running statistics as new."""
-    theirs = {rename(entry["name"]): entry["name"] for entry in reference.meta["state_dict"]}
+    theirs = {our_name(entry["name"]): entry["name"] for entry in reference.meta["state_dict"]}
     top = f"decoder.levels.{reference.levels - 1}."
     for name, parameter in vse.named_parameters():
         known = name.replace(f"decoder.levels.{LEVELS - 1}.", top)

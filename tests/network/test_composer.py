@@ -89,6 +89,20 @@ def test_lateral_context_joins_any_decoder_of_ladders() -> None:
     assert deterministic.decode(mixed, ZeroNoise()).levels == ()
 
 
+def test_a_patch_may_have_a_side_per_axis() -> None:
+    flat = ("model.dimensions=3", "model.noise_model={use: gaussian}")
+    strides = "model.encoder.strides=[[1, 2, 2], [1, 2, 2]]"
+    vse = composed(*flat, strides, "training.patch=[3, 16, 8]")
+    levels = vse.decode(torch.zeros(1, 1, 3, 16, 8), ZeroNoise()).levels
+    assert levels[-1].prior.mean.shape[2:] == (3, 4, 2)
+    with pytest.raises(
+        SpecError, match=r"multiple of \[1, 4, 4\] and at least \[1, 8, 8\] .* Use \[3, 16, 8\]"
+    ):
+        composed(*flat, strides, "training.patch=[3, 16, 6]")
+    with pytest.raises(SpecError, match=r"one per spatial axis is needed \(got \[16, 8\] for 3 dimensions\)"):
+        composed(*flat, strides, "training.patch=[16, 8]")
+
+
 def test_a_patch_may_be_smaller_than_the_stride_where_maps_cover_its_surround() -> None:
     deep = "model.encoder={use: lateral_context, levels: 5, width: 4, input_scales: 3}"
     with pytest.raises(SpecError, match=r"must be a multiple of 8 and at least 16 .*\(got 8\)\. Use 16, "):

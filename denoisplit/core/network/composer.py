@@ -12,14 +12,20 @@ from denoisplit.core.spec.records import Chosen, ModelSpec
 MIXED_CHANNELS = 1
 
 
-def compose(model: ModelSpec, statistics: IntensityStats, *, channels: tuple[str, ...], patch: int) -> VSE:
+def compose(
+    model: ModelSpec,
+    statistics: IntensityStats,
+    *,
+    channels: tuple[str, ...],
+    patch: int | tuple[int, ...],
+) -> VSE:
     """Build the network of a spec.
 
     Args:
         model: components and their options.
         statistics: of the training images; a network without them cannot exist.
         channels: names of the target channels.
-        patch: side of a training patch, pixels.
+        patch: side of a training patch, pixels; several numbers are one per spatial axis.
 
     Raises:
         ChannelCountError: the statistics have another number of channels than the spec.
@@ -32,13 +38,15 @@ def compose(model: ModelSpec, statistics: IntensityStats, *, channels: tuple[str
         )
     rank = model.dimensions
     encoder: Encoder = _build(model.encoder, spatial_rank=rank, in_channels=MIXED_CHANNELS)
-    _require_fit(patch, encoder)
+    # Axes that the features do not have, such as a projected z, are no matter of theirs.
+    sides = patch_sides(patch, rank)[-len(encoder.feature_shapes[-1].stride) :]
+    _require_fit(sides, encoder)
     noise_model = _noise_model(model, statistics)
     decoder: Decoder = _build(
         model.decoder,
         feature_shapes=encoder.feature_shapes,
         out_maps=len(channels) * (1 + noise_model.extra_maps),
-        patch=(patch,) * len(encoder.feature_shapes[-1].stride),
+        patch=sides,
     )
     kl_scheme: KLScheme = _build(model.kl_scheme)
     return VSE(
@@ -49,6 +57,22 @@ def compose(model: ModelSpec, statistics: IntensityStats, *, channels: tuple[str
         statistics=statistics,
         spatial_rank=rank,
     )
+
+
+def patch_sides(patch: int | tuple[int, ...], dimensions: int) -> tuple[int, ...]:
+    """Sides of a patch [(z) y x], pixels.
+
+    Raises:
+        SpecError: several numbers, but not one per spatial axis.
+    """
+    sides = (patch,) * dimensions if isinstance(patch, int) else patch
+    if len(sides) != dimensions:
+        problem = (
+            f"$.training.patch: one number or one per spatial axis is needed "
+            f"(got {list(sides)} for {dimensions} dimensions). Give {dimensions} numbers."
+        )
+        raise SpecError([problem])
+    return sides
 
 
 def _build(chosen: Chosen, **known: Any) -> Any:
@@ -67,16 +91,27 @@ def _noise_model(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
     )
 
 
-def _require_fit(patch: int, encoder: Encoder) -> None:
-    """A patch must stride without remainder, and the coarsest latent be at least 2 positions wide."""
+def _require_fit(patch: tuple[int, ...], encoder: Encoder) -> None:
+    """A patch must stride without remainder, and the coarsest latent be at least 2 positions wide.
+
+    Along an axis that never shrinks, one position is enough.
+    """
     shapes = encoder.feature_shapes
-    multiple = math.lcm(*side_multiple(shapes))
-    narrowest = max(-(-2 * s // e) for s, e in zip(shapes[-1].stride, shapes[-1].extent, strict=True))
-    least = -(-narrowest // multiple) * multiple
-    if patch % multiple or patch < least:
+    multiple = side_multiple(shapes)
+    least = tuple(
+        math.ceil(math.ceil(2 * s / e) / m) * m if s > 1 else 1
+        for s, e, m in zip(shapes[-1].stride, shapes[-1].extent, multiple, strict=True)
+    )
+    if any(n % m or n < low for n, m, low in zip(patch, multiple, least, strict=True)):
+        better = tuple(max(low, round(n / m) * m) for n, m, low in zip(patch, multiple, least, strict=True))
         problem = (
-            f"$.training.patch: must be a multiple of {multiple} and at least {least} for "
-            f"{len(shapes)} levels (got {patch}). "
-            f"Use {max(least, round(patch / multiple) * multiple)}, or fewer model.encoder.levels."
+            f"$.training.patch: must be a multiple of {_sides(multiple)} and at least {_sides(least)} for "
+            f"{len(shapes)} levels (got {_sides(patch)}). "
+            f"Use {_sides(better)}, or fewer model.encoder.levels."
         )
         raise SpecError([problem])
+
+
+def _sides(values: tuple[int, ...]) -> str:
+    """One number where all are equal, as in the spec."""
+    return str(values[0] if len(set(values)) == 1 else list(values))

@@ -89,6 +89,14 @@ class ModelSpec:
     dimensions: int = attrs.field(default=2, validator=in_((2, 3)))
 
 
+def _sides(_instance: object, attribute: "attrs.Attribute[Any]", value: int | tuple[int, ...]) -> None:
+    """Validator of ``patch``: a depth may be a single plane."""
+    if isinstance(value, int):
+        ge(2)(_instance, attribute, value)
+    elif not value or min(value) < 1:
+        raise ValueError(f"'{attribute.name}' must be 1 or more along every axis (got {list(value)})")
+
+
 @attrs.frozen(kw_only=True)
 class TrainingSpec:
     """How the network is trained.
@@ -96,7 +104,7 @@ class TrainingSpec:
     Attributes:
         steps: optimiser steps.
         batch: patches per step.
-        patch: side of a patch, pixels.
+        patch: side of a patch, pixels; several numbers are one per spatial axis (z) y x.
         learning_rate: of Adamax.
         kl_warmup_start: step at which the KL weight begins to rise from 0.
         kl_warmup_steps: steps until it reaches its target; 0 for no warm-up.
@@ -117,7 +125,7 @@ class TrainingSpec:
 
     steps: int = attrs.field(default=40000, validator=ge(1))
     batch: int = attrs.field(default=32, validator=ge(1))
-    patch: int = attrs.field(default=128, validator=ge(2))
+    patch: int | tuple[int, ...] = attrs.field(default=128, validator=_sides)
     learning_rate: float = attrs.field(default=1e-3, validator=gt(0))
     kl_warmup_start: int = attrs.field(default=0, validator=ge(0))
     kl_warmup_steps: int = attrs.field(default=0, validator=ge(0))

@@ -34,11 +34,11 @@ class Bundle:
         noise_reports: how well the noise models fitted.
         calibration: None when no clean reference was there to calibrate against.
         components: ``kind``, ``package/name`` and version of every component used.
-        data_fingerprint: hash of the training images.
+        data_fingerprint: hash of the training images; empty for a network that was trained elsewhere.
         versions: of denoisplit, torch and lightning.
         steps: optimiser steps done.
         best_step: step of the stored weights.
-        best_loss: validation loss of the stored weights.
+        best_loss: validation loss of the stored weights; None for a network that was trained elsewhere.
     """
 
     spec: ResolvedSpec
@@ -50,7 +50,7 @@ class Bundle:
     versions: Mapping[str, str]
     steps: int
     best_step: int
-    best_loss: float
+    best_loss: float | None
 
 
 def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:

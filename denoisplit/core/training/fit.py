@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.patches import PatchSampler
-from denoisplit.core.network.composer import compose
+from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import component_versions, to_yaml
@@ -108,7 +108,7 @@ def _sampler(spec: ResolvedSpec, data: PreparedData) -> PatchSampler:
     training = spec.training
     return PatchSampler(
         data.train,
-        patch=(training.patch,) * spec.model.dimensions,
+        patch=patch_sides(training.patch, spec.model.dimensions),
         batch=training.batch,
         seed=training.seed,
         augment=training.augment,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from denoisplit.core.errors import NoiseModelError
 
+PAIRS = ("signal", "observation")
 KEYS = ("trained_weight", "min_signal", "max_signal", "min_sigma")
 
 
@@ -37,14 +38,21 @@ def read_mixture(path: Path) -> ChannelMixture:
         NoiseModelError: no such file, another format, or numbers that make no mixture.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # A file that numpy opens itself stays open where it is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [key for key in KEYS if key not in archive]
+            pairs = all(key in archive for key in PAIRS)
             content: dict[str, npt.NDArray[Any]] = {key: archive[key] for key in KEYS if key in archive}
     except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise NoiseModelError(
             f"noise model {path}: not a readable .npz file ({type(error).__name__}: {error}). "
             f"Give the path of a mixture noise model, or leave out `path` to fit one."
         ) from error
+    if missing and pairs:
+        raise NoiseModelError(
+            f"noise model {path}: holds pairs of signal and observation, not a noise model that was "
+            f"fitted to them. Fit one, which also tells whether the two are exchanged, and give its file."
+        )
     if missing:
         raise NoiseModelError(
             f"noise model {path}: keys are missing (got none of {', '.join(missing)}). "
@@ -62,6 +70,11 @@ def read_mixture(path: Path) -> ChannelMixture:
             f"noise model {path}: {', '.join(KEYS[1:])} must be one number each. Write it anew."
         )
     low, high, floor = (float(n[0]) for n in numbers)
+    if low > high:
+        raise NoiseModelError(
+            f"noise model {path}: needs min_signal < max_signal, and the two are exchanged (got {low} and "
+            f"{high}). Fit the noise model again, or exchange them if nothing else is wrong with the file."
+        )
     if not (
         np.isfinite(weight).all() and np.isfinite([low, high]).all() and low < high and 0 < floor < np.inf
     ):

@@ -1,0 +1,129 @@
+"""Files with the weights of other programs. Nothing in them is ever executed."""
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from denoisplit.core.errors import CheckpointError
+
+WRAPPERS = ("model.", "module.", "_orig_mod.")
+"""What Lightning modules, parallel and compiled networks put before the names of the tensors."""
+
+_INSIDE = "state_dict"
+_STEPS = "global_step"
+_PICKLE = b"\x80"
+_CLASS = re.compile(r"GLOBAL ([\w.]+)")
+
+
+@attrs.frozen
+class Checkpoint:
+    """What a file holds.
+
+    Attributes:
+        tensors: by the names of the program that wrote it, without wrappers.
+        steps: optimiser steps done, 0 where the file does not say.
+    """
+
+    tensors: Mapping[str, Tensor]
+    steps: int
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a Lightning checkpoint, or a bare state dict (torch, ``.npz`` or ``.safetensors``).
+
+    Raises:
+        CheckpointError: no such file, truncated, of another format, with Python objects, or without tensors.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file. Give the file with the trained weights.")
+    content = _content(path)
+    state = content.get(_INSIDE, content)
+    steps = content.get(_STEPS)
+    if not isinstance(state, Mapping) or not state:
+        raise CheckpointError(f"{path}: holds no tensors. Give the file with the trained weights.")
+    tensors: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{path}: is not a state dict ({key!s:.60} is not a tensor, got {type(value).__name__}). "
+                f"Save model.state_dict() with torch.save and give that file."
+            )
+        name = _unwrapped(str(key))
+        if name in tensors:
+            raise CheckpointError(
+                f"{path}: two tensors are called {name} without the prefixes {', '.join(WRAPPERS)}. "
+                f"Save the state dict of one network."
+            )
+        tensors[name] = value
+    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise CheckpointError(
+            f"{path}: weights are NaN or infinite ({', '.join(broken)}). Give a checkpoint from before that."
+        )
+    return Checkpoint(tensors, steps if isinstance(steps, int) else 0)
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    try:
+        if path.suffix == ".npz":
+            # A file that numpy opens itself stays open where it is no archive.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                return {key: torch.from_numpy(archive[key]) for key in archive.files}
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with warnings.catch_warnings():
+            # Pickles of other programs are warned of, and then refused anyway.
+            warnings.simplefilter("ignore", UserWarning)
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = _CLASS.search(str(error))
+        if found is None and not path.read_bytes().startswith(_PICKLE):
+            raise _unreadable(path, "no tensors can be read from it") from error
+        raise CheckpointError(
+            f"{path}: holds Python objects beside tensors, which are not loaded because they could run any "
+            f"code (got {found[1] if found else 'a pickle'}). Where you trust the file, open it in the "
+            f"program that wrote it and save the weights alone: torch.save(model.state_dict(), 'weights.pt')."
+        ) from error
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        KeyError,
+        SafetensorError,
+        zipfile.BadZipFile,
+    ) as error:
+        reason = str(error).partition("\n")[0][:100]
+        raise _unreadable(path, reason or type(error).__name__) from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(
+            f"{path}: is not a state dict (got {type(content).__name__}). "
+            f"Save model.state_dict() with torch.save and give that file."
+        )
+    return content
+
+
+def _unreadable(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: is truncated, or no checkpoint ({reason}). Copy it again, or give a .ckpt, .pt, .pth, .npz "
+        f"or .safetensors file."
+    )
+
+
+def _unwrapped(name: str) -> str:
+    for prefix in WRAPPERS:
+        if name.startswith(prefix):
+            return _unwrapped(name.removeprefix(prefix))
+    return name

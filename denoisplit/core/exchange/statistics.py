@@ -1,0 +1,81 @@
+"""Intensity statistics of another program's training: they are not part of its checkpoints.
+
+Source: method sections 5.5 and 5.6.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+from denoisplit.core.errors import CheckpointError
+from denoisplit.core.exchange.config import ForeignConfig
+from denoisplit.core.network.interfaces import IntensityStats
+
+_OPTIONS = {
+    "input_mean": "--input-mean",
+    "input_std": "--input-std",
+    "target_mean": "--target-mean",
+    "target_std": "--target-std",
+}
+
+
+@attrs.frozen(kw_only=True)
+class ForeignStatistics:
+    """Statistics in counts, as the other program used them; empty ones are taken from its config.
+
+    Attributes:
+        input_mean: subtracted from the mixed image.
+        input_std: the mixed image was divided by it.
+        target_mean: per target channel.
+        target_std: per target channel.
+    """
+
+    input_mean: Sequence[float] = ()
+    input_std: Sequence[float] = ()
+    target_mean: Sequence[float] = ()
+    target_std: Sequence[float] = ()
+
+
+def read_statistics(given: ForeignStatistics, config: ForeignConfig) -> IntensityStats:
+    """Our statistics of the same images.
+
+    Raises:
+        CheckpointError: some are missing, contradict each other, or cannot be.
+    """
+    values = {name: _values(name, getattr(given, name), config) for name in _OPTIONS}
+    for name in ("input_mean", "input_std"):
+        if len(set(values[name])) != 1:
+            raise CheckpointError(
+                f"{_OPTIONS[name]}: one number is needed for the mixed image (got {list(values[name])}). "
+                f"Give what it was normalised by in training."
+            )
+    channels = len(values["target_mean"])
+    if channels != len(values["target_std"]):
+        raise CheckpointError(
+            f"{_OPTIONS['target_std']}: one number per target channel is needed (got {channels} means and "
+            f"{len(values['target_std'])} standard deviations). Give as many of both."
+        )
+    mean = values["input_mean"][0]
+    # The reference subtracts the mean of a sum once for every channel that it adds up.
+    mean *= channels if config.flag("input_is_sum", False) else 1
+    try:
+        return IntensityStats(
+            mixed_mean=mean,
+            mixed_std=values["input_std"][0],
+            target_mean=values["target_mean"],
+            target_std=values["target_std"],
+        )
+    except ValueError as error:
+        raise CheckpointError(f"statistics: {error}. Give those of the training images.") from error
+
+
+def _values(name: str, given: Sequence[float], config: ForeignConfig) -> tuple[float, ...]:
+    if given:
+        return tuple(given)
+    found = config.numbers(name)
+    if not found:
+        raise CheckpointError(
+            f"{config.name}: {config.key(name)} is missing; checkpoints do not hold the statistics of the "
+            f"training images. Add it, or give {_OPTIONS[name]}."
+        )
+    return found
