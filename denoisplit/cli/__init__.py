@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "import_checkpoint",
         "Bring a network of denoiSplit, muSplit, HDN or CAREamics along.",
     ),
+    "schema": ("denoisplit.cli.schema", "schema", "Write the JSON Schema of specs, for editors."),
+    "cite": ("denoisplit.cli.cite", "cite", "Print what to cite for a spec, as BibTeX."),
     "plugins": ("denoisplit.cli.plugins", "plugins", "Show the installed components."),
 }
 """Command name to module, name of the click command in it, and one line of help."""
