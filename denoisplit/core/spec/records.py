@@ -116,6 +116,8 @@ class TrainingSpec:
         checkpoint_every: steps between two checkpoints to resume from.
         schedule: of the learning rate: ``plateau`` (the reference; lowered when validation stalls) or
             ``cosine`` (falls to zero along half a wave until the last step; better for short trainings).
+        monitor: what a validation improves: ``loss`` (the distortion), or ``psnr`` of one posterior sample
+            against the noisy targets. Learning rate, early end and the weights that are kept go by it.
         plateau_patience: validations without improvement before the learning rate is halved.
         plateau_factor: factor of that reduction.
         stop_patience: validations without improvement before training stops early.
@@ -138,6 +140,7 @@ class TrainingSpec:
     schedule: Literal["plateau", "cosine"] = attrs.field(
         default="plateau", validator=in_(("plateau", "cosine"))
     )
+    monitor: Literal["loss", "psnr"] = attrs.field(default="loss", validator=in_(("loss", "psnr")))
     plateau_patience: int = attrs.field(default=30, validator=ge(0))
     plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
     stop_patience: int = attrs.field(default=200, validator=ge(1))
