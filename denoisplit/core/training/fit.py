@@ -87,6 +87,17 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
         _LOG.info("finished: weights of step %d in %s", best.step, folder.path)
 
 
+def check(spec: ResolvedSpec) -> None:
+    """Find what a spec or its images have wrong, without training and without writing anything.
+
+    Raises:
+        ImageError, SpecError, ChannelCountError: as ``fit`` would.
+    """
+    data = prepare(spec)
+    _initial(spec, data)
+    _sampler(spec, data)
+
+
 def _require_same(spec: ResolvedSpec, folder: RunFolder) -> None:
     """A run can only be continued with the spec that it was begun with."""
     if folder.spec.is_file() and folder.spec.read_text(encoding="utf-8") != to_yaml(spec):
