@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
     from denoisplit.importing import import_checkpoint
+    from denoisplit.sequence import SequentialRun, load_sequence, train_sequence
 
 __version__: Final = VERSION
 
@@ -25,6 +26,7 @@ __all__ = [
     "DenoisplitError",
     "Prediction",
     "Run",
+    "SequentialRun",
     "__version__",
     "build",
     "errors",
@@ -32,25 +34,30 @@ __all__ = [
     "import_checkpoint",
     "installed_registry",
     "load",
+    "load_sequence",
     "load_spec",
     "read_spec",
     "register",
     "train",
+    "train_sequence",
 ]
 
 _HOMES: Final[Mapping[str, str]] = {
     "DenoisplitError": "denoisplit.core.errors",
     "Prediction": "denoisplit.api",
     "Run": "denoisplit.api",
+    "SequentialRun": "denoisplit.sequence",
     "build": "denoisplit.api",
     "hookimpl": "denoisplit.core.registry.hookspecs",
     "import_checkpoint": "denoisplit.importing",
     "installed_registry": "denoisplit.core.registry.registry",
     "load": "denoisplit.api",
+    "load_sequence": "denoisplit.sequence",
     "load_spec": "denoisplit.core.spec.resolution",
     "read_spec": "denoisplit.core.spec.tree",
     "register": "denoisplit.core.registry.registry",
     "train": "denoisplit.api",
+    "train_sequence": "denoisplit.sequence",
 }
 """Where each public name lives."""
 

@@ -12,6 +12,11 @@ from denoisplit.core.version import VERSION
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "check": ("denoisplit.cli.check", "check", "Check a spec and print it with all defaults."),
     "train": ("denoisplit.cli.train", "train", "Train a model."),
+    "train-sequence": (
+        "denoisplit.cli.train_sequence",
+        "train_sequence",
+        "Train denoisers, then a splitter on what they denoised.",
+    ),
     "predict": ("denoisplit.cli.predict", "predict", "Split and denoise images."),
     "evaluate": ("denoisplit.cli.evaluate", "evaluate", "Measure a run against known truth."),
     "demo": ("denoisplit.cli.demo", "demo", "Train and predict on simulated images."),

@@ -31,19 +31,19 @@ def predict(
     axes: str | None,
     overwrite: bool,
 ) -> None:
-    """Split and denoise IMAGE with the trained model in the folder RUN.
+    """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
 
     The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
     input.
     """
-    from denoisplit import api
     from denoisplit.core.storage.image_files import require_format
+    from denoisplit.sequence import load_any
 
     require_format(out)
     if out.exists() and not overwrite:
         raise ImageError(f"{out}: exists already. Choose another --out, or add --overwrite.")
-    loaded = api.load(run)
+    loaded = load_any(run)
     with progress(f"Splitting {image.name}") as tell:
         prediction = loaded.predict(image, samples=samples, seed=seed, tile=tile, axes=axes, progress=tell)
     prediction.save(out)

@@ -66,6 +66,31 @@ def test_clean_files_never_count_as_noisy_ones(tmp_path: Path) -> None:
     assert [field.name for field in fields] == ["a.tif"]
 
 
+def test_recorded_mixed_images_are_partners_like_clean_ones(tmp_path: Path) -> None:
+    for number in (1, 2, 11):
+        write(tmp_path / f"f{number}.tif", axes="tcyx", shape=(2, 2, 6, 5), start=number)
+        write(tmp_path / f"f{number}.mixed.tif", axes="tyx", shape=(2, 6, 5), start=500 + number)
+    data = folder(tmp_path, observed="*.tif", mixed="*.mixed.tif")
+    fields = data.fields()
+    assert [field.name for field in fields][:2] == ["f1.tif t=0", "f1.tif t=1"]
+    found = [field.mixed for field in fields]
+    assert all(mixed is not None and mixed.shape == (1, 6, 5) for mixed in found)
+    assert [int(mixed[0, 0, 0]) for mixed in found if mixed is not None] == [501, 531, 502, 532, 511, 541]
+    assert all(field.clean is None for field in fields)
+    write(tmp_path / "f2.mixed.tif", axes="tcyx", shape=(2, 2, 6, 5))
+    with pytest.raises(ChannelCountError, match=r"f2\.mixed\.tif t=0: expected 1 channel \(got 2\)"):
+        data.fields()
+    write(tmp_path / "f2.mixed.tif", axes="tyx", shape=(2, 6, 4))
+    with pytest.raises(ImageError, match=r"expected the shape of f2\.tif, \(1, 6, 5\) \(got \(1, 6, 4\)\)"):
+        data.fields()
+    write(tmp_path / "f2.mixed.tif", axes="tyx", shape=(3, 6, 5))
+    with pytest.raises(ImageError, match=r"f2\.mixed\.tif: expected positions \(2,\) \(got \(3,\)\)"):
+        data.fields()
+    (tmp_path / "f2.mixed.tif").unlink()
+    with pytest.raises(ImageError, match=r"f2\.tif: it has no mixed partner \(expected 'f2\.mixed\.tif'"):
+        data.fields()
+
+
 def test_two_references_or_another_shape_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a_noisy.tif")
     write(tmp_path / "a_clean.tif", shape=(2, 6, 4))

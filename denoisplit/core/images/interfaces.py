@@ -88,6 +88,7 @@ class Field:
         clean: clean target channels of the same shape, if known.
         repeats: further exposures of the same field [r c (z) y x], if any.
         pixel_size: physical pixel size, if known.
+        mixed: the mixed image as it was recorded [1 (z) y x], counts; None where it is made of the channels.
         mixed_source: what the mixed image is made of; None for the observed channels. Data sets leave it out.
     """
 
@@ -96,6 +97,7 @@ class Field:
     clean: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
     repeats: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
     pixel_size: PixelSize | None = None
+    mixed: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
     mixed_source: MixedSource | None = None
 
 

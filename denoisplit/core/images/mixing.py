@@ -86,9 +86,16 @@ def superimpose(
     return mix(source.noiseless, mixing, axis=axis, weights=weights) + source.noise
 
 
+def source_of(field: Field) -> MixedSource | None:
+    """What the mixed image of a field is made of; a recorded one is made of itself and no further noise."""
+    if field.mixed is None:
+        return field.mixed_source
+    return MixedSource(noiseless=field.mixed, noise=np.zeros_like(field.mixed))
+
+
 def mixed_image(field: Field, mixing: Mixing) -> FloatArray:
-    """The mixed image [1 (z) y x] of a field at equal weights, counts."""
-    return superimpose(field.observed, field.mixed_source, mixing, axis=0)
+    """The mixed image [1 (z) y x] of a field, counts: as recorded, or the channels at equal weights."""
+    return superimpose(field.observed, source_of(field), mixing, axis=0)
 
 
 def _weighted(

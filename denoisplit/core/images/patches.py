@@ -11,7 +11,8 @@ from denoisplit.core.images.checks import check_channels
 from denoisplit.core.images.fresh_noise import FreshNoise
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
 from denoisplit.core.images.lateral_context import context_crop, pyramid
-from denoisplit.core.images.mixing import Mixing, Weights, random_weights, superimpose
+from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
+from denoisplit.core.images.recorded_mixed import require_trainable
 
 _WEIGHTS: Final = 1
 _NOISE: Final = 2
@@ -67,7 +68,8 @@ class PatchSampler:
 
     Raises:
         ImageError: no field, a field smaller than a patch, or of another dimension; lateral context together
-            with ``augment`` or ``fresh``.
+            with ``augment`` or ``fresh``; recorded mixed images of some fields only, or together with
+            random weights or ``fresh``.
         ChannelCountError: fields with different numbers of channels.
     """
 
@@ -89,6 +91,7 @@ class PatchSampler:
             )
         for field in fields:
             _check(field, patch, fields[0].observed.shape[0])
+        require_trainable(fields, mixing, fresh=fresh is not None)
         if context and (augment or fresh):
             raise ImageError(
                 f"patches: lateral context goes with neither turned patches nor fresh noise (got context "
@@ -175,8 +178,8 @@ def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
     """The fields at full resolution and at ``context`` lower ones."""
     observed = [pyramid(field.observed, context) for field in fields]
     sources: list[tuple[MixedSource, ...]] = []
-    if any(field.mixed_source is not None for field in fields):
-        given = [field.mixed_source or _silent(field) for field in fields]
+    if any(source_of(field) is not None for field in fields):
+        given = [source_of(field) or _silent(field) for field in fields]
         pairs = [(pyramid(source.noiseless, context), pyramid(source.noise, context)) for source in given]
         sources = [
             tuple(MixedSource(noiseless=noiseless[m], noise=noise[m]) for noiseless, noise in pairs)

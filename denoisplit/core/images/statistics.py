@@ -77,12 +77,14 @@ def intensity_stats(
     *,
     normalisation: Normalisation | None = None,
     noiseless: Sequence[AnyArray] | None = None,
+    recorded: Sequence[AnyArray] | None = None,
 ) -> IntensityStats:
     """Mean and population standard deviation of noisy training images.
 
     By default, for ``mean`` mixing the mixed image is normalised by the statistics of all target pixels
     pooled, so that its standard deviation becomes less than 1 (the reference); for ``sum`` mixing by those of
-    the summed images. One field and channel at a time is held in float64.
+    the summed images, and recorded mixed images by their own. One field and channel at a time is held in
+    float64.
 
     Args:
         targets: noisy target channels [c (z) y x] of every training field, counts.
@@ -90,6 +92,8 @@ def intensity_stats(
         normalisation: which pixels to take; None for the defaults.
         noiseless: the targets before additive noise, to take the means from as the reference does; None takes
             the targets.
+        recorded: the mixed image [1 (z) y x] of every field where it was recorded; None where it is made of
+            the channels.
 
     Raises:
         ImageError: no field, NaN or infinite pixels, or a channel that is constant over all fields.
@@ -104,9 +108,11 @@ def intensity_stats(
     chosen = normalisation or Normalisation()
     rule = chosen.mixed
     if rule == "auto":
-        rule = "pooled" if mixing.mode == "mean" else "images"
-    spread = _measure(targets, mixing, images=rule == "images")
-    centre = spread if noiseless is None else _measure(noiseless, mixing, images=rule == "images")
+        rule = "pooled" if mixing.mode == "mean" and recorded is None else "images"
+    spread = _measure(targets, mixing, images=rule == "images", recorded=recorded)
+    centre = spread
+    if noiseless is not None:
+        centre = _measure(noiseless, mixing, images=rule == "images", recorded=recorded)
     for channel, moments in enumerate(spread.channels):
         if moments.deviation == 0:
             raise ImageError(
@@ -130,7 +136,9 @@ def intensity_stats(
     )
 
 
-def _measure(fields: Sequence[AnyArray], mixing: Mixing, *, images: bool) -> _Measured:
+def _measure(
+    fields: Sequence[AnyArray], mixing: Mixing, *, images: bool, recorded: Sequence[AnyArray] | None
+) -> _Measured:
     """Moments over all fields; those of the mixed images only where they are wanted."""
     channels = fields[0].shape[0]
     per_channel = [_Moments()] * channels
@@ -141,5 +149,7 @@ def _measure(fields: Sequence[AnyArray], mixing: Mixing, *, images: bool) -> _Me
         check_finite(field, where)
         per_channel = [known + _moments(pixels) for known, pixels in zip(per_channel, field, strict=True)]
         if images:
-            mixed += _moments(mix(field.astype(np.float64), mixing, axis=0))
+            own = mix(field.astype(np.float64), mixing, axis=0) if recorded is None else recorded[number]
+            check_finite(own, f"{where}, mixed image")
+            mixed += _moments(own)
     return _Measured(channels=tuple(per_channel), images=mixed)

@@ -39,6 +39,8 @@ class DataSpec:
         train: fields to learn from (noisy targets).
         validation: fields for early stopping and calibration; None takes a fraction of ``train``.
         test: fields for ``evaluate``; None takes those that ``split`` sets aside, or else ``validation``.
+        recorded: names of the channels that the data sets have, where the network denoises one of them or,
+            with ``channels: [mixed]``, the mixed image; empty where they have the channels of the network.
         validation_fraction: part of the training fields to hold out when ``validation`` is not given.
         split: which of the training fields are held out.
         mixing: how the mixed image is made.
@@ -54,6 +56,7 @@ class DataSpec:
     train: Chosen = attrs.field(metadata={KIND: "dataset"})
     validation: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
     test: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
+    recorded: tuple[str, ...] = ()
     validation_fraction: float = attrs.field(default=0.1, validator=[gt(0), lt(1)])
     split: Split = attrs.field(factory=Split)
     mixing: Mixing = attrs.field(factory=Mixing)
@@ -70,6 +73,13 @@ class DataSpec:
             raise ValueError(
                 f"split divides the training fields, but validation is named (got rule {self.split.rule}). "
                 f"Remove one of them"
+            )
+        drawn = {"degradation.fresh": self.degradation.fresh, "mixing.alpha": bool(self.mixing.alpha)}
+        if self.recorded and any(drawn.values()):
+            key = next(key for key, asked in drawn.items() if asked)
+            raise ValueError(
+                f"recorded chooses an image before training, {key} makes new ones during it "
+                f"(got recorded {', '.join(self.recorded)}). Remove one of them"
             )
 
 
@@ -114,6 +124,8 @@ class TrainingSpec:
         checkpoint_every: steps between two checkpoints to resume from.
         schedule: of the learning rate: ``plateau`` (the reference; lowered when validation stalls) or
             ``cosine`` (falls to zero along half a wave until the last step; better for short trainings).
+        monitor: what a validation improves: ``loss`` (the distortion), or ``psnr`` of one posterior sample
+            against the noisy targets. Learning rate, early end and the weights that are kept go by it.
         plateau_patience: validations without improvement before the learning rate is halved.
         plateau_factor: factor of that reduction.
         stop_patience: validations without improvement before training stops early.
@@ -136,6 +148,7 @@ class TrainingSpec:
     schedule: Literal["plateau", "cosine"] = attrs.field(
         default="plateau", validator=in_(("plateau", "cosine"))
     )
+    monitor: Literal["loss", "psnr"] = attrs.field(default="loss", validator=in_(("loss", "psnr")))
     plateau_patience: int = attrs.field(default=30, validator=ge(0))
     plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
     stop_patience: int = attrs.field(default=200, validator=ge(1))

@@ -9,6 +9,7 @@ import attrs
 
 from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import SpecError
+from denoisplit.core.images.selection import MIXED
 from denoisplit.core.registry.registry import Registry, installed_registry
 from denoisplit.core.spec.records import Plain, ResolvedSpec
 from denoisplit.core.spec.structure import Structurer
@@ -100,6 +101,23 @@ def escape(text: str) -> str:
     return re.sub(r"\$(?=\{[A-Za-z_][A-Za-z0-9_]*\})", "$$", text)
 
 
+def _check_selection(root: Node, channels: Node, structurer: Structurer) -> None:
+    """Out of the recorded channels, a network takes one or their mixture."""
+    recorded = _child(_child(root, "data"), "recorded")
+    if recorded is None or not isinstance(recorded.value, tuple) or not recorded.value:
+        return
+    names = [node.value for node in recorded.value]
+    chosen = [node.value for node in channels.value] if isinstance(channels.value, tuple) else []
+    allowed = [*names, MIXED]
+    if MIXED in names or len(set(names)) < len(names):
+        what = f"expected different names, none of them '{MIXED}' (got {names}). Rename one."
+        structurer.fail(recorded, "$.data.recorded", what)
+    elif len(chosen) != 1 or chosen[0] not in allowed:
+        shown = ", ".join(map(str, allowed))
+        what = f"expected one of {shown}, because data.recorded is given (got {chosen}). Name one of them."
+        structurer.fail(channels, "$.channels", what)
+
+
 def _child(node: Node | None, key: str) -> Node | None:
     return node.value.get(key) if node is not None and isinstance(node.value, Mapping) else None
 
@@ -121,6 +139,7 @@ def _check_channels(root: Node, structurer: Structurer) -> None:
             )
         if isinstance(node.value, str):
             seen.setdefault(node.value, node)
+    _check_selection(root, channels, structurer)
     count = len(channels.value)
     noise_model = _child(_child(root, "model"), "noise_model")
     weights = _child(_child(root, "training"), "channel_weights")

@@ -1,11 +1,15 @@
 """The files of a run, by name."""
 
 from pathlib import Path
+from typing import Final
 
 import attrs
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec.writing import SCHEMA_FILE
+
+SEQUENCE: Final = "sequence.json"
+"""Name of the file that marks the folder of a sequence of runs."""
 
 
 @attrs.frozen
@@ -55,7 +59,7 @@ class RunFolder:
 
     @property
     def best_weights(self) -> Path:
-        """Weights with the lowest validation loss so far."""
+        """Weights with the best validation so far."""
         return self.path / "checkpoints" / "best.safetensors"
 
     def require_free(self) -> None:
@@ -79,6 +83,11 @@ class RunFolder:
         if not self.path.is_dir():
             raise RunError(
                 f"{self.path}: no such run folder. Give the folder that 'denoisplit train --out' wrote."
+            )
+        if (self.path / SEQUENCE).is_file():
+            raise RunError(
+                f"{self.path}: holds a sequence of runs (got {SEQUENCE}). "
+                f"Give one of them, for example {self.path / 'split'}."
             )
         for file in (self.bundle, self.weights):
             if not file.is_file():

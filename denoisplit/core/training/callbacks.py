@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save_file
 
 from denoisplit.core.storage.atomic import replacing
+from denoisplit.core.training.monitor import Monitor
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -54,30 +55,32 @@ class ResumePoints(Callback):
 
 
 class BestWeights(Callback):
-    """Keeps the weights with the lowest validation loss."""
+    """Keeps the weights with the best validation, and remembers its loss."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, monitor: Monitor) -> None:
+        self._path, self._monitor = path, monitor
+        self._value = monitor.worst
         self.loss = float("inf")
         self.step = 0
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the weights when the validation loss is lower than ever before."""
-        loss = float(trainer.callback_metrics["val_loss"])
-        if trainer.sanity_checking or loss >= self.loss:
+        """Save the weights when the validation is better than ever before."""
+        value = float(trainer.callback_metrics[self._monitor.name])
+        if trainer.sanity_checking or not self._monitor.improves(value, self._value):
             return
-        self.loss, self.step = loss, trainer.global_step
+        self._value, self.loss = value, float(trainer.callback_metrics["val_loss"])
+        self.step = trainer.global_step
         vse = pl_module.get_submodule("vse")
         with replacing(self._path) as temporary:
             save_file({k: v.contiguous() for k, v in vse.state_dict().items()}, temporary)
 
     def state_dict(self) -> dict[str, Any]:
-        """Lowest loss so far and its step."""
-        return {"loss": self.loss, "step": self.step}
+        """Best value so far, the loss there, and its step."""
+        return {"value": self._value, "loss": self.loss, "step": self.step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.loss, self.step = state_dict["loss"], state_dict["step"]
+        self._value, self.loss, self.step = (state_dict[key] for key in ("value", "loss", "step"))
 
 
 class MetricsFile(Callback):

@@ -27,6 +27,7 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.batches import training_loader, validation_loader
 from denoisplit.core.training.calibrate import calibrate
 from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
+from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare
 from denoisplit.core.training.task import SplittingTask, step_seed
@@ -87,6 +88,17 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
             ),
         )
         _LOG.info("finished: weights of step %d in %s", best.step, folder.path)
+
+
+def check(spec: ResolvedSpec) -> None:
+    """Find what a spec or its images have wrong, without training and without writing anything.
+
+    Raises:
+        ImageError, SpecError, ChannelCountError: as ``fit`` would.
+    """
+    data = prepare(spec)
+    _initial(spec, data)
+    _sampler(spec, data)
 
 
 def _require_same(spec: ResolvedSpec, folder: RunFolder) -> None:
@@ -167,7 +179,8 @@ def _optimise(
 ) -> tuple[BestWeights, int]:
     """Train; the best weights and the number of steps done."""
     training = spec.training
-    best = BestWeights(folder.best_weights)
+    monitor = MONITORS[training.monitor]
+    best = BestWeights(folder.best_weights, monitor)
     with _quiet_lightning():
         trainer = lightning.Trainer(
             max_epochs=1,
@@ -186,7 +199,8 @@ def _optimise(
             callbacks=[
                 best,
                 EarlyStopping(
-                    "val_loss",
+                    monitor.name,
+                    mode=monitor.mode,
                     min_delta=MIN_IMPROVEMENT,
                     patience=training.stop_patience,
                     check_on_train_epoch_end=False,

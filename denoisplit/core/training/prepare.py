@@ -6,16 +6,18 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError, NoiseModelError
-from denoisplit.core.images.conditioning import Conditioning, condition
+from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.fingerprint import assert_disjoint, data_fingerprint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
-from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.interfaces import Dataset, Field, FloatArray
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,
     join_pairs,
     pairs_from_clean,
     pairs_from_repeats,
 )
+from denoisplit.core.images.recorded_mixed import condition_fields, recorded_images
+from denoisplit.core.images.selection import select, select_noiseless
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
@@ -34,7 +36,7 @@ class PreparedData:
         validation: fields held out.
         test: fields set aside for evaluation, if any.
         statistics: of the conditioned training fields.
-        ceiling: what every channel was cut off at, counts.
+        ceiling: what every channel of the data set was cut off at, counts.
         fresh: noise that every training step adds anew, if any.
         fingerprint: hash of the training fields as the data set gave them.
     """
@@ -50,7 +52,7 @@ class PreparedData:
 
 
 def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
-    """All fields of a data set of the spec.
+    """All fields of a data set that has these channels.
 
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
@@ -66,31 +68,54 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
         ImageError: no usable images, or the same field in training and validation.
     """
     data, how = spec.data, _conditioning(spec)
-    train = read_fields(data.train, spec.channels)
+    names = data.recorded or spec.channels
+    train = read_fields(data.train, names)
     test: tuple[Field, ...] = ()
     if data.validation is None:
         train, validation, test = split_fields(
             train, data.split, data.validation_fraction, seed=spec.training.seed
         )
     else:
-        validation = read_fields(data.validation, spec.channels)
+        validation = read_fields(data.validation, names)
     assert_disjoint(train, validation, test)
-    learnt = condition(train, how)
-    fresh = fresh_noise(how, learnt)
+    measured = condition_fields(train, how)
+    learnt = _selected(measured.fields, spec)
+    fresh = fresh_noise(how, measured)
     return PreparedData(
-        train=learnt.fields if fresh is None else train,
-        conditioned=learnt.fields,
-        validation=condition(validation, how, ceiling=learnt.ceiling).fields,
-        test=condition(test, how, ceiling=learnt.ceiling).fields,
-        statistics=intensity_stats(
-            [field.observed for field in learnt.fields],
-            data.mixing,
-            normalisation=data.statistics,
-            noiseless=learnt.noiseless if data.degradation.gaussian else None,
-        ),
-        ceiling=learnt.ceiling,
+        train=learnt if fresh is None else train,
+        conditioned=learnt,
+        validation=_selected(condition_fields(validation, how, ceiling=measured.ceiling).fields, spec),
+        test=_selected(condition_fields(test, how, ceiling=measured.ceiling).fields, spec),
+        statistics=_statistics(spec, measured, learnt),
+        ceiling=measured.ceiling,
         fresh=fresh,
         fingerprint=data_fingerprint(train),
+    )
+
+
+def _selected(fields: Sequence[Field], spec: ResolvedSpec) -> tuple[Field, ...]:
+    """The fields with the channels that the network knows."""
+    if not spec.data.recorded:
+        return tuple(fields)
+    (wanted,) = spec.channels
+    return tuple(select(field, wanted, spec.data.recorded, spec.data.mixing) for field in fields)
+
+
+def _statistics(spec: ResolvedSpec, measured: Conditioned, learnt: Sequence[Field]) -> IntensityStats:
+    """Statistics of the training fields; the means before additive noise, as in the reference."""
+    data = spec.data
+    noiseless: Sequence[FloatArray] = measured.noiseless
+    if data.recorded:
+        noiseless = [
+            select_noiseless(pixels, spec.channels[0], data.recorded, data.mixing, field=field)
+            for pixels, field in zip(measured.noiseless, measured.fields, strict=True)
+        ]
+    return intensity_stats(
+        [field.observed for field in learnt],
+        data.mixing,
+        normalisation=data.statistics,
+        noiseless=noiseless if data.degradation.gaussian else None,
+        recorded=recorded_images(learnt) or None,
     )
 
 
@@ -102,8 +127,8 @@ def evaluation_fields(spec: ResolvedSpec) -> tuple[str, tuple[Field, ...]]:
         return ("test", prepared.test) if prepared.test else ("validation", prepared.validation)
     # All splits are cut off where the training data is, which has to be read only for that.
     ceiling = prepare(spec).ceiling if data.clip.quantile < 1 else None
-    fields = read_fields(data.test, spec.channels)
-    return "test", condition(fields, _conditioning(spec), ceiling=ceiling).fields
+    fields = read_fields(data.test, data.recorded or spec.channels)
+    return "test", _selected(condition_fields(fields, _conditioning(spec), ceiling=ceiling).fields, spec)
 
 
 def _conditioning(spec: ResolvedSpec) -> Conditioning:

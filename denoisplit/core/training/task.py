@@ -11,6 +11,7 @@ from denoisplit.core.network.objective import LossTerms, kl_weight, require_fini
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.monitor import MONITORS, validation_psnr
 
 _VALIDATION = -1
 MIN_LEARNING_RATE = 1e-12
@@ -32,6 +33,7 @@ class SplittingTask(lightning.LightningModule):
         super().__init__()
         self.vse = vse
         self._spec = spec
+        self._validated: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """Objective of one batch; stops on the first non-finite term."""
@@ -53,6 +55,21 @@ class SplittingTask(lightning.LightningModule):
         terms = self._terms(batch, _VALIDATION - batch_idx, 0.0)
         require_finite(terms, self.global_step)
         self.log("val_loss", terms.distortion.detach(), batch_size=1, on_step=False, on_epoch=True)
+        if self._spec.monitor == "psnr":
+            mixed, targets = batch
+            with self.vse.autocast():
+                output = self.vse.decode(mixed, self._noise(_VALIDATION - batch_idx)).output
+            signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
+            self._validated.append((signal.detach(), targets.to(signal)))
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the validation before."""
+        self._validated.clear()
+
+    def on_validation_epoch_end(self) -> None:
+        """PSNR over all fields, where the spec goes by it (method section 6.4)."""
+        if self._validated:
+            self.log("val_psnr", validation_psnr(self._validated), batch_size=1)
 
     def configure_optimizers(self) -> Any:
         """Adamax, with the learning rate that the spec's schedule gives (method section 6.1)."""
@@ -60,31 +77,45 @@ class SplittingTask(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": self._schedule(optimizer)}
 
     def _schedule(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        """Halved on a plateau of the validation loss, or half a cosine wave over all steps."""
+        """Halved on a plateau of what is monitored, or half a cosine wave over all steps."""
         spec = self._spec
         if spec.schedule == "cosine":
             cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=spec.steps)
             return {"scheduler": cosine, "interval": "step"}
+        monitor = MONITORS[spec.monitor]
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=spec.plateau_factor, patience=spec.plateau_patience, min_lr=MIN_LEARNING_RATE
+            optimizer,
+            mode=monitor.mode,
+            factor=spec.plateau_factor,
+            patience=spec.plateau_patience,
+            min_lr=MIN_LEARNING_RATE,
         )
         return {
             "scheduler": plateau,
-            "monitor": "val_loss",
+            "monitor": monitor.name,
             "interval": "step",
             "frequency": spec.validate_every,
         }
 
     def _terms(self, batch: Pair, step: int, weight: float) -> LossTerms:
         mixed, targets = batch
-        seed = step_seed(self._spec.seed, step, self.global_rank)
-        noise = GeneratorNoise(torch.Generator().manual_seed(seed))
         # Dropout draws from the global generator, so that one is put aside and seeded for this step.
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
+            torch.manual_seed(self._seed(step))
             return self.vse.loss(
-                mixed, targets, noise, kl_weight=weight, channel_weights=self._spec.channel_weights
+                mixed,
+                targets,
+                self._noise(step),
+                kl_weight=weight,
+                channel_weights=self._spec.channel_weights,
             )
+
+    def _seed(self, step: int) -> int:
+        return step_seed(self._spec.seed, step, self.global_rank)
+
+    def _noise(self, step: int) -> GeneratorNoise:
+        """Latent noise of a step."""
+        return GeneratorNoise(torch.Generator().manual_seed(self._seed(step)))
 
     def _report(self, stage: str, terms: LossTerms) -> None:
         values = {

@@ -1,6 +1,7 @@
 """A folder of image files."""
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, final
 
@@ -16,9 +17,20 @@ from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from denoisplit.plugins.image_formats.tiff import Tiff
 
 
+@attrs.frozen(kw_only=True)
+class _Files:
+    """The files of one field (or of several, along time and depth)."""
+
+    observed: Path
+    clean: Path | None
+    mixed: Path | None
+
+
 @final
 class Folder(Dataset):
     """One multi-channel TIFF or OME-TIFF file per field, with clean references beside them or not.
+
+    By default the mixed image is made of the channels; ``mixed`` names files in which it was recorded.
 
     Positions along time (and along depth, for 2D fields) become fields of their own.
     """
@@ -32,6 +44,8 @@ class Folder(Dataset):
             observed: pattern of the noisy images, relative to the folder.
             clean: pattern of the clean references; empty for none. Files are partners when their first ``*``
                 stands for the same text, for example ``*_noisy.tif`` and ``*_clean.tif``.
+            mixed: pattern of recorded mixed images of one channel, partners of the noisy images like the
+                clean ones; empty to make the mixed image of the channels.
             channel_index: which channels of a file are those of the spec, in their order; empty for all.
             axes: overrides what the files say about their axes, for example ``cyx``.
             dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
@@ -41,6 +55,7 @@ class Folder(Dataset):
         path: Path = attrs.field(converter=Path)
         observed: str = "*.tif*"
         clean: str = ""
+        mixed: str = ""
         channel_index: tuple[int, ...] = ()
         axes: str = ""
         dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
@@ -54,51 +69,58 @@ class Folder(Dataset):
         """All fields, in natural order of the file names (``f2`` before ``f10``); float32 counts.
 
         Raises:
-            ImageError: no folder, no matching file, no clean partner or one of another shape, or bad pixels.
+            ImageError: no folder, no matching file, no partner or one of another shape, or bad pixels.
             ChannelCountError: a file has other channels than the spec names.
         """
-        pairs = self._pairs()
         fields: list[Field] = []
-        for observed, clean in pairs[: self.options.limit or None]:
-            fields += self._read(observed, clean)
+        for files in self._matched()[: self.options.limit or None]:
+            fields += self._read(files)
         return tuple(fields)
 
-    def _pairs(self) -> list[tuple[Path, Path | None]]:
+    def _matched(self) -> list[_Files]:
         folder, options = self.options.path, self.options
         if not folder.is_dir():
             raise ImageError(f"{folder}: there is no such folder. Check the path.")
-        clean = self._by_key(options.clean) if options.clean else {}
-        references = set(clean.values())
-        observed = [file for file in self._files(options.observed) if file not in references]
+        clean = self._by_key("clean", options.clean)
+        mixed = self._by_key("mixed", options.mixed)
+        partners = {*clean.values(), *mixed.values()}
+        observed = [file for file in self._files(options.observed) if file not in partners]
         if not observed:
             raise ImageError(
                 f"{folder}: no file matches (got observed={options.observed!r}). Correct path or pattern."
             )
-        if not options.clean:
-            return [(file, None) for file in observed]
-        pairs: list[tuple[Path, Path | None]] = []
-        for file in observed:
-            key = self._key(file, options.observed)
-            if key not in clean:
-                expected = options.clean.replace("*", key, 1)
-                raise ImageError(
-                    f"{file}: it has no clean partner (expected {expected!r} in {folder}). "
-                    f"Add it, or correct observed={options.observed!r} or clean={options.clean!r}."
-                )
-            pairs.append((file, clean[key]))
-        return pairs
+        return [
+            _Files(
+                observed=file,
+                clean=self._partner(file, "clean", options.clean, clean),
+                mixed=self._partner(file, "mixed", options.mixed, mixed),
+            )
+            for file in observed
+        ]
+
+    def _partner(self, file: Path, kind: str, pattern: str, partners: Mapping[str, Path]) -> Path | None:
+        if not pattern:
+            return None
+        key = self._key(file, self.options.observed)
+        if key not in partners:
+            expected = pattern.replace("*", key, 1)
+            raise ImageError(
+                f"{file}: it has no {kind} partner (expected {expected!r} in {self.options.path}). "
+                f"Add it, or correct observed={self.options.observed!r} or {kind}={pattern!r}."
+            )
+        return partners[key]
 
     def _files(self, pattern: str) -> list[Path]:
         found = (file for file in self.options.path.glob(pattern) if file.is_file())
         return sorted(found, key=lambda file: _natural(file.relative_to(self.options.path).as_posix()))
 
-    def _by_key(self, pattern: str) -> dict[str, Path]:
+    def _by_key(self, kind: str, pattern: str) -> dict[str, Path]:
         partners: dict[str, Path] = {}
-        for file in self._files(pattern):
+        for file in self._files(pattern) if pattern else []:
             first = partners.setdefault(self._key(file, pattern), file)
             if first != file:
                 raise ImageError(
-                    f"{file}: it serves the same field as {first.name} (got clean={pattern!r}). "
+                    f"{file}: it serves the same field as {first.name} (got {kind}={pattern!r}). "
                     f"Make the pattern match one file per field."
                 )
         return partners
@@ -111,33 +133,57 @@ class Folder(Dataset):
         found = re.fullmatch(expression, file.relative_to(self.options.path).as_posix())
         return found.group(1) if found and found.lastindex else ""
 
-    def _read(self, observed: Path, clean: Path | None) -> list[Field]:
-        noisy = self._planes(observed)
-        reference = None if clean is None else self._planes(clean)
-        if reference is not None and reference.shape != noisy.shape:
+    def _read(self, files: _Files) -> list[Field]:
+        noisy = self._planes(files.observed)
+        positions = np.ndindex(noisy.shape)
+        places = [
+            "".join(f" {a}={i}" for a, i in zip(noisy.leading, index, strict=True)) for index in positions
+        ]
+        observed = [
+            self._channels(pixels, f"{files.observed}{place}")
+            for (_, pixels), place in zip(noisy, places, strict=True)
+        ]
+        shapes = [pixels.shape for pixels in observed]
+        clean = self._beside(files.clean, noisy, places, self._channels, shapes)
+        mixed = self._beside(files.mixed, noisy, places, _one_channel, [(1, *shape[1:]) for shape in shapes])
+        name = files.observed.relative_to(self.options.path).as_posix()
+        return [
+            Field(
+                name=f"{name}{place}",
+                observed=pixels,
+                clean=signal,
+                mixed=superimposed,
+                pixel_size=noisy.pixel_size,
+            )
+            for place, pixels, signal, superimposed in zip(places, observed, clean, mixed, strict=True)
+        ]
+
+    def _beside(
+        self,
+        path: Path | None,
+        noisy: Planes,
+        places: Sequence[str],
+        take: Callable[[FloatArray, str], FloatArray],
+        shapes: Sequence[tuple[int, ...]],
+    ) -> list[FloatArray] | list[None]:
+        """The arrays of a partner, one of the given shape at every place; None everywhere without one."""
+        if path is None:
+            return [None] * len(places)
+        partner = self._planes(path)
+        if partner.shape != noisy.shape:
             raise ImageError(
-                f"{clean}: expected positions {noisy.shape} (got {reference.shape}). Check the file."
+                f"{path}: expected positions {noisy.shape} (got {partner.shape}). Check the file."
             )
-        references = [None] * len(noisy) if reference is None else [pixels for _, pixels in reference]
-        name = observed.relative_to(self.options.path).as_posix()
-        fields = []
-        for (index, pixels), partner in zip(noisy, references, strict=True):
-            place = "".join(f" {letter}={i}" for letter, i in zip(noisy.leading, index, strict=True))
-            signal = None if partner is None else self._channels(partner, f"{clean}{place}")
-            fields.append(
-                Field(
-                    name=f"{name}{place}",
-                    observed=self._channels(pixels, f"{observed}{place}"),
-                    clean=signal,
-                    pixel_size=noisy.pixel_size,
-                )
-            )
-            if signal is not None and signal.shape != fields[-1].observed.shape:
+        found = []
+        for (_, pixels), place, shape in zip(partner, places, shapes, strict=True):
+            taken = take(pixels, f"{path}{place}")
+            if taken.shape != shape:
                 raise ImageError(
-                    f"{clean}{place}: expected the shape of {observed.name}, {fields[-1].observed.shape} "
-                    f"(got {signal.shape}). Crop or replace it."
+                    f"{path}{place}: expected the shape of {Path(noisy.image.source).name}, {shape} "
+                    f"(got {taken.shape}). Crop or replace it."
                 )
-        return fields
+            found.append(taken)
+        return found
 
     def _planes(self, path: Path) -> Planes:
         image = open_image(path, self._formats, self.options.axes or None)
@@ -165,6 +211,12 @@ class Folder(Dataset):
         for name, channel in zip(self.channels, pixels, strict=True):
             check_pixels(channel, f"{where}, channel {name!r}")
         return pixels
+
+
+def _one_channel(pixels: FloatArray, where: str) -> FloatArray:
+    check_channels(pixels.shape[0], 1, where, "A mixed image has a single channel; correct the file or axes.")
+    check_pixels(pixels, where)
+    return pixels
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

@@ -1,0 +1,70 @@
+"""``denoisplit train-sequence``: denoise first, then split, from two specs to one folder."""
+
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import messages, show
+
+
+@click.command(name="train-sequence")
+@click.argument("denoise", type=click.Path(path_type=Path))
+@click.argument("split", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option(
+    "--set-denoise",
+    "denoise_overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of DENOISE; repeatable.",
+)
+@click.option(
+    "--set-split",
+    "split_overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of SPLIT; repeatable.",
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted sequence; finished runs are kept.")
+def train_sequence(
+    denoise: Path,
+    split: Path,
+    out: Path,
+    denoise_overrides: tuple[str, ...],
+    split_overrides: tuple[str, ...],
+    resume: bool,
+) -> None:
+    """Train denoisers, then a splitter on the images that they denoised.
+
+    SPLIT describes the splitter and its noisy images, DENOISE the denoisers: one for every channel and one
+    for the mixed image. OUT gets a run folder for each, the denoised images, and summary.json. It can be
+    given to 'denoisplit predict'.
+    """
+    from denoisplit.core.assessment.score_tables import table, uncertainty_table
+    from denoisplit.sequence import train_sequence as train
+
+    with messages():
+        from denoisplit.cli.watch import watcher
+
+        try:
+            run = train(
+                denoise,
+                split,
+                out,
+                denoise_overrides=denoise_overrides,
+                split_overrides=split_overrides,
+                resume=resume,
+                watchers=lambda steps: [watcher(steps)],
+            )
+        except KeyboardInterrupt:
+            click.echo(
+                f"Continue with: denoisplit train-sequence {denoise} {split} --out {out} --resume", err=True
+            )
+            raise
+    if run.scores is not None:
+        show(table(run.scores))
+        if run.scores.uncertainty:
+            show(uncertainty_table(run.scores))
+    click.echo(f"Trained: {out}")
+    click.echo(f"Summary: {run.folder.summary}")
+    click.echo(f"Next: denoisplit predict {out} IMAGE --out PREDICTION.ome.tif")

@@ -1,0 +1,70 @@
+"""One image out of fields with several channels: what a denoiser is trained on."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.mixing import Mixing, mix, mixed_image
+
+MIXED: Final = "mixed"
+"""Name of the mixed image among the channels of a field."""
+
+
+def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -> Field:
+    """The field with one channel, or its mixed image, as its only channel.
+
+    The clean reference and the repeats of the mixed image are mixed from those of the channels, where its
+    noise is that of the channels; a mixed image with a noise of its own has no repeats, and a recorded one
+    neither repeats nor a reference.
+
+    Args:
+        field: conditioned, so that channels and mixed image carry the noise that a splitter sees.
+        wanted: a name of ``recorded``, or ``mixed``.
+        recorded: names of the channels of the field.
+        mixing: how the mixed image is made.
+
+    Raises:
+        SpecError: there is no channel of that name.
+    Source: Ashesh & Jug, ECCV 2024, code (the denoisers of its sequential baseline); method section 10.
+    """
+    if wanted in recorded:
+        index = list(recorded).index(wanted)
+        return attrs.evolve(
+            field,
+            observed=field.observed[index : index + 1],
+            clean=None if field.clean is None else field.clean[index : index + 1],
+            repeats=None if field.repeats is None else field.repeats[:, index : index + 1],
+            mixed=None,
+            mixed_source=None,
+        )
+    if wanted != MIXED:
+        problem = (
+            f"$.channels: no such channel (got '{wanted}'). "
+            f"Name one of {', '.join(recorded)} (data.recorded), or {MIXED}."
+        )
+        raise SpecError([problem])
+    own_noise = field.mixed is not None or field.mixed_source is not None
+    return attrs.evolve(
+        field,
+        observed=mixed_image(field, mixing),
+        clean=None if field.mixed is not None else _mixed(field.clean, mixing, axis=0),
+        repeats=None if own_noise else _mixed(field.repeats, mixing, axis=1),
+        mixed=None,
+        mixed_source=None,
+    )
+
+
+def select_noiseless(
+    noiseless: FloatArray, wanted: str, recorded: Sequence[str], mixing: Mixing, *, field: Field
+) -> FloatArray:
+    """The same choice among channels before additive noise [c (z) y x]; [1 (z) y x]."""
+    bare = Field(name=field.name, observed=noiseless, mixed=field.mixed)
+    return np.ascontiguousarray(select(bare, wanted, recorded, mixing).observed)
+
+
+def _mixed(channels: FloatArray | None, mixing: Mixing, *, axis: int) -> FloatArray | None:
+    return None if channels is None else mix(channels, mixing, axis=axis)

@@ -1,0 +1,102 @@
+"""The files of a sequence of runs: denoisers, denoised images, and the splitter that was trained on them."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from denoisplit.core.errors import RunError
+from denoisplit.core.storage.atomic import write_text
+from denoisplit.core.storage.run_folder import SEQUENCE, RunFolder
+
+FORMAT: Final = 1
+CHANNELS: Final = "channels"
+CLEAN: Final = "clean"
+
+
+@attrs.frozen
+class SequenceFolder:
+    """Paths inside one folder of a sequence.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path = attrs.field(converter=Path)
+
+    @property
+    def record(self) -> Path:
+        """All specs of the sequence; it marks the folder as one."""
+        return self.path / SEQUENCE
+
+    @property
+    def summary(self) -> Path:
+        """Which fields served for what, and the scores; written last."""
+        return self.path / "summary.json"
+
+    @property
+    def splitter(self) -> RunFolder:
+        """The run that splits denoised images."""
+        return RunFolder(self.path / "split")
+
+    def denoiser(self, name: str) -> RunFolder:
+        """The run that denoises a channel, or the mixed image."""
+        return RunFolder(self.path / f"denoise-{file_name(name)}")
+
+    def images(self, part: str) -> Path:
+        """Folder of the denoised images of ``train``, ``validation`` or ``test``."""
+        return self.path / "denoised" / part
+
+    def image(self, part: str, number: int, kind: str) -> Path:
+        """A denoised image of a field: its ``channels``, its ``mixed`` image or the ``clean`` reference."""
+        return self.images(part) / f"{number:05}_{kind}.ome.tif"
+
+    def require_begun(self) -> None:
+        """Check that a sequence was begun here.
+
+        Raises:
+            RunError: no folder, or none of a sequence.
+        """
+        if not self.record.is_file():
+            raise RunError(
+                f"{self.path}: no sequence of runs (there is no {SEQUENCE}). "
+                f"Give the folder that 'denoisplit train-sequence --out' wrote."
+            )
+
+    def require_same(self, plan: Mapping[str, Any]) -> None:
+        """Check that the sequence begun here, if there is one, has these specs.
+
+        Raises:
+            RunError: other specs, or a folder with something else.
+        """
+        if not self.record.is_file():
+            RunFolder(self.path).require_free()
+            return
+        try:
+            begun = json.loads(self.record.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(
+                f"{self.record}: is not the record of a sequence ({error}). Start in another folder."
+            ) from error
+        if begun != _record(plan):
+            raise RunError(
+                f"{self.record}: differs from the specs given with --resume. "
+                f"Continue with the same specs and options, or choose another --out."
+            )
+
+    def begin(self, plan: Mapping[str, Any]) -> None:
+        """Write the specs of all runs."""
+        write_text(self.record, json.dumps(_record(plan), indent=2, allow_nan=False) + "\n")
+
+
+def file_name(name: str) -> str:
+    """The name of a channel as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+
+
+def _record(plan: Mapping[str, Any]) -> Any:
+    """The plan as it comes back from a file."""
+    return json.loads(json.dumps({"format": FORMAT, **plan}))

@@ -1,0 +1,162 @@
+"""From two specs, of a denoiser and of a splitter, to those of all runs of a sequence."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from denoisplit.core.documents import Node, node_of, show
+from denoisplit.core.errors import SpecError
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.selection import MIXED
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.spec import SpecTree, resolve, resolve_plain, unstructure
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.resolution import escape
+from denoisplit.core.spec.tree import merge
+from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder, file_name
+from denoisplit.core.training.prepare import evaluation_fields, prepare
+
+PARTS: Final = ("train", "validation", "test")
+_OWN_DATA: Final = ("noise_pairs", "statistics")
+
+
+@attrs.frozen(kw_only=True)
+class SequencePlan:
+    """The specs of a sequence.
+
+    Attributes:
+        denoisers: by name of the channel, ``mixed`` last; each reads the noisy images of the splitter's spec.
+        splitter: as it was given, on noisy images.
+    """
+
+    denoisers: Mapping[str, ResolvedSpec]
+    splitter: ResolvedSpec
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "denoisers": {name: unstructure(spec) for name, spec in self.denoisers.items()},
+            "splitter": unstructure(self.splitter),
+        }
+
+
+def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
+    """The specs of the denoisers: everything from ``denoise``, but the images and the seed of the splitter.
+
+    Args:
+        denoise: spec of a denoiser, without images.
+        splitter: spec of the splitter, with the noisy images.
+
+    Raises:
+        SpecError: one of them asks for something that a sequence does not do.
+    Source: Ashesh & Jug, ECCV 2024 (HDN, then muSplit); method section 10.
+    """
+    problems = [*_problems_of_splitter(splitter), *_problems_of_denoiser(denoise.root)]
+    if problems:
+        raise SpecError(problems)
+    data = unstructure(splitter)["data"]
+    own = _entries(_entries(denoise.root).get("data"))
+    shared = {key: value for key, value in data.items() if key not in _OWN_DATA}
+    shared["recorded"] = list(splitter.channels)
+    if "noise_pairs" not in own:
+        shared["noise_pairs"] = data["noise_pairs"]
+    denoisers = {}
+    for name in (*splitter.channels, MIXED):
+        over = {"channels": [name], "data": shared, "training": {"seed": splitter.training.seed}}
+        root = merge(denoise.root, node_of(over, f"denoiser of {name}"))
+        denoisers[name] = resolve(SpecTree(root, denoise.folder), installed_registry())
+    return SequencePlan(denoisers=denoisers, splitter=splitter)
+
+
+def parts_of(spec: ResolvedSpec) -> dict[str, tuple[Field, ...]]:
+    """All fields of a spec as a training sees them, by what they serve for."""
+    data = prepare(spec)
+    test = data.test if spec.data.test is None else evaluation_fields(spec)[1]
+    return dict(zip(PARTS, (data.conditioned, data.validation, test), strict=True))
+
+
+def on_denoised(
+    spec: ResolvedSpec, folder: SequenceFolder, parts: Mapping[str, tuple[Field, ...]]
+) -> ResolvedSpec:
+    """The spec of the splitter on the denoised images in ``folder``, with their denoised mixed images."""
+    plain = unstructure(spec)
+    data = plain["data"]
+    statistics = dict(data["statistics"])
+    if statistics["mixed"] == "auto" and spec.data.mixing.mode == "mean":
+        statistics["mixed"] = "pooled"  # as for a mixed image that is made of the channels
+    plain["data"] = {
+        **{part: _folder(folder.images(part), parts[part], spec) for part in PARTS if parts[part]},
+        "mixing": data["mixing"],
+        "statistics": statistics,
+        # Repeated exposures are not denoised.
+        "noise_pairs": "auto" if data["noise_pairs"] == "repeats" else data["noise_pairs"],
+    }
+    return resolve_plain(plain, source="split")
+
+
+def has_references(fields: tuple[Field, ...]) -> bool:
+    """Whether all fields have a clean reference, which is what a folder of images can tell."""
+    return all(field.clean is not None for field in fields)
+
+
+def _folder(path: Path, fields: tuple[Field, ...], spec: ResolvedSpec) -> dict[str, Any]:
+    return {
+        "use": "folder",
+        "path": escape(str(path.resolve())),
+        "observed": f"*_{CHANNELS}.ome.tif",
+        "mixed": f"*_{MIXED}.ome.tif",
+        "clean": f"*_{CLEAN}.ome.tif" if has_references(fields) else "",
+        "dimensions": spec.model.dimensions,
+    }
+
+
+def _problems_of_splitter(spec: ResolvedSpec) -> list[str]:
+    problems = []
+    if len(spec.channels) < 2:
+        problems.append(
+            f"$.channels: a sequence splits two or more channels (got {', '.join(spec.channels)}). "
+            f"To denoise one, use 'denoisplit train'."
+        )
+    if MIXED in spec.channels:
+        problems.append(f"$.channels: the mixed image is called '{MIXED}' here (got it twice). Rename one.")
+    files = [file_name(name) for name in spec.channels]
+    if len(set(files)) < len(files):
+        problems.append(
+            f"$.channels: the names become equal as names of folders (got {', '.join(files)}). Rename one."
+        )
+    if spec.data.recorded:
+        problems.append(
+            f"$.data.recorded: it is for a single denoiser (got {', '.join(spec.data.recorded)}). Remove it."
+        )
+    once = "images are denoised once, before the splitter is trained"
+    if spec.data.mixing.alpha:
+        problems.append(f"$.data.mixing.alpha: {once} (got {spec.data.mixing.alpha}). Remove it.")
+    if spec.data.degradation.fresh:
+        problems.append(f"$.data.degradation.fresh: {once} (got true). Remove it.")
+    return problems
+
+
+def _problems_of_denoiser(root: Node) -> list[str]:
+    """Images and seed that a denoiser must not have of its own, each with its place."""
+    entries = _entries(root)
+    problems = [
+        f"{node.begin} $.data.{key}: the images come from the spec of the splitter. Remove it."
+        for key, node in _entries(entries.get("data")).items()
+        if key not in _OWN_DATA
+    ]
+    seed = _entries(entries.get("training")).get("seed")
+    if seed is not None:
+        problems.append(f"{seed.begin} $.training.seed: it comes from the spec of the splitter. Remove it.")
+    channels = entries.get("channels")
+    if channels is not None and isinstance(channels.value, tuple) and len(channels.value) != 1:
+        problems.append(
+            f"{channels.begin} $.channels: a denoiser has one channel (got {show(channels.value)} of "
+            f"{len(channels.value)}). Leave channels out, or start from the preset hdn."
+        )
+    return problems
+
+
+def _entries(node: Node | None) -> Mapping[str, Node]:
+    return node.value if node is not None and isinstance(node.value, Mapping) else {}
