@@ -21,7 +21,7 @@ NETWORKS = sorted(path.stem for path in Path(FOLDER, "networks").glob("*.npz")) 
 DTYPES = (torch.float64, torch.float32)
 
 
-def _build(network: ReferenceNetwork) -> VSE:
+def build(network: ReferenceNetwork) -> VSE:
     """The network in normalised units, with a likelihood of as many maps as it predicts."""
     unit = IntensityStats(
         mixed_mean=0.0,
@@ -43,7 +43,7 @@ def _named(name: str) -> Callable[[str], str]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_training_pass_equals_the_reference(golden: Path, name: str, dtype: torch.dtype) -> None:
     network = ReferenceNetwork.load(golden / "networks" / f"{name}.npz")
-    vse = _build(network).to(dtype)
+    vse = build(network).to(dtype)
     exact = dtype == torch.float64
     with torch.no_grad():
         features = network.bottom_up(vse, network.tensor("x").to(dtype))
@@ -83,7 +83,7 @@ def test_training_pass_equals_the_reference(golden: Path, name: str, dtype: torc
 @pytest.mark.parametrize("name", NETWORKS)
 def test_prediction_at_another_size_equals_the_reference(golden: Path, name: str, dtype: torch.dtype) -> None:
     network = ReferenceNetwork.load(golden / "networks" / f"{name}.npz")
-    vse = _build(network).to(dtype)
+    vse = build(network).to(dtype)
     with torch.no_grad():
         decoded = vse.decode(network.tensor("inf_x").to(dtype), FixedNoise(network.draws("inf_")))
     expected = network.tensor("inf_out")
@@ -96,7 +96,7 @@ def test_prediction_at_another_size_equals_the_reference(golden: Path, name: str
 def test_prediction_path_equals_the_training_path(golden: Path, name: str) -> None:
     """``sample`` leaves out the priors and nothing else."""
     network = ReferenceNetwork.load(golden / "networks" / f"{name}.npz")
-    vse = _build(network)
+    vse = build(network)
     with torch.no_grad():
         sampled = vse.sample(vse.encode(network.tensor("x")), FixedNoise(network.draws()))
     expected = network.tensor("out")[:, : vse.channels]
@@ -106,5 +106,5 @@ def test_prediction_path_equals_the_training_path(golden: Path, name: str) -> No
 @pytest.mark.parametrize("name", NETWORKS)
 def test_parameter_count_equals_the_reference(golden: Path, name: str) -> None:
     network = ReferenceNetwork.load(golden / "networks" / f"{name}.npz")
-    vse = _build(network)
+    vse = build(network)
     assert sum(p.numel() for p in vse.parameters()) == network.parameters

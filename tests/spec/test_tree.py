@@ -128,7 +128,8 @@ def test_an_unknown_preset_lists_the_known_ones() -> None:
     assert problems("preset: denoisplt\n") == (
         (
             "spec.yaml:1:9 $.preset: no such preset (got 'denoisplt'). Did you mean denoisplit? "
-            "Use one of altered-musplit, denoisplit, hdn, microsplit, musplit."
+            "Use one of altered-musplit, denoisplit, denoisplit-regular, hdn, microsplit, "
+            "microsplit-regular, musplit, musplit-deep, musplit-lean, musplit-regular."
         ),
     )
 
@@ -141,7 +142,9 @@ def preset(name: str, tmp_path: Path) -> ResolvedSpec:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_complete_but_for_the_data(name: str, tmp_path: Path) -> None:
-    assert preset(name, tmp_path).model.encoder.component == load_registry().find("encoder", "ladder")
+    with_context = name.endswith(("-regular", "-lean", "-deep"))
+    encoder = load_registry().find("encoder", "lateral_context" if with_context else "ladder")
+    assert preset(name, tmp_path).model.encoder.component == encoder
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,11 @@ def test_every_preset_is_complete_but_for_the_data(name: str, tmp_path: Path) ->
         ("musplit", "musplit", "gaussian", 64, (30, 200)),
         ("microsplit", "microsplit", "weighted", 128, (30, 200)),
         ("hdn", "denoisplit", "gaussian_mixture", 128, (15, 100)),
+        ("musplit-regular", "musplit", "gaussian", 64, (15, 100)),
+        ("musplit-lean", "musplit", "gaussian", 64, (15, 100)),
+        ("musplit-deep", "musplit", "gaussian", 64, (15, 100)),
+        ("denoisplit-regular", "denoisplit", "gaussian_mixture", 64, (15, 100)),
+        ("microsplit-regular", "microsplit", "weighted", 64, (30, 200)),
     ],
 )
 def test_presets_have_the_values_of_the_papers(

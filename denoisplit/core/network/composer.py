@@ -23,7 +23,7 @@ def compose(model: ModelSpec, statistics: IntensityStats, *, channels: tuple[str
 
     Raises:
         ChannelCountError: the statistics have another number of channels than the spec.
-        SpecError: the components do not fit each other.
+        SpecError: the components do not fit each other, or an encoder takes scales that images do not have.
     """
     if statistics.channels != len(channels):
         raise ChannelCountError(
@@ -33,6 +33,7 @@ def compose(model: ModelSpec, statistics: IntensityStats, *, channels: tuple[str
     rank = model.dimensions
     encoder: Encoder = _build(model.encoder, spatial_rank=rank, in_channels=MIXED_CHANNELS)
     _require_fit(patch, encoder)
+    _require_halvings(encoder)
     noise_model = _noise_model(model, statistics)
     decoder: Decoder = _build(
         model.decoder,
@@ -80,3 +81,17 @@ def _require_fit(patch: int, encoder: Encoder) -> None:
             f"Use {max(least, round(patch / multiple) * multiple)}, or fewer model.encoder.levels."
         )
         raise SpecError([problem])
+
+
+def _require_halvings(encoder: Encoder) -> None:
+    """The scales of an image halve y and x only, so the levels that take one must do the same."""
+    for level in range(encoder.input_scales - 1):
+        stride = encoder.feature_shapes[level].stride
+        if stride != ((1,) * len(stride) + (2 ** (level + 1),) * 2)[-len(stride) :]:
+            problem = (
+                f"$.model.encoder.strides: every level that takes a scale of the surround must halve y and x "
+                f"and leave z as it is (got strides {stride} after level {level}). "
+                f"Use {[1] * (len(stride) - 2) + [2, 2]} for the first {encoder.input_scales - 1} levels, "
+                f"or fewer model.encoder.input_scales."
+            )
+            raise SpecError([problem])
