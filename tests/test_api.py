@@ -210,6 +210,7 @@ TINY = (
 )
 SMALL_FIT = ("model.noise_model.fit_steps=3", "model.noise_model.fit_pairs=1000")
 COMPOSITE = ("model.noise_model.mixture.fit_steps=3", "model.noise_model.mixture.fit_pairs=1000")
+SURROUND = "model.encoder.input_scales=3"
 HDN = (*SMALL_FIT, "model.encoder.blocks=2", "model.decoder.blocks=2")
 
 
@@ -221,6 +222,11 @@ HDN = (*SMALL_FIT, "model.encoder.blocks=2", "model.decoder.blocks=2")
         ("altered-musplit", (), 2),
         ("musplit", (), 2),
         ("microsplit", COMPOSITE, 2),
+        ("musplit-regular", (SURROUND,), 2),
+        ("musplit-lean", (SURROUND,), 2),
+        ("musplit-deep", (SURROUND, "model.encoder.levels=3"), 2),
+        ("denoisplit-regular", (SURROUND, *SMALL_FIT), 2),
+        ("microsplit-regular", (SURROUND, *COMPOSITE), 2),
     ],
 )
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

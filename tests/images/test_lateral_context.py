@@ -1,6 +1,6 @@
 """Lateral context shows the surroundings of a patch about the same centre."""
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ from skimage import transform
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.conditioning import Conditioning, condition
 from denoisplit.core.images.degradation import Degradation
-from denoisplit.core.images.fresh_noise import fresh_noise
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
+from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.lateral_context import context_crop, pyramid, reflected_crop
-from denoisplit.core.images.mixing import Mixing, mixed_image
+from denoisplit.core.images.mixing import Mixing, mix, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 
 
@@ -91,19 +91,122 @@ def test_the_sampler_adds_the_surroundings_of_every_patch(
             np.testing.assert_allclose(batch.mixed[item, scale], expected[0], rtol=1e-5, atol=1e-2)
 
 
-def test_lateral_context_goes_with_neither_turns_nor_fresh_noise() -> None:
-    fields = [Field(name="f", observed=np.ones((2, 64, 64), np.float32))]
+def _turned(image: FloatArray, turn: int) -> FloatArray:
+    """One of the eight orientations of an image [... y x]."""
+    quarters = np.rot90(image, turn // 2, axes=(-2, -1))
+    return np.ascontiguousarray(quarters[..., ::-1] if turn % 2 else quarters)
+
+
+@pytest.mark.parametrize(
+    ("shape", "patch", "turns"),
+    [((70, 66), (16, 16), 8), ((61, 83), (10, 10), 8), ((3, 50, 70), (2, 16, 16), 8), ((64, 71), (8, 16), 4)],
+)
+def test_the_surround_of_a_turned_patch_is_that_of_the_patch_in_the_turned_image(
+    shape: tuple[int, ...], patch: tuple[int, ...], turns: int
+) -> None:
+    counts = np.arange(2 * np.prod(shape), dtype=np.float32).reshape(2, *shape)
+    batch = PatchSampler(
+        [Field(name="f", observed=counts)],
+        patch=patch,
+        batch=40,
+        seed=3,
+        augment=True,
+        mixing=Mixing(),
+        context=3,
+    ).batch(5)
+    seen = set()
+    for mixed, target in zip(batch.mixed, batch.targets, strict=True):
+        for turn in range(8):
+            image = _turned(counts, turn)
+            corner = tuple(int(i[0]) for i in np.nonzero(image[0] == target[0].flat[0]))
+            window = tuple(slice(c, c + p) for c, p in zip(corner, patch, strict=True))
+            if np.array_equal(image[0][window], target[0]):
+                break
+        seen.add(turn)
+        for scale, smaller in enumerate(pyramid(image.mean(0, keepdims=True), 3)):
+            expected = context_crop(smaller, corner, patch, scale)[0]
+            np.testing.assert_allclose(mixed[scale], expected, rtol=1e-5, atol=1e-2)
+    assert len(seen) == turns
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 5), st.integers(0, 5), st.integers(60, 90), st.integers(60, 90), st.integers(0, 99))
+def test_the_surround_moves_with_the_image(up: int, left: int, row: int, column: int, seed: int) -> None:
+    """By whole pixels of the coarsest scale, and away from the border, where less is known."""
+    image = np.random.default_rng(seed).uniform(0, 1000, (1, 192, 192))
+    moved = image[:, 4 * up :, 4 * left :]
+    for scale, (one, other) in enumerate(zip(pyramid(image, 2), pyramid(moved, 2), strict=True)):
+        here = context_crop(one, (row, column), (8, 8), scale)
+        there = context_crop(other, (row - 4 * up, column - 4 * left), (8, 8), scale)
+        np.testing.assert_allclose(there, here, rtol=1e-12)
+
+
+def test_a_constant_image_has_a_constant_surround() -> None:
+    fields = [Field(name="f", observed=np.full((2, 33, 40), 7, np.float32))]
+    sampler = PatchSampler(
+        fields, patch=(16, 16), batch=4, seed=0, augment=True, mixing=Mixing(mode="sum", offset=2), context=4
+    )
+    np.testing.assert_allclose(sampler.batch(0).mixed, 12.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dependent", [True, False])
+@pytest.mark.parametrize("mode", ["mean", "sum"])
+def test_fresh_noise_is_the_same_in_a_patch_and_in_its_surround(
+    dependent: bool, mode: Literal["mean", "sum"]
+) -> None:
+    """A patch that is a whole field tells what every scale of it has to be."""
+    rng, sides = np.random.default_rng(0), (32, 40)
+    fields = [
+        Field(name=f"f{n}", observed=rng.uniform(50, 90, (2, *sides)).astype(np.float32)) for n in range(3)
+    ]
+    mixing = Mixing(mode=mode)
+    how = Conditioning(
+        degradation=Degradation(gaussian=9.0, poisson=2.0, fresh=True, dependent=dependent), mixing=mixing
+    )
+    sampler = PatchSampler(
+        fields,
+        patch=sides,
+        batch=5,
+        seed=0,
+        augment=False,
+        mixing=mixing,
+        fresh=fresh_noise(how, condition(fields, how)),
+        context=2,
+    )
+    batch, other = sampler.batch(4), sampler.batch(5)
+    for scale, expected in enumerate(pyramid(batch.mixed[:, :1], 2)):
+        for item in range(5):
+            crop = context_crop(expected[item], (0, 0), sides, scale)
+            np.testing.assert_allclose(batch.mixed[item, scale], crop[0], rtol=1e-4)
+    assert np.allclose(batch.mixed[:, :1], mix(batch.targets, mixing, axis=1), rtol=1e-4) == dependent
+    np.testing.assert_array_equal(sampler.batch(4).mixed, batch.mixed)
+    assert (other.mixed == batch.mixed).mean() < 0.01
+    assert np.std(batch.targets) > np.hypot(9, np.std(fields[0].observed))
+
+
+def test_fresh_noise_that_vanishes_leaves_turned_patches_of_all_fields() -> None:
+    fields = [
+        Field(name=f"f{n}", observed=np.arange(2 * rows * 50, dtype=np.float32).reshape(2, rows, 50))
+        for n, rows in enumerate((63, 40, 90))
+    ]
+
+    def sampler(fresh: FreshNoise | None) -> PatchSampler:
+        return PatchSampler(
+            fields, patch=(16, 16), batch=9, seed=0, augment=True, mixing=Mixing(), fresh=fresh, context=3
+        )
+
+    how = Conditioning(degradation=Degradation(gaussian=1e-3, fresh=True))
+    noisy, bare = sampler(fresh_noise(how, condition(fields, how))), sampler(None)
+    for step in range(3):
+        np.testing.assert_allclose(noisy.batch(step).mixed, bare.batch(step).mixed, rtol=1e-5, atol=0.02)
+        np.testing.assert_allclose(noisy.batch(step).targets, bare.batch(step).targets, rtol=1e-5, atol=0.02)
+
+
+def test_fresh_noise_needs_fields_that_can_be_halved_too() -> None:
+    fields = [Field(name="f", observed=np.ones((2, 9, 64), np.float32))]
     how = Conditioning(degradation=Degradation(gaussian=1.0, fresh=True))
     fresh = fresh_noise(how, condition(fields, how))
-    for augment, noise in ((True, None), (False, fresh)):
-        with pytest.raises(ImageError, match="lateral context goes with neither"):
-            PatchSampler(
-                fields,
-                patch=(8, 8),
-                batch=1,
-                seed=0,
-                augment=augment,
-                mixing=Mixing(),
-                fresh=noise,
-                context=1,
-            )
+    with pytest.raises(ImageError, match="cannot be halved 4 times"):
+        PatchSampler(
+            fields, patch=(8, 8), batch=1, seed=0, augment=False, mixing=Mixing(), fresh=fresh, context=4
+        )

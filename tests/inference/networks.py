@@ -1,11 +1,13 @@
 """Small real networks with random weights and random batch norm statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import (
+    Encoder,
     FitReport,
     IntensityStats,
     KLScheme,
@@ -17,6 +19,7 @@ from denoisplit.core.network.latent import Level
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
+from denoisplit.plugins.encoders.lateral_context import LateralContextEncoder
 
 
 class NoNoise(NoiseModel):
@@ -47,9 +50,19 @@ class NoRate(KLScheme):
 
 
 def small_vse(
-    *, levels: int = 2, width: int = 4, latent: int = 3, channels: int = 2, rank: int = 2, seed: int = 0
+    *,
+    levels: int = 2,
+    width: int = 4,
+    latent: int = 3,
+    channels: int = 2,
+    rank: int = 2,
+    seed: int = 0,
+    context: Mapping[str, Any] | None = None,
 ) -> VSE:
-    """A ladder network in float64 and evaluation mode that does not behave like a freshly initialised one."""
+    """A ladder network in float64 and evaluation mode that does not behave like a freshly initialised one.
+
+    ``context`` holds the options of lateral context, if it has any.
+    """
     torch.manual_seed(seed)
     statistics = IntensityStats(
         mixed_mean=120.0,
@@ -57,9 +70,13 @@ def small_vse(
         target_mean=tuple(100.0 + 10 * c for c in range(channels)),
         target_std=tuple(20.0 + c for c in range(channels)),
     )
-    encoder = LadderEncoder(
-        LadderEncoder.Options(levels=levels, width=width), spatial_rank=rank, in_channels=1
-    )
+    encoder: Encoder
+    if context is None:
+        plain = LadderEncoder.Options(levels=levels, width=width)
+        encoder = LadderEncoder(plain, spatial_rank=rank, in_channels=1)
+    else:
+        lateral = LateralContextEncoder.Options(levels=levels, width=width, **context)
+        encoder = LateralContextEncoder(lateral, spatial_rank=rank, in_channels=1)
     decoder = LadderDecoder(
         LadderDecoder.Options(latent_channels=latent),
         feature_shapes=encoder.feature_shapes,

@@ -111,6 +111,16 @@ def test_a_patch_may_be_smaller_than_the_stride_where_maps_cover_its_surround() 
     assert [level.sample.shape[-1] for level in levels] == [16, 16, 8, 4, 2]
 
 
+def test_levels_that_take_a_scale_of_the_surround_halve_the_plane() -> None:
+    lateral = "model.encoder={use: lateral_context, levels: 2, width: 4, input_scales: 3, strides: %s}"
+    with pytest.raises(SpecError, match=r"got strides \(3, 2\) after level 0\)\. Use \[2, 2\] for the first"):
+        composed(lateral % "[[3, 2], [2, 2]]", "training.patch=24")
+    stack = "model.dimensions=3"
+    with pytest.raises(SpecError, match=r"leave z as it is .*\(2, 4, 4\) after level 1.*Use \[1, 2, 2\]"):
+        composed(stack, lateral % "[[1, 2, 2], [2, 2, 2]]")
+    assert composed(stack, lateral % "[[1, 2, 2], [1, 2, 2]]").context == 2
+
+
 def test_a_stack_can_become_a_plane() -> None:
     vse = composed("model.dimensions=3", "model.encoder={use: ladder_3d_to_2d, levels: 2, width: 4}")
     mixed = torch.full((1, 1, 5, 9, 8), 100.0)

@@ -1,12 +1,15 @@
 """Every variant has as many parameters as the reference, less those that the reference never uses."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from denoisplit.core.network.interfaces import Encoder
+from denoisplit.core.network.composer import compose
+from denoisplit.core.network.interfaces import Encoder, IntensityStats
+from denoisplit.core.spec import load_spec
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.decoders.unet import UNetDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
@@ -69,6 +72,28 @@ def test_lateral_context(options: dict[str, Any], count: int) -> None:
         given = LateralContextEncoder.Options(**options)
         encoder = LateralContextEncoder(given, spatial_rank=2, in_channels=1)
         assert ladder_size(encoder, maps=4, patch=64) == count
+
+
+@pytest.mark.parametrize(
+    ("preset", "count"),
+    [
+        ("musplit-regular", 4_702_084),
+        ("musplit-lean", 3_657_604),
+        ("musplit-deep", 7_177_604 - 4 * UNUSED_MERGE),
+        # Without the log-variances: two maps less at the output, 64 x 3 x 3 weights and a bias each.
+        ("denoisplit-regular", 4_702_084 - 2 * 577),
+        ("microsplit-regular", 3_567_492 - 2 * UNUSED_MERGE),
+    ],
+)
+def test_presets_with_lateral_context(preset: str, count: int, tmp_path: Path) -> None:
+    """Method sections 1.4 and 6.3."""
+    file = tmp_path / "spec.yaml"
+    file.write_text(f"preset: {preset}\ndata: {{train: {{use: simulated}}}}\n", encoding="utf-8")
+    spec = load_spec(file)
+    unit = IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(0.0, 0.0), target_std=(1.0, 1.0))
+    with torch.device("meta"):
+        vse = compose(spec.model, unit, channels=spec.channels, patch=spec.training.patch)
+    assert size(vse.encoder, vse.decoder) == count
 
 
 def test_unet() -> None:

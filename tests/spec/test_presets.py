@@ -43,6 +43,8 @@ class Row:
 
 SPLIT: Mapping[str, Any] = {"latents": (4, 128)}
 MIXTURE: Mapping[str, Any] = {"log_variance": None, "noise_model": "gaussian_mixture"}
+PREDICTED: Mapping[str, Any] = {"log_variance": "pixel", "noise_model": "gaussian"}
+CONTEXT: Mapping[str, Any] = {"patch": 64, "patience": (15, 100), "epochs": 200}
 TABLE = {
     # biosr_new_config
     "denoisplit": Row(kl="denoisplit", free_bits=1.0, **SPLIT, **MIXTURE),
@@ -60,6 +62,14 @@ TABLE = {
     ),
     # CAREamics, method section 12
     "microsplit": Row(kl="microsplit", free_bits=1.0, **SPLIT, log_variance="pixel", noise_model="weighted"),
+    # lc_hagen, lc_paviaATN, hagen_usplit_config, pavia_atn_usplit_config
+    "musplit-regular": Row(**CONTEXT, kl="musplit", free_bits=0.0, **SPLIT, **PREDICTED, monitor="psnr"),
+    "musplit-lean": Row(**CONTEXT, kl="musplit", free_bits=0.0, **SPLIT, **PREDICTED, monitor="psnr"),
+    "musplit-deep": Row(
+        **CONTEXT, kl="musplit", free_bits=0.0, latents=(8, 128), **PREDICTED, monitor="psnr"
+    ),
+    # pavia_atn_config
+    "denoisplit-regular": Row(**CONTEXT, kl="denoisplit", free_bits=1.0, **SPLIT, **MIXTURE),
     # hdn_denoiser, hdn_biosr, hdn_paviaatn
     "hdn": Row(
         kl="denoisplit",

@@ -71,7 +71,8 @@ def test_shipped_specs_are_accepted(installed: jsonschema.Draft7Validator, path:
 def test_presets_are_accepted_in_full_by_name_and_resolved(
     installed: jsonschema.Draft7Validator, name: str
 ) -> None:
-    installed.validate(read(preset_text(name) + DATA))
+    full = read(preset_text(name))
+    installed.validate({**full, "data": {**full.get("data", {}), **read(DATA)["data"]}})
     installed.validate(read(f"preset: {name}\n{DATA}"))
     installed.validate(read(to_yaml(resolve(parse_spec(f"preset: {name}\n{DATA}"), installed_registry()))))
 

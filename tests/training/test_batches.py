@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Field, MixedSource
-from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.training.batches import StepOrder, training_loader, validation_loader
 
@@ -73,3 +75,22 @@ def test_validation_sees_the_mixed_image_that_the_field_has() -> None:
 
 def test_validation_takes_eight_fields_at_most() -> None:
     assert len(validation_loader([field(9, 9)] * 11, Mixing())) == 8
+
+
+@pytest.mark.parametrize("sides", [(300, 257), (3, 280, 31)])
+def test_validation_sees_the_surround_of_its_crops(sides: tuple[int, ...]) -> None:
+    given = field(*sides)
+    ((plain, targets),) = validation_loader([given], Mixing())
+    ((mixed, same),) = validation_loader([given], Mixing(), context=2)
+    assert torch.equal(same, targets)
+    assert torch.equal(mixed[:, :1], plain)
+    crop = targets.shape[2:]
+    corner = [(side - kept) // 2 for side, kept in zip(sides, crop, strict=True)]
+    for scale, image in enumerate(pyramid(mixed_image(given, Mixing()), 2)):
+        expected = context_crop(image, corner, crop, scale)
+        np.testing.assert_array_equal(mixed[0, scale], expected[0])
+
+
+def test_a_validation_field_too_small_for_its_surround_is_refused() -> None:
+    with pytest.raises(ImageError, match="cannot be halved 4 times"):
+        validation_loader([field(15, 40)], Mixing(), context=4)

@@ -68,11 +68,26 @@ def context_crop(
         [... (z) y x] of size ``patch``; what lies outside of the image is reflected.
     Source: method section 5.8.
     """
+    return reflected_crop(image, context_start(corner, patch, scale), patch)
+
+
+def context_start(corner: Sequence[int], patch: Sequence[int], scale: int) -> tuple[int, ...]:
+    """First pixel, at one scale of a pyramid, of the patch that has this corner at scale 0."""
     start = list(corner)
     for axis in (-2, -1):
         half = patch[axis] // 2
         start[axis] = (corner[axis] + half) // 2**scale - half
-    return reflected_crop(image, start, patch)
+    return tuple(start)
+
+
+def mirrored_start(
+    start: Sequence[int], patch: Sequence[int], sides: Sequence[int], axes: Sequence[int]
+) -> tuple[int, ...]:
+    """First pixel of the same patch after the image, with these sides, was mirrored along some axes."""
+    turned = list(start)
+    for axis in axes:
+        turned[axis] = sides[axis] - start[axis] - patch[axis]
+    return tuple(turned)
 
 
 def reflected_crop(image: AnyArray, start: Sequence[int], sides: Sequence[int]) -> AnyArray:

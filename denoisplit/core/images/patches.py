@@ -10,7 +10,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels
 from denoisplit.core.images.fresh_noise import FreshNoise
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
-from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.lateral_context import context_start, mirrored_start, pyramid, reflected_crop
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
 from denoisplit.core.images.recorded_mixed import require_trainable
 
@@ -33,9 +33,10 @@ class Batch:
 
 @attrs.frozen
 class _Place:
-    """Where one patch is cut: number of the field, first pixel, turn of 0 to 7."""
+    """Where one patch is cut: number of the field and its sides, first pixel, turn of 0 to 7."""
 
     field: int
+    sides: tuple[int, ...]
     corner: tuple[int, ...]
     turn: int
 
@@ -54,7 +55,9 @@ class PatchSampler:
 
     Every position of every field is equally likely, the last one included. With ``augment``, each patch is
     turned by a multiple of 90 degrees in (y, x) and mirrored at random, all its channels alike; patches that
-    are not square are turned by multiples of 180 degrees.
+    are not square are turned by multiples of 180 degrees. The surround of a turned patch is that of the same
+    patch in the turned image: the centre of a scale is one of its pixels, rounded towards the first row and
+    column, and a turn changes which one that is.
 
     Args:
         fields: training fields; the noisy channels are drawn from.
@@ -63,13 +66,13 @@ class PatchSampler:
         seed: of all draws.
         augment: turn and mirror patches.
         mixing: how the mixed image is made from the channels, at weights drawn per patch if it has ranges.
-        fresh: noise that every step adds anew, to fields that are still without; None adds none.
+        fresh: noise that every step adds anew, to fields that are still without; None adds none. With context
+            it is drawn for whole fields, so that patch and surround show the same noise.
         context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
 
     Raises:
-        ImageError: no field, a field smaller than a patch, or of another dimension; lateral context together
-            with ``augment`` or ``fresh``; recorded mixed images of some fields only, or together with
-            random weights or ``fresh``.
+        ImageError: no field, a field smaller than a patch, of another dimension, or too small for context;
+            recorded mixed images of some fields only, or together with random weights or ``fresh``.
         ChannelCountError: fields with different numbers of channels.
     """
 
@@ -92,17 +95,14 @@ class PatchSampler:
         for field in fields:
             _check(field, patch, fields[0].observed.shape[0])
         require_trainable(fields, mixing, fresh=fresh is not None)
-        if context and (augment or fresh):
-            raise ImageError(
-                f"patches: lateral context goes with neither turned patches nor fresh noise (got context "
-                f"{context}). Set training.augment and data.degradation.fresh to false."
-            )
-        self._scales = _scales(fields, context)
+        # Scales of fields that are still without their noise are of no use, but tell that they can be made.
+        self._scales = _scales(fields, context)[: 1 if fresh else None]
+        self._fields, self._context = tuple(fields), context
         self._patch, self._batch, self._seed, self._augment = patch, batch, seed, augment
         self._mixing, self._fresh = mixing, fresh
+        self._sides = tuple(field.observed.shape[1:] for field in fields)
         self._grids = tuple(
-            tuple(side - p + 1 for side, p in zip(field.observed.shape[1:], patch, strict=True))
-            for field in fields
+            tuple(side - p + 1 for side, p in zip(sides, patch, strict=True)) for sides in self._sides
         )
         self._ends = np.cumsum([int(np.prod(grid, dtype=np.int64)) for grid in self._grids])
 
@@ -116,17 +116,20 @@ class PatchSampler:
         positions = rng.integers(self._ends[-1], size=self._batch)
         turns = rng.integers(8, size=self._batch)
         places = [self._place(int(p), int(turn)) for p, turn in zip(positions, turns, strict=True)]
-        full = self._scales[0]
+        scales = self._scales
+        if self._fresh is not None and self._context:
+            scales, places = self._noisy(self._fresh, places, self._stream(step, _NOISE))
+        full = scales[0]
         targets = self._cut(full.observed, places, 0)
         weights = random_weights(self._mixing, self._batch, targets.shape[1], self._stream(step, _WEIGHTS))
-        if self._fresh is None:
+        if self._fresh is None or self._context:
             mixed = self._mixed(full, places, weights, targets)
         else:
             numbers = [place.field for place in places]
             targets, source = self._fresh.draw(targets, numbers, self._stream(step, _NOISE))
             mixed = superimpose(targets, source, self._mixing, axis=1, weights=weights)
-        if len(self._scales) > 1:
-            smaller = [self._mixed(scale, places, weights) for scale in self._scales[1:]]
+        if len(scales) > 1:
+            smaller = [self._mixed(scale, places, weights) for scale in scales[1:]]
             mixed = np.concatenate([mixed, *smaller], axis=1)
         return Batch(mixed=mixed, targets=targets)
 
@@ -139,7 +142,21 @@ class PatchSampler:
         number = int(np.searchsorted(self._ends, position, side="right"))
         within = position - (int(self._ends[number - 1]) if number else 0)
         corner = np.unravel_index(within, self._grids[number])
-        return _Place(number, tuple(int(c) for c in corner), turn)
+        return _Place(number, self._sides[number], tuple(int(c) for c in corner), turn)
+
+    def _noisy(
+        self, fresh: FreshNoise, places: Sequence[_Place], rng: np.random.Generator
+    ) -> tuple[tuple[_Scale, ...], list[_Place]]:
+        """All scales of the fields of these places, with noise of this step, and the places in them."""
+        numbers = sorted({place.field for place in places})
+        fields = []
+        for number in numbers:
+            field = self._fields[number]
+            targets, source = fresh.draw(field.observed[None], [number], rng)
+            own = MixedSource(noiseless=source.noiseless[0], noise=source.noise[0])
+            fields.append(attrs.evolve(field, observed=targets[0], mixed_source=own))
+        renumbered = [attrs.evolve(place, field=numbers.index(place.field)) for place in places]
+        return _scales(fields, self._context), renumbered
 
     def _mixed(
         self,
@@ -161,14 +178,34 @@ class PatchSampler:
         """Patches [b k (z) y x] of images [k (z) y x]."""
         patches = np.empty((len(places), images[0].shape[0], *self._patch), dtype=np.float32)
         for item, place in enumerate(places):
-            crop = context_crop(images[place.field], place.corner, self._patch, scale)
+            image = images[place.field]
+            crop = reflected_crop(image, self._start(place, image.shape[1:], scale), self._patch)
             patches[item] = self._turned(crop, place.turn) if self._augment else crop
         return patches
 
-    def _turned(self, crop: FloatArray, turn: int) -> FloatArray:
+    def _start(self, place: _Place, sides: Sequence[int], scale: int) -> tuple[int, ...]:
+        """First pixel of a patch at one scale, in an image of these sides, before it is turned."""
+        axes = self._mirrored_axes(place.turn) if self._augment and scale else ()
+        corner = mirrored_start(place.corner, self._patch, place.sides, axes)
+        return mirrored_start(context_start(corner, self._patch, scale), self._patch, sides, axes)
+
+    def _turn(self, turn: int) -> tuple[int, int]:
+        """Quarter turns, and whether it is mirrored along x after that."""
         quarters, mirrored = turn // 2, turn % 2
         if self._patch[-1] != self._patch[-2]:
             quarters -= quarters % 2
+        return quarters, mirrored
+
+    def _mirrored_axes(self, turn: int) -> tuple[int, ...]:
+        """Axes of the image that run backwards in the turned image."""
+        quarters, mirrored = self._turn(turn)
+        backwards = {-2: quarters in (2, 3), -1: quarters in (1, 2)}
+        # After an odd number of quarters, the columns of the result are rows of the image.
+        backwards[-2 if quarters % 2 else -1] ^= bool(mirrored)
+        return tuple(axis for axis, reversed_ in backwards.items() if reversed_)
+
+    def _turned(self, crop: FloatArray, turn: int) -> FloatArray:
+        quarters, mirrored = self._turn(turn)
         # A compact copy first: turning a window of a large image in place jumps through memory.
         turned = np.rot90(crop.copy(), quarters, axes=(-2, -1))
         return turned[..., ::-1] if mirrored else turned

@@ -9,6 +9,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from denoisplit.core.inference.canvas import canvas_multiple
 from denoisplit.core.inference.tiling import canvas_shape, round_up
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.vse import VSE
@@ -50,9 +51,9 @@ def bytes_per_pixel(vse: VSE) -> float:
 
     ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels.
     """
-    shape = tuple(2 * s for s in vse.stride)
+    shape = tuple(2 * s for s in canvas_multiple(vse))
     with torch.inference_mode(), vse.autocast(), _watching(vse) as largest:
-        features = vse.encode(torch.full((1, 1, *shape), vse.statistics.mixed_mean))
+        features = vse.encode(torch.full((1, 1 + vse.context, *shape), vse.statistics.mixed_mean))
         vse.sample(features, ZeroNoise())
     kept = sum(feature.nbytes for feature in features)
     return (TENSORS_ALIVE * largest.sizes[0] + kept) / math.prod(shape)

@@ -100,24 +100,9 @@ class FieldNoise(NoiseSource):
         Raises:
             ValueError: another batch size than samples, or an origin between two latent positions.
         """
-        if not len(self.samples) == len(self.origins) == like.shape[0]:
-            raise ValueError(
-                f"FieldNoise: {len(self.samples)} samples and {len(self.origins)} origins for a batch of "
-                f"{like.shape[0]}. Give one of each per batch item."
-            )
-        channels, shape = like.shape[1], tuple(like.shape[2:])
+        _require_batch("FieldNoise", self.samples, self.origins, like)
         starts = [self._start(level, origin) for origin in self.origins]
-        out = np.empty(tuple(like.shape), dtype=np.float32)
-
-        def fill(task: tuple[int, _Piece]) -> None:
-            item, (index, there, here) = task
-            block = self.field.block(self.samples[item], level, index, channels)
-            out[item][:, *there] = block[:, *here]
-
-        tasks = [(item, piece) for item, start in enumerate(starts) for piece in _pieces(start, shape)]
-        with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
-            list(pool.map(fill, tasks))
-        return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)
+        return _windows(self.field, level, self.samples, starts, like)
 
     def _start(self, level: int, origin: tuple[int, ...]) -> tuple[int, ...]:
         """Latent position of a pixel origin."""
@@ -128,3 +113,69 @@ class FieldNoise(NoiseSource):
                 f"(got {origin}). Start every tile at a multiple of the coarsest stride."
             )
         return tuple(o // s for o, s in zip(origin, strides, strict=True))
+
+
+@attrs.frozen
+class CentredNoise(NoiseSource):
+    """Noise of one batch for latents that may cover the surround of the image: counted from its centre.
+
+    Attributes:
+        field: the field.
+        samples: number of the posterior sample of every batch item.
+        shifts: pixels from the centre of the image to that of every batch item per spatial axis, multiples of
+            the coarsest stride.
+        level_strides: pixels per latent position of every level and spatial axis, finest level first.
+    """
+
+    field: NoiseField
+    samples: Sequence[int]
+    shifts: Sequence[tuple[int, ...]]
+    level_strides: Sequence[tuple[int, ...]]
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """Noise for the batch ``like`` [n k (z) y x].
+
+        Raises:
+            ValueError: another batch size than samples, or a shift between two latent positions.
+        """
+        _require_batch("CentredNoise", self.samples, self.shifts, like)
+        strides, shape = self.level_strides[level], tuple(like.shape[2:])
+        for shift in self.shifts:
+            if any(pixels % s for pixels, s in zip(shift, strides, strict=True)):
+                raise ValueError(
+                    f"CentredNoise: a shift must be a multiple of the stride {strides} of level {level} "
+                    f"(got {shift}). Place every tile whole coarsest strides from the centre."
+                )
+        starts = [
+            tuple(pixels // s - n // 2 for pixels, s, n in zip(shift, strides, shape, strict=True))
+            for shift in self.shifts
+        ]
+        return _windows(self.field, level, self.samples, starts, like)
+
+
+def _require_batch(
+    source: str, samples: Sequence[int], places: Sequence[tuple[int, ...]], like: Tensor
+) -> None:
+    if not len(samples) == len(places) == like.shape[0]:
+        raise ValueError(
+            f"{source}: {len(samples)} samples and {len(places)} places for a batch of {like.shape[0]}. "
+            f"Give one of each per batch item."
+        )
+
+
+def _windows(
+    field: NoiseField, level: int, samples: Sequence[int], starts: Sequence[tuple[int, ...]], like: Tensor
+) -> Tensor:
+    """One window of a field per batch item, with the shape, dtype and device of ``like``."""
+    channels, shape = like.shape[1], tuple(like.shape[2:])
+    out = np.empty(tuple(like.shape), dtype=np.float32)
+
+    def fill(task: tuple[int, _Piece]) -> None:
+        item, (index, there, here) = task
+        block = field.block(samples[item], level, index, channels)
+        out[item][:, *there] = block[:, *here]
+
+    tasks = [(item, piece) for item, start in enumerate(starts) for piece in _pieces(start, shape)]
+    with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
+        list(pool.map(fill, tasks))
+    return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)

@@ -7,6 +7,7 @@ the result does not depend on tiles or batches.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import attrs
@@ -15,12 +16,14 @@ import numpy.typing as npt
 import torch
 
 from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.inference.canvas import Canvas, canvas_multiple
 from denoisplit.core.inference.memory import MAX_SAMPLE_BATCH, bytes_per_pixel, largest_tile, memory_budget
 from denoisplit.core.inference.moments import Moments
-from denoisplit.core.inference.noise_field import FieldNoise, NoiseField
+from denoisplit.core.inference.noise_field import CentredNoise, FieldNoise, NoiseField
 from denoisplit.core.inference.receptive_field import halo as measure_halo
-from denoisplit.core.inference.tiling import Tile, canvas_shape, pad_to_canvas, plan_tiles, round_up
+from denoisplit.core.inference.tiling import Tile, canvas_shape, plan_tiles, plan_windows, round_up
 from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
 
 Progress = Callable[[int, int], None]
@@ -138,7 +141,7 @@ class _Passes:
 
     vse: VSE
     shape: tuple[int, ...]
-    canvas: npt.NDArray[Any]
+    canvas: Canvas
     tiles: tuple[Tile, ...]
     field: NoiseField
     sample_batch: int
@@ -171,7 +174,7 @@ class _Passes:
         return cls(
             vse=vse,
             shape=mixed.shape,
-            canvas=pad_to_canvas(mixed, vse.stride),
+            canvas=Canvas.of(mixed, vse),
             tiles=tiles,
             field=NoiseField(seed),
             sample_batch=min(batch, samples),
@@ -186,19 +189,24 @@ class _Passes:
 
     def draws(self, tile: Tile, samples: range) -> Iterator[FloatArray]:
         """Posterior samples of the inner area of a tile, [c (z) y x] each, in the order of ``samples``."""
-        outer = np.ascontiguousarray(self.canvas[tile.outer.slices], dtype=np.float64)
+        outer = self.canvas.cut(tile.outer)
         keep = (slice(None), slice(None), *tile.inner.within(tile.outer))
         # No context may stay open over a yield: it would reach into the caller.
         with torch.inference_mode(), self.vse.autocast():
-            features = self.vse.encode(torch.from_numpy(outer)[None, None])
+            features = self.vse.encode(torch.from_numpy(outer)[None])
         for start in range(samples.start, samples.stop, self.sample_batch):
             numbers = range(start, min(start + self.sample_batch, samples.stop))
-            n = len(numbers)
-            noise = FieldNoise(self.field, numbers, [tile.outer.start] * n, self.vse.level_strides)
+            n, noise = len(numbers), self._noise(tile, numbers)
             with torch.inference_mode(), self.vse.autocast():
                 signal = self.vse.sample(tuple(f.expand(n, *f.shape[1:]) for f in features), noise)
                 batch = signal[keep].cpu().numpy()
             yield from batch
+
+    def _noise(self, tile: Tile, numbers: range) -> NoiseSource:
+        strides = self.vse.level_strides
+        if self.vse.context:
+            return CentredNoise(self.field, numbers, [self.canvas.shift(tile.outer)] * len(numbers), strides)
+        return FieldNoise(self.field, numbers, [tile.outer.start] * len(numbers), strides)
 
 
 def _tiles(
@@ -206,19 +214,25 @@ def _tiles(
 ) -> tuple[Tile, ...]:
     """Tiles for an image of which ``pixels`` pixels fit into memory; measures the halo only if needed."""
     stride = vse.stride
-    canvas = canvas_shape(shape, stride)
+    canvas = canvas_shape(shape, canvas_multiple(vse))
+    plan: Callable[..., tuple[Tile, ...]] = plan_tiles
+    if vse.context:
+        plan = partial(plan_windows, canvas=canvas)
     inner = tuple(round_up(tile, s) for s in stride)
     if tile == 0:
         whole = math.prod(canvas) <= pixels
     else:
         whole = all(t >= n for t, n in zip(inner, canvas, strict=True))
     if whole:
-        return plan_tiles(shape, tile=canvas, halo=(0,) * len(shape), stride=stride)
+        inner = tuple(round_up(n, s) for n, s in zip(canvas, stride, strict=True))
+        return plan(shape, tile=inner, halo=(0,) * len(shape), stride=stride)
     around = measure_halo(vse) if halo is None else halo
     around = tuple(-(-h // s) * s for h, s in zip(around, stride, strict=True))
     if tile == 0:
-        inner = largest_tile(shape, halo=around, stride=stride, pixels=pixels)
-    return plan_tiles(shape, tile=inner, halo=around, stride=stride)
+        # A window is up to two strides wider than an inner area with its halo.
+        margin = tuple(h + s for h, s in zip(around, stride, strict=True)) if vse.context else around
+        inner = largest_tile(shape, halo=margin, stride=stride, pixels=pixels)
+    return plan(shape, tile=inner, halo=around, stride=stride)
 
 
 @contextmanager

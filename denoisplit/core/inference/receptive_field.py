@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import PluginError
+from denoisplit.core.inference.canvas import canvas_multiple
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
 
@@ -19,23 +20,27 @@ FIRST_PROBE = 16
 LAST_PROBE = 128
 """Strides on each side of the NaN area, in the first probe and in the last before giving up."""
 
-_NAN_STRIDES = 2
+_HALF_NAN_STRIDES = 1
 
 
 @attrs.frozen
 class _UnknownNoise(NoiseSource):
-    """Zeros, but NaN where the image is unknown: a tile has no noise outside of itself either."""
+    """Zeros, but NaN in the middle, where the image is unknown: a tile has no noise there either."""
 
     axis: int
-    start: int
-    stop: int
+    half: int
     level_strides: tuple[tuple[int, ...], ...]
 
     def normal(self, level: int, like: Tensor) -> Tensor:
         stride = self.level_strides[level][self.axis]
         noise = torch.zeros_like(like)
-        noise.narrow(self.axis + 2, self.start // stride, (self.stop - self.start) // stride).fill_(math.nan)
+        _forget_middle(noise, self.axis + 2, self.half // stride)
         return noise
+
+
+def _forget_middle(tensor: Tensor, dim: int, half: int) -> None:
+    """NaN on both sides of the centre of an axis."""
+    tensor.narrow(dim, tensor.shape[dim] // 2 - half, 2 * half).fill_(math.nan)
 
 
 def halo(vse: VSE) -> tuple[int, ...]:
@@ -72,14 +77,20 @@ def _along(vse: VSE, axis: int) -> int:
 
 
 def _reach(vse: VSE, axis: int, side: int) -> int:
-    """Pixels beside an unknown area that depend on it; ``side`` pixels are known on each side."""
-    shape = list(vse.stride)
-    start, stop = side, side + _NAN_STRIDES * vse.stride[axis]
+    """Pixels beside an unknown area that depend on it; ``side`` pixels are known on each side.
+
+    The same area is unknown at every scale that the network takes.
+    """
+    shape = list(canvas_multiple(vse))
+    half = _HALF_NAN_STRIDES * vse.stride[axis]
+    start, stop = side, side + 2 * half
     shape[axis] = stop + side
-    mixed = torch.full((1, 1, *shape), vse.statistics.mixed_mean, dtype=torch.float64)
-    mixed.narrow(axis + 2, start, stop - start).fill_(math.nan)
+    mixed = torch.full((1, 1 + vse.context, *shape), vse.statistics.mixed_mean, dtype=torch.float64)
+    halved = axis >= vse.spatial_rank - 2
+    for scale in range(1 + vse.context):
+        _forget_middle(mixed[:, scale], axis + 1, half // 2**scale if halved else half)
     with torch.inference_mode():
-        signal = vse.sample(vse.encode(mixed), _UnknownNoise(axis, start, stop, vse.level_strides))
+        signal = vse.sample(vse.encode(mixed), _UnknownNoise(axis, half, vse.level_strides))
     others = [d for d in range(signal.ndim) if d != axis + 2]
     unknown = signal.isnan().any(dim=others[-1], keepdim=True)
     for d in others[:-1]:

@@ -89,6 +89,58 @@ def plan_tiles(
     Raises:
         ValueError: an empty axis, or a tile or halo that is not a multiple of the stride.
     """
+    _require_sizes(shape, tile=tile, halo=halo, stride=stride)
+    per_axis = [
+        [
+            (max(0, start - margin), min(end, start + side + margin), start, min(size, start + side))
+            for start in range(0, size, side)
+        ]
+        for size, side, margin, end in zip(shape, tile, halo, canvas_shape(shape, stride), strict=True)
+    ]
+    return _combined(per_axis)
+
+
+def plan_windows(
+    shape: Sequence[int],
+    *,
+    tile: Sequence[int],
+    halo: Sequence[int],
+    stride: Sequence[int],
+    canvas: Sequence[int],
+) -> tuple[Tile, ...]:
+    """Tiles of an image for a network that also sees the surround of its input.
+
+    How far such a network sees depends on the size of the outer area, so it has the same size for every tile:
+    at least two halos, or the whole axis. It is moved into the canvas instead of being clipped. Its centre
+    lies whole strides from the centre of the canvas, so that its latents are latents of the whole image.
+
+    Args:
+        shape: pixels of the image per spatial axis, any size >= 1.
+        tile: pixels of the inner area per axis, a multiple of the stride.
+        halo: pixels on each side that the inner area depends on, a multiple of the stride.
+        stride: total stride of the coarsest level per axis.
+        canvas: pixels of the padded image per axis, even where there is more than one tile.
+
+    Returns:
+        Tiles, last axis fastest.
+
+    Raises:
+        ValueError: see ``plan_tiles``.
+    """
+    _require_sizes(shape, tile=tile, halo=halo, stride=stride)
+    per_axis = []
+    for size, side, margin, step, end in zip(shape, tile, halo, stride, canvas, strict=True):
+        spare = max(0, end - side - 2 * margin)
+        outer = end - spare // (2 * step) * (2 * step)
+        lows = [min(max(0, start - margin), end - outer) for start in range(0, size, side)]
+        spans = zip(lows, range(0, size, side), strict=True)
+        per_axis.append([(low, low + outer, start, min(size, start + side)) for low, start in spans])
+    return _combined(per_axis)
+
+
+def _require_sizes(
+    shape: Sequence[int], *, tile: Sequence[int], halo: Sequence[int], stride: Sequence[int]
+) -> None:
     for name, numbers, least in (("shape", shape, 1), ("tile", tile, 1), ("halo", halo, 0)):
         if any(n < least for n in numbers):
             raise ValueError(
@@ -100,13 +152,10 @@ def plan_tiles(
                 f"plan_tiles: {name} must be a multiple of the stride {tuple(stride)} "
                 f"(got {tuple(numbers)}). Round it up."
             )
-    per_axis = [
-        [
-            (max(0, start - margin), min(end, start + side + margin), start, min(size, start + side))
-            for start in range(0, size, side)
-        ]
-        for size, side, margin, end in zip(shape, tile, halo, canvas_shape(shape, stride), strict=True)
-    ]
+
+
+def _combined(per_axis: Sequence[Sequence[tuple[int, int, int, int]]]) -> tuple[Tile, ...]:
+    """Tiles of all combinations of spans (outer start and stop, inner start and stop)."""
     tiles = []
     for spans in product(*per_axis):
         low, high, first, last = zip(*spans, strict=True)

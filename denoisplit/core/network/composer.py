@@ -29,7 +29,7 @@ def compose(
 
     Raises:
         ChannelCountError: the statistics have another number of channels than the spec.
-        SpecError: the components do not fit each other.
+        SpecError: the components do not fit each other, or an encoder takes scales that images do not have.
     """
     if statistics.channels != len(channels):
         raise ChannelCountError(
@@ -41,6 +41,7 @@ def compose(
     # Axes that the features do not have, such as a projected z, are no matter of theirs.
     sides = patch_sides(patch, rank)[-len(encoder.feature_shapes[-1].stride) :]
     _require_fit(sides, encoder)
+    _require_halvings(encoder)
     noise_model = _noise_model(model, statistics)
     decoder: Decoder = _build(
         model.decoder,
@@ -115,3 +116,17 @@ def _require_fit(patch: tuple[int, ...], encoder: Encoder) -> None:
 def _sides(values: tuple[int, ...]) -> str:
     """One number where all are equal, as in the spec."""
     return str(values[0] if len(set(values)) == 1 else list(values))
+
+
+def _require_halvings(encoder: Encoder) -> None:
+    """The scales of an image halve y and x only, so the levels that take one must do the same."""
+    for level in range(encoder.input_scales - 1):
+        stride = encoder.feature_shapes[level].stride
+        if stride != ((1,) * len(stride) + (2 ** (level + 1),) * 2)[-len(stride) :]:
+            problem = (
+                f"$.model.encoder.strides: every level that takes a scale of the surround must halve y and x "
+                f"and leave z as it is (got strides {stride} after level {level}). "
+                f"Use {[1] * (len(stride) - 2) + [2, 2]} for the first {encoder.input_scales - 1} levels, "
+                f"or fewer model.encoder.input_scales."
+            )
+            raise SpecError([problem])

@@ -64,6 +64,11 @@ class VSE(nn.Module):
         return self.statistics.channels
 
     @property
+    def context(self) -> int:
+        """Low-resolution scales of the surround that ``encode`` takes besides the image."""
+        return self.encoder.input_scales - 1
+
+    @property
     def level_strides(self) -> tuple[tuple[int, ...], ...]:
         """Pixels per latent position of every level, finest first."""
         return tuple(shape.stride for shape in self.encoder.feature_shapes)

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.lateral_context import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 
 Pair = tuple[Tensor, Tensor]
-"""Mixed image [b 1 (z) y x] and noisy targets [b c (z) y x], counts."""
+"""Mixed image [b scales (z) y x] and noisy targets [b c (z) y x], counts."""
 
 VALIDATION_SIDE = 256
 VALIDATION_FIELDS = 8
@@ -65,10 +67,16 @@ def training_loader(
 
 
 class ValidationCrops(Dataset[Pair]):
-    """Centres, ``VALIDATION_SIDE`` pixels a side at most, of the first ``VALIDATION_FIELDS`` fields."""
+    """Centres, ``VALIDATION_SIDE`` pixels a side at most, of the first ``VALIDATION_FIELDS`` fields.
 
-    def __init__(self, fields: Sequence[Field], mixing: Mixing) -> None:
-        self._pairs = [_centre(field, mixing) for field in fields[:VALIDATION_FIELDS]]
+    With their surround in ``context`` low-resolution scales.
+
+    Raises:
+        ImageError: a field too small for its context.
+    """
+
+    def __init__(self, fields: Sequence[Field], mixing: Mixing, *, context: int = 0) -> None:
+        self._pairs = [_centre(field, mixing, context) for field in fields[:VALIDATION_FIELDS]]
 
     def __len__(self) -> int:
         """Number of crops."""
@@ -79,17 +87,21 @@ class ValidationCrops(Dataset[Pair]):
         return self._pairs[index]
 
 
-def validation_loader(fields: Sequence[Field], mixing: Mixing) -> DataLoader[Pair]:
+def validation_loader(fields: Sequence[Field], mixing: Mixing, *, context: int = 0) -> DataLoader[Pair]:
     """Loader of the validation crops, in a fixed order."""
     return DataLoader(
-        ValidationCrops(fields, mixing), batch_size=None, generator=torch.Generator().manual_seed(0)
+        ValidationCrops(fields, mixing, context=context),
+        batch_size=None,
+        generator=torch.Generator().manual_seed(0),
     )
 
 
-def _centre(field: Field, mixing: Mixing) -> Pair:
+def _centre(field: Field, mixing: Mixing, context: int) -> Pair:
     sides = field.observed.shape[1:]
     starts = [max(0, (side - VALIDATION_SIDE) // 2) for side in sides]
     window = (slice(None), *(slice(s, s + VALIDATION_SIDE) for s in starts))
     targets = torch.from_numpy(field.observed[window].copy())[None]
-    mixed = torch.from_numpy(mixed_image(field, mixing)[window].copy())[None]
-    return mixed, targets
+    crop = targets.shape[2:]
+    scales = pyramid(mixed_image(field, mixing), context)
+    mixed = np.concatenate([context_crop(image, starts, crop, scale) for scale, image in enumerate(scales)])
+    return torch.from_numpy(mixed)[None], targets

@@ -11,6 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from safetensors.torch import load_file
+from torch.utils.data import DataLoader
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.patches import PatchSampler
@@ -24,7 +25,7 @@ from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.batches import training_loader, validation_loader
+from denoisplit.core.training.batches import Pair, training_loader, validation_loader
 from denoisplit.core.training.calibrate import calibrate
 from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
 from denoisplit.core.training.monitor import MONITORS
@@ -56,7 +57,9 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     else:
         folder.require_free()
     data = prepare(spec)
-    vse, sampler = _initial(spec, data), _sampler(spec, data)
+    vse = _initial(spec, data)
+    sampler = _sampler(spec, data, vse.context)
+    validation = validation_loader(data.validation, spec.data.mixing, context=vse.context)
     pairs = _noise_pairs(vse, spec, data)
     reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
     # Only now is all found that a spec or its images can have wrong: nothing was written for a mistake.
@@ -65,7 +68,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     write_text(folder.schema, _schema_text(spec))
     with _log_file(folder):
         _describe(spec, data, pairs, reports)
-        best, steps = _optimise(vse, spec, data, sampler, folder, watchers)
+        best, steps = _optimise(vse, spec, sampler, validation, folder, watchers)
         vse.load_state_dict(load_file(folder.best_weights), strict=True)
         vse.eval()
         for channel, sentence in vse.noise_model.concerns():
@@ -97,8 +100,7 @@ def check(spec: ResolvedSpec) -> None:
         ImageError, SpecError, ChannelCountError: as ``fit`` would.
     """
     data = prepare(spec)
-    _initial(spec, data)
-    _sampler(spec, data)
+    _sampler(spec, data, _initial(spec, data).context)
 
 
 def _require_same(spec: ResolvedSpec, folder: RunFolder) -> None:
@@ -126,7 +128,7 @@ def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
     return vse
 
 
-def _sampler(spec: ResolvedSpec, data: PreparedData) -> PatchSampler:
+def _sampler(spec: ResolvedSpec, data: PreparedData, context: int) -> PatchSampler:
     training = spec.training
     return PatchSampler(
         data.train,
@@ -136,6 +138,7 @@ def _sampler(spec: ResolvedSpec, data: PreparedData) -> PatchSampler:
         augment=training.augment,
         mixing=spec.data.mixing,
         fresh=data.fresh,
+        context=context,
     )
 
 
@@ -172,8 +175,8 @@ def _describe(
 def _optimise(
     vse: VSE,
     spec: ResolvedSpec,
-    data: PreparedData,
     sampler: PatchSampler,
+    validation: DataLoader[Pair],
     folder: RunFolder,
     watchers: Sequence[Callback],
 ) -> tuple[BestWeights, int]:
@@ -220,7 +223,7 @@ def _optimise(
                     current=lambda: trainer.global_step,
                     workers=training.workers,
                 ),
-                validation_loader(data.validation, spec.data.mixing),
+                validation,
                 ckpt_path=folder.resume_point if folder.resume_point.is_file() else None,
                 weights_only=True,
             )
