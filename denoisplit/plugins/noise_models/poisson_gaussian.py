@@ -7,9 +7,15 @@ import torch
 from attrs.validators import ge, gt, optional
 from torch import Tensor
 
-from denoisplit.core.errors import ChannelCountError, NoiseModelError
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
+from denoisplit.plugins.noise_models.inputs import (
+    place_of,
+    require_channels,
+    require_pairs,
+    with_parameters,
+)
 from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
@@ -79,8 +85,7 @@ class PoissonGaussian(NoiseModel):
             ChannelCountError: another number of channels.
         """
         del extra
-        observation, signal = at_least_float32(observation), at_least_float32(signal)
-        return log_density(observation, signal, self._camera(signal))
+        return log_density(*with_parameters(observation, signal, self._camera))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
@@ -102,11 +107,7 @@ class PoissonGaussian(NoiseModel):
             ChannelCountError: another number of pairs than channels.
             NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs.
         """
-        if len(pairs) != self.channels:
-            raise ChannelCountError(
-                f"noise model poisson_gaussian: pairs of {len(pairs)} channels for {self.channels} channels. "
-                f"Give one NoisePairs per channel."
-            )
+        require_pairs(pairs, self.channels, "poisson_gaussian")
         options = self.options
         settings = FitSettings(
             known=CameraNumbers(options.gain, options.offset, options.read_noise),
@@ -115,8 +116,9 @@ class PoissonGaussian(NoiseModel):
         )
         cameras, reports = [], []
         for channel, one in enumerate(pairs):
-            where = f"noise model of channel {channel}" if self.channels > 1 else "noise model"
-            camera, report = fit_camera(check(one, where), settings, channel=channel, seed=seed + channel)
+            camera, report = fit_camera(
+                check(one, place_of(channel, self.channels)), settings, channel=channel, seed=seed + channel
+            )
             cameras.append(camera.tolist())
             reports.append(report)
         self._set(cameras)
@@ -130,11 +132,7 @@ class PoissonGaussian(NoiseModel):
 
     def _camera(self, signal: Tensor) -> Camera:
         self._require_ready()
-        if signal.shape[1] != self.channels:
-            raise ChannelCountError(
-                f"noise model poisson_gaussian: the image has {signal.shape[1]} channels, the noise model "
-                f"{self.channels}. Use images with the channels that the model was built for."
-            )
+        require_channels(signal, self.channels, "poisson_gaussian")
         numbers = join(self.cameras, signal.dtype).view(self.channels, 3, *(1,) * (signal.ndim - 2))
         return Camera(*numbers.unbind(1))
 
