@@ -115,7 +115,7 @@ def test_every_split_is_cut_off_where_the_training_fields_are() -> None:
     ceiling = float(np.quantile(pixels, 0.9))
     chosen = spec("data.clip.quantile=0.9", f"data.test={OTHER}")
     data = prepare(chosen)
-    assert data.ceiling == pytest.approx((ceiling, ceiling), rel=1e-6)
+    assert data.fitted.ceiling == pytest.approx((ceiling, ceiling), rel=1e-6)
     _, test = evaluation_fields(chosen)
     for field in data.train + data.validation + test:
         assert field.observed.max() == pytest.approx(ceiling, rel=1e-6)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from denoisplit.core.errors import ImageError, NoiseModelError
+from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.images.conditioning import Conditioning, condition
 from denoisplit.core.images.fingerprint import assert_disjoint, data_fingerprint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,
     join_pairs,
@@ -34,7 +35,7 @@ class PreparedData:
         validation: fields held out.
         test: fields set aside for evaluation, if any.
         statistics: of the conditioned training fields.
-        ceiling: what every channel was cut off at, counts.
+        fitted: background and ceiling as the conditioned training fields have them.
         fresh: noise that every training step adds anew, if any.
         fingerprint: hash of the training fields as the data set gave them.
     """
@@ -44,7 +45,7 @@ class PreparedData:
     validation: tuple[Field, ...]
     test: tuple[Field, ...]
     statistics: IntensityStats
-    ceiling: tuple[float, ...]
+    fitted: FittedRange
     fresh: FreshNoise | None
     fingerprint: str
 
@@ -76,34 +77,64 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
         validation = read_fields(data.validation, spec.channels)
     assert_disjoint(train, validation, test)
     learnt = condition(train, how)
-    fresh = fresh_noise(how, learnt)
+    fresh, ceiling = fresh_noise(how, learnt), learnt.fitted.ceiling
     return PreparedData(
         train=learnt.fields if fresh is None else train,
         conditioned=learnt.fields,
-        validation=condition(validation, how, ceiling=learnt.ceiling).fields,
-        test=condition(test, how, ceiling=learnt.ceiling).fields,
+        validation=condition(validation, how, ceiling=ceiling).fields,
+        test=condition(test, how, ceiling=ceiling).fields,
         statistics=intensity_stats(
             [field.observed for field in learnt.fields],
             data.mixing,
             normalisation=data.statistics,
             noiseless=learnt.noiseless if data.degradation.gaussian else None,
         ),
-        ceiling=learnt.ceiling,
+        fitted=learnt.fitted,
         fresh=fresh,
         fingerprint=data_fingerprint(train),
     )
 
 
-def evaluation_fields(spec: ResolvedSpec) -> tuple[str, tuple[Field, ...]]:
-    """Fields to evaluate on, and where they come from: the test data, or else the validation data."""
+def evaluation_fields(
+    spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None
+) -> tuple[str, tuple[Field, ...]]:
+    """Fields to evaluate on, and where they come from: the test data, or else the validation data.
+
+    Args:
+        spec: of the run.
+        ceiling: of the run, counts; None measures it anew, for which the training data has to be read.
+
+    Raises:
+        ImageError, ChannelCountError: see ``Dataset.fields``.
+    """
     data = spec.data
-    if data.test is None:
-        prepared = prepare(spec)
-        return ("test", prepared.test) if prepared.test else ("validation", prepared.validation)
-    # All splits are cut off where the training data is, which has to be read only for that.
-    ceiling = prepare(spec).ceiling if data.clip.quantile < 1 else None
-    fields = read_fields(data.test, spec.channels)
-    return "test", condition(fields, _conditioning(spec), ceiling=ceiling).fields
+    if ceiling is None and data.clip.quantile < 1:
+        ceiling = prepare(spec).fitted.ceiling
+    if data.test is not None:
+        source, fields = "test", read_fields(data.test, spec.channels)
+    elif data.validation is not None:
+        source, fields = "validation", read_fields(data.validation, spec.channels)
+    else:
+        everything = read_fields(data.train, spec.channels)
+        _, validation, test = split_fields(
+            everything, data.split, data.validation_fraction, seed=spec.training.seed
+        )
+        source, fields = ("test", test) if test else ("validation", validation)
+    return source, condition(fields, _conditioning(spec), ceiling=ceiling).fields
+
+
+def require_same_range(spec: ResolvedSpec, trained: ResolvedSpec) -> None:
+    """Check that a changed spec of a run keeps the background and the ceiling it was trained with.
+
+    Raises:
+        SpecError: it does not.
+    """
+    if (spec.data.background, spec.data.clip) != (trained.data.background, trained.data.clip):
+        problem = (
+            f"$.data: background and clip belong to the run (got {spec.data.background} and "
+            f"{spec.data.clip}). Leave them out of --set, or train anew with them."
+        )
+        raise SpecError([problem])
 
 
 def _conditioning(spec: ResolvedSpec) -> Conditioning:
