@@ -116,7 +116,8 @@ class Run:
         """Split and denoise a mixed image.
 
         Args:
-            image: array or file, in the counts that the model was trained on.
+            image: array or file, in the counts of the training images. ``data.background`` and ``data.clip``
+                of the spec apply to it; where they do, the prediction is without background, too.
             samples: posterior samples; None takes the spec's.
             seed: of the latent noise; None takes the spec's.
             tile: side of the area that one pass predicts; None takes the spec's. Does not change the result.
@@ -130,30 +131,27 @@ class Run:
         opened = self._open(image, axes)
         planes = iterate_planes(opened, self.spec.model.dimensions)
         defaults = self.spec.prediction
-        means: list[AnyArray] = []
-        stds: list[AnyArray] = []
         # All are checked before the first is predicted, which may take a while.
         for index, plane in planes:
-            where = " ".join(
-                [opened.source, *(f"{a}={i}" for a, i in zip(planes.leading, index, strict=True))]
-            )
+            place = (f"{a}={i}" for a, i in zip(planes.leading, index, strict=True))
+            where = " ".join([opened.source, *place])
             advice = "Give the mixed image, which has a single channel."
             check_channels(plane.shape[0], MIXED_CHANNELS, where, advice)
             check_pixels(plane[0], where)
-        for number, (_, plane) in enumerate(planes):
-            posterior = predict_posterior(
+        posteriors = [
+            predict_posterior(
                 self.vse,
-                plane[0],
+                self.bundle.conditioned(plane[0]),
                 samples=defaults.samples if samples is None else samples,
                 seed=defaults.seed if seed is None else seed,
                 tile=defaults.tile if tile is None else tile,
                 progress=None if progress is None else _share(progress, number, len(planes)),
             )
-            means.append(posterior.mean)
-            if posterior.std is not None:
-                stds.append(posterior.std)
+            for number, (_, plane) in enumerate(planes)
+        ]
+        stds = [posterior.std for posterior in posteriors if posterior.std is not None]
         names = self.spec.channels
-        mean = planes.assemble(means, names)
+        mean = planes.assemble([posterior.mean for posterior in posteriors], names)
         calibrated = self._calibrated(stds)
         return Prediction(
             mean=mean.data,
@@ -175,7 +173,7 @@ class Run:
     ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
         """Scores on fields with a clean reference, beside the trivial answers, and what was scored.
 
-        ``metrics`` are names of scores, None for the usual four.
+        ``fields`` are those of ``evaluation_fields``; ``metrics`` are names of scores, None for the usual.
 
         Raises:
             ImageError: a field without clean reference.
@@ -183,7 +181,9 @@ class Run:
             MissingPackageError: a score needs a package that is not installed.
         """
         scores = METRICS if metrics is None else chosen_metrics(metrics)
-        evaluated = tuple(self._evaluated(field, samples, progress) for field in fields)
+        # Their background and ceiling were dealt with channel by channel.
+        plain = attrs.evolve(self, bundle=attrs.evolve(self.bundle, fitted_range=None))
+        evaluated = tuple(plain._evaluated(field, samples, progress) for field in fields)
         found = evaluate_fields(
             evaluated, channel_names=self.spec.channels, mixing=self.spec.data.mixing, metrics=scores
         )

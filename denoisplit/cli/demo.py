@@ -40,7 +40,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     click.echo(f"Simulating and training {' + '.join(spec.channels)}; this takes a few minutes.", err=True)
     with messages():
         run = api.train(spec, run_path, watchers=[watcher(spec.training.steps)])
-    _, fields = evaluation_fields(spec)
+    _, fields = evaluation_fields(spec, ceiling=run.bundle.ceiling)
     with progress("Predicting") as tell:
         scores, evaluated = run.evaluate(fields, progress=tell)
     first = evaluated[0]

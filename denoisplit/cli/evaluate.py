@@ -43,14 +43,15 @@ def evaluate(
     from denoisplit.core.assessment.score_tables import table, uncertainty_table
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
-    from denoisplit.core.training.prepare import evaluation_fields, require_clean
+    from denoisplit.core.training.prepare import evaluation_fields, require_clean, require_same_range
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise ImageError(f"{figure}: a picture is a PNG. Choose a name that ends in .png.")
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run)
     spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec
-    split, fields = evaluation_fields(spec)
+    require_same_range(spec, loaded.spec)
+    split, fields = evaluation_fields(spec, ceiling=loaded.bundle.ceiling)
     with progress("Predicting") as tell:
         scores, evaluated = loaded.evaluate(
             require_clean(fields, str(run)), samples=samples, metrics=names, progress=tell

@@ -5,9 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    structural_similarity_index_measure,
+)
 
 from denoisplit.core.assessment.catalogue import EVERY_METRIC
 from denoisplit.core.assessment.matched_metrics import pearson, range_invariant_ms_ssim, ssim_uniform
@@ -63,6 +68,25 @@ def test_psnr_and_ssim_agree_with_scikit_image_on_a_camera_offset() -> None:
     ratio: Callable[..., float] = peak_signal_noise_ratio
     expected = ratio(truth, prediction, data_range=data_range)
     assert psnr(truth, prediction) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(176, 176), (181, 203)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_ssim_and_ms_ssim_agree_with_torchmetrics(shape: tuple[int, int], sign: int) -> None:
+    """Also where sides are odd, and where a negative term makes the score 0."""
+    truth, prediction = _images(*shape)
+    prediction = prediction + truth[::-1]  # wrong at every scale, also at the border of the coarsest
+    prediction = truth.mean() + sign * (prediction - truth.mean())
+    batches = [torch.from_numpy(image)[None, None] for image in (prediction, truth)]
+    data_range = float(np.ptp(truth))
+    multiscale: Callable[..., torch.Tensor] = multiscale_structural_similarity_index_measure
+    # Its exponents are float32.
+    expected = float(multiscale(*batches, data_range=data_range, normalize="relu"))
+    assert ms_ssim(truth, prediction) == pytest.approx(expected, rel=1e-6)
+    assert (expected == 0) == (sign < 0)
+    single: Callable[..., torch.Tensor | tuple[torch.Tensor, ...]] = structural_similarity_index_measure
+    similarity = single(*batches, data_range=data_range, return_full_image=True)[1]
+    assert ssim(truth, prediction) == pytest.approx(float(similarity[..., 5:-5, 5:-5].mean()), rel=1e-9)
 
 
 def test_the_range_is_that_of_the_truth_and_not_of_the_prediction() -> None:

@@ -52,6 +52,7 @@ def test_from_the_spec_to_the_scores(tmp_path: Path, case: str) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC.format(preset=preset), encoding="utf-8")
     run = denoisplit.train(spec, tmp_path / "run", overrides=overrides)
+    assert run.bundle.best_loss is not None
     assert np.isfinite(run.bundle.best_loss)
     assert run.bundle.calibration is not None
 

@@ -12,8 +12,8 @@ from denoisplit.core.inference.posterior import predict
 from denoisplit.core.inference.tiling import Region
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.noise_source import FixedNoise
-from tests.golden.reference import ReferenceNetwork
 from tests.golden.check_networks import build
+from tests.golden.reference import ReferenceNetwork
 
 FOLDER = os.environ.get("DENOISPLIT_GOLDEN")
 # Without the folder one test stays, so that it shows as skipped.

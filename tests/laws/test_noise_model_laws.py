@@ -15,6 +15,7 @@ from scipy.stats import kstest
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
+from denoisplit.plugins.noise_models.binned_gaussian import BinnedGaussian
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.noise_models.histogram import Histogram
@@ -69,6 +70,16 @@ def histogram(seed: int, factor: float = 1.0) -> NoiseModel:
     return model
 
 
+def binned(seed: int, factor: float = 1.0) -> NoiseModel:
+    """Random tables of bias and std; the std grows with the signal, as that of photons does."""
+    bias, std = torch.rand(2, 2, 7, generator=torch.Generator().manual_seed(seed)).double()
+    table = torch.stack([10 * (bias - 0.5), 5 + 60 * std.sort(-1).values], dim=-1)
+    limits = torch.tensor([[LOWEST, HIGHEST], [LOWEST, 0.8 * HIGHEST]], dtype=torch.float64)
+    model = BinnedGaussian(BinnedGaussian.Options(bins=7), statistics=statistics(factor)).double()
+    model.load_state_dict({"table": factor * table, "limits": factor * limits})
+    return model
+
+
 def camera(seed: int, factor: float = 1.0) -> NoiseModel:
     """Random cameras, from such that tell single photons apart to such with much read noise."""
     gain, read = 1 + 15 * torch.rand(2, generator=torch.Generator().manual_seed(seed)).double()
@@ -108,6 +119,7 @@ def weighted(seed: int, factor: float = 1.0) -> NoiseModel:
 CASES = [
     Case("mixture", mixture),
     Case("histogram", histogram, steps=True),
+    Case("binned", binned),
     Case("camera", camera),
     *(Case(mode, _gaussian(mode)) for mode in get_args(LogVariance)),
     Case("weighted", weighted, in_counts=0.7),
@@ -145,7 +157,7 @@ def test_density_integrates_to_one_with_the_declared_mean_and_variance(case: Cas
     density, offsets = densities(model, signal, extra, offsets), offsets.view(-1, 1, 1, 1)
     ones = torch.ones_like(signal[0])
     torch.testing.assert_close(density.sum(0), ones, rtol=1e-6, atol=0)
-    bias = model.bias(signal)[0] if isinstance(model, Histogram) else 0 * ones
+    bias = model.bias(signal)[0] if isinstance(model, Histogram | BinnedGaussian) else 0 * ones
     torch.testing.assert_close((density * offsets).sum(0), bias, rtol=0, atol=1e-3)
     within = density * ((offsets - bias) ** 2 + case.steps / 12)
     torch.testing.assert_close(within.sum(0), model.variance(signal, extra)[0], rtol=1e-5, atol=0)
@@ -178,7 +190,7 @@ def test_value_and_gradient_are_finite_and_point_home_far_away(
         assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("make", [mixture, histogram, camera])
+@pytest.mark.parametrize("make", [mixture, histogram, binned, camera])
 def test_there_is_a_gradient_where_a_floored_density_has_none(make: Callable[[int], NoiseModel]) -> None:
     model, signal = make(0), signals(0)
     observation = signal + 60 * model.variance(signal).sqrt()

@@ -23,7 +23,7 @@ class Row:
     ``patience`` is that of the learning rate and of the early end; an epoch counts as 100 steps.
     """
 
-    patch: int = 128
+    patch: int | tuple[int, ...] = 128
     kl: str
     free_bits: float
     latents: tuple[int, int]

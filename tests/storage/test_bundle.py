@@ -1,6 +1,7 @@
 """Law 10: what is saved and loaded predicts the same, bit for bit; what cannot be loaded says why."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 
 import denoisplit
 from denoisplit.core.errors import RunError
+from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, NoisePairs
@@ -64,6 +66,7 @@ def untrained(*overrides: str) -> tuple[VSE, Bundle]:
         steps=7,
         best_step=3,
         best_loss=1 / 3,
+        fitted_range=FittedRange(ceiling=(1 / 3, math.inf)[: len(spec.channels)], background_shift=-1 / 7),
     )
     return vse, bundle
 
@@ -116,6 +119,18 @@ def test_loading_needs_neither_the_images_nor_the_spec(experiment: Experiment, t
         assert np.array_equal(one, two)
 
 
+def test_a_run_of_an_early_version_knows_no_range_and_takes_images_as_they_are(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    save_bundle(folder, *untrained("data.background.quantile=0.5"))
+    plain = json.loads(folder.bundle.read_text())
+    assert plain.pop("fitted_range")["ceiling"] == [1 / 3, None]
+    folder.bundle.write_text(json.dumps(plain))
+    _, bundle = load_bundle(folder)
+    assert (bundle.fitted_range, bundle.ceiling) == (None, None)
+    mixed = np.random.default_rng(0).normal(330, 70, (5, 6)).astype(np.float32)
+    assert bundle.conditioned(mixed) is mixed
+
+
 def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[RunFolder], object]:
     def edit(folder: RunFolder) -> None:
         plain = json.loads(folder.bundle.read_text())
@@ -151,6 +166,10 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "statistics of no use": (
         _edited(lambda p: p["statistics"].update(mixed_std=0.0)),
         r"model\.json: is not the description of a run \(.*mixed_std.* must be finite and > 0",
+    ),
+    "a range of no use": (
+        _edited(lambda p: p["fitted_range"].update(ceiling=["x"])),
+        r"model\.json: is not the description of a run",
     ),
     "a format of text": (
         _edited(lambda p: p.update(format="x")),

@@ -99,8 +99,8 @@ def test_fresh_noise_leaves_the_training_fields_as_they_are() -> None:
     clean = prepare(spec()).statistics
     assert frozen.statistics.target_mean == clean.target_mean, "taken before additive noise"
     assert min(frozen.statistics.target_std) > max(clean.target_std)
-    step = _sampler(spec("data.degradation.gaussian=40"), fresh).batch(0).targets
-    bare = _sampler(spec(), prepare(spec())).batch(0).targets
+    step = _sampler(spec("data.degradation.gaussian=40"), fresh, 0).batch(0).targets
+    bare = _sampler(spec(), prepare(spec()), 0).batch(0).targets
     assert (step - bare).std() == pytest.approx(40, rel=0.05)
     for given, before, kept in zip(fresh.train, prepare(spec()).train, fresh.conditioned, strict=True):
         np.testing.assert_array_equal(given.observed, before.observed)
@@ -115,7 +115,7 @@ def test_every_split_is_cut_off_where_the_training_fields_are() -> None:
     ceiling = float(np.quantile(pixels, 0.9))
     chosen = spec("data.clip.quantile=0.9", f"data.test={OTHER}")
     data = prepare(chosen)
-    assert data.ceiling == pytest.approx((ceiling, ceiling), rel=1e-6)
+    assert data.fitted.ceiling == pytest.approx((ceiling, ceiling), rel=1e-6)
     _, test = evaluation_fields(chosen)
     for field in data.train + data.validation + test:
         assert field.observed.max() == pytest.approx(ceiling, rel=1e-6)

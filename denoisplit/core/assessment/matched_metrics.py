@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from denoisplit.core.assessment.metrics import MS_SSIM_SIDE, ms_ssim_of_plane
+from denoisplit.core.assessment.metrics import MS_SSIM_SIDE
 from denoisplit.core.assessment.planes import (
     AnyArray,
     Float64Array,
@@ -17,6 +17,7 @@ from denoisplit.core.assessment.planes import (
     mean,
     mean_over_planes,
 )
+from denoisplit.core.assessment.structural import ms_ssim_of_plane
 from denoisplit.core.errors import ImageError
 
 UNIFORM_SIDE: Final = 7

@@ -11,19 +11,14 @@ from typing import Final
 
 import attrs
 import numpy as np
-import torch
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    structural_similarity_index_measure,
-)
 
 from denoisplit.core.assessment.planes import AnyArray, Float64Array, mean_over_planes
+from denoisplit.core.assessment.structural import BORDER, ms_ssim_of_plane, ssim_of_plane
 
 Score = Callable[[AnyArray, AnyArray], float]
 ScoreTogether = Callable[[Sequence[AnyArray], Sequence[AnyArray]], Sequence[float]]
 
-SSIM_BORDER: Final = 5
-SSIM_SIDE: Final = 2 * SSIM_BORDER + 1
+SSIM_SIDE: Final = 2 * BORDER + 1
 MS_SSIM_SIDE: Final = SSIM_SIDE * 2**4
 """Five scales: the coarsest still has to hold one 11-pixel window."""
 
@@ -85,7 +80,7 @@ def ssim(truth: AnyArray, prediction: AnyArray) -> float:
 
     Source: Wang et al., IEEE TIP 2004.
     """
-    return mean_over_planes("SSIM", truth, prediction, _ssim_of_plane, side=SSIM_SIDE)
+    return mean_over_planes("SSIM", truth, prediction, ssim_of_plane, side=SSIM_SIDE)
 
 
 def ms_ssim(truth: AnyArray, prediction: AnyArray) -> float:
@@ -165,24 +160,3 @@ def _range_invariant_psnr_of_plane(truth: Float64Array, prediction: Float64Array
         float(np.abs(truth).max()) / scale + abs(slope) * float(np.abs(prediction).max())
     )
     return _decibel(data_range / scale, centred_truth - slope * centred, resolution)
-
-
-def _ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
-    # The map near the edges depends on how the image is continued there, hence the dropped border.
-    _, similarity = structural_similarity_index_measure(
-        _as_batch(prediction), _as_batch(truth), data_range=data_range, return_full_image=True
-    )
-    inner = slice(SSIM_BORDER, -SSIM_BORDER)
-    return float(similarity[..., inner, inner].mean())
-
-
-def ms_ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
-    """Five-scale MS-SSIM of planes [y x] with sides of at least 176 px for a range of the truth."""
-    score = multiscale_structural_similarity_index_measure(
-        _as_batch(prediction), _as_batch(truth), data_range=data_range, normalize="relu"
-    )
-    return float(score)
-
-
-def _as_batch(image: Float64Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image))[None, None]

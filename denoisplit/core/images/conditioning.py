@@ -19,7 +19,8 @@ from denoisplit.core.images.intensity_range import (
     subtract_background,
 )
 from denoisplit.core.images.interfaces import Field, FloatArray
-from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.images.mixed_range import FittedRange, background_shift
+from denoisplit.core.images.mixing import Mixing, mixed_image
 
 
 @attrs.frozen(kw_only=True)
@@ -54,13 +55,18 @@ class Conditioned:
         fields: as training and evaluation see them.
         noiseless: the channels [c (z) y x] of every field before additive noise, counts.
         background: what was subtracted from every channel of every field, counts.
-        ceiling: what every channel was cut off at, counts.
+        fitted: where the channels were cut off, and what mixed images from elsewhere need.
     """
 
     fields: tuple[Field, ...]
     noiseless: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
     background: tuple[tuple[float, ...], ...]
-    ceiling: tuple[float, ...]
+    fitted: FittedRange
+
+    @property
+    def ceiling(self) -> tuple[float, ...]:
+        """What every channel was cut off at, counts; infinite for nowhere."""
+        return self.fitted.ceiling
 
 
 def condition(
@@ -91,11 +97,19 @@ def condition(
     if ceiling is None:
         ceiling = ceilings([field.observed for field in lowered], how.clip)
     clipped = [_clipped(field, ceiling) for field in lowered]
+
+    def noisy(field: Field) -> Field:
+        return add_read_noise(field, how.degradation, how.mixing, how.seed)
+
+    delivered = [mixed_image(noisy(f), how.mixing) for f in counted] if how.background.quantile else []
     return Conditioned(
-        fields=tuple(add_read_noise(field, how.degradation, how.mixing, how.seed) for field in clipped),
+        fields=tuple(noisy(field) for field in clipped),
         noiseless=tuple(field.observed for field in clipped),
         background=levels,
-        ceiling=ceiling,
+        fitted=FittedRange(
+            ceiling=ceiling,
+            background_shift=background_shift(delivered, levels, how.background, how.mixing),
+        ),
     )
 
 

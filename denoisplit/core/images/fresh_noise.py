@@ -53,4 +53,4 @@ def fresh_noise(how: Conditioning, training: Conditioned) -> FreshNoise | None:
     """The noise of the training steps, or None where it is frozen or absent."""
     if not (how.degradation.fresh and how.degradation.active):
         return None
-    return FreshNoise(how=how, background=training.background, ceiling=training.ceiling)
+    return FreshNoise(how=how, background=training.background, ceiling=training.fitted.ceiling)

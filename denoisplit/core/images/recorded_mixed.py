@@ -8,6 +8,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.conditioning import Conditioned, Conditioning, condition
 from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.mixing import Mixing, mix
 
 
@@ -39,7 +40,8 @@ def condition_fields(
         attrs.evolve(field, mixed=image.observed, mixed_source=None)
         for field, image in zip(channels.fields, mixed.fields, strict=True)
     )
-    return attrs.evolve(channels, fields=joined)
+    # The background of a recorded mixed image is its own quantile, without a shift.
+    return attrs.evolve(channels, fields=joined, fitted=FittedRange(ceiling=channels.ceiling))
 
 
 def recorded_images(fields: Sequence[Field]) -> tuple[FloatArray, ...]:

@@ -1,6 +1,7 @@
 """A trained model on disk: safetensors for the weights, JSON for everything else. Nothing is pickled."""
 
 import json
+import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
+from denoisplit.core.images.interfaces import FloatArray
+from denoisplit.core.images.mixed_range import FittedRange, condition_mixed
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
 from denoisplit.core.network.vse import VSE
@@ -39,6 +42,8 @@ class Bundle:
         steps: optimiser steps done.
         best_step: step of the stored weights.
         best_loss: validation loss of the stored weights; None for a network that was trained elsewhere.
+        fitted_range: background and ceiling of the training images; None where nobody measured them, as in
+            runs of early versions.
     """
 
     spec: ResolvedSpec
@@ -51,6 +56,21 @@ class Bundle:
     steps: int
     best_step: int
     best_loss: float | None
+    fitted_range: FittedRange | None = None
+
+    @property
+    def ceiling(self) -> tuple[float, ...] | None:
+        """What every channel is cut off at, counts; None where nobody measured it."""
+        return None if self.fitted_range is None else self.fitted_range.ceiling
+
+    def conditioned(self, mixed: FloatArray) -> FloatArray:
+        """A mixed image [(z) y x] in counts as the network was trained to see it."""
+        data, fitted = self.spec.data, self.fitted_range
+        if fitted is None:
+            return mixed
+        if self.spec.channels[0] in data.recorded:  # a denoiser sees one channel out of the recorded ones
+            fitted = fitted.of_channel(data.recorded.index(self.spec.channels[0]))
+        return condition_mixed(mixed, fitted, data.background, data.mixing)
 
 
 def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
@@ -69,6 +89,7 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
         "steps": bundle.steps,
         "best_step": bundle.best_step,
         "best_loss": bundle.best_loss,
+        "fitted_range": _plain_range(bundle.fitted_range),
     }
     write_text(folder.bundle, json.dumps(plain, indent=2, allow_nan=False) + "\n")
 
@@ -126,6 +147,7 @@ def _read_json(folder: RunFolder) -> Bundle:
             steps=plain["steps"],
             best_step=plain["best_step"],
             best_loss=plain["best_loss"],
+            fitted_range=_range(plain.get("fitted_range")),
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -133,3 +155,18 @@ def _read_json(folder: RunFolder) -> Bundle:
             f"{folder.bundle}: is not the description of a run ({reason}). "
             f"Copy the run folder again, or train it anew from its spec.yaml."
         ) from error
+
+
+def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:
+    """For JSON, which has no infinity: a channel that is not cut off has no ceiling there."""
+    if fitted is None:
+        return None
+    ceiling = [counts if math.isfinite(counts) else None for counts in fitted.ceiling]
+    return {"ceiling": ceiling, "background_shift": fitted.background_shift}
+
+
+def _range(plain: Any) -> FittedRange | None:
+    if plain is None:
+        return None
+    ceiling = tuple(math.inf if counts is None else float(counts) for counts in plain["ceiling"])
+    return FittedRange(ceiling=ceiling, background_shift=float(plain["background_shift"]))

@@ -82,6 +82,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
                 statistics=data.statistics,
                 noise_reports=reports,
                 calibration=calibration,
+                fitted_range=data.fitted,
                 components=component_versions(spec),
                 data_fingerprint=data.fingerprint,
                 versions={name: version(name) for name in ("denoisplit", "torch", "lightning")},

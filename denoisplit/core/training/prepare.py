@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from denoisplit.core.errors import ImageError, NoiseModelError
+from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.fingerprint import assert_disjoint, data_fingerprint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.interfaces import Dataset, Field, FloatArray
+from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,
     join_pairs,
@@ -36,7 +37,7 @@ class PreparedData:
         validation: fields held out.
         test: fields set aside for evaluation, if any.
         statistics: of the conditioned training fields.
-        ceiling: what every channel of the data set was cut off at, counts.
+        fitted: background and ceiling as the conditioned training fields have them.
         fresh: noise that every training step adds anew, if any.
         fingerprint: hash of the training fields as the data set gave them.
     """
@@ -46,7 +47,7 @@ class PreparedData:
     validation: tuple[Field, ...]
     test: tuple[Field, ...]
     statistics: IntensityStats
-    ceiling: tuple[float, ...]
+    fitted: FittedRange
     fresh: FreshNoise | None
     fingerprint: str
 
@@ -87,7 +88,7 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
         validation=_selected(condition_fields(validation, how, ceiling=measured.ceiling).fields, spec),
         test=_selected(condition_fields(test, how, ceiling=measured.ceiling).fields, spec),
         statistics=_statistics(spec, measured, learnt),
-        ceiling=measured.ceiling,
+        fitted=measured.fitted,
         fresh=fresh,
         fingerprint=data_fingerprint(train),
     )
@@ -119,16 +120,48 @@ def _statistics(spec: ResolvedSpec, measured: Conditioned, learnt: Sequence[Fiel
     )
 
 
-def evaluation_fields(spec: ResolvedSpec) -> tuple[str, tuple[Field, ...]]:
-    """Fields to evaluate on, and where they come from: the test data, or else the validation data."""
+def evaluation_fields(
+    spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None
+) -> tuple[str, tuple[Field, ...]]:
+    """Fields to evaluate on, and where they come from: the test data, or else the validation data.
+
+    Args:
+        spec: of the run.
+        ceiling: of the run, counts; None measures it anew, for which the training data has to be read.
+
+    Raises:
+        ImageError, ChannelCountError: see ``Dataset.fields``.
+    """
     data = spec.data
-    if data.test is None:
-        prepared = prepare(spec)
-        return ("test", prepared.test) if prepared.test else ("validation", prepared.validation)
-    # All splits are cut off where the training data is, which has to be read only for that.
-    ceiling = prepare(spec).ceiling if data.clip.quantile < 1 else None
-    fields = read_fields(data.test, data.recorded or spec.channels)
-    return "test", _selected(condition_fields(fields, _conditioning(spec), ceiling=ceiling).fields, spec)
+    if ceiling is None and data.clip.quantile < 1:
+        ceiling = prepare(spec).fitted.ceiling
+    names = data.recorded or spec.channels
+    if data.test is not None:
+        source, fields = "test", read_fields(data.test, names)
+    elif data.validation is not None:
+        source, fields = "validation", read_fields(data.validation, names)
+    else:
+        everything = read_fields(data.train, names)
+        _, validation, test = split_fields(
+            everything, data.split, data.validation_fraction, seed=spec.training.seed
+        )
+        source, fields = ("test", test) if test else ("validation", validation)
+    conditioned = condition_fields(fields, _conditioning(spec), ceiling=ceiling)
+    return source, _selected(conditioned.fields, spec)
+
+
+def require_same_range(spec: ResolvedSpec, trained: ResolvedSpec) -> None:
+    """Check that a changed spec of a run keeps the background and the ceiling it was trained with.
+
+    Raises:
+        SpecError: it does not.
+    """
+    if (spec.data.background, spec.data.clip) != (trained.data.background, trained.data.clip):
+        problem = (
+            f"$.data: background and clip belong to the run (got {spec.data.background} and "
+            f"{spec.data.clip}). Leave them out of --set, or train anew with them."
+        )
+        raise SpecError([problem])
 
 
 def _conditioning(spec: ResolvedSpec) -> Conditioning:

@@ -2,10 +2,11 @@
 
 import attrs
 from attrs.validators import ge
+from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, level_sums
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, no_levels, not_negative, rate
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, configure, floored_mean, not_negative, rate
 
 
 class DenoiSplitKL(KLScheme):
@@ -36,10 +37,11 @@ class DenoiSplitKL(KLScheme):
         weight: float = attrs.field(default=1.0, validator=ge(0))
         analytic: bool = False
 
+    options: Options
+
     def __init__(self, options: Options) -> None:
         super().__init__()
-        self.options = options
-        self.weight = options.weight
+        configure(self, options)
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.
@@ -53,7 +55,9 @@ class DenoiSplitKL(KLScheme):
             SpecError: several free bits, but not one per level.
         """
         del channels
-        if not levels:
-            return no_levels()
-        sums = level_sums(levels, analytic=self.options.analytic)
-        return rate(floored_mean(sums, self.options.free_bits) / image_pixels)
+
+        def contributions() -> Tensor:
+            sums = level_sums(levels, analytic=self.options.analytic)
+            return floored_mean(sums, self.options.free_bits) / image_pixels
+
+        return rate(levels, contributions)

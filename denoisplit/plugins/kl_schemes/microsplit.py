@@ -11,9 +11,9 @@ from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, divergence
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
+    configure,
     floored_mean,
     latent_scalars,
-    no_levels,
     not_negative,
     rate,
 )
@@ -57,10 +57,11 @@ class MicroSplitKL(KLScheme):
         weight: float = attrs.field(default=1.0, validator=ge(0))
         analytic: bool = False
 
+    options: Options
+
     def __init__(self, options: Options) -> None:
         super().__init__()
-        self.options = options
-        self.weight = options.weight
+        configure(self, options)
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.
@@ -74,15 +75,17 @@ class MicroSplitKL(KLScheme):
             SpecError: several free bits, but not one per level.
         """
         del channels
-        if not levels:
-            return no_levels()
-        maps = [divergence(level, analytic=self.options.analytic) for level in levels]
-        full = _sums(maps)
-        over_image = _sums(centres(maps, image_pixels)) if self.options.restricted else full
-        per_pixel = floored_mean(over_image, self.options.free_bits) / image_pixels
-        per_scalar = (full / full.new_tensor([latent_scalars(level) for level in levels])).mean(0)
-        share = self.options.share
-        return rate(share * per_pixel + (1 - share) * per_scalar / len(levels))
+
+        def contributions() -> Tensor:
+            maps = [divergence(level, analytic=self.options.analytic) for level in levels]
+            full = _sums(maps)
+            over_image = _sums(centres(maps, image_pixels)) if self.options.restricted else full
+            per_pixel = floored_mean(over_image, self.options.free_bits) / image_pixels
+            per_scalar = (full / full.new_tensor([latent_scalars(level) for level in levels])).mean(0)
+            share = self.options.share
+            return share * per_pixel + (1 - share) * per_scalar / len(levels)
+
+        return rate(levels, contributions)
 
 
 def centres(maps: list[Tensor], image_pixels: int) -> list[Tensor]:

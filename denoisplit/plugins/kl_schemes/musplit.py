@@ -2,14 +2,15 @@
 
 import attrs
 from attrs.validators import ge
+from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
+    configure,
     floored_mean,
     latent_scalars,
-    no_levels,
     not_negative,
     rate,
 )
@@ -45,10 +46,11 @@ class MuSplitKL(KLScheme):
         weight: float = attrs.field(default=1.0, validator=ge(0))
         analytic: bool = False
 
+    options: Options
+
     def __init__(self, options: Options) -> None:
         super().__init__()
-        self.options = options
-        self.weight = options.weight
+        configure(self, options)
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.
@@ -62,8 +64,10 @@ class MuSplitKL(KLScheme):
             SpecError: several free bits, but not one per level.
         """
         del image_pixels, channels
-        if not levels:
-            return no_levels()
-        sums = level_sums(levels, analytic=self.options.analytic)
-        per_scalar = sums / sums.new_tensor([latent_scalars(level) for level in levels])
-        return rate(floored_mean(per_scalar, self.options.free_bits) / len(levels))
+
+        def contributions() -> Tensor:
+            sums = level_sums(levels, analytic=self.options.analytic)
+            per_scalar = sums / sums.new_tensor([latent_scalars(level) for level in levels])
+            return floored_mean(per_scalar, self.options.free_bits) / len(levels)
+
+        return rate(levels, contributions)

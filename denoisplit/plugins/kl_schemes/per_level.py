@@ -2,13 +2,14 @@
 
 import attrs
 from attrs.validators import ge
+from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
+    configure,
     floored_mean,
-    no_levels,
     not_negative,
     rate,
     spread,
@@ -47,10 +48,11 @@ class PerLevelKL(KLScheme):
         weight: float = attrs.field(default=1.0, validator=ge(0))
         analytic: bool = False
 
+    options: Options
+
     def __init__(self, options: Options) -> None:
         super().__init__()
-        self.options = options
-        self.weight = options.weight
+        configure(self, options)
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.
@@ -63,9 +65,11 @@ class PerLevelKL(KLScheme):
         Raises:
             SpecError: several weights or free bits, but not one per level.
         """
-        if not levels:
-            return no_levels()
-        sums = level_sums(levels, analytic=self.options.analytic)
-        weights = spread(self.options.level_weights, len(levels), "level_weights")
-        weighted = floored_mean(sums, self.options.free_bits) * sums.new_tensor(weights)
-        return rate(weighted / (image_pixels * channels))
+
+        def contributions() -> Tensor:
+            sums = level_sums(levels, analytic=self.options.analytic)
+            weights = spread(self.options.level_weights, len(levels), "level_weights")
+            weighted = floored_mean(sums, self.options.free_bits) * sums.new_tensor(weights)
+            return weighted / (image_pixels * channels)
+
+        return rate(levels, contributions)

@@ -1,6 +1,7 @@
 """What the KL schemes share: free bits, numbers per level, and records."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import attrs
 import torch
@@ -17,6 +18,30 @@ SMALLEST_FREE_BITS = 1e-6
 
 PerLevel = float | tuple[float, ...]
 """One number for all levels, or one per level, finest first."""
+
+
+class Weighted(Protocol):
+    """Options of any scheme."""
+
+    @property
+    def weight(self) -> float:
+        """Multiplier of the rate that a warm-up ends at."""
+
+
+Options = TypeVar("Options", bound=Weighted)
+
+
+class Configured(Protocol[Options]):
+    """A scheme that keeps its options."""
+
+    options: Options
+    weight: float
+
+
+def configure(scheme: Configured[Options], options: Options) -> None:
+    """What every scheme keeps of its options."""
+    scheme.options = options
+    scheme.weight = options.weight
 
 
 @described_by(or_(ge(0), and_(min_len(1), deep_iterable(ge(0)))))
@@ -62,14 +87,12 @@ def floored_mean(divergence: Tensor, free_bits: PerLevel) -> Tensor:
     return divergence.mean(0)
 
 
-def rate(per_level: Tensor) -> Rate:
-    """Record of contributions [levels]."""
+def rate(levels: tuple[Level, ...], contributions: Callable[[], Tensor]) -> Rate:
+    """Record of the contributions [levels], which are asked for only where the decoder has latents."""
+    if not levels:
+        return Rate(torch.zeros(()), torch.zeros(0))
+    per_level = contributions()
     return Rate(per_level.sum(), per_level)
-
-
-def no_levels() -> Rate:
-    """Rate of a decoder without latents."""
-    return Rate(torch.zeros(()), torch.zeros(0))
 
 
 def latent_scalars(level: Level) -> int:

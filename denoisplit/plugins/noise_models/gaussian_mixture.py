@@ -9,11 +9,18 @@ import torch
 from attrs.validators import ge, gt, min_len, optional
 from torch import Tensor, nn
 
-from denoisplit.core.errors import ChannelCountError, NoiseModelError
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
+from denoisplit.plugins.noise_models.inputs import (
+    as_paths,
+    place_of,
+    require_channels,
+    require_pairs,
+    require_paths,
+)
 from denoisplit.plugins.noise_models.mixture_fit import FitSettings, at_signal, doubts, fit_channel
 from denoisplit.plugins.noise_models.mixture_maths import (
     Components,
@@ -28,10 +35,6 @@ from denoisplit.plugins.noise_models.pair_checks import check
 
 _PROBES = 33
 """Signals at which learnable parameters are looked at."""
-
-
-def _paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
-    return None if value is None else tuple(Path(p) for p in value)
 
 
 class GaussianMixture(NoiseModel):
@@ -66,7 +69,7 @@ class GaussianMixture(NoiseModel):
         coefficients: int = attrs.field(default=2, validator=ge(1))
         variance_floor: float | None = attrs.field(default=None, validator=optional(gt(0)))
         path: tuple[Path, ...] | None = attrs.field(
-            default=None, converter=_paths, validator=optional(min_len(1))
+            default=None, converter=as_paths, validator=optional(min_len(1))
         )
         fit_pairs: int = attrs.field(default=60_000, validator=ge(1000))
         fit_steps: int = attrs.field(default=200, validator=ge(1))
@@ -89,11 +92,7 @@ class GaussianMixture(NoiseModel):
         self.register_buffer("variance_floor", torch.zeros(self.channels, 2))
         self._ready = False
         if options.path is not None:
-            if len(options.path) != self.channels:
-                raise ChannelCountError(
-                    f"noise model gaussian_mixture: {len(options.path)} files for {self.channels} channels. "
-                    f"Name one file per channel in `path`, the same one twice if channels share it."
-                )
+            require_paths(options.path, self.channels, "gaussian_mixture")
             # Where a trained model is opened, its state dict brings the numbers and the files need not exist.
             if all(path.exists() for path in options.path):
                 self._set(read_mixture(path) for path in options.path)
@@ -149,11 +148,7 @@ class GaussianMixture(NoiseModel):
                 f"noise model gaussian_mixture: no such file ({', '.join(missing)}). Correct `path`, or "
                 f"leave it out to fit the noise model to the images."
             )
-        if len(pairs) != self.channels:
-            raise ChannelCountError(
-                f"noise model gaussian_mixture: pairs of {len(pairs)} channels for {self.channels} channels. "
-                f"Give one NoisePairs per channel."
-            )
+        require_pairs(pairs, self.channels, "gaussian_mixture")
         settings = FitSettings(
             components=self.options.components,
             coefficients=self.options.coefficients,
@@ -163,8 +158,7 @@ class GaussianMixture(NoiseModel):
         )
         mixtures, reports = [], []
         for channel, one in enumerate(pairs):
-            where = f"noise model of channel {channel}" if self.channels > 1 else "noise model"
-            checked = check(one, where)
+            checked = check(one, place_of(channel, self.channels))
             fitted = fit_channel(checked, settings, channel=channel, seed=seed + channel)
             weight = fitted.weights.reshape(-1, self.options.coefficients).numpy()
             mixtures.append(ChannelMixture(weight, checked.low, checked.high, fitted.floor))
@@ -196,11 +190,7 @@ class GaussianMixture(NoiseModel):
 
     def _components(self, signal: Tensor) -> Components:
         self._require_ready()
-        if signal.shape[1] != self.channels:
-            raise ChannelCountError(
-                f"noise model gaussian_mixture: the image has {signal.shape[1]} channels, the noise model "
-                f"{self.channels}. Use images with the channels that the model was built for."
-            )
+        require_channels(signal, self.channels, "gaussian_mixture")
         space = (1,) * (signal.ndim - 2)
         low, high = self.signal_range.to(signal.dtype).unbind(1)
         t = (signal - low.view(-1, *space)) / (high - low).view(-1, *space)

@@ -9,7 +9,7 @@ import torch
 from attrs.validators import ge, gt, lt, min_len, optional
 from torch import Tensor
 
-from denoisplit.core.errors import ChannelCountError, NoiseModelError
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.histogram_fit import CountedTable, TableSettings, count_channel, report
@@ -22,12 +22,16 @@ from denoisplit.plugins.noise_models.histogram_maths import (
     prepare,
 )
 from denoisplit.plugins.noise_models.histogram_table import ChannelTable, read_table, write_table
+from denoisplit.plugins.noise_models.inputs import (
+    as_paths,
+    place_of,
+    require_channels,
+    require_pairs,
+    require_paths,
+    with_parameters,
+)
 from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.split_numbers import join, split
-
-
-def _paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
-    return None if value is None else tuple(Path(p) for p in value)
 
 
 class Histogram(NoiseModel):
@@ -64,7 +68,7 @@ class Histogram(NoiseModel):
         floor_share: float = attrs.field(default=1e-6, validator=[gt(0), lt(1)])
         centred: bool = False
         path: tuple[Path, ...] | None = attrs.field(
-            default=None, converter=_paths, validator=optional(min_len(1))
+            default=None, converter=as_paths, validator=optional(min_len(1))
         )
 
     tables: Tensor
@@ -79,11 +83,7 @@ class Histogram(NoiseModel):
         self.register_buffer("shares", torch.zeros(self.channels, options.bins))
         self.register_buffer("limits", torch.zeros(self.channels, 2, 2))
         if options.path is not None:
-            if len(options.path) != self.channels:
-                raise ChannelCountError(
-                    f"noise model histogram: {len(options.path)} files for {self.channels} channels. "
-                    f"Name one file per channel in `path`, the same one twice if channels share it."
-                )
+            require_paths(options.path, self.channels, "histogram")
             # Where a trained model is opened, its state dict brings the numbers and the files need not exist.
             if all(path.exists() for path in options.path):
                 self._set(self._with_floor(read_table(path)) for path in options.path)
@@ -109,8 +109,7 @@ class Histogram(NoiseModel):
             ChannelCountError: another number of channels.
         """
         del extra
-        observation, signal = at_least_float32(observation), at_least_float32(signal)
-        return log_density(observation, signal, self._tables(signal))
+        return log_density(*with_parameters(observation, signal, self._tables))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
@@ -150,16 +149,12 @@ class Histogram(NoiseModel):
         """
         for path in self.options.path or ():
             read_table(path)  # names the missing file
-        if len(pairs) != self.channels:
-            raise ChannelCountError(
-                f"noise model histogram: pairs of {len(pairs)} channels for {self.channels} channels. "
-                f"Give one NoisePairs per channel."
-            )
+        require_pairs(pairs, self.channels, "histogram")
         options = self.options
         settings = TableSettings(options.bins, options.lowest, options.highest, options.floor_share)
         counted, reports = [], []
         for channel, one in enumerate(pairs):
-            checked = check(one, f"noise model of channel {channel}" if self.channels > 1 else "noise model")
+            checked = check(one, place_of(channel, self.channels))
             found = count_channel(checked, settings)
             counted.append(found)
             reports.append(report(checked, found, self._anchor, channel=channel, seed=seed + channel))
@@ -194,11 +189,8 @@ class Histogram(NoiseModel):
                 f"noise model histogram: not fitted ({found}). Call fit, load a state dict, or name existing "
                 f"files in `path`."
             )
-        if signal is not None and signal.shape[1] != self.channels:
-            raise ChannelCountError(
-                f"noise model histogram: the image has {signal.shape[1]} channels, the noise model "
-                f"{self.channels}. Use images with the channels that the model was built for."
-            )
+        if signal is not None:
+            require_channels(signal, self.channels, "histogram")
 
     def _with_floor(self, table: ChannelTable) -> CountedTable:
         shares = torch.full((len(table.probability),), self.options.floor_share, dtype=torch.float64)

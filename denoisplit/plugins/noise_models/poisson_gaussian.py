@@ -7,10 +7,15 @@ import torch
 from attrs.validators import ge, gt, optional
 from torch import Tensor
 
-from denoisplit.core.errors import ChannelCountError, NoiseModelError
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
+from denoisplit.plugins.noise_models.inputs import (
+    place_of,
+    require_channels,
+    require_pairs,
+)
 from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
@@ -103,11 +108,7 @@ class PoissonGaussian(NoiseModel):
             ChannelCountError: another number of pairs than channels.
             NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs.
         """
-        if len(pairs) != self.channels:
-            raise ChannelCountError(
-                f"noise model poisson_gaussian: pairs of {len(pairs)} channels for {self.channels} channels. "
-                f"Give one NoisePairs per channel."
-            )
+        require_pairs(pairs, self.channels, "poisson_gaussian")
         options = self.options
         settings = FitSettings(
             known=CameraNumbers(options.gain, options.offset, options.read_noise),
@@ -116,8 +117,9 @@ class PoissonGaussian(NoiseModel):
         )
         cameras, reports = [], []
         for channel, one in enumerate(pairs):
-            where = f"noise model of channel {channel}" if self.channels > 1 else "noise model"
-            camera, report = fit_camera(check(one, where), settings, channel=channel, seed=seed + channel)
+            camera, report = fit_camera(
+                check(one, place_of(channel, self.channels)), settings, channel=channel, seed=seed + channel
+            )
             cameras.append(camera.tolist())
             reports.append(report)
         self._set(cameras)
@@ -134,11 +136,7 @@ class PoissonGaussian(NoiseModel):
 
     def _camera(self, signal: Tensor) -> Camera:
         self._require_ready()
-        if signal.shape[1] != self.channels:
-            raise ChannelCountError(
-                f"noise model poisson_gaussian: the image has {signal.shape[1]} channels, the noise model "
-                f"{self.channels}. Use images with the channels that the model was built for."
-            )
+        require_channels(signal, self.channels, "poisson_gaussian")
         numbers = join(self.cameras, signal.dtype).view(self.channels, 3, *(1,) * (signal.ndim - 2))
         return Camera(*numbers.unbind(1))
 

@@ -1,0 +1,70 @@
+"""What noise models do with what they are given, before anything of their own: images, pairs and files."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from torch import Tensor
+
+from denoisplit.core.errors import ChannelCountError
+from denoisplit.core.network.interfaces import NoisePairs
+from denoisplit.core.network.units import at_least_float32
+
+Parameters = TypeVar("Parameters")
+
+
+def with_parameters(
+    observation: Tensor, signal: Tensor, parameters: Callable[[Tensor], Parameters]
+) -> tuple[Tensor, Tensor, Parameters]:
+    """What a log-density needs: both images in at least float32, and the parameters at the signal."""
+    observation, signal = at_least_float32(observation), at_least_float32(signal)
+    return observation, signal, parameters(signal)
+
+
+def require_channels(image: Tensor, channels: int, name: str) -> None:
+    """Check that an image [b c (z) y x] has the channels of a noise model.
+
+    Raises:
+        ChannelCountError: it has another number.
+    """
+    if image.shape[1] != channels:
+        raise ChannelCountError(
+            f"noise model {name}: the image has {image.shape[1]} channels, the noise model {channels}. "
+            f"Use images with the channels that the model was built for."
+        )
+
+
+def require_pairs(pairs: Sequence[NoisePairs], channels: int, name: str) -> None:
+    """Check that there are pairs of every channel, as often as there are channels.
+
+    Raises:
+        ChannelCountError: there is another number.
+    """
+    if len(pairs) != channels:
+        raise ChannelCountError(
+            f"noise model {name}: pairs of {len(pairs)} channels for {channels} channels. "
+            f"Give one NoisePairs per channel."
+        )
+
+
+def require_paths(paths: Sequence[Path], channels: int, name: str) -> None:
+    """Check that there is one file per channel.
+
+    Raises:
+        ChannelCountError: there is another number.
+    """
+    if len(paths) != channels:
+        raise ChannelCountError(
+            f"noise model {name}: {len(paths)} files for {channels} channels. "
+            f"Name one file per channel in `path`, the same one twice if channels share it."
+        )
+
+
+def as_paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
+    """Converter of an option `path`."""
+    return None if value is None else tuple(Path(p) for p in value)
+
+
+def place_of(channel: int, channels: int) -> str:
+    """How messages about the pairs of a channel begin."""
+    return f"noise model of channel {channel}" if channels > 1 else "noise model"
