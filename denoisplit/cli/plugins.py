@@ -4,6 +4,7 @@ Imports neither torch nor the code of plugins that ship a manifest.
 """
 
 import json
+from pathlib import Path
 
 import attrs
 import click
@@ -36,6 +37,23 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
         click.echo(line)
     for plugin in registry.broken:
         click.echo(_broken(plugin))
+
+
+@plugins.command("new")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--kind", required=True, type=click.Choice(KINDS), help="Kind of the component.")
+@click.option("--name", required=True, help="Name of the component, as a spec will use it.")
+def new_plugin(path: Path, kind: str, name: str) -> None:
+    """Write a package with a working component of your own into the new folder PATH.
+
+    The folder gives the package its name.
+    """
+    from denoisplit.cli.scaffold import write_package
+
+    package = write_package(path, kind=kind, name=name)
+    click.echo(f"{path}: package {package.distribution} with the {kind} {name}")
+    click.echo(f"Next: python -m pip install --editable {path}")
+    click.echo(f"Then: denoisplit plugins check {name} --kind {kind}")
 
 
 def _plain(row: Component) -> dict[str, str]:
