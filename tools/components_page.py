@@ -1,19 +1,11 @@
 """Write docs/components.md: every built-in component and its options, as registry and classes tell."""
 
-import inspect
-import re
 import sys
-import textwrap
-import typing
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import attrs
 
 from denoisplit.core.registry import KINDS, Component, load_registry
 from denoisplit.core.registry.manager import BUILTIN
-from denoisplit.core.spec.types import describe
+from denoisplit.core.spec.options import Option, options_of
 
 _HEAD = """\
 # Components
@@ -36,11 +28,10 @@ def page() -> str:
 
 
 def _section(row: Component) -> str:
-    options = row.load().Options
     source = f" Source: {row.source}." if row.source else ""
-    lines = [f"### {row.kind} `{row.name}`", "", f"{row.summary}{source} Since {row.since}.", ""]
-    meanings = attribute_docs(options)
-    table = [_row(field, hint, meanings) for field, hint in _options(options)]
+    since = f" Since {row.since}." if row.since else ""
+    lines = [f"### {row.kind} `{row.name}`", "", f"{row.summary}{source}{since}", ""]
+    table = [_row(option) for option in options_of(row.load().Options)]
     if table:
         lines += ["| option | value | default | meaning |", "|---|---|---|---|", *table, ""]
     else:
@@ -48,47 +39,9 @@ def _section(row: Component) -> str:
     return "\n".join(lines)
 
 
-def _options(options: type) -> Iterator[tuple["attrs.Attribute[Any]", Any]]:
-    hints = typing.get_type_hints(options)
-    for field in attrs.fields(options):
-        yield field, hints[field.name]
-
-
-def _row(field: "attrs.Attribute[Any]", hint: Any, meanings: Mapping[str, str]) -> str:
-    value = ", ".join([describe(hint), *_bounds(field.validator)])
-    default = "needed" if field.default is attrs.NOTHING else f"`{_yaml(field.default)}`"
-    return f"| `{field.name}` | {value} | {default} | {meanings[field.name]} |"
-
-
-def _bounds(validator: Any) -> Iterator[str]:
-    """``>= 1`` and the like, from the validators of attrs that have a bound."""
-    for member in getattr(validator, "_validators", ()):
-        yield from _bounds(member)
-    if hasattr(validator, "bound"):
-        yield f"{validator.compare_op} {validator.bound}"
-    elif hasattr(validator, "validator"):
-        yield from _bounds(validator.validator)
-
-
-def _yaml(value: Any) -> str:
-    if isinstance(value, type(attrs.Factory(dict))):  # options within options, each with its own default
-        return "{}"
-    words = {None: "null", True: "true", False: "false", "": '""', (): "[]"}
-    return words[value] if isinstance(value, bool | str | tuple | None) and value in words else str(value)
-
-
-def attribute_docs(cls: type) -> dict[str, str]:
-    """What the ``Attributes:`` section of a class says of every attribute, as one line of Markdown each."""
-    _, _, section = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")
-    found: dict[str, str] = {}
-    for entry in re.split(r"\n(?=\S)", textwrap.dedent(section)):
-        name, _, text = entry.partition(":")
-        found |= {part.strip(): _markdown(text) for part in name.split(",")}
-    return found
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"\bNone\b", "`null`", " ".join(text.replace("``", "`").split()))
+def _row(option: Option) -> str:
+    default = "needed" if option.needed else f"`{option.default_text}`"
+    return f"| `{option.name}` | {option.accepts} | {default} | {option.meaning} |"
 
 
 if __name__ == "__main__":

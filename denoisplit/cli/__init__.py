@@ -15,6 +15,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "predict": ("denoisplit.cli.predict", "predict", "Split and denoise images."),
     "evaluate": ("denoisplit.cli.evaluate", "evaluate", "Measure a run against known truth."),
     "demo": ("denoisplit.cli.demo", "demo", "Train and predict on simulated images."),
+    "schema": ("denoisplit.cli.schema", "schema", "Write the JSON Schema of specs, for editors."),
+    "cite": ("denoisplit.cli.cite", "cite", "Print what to cite for a spec, as BibTeX."),
     "plugins": ("denoisplit.cli.plugins", "plugins", "Show the installed components."),
 }
 """Command name to module, name of the click command in it, and one line of help."""

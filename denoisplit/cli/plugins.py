@@ -1,6 +1,6 @@
-"""``denoisplit plugins``: what is installed.
+"""``denoisplit plugins``: what is installed, and a package with more of it.
 
-Imports neither torch nor the code of plugins that ship a manifest.
+Listing imports neither torch nor the code of plugins that ship a manifest; showing imports what it shows.
 """
 
 import json
@@ -16,7 +16,7 @@ from denoisplit.core.registry.registry import installed_registry
 
 @click.group()
 def plugins() -> None:
-    """Show the installed components."""
+    """Show the installed components, or begin a package with one of your own."""
 
 
 @plugins.command("list")
@@ -37,6 +37,24 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
         click.echo(line)
     for plugin in registry.broken:
         click.echo(_broken(plugin))
+
+
+@plugins.command("show")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), help="Only the component of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def show_plugin(name: str, kind: str | None, as_json: bool) -> None:
+    """Show the components called NAME, or package/NAME: options, code, source to cite."""
+    from denoisplit.cli.show import as_lines, as_plain, named, shown
+
+    found = [shown(row) for row in named(installed_registry(), name, kind)]
+    if as_json:
+        listing = {"components": [as_plain(component) for component in found]}
+        click.echo(json.dumps(listing, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join("\n".join(as_lines(component)) for component in found))
+    if any(component.error for component in found):
+        click.get_current_context().exit(2)
 
 
 @plugins.command("new")
@@ -71,6 +89,8 @@ def _table(rows: tuple[Component, ...]) -> list[str]:
         for row in rows:
             if row.kind == kind:
                 status = "" if row.status == "stable" else f" [{row.status}]"
+                if row.replaced_by:
+                    status += f" use {row.replaced_by}"
                 lines.append(f"  {row.name:{name_width}}  {_offer(row):{offer_width}}  {row.summary}{status}")
     return lines
 

@@ -57,6 +57,7 @@ def test_json_has_every_field(install: Install) -> None:
         "source": "",
         "since": "",
         "status": "stable",
+        "replaced_by": "",
     }
     (broken,) = listing["broken"]
     assert (broken["package"], broken["version"]) == ("cli-json-bad", "0.3")

@@ -15,7 +15,7 @@ import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.registry.hookspecs import GROUP
 from denoisplit.core.registry.manager import Collector
-from denoisplit.core.registry.manifest import Manifest
+from denoisplit.core.registry.manifest import read_manifest
 from denoisplit.core.registry.registry import installed_registry
 from denoisplit.core.spec import load_spec, to_yaml
 from denoisplit.plugins.datasets.simulated import Simulated
@@ -70,7 +70,7 @@ def test_specs_resolve_and_manifests_register(path: Path, tmp_path: Path) -> Non
             load_spec(file)
         else:
             collector = Collector("my-package", "1")
-            Manifest(file).denoisplit_register(collector)
+            read_manifest(file).denoisplit_register(collector)
             assert collector.components
 
 

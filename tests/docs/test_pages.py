@@ -6,8 +6,9 @@ import attrs
 import pytest
 
 import denoisplit
+from denoisplit.core.spec.options import attribute_docs
 from denoisplit.core.spec.records import DataSpec, ModelSpec, PredictionSpec, ResolvedSpec, TrainingSpec
-from tools.components_page import attribute_docs, page
+from tools.components_page import page
 
 DOCS = Path(denoisplit.__file__).parents[1] / "docs"
 

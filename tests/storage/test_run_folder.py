@@ -29,6 +29,7 @@ def test_every_promised_file_is_there_and_nothing_half_written(folder: RunFolder
         "metrics.csv",
         "model.json",
         "model.safetensors",
+        "spec.schema.json",
         "spec.yaml",
         "train.log",
     ]

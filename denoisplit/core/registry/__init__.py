@@ -2,6 +2,7 @@
 
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BrokenPlugin
+from denoisplit.core.registry.missing import require_components
 from denoisplit.core.registry.registry import Registry, installed_registry, load_registry, register
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "installed_registry",
     "load_registry",
     "register",
+    "require_components",
 ]

@@ -25,6 +25,7 @@ class Component:
         source: paper or reference to cite, may be empty.
         since: version of the package that introduced it, may be empty.
         status: ``stable``, ``experimental`` or ``deprecated``.
+        replaced_by: of a deprecated component, the name to use instead; may be empty.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Component:
     source: str = ""
     since: str = ""
     status: str = "stable"
+    replaced_by: str = ""
 
     @property
     def qualified(self) -> str:
@@ -60,7 +62,7 @@ class Component:
         where = f"{self.kind} {self.qualified}: {self.target_text}"
         try:
             loaded = imported(self.target) if isinstance(self.target, str) else self.target
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BrokenPluginError(
                 f"{where} cannot be imported ({type(error).__name__}: {error}). "
                 f"Update or remove the package {self.package} {self.version}."

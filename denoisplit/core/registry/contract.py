@@ -22,6 +22,8 @@ BASES: Final[Mapping[str, str]] = {
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 
+_NAME: Final = r"[a-z][a-z0-9_]*"
+
 STATUSES: Final = ("stable", "experimental", "deprecated")
 
 
@@ -31,7 +33,16 @@ def imported(target: str) -> object:
     return getattr(importlib.import_module(module), attribute)
 
 
-def check_row(*, package: str, kind: str, name: str, target: str | type, summary: str, status: str) -> None:
+def check_row(
+    *,
+    package: str,
+    kind: str,
+    name: str,
+    target: str | type,
+    summary: str,
+    status: str,
+    replaced_by: str = "",
+) -> None:
     """Check what a package says of a component, without importing the component.
 
     Raises:
@@ -43,7 +54,7 @@ def check_row(*, package: str, kind: str, name: str, target: str | type, summary
         raise BrokenPluginError(
             f"{where}: unknown kind (got {kind!r}). Use one of {', '.join(BASES)}.{close}"
         )
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not re.fullmatch(_NAME, name):
         raise BrokenPluginError(
             f"{where}: not a valid name (got {name!r}). Use lower-case letters, digits and _."
         )
@@ -54,6 +65,19 @@ def check_row(*, package: str, kind: str, name: str, target: str | type, summary
     if status not in STATUSES:
         raise BrokenPluginError(
             f"{where}: unknown status (got {status!r}). Use one of {', '.join(STATUSES)}."
+        )
+    if replaced_by and status != "deprecated":
+        raise BrokenPluginError(
+            f"{where}: replaced_by is for deprecated components (got status {status!r}). "
+            f"Write status: deprecated."
+        )
+    if replaced_by and not re.fullmatch(rf"([\w.-]+/)?{_NAME}", replaced_by):
+        raise BrokenPluginError(
+            f"{where}: replaced_by is not a valid name (got {replaced_by!r}). Write NAME or package/NAME."
+        )
+    if replaced_by in (name, f"{package}/{name}"):
+        raise BrokenPluginError(
+            f"{where}: replaced by itself (got {replaced_by!r}). Name the component to use instead."
         )
 
 

@@ -13,8 +13,12 @@ or, where its components are only known at run time, the named module has a hook
     @hookimpl
     def denoisplit_register(register):
         register("noise_model", "mine", "my_package.noise:Mine", summary="Poisson noise of my camera.")
+
+A ``registry.yaml`` with the single key ``plugin_api``, for example ``plugin_api: ">=1,<2"``, says which
+plugin APIs such a module was made for; it is not imported by a denoisplit that has another.
 """
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import pluggy
@@ -37,6 +41,7 @@ class Register(Protocol):
         source: paper or reference to cite.
         since: version of the package that introduced it.
         status: ``stable``, ``experimental`` or ``deprecated``.
+        replaced_by: of a deprecated component, the name to use instead.
 
     Raises:
         BrokenPluginError: a value does not obey the rules above.
@@ -52,10 +57,15 @@ class Register(Protocol):
         source: str = "",
         since: str = "",
         status: str = "stable",
+        replaced_by: str = "",
     ) -> None:
         """Register one component."""
 
 
-@hookspec
+DEPRECATED_ARGUMENTS: Final[Mapping[str, Warning]] = {}
+"""Arguments of the hook that are going away. A plugin that takes one still works, and warns."""
+
+
+@hookspec(warn_on_impl_args=DEPRECATED_ARGUMENTS)
 def denoisplit_register(register: Register) -> None:
     """Call ``register`` once for every component that the package offers."""

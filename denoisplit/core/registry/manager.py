@@ -15,10 +15,11 @@ import pluggy
 
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry import hookspecs
+from denoisplit.core.registry.api_version import check_plugin_api
 from denoisplit.core.registry.component import Component
 from denoisplit.core.registry.contract import check_row
 from denoisplit.core.registry.hookspecs import GROUP
-from denoisplit.core.registry.manifest import FILE_NAME, Manifest, builtin_manifest
+from denoisplit.core.registry.manifest import FILE_NAME, builtin_manifest, read_manifest
 from denoisplit.core.version import VERSION
 
 BUILTIN: Final = "denoisplit"
@@ -79,9 +80,18 @@ class Collector:
         source: str = "",
         since: str = "",
         status: str = "stable",
+        replaced_by: str = "",
     ) -> None:
         """Check and keep one component."""
-        check_row(package=self.package, kind=kind, name=name, target=target, summary=summary, status=status)
+        check_row(
+            package=self.package,
+            kind=kind,
+            name=name,
+            target=target,
+            summary=summary,
+            status=status,
+            replaced_by=replaced_by,
+        )
         self.components.append(
             Component(
                 kind=kind,
@@ -93,6 +103,7 @@ class Collector:
                 source=source,
                 since=since,
                 status=status,
+                replaced_by=replaced_by,
             )
         )
 
@@ -110,10 +121,8 @@ def offers() -> Iterator[Offer | BrokenPlugin]:
     Raises:
         BrokenPluginError: the built-in manifest itself cannot be read.
     """
-    manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(hookspecs)
-    yield _ask(manager, Manifest(builtin_manifest()), BUILTIN, VERSION)
-    disabled = {canonical(name.strip()) for name in os.environ.get(DISABLE, "").split(",")}
+    yield _ask(read_manifest(builtin_manifest()), BUILTIN, VERSION)
+    disabled = disabled_plugins()
     found = [(*_distribution(entry), entry) for entry in importlib.metadata.entry_points(group=GROUP)]
     for package, version, entry in sorted(found, key=lambda item: (item[0], item[2].name)):
         if disabled & {package, canonical(entry.name)}:
@@ -123,43 +132,65 @@ def offers() -> Iterator[Offer | BrokenPlugin]:
                 raise BrokenPluginError(
                     f"{entry.value}: the package name {package} is taken. Choose another name."
                 )
-            yield _ask(manager, _plugin(entry), package, version)
+            yield _ask(_plugin(entry, package), package, version)
         except (Exception, SystemExit) as error:
             logger.debug("plugin %s is broken", package, exc_info=True)
             yield BrokenPlugin.of(package, version, error)
 
 
+def disabled_plugins() -> frozenset[str]:
+    """Canonical names of the packages that ``DENOISPLIT_DISABLE_PLUGINS`` leaves out."""
+    return frozenset(
+        canonical(name.strip()) for name in os.environ.get(DISABLE, "").split(",") if name.strip()
+    )
+
+
 def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
     """Canonical name and version of the distribution that has the entry point."""
-    if entry.dist is None:
-        return canonical(entry.name), "unknown"
-    return canonical(entry.dist.name), entry.dist.version
+    try:
+        name, version = (entry.dist.name, entry.dist.version) if entry.dist else (None, None)
+    except (KeyError, OSError, TypeError, ValueError):
+        name, version = None, None  # its metadata was removed by half
+    return canonical(name or entry.name), version or "unknown"
 
 
-def _plugin(entry: importlib.metadata.EntryPoint) -> object:
+def _plugin(entry: importlib.metadata.EntryPoint, package: str) -> object:
     """The manifest that the package ships, or else the module with its hook implementations, imported."""
-    top = entry.module.partition(".")[0]
+    path = beside_package(entry.module, FILE_NAME)
+    if path is None:
+        return entry.load()
+    manifest = read_manifest(path)
+    check_plugin_api(package, manifest.plugin_api)
+    return entry.load() if manifest.rows is None else manifest
+
+
+def beside_package(module: str, file_name: str) -> Path | None:
+    """A file beside the ``__init__.py`` of the package that a module is in, found without importing it.
+
+    Raises:
+        BrokenPluginError: there is no such package.
+    """
+    top = module.partition(".")[0]
     spec = importlib.util.find_spec(top)
     if spec is None:
-        raise BrokenPluginError(f"{entry.value}: there is no package {top}. Reinstall the plugin.")
-    for folder in spec.submodule_search_locations or ():
-        manifest = Path(folder) / FILE_NAME
-        if manifest.is_file():
-            return Manifest(manifest)
-    return entry.load()
+        raise BrokenPluginError(f"{module}: there is no package {top}. Reinstall the plugin.")
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    return next((folder / file_name for folder in folders if (folder / file_name).is_file()), None)
 
 
-def _ask(manager: pluggy.PluginManager, plugin: object, package: str, version: str) -> Offer:
-    """Let one plugin, and no other, answer the hook."""
+def _ask(plugin: object, package: str, version: str) -> Offer:
+    """Let one plugin answer the hook. Its manager is its own, so that what is wrong with it stays there."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
     manager.register(plugin)
-    try:
-        manager.check_pending()
-        if not manager.get_hookcallers(plugin):
-            raise BrokenPluginError(
-                f"{package}: offers neither a {FILE_NAME} nor the hook denoisplit_register. Add one."
-            )
-        collector = Collector(package, version)
-        manager.hook.denoisplit_register(register=collector)
-        return Offer(package=package, version=version, components=tuple(collector.components))
-    finally:
-        manager.unregister(plugin)
+    manager.check_pending()
+    if not manager.get_hookcallers(plugin):
+        raise BrokenPluginError(
+            f"{package}: offers neither a {FILE_NAME} nor the hook denoisplit_register. Add one."
+        )
+    collector = Collector(package, version)
+    hook = manager.hook.denoisplit_register
+    # A former name of the argument, kept for older plugins, stands for the same callback.
+    names = hook.spec.argnames if hook.spec else ()
+    hook(**dict.fromkeys(names, collector))
+    return Offer(package=package, version=version, components=tuple(collector.components))

@@ -61,6 +61,8 @@ class Registry:
             raise DuplicateNameError(f"{kind} {name}: offered by the packages {packages}. Write {choice}.")
         if named[0].status == "deprecated":
             message = f"{kind} {named[0].qualified} is deprecated: {named[0].summary}"
+            if named[0].replaced_by:
+                message += f" Write use: {named[0].replaced_by}."
             warnings.warn(message, FutureWarning, stacklevel=2)
         return named[0]
 
@@ -87,8 +89,11 @@ class Registry:
         known = [row.qualified for row in rows] if "/" in name else bare
         close = did_you_mean(name, known)
         message = f"{kind} {name}: not installed.{close} Installed: {', '.join(known) or 'none'}."
-        if name.startswith(f"{NOTEBOOK}/"):
+        package = canonical(name.rpartition("/")[0])
+        if package == NOTEBOOK:
             message += " Run the cell that registers it first."
+        elif package and not any(row.package == package for row in self.components()):
+            message += f" No components of a package {package} are installed."
         if self._broken:
             packages = ", ".join(plugin.package for plugin in self._broken)
             message += f" Broken plugins: {packages} (see denoisplit plugins list)."

@@ -2,14 +2,16 @@
 
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.resolution import load_spec, resolve, resolve_plain
+from denoisplit.core.spec.schema import schema_text, spec_schema
 from denoisplit.core.spec.tree import SpecTree, parse_spec, preset_names, preset_text, read_spec
-from denoisplit.core.spec.writing import component_versions, components, to_yaml, unstructure
+from denoisplit.core.spec.writing import component_versions, components, is_text_of, to_yaml, unstructure
 
 __all__ = [
     "ResolvedSpec",
     "SpecTree",
     "component_versions",
     "components",
+    "is_text_of",
     "load_spec",
     "parse_spec",
     "preset_names",
@@ -17,6 +19,8 @@ __all__ = [
     "read_spec",
     "resolve",
     "resolve_plain",
+    "schema_text",
+    "spec_schema",
     "to_yaml",
     "unstructure",
 ]

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import typing
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
@@ -10,9 +9,10 @@ from typing import Any, Final, get_args, get_origin
 import attrs
 
 from denoisplit.core.documents import Node, plain, show
-from denoisplit.core.errors import BrokenPluginError, DenoisplitError, PluginError
+from denoisplit.core.errors import DenoisplitError, PluginError
 from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.registry.registry import Registry
+from denoisplit.core.spec.options import FACTORY, type_hints
 from denoisplit.core.spec.records import KIND, Chosen
 from denoisplit.core.spec.tree import USE
 from denoisplit.core.spec.types import (
@@ -29,8 +29,6 @@ from denoisplit.core.spec.types import (
 
 INVALID: Final = object()
 """Stands for a value that has a problem; no record is built from it."""
-
-_FACTORY: Final[Any] = type(attrs.Factory(list))
 
 
 class Structurer:
@@ -81,7 +79,7 @@ class Structurer:
         """
         if not isinstance(node.value, Mapping):
             return self._fail(node, path, f"expected a mapping (got {show(node.value)})")
-        hints = _hints(cls)
+        hints = type_hints(cls)
         fields = {field.alias: field for field in attrs.fields(cls) if field.init}
         before = len(self.problems)
         values: dict[str, Any] = {}
@@ -199,15 +197,6 @@ class Structurer:
                     raise
 
 
-def _hints(cls: type) -> Mapping[str, Any]:
-    try:
-        return typing.get_type_hints(cls, include_extras=True)
-    except (NameError, TypeError) as error:
-        raise BrokenPluginError(
-            f"{cls.__qualname__}: its annotations cannot be evaluated ({error})."
-        ) from error
-
-
 def _draft(cls: type, fields: Mapping[str, "attrs.Attribute[Any]"], values: Mapping[str, Any]) -> Any:
     """An instance with the given values and the defaults, made without running any validator."""
     draft: Any = object.__new__(cls)
@@ -217,7 +206,7 @@ def _draft(cls: type, fields: Mapping[str, "attrs.Attribute[Any]"], values: Mapp
             value = _converted(field.converter, values[key])
         elif default is attrs.NOTHING:
             continue
-        elif isinstance(default, _FACTORY):
+        elif isinstance(default, FACTORY):
             value = default.factory(draft) if default.takes_self else default.factory()
         else:
             value = default

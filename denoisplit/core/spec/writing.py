@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import yaml
@@ -14,6 +14,12 @@ from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.tree import USE
 
+SCHEMA_FILE: Final = "spec.schema.json"
+"""Name of the JSON Schema that editors look for beside a spec, see ``denoisplit schema``."""
+
+EDITOR_HEADER: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+"""First line of every spec that is written: where editors find the schema."""
+
 
 def unstructure(spec: ResolvedSpec) -> dict[str, Any]:
     """The spec as plain dictionaries and lists, with every default and each component as ``package/name``."""
@@ -22,9 +28,14 @@ def unstructure(spec: ResolvedSpec) -> dict[str, Any]:
 
 
 def to_yaml(spec: ResolvedSpec) -> str:
-    """The spec as a YAML 1.2 document."""
+    """The spec as a YAML 1.2 document with the header for editors."""
     text: str = yaml.dump(unstructure(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return text
+    return EDITOR_HEADER + text
+
+
+def is_text_of(text: str, spec: ResolvedSpec) -> bool:
+    """Whether a text, with or without the header for editors, is what ``to_yaml`` writes for a spec."""
+    return text.removeprefix(EDITOR_HEADER) == to_yaml(spec).removeprefix(EDITOR_HEADER)
 
 
 class _Dumper(yamlcore.CoreDumper):

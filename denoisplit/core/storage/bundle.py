@@ -14,7 +14,7 @@ from denoisplit.core.errors import RunError
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry import installed_registry, require_components
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import replacing, write_text
@@ -78,7 +78,8 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
 
     Raises:
         RunError: no run folder, files missing, truncated, or of a newer format.
-        SpecError, PluginError: a component of the spec is not installed.
+        UnknownComponentError: a component is not installed; says which package and version to install.
+        SpecError, PluginError: a component is broken, or does not take the options of the spec.
     """
     folder.require_model()
     bundle = _read_json(folder)
@@ -106,18 +107,20 @@ def _read_json(folder: RunFolder) -> Bundle:
                 f"{folder.bundle}: written by a newer denoisplit (got format {plain['format']}, "
                 f"this one reads up to {FORMAT}). Update denoisplit."
             )
-        calibration = plain["calibration"]
+        calibration, registry = plain["calibration"], installed_registry()
+        components = tuple(
+            (str(kind), str(name), str(version)) for kind, name, version in plain["components"]
+        )
+        require_components(str(folder.path), components, registry)
         return Bundle(
-            spec=resolve(
-                SpecTree(node_of(plain["spec"], str(folder.bundle)), folder.path), installed_registry()
-            ),
+            spec=resolve(SpecTree(node_of(plain["spec"], str(folder.bundle)), folder.path), registry),
             statistics=IntensityStats(**plain["statistics"]),
             noise_reports=tuple(
                 FitReport(**{**report, "warnings": tuple(report["warnings"])})
                 for report in plain["noise_reports"]
             ),
             calibration=Calibration(**calibration) if calibration else None,
-            components=tuple((kind, name, version) for kind, name, version in plain["components"]),
+            components=components,
             data_fingerprint=plain["data_fingerprint"],
             versions=plain["versions"],
             steps=plain["steps"],

@@ -5,6 +5,7 @@ from pathlib import Path
 import attrs
 
 from denoisplit.core.errors import RunError
+from denoisplit.core.spec.writing import SCHEMA_FILE
 
 
 @attrs.frozen
@@ -21,6 +22,11 @@ class RunFolder:
     def spec(self) -> Path:
         """Resolved spec with all defaults."""
         return self.path / "spec.yaml"
+
+    @property
+    def schema(self) -> Path:
+        """JSON Schema of the spec, for editors."""
+        return self.path / SCHEMA_FILE
 
     @property
     def weights(self) -> Path:

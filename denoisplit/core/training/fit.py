@@ -17,7 +17,9 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.spec import component_versions, to_yaml
+from denoisplit.core.registry import Registry, installed_registry
+from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.core.spec import component_versions, components, is_text_of, schema_text, spec_schema, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
@@ -59,6 +61,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     # Only now is all found that a spec or its images can have wrong: nothing was written for a mistake.
     folder.path.mkdir(parents=True, exist_ok=True)
     write_text(folder.spec, to_yaml(spec))
+    write_text(folder.schema, _schema_text(spec))
     with _log_file(folder):
         _describe(spec, data, pairs, reports)
         best, steps = _optimise(vse, spec, data, sampler, folder, watchers)
@@ -88,11 +91,18 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
 
 def _require_same(spec: ResolvedSpec, folder: RunFolder) -> None:
     """A run can only be continued with the spec that it was begun with."""
-    if folder.spec.is_file() and folder.spec.read_text(encoding="utf-8") != to_yaml(spec):
+    if folder.spec.is_file() and not is_text_of(folder.spec.read_text(encoding="utf-8"), spec):
         raise RunError(
             f"{folder.spec}: differs from the spec given with --resume. "
             f"Continue with the same spec and --set options, or train into another folder."
         )
+
+
+def _schema_text(spec: ResolvedSpec) -> str:
+    """JSON Schema with the built-ins and the packages that the spec uses; imports no other plugin."""
+    used = {BUILTIN, *(component.package for component in components(spec))}
+    rows = [row for row in installed_registry().components() if row.package in used]
+    return schema_text(spec_schema(Registry(rows))[0])
 
 
 def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:

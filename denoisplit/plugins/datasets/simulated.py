@@ -34,7 +34,7 @@ class Simulated(Dataset):
             size: side of a field, pixels.
             structures: one of ``filaments``, ``mitochondria``, ``puncta``, ``membranes`` per channel; empty
                 takes them in this order.
-            photons: of a bright pixel of the structure in one exposure (its 99th percentile).
+            photons: photons of a bright pixel of the structure in one exposure (its 99th percentile).
             background: photons per pixel where there is nothing.
             psf: standard deviation of the point-spread function, pixels.
             haze: part of the light that comes from out of focus, 0 to 1.

@@ -4,17 +4,19 @@ from typing import Any
 
 import attrs
 import torch
-from attrs.validators import ge, lt
+from attrs.validators import ge, gt, lt, optional
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.validators import described_by
 from denoisplit.plugins.blocks import ResidualBlock, conv
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
 from denoisplit.plugins.decoders.ladder_plan import binning, channel_counts, enlargement, plan_levels
 
 
+@described_by(optional(gt(0)))
 def _positive(_instance: object, attribute: "attrs.Attribute[Any]", value: float | None) -> None:
     if value is not None and not value > 0:
         raise ValueError(f"'{attribute.name}' must be > 0 (got {value})")

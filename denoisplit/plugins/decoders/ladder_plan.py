@@ -6,10 +6,12 @@ Source: method sections 1.4 and 1.5.
 from typing import Any
 
 import attrs
+from attrs.validators import and_, deep_iterable, ge, min_len, or_
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import FeatureShape
+from denoisplit.core.validators import described_by
 from denoisplit.plugins.blocks import LINEAR, ResidualBlock, Upsample, centre_crop
 
 STRIDE = 2
@@ -47,6 +49,7 @@ class LatentOptions:
     divisor: float
 
 
+@described_by(or_(ge(1), and_(min_len(1), deep_iterable(ge(1)))))
 def channel_counts(
     _instance: object, attribute: "attrs.Attribute[Any]", value: int | tuple[int, ...]
 ) -> None:

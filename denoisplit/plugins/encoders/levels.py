@@ -6,9 +6,11 @@ Source: Prakash et al., ICLR 2022; method sections 1.2 and 1.3.
 from typing import Any
 
 import attrs
+from attrs.validators import and_, deep_iterable, ge, min_len
 from torch import nn
 
 from denoisplit.core.errors import SpecError
+from denoisplit.core.validators import described_by
 from denoisplit.plugins.blocks import KERNEL, Downsample, ResidualBlock, conv
 
 STRIDE = 2
@@ -16,6 +18,7 @@ STRIDE = 2
 Strides = tuple[tuple[int, ...], ...]
 
 
+@described_by(deep_iterable(and_(min_len(1), deep_iterable(ge(1)))))
 def positive_strides(_instance: object, attribute: "attrs.Attribute[Any]", value: Strides) -> None:
     """Validator of an option ``strides``."""
     if any(not level or min(level) < 1 for level in value):

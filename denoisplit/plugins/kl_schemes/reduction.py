@@ -4,11 +4,13 @@ from typing import Any
 
 import attrs
 import torch
+from attrs.validators import and_, deep_iterable, ge, min_len, or_
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Rate
 from denoisplit.core.network.latent import Level
+from denoisplit.core.validators import described_by
 
 SMALLEST_FREE_BITS = 1e-6
 """Free bits below this mean no floor at all: even negative single-sample estimates pass."""
@@ -17,6 +19,7 @@ PerLevel = float | tuple[float, ...]
 """One number for all levels, or one per level, finest first."""
 
 
+@described_by(or_(ge(0), and_(min_len(1), deep_iterable(ge(0)))))
 def not_negative(_instance: object, attribute: "attrs.Attribute[Any]", value: PerLevel) -> None:
     """Validator of ``PerLevel`` options.
 

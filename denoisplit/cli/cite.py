@@ -1,0 +1,20 @@
+"""``denoisplit cite``: what to cite for an experiment."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
+)
+def cite(spec: Path, overrides: tuple[str, ...]) -> None:
+    """Print what SPEC uses as BibTeX: the software and the sources of its components."""
+    from denoisplit.core.registry.bibliography import citations
+    from denoisplit.core.spec import components, load_spec
+
+    for citation in citations(components(load_spec(spec, overrides))):
+        click.echo(f"% {', '.join(citation.cited_for)}")
+        click.echo(f"{citation.bibtex}\n")

@@ -1,0 +1,116 @@
+"""What ``denoisplit plugins show`` says of a component: its row, its code and its options."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from denoisplit.core.errors import PluginError, UnknownComponentError
+from denoisplit.core.registry.component import Component
+from denoisplit.core.registry.contract import did_you_mean
+from denoisplit.core.registry.manager import canonical
+from denoisplit.core.registry.registry import Registry
+from denoisplit.core.spec.options import Option, code_of, options_of
+
+WIDTH: Final = 100
+
+
+@attrs.frozen(kw_only=True)
+class Shown:
+    """A component, with what its code says.
+
+    Attributes:
+        row: its row of the registry.
+        file: where its class begins, empty for one that cannot be loaded or was typed into a session.
+        line: of that file.
+        options: in the order of the class.
+        error: why it cannot be loaded; empty when it can.
+    """
+
+    row: Component
+    file: str = ""
+    line: int = 0
+    options: tuple[Option, ...] = ()
+    error: str = ""
+
+
+def shown(row: Component) -> Shown:
+    """Import the code of a component and look at it."""
+    try:
+        loaded = row.load()
+        file, line = code_of(loaded)
+        return Shown(row=row, file=str(file or ""), line=line, options=options_of(loaded.Options))
+    except PluginError as error:
+        return Shown(row=row, error=str(error))
+
+
+def named(registry: Registry, name: str, kind: str | None) -> tuple[Component, ...]:
+    """The components of a name, or ``package/name``: one for each kind and package that has it.
+
+    Raises:
+        UnknownComponentError: there is none.
+    """
+    package, _, bare = name.rpartition("/")
+    rows = registry.components(kind)
+    found = tuple(
+        row for row in rows if row.name == bare and (not package or row.package == canonical(package))
+    )
+    if not found:
+        known = [row.qualified if package else row.name for row in rows]
+        broken = ", ".join(plugin.package for plugin in registry.broken)
+        raise UnknownComponentError(
+            f"{kind or 'component'} {name}: not installed.{did_you_mean(name, known)} "
+            f"See denoisplit plugins list." + (f" Broken plugins: {broken}." if broken else "")
+        )
+    return found
+
+
+def as_plain(component: Shown) -> dict[str, Any]:
+    """Everything, for JSON."""
+    row = component.row
+    return {
+        "qualified": row.qualified,
+        **attrs.asdict(attrs.evolve(row, target=row.target_text)),
+        "file": component.file,
+        "line": component.line,
+        "options": [attrs.asdict(option) for option in component.options],
+        "error": component.error,
+    }
+
+
+def as_lines(component: Shown) -> Iterator[str]:
+    """Everything, for people."""
+    row = component.row
+    status = "" if row.status == "stable" else f" [{row.status}]"
+    yield f"{row.kind} {row.qualified} {row.version}{status}"
+    yield from _wrapped(row.summary, "  ")
+    for label, text in (
+        ("source", row.source),
+        ("since", row.since),
+        ("replaced by", row.replaced_by),
+        ("code", row.target_text),
+        ("file", f"{component.file}:{component.line}" if component.file else ""),
+        ("broken", component.error),
+    ):
+        if text:
+            yield f"  {label}: {text}"
+    if component.error:
+        return
+    yield "  options:" if component.options else "  no options"
+    for option in component.options:
+        default = "needed" if option.needed else f"default {option.default_text}"
+        unit = f" [{option.unit}]" if option.unit else ""
+        yield f"    {option.name}{unit}: {option.accepts}; {default}"
+        yield from _wrapped(option.meaning, "      ")
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

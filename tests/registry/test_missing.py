@@ -1,0 +1,136 @@
+"""A run whose plugin is gone says which package and version to install."""
+
+import importlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import denoisplit
+from denoisplit.core.errors import UnknownComponentError
+from denoisplit.core.network.composer import compose
+from denoisplit.core.registry import installed_registry, load_registry, require_components
+from denoisplit.core.spec import component_versions, parse_spec, resolve
+from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
+from denoisplit.core.storage.run_folder import RunFolder
+from tests.distributions import MANIFEST, Install, installer
+from tests.network.small import statistics
+from tests.registry.test_plugins import PARTS
+
+SPEC = """
+preset: denoisplit
+channels: [one, two]
+data: {train: {use: simulated}}
+model:
+  encoder: {levels: 2, width: 4}
+  decoder: {latent_channels: 2}
+  noise_model: {use: gaussian}
+calibrator: {use: lab-gone/mine}
+training: {patch: 16}
+"""
+NEEDED = [("calibrator", "lab-gone/mine", "1.2")]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    installed_registry.cache_clear()
+    yield installer(tmp_path / "site", monkeypatch)
+    installed_registry.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("lab_gone")]:
+        del sys.modules[name]
+
+
+def stored_run(folder: Path) -> RunFolder:
+    """An untrained network on disk, in a spec with the calibrator of a plugin."""
+    spec = resolve(parse_spec(SPEC), installed_registry())
+    stats = statistics(2)
+    vse = compose(spec.model, stats, channels=spec.channels, patch=spec.training.patch)
+    run = RunFolder(folder)
+    bundle = Bundle(
+        spec=spec,
+        statistics=stats,
+        noise_reports=(),
+        calibration=None,
+        components=component_versions(spec),
+        data_fingerprint="00ff",
+        versions={"denoisplit": "1"},
+        steps=1,
+        best_step=1,
+        best_loss=0.5,
+    )
+    run.path.mkdir()
+    save_bundle(run, vse, bundle)
+    return run
+
+
+def uninstall(package: Path, version: str = "1.2") -> None:
+    shutil.rmtree(package)
+    shutil.rmtree(package.with_name(f"{package.name}-{version}.dist-info"))
+    importlib.invalidate_caches()
+    installed_registry.cache_clear()
+
+
+def test_a_run_works_until_its_plugin_is_removed_and_again_after_it_is_back(
+    install: Install, tmp_path: Path
+) -> None:
+    package = install("lab-gone", manifest=MANIFEST)
+    (package / "parts.py").write_text(PARTS)
+    run = stored_run(tmp_path / "run")
+    load_bundle(run)
+
+    uninstall(package)
+    with pytest.raises(UnknownComponentError) as caught:
+        denoisplit.load(run.path)
+    assert str(caught.value) == (
+        f"{run.path}: needs calibrator lab-gone/mine, but the package lab-gone is not installed (the run was "
+        f"made with 1.2). Run: python -m pip install lab-gone==1.2"
+    )
+
+    (install("lab-gone", "1.3", manifest=MANIFEST) / "parts.py").write_text(PARTS)
+    importlib.invalidate_caches()
+    installed_registry.cache_clear()
+    assert load_bundle(run)[1].spec.calibrator.component.version == "1.3"
+
+
+def test_a_package_that_no_longer_offers_it(install: Install) -> None:
+    install("lab-gone", "2.0", manifest=MANIFEST.replace("{name}", "other"))
+    with pytest.raises(
+        UnknownComponentError,
+        match=r"which the package lab-gone 2\.0 does not offer .* pip install lab-gone==1\.2",
+    ):
+        require_components("run", NEEDED, load_registry())
+
+
+def test_a_package_that_is_broken(install: Install) -> None:
+    install("lab-gone", "2.0", code="1 / 0")
+    with pytest.raises(
+        UnknownComponentError,
+        match=r"lab-gone 2\.0 is broken \(ZeroDivisionError: division by zero\)\. .*lab-gone==1\.2",
+    ):
+        require_components("run", NEEDED, load_registry())
+
+
+def test_a_package_that_is_disabled(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("lab-gone", manifest=MANIFEST)
+    monkeypatch.setenv("DENOISPLIT_DISABLE_PLUGINS", "lab_gone")
+    with pytest.raises(
+        UnknownComponentError, match="but DENOISPLIT_DISABLE_PLUGINS names the package lab-gone"
+    ):
+        require_components("run", NEEDED, load_registry())
+
+
+def test_every_missing_component_is_named_on_a_line_of_its_own(install: Install) -> None:
+    needed = [
+        ("calibrator", "denoisplit/scale", "0.1.0"),
+        ("noise_model", "notebook/mine", "0"),
+        ("encoder", "denoisplit/later", "9.0"),
+        *NEEDED,
+    ]
+    with pytest.raises(UnknownComponentError) as caught:
+        require_components("run", needed, load_registry())
+    notebook, builtin, plugin = str(caught.value).splitlines()
+    assert "Run the cell that registers it first." in notebook
+    assert "which this denoisplit does not have. Run: python -m pip install denoisplit==9.0" in builtin
+    assert "lab-gone==1.2" in plugin
