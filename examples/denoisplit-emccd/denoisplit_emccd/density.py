@@ -56,7 +56,9 @@ def log_density(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
     """Log-density of observations [...] at signals [...], both float64: nats per count."""
     expected, moved = _electrons(signal, camera)
     found = (observation - camera.offset) / camera.gain - moved
-    arguments = torch.broadcast_tensors(found, expected, camera.read_noise / camera.gain)
+    parts = (found, expected, camera.read_noise / camera.gain)
+    shape = np.broadcast_shapes(*(part.shape for part in parts))
+    arguments = tuple(part.expand(shape) for part in parts)
     with torch.no_grad():
         value, slopes = _integral(*arguments)
     # The derivatives are integrals as well, so that no point of the rule is kept for the backward pass.
@@ -89,7 +91,7 @@ def _electrons(signal: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
     return expected, electrons - expected
 
 
-def _integral(found: Tensor, expected: Tensor, read: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+def _integral(found: Tensor, expected: Tensor, read: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Log-density in units of the gain, and its derivatives by the three arguments."""
     root, spread = expected.sqrt(), read.square()
     mode = _mode(found, root, spread)

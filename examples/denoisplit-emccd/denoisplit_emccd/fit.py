@@ -18,6 +18,8 @@ _BINS = 16
 _REPORT_PAIRS = 2000
 _REPORT_DRAWS = 200
 _BADLY_CALIBRATED = 0.05
+_NEAR = (-3.5, 3.5)
+"""How far logarithms of gain and read noise may be from the photon transfer: a factor of 30."""
 
 
 @attrs.frozen
@@ -125,10 +127,14 @@ def _most_likely(signal: Array, observation: Array, known: Known, start: Array, 
 
     if not bool(free.any()):
         return start
-    near = np.log(30.0)
-    bounds = [(-near, near), (None, None), (-near, near)]
-    options = {"maxiter": steps, "ftol": 1e-9, "gtol": 1e-6}
-    found = minimize(loss, np.zeros(3), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    found = minimize(
+        loss,
+        np.zeros(3),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[_NEAR, (None, None), _NEAR],
+        options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-6},
+    )
     best: Array = camera(torch.from_numpy(found.x)).numpy()
     return best
 

@@ -105,7 +105,7 @@ def test_a_fit_finds_the_camera_and_describes_it_better_than_a_gaussian() -> Non
     assert likelihood(model, pairs) == pytest.approx(likelihood(given, pairs), abs=0.005)
     signal = torch.from_numpy(pairs.signal).double()
     spread = variance(signal, camera(GAIN, OFFSET, READ_NOISE)).sqrt()
-    gaussian = stats.norm.logpdf(pairs.observation, signal, spread).mean()
+    gaussian = float(np.mean(stats.norm.logpdf(pairs.observation, signal, spread)))
     assert likelihood(given, pairs) > gaussian + 0.05
 
 
