@@ -3,6 +3,7 @@
 Imports neither torch nor the code of plugins that ship a manifest.
 """
 
+import importlib
 import json
 
 import attrs
@@ -36,6 +37,21 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
         click.echo(line)
     for plugin in registry.broken:
         click.echo(_broken(plugin))
+
+
+@plugins.command("check")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), help="Where several kinds have a component of this name.")
+@click.option("--suite", metavar="MODULE:CLASS", help="A suite of the plugin's own, for that of the kind.")
+@click.pass_context
+def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | None) -> None:
+    """Examine a component: which laws of its kind hold, and which fail.
+
+    Exit code 1 when a law fails. Needs denoisplit[testing].
+    """
+    # By name, as this module must not need torch: listing components never does.
+    conformance = importlib.import_module("denoisplit.cli.conformance")
+    ctx.exit(0 if conformance.check(name, kind=kind, suite=suite) else 1)
 
 
 def _plain(row: Component) -> dict[str, str]:
