@@ -3,6 +3,7 @@
 Listing imports neither torch nor the code of plugins that ship a manifest; showing imports what it shows.
 """
 
+import importlib
 import json
 from pathlib import Path
 
@@ -55,6 +56,21 @@ def show_plugin(name: str, kind: str | None, as_json: bool) -> None:
         click.echo("\n\n".join("\n".join(as_lines(component)) for component in found))
     if any(component.error for component in found):
         click.get_current_context().exit(2)
+
+
+@plugins.command("check")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), help="Where several kinds have a component of this name.")
+@click.option("--suite", metavar="MODULE:CLASS", help="A suite of the plugin's own, for that of the kind.")
+@click.pass_context
+def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | None) -> None:
+    """Examine a component: which laws of its kind hold, and which fail.
+
+    Exit code 1 when a law fails. Needs denoisplit[testing].
+    """
+    # By name, as this module must not need torch: listing components never does.
+    conformance = importlib.import_module("denoisplit.cli.conformance")
+    ctx.exit(0 if conformance.check(name, kind=kind, suite=suite) else 1)
 
 
 @plugins.command("new")
