@@ -95,7 +95,12 @@ def test_a_validator_of_ones_own_is_described_by_another() -> None:
 
 
 def test_merging_keeps_what_each_schema_refuses() -> None:
-    schemas = [{"type": "integer"}, {"type": "number", "minimum": 1}, {"minimum": 2}, {"enum": [1, 3, 4.5]}]
+    schemas: list[dict[str, Any]] = [
+        {"type": "integer"},
+        {"type": "number", "minimum": 1},
+        {"minimum": 2},
+        {"enum": [1, 3, 4.5]},
+    ]
     for parts in itertools.permutations(schemas):
         whole = jsonschema.Draft7Validator(merged(*parts))
         for value in VALUES:

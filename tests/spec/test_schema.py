@@ -35,9 +35,14 @@ PRESET = f"preset: denoisplit\nchannels: [a, b]\n{DATA}"
 
 
 @pytest.fixture(scope="module")
-def installed() -> jsonschema.Draft7Validator:
+def schema() -> dict[str, Any]:
     schema, problems = spec_schema(installed_registry())
     assert problems == ()
+    return schema
+
+
+@pytest.fixture(scope="module")
+def installed(schema: dict[str, Any]) -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(schema)
 
 
@@ -52,8 +57,8 @@ def is_spec(path: Path) -> bool:
     return "spec_version" in path.read_text(encoding="utf-8")
 
 
-def test_the_schema_is_one(installed: jsonschema.Draft7Validator) -> None:
-    jsonschema.Draft7Validator.check_schema(installed.schema)
+def test_the_schema_is_one(schema: dict[str, Any]) -> None:
+    jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.Draft7Validator.check_schema(FAKES.schema)
 
 
@@ -153,17 +158,17 @@ def test_mistakes_are_refused_as_resolving_does(installed: jsonschema.Draft7Vali
 
 
 def test_a_component_has_one_alternative_per_name_with_the_name_as_constant(
-    installed: jsonschema.Draft7Validator,
+    schema: dict[str, Any],
 ) -> None:
-    branches = installed.schema["definitions"]["calibrator"]["oneOf"]
+    branches = schema["definitions"]["calibrator"]["oneOf"]
     names = [branch["properties"]["use"]["const"] for branch in branches]
     built_in = [row for row in installed_registry().components("calibrator") if row.package == "denoisplit"]
     assert {row.name for row in built_in} | {row.qualified for row in built_in} <= set(names)
     assert len(set(names)) == len(names)
 
 
-def test_options_carry_meaning_and_default(installed: jsonschema.Draft7Validator) -> None:
-    training = installed.schema["definitions"]["denoisplit.core.spec.records.TrainingSpec"]
+def test_options_carry_meaning_and_default(schema: dict[str, Any]) -> None:
+    training = schema["definitions"]["denoisplit.core.spec.records.TrainingSpec"]
     assert training["properties"]["steps"] == {
         "description": "optimiser steps.",
         "default": 40000,

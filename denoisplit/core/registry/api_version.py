@@ -1,7 +1,7 @@
 """The version of the plugin API, and whether a plugin was made for it.
 
-The plugin API is what ``hookspecs`` and ``registry.yaml`` say, and the base classes of the kinds. Its major
-number grows when a plugin has to change, its minor number when it gains something that older plugins do without.
+The plugin API is what ``hookspecs`` and ``registry.yaml`` say, and the base classes of the kinds. Its
+major number grows when a plugin has to change, its minor number when there is more that a plugin may use.
 """
 
 from typing import Final

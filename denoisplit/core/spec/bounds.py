@@ -1,8 +1,8 @@
 """What the validator of an option accepts: in words for people, as JSON Schema for editors.
 
 Reads the validators of ``attrs.validators``, and those that one of them stands for
-(``denoisplit.core.validators.described_by``). Of any other nothing is known: it accepts anything here, and has its
-say when the spec is resolved.
+(``denoisplit.core.validators.described_by``). Of any other nothing is known: it accepts anything here, and
+has its say when the spec is resolved.
 """
 
 import math

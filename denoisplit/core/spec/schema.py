@@ -1,8 +1,8 @@
 """JSON Schema of a spec file, with the options of every installed component, for editors.
 
 It is written in draft 7, which editors know best. It accepts every spec that ``resolve`` accepts, but for a
-component or choice that stands in an environment variable. What one key allows another, and validators of which
-nothing is known (see ``bounds``), are left to ``denoisplit check``.
+component or choice that stands in an environment variable. What one key allows another, and validators of
+which nothing is known (see ``bounds``), are left to ``denoisplit check``.
 """
 
 import json
