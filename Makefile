@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test slow check format docs environment clean
+.PHONY: help setup demo test slow packages check format docs environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: environment ## Run the tests
 
 slow: environment ## Run the tests that take minutes
 	$(BIN)/pytest -m slow
+
+packages: environment ## Build packages, install them into a fresh environment, use and remove them
+	$(BIN)/pytest -m slow tests/packaging
 
 check: environment ## Lint, format, types, layers
 	$(BIN)/ruff check .

@@ -1,9 +1,11 @@
-"""``denoisplit plugins``: what is installed.
+"""``denoisplit plugins``: what is installed, and a package with more of it.
 
 Listing imports neither torch nor the code of plugins that ship a manifest; showing imports what it shows.
 """
 
+import importlib
 import json
+from pathlib import Path
 
 import attrs
 import click
@@ -15,7 +17,7 @@ from denoisplit.core.registry.registry import installed_registry
 
 @click.group()
 def plugins() -> None:
-    """Show the installed components."""
+    """Show the installed components, or begin a package with one of your own."""
 
 
 @plugins.command("list")
@@ -54,6 +56,38 @@ def show_plugin(name: str, kind: str | None, as_json: bool) -> None:
         click.echo("\n\n".join("\n".join(as_lines(component)) for component in found))
     if any(component.error for component in found):
         click.get_current_context().exit(2)
+
+
+@plugins.command("check")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), help="Where several kinds have a component of this name.")
+@click.option("--suite", metavar="MODULE:CLASS", help="A suite of the plugin's own, for that of the kind.")
+@click.pass_context
+def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | None) -> None:
+    """Examine a component: which laws of its kind hold, and which fail.
+
+    Exit code 1 when a law fails. Needs denoisplit[testing].
+    """
+    # By name, as this module must not need torch: listing components never does.
+    conformance = importlib.import_module("denoisplit.cli.conformance")
+    ctx.exit(0 if conformance.check(name, kind=kind, suite=suite) else 1)
+
+
+@plugins.command("new")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--kind", required=True, type=click.Choice(KINDS), help="Kind of the component.")
+@click.option("--name", required=True, help="Name of the component, as a spec will use it.")
+def new_plugin(path: Path, kind: str, name: str) -> None:
+    """Write a package with a working component of your own into the new folder PATH.
+
+    The folder gives the package its name.
+    """
+    from denoisplit.cli.scaffold import write_package
+
+    package = write_package(path, kind=kind, name=name)
+    click.echo(f"{path}: package {package.distribution} with the {kind} {name}")
+    click.echo(f"Next: python -m pip install --editable {path}")
+    click.echo(f"Then: denoisplit plugins check {name} --kind {kind}")
 
 
 def _plain(row: Component) -> dict[str, str]:

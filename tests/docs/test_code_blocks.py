@@ -67,7 +67,8 @@ def test_specs_resolve_and_manifests_register(path: Path, tmp_path: Path) -> Non
         file = tmp_path / "block.yaml"
         file.write_text(block, encoding="utf-8")
         if "spec_version" in block:
-            load_spec(file)
+            if path.name != "extending.md":  # whose component is made on the page: see tests/packaging
+                load_spec(file)
         else:
             collector = Collector("my-package", "1")
             read_manifest(file).denoisplit_register(collector)

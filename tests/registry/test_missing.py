@@ -134,3 +134,12 @@ def test_every_missing_component_is_named_on_a_line_of_its_own(install: Install)
     assert "Run the cell that registers it first." in notebook
     assert "which this denoisplit does not have. Run: python -m pip install denoisplit==9.0" in builtin
     assert "lab-gone==1.2" in plugin
+
+
+def test_components_of_one_package_share_a_line() -> None:
+    needed = [("noise_model", "lab-away/one", "0.3"), ("kl_scheme", "lab-away/two", "0.3")]
+    with pytest.raises(
+        UnknownComponentError,
+        match=r"needs noise_model lab-away/one and kl_scheme lab-away/two, but .*==0\.3$",
+    ):
+        require_components("run", needed, load_registry())

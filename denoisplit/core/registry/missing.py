@@ -18,15 +18,15 @@ def require_components(where: str, made_with: Iterable[tuple[str, str, str]], re
         registry: where they are looked up.
 
     Raises:
-        UnknownComponentError: says for every missing one which package and version to install, one line each.
+        UnknownComponentError: says which packages and versions to install, one line each.
     """
-    problems = [
-        f"{where}: needs {kind} {qualified}, {_advice(qualified, version, registry)}"
-        for kind, qualified, version in made_with
-        if not _is_there(kind, qualified, registry)
-    ]
-    if problems:
-        raise UnknownComponentError("\n".join(problems))
+    missing: dict[str, list[str]] = {}
+    for kind, qualified, version in made_with:
+        if not _is_there(kind, qualified, registry):
+            missing.setdefault(_advice(qualified, version, registry), []).append(f"{kind} {qualified}")
+    if missing:
+        lines = [f"{where}: needs {' and '.join(names)}, {advice}" for advice, names in missing.items()]
+        raise UnknownComponentError("\n".join(lines))
 
 
 def _is_there(kind: str, qualified: str, registry: Registry) -> bool:

@@ -1,0 +1,73 @@
+"""``denoisplit plugins check``: the exam of one component."""
+
+from collections import defaultdict
+
+import click
+
+from denoisplit.core.errors import UnknownComponentError
+from denoisplit.core.registry import Component, Registry, installed_registry
+from denoisplit.testing import Verdict, examine, require_packages, suite_for, suite_named
+
+
+def check(name: str, *, kind: str | None, suite: str | None) -> bool:
+    """Examine a component and print which laws hold.
+
+    Args:
+        name: of the component, or ``package/name``.
+        kind: of the component; None finds it, where only one kind has the name.
+        suite: ``package.module:Class`` of a suite of its own; None for that of the kind.
+
+    Returns:
+        Whether no law is broken.
+
+    Raises:
+        MissingPackageError: pytest or hypothesis are not installed.
+        UnknownComponentError: no component has this name.
+        BrokenPluginError: component or suite cannot be imported.
+    """
+    require_packages()
+    row = _find(installed_registry(), name, kind)
+    examined = suite_for(row.kind, row.load(), suite_named(suite) if suite else None)
+    click.echo(f"{row.kind} {row.qualified} {row.version}")
+    found: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in examine(examined):
+        found[verdict.law].append(verdict)
+    counted: dict[str, int] = defaultdict(int)
+    for law, verdicts in found.items():
+        for outcome in ("fails", "does not apply", "holds"):
+            some = [verdict for verdict in verdicts if verdict.outcome == outcome]
+            if some:
+                counted[outcome] += 1
+                click.echo(_line(law, outcome, some))
+    failing = counted["fails"]
+    click.echo(f"{counted['holds']} laws hold, {failing} fail, {counted['does not apply']} do not apply.")
+    return not failing
+
+
+def _line(law: str, outcome: str, verdicts: list[Verdict]) -> str:
+    cases = ", ".join(verdict.case for verdict in verdicts if verdict.case)
+    where = f" ({cases})" if cases else ""
+    reason = f": {verdicts[0].reason}" if verdicts[0].reason else ""
+    return f"  {outcome:14}  {law}{where}{reason}"
+
+
+def _find(registry: Registry, name: str, kind: str | None) -> Component:
+    """The row of a component; the kind is found where it is not given.
+
+    Raises:
+        UnknownComponentError: no kind has the name, or several have it.
+    """
+    if kind is not None:
+        return registry.find(kind, name)
+    bare = name.rpartition("/")[2]
+    kinds = list(dict.fromkeys(row.kind for row in registry.components() if row.name == bare))
+    if len(kinds) > 1:
+        raise UnknownComponentError(
+            f"plugins check: several kinds have a component of this name (got {name}: {', '.join(kinds)}). "
+            f"Add --kind."
+        )
+    if not kinds:
+        raise UnknownComponentError(
+            f"plugins check: no such component (got {name}). See denoisplit plugins list."
+        )
+    return registry.find(kinds[0], name)

@@ -1,0 +1,146 @@
+"""Writes a package with a working component of one's own, from templates: ``denoisplit plugins new``."""
+
+import keyword
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+import jinja2
+
+from denoisplit.core.errors import PluginError
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry.api_version import PLUGIN_API
+from denoisplit.core.registry.contract import BASES
+from denoisplit.core.registry.manager import BUILTIN, canonical
+from denoisplit.core.version import VERSION
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_DISTRIBUTION: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME: Final = 30
+_LONGEST_DISTRIBUTION: Final = 40
+_TAKEN: Final = frozenset({BUILTIN, "tests"})
+_TEMPLATE_SUFFIX: Final = ".jinja"
+
+
+@attrs.frozen(kw_only=True)
+class NewPackage:
+    """What a package is to be called.
+
+    Attributes:
+        distribution: as pip and a run know it, for example ``my-lab``.
+        kind: of its component, one of ``KINDS``.
+        name: of its component, as written after ``use:``.
+    """
+
+    distribution: str
+    kind: str
+    name: str
+
+    @property
+    def package(self) -> str:
+        """As Python imports it."""
+        return self.distribution.replace("-", "_")
+
+    @property
+    def class_name(self) -> str:
+        """Of the component: its name and kind, so that it is never that of a base class."""
+        words = "".join(word.capitalize() for word in self.name.split("_"))
+        return words + BASES[self.kind].partition(":")[2]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Templates of the files to write, by their paths."""
+        component = f"kinds/{self.kind}"
+        return {
+            "pyproject.toml": "pyproject.toml",
+            "README.md": "README.md",
+            f"{self.package}/__init__.py": "package/__init__.py",
+            f"{self.package}/registry.yaml": "package/registry.yaml",
+            f"{self.package}/{self.kind}.py": f"{component}/component.py",
+            f"tests/test_{self.name}.py": f"{component}/test.py",
+        }
+
+    def render(self) -> Iterator[tuple[str, str]]:
+        """Path and text of every file."""
+        templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("denoisplit.cli", "templates"),
+            autoescape=jinja2.select_autoescape(),  # nothing here is HTML
+            undefined=jinja2.StrictUndefined,
+            keep_trailing_newline=True,
+        )
+        known = {
+            "class_name": self.class_name,
+            "denoisplit_version": VERSION,
+            "distribution": self.distribution,
+            "kind": self.kind,
+            "kind_words": self.kind.replace("_", " "),
+            "name": self.name,
+            "package": self.package,
+            "plugin_api": _same_major(PLUGIN_API),
+        }
+        for path, template in self.files.items():
+            yield path, templates.get_template(f"{template}{_TEMPLATE_SUFFIX}").render(known)
+
+
+def write_package(path: Path, *, kind: str, name: str) -> NewPackage:
+    """Write a package into a new folder, whole or not at all; the folder gives it its name.
+
+    Args:
+        path: the folder, which must not exist.
+        kind: of the component, one of ``KINDS``.
+        name: of the component.
+
+    Raises:
+        PluginError: the folder exists, or a name cannot be used.
+        OSError: it cannot be written.
+    """
+    _check_name(kind, name)
+    package = NewPackage(distribution=_distribution(path), kind=kind, name=name)
+    if path.exists() or path.is_symlink():
+        raise PluginError(f"{path}: exists already. Choose another folder.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        unfinished = Path(folder) / path.name
+        for relative, text in package.render():
+            file = unfinished / relative
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        unfinished.rename(path)
+    return package
+
+
+def _check_name(kind: str, name: str) -> None:
+    """Refuse a name that a component cannot have, or that a built-in has."""
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        raise PluginError(
+            f"--name: not a name for a component (got {name!r}). Use up to {_LONGEST_NAME} lower-case "
+            f"letters and digits, words joined by _, for example student_t."
+        )
+    if any(row.package == BUILTIN and row.name == name for row in installed_registry().components(kind)):
+        raise PluginError(f"--name: there is a built-in {kind} of this name (got {name!r}). Choose another.")
+
+
+def _distribution(path: Path) -> str:
+    """The name of the package, from that of its folder."""
+    folder = path.absolute().name
+    distribution = canonical(folder)
+    package = distribution.replace("-", "_")
+    usable = len(distribution) <= _LONGEST_DISTRIBUTION and _DISTRIBUTION.fullmatch(distribution)
+    if not usable or keyword.iskeyword(package):
+        raise PluginError(
+            f"{path}: the folder gives the package its name, and this is none (got {folder!r}). Use up to "
+            f"{_LONGEST_DISTRIBUTION} letters and digits, words joined by -, for example denoisplit-student."
+        )
+    if package in _TAKEN or package in sys.stdlib_module_names:
+        raise PluginError(f"{path}: the package name {package} is taken. Choose another folder name.")
+    return distribution
+
+
+def _same_major(version: str) -> str:
+    """The versions that keep what this one has, as a range."""
+    major = int(version.partition(".")[0])
+    return f">={major},<{major + 1}"

@@ -1,0 +1,187 @@
+"""The exam of a data set."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denoisplit.core.errors import DenoisplitError, ImageError
+from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.splits import Split, split_fields
+from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, one_line
+
+_FIELDS = 6
+_PATH = "path"
+
+
+class DatasetTests(ComponentTests):
+    """Laws of data sets: the same fields every time, none of them twice, channels as named.
+
+    A data set with an option ``path`` gets a folder to read. One of another layout than ``write_folder``
+    makes overrides it. A data set without that option makes its own images and is examined as it is.
+
+    Attributes:
+        channels: names to ask for.
+    """
+
+    kind: ClassVar[str] = "dataset"
+    channels: ClassVar[tuple[str, ...]] = ("first", "second")
+
+    def reads_a_folder(self) -> bool:
+        """Whether the component has an option ``path``."""
+        return _PATH in {field.alias for field in attrs.fields(self.target().Options)}
+
+    def write_folder(self, folder: Path, rank: int) -> None:
+        """Fill a folder with noisy fields of all channels: ``field_0.tif`` and so on, for ImageJ."""
+        rng = np.random.default_rng(0)
+        for number in range(_FIELDS):
+            shape = (*(3,) * (rank - 2), len(self.channels), 24, 20)
+            image = rng.gamma(3, 60, shape).astype(np.float32)
+            axes = "ZCYX" if rank == 3 else "CYX"
+            tifffile.imwrite(folder / f"field_{number}.tif", image, imagej=True, metadata={"axes": axes})
+
+    def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
+        """A data set of the named channels."""
+        made: Dataset = self.target()(options, channels=self.channels if channels is None else channels)
+        return made
+
+    @contextmanager
+    def drawn(self, data: st.DataObject, rank: int) -> Iterator[Any]:
+        """Drawn options; the simplest ones with a folder of images where the data set reads one."""
+        if not self.reads_a_folder():
+            yield data.draw(self.options())
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            self.write_folder(Path(folder), rank)
+            yield attrs.evolve(self.smallest(), **{_PATH: Path(folder)})
+
+    @in_two_and_three_dimensions
+    @law(4)
+    @given(data=st.data())
+    def test_no_field_is_in_two_splits(self, rank: int, data: st.DataObject) -> None:
+        """By any rule: parts have no field in common, neither by name nor by its pixels."""
+        with self.drawn(data, rank) as options:
+            fields = self._fields(options, rank)
+        names = [field.name for field in fields]
+        assert len(set(names)) == len(names), "two fields have the same name"
+        assert len({_pixels(field) for field in fields}) == len(fields), "two fields have the same pixels"
+        for rule in ("random", "test_first", "interleaved"):
+            split = Split(rule=rule, test_fraction=0.0 if rule == "random" else 0.3)
+            try:
+                parts = split_fields(fields, split, 0.3, 0)
+            except ImageError:
+                continue  # too few fields for this rule
+            counted = [_pixels(field) for part in parts for field in part]
+            assert len(set(counted)) == len(counted), f"by the rule {rule} a field is in two splits"
+            assert len(counted) == len(fields), f"by the rule {rule} a field is in no split"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_reading_twice_gives_the_same_fields(self, rank: int, data: st.DataObject) -> None:
+        """From the same object, and from a new one."""
+        with self.drawn(data, rank) as options:
+            dataset = self.dataset(options)
+            first, second, third = dataset.fields(), dataset.fields(), self.dataset(options).fields()
+        for other in (second, third):
+            assert [f.name for f in other] == [f.name for f in first], "the fields have another order"
+            same = all(_pixels(one) == _pixels(two) for one, two in zip(first, other, strict=True))
+            assert same, "the fields have other pixels when they are read again"
+
+    @in_two_and_three_dimensions
+    @law(4)
+    @given(data=st.data())
+    def test_fields_have_the_named_channels(self, rank: int, data: st.DataObject) -> None:
+        """[c (z) y x] in float32, clean references and repeats alike; finite, with a size for every axis."""
+        with self.drawn(data, rank) as options:
+            fields = self._fields(options, rank)
+        assert fields, "there are no fields"
+        for field in fields:
+            observed = field.observed
+            assert observed.shape[0] == len(self.channels), f"{field.name} has {observed.shape[0]} channels"
+            assert observed.dtype == np.float32, f"{field.name} has pixels of {observed.dtype}"
+            assert bool(np.isfinite(observed).all()), f"{field.name} has pixels that are not finite"
+            assert field.name.strip(), "a field has no name"
+            for what, array in (("clean reference", field.clean), ("repeats", field.repeats)):
+                shape = None if array is None else array.shape[-observed.ndim :]
+                assert shape in (None, observed.shape), f"the {what} of {field.name} has the shape {shape}"
+            axes = observed.ndim - 1
+            assert axes in (2, 3), f"{field.name} has {axes} spatial axes"
+            assert not self.reads_a_folder() or axes == rank, f"{field.name} has {axes} axes, not {rank}"
+            size = field.pixel_size
+            assert size is None or len(size.size) == axes, f"the pixel size of {field.name} has other axes"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_never_another_number_of_channels_than_named(self, rank: int, data: st.DataObject) -> None:
+        """Whoever asks for one channel more gets it, or is refused in one line."""
+        more = (*self.channels, "one more")
+        with self.drawn(data, rank) as options:
+            try:
+                fields = self.dataset(options, more).fields()
+            except DenoisplitError as error:
+                fields, short = None, one_line(error)
+        if fields is None:
+            assert short, "the message has several lines or none"
+            return
+        counts = {field.observed.shape[0] for field in fields}
+        assert counts == {len(more)}, f"fields of {counts} channels come for {len(more)} names"
+
+    @law(3)
+    @given(data=st.data())
+    def test_clean_references_are_what_the_noise_was_added_to(self, data: st.DataObject) -> None:
+        """Observations average to the clean reference, in the same counts; repeats are further exposures."""
+        with self.drawn(data, 2) as options:
+            fields = self._fields(options, 2)
+        for field in fields:
+            if field.clean is not None:
+                self._average_to(field.name, field.clean, field.observed)
+                for repeat in field.repeats if field.repeats is not None else ():
+                    self._average_to(field.name, field.clean, repeat)
+            for repeat in field.repeats if field.repeats is not None else ():
+                new = not np.array_equal(repeat, field.observed)
+                assert new, f"a repeat of {field.name} is no new exposure"
+
+    def test_a_folder_that_is_not_there_is_refused(self) -> None:
+        """With an ``ImageError`` of one line."""
+        if not self.reads_a_folder():
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            options = attrs.evolve(self.smallest(), **{_PATH: Path(folder) / "nowhere"})
+            with pytest.raises(ImageError) as caught:
+                self.dataset(options).fields()
+        assert one_line(caught.value), "the message has several lines or none"
+
+    def _fields(self, options: Any, rank: int) -> tuple[Field, ...]:
+        if rank == 3 and not self.reads_a_folder():
+            pytest.skip("it makes images of its own, of as many dimensions as it likes")
+        return self.dataset(options).fields()
+
+    @staticmethod
+    def _average_to(name: str, clean: Any, observed: Any) -> None:
+        """Regression of noisy on clean pixels: slope 1, and no offset beyond chance, for every channel."""
+        for signal, noisy in zip(clean.astype(np.float64), observed.astype(np.float64), strict=True):
+            noise = noisy - signal
+            assert noise.std() > 0, f"an observation of {name} is its clean reference"
+            error = 6 * noise.std() / np.sqrt(noise.size)
+            assert abs(noise.mean()) < error, (
+                f"an observation of {name} lies {noise.mean():.3g} counts from its clean reference on average"
+            )
+            if signal.std() > 0:
+                standard = (signal - signal.mean()) / signal.std()
+                assert abs(float((standard * noise).mean())) < 2 * error, (
+                    f"an observation of {name} has other units than its clean reference"
+                )
+
+
+def _pixels(field: Field) -> bytes:
+    return np.ascontiguousarray(field.observed).tobytes()

@@ -1,0 +1,80 @@
+"""What it takes to examine a decoder: features, and noise that tells who asked for it."""
+
+import attrs
+import torch
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape
+from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.network.vse import side_multiple
+from denoisplit.testing.strategies import random
+
+BATCH = 2
+"""Images in the features of a case."""
+
+
+@attrs.frozen
+class LevelNoise(NoiseSource):
+    """Standard normal numbers that depend on a seed and the level only; remembers who asked.
+
+    Attributes:
+        seed: of the numbers.
+        asked: level and shape of every request, in order.
+        moved: a level whose numbers are others than the seed says; None for no level.
+    """
+
+    seed: int
+    asked: list[tuple[int, tuple[int, ...]]] = attrs.field(factory=list)
+    moved: int | None = None
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """The numbers of a level, the same for every request of the same shape."""
+        self.asked.append((level, tuple(like.shape)))
+        return self.of(level, tuple(like.shape)).to(like)
+
+    def of(self, level: int, shape: tuple[int, ...]) -> Tensor:
+        """The numbers of a level of this shape."""
+        return random(1000 * self.seed + level + 500 * (level == self.moved), *shape)
+
+
+@attrs.frozen
+class DecoderCase:
+    """A decoder with an image to decode.
+
+    Attributes:
+        decoder: in evaluation mode.
+        shapes: of its features.
+        image: sides of the image.
+        features: random.
+    """
+
+    decoder: Decoder
+    shapes: tuple[FeatureShape, ...]
+    image: tuple[int, ...]
+    features: Features
+
+    def decode(self, noise: NoiseSource, features: Features | None = None) -> Decoded:
+        """Decode the features, or others, without gradients."""
+        with torch.no_grad():
+            decoded: Decoded = self.decoder(features or self.features, noise)
+        return decoded
+
+    def changed(self, level: int) -> Features:
+        """The features with other numbers at one level."""
+        new = random(77, *self.features[level].shape)
+        return tuple(new if index == level else old for index, old in enumerate(self.features))
+
+
+def training_patch(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
+    """Training patch: two positions of the coarsest level along every axis."""
+    return tuple(2 * s for s in shapes[-1].stride)
+
+
+def decoder_case(decoder: Decoder, shapes: tuple[FeatureShape, ...], seed: int) -> DecoderCase:
+    """A decoder with random features of an image of the training patch."""
+    multiple = side_multiple(shapes)
+    image = tuple(max(2 * m, p) for m, p in zip(multiple, training_patch(shapes), strict=True))
+    features = tuple(
+        random(seed + 10 + i, BATCH, shape.channels, *shape.size(image)) for i, shape in enumerate(shapes)
+    )
+    return DecoderCase(decoder, shapes, image, features)

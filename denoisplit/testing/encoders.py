@@ -1,0 +1,223 @@
+"""The exam of an encoder."""
+
+import math
+from functools import partial
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import Encoder
+from denoisplit.core.network.vse import side_multiple
+from denoisplit.testing.strategies import random
+from denoisplit.testing.suite import (
+    RANKS,
+    ComponentTests,
+    accepted,
+    assert_close,
+    assert_differs,
+    assert_equal,
+    copied,
+    dead_parameters,
+    generic,
+    in_two_and_three_dimensions,
+    law,
+    takes,
+)
+
+_PLANES = 3
+"""Length of an axis that the features do not have."""
+
+_LARGEST = 32
+"""Most strides along a side of the image that shifts are looked at in."""
+
+
+class EncoderTests(ComponentTests):
+    """Laws of encoders: shapes as declared, no dead parameter, shifts with the image, no hidden state."""
+
+    kind: ClassVar[str] = "encoder"
+
+    def encoder(self, options: Any, rank: int, seed: int = 0) -> Encoder:
+        """An encoder of one mixed channel with random numbers, in evaluation mode, float64."""
+        made: Encoder = generic(lambda: self.target()(options, spatial_rank=rank, in_channels=1), seed)
+        return made
+
+    def image(
+        self, encoder: Encoder, rank: int, factors: tuple[int, ...], seed: int, batch: int = 1
+    ) -> Tensor:
+        """A normalised image [b scales (z) y x] whose sides are multiples of what the encoder needs."""
+        sides = _sides(encoder, rank, factors)
+        return random(seed, batch, encoder.input_scales, *sides)
+
+    def test_it_takes_images_of_two_or_three_dimensions(self) -> None:
+        """A component may refuse a number of dimensions, but not both."""
+        options = self.smallest()
+        assert any(takes(partial(self.encoder, options, rank)) for rank in RANKS), (
+            "neither two nor three dimensions are taken"
+        )
+
+    @in_two_and_three_dimensions
+    @law(4)
+    @given(data=st.data())
+    def test_features_have_the_declared_shapes(self, rank: int, data: st.DataObject) -> None:
+        """Channels, strides and extents are those of ``feature_shapes``, at every size."""
+        options = data.draw(self.options())
+        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        factors = data.draw(st.tuples(*[st.integers(1, 3)] * rank))
+        image = self.image(encoder, rank, factors, 0, batch=2)
+        with torch.no_grad():
+            features = encoder(image)
+        shapes = encoder.feature_shapes
+        assert len(features) == len(shapes), f"{len(features)} levels of features, {len(shapes)} declared"
+        for level, (feature, shape) in enumerate(zip(features, shapes, strict=True)):
+            expected = (2, shape.channels, *shape.size(tuple(image.shape[-len(shape.stride) :])))
+            assert feature.shape == expected, (
+                f"features of level {level} have the shape {tuple(feature.shape)}, declared is {expected}"
+            )
+            assert bool(feature.isfinite().all()), f"features of level {level} are not finite"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_strides_grow_from_the_finest_level(self, rank: int, data: st.DataObject) -> None:
+        """Level 0 is the finest, and every stride divides that of the next level."""
+        options = data.draw(self.options())
+        shapes = accepted(lambda: self.encoder(options, rank)).feature_shapes
+        assert len({len(shape.stride) for shape in shapes}) == 1, "levels have different numbers of axes"
+        assert min(min(shape.stride + shape.extent) for shape in shapes) >= 1, "a stride or extent is below 1"
+        for fine, coarse in pairwise(shapes):
+            grows = all(c % f == 0 for f, c in zip(fine.stride, coarse.stride, strict=True))
+            assert grows, f"the stride {coarse.stride} follows {fine.stride}"
+            assert fine.stride != coarse.stride, f"two levels have the stride {fine.stride}"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_every_parameter_gets_a_gradient(self, rank: int, data: st.DataObject) -> None:
+        """No trainable parameter is without effect on the features."""
+        options = data.draw(self.options())
+        accepted(lambda: self.encoder(options, rank))
+
+        def attempt(seed: int) -> tuple[Encoder, Tensor]:
+            encoder = self.encoder(options, rank, seed)
+            features = encoder(self.image(encoder, rank, (4,) * rank, seed, batch=2))
+            parts = [(f * random(seed + 1 + i, *f.shape)).sum() for i, f in enumerate(features)]
+            return encoder, torch.stack(parts).sum()
+
+        dead = dead_parameters(attempt)
+        assert not dead, f"no gradient reaches {', '.join(dead)}"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_features_shift_with_the_image(self, rank: int, data: st.DataObject) -> None:
+        """Away from borders, an image moved by the total stride gives features moved by one position."""
+        options = data.draw(self.options()) if rank == min(RANKS) else self.smallest()
+        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        apart, strides = math.inf, 8
+        while apart > 1e-9 and strides <= _LARGEST:
+            apart, strides = _apart(encoder, rank, strides), 2 * strides
+        assert apart <= 1e-9, (
+            f"the features of a shifted image are others (difference {apart:.3g} at the centre of "
+            f"{strides // 2} strides)"
+        )
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_the_same_image_gives_the_same_features(self, rank: int, data: st.DataObject) -> None:
+        """In evaluation mode nothing is drawn and nothing is remembered."""
+        options = data.draw(self.options())
+        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        image = self.image(encoder, rank, (2,) * rank, 1)
+        with torch.no_grad():
+            first, second = encoder(image), encoder(image)
+        for level, (one, two) in enumerate(zip(first, second, strict=True)):
+            assert_equal(two, one, f"features of level {level} differ from call to call")
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_images_of_a_batch_do_not_mix(self, rank: int, data: st.DataObject) -> None:
+        """In evaluation mode an image has the same features alone and in company."""
+        options = data.draw(self.options())
+        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        image = self.image(encoder, rank, (2,) * rank, 2, batch=3)
+        with torch.no_grad():
+            together, alone = encoder(image), encoder(image[1:2])
+        for level, (one, two) in enumerate(zip(together, alone, strict=True)):
+            assert_close(two, one[1:2], f"features of level {level} depend on other images of the batch")
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_every_level_sees_every_scale_and_plane(self, rank: int, data: st.DataObject) -> None:
+        """No level ignores the image, and no scale of it and no outer plane is ignored by all levels."""
+        options = data.draw(self.options())
+        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        image = self.image(encoder, rank, (4,) * rank, 3)
+        other = self.image(encoder, rank, (4,) * rank, 4)
+        with torch.no_grad():
+            before = encoder(image)
+            for level, (one, two) in enumerate(zip(before, encoder(other), strict=True)):
+                assert_differs(one, two, f"level {level} does not see the image")
+            for scale in range(encoder.input_scales):
+                changed = image.clone()
+                changed[:, scale] = other[:, scale]
+                assert_differs(_joined(encoder(changed)), _joined(before), f"scale {scale} is not seen")
+            for plane in (0, -1):
+                changed = image.clone()
+                changed[:, :, plane] = other[:, :, plane]
+                where = "first" if plane == 0 else "last"
+                assert_differs(_joined(encoder(changed)), _joined(before), f"the {where} plane is not seen")
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_weights_survive_saving(self, rank: int, data: st.DataObject) -> None:
+        """A new encoder with the saved state gives the same features."""
+        options = data.draw(self.options())
+        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        other = copied(encoder, lambda: self.target()(options, spatial_rank=rank, in_channels=1))
+        image = self.image(encoder, rank, (2,) * rank, 5)
+        with torch.no_grad():
+            for level, (one, two) in enumerate(zip(encoder(image), other(image), strict=True)):
+                assert_equal(two, one, f"features of level {level} are others after saving and loading")
+
+
+def _joined(features: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat([feature.flatten() for feature in features])
+
+
+def _sides(encoder: Encoder, rank: int, factors: tuple[int, ...]) -> tuple[int, ...]:
+    """Sides of an image; axes that the features do not have get a few planes."""
+    multiple = side_multiple(encoder.feature_shapes)
+    spatial = tuple(f * m for f, m in zip(factors[-len(multiple) :], multiple, strict=True))
+    return (_PLANES,) * (rank - len(multiple)) + spatial
+
+
+def _apart(encoder: Encoder, rank: int, strides: int) -> float:
+    """How far the central features of an image are from those of its copy, moved by the total stride."""
+    shapes = encoder.feature_shapes
+    step = shapes[-1].stride
+    sides = tuple(strides * s for s in step)
+    kept = (_PLANES,) * (rank - len(step))
+    here, there = [], []
+    for scale in range(encoder.input_scales):
+        pitch = (1,) * len(step) if scale == 0 else shapes[scale - 1].stride
+        moves = [s // p for s, p in zip(step, pitch, strict=True)]
+        scene = random(scale, 1, 1, *kept, *(side + move for side, move in zip(sides, moves, strict=True)))
+        here.append(scene[..., *(slice(0, side) for side in sides)])
+        there.append(scene[..., *(slice(move, move + side) for side, move in zip(sides, moves, strict=True))])
+    with torch.no_grad():
+        still, moved = encoder(torch.cat(here, dim=1)), encoder(torch.cat(there, dim=1))
+    differences = []
+    for one, two, shape in zip(still, moved, shapes, strict=True):
+        centre = [n // 2 for n in one.shape[2:]]
+        back = [c - s // t for c, s, t in zip(centre, step, shape.stride, strict=True)]
+        first, second = one[(0, slice(None), *centre)], two[(0, slice(None), *back)]
+        differences.append(float((first - second).abs().max()))
+    return max(differences)

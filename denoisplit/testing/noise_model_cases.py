@@ -1,0 +1,159 @@
+"""What it takes to examine a noise model: statistics, pairs to fit, signals, and the density on a grid."""
+
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import IntensityStats, NoiseModel, NoisePairs
+from denoisplit.testing.strategies import random, uniform
+from denoisplit.testing.suite import ComponentTests, accepted
+
+_GAIN, _OFFSET, _READ_NOISE = 2.0, 80.0, 5.0
+_GRID = 4001
+_REACH = 9.0
+_FINENESS = 0.05
+"""The grid is a hyperbolic sine of steps: fine at the signal, out to a few hundred standard deviations."""
+
+
+@attrs.frozen(kw_only=True)
+class Density:
+    """The density of the observation at some signals.
+
+    Attributes:
+        signal: one image [1 c (z) y x], counts.
+        offsets: observations minus signal [n pixels], counts.
+        values: density [n pixels], per count.
+        variance: what the model declares [pixels], counts squared.
+    """
+
+    signal: Tensor
+    offsets: Tensor
+    values: Tensor
+    variance: Tensor
+
+    @property
+    def integral(self) -> Tensor:
+        """Over all observations [pixels]."""
+        return self._moment(torch.ones_like(self.values))
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean observation minus signal [pixels], counts."""
+        return self._moment(self.offsets) / self.integral
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of the observation [pixels], counts."""
+        return (self._moment((self.offsets - self.mean) ** 2) / self.integral).sqrt()
+
+    def probability_below(self, pixel: int, drawn: Tensor) -> npt.NDArray[np.float64]:
+        """Probability of at most the observations ``drawn`` of one pixel."""
+        offsets, values = self.offsets[:, pixel], self.values[:, pixel]
+        steps = torch.cumulative_trapezoid(values, offsets)
+        below = torch.cat([steps.new_zeros(1), steps])
+        relative = drawn - self.signal.flatten()[pixel]
+        found: npt.NDArray[np.float64] = np.interp(relative.numpy(), offsets.numpy(), below.numpy())
+        return found
+
+    def _moment(self, weight: Tensor) -> Tensor:
+        return torch.trapezoid(self.values * weight, self.offsets, dim=0)
+
+
+class NoiseModelCases(ComponentTests):
+    """Noise models to examine, fitted where they have to be.
+
+    Attributes:
+        lowest, highest: range of the signals, counts.
+    """
+
+    kind: ClassVar[str] = "noise_model"
+    lowest: ClassVar[float] = 100.0
+    highest: ClassVar[float] = 900.0
+
+    def statistics(self) -> IntensityStats:
+        """Statistics of two channels."""
+        return IntensityStats(mixed_mean=450, mixed_std=150, target_mean=[400, 500], target_std=[120, 180])
+
+    def pairs(self, count: int = 4000, *, seed: int = 0) -> tuple[NoisePairs, ...]:
+        """Pairs of a camera with shot noise and read noise, one entry per channel."""
+        made = []
+        for channel in range(self.statistics().channels):
+            rng = np.random.default_rng([seed, channel])
+            signal = rng.uniform(self.lowest, self.highest, count)
+            photons = rng.poisson((signal - _OFFSET) / _GAIN)
+            noisy = _OFFSET + _GAIN * photons + _READ_NOISE * rng.normal(size=count)
+            made.append(NoisePairs(signal=signal, observation=noisy, origin="conformance suite"))
+        return tuple(made)
+
+    def new(self, options: Any) -> NoiseModel:
+        """A noise model as the composer makes it, with random numbers where it starts at chance."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            made: NoiseModel = self.target()(options, statistics=self.statistics())
+        return made
+
+    def model(self, options: Any) -> NoiseModel:
+        """A noise model ready for use, float64."""
+        model = self.new(options)
+        if model.needs_fit:
+            model.fit(self.pairs(), seed=0)
+        return model.double().eval()
+
+    def drawn(self, data: st.DataObject) -> NoiseModel:
+        """A noise model with drawn options, ready for use."""
+        options = data.draw(self.options())
+        model: NoiseModel = accepted(lambda: self.model(options))
+        return model
+
+    def signals(self, rank: int, *, batch: int = 1, seed: int = 0) -> Tensor:
+        """Clean counts [b c (z) y x] within the range."""
+        shape = (batch, self.statistics().channels, *(1,) * (rank - 2), 1, 2)
+        return uniform(seed, self.lowest + 20, self.highest - 20, *shape)
+
+    def maps(self, model: NoiseModel, like: Tensor) -> Tensor | None:
+        """Maps as the network would predict them, None for a model that wants none."""
+        if model.extra_maps == 0:
+            return None
+        shape = (like.shape[0], like.shape[1] * model.extra_maps, *like.shape[2:])
+        return random(11, *shape).to(like.dtype)
+
+    def bias(self, model: NoiseModel, signal: Tensor) -> Tensor:
+        """Mean of the observation minus the signal, as the model declares it by a method ``bias``."""
+        declared = getattr(model, "bias", None)
+        if declared is None:
+            return torch.zeros_like(signal)
+        found: Tensor = declared(signal).detach()
+        return found
+
+    def samples(self, model: NoiseModel, signal: Tensor, count: int, seed: int) -> Tensor:
+        """Observations [count pixels] of one image of signals."""
+        many = signal.expand(count, *signal.shape[1:])
+        maps = self.maps(model, signal)
+        extra = None if maps is None else maps.expand(count, *maps.shape[1:])
+        return model.sample(many, torch.Generator().manual_seed(seed), extra).detach().flatten(1)
+
+    def density(self, model: NoiseModel, rank: int) -> Density:
+        """The density at a few signals; the test is skipped for a composite likelihood."""
+        if not model.is_density:
+            pytest.skip("it declares that it is no density")
+        signal = self.signals(rank)
+        maps = self.maps(model, signal)
+        variance = model.variance(signal, maps).detach()
+        steps = _FINENESS * torch.linspace(-_REACH, _REACH, _GRID, dtype=torch.float64).sinh()
+        offsets = steps.view(-1, *(1,) * (signal.ndim - 1)) * variance.sqrt()
+        many = signal.expand_as(offsets)
+        extra = None if maps is None else maps.expand(_GRID, *maps.shape[1:])
+        with torch.no_grad():
+            values = model.log_prob(many + offsets, many, extra).exp()
+        return Density(
+            signal=signal,
+            offsets=offsets.flatten(1),
+            values=values.flatten(1),
+            variance=variance.flatten(),
+        )

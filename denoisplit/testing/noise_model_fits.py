@@ -1,0 +1,123 @@
+"""The part of the exam of a noise model that concerns fitting, saving and what it says of itself."""
+
+import math
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
+from denoisplit.testing.noise_model_cases import NoiseModelCases
+from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law, one_line
+
+_SLACK = 0.3
+"""Nats per pixel that a fit to few pairs may lose against the best Gaussian of each signal."""
+
+
+class NoiseModelFitTests(NoiseModelCases):
+    """Laws of fitting; they hold trivially for a model that needs none."""
+
+    @law(2)
+    @given(data=st.data())
+    def test_a_fit_makes_it_ready_and_reports_every_channel(self, data: st.DataObject) -> None:
+        """After ``fit`` nothing needs a fit, and there is one finite report per channel."""
+        options = data.draw(self.options())
+        model = self.new(options)
+        wanted: bool = model.needs_fit
+        if not wanted:
+            return
+        pairs = self.pairs()
+        reports = model.fit(pairs, seed=0)
+        missing: bool = model.needs_fit
+        assert not missing, "it still needs a fit after the fit"
+        assert [report.channel for report in reports] == list(range(len(pairs))), (
+            f"reports are of the channels {[report.channel for report in reports]}"
+        )
+        for report in reports:
+            assert math.isfinite(report.nll), f"the nll of channel {report.channel} is {report.nll}"
+            assert 0 <= report.calibration_error <= 1, f"calibration_error is {report.calibration_error}"
+            assert report.pairs > 0, "the report counts no pairs"
+
+    @law(2)
+    @given(data=st.data())
+    def test_a_fit_is_reproducible(self, data: st.DataObject) -> None:
+        """The same pairs and seed give the same model."""
+        options = data.draw(self.options())
+        one, two = self.model(options).state_dict(), self.model(options).state_dict()
+        for name, value in one.items():
+            assert_equal(two[name], value, f"{name} differs between two fits with one seed")
+
+    def test_a_fit_describes_the_noise_of_its_pairs(self) -> None:
+        """With default options, other pairs of the same camera are about as likely as they can be."""
+        model = self.new(self.defaults())
+        if not model.needs_fit:
+            return
+        model.fit(self.pairs(20_000), seed=0)
+        model = model.double()
+        held_out = self.pairs(5000, seed=1)
+        signal, observation = (
+            torch.as_tensor(np.stack([getattr(one, name) for one in held_out]))[None, :, None]
+            for name in ("signal", "observation")
+        )
+        residual = (observation - signal) ** 2
+        bins = ((signal - self.lowest) / (self.highest - self.lowest) * 8).long().clamp(0, 7)
+        mean = torch.stack([residual[bins == number].mean() for number in range(8)])[bins]
+        best = -0.5 * (residual / mean + mean.log() + math.log(2 * math.pi)).mean()
+        with torch.no_grad():
+            found = model.log_prob(observation, signal, self.maps(model, signal)).mean()
+        if model.is_density:
+            lost = float(best - found)
+            assert lost < _SLACK, f"the fit loses {lost:.3g} nats per pixel against a Gaussian per signal"
+        ratio = (model.variance(signal, self.maps(model, signal)) / mean).sqrt().mean((0, 2, 3))
+        assert bool(((ratio > 0.8) & (ratio < 1.25)).all()), (
+            f"the fitted std is {ratio.tolist()} times that of the pairs"
+        )
+
+    @pytest.mark.parametrize("mistake", ["constant", "swapped", "mismatched"])
+    def test_pairs_that_cannot_be_right_are_refused(self, mistake: str) -> None:
+        """With a ``NoiseModelError`` of one line."""
+        model = self.new(self.smallest())
+        if not model.needs_fit:
+            return
+        with pytest.raises(NoiseModelError) as caught:
+            model.fit([_wrong(one, mistake) for one in self.pairs()], seed=0)
+        assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
+
+    @in_two_and_three_dimensions
+    @law(2)
+    @given(data=st.data())
+    def test_numbers_survive_saving(self, rank: int, data: st.DataObject) -> None:
+        """A new noise model with the saved state needs no fit and gives the same likelihood."""
+        options = data.draw(self.options())
+        model, signal = self.model(options), self.signals(rank, batch=2)
+        other: NoiseModel = self.new(options).double()
+        other.load_state_dict(model.state_dict(), strict=True)
+        other.eval()
+        assert not other.needs_fit, "a loaded model needs a fit"
+        maps = self.maps(model, signal)
+        assert_close(
+            other.log_prob(signal + 7, signal, maps).detach(),
+            model.log_prob(signal + 7, signal, maps).detach(),
+            "the likelihood is another after saving and loading",
+        )
+
+    @law(2)
+    @given(data=st.data())
+    def test_concerns_are_a_channel_and_a_sentence_each(self, data: st.DataObject) -> None:
+        """What training did to the noise model can be shown to the user."""
+        model = self.drawn(data)
+        for channel, sentence in model.concerns():
+            assert 0 <= channel < self.statistics().channels, f"a concern of channel {channel}"
+            assert sentence.strip(), "a concern without words"
+
+
+def _wrong(pairs: NoisePairs, mistake: str) -> NoisePairs:
+    if mistake == "constant":
+        return attrs.evolve(pairs, signal=np.full_like(pairs.signal, 300.0))
+    if mistake == "swapped":
+        return attrs.evolve(pairs, signal=pairs.observation, observation=pairs.signal)
+    return attrs.evolve(pairs, signal=pairs.signal[:-1])

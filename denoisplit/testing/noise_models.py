@@ -1,0 +1,180 @@
+"""The exam of a noise model: its density, its samples, its derivatives."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import kstest
+
+from denoisplit.testing.noise_model_fits import NoiseModelFitTests
+from denoisplit.testing.strategies import uniform
+from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law
+
+_FAR = 60.0
+"""Standard deviations."""
+
+_DRAWS = 3000
+
+
+class NoiseModelTests(NoiseModelFitTests):
+    """Laws of noise models: a true density, finite everywhere, that agrees with its samples and moments."""
+
+    kind: ClassVar[str] = "noise_model"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_the_density_integrates_to_one(self, rank: int, data: st.DataObject) -> None:
+        """``exp(log_prob)`` is a density in counts over the observation, whatever the signal."""
+        density = self.density(self.drawn(data), rank)
+        wrong = float((density.integral - 1).abs().max())
+        assert wrong < 2e-3, f"the density integrates to 1 +- {wrong:.3g}"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_the_mean_is_the_signal_or_a_declared_bias_away(self, rank: int, data: st.DataObject) -> None:
+        """A model whose mean is not the signal has a method ``bias(signal)``, in counts."""
+        model = self.drawn(data)
+        density = self.density(model, rank)
+        wrong = float(((density.mean - self.bias(model, density.signal).flatten()) / density.std).abs().max())
+        assert wrong < 0.02, f"the mean is {wrong:.3g} std away from the signal (and its declared bias)"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_the_variance_is_that_of_the_density(self, rank: int, data: st.DataObject) -> None:
+        """``variance`` agrees with the second moment of ``exp(log_prob)``."""
+        density = self.density(self.drawn(data), rank)
+        assert_close(density.variance, density.std**2, "the variance is not that of the density", rtol=0.02)
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data(), seed=st.integers(0, 99))
+    def test_samples_agree_with_the_density(self, rank: int, data: st.DataObject, seed: int) -> None:
+        """The probability integral transform of samples is uniform."""
+        model = self.drawn(data)
+        density = self.density(model, rank)
+        drawn = self.samples(model, density.signal, _DRAWS, seed)
+        for column in range(drawn.shape[1]):
+            transformed = density.probability_below(column, drawn[:, column])
+            p = float(kstest(transformed, "uniform").pvalue)
+            assert p > 1e-6, f"samples do not follow the density (Kolmogorov-Smirnov p = {p:.2g})"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data(), seed=st.integers(0, 99))
+    def test_samples_have_the_declared_mean_and_variance(
+        self, rank: int, data: st.DataObject, seed: int
+    ) -> None:
+        """Also for a composite likelihood, which has no density to compare with."""
+        model, signal = self.drawn(data), self.signals(rank, seed=seed)
+        drawn = self.samples(model, signal, _DRAWS, seed)
+        std = model.variance(signal, self.maps(model, signal)).sqrt().detach().flatten()
+        off = (drawn.mean(0) - (signal + self.bias(model, signal)).flatten()) / std
+        assert float(off.abs().max()) < 6 / _DRAWS**0.5, "samples have another mean than the signal"
+        ratio = drawn.std(0) / std
+        assert float((ratio - 1).abs().max()) < 0.25, (
+            f"samples have {float(ratio.max()):.3g} to {float(ratio.min()):.3g} times the declared std"
+        )
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data(), seed=st.integers(0, 99))
+    def test_samples_come_from_the_generator_alone(self, rank: int, data: st.DataObject, seed: int) -> None:
+        """The same generator gives the same samples, and the global one is left alone."""
+        model, signal = self.drawn(data), self.signals(rank)
+        before = torch.random.get_rng_state()
+        one, two, other = (
+            model.sample(signal, torch.Generator().manual_seed(s), self.maps(model, signal))
+            for s in (seed, seed, seed + 1)
+        )
+        assert_equal(two, one, "the same generator gives other samples")
+        assert not torch.equal(other, one), "another generator gives the same samples"
+        assert torch.equal(before, torch.random.get_rng_state()), "samples come from the global generator"
+
+    @in_two_and_three_dimensions
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+    @law(4)
+    @given(data=st.data(), side=st.sampled_from([-1.0, 1.0]), far=st.sampled_from([0.0, -1e4, 1e5]))
+    def test_value_and_gradient_are_finite_far_away(
+        self, rank: int, dtype: torch.dtype, data: st.DataObject, side: float, far: float
+    ) -> None:
+        """At 60 standard deviations, and for signals beyond everything that was fitted."""
+        model = self.drawn(data).to(dtype)
+        signal = (self.signals(rank) + far).to(dtype)
+        maps = self.maps(model, signal)
+        observation = signal + side * _FAR * model.variance(signal, maps).detach().sqrt()
+        signal.requires_grad_()
+        value = model.log_prob(observation, signal, maps)
+        (gradient,) = torch.autograd.grad(value.sum(), signal)
+        assert value.dtype == dtype, f"{value.dtype} comes out for {dtype}"
+        assert value.shape == signal.shape, f"the shape {tuple(value.shape)} comes out"
+        assert bool(value.isfinite().all()), "the log-density is not finite"
+        assert bool(gradient.isfinite().all()), "the gradient is not finite"
+
+    @in_two_and_three_dimensions
+    @law(4)
+    @given(data=st.data(), side=st.sampled_from([-1.0, 1.0]))
+    def test_the_gradient_leads_back_from_far_away(self, rank: int, data: st.DataObject, side: float) -> None:
+        """A signal 60 standard deviations from its observation is drawn towards it."""
+        model, signal = self.drawn(data), self.signals(rank)
+        maps = self.maps(model, signal)
+        observation = signal + side * _FAR * model.variance(signal, maps).detach().sqrt()
+        signal.requires_grad_()
+        far = model.log_prob(observation, signal, maps)
+        (gradient,) = torch.autograd.grad(far.sum(), signal)
+        assert bool((side * gradient > 0).all()), "the gradient is zero, or leads away from the observation"
+        near = model.log_prob(signal.detach(), signal, maps)
+        assert bool((near > far).all()), "an observation far away is likelier than one at the signal"
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_a_pixel_knows_nothing_of_other_pixels_and_channels(self, rank: int, data: st.DataObject) -> None:
+        """The likelihood of a pixel depends on its own signal and observation."""
+        model, signal = self.drawn(data), self.signals(rank, batch=2)
+        maps, observation = self.maps(model, signal), signal + 5
+        before = model.log_prob(observation, signal, maps).detach()
+        where = (1, 1, *(0,) * rank)
+        for name, change in (("observation", (20.0, 0.0)), ("signal", (0.0, 20.0))):
+            seen, clean = observation.clone(), signal.clone()
+            seen[where] += change[0]
+            clean[where] += change[1]
+            after = model.log_prob(seen, clean, maps).detach()
+            assert float(after[where]) != float(before[where]), f"the {name} of a pixel has no effect on it"
+            after[where] = before[where]
+            assert_close(after, before, f"the {name} of a pixel has an effect on others")
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_the_shape_of_the_image_does_not_matter(self, rank: int, data: st.DataObject) -> None:
+        """The same pixels in another arrangement, or in another batch, have the same likelihood."""
+        model, signal = self.drawn(data), self.signals(rank, batch=2)
+        maps = self.maps(model, signal)
+        found = model.log_prob(signal + 7, signal, maps).detach()
+        flat = None if maps is None else maps.flatten(2).unsqueeze(2)
+        row = signal.flatten(2).unsqueeze(2)
+        assert_close(
+            model.log_prob(row + 7, row, flat).detach().flatten(2), found.flatten(2), "pixels in a row differ"
+        )
+        second = None if maps is None else maps[1:]
+        alone = model.log_prob(signal[1:] + 7, signal[1:], second).detach()
+        assert_close(alone, found[1:], "an image alone has another likelihood than in a batch")
+
+    @in_two_and_three_dimensions
+    def test_predicted_maps_have_an_effect(self, rank: int) -> None:
+        """Whoever asks the network for ``extra_maps`` learns from them."""
+        model, signal = self.model(self.smallest()), self.signals(rank)
+        maps = self.maps(model, signal)
+        if maps is None:
+            return
+        maps.requires_grad_()
+        total = model.log_prob(signal + uniform(3, -50, 50, *signal.shape), signal, maps).sum()
+        gradient = torch.autograd.grad(total, maps, allow_unused=True)[0] if total.requires_grad else None
+        assert gradient is not None, "no gradient reaches the predicted maps"
+        assert bool(gradient.isfinite().all()), "the gradient of the predicted maps is not finite"
+        assert float(gradient.abs().max()) > 0, "the predicted maps have no effect"

@@ -1,0 +1,149 @@
+"""Hypothesis strategies for what components take and for whole specs. Public.
+
+Tensors and arrays are drawn by the seed of a generator, so that a failing example is one whole number.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.distributions import Normal
+
+from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.network.interfaces import FeatureShape
+from denoisplit.core.network.latent import Level
+from denoisplit.core.registry import Registry, installed_registry
+from denoisplit.core.spec.records import Chosen, DataSpec, ModelSpec, ResolvedSpec, TrainingSpec
+from denoisplit.testing.option_values import options
+
+IMAGE_SIDE = 16
+"""Pixels along every axis of the image that ``levels`` belong to."""
+
+_MOST_CHANNELS = 3
+
+
+def seeds() -> st.SearchStrategy[int]:
+    """Seeds of a generator."""
+    return st.integers(0, 10**6)
+
+
+def random(seed: int, *shape: int) -> Tensor:
+    """Standard normal numbers, float64."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def uniform(seed: int, low: float, high: float, *shape: int) -> Tensor:
+    """Numbers between two bounds, float64."""
+    drawn = torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return low + (high - low) * drawn
+
+
+def level_shapes(rank: int, *, count: int) -> tuple[tuple[int, ...], ...]:
+    """Shape [k (z) y x] of every level of an image of ``IMAGE_SIDE``; every level halves every axis."""
+    return tuple((count + 1 - index, *(IMAGE_SIDE // 2 ** (index + 1),) * rank) for index in range(count))
+
+
+@st.composite
+def levels(draw: st.DrawFn, rank: int, *, batch: int = 3) -> tuple[Level, ...]:
+    """Latents of an image: posterior, prior and a draw from the posterior per level, finest first.
+
+    Args:
+        draw: of hypothesis.
+        rank: number of spatial axes.
+        batch: images.
+    """
+    count, seed = draw(st.integers(1, 3)), draw(seeds())
+    made = []
+    for index, shape in enumerate(level_shapes(rank, count=count)):
+        posterior = _normal(4 * seed, index, batch, *shape)
+        prior = _normal(4 * seed + 1, index, 1 if index == count - 1 else batch, *shape)
+        noise = random(4 * seed + 2 + index, batch, *shape)
+        made.append(Level(posterior, prior, posterior.mean + posterior.stddev * noise))
+    return tuple(made)
+
+
+def _normal(seed: int, index: int, *shape: int) -> Normal:
+    mean, raw = random(seed + 7 * index, 2, *shape)
+    return Normal(mean, (0.5 * raw).exp())
+
+
+def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, ...], ...]:
+    """Shapes of features that encoders give: with a first stride or without, anisotropic, with surround."""
+    one, two, four = ((stride,) * rank for stride in (1, 2, 4))
+    flat = (*one[1:], 2)
+    return (
+        (FeatureShape(width, two), FeatureShape(width, four)),
+        (FeatureShape(width, one), FeatureShape(width, two), FeatureShape(width, four)),
+        (FeatureShape(width, flat), FeatureShape(width, tuple(2 * s for s in flat))),
+        (FeatureShape(width, one), FeatureShape(width, flat)),
+        (FeatureShape(width, two, two), FeatureShape(width, four, two)),
+    )
+
+
+@st.composite
+def images(draw: st.DrawFn, rank: int, *, dtypes: Sequence[str] = ("uint8", "uint16", "float32")) -> Image:
+    """Images with names of channels and a pixel size or without, with ``z`` where ``rank`` is 3."""
+    space = "zyx"[-rank:]
+    axes = draw(st.sampled_from([space, f"c{space}", f"t{space}", f"tc{space}", f"s{space}"]))
+    shape = tuple(draw(st.integers(1, 5)) for _ in axes)
+    data = np.random.default_rng(draw(seeds())).uniform(0, 255, shape).astype(draw(st.sampled_from(dtypes)))
+    channels = shape[axes.index("c")] if "c" in axes else 1
+    letters = st.characters(codec="utf-8", categories=["L", "N"])
+    name = st.text(letters, min_size=1, max_size=8)
+    named = st.lists(name, min_size=channels, max_size=channels).map(tuple)
+    size = st.lists(st.integers(1, 4000), min_size=rank, max_size=rank)
+    known = st.builds(
+        lambda sides, unit: PixelSize(tuple(side / 1000 for side in sides), unit),
+        size,
+        st.sampled_from(["µm", "nm"]),
+    )
+    return Image(
+        data=data,
+        axes=axes,
+        channel_names=draw(st.just(()) | named),
+        pixel_size=draw(st.none() | known),
+    )
+
+
+@st.composite
+def specs(draw: st.DrawFn, registry: Registry | None = None) -> ResolvedSpec:
+    """Whole experiments over the components of a registry, by default all that are installed."""
+    rows = registry or installed_registry()
+
+    def chosen(kind: str) -> Chosen:
+        row = draw(st.sampled_from([row for row in rows.components(kind) if row.status != "deprecated"]))
+        return Chosen(component=row, options=draw(options(row.load().Options)))
+
+    letters = st.characters(codec="utf-8", categories=["L", "N"])
+    channels = draw(st.lists(st.text(letters, min_size=1), min_size=1, max_size=_MOST_CHANNELS, unique=True))
+    each: Any = tuple(chosen("noise_model") for _ in channels) if draw(st.booleans()) else None
+    return ResolvedSpec(
+        channels=tuple(channels),
+        data=DataSpec(train=chosen("dataset"), validation=chosen("dataset") if draw(st.booleans()) else None),
+        model=ModelSpec(
+            encoder=chosen("encoder"),
+            decoder=chosen("decoder"),
+            noise_model=each or chosen("noise_model"),
+            kl_scheme=chosen("kl_scheme"),
+            dimensions=draw(st.sampled_from([2, 3])),
+        ),
+        calibrator=chosen("calibrator"),
+        training=draw(options(TrainingSpec)),
+    )
+
+
+__all__ = [
+    "IMAGE_SIDE",
+    "feature_pyramids",
+    "images",
+    "level_shapes",
+    "levels",
+    "options",
+    "random",
+    "seeds",
+    "specs",
+    "uniform",
+]

@@ -1,0 +1,209 @@
+"""What all conformance suites share. A law is a test method; its name says the law in plain words."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, TypeVar
+
+import attrs
+import hypothesis
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.network.latent import Level
+from denoisplit.core.registry import installed_registry
+from denoisplit.testing import strategies
+
+RANKS: Final = (2, 3)
+"""Numbers of spatial axes."""
+
+_UNSUPPORTED: Final = "model.dimensions"
+"""A ``SpecError`` that begins with it says that a component does not take this number of spatial axes."""
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+in_two_and_three_dimensions = pytest.mark.parametrize("rank", RANKS, ids=["2d", "3d"])
+
+
+def law(examples: int) -> settings:
+    """Settings of a law: so many examples, the same ones every time, as they are found."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=(Phase.explicit, Phase.generate),
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+class ComponentTests:
+    """Base of the suites. Inherit from the suite of a kind; pytest collects names that begin with ``Test``.
+
+    Attributes:
+        kind: of the components that the suite examines.
+        component: the class, or its name in the registry.
+    """
+
+    kind: ClassVar[str]
+    component: ClassVar[type[Any] | str]
+
+    def target(self) -> Any:
+        """The class under examination."""
+        if isinstance(self.component, str):
+            return installed_registry().find(self.kind, self.component).load()
+        return self.component
+
+    def options(self) -> st.SearchStrategy[Any]:
+        """Options to examine the component with: by default derived from types and validators."""
+        return strategies.options(self.target().Options)
+
+    def defaults(self) -> Any:
+        """Options as a spec has them that names the component only, or the simplest where some are needed."""
+        cls = self.target().Options
+        needed = any(field.init and field.default is attrs.NOTHING for field in attrs.fields(cls))
+        return self.smallest() if needed else cls()
+
+    def smallest(self) -> Any:
+        """The simplest options of the strategy."""
+        return _smallest(type(self))
+
+
+@functools.cache
+def _smallest(suite: Callable[[], ComponentTests]) -> Any:
+    found = settings(law(50), phases=(Phase.generate, Phase.shrink))
+    return hypothesis.find(suite().options(), lambda _: True, settings=found)
+
+
+def accepted(build: Callable[[], Any]) -> Any:
+    """What was built; examples whose options do not fit each other are passed over.
+
+    The test is skipped where the component says that it does not take this number of dimensions.
+    """
+    try:
+        return build()
+    except SpecError as error:
+        if str(error).startswith(_UNSUPPORTED):
+            pytest.skip(str(error))
+        hypothesis.reject()
+
+
+def takes(build: Callable[[], Any]) -> bool:
+    """Whether something can be built, False where it says that it does not take this many dimensions."""
+    try:
+        build()
+    except SpecError as error:
+        if str(error).startswith(_UNSUPPORTED):
+            return False
+        raise
+    return True
+
+
+def generic(make: Callable[[], _Module], seed: int = 0) -> _Module:
+    """A module in evaluation mode and float64 whose numbers are all random, also those that start at zero."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = make().double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.add_(0.1 * noise)
+        for part in module.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:
+                part.running_mean.normal_(0, 0.3, generator=generator)
+                if part.running_var is not None:
+                    part.running_var.uniform_(0.5, 2, generator=generator)
+    return module.eval()
+
+
+def copied(module: _Module, make: Callable[[], _Module]) -> _Module:
+    """A new module that knows of the first one only what was saved."""
+    other = make().double()
+    other.load_state_dict(module.state_dict(), strict=True)
+    return other.eval()
+
+
+def dead_parameters(attempts: Callable[[int], tuple[nn.Module, Tensor]]) -> list[str]:
+    """Names of trainable parameters whose gradient is zero in every attempt.
+
+    Args:
+        attempts: from a seed to a module and a scalar that depends on all of it.
+    """
+    dead: set[str] | None = None
+    for seed in range(4):
+        module, scalar = attempts(seed)
+        named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        if not named:
+            return []
+        if not scalar.requires_grad:
+            dead = {name for name, _ in named}
+            continue
+        found = torch.autograd.grad(scalar, [p for _, p in named], allow_unused=True)
+        reached = [g is not None and float(g.abs().max()) > 1e-12 for g in found]
+        zero = {name for (name, _), alive in zip(named, reached, strict=True) if not alive}
+        dead = zero if dead is None else dead & zero
+        if not dead:
+            break
+    return sorted(dead or ())
+
+
+def assert_equal(found: Tensor, expected: Tensor, what: str) -> None:
+    """Shapes and numbers are the same, to the last bit."""
+    assert found.shape == expected.shape, f"{what}: shape {_sides(found)} instead of {_sides(expected)}"
+    assert torch.equal(found, expected), f"{what} (largest difference {_difference(found, expected)})"
+
+
+def assert_close(
+    found: Tensor, expected: Tensor, what: str, *, rtol: float = 1e-9, atol: float = 1e-10
+) -> None:
+    """Shapes are the same and numbers within a tolerance."""
+    assert found.shape == expected.shape, f"{what}: shape {_sides(found)} instead of {_sides(expected)}"
+    same = torch.allclose(found, expected, rtol=rtol, atol=atol)
+    assert same, f"{what} (largest difference {_difference(found, expected)})"
+
+
+def assert_differs(found: Tensor, other: Tensor, what: str) -> None:
+    """Some number differs by more than rounding."""
+    assert not torch.allclose(found, other, rtol=1e-10, atol=1e-12), what
+
+
+def _sides(values: Tensor) -> tuple[int, ...]:
+    return tuple(values.shape)
+
+
+def _difference(found: Tensor, expected: Tensor) -> str:
+    return f"{float((found - expected).detach().abs().max()):.3g}" if found.numel() else "none"
+
+
+def one_line(error: BaseException) -> bool:
+    """Whether an error message is one line, with what is wrong and what to do."""
+    text = str(error)
+    return bool(text.strip()) and "\n" not in text
+
+
+def unit_levels(divergences: tuple[Tensor, ...]) -> tuple[Level, ...]:
+    """Levels whose every latent scalar has the given divergence, in closed form and as a single sample.
+
+    At its own mean, the single-sample estimate of a shifted unit normal is its divergence.
+
+    Args:
+        divergences: [b k (z) y x] per level, nats.
+    """
+    made = []
+    for values in divergences:
+        mean = (2 * values).sqrt()
+        unit = torch.ones_like(mean)
+        normal = torch.distributions.Normal
+        made.append(Level(normal(mean, unit), normal(torch.zeros_like(mean), unit), mean))
+    return tuple(made)
+
+
+def tensor(values: Any) -> Tensor:
+    """A float64 tensor of an array or of numbers."""
+    return torch.as_tensor(np.asarray(values, dtype=np.float64))

@@ -1,0 +1,1 @@
+"""Components of denoisplit for electron-multiplying cameras; see registry.yaml."""

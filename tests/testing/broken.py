@@ -1,0 +1,185 @@
+"""Components that each break one law, as a plugin author might write them."""
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from denoisplit.core.images.interfaces import Dataset, Field, Image, ImageFormat
+from denoisplit.core.network.interfaces import (
+    Calibration,
+    Calibrator,
+    Decoded,
+    Features,
+    FloatArray,
+    IntensityStats,
+    KLScheme,
+    NoiseModel,
+    Rate,
+    Window,
+)
+from denoisplit.core.network.latent import Level, level_sums
+from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.plugins.calibrators.scale import Scale
+from denoisplit.plugins.datasets.simulated import Simulated
+from denoisplit.plugins.decoders.ladder import LadderDecoder
+from denoisplit.plugins.encoders.ladder import LadderEncoder
+from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
+from denoisplit.plugins.noise_models.gaussian import Gaussian
+
+
+class NotADensity(Gaussian):
+    """Forgets the normalisation by the scale of a channel."""
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return super().log_prob(observation, signal, extra) + 0.5
+
+
+class OtherVariance(Gaussian):
+    """Confuses the variance with the standard deviation."""
+
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return super().variance(signal, extra).sqrt()
+
+
+class GlobalSamples(NoiseModel):
+    """Draws from the global generator."""
+
+    Options = Gaussian.Options
+
+    def __init__(self, options: Gaussian.Options, *, statistics: IntensityStats) -> None:
+        super().__init__()
+        self.inner = Gaussian(attrs.evolve(options, log_variance="fixed"), statistics=statistics)
+
+    needs_fit = False
+    fit = Gaussian.fit
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return self.inner.log_prob(observation, signal, extra)
+
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return self.inner.variance(signal, extra)
+
+    def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
+        return signal + self.variance(signal).sqrt() * torch.randn_like(signal)
+
+
+class Negative(KLScheme):
+    """Takes something off every level, so that the rate goes below zero."""
+
+    unit = "nats per image pixel"
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        weight: float = 1.0
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.weight = options.weight
+
+    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
+        if not levels:
+            return Rate(torch.zeros(()), torch.zeros(0))
+        per_level = level_sums(levels, analytic=True).mean(0) / image_pixels - 0.1
+        return Rate(per_level.sum(), per_level)
+
+
+class HiddenRandomness(LadderDecoder):
+    """Draws noise of its own."""
+
+    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
+        decoded = super().forward(features, noise, window=window)
+        return attrs.evolve(decoded, output=decoded.output + 1e-3 * torch.randn_like(decoded.output))
+
+
+class DeadParameter(LadderEncoder):
+    """Has a layer that nothing uses."""
+
+    def __init__(self, options: LadderEncoder.Options, *, spatial_rank: int, in_channels: int) -> None:
+        super().__init__(options, spatial_rank=spatial_rank, in_channels=in_channels)
+        self.forgotten = nn.Linear(3, 3)
+
+
+class DropsABin(Calibrator):
+    """Leaves out the pixels with the largest spread."""
+
+    Options = Scale.Options
+
+    def __init__(self, options: Scale.Options) -> None:
+        self.inner = Scale(options)
+
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        last = std > np.quantile(std, 0.9)
+        nearest = np.where(last, mean + std * np.sign(truth - mean), truth)
+        return self.inner.fit(mean, std, nearest)
+
+    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
+        return self.inner.apply(calibration, std)
+
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        return self.inner.interval(calibration, mean, std, level)
+
+
+class ChangesWithUnits(DropsABin):
+    """Adds a constant in counts to every std."""
+
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        return self.inner.fit(mean, std + 1.0, truth)
+
+
+class LosesThePixelSize(ImageFormat):
+    """Writes everything but the pixel size."""
+
+    Options = OmeTiff.Options
+    suffixes = OmeTiff.suffixes
+
+    def __init__(self, options: OmeTiff.Options) -> None:
+        self.inner = OmeTiff(options)
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        return self.inner.open(path, axes=axes)
+
+    def write(self, path: Path, image: Image) -> None:
+        self.inner.write(path, attrs.evolve(image, pixel_size=None))
+
+
+class OneFieldTwice(Dataset):
+    """Reads one file under two names, so that it can be in training and in validation."""
+
+    Options = Simulated.Options
+
+    def __init__(self, options: Simulated.Options, *, channels: tuple[str, ...]) -> None:
+        self.inner = Simulated(options, channels=channels)
+
+    def fields(self) -> tuple[Field, ...]:
+        fields = self.inner.fields()
+        return (*fields, attrs.evolve(fields[0], name="a copy"))
+
+
+BROKEN: tuple[tuple[str, type, str, str], ...] = (
+    ("noise_model", NotADensity, "the_density_integrates_to_one", "the density integrates to"),
+    ("noise_model", OtherVariance, "the_variance_is_that_of_the_density", "the variance is not"),
+    (
+        "noise_model",
+        GlobalSamples,
+        "samples_come_from_the_generator_alone",
+        "the same generator gives other samples",
+    ),
+    (
+        "kl_scheme",
+        Negative,
+        "the_rate_is_never_negative_and_least_where_posterior_is_prior",
+        "the rate is -",
+    ),
+    ("decoder", HiddenRandomness, "the_same_noise_gives_the_same_output", "the same noise gives another"),
+    ("encoder", DeadParameter, "every_parameter_gets_a_gradient", "no gradient reaches forgotten.bias"),
+    ("calibrator", DropsABin, "no_bin_is_dropped", "errors of the pixels in bin 9 of 10"),
+    ("calibrator", ChangesWithUnits, "images_in_other_units_give_a_std_in_those", "images in other units"),
+    ("image_format", LosesThePixelSize, "the_pixel_size_comes_back", "the pixel size is lost"),
+    ("dataset", OneFieldTwice, "no_field_is_in_two_splits", "two fields have the same pixels"),
+)
+"""Kind, component, the law that it breaks, and how the reason begins."""

@@ -1,0 +1,286 @@
+"""Mutants of noise models, KL schemes, calibrators, image formats and data sets."""
+
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.network.interfaces import Calibration, Rate
+from tests.testing.mutants import Mutant, after, around, replaced
+
+INTEGRAL = "the_density_integrates_to_one"
+MEAN = "the_mean_is_the_signal_or_a_declared_bias_away"
+VARIANCE = "the_variance_is_that_of_the_density"
+DENSITY = "samples_agree_with_the_density"
+MOMENTS = "samples_have_the_declared_mean_and_variance"
+BACK = "the_gradient_leads_back_from_far_away"
+MAPS = "predicted_maps_have_an_effect"
+FIT = "a_fit_describes_the_noise_of_its_pairs"
+POSITIVE = "the_rate_is_never_negative_and_least_where_posterior_is_prior"
+SUM = "levels_add_up"
+UNIT = "the_rate_is_in_the_declared_unit"
+BATCH = "order_and_duplicates_of_a_batch_do_not_matter"
+TILED = "a_tiled_image_has_the_same_rate"
+FREE = "free_bits_are_a_floor_and_nothing_else"
+COVER = "intervals_cover_as_often_as_they_say"
+TWICE = "calibrating_twice_changes_nothing"
+OTHER_STD = "a_std_in_other_units_changes_nothing"
+BIN = "no_bin_is_dropped"
+PLAIN = "calibrations_are_plain_numbers"
+SIZE = "the_pixel_size_comes_back"
+PIXELS = "pixels_come_back"
+NAMES = "channel_names_come_back"
+EVERYTHING = "everything_known_of_an_image_comes_back"
+SPLITS = "no_field_is_in_two_splits"
+AGAIN = "reading_twice_gives_the_same_fields"
+CHANNELS = "fields_have_the_named_channels"
+CLEAN = "clean_references_are_what_the_noise_was_added_to"
+
+NEGATED = after(lambda value: -value)
+DOUBLED = after(lambda value: 2 * value)
+RATE_NEGATED = after(lambda rate: Rate(-rate.total, -rate.per_level))
+RATE_DOUBLED = after(lambda rate: Rate(2 * rate.total, 2 * rate.per_level))
+TOTAL_DOUBLED = after(lambda rate: attrs.evolve(rate, total=2 * rate.total))
+ONE_CHANNEL = around(
+    lambda old, self, levels, *, image_pixels, channels: old(
+        self, levels, image_pixels=image_pixels, channels=1
+    )
+)
+ONE_PIXEL = around(
+    lambda old, self, levels, *, image_pixels, channels: old(self, levels, image_pixels=1, channels=channels)
+)
+FLOOR_ADDED = replaced(lambda divergence, free_bits: (divergence + free_bits).mean(0))
+NO_FLOOR = replaced(lambda divergence, free_bits: divergence.mean(0))
+SUM_OF_BATCH = around(lambda old, divergence, free_bits: len(divergence) * old(divergence, free_bits))
+
+
+def fields_changed(change: Any) -> Any:
+    return after(lambda fields: tuple(change(field) for field in fields))
+
+
+def clean_changed(change: Any) -> Any:
+    return fields_changed(lambda field: attrs.evolve(field, clean=change(field.clean)))
+
+
+def twice(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return (*fields, attrs.evolve(fields[0], name="again"))
+
+
+def raw_errors(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
+    fitted: Calibration = old(self, mean, np.ones_like(std), truth)
+    return fitted
+
+
+def small_errors(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
+    spread = np.where(std < np.quantile(std, 0.1), std, abs(truth - mean))
+    fitted: Calibration = old(self, mean, std, mean + np.sign(truth - mean) * spread)
+    return fitted
+
+
+def factors(change: Any) -> Any:
+    def changed(fitted: Calibration) -> Calibration:
+        return attrs.evolve(fitted, parameters={"factor": [change(f) for f in fitted.parameters["factor"]]})
+
+    return after(changed)
+
+
+def no_log_variance(old: Any, residual: Any, mixture: Any) -> Any:
+    return (mixture.log_weight - 0.5 * (residual - mixture.shift).square() / mixture.variance).logsumexp(0)
+
+
+def image_changed(**change: Any) -> Any:
+    return around(lambda old, self, path, image: old(self, path, attrs.evolve(image, **change)))
+
+
+def flipped(old: Any, self: Any, path: Any, image: Any) -> None:
+    old(self, path, attrs.evolve(image, data=image.data[..., ::-1]))
+
+
+def names_reversed(old: Any, self: Any, path: Any, image: Any) -> None:
+    old(self, path, attrs.evolve(image, channel_names=image.channel_names[::-1]))
+
+
+def sizes_doubled(old: Any, image: Any) -> Any:
+    return {letter: 2 * size for letter, size in old(image).items()}
+
+
+GAUSSIAN = "noise_models.gaussian:Gaussian"
+MIXTURE = "noise_models.gaussian_mixture"
+WEIGHTED = "noise_models.weighted:Weighted"
+HISTOGRAM = "noise_models.histogram"
+CAMERA = "noise_models.poisson_gaussian"
+SCALE = "calibrators.scale:Scale"
+OME, TIFF = "image_formats.ome_tiff", "image_formats.tiff"
+
+NOISE_MUTANTS = (
+    Mutant("noise_model/gaussian", "sign", f"{GAUSSIAN}.log_prob", NEGATED, BACK),
+    Mutant("noise_model/gaussian", "scale", f"{GAUSSIAN}.variance", DOUBLED, VARIANCE),
+    Mutant(
+        "noise_model/gaussian",
+        "dropped log of the scale",
+        f"{GAUSSIAN}.log_prob",
+        around(lambda old, self, y, s, extra=None: old(self, y, s, extra) + self._scale(s).log()),
+        INTEGRAL,
+    ),
+    Mutant(
+        "noise_model/gaussian",
+        "dropped noise",
+        f"{GAUSSIAN}.sample",
+        around(lambda old, self, s, generator, extra=None: s + 0.5 * (old(self, s, generator, extra) - s)),
+        DENSITY,
+    ),
+    Mutant("noise_model/gaussian_mixture", "sign", f"{MIXTURE}:log_density", NEGATED, BACK),
+    Mutant("noise_model/gaussian_mixture", "scale", f"{MIXTURE}:total_variance", DOUBLED, VARIANCE),
+    Mutant(
+        "noise_model/gaussian_mixture",
+        "dropped log of the variance",
+        f"{MIXTURE}:log_density",
+        around(no_log_variance),
+        INTEGRAL,
+    ),
+    Mutant(
+        "noise_model/gaussian_mixture",
+        "dropped mean",
+        f"{MIXTURE}:draw",
+        after(lambda residual: residual + 30),
+        MOMENTS,
+    ),
+    Mutant("noise_model/weighted", "sign", f"{WEIGHTED}.log_prob", NEGATED, BACK),
+    Mutant("noise_model/weighted", "scale", f"{WEIGHTED}.variance", DOUBLED, MOMENTS),
+    Mutant(
+        "noise_model/weighted",
+        "dropped predicted maps",
+        f"{WEIGHTED}.log_prob",
+        around(lambda old, self, y, s, extra=None: old(self, y, s, torch.zeros_like(s))),
+        MAPS,
+    ),
+    Mutant(
+        "noise_model/histogram",
+        "sign of the bias",
+        f"{HISTOGRAM}:Histogram.bias",
+        after(lambda bias: -bias - 1),
+        MEAN,
+    ),
+    Mutant(
+        "noise_model/histogram",
+        "scale",
+        f"{HISTOGRAM}:mean_and_variance",
+        after(lambda pair: (pair[0], 2 * pair[1])),
+        VARIANCE,
+    ),
+    Mutant(
+        "noise_model/histogram",
+        "dropped width of a bin",
+        f"{HISTOGRAM}:log_density",
+        around(lambda old, y, s, tables: old(y, s, tables) + tables.width.log().max()),
+        INTEGRAL,
+    ),
+    Mutant("noise_model/poisson_gaussian", "sign", f"{CAMERA}:log_density", NEGATED, BACK),
+    Mutant(
+        "noise_model/poisson_gaussian",
+        "scale by the gain",
+        f"{CAMERA}:log_density",
+        around(lambda old, y, s, camera: old(y, s, camera) + camera.gain.log()),
+        INTEGRAL,
+    ),
+    Mutant(
+        "noise_model/poisson_gaussian",
+        "dropped shot noise",
+        f"{CAMERA}:variance",
+        replaced(lambda signal, camera: camera.read_noise.square().expand_as(signal)),
+        VARIANCE,
+    ),
+    Mutant(
+        "noise_model/poisson_gaussian",
+        "dropped offset",
+        f"{CAMERA}:draw",
+        around(lambda old, signal, camera, generator: old(signal, camera, generator) - camera.offset),
+        MOMENTS,
+    ),
+)
+
+
+def kl_mutants(name: str, cls: str, per_unit: Any) -> tuple[Mutant, ...]:
+    """Changes that fit every scheme; ``per_unit`` is of the schemes whose unit is known."""
+    forward = f"kl_schemes.{name}:{cls}.forward"
+    kind = f"kl_scheme/{name}"
+    return (
+        Mutant(kind, "sign", forward, RATE_NEGATED, POSITIVE),
+        Mutant(kind, "scale of the total", forward, TOTAL_DOUBLED, SUM),
+        Mutant(kind, "dropped mean over the batch", f"kl_schemes.{name}:floored_mean", SUM_OF_BATCH, BATCH),
+        Mutant(kind, "dropped free bits", f"kl_schemes.{name}:floored_mean", NO_FLOOR, FREE),
+        Mutant(kind, "free bits added", f"kl_schemes.{name}:floored_mean", FLOOR_ADDED, FREE),
+        *(Mutant(kind, sort, forward, change, law) for sort, change, law in per_unit),
+    )
+
+
+BY_UNIT = (("scale", RATE_DOUBLED, UNIT),)
+BY_PIXEL = (*BY_UNIT, ("dropped pixels", ONE_PIXEL, TILED))
+BY_CHANNEL = (*BY_PIXEL, ("dropped channels", ONE_CHANNEL, UNIT))
+
+KL_MUTANTS = (
+    *kl_mutants("denoisplit", "DenoiSplitKL", BY_PIXEL),
+    *kl_mutants("elbo", "ElboKL", BY_CHANNEL),
+    *kl_mutants("musplit", "MuSplitKL", BY_UNIT),
+    *kl_mutants("per_level", "PerLevelKL", BY_CHANNEL),
+    *kl_mutants("microsplit", "MicroSplitKL", ()),
+)
+
+OTHER_MUTANTS = (
+    Mutant("calibrator/scale", "sign", f"{SCALE}.fit", factors(lambda f: -f), PLAIN),
+    Mutant("calibrator/scale", "scale", f"{SCALE}.fit", factors(lambda f: 1.3 * f), COVER),
+    Mutant("calibrator/scale", "square", f"{SCALE}.fit", factors(lambda f: f * f), TWICE),
+    Mutant("calibrator/scale", "dropped std", f"{SCALE}.fit", around(raw_errors), OTHER_STD),
+    Mutant("calibrator/scale", "dropped pixels", f"{SCALE}.fit", around(small_errors), BIN),
+    Mutant(
+        "image_format/ome_tiff", "dropped pixel size", f"{OME}:sizes_by_axis", replaced(lambda _: {}), SIZE
+    ),
+    Mutant("image_format/ome_tiff", "scale", f"{OME}:sizes_by_axis", around(sizes_doubled), EVERYTHING),
+    Mutant("image_format/ome_tiff", "sign of x", f"{OME}:OmeTiff.write", around(flipped), PIXELS),
+    Mutant(
+        "image_format/ome_tiff", "order of names", f"{OME}:OmeTiff.write", around(names_reversed), EVERYTHING
+    ),
+    Mutant("image_format/tiff", "dropped pixel size", f"{TIFF}:_pixel_size", replaced(lambda _: None), SIZE),
+    Mutant("image_format/tiff", "scale", f"{TIFF}:sizes_by_axis", around(sizes_doubled), EVERYTHING),
+    Mutant("image_format/tiff", "sign of x", f"{TIFF}:Tiff.write", around(flipped), PIXELS),
+    Mutant(
+        "image_format/tiff", "dropped names", f"{TIFF}:Tiff.write", image_changed(channel_names=()), NAMES
+    ),
+    Mutant("dataset/folder", "a field twice", "datasets.folder:Folder.fields", after(twice), SPLITS),
+    Mutant(
+        "dataset/folder",
+        "scale by chance",
+        "datasets.folder:Folder.fields",
+        fields_changed(
+            lambda field: attrs.evolve(field, observed=field.observed * np.float32(torch.rand(()).item()))
+        ),
+        AGAIN,
+    ),
+    Mutant(
+        "dataset/folder",
+        "dropped channel",
+        "datasets.folder:Folder.fields",
+        fields_changed(lambda field: attrs.evolve(field, observed=field.observed[:1])),
+        CHANNELS,
+    ),
+    Mutant(
+        "dataset/simulated", "sign", "datasets.simulated:Simulated.fields", clean_changed(np.negative), CLEAN
+    ),
+    Mutant(
+        "dataset/simulated",
+        "scale",
+        "datasets.simulated:Simulated.fields",
+        clean_changed(lambda clean: 1.2 * clean),
+        CLEAN,
+    ),
+    Mutant(
+        "dataset/simulated",
+        "dropped offset",
+        "datasets.simulated:Simulated.fields",
+        clean_changed(lambda clean: clean - 100),
+        CLEAN,
+    ),
+    Mutant("dataset/simulated", "a field twice", "datasets.simulated:Simulated.fields", after(twice), SPLITS),
+)

@@ -1,0 +1,37 @@
+"""Small changes to the built-in components are caught by the suites, each by the law that it breaks."""
+
+from collections import Counter
+
+import pytest
+
+from denoisplit.core.registry import load_registry
+from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.testing import suite_for
+from denoisplit.testing.examination import laws, verdict
+from tests.testing.mutants import Mutant
+from tests.testing.mutants_of_networks import DECODER_MUTANTS, ENCODER_MUTANTS
+from tests.testing.mutants_of_the_rest import KL_MUTANTS, NOISE_MUTANTS, OTHER_MUTANTS
+
+MUTANTS = (*ENCODER_MUTANTS, *DECODER_MUTANTS, *NOISE_MUTANTS, *KL_MUTANTS, *OTHER_MUTANTS)
+AT_LEAST = 3
+
+
+def test_every_component_has_mutants() -> None:
+    counted = Counter(mutant.component for mutant in MUTANTS)
+    rows = {f"{row.kind}/{row.name}" for row in load_registry().components() if row.package == BUILTIN}
+    assert set(counted) <= rows
+    assert {name: counted[name] for name in rows if counted[name] < AT_LEAST} == {}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, name = mutant.place()
+    kind, _, component = mutant.component.partition("/")
+    monkeypatch.setattr(owner, name, mutant.change(getattr(owner, name)))
+    found = []
+    for law in laws(suite_for(kind, f"{BUILTIN}/{component}")):
+        if law.name == mutant.law:
+            found.append(verdict(law))
+            if found[-1].outcome == "fails":
+                return
+    pytest.fail(f"{mutant} survives: {found}")
