@@ -34,7 +34,7 @@ def test_the_command_writes_a_run_that_predicts(noisy: Files, tmp_path: Path) ->
 def test_an_imported_run_is_evaluated_on_images_that_are_named(noisy: Files, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run(*noisy.arguments, "--out", out).exit_code == 0
-    refused(run("evaluate", out), "elsewhere", "data.test")
+    refused(run("evaluate", out), "images-that-the-network-was-trained-on", "data.test")
     images = "data.test={use: simulated, fields: 1, size: 48}"
     named = "channels=[filaments, mitochondria]"
     assert run("evaluate", out, "--samples", 2, "--set", images, "--set", named).exit_code == 0

@@ -27,7 +27,8 @@ from tests.spec.test_round_trip import specs
 
 ROOT = Path(denoisplit.__file__).parents[1]
 SHIPPED = [
-    *sorted((ROOT / "examples").rglob("*.yaml")),
+    # the spec of a package needs that package installed
+    *(p for p in sorted((ROOT / "examples").rglob("*.yaml")) if not (p.parent / "pyproject.toml").exists()),
     *sorted((ROOT / "denoisplit" / "cli").glob("*.yaml")),
 ]
 DATA = "data: {train: {use: folder, path: images}}\n"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from torch import Tensor
 
@@ -100,6 +100,9 @@ def import_network(
     )
 
 
+_NOT_HERE: Final = "images-that-the-network-was-trained-on"
+
+
 def _spec(
     architecture: Architecture,
     likelihood: Likelihood,
@@ -112,7 +115,7 @@ def _spec(
         "spec_version": 1,
         "channels": list(channels),
         "data": {
-            "train": {"use": "elsewhere"},
+            "train": {"use": "folder", "path": _NOT_HERE},
             "mixing": {"mode": "sum" if config.flag("input_is_sum", False) else "mean"},
         },
         "model": {

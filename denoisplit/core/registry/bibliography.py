@@ -55,9 +55,13 @@ def citations(components: Iterable[Component]) -> tuple[Citation, ...]:
 
 
 def sources(row: Component) -> tuple[str, ...]:
-    """The sources of a component, one by one, without the word that relates them to it."""
+    """The sources of a component, one by one, without the word that relates them to it.
+
+    What the developers of a package made up themselves is cited with the package.
+    """
     parts = (part.strip() for part in row.source.split(";"))
-    return tuple(_RELATIONS.sub("", part) for part in parts if part)
+    own = f"The {row.package} developers, {row.package}"
+    return tuple(_RELATIONS.sub("", part) for part in parts if part and part != own)
 
 
 def named_source(source: str, known: Bibliography) -> str:

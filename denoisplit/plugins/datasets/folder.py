@@ -80,7 +80,10 @@ class Folder(Dataset):
     def _matched(self) -> list[_Files]:
         folder, options = self.options.path, self.options
         if not folder.is_dir():
-            raise ImageError(f"{folder}: there is no such folder. Check the path.")
+            raise ImageError(
+                f"{folder}: there is no such folder. Check the path; to evaluate a run on other images, name them "
+                f"with --set 'data.test={{use: folder, path: FOLDER}}'."
+            )
         clean = self._by_key("clean", options.clean)
         mixed = self._by_key("mixed", options.mixed)
         partners = {*clean.values(), *mixed.values()}
