@@ -1,5 +1,7 @@
 """What it takes to examine a noise model: statistics, pairs to fit, signals, and the density on a grid."""
 
+import copy
+import functools
 from typing import Any, ClassVar
 
 import attrs
@@ -80,7 +82,7 @@ class NoiseModelCases(ComponentTests):
         """Statistics of two channels."""
         return IntensityStats(mixed_mean=450, mixed_std=150, target_mean=[400, 500], target_std=[120, 180])
 
-    def pairs(self, count: int = 4000, *, seed: int = 0) -> tuple[NoisePairs, ...]:
+    def pairs(self, count: int = 1500, *, seed: int = 0) -> tuple[NoisePairs, ...]:
         """Pairs of a camera with shot noise and read noise, one entry per channel."""
         made = []
         for channel in range(self.statistics().channels):
@@ -99,11 +101,10 @@ class NoiseModelCases(ComponentTests):
         return made
 
     def model(self, options: Any) -> NoiseModel:
-        """A noise model ready for use, float64."""
-        model = self.new(options)
-        if model.needs_fit:
-            model.fit(self.pairs(), seed=0)
-        return model.double().eval()
+        """A noise model ready for use, float64; a fit is made once for the same options."""
+        suite = type(self)
+        recipe = _Recipe(self.target(), options, suite.statistics, suite.pairs, self)
+        return copy.deepcopy(_ready(recipe))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model with drawn options, ready for use."""
@@ -157,3 +158,27 @@ class NoiseModelCases(ComponentTests):
             values=values.flatten(1),
             variance=variance.flatten(),
         )
+
+
+@attrs.frozen
+class _Recipe:
+    """All that a fitted model depends on. Fits take the most time of an exam: there is one per recipe."""
+
+    target: type
+    options: Any = attrs.field(eq=repr)
+    statistics: Any
+    pairs: Any
+    cases: NoiseModelCases = attrs.field(eq=False)
+
+
+@functools.lru_cache(maxsize=64)
+def _ready(recipe: _Recipe) -> NoiseModel:
+    model = recipe.cases.new(recipe.options)
+    if model.needs_fit:
+        model.fit(recipe.cases.pairs(), seed=0)
+    return model.double().eval()
+
+
+def forget_fits() -> None:
+    """Fit anew from now on: for whoever changes a class that was examined already."""
+    _ready.cache_clear()
