@@ -151,6 +151,22 @@ class NoiseModelTests(NoiseModelFitTests):
             assert_close(after, before, f"the {name} of a pixel has an effect on others")
 
     @in_two_and_three_dimensions
+    def test_what_is_not_a_number_stays_so_and_disturbs_no_other_pixel(self, rank: int) -> None:
+        """A NaN gives a NaN, no error and no plausible number, so that training names what went wrong."""
+        model, signal = self.model(self.smallest()), self.signals(rank, batch=2)
+        maps, where = self.maps(model, signal), (1, 1, *(0,) * rank)
+        before = model.log_prob(signal + 5, signal, maps).detach()
+        for name in ("observation", "signal"):
+            values = {"observation": signal + 5, "signal": signal.clone()}
+            values[name][where] = torch.nan
+            after = model.log_prob(values["observation"], values["signal"], maps).detach()
+            assert bool(after[where].isnan()), (
+                f"a {name} that is NaN has the likelihood {float(after[where])}"
+            )
+            after[where] = before[where]
+            assert_close(after, before, f"a {name} that is NaN has an effect on other pixels")
+
+    @in_two_and_three_dimensions
     @law(2)
     @given(data=st.data())
     def test_the_shape_of_the_image_does_not_matter(self, rank: int, data: st.DataObject) -> None:

@@ -140,7 +140,8 @@ def in_other_order(vse: VSE) -> VSE:
 
 
 def with_statistics(noise_model: NoiseModel, statistics: IntensityStats) -> NoiseModel:
-    for module in noise_model.modules():
+    modules: Any = noise_model.modules()
+    for module in modules:
         if hasattr(module, "statistics"):
             module.statistics = statistics
     return noise_model
