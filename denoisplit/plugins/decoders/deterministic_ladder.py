@@ -12,7 +12,7 @@ from denoisplit.plugins.decoders.ladder_plan import (
     LatentOptions,
     binning,
     channel_counts,
-    enlargement,
+    image_maps,
     part_below,
     plan_levels,
     upsampling,
@@ -110,7 +110,7 @@ class DeterministicLadderDecoder(Decoder):
             normalise=options.normalise_latents,
         )
         self.levels = nn.ModuleList([*(InnerLevel(latent) for latent in inner), TopLevel(top)])
-        self.enlarge = enlargement(binning(feature_shapes))
+        self._binning = binning(feature_shapes)
         self.final = nn.Sequential(
             *(ResidualBlock(top.rank, top.width, dropout=options.dropout) for _ in range(options.blocks))
         )
@@ -131,8 +131,7 @@ class DeterministicLadderDecoder(Decoder):
         x = top(features[-1])
         for level, feature in zip(reversed(inner), reversed(features[:-1]), strict=True):
             x = level(feature, x)
-        output: Tensor = self.output(self.enlarge(self.final(x))[..., *window])
-        return output
+        return image_maps(self.output, self.final(x), self._binning, window)
 
     def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
         """Refused: there is no prior to draw from.

@@ -12,7 +12,7 @@ from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import ResidualBlock, conv
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
-from denoisplit.plugins.decoders.ladder_plan import binning, channel_counts, enlargement, plan_levels
+from denoisplit.plugins.decoders.ladder_plan import binning, channel_counts, image_maps, plan_levels
 
 
 def _positive(_instance: object, attribute: "attrs.Attribute[Any]", value: float | None) -> None:
@@ -71,7 +71,7 @@ class LadderDecoder(Decoder):
         self._coarsest = feature_shapes[-1]
         size = tuple(max(1, n) for n in self._coarsest.size(patch))
         self.levels = nn.ModuleList([*(InnerLevel(latent) for latent in inner), TopLevel(top, size=size)])
-        self.enlarge = enlargement(binning(feature_shapes))
+        self._binning = binning(feature_shapes)
         self.final = nn.Sequential(
             *(ResidualBlock(rank, width, dropout=options.dropout) for _ in range(options.blocks))
         )
@@ -107,9 +107,7 @@ class LadderDecoder(Decoder):
         """Output maps, in full precision: counts rounded to eight bits would make a spread vanish."""
         x = self.final(x)
         with torch.autocast(x.device.type, enabled=False):
-            image = self.enlarge(x.to(next(self.output.parameters()).dtype))
-            output: Tensor = self.output(image[..., *window])
-        return output
+            return image_maps(self.output, x.to(next(self.output.parameters()).dtype), self._binning, window)
 
     def _split(self) -> tuple[TopLevel, list[InnerLevel]]:
         """Top level, and the inner levels from coarse to fine."""

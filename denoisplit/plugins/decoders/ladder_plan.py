@@ -9,7 +9,7 @@ import attrs
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.network.interfaces import FeatureShape
+from denoisplit.core.network.interfaces import FeatureShape, Window
 from denoisplit.plugins.blocks import LINEAR, ResidualBlock, Upsample, centre_crop
 
 STRIDE = 2
@@ -100,9 +100,19 @@ def binning(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
     return tuple(max(1, s // STRIDE) for s in shapes[0].stride)
 
 
-def enlargement(factors: tuple[int, ...]) -> nn.Module:
-    """Linear interpolation that makes up for binning."""
-    return nn.Upsample(scale_factor=factors, mode=LINEAR[len(factors)]) if max(factors) > 1 else nn.Identity()
+def image_maps(output: nn.Module, features: Tensor, factors: tuple[int, ...], window: Window) -> Tensor:
+    """Apply the output layer and cut out ``window``; linear interpolation makes up for binning.
+
+    The layer works on binned pixels, since at full size its input alone would be ``factors`` times as large.
+    Without binning the window is cut first, as in the reference; a window need not be a multiple of binned
+    pixels.
+    """
+    window = (slice(None), slice(None), *window)
+    if max(factors) == 1:
+        maps: Tensor = output(features[window])
+        return maps
+    enlarged = nn.functional.interpolate(output(features), scale_factor=factors, mode=LINEAR[len(factors)])
+    return enlarged[window]
 
 
 def upsampling(options: LatentOptions) -> nn.Sequential:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
 from denoisplit.plugins.noise_models.mixture_fit import FitSettings, at_signal, doubts, fit_channel
@@ -119,7 +120,9 @@ class GaussianMixture(NoiseModel):
         """
         del extra
         observation, signal = at_least_float32(observation), at_least_float32(signal)
-        return log_density(observation - signal, self._components(signal))
+        if self.options.learnable:
+            return self._log_density(observation, signal)
+        return pointwise(self._log_density, observation, signal)
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
@@ -187,6 +190,9 @@ class GaussianMixture(NoiseModel):
         low, high = self.signal_range[channel].tolist()
         weight = unpad(self.weights[channel].detach()).double().flatten(0, 1).cpu().numpy()
         write_mixture(path, ChannelMixture(weight, low, high, sum(self.variance_floor[channel].tolist())))
+
+    def _log_density(self, observation: Tensor, signal: Tensor) -> Tensor:
+        return log_density(observation - signal, self._components(signal))
 
     def _components(self, signal: Tensor) -> Components:
         self._require_ready()

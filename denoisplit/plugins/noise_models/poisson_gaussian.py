@@ -9,6 +9,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
@@ -80,7 +81,7 @@ class PoissonGaussian(NoiseModel):
         """
         del extra
         observation, signal = at_least_float32(observation), at_least_float32(signal)
-        return log_density(observation, signal, self._camera(signal))
+        return pointwise(self._log_density, observation, signal)
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
@@ -127,6 +128,9 @@ class PoissonGaussian(NoiseModel):
         self._require_ready()
         gain, offset, read_noise = join(self.cameras[channel].cpu(), torch.float64).tolist()
         return gain, offset, read_noise
+
+    def _log_density(self, observation: Tensor, signal: Tensor) -> Tensor:
+        return log_density(observation, signal, self._camera(signal))
 
     def _camera(self, signal: Tensor) -> Camera:
         self._require_ready()
