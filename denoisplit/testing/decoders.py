@@ -73,7 +73,7 @@ class DecoderTests(ComponentTests):
         assert usable, "no features are taken, neither of two nor of three dimensions"
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_output_has_the_declared_maps_and_the_size_of_the_image(
         self, rank: int, data: st.DataObject
@@ -92,7 +92,7 @@ class DecoderTests(ComponentTests):
         assert cut.shape[2:] == (case.image[0] - 1, *case.image[1:]), "the window is not cut out"
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_the_same_noise_gives_the_same_output(self, rank: int, data: st.DataObject) -> None:
         """The decoder draws nothing itself: all chance comes from the noise source."""
@@ -103,7 +103,7 @@ class DecoderTests(ComponentTests):
             assert_equal(two.sample, one.sample, "the same noise gives another sample")
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_prediction_gives_the_output_of_training(self, rank: int, data: st.DataObject) -> None:
         """``sample`` leaves out what only the rate needs, and nothing else."""
@@ -113,7 +113,7 @@ class DecoderTests(ComponentTests):
         assert_close(predicted, case.decode(LevelNoise(1)).output, "prediction and training differ")
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_a_sample_is_the_posterior_mean_plus_std_times_noise(
         self, rank: int, data: st.DataObject
@@ -126,7 +126,7 @@ class DecoderTests(ComponentTests):
             assert_close(level.sample, drawn, f"the sample of level {index} is not mean + std * noise")
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_noise_is_asked_for_once_per_level_coarsest_first(self, rank: int, data: st.DataObject) -> None:
         """With the sizes that the features declare, in training and in prediction."""
@@ -140,7 +140,7 @@ class DecoderTests(ComponentTests):
             assert asked == expected, f"in {where} noise is asked for as {asked} instead of {expected}"
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_every_level_of_features_and_of_noise_matters(self, rank: int, data: st.DataObject) -> None:
         """No features are ignored; noise matters at every level, or at none where there are no latents."""
@@ -157,7 +157,7 @@ class DecoderTests(ComponentTests):
             assert_equal(other, first.output, "noise has an effect, but there are no levels")
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_a_prior_does_not_see_the_features_of_its_level(self, rank: int, data: st.DataObject) -> None:
         """The prior of a level knows coarser levels only; its posterior knows its own features."""
@@ -193,7 +193,7 @@ class DecoderTests(ComponentTests):
         assert not dead, f"no gradient reaches {', '.join(dead)}"
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(3)
     @given(data=st.data())
     def test_the_prior_generates_images_of_any_size(self, rank: int, data: st.DataObject) -> None:
         """Finite, the same for the same noise; a decoder without latents refuses with a ``SpecError``."""

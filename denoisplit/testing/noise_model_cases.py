@@ -12,7 +12,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from denoisplit.core.network.interfaces import IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests, accepted
 
@@ -102,9 +102,15 @@ class NoiseModelCases(ComponentTests):
 
     def model(self, options: Any) -> NoiseModel:
         """A noise model ready for use, float64; a fit is made once for the same options."""
+        return copy.deepcopy(self._ready(options)[0])
+
+    def reports(self, options: Any) -> tuple[FitReport, ...]:
+        """What the fit of ``model`` reported."""
+        return self._ready(options)[1]
+
+    def _ready(self, options: Any) -> tuple[NoiseModel, tuple[FitReport, ...]]:
         suite = type(self)
-        recipe = _Recipe(self.target(), options, suite.statistics, suite.pairs, self)
-        return copy.deepcopy(_ready(recipe))
+        return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model with drawn options, ready for use."""
@@ -171,14 +177,8 @@ class _Recipe:
     cases: NoiseModelCases = attrs.field(eq=False)
 
 
-@functools.lru_cache(maxsize=64)
-def _ready(recipe: _Recipe) -> NoiseModel:
+@functools.lru_cache(maxsize=256)
+def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
     model = recipe.cases.new(recipe.options)
-    if model.needs_fit:
-        model.fit(recipe.cases.pairs(), seed=0)
-    return model.double().eval()
-
-
-def forget_fits() -> None:
-    """Fit anew from now on: for whoever changes a class that was examined already."""
-    _ready.cache_clear()
+    reports = model.fit(recipe.cases.pairs(), seed=0) if model.needs_fit else ()
+    return model.double().eval(), reports

@@ -1,6 +1,7 @@
 """Laws of whole models, with every component of the registry in its place, in two and three dimensions."""
 
 import copy
+import functools
 import math
 from typing import Any
 
@@ -69,6 +70,7 @@ class SameForAll(NoiseSource):
         return random(self.seed + level, 1, *like.shape[1:]).to(like).expand_as(like)
 
 
+@functools.cache
 def part(kind: str, name: str) -> Any:
     return suite_for(kind, f"{BUILTIN}/{name}")()
 
