@@ -1,16 +1,21 @@
 """What it takes to examine a decoder: features, and noise that tells who asked for it."""
 
+from collections.abc import Callable
+
 import attrs
 import torch
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.core.network.vse import side_multiple
 from denoisplit.testing.strategies import random
+from denoisplit.testing.suite import generic
 
 BATCH = 2
 """Images in the features of a case."""
+
+_SMALLEST = 8
+"""Pixels along an axis: borders leave a centre."""
 
 
 @attrs.frozen
@@ -37,17 +42,19 @@ class LevelNoise(NoiseSource):
         return random(1000 * self.seed + level + 500 * (level == self.moved), *shape)
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class DecoderCase:
     """A decoder with an image to decode.
 
     Attributes:
-        decoder: in evaluation mode.
+        new: makes such a decoder as the composer does.
+        decoder: in evaluation mode, with random numbers.
         shapes: of its features.
         image: sides of the image.
         features: random.
     """
 
+    new: Callable[[], Decoder]
     decoder: Decoder
     shapes: tuple[FeatureShape, ...]
     image: tuple[int, ...]
@@ -66,15 +73,18 @@ class DecoderCase:
 
 
 def training_patch(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
-    """Training patch: two positions of the coarsest level along every axis."""
-    return tuple(2 * s for s in shapes[-1].stride)
+    """Training patch: two positions of the coarsest level along every axis, or a little more."""
+    return tuple(max(2 * stride, _SMALLEST) for stride in shapes[-1].stride)
 
 
-def decoder_case(decoder: Decoder, shapes: tuple[FeatureShape, ...], seed: int) -> DecoderCase:
-    """A decoder with random features of an image of the training patch."""
-    multiple = side_multiple(shapes)
-    image = tuple(max(2 * m, p) for m, p in zip(multiple, training_patch(shapes), strict=True))
+def decoder_case(new: Callable[[], Decoder], shapes: tuple[FeatureShape, ...]) -> DecoderCase:
+    """A decoder with random features of an image of the training patch.
+
+    Raises:
+        SpecError: the decoder does not take these features.
+    """
+    image = training_patch(shapes)
     features = tuple(
-        random(seed + 10 + i, BATCH, shape.channels, *shape.size(image)) for i, shape in enumerate(shapes)
+        random(10 + i, BATCH, shape.channels, *shape.size(image)) for i, shape in enumerate(shapes)
     )
-    return DecoderCase(decoder, shapes, image, features)
+    return DecoderCase(new=new, decoder=generic(new), shapes=shapes, image=image, features=features)

@@ -62,7 +62,7 @@ class ImageFormatTests(ComponentTests):
             return image, attrs.evolve(back, data=np.array(back.data))
 
     @in_two_and_three_dimensions
-    @law(8)
+    @law(5)
     @given(data=st.data())
     def test_pixels_come_back(self, rank: int, data: st.DataObject) -> None:
         """Every number, in the type that it was written in."""
@@ -72,7 +72,7 @@ class ImageFormatTests(ComponentTests):
         assert np.array_equal(back.data, image.data), "other pixels come back"
 
     @in_two_and_three_dimensions
-    @law(8)
+    @law(5)
     @given(data=st.data())
     def test_axes_come_back(self, rank: int, data: st.DataObject) -> None:
         """In the order that they were written in."""
@@ -80,7 +80,7 @@ class ImageFormatTests(ComponentTests):
         assert back.axes == image.axes, f"the axes {back.axes} come back for {image.axes}"
 
     @in_two_and_three_dimensions
-    @law(12)
+    @law(8)
     @given(data=st.data())
     def test_the_pixel_size_comes_back(self, rank: int, data: st.DataObject) -> None:
         """One number per spatial axis with its unit, and nothing where nothing was known."""
@@ -100,7 +100,7 @@ class ImageFormatTests(ComponentTests):
                 assert np.array_equal(back.data, image.data), "other pixels come back"
 
     @in_two_and_three_dimensions
-    @law(12)
+    @law(8)
     @given(data=st.data())
     def test_channel_names_come_back(self, rank: int, data: st.DataObject) -> None:
         """One per channel, in any alphabet."""

@@ -13,6 +13,7 @@ from torch.distributions import Normal
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, divergence
+from denoisplit.core.network.objective import kl_weight
 from denoisplit.testing.strategies import IMAGE_SIDE, level_shapes, levels, random
 from denoisplit.testing.suite import (
     ComponentTests,
@@ -214,6 +215,18 @@ class KLSchemeTests(ComponentTests):
         rate = self.rate(self.drawn(data), (), 2)
         assert float(rate.total) == 0, f"the rate of no levels is {float(rate.total)}"
         assert rate.per_level.shape == (0,), "there are levels in the rate of none"
+
+    @law(3)
+    @given(data=st.data(), start=st.integers(0, 5), duration=st.integers(0, 20))
+    def test_a_warm_up_is_monotone_and_ends_at_the_weight(
+        self, data: st.DataObject, start: int, duration: int
+    ) -> None:
+        """From 0 to the weight of the scheme, and never beyond."""
+        target = self.drawn(data).weight
+        ramp = [kl_weight(n, target=target, start=start, duration=duration) for n in range(40)]
+        assert ramp == sorted(ramp), "the weight falls during the warm-up"
+        assert ramp[0] >= 0, f"the warm-up begins at {ramp[0]}"
+        assert ramp[-1] == target, f"the warm-up ends at {ramp[-1]}, the weight is {target}"
 
     @law(3)
     @given(data=st.data())

@@ -1,5 +1,7 @@
 """What it takes to examine a noise model: statistics, pairs to fit, signals, and the density on a grid."""
 
+import copy
+import functools
 from typing import Any, ClassVar
 
 import attrs
@@ -10,7 +12,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from denoisplit.core.network.interfaces import IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests, accepted
 
@@ -80,7 +82,7 @@ class NoiseModelCases(ComponentTests):
         """Statistics of two channels."""
         return IntensityStats(mixed_mean=450, mixed_std=150, target_mean=[400, 500], target_std=[120, 180])
 
-    def pairs(self, count: int = 4000, *, seed: int = 0) -> tuple[NoisePairs, ...]:
+    def pairs(self, count: int = 1500, *, seed: int = 0) -> tuple[NoisePairs, ...]:
         """Pairs of a camera with shot noise and read noise, one entry per channel."""
         made = []
         for channel in range(self.statistics().channels):
@@ -99,11 +101,16 @@ class NoiseModelCases(ComponentTests):
         return made
 
     def model(self, options: Any) -> NoiseModel:
-        """A noise model ready for use, float64."""
-        model = self.new(options)
-        if model.needs_fit:
-            model.fit(self.pairs(), seed=0)
-        return model.double().eval()
+        """A noise model ready for use, float64; a fit is made once for the same options."""
+        return copy.deepcopy(self._ready(options)[0])
+
+    def reports(self, options: Any) -> tuple[FitReport, ...]:
+        """What the fit of ``model`` reported."""
+        return self._ready(options)[1]
+
+    def _ready(self, options: Any) -> tuple[NoiseModel, tuple[FitReport, ...]]:
+        suite = type(self)
+        return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model with drawn options, ready for use."""
@@ -157,3 +164,21 @@ class NoiseModelCases(ComponentTests):
             values=values.flatten(1),
             variance=variance.flatten(),
         )
+
+
+@attrs.frozen
+class _Recipe:
+    """All that a fitted model depends on. Fits take the most time of an exam: there is one per recipe."""
+
+    target: type
+    options: Any = attrs.field(eq=repr)
+    statistics: Any
+    pairs: Any
+    cases: NoiseModelCases = attrs.field(eq=False)
+
+
+@functools.lru_cache(maxsize=256)
+def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
+    model = recipe.cases.new(recipe.options)
+    reports = model.fit(recipe.cases.pairs(), seed=0) if model.needs_fit else ()
+    return model.double().eval(), reports

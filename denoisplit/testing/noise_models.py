@@ -24,7 +24,7 @@ class NoiseModelTests(NoiseModelFitTests):
     kind: ClassVar[str] = "noise_model"
 
     @in_two_and_three_dimensions
-    @law(3)
+    @law(2)
     @given(data=st.data())
     def test_the_density_integrates_to_one(self, rank: int, data: st.DataObject) -> None:
         """``exp(log_prob)`` is a density in counts over the observation, whatever the signal."""
@@ -33,7 +33,7 @@ class NoiseModelTests(NoiseModelFitTests):
         assert wrong < 2e-3, f"the density integrates to 1 +- {wrong:.3g}"
 
     @in_two_and_three_dimensions
-    @law(3)
+    @law(2)
     @given(data=st.data())
     def test_the_mean_is_the_signal_or_a_declared_bias_away(self, rank: int, data: st.DataObject) -> None:
         """A model whose mean is not the signal has a method ``bias(signal)``, in counts."""
@@ -43,7 +43,7 @@ class NoiseModelTests(NoiseModelFitTests):
         assert wrong < 0.02, f"the mean is {wrong:.3g} std away from the signal (and its declared bias)"
 
     @in_two_and_three_dimensions
-    @law(3)
+    @law(2)
     @given(data=st.data())
     def test_the_variance_is_that_of_the_density(self, rank: int, data: st.DataObject) -> None:
         """``variance`` agrees with the second moment of ``exp(log_prob)``."""
@@ -51,7 +51,7 @@ class NoiseModelTests(NoiseModelFitTests):
         assert_close(density.variance, density.std**2, "the variance is not that of the density", rtol=0.02)
 
     @in_two_and_three_dimensions
-    @law(3)
+    @law(2)
     @given(data=st.data(), seed=st.integers(0, 99))
     def test_samples_agree_with_the_density(self, rank: int, data: st.DataObject, seed: int) -> None:
         """The probability integral transform of samples is uniform."""
@@ -64,7 +64,7 @@ class NoiseModelTests(NoiseModelFitTests):
             assert p > 1e-6, f"samples do not follow the density (Kolmogorov-Smirnov p = {p:.2g})"
 
     @in_two_and_three_dimensions
-    @law(3)
+    @law(2)
     @given(data=st.data(), seed=st.integers(0, 99))
     def test_samples_have_the_declared_mean_and_variance(
         self, rank: int, data: st.DataObject, seed: int
@@ -81,7 +81,7 @@ class NoiseModelTests(NoiseModelFitTests):
         )
 
     @in_two_and_three_dimensions
-    @law(3)
+    @law(2)
     @given(data=st.data(), seed=st.integers(0, 99))
     def test_samples_come_from_the_generator_alone(self, rank: int, data: st.DataObject, seed: int) -> None:
         """The same generator gives the same samples, and the global one is left alone."""
@@ -118,20 +118,22 @@ class NoiseModelTests(NoiseModelFitTests):
     @in_two_and_three_dimensions
     @law(4)
     @given(data=st.data(), side=st.sampled_from([-1.0, 1.0]))
-    def test_the_gradient_leads_back_from_far_away(self, rank: int, data: st.DataObject, side: float) -> None:
-        """A signal 60 standard deviations from its observation is drawn towards it."""
+    def test_far_away_is_unlikely_and_has_a_gradient(
+        self, rank: int, data: st.DataObject, side: float
+    ) -> None:
+        """At 60 standard deviations a density that ends in a constant floor would teach nothing."""
         model, signal = self.drawn(data), self.signals(rank)
         maps = self.maps(model, signal)
         observation = signal + side * _FAR * model.variance(signal, maps).detach().sqrt()
         signal.requires_grad_()
         far = model.log_prob(observation, signal, maps)
         (gradient,) = torch.autograd.grad(far.sum(), signal)
-        assert bool((side * gradient > 0).all()), "the gradient is zero, or leads away from the observation"
+        assert bool((gradient != 0).all()), "there is no gradient"
         near = model.log_prob(signal.detach(), signal, maps)
         assert bool((near > far).all()), "an observation far away is likelier than one at the signal"
 
     @in_two_and_three_dimensions
-    @law(3)
+    @law(2)
     @given(data=st.data())
     def test_a_pixel_knows_nothing_of_other_pixels_and_channels(self, rank: int, data: st.DataObject) -> None:
         """The likelihood of a pixel depends on its own signal and observation."""
@@ -149,7 +151,23 @@ class NoiseModelTests(NoiseModelFitTests):
             assert_close(after, before, f"the {name} of a pixel has an effect on others")
 
     @in_two_and_three_dimensions
-    @law(3)
+    def test_what_is_not_a_number_stays_so_and_disturbs_no_other_pixel(self, rank: int) -> None:
+        """A NaN gives a NaN, no error and no plausible number, so that training names what went wrong."""
+        model, signal = self.model(self.smallest()), self.signals(rank, batch=2)
+        maps, where = self.maps(model, signal), (1, 1, *(0,) * rank)
+        before = model.log_prob(signal + 5, signal, maps).detach()
+        for name in ("observation", "signal"):
+            values = {"observation": signal + 5, "signal": signal.clone()}
+            values[name][where] = torch.nan
+            after = model.log_prob(values["observation"], values["signal"], maps).detach()
+            assert bool(after[where].isnan()), (
+                f"a {name} that is NaN has the likelihood {float(after[where])}"
+            )
+            after[where] = before[where]
+            assert_close(after, before, f"a {name} that is NaN has an effect on other pixels")
+
+    @in_two_and_three_dimensions
+    @law(2)
     @given(data=st.data())
     def test_the_shape_of_the_image_does_not_matter(self, rank: int, data: st.DataObject) -> None:
         """The same pixels in another arrangement, or in another batch, have the same likelihood."""

@@ -71,11 +71,12 @@ class ComponentTests:
 
     def smallest(self) -> Any:
         """The simplest options of the strategy."""
-        return _smallest(type(self))
+        suite: Any = type(self)
+        return _smallest(suite)
 
 
 @functools.cache
-def _smallest(suite: Callable[[], ComponentTests]) -> Any:
+def _smallest(suite: Any) -> Any:
     found = settings(law(50), phases=(Phase.generate, Phase.shrink))
     return hypothesis.find(suite().options(), lambda _: True, settings=found)
 

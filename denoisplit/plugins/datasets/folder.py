@@ -81,8 +81,8 @@ class Folder(Dataset):
         folder, options = self.options.path, self.options
         if not folder.is_dir():
             raise ImageError(
-                f"{folder}: there is no such folder. Check the path; to evaluate a run on other images, name them "
-                f"with --set 'data.test={{use: folder, path: FOLDER}}'."
+                f"{folder}: there is no such folder. Check the path; to evaluate a run on other images, "
+                f"name them with --set 'data.test={{use: folder, path: FOLDER}}'."
             )
         clean = self._by_key("clean", options.clean)
         mixed = self._by_key("mixed", options.mixed)

@@ -177,7 +177,7 @@ def _place(signal: Tensor, tables: Tables) -> _Place:
     inside = torch.minimum(torch.maximum(signal, low), low + n * width)
     place = ((inside - low) / width - tables.anchor).clamp(0, n - 1 - _LAST)
     lower = place.detach().floor().clamp(max=n - 2)
-    row = _channel(signal) * n + lower.long()
+    row = _channel(signal) * n + _index(lower)
     return _Place(row, place - lower, inside, signal - inside)
 
 
@@ -189,7 +189,12 @@ def _cell(observation: Tensor, place: _Place, tables: Tables) -> tuple[Tensor, T
     inside = (column >= 0) & (column < n)
     column = column.clamp(0, n)
     index = column.floor().clamp(max=n - 1)
-    return place.row * n + index.long(), inside, column - index
+    return place.row * n + _index(index), inside, column - index
+
+
+def _index(values: Tensor) -> Tensor:
+    """Whole numbers; a NaN, which the density itself shows, looks up any cell instead of none."""
+    return values.nan_to_num(nan=0.0).long()
 
 
 def _along(values: Tensor, like: Tensor) -> Tensor:
