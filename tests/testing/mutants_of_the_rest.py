@@ -1,4 +1,4 @@
-"""Mutants of noise models, KL schemes, calibrators, image formats and data sets."""
+"""Mutants of KL schemes, calibrators, image formats and data sets."""
 
 from typing import Any
 
@@ -10,14 +10,6 @@ from denoisplit.core.images.interfaces import Field
 from denoisplit.core.network.interfaces import Calibration, Rate
 from tests.testing.mutants import Mutant, after, around, replaced
 
-INTEGRAL = "the_density_integrates_to_one"
-MEAN = "the_mean_is_the_signal_or_a_declared_bias_away"
-VARIANCE = "the_variance_is_that_of_the_density"
-DENSITY = "samples_agree_with_the_density"
-MOMENTS = "samples_have_the_declared_mean_and_variance"
-BACK = "far_away_is_unlikely_and_has_a_gradient"
-MAPS = "predicted_maps_have_an_effect"
-FIT = "a_fit_describes_the_noise_of_its_pairs"
 POSITIVE = "the_rate_is_never_negative_and_least_where_posterior_is_prior"
 SUM = "levels_add_up"
 UNIT = "the_rate_is_in_the_declared_unit"
@@ -38,8 +30,6 @@ AGAIN = "reading_twice_gives_the_same_fields"
 CHANNELS = "fields_have_the_named_channels"
 CLEAN = "clean_references_are_what_the_noise_was_added_to"
 
-NEGATED = after(lambda value: -value)
-DOUBLED = after(lambda value: 2 * value)
 RATE_NEGATED = after(lambda rate: Rate(-rate.total, -rate.per_level))
 RATE_DOUBLED = after(lambda rate: Rate(2 * rate.total, 2 * rate.per_level))
 TOTAL_DOUBLED = after(lambda rate: attrs.evolve(rate, total=2 * rate.total))
@@ -86,10 +76,6 @@ def factors(change: Any) -> Any:
     return after(changed)
 
 
-def no_log_variance(old: Any, residual: Any, mixture: Any) -> Any:
-    return (mixture.log_weight - 0.5 * (residual - mixture.shift).square() / mixture.variance).logsumexp(0)
-
-
 def image_changed(**change: Any) -> Any:
     return around(lambda old, self, path, image: old(self, path, attrs.evolve(image, **change)))
 
@@ -106,100 +92,8 @@ def sizes_doubled(old: Any, image: Any) -> Any:
     return {letter: 2 * size for letter, size in old(image).items()}
 
 
-GAUSSIAN = "noise_models.gaussian:Gaussian"
-MIXTURE = "noise_models.gaussian_mixture"
-WEIGHTED = "noise_models.weighted:Weighted"
-HISTOGRAM = "noise_models.histogram"
-CAMERA = "noise_models.poisson_gaussian"
 SCALE = "calibrators.scale:Scale"
 OME, TIFF = "image_formats.ome_tiff", "image_formats.tiff"
-
-NOISE_MUTANTS = (
-    Mutant("noise_model/gaussian", "sign", f"{GAUSSIAN}.log_prob", NEGATED, BACK),
-    Mutant("noise_model/gaussian", "scale", f"{GAUSSIAN}.variance", DOUBLED, VARIANCE),
-    Mutant(
-        "noise_model/gaussian",
-        "dropped log of the scale",
-        f"{GAUSSIAN}.log_prob",
-        around(lambda old, self, y, s, extra=None: old(self, y, s, extra) + self._scale(s).log()),
-        INTEGRAL,
-    ),
-    Mutant(
-        "noise_model/gaussian",
-        "dropped noise",
-        f"{GAUSSIAN}.sample",
-        around(lambda old, self, s, generator, extra=None: s + 0.5 * (old(self, s, generator, extra) - s)),
-        DENSITY,
-    ),
-    Mutant("noise_model/gaussian_mixture", "sign", f"{MIXTURE}:log_density", NEGATED, BACK),
-    Mutant("noise_model/gaussian_mixture", "scale", f"{MIXTURE}:total_variance", DOUBLED, VARIANCE),
-    Mutant(
-        "noise_model/gaussian_mixture",
-        "dropped log of the variance",
-        f"{MIXTURE}:log_density",
-        around(no_log_variance),
-        INTEGRAL,
-    ),
-    Mutant(
-        "noise_model/gaussian_mixture",
-        "dropped mean",
-        f"{MIXTURE}:draw",
-        after(lambda residual: residual + 30),
-        MOMENTS,
-    ),
-    Mutant("noise_model/weighted", "sign", f"{WEIGHTED}.log_prob", NEGATED, BACK),
-    Mutant("noise_model/weighted", "scale", f"{WEIGHTED}.variance", DOUBLED, MOMENTS),
-    Mutant(
-        "noise_model/weighted",
-        "dropped predicted maps",
-        f"{WEIGHTED}.log_prob",
-        around(lambda old, self, y, s, extra=None: old(self, y, s, torch.zeros_like(s))),
-        MAPS,
-    ),
-    Mutant(
-        "noise_model/histogram",
-        "sign of the bias",
-        f"{HISTOGRAM}:Histogram.bias",
-        after(lambda bias: -bias - 1),
-        MEAN,
-    ),
-    Mutant(
-        "noise_model/histogram",
-        "scale",
-        f"{HISTOGRAM}:mean_and_variance",
-        after(lambda pair: (pair[0], 2 * pair[1])),
-        VARIANCE,
-    ),
-    Mutant(
-        "noise_model/histogram",
-        "dropped width of a bin",
-        f"{HISTOGRAM}:log_density",
-        around(lambda old, y, s, tables: old(y, s, tables) + tables.width.log().max()),
-        INTEGRAL,
-    ),
-    Mutant("noise_model/poisson_gaussian", "sign", f"{CAMERA}:log_density", NEGATED, BACK),
-    Mutant(
-        "noise_model/poisson_gaussian",
-        "scale by the gain",
-        f"{CAMERA}:log_density",
-        around(lambda old, y, s, camera: old(y, s, camera) + camera.gain.log()),
-        INTEGRAL,
-    ),
-    Mutant(
-        "noise_model/poisson_gaussian",
-        "dropped shot noise",
-        f"{CAMERA}:variance",
-        replaced(lambda signal, camera: camera.read_noise.square().expand_as(signal)),
-        VARIANCE,
-    ),
-    Mutant(
-        "noise_model/poisson_gaussian",
-        "dropped offset",
-        f"{CAMERA}:draw",
-        around(lambda old, signal, camera, generator: old(signal, camera, generator) - camera.offset),
-        MOMENTS,
-    ),
-)
 
 
 def kl_mutants(name: str, cls: str, per_unit: Any) -> tuple[Mutant, ...]:

@@ -134,7 +134,9 @@ class BinnedGaussian(NoiseModel):
         lower = place.detach().floor().clamp(max=bins - 2)
         first = bins * torch.arange(self.channels, device=signal.device).view(-1, *space)
         table = self.table.to(signal.dtype).flatten(0, 1)
-        below, above = (table[first + lower.long() + step] for step in (0, 1))
+        # A NaN, which the density itself shows, looks up any row instead of none.
+        row = first + lower.nan_to_num(nan=0.0).long()
+        below, above = table[row], table[row + 1]
         bias, std = torch.lerp(below, above, (place - lower)[..., None]).unbind(-1)
         return bias, std
 
