@@ -81,7 +81,7 @@ class Folder(Dataset):
         folder, options = self.options.path, self.options
         if not folder.is_dir():
             raise ImageError(
-                f"{folder}: there is no such folder. Check the path; to evaluate a run on other images, "
+                f"{folder}: there is no such folder. Check the path. To evaluate a run on other images, "
                 f"name them with --set 'data.test={{use: folder, path: FOLDER}}'."
             )
         clean = self._by_key("clean", options.clean)
