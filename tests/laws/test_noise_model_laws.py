@@ -15,6 +15,8 @@ from scipy.stats import kstest
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
+from denoisplit.core.registry import load_registry
+from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.plugins.noise_models.binned_gaussian import BinnedGaussian
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
@@ -129,6 +131,12 @@ every_density = pytest.mark.parametrize(
     "case", [case for case in CASES if case.make(0, 1.0).is_density], ids=lambda c: c.name
 )
 seeds = st.integers(0, 10**6)
+
+
+def test_every_registered_noise_model_is_a_case() -> None:
+    rows = load_registry().components("noise_model")
+    registered = {row.load() for row in rows if row.package == BUILTIN}
+    assert {type(case.make(0, 1.0)) for case in CASES} == registered
 
 
 def signals(seed: int, shape: tuple[int, ...] = (2, 2, 3, 4)) -> Tensor:
