@@ -49,10 +49,12 @@ class SequentialRun:
         self,
         image: AnyArray | PathLike,
         *,
-        samples: int | None = None,
+        samples: int | str | None = None,
         seed: int | None = None,
         tile: int | None = None,
         axes: str | None = None,
+        output: str | Sequence[str] | None = None,
+        workers: int = 1,
         progress: Progress | None = None,
     ) -> Prediction:
         """Denoise a mixed image, then split what came out.
@@ -66,14 +68,25 @@ class SequentialRun:
             seed: of the latent noise of both; None takes those of their specs.
             tile: see ``Run.predict``.
             axes: see ``Run.predict``.
+            output: of the splitter; see ``Run.predict``.
+            workers: see ``Run.predict``.
             progress: told (done, total), first of the denoiser, then of the splitter.
 
         Raises:
-            ImageError, ChannelCountError, SpecError: see ``Run.predict``.
+            DenoisplitError: see ``Run.predict``.
         """
-        denoised = self.denoiser.predict(image, seed=seed, tile=tile, axes=axes, progress=progress)
+        denoised = self.denoiser.predict(
+            image, seed=seed, tile=tile, axes=axes, workers=workers, progress=progress
+        )
         split = self.splitter.predict(
-            denoised.mean, samples=samples, seed=seed, tile=tile, axes=denoised.axes, progress=progress
+            denoised.mean,
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            axes=denoised.axes,
+            output=output,
+            workers=workers,
+            progress=progress,
         )
         return attrs.evolve(split, pixel_size=denoised.pixel_size)
 
