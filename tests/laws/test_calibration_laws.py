@@ -17,7 +17,12 @@ from denoisplit.plugins.calibrators.isotonic import Isotonic
 from denoisplit.plugins.calibrators.scale import Scale
 
 Array = npt.NDArray[np.float64]
-CALIBRATORS: list[Calibrator] = [made(made.Options()) for made in (Scale, Affine, Isotonic, Conformal)]
+CALIBRATORS: list[Calibrator] = [
+    Scale(Scale.Options()),
+    Affine(Affine.Options()),
+    Isotonic(Isotonic.Options()),
+    Conformal(Conformal.Options()),
+]
 
 
 def _case(
