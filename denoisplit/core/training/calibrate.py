@@ -7,16 +7,15 @@ from typing import Any, Final
 import attrs
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
-from denoisplit.core.inference.posterior import predict
+from denoisplit.core.inference.posterior import Posterior, predict
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.noisy_errors import Predictor, squares_from_observed, squares_from_repeats
+from denoisplit.core.training.noisy_errors import squares_from_observed, squares_from_repeats
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -44,7 +43,7 @@ def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibrat
     """Calibration on held-out fields; None, and a reason logged, where none can be had.
 
     Fields with a clean reference are used if there are any. If not, the squared errors are estimated from
-    noisy images: from repeats, or from the noisy targets by means of the noise model (``noisy_errors``).
+    noisy images: from repeats, or from the noisy targets (``noisy_errors``).
     """
     known = [field for field in fields if field.clean is not None]
     try:
@@ -74,7 +73,9 @@ def _require_spread(samples: int) -> None:
 
 
 def _from_clean(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration:
-    predicted = [_Predicted(*_predicted(vse, spec, field), np.asarray(field.clean)) for field in fields]
+    predicted = [
+        _Predicted(*predicted_moments(vse, spec, field), np.asarray(field.clean)) for field in fields
+    ]
     mean, std, truth = _rows(predicted)
     _tell_constant(std, spec.channels)
     return _calibrator(spec).fit(mean, std, truth)
@@ -85,7 +86,7 @@ def _from_noisy(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibr
         raise CalibrationError("no field was held out. Hold out at least one.")
     predicted = []
     for number, field in enumerate(fields):
-        mean, std = _predicted(vse, spec, field)
+        mean, std = predicted_moments(vse, spec, field)
         rng = np.random.default_rng((spec.prediction.seed, number))
         predicted.append(_Predicted(mean, std, estimated_squares(vse, spec, field, mean, rng)))
     _, std, squares = _rows(predicted)
@@ -94,6 +95,17 @@ def _from_noisy(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibr
     return attrs.evolve(
         _calibrator(spec).fit_squares(std, squares), origin="repeats" if repeats else "noisy targets"
     )
+
+
+def predicted_moments(vse: VSE, spec: ResolvedSpec, field: Field) -> tuple[AnyArray, AnyArray]:
+    """Posterior mean and std [c (z) y x] of the mixed image of a field, counts."""
+    posterior = _posterior(vse, spec, mixed_image(field, spec.data.mixing)[0])
+    return posterior.mean, np.asarray(posterior.std)
+
+
+def _posterior(vse: VSE, spec: ResolvedSpec, mixed: AnyArray) -> Posterior:
+    how = spec.prediction
+    return predict(vse, mixed, samples=how.samples, seed=how.seed, tile=how.tile)
 
 
 def estimated_squares(
@@ -106,14 +118,13 @@ def estimated_squares(
     """
     if field.repeats is not None:
         return squares_from_repeats(mean, field.observed, field.repeats)
-    if vse.noise_model.extra_maps:
-        raise CalibrationError(
-            "no held-out field has a clean reference or repeats, and a noise model that the network predicts "
-            "does not know the noise of an image (got extra maps). Use a fitted noise model."
-        )
     mixed = mixed_image(field, spec.data.mixing)[0]
     share = _share(field, spec.data.mixing)
-    return squares_from_observed(field.observed, mixed, mean, _predictor(vse, spec), share=share, rng=rng)
+    samples = min(spec.prediction.samples, PROBE_SAMPLES)
+    few = attrs.evolve(spec, prediction=attrs.evolve(spec.prediction, samples=samples))
+    return squares_from_observed(
+        field.observed, mixed, mean, lambda image: _posterior(vse, few, image).mean, share=share, rng=rng
+    )
 
 
 def _share(field: Field, mixing: Mixing) -> float:
@@ -126,31 +137,6 @@ def _share(field: Field, mixing: Mixing) -> float:
             f"Give clean images or repeats of held-out fields."
         )
     return 1 / len(field.observed) if mixing.mode == "mean" else 1.0
-
-
-def _predictor(vse: VSE, spec: ResolvedSpec) -> Predictor:
-    prediction = spec.prediction
-    samples = min(prediction.samples, PROBE_SAMPLES)
-
-    def mean(mixed: AnyArray) -> AnyArray:
-        return predict(vse, mixed, samples=samples, seed=prediction.seed, tile=prediction.tile).mean
-
-    def variance(signal: AnyArray) -> AnyArray:
-        device = next(vse.parameters()).device
-        with torch.inference_mode():
-            found: AnyArray = (
-                vse.noise_model.variance(torch.from_numpy(signal)[None].to(device))[0].cpu().numpy()
-            )
-        return found
-
-    return Predictor(mean=mean, variance=variance)
-
-
-def _predicted(vse: VSE, spec: ResolvedSpec, field: Field) -> tuple[AnyArray, AnyArray]:
-    prediction = spec.prediction
-    mixed = mixed_image(field, spec.data.mixing)[0]
-    posterior = predict(vse, mixed, samples=prediction.samples, seed=prediction.seed, tile=prediction.tile)
-    return posterior.mean, np.asarray(posterior.std)
 
 
 def _rows(predicted: Sequence[_Predicted]) -> tuple[AnyArray, AnyArray, AnyArray]:
