@@ -14,9 +14,10 @@ The slope comes from one probe: the mixed image is changed by a random sign time
 at every pixel, and the change of the prediction is divided by that of the same pixel, so that all others
 average out. The latent noise is the same for both, which makes the network a function.
 
-Var(n) is measured in the noisy image itself, by fourth differences along both axes of the plane: they leave next
-to nothing of a structure that an objective has blurred, and white noise as it is. (A fitted noise model is right
-for the signals that most pixels have; where it is not, in dim pixels say, it would spoil the small difference.)
+Var(n) is measured in the noisy image itself, by fourth differences along both axes of the plane: they leave
+next to nothing of a structure that an objective has blurred, and white noise as it is. (A fitted noise model is
+right for the signals that most pixels have; where it is not, in dim pixels say, it would spoil the small
+difference.)
 
 What is approximate: the noise is taken for Gaussian and independent from pixel to pixel, and a weight by the
 predicted variance, as in a factor, for independent of the noise of the pixel itself.
@@ -139,6 +140,7 @@ def _slope(mixed: AnyArray, mean_of: Mean, noise: Array, rng: np.random.Generato
     step = _STEP * noise * (rng.integers(0, 2, mixed.shape) * 2 - 1)
     up, down = ((mixed + side * step).astype(mixed.dtype) for side in (1, -1))
     change = mean_of(up).astype(np.float64) - mean_of(down)
-    # The step as it is after rounding to the type of the image; without noise there is none, and no covariance.
+    # The step as it is after rounding to the type of the image; without noise there is none.
     taken = (up.astype(np.float64) - down)[None]
-    return np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
+    slope: Array = np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
+    return slope
