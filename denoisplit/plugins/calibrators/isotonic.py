@@ -41,7 +41,7 @@ class Isotonic(Calibrator):
             bins: bins of the predicted std before pooling; less where there are under 20 pixels for each.
         """
 
-        bins: int = attrs.field(default=100, validator=ge(10))
+        bins: int = attrs.field(default=30, validator=ge(10))
 
     component = "denoisplit/isotonic"
 
