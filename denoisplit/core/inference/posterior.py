@@ -29,6 +29,9 @@ from denoisplit.core.network.vse import VSE
 Progress = Callable[[int, int], None]
 """Called with the number of finished tile samples and their total."""
 
+Visit = Callable[[int, tuple[slice, ...], FloatArray], None]
+"""Called with the number of a sample, a place in the image, and the sample there [c (z) y x], counts."""
+
 
 @attrs.frozen(kw_only=True)
 class Posterior:
@@ -55,6 +58,7 @@ def predict(
     sample_batch: int = 0,
     halo: tuple[int, ...] | None = None,
     progress: Progress | None = None,
+    visit: Visit | None = None,
 ) -> Posterior:
     """Mean and spread of the posterior of an image.
 
@@ -70,6 +74,7 @@ def predict(
         halo: pixels per spatial axis that a tile needs around it; None measures it (``receptive_field.halo``)
             if the image needs more than one tile. Pass it when predicting many images in tiles.
         progress: told after every sample of every tile.
+        visit: shown every sample of every tile, for what the moments do not tell.
 
     Returns:
         Arrays of the dtype of the network's output (float32; float64 for a float64 network).
@@ -86,8 +91,10 @@ def predict(
         done, total = 0, samples * len(passes.tiles)
         for part in passes.tiles:
             moments = Moments()
-            for draw in passes.draws(part, range(samples)):
+            for number, draw in enumerate(passes.draws(part, range(samples))):
                 moments.add(draw)
+                if visit is not None:
+                    visit(number, part.inner.slices, draw)
                 done += 1
                 if progress is not None:
                     progress(done, total)
