@@ -48,7 +48,7 @@ def test_intervals_are_those_of_drawing_the_fields_again_one_resample_at_a_time(
         rmv = [math.sqrt((std[bins == b] ** 2).mean()) for b in range(6)]
         rmse = [math.sqrt((error[bins == b] ** 2).mean()) for b in range(6)]
         values["ence"].append(float(np.mean([abs(v - e) / v for v, e in zip(rmv, rmse, strict=True)])))
-        values["nll"].append(float(-norm.logpdf(error, scale=std).mean()))
+        values["nll"].append(float(-np.mean(norm.logpdf(error, scale=std))))
         values["sharpness"].append(std.mean())
         values["rmse"].append(math.sqrt((error**2).mean()))
         values["rmv"].append(math.sqrt((std**2).mean()))

@@ -100,14 +100,14 @@ def test_tiles_change_nothing() -> None:
     samples, truth = _drawn(20, (40, 70), blur=2, seed=1), _drawn(1, (40, 70), blur=2, seed=2)[0]
     whole, tiled = (_assess(samples, truth, tile=tile) for tile in (100, 13))
     for one, other in zip(whole, tiled, strict=True):
-        np.testing.assert_allclose(one.joint_variance, other.joint_variance, rtol=1e-9)
         np.testing.assert_allclose(one.error, other.error, rtol=1e-9, atol=1e-9)
-        for level in LEVELS:
-            if level in one.joint_inside:
-                np.testing.assert_array_equal(one.joint_inside[level], other.joint_inside[level])
+        for how, predicted in one.predictions.items():
+            np.testing.assert_allclose(predicted.variance, other.predictions[how].variance, rtol=1e-9)
+            for level, inside in predicted.inside.items():
+                np.testing.assert_array_equal(inside, other.predictions[how].inside[level])
     block = samples[:, 0, :4, 4:8].sum(axis=(1, 2))
-    assert whole[0].joint_variance[0, 1] == pytest.approx(block.var(ddof=1))
-    assert whole[0].independent_variance[0, 1] == pytest.approx(
+    assert whole[0].predictions["joint"].variance[0, 1] == pytest.approx(block.var(ddof=1))
+    assert whole[0].predictions["independent"].variance[0, 1] == pytest.approx(
         samples[:, 0, :4, 4:8].var(axis=0, ddof=1).sum()
     )
 
@@ -147,7 +147,8 @@ def test_white_errors_are_right_either_way() -> None:
         assert row.independent_calibrated.rmv == pytest.approx(4)
         # The mean of n samples adds 1 / n to the variance of the error.
         assert row.rmse == pytest.approx(4 * math.sqrt(1 + 1 / 59), rel=0.03)
-        for answer in (row.joint, row.independent, row.independent_calibrated):
+        assert row.joint_calibrated is not None
+        for answer in (row.joint, row.joint_calibrated, row.independent, row.independent_calibrated):
             for covered in answer.coverage:
                 assert covered.fraction == pytest.approx(covered.level, abs=0.025)
 
@@ -167,8 +168,10 @@ def test_an_exchangeable_truth_is_covered_as_promised_for_any_number_of_samples(
     for number, sample in enumerate(values[1:]):
         sums.add(number, (slice(0, 100), slice(0, 100)), sample)
     (found,) = sums.errors(values[0], values[0], values[0], None)
-    assert set(found.joint_inside) == {level for level in LEVELS if samples >= samples_needed(level)}
-    for level, inside in found.joint_inside.items():
+    assert set(found.predictions["joint"].inside) == {
+        level for level in LEVELS if samples >= samples_needed(level)
+    }
+    for level, inside in found.predictions["joint"].inside.items():
         k, slack = (1 - level) / 2 * (samples + 1), 4 * math.sqrt(level * (1 - level)) / 100
         wide, narrow = (1 - 2 * end / (samples + 1) for end in (math.floor(k + 1e-9), math.ceil(k - 1e-9)))
         assert narrow - slack <= inside.mean() <= wide + slack
@@ -182,6 +185,24 @@ def test_samples_needed_are_those_between_whose_extremes_the_interval_lies() -> 
         assert (n - 2) / n < level
 
 
+def test_calibration_stretches_the_joint_spread_as_it_does_the_pixels() -> None:
+    """Samples that spread a third too little are repaired by the factor of their pixels, at every size."""
+    factor = 3.0
+    samples = _drawn(59, (256, 256), blur=2, seed=1) / factor
+    truth = _drawn(1, (256, 256), blur=2, seed=2)[0]
+    std = factor * samples.std(axis=0, ddof=1)
+    rows = region_reliability([_assess(samples, truth, tile=256, calibrated=std)], ("a",))
+    for row in rows[:2]:
+        assert row.joint_calibrated is not None
+        assert row.joint_calibrated.rmv == pytest.approx(factor * row.joint.rmv)
+        before, after = (
+            {c.level: c.fraction for c in answer.coverage}[0.9]
+            for answer in (row.joint, row.joint_calibrated)
+        )
+        assert before == pytest.approx(2 * norm.cdf(norm.ppf(0.95) / factor) - 1, abs=0.07)
+        assert after == pytest.approx(0.9, abs=0.07)
+
+
 def _row(samples: int) -> RegionReliability:
     drawn, truth = _drawn(samples, (64, 64), blur=1, seed=1), _drawn(1, (64, 64), blur=1, seed=2)[0]
     return region_reliability([_assess(drawn, truth, tile=64)], ("a",))[-1]
@@ -190,7 +211,7 @@ def _row(samples: int) -> RegionReliability:
 def test_what_few_regions_and_few_samples_cannot_say_is_said() -> None:
     row = _row(10)
     assert row.notes == (
-        "a, 64 x 64 px: only 1 regions, so their coverage is a rough number.",
+        "a, 64 x 64 px: only 1 region, so their coverage is a rough number.",
         "a, 64 x 64 px: too few samples for the joint interval of 90% and 95%; use more --samples.",
     )
     assert [c.level for c in row.joint.coverage] == [0.5, 0.68]

@@ -1,14 +1,20 @@
 """How well errors of sums over regions were predicted: from joint samples, and as if pixels erred alone."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.assessment.coverage import LEVELS, Coverage
-from denoisplit.core.assessment.regions import RegionErrors, half_width
+from denoisplit.core.assessment.regions import (
+    INDEPENDENT,
+    INDEPENDENT_CALIBRATED,
+    JOINT,
+    JOINT_CALIBRATED,
+    RegionErrors,
+)
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -40,6 +46,7 @@ class RegionReliability:
         pixels: mean number of pixels in a region.
         rmse: real error of the sums, root mean square, counts.
         joint: from the sums of the posterior samples.
+        joint_calibrated: the same, stretched as the calibration stretches the std of the pixels; or None.
         independent: from the std of the pixels as predicted, as if their errors were independent.
         independent_calibrated: from the calibrated std of the pixels; None without a calibration.
         notes: what cannot be said and why, a sentence each.
@@ -51,6 +58,7 @@ class RegionReliability:
     pixels: float
     rmse: float
     joint: RegionAnswer
+    joint_calibrated: RegionAnswer | None
     independent: RegionAnswer
     independent_calibrated: RegionAnswer | None
     notes: tuple[str, ...] = ()
@@ -78,42 +86,42 @@ def region_reliability(
 
 def _of_channel(name: str, found: Sequence[RegionErrors], channel: str, index: int) -> RegionReliability:
     error = np.concatenate([f.error[index] for f in found])
-    joint = np.concatenate([f.joint_variance[index] for f in found])
-    independent = np.concatenate([f.independent_variance[index] for f in found])
-    calibrated = [f.calibrated_variance[index] for f in found if f.calibrated_variance is not None]
-    levels = found[0].joint_inside
-    inside = {level: np.concatenate([f.joint_inside[level][index] for f in found]) for level in levels}
+
+    def answer(how: str) -> RegionAnswer:
+        parts = [f.predictions[how] for f in found]
+        inside = {
+            level: np.concatenate([part.inside[level][index] for part in parts]) for level in parts[0].inside
+        }
+        return RegionAnswer(
+            rmv=_root(np.concatenate([part.variance[index] for part in parts])),
+            coverage=tuple(Coverage(level, float(there.mean())) for level, there in inside.items()),
+        )
+
+    calibrated = INDEPENDENT_CALIBRATED in found[0].predictions
+    joint = answer(JOINT)
     return RegionReliability(
         channel=channel,
         regions=name,
         count=len(error),
         pixels=float(np.concatenate([f.pixels for f in found]).mean()),
         rmse=_root(error**2),
-        joint=RegionAnswer(rmv=_root(joint), coverage=_counted(inside)),
-        independent=_gaussian(error, independent),
-        independent_calibrated=_gaussian(error, np.concatenate(calibrated)) if calibrated else None,
-        notes=_notes(name, channel, len(error), levels),
+        joint=joint,
+        joint_calibrated=answer(JOINT_CALIBRATED) if calibrated else None,
+        independent=answer(INDEPENDENT),
+        independent_calibrated=answer(INDEPENDENT_CALIBRATED) if calibrated else None,
+        notes=_notes(name, channel, len(error), [c.level for c in joint.coverage]),
     )
-
-
-def _gaussian(error: Float64Array, variance: Float64Array) -> RegionAnswer:
-    std = np.sqrt(variance)
-    inside = {level: np.abs(error) <= half_width(level) * std for level in LEVELS}
-    return RegionAnswer(rmv=_root(variance), coverage=_counted(inside))
-
-
-def _counted(inside: Mapping[float, npt.NDArray[np.bool_]]) -> tuple[Coverage, ...]:
-    return tuple(Coverage(level, float(there.mean())) for level, there in inside.items())
 
 
 def _root(squares: Float64Array) -> float:
     return float(np.sqrt(squares.mean()))
 
 
-def _notes(name: str, channel: str, count: int, levels: Mapping[float, Any]) -> tuple[str, ...]:
+def _notes(name: str, channel: str, count: int, levels: Sequence[float]) -> tuple[str, ...]:
     notes = []
     if count < FEW_REGIONS:
-        notes.append(f"{channel}, {name}: only {count} regions, so their coverage is a rough number.")
+        few = "only 1 region" if count == 1 else f"only {count} regions"
+        notes.append(f"{channel}, {name}: {few}, so their coverage is a rough number.")
     missing = [f"{level:.0%}" for level in LEVELS if level not in levels]
     if missing:
         notes.append(

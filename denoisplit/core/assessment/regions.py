@@ -101,28 +101,43 @@ def label_regions(labels: AnyArray, shape: tuple[int, ...], where: str) -> Regio
     return Regions(name=LABELS, index=index, count=count) if count else None
 
 
+JOINT: Final = "joint"
+JOINT_CALIBRATED: Final = "joint_calibrated"
+INDEPENDENT: Final = "independent"
+INDEPENDENT_CALIBRATED: Final = "independent_calibrated"
+"""How the error of a sum is predicted."""
+
+
+@attrs.frozen(eq=False)
+class PredictedSums:
+    """One prediction of the errors of sums.
+
+    Attributes:
+        variance: of the sums [c regions], counts squared.
+        inside: by level, True where the true sum lies within the interval [c regions]; without the levels
+            that so few samples do not resolve.
+    """
+
+    variance: Float64Array
+    inside: Mapping[float, BoolArray]
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class RegionErrors:
-    """Real and predicted errors of the sums over the regions of one field; arrays [c regions], counts.
+    """Real and predicted errors of the sums over the regions of one field.
 
     Attributes:
         name: what the regions are.
         pixels: [regions], pixels in each.
-        error: predicted minus true sum.
-        joint_variance: of the sums of the samples.
-        joint_inside: by level, True where the truth lies between the quantiles of the sums of the samples;
-            without the levels that so few samples do not resolve.
-        independent_variance: sum of the variances of the pixels.
-        calibrated_variance: the same with the calibrated std; None without a calibration.
+        error: predicted minus true sum [c regions], counts.
+        predictions: ``joint`` from the sums of the samples, ``independent`` from the std of the pixels as if
+            these erred independently, and each of them with ``_calibrated`` if there is a calibration.
     """
 
     name: str
     pixels: npt.NDArray[np.int64]
     error: Float64Array
-    joint_variance: Float64Array
-    joint_inside: Mapping[float, BoolArray]
-    independent_variance: Float64Array
-    calibrated_variance: Float64Array | None
+    predictions: Mapping[str, PredictedSums]
 
 
 class RegionSums:
@@ -149,24 +164,15 @@ class RegionSums:
     def errors(
         self, mean: AnyArray, std: AnyArray, truth: AnyArray, calibrated_std: AnyArray | None
     ) -> tuple[RegionErrors, ...]:
-        """What became of every division, once all samples are in; images [c (z) y x] in counts."""
-        found = []
-        for regions, sums in zip(self._regions, self._sums, strict=True):
-            true = regions.sums(truth)
-            found.append(
-                RegionErrors(
-                    name=regions.name,
-                    pixels=regions.pixels,
-                    error=regions.sums(mean) - true,
-                    joint_variance=sums.var(axis=0, ddof=1),
-                    joint_inside=_inside(sums, true),
-                    independent_variance=regions.sums(np.square(std, dtype=np.float64)),
-                    calibrated_variance=None
-                    if calibrated_std is None
-                    else regions.sums(np.square(calibrated_std, dtype=np.float64)),
-                )
-            )
-        return tuple(found)
+        """What became of every division, once all samples are in; images [c (z) y x] in counts.
+
+        Calibration stretches the sums of the samples about their mean by what it does to the std of the
+        pixels of the region, root mean square.
+        """
+        return tuple(
+            _errors(regions, sums, mean, std, truth, calibrated_std)
+            for regions, sums in zip(self._regions, self._sums, strict=True)
+        )
 
 
 def samples_needed(level: float) -> int:
@@ -177,6 +183,35 @@ def samples_needed(level: float) -> int:
 def half_width(level: float) -> float:
     """Half of the central Gaussian interval, in stds."""
     return float(ndtri((1 + level) / 2))
+
+
+def _errors(
+    regions: Regions,
+    sums: Float64Array,
+    mean: AnyArray,
+    std: AnyArray,
+    truth: AnyArray,
+    calibrated_std: AnyArray | None,
+) -> RegionErrors:
+    true, variance = regions.sums(truth), regions.sums(np.square(std, dtype=np.float64))
+    error = regions.sums(mean) - true
+    predictions = {
+        JOINT: PredictedSums(sums.var(axis=0, ddof=1), _inside(sums, true)),
+        INDEPENDENT: _gaussian(error, variance),
+    }
+    if calibrated_std is not None:
+        calibrated = regions.sums(np.square(calibrated_std, dtype=np.float64))
+        stretch = np.sqrt(np.divide(calibrated, variance, out=np.ones_like(variance), where=variance > 0))
+        centre = sums.mean(axis=0)
+        stretched = centre + stretch * (sums - centre)
+        predictions[JOINT_CALIBRATED] = PredictedSums(stretched.var(axis=0, ddof=1), _inside(stretched, true))
+        predictions[INDEPENDENT_CALIBRATED] = _gaussian(error, calibrated)
+    return RegionErrors(name=regions.name, pixels=regions.pixels, error=error, predictions=predictions)
+
+
+def _gaussian(error: Float64Array, variance: Float64Array) -> PredictedSums:
+    std = np.sqrt(variance)
+    return PredictedSums(variance, {level: np.abs(error) <= half_width(level) * std for level in LEVELS})
 
 
 def _inside(sums: Float64Array, true: Float64Array) -> dict[float, BoolArray]:

@@ -8,13 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 from denoisplit.core.assessment.region_reliability import RegionAnswer, RegionReliability
+from denoisplit.core.assessment.regions import INDEPENDENT, INDEPENDENT_CALIBRATED, JOINT, JOINT_CALIBRATED
 from denoisplit.core.assessment.reliability_plot import AFTER, BEFORE, draw_reliability
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.uncertainty import Reliability
 
 SIDE_INCHES: Final = 3.6
-JOINT: Final = "#009e73"
 IDEAL: Final = "#222222"
+WAYS: Final = {
+    INDEPENDENT: ("pixels as if independent", "#e9a27a", "o"),
+    INDEPENDENT_CALIBRATED: ("pixels as if independent, calibrated", BEFORE, "o"),
+    JOINT: ("joint samples", "#7fc4a8", "^"),
+    JOINT_CALIBRATED: ("joint samples, calibrated", "#00795a", "^"),
+}
+"""Ways to predict the error of a sum: label, colour, marker."""
 
 
 def calibration_figure(scores: Scores) -> Figure:
@@ -27,9 +34,10 @@ def calibration_figure(scores: Scores) -> Figure:
         curve = figure.add_subplot(grid[0, column])
         draw_reliability(curve, figure.add_subplot(grid[1, column], sharex=curve), channel)
         pixels = channel.before.curve.count
+        least, most = int(pixels[pixels > 0].min()), int(pixels.max())
+        each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
         curve.set_title(
-            f"{channel.channel}\n{pixels.sum():,} pixels in {int((pixels > 0).sum())} bins, "
-            f"{pixels[pixels > 0].min():,} to {pixels.max():,} in each",
+            f"{channel.channel}\n{pixels.sum():,} pixels in {int((pixels > 0).sum())} bins, {each} in each",
             fontsize=8.5,
         )
     return figure
@@ -66,11 +74,10 @@ def region_figure(scores: Scores) -> Figure:
     for panel, name in zip(_panels(figure, len(names)), names, strict=True):
         rows = sorted((r for r in scores.regions if r.channel == name), key=lambda row: row.pixels)
         panel.axhline(1, color=IDEAL, linewidth=1, linestyle="--")
-        _ratio(panel, rows, [row.independent for row in rows], "pixels as if independent", BEFORE, "o")
-        calibrated = [row.independent_calibrated for row in rows if row.independent_calibrated]
-        if calibrated:
-            _ratio(panel, rows, calibrated, "the same, calibrated", AFTER, "s")
-        _ratio(panel, rows, [row.joint for row in rows], "joint samples", JOINT, "^")
+        for how, (label, colour, marker) in WAYS.items():
+            answers = [answer for row in rows if (answer := getattr(row, how)) is not None]
+            if answers:
+                _ratio(panel, rows, answers, label, colour, marker)
         panel.set(xscale="log", yscale="log")
         panel.set_xlabel("pixels in a region", fontsize=8)
         panel.set_ylabel("real error / predicted error of the sum", fontsize=8)
@@ -78,7 +85,7 @@ def region_figure(scores: Scores) -> Figure:
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(ScalarFormatter())
         panel.yaxis.set_minor_formatter(NullFormatter())
-        panel.legend(fontsize=7.5, frameon=False)
+        panel.legend(fontsize=7.5, framealpha=0.7)
     return figure
 
 

@@ -62,21 +62,20 @@ def region_table(scores: Scores) -> Table:
     """Channels and regions down; real error of the sums, then each way to predict it."""
     result = Table(
         title="Sums over regions: real and predicted error of the sum, counts",
-        caption="joint: spread of the sums of the samples, as predicted. independent: from the std of the "
-        "pixels (calibrated, if there is a calibration), as if neighbours did not err together.",
+        caption="joint: from the sums of the samples. independent: from the std of the pixels, as if "
+        "neighbours did not err together. Both calibrated if there is a calibration.",
     )
     level = f"within {SHOWN_LEVEL:.0%}"
     _columns(result, "channel", "region", "regions", "real error", "joint", level, "independent", level)
     for position, row in enumerate(scores.regions):
         before, after = scores.regions[max(position - 1, 0)], scores.regions[position + 1 : position + 2]
-        pixels = row.independent if row.independent_calibrated is None else row.independent_calibrated
         result.add_row(
             Text("" if position and before.channel == row.channel else row.channel),
             Text(row.regions),
             str(row.count),
             f"{row.rmse:.4g}",
-            *_answer(row.joint),
-            *_answer(pixels),
+            *_answer(row.joint_calibrated or row.joint),
+            *_answer(row.independent_calibrated or row.independent),
             end_section=not after or after[0].channel != row.channel,
         )
     return result
