@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from rich.console import Console
 from scipy.stats import norm
 
 from denoisplit.core.assessment.field_figures import error_figure, sample_gallery, uncertainty_maps
@@ -17,6 +18,7 @@ from denoisplit.core.assessment.uncertainty_figures import (
     coverage_figure,
     region_figure,
 )
+from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.images.mixing import Mixing
 
 SAMPLES = 40
@@ -148,3 +150,21 @@ def test_without_a_std_there_is_neither_map_nor_error_figure() -> None:
     bare = EvaluatedField(name="bare", mixed=field.mixed, truth=field.truth, mean=field.mean)
     assert uncertainty_maps(bare, ("a", "b")) is None
     assert error_figure([bare], ("a", "b")) is None
+
+
+def test_the_tables_fit_a_page_with_all_their_numbers() -> None:
+    scores = _scores([_field(seed, shape=(64, 64)) for seed in range(6)])
+    console = Console(width=110, file=io.StringIO(), record=True)
+    for shown in (uncertainty_table(scores), sharpness_table(scores), region_table(scores)):
+        console.print(shown)
+    text = console.export_text()
+    assert "…" not in text
+    first = scores.uncertainty[0].before
+    assert first.bootstrap is not None
+    interval = first.bootstrap.intervals["coverage_0.9"]
+    for row in scores.regions:
+        assert row.calibration is not None
+        assert row.calibration.widening is not None
+        assert f"x {row.calibration.widening:.3g}: " in text
+    for said in (f"{100 * interval.low:.0f}-{100 * interval.high:.0f}%", f"{first.crps:.4g}", "independent"):
+        assert said in text

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.assessment.coverage import LEVELS, Coverage
+from denoisplit.core.assessment.region_calibration import RegionCalibration, calibrate_regions
 from denoisplit.core.assessment.regions import (
     INDEPENDENT,
     INDEPENDENT_CALIBRATED,
@@ -49,6 +50,8 @@ class RegionReliability:
         joint_calibrated: the same, stretched as the calibration stretches the std of the pixels; or None.
         independent: from the std of the pixels as predicted, as if their errors were independent.
         independent_calibrated: from the calibrated std of the pixels; None without a calibration.
+        calibration: how far the intervals of the joint samples (calibrated, if there is a calibration) have
+            to be widened, learnt from other fields; None for a single field.
         notes: what cannot be said and why, a sentence each.
     """
 
@@ -61,6 +64,7 @@ class RegionReliability:
     joint_calibrated: RegionAnswer | None
     independent: RegionAnswer
     independent_calibrated: RegionAnswer | None
+    calibration: RegionCalibration | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -73,10 +77,10 @@ def region_reliability(
         fields: what was found in every field.
         channel_names: one name per channel.
     """
-    by_name: dict[str, list[RegionErrors]] = {}
+    by_name: dict[str, list[list[RegionErrors]]] = {}
     for field in fields:
-        for errors in field:
-            by_name.setdefault(errors.name, []).append(errors)
+        for name in dict.fromkeys(errors.name for errors in field):
+            by_name.setdefault(name, []).append([errors for errors in field if errors.name == name])
     return tuple(
         _of_channel(name, found, channel, index)
         for index, channel in enumerate(channel_names)
@@ -84,7 +88,10 @@ def region_reliability(
     )
 
 
-def _of_channel(name: str, found: Sequence[RegionErrors], channel: str, index: int) -> RegionReliability:
+def _of_channel(
+    name: str, fields: Sequence[Sequence[RegionErrors]], channel: str, index: int
+) -> RegionReliability:
+    found = [errors for field in fields for errors in field]
     error = np.concatenate([f.error[index] for f in found])
 
     def answer(how: str) -> RegionAnswer:
@@ -99,6 +106,7 @@ def _of_channel(name: str, found: Sequence[RegionErrors], channel: str, index: i
 
     calibrated = INDEPENDENT_CALIBRATED in found[0].predictions
     joint = answer(JOINT)
+    base = JOINT_CALIBRATED if calibrated else JOINT
     return RegionReliability(
         channel=channel,
         regions=name,
@@ -109,6 +117,10 @@ def _of_channel(name: str, found: Sequence[RegionErrors], channel: str, index: i
         joint_calibrated=answer(JOINT_CALIBRATED) if calibrated else None,
         independent=answer(INDEPENDENT),
         independent_calibrated=answer(INDEPENDENT_CALIBRATED) if calibrated else None,
+        calibration=calibrate_regions(
+            [np.concatenate([f.error[index] for f in field]) for field in fields],
+            [np.concatenate([f.predictions[base].variance[index] for f in field]) for field in fields],
+        ),
         notes=_notes(name, channel, len(error), [c.level for c in joint.coverage]),
     )
 

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from denoisplit.core.assessment.coverage import LEVELS
+from denoisplit.core.assessment.region_calibration import RegionCalibration
 from denoisplit.core.assessment.region_reliability import RegionAnswer
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.uncertainty import Reliability
@@ -21,8 +22,8 @@ def uncertainty_table(scores: Scores) -> Table:
         title="Predicted against real error (calibrated: ENCE 0, coverage as in the heading)",
         caption=_caption(scores),
     )
-    columns = [f"within {level:.0%}" for level in LEVELS] if scores.uncertainty else []
-    _columns(result, "channel", "std", "predicted", "real error", "ENCE", *columns)
+    columns = [f"within\n{level:.0%}" for level in LEVELS] if scores.uncertainty else []
+    _columns(result, "channel", "std", "predicted", "real\nerror", "ENCE", *columns)
     for channel, kind, summary, last in _summaries(scores):
         covered = {c.level: c.fraction for c in summary.coverage}
         result.add_row(
@@ -63,10 +64,14 @@ def region_table(scores: Scores) -> Table:
     result = Table(
         title="Sums over regions: real and predicted error of the sum, counts",
         caption="joint: from the sums of the samples. independent: from the std of the pixels, as if "
-        "neighbours did not err together. Both calibrated if there is a calibration.",
+        "neighbours did not err together. Both calibrated if there is a calibration. widened: how many "
+        "times as wide the 90% interval of joint has to be, and how often it then holds in fields that were "
+        "left out of that.",
     )
-    level = f"within {SHOWN_LEVEL:.0%}"
-    _columns(result, "channel", "region", "regions", "real error", "joint", level, "independent", level)
+    level = f"within\n{SHOWN_LEVEL:.0%}"
+    _columns(
+        result, "channel", "region", "regions", "real error", "joint", level, "independent", level, "widened"
+    )
     for position, row in enumerate(scores.regions):
         before, after = scores.regions[max(position - 1, 0)], scores.regions[position + 1 : position + 2]
         result.add_row(
@@ -76,6 +81,7 @@ def region_table(scores: Scores) -> Table:
             f"{row.rmse:.4g}",
             *_answer(row.joint_calibrated or row.joint),
             *_answer(row.independent_calibrated or row.independent),
+            _widened(row.calibration),
             end_section=not after or after[0].channel != row.channel,
         )
     return result
@@ -83,7 +89,7 @@ def region_table(scores: Scores) -> Table:
 
 def _columns(table: Table, *headings: str) -> None:
     for position, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if position > 1 else "left", no_wrap=position < 2)
+        table.add_column(heading, justify="right" if position > 1 else "left", no_wrap=position > 0)
 
 
 def _summaries(scores: Scores) -> Iterator[tuple[str, str, Reliability, bool]]:
@@ -115,6 +121,14 @@ def _range(low: float, high: float, *, share: bool) -> str:
 def _answer(answer: RegionAnswer) -> tuple[str, str]:
     covered = {c.level: c.fraction for c in answer.coverage}
     return f"{answer.rmv:.4g}", f"{covered[SHOWN_LEVEL]:.1%}" if SHOWN_LEVEL in covered else "n/a"
+
+
+def _widened(calibration: RegionCalibration | None) -> str:
+    covered = {c.level: c.fraction for c in calibration.left_out} if calibration else {}
+    if calibration is None or calibration.widening is None or SHOWN_LEVEL not in covered:
+        return "n/a"
+    verdict = "" if calibration.holds else "\ndoes not hold"
+    return f"x {calibration.widening:.3g}: {covered[SHOWN_LEVEL]:.1%}{verdict}"
 
 
 def _caption(scores: Scores) -> str | None:
