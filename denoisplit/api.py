@@ -7,14 +7,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from denoisplit.core.assessment.catalogue import chosen_metrics
-from denoisplit.core.assessment.metrics import METRICS
-from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
-from denoisplit.core.errors import ImageError
+from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.interfaces import Field, Image
 from denoisplit.core.images.io import open_image
-from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
@@ -24,6 +20,7 @@ from denoisplit.core.storage.bundle import Bundle, load_bundle
 from denoisplit.core.storage.image_files import default_axes, installed_formats
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
+from denoisplit.evaluation import evaluate_run
 from denoisplit.prediction import AnyArray, PathLike, Prediction, Progress, predict_image
 
 __all__ = ["AnyArray", "PathLike", "Prediction", "Progress", "Run", "build", "draw", "load", "train"]
@@ -105,40 +102,28 @@ class Run:
         *,
         samples: int | None = None,
         metrics: Sequence[str] | None = None,
+        labels: Sequence[AnyArray] | None = None,
         progress: Progress | None = None,
     ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
         """Scores on fields with a clean reference, beside the trivial answers, and what was scored.
 
-        ``fields`` are those of ``evaluation_fields``; ``metrics`` are names of scores, None for the usual.
+        ``fields`` are those of ``evaluation_fields``; ``metrics`` are names of scores, None for the usual;
+        ``labels`` are label images [(z) y x], one per field, over whose regions sums are assessed, too.
 
         Raises:
-            ImageError: a field without clean reference.
+            ImageError: a field without clean reference, or labels that do not fit the fields.
             SpecError: no score of that name.
             MissingPackageError: a score needs a package that is not installed.
         """
-        scores = METRICS if metrics is None else chosen_metrics(metrics)
-        # Their background and ceiling were dealt with channel by channel.
-        plain = attrs.evolve(self, bundle=attrs.evolve(self.bundle, fitted_range=None))
-        evaluated = tuple(plain._evaluated(field, samples, progress) for field in fields)
-        found = evaluate_fields(
-            evaluated, channel_names=self.spec.channels, mixing=self.spec.data.mixing, metrics=scores
-        )
-        return found, evaluated
-
-    def _evaluated(self, field: Field, samples: int | None, progress: Progress | None) -> EvaluatedField:
-        if field.clean is None:
-            raise ImageError(
-                f"field {field.name}: has no clean reference. Leave it out, or name its clean image."
-            )
-        mixed = mixed_image(field, self.spec.data.mixing)
-        prediction = self.predict(mixed[0], samples=samples, axes="zyx"[-mixed[0].ndim :], progress=progress)
-        return EvaluatedField(
-            name=field.name,
-            mixed=mixed,
-            truth=field.clean,
-            mean=prediction.mean,
-            std=prediction.std,
-            calibrated_std=prediction.calibrated_std,
+        return evaluate_run(
+            self.vse,
+            self.spec,
+            self.bundle.calibration,
+            fields,
+            samples=samples,
+            metrics=metrics,
+            labels=labels,
+            progress=progress,
         )
 
     def _open(self, image: AnyArray | PathLike, axes: str | None) -> Image:

@@ -21,7 +21,8 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     """Simulate two structures, learn to split and denoise their mixture, and show how well it worked."""
     from denoisplit import api
     from denoisplit.cli.watch import watcher
-    from denoisplit.core.assessment.score_tables import table, uncertainty_table
+    from denoisplit.core.assessment.score_tables import table
+    from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
     from denoisplit.core.errors import RunError
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text

@@ -1,12 +1,17 @@
 """``denoisplit evaluate``: scores against known truth, beside trivial answers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from denoisplit.cli.console import progress, show
 from denoisplit.core.errors import ImageError
+
+if TYPE_CHECKING:
+    from denoisplit.core.images.interfaces import AnyArray
 
 
 @click.command()
@@ -25,48 +30,119 @@ from denoisplit.core.errors import ImageError
     "micro_ms3im need denoisplit[micro].",
 )
 @click.option(
+    "--labels",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Label image of a field (0: no region), to assess sums over its regions; repeat it for every field, "
+    "in their order.",
+)
+@click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Also write all numbers to this file."
 )
 @click.option(
     "--figure", type=click.Path(path_type=Path), help="Also write a picture of the first field (PNG)."
+)
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    help="Also write figures of the uncertainty into this folder (PNG).",
 )
 def evaluate(
     run: Path,
     samples: int | None,
     overrides: tuple[str, ...],
     metrics: str | None,
+    labels: tuple[Path, ...],
     json_path: Path | None,
     figure: Path | None,
+    figures: Path | None,
 ) -> None:
-    """Score the model in the folder RUN on the test data of its spec (or else its validation data)."""
+    """Score the model in the folder RUN on the test data of its spec (or else its validation data).
+
+    Tables: how close the prediction is to the truth, beside two answers that need no network; whether the
+    predicted error is the real one; how good the predicted distribution is; and the same for sums over blocks
+    of pixels and over your own regions, where neighbouring pixels err together.
+    """
     from denoisplit import api
-    from denoisplit.core.assessment.score_tables import table, uncertainty_table
+    from denoisplit.core.assessment.score_tables import table
+    from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
-    from denoisplit.core.training.prepare import evaluation_fields, require_clean, require_same_range
+    from denoisplit.core.training.prepare import evaluation_data, require_clean, require_same_range
+    from denoisplit.evaluation import write_figures
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise ImageError(f"{figure}: a picture is a PNG. Choose a name that ends in .png.")
+    if figures is not None and figures.is_file():
+        raise ImageError(f"{figures}: is a file. Choose a folder for the figures.")
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run)
     spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec
     require_same_range(spec, loaded.spec)
-    split, fields = evaluation_fields(spec, ceiling=loaded.bundle.ceiling)
+    data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
+    fields = require_clean(data.fields, str(run))
+    given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
+    served = loaded.bundle.served
+    uses = None if served is None else {field.name: served.use_of(field) for field in given}
+    marked = [_labels(path) for path in labels] if labels else None
     with progress("Predicting") as tell:
         scores, evaluated = loaded.evaluate(
-            require_clean(fields, str(run)), samples=samples, metrics=names, progress=tell
+            fields, samples=samples, metrics=names, labels=marked, progress=tell
         )
     show(table(scores))
     if scores.uncertainty:
         show(uncertainty_table(scores))
-    if split != "test":
-        click.echo(
-            "These fields also served for early stopping and calibration. "
-            "Name a data.test for independent numbers."
-        )
+        show(sharpness_table(scores))
+    if scores.regions:
+        show(region_table(scores))
+    for note in (*scores.notes, *_independence(data.source, uses)):
+        click.echo(note)
     if json_path is not None:
-        write_text(json_path, json.dumps({"split": split, **scores.to_json()}, indent=2) + "\n")
+        plain: dict[str, Any] = {"split": data.source, "seen_by_the_model": uses, **scores.to_json()}
+        write_text(json_path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
         click.echo(f"Numbers: {json_path}")
     if figure is not None:
         api.draw(figure, loaded, evaluated[0], scores)
         click.echo(f"Picture: {figure}")
+    if figures is not None:
+        for path in write_figures(figures, loaded.vse, loaded.spec, evaluated, scores):
+            click.echo(f"Figure: {path}")
+
+
+def _independence(source: str, uses: dict[str, str] | None) -> list[str]:
+    """What to say about fields that the model has seen; ``uses`` is None where nobody knows."""
+    advice = "Name a data.test for independent numbers."
+    if uses is None:
+        if source == "test":
+            return [
+                "This run has no record of what it was trained on. Make sure that these fields are others."
+            ]
+        return [f"These fields also served for early stopping and calibration. {advice}"]
+    trained = [name for name, use in uses.items() if use == "training"]
+    held_out = [name for name, use in uses.items() if use == "held out"]
+    said = []
+    if trained:
+        said.append(
+            f"WARNING: {_some(trained, uses)} served in training, so these scores say nothing about other "
+            f"images. {advice}"
+        )
+    if held_out:
+        said.append(f"{_some(held_out, uses)} also served for early stopping and calibration. {advice}")
+    return said
+
+
+def _some(names: Sequence[str], everything: dict[str, str]) -> str:
+    if len(names) == len(everything):
+        return "These fields"
+    return f"{len(names)} of these {len(everything)} fields ({', '.join(names)})"
+
+
+def _labels(path: Path) -> "AnyArray":
+    """A label image, without axes of length 1 that are not spatial."""
+    from denoisplit.core.images.axes import SPATIAL
+    from denoisplit.core.images.io import open_image
+    from denoisplit.core.storage.image_files import installed_formats
+
+    image = open_image(path, installed_formats())
+    sides = zip(image.axes, image.data.shape, strict=True)
+    return image.data.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])

@@ -40,7 +40,8 @@ def train_sequence(
     every channel and one for the mixed image. OUT gets a run folder for each, the denoised images, and
     summary.json. It can be given to 'denoisplit predict'.
     """
-    from denoisplit.core.assessment.score_tables import table, uncertainty_table
+    from denoisplit.core.assessment.score_tables import table
+    from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
     from denoisplit.sequence import train_sequence as train
 
     with messages():

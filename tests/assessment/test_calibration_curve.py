@@ -80,7 +80,7 @@ def test_a_model_without_spread_has_defined_scores() -> None:
     assert expected_normalised_calibration_error(quantile_curve(zero, zero, truth)) == math.inf
     assert expected_normalised_calibration_error(quantile_curve(zero, zero, zero)) == 0
     assert gaussian_crps(zero, zero, truth) == pytest.approx(np.abs(truth).mean())
-    assert [c.fraction for c in coverage(zero, zero, zero)] == [1, 1, 1]
+    assert [c.fraction for c in coverage(zero, zero, zero)] == [1, 1, 1, 1]
     with pytest.raises(CalibrationError, match="std is 0"):
         gaussian_nll(zero, zero, truth)
 

@@ -15,8 +15,9 @@ from scipy.ndimage import gaussian_filter
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
 from denoisplit.core.assessment.figure import demo_figure
 from denoisplit.core.assessment.metrics import psnr, ssim
-from denoisplit.core.assessment.score_tables import table, uncertainty_table
+from denoisplit.core.assessment.score_tables import table
 from denoisplit.core.assessment.scores import BLURRED, SHARE, EvaluatedField, Scores, evaluate_fields
+from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.interfaces import PixelSize
 from denoisplit.core.images.mixing import Mixing, mix
@@ -139,10 +140,11 @@ def test_json_holds_the_numbers(scores: Scores) -> None:
 
 def test_the_tables_show_every_channel_and_answer(scores: Scores) -> None:
     console = Console(width=120, file=io.StringIO(), record=True)
-    for shown in (table(scores), uncertainty_table(scores)):
+    for shown in (table(scores), uncertainty_table(scores), sharpness_table(scores), region_table(scores)):
         console.print(shown)
     text = console.export_text()
-    for word in (*NAMES, "denoisplit", BLURRED, SHARE, "n/a (image < 176 px)", "calibrated", "within 95%"):
+    answers = ("denoisplit", BLURRED, SHARE, "n/a (image < 176 px)")
+    for word in (*NAMES, *answers, "calibrated", "within", "95%", "CRPS"):
         assert word in text
     assert f"{scores.of('ER', 'psnr').mean:.2f} ± {scores.of('ER', 'psnr').standard_error:.2f}" in text
 

@@ -3,12 +3,14 @@
 import attrs
 import numpy as np
 
+from denoisplit.core.assessment.bootstrap import FieldSpread
 from denoisplit.core.assessment.calibration_curve import (
     equal_width_curve,
     expected_normalised_calibration_error,
     quantile_curve,
 )
 from denoisplit.core.assessment.coverage import coverage, gaussian_crps, gaussian_nll
+from denoisplit.core.assessment.uncertainty import field_reliability
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.golden.account import Array, GoldenFile
 from tests.golden.tolerance import EXACT
@@ -68,3 +70,23 @@ def _scores(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Arra
             file.compare(f"{path}/coverage_{when}/{level}", result.fraction, within)
         file.compare(f"{path}/gaussian_nll_{when}", gaussian_nll(mean, spread, truth), within)
         file.compare(f"{path}/crps_{when}", gaussian_crps(mean, spread, truth), within)
+        _summary(file, channel, when, [mean, spread, truth])
+
+
+def _summary(file: GoldenFile, channel: int, when: str, images: list[Array]) -> None:
+    """What ``evaluate`` reports of all fields together, field by field."""
+    path, within = f"values_per_channel/{channel}", file.tolerance("float64")
+    fields = [FieldSpread(mean=m, std=s, truth=t) for m, s, t in zip(*images, strict=True)]
+    found = field_reliability(fields)
+    file.compare(f"{path}/gaussian_nll_{when}", found.nll, within)
+    file.compare(f"{path}/crps_{when}", found.crps, within)
+    file.compare(f"{path}/rmse", found.rmse, within)
+    if when == "before":
+        file.compare(f"{path}/rmv", found.rmv, within)
+    stored = file.meta["values_per_channel"][channel]
+    for covered in found.coverage:
+        if f"{covered.level:g}" in stored[f"coverage_{when}"]:
+            file.compare(f"{path}/coverage_{when}/{covered.level:g}", covered.fraction, within)
+    name = f"ence_quantile{len(found.curve.count)}_{when}"
+    if name in stored:
+        file.compare(f"{path}/{name}", found.ence, within)

@@ -52,7 +52,7 @@ def equal_width_curve(
         CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite.
     """
     spread, error = spread_and_error("calibration curve", mean, std, truth)
-    return _curve(np.linspace(spread.min(), spread.max(), bins + 1), spread, error)
+    return curve_over(np.linspace(spread.min(), spread.max(), bins + 1), spread, error)
 
 
 def quantile_curve(
@@ -60,7 +60,7 @@ def quantile_curve(
 ) -> CalibrationCurve:
     """Curve over bins that hold (nearly) the same number of pixels; arguments as ``equal_width_curve``."""
     spread, error = spread_and_error("calibration curve", mean, std, truth)
-    return _curve(np.quantile(spread, np.linspace(0, 1, bins + 1)), spread, error)
+    return curve_over(np.quantile(spread, np.linspace(0, 1, bins + 1)), spread, error)
 
 
 def expected_normalised_calibration_error(curve: CalibrationCurve) -> float:
@@ -77,7 +77,14 @@ def expected_normalised_calibration_error(curve: CalibrationCurve) -> float:
     return float(relative.mean())
 
 
-def _curve(edges: Float64Array, spread: Float64Array, error: Float64Array) -> CalibrationCurve:
+def curve_over(edges: Float64Array, spread: Float64Array, error: Float64Array) -> CalibrationCurve:
+    """Curve over given bins; a pixel beyond them counts in the nearest.
+
+    Args:
+        edges: [bins + 1], ascending, counts.
+        spread: predicted std [pixels], counts.
+        error: signed error [pixels], counts.
+    """
     bins = len(edges) - 1
     # The clip puts the largest pixel into the last bin, which is closed above.
     index = np.clip(np.searchsorted(edges, spread, side="right") - 1, 0, bins - 1)

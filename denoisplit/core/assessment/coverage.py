@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from denoisplit.core.assessment.calibration_curve import spread_and_error
 from denoisplit.core.errors import CalibrationError
 
-LEVELS: Final = (0.68, 0.90, 0.95)
+LEVELS: Final = (0.50, 0.68, 0.90, 0.95)
 
 
 @attrs.frozen

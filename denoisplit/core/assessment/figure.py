@@ -1,18 +1,25 @@
 """The one picture of an experiment: what went in, what came out, the truth, and how far to trust it."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 from denoisplit.core.assessment.metrics import range_invariant_psnr
+from denoisplit.core.assessment.panels import (
+    COLOURS,
+    bare,
+    colour_bar,
+    middle_plane,
+    scale_bar,
+    tinted,
+    window,
+)
 from denoisplit.core.assessment.reliability_plot import draw_reliability
 from denoisplit.core.assessment.scores import BLURRED, SPLIT, Scores
 from denoisplit.core.errors import ChannelCountError
@@ -20,8 +27,6 @@ from denoisplit.core.images.interfaces import PixelSize
 
 AnyArray = npt.NDArray[Any]
 
-COLOURS: Final = ("#ff4fd8", "#3ddc84", "#33bbff", "#ffb000", "#ff6b4a", "#b9a3ff")
-"""Channel colours on black, told apart by most colour-blind readers; they repeat after six channels."""
 PANEL_INCHES: Final = 2.5
 DPI: Final = 200
 """One pixel of a 512 px image is about one pixel of the figure."""
@@ -72,7 +77,7 @@ def demo_figure(
             )
     uncertainty = scores.uncertainty if scores is not None else ()
     rows, columns = len(channel_names), len(HEADINGS) + (1 if uncertainty else 0)
-    shown = _plane(mixed[0])
+    shown = middle_plane(mixed[0])
     height = PANEL_INCHES * shown.shape[0] / shown.shape[1] + 0.55
     figure = Figure(figsize=(1.17 * PANEL_INCHES * columns, rows * height + 0.9), dpi=DPI)
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.07)
@@ -82,9 +87,9 @@ def demo_figure(
         figure.suptitle(title, fontsize=13, fontweight="bold")
     for row, name in enumerate(channel_names):
         panels = [figure.add_subplot(grid[row, column]) for column in range(len(HEADINGS))]
-        answer, clean = _plane(predictions[row]), _plane(truth[row])
+        answer, clean = middle_plane(predictions[row]), middle_plane(truth[row])
         colour = COLOURS[row % len(COLOURS)]
-        _images(figure, panels, (shown, answer, clean, _plane(std[row])), _tinted(colour))
+        _images(figure, panels, (shown, answer, clean, middle_plane(std[row])), tinted(colour))
         panels[0].set_ylabel(name, fontsize=11, fontweight="bold")
         ratings = (
             f"as the answer: RI-PSNR {range_invariant_psnr(clean, shown):.1f} dB",
@@ -95,7 +100,7 @@ def demo_figure(
         for panel, heading, rating in zip(panels, HEADINGS, ratings, strict=True):
             panel.set_title(f"{heading}\n{rating}" if row == 0 else rating, fontsize=8.5)
         if pixel_size is not None:
-            _scale_bar(panels[0], shown.shape[1], pixel_size)
+            scale_bar(panels[0], shown.shape[1], pixel_size)
         if uncertainty:
             cell = grid[row, len(HEADINGS)].subgridspec(2, 1, height_ratios=(5, 1))
             curve = figure.add_subplot(cell[0])
@@ -106,50 +111,16 @@ def demo_figure(
     figure.savefig(path, dpi=DPI, facecolor="white")
 
 
-def _plane(image: AnyArray) -> npt.NDArray[np.float64]:
-    """The image itself, or the middle plane of a stack."""
-    plane = image if image.ndim == 2 else image[image.shape[0] // 2]
-    return plane.astype(np.float64)
-
-
-def _window(image: AnyArray) -> Normalize:
-    low, high = np.percentile(image, (0.5, 99.8))
-    return Normalize(float(low), float(max(high, np.nextafter(low, np.inf))), clip=True)
-
-
-def _tinted(colour: str) -> Colormap:
-    """Black to the channel colour to near-white, so that bright detail is not lost in a saturated colour."""
-    return LinearSegmentedColormap.from_list("channel", [(0.0, "black"), (0.75, colour), (1.0, "white")])
-
-
-def _images(figure: Figure, panels: Sequence[Axes], images: Sequence[AnyArray], tinted: Colormap) -> None:
+def _images(figure: Figure, panels: Sequence[Axes], images: Sequence[AnyArray], colours: Colormap) -> None:
     mixed, answer, clean, spread = images
-    contrast = _window(clean)
-    panels[0].imshow(mixed, cmap="gray", norm=_window(mixed))
-    panels[1].imshow(answer, cmap=tinted, norm=contrast)
-    panels[2].imshow(clean, cmap=tinted, norm=contrast)
-    certainty = panels[3].imshow(spread, cmap="magma", norm=_window(spread))
+    contrast = window(clean)
+    panels[0].imshow(mixed, cmap="gray", norm=window(mixed))
+    panels[1].imshow(answer, cmap=colours, norm=contrast)
+    panels[2].imshow(clean, cmap=colours, norm=contrast)
+    certainty = panels[3].imshow(spread, cmap="magma", norm=window(spread))
     for panel in panels:
-        panel.set(xticks=[], yticks=[])
-        for side in panel.spines.values():
-            side.set_visible(False)
-    # An inset keeps all images the same size, which a colour bar that takes room from its panel would not.
-    bar = panels[3].inset_axes((1.03, 0.0, 0.045, 1.0))
-    figure.colorbar(certainty, cax=bar)
-    bar.tick_params(labelsize=7, length=2)
-    bar.set_ylabel("std (counts)", fontsize=7.5)
-
-
-def _scale_bar(panel: Axes, width: int, pixel_size: PixelSize) -> None:
-    """A bar of a round length, about a fifth of the image wide."""
-    aim = width * pixel_size.size[-1] / 5
-    decade = 10.0 ** math.floor(math.log10(aim))
-    length = max(step * decade for step in (1, 2, 5) if step * decade <= aim)
-    pixels = length / pixel_size.size[-1]
-    left, across = 0.95 * width - pixels, panel.get_xaxis_transform()
-    panel.plot([left, left + pixels], [0.05, 0.05], "w-", lw=3, solid_capstyle="butt", transform=across)
-    label = f"{length:g} {pixel_size.unit}"
-    panel.text(left + pixels / 2, 0.08, label, color="w", ha="center", fontsize=8, transform=across)
+        bare(panel)
+    colour_bar(figure, panels[3], certainty, "std (counts)")
 
 
 def _caption(scores: Scores | None) -> str:

@@ -29,9 +29,9 @@ def draw_reliability(axes: Axes, strip: Axes, uncertainty: ChannelUncertainty) -
     values = np.concatenate(
         [np.concatenate([c.curve.rmv[c.curve.filled], c.curve.rmse[c.curve.filled]]) for *_, c in curves]
     )
-    low, high = float(values.min()), float(values.max())
-    logarithmic = low > 0 and high / low > LOGARITHMIC_FROM
-    limits = (low / 1.2, high * 1.2) if logarithmic else (0.0, 1.06 * high or 1.0)
+    least, most = float(values.min()), float(values.max())
+    logarithmic = least > 0 and most / least > LOGARITHMIC_FROM
+    limits = (least / 1.2, most * 1.2) if logarithmic else (0.0, 1.06 * most or 1.0)
 
     axes.plot(limits, limits, color="#222222", linewidth=1, linestyle="--", label="perfect: ENCE 0")
     for label, colour, marker, summary in curves:
@@ -45,6 +45,9 @@ def draw_reliability(axes: Axes, strip: Axes, uncertainty: ChannelUncertainty) -
             linewidth=1,
             label=f"{label}: ENCE {summary.ence:.2f}",
         )
+        if summary.bootstrap is not None:
+            low, high = summary.bootstrap.rmse_low, summary.bootstrap.rmse_high
+            axes.fill_between(curve.rmv, low, high, color=colour, alpha=0.15, linewidth=0)
     for _, colour, _, summary in curves:
         _density(strip, summary.curve, colour)
     for panel in (axes, strip):

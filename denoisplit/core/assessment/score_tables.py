@@ -6,7 +6,6 @@ from rich.text import Text
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS
 from denoisplit.core.assessment.metrics import Metric
 from denoisplit.core.assessment.scores import BLURRED, METHODS, SHARE, Score, Scores
-from denoisplit.core.assessment.uncertainty import Reliability
 
 _BLURS = f"best Gaussian blur of {', '.join(f'{sigma:g}' for sigma in BLUR_SIGMAS)} px"
 
@@ -37,33 +36,6 @@ def table(scores: Scores) -> Table:
                 end_section=position == len(scores.metrics) - 1,
             )
     return result
-
-
-def uncertainty_table(scores: Scores) -> Table:
-    """Channels down, reliability of the predicted std across, before and after calibration."""
-    result = Table(title="Predicted against real error (calibrated: ENCE 0, coverage as in the heading)")
-    result.add_column("channel")
-    result.add_column("std")
-    columns = (
-        [f"within {c.level:.0%}" for c in scores.uncertainty[0].before.coverage] if scores.uncertainty else []
-    )
-    for heading in ("predicted", "real error", "ENCE", *columns):
-        result.add_column(heading, justify="right")
-    for channel in scores.uncertainty:
-        result.add_row(
-            Text(channel.channel),
-            "as predicted",
-            *_reliability(channel.before),
-            end_section=not channel.after,
-        )
-        if channel.after is not None:
-            result.add_row("", "calibrated", *_reliability(channel.after), end_section=True)
-    return result
-
-
-def _reliability(summary: Reliability) -> list[str]:
-    covered = [f"{coverage.fraction:.1%}" for coverage in summary.coverage]
-    return [f"{summary.rmv:.4g}", f"{summary.rmse:.4g}", f"{summary.ence:.3f}", *covered]
 
 
 def _cell(score: Score, metric: Metric, *, best: float | None) -> Text:

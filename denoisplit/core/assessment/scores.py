@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
+from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldSpread
 from denoisplit.core.assessment.metrics import METRICS, Metric
-from denoisplit.core.assessment.uncertainty import ChannelUncertainty, reliability
+from denoisplit.core.assessment.region_reliability import RegionReliability, region_reliability
+from denoisplit.core.assessment.regions import RegionErrors
+from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.mixing import Mixing
 
@@ -34,6 +37,9 @@ class EvaluatedField:
         mean: predicted channels [c (z) y x].
         std: predicted std [c (z) y x], None for a method without spread.
         calibrated_std: std after calibration [c (z) y x], None without calibration.
+        covered: by level, True where the truth lies within the calibrated interval [c (z) y x]; None takes
+            the interval as that of a Gaussian with the calibrated std.
+        regions: errors of sums over regions, if these were asked for.
     """
 
     name: str
@@ -42,6 +48,8 @@ class EvaluatedField:
     mean: AnyArray = attrs.field(eq=False, repr=False)
     std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
     calibrated_std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
+    covered: Mapping[float, npt.NDArray[np.bool_]] | None = attrs.field(default=None, eq=False, repr=False)
+    regions: tuple[RegionErrors, ...] = attrs.field(default=(), eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         optional = (self.std, self.calibrated_std)
@@ -85,12 +93,27 @@ class Scores:
         metrics: in the order of the table.
         scores: one per channel, metric and method.
         uncertainty: one per channel, empty when no std was given.
+        regions: one per channel and kind of regions, empty when no sums were given.
     """
 
     channels: tuple[str, ...]
     metrics: tuple[Metric, ...]
     scores: tuple[Score, ...]
     uncertainty: tuple[ChannelUncertainty, ...] = ()
+    regions: tuple[RegionReliability, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What cannot be said about the uncertainty and why, a sentence each."""
+        if not self.uncertainty:
+            return ("No std, so nothing can be said about the uncertainty. Predict with 2 samples or more.",)
+        count = self.scores[0].fields
+        few = f"{'1 field' if count == 1 else f'{count} fields'}: no bootstrap intervals of the uncertainty, "
+        return (
+            *((f"{few}which need {MIN_FIELDS} or more.",) if count < MIN_FIELDS else ()),
+            *(note for channel in self.uncertainty for note in channel.notes),
+            *(note for region in self.regions for note in region.notes),
+        )
 
     def of(self, channel: str, metric: str, method: str = SPLIT) -> Score:
         """The score of one channel, metric and method; KeyError when there is none."""
@@ -106,6 +129,8 @@ class Scores:
             "metrics": [{"name": m.name, "label": m.label, "unit": m.unit} for m in self.metrics],
             "scores": [_plain(attrs.asdict(score)) for score in self.scores],
             "uncertainty": [_plain(attrs.asdict(channel)) for channel in self.uncertainty],
+            "regions": [_plain(attrs.asdict(regions)) for regions in self.regions],
+            "notes": list(self.notes),
         }
 
 
@@ -162,6 +187,7 @@ def evaluate_fields(
         metrics=tuple(metrics),
         scores=tuple(scores),
         uncertainty=_uncertainty(fields, channel_names),
+        regions=region_reliability([field.regions for field in fields], channel_names),
     )
 
 
@@ -212,22 +238,33 @@ def _best(scores: Sequence[Score]) -> Score:
 def _uncertainty(
     fields: Sequence[EvaluatedField], channel_names: Sequence[str]
 ) -> tuple[ChannelUncertainty, ...]:
-    spreads = [field.std for field in fields if field.std is not None]
-    calibrated = [field.calibrated_std for field in fields if field.calibrated_std is not None]
-    if not spreads:
-        return ()
-    summaries = []
-    for index, channel in enumerate(channel_names):
-        truth = _pixels([field.truth for field in fields], index)
-        mean = _pixels([field.mean for field in fields], index)
-        before = reliability(mean, _pixels(spreads, index), truth)
-        after = reliability(mean, _pixels(calibrated, index), truth) if calibrated else None
-        summaries.append(ChannelUncertainty(channel=channel, before=before, after=after))
-    return tuple(summaries)
+    return tuple(
+        channel_uncertainty(
+            channel,
+            [_spread(field, index, field.std) for field in fields if field.std is not None],
+            [
+                _spread(field, index, field.calibrated_std, field.covered)
+                for field in fields
+                if field.calibrated_std is not None
+            ],
+        )
+        for index, channel in enumerate(channel_names)
+        if fields[0].std is not None
+    )
 
 
-def _pixels(images: Sequence[AnyArray], channel: int) -> AnyArray:
-    return np.concatenate([image[channel].ravel() for image in images])
+def _spread(
+    field: EvaluatedField,
+    channel: int,
+    std: AnyArray,
+    covered: Mapping[float, npt.NDArray[np.bool_]] | None = None,
+) -> FieldSpread:
+    return FieldSpread(
+        mean=field.mean[channel],
+        std=std[channel],
+        truth=field.truth[channel],
+        covered=None if covered is None else {level: inside[channel] for level, inside in covered.items()},
+    )
 
 
 def _plain(value: Any) -> Any:

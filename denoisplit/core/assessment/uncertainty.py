@@ -1,17 +1,19 @@
 """How well the predicted spread of a channel matches its real error, before and after calibration."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.assessment.bootstrap import Bootstrap, FieldSpread, bootstrap
 from denoisplit.core.assessment.calibration_curve import (
     CalibrationCurve,
     expected_normalised_calibration_error,
     quantile_curve,
 )
-from denoisplit.core.assessment.coverage import Coverage, coverage, gaussian_crps, gaussian_nll
+from denoisplit.core.assessment.coverage import Coverage, gaussian_crps, gaussian_nll
 
 
 @attrs.frozen(kw_only=True)
@@ -20,21 +22,25 @@ class Reliability:
 
     Attributes:
         ence: expected normalised calibration error, 0 when calibrated.
-        coverage: fraction of pixels within the 68, 90 and 95 % intervals.
+        coverage: fraction of pixels within the 50, 68, 90 and 95 % intervals.
         nll: Gaussian negative log-likelihood, nats per pixel; None when a std is 0.
         crps: continuous ranked probability score, counts.
+        sharpness: mean predicted std, counts; smaller is better among those whose coverage is right.
         rmse: root mean squared error, counts.
         rmv: root mean predicted variance, counts.
         curve: real against predicted error in quantile bins.
+        bootstrap: how sure these numbers are; None for too few fields.
     """
 
     ence: float
     coverage: tuple[Coverage, ...]
     nll: float | None
     crps: float
+    sharpness: float
     rmse: float
     rmv: float
     curve: CalibrationCurve
+    bootstrap: Bootstrap | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -45,15 +51,17 @@ class ChannelUncertainty:
         channel: its name.
         before: of the std as predicted.
         after: of the calibrated std, None when there is no calibration.
+        notes: what cannot be said about this channel and why, a sentence each.
     """
 
     channel: str
     before: Reliability
     after: Reliability | None = None
+    notes: tuple[str, ...] = ()
 
 
 def reliability(mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Reliability:
-    """Summarise the spread of one channel.
+    """Summarise the spread of one channel, taken as the std of a Gaussian.
 
     Args:
         mean: predicted image, any shape, counts.
@@ -63,16 +71,72 @@ def reliability(mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArra
     Raises:
         CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite.
     """
+    return field_reliability([FieldSpread(mean=mean, std=std, truth=truth)])
+
+
+def field_reliability(fields: Sequence[FieldSpread]) -> Reliability:
+    """Summarise the spread of one channel over all pixels of several fields.
+
+    Raises:
+        CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite.
+    """
+    mean, std, truth = (
+        np.concatenate([getattr(field, name).ravel() for field in fields])
+        for name in ("mean", "std", "truth")
+    )
     curve = quantile_curve(mean, std, truth)
+    pixels = [field.mean.size for field in fields]
+    fractions = [field.fractions() for field in fields]
     return Reliability(
         ence=expected_normalised_calibration_error(curve),
-        coverage=coverage(mean, std, truth),
+        coverage=tuple(
+            Coverage(level, float(np.average([found[level] for found in fractions], weights=pixels)))
+            for level in fractions[0]
+        ),
         nll=gaussian_nll(mean, std, truth) if std.min() > 0 else None,
         crps=gaussian_crps(mean, std, truth),
+        sharpness=float(std.mean(dtype=np.float64)),
         rmse=_pooled(curve, curve.rmse),
         rmv=_pooled(curve, curve.rmv),
         curve=curve,
+        bootstrap=bootstrap(fields, curve.edges),
     )
+
+
+def channel_uncertainty(
+    channel: str, before: Sequence[FieldSpread], after: Sequence[FieldSpread]
+) -> ChannelUncertainty:
+    """Reliability of one channel and what cannot be said about it.
+
+    Args:
+        channel: its name.
+        before: every field with the std as predicted.
+        after: every field with the calibrated std; none without a calibration.
+    """
+    found = field_reliability(before)
+    return ChannelUncertainty(
+        channel=channel,
+        before=found,
+        after=field_reliability(after) if after else None,
+        notes=_notes(channel, found, before),
+    )
+
+
+def _notes(channel: str, found: Reliability, fields: Sequence[FieldSpread]) -> tuple[str, ...]:
+    zero = sum(int((field.std == 0).sum()) for field in fields)
+    edges, empty = found.curve.edges, int((~found.curve.filled).sum())
+    notes = []
+    if edges[0] == edges[-1]:
+        notes.append(
+            f"the predicted std is {edges[0]:.4g} at every pixel, so the calibration curve is one point"
+        )
+    elif empty:
+        notes.append(f"{empty} of {len(found.curve.count)} bins of the calibration curve are empty")
+    if zero:
+        notes.append(f"the predicted std is 0 at {zero} pixels, so there is no NLL")
+    if np.isinf(found.ence):
+        notes.append("pixels without any predicted error are wrong, so the ENCE is infinite")
+    return tuple(f"{channel}: {note}." for note in notes)
 
 
 def _pooled(curve: CalibrationCurve, root_mean_square: npt.NDArray[np.float64]) -> float:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
@@ -25,6 +26,38 @@ def field_fingerprint(field: Field) -> str:
 def data_fingerprint(fields: Sequence[Field]) -> str:
     """One fingerprint of all fields in their order."""
     return hashlib.sha256("".join(field_fingerprint(field) for field in fields).encode()).hexdigest()
+
+
+@attrs.frozen(kw_only=True)
+class ServedFields:
+    """What a model has seen: fields on which its scores say little about other images.
+
+    A field counts as seen when its noisy channels or its clean reference were: another exposure of the same
+    place is no new field.
+
+    Attributes:
+        training: fingerprints of the fields that the weights were fitted to.
+        held_out: fingerprints of the fields that chose the best weights and fitted the calibration.
+    """
+
+    training: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+    @classmethod
+    def of(cls, training: Sequence[Field], held_out: Sequence[Field]) -> "ServedFields":
+        """Those of fields as the data set gives them."""
+        return cls(training=_every_fingerprint(training), held_out=_every_fingerprint(held_out))
+
+    def use_of(self, field: Field) -> str:
+        """``training``, ``held out``, or nothing for a field that the model has not seen."""
+        own = set(_every_fingerprint([field]))
+        uses = {"training": self.training, "held out": self.held_out}
+        return next((use for use, seen in uses.items() if own & set(seen)), "")
+
+
+def _every_fingerprint(fields: Sequence[Field]) -> tuple[str, ...]:
+    arrays = [array for field in fields for array in (field.observed, field.clean) if array is not None]
+    return tuple(array_fingerprint(array) for array in arrays)
 
 
 def assert_disjoint(

@@ -22,6 +22,9 @@ from denoisplit.core.network.vse import VSE
 Progress = Callable[[int, int], None]
 """Called with the number of finished tile samples and their total."""
 
+Visit = Callable[[int, tuple[slice, ...], FloatArray], None]
+"""Called with the number of a sample, a place in the image, and the sample there [c (z) y x], counts."""
+
 
 @attrs.frozen(kw_only=True)
 class Posterior:
@@ -54,6 +57,7 @@ def predict(
     workers: int = 1,
     summaries: Sequence[Summary] = (),
     progress: Progress | None = None,
+    visit: Visit | None = None,
 ) -> Posterior:
     """Mean and spread of the posterior of an image, and what else is asked for.
 
@@ -75,6 +79,8 @@ def predict(
             memory is divided among them. Changes speed, not the result.
         summaries: what else to make of the samples; see ``summaries``.
         progress: told after every sample of every tile.
+        visit: shown every sample of every tile, by the thread of its worker, for what the moments do not
+            tell.
 
     Returns:
         Arrays of the dtype of the network's output (float32; float64 for a float64 network).
@@ -104,9 +110,11 @@ def predict(
 
         def images_of(tile: Tile) -> dict[str, FloatArray]:
             collectors = [summary.begin() for summary in summaries]
-            for draw in passes.draws(tile, range(samples)):
+            for number, draw in enumerate(passes.draws(tile, range(samples))):
                 for collector in collectors:
                     collector.add(draw)
+                if visit is not None:
+                    visit(number, tile.inner.slices, draw.signal)
                 done.tick()
             return {name: image for c in collectors for name, image in c.images().items()}
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
+from denoisplit.core.images.fingerprint import ServedFields
 from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.mixed_range import FittedRange, condition_mixed
 from denoisplit.core.network.composer import compose
@@ -44,6 +45,8 @@ class Bundle:
         best_loss: validation loss of the stored weights; None for a network that was trained elsewhere.
         fitted_range: background and ceiling of the training images; None where nobody measured them, as in
             runs of early versions.
+        served: fingerprints of the fields that it has seen; None for a network that was trained elsewhere and
+            in runs of early versions.
     """
 
     spec: ResolvedSpec
@@ -57,6 +60,7 @@ class Bundle:
     best_step: int
     best_loss: float | None
     fitted_range: FittedRange | None = None
+    served: ServedFields | None = None
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -90,6 +94,7 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
         "best_step": bundle.best_step,
         "best_loss": bundle.best_loss,
         "fitted_range": _plain_range(bundle.fitted_range),
+        "served": attrs.asdict(bundle.served) if bundle.served else None,
     }
     write_text(folder.bundle, json.dumps(plain, indent=2, allow_nan=False) + "\n")
 
@@ -148,6 +153,7 @@ def _read_json(folder: RunFolder) -> Bundle:
             best_step=plain["best_step"],
             best_loss=plain["best_loss"],
             fitted_range=_range(plain.get("fitted_range")),
+            served=_served(plain.get("served")),
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -163,6 +169,10 @@ def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:
         return None
     ceiling = [counts if math.isfinite(counts) else None for counts in fitted.ceiling]
     return {"ceiling": ceiling, "background_shift": fitted.background_shift}
+
+
+def _served(plain: Any) -> ServedFields | None:
+    return None if plain is None else ServedFields(**{use: tuple(seen) for use, seen in plain.items()})
 
 
 def _range(plain: Any) -> FittedRange | None:

@@ -85,6 +85,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
                 fitted_range=data.fitted,
                 components=component_versions(spec),
                 data_fingerprint=data.fingerprint,
+                served=data.served,
                 versions={name: version(name) for name in ("denoisplit", "torch", "lightning")},
                 steps=steps,
                 best_step=best.step,

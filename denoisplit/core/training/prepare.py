@@ -7,7 +7,7 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
-from denoisplit.core.images.fingerprint import assert_disjoint, data_fingerprint
+from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint, data_fingerprint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.interfaces import Dataset, Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange
@@ -40,6 +40,7 @@ class PreparedData:
         fitted: background and ceiling as the conditioned training fields have them.
         fresh: noise that every training step adds anew, if any.
         fingerprint: hash of the training fields as the data set gave them.
+        served: fingerprints of the training and validation fields, one by one.
     """
 
     train: tuple[Field, ...]
@@ -50,6 +51,7 @@ class PreparedData:
     fitted: FittedRange
     fresh: FreshNoise | None
     fingerprint: str
+    served: ServedFields
 
 
 def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
@@ -91,6 +93,7 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
         fitted=measured.fitted,
         fresh=fresh,
         fingerprint=data_fingerprint(train),
+        served=ServedFields.of(train, validation),
     )
 
 
@@ -120,10 +123,23 @@ def _statistics(spec: ResolvedSpec, measured: Conditioned, learnt: Sequence[Fiel
     )
 
 
-def evaluation_fields(
-    spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None
-) -> tuple[str, tuple[Field, ...]]:
-    """Fields to evaluate on, and where they come from: the test data, or else the validation data.
+@attrs.frozen(kw_only=True)
+class EvaluationData:
+    """Fields to evaluate on.
+
+    Attributes:
+        source: where they come from: ``test``, or else ``validation``.
+        fields: as the network is to see them.
+        given: the same fields as the data set gave them.
+    """
+
+    source: str
+    fields: tuple[Field, ...]
+    given: tuple[Field, ...]
+
+
+def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None) -> EvaluationData:
+    """Fields to evaluate on: the test data, or else the validation data.
 
     Args:
         spec: of the run.
@@ -147,7 +163,15 @@ def evaluation_fields(
         )
         source, fields = ("test", test) if test else ("validation", validation)
     conditioned = condition_fields(fields, _conditioning(spec), ceiling=ceiling)
-    return source, _selected(conditioned.fields, spec)
+    return EvaluationData(source=source, fields=_selected(conditioned.fields, spec), given=fields)
+
+
+def evaluation_fields(
+    spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None
+) -> tuple[str, tuple[Field, ...]]:
+    """``source`` and ``fields`` of ``evaluation_data``."""
+    found = evaluation_data(spec, ceiling=ceiling)
+    return found.source, found.fields
 
 
 def require_same_range(spec: ResolvedSpec, trained: ResolvedSpec) -> None:

@@ -1,0 +1,130 @@
+"""One field in figures: how the samples look, where the uncertainty is, whether the error follows it."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from denoisplit.core.assessment.panels import COLOURS, bare, colour_bar, middle_plane, tinted, window
+from denoisplit.core.assessment.regions import half_width
+from denoisplit.core.assessment.scores import EvaluatedField
+
+AnyArray = npt.NDArray[Any]
+
+PANEL_INCHES: Final = 2.3
+INTERVAL: Final = 0.9
+BINS: Final = 60
+SHOWN: Final = 0.995
+"""Share of the pixels within the axes of the error plot, per axis."""
+
+
+def sample_gallery(field: EvaluatedField, samples: AnyArray, channel_names: Sequence[str]) -> Figure:
+    """Posterior samples beside their mean and the truth, a row per channel, all in the contrast of the truth.
+
+    Args:
+        field: of which the samples are.
+        samples: [s c (z) y x], counts.
+        channel_names: one name per channel.
+    """
+    headings = ["mean", *(f"sample {number + 1}" for number in range(len(samples))), "truth"]
+    figure, panels = _rows(
+        f"{field.name}: images that the model holds possible", field, len(channel_names), headings
+    )
+    for row, name in enumerate(channel_names):
+        truth = middle_plane(field.truth[row])
+        images = [middle_plane(field.mean[row]), *(middle_plane(sample[row]) for sample in samples), truth]
+        colours, contrast = tinted(COLOURS[row % len(COLOURS)]), window(truth)
+        for panel, image in zip(panels[row], images, strict=True):
+            panel.imshow(image, cmap=colours, norm=contrast)
+        panels[row][0].set_ylabel(name, fontsize=9, fontweight="bold")
+    return figure
+
+
+def uncertainty_maps(field: EvaluatedField, channel_names: Sequence[str]) -> Figure | None:
+    """Mean, std, both ends of the 90 % interval and the real error, a row per channel; None without a std.
+
+    Mean and interval share a contrast, and so do std and error. The std is the calibrated one if there is
+    one, the interval is that of a Gaussian.
+    """
+    std, kind = _spread(field)
+    if std is None:
+        return None
+    headings = ["mean", f"{INTERVAL:.0%} interval, low", f"{INTERVAL:.0%} interval, high", kind, "real error"]
+    figure, panels = _rows(f"{field.name}: how far to trust it", field, len(channel_names), headings)
+    for row, name in enumerate(channel_names):
+        mean, spread, truth = (middle_plane(image[row]) for image in (field.mean, std, field.truth))
+        half, error = half_width(INTERVAL) * spread, np.abs(mean - truth)
+        colours, contrast = tinted(COLOURS[row % len(COLOURS)]), window(np.stack([mean - half, mean + half]))
+        for panel, image in zip(panels[row], (mean, mean - half, mean + half), strict=False):
+            shown = panel.imshow(image, cmap=colours, norm=contrast)
+        colour_bar(figure, panels[row][2], shown, "counts")
+        top = max(float(window(error).vmax or 0), float(window(spread).vmax or 0)) or 1.0
+        for panel, image in zip(panels[row][3:], (spread, error), strict=True):
+            shown = panel.imshow(image, cmap="magma", norm=Normalize(0, top, clip=True))
+        colour_bar(figure, panels[row][4], shown, "counts")
+        panels[row][0].set_ylabel(name, fontsize=9, fontweight="bold")
+    return figure
+
+
+def error_figure(fields: Sequence[EvaluatedField], channel_names: Sequence[str]) -> Figure | None:
+    """Absolute error against predicted std, pixel by pixel, a panel per channel; None without a std."""
+    stds = [std for std, _ in map(_spread, fields) if std is not None]
+    if not stds:
+        return None
+    count = len(channel_names)
+    figure = Figure(figsize=(max(4.4 * count, 5.6), 4.3), facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
+    figure.suptitle("Are the errors large where the std is large?", fontsize=10)
+    for channel, name in enumerate(channel_names):
+        panel = figure.add_subplot(1, count, channel + 1)
+        spread = np.concatenate([std[channel].ravel() for std in stds]).astype(np.float64)
+        error = np.concatenate([np.abs(f.mean[channel] - f.truth[channel]).ravel() for f in fields])
+        low, high = (float(end) for end in np.quantile(spread, (1 - SHOWN, SHOWN)))
+        if high <= low:  # a std that is the same everywhere is still a place on the axis
+            low, high = 0.5 * low, 1.5 * high or 1.0
+        top = max(float(np.quantile(error, SHOWN)), 1e-3 * high)
+        density, x, y = np.histogram2d(spread, error, bins=BINS, range=((low, high), (0, top)))
+        filled = np.where(density > 0, density, np.nan).T
+        shown = panel.pcolormesh(x, y, filled, cmap="viridis", norm=LogNorm(0.9, max(density.max(), 1)))
+        for level, style in ((0.5, ":"), (INTERVAL, "-")):
+            line = half_width(level) * np.array([low, high])
+            label = f"{level:.0%} of the pixels should be below"
+            panel.plot([low, high], line, color="#d55e00", linestyle=style, linewidth=1.2, label=label)
+        panel.set(xlim=(low, high), ylim=(0, top))
+        panel.set_xlabel(f"{_spread(fields[0])[1]} (counts)", fontsize=8)
+        panel.set_ylabel("absolute error of the mean (counts)", fontsize=8)
+        panel.set_title(name, fontsize=9)
+        panel.tick_params(labelsize=7.5, length=2)
+        panel.legend(fontsize=7, loc="upper left", framealpha=0.9)
+        colour_bar(figure, panel, shown, "pixels")
+    return figure
+
+
+def _spread(field: EvaluatedField) -> tuple[AnyArray | None, str]:
+    if field.calibrated_std is not None:
+        return field.calibrated_std, "calibrated std"
+    return field.std, "predicted std"
+
+
+def _rows(
+    title: str, field: EvaluatedField, rows: int, headings: Sequence[str]
+) -> tuple[Figure, list[list[Any]]]:
+    """A figure with a row of bare panels per channel."""
+    height = PANEL_INCHES * field.mixed.shape[-2] / field.mixed.shape[-1]
+    size = (1.12 * PANEL_INCHES * len(headings) + 0.4, rows * (height + 0.12) + 0.7)
+    figure = Figure(figsize=size, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.05, h_pad=0.04)
+    figure.suptitle(title, fontsize=10)
+    grid = figure.add_gridspec(rows, len(headings))
+    panels = [
+        [figure.add_subplot(grid[row, column]) for column in range(len(headings))] for row in range(rows)
+    ]
+    for line in panels:
+        for panel in line:
+            bare(panel)
+    for panel, heading in zip(panels[0], headings, strict=True):
+        panel.set_title(heading, fontsize=8.5)
+    return figure, panels

@@ -1,0 +1,61 @@
+"""Images in figures: which plane, which contrast, which colour, how large."""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from denoisplit.core.images.interfaces import PixelSize
+
+AnyArray = npt.NDArray[Any]
+
+COLOURS: Final = ("#ff4fd8", "#3ddc84", "#33bbff", "#ffb000", "#ff6b4a", "#b9a3ff")
+"""Channel colours on black, told apart by most colour-blind readers; they repeat after six channels."""
+
+
+def middle_plane(image: AnyArray) -> npt.NDArray[np.float64]:
+    """The image itself, or the middle plane of a stack."""
+    plane = image if image.ndim == 2 else image[image.shape[0] // 2]
+    return plane.astype(np.float64)
+
+
+def window(image: AnyArray) -> Normalize:
+    """Contrast that leaves out the few darkest and brightest pixels."""
+    low, high = np.percentile(image, (0.5, 99.8))
+    return Normalize(float(low), float(max(high, np.nextafter(low, np.inf))), clip=True)
+
+
+def tinted(colour: str) -> Colormap:
+    """Black to the channel colour to near-white, so that bright detail is not lost in a saturated colour."""
+    return LinearSegmentedColormap.from_list("channel", [(0.0, "black"), (0.75, colour), (1.0, "white")])
+
+
+def scale_bar(panel: Axes, width: int, pixel_size: PixelSize) -> None:
+    """A bar of a round length, about a fifth of the image wide."""
+    aim = width * pixel_size.size[-1] / 5
+    decade = 10.0 ** math.floor(math.log10(aim))
+    length = max(step * decade for step in (1, 2, 5) if step * decade <= aim)
+    pixels = length / pixel_size.size[-1]
+    left, across = 0.95 * width - pixels, panel.get_xaxis_transform()
+    panel.plot([left, left + pixels], [0.05, 0.05], "w-", lw=3, solid_capstyle="butt", transform=across)
+    label = f"{length:g} {pixel_size.unit}"
+    panel.text(left + pixels / 2, 0.08, label, color="w", ha="center", fontsize=8, transform=across)
+
+
+def bare(panel: Axes) -> None:
+    """No ticks and no frame."""
+    panel.set(xticks=[], yticks=[])
+    for side in panel.spines.values():
+        side.set_visible(False)
+
+
+def colour_bar(figure: Figure, panel: Axes, image: Any, label: str) -> None:
+    """A colour bar beside a panel; as an inset, it takes no room from the image."""
+    bar = panel.inset_axes((1.03, 0.0, 0.045, 1.0))
+    figure.colorbar(image, cax=bar)
+    bar.tick_params(labelsize=7, length=2)
+    bar.set_ylabel(label, fontsize=7.5)

@@ -1,0 +1,240 @@
+"""Regions of an image, and sums over them from joint posterior samples.
+
+Errors of neighbouring pixels go together. The error of a sum is therefore far larger than the std of the
+pixels tells when they are taken as independent, and only samples of whole images know it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from denoisplit.core.assessment.coverage import LEVELS
+from denoisplit.core.errors import ImageError
+
+AnyArray = npt.NDArray[Any]
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+BLOCK_SIDES: Final = (4, 16, 64)
+"""Sides of the blocks along y and x, pixels."""
+LABELS: Final = "labels"
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Regions:
+    """A division of an image into regions.
+
+    Attributes:
+        name: what they are, for tables.
+        index: number of the region of every pixel [(z) y x]; -1 for pixels in none.
+        count: number of regions.
+    """
+
+    name: str
+    index: npt.NDArray[np.int64]
+    count: int
+
+    def sums(self, channels: AnyArray) -> Float64Array:
+        """Sums over the regions [c regions] of an image [c (z) y x]."""
+        return _sums(self.index, channels, self.count)
+
+    @property
+    def pixels(self) -> npt.NDArray[np.int64]:
+        """[regions], pixels in each."""
+        return np.bincount(self.index[self.index >= 0], minlength=self.count)
+
+
+def block_regions(shape: tuple[int, ...], side: int) -> Regions | None:
+    """Square blocks within planes; what remains of a plane beyond whole blocks is in none.
+
+    Args:
+        shape: (z) y x.
+        side: of the blocks, pixels.
+
+    Returns:
+        None if a plane holds no whole block.
+    """
+    rows, columns = shape[-2] // side, shape[-1] // side
+    if not rows * columns:
+        return None
+    y, x = np.arange(shape[-2])[:, None] // side, np.arange(shape[-1])[None] // side
+    plane = np.where((y < rows) & (x < columns), y * columns + x, -1)
+    planes = math.prod(shape[:-2])
+    first = np.arange(planes)[:, None, None] * (rows * columns)
+    index = np.where(plane >= 0, plane + first, -1).reshape(shape)
+    return Regions(name=f"{side} x {side} px", index=index, count=planes * rows * columns)
+
+
+def label_regions(labels: AnyArray, shape: tuple[int, ...], where: str) -> Regions | None:
+    """One region per label; 0 is no region.
+
+    Args:
+        labels: label image [(z) y x], whole numbers from 0.
+        shape: of the image that it belongs to.
+        where: what messages are about.
+
+    Returns:
+        None if there is no label but 0.
+
+    Raises:
+        ImageError: another shape than the image, or values that are no labels.
+    """
+    if labels.shape != shape:
+        raise ImageError(
+            f"{where}: labels must have the shape of the field (got {labels.shape}, not {shape}). "
+            f"Give one label image per field, in the order of the fields."
+        )
+    whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
+    if not whole or labels.min() < 0:
+        raise ImageError(
+            f"{where}: labels must be whole numbers from 0 (got {labels.dtype}, smallest {labels.min()}). "
+            f"Give a label image: 0 for no region, 1, 2, ... for the regions."
+        )
+    values, inverse = np.unique(labels, return_inverse=True)
+    index = inverse.reshape(shape).astype(np.int64) - (1 if values[0] == 0 else 0)
+    count = int(index.max()) + 1
+    return Regions(name=LABELS, index=index, count=count) if count else None
+
+
+JOINT: Final = "joint"
+JOINT_CALIBRATED: Final = "joint_calibrated"
+INDEPENDENT: Final = "independent"
+INDEPENDENT_CALIBRATED: Final = "independent_calibrated"
+"""How the error of a sum is predicted."""
+
+
+@attrs.frozen(eq=False)
+class PredictedSums:
+    """One prediction of the errors of sums.
+
+    Attributes:
+        variance: of the sums [c regions], counts squared.
+        inside: by level, True where the true sum lies within the interval [c regions]; without the levels
+            that so few samples do not resolve.
+    """
+
+    variance: Float64Array
+    inside: Mapping[float, BoolArray]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RegionErrors:
+    """Real and predicted errors of the sums over the regions of one field.
+
+    Attributes:
+        name: what the regions are.
+        pixels: [regions], pixels in each.
+        error: predicted minus true sum [c regions], counts.
+        predictions: ``joint`` from the sums of the samples, ``independent`` from the std of the pixels as if
+            these erred independently, and each of them with ``_calibrated`` if there is a calibration.
+    """
+
+    name: str
+    pixels: npt.NDArray[np.int64]
+    error: Float64Array
+    predictions: Mapping[str, PredictedSums]
+
+
+class RegionSums:
+    """Sums over regions of posterior samples that come one at a time, in tiles.
+
+    Keeps a number per sample, channel and region, however large the image.
+    """
+
+    def __init__(self, regions: Sequence[Regions], *, samples: int, channels: int) -> None:
+        self._regions = tuple(regions)
+        self._sums = [np.zeros((samples, channels, r.count)) for r in self._regions]
+
+    def add(self, sample: int, where: tuple[slice, ...], pixels: AnyArray) -> None:
+        """Take in what a sample has at a place.
+
+        Args:
+            sample: its number, from 0.
+            where: the place [(z) y x]; places of one sample do not overlap.
+            pixels: [c (z) y x], counts.
+        """
+        for regions, sums in zip(self._regions, self._sums, strict=True):
+            sums[sample] += _sums(regions.index[where], pixels, regions.count)
+
+    def errors(
+        self, mean: AnyArray, std: AnyArray, truth: AnyArray, calibrated_std: AnyArray | None
+    ) -> tuple[RegionErrors, ...]:
+        """What became of every division, once all samples are in; images [c (z) y x] in counts.
+
+        Calibration stretches the sums of the samples about their mean by what it does to the std of the
+        pixels of the region, root mean square.
+        """
+        return tuple(
+            _errors(regions, sums, mean, std, truth, calibrated_std)
+            for regions, sums in zip(self._regions, self._sums, strict=True)
+        )
+
+
+def samples_needed(level: float) -> int:
+    """Samples from which on a central interval of this level lies between the smallest and the largest."""
+    return math.ceil(round(2 / (1 - level), 9)) - 1
+
+
+def half_width(level: float) -> float:
+    """Half of the central Gaussian interval, in stds."""
+    return float(ndtri((1 + level) / 2))
+
+
+def _errors(
+    regions: Regions,
+    sums: Float64Array,
+    mean: AnyArray,
+    std: AnyArray,
+    truth: AnyArray,
+    calibrated_std: AnyArray | None,
+) -> RegionErrors:
+    true, variance = regions.sums(truth), regions.sums(np.square(std, dtype=np.float64))
+    error = regions.sums(mean) - true
+    predictions = {
+        JOINT: PredictedSums(sums.var(axis=0, ddof=1), _inside(sums, true)),
+        INDEPENDENT: _gaussian(error, variance),
+    }
+    if calibrated_std is not None:
+        calibrated = regions.sums(np.square(calibrated_std, dtype=np.float64))
+        stretch = np.sqrt(np.divide(calibrated, variance, out=np.ones_like(variance), where=variance > 0))
+        centre = sums.mean(axis=0)
+        stretched = centre + stretch * (sums - centre)
+        predictions[JOINT_CALIBRATED] = PredictedSums(stretched.var(axis=0, ddof=1), _inside(stretched, true))
+        predictions[INDEPENDENT_CALIBRATED] = _gaussian(error, calibrated)
+    return RegionErrors(name=regions.name, pixels=regions.pixels, error=error, predictions=predictions)
+
+
+def _gaussian(error: Float64Array, variance: Float64Array) -> PredictedSums:
+    std = np.sqrt(variance)
+    return PredictedSums(variance, {level: np.abs(error) <= half_width(level) * std for level in LEVELS})
+
+
+def _inside(sums: Float64Array, true: Float64Array) -> dict[float, BoolArray]:
+    r"""By level, True where the truth lies between quantiles of the samples.
+
+    The k-th smallest of n samples is the quantile :math:`k / (n + 1)`: a truth that is exchangeable with the
+    samples lies below it with just this probability, however few they are. Between them it is interpolated.
+    """
+    levels = [level for level in LEVELS if len(sums) >= samples_needed(level)]
+    ends = [end for level in levels for end in ((1 - level) / 2, (1 + level) / 2)]
+    if not ends:
+        return {}
+    quantiles = np.quantile(sums, ends, axis=0, method="weibull")
+    return {
+        level: (quantiles[2 * i] <= true) & (true <= quantiles[2 * i + 1]) for i, level in enumerate(levels)
+    }
+
+
+def _sums(index: npt.NDArray[np.int64], channels: AnyArray, count: int) -> Float64Array:
+    flat = (index + 1).ravel()  # the pixels in no region go first, and are left out
+    return np.stack(
+        [
+            np.bincount(flat, weights=channel.astype(np.float64).ravel(), minlength=count + 1)[1:]
+            for channel in channels
+        ]
+    )

@@ -1,0 +1,138 @@
+"""What is known about the predicted uncertainty, as tables for the terminal."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from denoisplit.core.assessment.coverage import LEVELS
+from denoisplit.core.assessment.region_calibration import RegionCalibration
+from denoisplit.core.assessment.region_reliability import RegionAnswer
+from denoisplit.core.assessment.scores import Scores
+from denoisplit.core.assessment.uncertainty import Reliability
+
+SHOWN_LEVEL: Final = 0.9
+"""Of the intervals of sums, which have one column."""
+
+
+def uncertainty_table(scores: Scores) -> Table:
+    """Channels down, reliability of the predicted std across, before and after calibration."""
+    result = Table(
+        title="Predicted against real error (calibrated: ENCE 0, coverage as in the heading)",
+        caption=_caption(scores),
+    )
+    columns = [f"within\n{level:.0%}" for level in LEVELS] if scores.uncertainty else []
+    _columns(result, "channel", "std", "predicted", "real\nerror", "ENCE", *columns)
+    for channel, kind, summary, last in _summaries(scores):
+        covered = {c.level: c.fraction for c in summary.coverage}
+        result.add_row(
+            Text(channel),
+            kind,
+            _number(summary, "rmv", summary.rmv),
+            _number(summary, "rmse", summary.rmse),
+            _number(summary, "ence", summary.ence, ".3f"),
+            *[_number(summary, f"coverage_{level:g}", covered.get(level), ".1%") for level in LEVELS],
+            end_section=last,
+        )
+    return result
+
+
+def sharpness_table(scores: Scores) -> Table:
+    """Channels down, scores of the predicted distribution across: the smaller, the better."""
+    result = Table(
+        title="How good the predicted distribution is (smaller is better)",
+        caption="mean std: how sharp the prediction claims to be; good only where the coverage is right. "
+        "CRPS: distance of the predicted distribution from the truth; the mean absolute error if std is 0. "
+        "NLL: minus the log of the density predicted for the truth, nats per pixel.",
+    )
+    _columns(result, "channel", "std", "mean std (counts)", "CRPS (counts)", "NLL (nats)")
+    for channel, kind, summary, last in _summaries(scores):
+        result.add_row(
+            Text(channel),
+            kind,
+            _number(summary, "sharpness", summary.sharpness),
+            _number(summary, "crps", summary.crps),
+            _number(summary, "nll", summary.nll, ".3f"),
+            end_section=last,
+        )
+    return result
+
+
+def region_table(scores: Scores) -> Table:
+    """Channels and regions down; real error of the sums, then each way to predict it."""
+    result = Table(
+        title="Sums over regions: real and predicted error of the sum, counts",
+        caption="joint: from the sums of the samples. independent: from the std of the pixels, as if "
+        "neighbours did not err together. Both calibrated if there is a calibration. widened: how many "
+        "times as wide the 90% interval of joint has to be, and how often it then holds in fields that were "
+        "left out of that.",
+    )
+    level = f"within\n{SHOWN_LEVEL:.0%}"
+    _columns(
+        result, "channel", "region", "regions", "real error", "joint", level, "independent", level, "widened"
+    )
+    for position, row in enumerate(scores.regions):
+        before, after = scores.regions[max(position - 1, 0)], scores.regions[position + 1 : position + 2]
+        result.add_row(
+            Text("" if position and before.channel == row.channel else row.channel),
+            Text(row.regions),
+            str(row.count),
+            f"{row.rmse:.4g}",
+            *_answer(row.joint_calibrated or row.joint),
+            *_answer(row.independent_calibrated or row.independent),
+            _widened(row.calibration),
+            end_section=not after or after[0].channel != row.channel,
+        )
+    return result
+
+
+def _columns(table: Table, *headings: str) -> None:
+    for position, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if position > 1 else "left", no_wrap=position > 0)
+
+
+def _summaries(scores: Scores) -> Iterator[tuple[str, str, Reliability, bool]]:
+    """Channel (once), which std, its summary, and whether it is the last of the channel."""
+    for channel in scores.uncertainty:
+        yield channel.channel, "as predicted", channel.before, channel.after is None
+        if channel.after is not None:
+            yield "", "calibrated", channel.after, True
+
+
+def _number(summary: Reliability, name: str, value: float | None, how: str = ".4g") -> Text:
+    """A number, and below it its interval if there is one."""
+    if value is None:
+        return Text("n/a", style="dim")
+    shown = Text(format(value, how))
+    interval = summary.bootstrap.intervals.get(name) if summary.bootstrap else None
+    if interval is not None:
+        shown.append(f"\n{_range(interval.low, interval.high, share=how.endswith('%'))}", style="dim")
+    return shown
+
+
+def _range(low: float, high: float, *, share: bool) -> str:
+    """Both ends in as few digits as an interval deserves."""
+    if share:
+        return f"{100 * low:.0f}-{100 * high:.0f}%"
+    return f"{low:.3g}-{high:.3g}" if low >= 0 else f"{low:.3g} to {high:.3g}"
+
+
+def _answer(answer: RegionAnswer) -> tuple[str, str]:
+    covered = {c.level: c.fraction for c in answer.coverage}
+    return f"{answer.rmv:.4g}", f"{covered[SHOWN_LEVEL]:.1%}" if SHOWN_LEVEL in covered else "n/a"
+
+
+def _widened(calibration: RegionCalibration | None) -> str:
+    covered = {c.level: c.fraction for c in calibration.left_out} if calibration else {}
+    if calibration is None or calibration.widening is None or SHOWN_LEVEL not in covered:
+        return "n/a"
+    verdict = "" if calibration.holds else "\ndoes not hold"
+    return f"x {calibration.widening:.3g}: {covered[SHOWN_LEVEL]:.1%}{verdict}"
+
+
+def _caption(scores: Scores) -> str | None:
+    found = scores.uncertainty[0].before.bootstrap if scores.uncertainty else None
+    if found is None:
+        return None
+    return f"Below each number its {found.confidence:.0%} interval, from redrawing the {found.fields} fields."

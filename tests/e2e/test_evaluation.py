@@ -1,0 +1,184 @@
+"""Evaluation of a trained run: what it is made of, and what it warns of."""
+
+import json
+from pathlib import Path
+from typing import NoReturn
+
+import attrs
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner, Result
+
+import denoisplit
+from denoisplit.api import Run
+from denoisplit.cli import main
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.fingerprint import ServedFields
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.inference.posterior import draw_samples
+from denoisplit.core.training.prepare import evaluation_fields, prepare
+from tests.e2e.experiment import CHANNELS, Experiment
+
+
+@pytest.fixture(scope="module")
+def run(experiment: Experiment) -> Run:
+    return denoisplit.load(experiment.run)
+
+
+@pytest.fixture(scope="module")
+def field(run: Run) -> Field:
+    return evaluation_fields(run.spec, ceiling=run.bundle.ceiling)[1][0]
+
+
+@pytest.fixture(scope="module")
+def stack(field: Field) -> Field:
+    """Planes that differ."""
+    planes = [np.roll(field.observed, shift, axis=-1) for shift in range(3)]
+    clean = [np.roll(np.asarray(field.clean), shift, axis=-1) for shift in range(3)]
+    return attrs.evolve(field, observed=np.stack(planes, axis=1), clean=np.stack(clean, axis=1))
+
+
+def evaluate(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["evaluate", *(str(argument) for argument in arguments)])
+
+
+@pytest.mark.parametrize("which", ["field", "stack"])
+def test_what_is_scored_is_the_prediction(run: Run, which: str, request: pytest.FixtureRequest) -> None:
+    given = request.getfixturevalue(which)
+    _, (scored,) = run.evaluate([given], samples=3)
+    mixed = mixed_image(given, run.spec.data.mixing)[0]
+    predicted = run.predict(mixed, samples=3, axes="zyx"[-mixed.ndim :])
+    np.testing.assert_array_equal(scored.mean, predicted.mean)
+    np.testing.assert_array_equal(scored.std, predicted.std)
+    np.testing.assert_array_equal(scored.calibrated_std, predicted.calibrated_std)
+    assert scored.covered is not None
+    assert scored.std is not None
+    assert run.bundle.calibration is not None
+    factor = np.reshape(run.bundle.calibration.parameters["factor"], (-1, *[1] * (scored.mean.ndim - 1)))
+    half = 1.6448536269514722 * factor * scored.std.astype(np.float64)
+    inside = np.abs(scored.truth.astype(np.float64) - scored.mean) <= half
+    assert (inside == scored.covered[0.9]).mean() > 0.999  # but for rounding at the very end
+
+
+def test_sums_are_those_of_the_samples_plane_by_plane(run: Run, stack: Field) -> None:
+    labels = np.zeros(stack.observed.shape[1:], dtype=np.uint8)
+    labels[0, 2:9, 3:5], labels[2, 1, 1], labels[2, 5:7] = 1, 1, 2
+    scores, (scored,) = run.evaluate([stack], samples=3, labels=[labels])
+    assert [row.regions for row in scores.regions[:3]] == ["4 x 4 px", "16 x 16 px", "labels"]
+    assert [row.count for row in scores.regions[:3]] == [3 * 5 * 5, 3, 3]
+    marked = [errors for errors in scored.regions if errors.name == "labels"]
+    assert [errors.pixels.tolist() for errors in marked] == [[14], [1, 2 * 21]]
+    mixed = mixed_image(stack, run.spec.data.mixing)[0, 2].astype(np.float32)
+    samples = draw_samples(run.vse, mixed, samples=3, seed=run.spec.prediction.seed)
+    sums = samples[:, :, 5:7].astype(np.float64).sum(axis=(-2, -1))
+    np.testing.assert_allclose(marked[1].predictions["joint"].variance[:, 1], sums.var(axis=0, ddof=1))
+    true = np.asarray(stack.clean)[:, 2, 5:7].astype(np.float64).sum(axis=(-2, -1))
+    np.testing.assert_allclose(marked[1].error[:, 1], sums.mean(axis=0) - true, rtol=1e-5)
+
+
+def test_labels_that_do_not_fit_are_refused(run: Run, field: Field) -> None:
+    labels = np.ones(field.observed.shape[1:], dtype=np.uint8)
+    with pytest.raises(ImageError, match="every field needs one label image"):
+        run.evaluate([field], labels=[labels, labels])
+    with pytest.raises(ImageError, match="labels must have the shape of the field"):
+        run.evaluate([field], labels=[labels[1:]])
+    with pytest.raises(ImageError, match="there is no region"):
+        run.evaluate([field], labels=[0 * labels])
+
+
+def test_one_sample_has_no_uncertainty_and_says_so(experiment: Experiment, tmp_path: Path) -> None:
+    result = evaluate(experiment.run, "--samples", 1, "--figures", tmp_path / "figures")
+    assert result.exit_code == 0, result.output
+    assert "No std, so nothing can be said about the uncertainty." in result.stdout
+    assert "ENCE" not in result.stdout
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["samples.png"]
+
+
+def test_numbers_tables_and_figures(experiment: Experiment, tmp_path: Path) -> None:
+    def refuse(constant: str) -> NoReturn:
+        raise AssertionError(constant)
+
+    labels, numbers, figures = tmp_path / "cells.tif", tmp_path / "scores.json", tmp_path / "figures"
+    cells = np.zeros((21, 21), dtype=np.uint16)
+    cells[3:9, 2:7], cells[12:15, 4:20] = 5, 2
+    tifffile.imwrite(labels, cells)
+    result = evaluate(
+        experiment.run, "--samples", 4, "--labels", labels, "--json", numbers, "--figures", figures
+    )
+    assert result.exit_code == 0, result.output
+    for said in ("CRPS", "Sums over regions", "1 field: no bootstrap intervals", "too few samples for the"):
+        assert said in result.stdout
+    assert "served" not in result.stdout
+    plain = json.loads(numbers.read_text(), parse_constant=refuse)
+    assert list(plain["seen_by_the_model"].values()) == [""]
+    rows = [row for row in plain["regions"] if row["channel"] == CHANNELS[1]]
+    assert [(row["regions"], row["count"], row["pixels"]) for row in rows][-1] == ("labels", 2, 39)
+    for when in ("before", "after"):
+        found = plain["uncertainty"][0][when]
+        assert [covered["level"] for covered in found["coverage"]] == [0.5, 0.68, 0.9, 0.95]
+        assert {"ence", "nll", "crps", "sharpness", "rmse", "rmv", "curve"} <= found.keys()
+    written = {path.name for path in figures.iterdir()}
+    named = ("samples", "maps", "errors", "calibration", "coverage", "regions")
+    assert written == {f"{name}.png" for name in named}
+    assert all((figures / name).read_bytes().startswith(b"\x89PNG") for name in written)
+
+    cells[0, 0] = 1
+    tifffile.imwrite(labels, cells[1:])
+    refused = evaluate(experiment.run, "--labels", labels)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "labels must have the shape of the field (got (20, 21), not (21, 21))" in refused.stderr
+    taken = evaluate(experiment.run, "--figures", labels)
+    assert (taken.exit_code, taken.stderr) == (
+        2,
+        f"{labels}: is a file. Choose a folder for the figures.\n",
+    )
+
+
+def test_fields_that_the_model_has_seen_are_named(experiment: Experiment, tmp_path: Path) -> None:
+    numbers = tmp_path / "scores.json"
+    same = "{use: folder, path: %s, observed: '*_noisy.ome.tif', clean: '*_clean.ome.tif'}"
+    result = evaluate(
+        experiment.run,
+        "--samples",
+        2,
+        "--set",
+        f"data.test={same % experiment.images}",
+        "--json",
+        numbers,
+    )
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    seen = json.loads(numbers.read_text())["seen_by_the_model"]
+    assert sorted(seen.values()) == ["held out", "training", "training"]
+    (held_out,) = [name for name, use in seen.items() if use == "held out"]
+    assert "WARNING: 2 of these 3 fields (" in text
+    assert f"1 of these 3 fields ({held_out}) also served for early stopping and calibration." in text
+
+
+def test_another_exposure_of_a_field_is_no_new_field(run: Run, experiment: Experiment) -> None:
+    data = prepare(run.spec)
+    assert run.bundle.served == data.served
+    assert run.bundle.served is not None
+    seen, held_out = data.train[0], data.validation[0]
+    assert run.bundle.served.use_of(seen) == "training"
+    assert run.bundle.served.use_of(attrs.evolve(held_out, observed=held_out.observed + 1)) == "held out"
+    assert run.bundle.served.use_of(attrs.evolve(seen, name="other", clean=None)) == "training"
+    new = attrs.evolve(seen, observed=seen.observed + 1, clean=None)
+    assert run.bundle.served.use_of(new) == ""
+    assert ServedFields.of([new], []).use_of(new) == "training"
+
+
+def test_a_run_without_a_record_says_so(experiment: Experiment, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for file in experiment.run.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    plain = json.loads((folder / "model.json").read_text())
+    del plain["served"]
+    (folder / "model.json").write_text(json.dumps(plain))
+    result = evaluate(folder, "--samples", 2)
+    assert result.exit_code == 0, result.output
+    assert "no record of what it was trained on" in " ".join(result.stdout.split())
