@@ -1,6 +1,5 @@
 """What is made of posterior samples besides mean and std."""
 
-import gc
 import weakref
 from typing import Any
 
@@ -94,7 +93,6 @@ def most_alive(vse: VSE, monkeypatch: pytest.MonkeyPatch, samples: int, summarie
     decode = vse.decoder.sample
 
     def sample(features: tuple[Tensor, ...], noise: FieldNoise) -> Tensor:
-        gc.collect()
         counts.append(sum(one() is not None for one in alive))
         signal: Tensor = decode(features, noise)
         alive.append(weakref.ref(signal))
