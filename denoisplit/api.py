@@ -1,7 +1,7 @@
 """The Python API: train, load, build, predict, evaluate."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from denoisplit.core.assessment.metrics import METRICS
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes
-from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import Field, Image, PixelSize
-from denoisplit.core.images.io import iterate_planes, open_image
+from denoisplit.core.images.io import check_planes, iterate_planes, open_image
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.inference.posterior import predict as predict_posterior
-from denoisplit.core.network.composer import MIXED_CHANNELS, compose
+from denoisplit.core.inference.progress import Progress, share
+from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibrator, IntensityStats
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
@@ -28,10 +28,11 @@ from denoisplit.core.storage.bundle import Bundle, load_bundle
 from denoisplit.core.storage.image_files import default_axes, installed_formats, save_image
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
+from denoisplit.core.verdict.judgement import Verdict
+from denoisplit.judging import verdict_on
 
 AnyArray = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
-Progress = Callable[[int, int], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +49,7 @@ class Prediction:
         channel_names: names of the channels.
         pixel_size: that of the input, if known.
         samples: number of posterior samples.
+        verdict: whether the image looks like the training images.
     """
 
     mean: AnyArray = attrs.field(eq=False, repr=False)
@@ -57,6 +59,7 @@ class Prediction:
     channel_names: tuple[str, ...]
     pixel_size: PixelSize | None
     samples: int
+    verdict: Verdict = attrs.field(factory=Verdict)
 
     def to_image(self) -> Image:
         """One image with the channels ``<name> mean``, ``<name> std`` and ``<name> calibrated std``."""
@@ -132,26 +135,24 @@ class Run:
         planes = iterate_planes(opened, self.spec.model.dimensions)
         defaults = self.spec.prediction
         # All are checked before the first is predicted, which may take a while.
-        for index, plane in planes:
-            place = (f"{a}={i}" for a, i in zip(planes.leading, index, strict=True))
-            where = " ".join([opened.source, *place])
-            advice = "Give the mixed image, which has a single channel."
-            check_channels(plane.shape[0], MIXED_CHANNELS, where, advice)
-            check_pixels(plane[0], where)
+        check_planes(planes)
+        seed = defaults.seed if seed is None else seed
+        tile = defaults.tile if tile is None else tile
         posteriors = [
             predict_posterior(
                 self.vse,
                 self.bundle.conditioned(plane[0]),
                 samples=defaults.samples if samples is None else samples,
-                seed=defaults.seed if seed is None else seed,
-                tile=defaults.tile if tile is None else tile,
-                progress=None if progress is None else _share(progress, number, len(planes)),
+                seed=seed,
+                tile=tile,
+                progress=None if progress is None else share(progress, number, len(planes)),
             )
             for number, (_, plane) in enumerate(planes)
         ]
         stds = [posterior.std for posterior in posteriors if posterior.std is not None]
         names = self.spec.channels
-        mean = planes.assemble([posterior.mean for posterior in posteriors], names)
+        means = [posterior.mean for posterior in posteriors]
+        mean = planes.assemble(means, names)
         calibrated = self._calibrated(stds)
         return Prediction(
             mean=mean.data,
@@ -161,6 +162,7 @@ class Run:
             channel_names=names,
             pixel_size=mean.pixel_size,
             samples=defaults.samples if samples is None else samples,
+            verdict=verdict_on(self.vse, self.bundle, planes, means, seed=seed, tile=tile),
         )
 
     def evaluate(
@@ -292,8 +294,3 @@ def draw(path: PathLike, run: Run, field: EvaluatedField, scores: Scores) -> Non
         scores=scores,
         title=f"{' + '.join(run.spec.channels)}: split and denoised in one step",
     )
-
-
-def _share(progress: Progress, number: int, count: int) -> Progress:
-    """Progress within one of ``count`` equal parts as progress of the whole."""
-    return lambda done, total: progress(number * total + done, count * total)

@@ -9,19 +9,21 @@ from typing import Any
 import attrs
 import numpy as np
 
-from denoisplit.api import AnyArray, PathLike, Prediction, Progress, Run, load
+from denoisplit.api import AnyArray, PathLike, Prediction, Run, load
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.images.selection import MIXED
 from denoisplit.core.inference.posterior import predict as predict_posterior
+from denoisplit.core.inference.progress import Progress
 from denoisplit.core.spec import load_spec, read_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
+from denoisplit.core.verdict.judgement import joined
 
 _LOG = logging.getLogger("denoisplit.sequence")
 
@@ -75,7 +77,9 @@ class SequentialRun:
         split = self.splitter.predict(
             denoised.mean, samples=samples, seed=seed, tile=tile, axes=denoised.axes, progress=progress
         )
-        return attrs.evolve(split, pixel_size=denoised.pixel_size)
+        both = joined((denoised.verdict, split.verdict), ("", "denoised"))
+        verdict = attrs.evolve(split.verdict, status=both.status, findings=both.findings, scores=both.scores)
+        return attrs.evolve(split, pixel_size=denoised.pixel_size, verdict=verdict)
 
 
 def train_sequence(

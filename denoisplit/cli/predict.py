@@ -1,11 +1,15 @@
 """``denoisplit predict``: mixed images in, separated and denoised channels with their uncertainty out."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from denoisplit.cli.console import progress
 from denoisplit.core.errors import ImageError
+
+UNLIKE: Final = 3
+"""Exit code of --strict."""
 
 
 @click.command()
@@ -21,7 +25,12 @@ from denoisplit.core.errors import ImageError
 @click.option("--tile", type=click.IntRange(min=0), help="Pixels a side that one pass predicts; 0 chooses.")
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
+)
+@click.pass_context
 def predict(
+    ctx: click.Context,
     run: Path,
     image: Path,
     out: Path,
@@ -30,12 +39,14 @@ def predict(
     tile: int | None,
     axes: str | None,
     overwrite: bool,
+    strict: bool,
 ) -> None:
     """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
 
     The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
-    input.
+    input. A line says whether IMAGE looks like the training images; with --strict, the exit code says so,
+    too, and the output is written all the same.
     """
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any
@@ -55,3 +66,6 @@ def predict(
         click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
     elif prediction.calibrated_std is None:
         click.echo("This run has no calibration, so there is no calibrated std.", err=True)
+    click.echo(f"Verdict: {prediction.verdict}")
+    if strict and prediction.verdict.status != "like":
+        ctx.exit(UNLIKE)

@@ -79,8 +79,8 @@ def predict(
         SpecError: fewer than one sample.
         PluginError: tiles are needed, but the network looks at the whole image.
     """
-    with _evaluating(vse):
-        passes = _Passes.plan(vse, mixed, samples, seed, tile=tile, sample_batch=sample_batch, halo=halo)
+    with evaluating(vse):
+        passes = Passes.plan(vse, mixed, samples, seed, tile=tile, sample_batch=sample_batch, halo=halo)
         mean = passes.empty()
         std = passes.empty() if samples > 1 else None
         done, total = 0, samples * len(passes.tiles)
@@ -126,8 +126,8 @@ def draw_samples(
     Raises:
         ImageError, SpecError, PluginError: see ``predict``.
     """
-    with _evaluating(vse):
-        passes = _Passes.plan(vse, mixed, samples, seed, tile=tile, sample_batch=sample_batch, halo=halo)
+    with evaluating(vse):
+        passes = Passes.plan(vse, mixed, samples, seed, tile=tile, sample_batch=sample_batch, halo=halo)
         out = passes.empty(samples)
         for part in passes.tiles:
             for i, draw in enumerate(passes.draws(part, range(first, first + samples))):
@@ -136,7 +136,7 @@ def draw_samples(
 
 
 @attrs.frozen(kw_only=True)
-class _Passes:
+class Passes:
     """A prediction, ready to run tile by tile."""
 
     vse: VSE
@@ -157,7 +157,8 @@ class _Passes:
         tile: int,
         sample_batch: int,
         halo: tuple[int, ...] | None,
-    ) -> "_Passes":
+    ) -> "Passes":
+        """Choose tiles and batches; for the arguments and errors see ``predict``."""
         if mixed.ndim != vse.spatial_rank or 0 in mixed.shape:
             raise ImageError(
                 f"predict: the network needs an image with {vse.spatial_rank} spatial axes, none empty "
@@ -196,13 +197,14 @@ class _Passes:
             features = self.vse.encode(torch.from_numpy(outer)[None])
         for start in range(samples.start, samples.stop, self.sample_batch):
             numbers = range(start, min(start + self.sample_batch, samples.stop))
-            n, noise = len(numbers), self._noise(tile, numbers)
+            n, noise = len(numbers), self.noise(tile, numbers)
             with torch.inference_mode(), self.vse.autocast():
                 signal = self.vse.sample(tuple(f.expand(n, *f.shape[1:]) for f in features), noise)
                 batch = signal[keep].cpu().numpy()
             yield from batch
 
-    def _noise(self, tile: Tile, numbers: range) -> NoiseSource:
+    def noise(self, tile: Tile, numbers: range) -> NoiseSource:
+        """Latent noise of samples of a tile."""
         strides = self.vse.level_strides
         if self.vse.context:
             return CentredNoise(self.field, numbers, [self.canvas.shift(tile.outer)] * len(numbers), strides)
@@ -236,7 +238,7 @@ def _tiles(
 
 
 @contextmanager
-def _evaluating(vse: VSE) -> Iterator[None]:
+def evaluating(vse: VSE) -> Iterator[None]:
     """Evaluation mode (no dropout, fixed batch norm) for a while; predictions also happen during training."""
     before = [(module, module.training) for module in vse.modules()]
     vse.eval()

@@ -22,6 +22,7 @@ from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import replacing, write_text
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.verdict.reference import Reference, Spread
 
 FORMAT = 1
 MESSAGE_LENGTH = 200
@@ -44,6 +45,7 @@ class Bundle:
         best_loss: validation loss of the stored weights; None for a network that was trained elsewhere.
         fitted_range: background and ceiling of the training images; None where nobody measured them, as in
             runs of early versions.
+        reference: what is usual of mixed images; None where nobody measured it, as in runs of early versions.
     """
 
     spec: ResolvedSpec
@@ -57,6 +59,7 @@ class Bundle:
     best_step: int
     best_loss: float | None
     fitted_range: FittedRange | None = None
+    reference: Reference | None = None
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -90,6 +93,7 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
         "best_step": bundle.best_step,
         "best_loss": bundle.best_loss,
         "fitted_range": _plain_range(bundle.fitted_range),
+        "reference": attrs.asdict(bundle.reference) if bundle.reference else None,
     }
     write_text(folder.bundle, json.dumps(plain, indent=2, allow_nan=False) + "\n")
 
@@ -148,6 +152,7 @@ def _read_json(folder: RunFolder) -> Bundle:
             best_step=plain["best_step"],
             best_loss=plain["best_loss"],
             fitted_range=_range(plain.get("fitted_range")),
+            reference=_reference(plain.get("reference")),
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -170,3 +175,10 @@ def _range(plain: Any) -> FittedRange | None:
         return None
     ceiling = tuple(math.inf if counts is None else float(counts) for counts in plain["ceiling"])
     return FittedRange(ceiling=ceiling, background_shift=float(plain["background_shift"]))
+
+
+def _reference(plain: Any) -> Reference | None:
+    if plain is None:
+        return None
+    found = {str(name): Spread(**spread) for name, spread in plain["spreads"].items()}
+    return Reference(spreads=found, saturated=float(plain["saturated"]))
