@@ -9,7 +9,17 @@ import pytest
 from denoisplit.core.verdict.judgement import Measured, Verdict, joined, judge
 from denoisplit.core.verdict.reference import Reference, Spread
 
-NAMES = ("offset", "brightness", "contrast", "noise", "detail_2", "detail_8", "mixture", "latents_1")
+NAMES = (
+    "offset",
+    "brightness",
+    "contrast",
+    "noise",
+    "photons",
+    "detail_2",
+    "detail_8",
+    "mixture",
+    "latents_1",
+)
 USUAL = Reference(
     spreads={name: Spread(mean=0.5, std=0.1, count=20, pixels=4096.0) for name in NAMES}, saturated=2e-4
 )
@@ -43,6 +53,7 @@ def test_the_usual_looks_like_the_training_images() -> None:
         ("offset", -2.0, "offset", "its darkest pixels are at 125 counts"),
         ("brightness", math.log(3), "gain", "3 times as bright above its background"),
         ("contrast", math.log(2), "gain", "its contrast is 2 times that of the training images"),
+        ("photons", math.log(2), "gain", "variance of its noise is 2 times what its brightness suggests"),
         ("noise", -math.log(4), "noise", "0.25 times as noisy"),
         ("detail_2", math.log(5), "structure", "5 times the usual share of structures of 2 to 4 pixels"),
         ("detail_8", math.log(5), "structure", "5 times the usual share of structures of more than 8"),

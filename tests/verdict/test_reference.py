@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from denoisplit.core.verdict.judgement import Measured, judge
-from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads
+from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads, spreads_of_new
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,22 @@ def test_all_statistics_together_raise_as_many_false_alarms_as_stated() -> None:
         alarms += judge(measured, reference, centre=0, scale=1, rate=0.05).status == "unlike"
     # Bonferroni: at most the rate, and for independent statistics hardly less.
     assert 0.025 < alarms / trials < 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
+
+
+def test_new_images_are_those_held_out_spread_as_far_as_training_images_differ_from_them() -> None:
+    rng = np.random.default_rng(0)
+    held, seen = rng.normal(3, 2, 5), rng.normal(7, 2, 9)
+
+    def units(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[dict[str, float]]:
+        return [{"a": float(value)} for value in values]
+
+    found = spreads_of_new(units(held), units(seen), 64.0)["a"]
+    within = (4 * held.var(ddof=1) + 8 * seen.var(ddof=1)) / 12
+    assert found.mean == pytest.approx(held.mean())
+    assert found.std**2 == pytest.approx(within + (held.mean() - seen.mean()) ** 2)
+    assert (found.count, found.pixels) == (13, 64.0)
+    # Without training units, it is the plain spread.
+    alone = spreads_of_new(units(held), [], 64.0)["a"]
+    assert alone.std == pytest.approx(held.std(ddof=1))
+    assert alone.count == 5
+    assert spreads_of_new(units(held[:2]), units(seen[:2]), 64.0) == {}

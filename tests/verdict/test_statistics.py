@@ -7,7 +7,7 @@ import pytest
 
 from denoisplit.core.verdict.statistics import image_statistics, noise_level, share_at_maximum
 
-LOGARITHMS = ("brightness", "contrast", "noise", "detail_2", "detail_4", "detail_8")
+LOGARITHMS = ("brightness", "contrast", "noise", "photons", "detail_2", "detail_4", "detail_8")
 
 
 def textured(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -31,10 +31,24 @@ def test_a_gain_moves_what_has_a_unit_by_its_logarithm() -> None:
     before = image_statistics(image, centre=0, scale=50)
     after = image_statistics(3 * image, centre=0, scale=50)
     assert after["offset"] == pytest.approx(3 * before["offset"])
-    for name in ("brightness", "contrast", "noise"):
+    for name in ("brightness", "contrast", "noise", "photons"):
         assert after[name] - before[name] == pytest.approx(math.log(3))
     for name in ("detail_2", "detail_4", "detail_8"):
         assert after[name] == pytest.approx(before[name])
+
+
+def test_the_photons_tell_a_gain_from_an_exposure() -> None:
+    """Poisson noise of a smooth image, in counts per photon."""
+    y, x = np.mgrid[:300, :300]
+    signal = 40 + 30 * np.sin(y / 40) * np.sin(x / 40)
+    rng = np.random.default_rng(0)
+
+    def photons(gain: float, exposure: float) -> float:
+        counts = 100 + gain * rng.poisson(exposure * (1000 * (y > 3) + signal))
+        return image_statistics(counts.astype(np.float64), centre=100, scale=50)["photons"]
+
+    assert photons(2, 1) - photons(1, 1) == pytest.approx(math.log(2), abs=0.05)
+    assert photons(1, 4) == pytest.approx(photons(1, 1), abs=0.05)
 
 
 def test_white_noise_has_its_shares_and_its_level() -> None:
@@ -64,6 +78,7 @@ def test_small_images_have_what_they_have_room_for() -> None:
         "brightness",
         "contrast",
         "noise",
+        "photons",
     }
     assert set(image_statistics(textured(1, 5), centre=0, scale=1)) == {"offset", "brightness", "contrast"}
     almost_constant = np.zeros((16, 16))

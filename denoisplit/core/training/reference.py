@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.inference.evidence import gather_evidence
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
-from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads
+from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads, spreads_of_new
 from denoisplit.core.verdict.statistics import image_statistics, share_at_maximum
 
 _LOG = logging.getLogger("denoisplit.training")
 
 MOST_FIELDS = 64
-MOST_PASSES = 16
-"""Fields that the network looks at."""
+MOST_PASSES = 24
+"""Fields of training, and as many held-out ones, that the network looks at."""
 
 
 def measure_reference(
     vse: VSE, spec: ResolvedSpec, train: Sequence[Field], held_out: Sequence[Field]
 ) -> Reference:
-    """Statistics of training and held-out fields; what the network makes of an image, of held-out ones alone.
+    """Statistics of training and held-out fields, and what the network makes of them.
 
     Args:
         vse: the trained network.
@@ -34,7 +34,6 @@ def measure_reference(
         held_out: conditioned fields that were not trained on.
     """
     seen = [mixed_image(field, spec.data.mixing)[0] for field in _some([*train, *held_out], MOST_FIELDS)]
-    new = [mixed_image(field, spec.data.mixing)[0] for field in _some(held_out, MOST_PASSES)]
     centre, scale = vse.statistics.mixed_mean, vse.statistics.mixed_std
     units = [
         image_statistics(image[cell], centre=centre, scale=scale)
@@ -43,7 +42,7 @@ def measure_reference(
     ]
     found = spreads(units, sum(image.size for image in seen) / len(units))
     try:
-        found |= _of_network(vse, spec, new)
+        found |= _of_network(vse, spec, _some(held_out, MOST_PASSES), _some(train, MOST_PASSES))
     except DenoisplitError as error:
         # Hours of training are not to be lost for want of a check.
         _LOG.warning("verdicts will not know the network's view of images: %s", error)
@@ -57,11 +56,16 @@ def measure_reference(
     return Reference(spreads=found, saturated=max(share_at_maximum(image) for image in seen))
 
 
-def _of_network(vse: VSE, spec: ResolvedSpec, images: Sequence[FloatArray]) -> Mapping[str, Spread]:
+def _of_network(
+    vse: VSE, spec: ResolvedSpec, held_out: Sequence[Field], train: Sequence[Field]
+) -> Mapping[str, Spread]:
     if len(vse.stride) != vse.spatial_rank:
         return {}  # it projects an axis, and such networks do not predict
-    units: list[dict[str, float]] = []
-    for image, cells in zip(images, parts([image.shape for image in images]), strict=True):
+    images = [mixed_image(field, spec.data.mixing)[0] for field in (*held_out, *train)]
+    units: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
+    for number, (image, cells) in enumerate(
+        zip(images, parts([image.shape for image in images]), strict=True)
+    ):
         evidence = gather_evidence(vse, image, seed=spec.prediction.seed, tile=spec.prediction.tile)
         # The expectation is the same for any number of samples, so one will do.
         misfit = chi_square(
@@ -71,8 +75,11 @@ def _of_network(vse: VSE, spec: ResolvedSpec, images: Sequence[FloatArray]) -> M
             mixed_variance(evidence.variance, spec.data.mixing, spec.data.degradation),
             spec.data.mixing,
         )
-        units += [network_statistics(misfit[cell], [rate[cell] for rate in evidence.rates]) for cell in cells]
-    return spreads(units, sum(image.size for image in images) / len(units))
+        units[number >= len(held_out)].extend(
+            network_statistics(misfit[cell], [rate[cell] for rate in evidence.rates]) for cell in cells
+        )
+    pixels = sum(image.size for image in images) / sum(len(group) for group in units)
+    return spreads_of_new(*units, pixels)
 
 
 def _some(fields: Sequence[Field], most: int) -> list[Field]:

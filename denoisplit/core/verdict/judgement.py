@@ -180,7 +180,7 @@ def _saturated(measured: Measured, reference: Reference | None) -> bool:
     return several and measured.saturated > max(much, MORE_SATURATED * usual)
 
 
-_CHECKS: Mapping[str, str] = {"brightness": "gain", "contrast": "gain"}
+_CHECKS: Mapping[str, str] = {"brightness": "gain", "contrast": "gain", "photons": "gain"}
 
 
 def _check(statistic: str) -> str:
@@ -213,6 +213,8 @@ def _sentence(
         return f"gain: it is {factor} as bright above its background"
     if name == "contrast":
         return f"gain: its contrast is {factor} that of the training images"
+    if name == "photons":
+        return f"gain: the variance of its noise is {factor} what its brightness suggests"
     if name == "noise":
         return f"noise: it is {factor} as noisy"
     if name == "mixture":

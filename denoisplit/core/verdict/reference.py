@@ -23,7 +23,7 @@ class Spread:
     Attributes:
         mean: over units.
         std: between units, unbiased.
-        count: number of units, at least 4.
+        count: one more than the degrees of freedom of ``std``: the number of units, where they are one group.
         pixels: of a unit, on average.
     """
 
@@ -76,6 +76,37 @@ def spreads(units: Sequence[Mapping[str, float]], pixels: float) -> dict[str, Sp
         if np.isfinite(values).all():
             std = float(values.std(ddof=1))
             found[name] = Spread(mean=float(values.mean()), std=std, count=len(units), pixels=pixels)
+    return found
+
+
+def spreads_of_new(
+    held_out: Sequence[Mapping[str, float]], train: Sequence[Mapping[str, float]], pixels: float
+) -> dict[str, Spread]:
+    """Distribution over new images of what a network trained on some of the units says.
+
+    The centre is that of the held-out units. The variance is that within the two groups, pooled, plus the
+    squared difference of their means: where the network behaves differently on images that it was trained on,
+    these tell less about others.
+
+    Args:
+        held_out: statistics of units that the network was not trained on, at least one.
+        train: of units that it was trained on, for the spread.
+        pixels: of a unit, on average.
+    """
+    groups = [group for group in (held_out, train) if group]
+    shared = [name for name in held_out[0] if all(name in unit for group in groups for unit in group)]
+    freedom = sum(len(group) - 1 for group in groups)
+    if freedom < MIN_UNITS - 1:
+        return {}
+    found = {}
+    for name in shared:
+        values = [np.array([unit[name] for unit in group]) for group in groups]
+        if not all(np.isfinite(group).all() for group in values):
+            continue
+        means = [float(group.mean()) for group in values]
+        within = sum(float(np.square(group - mean).sum()) for group, mean in zip(values, means, strict=True))
+        std = math.sqrt(within / freedom + (means[0] - means[-1]) ** 2)
+        found[name] = Spread(mean=means[0], std=std, count=freedom + 1, pixels=pixels)
     return found
 
 

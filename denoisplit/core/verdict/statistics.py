@@ -24,7 +24,8 @@ def image_statistics(mixed: Array, *, centre: float, scale: float) -> dict[str, 
 
     Returns:
         ``offset`` (low quantile), ``brightness`` (mean above it), ``contrast`` (standard deviation) and
-        ``noise`` (standard deviation of what differs from pixel to pixel) in units of ``scale``;
+        ``noise`` (standard deviation of what differs from pixel to pixel) in units of ``scale``; ``photons``
+        (variance of the noise over the brightness, which a gain changes but the exposure does not);
         ``detail_2``, ``detail_4`` (variance of structures of 2 to 4 and 4 to 8 pixels) and ``detail_8``
         (of larger ones) as shares of the whole variance. What an image is too small for is left out.
     """
@@ -38,6 +39,7 @@ def image_statistics(mixed: Array, *, centre: float, scale: float) -> dict[str, 
     }
     if min(pixels.shape[-2:]) >= SCALES[0]:
         found["noise"] = _log(noise_level(pixels) / scale)
+        found["photons"] = 2 * found["noise"] - found["brightness"]
     if min(pixels.shape[-2:]) >= 2 * SCALES[-1]:
         binned = [float(_binned(pixels, size).var()) for size in SCALES]
         bands = [a - b for a, b in zip(binned, [*binned[1:], 0.0], strict=True)]
