@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from denoisplit.core.version import VERSION
 
 if TYPE_CHECKING:
-    from denoisplit.api import Prediction, Run, build, load, train
+    from denoisplit.api import Run, build, load, train
     from denoisplit.core import errors
     from denoisplit.core.errors import DenoisplitError
     from denoisplit.core.registry.hookspecs import hookimpl
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
     from denoisplit.importing import import_checkpoint
+    from denoisplit.prediction import Prediction
     from denoisplit.sequence import SequentialRun, load_sequence, train_sequence
 
 __version__: Final = VERSION
@@ -44,7 +45,7 @@ __all__ = [
 
 _HOMES: Final[Mapping[str, str]] = {
     "DenoisplitError": "denoisplit.core.errors",
-    "Prediction": "denoisplit.api",
+    "Prediction": "denoisplit.prediction",
     "Run": "denoisplit.api",
     "SequentialRun": "denoisplit.sequence",
     "build": "denoisplit.api",

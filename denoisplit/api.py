@@ -1,85 +1,32 @@
 """The Python API: train, load, build, predict, evaluate."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from denoisplit.core.assessment.catalogue import chosen_metrics
 from denoisplit.core.assessment.metrics import METRICS
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes
-from denoisplit.core.images.interfaces import Field, Image, PixelSize
-from denoisplit.core.images.io import check_planes, iterate_planes, open_image
+from denoisplit.core.images.interfaces import Field, Image
+from denoisplit.core.images.io import open_image
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.inference.posterior import predict as predict_posterior
-from denoisplit.core.inference.progress import Progress, share
 from denoisplit.core.network.composer import compose
-from denoisplit.core.network.interfaces import Calibrator, IntensityStats
+from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
-from denoisplit.core.storage.image_files import default_axes, installed_formats, save_image
+from denoisplit.core.storage.image_files import default_axes, installed_formats
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
-from denoisplit.core.verdict.judgement import Verdict
-from denoisplit.judging import verdict_on
+from denoisplit.prediction import AnyArray, PathLike, Prediction, Progress, predict_image
 
-AnyArray = npt.NDArray[Any]
-PathLike = str | os.PathLike[str]
-
-
-@attrs.frozen(kw_only=True)
-class Prediction:
-    """The channels of one image, in detector counts.
-
-    Axes are those of the input with a channel axis ``c``: [(s) (t) c (z) y x].
-
-    Attributes:
-        mean: posterior mean of every channel.
-        std: spread of the posterior samples; None for a single sample.
-        calibrated_std: spread calibrated to the real error; None without a calibration or without ``std``.
-        axes: one letter per axis.
-        channel_names: names of the channels.
-        pixel_size: that of the input, if known.
-        samples: number of posterior samples.
-        verdict: whether the image looks like the training images.
-    """
-
-    mean: AnyArray = attrs.field(eq=False, repr=False)
-    std: AnyArray | None = attrs.field(eq=False, repr=False)
-    calibrated_std: AnyArray | None = attrs.field(eq=False, repr=False)
-    axes: str
-    channel_names: tuple[str, ...]
-    pixel_size: PixelSize | None
-    samples: int
-    verdict: Verdict = attrs.field(factory=Verdict)
-
-    def to_image(self) -> Image:
-        """One image with the channels ``<name> mean``, ``<name> std`` and ``<name> calibrated std``."""
-        kinds = {"mean": self.mean, "std": self.std, "calibrated std": self.calibrated_std}
-        there = {kind: array for kind, array in kinds.items() if array is not None}
-        return Image(
-            data=np.concatenate(list(there.values()), axis=self.axes.index("c")),
-            axes=self.axes,
-            channel_names=tuple(f"{name} {kind}" for kind in there for name in self.channel_names),
-            pixel_size=self.pixel_size,
-            source="prediction",
-        )
-
-    def save(self, path: PathLike) -> None:
-        """Write all images into one file; the ending of its name chooses the format (.ome.tif or .tif).
-
-        Raises:
-            ImageError: no installed format has this ending.
-        """
-        save_image(Path(path), self.to_image())
+__all__ = ["AnyArray", "PathLike", "Prediction", "Progress", "Run", "build", "draw", "load", "train"]
 
 
 @attrs.frozen(kw_only=True)
@@ -110,10 +57,12 @@ class Run:
         self,
         image: AnyArray | PathLike,
         *,
-        samples: int | None = None,
+        samples: int | str | None = None,
         seed: int | None = None,
         tile: int | None = None,
         axes: str | None = None,
+        output: str | Sequence[str] | None = None,
+        workers: int = 1,
         progress: Progress | None = None,
     ) -> Prediction:
         """Split and denoise a mixed image.
@@ -121,48 +70,33 @@ class Run:
         Args:
             image: array or file, in the counts of the training images. ``data.background`` and ``data.clip``
                 of the spec apply to it; where they do, the prediction is without background, too.
-            samples: posterior samples; None takes the spec's.
+            samples: posterior samples; None takes the spec's. ``auto`` chooses as many as keep the Monte
+                Carlo error of the mean below 2 % of the intensity scale, ``auto:0.01`` below 1 %.
             seed: of the latent noise; None takes the spec's.
             tile: side of the area that one pass predicts; None takes the spec's. Does not change the result.
             axes: what the axes of the array or file mean, letters of ``stczyx``.
+            output: which images to give: ``mean``, ``std``, ``total_std``, ``calibrated_std``, ``samples``,
+                ``quantile=LEVEL``, ``interval=LEVEL``, ``calibrated_interval=LEVEL``; None gives mean, std
+                and calibrated std as far as they can be had.
+            workers: tiles predicted at the same time. Does not change the result.
             progress: told (done, total) after every sample of every tile.
 
         Raises:
             ImageError, ChannelCountError: the image cannot be used; the message says why.
-            SpecError: fewer than one sample.
+            SpecError: too few samples for what was asked for, or an unknown output.
+            CalibrationError: a calibrated output of a run without calibration.
+            PluginError: tiles are needed, but a component looks at the whole image.
         """
-        opened = self._open(image, axes)
-        planes = iterate_planes(opened, self.spec.model.dimensions)
-        defaults = self.spec.prediction
-        # All are checked before the first is predicted, which may take a while.
-        check_planes(planes)
-        seed = defaults.seed if seed is None else seed
-        tile = defaults.tile if tile is None else tile
-        posteriors = [
-            predict_posterior(
-                self.vse,
-                self.bundle.conditioned(plane[0]),
-                samples=defaults.samples if samples is None else samples,
-                seed=seed,
-                tile=tile,
-                progress=None if progress is None else share(progress, number, len(planes)),
-            )
-            for number, (_, plane) in enumerate(planes)
-        ]
-        stds = [posterior.std for posterior in posteriors if posterior.std is not None]
-        names = self.spec.channels
-        means = [posterior.mean for posterior in posteriors]
-        mean = planes.assemble(means, names)
-        calibrated = self._calibrated(stds)
-        return Prediction(
-            mean=mean.data,
-            std=planes.assemble(stds, names).data if stds else None,
-            calibrated_std=planes.assemble(calibrated, names).data if calibrated else None,
-            axes=mean.axes,
-            channel_names=names,
-            pixel_size=mean.pixel_size,
-            samples=defaults.samples if samples is None else samples,
-            verdict=verdict_on(self.vse, self.bundle, planes, means, seed=seed, tile=tile),
+        return predict_image(
+            self.vse,
+            self.bundle,
+            self._open(image, axes),
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            output=output,
+            workers=workers,
+            progress=progress,
         )
 
     def evaluate(
@@ -212,14 +146,6 @@ class Run:
             meaning = parse_axes(axes or default_axes(image), image.shape, "array")
             return Image(data=image, axes=meaning, source="array")
         return open_image(Path(image), installed_formats(), axes=axes)
-
-    def _calibrated(self, stds: Sequence[AnyArray]) -> list[AnyArray]:
-        calibration = self.bundle.calibration
-        if calibration is None:
-            return []
-        chosen = self.spec.calibrator
-        calibrator: Calibrator = chosen.component.load()(chosen.options)
-        return [calibrator.apply(calibration, std[None])[0].astype(np.float32) for std in stds]
 
 
 def train(

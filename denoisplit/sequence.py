@@ -9,14 +9,13 @@ from typing import Any
 import attrs
 import numpy as np
 
-from denoisplit.api import AnyArray, PathLike, Prediction, Run, load
+from denoisplit.api import AnyArray, PathLike, Prediction, Progress, Run, load
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.images.selection import MIXED
 from denoisplit.core.inference.posterior import predict as predict_posterior
-from denoisplit.core.inference.progress import Progress
 from denoisplit.core.spec import load_spec, read_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
@@ -51,10 +50,12 @@ class SequentialRun:
         self,
         image: AnyArray | PathLike,
         *,
-        samples: int | None = None,
+        samples: int | str | None = None,
         seed: int | None = None,
         tile: int | None = None,
         axes: str | None = None,
+        output: str | Sequence[str] | None = None,
+        workers: int = 1,
         progress: Progress | None = None,
     ) -> Prediction:
         """Denoise a mixed image, then split what came out.
@@ -68,14 +69,25 @@ class SequentialRun:
             seed: of the latent noise of both; None takes those of their specs.
             tile: see ``Run.predict``.
             axes: see ``Run.predict``.
+            output: of the splitter; see ``Run.predict``.
+            workers: see ``Run.predict``.
             progress: told (done, total), first of the denoiser, then of the splitter.
 
         Raises:
-            ImageError, ChannelCountError, SpecError: see ``Run.predict``.
+            DenoisplitError: see ``Run.predict``.
         """
-        denoised = self.denoiser.predict(image, seed=seed, tile=tile, axes=axes, progress=progress)
+        denoised = self.denoiser.predict(
+            image, seed=seed, tile=tile, axes=axes, workers=workers, progress=progress
+        )
         split = self.splitter.predict(
-            denoised.mean, samples=samples, seed=seed, tile=tile, axes=denoised.axes, progress=progress
+            denoised.mean,
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            axes=denoised.axes,
+            output=output,
+            workers=workers,
+            progress=progress,
         )
         both = joined((denoised.verdict, split.verdict), ("", "denoised"))
         verdict = attrs.evolve(split.verdict, status=both.status, findings=both.findings, scores=both.scores)

@@ -12,6 +12,14 @@ UNLIKE: Final = 3
 """Exit code of --strict."""
 
 
+def _number_or_auto(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
+    """``auto`` and what follows it as it is; all else has to be a number."""
+    if given is None or given.startswith("auto"):
+        return given
+    number: int = click.IntRange(min=1)(given, option, context)
+    return number
+
+
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
@@ -19,10 +27,28 @@ UNLIKE: Final = 3
     "--out", required=True, type=click.Path(path_type=Path), help="File to write (.ome.tif or .tif)."
 )
 @click.option(
-    "--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]"
+    "--output",
+    multiple=True,
+    metavar="IMAGE",
+    help="Images to write, repeated or with commas: mean, std, total_std, calibrated_std, samples, "
+    "quantile=LEVEL, interval=LEVEL, calibrated_interval=LEVEL.  [default: mean,std,calibrated_std]",
+)
+@click.option(
+    "--samples",
+    callback=_number_or_auto,
+    metavar="N|auto|auto:FRACTION",
+    help="Posterior samples. auto takes as many as keep the Monte Carlo error of the mean below 2 % of the "
+    "intensity scale, auto:0.01 below 1 %.  [default: the run's, usually 50]",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the samples.  [default: the run's]")
 @click.option("--tile", type=click.IntRange(min=0), help="Pixels a side that one pass predicts; 0 chooses.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Tiles predicted at the same time.",
+)
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
 @click.option(
@@ -34,9 +60,11 @@ def predict(
     run: Path,
     image: Path,
     out: Path,
-    samples: int | None,
+    output: tuple[str, ...],
+    samples: int | str | None,
     seed: int | None,
     tile: int | None,
+    workers: int,
     axes: str | None,
     overwrite: bool,
     strict: bool,
@@ -45,8 +73,10 @@ def predict(
 
     The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
-    input. A line says whether IMAGE looks like the training images; with --strict, the exit code says so,
-    too, and the output is written all the same.
+    input. --output chooses others: the total std (how far a measurement of the channel would lie from the
+    mean: spread and noise together), quantiles and intervals of the samples, calibrated intervals, and the
+    samples themselves. A line says whether IMAGE looks like the training images; with --strict, the exit
+    code says so, too, and the output is written all the same.
     """
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any
@@ -56,15 +86,28 @@ def predict(
         raise ImageError(f"{out}: exists already. Choose another --out, or add --overwrite.")
     loaded = load_any(run)
     with progress(f"Splitting {image.name}") as tell:
-        prediction = loaded.predict(image, samples=samples, seed=seed, tile=tile, axes=axes, progress=tell)
+        prediction = loaded.predict(
+            image,
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            axes=axes,
+            output=output or None,
+            workers=workers,
+            progress=tell,
+        )
     prediction.save(out)
     written = prediction.to_image()
     click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.data.shape))}")
     for name in written.channel_names:
         click.echo(f"  {name}")
-    if prediction.std is None:
+    if isinstance(samples, str):
+        click.echo(f"Samples: {prediction.samples}")
+    if prediction.seam_score is not None:
+        click.echo(f"Seam score of the tiles: {prediction.seam_score:.2f} (1 where they do not show)")
+    if prediction.std is None and not output:
         click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
-    elif prediction.calibrated_std is None:
+    elif prediction.calibrated_std is None and not output:
         click.echo("This run has no calibration, so there is no calibrated std.", err=True)
     click.echo(f"Verdict: {prediction.verdict}")
     if strict and prediction.verdict.status != "like":

@@ -36,9 +36,9 @@ def train_sequence(
 ) -> None:
     """Train denoisers, then a splitter on the images that they denoised.
 
-    SPLIT describes the splitter and its noisy images, DENOISE the denoisers: one for every channel and one
-    for the mixed image. OUT gets a run folder for each, the denoised images, and summary.json. It can be
-    given to 'denoisplit predict'.
+    Both are spec files. SPLIT describes the splitter and its noisy images, DENOISE the denoisers: one for
+    every channel and one for the mixed image. OUT gets a run folder for each, the denoised images, and
+    summary.json. It can be given to 'denoisplit predict'.
     """
     from denoisplit.core.assessment.score_tables import table, uncertainty_table
     from denoisplit.sequence import train_sequence as train

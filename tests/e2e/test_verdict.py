@@ -144,6 +144,10 @@ def test_the_command_says_it_and_strict_makes_it_an_exit_code(
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == "Verdict: looks like the training images"
     assert command("predict", trained.path, bad, "--out", out, "--overwrite").exit_code == 0
+    chosen = command(
+        "predict", trained.path, bad, "--out", out, "--overwrite", "--output", "mean", "--strict"
+    )
+    assert chosen.exit_code == 3
     out.unlink()
     result = command("predict", trained.path, bad, "--out", out, "--strict")
     assert result.exit_code == 3

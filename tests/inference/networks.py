@@ -42,6 +42,32 @@ class NoNoise(NoiseModel):
         raise NotImplementedError
 
 
+class ShotNoise(NoNoise):
+    """The variance of an observation is a multiple of its signal above an offset."""
+
+    gain, offset = 3.0, -500.0
+
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return self.gain * (signal - self.offset)
+
+
+class MapNoise(NoNoise):
+    """The network gives the variance, exp of a map; averaged over the image if so chosen."""
+
+    extra_maps = 1
+
+    def __init__(self, *, averaged: bool = False) -> None:
+        super().__init__()
+        self.averaged = averaged
+
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        assert extra is not None
+        variance = extra.exp()
+        if self.averaged:
+            variance = variance.mean(tuple(range(2, variance.ndim)), keepdim=True)
+        return variance.expand_as(signal)
+
+
 class NoRate(KLScheme):
     """Prediction never asks a KL scheme."""
 
@@ -58,10 +84,11 @@ def small_vse(
     rank: int = 2,
     seed: int = 0,
     context: Mapping[str, Any] | None = None,
+    noise_model: NoiseModel | None = None,
 ) -> VSE:
     """A ladder network in float64 and evaluation mode that does not behave like a freshly initialised one.
 
-    ``context`` holds the options of lateral context, if it has any.
+    ``context`` holds the options of lateral context, if it has any. A noise model may predict its parameters.
     """
     torch.manual_seed(seed)
     statistics = IntensityStats(
@@ -80,13 +107,13 @@ def small_vse(
     decoder = LadderDecoder(
         LadderDecoder.Options(latent_channels=latent),
         feature_shapes=encoder.feature_shapes,
-        out_maps=channels,
+        out_maps=channels * (1 + (noise_model.extra_maps if noise_model else 0)),
         patch=(2 ** (levels + 1),) * rank,
     )
     vse = VSE(
         encoder=encoder,
         decoder=decoder,
-        noise_model=NoNoise(),
+        noise_model=NoNoise() if noise_model is None else noise_model,
         kl_scheme=NoRate(),
         statistics=statistics,
         spatial_rank=rank,

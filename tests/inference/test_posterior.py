@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.inference import posterior
+from denoisplit.core.inference import passes
 from denoisplit.core.inference.memory import bytes_per_pixel
 from denoisplit.core.inference.noise_field import FieldNoise, NoiseField
 from denoisplit.core.inference.posterior import draw_samples, predict
@@ -59,7 +59,7 @@ def test_the_encoder_runs_once_per_tile(monkeypatch: pytest.MonkeyPatch) -> None
     vse = small_vse()
     calls = []
     vse.encoder.register_forward_hook(lambda *_: calls.append(1))
-    monkeypatch.setattr(posterior, "bytes_per_pixel", lambda _: 1.0)
+    monkeypatch.setattr(passes, "bytes_per_pixel", lambda _: 1.0)
     predict(vse, image(60, 20), samples=6, seed=0, tile=20, sample_batch=2, halo=(8, 8))
     assert len(calls) == 3
 
@@ -69,7 +69,7 @@ def test_little_memory_means_tiles_and_the_same_result(monkeypatch: pytest.Monke
     whole = predict(vse, mixed, samples=2, seed=0)
     ticks: list[tuple[int, int]] = []
     budget = int(bytes_per_pixel(vse) * 160 * 52)
-    monkeypatch.setattr(posterior, "memory_budget", lambda _: budget)
+    monkeypatch.setattr(passes, "memory_budget", lambda _: budget)
     tiled = predict(vse, mixed, samples=2, seed=0, progress=lambda done, total: ticks.append((done, total)))
     np.testing.assert_allclose(tiled.mean, whole.mean, rtol=1e-10)
     total = ticks[-1][1]

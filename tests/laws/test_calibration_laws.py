@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibrator
+from denoisplit.plugins.calibrators.affine import Affine
+from denoisplit.plugins.calibrators.conformal import Conformal
+from denoisplit.plugins.calibrators.isotonic import Isotonic
 from denoisplit.plugins.calibrators.scale import Scale
 
 Array = npt.NDArray[np.float64]
-CALIBRATORS = [Scale(Scale.Options())]
+CALIBRATORS: list[Calibrator] = [
+    Scale(Scale.Options()),
+    Affine(Affine.Options()),
+    Isotonic(Isotonic.Options()),
+    Conformal(Conformal.Options()),
+]
 
 
 def _case(
@@ -105,7 +113,7 @@ def test_a_std_that_is_zero_or_not_finite_is_refused(calibrator: Calibrator, bad
 def test_a_constant_truth_is_fine_but_a_perfect_prediction_is_not(calibrator: Calibrator) -> None:
     mean, std, _ = _case(0)
     calibrator.fit(mean, std, np.full_like(mean, 7.0))
-    with pytest.raises(CalibrationError, match="no factor"):
+    with pytest.raises(CalibrationError, match=r"no (factor|slope|step|interval) fits"):
         calibrator.fit(mean, std, mean.copy())
 
 

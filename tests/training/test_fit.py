@@ -176,9 +176,10 @@ def test_law_12_an_interrupted_training_continues_bit_for_bit(
     spec: Path, tmp_path: Path, whole: denoisplit.Run, step: int
 ) -> None:
     out, overrides = tmp_path / "interrupted", RESTLESS[whole.spec.training.schedule]
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         denoisplit.train(spec, out, overrides=overrides, watchers=[Interrupt(step)])
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     assert not RunFolder(out).bundle.exists()
     denoisplit.train(spec, out, overrides=overrides, resume=True)
     _assert_equal(RunFolder(out), whole.folder)

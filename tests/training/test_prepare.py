@@ -1,6 +1,5 @@
 """From a spec to training data: who is held out, what noise models are fitted to, what calibrates."""
 
-import logging
 import math
 
 import attrs
@@ -211,20 +210,3 @@ def test_calibration_looks_at_the_mixed_image_that_the_field_has(vse: VSE) -> No
     own = calibrate(vse, spec(), [attrs.evolve(field, mixed_source=source)])
     assert own == calibrate(vse, spec(), [attrs.evolve(field, observed=other.observed)])
     assert own != calibrate(vse, spec(), [field])
-
-
-@pytest.mark.parametrize(
-    ("override", "clean", "reason"),
-    [
-        ("prediction.samples=3", False, "no held-out field has a clean reference"),
-        ("prediction.samples=1", True, "a single sample has no spread"),
-    ],
-)
-def test_no_calibration_without_truth_or_spread(
-    vse: VSE, caplog: pytest.LogCaptureFixture, override: str, clean: bool, reason: str
-) -> None:
-    field = prepare(spec()).validation[0]
-    with caplog.at_level(logging.WARNING, logger="denoisplit"):
-        given = field if clean else attrs.evolve(field, clean=None)
-        assert calibrate(vse, spec(override), [given]) is None
-    assert f"no calibration: {reason}" in caplog.text

@@ -8,7 +8,6 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, reorder, to_canonical
-from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
 
 
@@ -124,16 +123,3 @@ def iterate_planes(image: Image, spatial_rank: int) -> Planes:
         leading="".join(letter for letter in image.axes if letter not in spatial and letter != "c"),
         spatial=spatial,
     )
-
-
-def check_planes(planes: Planes) -> None:
-    """Refuse a mixed image of which a plane is of no use.
-
-    Raises:
-        ImageError, ChannelCountError: names the first such plane.
-    """
-    for index, plane in planes:
-        place = (f"{a}={i}" for a, i in zip(planes.leading, index, strict=True))
-        where = " ".join([planes.image.source, *place])
-        check_channels(plane.shape[0], 1, where, "Give the mixed image, which has a single channel.")
-        check_pixels(plane[0], where)

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from denoisplit.core.inference.posterior import Passes, evaluating
+from denoisplit.core.inference.passes import Passes, evaluating
 from denoisplit.core.inference.tiling import Tile
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.latent import divergence
+from denoisplit.core.network.units import at_least_float32
 from denoisplit.core.network.vse import VSE
 
 LEAST_VARIANCE = 1e-6
@@ -72,11 +73,10 @@ def _pass(vse: VSE, passes: Passes, tile: Tile) -> tuple[FloatArray, FloatArray,
     with torch.inference_mode():
         with vse.autocast():
             decoded = vse.decoder(vse.encode(outer), passes.noise(tile, range(1)))
-        output = decoded.output if decoded.output.dtype is torch.float64 else decoded.output.float()
-        signal = vse.statistics.to_counts(output[:, : vse.channels])
-        extra = output[:, vse.channels :] if vse.noise_model.extra_maps else None
+        maps = at_least_float32(decoded.output)
+        signal = vse.signal(maps)
         least = vse.statistics.per_channel(vse.statistics.target_std, signal).square() * LEAST_VARIANCE
-        variance = torch.maximum(vse.noise_model.variance(signal, extra), least)
+        variance = torch.maximum(vse.noise_variance(maps), least)
         rates = [
             _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, stride)
             for level, stride in zip(decoded.levels, vse.level_strides, strict=bool(decoded.levels))

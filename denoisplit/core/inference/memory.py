@@ -19,7 +19,7 @@ TENSORS_ALIVE = 8
 output, and the workspace of a convolution); measured on ladder networks, with a margin."""
 
 MAX_SAMPLE_BATCH = 8
-"""Posterior samples per pass; more gains no speed."""
+"""Posterior samples per pass on a GPU; more gains no speed."""
 
 FALLBACK_BUDGET = 2 << 30
 

@@ -7,16 +7,14 @@ field) and a constructor ``__init__(self, options, *, <what the composer knows>)
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from denoisplit.core.network.calibration import Calibration, Calibrator, FloatArray
 from denoisplit.core.network.feature_shape import FeatureShape
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
@@ -30,8 +28,6 @@ Features = tuple[Tensor, ...]
 
 Window = tuple[slice, ...]
 """Part of an image, one slice per spatial axis in pixels."""
-
-FloatArray = npt.NDArray[np.floating[Any]]
 
 
 @attrs.frozen
@@ -234,48 +230,6 @@ class KLScheme(nn.Module, ABC):
         nats = [math.prod(shape) * _PROBE**2 / 2 for shape in latent_shapes]
         bound = self.weight * image_pixels * channels
         return tuple(bound * float(part) / n for part, n in zip(rate, nats, strict=True))
-
-
-Numbers = Mapping[str, Sequence[float]]
-
-
-@attrs.frozen
-class Calibration:
-    """A fitted calibrator as plain numbers, ready for JSON.
-
-    Attributes:
-        component: ``package/name`` of the calibrator that wrote it.
-        parameters: named lists of numbers, for example one factor per channel.
-    """
-
-    component: str
-    parameters: Numbers
-
-
-class Calibrator(ABC):
-    """Map from predicted spread to real error, learned on held-out fields.
-
-    Constructor: ``__init__(self, options)``. Arrays are [n c (z) y x] in counts; every pixel counts, none is
-    dropped.
-    """
-
-    @abstractmethod
-    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Fit to posterior mean and std against the clean truth.
-
-        Raises:
-            CalibrationError: no calibration can be had from these arrays (for example, zero spread).
-        """
-
-    @abstractmethod
-    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape as ``std``."""
-
-    @abstractmethod
-    def interval(
-        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the central interval that covers the truth with probability ``level``."""
 
 
 __all__ = [

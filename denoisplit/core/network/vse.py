@@ -97,9 +97,20 @@ class VSE(nn.Module):
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
         """One posterior sample of the signal [b c (z) y x] in counts, float32 at least."""
-        return self.statistics.to_counts(
-            at_least_float32(self.decoder.sample(features, noise))[:, : self.channels]
-        )
+        return self.signal(self.sample_maps(features, noise))
+
+    def sample_maps(self, features: Features, noise: NoiseSource) -> Tensor:
+        """All output maps of one posterior sample [b maps (z) y x], normalised units, float32 at least."""
+        return at_least_float32(self.decoder.sample(features, noise))
+
+    def signal(self, maps: Tensor) -> Tensor:
+        """Signal [b c (z) y x] in counts from output maps [b maps (z) y x]."""
+        return self.statistics.to_counts(maps[:, : self.channels])
+
+    def noise_variance(self, maps: Tensor) -> Tensor:
+        """Variance of a measurement around the signal of output maps, [b c (z) y x], counts squared."""
+        extra = maps[:, self.channels :] if self.noise_model.extra_maps else None
+        return self.noise_model.variance(self.signal(maps), extra)
 
     def decode(self, mixed: Tensor, noise: NoiseSource) -> Decoded:
         """Output maps in normalised units, and all levels, of an image [b scales (z) y x], any size, counts.

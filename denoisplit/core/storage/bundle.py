@@ -36,7 +36,7 @@ class Bundle:
         spec: the resolved spec it was trained from.
         statistics: intensity statistics of the training images.
         noise_reports: how well the noise models fitted.
-        calibration: None when no clean reference was there to calibrate against.
+        calibration: None when nothing was there to calibrate against.
         components: ``kind``, ``package/name`` and version of every component used.
         data_fingerprint: hash of the training images; empty for a network that was trained elsewhere.
         versions: of denoisplit, torch and lightning.

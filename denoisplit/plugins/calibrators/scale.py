@@ -1,12 +1,16 @@
 """Calibrator: one factor per channel."""
 
-from statistics import NormalDist
-
 import attrs
 import numpy as np
 
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
+from denoisplit.plugins.calibrators.checks import (
+    check_fields,
+    check_squares,
+    gaussian_interval,
+    no_fit,
+)
 
 
 class Scale(Calibrator):
@@ -34,32 +38,18 @@ class Scale(Calibrator):
         Raises:
             CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
         """
-        if mean.ndim < 3 or not mean.size or not mean.shape == std.shape == truth.shape:
-            raise CalibrationError(
-                f"calibration: mean, std and truth must be [n c (z) y x] of one shape (got {mean.shape}, "
-                f"{std.shape}, {truth.shape}). Predict the very fields whose truth is given."
-            )
-        for name, array in (("mean", mean), ("std", std), ("truth", truth)):
-            wrong = int(array.size - np.isfinite(array).sum())
-            if wrong:
-                raise CalibrationError(
-                    f"calibration: the {name} is not finite at {wrong} of {array.size} pixels. "
-                    f"Predict with two samples or more, from images without NaN."
-                )
-        if not (std > 0).all():
-            raise CalibrationError(
-                f"calibration: the predicted std is not above zero at {int((std <= 0).sum())} of "
-                f"{std.size} pixels. Predict with more samples, and with a decoder that has latents."
-            )
+        check_fields(mean, std, truth)
         score = ((truth.astype(np.float64) - mean) / std.astype(np.float64)) ** 2
-        factor = np.sqrt(score.mean(axis=(0, *range(2, score.ndim))))
-        if not (np.isfinite(factor) & (factor > 0)).all():
-            raise CalibrationError(
-                f"calibration: no factor fits these errors (got {factor.tolist()}). The truth must differ "
-                f"from the "
-                f"prediction and the std must not vanish: give the clean images of held-out fields."
-            )
-        return Calibration(self.component, {"factor": tuple(float(f) for f in factor)})
+        return self._of(score)
+
+    def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
+        """The same from estimates of the squared errors [n c (z) y x].
+
+        Raises:
+            CalibrationError: as ``fit``, or squared errors that are not above zero on average.
+        """
+        check_squares(std, squares)
+        return self._of(squares / std.astype(np.float64) ** 2)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
@@ -85,9 +75,12 @@ class Scale(Calibrator):
         Raises:
             CalibrationError: as ``apply``, or a ``level`` out of range.
         """
-        if not 0 < level < 1:
-            raise CalibrationError(
-                f"calibration: the level must be between 0 and 1 (got {level}). Use 0.9 for 90 %."
-            )
-        half = NormalDist().inv_cdf((1 + level) / 2) * self.apply(calibration, std)
-        return mean - half, mean + half
+        return gaussian_interval(mean, self.apply(calibration, std), level)
+
+    def _of(self, score: FloatArray) -> Calibration:
+        """Calibration with the root of the mean of squared errors in units of the std."""
+        mean = score.mean(axis=(0, *range(2, score.ndim)))
+        factor = np.sqrt(np.maximum(mean, 0))
+        if not (np.isfinite(factor) & (factor > 0)).all():
+            raise no_fit("factor", f"mean squared scores {mean.tolist()}")
+        return Calibration(self.component, {"factor": tuple(float(f) for f in factor)})

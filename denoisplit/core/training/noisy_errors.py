@@ -1,0 +1,145 @@
+r"""Squared errors of a prediction, estimated against noisy images.
+
+A noisy target :math:`y = s + n` differs from the prediction m by the error and the noise,
+
+.. math:: E[(y - m)^2] = E[(s - m)^2] + \operatorname{Var}(n) - 2 \operatorname{Cov}(n, m),
+
+and the covariance is zero only if the mixed image x does not carry this noise. Where it does, with the weight
+:math:`w = \partial x / \partial y` (1 / channels in a mean, 1 in a sum), Stein's lemma gives it for Gaussian
+noise that is independent from pixel to pixel:
+
+.. math:: \operatorname{Cov}(n_i, m_i) = \operatorname{Var}(n_i) \, w \, E[\partial m_i / \partial x_i].
+
+The slope comes from one probe: the mixed image is changed by a random sign times part of the std of its noise
+at every pixel, and the change of the prediction is divided by that of the same pixel, so that all others
+average out. The latent noise is the same for both, which makes the network a function.
+
+Var(n) is measured in the noisy image itself, by fourth differences along both axes of the plane: they leave
+next to nothing of a structure that an objective has blurred, and white noise as it is. A fitted noise model
+is right for the signals that most pixels have. Where it is not, in dim pixels say, it would spoil a small error.
+
+What is approximate: the noise is taken for Gaussian and independent from pixel to pixel, and a weight by the
+predicted variance, as in a factor, for independent of the noise of the pixel itself.
+
+Source: Stein, Annals of Statistics 1981; Ramani, Blu & Unser, IEEE TIP 2008; decision 11.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import correlate1d, gaussian_filter
+
+from denoisplit.core.errors import CalibrationError
+
+Array = npt.NDArray[np.float64]
+AnyArray = npt.NDArray[Any]
+
+_STEP: Final = 0.3
+"""Size of the probe in units of the std of the noise: large against rounding, small against the noise."""
+
+_SURROUND: Final = 3.0
+"""Width in pixels of the average of the noise variance that the covariance is computed with."""
+
+_DIFFERENCE: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)
+"""Fourth difference with the gain 1 for white noise."""
+
+Mean = Callable[[AnyArray], AnyArray]
+"""Mixed image [(z) y x] to predicted mean [c (z) y x], counts; the same input gives the same output."""
+
+
+def noise_variance(observed: AnyArray) -> Array:
+    """Estimate of the noise variance of every pixel, which is right on average only.
+
+    Args:
+        observed: noisy images [... y x], counts.
+
+    Returns:
+        Same shape, counts squared, 0 or more; a border of two pixels repeats what is next to it.
+
+    Raises:
+        CalibrationError: fewer than five pixels along y or x.
+    Source: Immerkaer, Computer Vision and Image Understanding 1996, with fourth differences.
+    """
+    margin = len(_DIFFERENCE) // 2
+    if min(observed.shape[-2:]) < len(_DIFFERENCE):
+        raise CalibrationError(
+            f"calibration: the noise of an image cannot be measured in so few pixels (got shape "
+            f"{observed.shape}). Hold out fields of {len(_DIFFERENCE)} x {len(_DIFFERENCE)} pixels or more."
+        )
+    rough = observed.astype(np.float64)
+    for axis in (-2, -1):
+        rough = correlate1d(rough, _DIFFERENCE, axis=axis)
+    inner = rough[..., margin:-margin, margin:-margin]
+    around = [(0, 0)] * (observed.ndim - 2) + [(margin, margin)] * 2
+    variance: Array = np.pad(inner**2, around, mode="edge")
+    return variance
+
+
+def squares_from_repeats(mean: AnyArray, observed: AnyArray, repeats: AnyArray) -> Array:
+    """Squared errors from further exposures, whose noise is not in the mixed image; needs no noise model.
+
+    Of two or more exposures, the product of the residuals of every pair has the squared error as its
+    expectation; of one, half the squared difference from the observed channels is the variance of the noise.
+
+    Args:
+        mean: prediction [c (z) y x], counts.
+        observed: noisy channels that the mixed image was made of, same shape.
+        repeats: [r c (z) y x].
+
+    Returns:
+        [c (z) y x], counts squared; single ones may be negative.
+    """
+    residual = repeats.astype(np.float64) - mean
+    count = len(residual)
+    if count == 1:
+        squares: Array = residual[0] ** 2 - (repeats[0].astype(np.float64) - observed) ** 2 / 2
+        return squares
+    pairs: Array = (residual.sum(0) ** 2 - (residual**2).sum(0)) / (count * (count - 1))
+    return pairs
+
+
+def squares_from_observed(
+    observed: AnyArray,
+    mixed: AnyArray,
+    mean: AnyArray,
+    mean_of: Mean,
+    *,
+    share: float,
+    rng: np.random.Generator,
+) -> Array:
+    """Squared errors from the noisy channels themselves.
+
+    Args:
+        observed: noisy channels [c (z) y x], counts.
+        mixed: what the prediction was made from [(z) y x], counts.
+        mean: prediction [c (z) y x], counts.
+        mean_of: to probe; may average over fewer samples than ``mean`` does.
+        share: weight of the noise of every channel in the mixed image; 0 where that is another exposure.
+        rng: of the signs of the probe.
+
+    Returns:
+        [c (z) y x], counts squared; single ones may be negative.
+
+    Raises:
+        CalibrationError: images of fewer than 5 x 5 pixels.
+    """
+    noise = noise_variance(observed)
+    squares: Array = (observed.astype(np.float64) - mean) ** 2 - noise
+    if share:
+        # That of a single pixel goes with its own noise, and so does the slope of a network that bends.
+        around = gaussian_filter(noise, (0,) * (noise.ndim - 2) + (_SURROUND, _SURROUND))
+        squares += 2 * share * around * _slope(mixed, mean_of, share * np.sqrt(around.sum(0)), rng)
+    return squares
+
+
+def _slope(mixed: AnyArray, mean_of: Mean, noise: Array, rng: np.random.Generator) -> Array:
+    """Estimate of how much every predicted pixel follows the mixed image at its own place [c (z) y x]."""
+    step = _STEP * noise * (rng.integers(0, 2, mixed.shape) * 2 - 1)
+    up, down = ((mixed + side * step).astype(mixed.dtype) for side in (1, -1))
+    change = mean_of(up).astype(np.float64) - mean_of(down)
+    # The step as it is after rounding to the type of the image; without noise there is none.
+    taken = (up.astype(np.float64) - down)[None]
+    slope: Array = np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
+    return slope

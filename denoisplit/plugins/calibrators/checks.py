@@ -1,0 +1,104 @@
+"""What every calibrator asks of the arrays that it gets."""
+
+from statistics import NormalDist
+
+import numpy as np
+
+from denoisplit.core.errors import CalibrationError
+from denoisplit.core.network.interfaces import Calibration, FloatArray
+
+
+def check_fields(mean: FloatArray, std: FloatArray, truth: FloatArray) -> None:
+    """Refuse what nothing can be fitted to.
+
+    Raises:
+        CalibrationError: shapes differ or are not [n c (z) y x], numbers not finite, or std not above zero.
+    """
+    if mean.ndim < 3 or not mean.size or not mean.shape == std.shape == truth.shape:
+        raise CalibrationError(
+            f"calibration: mean, std and truth must be [n c (z) y x] of one shape (got {mean.shape}, "
+            f"{std.shape}, {truth.shape}). Predict the very fields whose truth is given."
+        )
+    for name, array in (("mean", mean), ("std", std), ("truth", truth)):
+        _check_finite(name, array)
+    _check_positive(std)
+
+
+def check_squares(std: FloatArray, squares: FloatArray) -> None:
+    """The same for squared errors instead of a truth.
+
+    Raises:
+        CalibrationError: as ``check_fields``.
+    """
+    if std.ndim < 3 or not std.size or std.shape != squares.shape:
+        raise CalibrationError(
+            f"calibration: std and squared errors must be [n c (z) y x] of one shape (got {std.shape}, "
+            f"{squares.shape}). Predict the very fields whose errors are given."
+        )
+    for name, array in (("std", std), ("squared error", squares)):
+        _check_finite(name, array)
+    _check_positive(std)
+
+
+def squared_errors(mean: FloatArray, truth: FloatArray) -> FloatArray:
+    """Squared errors in float64, same shape, counts squared."""
+    error: FloatArray = truth.astype(np.float64) - mean
+    return error**2
+
+
+def no_fit(what: str, found: object) -> CalibrationError:
+    """The error of a fit that comes to nothing above zero; ``what`` is what was looked for."""
+    return CalibrationError(
+        f"calibration: no {what} fits these errors (got {found}). The truth must differ from the prediction "
+        f"and the std must not vanish: give the clean images of held-out fields, or more of the noisy ones."
+    )
+
+
+def does_not_fit(calibration: Calibration, channels: int, shape: tuple[int, ...]) -> CalibrationError:
+    """The error of a calibration that was written by another calibrator, or for other channels."""
+    return CalibrationError(
+        f"calibration: {calibration.component} for {channels} channels does not fit a std of shape {shape} "
+        f"[n c (z) y x]. Calibrate the run again."
+    )
+
+
+def check_level(level: float) -> None:
+    """Refuse a probability that is none.
+
+    Raises:
+        CalibrationError: ``level`` is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise CalibrationError(
+            f"calibration: the level must be between 0 and 1 (got {level}). Use 0.9 for 90 %."
+        )
+
+
+def gaussian_interval(
+    mean: FloatArray, calibrated: FloatArray, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Central interval of probability ``level`` of a Gaussian with a calibrated std.
+
+    Raises:
+        CalibrationError: ``level`` is not between 0 and 1.
+    """
+    check_level(level)
+    half = NormalDist().inv_cdf((1 + level) / 2) * calibrated
+    return mean - half, mean + half
+
+
+def _check_finite(name: str, array: FloatArray) -> None:
+    wrong = int(array.size - np.isfinite(array).sum())
+    if wrong:
+        raise CalibrationError(
+            f"calibration: the {name} is not finite at {wrong} of {array.size} pixels. "
+            f"Predict with two samples or more, from images without NaN."
+        )
+
+
+def _check_positive(std: FloatArray) -> None:
+    if not (std > 0).all():
+        raise CalibrationError(
+            f"calibration: the predicted std is not above zero at {int((std <= 0).sum())} of "
+            f"{std.size} pixels. Predict with more samples, and with a decoder that has latents."
+        )

@@ -1,0 +1,113 @@
+"""Calibrator: intervals that cover what they say, whatever the shape of the errors."""
+
+import math
+from typing import Final, final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import CalibrationError
+from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
+from denoisplit.plugins.calibrators.checks import check_fields, check_level, does_not_fit, no_fit
+
+_ONE_SIGMA: Final = math.erf(1 / math.sqrt(2))
+"""Share of a Gaussian within one std: the level whose half-width stands for the calibrated std."""
+
+_LEVELS: Final = tuple(sorted([*(k / 200 for k in range(1, 200)), _ONE_SIGMA, 0.999, 0.9999]))
+_ROUNDING: Final = 1e-9
+
+
+@final
+class Conformal(Calibrator):
+    r"""Split conformal intervals: mean :math:`\pm q_c(p)\,\sigma` for every channel c and level p.
+
+    :math:`q_c(p)` is the :math:`\lceil (n+1)\,p \rceil`-th smallest of the n scores
+    :math:`|x - \mu| / \sigma` of the held-out pixels. Errors need not be Gaussian, nor the std right.
+    Half-widths are kept at steps of 0.5 %, at 99.9 and 99.99 %; a level in between gets the next higher one.
+    The calibrated std is the half-width of 68.27 %, which is one std of Gaussian errors.
+
+    What is guaranteed: an interval covers a *new pixel* with at least its probability, and with at most 1 /
+    (n + 1) more at the levels that are kept, on average over held-out sets, if held-out and new pixels are
+    exchangeable. Pixels are so only approximately: those of one field are alike, and fields differ. Read the
+    guarantee over a pixel drawn at random from a field drawn as the held-out ones were. The share that is
+    covered varies from field to field, the more so the fewer fields there were, and no single field, region
+    or place is promised its share. Needs clean references: the quantiles of errors cannot be had from noisy
+    ones by subtraction.
+
+    Source: Lei et al., JASA 2018; Angelopoulos & Bates, Foundations and Trends in Machine Learning 2023.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """The calibrator has no options."""
+
+    component = "denoisplit/conformal"
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        """Half-widths in units of the std from arrays [n c (z) y x] in counts.
+
+        Returns:
+            ``level``: the levels that so many pixels allow; for every channel c, ``half_width_c``: one per
+            level.
+
+        Raises:
+            CalibrationError: other shapes, non-finite numbers, std not above zero, truth equal to mean, or
+                too few pixels.
+        """
+        check_fields(mean, std, truth)
+        pixels = std[:, 0].size
+        rank = {level: math.ceil((pixels + 1) * level - _ROUNDING) for level in _LEVELS}
+        levels = [level for level in _LEVELS if rank[level] <= pixels]
+        if _ONE_SIGMA not in levels:
+            raise CalibrationError(
+                f"calibration: too few pixels for an interval of 68 % (got {pixels}). Hold out larger fields."
+            )
+        parameters: dict[str, tuple[float, ...]] = {"level": tuple(levels)}
+        chosen = [rank[level] - 1 for level in levels]
+        for channel in range(std.shape[1]):
+            error = np.abs(truth[:, channel].astype(np.float64) - mean[:, channel])
+            scores = np.sort((error / std[:, channel]).ravel())
+            widths = scores[chosen]
+            if not (np.isfinite(widths).all() and widths[levels.index(_ONE_SIGMA)] > 0):
+                raise no_fit("interval", f"68 % of the errors of channel {channel} are zero or too large")
+            parameters[f"half_width_{channel}"] = tuple(widths.tolist())
+        return Calibration(self.component, parameters)
+
+    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]: half the interval of 68.27 %.
+
+        Raises:
+            CalibrationError: written by another calibrator, or for another number of channels.
+        """
+        return self._half(calibration, std, _ONE_SIGMA)
+
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper bound of the interval that covers a pixel with probability ``level`` (in 0 to 1).
+
+        Raises:
+            CalibrationError: as ``apply``, a ``level`` out of range, or one that is higher than the number of
+                held-out pixels allows.
+        """
+        check_level(level)
+        half = self._half(calibration, std, level)
+        return mean - half, mean + half
+
+    def _half(self, calibration: Calibration, std: FloatArray, level: float) -> FloatArray:
+        channels = len(calibration.parameters) - 1
+        if calibration.component != self.component or std.ndim < 3 or channels != std.shape[1]:
+            raise does_not_fit(calibration, max(0, channels), std.shape)
+        kept = calibration.parameters["level"]
+        index = int(np.searchsorted(kept, level - _ROUNDING))
+        if index == len(kept):
+            raise CalibrationError(
+                f"calibration: the held-out pixels allow intervals up to {kept[-1]:g} (got {level:g}). "
+                f"Use a lower level, or hold out more pixels."
+            )
+        widths = [calibration.parameters[f"half_width_{channel}"][index] for channel in range(channels)]
+        half: FloatArray = std * np.asarray(widths, dtype=std.dtype).reshape(1, -1, *[1] * (std.ndim - 2))
+        return half

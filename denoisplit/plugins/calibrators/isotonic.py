@@ -1,0 +1,106 @@
+"""Calibrator: any monotone map per channel."""
+
+from typing import final
+
+import attrs
+import numpy as np
+from attrs.validators import ge
+from scipy.optimize import isotonic_regression
+
+from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
+from denoisplit.plugins.calibrators.checks import (
+    check_fields,
+    check_squares,
+    does_not_fit,
+    gaussian_interval,
+    no_fit,
+    squared_errors,
+)
+from denoisplit.plugins.calibrators.spread_bins import fill_bins
+
+
+@final
+class Isotonic(Calibrator):
+    """Maps the predicted std of every channel to the real error by steps that only go up.
+
+    The mean squared errors of bins of equally many pixels are made monotone by pooling adjacent violators,
+    which is least squares among all monotone maps; the map is the root of the result. Every pixel counts, the
+    error may depend on the std in any way that rises, and a std outside of what was seen gets that of the
+    first or the last step. Intervals are Gaussian.
+
+    From estimates of squared errors, steps that come out negative take the level of the lowest positive one.
+
+    Source: Barlow et al., Statistical inference under order restrictions, 1972; Kuleshov et al., ICML 2018.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the calibrator.
+
+        Attributes:
+            bins: bins of the predicted std before pooling; less where there are under 20 pixels for each.
+        """
+
+        bins: int = attrs.field(default=30, validator=ge(10))
+
+    component = "denoisplit/isotonic"
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        """Steps from arrays [n c (z) y x] in counts.
+
+        Returns:
+            For every channel c, ``from_c``: the smallest predicted std of every step; ``std_c``: its error.
+
+        Raises:
+            CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
+        """
+        check_fields(mean, std, truth)
+        return self.fit_squares(std, squared_errors(mean, truth))
+
+    def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
+        """The same from estimates of the squared errors [n c (z) y x].
+
+        Raises:
+            CalibrationError: as ``fit``, or squared errors of which no step is above zero.
+        """
+        check_squares(std, squares)
+        parameters: dict[str, tuple[float, ...]] = {}
+        for channel in range(std.shape[1]):
+            bins = fill_bins(std[:, channel], squares[:, channel], self.options.bins)
+            error = np.asarray(isotonic_regression(bins.error, weights=bins.count).x)
+            if not bins.whole_error > 0:
+                raise no_fit("step", f"mean squared error {bins.whole_error:.4g} of channel {channel}")
+            error = np.maximum(error, error[error > 0].min())
+            first = np.concatenate(([True], np.diff(error) > 0))
+            parameters[f"from_{channel}"] = tuple(bins.lower[first].tolist())
+            parameters[f"std_{channel}"] = tuple(np.sqrt(error[first]).tolist())
+        return Calibration(self.component, parameters)
+
+    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
+
+        Raises:
+            CalibrationError: written by another calibrator, or for another number of channels.
+        """
+        channels = len(calibration.parameters) // 2
+        if calibration.component != self.component or std.ndim < 3 or channels != std.shape[1]:
+            raise does_not_fit(calibration, channels, std.shape)
+        calibrated = np.empty_like(std)
+        for channel in range(channels):
+            steps, errors = (np.asarray(calibration.parameters[f"{n}_{channel}"]) for n in ("from", "std"))
+            step = np.searchsorted(steps, std[:, channel].astype(np.float64), side="right") - 1
+            calibrated[:, channel] = errors[np.maximum(step, 0)]
+        return calibrated
+
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
+
+        Raises:
+            CalibrationError: as ``apply``, or a ``level`` out of range.
+        """
+        return gaussian_interval(mean, self.apply(calibration, std), level)

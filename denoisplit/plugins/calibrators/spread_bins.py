@@ -1,0 +1,56 @@
+"""Pixels of one channel, sorted into bins of their predicted std."""
+
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+_FEWEST: Final = 20
+"""Pixels that a bin should hold: the mean square of fewer is worth little."""
+
+
+@attrs.frozen(kw_only=True)
+class SpreadBins:
+    """Bins that hold nearly the same number of pixels each; every pixel is in one of them, and none is empty.
+
+    Attributes:
+        lower: [bins], smallest std of a bin, ascending; a bin reaches up to the next one.
+        count: [bins], pixels.
+        mean: [bins], mean of the std, counts.
+        square: [bins], mean of its square, counts squared.
+        error: [bins], mean of the squared errors, counts squared; can be negative if it is an estimate.
+    """
+
+    lower: Array
+    count: Array
+    mean: Array
+    square: Array
+    error: Array
+
+    @property
+    def whole_error(self) -> float:
+        """Mean squared error of all pixels, counts squared."""
+        return float((self.count * self.error).sum() / self.count.sum())
+
+
+def fill_bins(std: npt.NDArray[Any], squares: npt.NDArray[Any], bins: int) -> SpreadBins:
+    """Sort pixels into at most ``bins`` bins.
+
+    The edges are values of the std itself: a std that went through a monotone map has the same bins. Pixels
+    of the same std stay together, so that a constant std has a single bin.
+    """
+    spread = std.astype(np.float64).ravel()
+    number = max(1, min(bins, spread.size // _FEWEST))
+    lower = np.unique(np.sort(spread)[np.arange(number) * spread.size // number])
+    index = np.searchsorted(lower, spread, side="right") - 1
+    count = np.bincount(index).astype(np.float64)
+    return SpreadBins(
+        lower=lower,
+        count=count,
+        mean=np.bincount(index, spread) / count,
+        square=np.bincount(index, spread**2) / count,
+        error=np.bincount(index, squares.astype(np.float64).ravel()) / count,
+    )

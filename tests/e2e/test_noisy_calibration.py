@@ -1,0 +1,56 @@
+"""A network that was trained on noisy targets and is calibrated on noisy targets."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+
+import denoisplit
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.training.calibrate import calibrate, estimated_squares, predicted_moments
+from denoisplit.core.training.prepare import prepare
+
+SPEC = """
+spec_version: 1
+preset: denoisplit
+channels: [filaments, mitochondria]
+data:
+  train: {use: simulated, fields: 4, size: 128, seed: 1, photons: 10}
+  validation: {use: simulated, fields: 3, size: 192, seed: 2, photons: 10, repeats: 1}
+model:
+  encoder: {levels: 2, width: 8, dropout: 0.0}
+  decoder: {latent_channels: 4, dropout: 0.0}
+  noise_model: {fit_pairs: 4000, fit_steps: 20}
+  kl_scheme: {use: elbo, weight: 0.02} # a network that passes noise on
+training: {steps: 90, batch: 2, patch: 32, learning_rate: 3e-3, validate_every: 45, precision: float32}
+prediction: {samples: 8}
+"""
+
+
+def without(field: Field, *names: str) -> Field:
+    hidden: dict[str, Any] = dict.fromkeys(names)
+    return attrs.evolve(field, **hidden)
+
+
+def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC, encoding="utf-8")
+    run = denoisplit.train(path, tmp_path / "run")
+    fields = prepare(run.spec).validation
+    assert run.bundle.calibration is not None
+    clean = run.bundle.calibration.parameters["factor"]
+    for hidden, origin in ((("clean",), "repeats"), (("clean", "repeats"), "noisy targets")):
+        found = calibrate(run.vse, run.spec, [without(field, *hidden) for field in fields])
+        assert found is not None
+        assert found.origin == origin
+        assert found.parameters["factor"] == pytest.approx(clean, rel=0.05)
+
+    # The network does pass noise on: without the covariance, errors would be too small by far more.
+    single = without(fields[0], "clean", "repeats")
+    mean, _ = predicted_moments(run.vse, run.spec, single)
+    unaware = attrs.evolve(single, mixed=single.observed.mean(0, keepdims=True))
+    rng = np.random.default_rng(0)
+    whole, part = (estimated_squares(run.vse, run.spec, f, mean, rng).mean() for f in (single, unaware))
+    assert part < 0.9 * whole

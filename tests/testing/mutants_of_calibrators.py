@@ -1,0 +1,127 @@
+"""Mutants of the calibrators that are more than a factor."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+from denoisplit.core.network.interfaces import Calibration
+from denoisplit.plugins.calibrators.spread_bins import SpreadBins
+from tests.testing.mutants import Change, Mutant, after, around
+from tests.testing.mutants_of_the_rest import BIN, COVER, OTHER_STD, PLAIN, TWICE
+
+ORDER = "order_of_pixels_and_fields_does_not_matter"
+OTHER_CHANNEL = "every_channel_is_calibrated_by_itself"
+OTHER_IMAGES = "images_in_other_units_give_a_std_in_those"
+
+AFFINE, ISOTONIC = "calibrators.affine:Affine", "calibrators.isotonic:Isotonic"
+CONFORMAL = "calibrators.conformal:Conformal"
+
+
+def numbers(name: str, change: Callable[[Any], Any]) -> Change:
+    """Change the fitted numbers whose name begins so."""
+
+    def changed(fitted: Calibration) -> Calibration:
+        parameters = {
+            key: change(np.asarray(values)).tolist() if key.startswith(name) else values
+            for key, values in fitted.parameters.items()
+        }
+        return attrs.evolve(fitted, parameters=parameters)
+
+    return after(changed)
+
+
+def without_lowest(old: Any, std: Any, squares: Any, bins: int) -> SpreadBins:
+    """Bins of which the lowest two are left out."""
+    found = old(std, squares, bins)
+    kept = {name: getattr(found, name)[2:] for name in attrs.fields_dict(SpreadBins)}
+    return SpreadBins(**kept)
+
+
+def not_squared(old: Any, std: Any, squares: Any, bins: int) -> SpreadBins:
+    found: SpreadBins = old(std, np.sqrt(squares), bins)
+    return found
+
+
+def clipped_pixels(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
+    """Errors of the pixels of small std do not count."""
+    kept = np.where(std < np.quantile(std, 0.2), mean + std, truth)
+    fitted: Calibration = old(self, mean, std, kept)
+    return fitted
+
+
+def first_channel(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
+    fitted: Calibration = old(self, *(np.repeat(x[:, :1], x.shape[1], axis=1) for x in (mean, std, truth)))
+    return fitted
+
+
+def raw_errors(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
+    fitted: Calibration = old(self, mean, np.ones_like(std), truth)
+    return fitted
+
+
+def half_of_the_pixels(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
+    fitted: Calibration = old(self, *(x[:1] for x in (mean, std, truth)))
+    return fitted
+
+
+CALIBRATOR_MUTANTS = (
+    Mutant("calibrator/affine", "sign", f"{AFFINE}.fit_squares", numbers("slope", np.negative), PLAIN),
+    Mutant("calibrator/affine", "scale", f"{AFFINE}.fit_squares", numbers("slope", lambda a: 1.4 * a), COVER),
+    Mutant(
+        "calibrator/affine", "floor added", f"{AFFINE}.fit_squares", numbers("floor", lambda b: b + 1), TWICE
+    ),
+    Mutant(
+        "calibrator/affine",
+        "floor in counts",
+        f"{AFFINE}.fit_squares",
+        numbers("floor", lambda b: b + 1),
+        OTHER_IMAGES,
+    ),
+    Mutant(
+        "calibrator/affine",
+        "dropped square",
+        "calibrators.affine:fill_bins",
+        around(not_squared),
+        OTHER_IMAGES,
+    ),
+    Mutant("calibrator/affine", "dropped bins", "calibrators.affine:fill_bins", around(without_lowest), BIN),
+    Mutant("calibrator/affine", "dropped field", f"{AFFINE}.fit", around(half_of_the_pixels), ORDER),
+    Mutant(
+        "calibrator/isotonic", "scale", f"{ISOTONIC}.fit_squares", numbers("std", lambda s: 1.4 * s), COVER
+    ),
+    Mutant(
+        "calibrator/isotonic", "square", f"{ISOTONIC}.fit_squares", numbers("std", np.square), OTHER_IMAGES
+    ),
+    Mutant(
+        "calibrator/isotonic",
+        "scale of the steps",
+        f"{ISOTONIC}.fit_squares",
+        numbers("from", lambda x: 2 * x),
+        TWICE,
+    ),
+    Mutant(
+        "calibrator/isotonic",
+        "steps in counts",
+        f"{ISOTONIC}.fit_squares",
+        numbers("from", lambda x: x + 2),
+        OTHER_STD,
+    ),
+    Mutant(
+        "calibrator/isotonic", "dropped bins", "calibrators.isotonic:fill_bins", around(without_lowest), BIN
+    ),
+    Mutant("calibrator/isotonic", "one channel", f"{ISOTONIC}.fit", around(first_channel), OTHER_CHANNEL),
+    Mutant("calibrator/conformal", "scale", f"{CONFORMAL}.fit", numbers("half", lambda q: 1.2 * q), COVER),
+    Mutant("calibrator/conformal", "sign", f"{CONFORMAL}.fit", numbers("half", np.negative), PLAIN),
+    Mutant("calibrator/conformal", "dropped std", f"{CONFORMAL}.fit", around(raw_errors), OTHER_STD),
+    Mutant("calibrator/conformal", "dropped pixels", f"{CONFORMAL}.fit", around(clipped_pixels), BIN),
+    Mutant(
+        "calibrator/conformal",
+        "shifted level",
+        f"{CONFORMAL}.fit",
+        numbers("level", lambda p: p * 0.8),
+        COVER,
+    ),
+    Mutant("calibrator/conformal", "one channel", f"{CONFORMAL}.fit", around(first_channel), OTHER_CHANNEL),
+)
