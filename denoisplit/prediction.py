@@ -29,6 +29,8 @@ from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.image_files import save_image
+from denoisplit.core.verdict.judgement import Verdict
+from denoisplit.judging import verdict_on
 
 AnyArray = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
@@ -52,6 +54,7 @@ class Prediction:
         samples: number of posterior samples.
         seam_score: mean step across the borders of tiles over that beside them, of the channel where it is
             furthest from 1; 1 where tiles do not show, None without borders.
+        verdict: whether the image looks like the training images.
     """
 
     mean: AnyArray = attrs.field(eq=False, repr=False)
@@ -63,6 +66,7 @@ class Prediction:
     pixel_size: PixelSize | None
     samples: int
     seam_score: float | None = None
+    verdict: Verdict = attrs.field(factory=Verdict)
 
     def to_image(self) -> Image:
         """One image of all ``images``, with channels named ``<channel> <image>``, such as ``actin mean``."""
@@ -104,13 +108,9 @@ def predict_image(
     require_possible(asked, samples=fewest, calibrated=calibrated is not None)
     planes = iterate_planes(image, bundle.spec.model.dimensions)
     _check(planes)
-    posterior_of = partial(
-        predict,
-        vse,
-        seed=defaults.seed if seed is None else seed,
-        tile=defaults.tile if tile is None else tile,
-        workers=workers,
-    )
+    seed = defaults.seed if seed is None else seed
+    tile = defaults.tile if tile is None else tile
+    posterior_of = partial(predict, vse, seed=seed, tile=tile, workers=workers)
 
     def posteriors(count: int, summaries: Sequence[Summary]) -> Iterator[Posterior]:
         for number, (_, plane) in enumerate(planes):
@@ -123,7 +123,10 @@ def predict_image(
         stds = (one.std for one in posteriors(PILOT, ()) if one.std is not None)
         count = wanted.choose(stds, vse.statistics, least=fewest)
     chosen = asked or default_outputs(samples=count, calibrated=calibrated is not None)
-    return _prediction(list(posteriors(count, summaries_of(chosen))), chosen, calibrated, planes, bundle)
+    found = list(posteriors(count, summaries_of(chosen)))
+    means = [posterior.mean for posterior in found]
+    verdict = verdict_on(vse, bundle, planes, means, seed=seed, tile=tile)
+    return attrs.evolve(_prediction(found, chosen, calibrated, planes, bundle), verdict=verdict)
 
 
 def _check(planes: Planes) -> None:

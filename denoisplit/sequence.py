@@ -22,6 +22,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
+from denoisplit.core.verdict.judgement import joined
 
 _LOG = logging.getLogger("denoisplit.sequence")
 
@@ -88,7 +89,9 @@ class SequentialRun:
             workers=workers,
             progress=progress,
         )
-        return attrs.evolve(split, pixel_size=denoised.pixel_size)
+        both = joined((denoised.verdict, split.verdict), ("", "denoised"))
+        verdict = attrs.evolve(split.verdict, status=both.status, findings=both.findings, scores=both.scores)
+        return attrs.evolve(split, pixel_size=denoised.pixel_size, verdict=verdict)
 
 
 def train_sequence(

@@ -1,11 +1,15 @@
 """``denoisplit predict``: mixed images in, separated and denoised channels with their uncertainty out."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from denoisplit.cli.console import progress
 from denoisplit.core.errors import ImageError
+
+UNLIKE: Final = 3
+"""Exit code of --strict."""
 
 
 def _number_or_auto(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
@@ -47,7 +51,12 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
 )
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
+)
+@click.pass_context
 def predict(
+    ctx: click.Context,
     run: Path,
     image: Path,
     out: Path,
@@ -58,6 +67,7 @@ def predict(
     workers: int,
     axes: str | None,
     overwrite: bool,
+    strict: bool,
 ) -> None:
     """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
 
@@ -65,7 +75,8 @@ def predict(
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
     input. --output chooses others: the total std (how far a measurement of the channel would lie from the
     mean: spread and noise together), quantiles and intervals of the samples, calibrated intervals, and the
-    samples themselves.
+    samples themselves. A line says whether IMAGE looks like the training images; with --strict, the exit
+    code says so, too, and the output is written all the same.
     """
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any
@@ -94,9 +105,10 @@ def predict(
         click.echo(f"Samples: {prediction.samples}")
     if prediction.seam_score is not None:
         click.echo(f"Seam score of the tiles: {prediction.seam_score:.2f} (1 where they do not show)")
-    if output:
-        return
-    if prediction.std is None:
+    if prediction.std is None and not output:
         click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
-    elif prediction.calibrated_std is None:
+    elif prediction.calibrated_std is None and not output:
         click.echo("This run has no calibration, so there is no calibrated std.", err=True)
+    click.echo(f"Verdict: {prediction.verdict}")
+    if strict and prediction.verdict.status != "like":
+        ctx.exit(UNLIKE)

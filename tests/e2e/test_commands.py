@@ -38,7 +38,9 @@ def test_train_predict_evaluate(experiment: Experiment, tmp_path: Path) -> None:
     OmeTiff(OmeTiff.Options()).write(image, record)
     predicted = run("predict", folder, image, "--out", out, "--samples", 3, "--seed", 5)
     names = [f"{name} {kind}" for kind in ("mean", "std", "calibrated std") for name in CHANNELS]
-    assert predicted.stdout.splitlines() == [f"{out}: TCYX 2x6x5x7", *(f"  {name}" for name in names)]
+    *lines, verdict = predicted.stdout.splitlines()
+    assert lines == [f"{out}: TCYX 2x6x5x7", *(f"  {name}" for name in names)]
+    assert verdict.startswith("Verdict: ")
     assert predicted.stderr == ""
     written = OmeTiff(OmeTiff.Options()).open(out)
     assert (written.axes, written.channel_names) == ("tcyx", tuple(names))
@@ -47,7 +49,7 @@ def test_train_predict_evaluate(experiment: Experiment, tmp_path: Path) -> None:
     np.testing.assert_array_equal(written.data, expected.to_image().data)
 
     again = run("predict", folder, image, "--out", out, "--overwrite", "--samples", 1)
-    assert again.stdout.splitlines()[1:] == [f"  {name} mean" for name in CHANNELS]
+    assert again.stdout.splitlines()[1:-1] == [f"  {name} mean" for name in CHANNELS]
     assert "One sample has no spread" in again.stderr
 
 

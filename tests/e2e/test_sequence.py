@@ -180,6 +180,19 @@ def test_a_noisy_mixed_image_goes_through_both(trained: Trained, tmp_path: Path)
     assert (again.samples, again.std, again.mean.shape) == (1, None, (2, 2, 11, 18))
 
 
+def test_the_verdict_is_on_the_image_and_on_what_the_denoiser_makes_of_it(trained: Trained) -> None:
+    sequence = denoisplit.load_sequence(trained.out)
+    data = np.random.default_rng(0).normal(5000, 40, (20, 18)).astype(np.float32)
+    both = sequence.predict(data)
+    first = sequence.denoiser.predict(data)
+    second = sequence.splitter.predict(first.mean, axes="cyx")
+    expected = {finding.check for step in (first, second) for finding in step.verdict.findings}
+    assert {finding.check for finding in both.verdict.findings} == expected
+    assert "offset" in expected
+    assert both.verdict.status == "unlike"
+    assert both.verdict.chi_square == second.verdict.chi_square
+
+
 def weights(folder: Path) -> dict[str, Any]:
     return {name: load_file(RunFolder(folder / name).weights) for name in RUNS}
 

@@ -24,6 +24,7 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import component_versions, parse_spec, resolve
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.verdict.reference import Reference, Spread
 from tests.e2e.experiment import Experiment
 from tests.network.small import statistics
 
@@ -67,6 +68,9 @@ def untrained(*overrides: str) -> tuple[VSE, Bundle]:
         best_step=3,
         best_loss=1 / 3,
         fitted_range=FittedRange(ceiling=(1 / 3, math.inf)[: len(spec.channels)], background_shift=-1 / 7),
+        reference=Reference(
+            spreads={"noise": Spread(mean=-1 / 3, std=1 / 7, count=9, pixels=1 / 3)}, saturated=1 / 9
+        ),
     )
     return vse, bundle
 

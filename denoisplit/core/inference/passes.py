@@ -131,14 +131,15 @@ class Passes:
             features = self.vse.encode(torch.from_numpy(outer)[None])
         for start in range(samples.start, samples.stop, self.sample_batch):
             numbers = range(start, min(start + self.sample_batch, samples.stop))
-            n, noise = len(numbers), self._noise(tile, numbers)
+            n, noise = len(numbers), self.noise(tile, numbers)
             with torch.inference_mode(), self.vse.autocast():
                 maps = self.vse.sample_maps(tuple(f.expand(n, *f.shape[1:]) for f in features), noise)[keep]
                 batch = self.vse.signal(maps).cpu().numpy()
             for i in range(n):
                 yield Draw(batch[i], maps[i : i + 1], self.vse)
 
-    def _noise(self, tile: Tile, numbers: range) -> NoiseSource:
+    def noise(self, tile: Tile, numbers: range) -> NoiseSource:
+        """Latent noise of samples of a tile."""
         strides = self.vse.level_strides
         if self.vse.context:
             return CentredNoise(self.field, numbers, [self.canvas.shift(tile.outer)] * len(numbers), strides)

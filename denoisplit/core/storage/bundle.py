@@ -23,6 +23,7 @@ from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import replacing, write_text
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.verdict.reference import Reference, Spread
 
 FORMAT = 1
 MESSAGE_LENGTH = 200
@@ -47,6 +48,7 @@ class Bundle:
             runs of early versions.
         served: fingerprints of the fields that it has seen; None for a network that was trained elsewhere and
             in runs of early versions.
+        reference: what is usual of mixed images; None where nobody measured it, as in runs of early versions.
     """
 
     spec: ResolvedSpec
@@ -61,6 +63,7 @@ class Bundle:
     best_loss: float | None
     fitted_range: FittedRange | None = None
     served: ServedFields | None = None
+    reference: Reference | None = None
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -95,6 +98,7 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
         "best_loss": bundle.best_loss,
         "fitted_range": _plain_range(bundle.fitted_range),
         "served": attrs.asdict(bundle.served) if bundle.served else None,
+        "reference": attrs.asdict(bundle.reference) if bundle.reference else None,
     }
     write_text(folder.bundle, json.dumps(plain, indent=2, allow_nan=False) + "\n")
 
@@ -154,6 +158,7 @@ def _read_json(folder: RunFolder) -> Bundle:
             best_loss=plain["best_loss"],
             fitted_range=_range(plain.get("fitted_range")),
             served=_served(plain.get("served")),
+            reference=_reference(plain.get("reference")),
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -180,3 +185,10 @@ def _range(plain: Any) -> FittedRange | None:
         return None
     ceiling = tuple(math.inf if counts is None else float(counts) for counts in plain["ceiling"])
     return FittedRange(ceiling=ceiling, background_shift=float(plain["background_shift"]))
+
+
+def _reference(plain: Any) -> Reference | None:
+    if plain is None:
+        return None
+    found = {str(name): Spread(**spread) for name, spread in plain["spreads"].items()}
+    return Reference(spreads=found, saturated=float(plain["saturated"]))

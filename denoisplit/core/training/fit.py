@@ -31,6 +31,7 @@ from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumeP
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare
+from denoisplit.core.training.reference import measure_reference
 from denoisplit.core.training.task import SplittingTask, step_seed
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -83,6 +84,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
                 noise_reports=reports,
                 calibration=calibration,
                 fitted_range=data.fitted,
+                reference=measure_reference(vse, spec, data.conditioned, data.validation),
                 components=component_versions(spec),
                 data_fingerprint=data.fingerprint,
                 served=data.served,

@@ -1,0 +1,96 @@
+"""One posterior sample with everything that the training path knows about it: what a verdict rests on."""
+
+import math
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from denoisplit.core.inference.passes import Passes, evaluating
+from denoisplit.core.inference.tiling import Tile
+from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.network.latent import divergence
+from denoisplit.core.network.units import at_least_float32
+from denoisplit.core.network.vse import VSE
+
+LEAST_VARIANCE = 1e-6
+"""Noise variance of a channel that is counted at least, in units of the variance of its training images."""
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """One posterior sample of an image, its noise and its latents.
+
+    Attributes:
+        draw: [c (z) y x], counts; the sample number 0 of ``predict`` with the same seed.
+        variance: of the noise that a camera would add to it [c (z) y x], counts squared.
+        rates: per level, finest first, the closed-form divergence from prior to posterior [(z) y x], nats per
+            pixel; that of a latent position is spread evenly over its pixels.
+    """
+
+    draw: FloatArray = attrs.field(eq=False, repr=False)
+    variance: FloatArray = attrs.field(eq=False, repr=False)
+    rates: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+
+
+def gather_evidence(vse: VSE, mixed: npt.NDArray[Any], *, seed: int, tile: int = 0) -> Evidence:
+    """Evidence about an image from one pass through encoder and decoder, priors included.
+
+    Draw and noise do not depend on tiles. The learned prior of the coarsest level of some decoders is
+    repeated from the corner of every tile, so the rate of that level may depend on them a little.
+
+    Args:
+        vse: the network; it is in evaluation mode while this runs.
+        mixed: image [(z) y x] of any size, counts.
+        seed: of the latent noise field.
+        tile: see ``posterior.predict``.
+
+    Raises:
+        ImageError, PluginError: see ``posterior.predict``.
+    """
+    with evaluating(vse):
+        passes = Passes.plan(vse, mixed, 1, seed, tile=tile, sample_batch=1, halo=None)
+        draw, variance = passes.empty(), passes.empty()
+        rates: list[FloatArray] = []
+        for part in passes.tiles:
+            signal, noise, levels = _pass(vse, passes, part)
+            while len(rates) < len(levels):
+                rates.append(np.empty(mixed.shape, dtype=draw.dtype))
+            inner = part.inner.slices
+            draw[:, *inner], variance[:, *inner] = signal, noise
+            for rate, level in zip(rates, levels, strict=True):
+                rate[inner] = level
+    return Evidence(draw=draw, variance=variance, rates=tuple(rates))
+
+
+def _pass(vse: VSE, passes: Passes, tile: Tile) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
+    """Signal, noise variance and rates of the inner area of a tile."""
+    keep = (slice(None), *tile.inner.within(tile.outer))
+    outer = torch.from_numpy(passes.canvas.cut(tile.outer))[None]
+    with torch.inference_mode():
+        with vse.autocast():
+            decoded = vse.decoder(vse.encode(outer), passes.noise(tile, range(1)))
+        maps = at_least_float32(decoded.output)
+        signal = vse.signal(maps)
+        least = vse.statistics.per_channel(vse.statistics.target_std, signal).square() * LEAST_VARIANCE
+        variance = torch.maximum(vse.noise_variance(maps), least)
+        rates = [
+            _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, stride)
+            for level, stride in zip(decoded.levels, vse.level_strides, strict=bool(decoded.levels))
+        ]
+    return signal[0][keep].cpu().numpy(), variance[0][keep].cpu().numpy(), rates
+
+
+def _on_pixels(rate: Tensor, tile: Tile, stride: tuple[int, ...]) -> FloatArray:
+    """Divergence per position of a map centred on the outer area, as nats per pixel of the inner area."""
+    found: FloatArray = rate.cpu().numpy() / math.prod(stride)
+    window = zip(tile.inner.start, tile.inner.stop, tile.outer.start, tile.outer.shape, stride, strict=True)
+    for axis, (first, last, origin, side, step) in enumerate(window):
+        # Twice the distance of a pixel from the border of the map, which may reach beyond the image.
+        margin = found.shape[axis] * step - side
+        twice = 2 * (np.arange(first, last) - origin) + margin
+        found = found.take(twice // (2 * step), axis=axis)
+    return found

@@ -1,0 +1,89 @@
+"""What is usual of mixed images: measured when the training is done, stored with the run."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.inference.evidence import gather_evidence
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
+from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads, spreads_of_new
+from denoisplit.core.verdict.statistics import image_statistics, share_at_maximum
+
+_LOG = logging.getLogger("denoisplit.training")
+
+MOST_FIELDS = 64
+MOST_PASSES = 24
+"""Fields of training, and as many held-out ones, that the network looks at."""
+
+
+def measure_reference(
+    vse: VSE, spec: ResolvedSpec, train: Sequence[Field], held_out: Sequence[Field]
+) -> Reference:
+    """Statistics of training and held-out fields, and what the network makes of them.
+
+    Args:
+        vse: the trained network.
+        spec: the experiment.
+        train: conditioned training fields.
+        held_out: conditioned fields that were not trained on.
+    """
+    seen = [mixed_image(field, spec.data.mixing)[0] for field in _some([*train, *held_out], MOST_FIELDS)]
+    centre, scale = vse.statistics.mixed_mean, vse.statistics.mixed_std
+    units = [
+        image_statistics(image[cell], centre=centre, scale=scale)
+        for image, cells in zip(seen, parts([image.shape for image in seen]), strict=True)
+        for cell in cells
+    ]
+    found = spreads(units, sum(image.size for image in seen) / len(units))
+    try:
+        found |= _of_network(vse, spec, _some(held_out, MOST_PASSES), _some(train, MOST_PASSES))
+    except DenoisplitError as error:
+        # Hours of training are not to be lost for want of a check.
+        _LOG.warning("verdicts will not know the network's view of images: %s", error)
+    if "mixture" in found:
+        _LOG.info(
+            "channels of held-out fields add up to the mixed image: chi-square %.3f (1 is expected)",
+            np.exp(found["mixture"].mean),
+        )
+    if not found:
+        _LOG.warning("verdicts on new images will be unknown: the fields are too few or too small")
+    return Reference(spreads=found, saturated=max(share_at_maximum(image) for image in seen))
+
+
+def _of_network(
+    vse: VSE, spec: ResolvedSpec, held_out: Sequence[Field], train: Sequence[Field]
+) -> Mapping[str, Spread]:
+    if len(vse.stride) != vse.spatial_rank:
+        return {}  # it projects an axis, and such networks do not predict
+    images = [mixed_image(field, spec.data.mixing)[0] for field in (*held_out, *train)]
+    units: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
+    for number, (image, cells) in enumerate(
+        zip(images, parts([image.shape for image in images]), strict=True)
+    ):
+        evidence = gather_evidence(vse, image, seed=spec.prediction.seed, tile=spec.prediction.tile)
+        # The expectation is the same for any number of samples, so one will do.
+        misfit = chi_square(
+            image,
+            evidence.draw,
+            evidence.draw,
+            mixed_variance(evidence.variance, spec.data.mixing, spec.data.degradation),
+            spec.data.mixing,
+        )
+        units[number >= len(held_out)].extend(
+            network_statistics(misfit[cell], [rate[cell] for rate in evidence.rates]) for cell in cells
+        )
+    pixels = sum(image.size for image in images) / sum(len(group) for group in units)
+    return spreads_of_new(*units, pixels)
+
+
+def _some(fields: Sequence[Field], most: int) -> list[Field]:
+    """All fields, or as many as wanted at equal distances."""
+    if len(fields) <= most:
+        return list(fields)
+    return [fields[i * len(fields) // most] for i in range(most)]

@@ -1,0 +1,89 @@
+"""Whether predicted channels add up to the mixed image within its noise; how surprising its latents are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.images.degradation import Degradation
+from denoisplit.core.images.mixing import Mixing, mix
+
+Array = npt.NDArray[np.floating]
+
+LEAST_RATE = 1e-4
+"""Nats per pixel: a level that says less is taken to say nothing, whatever the rest."""
+
+
+def mixed_variance(variance: Array, mixing: Mixing, degradation: Degradation) -> Array:
+    r"""Noise variance of the mixed image from that of the channels.
+
+    .. math:: \sigma^2 = \frac{1}{C^2} \sum_c \sigma_c^2 \text{ (mean)}, \quad \sum_c \sigma_c^2 \text{ (sum)}
+
+    because the noise of the channels is independent and the offset is a constant. Synthetic noise that the
+    mixed image has of its own, instead of the mean of that of the channels, is put in its place.
+
+    Args:
+        variance: of every channel [c (z) y x], counts squared.
+        mixing: mean or sum.
+        degradation: synthetic noise of the training images.
+
+    Returns:
+        [(z) y x], counts squared.
+    """
+    count = variance.shape[0]
+    total: Array = variance.sum(axis=0)
+    if mixing.mode == "sum":
+        return total
+    total = total / count**2
+    if not degradation.dependent:
+        # Of a sum, the noise of its own has the variance of the summed noise already.
+        total = total + degradation.gaussian**2 * (1 - 1 / count)
+    return total
+
+
+def chi_square(mixed: Array, mean: Array, draw: Array, variance: Array, mixing: Mixing) -> Array:
+    r"""Squared misfit of the mixed image, pixel by pixel, in units of its noise variance.
+
+    .. math:: \chi^2 = \frac{(x - \mathrm{mix}(m))^2 + (\mathrm{mix}(s) - \mathrm{mix}(m))^2}{\sigma^2}
+
+    with the mean m of all posterior samples and one of them, s. The residual of the mean alone is smaller
+    than the noise, because the mean was conditioned on that same noise: for Gaussian noise its expectation is
+    :math:`\sigma^2 (1 - h)`, where the leverage h is the response of the mean to the pixel itself, and
+    :math:`h \sigma^2` is the posterior variance of the mixture. The second term gives back exactly that: the
+    expectation of the numerator is that of :math:`(x - \mathrm{mix}(s))^2` for any number of samples. As a
+    sample of the right posterior cannot be told from the truth, the expectation of the whole is 1, for every
+    prior and noise, as far as :math:`\sigma^2` is that at the sample.
+
+    Args:
+        mixed: image [(z) y x], counts.
+        mean: mean of the posterior samples [c (z) y x], counts.
+        draw: one of the samples that were averaged [c (z) y x], counts.
+        variance: of the noise of the mixed image [(z) y x], counts squared, > 0.
+        mixing: how channels add up.
+
+    Returns:
+        [(z) y x], no unit; its mean is the reduced chi-square.
+
+    Source: Gelman, Meng & Stern, Statistica Sinica 1996 (realised discrepancies).
+    """
+    centre = mix(mean.astype(np.float64), mixing, axis=0)[0]
+    sample = mix(draw.astype(np.float64), mixing, axis=0)[0]
+    squares = np.square(mixed - centre) + np.square(sample - centre)
+    misfit: Array = squares / variance
+    return misfit
+
+
+def network_statistics(misfit: Array, rates: Sequence[Array]) -> dict[str, float]:
+    """Summary of what the network makes of an image, as natural logarithms.
+
+    Args:
+        misfit: map of chi-square.
+        rates: per level, finest first, KL divergence from prior to posterior, nats per pixel, any shape.
+
+    Returns:
+        ``mixture`` (reduced chi-square) and ``latents_<level>`` (mean rate, nats per pixel).
+    """
+    found = {"mixture": float(np.log(max(float(misfit.mean(dtype=np.float64)), LEAST_RATE)))}
+    for level, rate in enumerate(rates):
+        found[f"latents_{level}"] = float(np.log(max(float(rate.mean(dtype=np.float64)), 0) + LEAST_RATE))
+    return found

@@ -1,0 +1,119 @@
+"""Verdicts in plain words."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from denoisplit.core.verdict.judgement import Measured, Verdict, joined, judge
+from denoisplit.core.verdict.reference import Reference, Spread
+
+NAMES = (
+    "offset",
+    "brightness",
+    "contrast",
+    "noise",
+    "photons",
+    "detail_2",
+    "detail_8",
+    "mixture",
+    "latents_1",
+)
+USUAL = Reference(
+    spreads={name: Spread(mean=0.5, std=0.1, count=20, pixels=4096.0) for name in NAMES}, saturated=2e-4
+)
+
+
+def verdict(*, saturated: float = 1e-4, at_limit: bool = False, **changed: float) -> Verdict:
+    return changed_by(changed, saturated, at_limit)
+
+
+def changed_by(changed: Mapping[str, float], saturated: float = 1e-4, at_limit: bool = False) -> Verdict:
+    statistics = {name: 0.5 + changed.get(name, 0.0) for name in NAMES}
+    measured = Measured(statistics=statistics, pixels=65536, saturated=saturated, at_limit=at_limit)
+    return judge(measured, USUAL, centre=200.0, scale=50.0)
+
+
+def test_the_usual_looks_like_the_training_images() -> None:
+    found = verdict()
+    assert (found.status, found.findings) == ("like", ())
+    assert str(found) == "looks like the training images"
+    assert found.scores == dict.fromkeys(NAMES, 0.0)
+    assert found.chi_square == pytest.approx(math.exp(0.5))
+    assert found.chi_square_range is not None
+    low, high = found.chi_square_range
+    assert low * high == pytest.approx(math.exp(1.0))
+
+
+@pytest.mark.parametrize(
+    ("statistic", "change", "check", "words"),
+    [
+        ("offset", 2.0, "offset", "its darkest pixels are at 325 counts (usual: "),
+        ("offset", -2.0, "offset", "its darkest pixels are at 125 counts"),
+        ("brightness", math.log(3), "gain", "3 times as bright above its background"),
+        ("contrast", math.log(2), "gain", "its contrast is 2 times that of the training images"),
+        ("photons", math.log(2), "gain", "variance of its noise is 2 times what its brightness suggests"),
+        ("noise", -math.log(4), "noise", "0.25 times as noisy"),
+        ("detail_2", math.log(5), "structure", "5 times the usual share of structures of 2 to 4 pixels"),
+        ("detail_8", math.log(5), "structure", "5 times the usual share of structures of more than 8"),
+        ("detail_8", math.log(1 / 64) - 0.5, "structure", "hardly any, the image is almost all noise"),
+        ("mixture", math.log(100) - 0.5, "mixture", "miss it by 100 times the variance of the noise"),
+        ("latents_1", math.log(10), "latents", "level 1 of the network needs 10 times the usual information"),
+        ("noise", math.nan, "noise", "noise: it is not a finite number"),
+    ],
+)
+def test_what_is_unusual_is_named(statistic: str, change: float, check: str, words: str) -> None:
+    found = changed_by({statistic: change})
+    assert found.status == "unlike"
+    assert [finding.check for finding in found.findings] == [check]
+    assert str(found).startswith(f"unlike the training images: {check}: ")
+    assert words in str(found)
+    assert abs(found.scores[statistic]) > 1
+
+
+def test_a_check_is_named_once_with_its_worst_statistic() -> None:
+    found = verdict(brightness=1.0, contrast=2.0)
+    assert [finding.check for finding in found.findings] == ["gain"]
+    assert "contrast" in str(found)
+
+
+def test_saturation_is_many_pixels_at_the_maximum() -> None:
+    assert verdict(saturated=9e-4).status == "like"
+    found = verdict(saturated=0.02)
+    assert [finding.check for finding in found.findings] == ["saturation"]
+    assert "2.00% of its pixels are at their maximum" in str(found)
+    # At the end of the pixel type, few pixels are enough, but never fewer than in training.
+    assert verdict(saturated=9e-4, at_limit=True).status == "unlike"
+    assert verdict(saturated=3e-4, at_limit=True).status == "like"
+    # The brightest pixel of a small image is not saturated for being there.
+    one = Measured(statistics={"noise": 0.5}, pixels=50, saturated=1 / 50, at_limit=True)
+    assert judge(one, USUAL, centre=0, scale=1).status == "like"
+
+
+def test_without_a_reference_nothing_is_known_but_saturation() -> None:
+    measured = Measured(statistics={}, pixels=65536, saturated=0.0, at_limit=False)
+    assert str(judge(measured, None, centre=0, scale=1)) == (
+        "unknown: the run holds no statistics of its training images"
+    )
+    saturated = Measured(statistics={}, pixels=65536, saturated=0.1, at_limit=False)
+    found = judge(saturated, None, centre=0, scale=1)
+    assert found.status == "unknown"
+    assert str(found).endswith("images; saturation: 10.00% of its pixels are at their maximum, "
+                               "where the true intensity is unknown")  # fmt: skip
+    assert Verdict().status == "unknown"
+
+
+def test_planes_are_joined() -> None:
+    planes = [verdict(), verdict(noise=1.0), verdict(noise=-2.0, offset=3.0)]
+    found = joined(planes, ["t=0", "t=1", "t=2"])
+    assert found.status == "unlike"
+    assert {finding.check for finding in found.findings} == {"noise", "offset"}
+    text = str(found)
+    assert "2.7 times as noisy (t=1) and 1 more" in text
+    assert "(t=2)" in text
+    assert found.scores["noise"] == planes[2].scores["noise"] < -1
+    assert found.chi_square == pytest.approx(np.mean([plane.chi_square or 0.0 for plane in planes]))
+    assert joined([verdict()] * 3, ["a", "b", "c"]).status == "like"
+    assert joined([verdict(), Verdict()], ["", ""]).status == "unknown"
+    assert joined([verdict()], ["t=0"]) == verdict()
