@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from denoisplit.core.inference import posterior
+from denoisplit.core.inference import passes
 from denoisplit.core.inference.canvas import Canvas
 from denoisplit.core.inference.posterior import predict
 from denoisplit.core.inference.tiling import Region
@@ -47,7 +47,7 @@ def test_an_image_of_another_size(golden: Path, name: str, monkeypatch: pytest.M
         return scales
 
     monkeypatch.setattr(Canvas, "cut", cut)
-    monkeypatch.setattr(posterior, "CentredNoise", lambda *_: FixedNoise(network.draws("inf_")))
+    monkeypatch.setattr(passes, "CentredNoise", lambda *_: FixedNoise(network.draws("inf_")))
     found = predict(vse, scales[0], samples=1, seed=0).mean
     assert found.dtype == np.float64
     inner = tuple(slice(edge, n - edge) for n in size)

@@ -15,9 +15,8 @@ at every pixel, and the change of the prediction is divided by that of the same 
 average out. The latent noise is the same for both, which makes the network a function.
 
 Var(n) is measured in the noisy image itself, by fourth differences along both axes of the plane: they leave
-next to nothing of a structure that an objective has blurred, and white noise as it is. A fitted noise model
-is right for the signals that most pixels have. Where it is not, in dim pixels say, it would spoil a small
-error.
+next to nothing of a structure that an objective has blurred, and white noise as it is. A fitted model is
+right for the signals that most pixels have. Where it is not, in dim pixels say, it would spoil a small error.
 
 What is approximate: the noise is taken for Gaussian and independent from pixel to pixel, and a weight by the
 predicted variance, as in a factor, for independent of the noise of the pixel itself.

@@ -1,6 +1,6 @@
 """Calibrator: any monotone map per channel."""
 
-from typing import final
+from typing import Final, final
 
 import attrs
 import numpy as np
@@ -16,7 +16,10 @@ from denoisplit.plugins.calibrators.checks import (
     no_fit,
     squared_errors,
 )
-from denoisplit.plugins.calibrators.spread_bins import fill_bins
+from denoisplit.plugins.calibrators.spread_bins import Array, SpreadBins, fill_bins
+
+_CERTAIN: Final = 2.0
+"""Standard errors by which the lowest step has to exceed zero."""
 
 
 @final
@@ -28,7 +31,8 @@ class Isotonic(Calibrator):
     error may depend on the std in any way that rises, and a std outside of what was seen gets that of the
     first or the last step. Intervals are Gaussian.
 
-    From estimates of squared errors, steps that come out negative take the level of the lowest positive one.
+    The lowest step is as wide as it takes for its mean squared error to exceed two standard errors: estimates
+    from noisy images may be negative, and a std of nearly zero would be worse than one that is too coarse.
 
     Source: Barlow et al., Statistical inference under order restrictions, 1972; Kuleshov et al., ICML 2018.
     """
@@ -70,10 +74,9 @@ class Isotonic(Calibrator):
         parameters: dict[str, tuple[float, ...]] = {}
         for channel in range(std.shape[1]):
             bins = fill_bins(std[:, channel], squares[:, channel], self.options.bins)
-            error = np.asarray(isotonic_regression(bins.error, weights=bins.count).x)
-            if not bins.whole_error > 0:
+            error = _steps(bins)
+            if not error[0] > 0:
                 raise no_fit("step", f"mean squared error {bins.whole_error:.4g} of channel {channel}")
-            error = np.maximum(error, error[error > 0].min())
             first = np.concatenate(([True], np.diff(error) > 0))
             parameters[f"from_{channel}"] = tuple(bins.lower[first].tolist())
             parameters[f"std_{channel}"] = tuple(np.sqrt(error[first]).tolist())
@@ -104,3 +107,18 @@ class Isotonic(Calibrator):
             CalibrationError: as ``apply``, or a ``level`` out of range.
         """
         return gaussian_interval(mean, self.apply(calibration, std), level)
+
+
+def _steps(bins: SpreadBins) -> Array:
+    """Mean squared error of every bin, made monotone; not above zero if no lowest step is certain."""
+    fitted = isotonic_regression(bins.error, weights=bins.count)
+    error = np.asarray(fitted.x, dtype=np.float64)
+    ends = np.asarray(fitted.blocks)[1:] - 1
+    pixels = np.cumsum(bins.count)[ends]
+    mean = np.cumsum(bins.count * bins.error)[ends] / pixels
+    variance = np.cumsum(bins.count * bins.error_square)[ends] / pixels - mean**2
+    certain = np.flatnonzero(mean > _CERTAIN * np.sqrt(np.maximum(variance, 0) / pixels))
+    if not certain.size:
+        return np.zeros_like(error)
+    error[: ends[certain[0]] + 1] = mean[certain[0]]
+    return error

@@ -22,6 +22,7 @@ class SpreadBins:
         mean: [bins], mean of the std, counts.
         square: [bins], mean of its square, counts squared.
         error: [bins], mean of the squared errors, counts squared; can be negative if it is an estimate.
+        error_square: [bins], mean of the squares of the squared errors.
     """
 
     lower: Array
@@ -29,6 +30,7 @@ class SpreadBins:
     mean: Array
     square: Array
     error: Array
+    error_square: Array
 
     @property
     def whole_error(self) -> float:
@@ -47,10 +49,12 @@ def fill_bins(std: npt.NDArray[Any], squares: npt.NDArray[Any], bins: int) -> Sp
     lower = np.unique(np.sort(spread)[np.arange(number) * spread.size // number])
     index = np.searchsorted(lower, spread, side="right") - 1
     count = np.bincount(index).astype(np.float64)
+    errors = squares.astype(np.float64).ravel()
     return SpreadBins(
         lower=lower,
         count=count,
         mean=np.bincount(index, spread) / count,
         square=np.bincount(index, spread**2) / count,
-        error=np.bincount(index, squares.astype(np.float64).ravel()) / count,
+        error=np.bincount(index, errors) / count,
+        error_square=np.bincount(index, errors**2) / count,
     )
