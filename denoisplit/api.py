@@ -11,6 +11,7 @@ from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.interfaces import Field, Image
 from denoisplit.core.images.io import open_image
+from denoisplit.core.inference.progress import Progress
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
@@ -21,7 +22,7 @@ from denoisplit.core.storage.image_files import default_axes, installed_formats
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.evaluation import evaluate_run
-from denoisplit.prediction import AnyArray, PathLike, Prediction, Progress, predict_image
+from denoisplit.prediction import AnyArray, PathLike, Prediction, predict_image
 
 __all__ = ["AnyArray", "PathLike", "Prediction", "Progress", "Run", "build", "draw", "load", "train"]
 

@@ -1,6 +1,6 @@
 """Predict fields of known truth and measure the prediction: what ``Run.evaluate`` does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,12 +26,12 @@ from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.inference.posterior import draw_samples, predict
+from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
 
 AnyArray = npt.NDArray[Any]
-Progress = Callable[[int, int], None]
 
 GALLERY: Final = 4
 """Samples in the gallery."""
@@ -239,8 +239,3 @@ def _assembled(
     if not walk.leading:
         return covered[0]
     return {level: np.stack([inside[level] for inside in covered], axis=1) for level in covered[0]}
-
-
-def part_of(progress: Progress, number: int, count: int) -> Progress:
-    """Progress within one of ``count`` equal parts as progress of the whole."""
-    return lambda done, total: progress(number * total + done, count * total)

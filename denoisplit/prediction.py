@@ -1,7 +1,7 @@
 """What a trained model makes of one image, of any size and with any axes."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from denoisplit.core.inference.outputs import (
     summaries_of,
 )
 from denoisplit.core.inference.posterior import Posterior, predict
+from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.inference.sample_count import LEAST, PILOT, AutoSamples, parse_samples
 from denoisplit.core.inference.seams import Seams
 from denoisplit.core.inference.summaries import Summary
@@ -34,7 +35,6 @@ from denoisplit.judging import verdict_on
 
 AnyArray = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
-Progress = Callable[[int, int], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -114,7 +114,7 @@ def predict_image(
 
     def posteriors(count: int, summaries: Sequence[Summary]) -> Iterator[Posterior]:
         for number, (_, plane) in enumerate(planes):
-            told = None if progress is None else _share(progress, number, len(planes))
+            told = None if progress is None else part_of(progress, number, len(planes))
             mixed = bundle.conditioned(plane[0])
             yield posterior_of(mixed, samples=count, summaries=summaries, progress=told)
 
@@ -182,8 +182,3 @@ def _calibrated(bundle: Bundle) -> Calibrated | None:
         return None
     chosen = bundle.spec.calibrator
     return Calibrated(chosen.component.load()(chosen.options), bundle.calibration)
-
-
-def _share(progress: Progress, number: int, count: int) -> Progress:
-    """Progress within one of ``count`` equal parts as progress of the whole."""
-    return lambda done, total: progress(number * total + done, count * total)

@@ -9,13 +9,14 @@ from typing import Any
 import attrs
 import numpy as np
 
-from denoisplit.api import AnyArray, PathLike, Prediction, Progress, Run, load
+from denoisplit.api import AnyArray, PathLike, Prediction, Run, load
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.images.selection import MIXED
 from denoisplit.core.inference.posterior import predict as predict_posterior
+from denoisplit.core.inference.progress import Progress
 from denoisplit.core.spec import load_spec, read_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text

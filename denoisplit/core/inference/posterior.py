@@ -13,14 +13,12 @@ import attrs
 import numpy.typing as npt
 
 from denoisplit.core.inference.passes import Passes, evaluating
+from denoisplit.core.inference.progress import Progress
 from denoisplit.core.inference.seams import Seams, measure_seams
 from denoisplit.core.inference.summaries import Images, Spread, Summary
 from denoisplit.core.inference.tiling import Tile
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.vse import VSE
-
-Progress = Callable[[int, int], None]
-"""Called with the number of finished tile samples and their total."""
 
 Visit = Callable[[int, tuple[slice, ...], FloatArray], None]
 """Called with the number of a sample, a place in the image, and the sample there [c (z) y x], counts."""
