@@ -140,10 +140,11 @@ def test_the_command_writes_named_images_with_their_pixel_size(
     names = [
         f"{c} {k}" for k in ("mean", "interval 0.9 low", "interval 0.9 high", "total std") for c in CHANNELS
     ]
-    *lines, samples, seams = done.stdout.splitlines()
+    *lines, samples, seams, verdict = done.stdout.splitlines()
     assert lines == [f"{out}: CYX 8x200x40", *(f"  {name}" for name in names)]
     assert samples == "Samples: 19"  # of fewer, none lies below a twentieth
     assert seams.startswith("Seam score of the tiles: ")
+    assert verdict.startswith("Verdict: ")
     assert done.stderr == ""
     written = FORMAT.open(out)
     assert written.channel_names == tuple(names)
