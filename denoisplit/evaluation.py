@@ -220,8 +220,7 @@ class _How:
         """Calibrated std [c (z) y x], and by level where the truth lies within the calibrated interval."""
         if self.calibration is None:
             return None
-        chosen = self.spec.calibrator
-        calibrator: Calibrator = chosen.component.load()(chosen.options)
+        calibrator: Calibrator = self.spec.calibrator.build()
         covered = {}
         for level in LEVELS:
             try:

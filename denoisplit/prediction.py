@@ -180,5 +180,4 @@ def _seam_score(posteriors: Sequence[Posterior]) -> float | None:
 def _calibrated(bundle: Bundle) -> Calibrated | None:
     if bundle.calibration is None:
         return None
-    chosen = bundle.spec.calibrator
-    return Calibrated(chosen.component.load()(chosen.options), bundle.calibration)
+    return Calibrated(bundle.spec.calibrator.build(), bundle.calibration)

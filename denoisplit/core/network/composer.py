@@ -1,7 +1,6 @@
 """Joins the components that a spec names into one VSE."""
 
 import math
-from typing import Any
 
 from denoisplit.core.errors import ChannelCountError, SpecError
 from denoisplit.core.network.interfaces import Decoder, Encoder, IntensityStats, KLScheme, NoiseModel
@@ -37,19 +36,18 @@ def compose(
             f"({', '.join(channels)}). Give statistics of the same channels."
         )
     rank = model.dimensions
-    encoder: Encoder = _build(model.encoder, spatial_rank=rank, in_channels=MIXED_CHANNELS)
+    encoder: Encoder = model.encoder.build(spatial_rank=rank, in_channels=MIXED_CHANNELS)
     # Axes that the features do not have, such as a projected z, are no matter of theirs.
     sides = patch_sides(patch, rank)[-len(encoder.feature_shapes[-1].stride) :]
     _require_fit(sides, encoder)
     _require_halvings(encoder)
     noise_model = _noise_model(model, statistics)
-    decoder: Decoder = _build(
-        model.decoder,
+    decoder: Decoder = model.decoder.build(
         feature_shapes=encoder.feature_shapes,
         out_maps=len(channels) * (1 + noise_model.extra_maps),
         patch=sides,
     )
-    kl_scheme: KLScheme = _build(model.kl_scheme)
+    kl_scheme: KLScheme = model.kl_scheme.build()
     return VSE(
         encoder=encoder,
         decoder=decoder,
@@ -76,17 +74,13 @@ def patch_sides(patch: int | tuple[int, ...], dimensions: int) -> tuple[int, ...
     return sides
 
 
-def _build(chosen: Chosen, **known: Any) -> Any:
-    return chosen.component.load()(chosen.options, **known)
-
-
 def _noise_model(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
     if isinstance(model.noise_model, Chosen):
-        single: NoiseModel = _build(model.noise_model, statistics=statistics)
+        single: NoiseModel = model.noise_model.build(statistics=statistics)
         return single
     return PerChannelNoiseModel(
         [
-            _build(chosen, statistics=channel_statistics(statistics, channel))
+            chosen.build(statistics=channel_statistics(statistics, channel))
             for channel, chosen in enumerate(model.noise_model)
         ]
     )

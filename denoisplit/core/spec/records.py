@@ -30,6 +30,10 @@ class Chosen:
     component: Component
     options: Any
 
+    def build(self, **known: Any) -> Any:
+        """An instance of the component, with what is known where it is used."""
+        return self.component.load()(self.options, **known)
+
 
 @attrs.frozen(kw_only=True)
 class DataSpec:

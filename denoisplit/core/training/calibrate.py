@@ -164,7 +164,7 @@ def _tell_constant(std: AnyArray, channels: tuple[str, ...]) -> None:
 
 
 def _calibrator(spec: ResolvedSpec) -> Calibrator:
-    calibrator: Calibrator = spec.calibrator.component.load()(spec.calibrator.options)
+    calibrator: Calibrator = spec.calibrator.build()
     return calibrator
 
 

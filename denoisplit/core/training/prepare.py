@@ -60,7 +60,7 @@ def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
-    dataset: Dataset = chosen.component.load()(chosen.options, channels=channels)
+    dataset: Dataset = chosen.build(channels=channels)
     return dataset.fields()
 
 
