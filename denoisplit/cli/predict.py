@@ -81,9 +81,11 @@ def predict(
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
     input. --output chooses others: the total std (how far a measurement of the channel would lie from the
     mean: spread and noise together), quantiles and intervals of the samples, calibrated intervals, and the
-    samples themselves. With --labels, a table FILE.sums.csv beside the output FILE has the sum of every channel
-    over every region, how far it may be off, and whether that was checked for regions of this size. A line says whether IMAGE looks like the training images; with --strict, the exit
+    samples themselves. A line says whether IMAGE looks like the training images; with --strict, the exit
     code says so, too, and the output is written all the same.
+
+    With --labels, a table beside the output (split.sums.csv for split.ome.tif) has the sum of every channel
+    over every region, how far it may be off, and whether that was checked for regions of this size.
     """
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any
@@ -129,4 +131,4 @@ def predict(
 
 def _table_beside(out: Path) -> Path:
     """``split.sums.csv`` for ``split.ome.tif``."""
-    return out.with_name(f"{out.name.split('.')[0]}.sums.csv")
+    return out.with_name(f"{out.stem.removesuffix('.ome')}.sums.csv")

@@ -129,7 +129,7 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
         ("spec_version=2", "$.spec_version: must be in (1,) (got 2)"),
         (
             "chanels=[a]",
-            "$.chanels: unknown key (allowed: channels, data, model, calibrator, training, prediction",
+            "$.chanels: unknown key (allowed: channels, data, model, calibrator, region_calibrator, training",
         ),
     ],
 )

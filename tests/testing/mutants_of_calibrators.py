@@ -17,6 +17,7 @@ OTHER_IMAGES = "images_in_other_units_give_a_std_in_those"
 
 AFFINE, ISOTONIC = "calibrators.affine:Affine", "calibrators.isotonic:Isotonic"
 CONFORMAL = "calibrators.conformal:Conformal"
+REGION = "calibrators.region:Region"
 
 
 def numbers(name: str, change: Callable[[Any], Any]) -> Change:
@@ -124,4 +125,9 @@ CALIBRATOR_MUTANTS = (
         COVER,
     ),
     Mutant("calibrator/conformal", "one channel", f"{CONFORMAL}.fit", around(first_channel), OTHER_CHANNEL),
+    Mutant("calibrator/region", "scale", f"{REGION}.fit", numbers("1:half", lambda q: 1.2 * q), COVER),
+    Mutant("calibrator/region", "sign", f"{REGION}.fit", numbers("1:half", np.negative), PLAIN),
+    Mutant("calibrator/region", "dropped std", f"{REGION}.fit", around(raw_errors), OTHER_STD),
+    Mutant("calibrator/region", "dropped pixels", f"{REGION}.fit", around(clipped_pixels), BIN),
+    Mutant("calibrator/region", "one channel", f"{REGION}.fit", around(first_channel), OTHER_CHANNEL),
 )

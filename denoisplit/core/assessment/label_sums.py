@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -75,10 +76,9 @@ class LabelSums:
     @property
     def summary(self) -> str:
         """How many of the intervals hold, and what is wrong with the others, in one line."""
-        held = sum(row.holds for row in self.rows)
-        said = f"calibrated intervals hold for {held} of {len(self.rows)} sums"
-        notes = dict.fromkeys(f"{row.channel}: {row.note.rstrip('.')}" for row in self.rows if row.note)
-        return f"{said}." if not notes else f"{said}; {'; '.join(notes)}."
+        notes = Counter(row.note for row in self.rows if row.note)
+        held = f"{len(self.rows)} sums, {sum(row.holds for row in self.rows)} with an interval that holds."
+        return " ".join([held, *(f"{count}: {note}" for note, count in notes.items())])
 
     def to_csv(self) -> str:
         """Comma-separated values with a heading; cells of what is not known are empty."""
@@ -198,4 +198,5 @@ def _planes(regions: Regions) -> AnyArray:
     """Number of planes that every region is in."""
     stack = regions.index.reshape(-1, *regions.index.shape[-2:])
     there = [np.bincount(plane[plane >= 0].ravel(), minlength=regions.count) > 0 for plane in stack]
-    return np.asarray(there, dtype=np.int64).sum(axis=0)
+    planes: AnyArray = np.sum(there, axis=0)
+    return planes

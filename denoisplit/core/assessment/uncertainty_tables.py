@@ -87,9 +87,9 @@ _BY_SIZE: Final = (
     "nothing about them."
 )
 _STRETCHED: Final = (
-    "independent: from the std of the pixels, as if neighbours did not err together. Both calibrated if there "
-    "is a calibration. widened: how many times as wide the 90% interval of joint has to be, and how often it "
-    "then holds in fields that were left out of that."
+    "independent: from the std of the pixels, as if neighbours did not err together. Both calibrated if "
+    "there is a calibration. widened: how many times as wide the 90% interval of joint has to be, and how "
+    "often it then holds in fields that were left out of that."
 )
 
 

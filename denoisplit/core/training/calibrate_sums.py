@@ -86,10 +86,12 @@ def _tell(calibrator: RegionCalibrator, calibration: Calibration, side: int, nam
         for channel, name in enumerate(names)
     }
     wide = ", ".join(
-        f"{name} +- {one.half_width:.3g} std" for name, one in found.items() if one.half_width is not None
+        f"{one.half_width:.3g} ({name})" for name, one in found.items() if one.half_width is not None
     )
     if wide:
-        _LOG.info("sums over %d x %d px: the interval of %d %% is %s", side, side, round(100 * LEVEL), wide)
+        _LOG.info(
+            "sums over %d x %d px: %d %% lie within %s stds of the samples", side, side, 100 * LEVEL, wide
+        )
     notes: dict[str, list[str]] = {}
     for name, one in found.items():
         if not one.holds:
