@@ -119,6 +119,10 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
             "$.calibrator.high: must be above low (got 1.0). Raise it.",
         ),
         ("calibrator={use: bounded, low: x, high: -1}", "$.calibrator.low: expected a number (got 'x')"),
+        (
+            "region_calibrator.use=scale",
+            "$.region_calibrator: must be a calibrator of sums over regions (got scale, which calibrates pi",
+        ),
         ("channels=[]", "$.channels: Length of 'channels' must be >= 1 (got 0)"),
         ("channels=[a, ' ']", "$.channels[1]: the name is empty (got ' '). Name the structure."),
         (

@@ -185,7 +185,7 @@ def _of_regions(_instance: object, attribute: "attrs.Attribute[Any]", value: Cho
     if not issubclass(value.component.load(), RegionCalibrator):
         raise ValueError(
             f"'{attribute.name}' must be a calibrator of sums over regions (got {value.component.name}, "
-            f"which calibrates pixels). Use region"
+            f"which calibrates pixels). Use region."
         )
 
 
