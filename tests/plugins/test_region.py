@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -111,6 +112,18 @@ def test_too_few_blocks_of_a_size_are_told() -> None:
         .sum_interval(none, channel=0, pixels=9999, level=0.9)
         .note.endswith("held out were only 0 blocks of 128 x 128 px.")
     )
+
+
+def test_a_size_that_could_not_be_calibrated_is_told() -> None:
+    held = fields(2, 4, 16)
+    for field in held:
+        field[1] = attrs.evolve(field[1], std=0 * field[1].std)
+    calibration = region(4, 16).fit_regions(held)
+    larger, smaller = (
+        region().sum_interval(calibration, channel=0, pixels=pixels, level=0.9).note for pixels in (99, 1)
+    )
+    assert larger == "No calibration: larger than 4 x 4 px; sums over 16 x 16 px could not be calibrated."
+    assert smaller == "No calibration: smaller than 4 x 4 px."
 
 
 def test_a_level_that_few_regions_do_not_reach_is_told() -> None:

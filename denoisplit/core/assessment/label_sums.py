@@ -148,10 +148,10 @@ def sums_at(
     (samples,) = sums.sums()
     mean = samples.mean(axis=0)
     std = samples.std(axis=0, ddof=1) if len(samples) > 1 else None
-    several = _planes(regions) > 1
+    pixels, several = regions.pixels, _planes(regions) > 1
     return tuple(
         _row(
-            (position, label, name, int(regions.pixels[index])),
+            (position, label, name, int(pixels[index])),
             float(mean[channel, index]),
             None if std is None else float(std[channel, index]),
             channel,

@@ -171,7 +171,7 @@ class Region(RegionCalibrator):
         side, known = math.sqrt(pixels), list(calibration.parameters["side"])
         ends = _around(side, known)
         if not ends:
-            return SumInterval(note=_outside(calibration, side, known))
+            return SumInterval(note=_outside(calibration, side, known, self.options.fewest))
         shape = (1, channels, 1)
         found = [self._calibrated(calibration, end, shape) for end in ends]
         stds = [float(one.apply(of, np.ones(shape))[0, channel, 0]) for one, of in found]
@@ -255,10 +255,15 @@ def _doubt(calibration: Calibration, side: float, channel: int) -> str:
     return ""
 
 
-def _outside(calibration: Calibration, side: float, known: Sequence[float]) -> str:
+def _outside(calibration: Calibration, side: float, known: Sequence[float], fewest: int) -> str:
     """Why nothing is said about a size."""
-    low, high = known[0], known[-1]
-    what = f"smaller than {_shown(low)}" if side < low else f"larger than {_shown(high)}"
+    end, word = (known[0], "smaller") if side < known[0] else (known[-1], "larger")
     asked = zip(calibration.parameters["asked"], calibration.parameters["regions"], strict=True)
-    few = [f"{count:g} blocks of {_shown(one)}" for one, count in asked if one not in known]
-    return f"No calibration: {what}" + (f"; held out were only {', '.join(few)}." if few else ".")
+    without = [(one, count) for one, count in asked if (one < end if side < end else one > end)]
+    few = [f"{count:g} blocks of {_shown(one)}" for one, count in without if count < fewest]
+    said = f"No calibration: {word} than {_shown(end)}"
+    if few:
+        said += f"; held out were only {', '.join(few)}"
+    elif without:
+        said += f"; sums over {', '.join(_shown(one) for one, _ in without)} could not be calibrated"
+    return f"{said}."
