@@ -20,6 +20,9 @@ _LOG = logging.getLogger("denoisplit.training")
 LEVEL: Final = 0.9
 """Of the interval that the log tells about."""
 
+FEW_FIELDS: Final = 5
+"""Below this number, held-out fields hardly represent others."""
+
 AnyArray = npt.NDArray[Any]
 
 
@@ -74,6 +77,13 @@ def fit_sums(calibrator: RegionCalibrator, held: Sequence[HeldOut], spec: Resolv
         return None
     calibration = attrs.evolve(found, origin=origin_of(held))
     _LOG.info("sums over regions: calibrated on %d held-out fields (%s)", len(held), calibration.origin)
+    if 1 < len(held) < FEW_FIELDS:
+        _LOG.warning(
+            "sums over regions: checked on %d fields only, so intervals of other fields may hold several per "
+            "cent less often. Hold out %d or more (data.validation, data.validation_fraction)",
+            len(held),
+            FEW_FIELDS,
+        )
     for side in calibrator.sides:
         _tell(calibrator, calibration, side, spec.channels)
     return calibration
