@@ -18,11 +18,11 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
-from denoisplit.core.storage.image_files import default_axes, installed_formats
+from denoisplit.core.storage.image_files import default_axes, installed_formats, open_labels
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.evaluation import evaluate_run
-from denoisplit.prediction import AnyArray, PathLike, Prediction, predict_image
+from denoisplit.prediction import AnyArray, PathLike, Prediction, predict_image, region_intervals
 
 __all__ = ["AnyArray", "PathLike", "Prediction", "Progress", "Run", "build", "draw", "load", "train"]
 
@@ -61,6 +61,7 @@ class Run:
         axes: str | None = None,
         output: str | Sequence[str] | None = None,
         workers: int = 1,
+        labels: AnyArray | PathLike | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
         """Split and denoise a mixed image.
@@ -77,10 +78,12 @@ class Run:
                 ``quantile=LEVEL``, ``interval=LEVEL``, ``calibrated_interval=LEVEL``; None gives mean, std
                 and calibrated std as far as they can be had.
             workers: tiles predicted at the same time. Does not change the result.
+            labels: label image (0: no region) of the shape of the image without channels, or of one plane or
+                stack of it, as an array or file; gives ``Prediction.sums`` over its regions.
             progress: told (done, total) after every sample of every tile.
 
         Raises:
-            ImageError, ChannelCountError: the image cannot be used; the message says why.
+            ImageError, ChannelCountError: the image or the labels cannot be used; the message says why.
             SpecError: too few samples for what was asked for, or an unknown output.
             CalibrationError: a calibrated output of a run without calibration.
             PluginError: tiles are needed, but a component looks at the whole image.
@@ -94,6 +97,7 @@ class Run:
             tile=tile,
             output=output,
             workers=workers,
+            labels=labels if labels is None or isinstance(labels, np.ndarray) else open_labels(Path(labels)),
             progress=progress,
         )
 
@@ -121,6 +125,7 @@ class Run:
             self.spec,
             self.bundle.calibration,
             fields,
+            by_size=region_intervals(self.bundle),
             samples=samples,
             metrics=metrics,
             labels=labels,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from denoisplit.core.assessment.catalogue import chosen_metrics
 from denoisplit.core.assessment.coverage import LEVELS
 from denoisplit.core.assessment.metrics import METRICS
+from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.regions import (
     BLOCK_SIDES,
     RegionErrors,
@@ -47,6 +48,7 @@ def evaluate_run(
     samples: int | None = None,
     metrics: Sequence[str] | None = None,
     labels: Sequence[AnyArray] | None = None,
+    by_size: RegionIntervals | None = None,
     progress: Progress | None = None,
 ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
     """Scores of a network on fields with a clean reference, and what was scored.
@@ -60,6 +62,7 @@ def evaluate_run(
         metrics: names of scores; None for the usual.
         labels: label images [(z) y x], one per field; regions whose sums are assessed beside those of blocks.
             A network of planes looks at every plane of a stack by itself, and so at its regions.
+        by_size: calibration of sums over regions; None without.
         progress: told (done, total) in every field.
 
     Raises:
@@ -77,6 +80,7 @@ def evaluate_run(
         vse=vse,
         spec=spec,
         calibration=calibration,
+        by_size=by_size,
         samples=spec.prediction.samples if samples is None else samples,
         progress=progress,
     )
@@ -148,6 +152,7 @@ class _How:
     vse: VSE
     spec: ResolvedSpec
     calibration: Calibration | None
+    by_size: RegionIntervals | None
     samples: int
     progress: Progress | None
 
@@ -202,7 +207,9 @@ class _How:
             if after is not None:
                 calibrated.append(after[0])
                 covered.append(after[1])
-            regions += sums.errors(posterior.mean, posterior.std, truth, after[0] if after else None)
+            regions += sums.errors(
+                posterior.mean, posterior.std, truth, after[0] if after else None, self.by_size
+            )
         return EvaluatedField(
             name=field.name,
             mixed=mixed_image(field, self.spec.data.mixing),

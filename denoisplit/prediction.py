@@ -10,6 +10,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
+from denoisplit.core.assessment.region_intervals import RegionIntervals
+from denoisplit.core.assessment.regions import Regions, RegionSums
+from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import Image, PixelSize
 from denoisplit.core.images.io import Planes, iterate_planes
@@ -21,13 +25,14 @@ from denoisplit.core.inference.outputs import (
     require_possible,
     summaries_of,
 )
-from denoisplit.core.inference.posterior import Posterior, predict
+from denoisplit.core.inference.posterior import Posterior, Visit, predict
 from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.inference.sample_count import LEAST, PILOT, AutoSamples, parse_samples
 from denoisplit.core.inference.seams import Seams
 from denoisplit.core.inference.summaries import Summary
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.verdict.judgement import Verdict
@@ -55,6 +60,7 @@ class Prediction:
         seam_score: mean step across the borders of tiles over that beside them, of the channel where it is
             furthest from 1; 1 where tiles do not show, None without borders.
         verdict: whether the image looks like the training images.
+        sums: over the regions of a label image; None without one.
     """
 
     mean: AnyArray = attrs.field(eq=False, repr=False)
@@ -67,6 +73,7 @@ class Prediction:
     samples: int
     seam_score: float | None = None
     verdict: Verdict = attrs.field(factory=Verdict)
+    sums: LabelSums | None = attrs.field(default=None, repr=False)
 
     def to_image(self) -> Image:
         """One image of all ``images``, with channels named ``<channel> <image>``, such as ``actin mean``."""
@@ -86,6 +93,16 @@ class Prediction:
         """
         save_image(Path(path), self.to_image())
 
+    def save_sums(self, path: PathLike) -> None:
+        """Write the sums over the regions of the label image as comma-separated values.
+
+        Raises:
+            ImageError: no label image was given.
+        """
+        if self.sums is None:
+            raise ImageError(f"{path}: there are no sums to write (got no labels). Predict with labels.")
+        write_text(Path(path), self.sums.to_csv())
+
 
 def predict_image(
     vse: VSE,
@@ -97,6 +114,7 @@ def predict_image(
     tile: int | None,
     output: str | Sequence[str] | None,
     workers: int,
+    labels: AnyArray | None,
     progress: Progress | None,
 ) -> Prediction:
     """Split and denoise an opened image; arguments and errors are those of ``Run.predict``."""
@@ -108,25 +126,74 @@ def predict_image(
     require_possible(asked, samples=fewest, calibrated=calibrated is not None)
     planes = iterate_planes(image, bundle.spec.model.dimensions)
     _check(planes)
+    counting = None if labels is None else _Counting.of(labels, planes, bundle)
     seed = defaults.seed if seed is None else seed
     tile = defaults.tile if tile is None else tile
     posterior_of = partial(predict, vse, seed=seed, tile=tile, workers=workers)
 
-    def posteriors(count: int, summaries: Sequence[Summary]) -> Iterator[Posterior]:
+    def posteriors(
+        count: int, summaries: Sequence[Summary], visits: Sequence[Visit | None]
+    ) -> Iterator[Posterior]:
         for number, (_, plane) in enumerate(planes):
             told = None if progress is None else part_of(progress, number, len(planes))
             mixed = bundle.conditioned(plane[0])
-            yield posterior_of(mixed, samples=count, summaries=summaries, progress=told)
+            yield posterior_of(mixed, samples=count, summaries=summaries, progress=told, visit=visits[number])
 
+    nobody: list[Visit | None] = [None] * len(planes)
     count = fewest
     if isinstance(wanted, AutoSamples):
-        stds = (one.std for one in posteriors(PILOT, ()) if one.std is not None)
+        stds = (one.std for one in posteriors(PILOT, (), nobody) if one.std is not None)
         count = wanted.choose(stds, vse.statistics, least=fewest)
     chosen = asked or default_outputs(samples=count, calibrated=calibrated is not None)
-    found = list(posteriors(count, summaries_of(chosen)))
+    collected = [] if counting is None else counting.begin(count)
+    visits = [one.add for one in collected] or nobody
+    found = list(posteriors(count, summaries_of(chosen), visits))
     means = [posterior.mean for posterior in found]
     verdict = verdict_on(vse, bundle, planes, means, seed=seed, tile=tile)
-    return attrs.evolve(_prediction(found, chosen, calibrated, planes, bundle), verdict=verdict)
+    prediction = _prediction(found, chosen, calibrated, planes, bundle)
+    return attrs.evolve(
+        prediction, verdict=verdict, sums=None if counting is None else counting.finish(collected)
+    )
+
+
+@attrs.frozen
+class _Counting:
+    """Sums over the regions of a label image, plane by plane."""
+
+    planes: Planes
+    bundle: Bundle
+    divisions: tuple[Regions | None, ...]
+
+    @classmethod
+    def of(cls, labels: AnyArray, planes: Planes, bundle: Bundle) -> "_Counting":
+        first = next(iter(planes))[1]
+        where = f"labels of {planes.image.source}"
+        return cls(planes, bundle, label_divisions(labels, planes.shape, first.shape[1:], where))
+
+    def begin(self, samples: int) -> list[RegionSums]:
+        """What takes in the samples of every plane."""
+        count = len(self.bundle.spec.channels)
+        return [
+            RegionSums([] if regions is None else [regions], samples=samples, channels=count)
+            for regions in self.divisions
+        ]
+
+    def finish(self, collected: Sequence[RegionSums]) -> LabelSums:
+        """The table of what came in."""
+        intervals, names = region_intervals(self.bundle), self.bundle.spec.channels
+        rows: list[LabelSum] = []
+        for (position, _), regions, sums in zip(self.planes, self.divisions, collected, strict=True):
+            if regions is not None:
+                rows += sums_at(position, regions, sums, names, intervals)
+        return LabelSums(self.planes.leading, tuple(rows))
+
+
+def region_intervals(bundle: Bundle) -> RegionIntervals | None:
+    """The calibration of sums of a run, ready for use; None without."""
+    chosen = bundle.spec.region_calibrator
+    if bundle.region_calibration is None or chosen is None:
+        return None
+    return RegionIntervals(chosen.build(), bundle.region_calibration)
 
 
 def _check(planes: Planes) -> None:

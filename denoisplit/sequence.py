@@ -57,6 +57,7 @@ class SequentialRun:
         axes: str | None = None,
         output: str | Sequence[str] | None = None,
         workers: int = 1,
+        labels: AnyArray | PathLike | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
         """Denoise a mixed image, then split what came out.
@@ -72,6 +73,7 @@ class SequentialRun:
             axes: see ``Run.predict``.
             output: of the splitter; see ``Run.predict``.
             workers: see ``Run.predict``.
+            labels: see ``Run.predict``.
             progress: told (done, total), first of the denoiser, then of the splitter.
 
         Raises:
@@ -88,6 +90,7 @@ class SequentialRun:
             axes=denoised.axes,
             output=output,
             workers=workers,
+            labels=labels,
             progress=progress,
         )
         both = joined((denoised.verdict, split.verdict), ("", "denoised"))

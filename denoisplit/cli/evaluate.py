@@ -3,15 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from denoisplit.cli.console import progress, show
 from denoisplit.core.errors import ImageError
-
-if TYPE_CHECKING:
-    from denoisplit.core.images.interfaces import AnyArray
 
 
 @click.command()
@@ -68,6 +65,7 @@ def evaluate(
     from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
+    from denoisplit.core.storage.image_files import open_labels
     from denoisplit.core.training.prepare import evaluation_data, require_clean, require_same_range
     from denoisplit.evaluation import write_figures
 
@@ -84,7 +82,7 @@ def evaluate(
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
     served = loaded.bundle.served
     uses = None if served is None else {field.name: served.use_of(field) for field in given}
-    marked = [_labels(path) for path in labels] if labels else None
+    marked = [open_labels(path) for path in labels] if labels else None
     with progress("Predicting") as tell:
         scores, evaluated = loaded.evaluate(
             fields, samples=samples, metrics=names, labels=marked, progress=tell
@@ -135,14 +133,3 @@ def _some(names: Sequence[str], everything: dict[str, str]) -> str:
     if len(names) == len(everything):
         return "These fields"
     return f"{len(names)} of these {len(everything)} fields ({', '.join(names)})"
-
-
-def _labels(path: Path) -> "AnyArray":
-    """A label image, without axes of length 1 that are not spatial."""
-    from denoisplit.core.images.axes import SPATIAL
-    from denoisplit.core.images.io import open_image
-    from denoisplit.core.storage.image_files import installed_formats
-
-    image = open_image(path, installed_formats())
-    sides = zip(image.axes, image.data.shape, strict=True)
-    return image.data.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])

@@ -49,6 +49,11 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     show_default=True,
     help="Tiles predicted at the same time.",
 )
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="Label image (0: no region), to sum the channels over its regions: a table beside the output.",
+)
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
 @click.option(
@@ -65,6 +70,7 @@ def predict(
     seed: int | None,
     tile: int | None,
     workers: int,
+    labels: Path | None,
     axes: str | None,
     overwrite: bool,
     strict: bool,
@@ -77,13 +83,18 @@ def predict(
     mean: spread and noise together), quantiles and intervals of the samples, calibrated intervals, and the
     samples themselves. A line says whether IMAGE looks like the training images; with --strict, the exit
     code says so, too, and the output is written all the same.
+
+    With --labels, a table beside the output (split.sums.csv for split.ome.tif) has the sum of every channel
+    over every region, how far it may be off, and whether that was checked for regions of this size.
     """
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any
 
     require_format(out)
-    if out.exists() and not overwrite:
-        raise ImageError(f"{out}: exists already. Choose another --out, or add --overwrite.")
+    table = _table_beside(out)
+    for path in (out,) if labels is None else (out, table):
+        if path.exists() and not overwrite:
+            raise ImageError(f"{path}: exists already. Choose another --out, or add --overwrite.")
     loaded = load_any(run)
     with progress(f"Splitting {image.name}") as tell:
         prediction = loaded.predict(
@@ -94,6 +105,7 @@ def predict(
             axes=axes,
             output=output or None,
             workers=workers,
+            labels=labels,
             progress=tell,
         )
     prediction.save(out)
@@ -101,6 +113,9 @@ def predict(
     click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.data.shape))}")
     for name in written.channel_names:
         click.echo(f"  {name}")
+    if prediction.sums is not None:
+        prediction.save_sums(table)
+        click.echo(f"{table}: {prediction.sums.summary}")
     if isinstance(samples, str):
         click.echo(f"Samples: {prediction.samples}")
     if prediction.seam_score is not None:
@@ -112,3 +127,8 @@ def predict(
     click.echo(f"Verdict: {prediction.verdict}")
     if strict and prediction.verdict.status != "like":
         ctx.exit(UNLIKE)
+
+
+def _table_beside(out: Path) -> Path:
+    """``split.sums.csv`` for ``split.ome.tif``."""
+    return out.with_name(f"{out.stem.removesuffix('.ome')}.sums.csv")

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.core.network.interfaces import Calibration, Calibrator, FieldSums, RegionCalibrator
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, accepted, in_two_and_three_dimensions, law, one_line
 
 Array = npt.NDArray[np.float64]
 
 _BINS = 10
+_SUMS = 300
 _LEVELS = (0.5, 0.68, 0.9, 0.95)
 
 
@@ -173,6 +174,61 @@ class CalibratorTests(ComponentTests):
         assert one.shape == held.std.shape, f"a std of the shape {one.shape} comes out"
         assert bool((one > 0).all() and np.isfinite(one).all()), "a calibrated std is not above zero"
         assert np.array_equal(one, two), "the std is another after writing and reading the calibration"
+
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_intervals_of_sums_cover_as_often_as_they_say(self, data: st.DataObject, seed: int) -> None:
+        """At every size with its own error, in every channel; for calibrators of regions."""
+        calibrator = self.of_regions(data)
+        fields = [self.sums(calibrator, seed + number) for number in range(4)]
+        fitted = calibrator.fit_regions(fields)
+        for size in range(len(calibrator.sides)):
+            parts = [field[size] for field in fields]
+            for channel in range(2):
+                for level in _LEVELS:
+                    found = calibrator.sum_interval(
+                        fitted, channel=channel, pixels=parts[0].pixels, level=level
+                    )
+                    half = 0.0 if found.half_width is None else found.half_width
+                    inside = [np.abs(p.truth - p.mean) <= half * p.std for p in parts if p.truth is not None]
+                    covered = float(np.concatenate(inside, axis=1)[channel].mean())
+                    error = 5 * math.sqrt(level * (1 - level) / _SUMS / 4) + 0.01
+                    assert abs(covered - level) < error, (
+                        f"intervals of {level:g} of sums over {parts[0].pixels} pixels cover {covered:.3f}"
+                    )
+
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_sums_of_other_sizes_do_not_hold(self, data: st.DataObject, seed: int) -> None:
+        """An interval that was not checked is not said to hold, and there is a reason."""
+        calibrator = self.of_regions(data)
+        fitted = calibrator.fit_regions([self.sums(calibrator, seed + number) for number in range(4)])
+        largest = max(calibrator.sides)
+        known, larger = (
+            calibrator.sum_interval(fitted, channel=0, pixels=pixels, level=0.9)
+            for pixels in (largest**2, 16 * largest**2)
+        )
+        assert known.holds, f"a size that was fitted does not hold: {known.note}"
+        assert not larger.holds, "sums over regions of another size are said to hold"
+        assert larger.note, "there is no reason why sums over regions of another size do not hold"
+
+    def of_regions(self, data: st.DataObject) -> RegionCalibrator:
+        """A calibrator of regions; the law does not apply to one of pixels alone."""
+        calibrator = self.drawn(data)
+        if not isinstance(calibrator, RegionCalibrator):
+            pytest.skip("it calibrates pixels alone")
+        return calibrator
+
+    def sums(self, calibrator: RegionCalibrator, seed: int) -> list[FieldSums]:
+        """Blocks of a field: the larger they are, the more their errors exceed the spread of the samples."""
+        made = []
+        for side in calibrator.sides:
+            rng = np.random.default_rng((seed, side))
+            mean, std = rng.normal(300, 50, (2, _SUMS)), rng.gamma(5, 2, (2, _SUMS))
+            real = side * np.array([[1.7], [0.6]])
+            truth = mean + real * std * rng.normal(size=mean.shape)
+            made.append(FieldSums(pixels=side**2, mean=mean, std=std, truth=truth))
+        return made
 
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("wrong", [0.0, math.nan, math.inf], ids=["zero", "nan", "infinite"])

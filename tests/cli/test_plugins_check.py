@@ -37,10 +37,10 @@ def check(*words: str) -> Result:
 
 
 def test_a_component_that_obeys_passes_with_every_law_named() -> None:
-    result = check("scale")
+    result = check("region")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("calibrator denoisplit/scale ")
+    assert lines[0].startswith("calibrator denoisplit/region ")
     assert "  holds           no bin is dropped (2d, 3d)" in lines
     assert re.fullmatch(r"\d+ laws hold, 0 fail, 0 do not apply\.", lines[-1])
     assert len(lines) == 2 + sum(name.startswith("test_") for name in dir(CalibratorTests))

@@ -1,15 +1,18 @@
 """A network that was trained on noisy targets and is calibrated on noisy targets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import denoisplit
+from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.images.interfaces import Field
-from denoisplit.core.training.calibrate import calibrate, estimated_squares, predicted_moments
+from denoisplit.core.training.calibrate import calibrate_run, estimated_squares, predicted_moments
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """
@@ -34,6 +37,20 @@ def without(field: Field, *names: str) -> Field:
     return attrs.evolve(field, **hidden)
 
 
+def factors(run: denoisplit.Run, fields: Sequence[Field], side: int) -> npt.NDArray[np.float64]:
+    """Of the spread of sums over blocks, from the clean references: root mean square of error over std."""
+    scores = []
+    for field in fields:
+        blocks = block_regions(field.observed.shape[1:], side)
+        assert blocks is not None
+        sums = RegionSums([blocks], samples=run.spec.prediction.samples, channels=2)
+        predicted_moments(run.vse, run.spec, field, sums.add)
+        (samples,) = sums.sums()
+        scores.append((samples.mean(0) - blocks.sums(np.asarray(field.clean))) / samples.std(0, ddof=1))
+    found: npt.NDArray[np.float64] = np.sqrt((np.concatenate(scores, axis=1) ** 2).mean(axis=1))
+    return found
+
+
 def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC, encoding="utf-8")
@@ -42,10 +59,14 @@ def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path:
     assert run.bundle.calibration is not None
     clean = run.bundle.calibration.parameters["factor"]
     for hidden, origin in ((("clean",), "repeats"), (("clean", "repeats"), "noisy targets")):
-        found = calibrate(run.vse, run.spec, [without(field, *hidden) for field in fields])
+        both = calibrate_run(run.vse, run.spec, [without(field, *hidden) for field in fields])
+        found, sums = both.pixels, both.regions
         assert found is not None
-        assert found.origin == origin
+        assert sums is not None
+        assert found.origin == sums.origin == origin
         assert found.parameters["factor"] == pytest.approx(clean, rel=0.05)
+        for side in (4, 16, 64):
+            assert sums.parameters[f"{side}:factor"] == pytest.approx(factors(run, fields, side), rel=0.05)
 
     # The network does pass noise on: without the covariance, errors would be too small by far more.
     single = without(fields[0], "clean", "repeats")

@@ -14,6 +14,7 @@ from denoisplit.core.network.interfaces import Calibrator
 from denoisplit.plugins.calibrators.affine import Affine
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.isotonic import Isotonic
+from denoisplit.plugins.calibrators.region import Region
 from denoisplit.plugins.calibrators.scale import Scale
 
 Array = npt.NDArray[np.float64]
@@ -22,6 +23,7 @@ CALIBRATORS: list[Calibrator] = [
     Affine(Affine.Options()),
     Isotonic(Isotonic.Options()),
     Conformal(Conformal.Options()),
+    Region(Region.Options()),
 ]
 
 

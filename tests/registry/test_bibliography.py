@@ -57,6 +57,7 @@ def test_cite_prints_the_software_and_every_source_of_the_spec_once(tmp_path: Pa
         "ashesh2024denoisplit",
         "prakash2022hdn",
         "ashesh2023musplit",
+        "lei2018distribution",
     ]
     assert f"version = {{{denoisplit.__version__}}}" in result.stdout
     assert (

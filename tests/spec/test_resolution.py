@@ -119,6 +119,10 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
             "$.calibrator.high: must be above low (got 1.0). Raise it.",
         ),
         ("calibrator={use: bounded, low: x, high: -1}", "$.calibrator.low: expected a number (got 'x')"),
+        (
+            "region_calibrator.use=scale",
+            "$.region_calibrator: must be a calibrator of sums over regions (got scale, which calibrates pi",
+        ),
         ("channels=[]", "$.channels: Length of 'channels' must be >= 1 (got 0)"),
         ("channels=[a, ' ']", "$.channels[1]: the name is empty (got ' '). Name the structure."),
         (
@@ -129,7 +133,7 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
         ("spec_version=2", "$.spec_version: must be in (1,) (got 2)"),
         (
             "chanels=[a]",
-            "$.chanels: unknown key (allowed: channels, data, model, calibrator, training, prediction",
+            "$.chanels: unknown key (allowed: channels, data, model, calibrator, region_calibrator, training",
         ),
     ],
 )

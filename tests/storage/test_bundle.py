@@ -67,6 +67,7 @@ def untrained(*overrides: str) -> tuple[VSE, Bundle]:
         steps=7,
         best_step=3,
         best_loss=1 / 3,
+        region_calibration=Calibration("denoisplit/region", {"side": (4.0, 1 / 3)}, origin="noisy targets"),
         fitted_range=FittedRange(ceiling=(1 / 3, math.inf)[: len(spec.channels)], background_shift=-1 / 7),
         reference=Reference(
             spreads={"noise": Spread(mean=-1 / 3, std=1 / 7, count=9, pixels=1 / 3)}, saturated=1 / 9
@@ -82,8 +83,12 @@ def test_save_load_predict_is_bit_identical(tmp_path: Path, overrides: tuple[str
     save_bundle(folder, vse, bundle)
     loaded, description = load_bundle(folder)
     # A round trip through JSON keeps every number; sequences come back as lists.
-    assert attrs.evolve(description, calibration=None) == attrs.evolve(bundle, calibration=None)
+    apart: dict[str, Any] = {"calibration": None, "region_calibration": None}
+    assert attrs.evolve(description, **apart) == attrs.evolve(bundle, **apart)
     assert description.calibration is not None
+    assert description.region_calibration is not None
+    assert description.region_calibration.origin == "noisy targets"
+    assert tuple(description.region_calibration.parameters["side"]) == (4.0, 1 / 3)
     assert tuple(description.calibration.parameters["factor"]) == (1.1, 1 / 3)
     assert not loaded.training
     assert not loaded.noise_model.needs_fit
@@ -128,9 +133,10 @@ def test_a_run_of_an_early_version_knows_no_range_and_takes_images_as_they_are(t
     save_bundle(folder, *untrained("data.background.quantile=0.5"))
     plain = json.loads(folder.bundle.read_text())
     assert plain.pop("fitted_range")["ceiling"] == [1 / 3, None]
+    del plain["region_calibration"], plain["spec"]["region_calibrator"]
     folder.bundle.write_text(json.dumps(plain))
     _, bundle = load_bundle(folder)
-    assert (bundle.fitted_range, bundle.ceiling) == (None, None)
+    assert (bundle.fitted_range, bundle.ceiling, bundle.region_calibration) == (None, None, None)
     mixed = np.random.default_rng(0).normal(330, 70, (5, 6)).astype(np.float32)
     assert bundle.conditioned(mixed) is mixed
 

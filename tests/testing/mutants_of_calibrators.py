@@ -15,8 +15,12 @@ ORDER = "order_of_pixels_and_fields_does_not_matter"
 OTHER_CHANNEL = "every_channel_is_calibrated_by_itself"
 OTHER_IMAGES = "images_in_other_units_give_a_std_in_those"
 
+COVER_SUMS = "intervals_of_sums_cover_as_often_as_they_say"
+OTHER_SIZES = "sums_of_other_sizes_do_not_hold"
+
 AFFINE, ISOTONIC = "calibrators.affine:Affine", "calibrators.isotonic:Isotonic"
 CONFORMAL = "calibrators.conformal:Conformal"
+REGION = "calibrators.region:Region"
 
 
 def numbers(name: str, change: Callable[[Any], Any]) -> Change:
@@ -59,6 +63,11 @@ def first_channel(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calib
 def raw_errors(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
     fitted: Calibration = old(self, mean, np.ones_like(std), truth)
     return fitted
+
+
+def smallest_size(old: Any, self: Any, calibration: Any, *, pixels: int, **asked: Any) -> Any:
+    del pixels
+    return old(self, calibration, pixels=min(self.sides) ** 2, **asked)
 
 
 def half_of_the_pixels(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> Calibration:
@@ -124,4 +133,26 @@ CALIBRATOR_MUTANTS = (
         COVER,
     ),
     Mutant("calibrator/conformal", "one channel", f"{CONFORMAL}.fit", around(first_channel), OTHER_CHANNEL),
+    Mutant("calibrator/region", "scale", f"{REGION}.fit", numbers("1:half", lambda q: 1.2 * q), COVER),
+    Mutant("calibrator/region", "sign", f"{REGION}.fit", numbers("1:half", np.negative), PLAIN),
+    Mutant("calibrator/region", "dropped std", f"{REGION}.fit", around(raw_errors), OTHER_STD),
+    Mutant("calibrator/region", "dropped pixels", f"{REGION}.fit", around(clipped_pixels), BIN),
+    Mutant("calibrator/region", "one channel", f"{REGION}.fit", around(first_channel), OTHER_CHANNEL),
+    Mutant(
+        "calibrator/region",
+        "scale of sums",
+        f"{REGION}.sum_interval",
+        after(lambda found: attrs.evolve(found, half_width=1.2 * (found.half_width or 0))),
+        COVER_SUMS,
+    ),
+    Mutant(
+        "calibrator/region", "one size for all", f"{REGION}.sum_interval", around(smallest_size), COVER_SUMS
+    ),
+    Mutant(
+        "calibrator/region",
+        "guessed size",
+        f"{REGION}.sum_interval",
+        after(lambda found: attrs.evolve(found, holds=True)),
+        OTHER_SIZES,
+    ),
 )

@@ -13,6 +13,7 @@ from denoisplit.core.assessment.regions import (
     INDEPENDENT,
     INDEPENDENT_CALIBRATED,
     JOINT,
+    JOINT_BY_SIZE,
     JOINT_CALIBRATED,
     RegionErrors,
 )
@@ -30,10 +31,12 @@ class RegionAnswer:
     Attributes:
         rmv: root mean predicted variance of the sums, counts.
         coverage: fraction of regions whose true sum lies within the interval.
+        regions: how many of them have such a prediction.
     """
 
     rmv: float
     coverage: tuple[Coverage, ...]
+    regions: int
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +50,10 @@ class RegionReliability:
         pixels: mean number of pixels in a region.
         rmse: real error of the sums, root mean square, counts.
         joint: from the sums of the posterior samples.
-        joint_calibrated: the same, stretched as the calibration stretches the std of the pixels; or None.
+        joint_by_size: from the sums of the samples and the calibration of sums of the run, as far as it knows
+            such regions; or None.
+        joint_calibrated: from the sums of the samples, stretched as the calibration stretches the std of the
+            pixels; or None.
         independent: from the std of the pixels as predicted, as if their errors were independent.
         independent_calibrated: from the calibrated std of the pixels; None without a calibration.
         calibration: how far the intervals of the joint samples (calibrated, if there is a calibration) have
@@ -61,6 +67,7 @@ class RegionReliability:
     pixels: float
     rmse: float
     joint: RegionAnswer
+    joint_by_size: RegionAnswer | None
     joint_calibrated: RegionAnswer | None
     independent: RegionAnswer
     independent_calibrated: RegionAnswer | None
@@ -94,18 +101,30 @@ def _of_channel(
     found = [errors for field in fields for errors in field]
     error = np.concatenate([f.error[index] for f in found])
 
-    def answer(how: str) -> RegionAnswer:
-        parts = [f.predictions[how] for f in found]
+    def answer(how: str) -> RegionAnswer | None:
+        parts = [f.predictions[how] for f in found if how in f.predictions]
+        variance = np.concatenate([part.variance[index] for part in parts]) if parts else np.empty(0)
+        known = np.isfinite(variance)
+        if not known.any():
+            return None
         inside = {
-            level: np.concatenate([part.inside[level][index] for part in parts]) for level in parts[0].inside
+            level: np.concatenate([part.inside[level][index] for part in parts])[known]
+            for level in parts[0].inside
         }
         return RegionAnswer(
-            rmv=_root(np.concatenate([part.variance[index] for part in parts])),
+            rmv=_root(variance[known]),
             coverage=tuple(Coverage(level, float(there.mean())) for level, there in inside.items()),
+            regions=int(known.sum()),
         )
 
+    def surely(how: str) -> RegionAnswer:
+        predicted = answer(how)
+        if predicted is None:
+            raise ValueError(f"no sum has a prediction of the kind {how}. Pass the errors of RegionSums.")
+        return predicted
+
     calibrated = INDEPENDENT_CALIBRATED in found[0].predictions
-    joint = answer(JOINT)
+    joint = surely(JOINT)
     base = JOINT_CALIBRATED if calibrated else JOINT
     return RegionReliability(
         channel=channel,
@@ -114,9 +133,10 @@ def _of_channel(
         pixels=float(np.concatenate([f.pixels for f in found]).mean()),
         rmse=_root(error**2),
         joint=joint,
-        joint_calibrated=answer(JOINT_CALIBRATED) if calibrated else None,
-        independent=answer(INDEPENDENT),
-        independent_calibrated=answer(INDEPENDENT_CALIBRATED) if calibrated else None,
+        joint_by_size=answer(JOINT_BY_SIZE),
+        joint_calibrated=answer(JOINT_CALIBRATED),
+        independent=surely(INDEPENDENT),
+        independent_calibrated=answer(INDEPENDENT_CALIBRATED),
         calibration=calibrate_regions(
             [np.concatenate([f.error[index] for f in field]) for field in fields],
             [np.concatenate([f.predictions[base].variance[index] for f in field]) for field in fields],

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from denoisplit.core.assessment.coverage import LEVELS
+from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.errors import ImageError
 
 AnyArray = npt.NDArray[Any]
@@ -33,11 +34,13 @@ class Regions:
         name: what they are, for tables.
         index: number of the region of every pixel [(z) y x]; -1 for pixels in none.
         count: number of regions.
+        labels: of the regions in a label image; empty for blocks.
     """
 
     name: str
     index: npt.NDArray[np.int64]
     count: int
+    labels: tuple[int, ...] = ()
 
     def sums(self, channels: AnyArray) -> Float64Array:
         """Sums over the regions [c regions] of an image [c (z) y x]."""
@@ -97,12 +100,13 @@ def label_regions(labels: AnyArray, shape: tuple[int, ...], where: str) -> Regio
         )
     values, inverse = np.unique(labels, return_inverse=True)
     index = inverse.reshape(shape).astype(np.int64) - (1 if values[0] == 0 else 0)
-    count = int(index.max()) + 1
-    return Regions(name=LABELS, index=index, count=count) if count else None
+    numbers = tuple(int(value) for value in values if value)
+    return Regions(name=LABELS, index=index, count=len(numbers), labels=numbers) if numbers else None
 
 
 JOINT: Final = "joint"
 JOINT_CALIBRATED: Final = "joint_calibrated"
+JOINT_BY_SIZE: Final = "joint_by_size"
 INDEPENDENT: Final = "independent"
 INDEPENDENT_CALIBRATED: Final = "independent_calibrated"
 """How the error of a sum is predicted."""
@@ -113,7 +117,7 @@ class PredictedSums:
     """One prediction of the errors of sums.
 
     Attributes:
-        variance: of the sums [c regions], counts squared.
+        variance: of the sums [c regions], counts squared; NaN where nothing is predicted.
         inside: by level, True where the true sum lies within the interval [c regions]; without the levels
             that so few samples do not resolve.
     """
@@ -131,7 +135,8 @@ class RegionErrors:
         pixels: [regions], pixels in each.
         error: predicted minus true sum [c regions], counts.
         predictions: ``joint`` from the sums of the samples, ``independent`` from the std of the pixels as if
-            these erred independently, and each of them with ``_calibrated`` if there is a calibration.
+            these erred independently, and each of them with ``_calibrated`` if there is a calibration;
+            ``joint_by_size`` from the sums of the samples and a calibration of regions.
     """
 
     name: str
@@ -140,38 +145,76 @@ class RegionErrors:
     predictions: Mapping[str, PredictedSums]
 
 
+@attrs.frozen(eq=False)
+class _Place:
+    """Part of a division: the regions that reach into it [n], and which of these every pixel is in, or -1."""
+
+    regions: npt.NDArray[np.int64]
+    index: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, index: npt.NDArray[np.int64]) -> "_Place":
+        reached = np.unique(index[index >= 0])
+        return cls(reached, np.where(index >= 0, np.searchsorted(reached, index), -1).astype(np.int32))
+
+
+_Key = tuple[int, ...]
+"""Where a place begins; places of one prediction do not overlap."""
+
+
 class RegionSums:
     """Sums over regions of posterior samples that come one at a time, in tiles.
 
-    Keeps a number per sample, channel and region, however large the image.
+    Keeps a number per sample, channel and region, once for every tile that it reaches into, however large the
+    image. Parts are added up in the order of their places, whichever thread brought them first.
     """
 
     def __init__(self, regions: Sequence[Regions], *, samples: int, channels: int) -> None:
-        self._regions = tuple(regions)
-        self._sums = [np.zeros((samples, channels, r.count)) for r in self._regions]
+        self._regions, self._shape = tuple(regions), (samples, channels)
+        self._places: list[dict[_Key, _Place]] = [{} for _ in self._regions]
+        self._parts: list[dict[tuple[_Key, int], Float64Array]] = [{} for _ in self._regions]
 
     def add(self, sample: int, where: tuple[slice, ...], pixels: AnyArray) -> None:
-        """Take in what a sample has at a place.
+        """Take in what a sample has at a place; threads may do so at the same time.
 
         Args:
             sample: its number, from 0.
             where: the place [(z) y x]; places of one sample do not overlap.
             pixels: [c (z) y x], counts.
         """
-        for regions, sums in zip(self._regions, self._sums, strict=True):
-            sums[sample] += _sums(regions.index[where], pixels, regions.count)
+        key = tuple(int(part.start or 0) for part in where)
+        for regions, places, parts in zip(self._regions, self._places, self._parts, strict=True):
+            if key not in places:
+                places[key] = _Place.of(regions.index[where])
+            place = places[key]
+            parts[key, sample] = _sums(place.index, pixels, len(place.regions))
+
+    def sums(self) -> tuple[Float64Array, ...]:
+        """[s c regions] of every division, once all samples are in, counts."""
+        found = []
+        for regions, places, parts in zip(self._regions, self._places, self._parts, strict=True):
+            total = np.zeros((*self._shape, regions.count))
+            for (key, sample), part in sorted(parts.items(), key=lambda item: item[0]):
+                total[sample][:, places[key].regions] += part
+            found.append(total)
+        return tuple(found)
 
     def errors(
-        self, mean: AnyArray, std: AnyArray, truth: AnyArray, calibrated_std: AnyArray | None
+        self,
+        mean: AnyArray,
+        std: AnyArray,
+        truth: AnyArray,
+        calibrated_std: AnyArray | None,
+        by_size: RegionIntervals | None = None,
     ) -> tuple[RegionErrors, ...]:
         """What became of every division, once all samples are in; images [c (z) y x] in counts.
 
-        Calibration stretches the sums of the samples about their mean by what it does to the std of the
-        pixels of the region, root mean square.
+        The calibration of pixels stretches the sums of the samples about their mean by what it does to the
+        std of the pixels of the region, root mean square; that of regions makes intervals of its own.
         """
         return tuple(
-            _errors(regions, sums, mean, std, truth, calibrated_std)
-            for regions, sums in zip(self._regions, self._sums, strict=True)
+            _errors(regions, sums, mean, std, truth, calibrated_std, by_size)
+            for regions, sums in zip(self._regions, self.sums(), strict=True)
         )
 
 
@@ -192,6 +235,7 @@ def _errors(
     std: AnyArray,
     truth: AnyArray,
     calibrated_std: AnyArray | None,
+    by_size: RegionIntervals | None,
 ) -> RegionErrors:
     true, variance = regions.sums(truth), regions.sums(np.square(std, dtype=np.float64))
     error = regions.sums(mean) - true
@@ -206,7 +250,19 @@ def _errors(
         stretched = centre + stretch * (sums - centre)
         predictions[JOINT_CALIBRATED] = PredictedSums(stretched.var(axis=0, ddof=1), _inside(stretched, true))
         predictions[INDEPENDENT_CALIBRATED] = _gaussian(error, calibrated)
+    if by_size is not None:
+        predictions[JOINT_BY_SIZE] = _by_size(by_size, regions.pixels, error, sums.std(axis=0, ddof=1))
     return RegionErrors(name=regions.name, pixels=regions.pixels, error=error, predictions=predictions)
+
+
+def _by_size(
+    intervals: RegionIntervals, pixels: npt.NDArray[np.int64], error: Float64Array, std: Float64Array
+) -> PredictedSums:
+    found = {level: intervals.of(pixels, channels=len(error), level=level) for level in LEVELS}
+    variance = np.square(next(iter(found.values())).std * std)
+    return PredictedSums(
+        variance, {level: np.abs(error) <= one.half_width * std for level, one in found.items()}
+    )
 
 
 def _gaussian(error: Float64Array, variance: Float64Array) -> PredictedSums:
@@ -230,7 +286,7 @@ def _inside(sums: Float64Array, true: Float64Array) -> dict[float, BoolArray]:
     }
 
 
-def _sums(index: npt.NDArray[np.int64], channels: AnyArray, count: int) -> Float64Array:
+def _sums(index: npt.NDArray[np.signedinteger[Any]], channels: AnyArray, count: int) -> Float64Array:
     flat = (index + 1).ravel()  # the pixels in no region go first, and are left out
     return np.stack(
         [

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from denoisplit.core.assessment.coverage import LEVELS
 from denoisplit.core.assessment.region_calibration import RegionCalibration
-from denoisplit.core.assessment.region_reliability import RegionAnswer
+from denoisplit.core.assessment.region_reliability import RegionAnswer, RegionReliability
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.uncertainty import Reliability
 
@@ -61,17 +61,14 @@ def sharpness_table(scores: Scores) -> Table:
 
 def region_table(scores: Scores) -> Table:
     """Channels and regions down; real error of the sums, then each way to predict it."""
+    by_size = any(row.joint_by_size is not None for row in scores.regions)
     result = Table(
         title="Sums over regions: real and predicted error of the sum, counts",
-        caption="joint: from the sums of the samples. independent: from the std of the pixels, as if "
-        "neighbours did not err together. Both calibrated if there is a calibration. widened: how many "
-        "times as wide the 90% interval of joint has to be, and how often it then holds in fields that were "
-        "left out of that.",
+        caption=f"joint: from the sums of the samples. {_BY_SIZE if by_size else _STRETCHED}",
     )
     level = f"within\n{SHOWN_LEVEL:.0%}"
-    _columns(
-        result, "channel", "region", "regions", "real error", "joint", level, "independent", level, "widened"
-    )
+    last = ["calibrated", level] if by_size else ["independent", level, "widened"]
+    _columns(result, "channel", "region", "regions", "real error", "joint", level, *last)
     for position, row in enumerate(scores.regions):
         before, after = scores.regions[max(position - 1, 0)], scores.regions[position + 1 : position + 2]
         result.add_row(
@@ -79,12 +76,38 @@ def region_table(scores: Scores) -> Table:
             Text(row.regions),
             str(row.count),
             f"{row.rmse:.4g}",
-            *_answer(row.joint_calibrated or row.joint),
-            *_answer(row.independent_calibrated or row.independent),
-            _widened(row.calibration),
+            *(_by_size(row) if by_size else _by_pixels(row)),
             end_section=not after or after[0].channel != row.channel,
         )
     return result
+
+
+_BY_SIZE: Final = (
+    "calibrated: the same, as held-out fields taught the run for regions of this size; n/a where it says "
+    "nothing about them."
+)
+_STRETCHED: Final = (
+    "independent: from the std of the pixels, as if neighbours did not err together. Both calibrated if "
+    "there is a calibration. widened: how many times as wide the 90% interval of joint has to be, and how "
+    "often it then holds in fields that were left out of that."
+)
+
+
+def _by_size(row: RegionReliability) -> tuple[str, ...]:
+    """Before and after the calibration of sums."""
+    if row.joint_by_size is None:
+        return (*_answer(row.joint), "n/a", "n/a")
+    error, covered = _answer(row.joint_by_size)
+    some = "" if row.joint_by_size.regions == row.count else f"\n{row.joint_by_size.regions} regions"
+    return (*_answer(row.joint), error, f"{covered}{some}")
+
+
+def _by_pixels(row: RegionReliability) -> tuple[str, ...]:
+    return (
+        *_answer(row.joint_calibrated or row.joint),
+        *_answer(row.independent_calibrated or row.independent),
+        _widened(row.calibration),
+    )
 
 
 def _columns(table: Table, *headings: str) -> None:

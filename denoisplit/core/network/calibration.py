@@ -1,4 +1,4 @@
-"""The abstract base of calibrators, and what a fitted one is stored as."""
+"""The abstract bases of calibrators, of pixels and of sums, and what a fitted one is stored as."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -65,3 +65,70 @@ class Calibrator(ABC):
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bound of the central interval that covers the truth with probability ``level``."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class FieldSums:
+    """Sums over the regions of one field, all of one size, and how wrong they are.
+
+    Attributes:
+        pixels: in each region.
+        mean: of the sums of the posterior samples [c regions], counts.
+        std: of the sums of the posterior samples [c regions], counts.
+        truth: true sums [c regions], counts; None where only squared errors are known.
+        squares: unbiased estimates of the squared errors [c regions], counts squared, of which single ones
+            may be negative; None with a truth.
+    """
+
+    pixels: int
+    mean: FloatArray
+    std: FloatArray
+    truth: FloatArray | None = None
+    squares: FloatArray | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SumInterval:
+    """What a calibration says about a sum.
+
+    Attributes:
+        std: calibrated std, in stds of the samples; None where it cannot be given.
+        half_width: half of the interval, in stds of the samples; None where it cannot be given.
+        holds: whether it was checked on fields that were left out, at this size.
+        note: why not, a sentence; empty where it holds.
+    """
+
+    std: float | None = None
+    half_width: float | None = None
+    holds: bool = False
+    note: str = ""
+
+
+class RegionCalibrator(Calibrator):
+    """Map from the spread of sums over regions to their real error, by the size of the region.
+
+    As a calibrator of pixels, it takes these for regions of one pixel.
+    """
+
+    @property
+    @abstractmethod
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the square blocks that ``fit_regions`` wants to see, pixels, ascending."""
+
+    @abstractmethod
+    def fit_regions(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
+        """Fit to the sums of every held-out field, of several sizes each.
+
+        Raises:
+            CalibrationError: no calibration of any size can be had from these sums.
+        """
+
+    @abstractmethod
+    def sum_interval(
+        self, calibration: Calibration, *, channel: int, pixels: int, level: float
+    ) -> SumInterval:
+        """What is known about the sum of a channel over a region of so many pixels.
+
+        Raises:
+            CalibrationError: written by another calibrator or for fewer channels, or a level that is none.
+        """

@@ -14,7 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from denoisplit.core.network.calibration import Calibration, Calibrator, FloatArray
+from denoisplit.core.network.calibration import (
+    Calibration,
+    Calibrator,
+    FieldSums,
+    FloatArray,
+    RegionCalibrator,
+    SumInterval,
+)
 from denoisplit.core.network.feature_shape import FeatureShape
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
@@ -240,6 +247,7 @@ __all__ = [
     "Encoder",
     "FeatureShape",
     "Features",
+    "FieldSums",
     "FitReport",
     "FloatArray",
     "IntensityStats",
@@ -247,5 +255,7 @@ __all__ = [
     "NoiseModel",
     "NoisePairs",
     "Rate",
+    "RegionCalibrator",
+    "SumInterval",
     "Window",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import attrs
-from attrs.validators import ge, gt, in_, lt, min_len
+from attrs.validators import ge, gt, in_, lt, min_len, optional
 
 from denoisplit.core.images.degradation import Degradation as Degradation
 from denoisplit.core.images.intensity_range import Background as Background
@@ -12,6 +12,7 @@ from denoisplit.core.images.intensity_range import Clip as Clip
 from denoisplit.core.images.mixing import Mixing as Mixing
 from denoisplit.core.images.normalisation import Normalisation as Normalisation
 from denoisplit.core.images.splits import Split as Split
+from denoisplit.core.network.calibration import RegionCalibrator
 from denoisplit.core.registry.component import Component
 
 KIND = "kind"
@@ -179,6 +180,15 @@ class PredictionSpec:
     tile: int = attrs.field(default=0, validator=ge(0))
 
 
+def _of_regions(_instance: object, attribute: "attrs.Attribute[Any]", value: Chosen) -> None:
+    """Validator of ``region_calibrator``: most calibrators know pixels alone."""
+    if not issubclass(value.component.load(), RegionCalibrator):
+        raise ValueError(
+            f"'{attribute.name}' must be a calibrator of sums over regions (got {value.component.name}, "
+            f"which calibrates pixels). Use region."
+        )
+
+
 @attrs.frozen(kw_only=True)
 class ResolvedSpec:
     """A complete experiment: every component found, every option checked, every default filled in.
@@ -187,12 +197,16 @@ class ResolvedSpec:
         spec_version: version of the spec format.
         channels: names of the target channels, at least one.
         data, model, calibrator, training, prediction: the parts.
+        region_calibrator: of sums over regions; None for no intervals of sums.
     """
 
     channels: tuple[str, ...] = attrs.field(validator=min_len(1))
     data: DataSpec
     model: ModelSpec
     calibrator: Chosen = attrs.field(metadata={KIND: "calibrator"})
+    region_calibrator: Chosen | None = attrs.field(
+        default=None, metadata={KIND: "calibrator"}, validator=optional(_of_regions)
+    )
     training: TrainingSpec = attrs.field(factory=TrainingSpec)
     prediction: PredictionSpec = attrs.field(factory=PredictionSpec)
     spec_version: int = attrs.field(default=1, validator=in_((1,)))

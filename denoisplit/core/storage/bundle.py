@@ -49,6 +49,7 @@ class Bundle:
         served: fingerprints of the fields that it has seen; None for a network that was trained elsewhere and
             in runs of early versions.
         reference: what is usual of mixed images; None where nobody measured it, as in runs of early versions.
+        region_calibration: of sums over regions; None where there is none, as in runs of early versions.
     """
 
     spec: ResolvedSpec
@@ -64,6 +65,7 @@ class Bundle:
     fitted_range: FittedRange | None = None
     served: ServedFields | None = None
     reference: Reference | None = None
+    region_calibration: Calibration | None = None
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -90,6 +92,7 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
         "statistics": attrs.asdict(bundle.statistics),
         "noise_reports": [attrs.asdict(report) for report in bundle.noise_reports],
         "calibration": attrs.asdict(bundle.calibration) if bundle.calibration else None,
+        "region_calibration": attrs.asdict(bundle.region_calibration) if bundle.region_calibration else None,
         "components": bundle.components,
         "data_fingerprint": bundle.data_fingerprint,
         "versions": dict(bundle.versions),
@@ -137,7 +140,7 @@ def _read_json(folder: RunFolder) -> Bundle:
                 f"{folder.bundle}: written by a newer denoisplit (got format {plain['format']}, "
                 f"this one reads up to {FORMAT}). Update denoisplit."
             )
-        calibration, registry = plain["calibration"], installed_registry()
+        registry = installed_registry()
         components = tuple(
             (str(kind), str(name), str(version)) for kind, name, version in plain["components"]
         )
@@ -149,7 +152,7 @@ def _read_json(folder: RunFolder) -> Bundle:
                 FitReport(**{**report, "warnings": tuple(report["warnings"])})
                 for report in plain["noise_reports"]
             ),
-            calibration=Calibration(**calibration) if calibration else None,
+            calibration=_calibration(plain["calibration"]),
             components=components,
             data_fingerprint=plain["data_fingerprint"],
             versions=plain["versions"],
@@ -159,6 +162,7 @@ def _read_json(folder: RunFolder) -> Bundle:
             fitted_range=_range(plain.get("fitted_range")),
             served=_served(plain.get("served")),
             reference=_reference(plain.get("reference")),
+            region_calibration=_calibration(plain.get("region_calibration")),
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -174,6 +178,10 @@ def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:
         return None
     ceiling = [counts if math.isfinite(counts) else None for counts in fitted.ceiling]
     return {"ceiling": ceiling, "background_shift": fitted.background_shift}
+
+
+def _calibration(plain: Any) -> Calibration | None:
+    return Calibration(**plain) if plain else None
 
 
 def _served(plain: Any) -> ServedFields | None:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy.typing as npt
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import AXES
+from denoisplit.core.images.axes import AXES, SPATIAL
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
-from denoisplit.core.images.io import choose_format
+from denoisplit.core.images.io import choose_format, open_image
 from denoisplit.core.registry import installed_registry
 
 AnyArray = npt.NDArray[Any]
@@ -29,6 +29,17 @@ def require_format(path: Path) -> None:
     choose_format(path, installed_formats(), advice="Choose a name with one of these endings.")
     if path.is_dir():
         raise ImageError(f"{path}: is a folder. Give the name of a file.")
+
+
+def open_labels(path: Path) -> AnyArray:
+    """A label image, without axes of length 1 other than y and x.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    image = open_image(path, installed_formats())
+    sides = zip(image.axes, image.data.shape, strict=True)
+    return image.data.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])
 
 
 def save_image(path: Path, image: Image) -> None:

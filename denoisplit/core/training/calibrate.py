@@ -1,4 +1,4 @@
-"""Fit the calibrator of a run on its held-out fields."""
+"""Fit the calibrators of a run, of pixels and of sums over regions, on its held-out fields."""
 
 import logging
 from collections.abc import Sequence
@@ -8,14 +8,16 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
-from denoisplit.core.inference.posterior import Posterior, predict
-from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.core.inference.posterior import Posterior, Visit, predict
+from denoisplit.core.network.interfaces import Calibration, Calibrator, RegionCalibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.noisy_errors import squares_from_observed, squares_from_repeats
+from denoisplit.core.training.calibrate_sums import HeldOut, fit_sums, origin_of
+from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors, errors_from_observed
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -31,38 +33,39 @@ AnyArray = npt.NDArray[Any]
 
 
 @attrs.frozen
-class _Predicted:
-    """What was predicted of a field, and its truth or squared errors; [c (z) y x] each."""
+class Calibrations:
+    """What the held-out fields allow.
 
-    mean: AnyArray
-    std: AnyArray
-    reference: AnyArray
+    Attributes:
+        pixels: of the std of pixels.
+        regions: of the spread of sums.
+    """
+
+    pixels: Calibration | None
+    regions: Calibration | None
 
 
 def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration | None:
-    """Calibration on held-out fields; None, and a reason logged, where none can be had.
+    """Calibration of the pixels alone; see ``calibrate_run``."""
+    return calibrate_run(vse, attrs.evolve(spec, region_calibrator=None), fields).pixels
+
+
+def calibrate_run(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibrations:
+    """Calibrations on held-out fields; None, and a reason logged, where one cannot be had.
 
     Fields with a clean reference are used if there are any. If not, the squared errors are estimated from
     noisy images: from repeats, or from the noisy targets (``noisy_errors``).
     """
-    known = [field for field in fields if field.clean is not None]
+    regions: RegionCalibrator | None = None
+    if spec.region_calibrator is not None:
+        regions = spec.region_calibrator.build()
     try:
         _require_spread(spec.prediction.samples)
-        calibration = _from_clean(vse, spec, known) if known else _from_noisy(vse, spec, fields)
+        held = _held_out(vse, spec, fields, () if regions is None else regions.sides)
     except CalibrationError as error:
-        _LOG.warning(
-            "no calibration: %s. Predictions will have a mean and a std, but no calibrated std",
-            str(error).removeprefix("calibration: ").rstrip("."),
-        )
-        return None
-    used = len(known or fields)
-    _LOG.info("calibrated on %d held-out fields (%s): %s", used, calibration.origin, _shown(calibration))
-    if used == 1:
-        _LOG.warning(
-            "calibrated on a single field: nothing tells how much the errors differ from field to field. "
-            "Hold out two fields or more (data.validation, data.validation_fraction)"
-        )
-    return calibration
+        _tell_none(error)
+        return Calibrations(None, None)
+    return Calibrations(_of_pixels(spec, held), None if regions is None else fit_sums(regions, held, spec))
 
 
 def _require_spread(samples: int) -> None:
@@ -72,40 +75,73 @@ def _require_spread(samples: int) -> None:
         )
 
 
-def _from_clean(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration:
-    predicted = [
-        _Predicted(*predicted_moments(vse, spec, field), np.asarray(field.clean)) for field in fields
-    ]
-    mean, std, truth = _rows(predicted)
-    _tell_constant(std, spec.channels)
-    return _calibrator(spec).fit(mean, std, truth)
+def _held_out(
+    vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], sides: Sequence[int]
+) -> tuple[HeldOut, ...]:
+    """Predictions of the fields with a clean reference, or else of all fields.
 
-
-def _from_noisy(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration:
+    Raises:
+        CalibrationError: no field, or noise that is not known well enough.
+    """
     if not fields:
         raise CalibrationError("no field was held out. Hold out at least one.")
-    predicted = []
-    for number, field in enumerate(fields):
-        mean, std = predicted_moments(vse, spec, field)
-        rng = np.random.default_rng((spec.prediction.seed, number))
-        predicted.append(_Predicted(mean, std, estimated_squares(vse, spec, field, mean, rng)))
-    _, std, squares = _rows(predicted)
-    _tell_constant(std, spec.channels)
-    repeats = all(field.repeats is not None for field in fields)
-    return attrs.evolve(
-        _calibrator(spec).fit_squares(std, squares), origin="repeats" if repeats else "noisy targets"
+    held = []
+    for number, field in enumerate([field for field in fields if field.clean is not None] or fields):
+        blocks = [block_regions(field.observed.shape[1:], side) for side in sides]
+        regions = [found for found in blocks if found is not None]
+        sums = RegionSums(regions, samples=spec.prediction.samples, channels=len(field.observed))
+        mean, std = predicted_moments(vse, spec, field, sums.add)
+        errors = None
+        if field.clean is None:
+            rng = np.random.default_rng((spec.prediction.seed, number))
+            errors = noisy_errors(vse, spec, field, mean, rng)
+        found = tuple(zip(regions, sums.sums(), strict=True))
+        held.append(HeldOut(field=field, mean=mean, std=std, sums=found, errors=errors))
+    return tuple(held)
+
+
+def _of_pixels(spec: ResolvedSpec, held: Sequence[HeldOut]) -> Calibration | None:
+    calibrator: Calibrator = spec.calibrator.build()
+    try:
+        std = _row([one.std for one in held])
+        _tell_constant(std, spec.channels)
+        squares = [one.errors.squares() for one in held if one.errors is not None]
+        if squares:
+            found = calibrator.fit_squares(std, _row(squares))
+        else:
+            truths = [np.asarray(one.field.clean) for one in held]
+            found = calibrator.fit(_row([one.mean for one in held]), std, _row(truths))
+    except CalibrationError as error:
+        _tell_none(error)
+        return None
+    calibration = attrs.evolve(found, origin=origin_of(held))
+    _LOG.info("calibrated on %d held-out fields (%s): %s", len(held), calibration.origin, _shown(calibration))
+    if len(held) == 1:
+        _LOG.warning(
+            "calibrated on a single field: nothing tells how much the errors differ from field to field. "
+            "Hold out two fields or more (data.validation, data.validation_fraction)"
+        )
+    return calibration
+
+
+def _tell_none(error: CalibrationError) -> None:
+    _LOG.warning(
+        "no calibration: %s. Predictions will have a mean and a std, but no calibrated std",
+        str(error).removeprefix("calibration: ").rstrip("."),
     )
 
 
-def predicted_moments(vse: VSE, spec: ResolvedSpec, field: Field) -> tuple[AnyArray, AnyArray]:
-    """Posterior mean and std [c (z) y x] of the mixed image of a field, counts."""
-    posterior = _posterior(vse, spec, mixed_image(field, spec.data.mixing)[0])
+def predicted_moments(
+    vse: VSE, spec: ResolvedSpec, field: Field, visit: Visit | None = None
+) -> tuple[AnyArray, AnyArray]:
+    """Posterior mean and std [c (z) y x] of the mixed image of a field, counts; ``visit`` sees samples."""
+    posterior = _posterior(vse, spec, mixed_image(field, spec.data.mixing)[0], visit)
     return posterior.mean, np.asarray(posterior.std)
 
 
-def _posterior(vse: VSE, spec: ResolvedSpec, mixed: AnyArray) -> Posterior:
+def _posterior(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, visit: Visit | None = None) -> Posterior:
     how = spec.prediction
-    return predict(vse, mixed, samples=how.samples, seed=how.seed, tile=how.tile)
+    return predict(vse, mixed, samples=how.samples, seed=how.seed, tile=how.tile, visit=visit)
 
 
 def estimated_squares(
@@ -116,13 +152,24 @@ def estimated_squares(
     Raises:
         CalibrationError: its noise is not known well enough.
     """
+    return noisy_errors(vse, spec, field, mean, rng).squares()
+
+
+def noisy_errors(
+    vse: VSE, spec: ResolvedSpec, field: Field, mean: AnyArray, rng: np.random.Generator
+) -> NoisyErrors | RepeatedErrors:
+    """What squared errors of the predicted ``mean`` of a field, and of sums over it, follow from.
+
+    Raises:
+        CalibrationError: its noise is not known well enough.
+    """
     if field.repeats is not None:
-        return squares_from_repeats(mean, field.observed, field.repeats)
+        return RepeatedErrors(mean=mean, observed=field.observed, repeats=field.repeats)
     mixed = mixed_image(field, spec.data.mixing)[0]
     share = _share(field, spec.data.mixing)
     samples = min(spec.prediction.samples, PROBE_SAMPLES)
     few = attrs.evolve(spec, prediction=attrs.evolve(spec.prediction, samples=samples))
-    return squares_from_observed(
+    return errors_from_observed(
         field.observed, mixed, mean, lambda image: _posterior(vse, few, image).mean, share=share, rng=rng
     )
 
@@ -139,17 +186,12 @@ def _share(field: Field, mixing: Mixing) -> float:
     return 1 / len(field.observed) if mixing.mode == "mean" else 1.0
 
 
-def _rows(predicted: Sequence[_Predicted]) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """Mean, std and reference of all fields [1 c pixels].
+def _row(images: Sequence[AnyArray]) -> AnyArray:
+    """All fields as one [1 c pixels].
 
     Fields may differ in size; one long row of pixels per channel is all that a calibrator looks at.
     """
-    parts = [(p.mean, p.std, p.reference) for p in predicted]
-    mean, std, reference = (
-        np.concatenate([array.reshape(1, len(array), -1) for array in arrays], axis=2)
-        for arrays in zip(*parts, strict=True)
-    )
-    return mean, std, reference
+    return np.concatenate([image.reshape(1, len(image), -1) for image in images], axis=2)
 
 
 def _tell_constant(std: AnyArray, channels: tuple[str, ...]) -> None:
@@ -161,11 +203,6 @@ def _tell_constant(std: AnyArray, channels: tuple[str, ...]) -> None:
                 name,
                 row.min(),
             )
-
-
-def _calibrator(spec: ResolvedSpec) -> Calibrator:
-    calibrator: Calibrator = spec.calibrator.build()
-    return calibrator
 
 
 def _shown(calibration: Calibration) -> str:

@@ -26,7 +26,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.batches import Pair, training_loader, validation_loader
-from denoisplit.core.training.calibrate import calibrate
+from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.precision import network_dtype
@@ -74,7 +74,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
         vse.eval()
         for channel, sentence in vse.noise_model.concerns():
             _LOG.warning("noise model of %s after training: %s", spec.channels[channel], sentence)
-        calibration = calibrate(vse, spec, data.validation)
+        calibrations = calibrate_run(vse, spec, data.validation)
         save_bundle(
             folder,
             vse,
@@ -82,7 +82,8 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
                 spec=spec,
                 statistics=data.statistics,
                 noise_reports=reports,
-                calibration=calibration,
+                calibration=calibrations.pixels,
+                region_calibration=calibrations.regions,
                 fitted_range=data.fitted,
                 reference=measure_reference(vse, spec, data.conditioned, data.validation),
                 components=component_versions(spec),

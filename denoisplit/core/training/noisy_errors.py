@@ -18,6 +18,15 @@ Var(n) is measured in the noisy image itself, by fourth differences along both a
 next to nothing of a structure that an objective has blurred, and white noise as it is. A fitted model is
 right for the signals that most pixels have. Where it is not, in dim pixels say, it would spoil a small error.
 
+The error of a sum over a region has both terms as sums,
+
+.. math:: E[(\sum_i y_i - m_i)^2] = E[(\sum_i s_i - m_i)^2] + \sum_i \operatorname{Var}(n_i)
+    - 2 w \sum_{ij} \operatorname{Var}(n_j) E[\partial m_i / \partial x_j],
+
+because the noise of pixels is independent, but a pixel carries the noise of its neighbours on. The same probe
+gives the last one: with the step :math:`\delta_j` of random sign at every pixel, the expectation of
+:math:`\sum_i \Delta m_i \cdot \sum_j \operatorname{Var}(n_j) / \delta_j` is that double sum.
+
 What is approximate: the noise is taken for Gaussian and independent from pixel to pixel, and a weight by the
 predicted variance, as in a factor, for independent of the noise of the pixel itself.
 
@@ -27,6 +36,7 @@ Source: Stein, Annals of Statistics 1981; Ramani, Blu & Unser, IEEE TIP 2008; de
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import correlate1d, gaussian_filter
@@ -47,6 +57,9 @@ _DIFFERENCE: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)
 
 Mean = Callable[[AnyArray], AnyArray]
 """Mixed image [(z) y x] to predicted mean [c (z) y x], counts; the same input gives the same output."""
+
+Sums = Callable[[AnyArray], Array]
+"""Image [c (z) y x] to sums over regions [c regions]."""
 
 
 def noise_variance(observed: AnyArray) -> Array:
@@ -100,6 +113,98 @@ def squares_from_repeats(mean: AnyArray, observed: AnyArray, repeats: AnyArray) 
     return pairs
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Probe:
+    """How a prediction followed a change of the mixed image; arrays [c (z) y x], counts.
+
+    Attributes:
+        change: of the prediction.
+        taken: the change of the mixed image [1 (z) y x], of random sign.
+        noise: variance of the noise of every pixel, an average over its surround, counts squared.
+        share: weight of the noise of every channel in the mixed image.
+    """
+
+    change: Array
+    taken: Array
+    noise: Array
+    share: float
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class NoisyErrors:
+    """What the squared errors of a field, and of sums over it, follow from; arrays [c (z) y x].
+
+    Attributes:
+        residual: noisy channels minus prediction, counts.
+        noise: variance of every pixel, right on average, counts squared.
+        probe: None where the noise is not in the mixed image.
+    """
+
+    residual: Array
+    noise: Array
+    probe: Probe | None
+
+    def squares(self) -> Array:
+        """Squared errors [c (z) y x], counts squared; single ones may be negative."""
+        squares: Array = self.residual**2 - self.noise
+        if self.probe is not None:
+            squares += (
+                2 * self.probe.share * self.probe.noise * _quotient(self.probe.change, self.probe.taken)
+            )
+        return squares
+
+    def sum_squares(self, sums: Sums) -> Array:
+        """Squared errors of sums over regions [c regions], counts squared; single ones may be negative."""
+        squares: Array = sums(self.residual) ** 2 - sums(self.noise)
+        if self.probe is not None:
+            followed = sums(_quotient(self.probe.noise, self.probe.taken))
+            squares += 2 * self.probe.share * sums(self.probe.change) * followed
+        return squares
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RepeatedErrors:
+    """The same from further exposures; see ``squares_from_repeats``.
+
+    Attributes:
+        mean: prediction [c (z) y x], counts.
+        observed: noisy channels, same shape.
+        repeats: [r c (z) y x].
+    """
+
+    mean: AnyArray
+    observed: AnyArray
+    repeats: AnyArray
+
+    def squares(self) -> Array:
+        """Squared errors [c (z) y x], counts squared; single ones may be negative."""
+        return squares_from_repeats(self.mean, self.observed, self.repeats)
+
+    def sum_squares(self, sums: Sums) -> Array:
+        """Squared errors of sums over regions [c regions], counts squared; single ones may be negative."""
+        repeats = np.stack([sums(repeat) for repeat in self.repeats])
+        return squares_from_repeats(sums(self.mean), sums(self.observed), repeats)
+
+
+def errors_from_observed(
+    observed: AnyArray,
+    mixed: AnyArray,
+    mean: AnyArray,
+    mean_of: Mean,
+    *,
+    share: float,
+    rng: np.random.Generator,
+) -> NoisyErrors:
+    """Errors against the noisy channels themselves; arguments and errors as ``squares_from_observed``."""
+    noise, probe = noise_variance(observed), None
+    if share:
+        # That of a single pixel goes with its own noise, and so does the slope of a network that bends.
+        around = gaussian_filter(noise, (0,) * (noise.ndim - 2) + (_SURROUND, _SURROUND))
+        change, taken = _probed(mixed, mean_of, share * np.sqrt(around.sum(0)), rng)
+        probe = Probe(change=change, taken=taken, noise=around, share=share)
+    return NoisyErrors(residual=observed.astype(np.float64) - mean, noise=noise, probe=probe)
+
+
 def squares_from_observed(
     observed: AnyArray,
     mixed: AnyArray,
@@ -125,21 +230,19 @@ def squares_from_observed(
     Raises:
         CalibrationError: images of fewer than 5 x 5 pixels.
     """
-    noise = noise_variance(observed)
-    squares: Array = (observed.astype(np.float64) - mean) ** 2 - noise
-    if share:
-        # That of a single pixel goes with its own noise, and so does the slope of a network that bends.
-        around = gaussian_filter(noise, (0,) * (noise.ndim - 2) + (_SURROUND, _SURROUND))
-        squares += 2 * share * around * _slope(mixed, mean_of, share * np.sqrt(around.sum(0)), rng)
-    return squares
+    return errors_from_observed(observed, mixed, mean, mean_of, share=share, rng=rng).squares()
 
 
-def _slope(mixed: AnyArray, mean_of: Mean, noise: Array, rng: np.random.Generator) -> Array:
-    """Estimate of how much every predicted pixel follows the mixed image at its own place [c (z) y x]."""
+def _probed(mixed: AnyArray, mean_of: Mean, noise: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Change of the prediction [c (z) y x] and of the mixed image [1 (z) y x]."""
     step = _STEP * noise * (rng.integers(0, 2, mixed.shape) * 2 - 1)
     up, down = ((mixed + side * step).astype(mixed.dtype) for side in (1, -1))
     change = mean_of(up).astype(np.float64) - mean_of(down)
-    # The step as it is after rounding to the type of the image; without noise there is none.
-    taken = (up.astype(np.float64) - down)[None]
-    slope: Array = np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
-    return slope
+    # The step as it is after rounding to the type of the image.
+    return change, (up.astype(np.float64) - down)[None]
+
+
+def _quotient(change: Array, taken: Array) -> Array:
+    """Zero where no step was taken, for there is no noise."""
+    quotient: Array = np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
+    return quotient
