@@ -90,14 +90,16 @@ def uncertainty_maps(
 def error_figure(
     fields: Sequence[EvaluatedField], channel_names: Sequence[str], interval_of: IntervalOf | None = None
 ) -> Figure | None:
-    """Absolute error against predicted std, pixel by pixel, a panel per channel; None without a std.
+    """Absolute error against the std as predicted, pixel by pixel, a panel per channel; None without a std.
 
-    The lines are half of the intervals; see ``uncertainty_maps`` for ``interval_of``.
+    The lines are half of the intervals, calibrated if there is a calibration; see ``uncertainty_maps`` for
+    ``interval_of``. A calibrated std may have few values, so it is no axis to see anything on.
     """
-    stds = [std for std, _ in map(_spread, fields) if std is not None]
+    stds = [field.std for field in fields if field.std is not None]
     if not stds:
         return None
     halves = {level: _half_widths(fields, level, interval_of) for level in (0.5, INTERVAL)}
+    kind = "" if fields[0].calibrated_std is None else ", calibrated"
     count = len(channel_names)
     figure = Figure(figsize=(max(4.4 * count, 5.6), 4.3), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
@@ -116,10 +118,10 @@ def error_figure(
         for (level, half), style in zip(halves.items(), (":", "-"), strict=True):
             if half is not None:
                 line = _line(spread, half[channel], x)
-                label = f"{level:.0%} of the pixels should be below"
+                label = f"{level:.0%} of the pixels should be below{kind}"
                 panel.plot(*line, color="#d55e00", linestyle=style, linewidth=1.2, label=label)
         panel.set(xlim=(low, high), ylim=(0, top))
-        panel.set_xlabel(f"{_spread(fields[0])[1]} (counts)", fontsize=8)
+        panel.set_xlabel("predicted std (counts)", fontsize=8)
         panel.set_ylabel("absolute error of the mean (counts)", fontsize=8)
         panel.set_title(name, fontsize=9)
         panel.tick_params(labelsize=7.5, length=2)

@@ -133,6 +133,6 @@ def _check_finite(name: str, array: FloatArray) -> None:
 def _check_positive(std: FloatArray) -> None:
     if not (std > 0).all():
         raise CalibrationError(
-            f"calibration: the predicted std is not above zero at {int((std <= 0).sum())} of {std.size} "
-            f"pixels (got {float(std.min()):.4g}). Predict with more samples, and with a decoder that has latents."
+            f"calibration: the predicted std is not above zero at {(std <= 0).sum()} of {std.size} pixels "
+            f"(got {float(std.min()):.4g}). Predict with more samples, and with a decoder that has latents."
         )
