@@ -158,7 +158,7 @@ def test_intervals_are_those_of_the_calibrator(name: str) -> None:
     for row in range(2):
         shown = [np.asarray(panel.images[0].get_array()) for panel in maps.axes[5 * row + 1 : 5 * row + 3]]
         np.testing.assert_allclose(shown, [low[0, row], high[0, row]], rtol=1e-6)
-        (x, y) = _lines(errors, row)["90% of the pixels should be below, calibrated"].T
+        (x, y) = _lines(errors, row)["calibrated: 90% of the pixels should be below"].T
         below = abs(mean - truth)[:, row] <= np.interp(std[:, row], x, y)
         ends = calibrator.interval(known.calibration, mean, std, 0.9)
         covered = (truth >= ends[0])[:, row] & (truth <= ends[1])[:, row]
@@ -178,7 +178,7 @@ def test_intervals_that_so_few_pixels_do_not_allow_are_left_out() -> None:
     assert maps is not None
     assert errors is not None
     assert [panel.get_title() for panel in maps.axes[:3]] == ["mean", "calibrated std", "real error"]
-    assert list(_lines(errors, 0)) == ["50% of the pixels should be below, calibrated"]
+    assert list(_lines(errors, 0)) == ["calibrated: 50% of the pixels should be below"]
     assert _drawn(maps).std() > 0
     assert _drawn(errors).std() > 0
 

@@ -116,7 +116,9 @@ def test_errors_that_cannot_be_told_from_noise_are_refused(calibrator: Calibrato
     std, squares = rng.gamma(5, 1, (2, 2, 32, 32)), rng.normal(0, 30, (2, 2, 32, 32))
     squares += shift - squares.mean()
     said = outcome(calibrator, lambda: calibrator.fit_squares(std, squares), std, std)
-    assert "fits these errors (got mean squared error" in said
+    assert "fits these errors (got mean squared " in said
+    if shift == 0:
+        assert calibrator is CALIBRATORS["isotonic"] or "give or take" in said
 
 
 values = st.sampled_from([0.0, 1e-30, 1e-3, 0.7, 1.0, 2.5, 1e4])

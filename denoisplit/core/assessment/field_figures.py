@@ -99,7 +99,7 @@ def error_figure(
     if not stds:
         return None
     halves = {level: _half_widths(fields, level, interval_of) for level in (0.5, INTERVAL)}
-    kind = "" if fields[0].calibrated_std is None else ", calibrated"
+    kind = "" if fields[0].calibrated_std is None else "calibrated: "
     count = len(channel_names)
     figure = Figure(figsize=(max(4.4 * count, 5.6), 4.3), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
@@ -118,7 +118,7 @@ def error_figure(
         for (level, half), style in zip(halves.items(), (":", "-"), strict=True):
             if half is not None:
                 line = _line(spread, half[channel], x)
-                label = f"{level:.0%} of the pixels should be below{kind}"
+                label = f"{kind}{level:.0%} of the pixels should be below"
                 panel.plot(*line, color="#d55e00", linestyle=style, linewidth=1.2, label=label)
         panel.set(xlim=(low, high), ylim=(0, top))
         panel.set_xlabel("predicted std (counts)", fontsize=8)

@@ -4,14 +4,14 @@ from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from denoisplit.core.assessment.calibration_curve import CalibrationCurve
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty
 
 BEFORE: Final = "#d55e00"
 AFTER: Final = "#0072b2"
-PLAIN: Final = StrMethodFormatter("{x:g}")
+PLAIN: Final = "{x:g}"
 """Numbers beside logarithmic axes: 0.5, 10."""
 LOGARITHMIC_FROM: Final = 8.0
 """Ratio of the largest to the smallest error above which the axes are logarithmic."""

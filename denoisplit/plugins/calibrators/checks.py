@@ -61,12 +61,13 @@ def no_fit(what: str, found: object) -> CalibrationError:
     )
 
 
-def check_certain(what: str, squares: FloatArray) -> None:
+def check_certain(what: str, squares: FloatArray, *, called: str = "mean squared error") -> None:
     """Refuse estimates whose mean may as well be zero, which would calibrate to a std of any small size.
 
     Args:
         what: what is looked for.
         squares: estimates [n c (z) y x] of the squared errors, in any unit; single ones may be negative.
+        called: what their mean is.
 
     Raises:
         CalibrationError: the mean of a channel is not ``CERTAIN`` standard errors above zero.
@@ -75,9 +76,7 @@ def check_certain(what: str, squares: FloatArray) -> None:
         found = squares[:, channel].astype(np.float64)
         mean, error = float(found.mean()), float(found.std()) / found.size**0.5
         if not mean > CERTAIN * error:
-            raise no_fit(
-                what, f"mean squared error {mean:.3g} of channel {channel}, give or take {error:.3g}"
-            )
+            raise no_fit(what, f"{called} {mean:.3g} of channel {channel}, give or take {error:.3g}")
 
 
 def does_not_fit(calibration: Calibration, channels: int, shape: tuple[int, ...]) -> CalibrationError:

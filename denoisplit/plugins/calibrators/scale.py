@@ -51,7 +51,7 @@ class Scale(Calibrator):
         """
         check_squares(std, squares)
         score = squares / std.astype(np.float64) ** 2
-        check_certain("factor", score)
+        check_certain("factor", score, called="mean squared score")
         return self._of(score)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
