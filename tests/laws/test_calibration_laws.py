@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.registered import calibrators
 
@@ -28,7 +28,7 @@ def _case(
     return mean, std, mean + true_factor * std * rng.normal(size=shape)
 
 
-def _fit(calibrator: Calibrator, mean: Array, std: Array, truth: Array, *, squares: bool) -> Calibration:
+def _fit(calibrator: Calibrator, mean: Array, std: FloatArray, truth: Array, *, squares: bool) -> Calibration:
     """From the truth, or from estimates of the squared errors, some of which are negative."""
     if not squares:
         return calibrator.fit(mean, std, truth)
