@@ -75,8 +75,8 @@ class Run:
             tile: side of the area that one pass predicts; None takes the spec's. Does not change the result.
             axes: what the axes of the array or file mean, letters of ``stczyx``.
             output: which images to give: ``mean``, ``std``, ``total_std``, ``calibrated_std``, ``samples``,
-                ``quantile=LEVEL``, ``interval=LEVEL``, ``calibrated_interval=LEVEL``; None gives mean, std
-                and calibrated std as far as they can be had.
+                ``chi_square``, ``quantile=LEVEL``, ``interval=LEVEL``, ``calibrated_interval=LEVEL``; None
+                gives mean, std and calibrated std as far as they can be had.
             workers: tiles predicted at the same time. Does not change the result.
             labels: label image (0: no region) of the shape of the image without channels, or of one plane or
                 stack of it, as an array or file; gives ``Prediction.sums`` over its regions.

@@ -26,6 +26,7 @@ from denoisplit.core.images.checks import check_pixels
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.inference.outputs import Calibrated
 from denoisplit.core.inference.posterior import draw_samples, predict
 from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.network.interfaces import Calibration, Calibrator
@@ -111,7 +112,13 @@ def draw_field_samples(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, *, samples
 
 
 def write_figures(
-    folder: Path, vse: VSE, spec: ResolvedSpec, evaluated: Sequence[EvaluatedField], scores: Scores
+    folder: Path,
+    vse: VSE,
+    spec: ResolvedSpec,
+    evaluated: Sequence[EvaluatedField],
+    scores: Scores,
+    *,
+    calibration: Calibration | None,
 ) -> tuple[Path, ...]:
     """Write the figures of an evaluation as PNG files; the images are those of the first field.
 
@@ -121,6 +128,7 @@ def write_figures(
         spec: it was trained from.
         evaluated: what was scored.
         scores: what was found.
+        calibration: of the run, for the intervals; None without.
 
     Returns:
         What was written; figures that need a std are left out without one.
@@ -129,10 +137,11 @@ def write_figures(
     from denoisplit.core.assessment import field_figures, uncertainty_figures
 
     first, names = evaluated[0], spec.channels
+    interval_of = None if calibration is None else Calibrated(spec.calibrator.build(), calibration).interval
     samples = draw_field_samples(vse, spec, first.mixed, samples=GALLERY)
     shown = {"samples": field_figures.sample_gallery(first, samples, names)}
-    maps = field_figures.uncertainty_maps(first, names)
-    errors = field_figures.error_figure(evaluated, names)
+    maps = field_figures.uncertainty_maps(first, names, interval_of)
+    errors = field_figures.error_figure(evaluated, names, interval_of)
     if maps is not None and errors is not None:
         shown |= {"maps": maps, "errors": errors}
         shown |= {"calibration": uncertainty_figures.calibration_figure(scores)}

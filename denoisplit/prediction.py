@@ -18,8 +18,10 @@ from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import Image, PixelSize
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.inference.outputs import (
+    CHI_SQUARE,
     Calibrated,
     Output,
+    channels_of,
     default_outputs,
     parse_outputs,
     require_possible,
@@ -52,7 +54,7 @@ class Prediction:
         mean: posterior mean of every channel.
         std: spread of the posterior samples; None for a single sample.
         calibrated_std: spread calibrated to the real error; None without a calibration or without ``std``.
-        images: what was asked for by ``output``, by name, in this order.
+        images: what was asked for by ``output``, by name, in this order; ``chi-square`` has a single channel.
         axes: one letter per axis.
         channel_names: names of the channels.
         pixel_size: that of the input, if known.
@@ -76,11 +78,15 @@ class Prediction:
     sums: LabelSums | None = attrs.field(default=None, repr=False)
 
     def to_image(self) -> Image:
-        """One image of all ``images``, with channels named ``<channel> <image>``, such as ``actin mean``."""
+        """One image of all ``images``, with channels named ``<channel> <image>``, such as ``actin mean``.
+
+        What is of the mixed image, and not of a channel, is named ``mixed <image>``.
+        """
+        names = {kind: channels_of(kind, self.channel_names) for kind in self.images}
         return Image(
             data=np.concatenate(list(self.images.values()), axis=self.axes.index("c")),
             axes=self.axes,
-            channel_names=tuple(f"{name} {kind}" for kind in self.images for name in self.channel_names),
+            channel_names=tuple(f"{name} {kind}" for kind, of in names.items() for name in of),
             pixel_size=self.pixel_size,
             source="prediction",
         )
@@ -149,11 +155,16 @@ def predict_image(
     visits = [one.add for one in collected] or nobody
     found = list(posteriors(count, summaries_of(chosen), visits))
     means = [posterior.mean for posterior in found]
-    verdict = verdict_on(vse, bundle, planes, means, seed=seed, tile=tile)
+    asks = any(one.misfit for one in chosen)
+    verdict, misfits = verdict_on(vse, bundle, planes, means, seed=seed, tile=tile, asks_misfit=asks)
+    if asks:
+        found = [
+            attrs.evolve(posterior, images={**posterior.images, CHI_SQUARE: misfit})
+            for posterior, misfit in zip(found, misfits, strict=True)
+        ]
     prediction = _prediction(found, chosen, calibrated, planes, bundle)
-    return attrs.evolve(
-        prediction, verdict=verdict, sums=None if counting is None else counting.finish(collected)
-    )
+    sums = None if counting is None else counting.finish(collected)
+    return attrs.evolve(prediction, verdict=verdict, sums=sums)
 
 
 @attrs.frozen
@@ -221,7 +232,10 @@ def _prediction(
     ]
     names = bundle.spec.channels
     whole = {
-        word: {kind: planes.assemble([parts[word][kind] for parts in made], names) for kind in images}
+        word: {
+            kind: planes.assemble([parts[word][kind] for parts in made], channels_of(kind, names))
+            for kind in images
+        }
         for word, images in made[0].items()
     }
     usually = {kind: image.data for one in usual for kind, image in whole[one.word].items()}

@@ -103,7 +103,9 @@ def evaluate(
         api.draw(figure, loaded, evaluated[0], scores)
         click.echo(f"Picture: {figure}")
     if figures is not None:
-        for path in write_figures(figures, loaded.vse, loaded.spec, evaluated, scores):
+        for path in write_figures(
+            figures, loaded.vse, loaded.spec, evaluated, scores, calibration=loaded.bundle.calibration
+        ):
             click.echo(f"Figure: {path}")
 
 

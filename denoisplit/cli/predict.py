@@ -1,12 +1,15 @@
 """``denoisplit predict``: mixed images in, separated and denoised channels with their uncertainty out."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from denoisplit.cli.console import progress
 from denoisplit.core.errors import ImageError
+
+if TYPE_CHECKING:
+    from denoisplit.prediction import Prediction
 
 UNLIKE: Final = 3
 """Exit code of --strict."""
@@ -20,6 +23,15 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     return number
 
 
+def _chi_square(prediction: "Prediction", image: str) -> str:
+    """The mean of the map, and what is usual if the run knows it."""
+    usual = "1 where the channels add up to the image"
+    if prediction.verdict.chi_square_range is not None:
+        low, high = prediction.verdict.chi_square_range
+        usual = f"usual: {low:.3g} to {high:.3g}"
+    return f"{prediction.images[image].mean(dtype='f8'):.3g} on average ({usual})"
+
+
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
@@ -31,7 +43,8 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     multiple=True,
     metavar="IMAGE",
     help="Images to write, repeated or with commas: mean, std, total_std, calibrated_std, samples, "
-    "quantile=LEVEL, interval=LEVEL, calibrated_interval=LEVEL.  [default: mean,std,calibrated_std]",
+    "chi_square, quantile=LEVEL, interval=LEVEL, calibrated_interval=LEVEL.  "
+    "[default: mean,std,calibrated_std]",
 )
 @click.option(
     "--samples",
@@ -80,13 +93,15 @@ def predict(
     The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
     input. --output chooses others: the total std (how far a measurement of the channel would lie from the
-    mean: spread and noise together), quantiles and intervals of the samples, calibrated intervals, and the
-    samples themselves. A line says whether IMAGE looks like the training images; with --strict, the exit
-    code says so, too, and the output is written all the same.
+    mean: spread and noise together), quantiles and intervals of the samples, calibrated intervals, the
+    samples themselves, and a map of where the channels do not add up to IMAGE (chi_square). A line says
+    whether IMAGE looks like the training images; with --strict, the exit code says so, too, and the output is
+    written all the same.
 
     With --labels, a table beside the output (split.sums.csv for split.ome.tif) has the sum of every channel
     over every region, how far it may be off, and whether that was checked for regions of this size.
     """
+    from denoisplit.core.inference.outputs import CHI_SQUARE
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any
 
@@ -124,6 +139,8 @@ def predict(
         click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
     elif prediction.calibrated_std is None and not output:
         click.echo("This run has no calibration, so there is no calibrated std.", err=True)
+    if CHI_SQUARE in prediction.images:
+        click.echo(f"Chi-square: {_chi_square(prediction, CHI_SQUARE)}")
     click.echo(f"Verdict: {prediction.verdict}")
     if strict and prediction.verdict.status != "like":
         ctx.exit(UNLIKE)

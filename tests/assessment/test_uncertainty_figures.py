@@ -20,6 +20,8 @@ from denoisplit.core.assessment.uncertainty_figures import (
 )
 from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.inference.outputs import Calibrated
+from tests.registered import calibrators
 
 SAMPLES = 40
 
@@ -130,6 +132,55 @@ def test_the_figures_of_a_field_have_a_row_per_channel(shape: tuple[int, ...]) -
     counted = errors.axes[0].collections[0].get_array()
     assert counted is not None
     assert 0.97 * plane.size * (1 if len(shape) == 2 else 3) < np.nansum(counted) <= field.truth[0].size
+
+
+def _heavy(seed: int, shape: tuple[int, ...] = (60, 70)) -> EvaluatedField:
+    """Errors with heavier tails than a Gaussian, of very different sizes in the two channels."""
+    random = np.random.default_rng(seed)
+    mean, std = random.uniform(100, 200, (2, *shape)), random.uniform(2, 6, (2, *shape))
+    truth = mean + np.array([3, 0.5])[:, None, None] * std * random.standard_t(2, size=std.shape)
+    return EvaluatedField(
+        name="heavy", mixed=truth.mean(0, keepdims=True), truth=truth, mean=mean, std=std, calibrated_std=std
+    )
+
+
+@pytest.mark.parametrize("name", calibrators())
+def test_intervals_are_those_of_the_calibrator(name: str) -> None:
+    """In the map, its ends; among the errors, lines below which as many pixels lie as they say."""
+    fields, calibrator = [_heavy(seed) for seed in range(3)], calibrators()[name]
+    mean, std, truth = (np.stack([getattr(f, kind) for f in fields]) for kind in ("mean", "std", "truth"))
+    known = Calibrated(calibrator, calibrator.fit(mean, std, truth))
+    maps = uncertainty_maps(fields[1], ("a", "b"), known.interval)
+    errors = error_figure(fields, ("a", "b"), known.interval)
+    assert maps is not None
+    assert errors is not None
+    low, high = calibrator.interval(known.calibration, mean[1:2], std[1:2], 0.9)
+    for row in range(2):
+        shown = [np.asarray(panel.images[0].get_array()) for panel in maps.axes[5 * row + 1 : 5 * row + 3]]
+        np.testing.assert_allclose(shown, [low[0, row], high[0, row]], rtol=1e-6)
+        (x, y) = _lines(errors, row)["calibrated: 90% of the pixels should be below"].T
+        below = abs(mean - truth)[:, row] <= np.interp(std[:, row], x, y)
+        ends = calibrator.interval(known.calibration, mean, std, 0.9)
+        covered = (truth >= ends[0])[:, row] & (truth <= ends[1])[:, row]
+        assert below.mean() == pytest.approx(covered.mean(), abs=0.01)
+        if name == "conformal":
+            assert below.mean() == pytest.approx(0.9, abs=0.01)
+    assert _drawn(maps).std() > 0
+    assert _drawn(errors).std() > 0
+
+
+def test_intervals_that_so_few_pixels_do_not_allow_are_left_out() -> None:
+    conformal, few = calibrators()["conformal"], _heavy(0, (2, 3))
+    one = (few.mean[None], np.asarray(few.std)[None], few.truth[None])
+    known = Calibrated(conformal, conformal.fit(*one))
+    maps = uncertainty_maps(few, ("a", "b"), known.interval)
+    errors = error_figure([few], ("a", "b"), known.interval)
+    assert maps is not None
+    assert errors is not None
+    assert [panel.get_title() for panel in maps.axes[:3]] == ["mean", "calibrated std", "real error"]
+    assert list(_lines(errors, 0)) == ["calibrated: 50% of the pixels should be below"]
+    assert _drawn(maps).std() > 0
+    assert _drawn(errors).std() > 0
 
 
 @pytest.mark.parametrize("std", [0.0, 3.0])

@@ -33,7 +33,7 @@ def test_every_word_gives_its_images_in_the_order_of_the_words(run: denoisplit.R
     words = (
         "calibrated_interval=0.9,interval=0.5",
         "total-std",
-        "samples,quantile=0.25",
+        "samples,chi_square,quantile=0.25",
         "calibrated_std,mean,std",
     )
     found = run.predict(noise(9, 8), samples=3, output=words)
@@ -46,13 +46,14 @@ def test_every_word_gives_its_images_in_the_order_of_the_words(run: denoisplit.R
         "sample 0",
         "sample 1",
         "sample 2",
+        "chi-square",
         "quantile 0.25",
         "calibrated std",
         "mean",
         "std",
     ]
     image = found.to_image()
-    assert image.data.shape == (24, 9, 8)
+    assert image.data.shape == (25, 9, 8)
     assert image.channel_names[:3] == (
         *(f"{name} calibrated interval 0.9 low" for name in CHANNELS),
         f"{CHANNELS[0]} calibrated interval 0.9 high",
@@ -158,14 +159,20 @@ def test_the_command_writes_named_images_with_their_pixel_size(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("std",), "prediction.output: std: needs the spread of 2 posterior samples or more (got 1)."),
-        (("total_std,mean,calibrated_std",), "total_std, calibrated_std: needs the spread of 2 posterior"),
-        (("calibrated_interval=0.9",), "calibrated_interval=0.9: needs the spread of 2 posterior samples"),
-        (("interval=0.9", "quantile=0.5"), "interval=0.9, quantile=0.5: needs the spread of 19 posterior"),
         (
-            ("quantile=0.99",),
-            "quantile=0.99: needs the spread of 99 posterior samples or more (got 1). Use --s",
+            ("std",),
+            "too few posterior samples: std needs 2 (got 1). Use 2 or more (--samples 2), or leave it out.",
         ),
+        (
+            ("total_std,mean,calibrated_std",),
+            "total_std needs 2, calibrated_std needs 2 (got 1). Use 2 or more (--samples 2), or leave them",
+        ),
+        (("calibrated_interval=0.9",), "samples: calibrated_interval=0.9 needs 2 (got 1). Use 2 or more"),
+        (
+            ("interval=0.9", "quantile=0.5"),
+            "samples: interval=0.9 needs 19, quantile=0.5 needs 2 (got 1). Use 19 or more (--samples 19)",
+        ),
+        (("quantile=0.99",), "samples: quantile=0.99 needs 99 (got 1). Use 99 or more (--samples 99), or"),
         (
             ("media",),
             "prediction.output: no such image (got 'media'). Use mean, std, total_std, calibrated_std",
@@ -206,7 +213,7 @@ def test_runs_without_calibration_and_odd_counts_are_refused(experiment: Experim
     for word in ("calibrated_std", "calibrated_interval=0.5"):
         refused(
             command("predict", run.path, image, "--out", out, "--output", f"mean,{word}"),
-            f"prediction.output: the run has no calibration (got {word}). Leave these out, or train with",
+            f"prediction.output: the run has no calibration (got {word}). Use std or interval=LEVEL (",
         )
     refused(
         command("predict", run.path, image, "--out", out, "--samples", "auto:7"),
@@ -214,3 +221,66 @@ def test_runs_without_calibration_and_odd_counts_are_refused(experiment: Experim
     )
     with pytest.raises(SpecError, match=r"at least one worker is needed \(got 0\)"):
         run.predict(noise(9, 9), workers=0)
+
+
+def test_chi_square_is_one_image_of_the_mixed_image(run: denoisplit.Run) -> None:
+    """Of one sample: the squared residual over half the mean noise variance of the two channels."""
+    import torch
+
+    mixed = noise(12, 10)
+    found = run.predict(mixed, samples=1, output="chi_square,mean")
+    (sample,) = draw_samples(run.vse, run.bundle.conditioned(mixed), samples=1, seed=run.spec.prediction.seed)
+    with torch.inference_mode():
+        variance = run.vse.noise_model.variance(torch.from_numpy(sample)[None])[0].numpy()
+    expected = (mixed - sample.mean(0)) ** 2 / (variance.mean(0) / 2)
+    np.testing.assert_allclose(found.images["chi-square"], expected[None], rtol=1e-3)
+    assert found.verdict.chi_square == pytest.approx(expected.mean(), rel=1e-3)
+    image = found.to_image()
+    assert image.channel_names == ("mixed chi-square", *(f"{name} mean" for name in CHANNELS))
+    np.testing.assert_array_equal(image.data[:1], found.images["chi-square"])
+    series = run.predict(noise(3, 12, 10), axes="tyx", samples=2, output="mean,chi_square")
+    assert series.images["chi-square"].shape == (3, 1, 12, 10)
+    assert series.to_image().data.shape == (3, 3, 12, 10)
+    assert series.verdict.chi_square_map is not None
+    np.testing.assert_array_equal(series.images["chi-square"][:, 0], series.verdict.chi_square_map)
+
+
+def test_chi_square_of_a_run_that_knows_no_training_images(experiment: Experiment, tmp_path: Path) -> None:
+    copy, out = tmp_path / "run", tmp_path / "split.ome.tif"
+    shutil.copytree(experiment.run, copy)
+    plain = json.loads((copy / "model.json").read_text())
+    (copy / "model.json").write_text(json.dumps({**plain, "reference": None}))
+    image = tmp_path / "mixed.ome.tif"
+    FORMAT.write(image, Image(data=noise(20, 30), axes="yx", pixel_size=PixelSize((0.2, 0.1))))
+    done = command("predict", copy, image, "--out", out, "--output", "chi_square", "--samples", 1)
+    assert done.exit_code == 0
+    assert done.stderr == ""
+    shape, name, line, verdict = done.stdout.splitlines()
+    assert shape == f"{out}: CYX 1x20x30"
+    assert name == "  mixed chi-square"
+    assert line.startswith("Chi-square: ")
+    assert line.endswith(" on average (1 where the channels add up to the image)")
+    assert verdict.startswith("Verdict: unknown: ")
+    written = FORMAT.open(out)
+    assert written.channel_names == ("mixed chi-square",)
+    assert written.pixel_size == PixelSize((0.2, 0.1))
+    known = denoisplit.load(experiment.run).predict(image, samples=1, output="chi_square")
+    np.testing.assert_array_equal(written.data, known.images["chi-square"])
+
+
+def test_tiles_and_workers_change_no_image(run: denoisplit.Run) -> None:
+    """In single precision; see the laws of tiling for every calibrator."""
+    words = (
+        "mean,std,total_std,calibrated_std",
+        "samples,chi_square",
+        "interval=0.5,calibrated_interval=0.9",
+    )
+    mixed = noise(150, 40)
+    whole, tiled, threads = (
+        run.predict(mixed, samples=3, output=words, tile=tile, workers=workers).images
+        for tile, workers in ((0, 1), (40, 1), (40, 3))
+    )
+    assert len(whole) == 12
+    for name, image in whole.items():
+        assert np.abs(tiled[name] - image).max() < 1e-4 * np.ptp(image), name
+        np.testing.assert_array_equal(threads[name], tiled[name])

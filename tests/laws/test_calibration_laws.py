@@ -1,5 +1,6 @@
-"""Laws of calibrators."""
+"""Laws of calibrators: of every one that is registered."""
 
+import json
 import math
 from pathlib import Path
 
@@ -10,21 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibrator
-from denoisplit.plugins.calibrators.affine import Affine
-from denoisplit.plugins.calibrators.conformal import Conformal
-from denoisplit.plugins.calibrators.isotonic import Isotonic
-from denoisplit.plugins.calibrators.region import Region
+from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
 from denoisplit.plugins.calibrators.scale import Scale
+from tests.registered import calibrators
 
 Array = npt.NDArray[np.float64]
-CALIBRATORS: list[Calibrator] = [
-    Scale(Scale.Options()),
-    Affine(Affine.Options()),
-    Isotonic(Isotonic.Options()),
-    Conformal(Conformal.Options()),
-    Region(Region.Options()),
-]
+CALIBRATORS = calibrators()
+SCALE = Scale(Scale.Options())
 
 
 def _case(
@@ -35,27 +28,78 @@ def _case(
     return mean, std, mean + true_factor * std * rng.normal(size=shape)
 
 
-every_calibrator = pytest.mark.parametrize("calibrator", CALIBRATORS, ids=lambda c: type(c).__name__)
+def _fit(calibrator: Calibrator, mean: Array, std: FloatArray, truth: Array, *, squares: bool) -> Calibration:
+    """From the truth, or from estimates of the squared errors, some of which are negative."""
+    if not squares:
+        return calibrator.fit(mean, std, truth)
+    error = np.random.default_rng(5).normal(size=std.shape) * ((truth - mean) ** 2).mean() / 2
+    return calibrator.fit_squares(std, (truth - mean) ** 2 + error)
 
 
-@every_calibrator
-@settings(max_examples=20)
-@given(seed=st.integers(0, 10**6), c=st.floats(1e-3, 1e3))
-def test_a_std_in_other_units_changes_nothing(calibrator: Calibrator, seed: int, c: float) -> None:
-    mean, std, truth = _case(seed)
-    once = calibrator.apply(calibrator.fit(mean, std, truth), std)
-    again = calibrator.apply(calibrator.fit(mean, c * std, truth), c * std)
-    np.testing.assert_allclose(once, again, rtol=1e-9)
+def _takes(calibrator: Calibrator) -> bool:
+    """Whether it fits to squared errors, which some cannot."""
+    return type(calibrator).fit_squares is not Calibrator.fit_squares
 
 
-@every_calibrator
-@settings(max_examples=20)
-@given(seed=st.integers(0, 10**6))
-def test_calibrating_twice_changes_nothing(calibrator: Calibrator, seed: int) -> None:
-    mean, std, truth = _case(seed)
-    once = calibrator.apply(calibrator.fit(mean, std, truth), std)
-    twice = calibrator.apply(calibrator.fit(mean, once, truth), once)
+every_calibrator = pytest.mark.parametrize("calibrator", CALIBRATORS.values(), ids=CALIBRATORS)
+WAYS = {name: (c, False) for name, c in CALIBRATORS.items()}
+WAYS |= {f"{name} from squares": (c, True) for name, c in CALIBRATORS.items() if _takes(c)}
+every_way = pytest.mark.parametrize(("calibrator", "squares"), WAYS.values(), ids=WAYS)
+dimensions = st.sampled_from([(3, 2, 24, 24), (2, 1, 600), (2, 3, 4, 12, 14)])
+
+
+@every_way
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), c=st.floats(1e-3, 1e3), shape=dimensions)
+def test_a_std_in_other_units_changes_nothing(
+    calibrator: Calibrator, squares: bool, seed: int, c: float, shape: tuple[int, ...]
+) -> None:
+    """The map from std to error absorbs c: for a factor, it is factor / c."""
+    mean, std, truth = _case(seed, shape=shape)
+    first = _fit(calibrator, mean, std, truth, squares=squares)
+    other = _fit(calibrator, mean, c * std, truth, squares=squares)
+    np.testing.assert_allclose(calibrator.apply(first, std), calibrator.apply(other, c * std), rtol=1e-9)
+    ends = calibrator.interval(first, mean, std, 0.9)
+    np.testing.assert_allclose(calibrator.interval(other, mean, c * std, 0.9), ends, rtol=1e-9)
+
+
+@every_way
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), shape=dimensions)
+def test_calibrating_twice_changes_nothing(
+    calibrator: Calibrator, squares: bool, seed: int, shape: tuple[int, ...]
+) -> None:
+    mean, std, truth = _case(seed, shape=shape)
+    once = calibrator.apply(_fit(calibrator, mean, std, truth, squares=squares), std)
+    twice = calibrator.apply(_fit(calibrator, mean, once, truth, squares=squares), once)
     np.testing.assert_allclose(once, twice, rtol=1e-9)
+
+
+@every_way
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), shape=dimensions, start=st.floats(0, 0.9))
+def test_the_errors_of_any_tenth_of_the_pixels_count(
+    calibrator: Calibrator, squares: bool, seed: int, shape: tuple[int, ...], start: float
+) -> None:
+    """Whatever their std, the smallest and the largest included: no bin is dropped, no pixel lost between."""
+    mean, std, truth = _case(seed, shape=shape)
+    place = np.argsort(np.argsort(std, axis=None)).reshape(std.shape) / std.size
+    wild = mean + np.where((place >= start) & (place < start + 0.1), 10, 1) * (truth - mean)
+    before, after = (_fit(calibrator, mean, std, t, squares=squares) for t in (truth, wild))
+    assert not np.allclose(calibrator.apply(before, std), calibrator.apply(after, std), rtol=1e-3)
+
+
+@every_way
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), shape=dimensions)
+def test_what_was_written_and_read_is_the_same_map(
+    calibrator: Calibrator, squares: bool, seed: int, shape: tuple[int, ...]
+) -> None:
+    mean, std, truth = _case(seed, shape=shape)
+    fitted = _fit(calibrator, mean, std, truth, squares=squares)
+    plain = json.dumps({name: list(numbers) for name, numbers in fitted.parameters.items()}, allow_nan=False)
+    read = Calibration(fitted.component, json.loads(plain))
+    np.testing.assert_array_equal(calibrator.apply(read, std), calibrator.apply(fitted, std))
 
 
 @every_calibrator
@@ -71,33 +115,31 @@ def test_intervals_cover_as_often_as_they_say(calibrator: Calibrator, level: flo
 @given(seed=st.integers(0, 10**6), c=st.floats(1e-3, 1e3))
 def test_factor_is_inverse_to_the_std_and_equivariant_to_units(seed: int, c: float) -> None:
     mean, std, truth = _case(seed)
-    factor = np.array(CALIBRATORS[0].fit(mean, std, truth).parameters["factor"])
-    narrow = np.array(CALIBRATORS[0].fit(mean, c * std, truth).parameters["factor"])
-    scaled = np.array(CALIBRATORS[0].fit(c * mean, c * std, c * truth).parameters["factor"])
+    factor = np.array(SCALE.fit(mean, std, truth).parameters["factor"])
+    narrow = np.array(SCALE.fit(mean, c * std, truth).parameters["factor"])
+    scaled = np.array(SCALE.fit(c * mean, c * std, c * truth).parameters["factor"])
     np.testing.assert_allclose(narrow, factor / c, rtol=1e-9)
     np.testing.assert_allclose(scaled, factor, rtol=1e-6)
 
 
 def test_factor_makes_standardised_errors_of_unit_size() -> None:
     mean, std, truth = _case(0)
-    calibrated = CALIBRATORS[0].apply(CALIBRATORS[0].fit(mean, std, truth), std)
+    calibrated = SCALE.apply(SCALE.fit(mean, std, truth), std)
     np.testing.assert_allclose((((truth - mean) / calibrated) ** 2).mean((0, 2, 3)), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("case", range(3))
 def test_factor_of_the_reference(golden: Path, case: int) -> None:
-    import json
-
     with np.load(golden / "calibration" / f"case_{case}.npz") as archive:
         mean, std, truth = (
             np.moveaxis(archive[name], -1, 1).astype(np.float64) for name in ("mean", "std", "target")
         )
         values = json.loads(str(archive["meta"]))["values_per_channel"]
-    fitted = CALIBRATORS[0].fit(mean, std, truth)
+    fitted = SCALE.fit(mean, std, truth)
     expected = [v["closed_form_std_factor"] for v in values]
     np.testing.assert_allclose(fitted.parameters["factor"], expected, rtol=1e-9)
     for level in ("0.5", "0.68", "0.9", "0.95"):
-        low, high = CALIBRATORS[0].interval(fitted, mean, std, float(level))
+        low, high = SCALE.interval(fitted, mean, std, float(level))
         coverage = ((truth >= low) & (truth <= high)).mean((0, 2, 3))
         np.testing.assert_allclose(coverage, [v["coverage_after"][level] for v in values], rtol=1e-9)
 
@@ -115,7 +157,7 @@ def test_a_std_that_is_zero_or_not_finite_is_refused(calibrator: Calibrator, bad
 def test_a_constant_truth_is_fine_but_a_perfect_prediction_is_not(calibrator: Calibrator) -> None:
     mean, std, _ = _case(0)
     calibrator.fit(mean, std, np.full_like(mean, 7.0))
-    with pytest.raises(CalibrationError, match=r"no (factor|slope|step|interval) fits"):
+    with pytest.raises(CalibrationError, match="fits these errors"):
         calibrator.fit(mean, std, mean.copy())
 
 

@@ -1,4 +1,5 @@
-"""Law: a prediction, every single sample too, is the same for any tile, batch size and number of workers."""
+"""Law: a prediction, every single sample and every calibrated image too, is the same for any tile, batch size
+and number of workers."""
 
 from typing import Any
 
@@ -8,17 +9,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.inference.outputs import Calibrated, parse_outputs, summaries_of
 from denoisplit.core.inference.posterior import Posterior, predict
 from denoisplit.core.inference.receptive_field import halo
 from denoisplit.core.inference.summaries import NoiseVariance, Quantiles, Samples
 from denoisplit.core.network.vse import VSE
 from tests.inference.networks import MapNoise, ShotNoise, small_vse
+from tests.registered import calibrators
 
 TWO = small_vse(levels=2, noise_model=MapNoise())
 THREE = small_vse(levels=1, rank=3, channels=3, noise_model=ShotNoise())
 HALO = {2: halo(TWO), 3: halo(THREE)}
 
 
+CALIBRATORS = calibrators()
+IMAGES = "mean,std,total_std,samples,quantile=0.3,interval=0.5,calibrated_std,calibrated_interval=0.9"
 EVERYTHING = (Samples(), NoiseVariance(), Quantiles((0.5,)))
 
 
@@ -67,6 +72,61 @@ def test_two_dimensions(
 ) -> None:
     tile = max(tile, max(shape) // 3)
     check(TWO, shape, tile=tile, batch=batch, workers=workers, samples=samples, seed=seed)
+
+
+def _fitted(seed: int) -> dict[str, Calibrated]:
+    """Every registered calibrator, fitted to other images with a std as that of the network."""
+    rng = np.random.default_rng(seed)
+    mean, std = rng.normal(100, 20, (2, 2, 30, 30)), rng.gamma(5, 1, (2, 2, 30, 30))
+    truth = mean + 1.5 * std * rng.normal(size=std.shape)
+    return {name: Calibrated(c, c.fit(mean, std, truth)) for name, c in CALIBRATORS.items()}
+
+
+def _images(posterior: Posterior, calibrated: dict[str, Calibrated]) -> dict[str, np.ndarray[Any, Any]]:
+    """Every image that can be asked for, those of every calibrator too."""
+    return {
+        f"{name} {kind}": image
+        for name, known in calibrated.items()
+        for output in parse_outputs(IMAGES)
+        for kind, image in output.make(posterior, known).items()
+    }
+
+
+@settings(max_examples=12)
+@given(
+    shape=st.tuples(st.integers(1, 120), st.integers(1, 120)),
+    tile=st.integers(1, 90),
+    batch=st.integers(1, 4),
+    workers=st.integers(1, 3),
+    samples=st.integers(3, 5),
+    seed=st.integers(0, 10**9),
+)
+def test_every_image_that_can_be_asked_for(
+    shape: tuple[int, int], tile: int, batch: int, workers: int, samples: int, seed: int
+) -> None:
+    mixed, calibrated = np.random.default_rng(seed).normal(120, 30, shape), _fitted(seed)
+
+    def made(tile: int, batch: int, workers: int) -> dict[str, np.ndarray[Any, Any]]:
+        posterior = predict(
+            TWO,
+            mixed,
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            halo=HALO[2],
+            sample_batch=batch,
+            workers=workers,
+            summaries=summaries_of(parse_outputs(IMAGES)),
+        )
+        return _images(posterior, calibrated)
+
+    tile = max(tile, max(shape) // 3)
+    whole, tiled, serial = made(max(shape), 1, 1), made(tile, batch, workers), made(tile, 1, 1)
+    assert len(whole) == len(CALIBRATORS) * (9 + samples)
+    for name, image in whole.items():
+        assert np.isfinite(image).all()
+        np.testing.assert_allclose(tiled[name], image, rtol=1e-6, atol=1e-6, err_msg=name)
+        np.testing.assert_array_equal(serial[name], tiled[name], err_msg=name)
 
 
 @settings(max_examples=6)

@@ -76,15 +76,13 @@ def half_of_the_pixels(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> 
 
 
 CALIBRATOR_MUTANTS = (
-    Mutant("calibrator/affine", "sign", f"{AFFINE}.fit_squares", numbers("slope", np.negative), PLAIN),
-    Mutant("calibrator/affine", "scale", f"{AFFINE}.fit_squares", numbers("slope", lambda a: 1.4 * a), COVER),
-    Mutant(
-        "calibrator/affine", "floor added", f"{AFFINE}.fit_squares", numbers("floor", lambda b: b + 1), TWICE
-    ),
+    Mutant("calibrator/affine", "sign", f"{AFFINE}._of", numbers("slope", np.negative), PLAIN),
+    Mutant("calibrator/affine", "scale", f"{AFFINE}._of", numbers("slope", lambda a: 1.4 * a), COVER),
+    Mutant("calibrator/affine", "floor added", f"{AFFINE}._of", numbers("floor", lambda b: b + 1), TWICE),
     Mutant(
         "calibrator/affine",
         "floor in counts",
-        f"{AFFINE}.fit_squares",
+        f"{AFFINE}._of",
         numbers("floor", lambda b: b + 1),
         OTHER_IMAGES,
     ),

@@ -1,6 +1,6 @@
 """One field in figures: how the samples look, where the uncertainty is, whether the error follows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,8 +11,15 @@ from matplotlib.figure import Figure
 from denoisplit.core.assessment.panels import COLOURS, bare, colour_bar, middle_plane, tinted, window
 from denoisplit.core.assessment.regions import half_width
 from denoisplit.core.assessment.scores import EvaluatedField
+from denoisplit.core.errors import CalibrationError
 
 AnyArray = npt.NDArray[Any]
+IntervalOf = Callable[[AnyArray, AnyArray, float], tuple[AnyArray, AnyArray]]
+"""Mean and std as predicted [c (z) y x], and a level, to both ends of the calibrated interval, counts.
+
+Raises:
+    CalibrationError: the calibration does not know this level.
+"""
 
 PANEL_INCHES: Final = 2.3
 INTERVAL: Final = 0.9
@@ -43,37 +50,56 @@ def sample_gallery(field: EvaluatedField, samples: AnyArray, channel_names: Sequ
     return figure
 
 
-def uncertainty_maps(field: EvaluatedField, channel_names: Sequence[str]) -> Figure | None:
+def uncertainty_maps(
+    field: EvaluatedField, channel_names: Sequence[str], interval_of: IntervalOf | None = None
+) -> Figure | None:
     """Mean, std, both ends of the 90 % interval and the real error, a row per channel; None without a std.
 
     Mean and interval share a contrast, and so do std and error. The std is the calibrated one if there is
-    one, the interval is that of a Gaussian.
+    one.
+
+    Args:
+        field: what is shown.
+        channel_names: one name per channel.
+        interval_of: the calibrated interval; None for that of a Gaussian with this std. Where it does not
+            know the level, the interval is left out.
     """
     std, kind = _spread(field)
     if std is None:
         return None
-    headings = ["mean", f"{INTERVAL:.0%} interval, low", f"{INTERVAL:.0%} interval, high", kind, "real error"]
+    ends = _interval(field, INTERVAL, interval_of)
+    intervals = [f"{INTERVAL:.0%} interval, {end}" for end in ("low", "high")]
+    headings = ["mean", *(intervals if ends else ()), kind, "real error"]
     figure, panels = _rows(f"{field.name}: how far to trust it", field, len(channel_names), headings)
     for row, name in enumerate(channel_names):
         mean, spread, truth = (middle_plane(image[row]) for image in (field.mean, std, field.truth))
-        half, error = half_width(INTERVAL) * spread, np.abs(mean - truth)
-        colours, contrast = tinted(COLOURS[row % len(COLOURS)]), window(np.stack([mean - half, mean + half]))
-        for panel, image in zip(panels[row], (mean, mean - half, mean + half), strict=False):
+        intensities = [mean, *(middle_plane(end[row]) for end in ends or ())]
+        error = np.abs(mean - truth)
+        colours, contrast = tinted(COLOURS[row % len(COLOURS)]), window(np.stack(intensities))
+        for panel, image in zip(panels[row], intensities, strict=False):
             shown = panel.imshow(image, cmap=colours, norm=contrast)
-        colour_bar(figure, panels[row][2], shown, "counts")
+        colour_bar(figure, panels[row][-3], shown, "counts")
         top = max(float(window(error).vmax or 0), float(window(spread).vmax or 0)) or 1.0
-        for panel, image in zip(panels[row][3:], (spread, error), strict=True):
+        for panel, image in zip(panels[row][-2:], (spread, error), strict=True):
             shown = panel.imshow(image, cmap="magma", norm=Normalize(0, top, clip=True))
-        colour_bar(figure, panels[row][4], shown, "counts")
+        colour_bar(figure, panels[row][-1], shown, "counts")
         panels[row][0].set_ylabel(name, fontsize=9, fontweight="bold")
     return figure
 
 
-def error_figure(fields: Sequence[EvaluatedField], channel_names: Sequence[str]) -> Figure | None:
-    """Absolute error against predicted std, pixel by pixel, a panel per channel; None without a std."""
-    stds = [std for std, _ in map(_spread, fields) if std is not None]
+def error_figure(
+    fields: Sequence[EvaluatedField], channel_names: Sequence[str], interval_of: IntervalOf | None = None
+) -> Figure | None:
+    """Absolute error against the std as predicted, pixel by pixel, a panel per channel; None without a std.
+
+    The lines are half of the intervals, calibrated if there is a calibration; see ``uncertainty_maps`` for
+    ``interval_of``. A calibrated std may have few values, so it is no axis to see anything on.
+    """
+    stds = [field.std for field in fields if field.std is not None]
     if not stds:
         return None
+    halves = {level: _half_widths(fields, level, interval_of) for level in (0.5, INTERVAL)}
+    kind = "" if fields[0].calibrated_std is None else "calibrated: "
     count = len(channel_names)
     figure = Figure(figsize=(max(4.4 * count, 5.6), 4.3), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
@@ -89,16 +115,18 @@ def error_figure(fields: Sequence[EvaluatedField], channel_names: Sequence[str])
         density, x, y = np.histogram2d(spread, error, bins=BINS, range=((low, high), (0, top)))
         filled = np.where(density > 0, density, np.nan).T
         shown = panel.pcolormesh(x, y, filled, cmap="viridis", norm=LogNorm(0.9, max(density.max(), 1)))
-        for level, style in ((0.5, ":"), (INTERVAL, "-")):
-            line = half_width(level) * np.array([low, high])
-            label = f"{level:.0%} of the pixels should be below"
-            panel.plot([low, high], line, color="#d55e00", linestyle=style, linewidth=1.2, label=label)
+        for (level, half), style in zip(halves.items(), (":", "-"), strict=True):
+            if half is not None:
+                line = _line(spread, half[channel], x)
+                label = f"{kind}{level:.0%} of the pixels should be below"
+                panel.plot(*line, color="#d55e00", linestyle=style, linewidth=1.2, label=label)
         panel.set(xlim=(low, high), ylim=(0, top))
-        panel.set_xlabel(f"{_spread(fields[0])[1]} (counts)", fontsize=8)
+        panel.set_xlabel("predicted std (counts)", fontsize=8)
         panel.set_ylabel("absolute error of the mean (counts)", fontsize=8)
         panel.set_title(name, fontsize=9)
         panel.tick_params(labelsize=7.5, length=2)
-        panel.legend(fontsize=7, loc="upper left", framealpha=0.9)
+        if panel.lines:
+            panel.legend(fontsize=7, loc="upper left", framealpha=0.9)
         colour_bar(figure, panel, shown, "pixels")
     return figure
 
@@ -107,6 +135,45 @@ def _spread(field: EvaluatedField) -> tuple[AnyArray | None, str]:
     if field.calibrated_std is not None:
         return field.calibrated_std, "calibrated std"
     return field.std, "predicted std"
+
+
+def _interval(
+    field: EvaluatedField, level: float, interval_of: IntervalOf | None
+) -> tuple[AnyArray, AnyArray] | None:
+    """Both ends [c (z) y x]; None without a std, and where the calibration does not know the level."""
+    std, _ = _spread(field)
+    if std is None or field.std is None:
+        return None
+    if interval_of is None:
+        return field.mean - half_width(level) * std, field.mean + half_width(level) * std
+    try:
+        return interval_of(field.mean, field.std, level)
+    except CalibrationError:
+        return None
+
+
+def _half_widths(
+    fields: Sequence[EvaluatedField], level: float, interval_of: IntervalOf | None
+) -> AnyArray | None:
+    """Half of the interval of every pixel [c pixels]; None where that of a field is not known."""
+    halves = []
+    for field in fields:
+        ends = _interval(field, level, interval_of)
+        if ends is None:
+            return None
+        halves.append((ends[1].astype(np.float64) - ends[0]).reshape(len(field.mean), -1) / 2)
+    return np.concatenate(halves, axis=1)
+
+
+def _line(spread: AnyArray, half: AnyArray, edges: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Mean std and half width of the pixels between edges; a single point becomes a line across."""
+    place = np.searchsorted(edges, spread, side="right") - 1
+    inside = (spread >= edges[0]) & (spread <= edges[-1])
+    place = np.minimum(place[inside], len(edges) - 2)
+    count = np.bincount(place)
+    filled = count > 0
+    x, y = (np.bincount(place, values[inside])[filled] / count[filled] for values in (spread, half))
+    return (edges[[0, -1]], np.repeat(y, 2)) if len(x) == 1 else (x, y)
 
 
 def _rows(

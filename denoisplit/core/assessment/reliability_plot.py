@@ -4,13 +4,15 @@ from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from denoisplit.core.assessment.calibration_curve import CalibrationCurve
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty
 
 BEFORE: Final = "#d55e00"
 AFTER: Final = "#0072b2"
+PLAIN: Final = "{x:g}"
+"""Numbers beside logarithmic axes: 0.5, 10."""
 LOGARITHMIC_FROM: Final = 8.0
 """Ratio of the largest to the smallest error above which the axes are logarithmic."""
 
@@ -66,7 +68,7 @@ def draw_reliability(axes: Axes, strip: Axes, uncertainty: ChannelUncertainty) -
     if logarithmic:
         for axis in (axes.yaxis, strip.xaxis):
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(ScalarFormatter())
+            axis.set_major_formatter(PLAIN)
             axis.set_minor_formatter(NullFormatter())
 
 

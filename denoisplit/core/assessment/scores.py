@@ -16,6 +16,7 @@ from denoisplit.core.assessment.region_reliability import RegionReliability, reg
 from denoisplit.core.assessment.regions import RegionErrors
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
 from denoisplit.core.errors import ChannelCountError, ImageError
+from denoisplit.core.images.checks import check_finite
 from denoisplit.core.images.mixing import Mixing
 
 AnyArray = npt.NDArray[Any]
@@ -207,6 +208,13 @@ def _check(fields: Sequence[EvaluatedField], channel_names: Sequence[str]) -> No
                 f"field {field.name}: it has {len(field.truth)} channels, but {len(channel_names)} are named "
                 f"(got {', '.join(channel_names)}). Give one name per channel."
             )
+        for name, truth in zip(channel_names, field.truth, strict=True):
+            check_finite(truth, f"field {field.name}, truth of {name}")
+            if truth.min() == truth.max():
+                raise ImageError(
+                    f"field {field.name}: the truth of {name} is constant, so it has no score (got "
+                    f"{truth.flat[0]} everywhere). Leave this field out."
+                )
 
 
 def _score(

@@ -5,11 +5,11 @@ from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from denoisplit.core.assessment.region_reliability import RegionAnswer, RegionReliability
 from denoisplit.core.assessment.regions import INDEPENDENT, INDEPENDENT_CALIBRATED, JOINT, JOINT_CALIBRATED
-from denoisplit.core.assessment.reliability_plot import AFTER, BEFORE, draw_reliability
+from denoisplit.core.assessment.reliability_plot import AFTER, BEFORE, PLAIN, draw_reliability
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.uncertainty import Reliability
 
@@ -67,7 +67,7 @@ def coverage_figure(scores: Scores) -> Figure:
 def region_figure(scores: Scores) -> Figure:
     """Real error of sums over regions as a multiple of the predicted one, against the size of the regions."""
     names = list(dict.fromkeys(row.channel for row in scores.regions))
-    figure = _figure(len(names), SIDE_INCHES + 0.6)
+    figure = _figure(len(names), SIDE_INCHES + 1.1)
     figure.suptitle(
         "Error of sums over regions: how many times as large as predicted? 1 is right.", fontsize=10
     )
@@ -79,13 +79,17 @@ def region_figure(scores: Scores) -> Figure:
             if answers:
                 _ratio(panel, rows, answers, label, colour, marker)
         panel.set(xscale="log", yscale="log")
+        panel.margins(x=0.08)
         panel.set_xlabel("pixels in a region", fontsize=8)
         panel.set_ylabel("real error / predicted error of the sum", fontsize=8)
         panel.set_title(name, fontsize=9)
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        panel.yaxis.set_major_formatter(ScalarFormatter())
-        panel.yaxis.set_minor_formatter(NullFormatter())
-        panel.legend(fontsize=7.5, framealpha=0.7)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter(PLAIN)
+            axis.set_minor_formatter(NullFormatter())
+    lines = {str(line.get_label()): line for panel in figure.axes for line in panel.lines[1:]}
+    # One for all panels: within them, it would hide what it explains.
+    figure.legend(list(lines.values()), list(lines), fontsize=7.5, ncols=2, loc="outside lower center")
     return figure
 
 

@@ -1,9 +1,11 @@
 """What is refused at the door, one clear line each."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.interfaces import AnyArray, Field
 
 
 def check_pixels(data: AnyArray, where: str) -> None:
@@ -48,6 +50,19 @@ def check_finite(data: AnyArray, where: str) -> None:
             f"{where}: {count} of {data.size} pixels are NaN or infinite (got {data[first]} at {first}). "
             f"Replace or crop them."
         )
+
+
+def check_fields(fields: Sequence[Field]) -> None:
+    """Refuse NaN and infinite values in any image of a field, whatever data set it comes from.
+
+    Raises:
+        ImageError: says which field and image, how many there are and where the first one is.
+    """
+    for field in fields:
+        for kind in ("observed", "clean", "mixed", "repeats"):
+            image: AnyArray | None = getattr(field, kind)
+            if image is not None:
+                check_finite(image, f"field {field.name}, {kind} image")
 
 
 def check_channels(found: int, expected: int, where: str, advice: str) -> None:

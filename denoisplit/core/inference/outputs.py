@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import CalibrationError, SpecError
+from denoisplit.core.images.selection import MIXED
 from denoisplit.core.inference.posterior import Posterior
 from denoisplit.core.inference.summaries import (
     Images,
@@ -22,6 +23,9 @@ from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArr
 
 DEFAULT: Final = ("mean", "std", "calibrated_std")
 """What is given unless something is asked for, as far as it can be had."""
+
+CHI_SQUARE: Final = "chi-square"
+"""Name of the image of the squared misfit of the predicted channels and the mixed image, one for all."""
 
 _DIGITS = 12
 """Of the levels of quantiles: 0.9 leaves 0.05 on both sides, not 0.04999999999999999."""
@@ -58,6 +62,7 @@ class Output:
         make: its images.
         least: posterior samples that it needs.
         calibrated: whether the run needs a calibration.
+        misfit: whether it needs the image ``CHI_SQUARE`` of the posterior.
         summaries: what has to be made of the samples besides mean, std and quantiles.
         quantiles: levels of the quantiles of the samples that it needs.
     """
@@ -66,6 +71,7 @@ class Output:
     make: Make
     least: int = 1
     calibrated: bool = False
+    misfit: bool = False
     summaries: tuple[Summary, ...] = ()
     quantiles: tuple[float, ...] = ()
 
@@ -91,17 +97,23 @@ def require_possible(outputs: Sequence[Output], *, samples: int, calibrated: boo
     short = [output for output in outputs if output.least > samples]
     if short:
         needed = max(output.least for output in short)
+        each = ", ".join(f"{output.word} needs {output.least}" for output in short)
         problem = (
-            f"prediction.output: {', '.join(o.word for o in short)}: needs the spread of {needed} posterior "
-            f"samples or more (got {samples}). Use --samples {needed}, or ask for less."
+            f"prediction.output: too few posterior samples: {each} (got {samples}). "
+            f"Use {needed} or more (--samples {needed}), or leave {'it' if len(short) == 1 else 'them'} out."
         )
         raise SpecError([problem])
     uncalibrated = [output.word for output in outputs if output.calibrated and not calibrated]
     if uncalibrated:
         raise CalibrationError(
-            f"prediction.output: the run has no calibration (got {', '.join(uncalibrated)}). "
-            f"Leave these out, or train with held-out fields that allow a calibration."
+            f"prediction.output: the run has no calibration (got {', '.join(uncalibrated)}). Use std or "
+            f"interval=LEVEL (spread of the samples), or train with held-out fields that allow a calibration."
         )
+
+
+def channels_of(image: str, channels: tuple[str, ...]) -> tuple[str, ...]:
+    """What the channels of an image are called: those of the prediction, or that it is of the mixed image."""
+    return (MIXED,) if image == CHI_SQUARE else channels
 
 
 def summaries_of(outputs: Sequence[Output]) -> tuple[Summary, ...]:
@@ -164,6 +176,11 @@ def _calibrated_std(posterior: Posterior, calibrated: Calibrated | None) -> Imag
     return {"calibrated std": _known(calibrated).std(_spread(posterior))}
 
 
+def _chi_square(posterior: Posterior, _calibrated: Calibrated | None) -> Images:
+    """One image [1 (z) y x] without unit."""
+    return {CHI_SQUARE: posterior.images[CHI_SQUARE]}
+
+
 def _samples(posterior: Posterior, _calibrated: Calibrated | None) -> Images:
     return {name: posterior.images[name] for name in map(sample_name, range(posterior.samples))}
 
@@ -204,6 +221,7 @@ _PLAIN: Final[Mapping[str, Output]] = {
         Output("total_std", _total_std, least=2, summaries=(NoiseVariance(),)),
         Output("calibrated_std", _calibrated_std, least=2, calibrated=True),
         Output("samples", _samples, summaries=(Samples(),)),
+        Output("chi_square", _chi_square, misfit=True),
     )
 }
 

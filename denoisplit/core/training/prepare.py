@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
+from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint, data_fingerprint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
@@ -61,7 +62,9 @@ def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
     dataset: Dataset = chosen.build(channels=channels)
-    return dataset.fields()
+    fields = dataset.fields()
+    check_fields(fields)
+    return fields
 
 
 def prepare(spec: ResolvedSpec) -> PreparedData:

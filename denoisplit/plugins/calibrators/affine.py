@@ -8,6 +8,7 @@ from attrs.validators import ge
 
 from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
 from denoisplit.plugins.calibrators.checks import (
+    check_certain,
     check_fields,
     check_squares,
     does_not_fit,
@@ -60,23 +61,17 @@ class Affine(Calibrator):
             CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
         """
         check_fields(mean, std, truth)
-        return self.fit_squares(std, squared_errors(mean, truth))
+        return self._of(std, squared_errors(mean, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
         """The same from estimates of the squared errors [n c (z) y x].
 
         Raises:
-            CalibrationError: as ``fit``, or squared errors that are not above zero on average.
+            CalibrationError: as ``fit``, or squared errors that are not surely above zero on average.
         """
         check_squares(std, squares)
-        lines = []
-        for channel in range(std.shape[1]):
-            bins = fill_bins(std[:, channel], squares[:, channel], self.options.bins)
-            if not bins.whole_error > 0:
-                raise no_fit("slope", f"mean squared error {bins.whole_error:.4g} of channel {channel}")
-            lines.append(_slope_and_floor(bins))
-        slopes, floors = zip(*lines, strict=True)
-        return Calibration(self.component, {"slope": slopes, "floor": floors})
+        check_certain("slope", squares)
+        return self._of(std, squares)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
@@ -101,6 +96,17 @@ class Affine(Calibrator):
             CalibrationError: as ``apply``, or a ``level`` out of range.
         """
         return gaussian_interval(mean, self.apply(calibration, std), level)
+
+    def _of(self, std: FloatArray, squares: FloatArray) -> Calibration:
+        """Calibration from squared errors [n c (z) y x]."""
+        lines = []
+        for channel in range(std.shape[1]):
+            bins = fill_bins(std[:, channel], squares[:, channel], self.options.bins)
+            if not bins.whole_error > 0:
+                raise no_fit("slope", f"mean squared error {bins.whole_error:.4g} of channel {channel}")
+            lines.append(_slope_and_floor(bins))
+        slopes, floors = zip(*lines, strict=True)
+        return Calibration(self.component, {"slope": slopes, "floor": floors})
 
 
 def _slope_and_floor(bins: SpreadBins) -> tuple[float, float]:

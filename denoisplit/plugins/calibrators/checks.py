@@ -1,24 +1,30 @@
 """What every calibrator asks of the arrays that it gets."""
 
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, FloatArray
 
+CERTAIN: Final = 2.0
+"""Standard errors by which a mean squared error from noisy images has to exceed zero."""
+
 
 def check_fields(mean: FloatArray, std: FloatArray, truth: FloatArray) -> None:
     """Refuse what nothing can be fitted to.
 
     Raises:
-        CalibrationError: shapes differ or are not [n c (z) y x], numbers not finite, or std not above zero.
+        CalibrationError: shapes differ or are not [n c (z) y x], a single pixel per channel, numbers not
+            finite, or std not above zero.
     """
     if mean.ndim < 3 or not mean.size or not mean.shape == std.shape == truth.shape:
         raise CalibrationError(
             f"calibration: mean, std and truth must be [n c (z) y x] of one shape (got {mean.shape}, "
             f"{std.shape}, {truth.shape}). Predict the very fields whose truth is given."
         )
+    _check_several(std)
     for name, array in (("mean", mean), ("std", std), ("truth", truth)):
         _check_finite(name, array)
     _check_positive(std)
@@ -35,6 +41,7 @@ def check_squares(std: FloatArray, squares: FloatArray) -> None:
             f"calibration: std and squared errors must be [n c (z) y x] of one shape (got {std.shape}, "
             f"{squares.shape}). Predict the very fields whose errors are given."
         )
+    _check_several(std)
     for name, array in (("std", std), ("squared error", squares)):
         _check_finite(name, array)
     _check_positive(std)
@@ -52,6 +59,24 @@ def no_fit(what: str, found: object) -> CalibrationError:
         f"calibration: no {what} fits these errors (got {found}). The truth must differ from the prediction "
         f"and the std must not vanish: give the clean images of held-out fields, or more of the noisy ones."
     )
+
+
+def check_certain(what: str, squares: FloatArray, *, called: str = "mean squared error") -> None:
+    """Refuse estimates whose mean may as well be zero, which would calibrate to a std of any small size.
+
+    Args:
+        what: what is looked for.
+        squares: estimates [n c (z) y x] of the squared errors, in any unit; single ones may be negative.
+        called: what their mean is.
+
+    Raises:
+        CalibrationError: the mean of a channel is not ``CERTAIN`` standard errors above zero.
+    """
+    for channel in range(squares.shape[1]):
+        found = squares[:, channel].astype(np.float64)
+        mean, error = float(found.mean()), float(found.std()) / found.size**0.5
+        if not mean > CERTAIN * error:
+            raise no_fit(what, f"{called} {mean:.3g} of channel {channel}, give or take {error:.3g}")
 
 
 def does_not_fit(calibration: Calibration, channels: int, shape: tuple[int, ...]) -> CalibrationError:
@@ -87,11 +112,19 @@ def gaussian_interval(
     return mean - half, mean + half
 
 
-def _check_finite(name: str, array: FloatArray) -> None:
-    wrong = int(array.size - np.isfinite(array).sum())
-    if wrong:
+def _check_several(std: FloatArray) -> None:
+    if std[:, 0].size < 2:
         raise CalibrationError(
-            f"calibration: the {name} is not finite at {wrong} of {array.size} pixels. "
+            "calibration: one pixel per channel does not tell how errors are distributed (got 1). "
+            "Hold out larger fields, or more of them."
+        )
+
+
+def _check_finite(name: str, array: FloatArray) -> None:
+    wrong = array[~np.isfinite(array)]
+    if wrong.size:
+        raise CalibrationError(
+            f"calibration: the {name} is not finite at {wrong.size} of {array.size} pixels (got {wrong[0]}). "
             f"Predict with two samples or more, from images without NaN."
         )
 
@@ -99,6 +132,6 @@ def _check_finite(name: str, array: FloatArray) -> None:
 def _check_positive(std: FloatArray) -> None:
     if not (std > 0).all():
         raise CalibrationError(
-            f"calibration: the predicted std is not above zero at {int((std <= 0).sum())} of "
-            f"{std.size} pixels. Predict with more samples, and with a decoder that has latents."
+            f"calibration: the predicted std is not above zero at {(std <= 0).sum()} of {std.size} pixels "
+            f"(got {float(std.min()):.4g}). Predict with more samples, and with a decoder that has latents."
         )

@@ -1,6 +1,6 @@
 """Calibrator: any monotone map per channel."""
 
-from typing import Final, final
+from typing import final
 
 import attrs
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.optimize import isotonic_regression
 
 from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
 from denoisplit.plugins.calibrators.checks import (
+    CERTAIN,
     check_fields,
     check_squares,
     does_not_fit,
@@ -17,9 +18,6 @@ from denoisplit.plugins.calibrators.checks import (
     squared_errors,
 )
 from denoisplit.plugins.calibrators.spread_bins import Array, SpreadBins, fill_bins
-
-_CERTAIN: Final = 2.0
-"""Standard errors by which the lowest step has to exceed zero."""
 
 
 @final
@@ -117,7 +115,7 @@ def _steps(bins: SpreadBins) -> Array:
     pixels = np.cumsum(bins.count)[ends]
     mean = np.cumsum(bins.count * bins.error)[ends] / pixels
     variance = np.cumsum(bins.count * bins.error_square)[ends] / pixels - mean**2
-    certain = np.flatnonzero(mean > _CERTAIN * np.sqrt(np.maximum(variance, 0) / pixels))
+    certain = np.flatnonzero(mean > CERTAIN * np.sqrt(np.maximum(variance, 0) / pixels))
     if not certain.size:
         return np.zeros_like(error)
     error[: ends[certain[0]] + 1] = mean[certain[0]]

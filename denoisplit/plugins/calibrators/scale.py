@@ -6,6 +6,7 @@ import numpy as np
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
 from denoisplit.plugins.calibrators.checks import (
+    check_certain,
     check_fields,
     check_squares,
     gaussian_interval,
@@ -46,10 +47,12 @@ class Scale(Calibrator):
         """The same from estimates of the squared errors [n c (z) y x].
 
         Raises:
-            CalibrationError: as ``fit``, or squared errors that are not above zero on average.
+            CalibrationError: as ``fit``, or squared errors that are not surely above zero on average.
         """
         check_squares(std, squares)
-        return self._of(squares / std.astype(np.float64) ** 2)
+        score = squares / std.astype(np.float64) ** 2
+        check_certain("factor", score, called="mean squared score")
+        return self._of(score)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
