@@ -1,8 +1,12 @@
 """What the folder layouts share: files by pattern, their partners, and single channels out of image files."""
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -11,13 +15,19 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import FieldFile, FloatArray, ImageFormat, PixelSize
 from denoisplit.core.images.io import Planes, iterate_planes, open_image
-from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
-from denoisplit.plugins.image_formats.tiff import Tiff
+from denoisplit.plugins import image_formats
 
 
+@cache
 def formats() -> tuple[ImageFormat, ...]:
-    """The formats that images of a data set may have."""
-    return (OmeTiff(OmeTiff.Options()), Tiff(Tiff.Options()))
+    """The formats that images of a data set may have: all that stand beside this package."""
+    found: list[ImageFormat] = []
+    for module in pkgutil.iter_modules(image_formats.__path__, f"{image_formats.__name__}."):
+        for cls in vars(importlib.import_module(module.name)).values():
+            if isinstance(cls, type) and cls.__module__ == module.name and issubclass(cls, ImageFormat):
+                known: Any = cls
+                found.append(known(known.Options()))
+    return tuple(found)
 
 
 @attrs.frozen(kw_only=True)
