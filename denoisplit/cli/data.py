@@ -115,9 +115,7 @@ def _draw(report: "DataReport", path: Path, rows: int, mixing: "Mixing") -> None
 
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = [
-        SheetRow(
-            title=f"{split.name}: {field.name}", images=(mixed_image(field, mixing)[0], *field.observed)
-        )
+        SheetRow(title=f"{split.name}: {field.name}", images=(mixed_image(field, mixing)[0], *field.observed))
         for split in report.splits
         for field in split.fields[:rows]
     ]

@@ -42,7 +42,8 @@ class DatasetTests(ComponentTests):
     def write_folder(self, folder: Path, rank: int) -> None:
         """Fill a folder with noisy fields of all channels, in the layout that the data set reads.
 
-        That is ``field_0.tif`` and so on, for ImageJ, but for data sets of denoisplit with a layout of their own.
+        That is ``field_0.tif`` and so on, for ImageJ, but for data sets of denoisplit with a layout of their
+        own.
         """
         name = self.component.rpartition("/")[2]
         if rank == 3 and name in PLANES_ONLY:

@@ -63,7 +63,10 @@ def test_patterns_that_repeat_are_not_taken_for_an_overlap() -> None:
     stripes = np.tile(np.arange(16, dtype=np.float32), (SIDE, SIDE // 16))
     tiles = np.tile(noise(3, (16, 16)), (SIDE // 16, SIDE // 16))
     for image in (stripes, tiles):
-        assert overlap(image[None], image[None, ::-1] if image is stripes else np.roll(image, 5, 1)[None]) is None
+        assert (
+            overlap(image[None], image[None, ::-1] if image is stripes else np.roll(image, 5, 1)[None])
+            is None
+        )
 
 
 def test_clean_references_and_recorded_mixed_images_count_and_so_do_planes_of_stacks() -> None:

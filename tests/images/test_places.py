@@ -1,4 +1,4 @@
-"""Where patches come from: separate channels from places of their own, and more of them where structures are."""
+"""Where patches come from: separate channels from places of their own, more of them where structures are."""
 
 from typing import Any
 
@@ -77,7 +77,8 @@ def test_patch_and_surround_of_every_separate_channel_are_turned_alike() -> None
     batch = sampler(fields, patch=(8, 8), batch=20, augment=True, context=2).batch(1)
     pairs = set()
     for mixed, target in zip(batch.mixed, batch.targets, strict=True):
-        found = []
+        found: list[tuple[int, int]] = []
+        total = [np.zeros((8, 8), dtype=np.float32)] * 3
         for channel in range(2):
             places = (
                 (number, turn, turned(field.observed[channel], turn))
@@ -85,7 +86,9 @@ def test_patch_and_surround_of_every_separate_channel_are_turned_alike() -> None
                 for turn in range(8)
             )
             for number, turn, image in places:
-                corner = tuple(int(i[0]) if i.size else -1 for i in np.nonzero(image == target[channel, 0, 0]))
+                corner = tuple(
+                    int(i[0]) if i.size else -1 for i in np.nonzero(image == target[channel, 0, 0])
+                )
                 if -1 in corner:
                     continue
                 window = image[corner[0] : corner[0] + 8, corner[1] : corner[1] + 8]
@@ -94,7 +97,7 @@ def test_patch_and_surround_of_every_separate_channel_are_turned_alike() -> None
                     scales = [
                         context_crop(scale, corner, (8, 8), m) for m, scale in enumerate(pyramid(image, 2))
                     ]
-                    total = scales if channel == 0 else [a + b for a, b in zip(total, scales, strict=True)]
+                    total = [a + b for a, b in zip(total, scales, strict=True)]
                     break
         pairs.add(tuple(found))
         for scale in range(3):

@@ -1,8 +1,9 @@
 """Fields are held out whole, and no pixels serve in two splits."""
 
-import attrs
+import itertools
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -125,7 +126,10 @@ def test_fields_are_held_out_by_name_and_by_pattern() -> None:
     ("split", "words"),
     [
         (Split(rule="named", validation=("g*",)), r"split\.validation: no field has this name \(got 'g\*'\)"),
-        (Split(rule="named", validation=("f1",), test=("f*",)), "field 'f1' is named for validation and for test"),
+        (
+            Split(rule="named", validation=("f1",), test=("f*",)),
+            "field 'f1' is named for validation and for test",
+        ),
         (Split(rule="named", validation=("f*",)), "every field is named"),
     ],
 )
@@ -174,7 +178,7 @@ def test_regions_share_no_pixel_and_keep_their_distance(
         spans.append((places[:, axis].min(), places[:, axis].max()))
     assert spans[0][0] == 0
     assert spans[-1][1] == max(sides) - 1
-    assert all(after[0] - before[1] - 1 == gap for before, after in zip(spans, spans[1:], strict=False))
+    assert all(after[0] - before[1] - 1 == gap for before, after in itertools.pairwise(spans))
     assert abs(parts[1].observed.shape[1 + axis] - validation * max(sides)) <= 0.5
     assert len({part.name for part in parts}) == len(parts)
     assert_disjoint(parts[:1], parts[1:2], parts[2:])

@@ -49,7 +49,9 @@ def contact_sheet(path: Path, rows: Sequence[SheetRow], columns: Sequence[str]) 
         axes[number][0].text(
             0, 1.02, _short(row.title), transform=axes[number][0].transAxes, fontsize=6.5, va="bottom"
         )
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - 0.5 / figure.get_figheight(), wspace=0.04)
+    figure.subplots_adjust(
+        left=0.01, right=0.99, bottom=0.01, top=1 - 0.5 / figure.get_figheight(), wspace=0.04
+    )
     figure.savefig(path)
 
 

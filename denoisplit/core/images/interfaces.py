@@ -107,8 +107,8 @@ class Field:
         pixel_size: physical pixel size, if known.
         mixed: the mixed image as it was recorded [1 (z) y x], counts; None where it is made of the channels.
         mixed_source: what the mixed image is made of; None for the observed channels. Data sets leave it out.
-        separate: the channels show different places. Training pairs patches of all such fields anew; evaluation
-            keeps the pairs of the data set.
+        separate: the channels show different places. Training pairs patches of all such fields anew;
+            evaluation keeps the pairs of the data set.
         files: what the field was read from, if it was.
     """
 
@@ -138,7 +138,8 @@ class Dataset(ABC):
         """
 
     def remarks(self) -> tuple[str, ...]:
-        """What the owner of the images should know of them, a sentence each: files that are left out, for example.
+        """What the owner of the images should know of them, a sentence each: files that are left out, for
+        example.
 
         Raises:
             ImageError: as ``fields``.

@@ -1,8 +1,8 @@
 """Find pixels that two images share, whatever part of each other they are.
 
-Blocks of pixels are hashed at every position; those whose hash falls into a fixed small part of all numbers are
-kept. Which blocks these are depends on their pixels alone, so that a crop keeps the same ones as the whole
-image. Two images overlap where several of their blocks agree at one and the same shift.
+Blocks of pixels are hashed at every position; those whose hash falls into a fixed small part of all numbers
+are kept. Which blocks these are depends on their pixels alone, so that a crop keeps the same ones as the
+whole image. Two images overlap where several of their blocks agree at one and the same shift.
 """
 
 from collections.abc import Mapping, Sequence

@@ -49,8 +49,8 @@ class PatchSampler:
     patch in the turned image: the centre of a scale is one of its pixels, rounded towards the first row and
     column, and a turn changes which one that is.
 
-    Where the channels of the fields are ``separate``, every channel of a patch comes from a place, and has a turn,
-    of its own: structures that were recorded in different fields are mixed anew for every sample.
+    Where the channels of the fields are ``separate``, every channel of a patch comes from a place, and has a
+    turn, of its own: structures that were recorded in different fields are mixed anew for every sample.
 
     Args:
         fields: training fields; the noisy channels are drawn from.

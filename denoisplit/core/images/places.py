@@ -43,8 +43,8 @@ class PlaceDrawer:
             channel itself where channels are separate, or else of any channel, each as often.
 
     Raises:
-        ImageError: no field, a field smaller than a patch or of another dimension, or fields of which only some
-            have separate channels.
+        ImageError: no field, a field smaller than a patch or of another dimension, or fields of which only
+            some have separate channels.
         ChannelCountError: fields with different numbers of channels.
     """
 
@@ -127,7 +127,8 @@ def _separate(fields: Sequence[Field]) -> bool:
     separate = [field for field in fields if field.separate]
     if separate and len(separate) < len(fields):
         raise ImageError(
-            f"data: the channels of {len(separate)} of {len(fields)} fields come from different places (field "
+            f"data: the channels of {len(separate)} of {len(fields)} fields come from different places "
+            f"(field "
             f"{separate[0].name!r} does). Give only such fields, or none."
         )
     for field in separate:

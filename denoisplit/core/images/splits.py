@@ -30,8 +30,8 @@ class Split:
         test_fraction: part of the fields, or of every field, to test on.
         validation: names of fields for validation, or patterns of them (``*_A0?*``), for the rule ``named``.
         test: names or patterns of fields to test on, for the rule ``named``.
-        gap: pixels that no part gets between two regions, for the rule ``regions``. Give at least a patch: what
-            lies nearer shows the same structures and the same out-of-focus light.
+        gap: pixels that no part gets between two regions, for the rule ``regions``. Give at least a patch:
+            what lies nearer shows the same structures and the same out-of-focus light.
     """
 
     rule: Rule = attrs.field(default="random", validator=in_(get_args(Rule)))
@@ -43,7 +43,8 @@ class Split:
     def __attrs_post_init__(self) -> None:
         if self.rule == "named" and self.test_fraction:
             raise ValueError(
-                f"test_fraction does not go with rule named (got {self.test_fraction}). Name the fields as test"
+                f"test_fraction does not go with rule named (got {self.test_fraction}). Name the fields as "
+                f"test"
             )
         if self.rule == "named" and not self.validation:
             raise ValueError("rule named needs the names of fields (got validation: []). Name some")
@@ -103,8 +104,8 @@ def split_fields(
         seed: of random choices.
 
     Raises:
-        ImageError: no field is left for training or for validation; a name that no field has, or a field that is
-            too small to be cut.
+        ImageError: no field is left for training or for validation; a name that no field has, or a field that
+            is too small to be cut.
     """
     if split.rule == "random":
         return _random(fields, fraction, split.test_fraction, seed)

@@ -176,7 +176,8 @@ def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
         sides = field.observed.shape[1:]
         if len(sides) != len(patch):
             said.append(
-                f"field {field.name!r}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape {sides}). "
+                f"field {field.name!r}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape "
+                f"{sides}). "
                 f"Set model.dimensions, or dimensions of the data set."
             )
         elif any(side < p for side, p in zip(sides, patch, strict=True)):
@@ -214,8 +215,10 @@ def _intensities(split: str, channels: Sequence[ChannelSummary]) -> list[str]:
         where = f"{split}, {channel.name}"
         if channel.at_highest > SATURATED:
             said.append(
-                f"{where}: {channel.at_highest:.2%} of the pixels have exactly the highest value of their image "
-                f"(up to {channel.highest:g}). They look saturated: record with less exposure or gain, or crop "
+                f"{where}: {channel.at_highest:.2%} of the pixels have exactly the highest value of their "
+                f"image "
+                f"(up to {channel.highest:g}). They look saturated: record with less exposure or gain, or "
+                f"crop "
                 f"bright spots."
             )
         if channel.lowest < 0:
@@ -228,7 +231,8 @@ def _intensities(split: str, channels: Sequence[ChannelSummary]) -> list[str]:
     brightest = max(spans, key=lambda name: spans[name])
     if spans[faint] < _FAINT * spans[brightest]:
         said.append(
-            f"{split}: {faint} is much fainter than {brightest} (its bright pixels rise {spans[faint]:.3g} counts "
+            f"{split}: {faint} is much fainter than {brightest} (its bright pixels rise {spans[faint]:.3g} "
+            f"counts "
             f"above the median, those of {brightest} {spans[brightest]:.3g}). In their sum it may be lost."
         )
     return said

@@ -1,7 +1,7 @@
 """BioSR as it is published: one folder per structure, MRC stacks in it."""
 
 from pathlib import Path
-from typing import get_args, final
+from typing import final, get_args
 
 import attrs
 import numpy as np
@@ -22,13 +22,14 @@ from denoisplit.plugins.datasets.reading import (
 
 @final
 class BioSR(Dataset):
-    """BioSR (https://doi.org/10.6084/m9.figshare.13264793): CCPs, ER, microtubules and F-actin in separate cells.
+    """BioSR (https://doi.org/10.6084/m9.figshare.13264793): CCPs, ER, microtubules and F-actin in separate
+    cells.
 
-    Reads ``<structure>/GT_all.mrc``, the high-quality images of all cells, to which a spec adds synthetic noise as
-    denoiSplit did; or, with ``level``, real exposures: the raw frames of every cell are averaged into one
-    wide-field image, ``<structure>/Cell_001/RawSIMData_level_03.mrc`` into the noisy one and ``RawSIMData_gt.mrc``
-    into its clean reference. For ER these are ``RawSIMData/RawSIMData_level_03.mrc`` and
-    ``RawGTSIMData/RawGTSIMData_level_03.mrc``. Any image format serves in place of MRC.
+    Reads ``<structure>/GT_all.mrc``, the high-quality images of all cells, to which a spec adds synthetic
+    noise as denoiSplit did; or, with ``level``, real exposures: the raw frames of every cell are averaged
+    into one wide-field image, ``<structure>/Cell_001/RawSIMData_level_03.mrc`` into the noisy one and
+    ``RawSIMData_gt.mrc`` into its clean reference. For ER these are ``RawSIMData/RawSIMData_level_03.mrc``
+    and ``RawGTSIMData/RawGTSIMData_level_03.mrc``. Any image format serves in place of MRC.
     """
 
     @attrs.frozen(kw_only=True)
@@ -81,7 +82,8 @@ class BioSR(Dataset):
         cells = [entry for entry in folder.glob("Cell_*") if entry.is_dir()]
         if not cells:
             raise ImageError(
-                f"{folder}: there are no folders Cell_001, Cell_002, ... (got none). Correct path or structures."
+                f"{folder}: there are no folders Cell_001, Cell_002, ... (got none). Correct path or "
+                f"structures."
             )
         found: list[Single] = []
         for cell in sorted(cells, key=lambda entry: natural(entry.name)):
@@ -97,7 +99,7 @@ class BioSR(Dataset):
     def _averaged(self, path: Path) -> Frames:
         """The raw frames of one cell as a wide-field image: illumination patterns add up to an even one."""
         frames = read_frames(path, self.options.path, axes="tyx")
-        mean = np.mean(np.stack(frames.pixels), axis=0, dtype=np.float64).astype(np.float32)
+        mean = np.asarray(np.mean(frames.pixels, axis=0, dtype=np.float64), dtype=np.float32)
         return attrs.evolve(frames, names=(frames.names[0].removesuffix(" t=0"),), pixels=(mean,))
 
 

@@ -119,10 +119,14 @@ class Folder(Dataset):
         ]
         shapes = [pixels.shape for pixels in observed]
         clean = self._beside(matched.clean, noisy, places, self._channels, shapes)
-        mixed = self._beside(matched.mixed, noisy, places, _one_channel, [(1, *shape[1:]) for shape in shapes])
+        mixed = self._beside(
+            matched.mixed, noisy, places, _one_channel, [(1, *shape[1:]) for shape in shapes]
+        )
         named = (("observed", matched.observed), ("clean", matched.clean), ("mixed", matched.mixed))
         read = tuple(
-            FieldFile(path=str(path), role=role, dtype=str(noisy.image.data.dtype) if role == "observed" else "")
+            FieldFile(
+                path=str(path), role=role, dtype=str(noisy.image.data.dtype) if role == "observed" else ""
+            )
             for role, path in named
             if path is not None
         )

@@ -16,8 +16,8 @@ from denoisplit.plugins.datasets.reading import need_file, one_file, read_frames
 class Hagen(Dataset):
     """Images with short and long exposure by Hagen et al. (https://doi.org/10.5524/100888), real noise.
 
-    Reads ``<structure>-<series>-lowsnr.tif`` and, where it is there, ``<structure>-<series>-highsnr.tif`` as the
-    clean reference: stacks of fields, one file per structure, such as ``actin-60x-noise2-lowsnr.tif``.
+    Reads ``<structure>-<series>-lowsnr.tif`` and, where it is there, ``<structure>-<series>-highsnr.tif`` as
+    the clean reference: stacks of fields, one file per structure, such as ``actin-60x-noise2-lowsnr.tif``.
     """
 
     @attrs.frozen(kw_only=True)
@@ -26,8 +26,8 @@ class Hagen(Dataset):
 
         Attributes:
             path: the folder.
-            structures: beginning of the file names of every channel, for example ``actin`` and ``mito``; empty
-                for the names of the channels.
+            structures: beginning of the file names of every channel, for example ``actin`` and ``mito``;
+                empty for the names of the channels.
             series: middle of the file names.
             pairing: ``drawn``: training mixes patches of different fields anew; ``fixed``: field k of one
                 structure is mixed with field k of the other, as denoiSplit did.

@@ -33,9 +33,10 @@ class _Row:
 class Manifest(Dataset):
     """A CSV table with the columns field, channel, file, and, where needed, kind and split.
 
-    Every line names one file of one channel. ``kind`` is ``observed`` (the default), ``clean`` or ``mixed`` (no
-    channel), ``split`` any word. Fields that have a file for every channel are taken as they are. Where every
-    field has one channel only, training mixes the channels anew for every patch, as ``separate_channels`` does.
+    Every line names one file of one channel. ``kind`` is ``observed`` (the default), ``clean`` or ``mixed``
+    (no channel), ``split`` any word. Fields that have a file for every channel are taken as they are. Where
+    every field has one channel only, training mixes the channels anew for every patch, as
+    ``separate_channels`` does.
     """
 
     @attrs.frozen(kw_only=True)
@@ -65,8 +66,8 @@ class Manifest(Dataset):
         """All fields, in the order in which the table names them first; float32 counts.
 
         Raises:
-            ImageError: no table, a line that says something impossible, a missing file, or fields of which some
-                have all channels and some do not.
+            ImageError: no table, a line that says something impossible, a missing file, or fields of which
+                some have all channels and some do not.
             ChannelCountError: a file with several channels.
         """
         fields = self._rows_by_field()
@@ -153,7 +154,8 @@ class Manifest(Dataset):
             return True
         missing = [name for name in self.channels if name not in observed[partial[0]]]
         raise ImageError(
-            f"{self._table}: field {partial[0]!r} has no observed image of {', '.join(missing)}. Give every field "
+            f"{self._table}: field {partial[0]!r} has no observed image of {', '.join(missing)}. Give every "
+            f"field "
             f"all channels, or every field one channel and no mixed image."
         )
 
@@ -182,7 +184,8 @@ class Manifest(Dataset):
         counts = {len(of) for of in images} | {len(frames.pixels) for frames in recorded}
         if len(counts) > 1:
             raise ImageError(
-                f"{self._table}: the files of field {name!r} differ in their number of positions along time and "
+                f"{self._table}: the files of field {name!r} differ in their number of positions along time "
+                f"and "
                 f"depth (got {', '.join(str(count) for count in sorted(counts))}). Check them."
             )
         made = []

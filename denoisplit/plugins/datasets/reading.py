@@ -120,10 +120,15 @@ def one_file(folder: Path, stem: str) -> Path | None:
         ImageError: several files have this name.
     """
     suffixes = {suffix for known in formats() for suffix in known.suffixes}
-    found = [file for file in files(folder, f"{stem}.*") if file.name.lower().removeprefix(stem.lower()) in suffixes]
+    found = [
+        file
+        for file in files(folder, f"{stem}.*")
+        if file.name.lower().removeprefix(stem.lower()) in suffixes
+    ]
     if len(found) > 1:
         raise ImageError(
-            f"{folder}: several files are called {stem} (got {', '.join(file.name for file in found)}). Keep one."
+            f"{folder}: several files are called {stem} (got {', '.join(file.name for file in found)}). "
+            f"Keep one."
         )
     return found[0] if found else None
 

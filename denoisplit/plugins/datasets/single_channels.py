@@ -23,7 +23,8 @@ from denoisplit.plugins.datasets.reading import (
 
 @final
 class ChannelFiles(Dataset):
-    """One file per field and channel, matched by name; clean references and a recorded mixed image beside them.
+    """One file per field and channel, matched by name; clean references and a recorded mixed image beside
+    them.
 
     Files belong to the same field when the first ``*`` of their patterns stands for the same text. With
     ``mixed``, the network learns from the mixed image that was recorded of the field, not from the sum of its
@@ -36,8 +37,8 @@ class ChannelFiles(Dataset):
 
         Attributes:
             path: the folder.
-            observed: pattern of the noisy images of every channel, relative to the folder, in the order of the
-                channels; empty for a folder per channel that has its name (``actin/*.tif*``).
+            observed: pattern of the noisy images of every channel, relative to the folder, in the order of
+                the channels; empty for a folder per channel that has its name (``actin/*.tif*``).
             clean: patterns of their clean references; empty for none.
             mixed: pattern of recorded mixed images; empty to make the mixed image of the channels.
             axes: overrides what the files say about their axes, for example ``yx``.
@@ -116,7 +117,8 @@ class ChannelFiles(Dataset):
                 pixels = recorded.pixels[position][None]
                 if pixels.shape[1:] != field.observed.shape[1:]:
                     raise ImageError(
-                        f"{recorded.path}: expected the size of the channels, {field.observed.shape[1:]} (got "
+                        f"{recorded.path}: expected the size of the channels, {field.observed.shape[1:]} "
+                        f"(got "
                         f"{pixels.shape[1:]}). Crop or replace it."
                     )
                 field = attrs.evolve(field, mixed=pixels, files=(*field.files, recorded.file("mixed")))
@@ -142,10 +144,10 @@ class SeparateChannels(Dataset):
 
         Attributes:
             path: the folder.
-            observed: pattern of the noisy images of every channel, relative to the folder, in the order of the
-                channels; empty for a folder per channel that has its name (``actin/*.tif*``).
-            clean: patterns of their clean references, partners when their first ``*`` stands for the same text;
-                empty for none.
+            observed: pattern of the noisy images of every channel, relative to the folder, in the order of
+                the channels; empty for a folder per channel that has its name (``actin/*.tif*``).
+            clean: patterns of their clean references, partners when their first ``*`` stands for the same
+                text; empty for none.
             seed: of the pairs for validation and test.
             axes: overrides what the files say about their axes, for example ``tyx``.
             dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.

@@ -18,10 +18,11 @@ _CHANNELS: Final = 3
 
 @final
 class W2S(Dataset):
-    """The raw images of W2S (https://github.com/IVRL/w2s): real exposures of three channels of the same field.
+    """The raw images of W2S (https://github.com/IVRL/w2s): real exposures of three channels of the same
+    field.
 
-    Reads ``Image001/wf_channel0.npy`` to ``Image120/wf_channel2.npy``, 400 exposures each. A noisy image is the mean
-    of some of them, the clean reference the mean of all others.
+    Reads ``Image001/wf_channel0.npy`` to ``Image120/wf_channel2.npy``, 400 exposures each. A noisy image is
+    the mean of some of them, the clean reference the mean of all others.
     """
 
     @attrs.frozen(kw_only=True)
@@ -83,9 +84,7 @@ class W2S(Dataset):
         pixel_size = None
         for index, channel in zip(self.index, self.channels, strict=True):
             # One channel at a time: 400 exposures of it take 400 MB.
-            frames = read_frames(
-                need_file(folder, f"wf_channel{index}"), self.options.path, axes="tyx"
-            )
+            frames = read_frames(need_file(folder, f"wf_channel{index}"), self.options.path, axes="tyx")
             noisy, reference = self._parts(frames)
             exposures.append(noisy)
             if reference is not None:
