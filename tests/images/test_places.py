@@ -72,7 +72,7 @@ def turned(image: FloatArray, turn: int) -> FloatArray:
 
 
 def test_patch_and_surround_of_every_separate_channel_are_turned_alike() -> None:
-    """The mixed image at every scale is the mean of the channels, each about its own place in its own turn."""
+    """At every scale the mixed image is the mean of the channels, each about its own place in its turn."""
     fields = [numbered(0, (44, 40)), numbered(1, (50, 38))]
     batch = sampler(fields, patch=(8, 8), batch=20, augment=True, context=2).batch(1)
     pairs = set()

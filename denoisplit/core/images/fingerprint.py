@@ -64,8 +64,7 @@ def _every_fingerprint(fields: Sequence[Field]) -> tuple[str, ...]:
 def assert_disjoint(
     train: Sequence[Field], validation: Sequence[Field] = (), test: Sequence[Field] = ()
 ) -> None:
-    """Refuse splits that share a field, or pixels of one: an identical or overlapping crop, see
-    ``find_overlap``.
+    """Refuse splits that share a field, or pixels of one, as overlapping crops do; see ``find_overlap``.
 
     Raises:
         ImageError: names both fields and their splits.

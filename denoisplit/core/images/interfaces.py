@@ -138,8 +138,7 @@ class Dataset(ABC):
         """
 
     def remarks(self) -> tuple[str, ...]:
-        """What the owner of the images should know of them, a sentence each: files that are left out, for
-        example.
+        """What the owner of the images should know of them, a sentence each: files left out, for example.
 
         Raises:
             ImageError: as ``fields``.

@@ -22,7 +22,7 @@ AGREEING: Final = 3
 """Blocks at one shift that make an overlap; an overlap of 32 x 32 pixels has 20 on average."""
 _MOST_PLACES: Final = 8
 _VARIED: Final = 3
-"""Neighbours have to differ in one of this many pairs, along both axes: dark and saturated blocks are all alike."""
+"""One of so many pairs of neighbours has to differ, along both axes: dark and saturated blocks are alike."""
 
 _ROW, _COLUMN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _SCATTER = np.uint64(0xD6E8FEB86659FD93)

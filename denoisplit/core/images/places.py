@@ -128,8 +128,7 @@ def _separate(fields: Sequence[Field]) -> bool:
     if separate and len(separate) < len(fields):
         raise ImageError(
             f"data: the channels of {len(separate)} of {len(fields)} fields come from different places "
-            f"(field "
-            f"{separate[0].name!r} does). Give only such fields, or none."
+            f"(field {separate[0].name!r} does). Give only such fields, or none."
         )
     for field in separate:
         if field.mixed is not None:

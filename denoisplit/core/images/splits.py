@@ -172,7 +172,7 @@ def _named(
 
 
 def _fits(name: str, pattern: str) -> bool:
-    """Whether a name is the pattern, or fits it; brackets in names are no patterns when they stand as they are."""
+    """Whether a name is the pattern or fits it; a whole name with brackets in it is not read as a pattern."""
     return name == pattern or fnmatchcase(name, pattern)
 
 

@@ -177,8 +177,7 @@ def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
         if len(sides) != len(patch):
             said.append(
                 f"field {field.name!r}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape "
-                f"{sides}). "
-                f"Set model.dimensions, or dimensions of the data set."
+                f"{sides}). Set model.dimensions, or dimensions of the data set."
             )
         elif any(side < p for side, p in zip(sides, patch, strict=True)):
             said.append(
@@ -216,10 +215,8 @@ def _intensities(split: str, channels: Sequence[ChannelSummary]) -> list[str]:
         if channel.at_highest > SATURATED:
             said.append(
                 f"{where}: {channel.at_highest:.2%} of the pixels have exactly the highest value of their "
-                f"image "
-                f"(up to {channel.highest:g}). They look saturated: record with less exposure or gain, or "
-                f"crop "
-                f"bright spots."
+                f"image (up to {channel.highest:g}). They look saturated: record with less exposure or gain, "
+                f"or crop bright spots."
             )
         if channel.lowest < 0:
             said.append(
@@ -232,8 +229,8 @@ def _intensities(split: str, channels: Sequence[ChannelSummary]) -> list[str]:
     if spans[faint] < _FAINT * spans[brightest]:
         said.append(
             f"{split}: {faint} is much fainter than {brightest} (its bright pixels rise {spans[faint]:.3g} "
-            f"counts "
-            f"above the median, those of {brightest} {spans[brightest]:.3g}). In their sum it may be lost."
+            f"counts above the median, those of {brightest} {spans[brightest]:.3g}). In their sum it may be "
+            f"lost."
         )
     return said
 

@@ -22,8 +22,7 @@ from denoisplit.plugins.datasets.reading import (
 
 @final
 class BioSR(Dataset):
-    """BioSR (https://doi.org/10.6084/m9.figshare.13264793): CCPs, ER, microtubules and F-actin in separate
-    cells.
+    """BioSR (https://doi.org/10.6084/m9.figshare.13264793): one structure per cell, many light levels.
 
     Reads ``<structure>/GT_all.mrc``, the high-quality images of all cells, to which a spec adds synthetic
     noise as denoiSplit did; or, with ``level``, real exposures: the raw frames of every cell are averaged

@@ -155,8 +155,7 @@ class Manifest(Dataset):
         missing = [name for name in self.channels if name not in observed[partial[0]]]
         raise ImageError(
             f"{self._table}: field {partial[0]!r} has no observed image of {', '.join(missing)}. Give every "
-            f"field "
-            f"all channels, or every field one channel and no mixed image."
+            f"field all channels, or every field one channel and no mixed image."
         )
 
     def _singles(self, fields: dict[str, list[_Row]]) -> list[list[Single]]:
@@ -185,8 +184,7 @@ class Manifest(Dataset):
         if len(counts) > 1:
             raise ImageError(
                 f"{self._table}: the files of field {name!r} differ in their number of positions along time "
-                f"and "
-                f"depth (got {', '.join(str(count) for count in sorted(counts))}). Check them."
+                f"and depth (got {', '.join(str(count) for count in sorted(counts))}). Check them."
             )
         made = []
         for position, own in enumerate(zip(*images, strict=True)):

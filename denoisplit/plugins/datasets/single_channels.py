@@ -23,8 +23,7 @@ from denoisplit.plugins.datasets.reading import (
 
 @final
 class ChannelFiles(Dataset):
-    """One file per field and channel, matched by name; clean references and a recorded mixed image beside
-    them.
+    """One file per field and channel, matched by name, clean references and recorded mixed images alike.
 
     Files belong to the same field when the first ``*`` of their patterns stands for the same text. With
     ``mixed``, the network learns from the mixed image that was recorded of the field, not from the sum of its
@@ -118,8 +117,7 @@ class ChannelFiles(Dataset):
                 if pixels.shape[1:] != field.observed.shape[1:]:
                     raise ImageError(
                         f"{recorded.path}: expected the size of the channels, {field.observed.shape[1:]} "
-                        f"(got "
-                        f"{pixels.shape[1:]}). Crop or replace it."
+                        f"(got {pixels.shape[1:]}). Crop or replace it."
                     )
                 field = attrs.evolve(field, mixed=pixels, files=(*field.files, recorded.file("mixed")))
             made.append(field)

@@ -18,8 +18,7 @@ _CHANNELS: Final = 3
 
 @final
 class W2S(Dataset):
-    """The raw images of W2S (https://github.com/IVRL/w2s): real exposures of three channels of the same
-    field.
+    """The raw images of W2S (https://github.com/IVRL/w2s): exposures of three channels of the same field.
 
     Reads ``Image001/wf_channel0.npy`` to ``Image120/wf_channel2.npy``, 400 exposures each. A noisy image is
     the mean of some of them, the clean reference the mean of all others.
