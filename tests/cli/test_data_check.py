@@ -73,8 +73,10 @@ def test_what_is_odd_is_said_and_does_not_fail(spec: Path, tmp_path: Path) -> No
     assert "train: only 2 fields." in said
     assert "train, mito: " in said
     assert "They look saturated" in said
-    assert "train: actin is much fainter than mito" in said
     assert "The fields differ in pixel size: 0.2 x 0.2 µm (1 fields), 0.1 x 0.1 µm (2 fields)." in said
+    said = checked(spec, "--set", "data.train.observed=f5.tif").stdout.partition("Warnings:")[2]
+    assert "train: actin is much fainter than mito" in said
+    assert "train: only 1 field." in said
     said = checked(spec).stdout.partition("Warnings:")[2]
     assert "train: f6.tif has the same pixels as f0.tif. Remove one of them." in said
 

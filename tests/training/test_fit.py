@@ -223,7 +223,7 @@ data:
   validation_fraction: 0.2
 model: {encoder: {levels: 2, width: 4}, decoder: {latent_channels: 2}}
 training:
-  {steps: 4, batch: 2, patch: 16, foreground: 0.5, augment: true, validate_every: 2, checkpoint_every: 1, precision: float32}
+  {steps: 4, batch: 2, patch: 16, foreground: 0.5, augment: true, validate_every: 2, checkpoint_every: 1}
 prediction: {samples: 2}
 """
 
