@@ -9,7 +9,7 @@ import click
 from denoisplit.core.spec.resolution import load_spec
 
 if TYPE_CHECKING:
-    from denoisplit.core.images.interfaces import Field
+    from denoisplit.core.images.interfaces import Field, FieldFile
     from denoisplit.core.images.mixing import Mixing
     from denoisplit.core.training.data_check import ChannelSummary, DataReport, SplitSummary
 
@@ -56,9 +56,15 @@ def _lines(report: "DataReport", *, everything: bool) -> Iterator[str]:
         count = len(split.fields)
         yield f"{split.name}: {count} field{'s' * (count > 1)}"
         listed = split.fields if everything else split.fields[:_LISTED]
+        before: tuple[FieldFile, ...] = ()
         for field in listed:
             yield f"  {field.name}: {_described(field)}"
-            yield from _files(field)
+            # Frames of one stack come from the same files.
+            if field.files != before and any(file.channel for file in field.files):
+                yield from (
+                    f"    {f'{file.role} {file.channel}'.strip()}: {file.path}" for file in field.files
+                )
+            before = field.files
         if len(listed) < count:
             yield f"  ... and {count - len(listed)} more (--all lists them)"
         yield from _table(split)
@@ -87,13 +93,6 @@ def _described(field: "Field") -> str:
     if field.mixed is not None:
         parts.append("recorded mixed image")
     return ", ".join(parts)
-
-
-def _files(field: "Field") -> Iterator[str]:
-    """The files of a field where there is one for every channel."""
-    if any(file.channel for file in field.files):
-        for file in field.files:
-            yield f"    {f'{file.role} {file.channel}'.strip()}: {file.path}"
 
 
 def _table(split: "SplitSummary") -> Iterator[str]:

@@ -51,7 +51,7 @@ def test_good_images_are_listed_with_their_sizes_and_intensities(spec: Path, tmp
     result = checked(spec, "--sheet", str(sheet))
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == "Every field shows all channels; the mixed image is the mean of the channels."
+    assert lines[0] == "The channels of a field go together; the mixed image is the mean of the channels."
     assert "train: 4 fields" in lines
     assert "  f0.tif: 48 x 48 px, 0.1 x 0.1 µm per px, uint16" in lines
     row = next(line for line in lines if line.startswith("  mito")).split()
@@ -85,7 +85,10 @@ def test_what_is_odd_is_said_and_does_not_fail(spec: Path, tmp_path: Path) -> No
     ("change", "words"),
     [
         ("data.validation.path=nowhere", "nowhere: there is no such folder"),
-        ("training.patch=64", "field 'f0.tif': smaller than a patch of (64, 64) pixels (got (48, 48))"),
+        (
+            "training.patch=64",
+            "field 'f0.tif' and 3 more: smaller than a patch of (64, 64) pixels (got (48, 48))",
+        ),
         ("channels=[a, b, c]", "expected 3 channels (got 2)"),
         ("data.validation.path=copies", "show the same pixels"),
     ],

@@ -27,7 +27,7 @@ class ChannelSummary:
     Attributes:
         name: of the channel.
         lowest, median, bright, highest: minimum, median, 99th percentile and maximum.
-        at_highest: part of the pixels that have the highest value of their image.
+        at_highest: part of the pixels that share the highest value of their image.
     """
 
     name: str
@@ -145,13 +145,14 @@ def _supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
             f"Channels come from different fields: every training patch is the {how} at places drawn "
             f"independently; validation and test use the pairs listed here."
         )
-    return f"Every field shows all channels; the mixed image is the {how}."
+    return f"The channels of a field go together; the mixed image is the {how}."
 
 
 def _summary(name: str, index: int, fields: Sequence[Field]) -> ChannelSummary:
     images = [field.observed[index] for field in fields]
     sample = np.concatenate([_thinned(image) for image in images])
-    tops = [int(np.count_nonzero(image == image.max())) for image in images]
+    # Some pixel is always the brightest: the others that are as bright were cut off.
+    tops = [int(np.count_nonzero(image == image.max())) - 1 for image in images]
     median, bright = np.quantile(sample, (0.5, 0.99))
     return ChannelSummary(
         name=name,
@@ -171,20 +172,30 @@ def _thinned(image: FloatArray) -> FloatArray:
 
 def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
     patch = patch_sides(spec.training.patch, spec.model.dimensions)
+    other = [field for field in fields if field.observed.ndim - 1 != len(patch)]
+    small = [
+        field
+        for field in fields
+        if field not in other and any(s < p for s, p in zip(field.observed.shape[1:], patch, strict=True))
+    ]
     said = []
-    for field in fields:
-        sides = field.observed.shape[1:]
-        if len(sides) != len(patch):
-            said.append(
-                f"field {field.name!r}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape "
-                f"{sides}). Set model.dimensions, or dimensions of the data set."
-            )
-        elif any(side < p for side, p in zip(sides, patch, strict=True)):
-            said.append(
-                f"field {field.name!r}: smaller than a patch of {patch} pixels (got {sides}). "
-                f"Lower training.patch to {min(sides)} or less, or leave this field out."
-            )
+    if other:
+        said.append(
+            f"{_first_of(other)}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape "
+            f"{other[0].observed.shape[1:]}). Set model.dimensions, or dimensions of the data set."
+        )
+    if small:
+        least = min(min(field.observed.shape[1:]) for field in small)
+        said.append(
+            f"{_first_of(small)}: smaller than a patch of {patch} pixels "
+            f"(got {small[0].observed.shape[1:]}). Lower training.patch to {least} or less, or leave such fields out."
+        )
     return said
+
+
+def _first_of(fields: Sequence[Field]) -> str:
+    others = len(fields) - 1
+    return f"field {fields[0].name!r}" + (f" and {others} more" if others else "")
 
 
 def _odd(split: str, fields: Sequence[Field]) -> list[str]:
