@@ -102,3 +102,11 @@ def test_the_number_of_kept_blocks_goes_with_the_pixels() -> None:
     kept = kept_blocks([Field(name="a", observed=noise(14, (1, 507, 507)))])
     assert kept.hashes.size == pytest.approx(500 * 500 / 32, rel=0.06)
     assert kept_blocks([Field(name="tiny", observed=noise(15, (2, 7, 90)))]).hashes.size == 0
+
+
+def test_hot_pixels_at_the_same_places_of_dark_images_are_those_of_the_camera() -> None:
+    hot = np.zeros((1, SIDE, SIDE), dtype=np.float32)
+    hot[0].flat[np.random.default_rng(16).choice(SIDE**2, 400, replace=False)] = 60
+    one, other = hot.copy(), hot.copy()
+    one[0, :, :20], other[0, :, -20:] = noise(17)[0, :, :20], noise(18)[0, :, :20]
+    assert overlap(one, other) is None

@@ -188,7 +188,8 @@ def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
         least = min(min(field.observed.shape[1:]) for field in small)
         said.append(
             f"{_first_of(small)}: smaller than a patch of {patch} pixels "
-            f"(got {small[0].observed.shape[1:]}). Lower training.patch to {least} or less, or leave such fields out."
+            f"(got {small[0].observed.shape[1:]}). "
+            f"Lower training.patch to {least} or less, or leave such fields out."
         )
     return said
 
