@@ -11,6 +11,7 @@ from denoisplit.core.version import VERSION
 
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "check": ("denoisplit.cli.check", "check", "Check a spec and print it with all defaults."),
+    "data": ("denoisplit.cli.data", "data", "Look at the images that a spec names."),
     "train": ("denoisplit.cli.train", "train", "Train a model."),
     "train-sequence": (
         "denoisplit.cli.train_sequence",

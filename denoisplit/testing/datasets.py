@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.interfaces import Dataset, Field
 from denoisplit.core.images.splits import Split, split_fields
+from denoisplit.testing import layouts
+from denoisplit.testing.layouts import LAYOUTS, PLANES_ONLY
 from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, one_line
 
-_FIELDS = 6
 _PATH = "path"
 
 
@@ -40,13 +40,15 @@ class DatasetTests(ComponentTests):
         return _PATH in {field.alias for field in attrs.fields(self.target().Options)}
 
     def write_folder(self, folder: Path, rank: int) -> None:
-        """Fill a folder with noisy fields of all channels: ``field_0.tif`` and so on, for ImageJ."""
-        rng = np.random.default_rng(0)
-        for number in range(_FIELDS):
-            shape = (*(3,) * (rank - 2), len(self.channels), 24, 20)
-            image = rng.gamma(3, 60, shape).astype(np.float32)
-            axes = "ZCYX" if rank == 3 else "CYX"
-            tifffile.imwrite(folder / f"field_{number}.tif", image, imagej=True, metadata={"axes": axes})
+        """Fill a folder with noisy fields of all channels, in the layout that the data set reads.
+
+        That is ``field_0.tif`` and so on, for ImageJ, but for data sets of denoisplit with a layout of their
+        own.
+        """
+        name = self.component.rpartition("/")[2]
+        if rank == 3 and name in PLANES_ONLY:
+            pytest.skip("its images have no depth")
+        LAYOUTS.get(name, layouts.folder)(folder, self.channels, rank)
 
     def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
         """A data set of the named channels."""

@@ -1,5 +1,8 @@
 """Fields are held out whole, and no pixels serve in two splits."""
 
+import itertools
+from typing import Any
+
 import attrs
 import numpy as np
 import pytest
@@ -91,5 +94,97 @@ def test_a_rule_that_leaves_nothing_to_learn_from_or_to_validate_on_is_refused()
         ImageError, match=r"\$\.data\.split: 4 fields give 4 for training and 0 for validation"
     ):
         split_fields(fields(4), Split(rule="test_first"), 0.1, 0)
-    with pytest.raises(ValueError, match="test_fraction needs rule"):
-        Split(test_fraction=0.1)
+
+
+@given(st.integers(3, 40), st.floats(0.05, 0.4), st.floats(0.05, 0.4), st.integers(0, 99))
+def test_a_random_split_uses_every_field_once_and_its_validation_fields_do_not_depend_on_the_test(
+    count: int, validation: float, test: float, seed: int
+) -> None:
+    given_fields = fields(count)
+    parts = split_fields(given_fields, Split(test_fraction=test), validation, seed)
+    assert sorted(f.name for part in parts for f in part) == sorted(f.name for f in given_fields)
+    assert all(parts)
+    assert parts[1] == split_fields(given_fields, Split(), validation, seed)[1]
+    assert abs(len(parts[2]) - test * count) <= 1
+    assert parts == split_fields(given_fields, Split(test_fraction=test), validation, seed)
+
+
+def test_too_few_fields_for_a_random_test_are_refused() -> None:
+    with pytest.raises(ImageError, match=r"2 fields are too few"):
+        split_fields(fields(2), Split(test_fraction=0.3), 0.3, 0)
+
+
+def test_fields_are_held_out_by_name_and_by_pattern() -> None:
+    split = Split(rule="named", validation=("f3",), test=("f1?", "f7"))
+    train, validation, test = split_fields(fields(12), split, 0.1, 0)
+    assert [f.name for f in validation] == ["f3"]
+    assert [f.name for f in test] == ["f7", "f10", "f11"]
+    assert len(train) == 8
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (Split(rule="named", validation=("g*",)), r"split\.validation: no field has this name \(got 'g\*'\)"),
+        (
+            Split(rule="named", validation=("f1",), test=("f*",)),
+            "field 'f1' is named for validation and for test",
+        ),
+        (Split(rule="named", validation=("f*",)), "every field is named"),
+    ],
+)
+def test_names_that_cannot_be_followed_are_refused(split: Split, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        split_fields(fields(3), split, 0.1, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rule": "named"},
+        {"rule": "named", "validation": ("a",), "test_fraction": 0.1},
+        {"validation": ("a",)},
+        {"rule": "regions", "test": ("a",)},
+    ],
+)
+def test_keys_of_another_rule_are_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="rule"):
+        Split(**wrong)
+
+
+@given(
+    st.tuples(st.integers(60, 90), st.integers(60, 90)),
+    st.integers(0, 20),
+    st.floats(0.1, 0.3),
+    st.sampled_from([0.0, 0.2]),
+)
+def test_regions_share_no_pixel_and_keep_their_distance(
+    sides: tuple[int, int], gap: int, validation: float, test: float
+) -> None:
+    numbers = np.arange(np.prod(sides), dtype=np.float32).reshape(sides)
+    field = Field(name="one", observed=numbers[None], clean=numbers[None] + 0.5, repeats=numbers[None, None])
+    split = Split(rule="regions", gap=gap, test_fraction=test)
+    parts = [part[0] for part in split_fields([field], split, validation, 0) if part]
+    assert len(parts) == (3 if test else 2)
+    axis = 0 if sides[0] >= sides[1] else 1
+    spans = []
+    for part in parts:
+        assert part.clean is not None
+        assert part.repeats is not None
+        np.testing.assert_array_equal(part.clean, part.observed + 0.5)
+        np.testing.assert_array_equal(part.repeats[0], part.observed)
+        places = np.argwhere(np.isin(numbers, part.observed))
+        assert len(places) == part.observed.size
+        spans.append((places[:, axis].min(), places[:, axis].max()))
+    assert spans[0][0] == 0
+    assert spans[-1][1] == max(sides) - 1
+    assert all(after[0] - before[1] - 1 == gap for before, after in itertools.pairwise(spans))
+    assert abs(parts[1].observed.shape[1 + axis] - validation * max(sides)) <= 0.5
+    assert len({part.name for part in parts}) == len(parts)
+    assert_disjoint(parts[:1], parts[1:2], parts[2:])
+
+
+def test_a_field_too_small_for_regions_is_refused() -> None:
+    field = Field(name="small", observed=np.zeros((1, 20, 30), dtype=np.float32))
+    with pytest.raises(ImageError, match=r"'small': 30 pixels are too few.*gap 128"):
+        split_fields([field], Split(rule="regions"), 0.1, 0)

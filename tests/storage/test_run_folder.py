@@ -31,6 +31,7 @@ def test_every_promised_file_is_there_and_nothing_half_written(folder: RunFolder
         "model.safetensors",
         "spec.schema.json",
         "spec.yaml",
+        "splits.json",
         "train.log",
     ]
 

@@ -1,6 +1,7 @@
 """Whole trainings of a few steps: which weights are kept, when training ends, what an end leaves behind."""
 
 import csv
+import json
 import math
 import signal
 from pathlib import Path
@@ -16,10 +17,11 @@ from safetensors.torch import load_file
 
 import denoisplit
 from denoisplit.cli import main
-from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.errors import NonFiniteLossError, RunError
 from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.testing import layouts
 
 SPEC = """
 preset: altered-musplit
@@ -210,3 +212,47 @@ def test_the_command_line_says_how_to_continue(
     result = CliRunner().invoke(main, ["train", str(spec), "--out", str(out), "--resume"])
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == f"Trained: {out}"
+
+
+SEPARATE = """
+preset: altered-musplit
+channels: [mito, actin]
+data:
+  train: {use: separate_channels, path: images}
+  split: {rule: random, test_fraction: 0.2}
+  validation_fraction: 0.2
+model: {encoder: {levels: 2, width: 4}, decoder: {latent_channels: 2}}
+training:
+  {steps: 4, batch: 2, patch: 16, foreground: 0.5, augment: true, validate_every: 2, checkpoint_every: 1}
+prediction: {samples: 2}
+"""
+
+
+def test_structures_of_different_fields_train_and_an_interrupted_run_ends_with_the_same_weights(
+    tmp_path: Path,
+) -> None:
+    layouts.channel_folders(tmp_path / "images", ("mito", "actin"), 2)
+    spec = tmp_path / "separate.yaml"
+    spec.write_text(SEPARATE, encoding="utf-8")
+    whole = denoisplit.train(spec, tmp_path / "whole")
+    names = json.loads(whole.folder.splits.read_text(encoding="utf-8"))
+    assert {part: len(fields) for part, fields in names.items()} == {"train": 4, "validation": 1, "test": 1}
+    assert len({name for part in names.values() for name in part}) == 6
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(spec, tmp_path / "cut", watchers=[Interrupt(2)])
+    resumed = denoisplit.train(spec, tmp_path / "cut", resume=True)
+    expected, found = load_file(whole.folder.weights), load_file(resumed.folder.weights)
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    assert np.isfinite(list(curve(whole.folder).values())).all()
+
+
+def test_a_run_is_not_resumed_on_other_fields(tmp_path: Path) -> None:
+    layouts.channel_folders(tmp_path / "images", ("mito", "actin"), 2)
+    spec = tmp_path / "separate.yaml"
+    spec.write_text(SEPARATE, encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(spec, tmp_path / "cut", watchers=[Interrupt(2)])
+    for channel in ("mito", "actin"):
+        (tmp_path / "images" / channel / "field_3.tif").unlink()
+    with pytest.raises(RunError, match=r"splits\.json: names other fields than the data has now"):
+        denoisplit.train(spec, tmp_path / "cut", resume=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.overlap import find_overlap
 
 
 def array_fingerprint(data: AnyArray) -> str:
@@ -63,7 +64,7 @@ def _every_fingerprint(fields: Sequence[Field]) -> tuple[str, ...]:
 def assert_disjoint(
     train: Sequence[Field], validation: Sequence[Field] = (), test: Sequence[Field] = ()
 ) -> None:
-    """Refuse splits that share a field.
+    """Refuse splits that share a field, or pixels of one, as overlapping crops do; see ``find_overlap``.
 
     Raises:
         ImageError: names both fields and their splits.
@@ -77,3 +78,11 @@ def assert_disjoint(
                     f"data: {first} field {name!r} and {split} field {field.name!r} have the same pixels. "
                     f"Remove one of them: scores on images that were trained on mean nothing."
                 )
+    shared = find_overlap({"train": train, "validation": validation, "test": test})
+    if shared is not None:
+        (first, one), (second, other) = shared.first, shared.second
+        raise ImageError(
+            f"data: {first} field {one!r} and {second} field {other!r} show the same pixels (got a shift of "
+            f"{shared.shift[0]} rows and {shared.shift[1]} columns). Put overlapping images into one split: "
+            f"scores on images that were trained on mean nothing."
+        )

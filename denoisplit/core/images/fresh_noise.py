@@ -1,9 +1,8 @@
 """Synthetic noise drawn anew for every training step, so that no network can learn it by heart."""
 
-from collections.abc import Sequence
-
 import attrs
 import numpy as np
+import numpy.typing as npt
 
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.degradation import noise_of_mixed, read_noise, shot_noise
@@ -28,20 +27,20 @@ class FreshNoise:
     ceiling: tuple[float, ...]
 
     def draw(
-        self, counts: FloatArray, fields: Sequence[int], rng: np.random.Generator
+        self, counts: FloatArray, fields: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[FloatArray, MixedSource]:
         """Noisy targets [b c (z) y x] and what their mixed patches are made of.
 
         Args:
             counts: patches before degradation [b c (z) y x].
-            fields: number of the field that every patch comes from.
+            fields: number of the field that every patch comes from [b 1], or every channel of it [b c].
             rng: where the noise comes from.
         """
         spatial = counts.ndim - 2
         degradation = self.how.degradation
         if degradation.poisson:
             counts = shot_noise(counts, degradation.poisson, rng)
-        levels = np.asarray(self.background)[list(fields)]
+        levels = np.asarray(self.background)[fields, np.arange(counts.shape[1])]
         lowered = subtract_background(counts, levels, self.how.background, spatial=spatial)
         noiseless = clip_intensities(lowered, self.ceiling, spatial=spatial)
         noise = read_noise(noiseless.shape, degradation.gaussian, rng)

@@ -79,6 +79,23 @@ class MixedSource:
 
 
 @attrs.frozen(kw_only=True)
+class FieldFile:
+    """One of the files that a field was read from.
+
+    Attributes:
+        path: of the file.
+        role: ``observed``, ``clean`` or ``mixed``.
+        channel: name of the channel that it holds; empty where it holds all of them.
+        dtype: of its pixels.
+    """
+
+    path: str
+    role: str
+    channel: str = ""
+    dtype: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class Field:
     """One field of view of a data set.
 
@@ -90,6 +107,9 @@ class Field:
         pixel_size: physical pixel size, if known.
         mixed: the mixed image as it was recorded [1 (z) y x], counts; None where it is made of the channels.
         mixed_source: what the mixed image is made of; None for the observed channels. Data sets leave it out.
+        separate: the channels show different places. Training pairs patches of all such fields anew;
+            evaluation keeps the pairs of the data set.
+        files: what the field was read from, if it was.
     """
 
     name: str
@@ -99,6 +119,8 @@ class Field:
     pixel_size: PixelSize | None = None
     mixed: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
     mixed_source: MixedSource | None = None
+    separate: bool = False
+    files: tuple[FieldFile, ...] = attrs.field(default=(), repr=False)
 
 
 class Dataset(ABC):
@@ -114,3 +136,11 @@ class Dataset(ABC):
         Raises:
             ImageError: no field, an unreadable file, or another number of channels than named.
         """
+
+    def remarks(self) -> tuple[str, ...]:
+        """What the owner of the images should know of them, a sentence each: files left out, for example.
+
+        Raises:
+            ImageError: as ``fields``.
+        """
+        return ()

@@ -1,17 +1,17 @@
 """Random training patches as a pure function of (seed, step)."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import attrs
 import numpy as np
 
-from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_channels
 from denoisplit.core.images.fresh_noise import FreshNoise
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
 from denoisplit.core.images.lateral_context import context_start, mirrored_start, pyramid, reflected_crop
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
+from denoisplit.core.images.places import Place, PlaceDrawer, Places
 from denoisplit.core.images.recorded_mixed import require_trainable
 
 _WEIGHTS: Final = 1
@@ -32,16 +32,6 @@ class Batch:
 
 
 @attrs.frozen
-class _Place:
-    """Where one patch is cut: number of the field and its sides, first pixel, turn of 0 to 7."""
-
-    field: int
-    sides: tuple[int, ...]
-    corner: tuple[int, ...]
-    turn: int
-
-
-@attrs.frozen
 class _Scale:
     """All fields at one resolution; ``sources`` only where the observed channels are not what is mixed."""
 
@@ -59,6 +49,9 @@ class PatchSampler:
     patch in the turned image: the centre of a scale is one of its pixels, rounded towards the first row and
     column, and a turn changes which one that is.
 
+    Where the channels of the fields are ``separate``, every channel of a patch comes from a place, and has a
+    turn, of its own: structures that were recorded in different fields are mixed anew for every sample.
+
     Args:
         fields: training fields; the noisy channels are drawn from.
         patch: sides of a patch along (z) y x, pixels.
@@ -69,6 +62,7 @@ class PatchSampler:
         fresh: noise that every step adds anew, to fields that are still without; None adds none. With context
             it is drawn for whole fields, so that patch and surround show the same noise.
         context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
+        foreground: part of the patches that is drawn about pixels of structures; see ``foreground``.
 
     Raises:
         ImageError: no field, a field smaller than a patch, of another dimension, or too small for context;
@@ -87,24 +81,15 @@ class PatchSampler:
         mixing: Mixing,
         fresh: FreshNoise | None = None,
         context: int = 0,
+        foreground: float = 0.0,
     ) -> None:
-        if not fields:
-            raise ImageError(
-                "patches: there is no field to draw from (got 0). Give at least one training field."
-            )
-        for field in fields:
-            _check(field, patch, fields[0].observed.shape[0])
+        self._places = PlaceDrawer(fields, patch, foreground=foreground)
         require_trainable(fields, mixing, fresh=fresh is not None)
         # Scales of fields that are still without their noise are of no use, but tell that they can be made.
         self._scales = _scales(fields, context)[: 1 if fresh else None]
         self._fields, self._context = tuple(fields), context
         self._patch, self._batch, self._seed, self._augment = patch, batch, seed, augment
         self._mixing, self._fresh = mixing, fresh
-        self._sides = tuple(field.observed.shape[1:] for field in fields)
-        self._grids = tuple(
-            tuple(side - p + 1 for side, p in zip(sides, patch, strict=True)) for sides in self._sides
-        )
-        self._ends = np.cumsum([int(np.prod(grid, dtype=np.int64)) for grid in self._grids])
 
     def batch(self, step: int) -> Batch:
         """The patches of a training step.
@@ -112,10 +97,7 @@ class PatchSampler:
         Args:
             step: training step, 0 or more; the same step always gives the same patches.
         """
-        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((self._seed, step))))
-        positions = rng.integers(self._ends[-1], size=self._batch)
-        turns = rng.integers(8, size=self._batch)
-        places = [self._place(int(p), int(turn)) for p, turn in zip(positions, turns, strict=True)]
+        places = self._places.draw(self._batch, partial(self._stream, step))
         scales = self._scales
         if self._fresh is not None and self._context:
             scales, places = self._noisy(self._fresh, places, self._stream(step, _NOISE))
@@ -125,7 +107,7 @@ class PatchSampler:
         if self._fresh is None or self._context:
             mixed = self._mixed(full, places, weights, targets)
         else:
-            numbers = [place.field for place in places]
+            numbers = np.array([[place.field for place in own] for own in places])
             targets, source = self._fresh.draw(targets, numbers, self._stream(step, _NOISE))
             mixed = superimpose(targets, source, self._mixing, axis=1, weights=weights)
         if len(scales) > 1:
@@ -134,34 +116,31 @@ class PatchSampler:
         return Batch(mixed=mixed, targets=targets)
 
     def _stream(self, step: int, purpose: int) -> np.random.Generator:
-        """Draws of one step that leave those of its positions as they are."""
-        sequence = np.random.SeedSequence((self._seed, step), spawn_key=(purpose,))
+        """Draws of one step; those for another purpose than positions (0) leave these as they are."""
+        key = (purpose,) if purpose else ()
+        sequence = np.random.SeedSequence((self._seed, step), spawn_key=key)
         return np.random.Generator(np.random.Philox(sequence))
 
-    def _place(self, position: int, turn: int) -> _Place:
-        number = int(np.searchsorted(self._ends, position, side="right"))
-        within = position - (int(self._ends[number - 1]) if number else 0)
-        corner = np.unravel_index(within, self._grids[number])
-        return _Place(number, self._sides[number], tuple(int(c) for c in corner), turn)
-
     def _noisy(
-        self, fresh: FreshNoise, places: Sequence[_Place], rng: np.random.Generator
-    ) -> tuple[tuple[_Scale, ...], list[_Place]]:
+        self, fresh: FreshNoise, places: Sequence[Places], rng: np.random.Generator
+    ) -> tuple[tuple[_Scale, ...], list[Places]]:
         """All scales of the fields of these places, with noise of this step, and the places in them."""
-        numbers = sorted({place.field for place in places})
+        numbers = sorted({place.field for own in places for place in own})
         fields = []
         for number in numbers:
             field = self._fields[number]
-            targets, source = fresh.draw(field.observed[None], [number], rng)
+            targets, source = fresh.draw(field.observed[None], np.array([[number]]), rng)
             own = MixedSource(noiseless=source.noiseless[0], noise=source.noise[0])
             fields.append(attrs.evolve(field, observed=targets[0], mixed_source=own))
-        renumbered = [attrs.evolve(place, field=numbers.index(place.field)) for place in places]
+        renumbered = [
+            tuple(attrs.evolve(place, field=numbers.index(place.field)) for place in own) for own in places
+        ]
         return _scales(fields, self._context), renumbered
 
     def _mixed(
         self,
         scale: _Scale,
-        places: Sequence[_Place],
+        places: Sequence[Places],
         weights: Weights | None,
         observed: FloatArray | None = None,
     ) -> FloatArray:
@@ -174,16 +153,24 @@ class PatchSampler:
         source = MixedSource(noiseless=noiseless, noise=noise)
         return superimpose(noiseless, source, self._mixing, axis=1, weights=weights)
 
-    def _cut(self, images: Sequence[FloatArray], places: Sequence[_Place], scale: int) -> FloatArray:
+    def _cut(self, images: Sequence[FloatArray], places: Sequence[Places], scale: int) -> FloatArray:
         """Patches [b k (z) y x] of images [k (z) y x]."""
-        patches = np.empty((len(places), images[0].shape[0], *self._patch), dtype=np.float32)
-        for item, place in enumerate(places):
-            image = images[place.field]
-            crop = reflected_crop(image, self._start(place, image.shape[1:], scale), self._patch)
-            patches[item] = self._turned(crop, place.turn) if self._augment else crop
+        channels = images[0].shape[0]
+        patches = np.empty((len(places), channels, *self._patch), dtype=np.float32)
+        for item, own in enumerate(places):
+            if channels == 1 or len(own) == 1:
+                patches[item] = self._cut_one(images[own[0].field], own[0], scale)
+                continue
+            for channel, place in enumerate(own):
+                image = images[place.field][channel : channel + 1]
+                patches[item, channel : channel + 1] = self._cut_one(image, place, scale)
         return patches
 
-    def _start(self, place: _Place, sides: Sequence[int], scale: int) -> tuple[int, ...]:
+    def _cut_one(self, image: FloatArray, place: Place, scale: int) -> FloatArray:
+        crop = reflected_crop(image, self._start(place, image.shape[1:], scale), self._patch)
+        return self._turned(crop, place.turn) if self._augment else crop
+
+    def _start(self, place: Place, sides: Sequence[int], scale: int) -> tuple[int, ...]:
         """First pixel of a patch at one scale, in an image of these sides, before it is turned."""
         axes = self._mirrored_axes(place.turn) if self._augment and scale else ()
         corner = mirrored_start(place.corner, self._patch, place.sides, axes)
@@ -231,19 +218,3 @@ def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
 def _silent(field: Field) -> MixedSource:
     """The observed channels as a source, without noise of its own."""
     return MixedSource(noiseless=field.observed, noise=np.zeros_like(field.observed[:1]))
-
-
-def _check(field: Field, patch: tuple[int, ...], channels: int) -> None:
-    where = f"field {field.name!r}"
-    spatial = field.observed.shape[1:]
-    check_channels(field.observed.shape[0], channels, where, "Give all fields the same channels.")
-    if len(spatial) != len(patch):
-        raise ImageError(
-            f"{where}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape {spatial}). "
-            f"Set model.dimensions to {len(spatial)}, or let the data set give {len(patch)}D fields."
-        )
-    if any(side < p for side, p in zip(spatial, patch, strict=True)):
-        raise ImageError(
-            f"{where}: smaller than a patch of {patch} pixels (got {spatial}). "
-            f"Lower training.patch to {min(spatial)} or less, or leave this field out."
-        )

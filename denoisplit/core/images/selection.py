@@ -40,6 +40,7 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
             repeats=None if field.repeats is None else field.repeats[:, index : index + 1],
             mixed=None,
             mixed_source=None,
+            separate=False,
         )
     if wanted != MIXED:
         problem = (
@@ -55,6 +56,7 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
         repeats=None if own_noise else _mixed(field.repeats, mixing, axis=1),
         mixed=None,
         mixed_source=None,
+        separate=False,
     )
 
 

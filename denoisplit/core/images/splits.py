@@ -1,7 +1,8 @@
 """Hold fields out of training."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal, get_args
 
 import attrs
 import numpy as np
@@ -9,6 +10,9 @@ from attrs.validators import ge, in_, lt
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.regions import cut_fields
+
+Rule = Literal["random", "named", "regions", "test_first", "interleaved"]
 
 _REFERENCE_SEED: Final = 955
 """With it the reference draws which fields change sides; its splits depend on it."""
@@ -19,22 +23,34 @@ class Split:
     """How the fields of one data set are divided.
 
     Attributes:
-        rule: ``random``: any fields are held out for validation; or a rule of the reference that goes by the
-            order of the fields: ``test_first``: the first are for the test, the next for validation;
-            ``interleaved``: chunks of the first ones for validation and test in turn.
-        test_fraction: part of the fields to test on, for the rules of the reference.
+        rule: ``random``: any fields are held out; ``named``: those that ``validation`` and ``test`` name;
+            ``regions``: the last part of every field, for data sets of few fields; or a rule of the reference
+            that goes by the order of the fields: ``test_first``: the first are for the test, the next for
+            validation; ``interleaved``: chunks of the first ones for validation and test in turn.
+        test_fraction: part of the fields, or of every field, to test on.
+        validation: names of fields for validation, or patterns of them (``*_A0?*``), for the rule ``named``.
+        test: names or patterns of fields to test on, for the rule ``named``.
+        gap: pixels that no part gets between two regions, for the rule ``regions``. Give at least a patch:
+            what lies nearer shows the same structures and the same out-of-focus light.
     """
 
-    rule: Literal["random", "test_first", "interleaved"] = attrs.field(
-        default="random", validator=in_(("random", "test_first", "interleaved"))
-    )
+    rule: Rule = attrs.field(default="random", validator=in_(get_args(Rule)))
     test_fraction: float = attrs.field(default=0.0, validator=[ge(0), lt(1)])
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    gap: int = attrs.field(default=128, validator=ge(0))
 
     def __attrs_post_init__(self) -> None:
-        if self.rule == "random" and self.test_fraction:
+        if self.rule == "named" and self.test_fraction:
             raise ValueError(
-                f"test_fraction needs rule test_first or interleaved (got {self.test_fraction}). "
-                f"Change the rule, or name a data set as data.test"
+                f"test_fraction does not go with rule named (got {self.test_fraction}). Name the fields as "
+                f"test"
+            )
+        if self.rule == "named" and not self.validation:
+            raise ValueError("rule named needs the names of fields (got validation: []). Name some")
+        if self.rule != "named" and (self.validation or self.test):
+            raise ValueError(
+                f"validation and test name fields for rule named (got rule {self.rule}). Change the rule"
             )
 
 
@@ -66,7 +82,7 @@ def hold_out(
     if len(fields) < 2:
         raise ImageError(
             f"data: one field cannot be split into training and validation (got {len(fields)} fields). "
-            f"Give data.validation, or more fields."
+            f"Give data.validation, or more fields, or cut it with data.split.rule: regions."
         )
     count = min(max(round(fraction * len(fields)), 1), len(fields) - 1)
     held = set(np.random.default_rng(seed).permutation(len(fields))[:count].tolist())
@@ -88,10 +104,15 @@ def split_fields(
         seed: of random choices.
 
     Raises:
-        ImageError: no field is left for training or for validation.
+        ImageError: no field is left for training or for validation; a name that no field has, or a field that
+            is too small to be cut.
     """
     if split.rule == "random":
-        return *hold_out(fields, fraction, seed), ()
+        return _random(fields, fraction, split.test_fraction, seed)
+    if split.rule == "named":
+        return _named(fields, split)
+    if split.rule == "regions":
+        return cut_fields(fields, fraction, split.test_fraction, split.gap)
     indices = reference_split(len(fields), fraction, split.test_fraction, split.rule)
     if not indices.train or not indices.validation:
         raise ImageError(
@@ -103,6 +124,56 @@ def split_fields(
     parts = (indices.train, indices.validation, indices.test)
     train, validation, test = (tuple(fields[i] for i in part) for part in parts)
     return train, validation, test
+
+
+def _random(
+    fields: Sequence[Field], fraction: float, test_fraction: float, seed: int
+) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
+    train, validation = hold_out(fields, fraction, seed)
+    if not test_fraction:
+        return train, validation, ()
+    # Of all fields, not of those that are left; the seed is that of the next draw.
+    remaining = test_fraction * len(fields) / len(train)
+    if len(train) < 2 or remaining >= 1:
+        raise ImageError(
+            f"$.data.split: {len(fields)} fields are too few to hold some out for validation and test (got "
+            f"validation_fraction {fraction}, test_fraction {test_fraction}). "
+            f"Lower the fractions, or give more fields."
+        )
+    train, test = hold_out(train, remaining, seed + 1)
+    return train, validation, test
+
+
+def _named(
+    fields: Sequence[Field], split: Split
+) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
+    parts: dict[str, list[Field]] = {"train": [], "validation": [], "test": []}
+    patterns = {"validation": split.validation, "test": split.test}
+    for field in fields:
+        asked = [part for part, names in patterns.items() if any(_fits(field.name, n) for n in names)]
+        if len(asked) > 1:
+            raise ImageError(
+                f"$.data.split: field {field.name!r} is named for validation and for test. Name it once."
+            )
+        parts[asked[0] if asked else "train"].append(field)
+    for part, names in patterns.items():
+        for name in names:
+            if not any(_fits(field.name, name) for field in fields):
+                known = ", ".join(field.name for field in fields[:3])
+                raise ImageError(
+                    f"$.data.split.{part}: no field has this name (got {name!r}). Name some of the "
+                    f"{len(fields)} fields, which are {known}{', ...' if len(fields) > 3 else ''}."
+                )
+    if not parts["train"]:
+        raise ImageError(
+            "$.data.split: every field is named for validation or test (got none for training). Name fewer."
+        )
+    return tuple(parts["train"]), tuple(parts["validation"]), tuple(parts["test"])
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name is the pattern or fits it; a whole name with brackets in it is not read as a pattern."""
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def reference_split(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import attrs
-from attrs.validators import ge, gt, in_, lt, min_len, optional
+from attrs.validators import ge, gt, in_, le, lt, min_len, optional
 
 from denoisplit.core.images.degradation import Degradation as Degradation
 from denoisplit.core.images.intensity_range import Background as Background
@@ -136,6 +136,8 @@ class TrainingSpec:
         stop_patience: validations without improvement before training stops early.
         precision: ``float32``, ``bf16``, or ``auto`` (bf16 where the processor has units for it).
         augment: random flips and rotations by 90 degrees of a patch.
+        foreground: part of the patches that is centred on a pixel of a structure, every channel as often; for
+            images that are mostly empty. The rest is drawn from everywhere.
         workers: processes that prepare patches; 0 prepares them in the training process.
         seed: every random draw of the run is a function of it.
     """
@@ -161,6 +163,7 @@ class TrainingSpec:
         default="auto", validator=in_(("auto", "float32", "bf16"))
     )
     augment: bool = False
+    foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
     workers: int = attrs.field(default=0, validator=ge(0))
     seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
 

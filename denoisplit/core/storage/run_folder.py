@@ -33,6 +33,11 @@ class RunFolder:
         return self.path / SCHEMA_FILE
 
     @property
+    def splits(self) -> Path:
+        """Names of the fields for training, validation and test, as JSON."""
+        return self.path / "splits.json"
+
+    @property
     def weights(self) -> Path:
         """Weights of the network, noise models included."""
         return self.path / "model.safetensors"

@@ -30,7 +30,7 @@ from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.precision import network_dtype
-from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare
+from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.reference import measure_reference
 from denoisplit.core.training.task import SplittingTask, step_seed
 
@@ -58,6 +58,12 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     else:
         folder.require_free()
     data = prepare(spec)
+    splits = splits_text(data)
+    if resume and folder.splits.is_file() and folder.splits.read_text(encoding="utf-8") != splits:
+        raise RunError(
+            f"{folder.splits}: names other fields than the data has now (got {len(data.train)} for training, "
+            f"{len(data.validation)} for validation). Restore the images, or train into another folder."
+        )
     vse = _initial(spec, data)
     sampler = _sampler(spec, data, vse.context)
     validation = validation_loader(data.validation, spec.data.mixing, context=vse.context)
@@ -67,6 +73,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     folder.path.mkdir(parents=True, exist_ok=True)
     write_text(folder.spec, to_yaml(spec))
     write_text(folder.schema, _schema_text(spec))
+    write_text(folder.splits, splits)
     with _log_file(folder):
         _describe(spec, data, pairs, reports)
         best, steps = _optimise(vse, spec, sampler, validation, folder, watchers)
@@ -144,6 +151,7 @@ def _sampler(spec: ResolvedSpec, data: PreparedData, context: int) -> PatchSampl
         mixing=spec.data.mixing,
         fresh=data.fresh,
         context=context,
+        foreground=training.foreground,
     )
 
 

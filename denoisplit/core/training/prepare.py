@@ -1,5 +1,6 @@
 """From a spec to what training needs of its data: fields, splits, statistics, pairs for noise models."""
 
+import json
 from collections.abc import Sequence
 
 import attrs
@@ -98,6 +99,13 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
         fingerprint=data_fingerprint(train),
         served=ServedFields.of(train, validation),
     )
+
+
+def splits_text(data: PreparedData) -> str:
+    """Names of the fields of every part, as JSON; the same for the same split."""
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    names = {part: [field.name for field in fields] for part, fields in parts.items()}
+    return json.dumps(names, indent=2, ensure_ascii=False) + "\n"
 
 
 def _selected(fields: Sequence[Field], spec: ResolvedSpec) -> tuple[Field, ...]:

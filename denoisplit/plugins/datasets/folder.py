@@ -1,6 +1,5 @@
 """A folder of image files."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, final
@@ -11,10 +10,16 @@ from attrs.validators import ge, in_
 
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import Dataset, Field, FloatArray, ImageFormat
-from denoisplit.core.images.io import Planes, iterate_planes, open_image
-from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
-from denoisplit.plugins.image_formats.tiff import Tiff
+from denoisplit.core.images.interfaces import Dataset, Field, FieldFile, FloatArray
+from denoisplit.core.images.io import Planes
+from denoisplit.plugins.datasets.reading import (
+    by_key,
+    files,
+    key_of,
+    open_planes,
+    partner,
+    require_folder,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +68,6 @@ class Folder(Dataset):
 
     def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
         self.options, self.channels = options, channels
-        self._formats: tuple[ImageFormat, ...] = (OmeTiff(OmeTiff.Options()), Tiff(Tiff.Options()))
 
     def fields(self) -> tuple[Field, ...]:
         """All fields, in natural order of the file names (``f2`` before ``f10``); float32 counts.
@@ -73,21 +77,17 @@ class Folder(Dataset):
             ChannelCountError: a file has other channels than the spec names.
         """
         fields: list[Field] = []
-        for files in self._matched()[: self.options.limit or None]:
-            fields += self._read(files)
+        for matched in self._matched()[: self.options.limit or None]:
+            fields += self._read(matched)
         return tuple(fields)
 
     def _matched(self) -> list[_Files]:
         folder, options = self.options.path, self.options
-        if not folder.is_dir():
-            raise ImageError(
-                f"{folder}: there is no such folder. Check the path. To evaluate a run on other images, "
-                f"name them with --set 'data.test={{use: folder, path: FOLDER}}'."
-            )
-        clean = self._by_key("clean", options.clean)
-        mixed = self._by_key("mixed", options.mixed)
+        require_folder(folder)
+        clean = by_key(folder, options.clean, "clean")
+        mixed = by_key(folder, options.mixed, "mixed")
         partners = {*clean.values(), *mixed.values()}
-        observed = [file for file in self._files(options.observed) if file not in partners]
+        observed = [file for file in files(folder, options.observed) if file not in partners]
         if not observed:
             raise ImageError(
                 f"{folder}: no file matches (got observed={options.observed!r}). Correct path or pattern."
@@ -104,52 +104,33 @@ class Folder(Dataset):
     def _partner(self, file: Path, kind: str, pattern: str, partners: Mapping[str, Path]) -> Path | None:
         if not pattern:
             return None
-        key = self._key(file, self.options.observed)
-        if key not in partners:
-            expected = pattern.replace("*", key, 1)
-            raise ImageError(
-                f"{file}: it has no {kind} partner (expected {expected!r} in {self.options.path}). "
-                f"Add it, or correct observed={self.options.observed!r} or {kind}={pattern!r}."
-            )
-        return partners[key]
+        key = key_of(file, self.options.path, self.options.observed)
+        return partner(file, key, partners, kind, pattern)
 
-    def _files(self, pattern: str) -> list[Path]:
-        found = (file for file in self.options.path.glob(pattern) if file.is_file())
-        return sorted(found, key=lambda file: _natural(file.relative_to(self.options.path).as_posix()))
-
-    def _by_key(self, kind: str, pattern: str) -> dict[str, Path]:
-        partners: dict[str, Path] = {}
-        for file in self._files(pattern) if pattern else []:
-            first = partners.setdefault(self._key(file, pattern), file)
-            if first != file:
-                raise ImageError(
-                    f"{file}: it serves the same field as {first.name} (got {kind}={pattern!r}). "
-                    f"Make the pattern match one file per field."
-                )
-        return partners
-
-    def _key(self, file: Path, pattern: str) -> str:
-        """What the first ``*`` of the pattern stands for in this file."""
-        wild = {"**/": "(?:.*/)?", "**": ".*", "*": "([^/]*)", "?": "[^/]"}
-        parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-        expression = "".join(wild.get(part) or re.escape(part) for part in parts)
-        found = re.fullmatch(expression, file.relative_to(self.options.path).as_posix())
-        return found.group(1) if found and found.lastindex else ""
-
-    def _read(self, files: _Files) -> list[Field]:
-        noisy = self._planes(files.observed)
+    def _read(self, matched: _Files) -> list[Field]:
+        noisy = self._planes(matched.observed)
         positions = np.ndindex(noisy.shape)
         places = [
             "".join(f" {a}={i}" for a, i in zip(noisy.leading, index, strict=True)) for index in positions
         ]
         observed = [
-            self._channels(pixels, f"{files.observed}{place}")
+            self._channels(pixels, f"{matched.observed}{place}")
             for (_, pixels), place in zip(noisy, places, strict=True)
         ]
         shapes = [pixels.shape for pixels in observed]
-        clean = self._beside(files.clean, noisy, places, self._channels, shapes)
-        mixed = self._beside(files.mixed, noisy, places, _one_channel, [(1, *shape[1:]) for shape in shapes])
-        name = files.observed.relative_to(self.options.path).as_posix()
+        clean = self._beside(matched.clean, noisy, places, self._channels, shapes)
+        mixed = self._beside(
+            matched.mixed, noisy, places, _one_channel, [(1, *shape[1:]) for shape in shapes]
+        )
+        named = (("observed", matched.observed), ("clean", matched.clean), ("mixed", matched.mixed))
+        read = tuple(
+            FieldFile(
+                path=str(path), role=role, dtype=str(noisy.image.data.dtype) if role == "observed" else ""
+            )
+            for role, path in named
+            if path is not None
+        )
+        name = matched.observed.relative_to(self.options.path).as_posix()
         return [
             Field(
                 name=f"{name}{place}",
@@ -157,6 +138,7 @@ class Folder(Dataset):
                 clean=signal,
                 mixed=superimposed,
                 pixel_size=noisy.pixel_size,
+                files=read,
             )
             for place, pixels, signal, superimposed in zip(places, observed, clean, mixed, strict=True)
         ]
@@ -189,8 +171,7 @@ class Folder(Dataset):
         return found
 
     def _planes(self, path: Path) -> Planes:
-        image = open_image(path, self._formats, self.options.axes or None)
-        return iterate_planes(image, self.options.dimensions or (3 if "z" in image.axes else 2))
+        return open_planes(path, self.options.axes, self.options.dimensions)
 
     def _channels(self, pixels: FloatArray, where: str) -> FloatArray:
         index = self.options.channel_index
@@ -220,8 +201,3 @@ def _one_channel(pixels: FloatArray, where: str) -> FloatArray:
     check_channels(pixels.shape[0], 1, where, "A mixed image has a single channel; correct the file or axes.")
     check_pixels(pixels, where)
     return pixels
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """Sorting key under which numbers inside text sort by value."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

@@ -1,0 +1,122 @@
+"""``denoisplit data check``: are these the images I meant, and are they in order?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from denoisplit.core.spec.resolution import load_spec
+
+if TYPE_CHECKING:
+    from denoisplit.core.images.interfaces import Field, FieldFile
+    from denoisplit.core.images.mixing import Mixing
+    from denoisplit.core.training.data_check import ChannelSummary, DataReport, SplitSummary
+
+_LISTED = 8
+
+
+@click.group()
+def data() -> None:
+    """Look at the images that a spec names."""
+
+
+@data.command("check")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
+)
+@click.option("--sheet", type=click.Path(path_type=Path), help="PNG with thumbnails of the images, to write.")
+@click.option("--rows", default=4, show_default=True, help="Fields of every split in the PNG.")
+@click.option("--all", "everything", is_flag=True, help="List every field, not only the first of each split.")
+def check_data(
+    spec: Path, overrides: tuple[str, ...], sheet: Path | None, rows: int, everything: bool
+) -> None:
+    """Read all images of SPEC, say what was matched, and what is wrong or odd about it.
+
+    Exit code 2 when the spec cannot be trained with these images; warnings do not change it.
+    """
+    from denoisplit.core.training.data_check import check_data
+
+    resolved = load_spec(spec, overrides)
+    report = check_data(resolved)
+    for line in _lines(report, everything=everything):
+        click.echo(line)
+    if sheet is not None and report.splits:
+        _draw(report, sheet, max(rows, 1), resolved.data.mixing)
+        click.echo(f"\nThumbnails: {sheet}")
+    if report.errors:
+        click.get_current_context().exit(2)
+
+
+def _lines(report: "DataReport", *, everything: bool) -> Iterator[str]:
+    yield report.supervision
+    for split in report.splits:
+        yield ""
+        count = len(split.fields)
+        yield f"{split.name}: {count} field{'s' * (count > 1)}"
+        listed = split.fields if everything else split.fields[:_LISTED]
+        before: tuple[FieldFile, ...] = ()
+        for field in listed:
+            yield f"  {field.name}: {_described(field)}"
+            # Frames of one stack come from the same files.
+            if field.files != before and any(file.channel for file in field.files):
+                yield from (
+                    f"    {f'{file.role} {file.channel}'.strip()}: {file.path}" for file in field.files
+                )
+            before = field.files
+        if len(listed) < count:
+            yield f"  ... and {count - len(listed)} more (--all lists them)"
+        yield from _table(split)
+    for kind, sentences in (("Warnings", report.warnings), ("Errors", report.errors)):
+        if sentences:
+            yield ""
+            yield f"{kind}:"
+            yield from (f"  - {sentence}" for sentence in sentences)
+    if not (report.warnings or report.errors):
+        yield ""
+        yield "Nothing wrong was found."
+
+
+def _described(field: "Field") -> str:
+    """Size, pixel size, and what there is beside the noisy channels."""
+    parts = [" x ".join(str(side) for side in field.observed.shape[1:]) + " px"]
+    if field.pixel_size is not None:
+        parts.append(f"{' x '.join(f'{s:g}' for s in field.pixel_size.size)} {field.pixel_size.unit} per px")
+    kinds = sorted({file.dtype for file in field.files if file.dtype})
+    if kinds:
+        parts.append("/".join(kinds))
+    if field.clean is not None:
+        parts.append("clean reference")
+    if field.repeats is not None:
+        parts.append(f"{len(field.repeats)} further exposures")
+    if field.mixed is not None:
+        parts.append("recorded mixed image")
+    return ", ".join(parts)
+
+
+def _table(split: "SplitSummary") -> Iterator[str]:
+    width = max([len(channel.name) for channel in split.channels] + [len("counts of")])
+    heads = ("lowest", "median", "99 %", "highest", "at highest")
+    yield f"  {'counts of':<{width}}  " + "  ".join(f"{head:>10}" for head in heads)
+    for channel in split.channels:
+        yield f"  {channel.name:<{width}}  " + "  ".join(f"{cell:>10}" for cell in _cells(channel))
+
+
+def _cells(channel: "ChannelSummary") -> list[str]:
+    counts = (channel.lowest, channel.median, channel.bright, channel.highest)
+    return [*(f"{value:.6g}" for value in counts), f"{channel.at_highest:.3%}"]
+
+
+def _draw(report: "DataReport", path: Path, rows: int, mixing: "Mixing") -> None:
+    from denoisplit.core.assessment.contact_sheet import SheetRow, contact_sheet
+    from denoisplit.core.images.mixing import mixed_image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = [
+        SheetRow(title=f"{split.name}: {field.name}", images=(mixed_image(field, mixing)[0], *field.observed))
+        for split in report.splits
+        for field in split.fields[:rows]
+    ]
+    columns = ("mixed", *(channel.name for channel in report.splits[0].channels))
+    contact_sheet(path, drawn, columns)

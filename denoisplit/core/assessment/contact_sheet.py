@@ -1,0 +1,61 @@
+"""Thumbnails of the images that a spec names, to see at a glance whether they are the right ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from denoisplit.core.assessment.panels import AnyArray, bare, middle_plane, window
+
+PANEL_INCHES: Final = 1.7
+DPI: Final = 120
+_WIDTH: Final = 34
+
+
+@attrs.frozen(kw_only=True)
+class SheetRow:
+    """One field.
+
+    Attributes:
+        title: split and name of the field.
+        images: mixed image first, then the channels, [(z) y x] each.
+    """
+
+    title: str
+    images: tuple[AnyArray, ...] = attrs.field(eq=False, repr=False)
+
+
+def contact_sheet(path: Path, rows: Sequence[SheetRow], columns: Sequence[str]) -> None:
+    """Write a PNG with a row per field; every picture has its own contrast, a stack shows its middle plane.
+
+    Args:
+        path: of the PNG.
+        rows: fields, all with as many images as there are columns.
+        columns: headings.
+    """
+    figure = Figure(figsize=(PANEL_INCHES * len(columns), (PANEL_INCHES + 0.3) * len(rows) + 0.4), dpi=DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for number, row in enumerate(rows):
+        for axis, image, heading in zip(axes[number], row.images, columns, strict=True):
+            plane = middle_plane(image)
+            axis.imshow(plane, cmap="gray", norm=window(plane), interpolation="nearest")
+            bare(axis)
+            if number == 0:
+                axis.set_title(heading, fontsize=8, pad=14)
+        axes[number][0].text(
+            0, 1.02, _short(row.title), transform=axes[number][0].transAxes, fontsize=6.5, va="bottom"
+        )
+    figure.subplots_adjust(
+        left=0.01, right=0.99, bottom=0.01, top=1 - 0.5 / figure.get_figheight(), wspace=0.04
+    )
+    figure.savefig(path)
+
+
+def _short(title: str) -> str:
+    """A title that fits above the pictures: the middle of a long one is left out."""
+    longest = 3 * _WIDTH
+    return title if len(title) <= longest else f"{title[: longest // 2]} ... {title[-longest // 2 :]}"

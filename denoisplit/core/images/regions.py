@@ -1,0 +1,62 @@
+"""Cut fields into regions that share no pixel: training, validation and test data out of a single image."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import AnyArray, Field
+
+
+def cut_fields(
+    fields: Sequence[Field], validation: float, test: float, gap: int
+) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
+    """Cut every field along its longer side of y and x: first training, then validation, then test.
+
+    Args:
+        fields: to cut; exposures, clean and mixed images are cut alike.
+        validation: part of the side for validation.
+        test: part of the side for the test; 0 for none.
+        gap: pixels between two regions that no region gets.
+
+    Returns:
+        Fields for training, validation and test, named after their rows or columns.
+
+    Raises:
+        ImageError: a field is too small for that.
+    """
+    parts: tuple[list[Field], list[Field], list[Field]] = ([], [], [])
+    for field in fields:
+        rows, columns = field.observed.shape[-2:]
+        axis = -2 if rows >= columns else -1
+        side = max(rows, columns)
+        held, tested = round(validation * side), round(test * side)
+        learnt = side - held - tested - gap * (2 if test else 1)
+        if min(learnt, held) < 1 or (test and tested < 1):
+            raise ImageError(
+                f"field {field.name!r}: {side} pixels are too few to cut it into regions (got {learnt} for "
+                f"training, {held} for validation, {tested} for the test, gap {gap}). "
+                f"Lower data.split.gap or the fractions."
+            )
+        starts = (0, learnt + gap, learnt + held + 2 * gap)
+        for part, start, length in zip(parts, starts, (learnt, held, tested), strict=True):
+            if length:
+                part.append(_region(field, axis, start, start + length))
+    return tuple(parts[0]), tuple(parts[1]), tuple(parts[2])
+
+
+def _region(field: Field, axis: int, begin: int, end: int) -> Field:
+    """Pixels ``begin`` to ``end`` of a field along y (-2) or x (-1)."""
+    window = (..., slice(begin, end), slice(None)) if axis == -2 else (..., slice(begin, end))
+
+    def cut(image: AnyArray | None) -> AnyArray | None:
+        return None if image is None else image[window].copy()
+
+    return attrs.evolve(
+        field,
+        name=f"{field.name} {'rows' if axis == -2 else 'columns'} {begin}-{end - 1}",
+        observed=field.observed[window].copy(),
+        clean=cut(field.clean),
+        repeats=cut(field.repeats),
+        mixed=cut(field.mixed),
+    )

@@ -1,0 +1,259 @@
+"""What a spec's data sets hold, and what is wrong or odd about it, before anything is trained."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import DenoisplitError, ImageError
+from denoisplit.core.images.fingerprint import assert_disjoint, field_fingerprint
+from denoisplit.core.images.interfaces import Dataset, Field, FloatArray, PixelSize
+from denoisplit.core.images.splits import split_fields
+from denoisplit.core.network.composer import patch_sides
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
+
+SATURATED: Final = 5e-4
+"""Part of the pixels at the highest value from which they are taken for saturated."""
+_FAINT: Final = 0.05
+_FEW: Final = 3
+
+
+@attrs.frozen(kw_only=True)
+class ChannelSummary:
+    """Intensities of one channel over the fields of a split, counts.
+
+    Attributes:
+        name: of the channel.
+        lowest, median, bright, highest: minimum, median, 99th percentile and maximum.
+        at_highest: part of the pixels that share the highest value of their image.
+    """
+
+    name: str
+    lowest: float
+    median: float
+    bright: float
+    highest: float
+    at_highest: float
+
+
+@attrs.frozen(kw_only=True)
+class SplitSummary:
+    """The fields that serve for one purpose.
+
+    Attributes:
+        name: ``train``, ``validation`` or ``test``.
+        fields: them.
+        channels: their intensities.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    channels: tuple[ChannelSummary, ...]
+
+
+@attrs.frozen(kw_only=True)
+class DataReport:
+    """What was found.
+
+    Attributes:
+        supervision: one sentence on what the network learns from.
+        splits: those that could be read.
+        errors: what keeps the spec from being trained or evaluated.
+        warnings: what the owner of the images should look at.
+    """
+
+    supervision: str
+    splits: tuple[SplitSummary, ...]
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check_data(spec: ResolvedSpec) -> DataReport:
+    """Read all images that a spec names and look for trouble; nothing is written and nothing trained."""
+    errors: list[str] = []
+    warnings: list[str] = []
+    names = spec.data.recorded or spec.channels
+    found = _splits(spec, names, errors, warnings)
+    read = {name: fields for name, fields in found.items() if fields}
+    try:
+        assert_disjoint(*(read.get(name, ()) for name in ("train", "validation", "test")))
+    except ImageError as error:
+        errors.append(str(error))
+    splits = []
+    for name, fields in read.items():
+        errors += _too_small(spec, fields)
+        warnings += _odd(name, fields)
+        if len({field.observed.shape[0] for field in fields}) == 1:
+            channels = tuple(_summary(channel, i, fields) for i, channel in enumerate(names))
+            warnings += _intensities(name, channels)
+            splits.append(SplitSummary(name=name, fields=fields, channels=channels))
+    everything = [field for fields in read.values() for field in fields]
+    warnings += _pixel_sizes(everything)
+    return DataReport(
+        supervision=_supervision(spec, everything),
+        splits=tuple(splits),
+        errors=tuple(errors),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _splits(
+    spec: ResolvedSpec, names: tuple[str, ...], errors: list[str], warnings: list[str]
+) -> dict[str, tuple[Field, ...]]:
+    """The fields of every split, in order; what cannot be read is noted and left out."""
+
+    def read(chosen: Chosen) -> tuple[Field, ...]:
+        try:
+            dataset: Dataset = chosen.build(channels=names)
+            fields = dataset.fields()
+            warnings.extend(dataset.remarks())
+        except DenoisplitError as error:
+            errors.append(str(error))
+            return ()
+        return fields
+
+    data = spec.data
+    found = {"train": read(data.train), "validation": (), "test": ()}
+    if data.validation is not None:
+        found["validation"] = read(data.validation)
+    elif found["train"]:
+        try:
+            parts = split_fields(
+                found["train"], data.split, data.validation_fraction, seed=spec.training.seed
+            )
+            found = dict(zip(found, parts, strict=True))
+        except ImageError as error:
+            errors.append(str(error))
+    if data.test is not None:
+        found["test"] = read(data.test)
+    return found
+
+
+def _supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
+    recorded = spec.data.recorded
+    if recorded:
+        return f"Denoising of {spec.channels[0]}, out of images of {', '.join(recorded)}."
+    if len(spec.channels) == 1:
+        return f"Denoising: one channel, {spec.channels[0]}, is input and target."
+    if any(field.mixed is not None for field in fields):
+        return "Recorded mixed images are split into channels that were recorded separately."
+    how = f"{spec.data.mixing.mode} of the channels"
+    if any(field.separate for field in fields):
+        return (
+            f"Channels come from different fields: every training patch is the {how} at places drawn "
+            f"independently; validation and test use the pairs listed here."
+        )
+    return f"The channels of a field go together; the mixed image is the {how}."
+
+
+def _summary(name: str, index: int, fields: Sequence[Field]) -> ChannelSummary:
+    images = [field.observed[index] for field in fields]
+    sample = np.concatenate([_thinned(image) for image in images])
+    # Some pixel is always the brightest: the others that are as bright were cut off.
+    tops = [int(np.count_nonzero(image == image.max())) - 1 for image in images]
+    median, bright = np.quantile(sample, (0.5, 0.99))
+    return ChannelSummary(
+        name=name,
+        lowest=min(float(image.min()) for image in images),
+        median=float(median),
+        bright=float(bright),
+        highest=max(float(image.max()) for image in images),
+        at_highest=sum(tops) / sum(image.size for image in images),
+    )
+
+
+def _thinned(image: FloatArray) -> FloatArray:
+    """Every so many pixels of an image, about 100 000, for quantiles."""
+    flat = image.reshape(-1)
+    return flat[:: max(1, flat.size // 100_000)]
+
+
+def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
+    patch = patch_sides(spec.training.patch, spec.model.dimensions)
+    other = [field for field in fields if field.observed.ndim - 1 != len(patch)]
+    small = [
+        field
+        for field in fields
+        if field not in other and any(s < p for s, p in zip(field.observed.shape[1:], patch, strict=True))
+    ]
+    said = []
+    if other:
+        said.append(
+            f"{_first_of(other)}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape "
+            f"{other[0].observed.shape[1:]}). Set model.dimensions, or dimensions of the data set."
+        )
+    if small:
+        least = min(min(field.observed.shape[1:]) for field in small)
+        said.append(
+            f"{_first_of(small)}: smaller than a patch of {patch} pixels "
+            f"(got {small[0].observed.shape[1:]}). "
+            f"Lower training.patch to {least} or less, or leave such fields out."
+        )
+    return said
+
+
+def _first_of(fields: Sequence[Field]) -> str:
+    others = len(fields) - 1
+    return f"field {fields[0].name!r}" + (f" and {others} more" if others else "")
+
+
+def _odd(split: str, fields: Sequence[Field]) -> list[str]:
+    said = []
+    seen: dict[str, str] = {}
+    for field in fields:
+        first = seen.setdefault(field_fingerprint(field), field.name)
+        if first != field.name:
+            said.append(f"{split}: {field.name} has the same pixels as {first}. Remove one of them.")
+    kinds = {file.dtype for field in fields for file in field.files if file.role == "observed" and file.dtype}
+    if len(kinds) > 1:
+        said.append(
+            f"{split}: the files differ in their type of pixels ({', '.join(sorted(kinds))}). "
+            f"Make sure that all are in the same counts."
+        )
+    if len(fields) < _FEW and split == "train":
+        said.append(
+            f"{split}: only {len(fields)} field{'s' * (len(fields) > 1)}. "
+            f"A network that has seen so few images may fail on others."
+        )
+    return said
+
+
+def _intensities(split: str, channels: Sequence[ChannelSummary]) -> list[str]:
+    said = []
+    for channel in channels:
+        where = f"{split}, {channel.name}"
+        if channel.at_highest > SATURATED:
+            said.append(
+                f"{where}: {channel.at_highest:.2%} of the pixels have exactly the highest value of their "
+                f"image (up to {channel.highest:g}). They look saturated: record with less exposure or gain, "
+                f"or crop bright spots."
+            )
+        if channel.lowest < 0:
+            said.append(
+                f"{where}: there are negative counts (down to {channel.lowest:g}). "
+                f"Was a background subtracted? Give raw images if you have them."
+            )
+    spans = {channel.name: channel.bright - channel.median for channel in channels}
+    faint = min(spans, key=lambda name: spans[name])
+    brightest = max(spans, key=lambda name: spans[name])
+    if spans[faint] < _FAINT * spans[brightest]:
+        said.append(
+            f"{split}: {faint} is much fainter than {brightest} (its bright pixels rise {spans[faint]:.3g} "
+            f"counts above the median, those of {brightest} {spans[brightest]:.3g}). In their sum it may be "
+            f"lost."
+        )
+    return said
+
+
+def _pixel_sizes(fields: Sequence[Field]) -> list[str]:
+    counts = Counter(field.pixel_size for field in fields)
+    if len(counts) <= 1:
+        return []
+    listed = ", ".join(f"{_size(size)} ({count} fields)" for size, count in counts.items())
+    return [f"The fields differ in pixel size: {listed}. Rescale them to the same one, or leave some out."]
+
+
+def _size(size: PixelSize | None) -> str:
+    return "unknown" if size is None else f"{' x '.join(f'{s:g}' for s in size.size)} {size.unit}"

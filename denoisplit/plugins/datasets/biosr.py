@@ -1,0 +1,116 @@
+"""BioSR as it is published: one folder per structure, MRC stacks in it."""
+
+from pathlib import Path
+from typing import final, get_args
+
+import attrs
+import numpy as np
+from attrs.validators import ge, in_, le
+
+from denoisplit.core.errors import ChannelCountError, ImageError
+from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.plugins.datasets.pairing import Pairing, Single, leftovers, paired, singles
+from denoisplit.plugins.datasets.reading import (
+    Frames,
+    natural,
+    need_file,
+    one_file,
+    read_frames,
+    require_folder,
+)
+
+
+@final
+class BioSR(Dataset):
+    """BioSR (https://doi.org/10.6084/m9.figshare.13264793): one structure per cell, many light levels.
+
+    Reads ``<structure>/GT_all.mrc``, the high-quality images of all cells, to which a spec adds synthetic
+    noise as denoiSplit did; or, with ``level``, real exposures: the raw frames of every cell are averaged
+    into one wide-field image, ``<structure>/Cell_001/RawSIMData_level_03.mrc`` into the noisy one and
+    ``RawSIMData_gt.mrc`` into its clean reference. For ER these are ``RawSIMData/RawSIMData_level_03.mrc``
+    and ``RawGTSIMData/RawGTSIMData_level_03.mrc``. Any image format serves in place of MRC.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Where the images are, and which.
+
+        Attributes:
+            path: the folder with one folder per structure.
+            structures: folder of every channel, ``CCPs``, ``ER``, ``Microtubules``, ``F-actin``; empty for
+                folders with the names of the channels.
+            level: light level of the noisy images, 1 (least light) to 12; 0 for ``GT_all``.
+            pairing: ``drawn``: training mixes patches of different cells anew; ``fixed``: image k of one
+                structure is mixed with image k of the other, as denoiSplit did.
+        """
+
+        path: Path = attrs.field(converter=Path)
+        structures: tuple[str, ...] = ()
+        level: int = attrs.field(default=0, validator=[ge(0), le(12)])
+        pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
+
+    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+        self.structures = named(options.structures, channels, "structures")
+        self.options, self.channels = options, channels
+
+    def fields(self) -> tuple[Field, ...]:
+        """As many fields as the structure with the fewest images has; pairs for validation go by their order.
+
+        Raises:
+            ImageError: no folder, or a file is missing or unreadable.
+        """
+        return paired(self._images(), self.channels, pairing=self.options.pairing)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Images that find no partner."""
+        return leftovers(self._images(), self.channels)
+
+    def _images(self) -> list[list[Single]]:
+        require_folder(self.options.path)
+        read = self._cells if self.options.level else self._everything
+        return [
+            read(self.options.path / structure, channel)
+            for structure, channel in zip(self.structures, self.channels, strict=True)
+        ]
+
+    def _everything(self, folder: Path, channel: str) -> list[Single]:
+        return singles(channel, read_frames(need_file(folder, "GT_all"), self.options.path, axes="tyx"))
+
+    def _cells(self, folder: Path, channel: str) -> list[Single]:
+        level = f"{self.options.level:02d}"
+        cells = [entry for entry in folder.glob("Cell_*") if entry.is_dir()]
+        if not cells:
+            raise ImageError(
+                f"{folder}: there are no folders Cell_001, Cell_002, ... (got none). Correct path or "
+                f"structures."
+            )
+        found: list[Single] = []
+        for cell in sorted(cells, key=lambda entry: natural(entry.name)):
+            nested = cell / "RawSIMData"
+            noisy = need_file(nested if nested.is_dir() else cell, f"RawSIMData_level_{level}")
+            best = one_file(cell, "RawSIMData_gt") or one_file(
+                cell / "RawGTSIMData", f"RawGTSIMData_level_{level}"
+            )
+            clean = None if best is None else self._averaged(best)
+            found += singles(channel, self._averaged(noisy), clean)
+        return found
+
+    def _averaged(self, path: Path) -> Frames:
+        """The raw frames of one cell as a wide-field image: illumination patterns add up to an even one."""
+        frames = read_frames(path, self.options.path, axes="tyx")
+        mean = np.asarray(np.mean(frames.pixels, axis=0, dtype=np.float64), dtype=np.float32)
+        return attrs.evolve(frames, names=(frames.names[0].removesuffix(" t=0"),), pixels=(mean,))
+
+
+def named(given: tuple[str, ...], channels: tuple[str, ...], option: str) -> tuple[str, ...]:
+    """Names on disk of the channels: those given, or those of the spec.
+
+    Raises:
+        ChannelCountError: another number of names than of channels.
+    """
+    if given and len(given) != len(channels):
+        raise ChannelCountError(
+            f"{option}: one name is needed for each of {', '.join(channels)} (got {len(given)}). "
+            f"Give them in this order."
+        )
+    return given or channels

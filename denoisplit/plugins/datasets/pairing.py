@@ -1,0 +1,124 @@
+"""Fields out of images that show one channel each."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray, PixelSize
+from denoisplit.plugins.datasets.reading import Frames, stacked
+
+Pairing = Literal["drawn", "fixed"]
+"""Whether training pairs patches of different fields anew, or keeps the pairs of the data set."""
+
+
+@attrs.frozen(kw_only=True)
+class Single:
+    """One image of one channel.
+
+    Attributes:
+        name: of file and position.
+        observed: noisy image [(z) y x], counts.
+        clean: reference of the same shape, if known.
+        pixel_size: if known.
+        files: that it was read from.
+    """
+
+    name: str
+    observed: FloatArray = attrs.field(eq=False, repr=False)
+    clean: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+    pixel_size: PixelSize | None = None
+    files: tuple[FieldFile, ...] = ()
+
+
+def singles(channel: str, observed: Frames, clean: Frames | None = None) -> list[Single]:
+    """The images of one file, with those of the file of their clean references.
+
+    Raises:
+        ImageError: the files differ in their number of positions or in size.
+    """
+    files = (observed.file("observed", channel), *(() if clean is None else (clean.file("clean", channel),)))
+    references: Sequence[FloatArray | None] = [None] * len(observed.pixels)
+    if clean is not None:
+        if len(clean.pixels) != len(observed.pixels):
+            raise ImageError(
+                f"{clean.path}: expected {len(observed.pixels)} images as in {observed.path.name} "
+                f"(got {len(clean.pixels)}). Check the file."
+            )
+        references = clean.pixels
+    made = []
+    for name, pixels, reference in zip(observed.names, observed.pixels, references, strict=True):
+        if reference is not None and reference.shape != pixels.shape:
+            raise ImageError(
+                f"{files[-1].path}: expected the shape of {name}, {pixels.shape} (got {reference.shape}). "
+                f"Crop or replace it."
+            )
+        single = Single(
+            name=name, observed=pixels, clean=reference, pixel_size=observed.pixel_size, files=files
+        )
+        made.append(single)
+    return made
+
+
+def paired(
+    channels: Sequence[Sequence[Single]], names: Sequence[str], *, pairing: Pairing, seed: int | None = None
+) -> tuple[Field, ...]:
+    """One field of as many images as there are channels; every image serves in one field at most.
+
+    Args:
+        channels: images of every channel, any number of each; the surplus is left out.
+        names: of the channels.
+        pairing: see ``Pairing``.
+        seed: of the choice of partners; None pairs images in their order.
+
+    Raises:
+        ImageError: a channel has no image, or the partners differ in size.
+    """
+    for name, images in zip(names, channels, strict=True):
+        if not images:
+            raise ImageError(f"channel {name!r}: it has no image (got 0). Correct path or pattern.")
+    count = min(len(images) for images in channels)
+    ordered = [
+        images
+        if seed is None or not number
+        else [images[i] for i in np.random.default_rng((seed, number)).permutation(len(images))]
+        for number, images in enumerate(channels)
+    ]
+    return tuple(
+        joined(own, names, separate=pairing == "drawn")
+        for own in zip(*(images[:count] for images in ordered), strict=True)
+    )
+
+
+def joined(own: Sequence[Single], names: Sequence[str], *, separate: bool, name: str = "") -> Field:
+    """One field of one image per channel."""
+    name = name or " + ".join(single.name for single in own)
+    clean = [single.clean for single in own if single.clean is not None]
+    sizes = [single.pixel_size for single in own if single.pixel_size is not None]
+    return Field(
+        name=name,
+        observed=stacked([single.observed for single in own], names, name),
+        clean=stacked(clean, names, name) if len(clean) == len(own) else None,
+        pixel_size=sizes[0] if sizes else None,
+        separate=separate and len(own) > 1,
+        files=tuple(file for single in own for file in single.files),
+    )
+
+
+def leftovers(channels: Sequence[Sequence[Single]], names: Sequence[str]) -> tuple[str, ...]:
+    """A sentence about images that find no partner, and one about pixels of different size."""
+    counts = {name: len(images) for name, images in zip(names, channels, strict=True)}
+    least = min(counts.values())
+    said = []
+    if max(counts.values()) > least:
+        listed = ", ".join(f"{count} of {name}" for name, count in counts.items())
+        said.append(f"Every field needs an image of each channel: of {listed}, {least} of each are used.")
+    sizes = {single.pixel_size for images in channels for single in images if single.pixel_size is not None}
+    if len(sizes) > 1:
+        listed = ", ".join(
+            sorted(" x ".join(f"{s:g}" for s in size.size) + f" {size.unit}" for size in sizes)
+        )
+        said.append(f"The channels differ in pixel size: {listed}. Rescale them to the same one.")
+    return tuple(said)

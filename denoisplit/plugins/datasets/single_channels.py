@@ -1,0 +1,219 @@
+"""Folders of files that hold one channel each: of the same field, or of fields of their own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, final
+
+import attrs
+from attrs.validators import ge, in_
+
+from denoisplit.core.errors import ChannelCountError, ImageError
+from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.plugins.datasets.pairing import Single, joined, leftovers, paired, singles
+from denoisplit.plugins.datasets.reading import (
+    Frames,
+    by_key,
+    files,
+    key_of,
+    partner,
+    read_frames,
+    require_folder,
+)
+
+
+@final
+class ChannelFiles(Dataset):
+    """One file per field and channel, matched by name, clean references and recorded mixed images alike.
+
+    Files belong to the same field when the first ``*`` of their patterns stands for the same text. With
+    ``mixed``, the network learns from the mixed image that was recorded of the field, not from the sum of its
+    channels.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Where the images are.
+
+        Attributes:
+            path: the folder.
+            observed: pattern of the noisy images of every channel, relative to the folder, in the order of
+                the channels; empty for a folder per channel that has its name (``actin/*.tif*``).
+            clean: patterns of their clean references; empty for none.
+            mixed: pattern of recorded mixed images; empty to make the mixed image of the channels.
+            axes: overrides what the files say about their axes, for example ``yx``.
+            dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
+        """
+
+        path: Path = attrs.field(converter=Path)
+        observed: tuple[str, ...] = ()
+        clean: tuple[str, ...] = ()
+        mixed: str = ""
+        axes: str = ""
+        dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
+
+    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+        self.options, self.channels = options, channels
+
+    def fields(self) -> tuple[Field, ...]:
+        """All fields, in natural order of their names; float32 counts.
+
+        Raises:
+            ImageError: no folder, a file or a partner is missing, or channels of one field differ in size.
+            ChannelCountError: another number of patterns than of channels, or a file with several channels.
+        """
+        folder, options = self.options.path, self.options
+        require_folder(folder)
+        observed = patterns(options.observed, self.channels, "observed")
+        clean = patterns(options.clean, self.channels, "clean") if options.clean else ()
+        found = [by_key(folder, pattern, "observed") for pattern in observed]
+        references = [by_key(folder, pattern, "clean") for pattern in clean]
+        mixed = by_key(folder, options.mixed, "mixed")
+        if not found[0]:
+            raise ImageError(
+                f"{folder}: no file matches (got observed={observed[0]!r}). Correct path or pattern."
+            )
+        made: list[Field] = []
+        for key, first in found[0].items():
+            own = [
+                partner(first, key, kind, name, pattern)
+                for kind, name, pattern in zip(found, self.channels, observed, strict=True)
+            ]
+            truth = [
+                partner(first, key, kind, f"clean {name}", pattern)
+                for kind, name, pattern in zip(references, self.channels[: len(clean)], clean, strict=True)
+            ]
+            image = partner(first, key, mixed, "mixed", options.mixed) if options.mixed else None
+            made += self._fields(own, truth, image)
+        return tuple(made)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Images of other channels than the first that belong to no field."""
+        observed = patterns(self.options.observed, self.channels, "observed")
+        found = [by_key(self.options.path, pattern, "observed") for pattern in observed]
+        lost = [file.name for kind in found[1:] for key, file in kind.items() if key not in found[0]]
+        if not lost:
+            return ()
+        return (f"No image of {self.channels[0]} goes with {', '.join(lost[:5])}: left out.",)
+
+    def _fields(self, own: Sequence[Path], truth: Sequence[Path], mixed: Path | None) -> list[Field]:
+        """The fields of one file per channel: one, or one for every position along time and depth."""
+        opened = [self._frames(path) for path in own]
+        images = [
+            singles(name, frames, self._frames(truth[number]) if truth else None)
+            for number, (name, frames) in enumerate(zip(self.channels, opened, strict=True))
+        ]
+        counts = {len(of) for of in images}
+        recorded = None if mixed is None else self._frames(mixed)
+        if len(counts | ({len(recorded.pixels)} if recorded else set())) > 1:
+            raise ImageError(
+                f"{own[0]}: the files of this field differ in their number of positions along time and depth "
+                f"(got {', '.join(str(len(of)) for of in images)}). Check the files."
+            )
+        made = []
+        for position, channels in enumerate(zip(*images, strict=True)):
+            field = joined(channels, self.channels, separate=False, name=channels[0].name)
+            if recorded is not None:
+                pixels = recorded.pixels[position][None]
+                if pixels.shape[1:] != field.observed.shape[1:]:
+                    raise ImageError(
+                        f"{recorded.path}: expected the size of the channels, {field.observed.shape[1:]} "
+                        f"(got {pixels.shape[1:]}). Crop or replace it."
+                    )
+                field = attrs.evolve(field, mixed=pixels, files=(*field.files, recorded.file("mixed")))
+            made.append(field)
+        return made
+
+    def _frames(self, path: Path) -> Frames:
+        options = self.options
+        return read_frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
+
+
+@final
+class SeparateChannels(Dataset):
+    """Images of one structure each, recorded in different fields: training mixes them anew for every patch.
+
+    Every patch combines a place of each channel, drawn independently of the others. Validation and test need
+    fixed images: there, the images of the channels are paired once, at random.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Where the images are.
+
+        Attributes:
+            path: the folder.
+            observed: pattern of the noisy images of every channel, relative to the folder, in the order of
+                the channels; empty for a folder per channel that has its name (``actin/*.tif*``).
+            clean: patterns of their clean references, partners when their first ``*`` stands for the same
+                text; empty for none.
+            seed: of the pairs for validation and test.
+            axes: overrides what the files say about their axes, for example ``tyx``.
+            dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
+        """
+
+        path: Path = attrs.field(converter=Path)
+        observed: tuple[str, ...] = ()
+        clean: tuple[str, ...] = ()
+        seed: int = attrs.field(default=0, validator=ge(0))
+        axes: str = ""
+        dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
+
+    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+        self.options, self.channels = options, channels
+
+    def fields(self) -> tuple[Field, ...]:
+        """As many fields as the channel with the fewest images has; float32 counts.
+
+        Raises:
+            ImageError: no folder, no file for a channel, or partners that differ in size.
+            ChannelCountError: another number of patterns than of channels, or a file with several channels.
+        """
+        return paired(self._images(), self.channels, pairing="drawn", seed=self.options.seed)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Images that find no partner."""
+        return leftovers(self._images(), self.channels)
+
+    def _images(self) -> list[list[Single]]:
+        require_folder(self.options.path)
+        observed = patterns(self.options.observed, self.channels, "observed")
+        clean = patterns(self.options.clean, self.channels, "clean") if self.options.clean else None
+        found: list[list[Single]] = []
+        for number, (name, pattern) in enumerate(zip(self.channels, observed, strict=True)):
+            truth = by_key(self.options.path, clean[number], "clean") if clean else {}
+            images: list[Single] = []
+            for file in files(self.options.path, pattern):
+                if file in truth.values():
+                    continue
+                key = key_of(file, self.options.path, pattern)
+                reference = partner(file, key, truth, "clean", clean[number]) if clean else None
+                images += singles(
+                    name, self._frames(file), None if reference is None else self._frames(reference)
+                )
+            if not images:
+                raise ImageError(
+                    f"{self.options.path}: no file of {name!r} matches (got {pattern!r}). "
+                    f"Correct path or pattern."
+                )
+            found.append(images)
+        return found
+
+    def _frames(self, path: Path) -> Frames:
+        options = self.options
+        return read_frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
+
+
+def patterns(given: tuple[str, ...], channels: Sequence[str], option: str) -> tuple[str, ...]:
+    """One pattern per channel: those given, or the folders with the names of the channels.
+
+    Raises:
+        ChannelCountError: another number of patterns than of channels.
+    """
+    if not given:
+        return tuple(f"{name}/*.tif*" for name in channels)
+    if len(given) != len(channels):
+        raise ChannelCountError(
+            f"{option}: one pattern is needed for each of {', '.join(channels)} (got {len(given)}). "
+            f"Give them in this order."
+        )
+    return given

@@ -1,0 +1,106 @@
+"""Small folders in the layouts of the data sets that have one of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+FIELDS: Final = 6
+_SIDES: Final = (24, 20)
+
+Writer = Callable[[Path, Sequence[str], int], None]
+"""Fills a folder for these channels, with images of this many spatial axes."""
+
+
+def _truth(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    return rng.gamma(3, 60, shape).astype(np.float32)
+
+
+def _noisy(rng: np.random.Generator, truth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return (truth + rng.normal(0, 15, truth.shape)).astype(np.float32)
+
+
+def _write(path: Path, image: npt.NDArray[np.float32], axes: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, image, imagej=True, metadata={"axes": axes})
+
+
+def folder(path: Path, channels: Sequence[str], rank: int) -> None:
+    """``field_0.tif`` and so on, all channels in one file."""
+    rng = np.random.default_rng(0)
+    for number in range(FIELDS):
+        shape = (*(3,) * (rank - 2), len(channels), *_SIDES)
+        _write(path / f"field_{number}.tif", _truth(rng, shape), "ZCYX" if rank == 3 else "CYX")
+
+
+def channel_folders(path: Path, channels: Sequence[str], rank: int) -> None:
+    """``actin/field_0.tif`` and so on, a folder per channel."""
+    rng = np.random.default_rng(0)
+    for channel in channels:
+        for number in range(FIELDS):
+            image = _truth(rng, (*(3,) * (rank - 2), *_SIDES))
+            _write(path / channel / f"field_{number}.tif", image, "ZYX"[3 - rank :])
+
+
+def manifest(path: Path, channels: Sequence[str], rank: int) -> None:
+    """The same files, with clean references, and a table of them."""
+    rng = np.random.default_rng(0)
+    lines = ["field,channel,file,kind,split"]
+    for number in range(FIELDS):
+        for channel in channels:
+            truth = _truth(rng, (*(3,) * (rank - 2), *_SIDES))
+            for kind, image in (("observed", _noisy(rng, truth)), ("clean", truth)):
+                _write(path / f"{channel}_{number}_{kind}.tif", image, "ZYX"[3 - rank :])
+                lines.append(f"cell {number},{channel},{channel}_{number}_{kind}.tif,{kind},train")
+    (path / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def biosr(path: Path, channels: Sequence[str], rank: int) -> None:
+    """``actin/GT_all.tif`` with the images of all cells, and two cells with their raw frames."""
+    del rank
+    rng = np.random.default_rng(0)
+    for channel in channels:
+        _write(path / channel / "GT_all.tif", _truth(rng, (FIELDS, *_SIDES)), "TYX")
+        for number in (1, 2):
+            truth = _truth(rng, (9, *_SIDES))
+            cell = path / channel / f"Cell_{number:03d}"
+            _write(cell / "RawSIMData_gt.tif", truth, "TYX")
+            for level in (1, 2):
+                _write(cell / f"RawSIMData_level_{level:02d}.tif", _noisy(rng, truth), "TYX")
+
+
+def hagen(path: Path, channels: Sequence[str], rank: int) -> None:
+    """``actin-60x-noise2-lowsnr.tif`` and ``...-highsnr.tif``."""
+    del rank
+    rng = np.random.default_rng(0)
+    for channel in channels:
+        truth = _truth(rng, (FIELDS, *_SIDES))
+        _write(path / f"{channel}-60x-noise2-highsnr.tif", truth, "TYX")
+        _write(path / f"{channel}-60x-noise2-lowsnr.tif", _noisy(rng, truth), "TYX")
+
+
+def w2s(path: Path, channels: Sequence[str], rank: int) -> None:
+    """``Image001/wf_channel0.tif`` and so on, a stack of exposures per channel."""
+    del rank
+    rng = np.random.default_rng(0)
+    for number in range(79, 79 + FIELDS):
+        for channel in range(len(channels)):
+            truth = np.broadcast_to(_truth(rng, _SIDES), (40, *_SIDES))
+            _write(path / f"Image{number:03d}" / f"wf_channel{channel}.tif", _noisy(rng, truth), "TYX")
+
+
+LAYOUTS: Final[Mapping[str, Writer]] = {
+    "channel_files": channel_folders,
+    "separate_channels": channel_folders,
+    "manifest": manifest,
+    "biosr": biosr,
+    "hagen": hagen,
+    "w2s": w2s,
+}
+"""Name of a data set of denoisplit to the writer of its layout; the others read ``folder``."""
+
+PLANES_ONLY: Final = frozenset({"biosr", "hagen", "w2s"})
+"""Layouts of images without depth."""

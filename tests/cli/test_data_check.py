@@ -1,0 +1,119 @@
+"""``denoisplit data check``: what was matched, what is odd about it, and what keeps it from being trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner, Result
+
+from denoisplit.cli import main
+from denoisplit.core.images.interfaces import FloatArray
+
+SPEC = """
+preset: denoisplit
+channels: [mito, actin]
+data:
+  train: {use: folder, path: train}
+  validation: {use: folder, path: held}
+training: {patch: 16}
+"""
+
+
+def write(path: Path, image: FloatArray, *, size: float = 0.1) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = {"axes": "CYX", "unit": "um"}
+    tifffile.imwrite(
+        path, image.astype(np.uint16), imagej=True, resolution=(1 / size, 1 / size), metadata=known
+    )
+
+
+def counts(seed: int, side: int = 48) -> FloatArray:
+    return np.random.default_rng(seed).poisson([[[90.0]], [[70.0]]], (2, side, side)).astype(np.float32)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    for number in range(4):
+        write(tmp_path / "train" / f"f{number}.tif", counts(number))
+    write(tmp_path / "held" / "g.tif", counts(9))
+    file = tmp_path / "spec.yaml"
+    file.write_text(SPEC, encoding="utf-8")
+    return file
+
+
+def checked(spec: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["data", "check", str(spec), *arguments])
+
+
+def test_good_images_are_listed_with_their_sizes_and_intensities(spec: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "out" / "sheet.png"
+    result = checked(spec, "--sheet", str(sheet))
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "The channels of a field go together; the mixed image is the mean of the channels."
+    assert "train: 4 fields" in lines
+    assert "  f0.tif: 48 x 48 px, 0.1 x 0.1 µm per px, uint16" in lines
+    row = next(line for line in lines if line.startswith("  mito")).split()
+    everything = np.stack([counts(n)[0] for n in range(4)])
+    expected = [everything.min(), np.median(everything), np.quantile(everything, 0.99), everything.max()]
+    np.testing.assert_allclose([float(cell) for cell in row[1:5]], expected, rtol=1e-5)
+    assert "Nothing wrong was found." in lines
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_odd_is_said_and_does_not_fail(spec: Path, tmp_path: Path) -> None:
+    saturated = np.minimum(counts(5), 95)
+    saturated[1] //= 30
+    write(tmp_path / "train" / "f5.tif", saturated, size=0.2)
+    write(tmp_path / "train" / "f6.tif", counts(0))
+    result = checked(spec, "--set", "data.train.observed='f[56].tif'")
+    assert result.exit_code == 0
+    said = result.stdout.partition("Warnings:")[2]
+    assert "train: only 2 fields." in said
+    assert "train, mito: " in said
+    assert "They look saturated" in said
+    assert "The fields differ in pixel size: 0.2 x 0.2 µm (1 fields), 0.1 x 0.1 µm (2 fields)." in said
+    said = checked(spec, "--set", "data.train.observed=f5.tif").stdout.partition("Warnings:")[2]
+    assert "train: actin is much fainter than mito" in said
+    assert "train: only 1 field." in said
+    said = checked(spec).stdout.partition("Warnings:")[2]
+    assert "train: f6.tif has the same pixels as f0.tif. Remove one of them." in said
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("data.validation.path=nowhere", "nowhere: there is no such folder"),
+        (
+            "training.patch=64",
+            "field 'f0.tif' and 3 more: smaller than a patch of (64, 64) pixels (got (48, 48))",
+        ),
+        ("channels=[a, b, c]", "expected 3 channels (got 2)"),
+        ("data.validation.path=copies", "show the same pixels"),
+    ],
+)
+def test_what_cannot_be_trained_is_an_error_and_the_rest_is_still_listed(
+    spec: Path, tmp_path: Path, change: str, words: str
+) -> None:
+    write(tmp_path / "copies" / "crop.tif", counts(2)[:, 3:, 4:45])
+    result = checked(spec, "--set", change)
+    assert result.exit_code == 2
+    assert words in result.stdout.partition("Errors:")[2]
+    if "channels" not in change:
+        assert "train: 4 fields" in result.stdout
+
+
+def test_structures_of_different_fields_are_named_as_such(tmp_path: Path) -> None:
+    for number in range(5):
+        write(tmp_path / "mito" / f"m{number}.tif", counts(number)[:1])
+        write(tmp_path / "actin" / f"a{number}.tif", counts(20 + number)[:1])
+    write(tmp_path / "actin" / "a9.tif", counts(30)[:1])
+    file = tmp_path / "spec.yaml"
+    text = SPEC.replace("{use: folder, path: train}", "{use: separate_channels, path: .}")
+    file.write_text(text.replace("  validation: {use: folder, path: held}\n", ""), encoding="utf-8")
+    result = checked(file, "--all")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("Channels come from different fields: every training patch is the mean")
+    assert "observed actin: " in result.stdout
+    assert "of 5 of mito, 6 of actin, 5 of each are used" in result.stdout

@@ -1,0 +1,64 @@
+"""Mutants of the data sets that read folders."""
+
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from denoisplit.core.images.interfaces import Field
+from tests.testing.mutants import Mutant, after
+
+SPLITS = "no_field_is_in_two_splits"
+AGAIN = "reading_twice_gives_the_same_fields"
+CHANNELS = "fields_have_the_named_channels"
+CLEAN = "clean_references_are_what_the_noise_was_added_to"
+
+
+def changed(change: Any) -> Any:
+    return after(lambda fields: tuple(change(field) for field in fields))
+
+
+def twice(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return (*fields, attrs.evolve(fields[0], name="again"))
+
+
+def by_chance(field: Field) -> Field:
+    return attrs.evolve(field, observed=field.observed * np.float32(torch.rand(()).item()))
+
+
+def one_channel(field: Field) -> Field:
+    return attrs.evolve(field, observed=field.observed[:1])
+
+
+def other_counts(field: Field) -> Field:
+    return attrs.evolve(field, clean=None if field.clean is None else 1.2 * field.clean)
+
+
+def exchanged(field: Field) -> Field:
+    return attrs.evolve(field, clean=None if field.clean is None else field.clean[::-1])
+
+
+def dataset_mutants(name: str, cls: str, *, clean: bool) -> tuple[Mutant, ...]:
+    """Changes that fit every data set; ``clean`` where its layout has clean references."""
+    fields, component = f"datasets.{cls}.fields", f"dataset/{name}"
+    common = (
+        Mutant(component, "a field twice", fields, after(twice), SPLITS),
+        Mutant(component, "scale by chance", fields, changed(by_chance), AGAIN),
+        Mutant(component, "dropped channel", fields, changed(one_channel), CHANNELS),
+    )
+    references = (
+        Mutant(component, "scale of the reference", fields, changed(other_counts), CLEAN),
+        Mutant(component, "order of references", fields, changed(exchanged), CLEAN),
+    )
+    return (*common, *(references if clean else ()))
+
+
+DATASET_MUTANTS = (
+    *dataset_mutants("channel_files", "single_channels:ChannelFiles", clean=False),
+    *dataset_mutants("separate_channels", "single_channels:SeparateChannels", clean=False),
+    *dataset_mutants("manifest", "manifest:Manifest", clean=True),
+    *dataset_mutants("biosr", "biosr:BioSR", clean=False),
+    *dataset_mutants("hagen", "hagen:Hagen", clean=True),
+    *dataset_mutants("w2s", "w2s:W2S", clean=True),
+)
