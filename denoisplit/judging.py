@@ -45,7 +45,7 @@ def verdict_on(
         return verdict
     image = planes.assemble(maps, ("chi-square",))
     channel = image.axes.index("c")
-    return attrs.evolve(verdict, chi_square_map=image.data.squeeze(axis=channel))
+    return attrs.evolve(verdict, chi_square_map=image.pixels.squeeze(axis=channel))
 
 
 def _of_plane(

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.scaled import as_dtype
 from denoisplit.core.inference.outputs import (
     Calibrated,
     Output,
@@ -52,6 +53,7 @@ class Prediction:
         channel_names: names of the channels.
         pixel_size: that of the input, if known.
         samples: number of posterior samples.
+        time_interval: that of the input, if known.
         seam_score: mean step across the borders of tiles over that beside them, of the channel where it is
             furthest from 1; 1 where tiles do not show, None without borders.
         verdict: whether the image looks like the training images.
@@ -65,6 +67,7 @@ class Prediction:
     channel_names: tuple[str, ...]
     pixel_size: PixelSize | None
     samples: int
+    time_interval: TimeInterval | None = None
     seam_score: float | None = None
     verdict: Verdict = attrs.field(factory=Verdict)
 
@@ -75,16 +78,21 @@ class Prediction:
             axes=self.axes,
             channel_names=tuple(f"{name} {kind}" for kind in self.images for name in self.channel_names),
             pixel_size=self.pixel_size,
+            time_interval=self.time_interval,
             source="prediction",
         )
 
-    def save(self, path: PathLike) -> None:
-        """Write all images into one file; the ending of its name chooses the format (.ome.tif or .tif).
+    def save(self, path: PathLike, *, dtype: str = "float32") -> None:
+        """Write all images into one file; the ending of its name chooses the format, such as .ome.tif.
+
+        Args:
+            path: of the file.
+            dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
 
         Raises:
             ImageError: no installed format has this ending.
         """
-        save_image(Path(path), self.to_image())
+        save_image(Path(path), as_dtype(self.to_image(), dtype))
 
 
 def predict_image(
@@ -157,16 +165,17 @@ def _prediction(
         word: {kind: planes.assemble([parts[word][kind] for parts in made], names) for kind in images}
         for word, images in made[0].items()
     }
-    usually = {kind: image.data for one in usual for kind, image in whole[one.word].items()}
+    usually = {kind: image.pixels for one in usual for kind, image in whole[one.word].items()}
     mean = whole["mean"]["mean"]
     return Prediction(
-        mean=mean.data,
+        mean=mean.pixels,
         std=usually.get("std"),
         calibrated_std=usually.get("calibrated std"),
-        images={kind: image.data for one in chosen for kind, image in whole[one.word].items()},
+        images={kind: image.pixels for one in chosen for kind, image in whole[one.word].items()},
         axes=mean.axes,
         channel_names=names,
         pixel_size=mean.pixel_size,
+        time_interval=mean.time_interval,
         samples=posteriors[0].samples,
         seam_score=_seam_score(posteriors),
     )

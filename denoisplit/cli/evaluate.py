@@ -145,4 +145,4 @@ def _labels(path: Path) -> "AnyArray":
 
     image = open_image(path, installed_formats())
     sides = zip(image.axes, image.data.shape, strict=True)
-    return image.data.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])
+    return image.pixels.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])

@@ -56,9 +56,7 @@ def propose_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
     return proposals
 
 
-def ambiguous_axes(
-    shape: tuple[int, ...], where: str, proposals: tuple[str, ...] = ()
-) -> ImageError:
+def ambiguous_axes(shape: tuple[int, ...], where: str, proposals: tuple[str, ...] = ()) -> ImageError:
     """The error for an image that does not say what its axes are.
 
     Args:

@@ -119,6 +119,11 @@ class Image:
     source: str = "array"
 
     @property
+    def pixels(self) -> AnyArray:
+        """All of ``data`` as a numpy array."""
+        return np.asarray(self.data)
+
+    @property
     def layout(self) -> ImageLayout:
         """All but the pixels and where they came from."""
         return ImageLayout(

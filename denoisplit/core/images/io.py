@@ -44,7 +44,7 @@ def choose_format(
 
 
 def split_inside(path: Path, suffixes: Sequence[str]) -> tuple[Path, str]:
-    """The file, and the path of an image inside it, empty for none: ``cells.h5/raw`` and ``cells.h5::raw``."""
+    """The file, and the path of an image inside it (``cells.h5/raw``, ``cells.h5::raw``), empty for none."""
     for part in (path, *path.parents):
         name, _, inside = part.name.partition("::")
         if name.lower().endswith(tuple(suffixes)):
@@ -131,8 +131,8 @@ class Planes:
             pixels = pixels[None]
         if image.intensity_scale is not None:
             shape = (-1,) + (1,) * len(self.spatial)
-            pixels *= np.reshape(np.float32(image.intensity_scale.factor), shape)
-            pixels += np.reshape(np.float32(image.intensity_scale.offset), shape)
+            pixels *= np.array(image.intensity_scale.factor, np.float32).reshape(shape)
+            pixels += np.array(image.intensity_scale.offset, np.float32).reshape(shape)
         return pixels
 
     def assemble(self, results: Sequence[FloatArray], channel_names: tuple[str, ...]) -> Image:

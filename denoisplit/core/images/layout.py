@@ -1,6 +1,7 @@
 """What a file has to keep of an image besides its pixels: checks, and the remark that formats write."""
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
 from denoisplit.core.errors import ImageError
@@ -65,7 +66,9 @@ def check_layout(layout: ImageLayout, where: str) -> None:
     """
     axes = parse_axes(layout.axes, layout.shape, where)
     if 0 in layout.shape:
-        raise ImageError(f"{where}: an image needs pixels (got shape {layout.shape}). Check where it is from.")
+        raise ImageError(
+            f"{where}: an image needs pixels (got shape {layout.shape}). Check where it is from."
+        )
     channels = channel_count(axes, layout.shape)
     names = layout.channel_names
     if len(names) > channels or ("c" in axes and names and len(names) != channels):
@@ -86,6 +89,18 @@ def check_layout(layout: ImageLayout, where: str) -> None:
         )
 
 
+def check_name(path: Path, read_only: tuple[str, ...], suffixes: tuple[str, ...]) -> None:
+    """Check that files with this ending are written.
+
+    Raises:
+        ImageError: they are only read.
+    """
+    found = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), "")
+    if found in read_only:
+        written = " or ".join(suffix for suffix in suffixes if suffix not in read_only) or ".ome.tif"
+        raise ImageError(f"{path}: files with this ending are only read (got {found}). Write {written}.")
+
+
 def channel_count(axes: str, shape: tuple[int, ...]) -> int:
     """Number of channels; an image without ``c`` has one."""
     return shape[axes.index("c")] if "c" in axes else 1
@@ -98,7 +113,9 @@ def check_dtype(layout: ImageLayout, where: str, kinds: tuple[str, ...], what: s
         ImageError: names the types that it can hold.
     """
     if layout.dtype.name not in kinds:
-        raise ImageError(f"{where}: {what} holds pixels of {', '.join(kinds)} (got {layout.dtype.name}). {advice}")
+        raise ImageError(
+            f"{where}: {what} holds pixels of {', '.join(kinds)} (got {layout.dtype.name}). {advice}"
+        )
 
 
 def remark(layout: ImageLayout) -> dict[str, Any]:
@@ -150,15 +167,15 @@ def described(data: LazyArray, axes: str, said: dict[str, Any], source: str, *, 
         data=data,
         axes=axes,
         channel_names=names if len(names) == channels else (),
-        pixel_size=PixelSize(size, common_unit(str(said.get("unit", "µm")))) if len(size) == spatial else None,
+        pixel_size=PixelSize(size, common_unit(str(said.get("unit", "µm"))))
+        if len(size) == spatial
+        else None,
         time_interval=(
             TimeInterval(interval[0], common_unit(str(said.get("time_unit", "s"))))
             if interval and ("t" in axes or not overridden)
             else None
         ),
-        intensity_scale=(
-            IntensityScale(factor, offset) if len(factor) == len(offset) == channels else None
-        ),
+        intensity_scale=(IntensityScale(factor, offset) if len(factor) == len(offset) == channels else None),
         source=source,
     )
 

@@ -18,6 +18,10 @@ Region = tuple[slice, ...]
 """One slice per axis, with beginning and end and without a step."""
 
 
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(dtype).newbyteorder("=")
+
+
 @final
 @attrs.frozen(kw_only=True, eq=False)
 class LazyPixels:
@@ -31,7 +35,7 @@ class LazyPixels:
     """
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any] = attrs.field(converter=lambda dtype: np.dtype(dtype).newbyteorder("="))
+    dtype: np.dtype[Any] = attrs.field(converter=_native)
     read: Callable[[Region], AnyArray] = attrs.field(repr=False)
     source: str
 
@@ -86,7 +90,12 @@ def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
 
 def at_hand(pixels: LazyPixels) -> LazyArray:
     """Small images are read at once, so that what is wrong with a file shows when it is opened."""
-    return pixels if pixels.nbytes >= LAZY_FROM else np.asarray(pixels)
+    return np.asarray(pixels) if is_small(pixels.nbytes) else pixels
+
+
+def is_small(size: int) -> bool:
+    """Whether pixels of so many bytes are read at once."""
+    return size < LAZY_FROM
 
 
 def mapped(
@@ -161,7 +170,8 @@ def _region(key: Any, shape: tuple[int, ...]) -> tuple[Region, tuple[Any, ...]]:
     parts += [slice(None)] * (len(shape) - len(parts))
     if len(parts) != len(shape):
         raise IndexError(f"too many indices (got {len(parts)} for {len(shape)} axes)")
-    region, rest = [], []
+    region: list[slice] = []
+    rest: list[Any] = []
     for part, side in zip(parts, shape, strict=True):
         if not isinstance(part, slice):
             at = range(side)[part]

@@ -146,9 +146,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
-        raise ImageError(
-            f"{path}: it cannot be written (got: {reason}). Check folder and space."
-        ) from error
+        raise ImageError(f"{path}: it cannot be written (got: {reason}). Check folder and space.") from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from denoisplit.core.images.interfaces import ImageLayout
 from denoisplit.core.images.layout import IN_MICRONS, axes_of, parse_remark, remark_text
 from denoisplit.core.images.lazy import LazyPixels, mapped
 
-KINDS: Final = {"int8": 0, "int16": 1, "float32": 2, "uint16": 6}
+KINDS: Final = {"uint8": 0, "int8": 0, "int16": 1, "float32": 2, "uint16": 6}
 """Number of every type of pixels that is written."""
 
 _SIZE: Final = 1024
@@ -24,7 +24,7 @@ _IMOD: Final = 1146047817
 _PRIISM: Final = -16224
 _PRIISM_ORDERS: Final = {0: "ctz", 1: "tzc", 2: "tcz"}
 _FINEST: Final = 0.002
-"""µm: light microscopes have larger pixels, so that a smaller one is the length of a pixel divided once more."""
+"""µm: light microscopes have larger pixels; a smaller one is the length of a pixel divided once more."""
 
 _MOST_SIDE: Final = 2**24
 
@@ -59,7 +59,8 @@ class Header:
         size = path.stat().st_size
         if size < needed:
             raise ImageError(
-                f"{path}: the file is truncated (got {size} bytes, its header promises {needed}). Copy it again."
+                f"{path}: the file is truncated (got {size} bytes, its header promises {needed}). "
+                f"Copy it again."
             )
         return mapped(path, shape=self.shape, dtype=self.dtype, offset=self.offset)
 
@@ -84,7 +85,7 @@ def read_header(path: Path) -> Header:
         raw = file.read(_SIZE)
         if len(raw) < _SIZE:
             raise ImageError(
-                f"{path}: not an MRC file, or a truncated one (got {len(raw)} bytes, the header has {_SIZE}). "
+                f"{path}: not an MRC file, or a truncated one (got {len(raw)} bytes of a header of {_SIZE}). "
                 f"Copy it again."
             )
         order = next((order for order in "<>" if _plausible(raw, order)), None)
@@ -97,7 +98,8 @@ def read_header(path: Path) -> Header:
         said = parse_remark(file.read(max(extended, 0)).decode("utf-8", "replace"))
     nx, ny, nz, mode = struct.unpack_from(f"{order}4i", raw)
     standard = raw[208:211] == b"MAP"
-    dtype = _dtype(mode, raw, order, standard, path).newbyteorder(order)
+    kind = _dtype(mode, raw, order, standard, path)
+    dtype = kind.newbyteorder("<" if order == "<" else ">")
     voxel = _voxel(raw, order, standard)
     shape, stack = _stack(raw, order, standard, (nz, ny, nx))
     if (noted := axes_of(said, len(str(said.get("axes", ""))))) and "sides" in said:
@@ -126,7 +128,9 @@ def _dtype(mode: int, raw: bytes, order: str, standard: bool, path: Path) -> np.
         raise ImageError(f"{path}: pixels must be real numbers (got complex ones). Save an intensity.")
     if mode not in _MODES:
         known = ", ".join(str(number) for number in (0, *_MODES))
-        raise ImageError(f"{path}: pixels of a kind that is not read (got mode {mode}, known {known}). Convert it.")
+        raise ImageError(
+            f"{path}: pixels of a kind that is not read (got mode {mode}, known {known}). Convert it."
+        )
     return np.dtype(_MODES[mode])
 
 
@@ -164,7 +168,10 @@ def _stack(
         return (ny, nx), "yx"
     if not standard:
         return shape, None
-    space_group, planes = struct.unpack_from(f"{order}i", raw, 88)[0], struct.unpack_from(f"{order}i", raw, 36)[0]
+    space_group, planes = (
+        struct.unpack_from(f"{order}i", raw, 88)[0],
+        struct.unpack_from(f"{order}i", raw, 36)[0],
+    )
     if space_group == 0:
         return shape, "syx"
     if space_group >= 401 and 0 < planes < nz and nz % planes == 0:
@@ -189,7 +196,9 @@ def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes
     unit = IN_MICRONS.get(layout.pixel_size.unit, 0.0) if layout.pixel_size else 0.0
     size = sizes_by_axis(layout)
     planes = depth if volume else 1
-    cell = [count * size.get(a, 0.0) * unit / _ANGSTROM for a, count in zip("xyz", (nx, ny, planes), strict=True)]
+    cell = [
+        count * size.get(a, 0.0) * unit / _ANGSTROM for a, count in zip("xyz", (nx, ny, planes), strict=True)
+    ]
     head = bytearray(_SIZE)
     struct.pack_into("<4i", head, 0, nx, ny, nz, KINDS[layout.dtype.name])
     struct.pack_into("<3i3f3f3i", head, 28, nx, ny, planes, *cell, 90, 90, 90, 1, 2, 3)
@@ -197,6 +206,8 @@ def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes
     struct.pack_into("<3f2i", head, 76, 0.0, -1.0, -2.0, group, len(said))  # minimum above maximum: unknown
     head[104:108] = b"JSON"
     struct.pack_into("<i", head, 108, 20140)
+    # The standard has signed bytes alone; IMOD and Fiji tell them apart by this stamp and its first flag.
+    struct.pack_into("<2i", head, 152, _IMOD, int(layout.dtype.name == "int8"))
     head[208:216] = b"MAP \x44\x44\x00\x00"
     struct.pack_into("<fi", head, 216, -1.0, 1)
     text = b"denoisplit: axes and names in the extended header"

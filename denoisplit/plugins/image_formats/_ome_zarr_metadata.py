@@ -120,9 +120,7 @@ def metadata(
         axis = {"name": letter, "type": _KINDS.get(letter, "space")}
         unit = time if letter == "t" else length if letter in SPATIAL else None
         axes.append({**axis, "unit": unit} if unit else axis)
-    finest = [
-        interval.value if interval and letter == "t" else sizes.get(letter, 1.0) for letter in stored
-    ]
+    finest = [interval.value if interval and letter == "t" else sizes.get(letter, 1.0) for letter in stored]
     datasets = []
     for number, step in enumerate(steps):
         factors = [step.get(letter, 1.0) for letter in stored]

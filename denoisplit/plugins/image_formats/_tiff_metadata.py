@@ -31,7 +31,7 @@ def read_tiff(path: Path, axes: str | None) -> Image:
             image,
             channel_names=_ome_names(pixels, ome) if ome else _labels(pixels),
             pixel_size=_ome_size(pixels, ome) if ome else _pixel_size(pixels),
-            time_interval=_ome_interval(pixels, ome) if ome else _frame_interval(pixels),
+            time_interval=_ome_interval(ome) if ome else _frame_interval(pixels),
         )
 
 
@@ -95,7 +95,7 @@ def _ome_size(pixels: Pixels, ome: list[_Element]) -> PixelSize | None:
     return PixelSize(size, common_unit(units.pop()))
 
 
-def _ome_interval(pixels: Pixels, ome: list[_Element]) -> TimeInterval | None:
+def _ome_interval(ome: list[_Element]) -> TimeInterval | None:
     found = _ome_pixels(ome)
     if "TimeIncrement" not in found:
         return None

@@ -5,9 +5,8 @@ import logging
 import re
 import struct
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,14 @@ from denoisplit.core.images.axes import AXES, ambiguous_axes, parse_axes, reorde
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.interfaces import AnyArray, LazyArray
 from denoisplit.core.images.layout import parse_remark
-from denoisplit.core.images.lazy import LAZY_FROM, LazyPixels, Region, mapped, stacked, unreadable
+from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, is_small, mapped, stacked, unreadable
 
 NOTE = "denoisplit_axes"
 """Key of our own remark in the description: TIFF files lose axes of length 1 and have no axis for samples."""
+
+REMARK = "denoisplit"
+"""Key of the whole remark, of which files of the first versions have the axes only."""
+
 
 @attrs.frozen
 class Pixels:
@@ -68,7 +71,7 @@ def reading(path: Path, axes: str | None) -> Iterator[Pixels]:
                 named = parse_axes(axes, shape, str(path))
             description = tif.imagej_metadata or (tif.shaped_metadata or ({},))[0]
             said = _remark(tif, description)
-            yield Pixels(*_noted(_at_hand(data), named, said, axes), tif, dict(description), said)
+            yield Pixels(*_noted(at_hand(data), named, said, axes), tif, dict(description), said)
     except ImageError:
         raise
     except Exception as error:
@@ -101,7 +104,7 @@ def _alike(tif: tifffile.TiffFile, path: Path) -> list[tifffile.TiffPageSeries]:
 
 def _refuse_pictures(series: tifffile.TiffPageSeries, path: Path, axes: str | None) -> None:
     """Colours of a palette are no intensities."""
-    check_numbers(np.dtype(series.dtype or "V1"), str(path))
+    check_numbers(np.dtype("V1") if series.dtype is None else series.dtype, str(path))
     if series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE and axes is None:
         raise ImageError(
             f"{path}: the pixels are numbers of colours in a palette (got shape {series.shape}). Save "
@@ -142,19 +145,10 @@ def _pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path)
         kind = np.dtype(series.dtype).newbyteorder(tif.byteorder)
         return mapped(path, shape=series.shape, dtype=kind, offset=series.dataoffset)
     number = tif.series.index(series)
-    if series.nbytes < LAZY_FROM:
-        read = partial(_cut, series.asarray())
-    else:
-        read = _Chunks(path, number).read
+    read: Callable[[Region], AnyArray] = _Chunks(path, number).read
+    if is_small(series.nbytes):
+        read = series.asarray().__getitem__
     return LazyPixels(shape=tuple(series.shape), dtype=series.dtype, read=read, source=str(path))
-
-
-def _at_hand(data: LazyPixels) -> LazyArray:
-    return data if data.nbytes >= LAZY_FROM else np.asarray(data)
-
-
-def _cut(whole: AnyArray, region: Region) -> AnyArray:
-    return whole[region]
 
 
 class _Chunks:
@@ -204,9 +198,7 @@ def _remark(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, An
     return {"axes": early, **found} if early else found
 
 
-def _noted(
-    data: LazyArray, axes: str, said: dict[str, Any], override: str | None
-) -> tuple[LazyArray, str]:
+def _noted(data: LazyArray, axes: str, said: dict[str, Any], override: str | None) -> tuple[LazyArray, str]:
     """Restore what we noted when we wrote the file, unless it no longer fits or the caller knows better."""
     wanted = str(said.get("axes", ""))
     if not wanted or override is not None:

@@ -101,7 +101,9 @@ def _images(root: Any, inside: str, path: Path) -> list[str]:
     if found:
         return found
     names = sorted(
-        f"{inside}/{name}".strip("/") for name, node in root.members(max_depth=None) if isinstance(node, zarr.Array)
+        f"{inside}/{name}".strip("/")
+        for name, node in root.members(max_depth=None)
+        if isinstance(node, zarr.Array)
     )
     if len(names) != 1:
         listed = ", ".join(names[:9]) or "none"
@@ -172,7 +174,10 @@ def _said(array: Any) -> dict[str, Any]:
 def _together(images: list[Image], path: Path) -> Image:
     """Positions as a first axis ``s``."""
     first = images[0]
-    if any((i.data.shape, i.axes, i.data.dtype) != (first.data.shape, first.axes, first.data.dtype) for i in images):
+    if any(
+        (i.data.shape, i.axes, i.data.dtype) != (first.data.shape, first.axes, first.data.dtype)
+        for i in images
+    ):
         listed = ", ".join(f"{image.source} {image.data.shape}" for image in images[:4])
         raise ImageError(f"{path}: its images differ (got {listed}). Name one of them behind the folder.")
     if "s" in first.axes:

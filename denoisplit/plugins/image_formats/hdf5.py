@@ -37,8 +37,8 @@ _KINDS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint6
 class Hdf5(ImageFormat):
     """HDF5: the only data set of a file, or the one named behind it (``cells.h5/raw``, ``cells.h5::raw``).
 
-    Axes come from ilastik's ``axistags`` or the labels of the dimensions, pixel sizes from ``element_size_um``.
-    Both are written, too.
+    Axes come from ilastik's ``axistags`` or the labels of the dimensions, pixel sizes from
+    ``element_size_um``. Both are written, too.
     """
 
     @attrs.frozen(kw_only=True)

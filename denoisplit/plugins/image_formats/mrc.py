@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import final
 
 import attrs
-import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.layout import axes_of, check_dtype, check_layout, described
+from denoisplit.core.images.layout import axes_of, check_dtype, check_layout, check_name, described
 from denoisplit.core.images.lazy import at_hand, rearranged, unreadable
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
 from denoisplit.plugins.image_formats._mrc_header import KINDS, header_of, read_header
@@ -21,8 +20,8 @@ from denoisplit.plugins.image_formats._mrc_header import KINDS, header_of, read_
 class Mrc(ImageFormat):
     """MRC2014, and files without the word MAP as DeltaVision, Priism and BioSR have them.
 
-    Voxel sizes are in ångström where the file has the word MAP, else in µm. Written files are MRC2014; further
-    axes follow each other as sections, and an extended header has what MRC has no place for.
+    Voxel sizes are in ångström where the file has the word MAP, else in µm. Written files are MRC2014;
+    further axes follow each other as sections, and an extended header has what MRC has no place for.
 
     Source: Cheng et al., Journal of Structural Biology 2015.
     """
@@ -54,10 +53,7 @@ class Mrc(ImageFormat):
             raise unreadable(str(path), error, "MRC") from error
         said = {k: v for k, v in header.said.items() if axes is None or k != "pixel_size"}
         shape = tuple(data.shape)
-        if axes is not None:
-            known = parse_axes(axes, shape, str(path))
-        else:
-            known = header.axes(str(path))
+        known = header.axes(str(path)) if axes is None else parse_axes(axes, shape, str(path))
         sizes = dict(zip("zyx", header.voxel, strict=True))
         if all(value > 0 for letter, value in sizes.items() if letter in known):
             inside = [sizes[letter] for letter in known if letter in sizes]
@@ -78,6 +74,7 @@ class Mrc(ImageFormat):
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin a file whose regions are written in their place."""
+        check_name(path, self.read_only, self.suffixes)
         check_layout(layout, str(path))
         check_dtype(layout, str(path), tuple(KINDS), "MRC", "Convert them, or write .ome.tif.")
         stored = "".join(letter for letter in "stczyx" if letter in layout.axes)
@@ -92,5 +89,3 @@ class Mrc(ImageFormat):
                 yield put
 
         return RegionWriter(path, layout, stored=stored, begin=begin)
-
-

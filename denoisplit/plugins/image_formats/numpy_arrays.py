@@ -12,7 +12,14 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import ambiguous_axes, parse_axes
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.interfaces import Image, ImageFormat, LazyArray
-from denoisplit.core.images.layout import axes_of, check_layout, described, parse_remark, remark_text
+from denoisplit.core.images.layout import (
+    axes_of,
+    check_layout,
+    check_name,
+    described,
+    parse_remark,
+    remark_text,
+)
 from denoisplit.core.images.lazy import LazyPixels, at_hand, mapped, rearranged, unreadable
 from denoisplit.core.images.writing import write_whole
 
@@ -68,10 +75,9 @@ class NumpyArrays(ImageFormat):
         Raises:
             ImageError: a name that ends in ``.npy``, pixels that are no numbers, or no space.
         """
+        check_name(path, self.read_only, self.suffixes)
         check_layout(image.layout, str(path))
         check_numbers(image.data.dtype, str(path))
-        if path.name.lower().endswith(".npy"):
-            raise ImageError(f"{path}: .npy has no place for axes and pixel size (got .npy). Write .npz.")
 
         def save(temporary: Path) -> None:
             with temporary.open("wb") as file:

@@ -101,7 +101,11 @@ class OmeTiff(ImageFormat):
 
     def _write_tiles(self, path: Path, data: Any, layout: ImageLayout, stored: str) -> None:
         compression = None if self.options.compression == "none" else self.options.compression
-        how: dict[str, Any] = {"compression": compression, "tile": (_TILE, _TILE), "photometric": "minisblack"}
+        how: dict[str, Any] = {
+            "compression": compression,
+            "tile": (_TILE, _TILE),
+            "photometric": "minisblack",
+        }
         arguments = _arguments(layout, stored)
         file = {key: arguments.pop(key) for key in ("ome", "bigtiff")}
         with tifffile.TiffWriter(path, **file) as writer:
@@ -124,7 +128,10 @@ def _arguments(layout: ImageLayout, stored: str) -> dict[str, Any]:
         metadata[f"PhysicalSize{letter.upper()}"] = size
         metadata[f"PhysicalSize{letter.upper()}Unit"] = layout.pixel_size.unit if layout.pixel_size else "µm"
     if layout.time_interval is not None:
-        metadata |= {"TimeIncrement": layout.time_interval.value, "TimeIncrementUnit": layout.time_interval.unit}
+        metadata |= {
+            "TimeIncrement": layout.time_interval.value,
+            "TimeIncrementUnit": layout.time_interval.unit,
+        }
     size = int(np.prod(layout.shape, dtype=np.int64)) * layout.dtype.itemsize
     return {"ome": True, "bigtiff": size > _BIG, "photometric": "minisblack", "metadata": metadata}
 
@@ -135,4 +142,5 @@ def _smaller(plane: AnyArray, step: int) -> AnyArray:
     height, width = (side // by * by for side, by in zip(plane.shape, (step_y, step_x), strict=True))
     cut = plane[:height, :width].reshape(height // step_y, step_y, width // step_x, step_x)
     means = cut.mean((1, 3), dtype=np.float64)
-    return (np.round(means) if plane.dtype.kind in "iu" else means).astype(plane.dtype)
+    smaller: AnyArray = (np.round(means) if plane.dtype.kind in "iu" else means).astype(plane.dtype)
+    return smaller

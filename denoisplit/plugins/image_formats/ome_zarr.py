@@ -1,5 +1,6 @@
 """OME-Zarr images, versions 0.4 and 0.5."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,7 @@ class OmeZarr(ImageFormat):
                 highest = max(highest, float(np.max(pixels)))
 
             yield put
-            for larger, smaller in zip(arrays[:-1], arrays[1:], strict=True):
+            for larger, smaller in itertools.pairwise(arrays):
                 _shrink(larger, smaller)
             steps = [{a: float(2**level) for a in "yx"} for level in range(len(arrays))]
             group.attrs.update(metadata(layout, stored, steps, self.options.version, highest))

@@ -11,7 +11,7 @@ import tifffile
 
 from denoisplit.core.images.axes import sizes_by_axis
 from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.layout import channel_count, check_dtype, remark_text
+from denoisplit.core.images.layout import channel_count, check_dtype, check_name, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
 from denoisplit.plugins.image_formats._tiff_metadata import escaped, imagej_time, read_tiff, stored_axes
 from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
@@ -57,6 +57,7 @@ class Tiff(ImageFormat):
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin a hyperstack whose regions are written into the file itself."""
+        check_name(path, self.read_only, self.suffixes)
         stored = stored_axes(layout, path)
         check_dtype(layout, str(path), _KINDS, "ImageJ", "Convert them, or write .ome.tif.")
 
