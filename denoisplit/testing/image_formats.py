@@ -106,7 +106,7 @@ class ImageFormatTests(ComponentTests):
 
     @in_two_and_three_dimensions
     def test_everything_known_of_an_image_comes_back(self, rank: int) -> None:
-        """Sizes, names, time interval and scale of an image that has all, under every name that is written."""
+        """Sizes, names, time interval and scale of an image that has all, under every written name."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
         for suffix in self.written():
             with _path(suffix) as path:
@@ -124,7 +124,7 @@ class ImageFormatTests(ComponentTests):
         )
 
     @in_two_and_three_dimensions
-    @law(5)
+    @law(12)
     @given(data=st.data())
     def test_the_time_interval_comes_back(self, rank: int, data: st.DataObject) -> None:
         """With its unit, and nothing where nothing was known."""

@@ -11,7 +11,6 @@ PIXELS = "pixels_come_back"
 AXES = "axes_come_back"
 NAMES = "channel_names_come_back"
 EVERYTHING = "everything_known_of_an_image_comes_back"
-TIME = "the_time_interval_comes_back"
 REGION = "a_region_is_that_part_of_the_image"
 GIVEN = "given_axes_win_over_those_of_the_file"
 READ_ONLY = "names_that_are_only_read_are_not_written"
@@ -52,7 +51,7 @@ def common(name: str, module: str, cls: str) -> tuple[Mutant, ...]:
         Mutant(kind, "order of names", f"{target}.write", around(names_reversed), EVERYTHING),
         Mutant(kind, "dropped names", f"{target}.write", without(channel_names=()), NAMES),
         Mutant(kind, "dropped pixel size", f"{target}.write", without(pixel_size=None), SIZE),
-        Mutant(kind, "dropped time interval", f"{target}.open", read_without(time_interval=None), TIME),
+        Mutant(kind, "dropped time interval", f"{target}.open", read_without(time_interval=None), EVERYTHING),
         Mutant(kind, "dropped scale", f"{target}.open", read_without(intensity_scale=None), EVERYTHING),
         Mutant(kind, "deaf to axes", f"{target}.open", around(deaf), GIVEN),
     )
