@@ -206,7 +206,8 @@ def copy_pieces(image: Image, writer: ImageWriter) -> None:
 def pieces(shape: tuple[int, ...], itemsize: int) -> Iterator[Region]:
     """Regions of at most ``PIECE`` bytes, in the order of the array, that cover it."""
     whole = tuple(slice(0, side) for side in shape)
-    if int(np.prod(shape, dtype=np.int64)) * itemsize <= PIECE:
+    size = int(np.prod(shape, dtype=np.int64))
+    if size * itemsize <= PIECE or size == 1:
         yield whole
         return
     axis = next(i for i, side in enumerate(shape) if side > 1)

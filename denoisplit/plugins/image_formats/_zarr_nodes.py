@@ -51,7 +51,7 @@ def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
         images = [_image(store, name, axes) for name in _images(root, inside, path)]
     except ImageError:
         raise
-    except KeyError as error:
+    except (KeyError, FileNotFoundError) as error:
         raise ImageError(f"{path}: there is no image {inside!r} in {store.name}. Check the path.") from error
     except Exception as error:
         raise unreadable(str(path), error, "Zarr") from error

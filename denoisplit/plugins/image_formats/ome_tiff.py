@@ -1,5 +1,6 @@
 """OME-TIFF files."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,14 @@ import tifffile
 from attrs.validators import ge, in_
 
 from denoisplit.core.images.axes import reorder, sizes_by_axis
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.interfaces import (
+    AnyArray,
+    Image,
+    ImageFormat,
+    ImageLayout,
+    ImageWriter,
+    LazyArray,
+)
 from denoisplit.core.images.layout import check_dtype, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file, spooled, write_whole
 from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
@@ -109,13 +117,32 @@ class OmeTiff(ImageFormat):
         arguments = _arguments(layout, stored)
         file = {key: arguments.pop(key) for key in ("ome", "bigtiff")}
         with tifffile.TiffWriter(path, **file) as writer:
-            planes = (np.asarray(data[index]) for index in np.ndindex(data.shape[:-2]))
-            sub = self.options.pyramid
-            writer.write(planes, shape=data.shape, dtype=layout.dtype, subifds=sub, **(arguments | how))
-            for level in range(1, sub + 1):
-                smaller = [_smaller(np.asarray(data[i]), 2**level) for i in np.ndindex(data.shape[:-2])]
-                shape = (*data.shape[:-2], *smaller[0].shape)
-                writer.write(np.reshape(smaller, shape), subfiletype=1, metadata=None, **how)
+            levels = [_scaled(data.shape, level) for level in range(self.options.pyramid + 1)]
+            for level, shape in enumerate(levels):
+                top = {"subifds": len(levels) - 1, **arguments}
+                extra = {"subfiletype": 1, "metadata": None} if level else top
+                tiles = _tiles(data, shape, 2**level)
+                writer.write(tiles, shape=shape, dtype=layout.dtype, **(extra | how))
+
+
+def _scaled(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
+    """Shape of a level of the pyramid, 0 for the image itself."""
+    return (*shape[:-2], *(max(1, side // 2**level) for side in shape[-2:]))
+
+
+def _tiles(data: LazyArray, shape: tuple[int, ...], step: int) -> Iterator[AnyArray]:
+    """The tiles of a level, one after the other; each pixel is the mean of ``step`` x ``step``."""
+    steps = [
+        side // smaller if smaller == 1 else step for side, smaller in zip(data.shape, shape, strict=True)
+    ]
+    corners = [range(0, side, _TILE) for side in shape[-2:]]
+    for index in np.ndindex(shape[:-2]):
+        for corner in itertools.product(*corners):
+            part = tuple(
+                slice(start * by, min(start + _TILE, side) * by)
+                for start, side, by in zip(corner, shape[-2:], steps[-2:], strict=True)
+            )
+            yield _means(np.asarray(data[(*index, *part)]), steps[-2], steps[-1])
 
 
 def _arguments(layout: ImageLayout, stored: str) -> dict[str, Any]:
@@ -136,11 +163,12 @@ def _arguments(layout: ImageLayout, stored: str) -> dict[str, Any]:
     return {"ome": True, "bigtiff": size > _BIG, "photometric": "minisblack", "metadata": metadata}
 
 
-def _smaller(plane: AnyArray, step: int) -> AnyArray:
-    """Means of squares of ``step`` pixels; what is left over at the end of an axis is dropped."""
-    step_y, step_x = (min(step, side) for side in plane.shape)
-    height, width = (side // by * by for side, by in zip(plane.shape, (step_y, step_x), strict=True))
-    cut = plane[:height, :width].reshape(height // step_y, step_y, width // step_x, step_x)
-    means = cut.mean((1, 3), dtype=np.float64)
-    smaller: AnyArray = (np.round(means) if plane.dtype.kind in "iu" else means).astype(plane.dtype)
-    return smaller
+def _means(plane: AnyArray, step_y: int, step_x: int) -> AnyArray:
+    """Means of blocks of pixels; a plane whose sides are multiples of the steps."""
+    if step_y == step_x == 1:
+        return plane
+    height, width = plane.shape
+    blocks = plane.reshape(height // step_y, step_y, width // step_x, step_x)
+    means = blocks.mean((1, 3), dtype=np.float64)
+    made: AnyArray = (np.round(means) if plane.dtype.kind in "iu" else means).astype(plane.dtype)
+    return made
