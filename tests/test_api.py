@@ -182,7 +182,7 @@ def test_files_keep_axes_pixel_size_and_channel_names(
     prediction.save(out)
     written = chosen.open(out)
     assert written.axes.replace("zc", "cz") == "tczyx"
-    data = written.data if written.axes == "tczyx" else written.data.swapaxes(1, 2)
+    data = written.pixels if written.axes == "tczyx" else written.pixels.swapaxes(1, 2)
     expected = [prediction.mean, np.asarray(prediction.std), np.asarray(prediction.calibrated_std)]
     np.testing.assert_array_equal(data, np.concatenate(expected, axis=1))
     assert written.channel_names == tuple(

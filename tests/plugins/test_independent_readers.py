@@ -96,7 +96,7 @@ def test_compressed_tiles_are_decoded_where_they_are_asked_for(
     tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = RNG.integers(0, 999, (3, 100, 90)).astype(np.uint16)
-    how = {
+    how: dict[str, Any] = {
         "compression": compression,
         "tile": (32, 48),
         "metadata": {"axes": "ZYX"},
@@ -133,8 +133,8 @@ def test_the_models_and_the_reader_of_ome_zarr_accept_the_image(tmp_path: Path, 
     assert {axis.unit for axis in scales.axes[1:]} == {"micrometer"}
     steps = [dataset.coordinateTransformations[0].scale for dataset in scales.datasets]
     assert steps == [[1, 2, 0.2, 0.1], [1, 2, 0.4, 0.2], [1, 2, 0.8, 0.4]]
-    said = dict(zarr.open_group(str(path), mode="r").attrs)
-    omero: Any = said["ome"]["omero"] if version == "0.5" else attributes.omero.model_dump()  # type: ignore[index,call-overload]
+    said: Any = dict(zarr.open_group(str(path), mode="r").attrs)
+    omero: Any = said["ome"]["omero"] if version == "0.5" else attributes.omero.model_dump()
     assert [channel["label"] for channel in omero["channels"]] == ["a", "b"]
     location = parse_url(path)
     assert location is not None
@@ -147,7 +147,7 @@ def test_the_models_and_the_reader_of_ome_zarr_accept_the_image(tmp_path: Path, 
 def test_plates_are_walked_and_their_images_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "plate.ome.zarr"
     wells = [{"path": f"A/{column}", "rowIndex": 0, "columnIndex": column - 1} for column in (1, 2)]
-    root = zarr.open_group(str(path), mode="w", zarr_format=2)
+    root: Any = zarr.open_group(str(path), mode="w", zarr_format=2)
     root.attrs["plate"] = {"wells": wells, "rows": [{"name": "A"}], "columns": [{"name": "1"}, {"name": "2"}]}
     for well in wells:
         root.create_group(str(well["path"])).attrs["well"] = {"images": [{"path": "0"}]}
@@ -167,11 +167,11 @@ def test_plates_are_walked_and_their_images_can_be_named(tmp_path: Path) -> None
 
 def test_zarr_tells_its_dimensions_and_finds_arrays_inside(tmp_path: Path) -> None:
     ZARR.write(tmp_path / "a.zarr", IMAGE)
-    array = zarr.open_array(str(tmp_path / "a.zarr"), mode="r")
+    array: Any = zarr.open_array(str(tmp_path / "a.zarr"), mode="r")
     np.testing.assert_array_equal(np.asarray(array[...]), PIXELS)
-    assert "".join(array.metadata.dimension_names or ()) == "tczyx"  # type: ignore[union-attr]
+    assert "".join(array.metadata.dimension_names or ()) == "tczyx"
     assert array.attrs["channel_names"] == ["actin", "tubulin", "dna"]
-    group = zarr.open_group(str(tmp_path / "g.zarr"), mode="w", zarr_format=2)
+    group: Any = zarr.open_group(str(tmp_path / "g.zarr"), mode="w", zarr_format=2)
     for name in ("raw", "other"):
         group.create_array(name, data=PIXELS[0, 0]).attrs["_ARRAY_DIMENSIONS"] = ["z", "y", "x"]
     assert ZARR.open(tmp_path / "g.zarr" / "raw").axes == "zyx"
