@@ -178,7 +178,7 @@ def test_files_keep_axes_pixel_size_and_channel_names(
     chosen = OmeTiff(OmeTiff.Options()) if ending == ".ome.tif" else Tiff(Tiff.Options())
     chosen.write(path, given)
     prediction = run.predict(path)
-    np.testing.assert_array_equal(prediction.mean, run.predict(given.data, axes="tczyx").mean)
+    np.testing.assert_array_equal(prediction.mean, run.predict(given.pixels, axes="tczyx").mean)
     prediction.save(out)
     written = chosen.open(out)
     assert written.axes.replace("zc", "cz") == "tczyx"
