@@ -94,7 +94,7 @@ class OmeZarr(ImageFormat):
 
             yield put
             for larger, smaller in itertools.pairwise(arrays):
-                _shrink(larger, smaller)
+                _shrink(larger, smaller, self.options.chunk * self.options.shard)
             steps = [{a: float(2**level) for a in "yx"} for level in range(len(arrays))]
             group.attrs.update(metadata(layout, stored, steps, self.options.version, highest))
 
@@ -125,8 +125,8 @@ def _scales(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     return scales
 
 
-def _shrink(larger: Any, smaller: Any, rows: int = 256) -> None:
-    """Means of 2 x 2 pixels, some rows at a time; a last odd row or column is left out."""
+def _shrink(larger: Any, smaller: Any, rows: int) -> None:
+    """Means of 2 x 2 pixels, a row of shards at a time; a last odd row or column is left out."""
     *leading, height, width = smaller.shape
     for index in np.ndindex(*leading):
         for start in range(0, height, rows):
