@@ -223,9 +223,9 @@ class _How:
             name=field.name,
             mixed=mixed_image(field, self.spec.data.mixing),
             truth=clean,
-            mean=walk.assemble(means, names).data,
-            std=walk.assemble(stds, names).data if stds else None,
-            calibrated_std=walk.assemble(calibrated, names).data if calibrated else None,
+            mean=walk.assemble(means, names).pixels,
+            std=walk.assemble(stds, names).pixels if stds else None,
+            calibrated_std=walk.assemble(calibrated, names).pixels if calibrated else None,
             covered=_assembled(walk, covered) if covered else None,
             regions=tuple(regions),
         )

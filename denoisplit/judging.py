@@ -56,7 +56,7 @@ def verdict_on(
         return verdict, maps
     image = planes.assemble(maps, ("chi-square",))
     channel = image.axes.index("c")
-    return attrs.evolve(verdict, chi_square_map=image.data.squeeze(axis=channel)), maps
+    return attrs.evolve(verdict, chi_square_map=image.pixels.squeeze(axis=channel)), maps
 
 
 def _of_plane(

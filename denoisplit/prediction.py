@@ -15,8 +15,9 @@ from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.regions import Regions, RegionSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.scaled import as_dtype
 from denoisplit.core.inference.outputs import (
     CHI_SQUARE,
     Calibrated,
@@ -59,6 +60,7 @@ class Prediction:
         channel_names: names of the channels.
         pixel_size: that of the input, if known.
         samples: number of posterior samples.
+        time_interval: that of the input, if known.
         seam_score: mean step across the borders of tiles over that beside them, of the channel where it is
             furthest from 1; 1 where tiles do not show, None without borders.
         verdict: whether the image looks like the training images.
@@ -73,6 +75,7 @@ class Prediction:
     channel_names: tuple[str, ...]
     pixel_size: PixelSize | None
     samples: int
+    time_interval: TimeInterval | None = None
     seam_score: float | None = None
     verdict: Verdict = attrs.field(factory=Verdict)
     sums: LabelSums | None = attrs.field(default=None, repr=False)
@@ -88,16 +91,21 @@ class Prediction:
             axes=self.axes,
             channel_names=tuple(f"{name} {kind}" for kind, of in names.items() for name in of),
             pixel_size=self.pixel_size,
+            time_interval=self.time_interval,
             source="prediction",
         )
 
-    def save(self, path: PathLike) -> None:
-        """Write all images into one file; the ending of its name chooses the format (.ome.tif or .tif).
+    def save(self, path: PathLike, *, dtype: str = "float32") -> None:
+        """Write all images into one file; the ending of its name chooses the format, such as .ome.tif.
+
+        Args:
+            path: of the file.
+            dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
 
         Raises:
             ImageError: no installed format has this ending.
         """
-        save_image(Path(path), self.to_image())
+        save_image(Path(path), as_dtype(self.to_image(), dtype))
 
     def save_sums(self, path: PathLike) -> None:
         """Write the sums over the regions of the label image as comma-separated values.
@@ -238,16 +246,17 @@ def _prediction(
         }
         for word, images in made[0].items()
     }
-    usually = {kind: image.data for one in usual for kind, image in whole[one.word].items()}
+    usually = {kind: image.pixels for one in usual for kind, image in whole[one.word].items()}
     mean = whole["mean"]["mean"]
     return Prediction(
-        mean=mean.data,
+        mean=mean.pixels,
         std=usually.get("std"),
         calibrated_std=usually.get("calibrated std"),
-        images={kind: image.data for one in chosen for kind, image in whole[one.word].items()},
+        images={kind: image.pixels for one in chosen for kind, image in whole[one.word].items()},
         axes=mean.axes,
         channel_names=names,
         pixel_size=mean.pixel_size,
+        time_interval=mean.time_interval,
         samples=posteriors[0].samples,
         seam_score=_seam_score(posteriors),
     )

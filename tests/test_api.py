@@ -178,11 +178,11 @@ def test_files_keep_axes_pixel_size_and_channel_names(
     chosen = OmeTiff(OmeTiff.Options()) if ending == ".ome.tif" else Tiff(Tiff.Options())
     chosen.write(path, given)
     prediction = run.predict(path)
-    np.testing.assert_array_equal(prediction.mean, run.predict(given.data, axes="tczyx").mean)
+    np.testing.assert_array_equal(prediction.mean, run.predict(given.pixels, axes="tczyx").mean)
     prediction.save(out)
     written = chosen.open(out)
     assert written.axes.replace("zc", "cz") == "tczyx"
-    data = written.data if written.axes == "tczyx" else written.data.swapaxes(1, 2)
+    data = written.pixels if written.axes == "tczyx" else written.pixels.swapaxes(1, 2)
     expected = [prediction.mean, np.asarray(prediction.std), np.asarray(prediction.calibrated_std)]
     np.testing.assert_array_equal(data, np.concatenate(expected, axis=1))
     assert written.channel_names == tuple(

@@ -36,7 +36,10 @@ def _chi_square(prediction: "Prediction", image: str) -> str:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="File to write (.ome.tif or .tif)."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write, for example .ome.tif or .ome.zarr.",
 )
 @click.option(
     "--output",
@@ -68,6 +71,13 @@ def _chi_square(prediction: "Prediction", image: str) -> str:
     help="Label image (0: no region), to sum the channels over its regions: a table beside the output.",
 )
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "uint16"]),
+    default="float32",
+    show_default=True,
+    help="Pixels to write; uint16 has a scale per image, which is noted in the file.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
 @click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
@@ -85,6 +95,7 @@ def predict(
     workers: int,
     labels: Path | None,
     axes: str | None,
+    dtype: str,
     overwrite: bool,
     strict: bool,
 ) -> None:
@@ -123,7 +134,7 @@ def predict(
             labels=labels,
             progress=tell,
         )
-    prediction.save(out)
+    prediction.save(out, dtype=dtype)
     written = prediction.to_image()
     click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.data.shape))}")
     for name in written.channel_names:

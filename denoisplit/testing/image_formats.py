@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import attrs
 import numpy as np
@@ -14,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
+from denoisplit.core.images import lazy
+from denoisplit.core.images.interfaces import Image, ImageFormat, IntensityScale, PixelSize, TimeInterval
+from denoisplit.testing.image_comparison import same_image, same_interval, same_size
 from denoisplit.testing.strategies import images
 from denoisplit.testing.suite import ComponentTests, accepted, in_two_and_three_dimensions, law, one_line
 
-_AXES = {2: "cyx", 3: "czyx"}
+_AXES = {2: "tcyx", 3: "tczyx"}
 
 
 class ImageFormatTests(ComponentTests):
@@ -42,21 +45,35 @@ class ImageFormatTests(ComponentTests):
         made: ImageFormat = accepted(lambda: self.image_format(options))
         return made
 
+    def written(self) -> tuple[str, ...]:
+        """The file names under which the format writes; the test is skipped where there is none."""
+        image_format = self.image_format(self.smallest())
+        names = tuple(s for s in image_format.suffixes if s not in image_format.read_only)
+        if not names:
+            pytest.skip("files of this format are only read")
+        return names
+
     def images(self, rank: int) -> st.SearchStrategy[Image]:
         """Images to write; a format that holds less than others gives fewer axes or names."""
         return images(rank, dtypes=self.dtypes)
 
     def example(self, rank: int) -> Image:
         """One image of two channels with everything that can be known of it."""
-        shape = (2, *(3,) * (rank - 2), 4, 5)
-        size = PixelSize((0.5, 0.25, 0.125)[-rank:], "µm")
-        data = np.arange(np.prod(shape)).reshape(shape).astype(self.dtypes[-1])
-        return Image(data=data, axes=_AXES[rank], channel_names=("one", "two"), pixel_size=size)
+        shape = (3, 2, *(3,) * (rank - 2), 4, 5)
+        return Image(
+            data=np.arange(np.prod(shape)).reshape(shape).astype(self.dtypes[-1]),
+            axes=_AXES[rank],
+            channel_names=("one", "two"),
+            pixel_size=PixelSize((0.5, 0.25, 0.125)[-rank:], "µm"),
+            time_interval=TimeInterval(2.5, "s"),
+            intensity_scale=IntensityScale((0.5, 2.0), (100.0, -3.0)),
+        )
 
     def there_and_back(self, data: st.DataObject, rank: int) -> tuple[Image, Image]:
         """A drawn image, and what the format reads after it wrote it."""
-        image_format, image = self.drawn(data), data.draw(self.images(rank))
-        with _path(image_format) as path:
+        suffix, image_format = self.written()[0], self.drawn(data)
+        image = data.draw(self.images(rank))
+        with _path(suffix) as path:
             image_format.write(path, image)
             back = image_format.open(path)
             return image, attrs.evolve(back, data=np.array(back.data))
@@ -85,19 +102,16 @@ class ImageFormatTests(ComponentTests):
     def test_the_pixel_size_comes_back(self, rank: int, data: st.DataObject) -> None:
         """One number per spatial axis with its unit, and nothing where nothing was known."""
         image, back = self.there_and_back(data, rank)
-        self._same_size(image, back)
+        same_size(image, back)
 
     @in_two_and_three_dimensions
     def test_everything_known_of_an_image_comes_back(self, rank: int) -> None:
-        """Pixel size and channel names of an image that has both, under every file name of the format."""
+        """Sizes, names, time interval and scale of an image that has all, under every written name."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
-        for suffix in image_format.suffixes:
-            with _path(image_format, suffix) as path:
+        for suffix in self.written():
+            with _path(suffix) as path:
                 image_format.write(path, image)
-                back = image_format.open(path)
-                self._same_size(image, back)
-                assert back.channel_names == image.channel_names, f"{back.channel_names} come back as names"
-                assert np.array_equal(back.data, image.data), "other pixels come back"
+                same_image(image, image_format.open(path))
 
     @in_two_and_three_dimensions
     @law(8)
@@ -109,20 +123,86 @@ class ImageFormatTests(ComponentTests):
             f"the channel names {back.channel_names} come back for {image.channel_names}"
         )
 
+    @in_two_and_three_dimensions
+    @law(12)
+    @given(data=st.data())
+    def test_the_time_interval_comes_back(self, rank: int, data: st.DataObject) -> None:
+        """With its unit, and nothing where nothing was known."""
+        image, back = self.there_and_back(data, rank)
+        same_interval(image, back)
+
+    @in_two_and_three_dimensions
+    @law(5)
+    @given(data=st.data())
+    def test_a_region_is_that_part_of_the_image(self, rank: int, data: st.DataObject) -> None:
+        """Also of images that are too large to be read at once."""
+        suffix, image_format = self.written()[0], self.drawn(data)
+        image = data.draw(self.images(rank))
+        with _path(suffix) as path, _read_in_pieces():
+            image_format.write(path, image)
+            back = image_format.open(path)
+            assert tuple(back.data.shape) == image.data.shape, f"the shape {back.data.shape} comes back"
+            for _ in range(3):
+                key = tuple(data.draw(_places(side)) for side in image.data.shape)
+                assert np.array_equal(back.data[key], image.pixels[key]), f"other pixels come back at {key}"
+
+    @in_two_and_three_dimensions
+    def test_regions_make_the_image_that_is_written_at_once(self, rank: int) -> None:
+        """In any order."""
+        image_format, image = self.image_format(self.smallest()), self.example(rank)
+        with _path(self.written()[0]) as path:
+            with image_format.create(path, image.layout) as writer:
+                assert not path.exists(), "the image appears before it is complete"
+                for region in reversed(_quarters(image.pixels.shape)):
+                    writer.write(region, image.pixels[region])
+            assert [file.name for file in path.parent.iterdir()] == [path.name], "files are left behind"
+            same_image(image, image_format.open(path))
+
+    @pytest.mark.parametrize("how", ["error", "missing"])
+    def test_an_unfinished_image_never_appears(self, how: str) -> None:
+        """Neither after an error nor where regions are missing; what was there stays."""
+        image_format, image = self.image_format(self.smallest()), self.example(2)
+        regions = _quarters(image.pixels.shape)[:-1]
+
+        def begin() -> None:
+            with image_format.create(path, image.layout) as writer:
+                for region in regions:
+                    writer.write(region, image.pixels[region])
+                if how == "error":
+                    raise ImageError("stopped")
+
+        with _path(self.written()[0]) as path:
+            _refused(begin, "an image without some of its regions")
+            assert not list(path.parent.iterdir()), "a file is left behind"
+            image_format.write(path, image)
+            _refused(begin, "an image without some of its regions")
+            assert [file.name for file in path.parent.iterdir()] == [path.name], "files are left behind"
+            same_image(image, image_format.open(path))
+
     def test_file_names_are_lower_case_and_longest_first(self) -> None:
         """So that the most specific format of a file name is found, whatever its case."""
         suffixes = self.image_format(self.smallest()).suffixes
         assert suffixes, "no suffixes are declared"
         assert all(s.startswith(".") and s == s.lower() for s in suffixes), f"the suffixes are {suffixes}"
         assert list(suffixes) == sorted(suffixes, key=len, reverse=True), f"the order is {suffixes}"
+        unknown = set(self.image_format(self.smallest()).read_only) - set(suffixes)
+        assert not unknown, f"{unknown} are read only, but no suffixes"
+
+    def test_names_that_are_only_read_are_not_written(self) -> None:
+        """An ``ImageError`` of one line, and no file."""
+        image_format, image = self.image_format(self.smallest()), self.example(2)
+        for suffix in image_format.read_only:
+            with _path(suffix) as path:
+                _refused(partial(image_format.write, path, image), f"writing {suffix}")
+                assert not list(path.parent.iterdir()), "a file is left behind"
 
     @in_two_and_three_dimensions
     def test_given_axes_win_over_those_of_the_file(self, rank: int) -> None:
         """And those that do not fit are refused in one line."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
-        with _path(image_format) as path:
+        with _path(self.written()[0]) as path:
             image_format.write(path, image)
-            other = "t" + _AXES[rank][1:]
+            other = "s" + _AXES[rank][1:]
             assert image_format.open(path, axes=other).axes == other, f"axes={other} is not followed"
             for wrong in (_AXES[rank][1:], "q" + _AXES[rank][1:]):
                 _refused(partial(image_format.open, path, axes=wrong), f"axes={wrong}")
@@ -131,7 +211,7 @@ class ImageFormatTests(ComponentTests):
     def test_what_is_no_image_is_refused(self, sort: str) -> None:
         """A missing file, an empty one and one of another sort: an ``ImageError`` of one line each."""
         image_format = self.image_format(self.smallest())
-        with _path(image_format) as path:
+        with _path(image_format.suffixes[0]) as path:
             if sort != "missing":
                 path.write_text("" if sort == "empty" else "hello\n" * 99, encoding="utf-8")
             _refused(lambda: image_format.open(path), f"a file that is {sort}")
@@ -141,18 +221,20 @@ class ImageFormatTests(ComponentTests):
     def test_a_truncated_file_is_refused(self, rank: int, part: float) -> None:
         """Wherever it was cut off."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
-        big = attrs.evolve(image, data=np.tile(image.data, (1,) * (image.data.ndim - 2) + (8, 8)))
-        with _path(image_format) as path:
+        big = attrs.evolve(image, data=np.tile(image.pixels, (1,) * (image.data.ndim - 2) + (8, 8)))
+        with _path(self.written()[0]) as path:
             image_format.write(path, big)
-            whole = path.read_bytes()
-            path.write_bytes(whole[: int(part * len(whole))])
+            files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+            largest = max(files, key=lambda file: file.stat().st_size)
+            whole = largest.read_bytes()
+            largest.write_bytes(whole[: int(part * len(whole))])
             _refused(lambda: np.array(image_format.open(path).data), f"the first {part:.0%} of a file")
 
     def test_a_file_appears_whole_or_not_at_all(self) -> None:
         """Pixels that cannot be written leave the file of before, and nothing beside it."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
-        impossible = attrs.evolve(image, data=image.data.astype(np.complex128))
-        with _path(image_format) as path:
+        impossible = attrs.evolve(image, data=image.pixels.astype(np.complex128))
+        with _path(self.written()[0]) as path:
             _refused(lambda: image_format.write(path, impossible), "complex pixels")
             assert not list(path.parent.iterdir()), "a file is left behind"
             image_format.write(path, image)
@@ -160,24 +242,35 @@ class ImageFormatTests(ComponentTests):
             assert [file.name for file in path.parent.iterdir()] == [path.name], "files are left behind"
             assert np.array_equal(image_format.open(path).data, image.data), "the file of before is lost"
 
-    @staticmethod
-    def _same_size(image: Image, back: Image) -> None:
-        if image.pixel_size is None:
-            assert back.pixel_size is None, f"the pixel size {back.pixel_size} comes from nowhere"
-            return
-        assert back.pixel_size is not None, "the pixel size is lost"
-        assert back.pixel_size.unit == image.pixel_size.unit, f"the unit is {back.pixel_size.unit}"
-        assert len(back.pixel_size.size) == len(image.pixel_size.size), "the pixel size has other axes"
-        assert np.allclose(back.pixel_size.size, image.pixel_size.size, rtol=1e-5), (
-            f"the pixel size {back.pixel_size.size} comes back for {image.pixel_size.size}"
-        )
+
+@contextmanager
+def _path(suffix: str) -> Iterator[Path]:
+    """Path of a file that does not exist, alone in its folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / f"image{suffix}"
 
 
 @contextmanager
-def _path(image_format: ImageFormat, suffix: str = "") -> Iterator[Path]:
-    """Path of a file that does not exist, alone in its folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / f"image{suffix or image_format.suffixes[0]}"
+def _read_in_pieces() -> Iterator[None]:
+    """Images of any size are read as those are that do not fit into memory."""
+    with mock.patch.object(lazy, "LAZY_FROM", 0):
+        yield
+
+
+def _places(side: int) -> st.SearchStrategy[Any]:
+    """A whole number or a slice along an axis."""
+    ends = st.integers(-side, side)
+    return st.integers(0, side - 1) | st.builds(slice, ends, ends, st.integers(1, 3)) | st.just(slice(None))
+
+
+def _quarters(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
+    """Regions that cover an image: both halves of its last two axes, for every place along the first."""
+    *leading, height, width = shape
+    rows = [slice(0, height // 2), slice(height // 2, height)]
+    columns = [slice(0, width // 2), slice(width // 2, width)]
+    inner = [slice(0, side) for side in leading[1:]]
+    firsts = [slice(i, i + 1) for i in range(leading[0])]
+    return [(first, *inner, row, column) for first in firsts for row in rows for column in columns]
 
 
 def _refused(action: Any, what: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Normal
 
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
 from denoisplit.core.network.interfaces import FeatureShape
 from denoisplit.core.network.latent import Level
 from denoisplit.core.registry import Registry, installed_registry
@@ -85,9 +85,13 @@ def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, 
 
 @st.composite
 def images(draw: st.DrawFn, rank: int, *, dtypes: Sequence[str] = ("uint8", "uint16", "float32")) -> Image:
-    """Images with names of channels and a pixel size or without, with ``z`` where ``rank`` is 3."""
+    """Images with names of channels, a pixel size and a time interval or without, ``z`` where ``rank`` is 3.
+
+    Axes come in any order, positions and time points not together.
+    """
     space = "zyx"[-rank:]
-    axes = draw(st.sampled_from([space, f"c{space}", f"t{space}", f"tc{space}", f"s{space}"]))
+    more = draw(st.sampled_from(["", "c", "t", "tc", "s", "sc"]))
+    axes = "".join(draw(st.just(list(more + space)) | st.permutations(list(more + space))))
     shape = tuple(draw(st.integers(1, 5)) for _ in axes)
     data = np.random.default_rng(draw(seeds())).uniform(0, 255, shape).astype(draw(st.sampled_from(dtypes)))
     channels = shape[axes.index("c")] if "c" in axes else 1
@@ -100,11 +104,17 @@ def images(draw: st.DrawFn, rank: int, *, dtypes: Sequence[str] = ("uint8", "uin
         size,
         st.sampled_from(["µm", "nm"]),
     )
+    intervals = st.builds(
+        lambda value, unit: TimeInterval(value / 1000, unit),
+        st.integers(1, 9999),
+        st.sampled_from(["s", "min"]),
+    )
     return Image(
         data=data,
         axes=axes,
         channel_names=draw(st.just(()) | named),
         pixel_size=draw(st.none() | known),
+        time_interval=draw(st.none() | intervals) if "t" in axes else None,
     )
 
 

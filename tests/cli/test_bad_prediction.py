@@ -38,7 +38,7 @@ IMAGES: dict[str, tuple[Stack, dict[str, Any], str]] = {
     "no axes": (
         noise(3, 9, 9),
         {},
-        "the file does not say what its axes are (got shape (3, 9, 9)). Give axes",
+        "the file does not say what its axes are (got shape (3, 9, 9): could be cyx, zyx or tyx). Give axes",
     ),
     "complex": (
         noise(9, 9).astype(np.complex64),
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_image(experiment: Experiment, tmp_path: Path, out: Pa
         )
     refused(
         run("predict", experiment.run, tmp_path / "image.jpg", "--out", out),
-        "image.jpg: no image format for this file name (known: .ome.tif, .ome.tiff, .tif, .tiff). Convert or",
+        "image.jpg: no image format for this file name (known: .dv, .h5, .hdf5, .lsm, .mrc,",
     )
 
 
@@ -108,7 +108,7 @@ def test_an_output_that_cannot_be_written(experiment: Experiment, tmp_path: Path
         assert image.read_bytes() == before
         refused(
             run("predict", run_folder, image, "--out", tmp_path / "out.png"),
-            "out.png: no image format for this file name (known: .ome.tif, .ome.tiff, .tif, .tiff). Choose",
+            "Choose a name that ends in .h5, .hdf5, .mrc, .mrcs, .npz, .ome.btf, .ome.tif, .ome.tiff,",
         )
         (tmp_path / "folder.tif").mkdir(exist_ok=True)
         refused(

@@ -54,7 +54,7 @@ def test_a_plugin_made_for_this_api_is_used(install: Install, supported: str) ->
     [
         (">=2,<3", "Update denoisplit, or install an older version of the plugin."),
         ("==2.*", "Update denoisplit"),
-        (">1.0", "Update denoisplit"),
+        (">1.1", "Update denoisplit"),
         ("<1", "Update the plugin."),
         ("==0.9", "Update the plugin."),
     ],

@@ -33,7 +33,7 @@ TROUBLES = {
     "leaves": ({"code": "raise SystemExit(3)"}, "SystemExit: 3"),
     "future": (
         {"code": SPY, "manifest": FUTURE + "components: []\n"},
-        "made for another plugin API (got >=7,<8, this denoisplit has 1.0). Update denoisplit",
+        "made for another plugin API (got >=7,<8, this denoisplit has 1.1). Update denoisplit",
     ),
     "future-hook": ({"code": HOOK, "manifest": FUTURE}, "made for another plugin API (got >=7,<8"),
     "misspelt": (

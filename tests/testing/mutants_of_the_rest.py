@@ -1,4 +1,4 @@
-"""Mutants of KL schemes, calibrators, image formats and data sets."""
+"""Mutants of KL schemes, calibrators and data sets."""
 
 from typing import Any
 
@@ -21,10 +21,6 @@ TWICE = "calibrating_twice_changes_nothing"
 OTHER_STD = "a_std_in_other_units_changes_nothing"
 BIN = "no_bin_is_dropped"
 PLAIN = "calibrations_are_plain_numbers"
-SIZE = "the_pixel_size_comes_back"
-PIXELS = "pixels_come_back"
-NAMES = "channel_names_come_back"
-EVERYTHING = "everything_known_of_an_image_comes_back"
 SPLITS = "no_field_is_in_two_splits"
 AGAIN = "reading_twice_gives_the_same_fields"
 CHANNELS = "fields_have_the_named_channels"
@@ -76,24 +72,7 @@ def factors(change: Any) -> Any:
     return after(changed)
 
 
-def image_changed(**change: Any) -> Any:
-    return around(lambda old, self, path, image: old(self, path, attrs.evolve(image, **change)))
-
-
-def flipped(old: Any, self: Any, path: Any, image: Any) -> None:
-    old(self, path, attrs.evolve(image, data=image.data[..., ::-1]))
-
-
-def names_reversed(old: Any, self: Any, path: Any, image: Any) -> None:
-    old(self, path, attrs.evolve(image, channel_names=image.channel_names[::-1]))
-
-
-def sizes_doubled(old: Any, image: Any) -> Any:
-    return {letter: 2 * size for letter, size in old(image).items()}
-
-
 SCALE = "calibrators.scale:Scale"
-OME, TIFF = "image_formats.ome_tiff", "image_formats.tiff"
 
 
 def kl_mutants(name: str, cls: str, per_unit: Any) -> tuple[Mutant, ...]:
@@ -128,20 +107,6 @@ OTHER_MUTANTS = (
     Mutant("calibrator/scale", "square", f"{SCALE}.fit", factors(lambda f: f * f), TWICE),
     Mutant("calibrator/scale", "dropped std", f"{SCALE}.fit", around(raw_errors), OTHER_STD),
     Mutant("calibrator/scale", "dropped pixels", f"{SCALE}.fit", around(small_errors), BIN),
-    Mutant(
-        "image_format/ome_tiff", "dropped pixel size", f"{OME}:sizes_by_axis", replaced(lambda _: {}), SIZE
-    ),
-    Mutant("image_format/ome_tiff", "scale", f"{OME}:sizes_by_axis", around(sizes_doubled), EVERYTHING),
-    Mutant("image_format/ome_tiff", "sign of x", f"{OME}:OmeTiff.write", around(flipped), PIXELS),
-    Mutant(
-        "image_format/ome_tiff", "order of names", f"{OME}:OmeTiff.write", around(names_reversed), EVERYTHING
-    ),
-    Mutant("image_format/tiff", "dropped pixel size", f"{TIFF}:_pixel_size", replaced(lambda _: None), SIZE),
-    Mutant("image_format/tiff", "scale", f"{TIFF}:sizes_by_axis", around(sizes_doubled), EVERYTHING),
-    Mutant("image_format/tiff", "sign of x", f"{TIFF}:Tiff.write", around(flipped), PIXELS),
-    Mutant(
-        "image_format/tiff", "dropped names", f"{TIFF}:Tiff.write", image_changed(channel_names=()), NAMES
-    ),
     Mutant("dataset/folder", "a field twice", "datasets.folder:Folder.fields", after(twice), SPLITS),
     Mutant(
         "dataset/folder",

@@ -12,6 +12,7 @@ from denoisplit.testing.examination import laws, verdict
 from tests.testing.mutants import Mutant
 from tests.testing.mutants_of_calibrators import CALIBRATOR_MUTANTS
 from tests.testing.mutants_of_datasets import DATASET_MUTANTS
+from tests.testing.mutants_of_image_formats import FORMAT_MUTANTS
 from tests.testing.mutants_of_networks import DECODER_MUTANTS, ENCODER_MUTANTS
 from tests.testing.mutants_of_noise_models import NOISE_MUTANTS
 from tests.testing.mutants_of_the_rest import KL_MUTANTS, OTHER_MUTANTS
@@ -22,6 +23,7 @@ MUTANTS = (
     *NOISE_MUTANTS,
     *KL_MUTANTS,
     *OTHER_MUTANTS,
+    *FORMAT_MUTANTS,
     *CALIBRATOR_MUTANTS,
     *DATASET_MUTANTS,
 )

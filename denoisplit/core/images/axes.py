@@ -1,13 +1,13 @@
 """Names of axes: what letters there are, whether they fit an array, and the one canonical order."""
 
 import attrs
-import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
+from denoisplit.core.images.interfaces import Image, ImageLayout, LazyArray, PixelSize
+from denoisplit.core.images.lazy import rearranged
 
 AXES = "stczyx"
-"""All axes in canonical order: posterior samples, time, channel, depth, rows, columns."""
+"""All axes in canonical order: positions or posterior samples, time, channel, depth, rows, columns."""
 
 SPATIAL = "zyx"
 
@@ -56,16 +56,31 @@ def propose_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
     return proposals
 
 
-def ambiguous_axes(shape: tuple[int, ...], where: str) -> ImageError:
-    """The error for an image that does not say what its axes are."""
-    proposals = " or ".join(f"axes='{axes}'" for axes in propose_axes(shape)) or f"axes (letters of '{AXES}')"
+def ambiguous_axes(shape: tuple[int, ...], where: str, proposals: tuple[str, ...] = ()) -> ImageError:
+    """The error for an image that does not say what its axes are.
+
+    Args:
+        shape: of the image.
+        where: what the message is about, usually a file name.
+        proposals: what the axes may be, the likeliest first; empty for the usual ones of such a shape.
+    """
+    likely = proposals or propose_axes(shape)
+    if not likely:
+        return ImageError(
+            f"{where}: the file does not say what its axes are (got shape {shape}). "
+            f"Give one letter of '{AXES}' per axis with axes (--axes)."
+        )
+    listed = f"{', '.join(likely[:-1])} or {likely[-1]}" if len(likely) > 1 else likely[0]
     return ImageError(
-        f"{where}: the file does not say what its axes are (got shape {shape}). Give {proposals}."
+        f"{where}: the file does not say what its axes are (got shape {shape}: could be {listed}). "
+        f"Give axes='{likely[0]}' (--axes {likely[0]}) or what is right."
     )
 
 
-def reorder(data: AnyArray, axes: str, wanted: str) -> AnyArray:
-    """View of ``data`` with its axes in the order ``wanted``; wanted axes it does not have get length 1.
+def reorder(data: LazyArray, axes: str, wanted: str) -> LazyArray:
+    """``data`` with its axes in the order ``wanted``; wanted axes it does not have get length 1.
+
+    Numpy arrays give views; pixels that are read where they are asked for stay so.
 
     Raises:
         ImageError: ``data`` has an axis longer than 1 that is not wanted.
@@ -76,10 +91,7 @@ def reorder(data: AnyArray, axes: str, wanted: str) -> AnyArray:
                 f"axis {letter}: it cannot be dropped (got {data.shape[axes.index(letter)]} positions). "
                 f"Choose one of them."
             )
-    data = data[tuple(slice(None) if letter in wanted else 0 for letter in axes)]
-    kept = [letter for letter in axes if letter in wanted]
-    data = np.transpose(data, [kept.index(letter) for letter in wanted if letter in kept])
-    return data[tuple(slice(None) if letter in kept else None for letter in wanted)]
+    return rearranged(data, [axes.index(letter) if letter in axes else None for letter in wanted])
 
 
 def to_canonical(image: Image) -> Image:
@@ -87,6 +99,13 @@ def to_canonical(image: Image) -> Image:
     axes = "".join(letter for letter in AXES if letter in image.axes)
     pixel_size = image.pixel_size
     if pixel_size is not None:
-        sizes = dict(zip((a for a in image.axes if a in SPATIAL), pixel_size.size, strict=True))
+        sizes = sizes_by_axis(image)
         pixel_size = PixelSize(tuple(sizes[a] for a in axes if a in SPATIAL), pixel_size.unit)
     return attrs.evolve(image, data=reorder(image.data, image.axes, axes), axes=axes, pixel_size=pixel_size)
+
+
+def sizes_by_axis(image: Image | ImageLayout) -> dict[str, float]:
+    """Pixel size by axis letter; empty when unknown."""
+    if image.pixel_size is None:
+        return {}
+    return dict(zip((a for a in image.axes.lower() if a in SPATIAL), image.pixel_size.size, strict=True))

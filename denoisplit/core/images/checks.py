@@ -1,11 +1,17 @@
 """What is refused at the door, one clear line each."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.interfaces import AnyArray, Field
+
+_FULL_RANGE: Final = frozenset(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))
+"""Largest numbers of cameras."""
+
+_MOST_SATURATED: Final = 0.5
 
 
 def check_pixels(data: AnyArray, where: str) -> None:
@@ -16,14 +22,10 @@ def check_pixels(data: AnyArray, where: str) -> None:
         where: what the message is about, usually a file name and channel.
 
     Raises:
-        ImageError: complex or non-numeric pixels, fewer than two pixels, NaN or infinite values, or a
-            constant image.
+        ImageError: complex or non-numeric pixels, fewer than two pixels, NaN or infinite values, a constant
+            image, or one most of which is saturated.
     """
-    if data.dtype.kind not in "uif":
-        raise ImageError(
-            f"{where}: pixels must be real numbers (got {data.dtype}). "
-            f"Save intensities as integers or floats."
-        )
+    check_numbers(data.dtype, where)
     if data.size < 2:
         raise ImageError(
             f"{where}: an image needs more than one pixel (got shape {data.shape}). Check the file."
@@ -32,6 +34,40 @@ def check_pixels(data: AnyArray, where: str) -> None:
     if data.min() == data.max():
         raise ImageError(
             f"{where}: all pixels are equal (got {data.flat[0]}). Remove this image, it holds no structure."
+        )
+    check_saturation(data, where)
+
+
+def check_numbers(dtype: np.dtype[Any], where: str) -> None:
+    """Refuse pixels that are no intensities.
+
+    Raises:
+        ImageError: complex numbers, truth values, text, records.
+    """
+    if dtype.kind == "c":
+        raise ImageError(
+            f"{where}: pixels must be real numbers (got {dtype}). Save the absolute value, or one part."
+        )
+    if dtype.kind not in "uif":
+        raise ImageError(
+            f"{where}: pixels must be real numbers (got {dtype}). Save intensities as integers or floats."
+        )
+
+
+def check_saturation(data: AnyArray, where: str) -> None:
+    """Refuse images most of which is at the upper end of a camera's range.
+
+    Raises:
+        ImageError: says how many pixels there are.
+    """
+    highest = data.max()
+    if highest not in _FULL_RANGE:
+        return
+    share = np.count_nonzero(data == highest) / data.size
+    if share > _MOST_SATURATED:
+        raise ImageError(
+            f"{where}: the image is saturated (got {share:.0%} of the pixels at {highest:g}). "
+            f"Record it with less light or a shorter exposure."
         )
 
 

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import attrs
 import numpy as np
@@ -25,32 +26,177 @@ class PixelSize:
     unit: str = "µm"
 
 
+@attrs.frozen
+class TimeInterval:
+    """Time from one time point to the next.
+
+    Attributes:
+        value: how long.
+        unit: for example ``s``.
+    """
+
+    value: float
+    unit: str = "s"
+
+
+@attrs.frozen
+class IntensityScale:
+    """How stored numbers become counts: ``counts = factor * stored + offset``.
+
+    Attributes:
+        factor, offset: one number per channel.
+    """
+
+    factor: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
+class LazyArray(Protocol):
+    """Pixels that are read where they are asked for. Numpy arrays and memory maps are lazy arrays, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Positions along every axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the pixels."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """The pixels at whole numbers, slices and ``...``, as a numpy array of their own."""
+
+    def __array__(self) -> AnyArray:
+        """All pixels."""
+
+
+@attrs.frozen(kw_only=True)
+class ImageLayout:
+    """All that is known of an image but its pixels.
+
+    Attributes:
+        shape: positions along every axis.
+        dtype: of the pixels.
+        axes: one lower-case letter per axis, from ``stczyx``.
+        channel_names: one name per channel when ``c`` is an axis, else at most one.
+        pixel_size: physical pixel size, None when unknown.
+        time_interval: time between two time points, None when unknown.
+        intensity_scale: how stored numbers become counts, None when they are the counts.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = attrs.field(converter=np.dtype)
+    axes: str
+    channel_names: tuple[str, ...] = ()
+    pixel_size: PixelSize | None = None
+    time_interval: TimeInterval | None = None
+    intensity_scale: IntensityScale | None = None
+
+
 @attrs.frozen(kw_only=True)
 class Image:
     """Pixels with the names of their axes.
 
     Attributes:
-        data: numpy array or memory map.
-        axes: one lower-case letter per axis of ``data``, from ``stczyx``.
+        data: numpy array, memory map, or pixels that are read where they are asked for.
+        axes: one lower-case letter per axis of ``data``, from ``stczyx``; ``s`` are positions or samples.
         channel_names: one name per channel when ``c`` is an axis, else at most one.
         pixel_size: physical pixel size, None when unknown.
+        time_interval: time between two time points, None when unknown.
+        intensity_scale: how the numbers of ``data`` become counts, None when they are the counts.
         source: where it came from, for messages.
     """
 
-    data: AnyArray = attrs.field(eq=False, repr=False)
+    data: LazyArray = attrs.field(eq=False, repr=False)
     axes: str
     channel_names: tuple[str, ...] = ()
     pixel_size: PixelSize | None = None
+    time_interval: TimeInterval | None = None
+    intensity_scale: IntensityScale | None = None
     source: str = "array"
+
+    @property
+    def pixels(self) -> AnyArray:
+        """All of ``data`` as a numpy array."""
+        return np.asarray(self.data)
+
+    @property
+    def layout(self) -> ImageLayout:
+        """All but the pixels and where they came from."""
+        return ImageLayout(
+            shape=tuple(self.data.shape),
+            dtype=self.data.dtype,
+            axes=self.axes,
+            channel_names=self.channel_names,
+            pixel_size=self.pixel_size,
+            time_interval=self.time_interval,
+            intensity_scale=self.intensity_scale,
+        )
+
+
+class ImageWriter(ABC):
+    """A new image that is written region by region. Use it in a ``with`` statement.
+
+    At its end the image appears whole under its name. Where the block ends in an error, nothing appears and
+    what was there stays.
+    """
+
+    @abstractmethod
+    def write(self, region: tuple[slice, ...], pixels: AnyArray) -> None:
+        """Write the pixels of a region; regions do not overlap and cover the image in the end.
+
+        Args:
+            region: one slice per axis of the layout.
+            pixels: of the shape of the region, with its axes in the order of the layout.
+
+        Raises:
+            ImageError: pixels that do not fit the region, or no space.
+        """
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Make the image appear.
+
+        Raises:
+            ImageError: pixels are missing, or no space.
+        """
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Forget what was written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.discard()
 
 
 class ImageFormat(ABC):
     """A file format.
 
-    Constructor: ``__init__(self, options)``. Attribute ``suffixes``: lower-case file endings, longest first.
+    Constructor: ``__init__(self, options)``.
+
+    Attributes:
+        suffixes: lower-case file endings, longest first.
+        read_only: those of the suffixes under which nothing is written.
+        holds_several: whether a path may go on behind the name of the file, to one of the images in it.
     """
 
     suffixes: tuple[str, ...]
+    read_only: tuple[str, ...] = ()
+    holds_several: bool = False
 
     @abstractmethod
     def open(self, path: Path, *, axes: str | None = None) -> Image:
@@ -62,7 +208,24 @@ class ImageFormat(ABC):
 
     @abstractmethod
     def write(self, path: Path, image: Image) -> None:
-        """Write pixels, axes, pixel size and channel names; the file appears whole or not at all."""
+        """Write pixels and all that is known of the image; the file appears whole or not at all.
+
+        Raises:
+            ImageError: the format cannot hold the image, the folder cannot be written, or no space.
+        """
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Begin an image that is written region by region.
+
+        Formats that cannot write regions have them collected in a file beside ``path``, from which ``write``
+        takes them in the end.
+
+        Raises:
+            ImageError: as ``write``.
+        """
+        from denoisplit.core.images.writing import spooled  # which needs this module
+
+        return spooled(self, path, layout)
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,8 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import SPATIAL, reorder, to_canonical
+from denoisplit.core.images.axes import SPATIAL, to_canonical
+from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
 
 
@@ -15,6 +16,9 @@ def choose_format(
     path: Path, formats: Sequence[ImageFormat], *, advice: str = "Convert or rename the file."
 ) -> ImageFormat:
     """The format with the longest suffix that ``path`` ends with, whatever its case.
+
+    Where the format holds several images, the path may go on behind the file: ``cells.h5/raw``,
+    ``cells.h5::raw``.
 
     Args:
         path: of the file, which need not exist.
@@ -24,18 +28,34 @@ def choose_format(
     Raises:
         ImageError: no format knows this suffix.
     """
-    name = path.name.lower()
-    matches = [
-        (len(suffix), i) for i, f in enumerate(formats) for suffix in f.suffixes if name.endswith(suffix)
-    ]
-    if not matches:
-        known = ", ".join(sorted({suffix for f in formats for suffix in f.suffixes}))
-        raise ImageError(f"{path}: no image format for this file name (known: {known}). {advice}")
-    return formats[max(matches, key=lambda match: (match[0], -match[1]))[1]]
+    for part in (path, *path.parents):
+        name = part.name.lower().partition("::")[0]
+        goes_on = part is not path or "::" in part.name
+        matches = [
+            (len(suffix), -i)
+            for i, f in enumerate(formats)
+            for suffix in f.suffixes
+            if name.endswith(suffix) and (f.holds_several or not goes_on)
+        ]
+        if matches:
+            return formats[-max(matches)[1]]
+    known = ", ".join(sorted({suffix for f in formats for suffix in f.suffixes}))
+    raise ImageError(f"{path}: no image format for this file name (known: {known}). {advice}")
+
+
+def split_inside(path: Path, suffixes: Sequence[str]) -> tuple[Path, str]:
+    """The file, and the path of an image inside it (``cells.h5/raw``, ``cells.h5::raw``), empty for none."""
+    for part in (path, *path.parents):
+        name, _, inside = part.name.partition("::")
+        if name.lower().endswith(tuple(suffixes)):
+            behind = path.relative_to(part).as_posix()
+            whole = "/".join(piece for piece in (inside, "" if behind == "." else behind) if piece)
+            return part.with_name(name), whole.strip("/")
+    return path, ""
 
 
 def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = None) -> Image:
-    """Read an image with the format that fits its name.
+    """Open an image with the format that fits its name.
 
     Args:
         path: of the file.
@@ -45,7 +65,15 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
     Raises:
         ImageError: unknown suffix; missing, truncated or unreadable file; axes that do not fit.
     """
-    return choose_format(path, formats).open(path, axes=axes)
+    chosen = choose_format(path, formats)
+    try:
+        return chosen.open(path, axes=axes)
+    except ImageError as error:
+        if kind := wrongly_named(path, chosen.suffixes):
+            raise ImageError(
+                f"{path}: the file is not what its name says (got {kind.what}). {kind.advice}"
+            ) from error
+        raise
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +96,12 @@ class Planes:
         return tuple(self.image.data.shape[self.image.axes.index(letter)] for letter in self.leading)
 
     @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Shape of one array [c (z) y x]."""
+        sides = dict(zip(self.image.axes, self.image.data.shape, strict=True))
+        return tuple(int(sides.get(letter, 1)) for letter in f"c{self.spatial}")
+
+    @property
     def pixel_size(self) -> PixelSize | None:
         """Pixel size along the axes of one array, (z) y x."""
         known = self.image.pixel_size
@@ -78,9 +112,28 @@ class Planes:
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
         """Position along the leading axes and the pixels there [c (z) y x], float32; one copy at a time."""
-        ordered = reorder(self.image.data, self.image.axes, f"{self.leading}c{self.spatial}")
         for index in np.ndindex(self.shape):
-            yield index, np.ascontiguousarray(ordered[index], dtype=np.float32)
+            yield index, self.read(index)
+
+    def read(self, index: tuple[int, ...], region: tuple[slice, ...] = ()) -> FloatArray:
+        """The pixels of one position [c (z) y x] in counts, float32; nothing else is read.
+
+        Args:
+            index: position along the leading axes.
+            region: one slice per spatial axis, (z) y x; empty for all.
+        """
+        image = self.image
+        asked = dict(zip(self.spatial, region, strict=True)) if region else {}
+        places = dict(zip(self.leading, index, strict=True))
+        key = tuple(places.get(letter, asked.get(letter, slice(None))) for letter in image.axes)
+        pixels = np.array(image.data[key], dtype=np.float32, order="C")
+        if "c" not in image.axes:
+            pixels = pixels[None]
+        if image.intensity_scale is not None:
+            shape = (-1,) + (1,) * len(self.spatial)
+            pixels *= np.array(image.intensity_scale.factor, np.float32).reshape(shape)
+            pixels += np.array(image.intensity_scale.offset, np.float32).reshape(shape)
+        return pixels
 
     def assemble(self, results: Sequence[FloatArray], channel_names: tuple[str, ...]) -> Image:
         """Put one result [c (z) y x] per position together again, in canonical axis order.
@@ -96,6 +149,7 @@ class Planes:
                 axes=f"{self.leading}c{self.spatial}",
                 channel_names=channel_names,
                 pixel_size=self.image.pixel_size,
+                time_interval=self.image.time_interval,
                 source=self.image.source,
             )
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 from denoisplit.core.errors import BrokenPluginError
 
-PLUGIN_API: Final = "1.0"
+PLUGIN_API: Final = "1.1"
 """The plugin API that this denoisplit has."""
 
 

@@ -1,5 +1,6 @@
 """Image files in the installed formats."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def require_format(path: Path) -> None:
     Raises:
         ImageError: no installed format has its ending, or a folder has this name.
     """
-    choose_format(path, installed_formats(), advice="Choose a name with one of these endings.")
-    if path.is_dir():
+    chosen = writing_format(path, installed_formats())
+    if path.is_dir() and not chosen.holds_several:
         raise ImageError(f"{path}: is a folder. Give the name of a file.")
 
 
@@ -39,7 +40,22 @@ def open_labels(path: Path) -> AnyArray:
     """
     image = open_image(path, installed_formats())
     sides = zip(image.axes, image.data.shape, strict=True)
-    return image.data.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])
+    return image.pixels.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])
+
+
+def writing_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:
+    """The format that writes files of this name.
+
+    Raises:
+        ImageError: no format has this ending, or files with it are only read.
+    """
+    written = sorted({s for f in formats for s in f.suffixes if s not in f.read_only})
+    advice = f"Choose a name that ends in {', '.join(written)}."
+    chosen = choose_format(path, formats, advice=advice)
+    # The longest ending is the one that counts: it chose the format.
+    if next((s for s in chosen.suffixes if s in str(path).lower()), "") in chosen.read_only:
+        raise ImageError(f"{path}: files with this ending are only read (got {path.suffix}). {advice}")
+    return chosen
 
 
 def save_image(path: Path, image: Image) -> None:
@@ -48,7 +64,7 @@ def save_image(path: Path, image: Image) -> None:
     Raises:
         ImageError: no installed format has this ending, or the format cannot hold the image.
     """
-    choose_format(path, installed_formats()).write(path, image)
+    writing_format(path, installed_formats()).write(path, image)
 
 
 def save_mixed(path: Path, mixed: AnyArray, pixel_size: PixelSize | None) -> None:

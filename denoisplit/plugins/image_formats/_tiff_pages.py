@@ -1,37 +1,50 @@
-"""What plain, ImageJ and OME TIFF files have in common: reading safely, and writing whole or not at all."""
+"""What plain, ImageJ and OME TIFF files have in common: their pixels and axes, read safely and lazily."""
 
+import html
 import logging
 import re
 import struct
-import uuid
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
 import tifffile
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import AXES, SPATIAL, ambiguous_axes, parse_axes, reorder
-from denoisplit.core.images.interfaces import AnyArray, Image
-
-MEMORY_MAP_FROM = 2**28
-"""Bytes from which contiguous pixels are mapped instead of read."""
+from denoisplit.core.images.axes import AXES, ambiguous_axes, parse_axes, reorder
+from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.interfaces import AnyArray, LazyArray
+from denoisplit.core.images.layout import parse_remark
+from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, is_small, mapped, stacked, unreadable
 
 NOTE = "denoisplit_axes"
 """Key of our own remark in the description: TIFF files lose axes of length 1 and have no axis for samples."""
 
-MICRONS = {"um", "micron", "microns", "micrometer", "micrometre", "\\u00b5m", "\\u03bcm", "µm", "μm"}
+REMARK = "denoisplit"
+"""Key of the whole remark, of which files of the first versions have the axes only."""
 
 
 @attrs.frozen
 class Pixels:
-    """Pixels of the one series of a file, with the file's metadata still open beside them."""
+    """Pixels of a file, with its metadata still open beside them.
 
-    data: AnyArray
+    Attributes:
+        data: pixels.
+        axes: of ``data``.
+        tif: the open file.
+        description: what ImageJ or tifffile wrote beside the pixels; empty for none.
+        remark: our own.
+    """
+
+    data: LazyArray
     axes: str
     tif: tifffile.TiffFile
+    description: dict[str, Any]
+    remark: dict[str, Any]
 
 
 @contextmanager
@@ -45,20 +58,24 @@ def reading(path: Path, axes: str | None) -> Iterator[Pixels]:
         raise ImageError(f"{path}: there is no such file. Check the path.")
     try:
         with _quiet(), tifffile.TiffFile(path) as tif:
-            series = _only_series(tif, path)
-            _refuse_truncated(tif, series, path)
-            data = _pixels(tif, series, path)
-            named = (
-                _axes(series, data.shape, path) if axes is None else parse_axes(axes, data.shape, str(path))
-            )
-            yield Pixels(*_noted(data, named, tif, axes), tif)
+            many = _alike(tif, path)
+            for series in many:
+                _refuse_truncated(tif, series, path)
+                _refuse_pictures(series, path, axes)
+            parts = [_pixels(tif, series, path) for series in many]
+            data = parts[0] if len(parts) == 1 else stacked(parts, str(path))
+            shape = tuple(data.shape)
+            if axes is None:
+                named = ("s" if len(parts) > 1 else "") + _axes(many[0], parts[0].shape, path)
+            else:
+                named = parse_axes(axes, shape, str(path))
+            description = tif.imagej_metadata or (tif.shaped_metadata or ({},))[0]
+            said = _remark(tif, description)
+            yield Pixels(*_noted(at_hand(data), named, said, axes), tif, dict(description), said)
     except ImageError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
-            f"{path}: not a readable TIFF file (got: {reason}). Check that it is complete and really a TIFF."
-        ) from error
+        raise unreadable(str(path), error, "TIFF") from error
 
 
 @contextmanager
@@ -73,13 +90,26 @@ def _quiet() -> Iterator[None]:
         logger.disabled = before
 
 
-def _only_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
-    if len(tif.series) != 1:
+def _alike(tif: tifffile.TiffFile, path: Path) -> list[tifffile.TiffPageSeries]:
+    """The images of a file: one, or the positions of an OME-TIFF, which become an axis ``s``."""
+    many = list(tif.series)
+    kinds = {(series.shape, series.axes, series.dtype) for series in many}
+    if not many or len(kinds) > 1 or (len(many) > 1 and not tif.is_ome):
         raise ImageError(
-            f"{path}: expected one image per file (got {len(tif.series)} of different shape). "
+            f"{path}: expected one image per file (got {len(many)} of different shape). "
             f"Save one file for each."
         )
-    return tif.series[0]
+    return many
+
+
+def _refuse_pictures(series: tifffile.TiffPageSeries, path: Path, axes: str | None) -> None:
+    """Colours of a palette are no intensities."""
+    check_numbers(np.dtype("V1") if series.dtype is None else series.dtype, str(path))
+    if series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE and axes is None:
+        raise ImageError(
+            f"{path}: the pixels are numbers of colours in a palette (got shape {series.shape}). Save "
+            f"intensities, or give axes (--axes) if the numbers are intensities that were only coloured."
+        )
 
 
 def _refuse_truncated(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
@@ -110,14 +140,33 @@ def _chain_ends(tif: tifffile.TiffFile) -> bool:
     return bool(following == 0) and len(last.aspage().tags) == tags
 
 
-def _pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> AnyArray:
-    if series.dtype is None or series.dtype.kind not in "uif":
-        raise ImageError(f"{path}: pixels must be real numbers (got {series.dtype}). Save intensities.")
-    if series.dataoffset is not None and series.nbytes >= MEMORY_MAP_FROM:
-        kind = series.dtype.newbyteorder(tif.byteorder)
-        return np.memmap(path, dtype=kind, mode="r", offset=series.dataoffset, shape=series.shape)
-    data = series.asarray()
-    return data.astype(data.dtype.newbyteorder("="), copy=False)
+def _pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> LazyPixels:
+    if series.dataoffset is not None:
+        kind = np.dtype(series.dtype).newbyteorder(tif.byteorder)
+        return mapped(path, shape=series.shape, dtype=kind, offset=series.dataoffset)
+    number = tif.series.index(series)
+    read: Callable[[Region], AnyArray] = _Chunks(path, number).read
+    if is_small(series.nbytes):
+        read = series.asarray().__getitem__
+    return LazyPixels(shape=tuple(series.shape), dtype=series.dtype, read=read, source=str(path))
+
+
+class _Chunks:
+    """Compressed, tiled or scattered pixels: strips and tiles are decoded where they are asked for."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self._path, self._number = path, number
+        self._array: Any = None
+
+    def read(self, region: Region) -> AnyArray:
+        """The pixels of a region."""
+        if self._array is None:
+            import zarr  # of large files alone
+
+            tif = tifffile.TiffFile(self._path)
+            weakref.finalize(self, tif.close)
+            self._array = zarr.open_array(tif.series[self._number].aszarr(level=0), mode="r")
+        return np.asarray(self._array[region])
 
 
 def _axes(series: tifffile.TiffPageSeries, shape: tuple[int, ...], path: Path) -> str:
@@ -126,8 +175,8 @@ def _axes(series: tifffile.TiffPageSeries, shape: tuple[int, ...], path: Path) -
         if series.keyframe.photometric == tifffile.PHOTOMETRIC.RGB:
             proposal = axes.replace("s", "c")
             raise ImageError(
-                f"{path}: the image is an RGB picture (got shape {shape}). "
-                f"Save the detector's channels, or give axes='{proposal}' if the colours are the channels."
+                f"{path}: the image is an RGB picture (got shape {shape}). Save the detector's channels, "
+                f"or give axes='{proposal}' (--axes {proposal}) if the colours are the channels."
             )
         if "c" in axes:
             raise ambiguous_axes(shape, str(path))
@@ -137,68 +186,25 @@ def _axes(series: tifffile.TiffPageSeries, shape: tuple[int, ...], path: Path) -
     return parse_axes(axes, shape, str(path))
 
 
-def _noted(data: AnyArray, axes: str, tif: tifffile.TiffFile, override: str | None) -> tuple[AnyArray, str]:
+def _remark(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, Any]:
+    """What we noted when we wrote the file; files of the first versions note the axes alone."""
+    text = tif.pages.first.description
+    said = description.get(REMARK)
+    if said is None and f"{REMARK}=" in text:
+        said = html.unescape(text).partition(f"{REMARK}=")[2]
+    axes = re.search(rf"{NOTE}=([{AXES}]+)", text)
+    early = str(description.get(NOTE, "") or (axes.group(1) if axes else ""))
+    found = parse_remark(str(said or ""))
+    return {"axes": early, **found} if early else found
+
+
+def _noted(data: LazyArray, axes: str, said: dict[str, Any], override: str | None) -> tuple[LazyArray, str]:
     """Restore what we noted when we wrote the file, unless it no longer fits or the caller knows better."""
-    note = re.search(rf"{NOTE}=([{AXES}]+)", tif.pages.first.description)
-    if note is None or override is not None:
+    wanted = str(said.get("axes", ""))
+    if not wanted or override is not None:
         return data, axes
-    wanted = note.group(1)
     if "s" in wanted and "t" not in wanted:
         axes = axes.replace("t", "s")
     if not set(axes) <= set(wanted):
         return data, axes
     return reorder(data, axes, wanted), wanted
-
-
-def storable(image: Image, path: Path) -> tuple[AnyArray, str]:
-    """Pixels and axes in the order of a hyperstack, ``tzcyx``; samples are stored as time points.
-
-    Raises:
-        ImageError: both samples and time, or a record whose parts do not fit each other.
-    """
-    axes = parse_axes(image.axes, image.data.shape, str(path))
-    names, channels = image.channel_names, image.data.shape[axes.index("c")] if "c" in axes else 1
-    if len(names) > channels or ("c" in axes and names and len(names) != channels):
-        raise ImageError(
-            f"{path}: {channels} channels need {channels} names (got {names}). Name every channel once."
-        )
-    if image.pixel_size is not None and len(image.pixel_size.size) != sum(
-        letter in SPATIAL for letter in axes
-    ):
-        raise ImageError(
-            f"{path}: the pixel size needs one number per spatial axis of {axes!r} "
-            f"(got {image.pixel_size.size}). Give them in the order of the axes."
-        )
-    if "s" in axes and "t" in axes:
-        raise ImageError(
-            f"{path}: TIFF has no axis for samples besides time (got axes {axes!r}). Write one time each."
-        )
-    stack = "".join(letter for letter in "tszcyx" if letter in axes)
-    return reorder(image.data, axes, stack), stack.replace("s", "t")
-
-
-def sizes_by_axis(image: Image) -> dict[str, float]:
-    """Pixel size by axis letter; empty when unknown."""
-    if image.pixel_size is None:
-        return {}
-    return dict(zip((a for a in image.axes.lower() if a in SPATIAL), image.pixel_size.size, strict=True))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path`` and move it there when complete.
-
-    Raises:
-        ImageError: the folder or the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise ImageError(
-            f"{path}: it cannot be written (got: {error.strerror}). Check folder and space."
-        ) from error
-    finally:
-        with suppress(OSError):  # where nothing could be written, there is nothing to remove
-            temporary.unlink()

@@ -1,27 +1,32 @@
 """OME-TIFF files."""
 
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, final
-from xml.parsers import expat
 
 import attrs
+import numpy as np
 import tifffile
-from attrs.validators import in_
+from attrs.validators import ge, in_
 
-from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
-from denoisplit.plugins.image_formats._tiff_pages import (
-    MICRONS,
-    NOTE,
-    Pixels,
-    reading,
-    sizes_by_axis,
-    storable,
-    write_whole,
+from denoisplit.core.images.axes import reorder, sizes_by_axis
+from denoisplit.core.images.interfaces import (
+    AnyArray,
+    Image,
+    ImageFormat,
+    ImageLayout,
+    ImageWriter,
+    LazyArray,
 )
+from denoisplit.core.images.layout import check_dtype, remark_text
+from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file, spooled, write_whole
+from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
+from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
 
 _BIG = 2**32 - 2**25
+_TILE = 256
 _KINDS = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
 
 
@@ -37,104 +42,133 @@ class OmeTiff(ImageFormat):
         """How files are written.
 
         Attributes:
-            compression: ``none``, or ``zlib`` (lossless).
+            compression: ``none``, or ``zlib`` or ``zstd`` (lossless).
+            pyramid: smaller copies of the image to write beside it, each half as large as the one before.
         """
 
-        compression: Literal["none", "zlib"] = attrs.field(default="none", validator=in_(("none", "zlib")))
+        compression: Literal["none", "zlib", "zstd"] = attrs.field(
+            default="none", validator=in_(("none", "zlib", "zstd"))
+        )
+        pyramid: int = attrs.field(default=0, validator=ge(0))
 
-    suffixes = (".ome.tiff", ".ome.tif")
+    suffixes = (".ome.tiff", ".ome.tif", ".ome.btf")
 
     def __init__(self, options: Options) -> None:
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read the one image of a file; ``axes`` overrides what the file says.
+        """Read the image of a file at its full size; several alike become an axis ``s``.
+
+        Pixels of 256 MiB and more are read where they are asked for.
 
         Raises:
-            ImageError: missing, truncated, unreadable or RGB file, or axes that are unknown or do not fit.
+            ImageError: missing, truncated, unreadable, RGB or palette file, or unknown axes.
         """
-        with reading(path, axes) as pixels:
-            metadata = _first_image(pixels.tif.ome_metadata or "")
-            return Image(
-                data=pixels.data,
-                axes=pixels.axes,
-                channel_names=_channel_names(pixels, metadata),
-                pixel_size=_pixel_size(pixels, metadata),
-                source=str(path),
-            )
+        return read_tiff(path, axes)
 
     def write(self, path: Path, image: Image) -> None:
-        """Write axes, physical size with its unit and channel names; all or nothing.
+        """Write axes, physical size and time increment with their units, and channel names; all or nothing.
 
         Raises:
             ImageError: pixels that OME cannot hold, or no space.
         """
-        data, axes = storable(image, path)
-        if data.dtype.name not in _KINDS:
-            raise ImageError(
-                f"{path}: OME holds pixels of {', '.join(_KINDS)} (got {data.dtype.name}). Convert them."
+        if self._plain:
+            copy_pieces(image, self.create(path, image.layout))
+            return
+        layout = image.layout
+        stored = self._checked(path, layout)
+        data = reorder(image.data, image.axes, stored)
+        write_whole(path, lambda temporary: self._write_tiles(temporary, data, layout, stored))
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Begin a file; compressed files and pyramids are made when all regions are there."""
+        stored = self._checked(path, layout)
+        if not self._plain:
+            return spooled(self, path, layout)
+
+        @contextmanager
+        def begin(temporary: Path) -> Iterator[Put]:
+            sides = dict(zip(layout.axes, layout.shape, strict=True))
+            shape = tuple(sides[letter] for letter in stored)
+            place = tifffile.imwrite(
+                temporary, shape=shape, dtype=layout.dtype, returnoffset=True, **_arguments(layout, stored)
             )
-        metadata: dict[str, Any] = {"axes": axes.upper(), "Description": f"{NOTE}={image.axes.lower()}"}
-        if image.channel_names:
-            metadata["Channel"] = {"Name": list(image.channel_names)}
-        for letter, size in sizes_by_axis(image).items():
-            metadata[f"PhysicalSize{letter.upper()}"] = size
-            metadata[f"PhysicalSize{letter.upper()}Unit"] = (
-                image.pixel_size.unit if image.pixel_size else "µm"
-            )
+            with raw_file(temporary, shape, layout.dtype, int((place or (0,))[0])) as put:
+                yield put
+
+        return RegionWriter(path, layout, stored=stored, begin=begin)
+
+    @property
+    def _plain(self) -> bool:
+        return self.options.compression == "none" and not self.options.pyramid
+
+    def _checked(self, path: Path, layout: ImageLayout) -> str:
+        stored = stored_axes(layout, path)
+        check_dtype(layout, str(path), _KINDS, "OME", "Convert them.")
+        return stored
+
+    def _write_tiles(self, path: Path, data: Any, layout: ImageLayout, stored: str) -> None:
         compression = None if self.options.compression == "none" else self.options.compression
-        write_whole(
-            path,
-            lambda temporary: tifffile.imwrite(
-                temporary,
-                data,
-                ome=True,
-                bigtiff=data.nbytes > _BIG,
-                photometric="minisblack",
-                compression=compression,
-                metadata=metadata,
-            ),
-        )
+        how: dict[str, Any] = {
+            "compression": compression,
+            "tile": (_TILE, _TILE),
+            "photometric": "minisblack",
+        }
+        arguments = _arguments(layout, stored)
+        file = {key: arguments.pop(key) for key in ("ome", "bigtiff")}
+        with tifffile.TiffWriter(path, **file) as writer:
+            levels = [_scaled(data.shape, level) for level in range(self.options.pyramid + 1)]
+            for level, shape in enumerate(levels):
+                top = {"subifds": len(levels) - 1, **arguments}
+                extra = {"subfiletype": 1, "metadata": None} if level else top
+                tiles = _tiles(data, shape, 2**level)
+                writer.write(tiles, shape=shape, dtype=layout.dtype, **(extra | how))
 
 
-@attrs.frozen
-class _Element:
-    name: str
-    attributes: dict[str, str]
+def _scaled(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
+    """Shape of a level of the pyramid, 0 for the image itself."""
+    return (*shape[:-2], *(max(1, side // 2**level) for side in shape[-2:]))
 
 
-def _first_image(xml: str) -> list[_Element]:
-    """Elements of the first image with their attributes, in the order of the file."""
-    elements: list[_Element] = []
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        elements.append(_Element(name.rpartition(":")[2], attributes))
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = start
-    if xml:
-        parser.Parse(xml, True)
-    images = [i for i, element in enumerate(elements) if element.name == "Image"]
-    return elements[images[0] : images[1] if len(images) > 1 else None] if images else []
-
-
-def _channel_names(pixels: Pixels, metadata: list[_Element]) -> tuple[str, ...]:
-    names = [element.attributes.get("Name", "") for element in metadata if element.name == "Channel"]
-    count = pixels.data.shape[pixels.axes.index("c")] if "c" in pixels.axes else 1
-    if not any(names) or len(names) != count:
-        return ()
-    return tuple(name or f"channel {i}" for i, name in enumerate(names))
+def _tiles(data: LazyArray, shape: tuple[int, ...], step: int) -> Iterator[AnyArray]:
+    """The tiles of a level, one after the other; each pixel is the mean of ``step`` x ``step``."""
+    steps = [
+        side // smaller if smaller == 1 else step for side, smaller in zip(data.shape, shape, strict=True)
+    ]
+    corners = [range(0, side, _TILE) for side in shape[-2:]]
+    for index in np.ndindex(shape[:-2]):
+        for corner in itertools.product(*corners):
+            part = tuple(
+                slice(start * by, min(start + _TILE, side) * by)
+                for start, side, by in zip(corner, shape[-2:], steps[-2:], strict=True)
+            )
+            yield _means(np.asarray(data[(*index, *part)]), steps[-2], steps[-1])
 
 
-def _pixel_size(pixels: Pixels, metadata: list[_Element]) -> PixelSize | None:
-    """Physical size, None when it is missing along an axis or the units of the axes differ."""
-    found = next((element.attributes for element in metadata if element.name == "Pixels"), {})
-    letters = [letter.upper() for letter in pixels.axes if letter in SPATIAL]
-    if any(f"PhysicalSize{letter}" not in found for letter in letters):
-        return None
-    units = {found.get(f"PhysicalSize{letter}Unit", "µm") for letter in letters}
-    if len(units) != 1:
-        return None
-    unit = units.pop()
-    size = tuple(float(found[f"PhysicalSize{letter}"]) for letter in letters)
-    return PixelSize(size, "µm" if unit.lower() in MICRONS else unit)
+def _arguments(layout: ImageLayout, stored: str) -> dict[str, Any]:
+    """What tifffile needs to know besides the pixels."""
+    description = f"{NOTE}={layout.axes} {REMARK}={remark_text(layout)}"
+    metadata: dict[str, Any] = {"axes": stored.replace("s", "t").upper(), "Description": description}
+    if layout.channel_names:
+        metadata["Channel"] = {"Name": list(layout.channel_names)}
+    for letter, size in sizes_by_axis(layout).items():
+        metadata[f"PhysicalSize{letter.upper()}"] = size
+        metadata[f"PhysicalSize{letter.upper()}Unit"] = layout.pixel_size.unit if layout.pixel_size else "µm"
+    if layout.time_interval is not None:
+        metadata |= {
+            "TimeIncrement": layout.time_interval.value,
+            "TimeIncrementUnit": layout.time_interval.unit,
+        }
+    size = int(np.prod(layout.shape, dtype=np.int64)) * layout.dtype.itemsize
+    return {"ome": True, "bigtiff": size > _BIG, "photometric": "minisblack", "metadata": metadata}
+
+
+def _means(plane: AnyArray, step_y: int, step_x: int) -> AnyArray:
+    """Means of blocks of pixels; a plane whose sides are multiples of the steps."""
+    if step_y == step_x == 1:
+        return plane
+    height, width = plane.shape
+    blocks = plane.reshape(height // step_y, step_y, width // step_x, step_x)
+    means = blocks.mean((1, 3), dtype=np.float64)
+    made: AnyArray = (np.round(means) if plane.dtype.kind in "iu" else means).astype(plane.dtype)
+    return made

@@ -1,138 +1,107 @@
 """Plain TIFF files and ImageJ hyperstacks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
 import attrs
+import numpy as np
 import tifffile
 
-from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
-from denoisplit.plugins.image_formats._tiff_pages import (
-    MICRONS,
-    NOTE,
-    Pixels,
-    reading,
-    sizes_by_axis,
-    storable,
-    write_whole,
-)
+from denoisplit.core.images.axes import sizes_by_axis
+from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.layout import channel_count, check_dtype, check_name, remark_text
+from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
+from denoisplit.plugins.image_formats._tiff_metadata import escaped, imagej_time, read_tiff, stored_axes
+from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
 
 _KINDS = ("uint8", "uint16", "float32")
 _MOST_BYTES = 2**32 - 2**20
-_MICRONS_PER_CENTIMETRE = 1e4
 
 
 @final
 class Tiff(ImageFormat):
-    """TIFF as ImageJ, Fiji and most cameras write it. Written files open in ImageJ as hyperstacks."""
+    """TIFF as ImageJ, Fiji and most cameras write it. Written files open in ImageJ as hyperstacks.
+
+    Above 4 GiB, where ImageJ's format ends, the file is a plain BigTIFF with the same description.
+    """
 
     @attrs.frozen(kw_only=True)
     class Options:
         """Nothing to choose."""
 
-    suffixes = (".tiff", ".tif")
+    suffixes = (".tiff", ".tif", ".lsm")
+    read_only = (".lsm",)
 
     def __init__(self, options: Options) -> None:
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read the one image of a file; ``axes`` overrides what the file says.
+        """Read the image of a file; ``axes`` overrides what the file says.
 
-        Pixels of 256 MiB and more are mapped into memory instead of read, where they lie in one piece.
+        Pixels of 256 MiB and more are read where they are asked for.
 
         Raises:
-            ImageError: missing, truncated, unreadable or RGB file, or axes that are unknown or do not fit.
+            ImageError: missing, truncated, unreadable, RGB or palette file, or unknown axes.
         """
-        with reading(path, axes) as pixels:
-            return Image(
-                data=pixels.data,
-                axes=pixels.axes,
-                channel_names=_channel_names(pixels),
-                pixel_size=_pixel_size(pixels),
-                source=str(path),
-            )
+        return read_tiff(path, axes)
 
     def write(self, path: Path, image: Image) -> None:
-        """Write an ImageJ hyperstack with axes, pixel size, unit and channel labels; all or nothing.
+        """Write a hyperstack with axes, pixel size, unit, time interval and channel labels; all or nothing.
 
         Raises:
-            ImageError: pixels that ImageJ cannot hold (only uint8, uint16, float32 below 4 GiB), or no space.
+            ImageError: pixels that ImageJ cannot hold (only uint8, uint16, float32), or no space.
         """
-        data, axes = storable(image, path)
-        if data.dtype.name not in _KINDS:
-            raise ImageError(
-                f"{path}: ImageJ holds pixels of {', '.join(_KINDS)} (got {data.dtype.name}). "
-                f"Convert them, or write .ome.tif."
-            )
-        if data.nbytes > _MOST_BYTES:
-            raise ImageError(f"{path}: ImageJ files end at 4 GiB (got {data.nbytes} bytes). Write .ome.tif.")
-        # Written with an axis for colour samples, or tifffile takes a width of 1 for one.
-        metadata: dict[str, Any] = {"axes": f"{axes.upper()}S", NOTE: image.axes.lower()}
-        channels = data.shape[axes.index("c")] if "c" in axes else 1
-        if image.channel_names:
-            planes = data.size // (data.shape[-1] * data.shape[-2])
-            metadata["Labels"] = list(image.channel_names) * (planes // channels)
-        if channels > 1:
-            metadata["mode"] = "composite"
-        size, resolution = sizes_by_axis(image), None
-        if image.pixel_size is not None:
-            resolution = (1 / size["x"], 1 / size["y"])
-            metadata["unit"] = _escaped(image.pixel_size.unit)
-            metadata |= {"spacing": size["z"]} if "z" in size else {}
-        write_whole(
-            path,
-            lambda temporary: tifffile.imwrite(
-                temporary,
-                data[..., None],
-                imagej=True,
-                photometric="minisblack",
-                metadata=metadata,
-                resolution=resolution,
-            ),
-        )
+        copy_pieces(image, self.create(path, image.layout))
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Begin a hyperstack whose regions are written into the file itself."""
+        check_name(path, self.read_only, self.suffixes)
+        stored = stored_axes(layout, path)
+        check_dtype(layout, str(path), _KINDS, "ImageJ", "Convert them, or write .ome.tif.")
+
+        @contextmanager
+        def begin(temporary: Path) -> Iterator[Put]:
+            sides = dict(zip(layout.axes, layout.shape, strict=True))
+            shape = tuple(sides[letter] for letter in stored)
+            offset = _reserve(temporary, layout, stored.replace("s", "t"), shape)
+            with raw_file(temporary, shape, layout.dtype, offset) as put:
+                yield put
+
+        return RegionWriter(path, layout, stored=stored, begin=begin)
 
 
-def _channel_names(pixels: Pixels) -> tuple[str, ...]:
-    """Slice labels, where they repeat with the channels; ImageJ labels slices with file names as well."""
-    labels = (pixels.tif.imagej_metadata or {}).get("Labels", ())
-    labels = (labels,) if isinstance(labels, str) else tuple(labels)
-    channels = pixels.data.shape[pixels.axes.index("c")] if "c" in pixels.axes else 1
-    names = labels[:channels]
-    if len(names) < channels or any(label != names[i % channels] for i, label in enumerate(labels)):
-        return ()
-    return names
-
-
-def _pixel_size(pixels: Pixels) -> PixelSize | None:
-    """From ImageJ's description, or from a resolution per centimetre.
-
-    A resolution per inch is not used: most programs write the 72 dots per inch of a screen there.
-    """
-    tags = pixels.tif.pages.first.tags
-    if "XResolution" not in tags or "YResolution" not in tags:
-        return None
-    description = pixels.tif.imagej_metadata or {}
-    unit = str(description.get("unit", ""))
-    scale = 1.0
-    if unit in ("", "pixel", "inch"):
-        if description or tags.valueof("ResolutionUnit") != tifffile.RESUNIT.CENTIMETER:
-            return None
-        unit, scale = "µm", _MICRONS_PER_CENTIMETRE
-    size = {"z": float(description.get("spacing", 1.0))}
-    for letter, name in (("x", "XResolution"), ("y", "YResolution")):
-        numerator, denominator = tags[name].value
-        if not numerator:
-            return None
-        size[letter] = scale * denominator / numerator
-    known = tuple(size[letter] for letter in pixels.axes if letter in SPATIAL)
-    return PixelSize(known, "µm" if unit.lower() in MICRONS else _unescaped(unit))
-
-
-def _escaped(unit: str) -> str:
-    return "".join(sign if sign.isascii() else f"\\u{ord(sign):04X}" for sign in unit)
-
-
-def _unescaped(unit: str) -> str:
-    return unit.encode("ascii", "backslashreplace").decode("unicode_escape")
+def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...]) -> int:
+    """Write everything but the pixels; the place of the first of them."""
+    imagej = int(np.prod(shape, dtype=np.int64)) * layout.dtype.itemsize <= _MOST_BYTES
+    # Written with an axis for colour samples, or tifffile takes a width of 1 for one.
+    metadata: dict[str, Any] = {"axes": f"{axes.upper()}S" if imagej else axes.upper()}
+    metadata |= {NOTE: layout.axes, REMARK: remark_text(layout)}
+    channels = channel_count(layout.axes, layout.shape)
+    if layout.channel_names:
+        planes = int(np.prod(shape[:-2], dtype=np.int64))
+        metadata["Labels"] = list(layout.channel_names) * (planes // channels)
+    if channels > 1:
+        metadata["mode"] = "composite"
+    resolution = None
+    if layout.pixel_size is not None:
+        size = sizes_by_axis(layout)
+        resolution = (1 / size["x"], 1 / size["y"])
+        metadata["unit"] = escaped(layout.pixel_size.unit)
+        metadata |= {"spacing": size["z"]} if "z" in size else {}
+    metadata |= imagej_time(layout.time_interval)
+    place = tifffile.imwrite(
+        path,
+        shape=(*shape, 1) if imagej else shape,
+        dtype=layout.dtype,
+        imagej=imagej,
+        bigtiff=not imagej,
+        photometric="minisblack",
+        metadata=metadata,
+        resolution=resolution,
+        byteorder="<" if imagej else None,
+        returnoffset=True,
+    )
+    assert place is not None  # noqa: S101
+    return int(place[0])

@@ -1,0 +1,51 @@
+"""Counts as whole numbers of 16 bits, with the scale that gives them back."""
+
+from typing import Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import Image, IntensityScale
+
+DTYPES: Final = ("float32", "uint16")
+"""Types of pixels in which an image of counts can be saved."""
+
+_LARGEST: Final = 2**16 - 1
+
+
+def as_dtype(image: Image, dtype: str) -> Image:
+    """The image in another type of pixels.
+
+    ``uint16`` stretches every channel over 0 to 65535 and notes the scale in ``intensity_scale``; a count is
+    off by half a step at most, the 131070th part of the range of its channel.
+
+    Args:
+        image: in counts.
+        dtype: ``float32`` or ``uint16``.
+
+    Raises:
+        ImageError: another type, or values that are not finite.
+    """
+    if dtype not in DTYPES:
+        raise ImageError(f"dtype: expected {' or '.join(DTYPES)} (got {dtype!r}). Choose one of them.")
+    data = np.asarray(image.data)
+    if dtype == "float32":
+        return attrs.evolve(image, data=data.astype(np.float32, copy=False))
+    channel = image.axes.index("c") if "c" in image.axes else None
+    parts = (
+        [data] if channel is None else [np.take(data, i, axis=channel) for i in range(data.shape[channel])]
+    )
+    lowest = [float(part.min()) for part in parts]
+    steps = [(float(part.max()) - low) / _LARGEST or 1.0 for part, low in zip(parts, lowest, strict=True)]
+    if not np.all(np.isfinite([*lowest, *steps])):
+        raise ImageError(f"{image.source}: uint16 has no NaN or infinite values (got some). Save as float32.")
+    whole = [
+        np.round((part.astype(np.float64) - low) / step).astype(np.uint16)
+        for part, low, step in zip(parts, lowest, steps, strict=True)
+    ]
+    return attrs.evolve(
+        image,
+        data=whole[0] if channel is None else np.stack(whole, axis=channel),
+        intensity_scale=IntensityScale(tuple(steps), tuple(lowest)),
+    )

@@ -1,0 +1,221 @@
+"""Write an image region by region into a file beside its place, and move it there when it is complete."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import reorder
+from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.lazy import Region, mapped
+
+Put = Callable[[Region, AnyArray], object]
+"""Writes pixels to a region; axes are in the order in which a format stores them."""
+
+Begin = Callable[[Path], AbstractContextManager[Put]]
+"""Makes a file of the right size, gives what writes into it, and completes it in the end."""
+
+PIECE = 2**26
+"""Bytes that are copied at a time."""
+
+
+@final
+class RegionWriter(ImageWriter):
+    """Writes into a temporary file or folder beside ``path``.
+
+    Args:
+        path: where the image appears.
+        layout: of the image.
+        stored: letters of the axes in the order of the file; those the layout does not have get length 1.
+        begin: makes the file.
+        complete: gets the finished file and where the image is to appear; None moves it there.
+        replaceable: whether something that is there already may be replaced.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        layout: ImageLayout,
+        *,
+        stored: str,
+        begin: Begin,
+        complete: Callable[[Path, Path], None] | None = None,
+        replaceable: Callable[[Path], bool] = Path.is_file,
+    ) -> None:
+        self._path, self._layout, self._stored, self._complete = path, layout, stored, complete
+        if path.exists() and not replaceable(path):
+            raise ImageError(
+                f"{path}: something else has this name (got a {'folder' if path.is_dir() else 'file'}). "
+                f"Choose another name, or move it."
+            )
+        self._temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        self._missing = int(np.prod(layout.shape, dtype=np.int64))
+        self._open = ExitStack()
+        try:
+            with _explained(self._path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._put = self._open.enter_context(begin(self._temporary))
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, region: tuple[slice, ...], pixels: AnyArray) -> None:
+        """Write the pixels of a region."""
+        shape = self._layout.shape
+        if len(region) != len(shape):
+            raise ImageError(
+                f"{self._path}: a region needs one slice per axis of {self._layout.axes!r} (got {region}). "
+                f"Give all of them."
+            )
+        box = [slice(*part.indices(side)) for part, side in zip(region, shape, strict=True)]
+        wanted = tuple(len(range(side)[part]) for part, side in zip(region, shape, strict=True))
+        if pixels.shape != wanted or any(part.step != 1 for part in box):
+            raise ImageError(
+                f"{self._path}: the pixels do not fit their region (got shape {pixels.shape} for {wanted}). "
+                f"Write regions without steps inside {shape}."
+            )
+        axes = self._layout.axes
+        place = tuple(box[axes.index(letter)] if letter in axes else slice(0, 1) for letter in self._stored)
+        with _explained(self._path):
+            self._put(place, np.asarray(reorder(pixels, axes, self._stored)))
+        self._missing -= pixels.size
+
+    def finish(self) -> None:
+        """Make the image appear."""
+        try:
+            with _explained(self._path):
+                if self._missing > 0:
+                    raise ImageError(
+                        f"{self._path}: {self._missing} pixels were never written. Write all regions."
+                    )
+                self._open.close()
+                (self._complete or _move)(self._temporary, self._path)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        with suppress(Exception):  # the error that led here is the one to tell
+            self._open.close()
+        with suppress(OSError):  # where nothing could be written, there is nothing to remove
+            if self._temporary.is_dir():
+                shutil.rmtree(self._temporary)
+            else:
+                self._temporary.unlink()
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """Move it to its place; a folder that is there already goes once the new one is complete."""
+    if not path.is_dir():
+        temporary.replace(path)
+        return
+    old = path.with_name(f"{temporary.name}.old")
+    path.rename(old)
+    temporary.rename(path)
+    shutil.rmtree(old)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path`` and move it there when complete.
+
+    Raises:
+        ImageError: the folder or the file cannot be written.
+    """
+    if path.is_dir():
+        raise ImageError(f"{path}: is a folder. Give the name of a file.")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):  # where nothing could be written, there is nothing to remove
+            temporary.unlink()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise ImageError(f"{path}: it cannot be written (got: {reason}). Check folder and space.") from error
+
+
+@contextmanager
+def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int = 0) -> Iterator[Put]:
+    """Pixels in one piece in a file, behind ``offset`` bytes that are there or become zero."""
+    size = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        # Space is taken now: a full disk would end the process when a mapped page is written.
+        os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
+
+    def put(region: Region, pixels: AnyArray) -> None:
+        # Mapped anew for every region, so that written pages do not stay in the memory of the process.
+        target = np.memmap(path, dtype=dtype, mode="r+", offset=offset, shape=shape)
+        target[region] = pixels
+        target.flush()
+
+    yield put
+
+
+def spooled(image_format: ImageFormat, path: Path, layout: ImageLayout) -> ImageWriter:
+    """A writer for a format that takes whole images only: regions are collected in a raw file first."""
+
+    def complete(raw: Path, target: Path) -> None:
+        data = mapped(raw, shape=layout.shape, dtype=layout.dtype, where=str(path))
+        image_format.write(target, image_of(layout, data, str(path)))
+
+    return RegionWriter(
+        path,
+        layout,
+        stored=layout.axes,
+        begin=lambda raw: raw_file(raw, layout.shape, layout.dtype),
+        complete=complete,
+        replaceable=lambda _: True,
+    )
+
+
+def image_of(layout: ImageLayout, data: Any, source: str) -> Image:
+    """Pixels and what is known of them together again."""
+    return Image(
+        data=data,
+        axes=layout.axes,
+        channel_names=layout.channel_names,
+        pixel_size=layout.pixel_size,
+        time_interval=layout.time_interval,
+        intensity_scale=layout.intensity_scale,
+        source=source,
+    )
+
+
+def copy_pieces(image: Image, writer: ImageWriter) -> None:
+    """Write all of an image in pieces, so that images larger than memory can be copied."""
+    with writer:
+        for region in pieces(tuple(image.data.shape), image.data.dtype.itemsize):
+            writer.write(region, np.asarray(image.data[region]))
+
+
+def pieces(shape: tuple[int, ...], itemsize: int) -> Iterator[Region]:
+    """Regions of at most ``PIECE`` bytes, in the order of the array, that cover it."""
+    whole = tuple(slice(0, side) for side in shape)
+    size = int(np.prod(shape, dtype=np.int64))
+    if size * itemsize <= PIECE or size == 1:
+        yield whole
+        return
+    axis = next(i for i, side in enumerate(shape) if side > 1)
+    inner = int(np.prod(shape[axis + 1 :], dtype=np.int64)) * itemsize
+    step = max(1, PIECE // inner)
+    for start in range(0, shape[axis], step):
+        stop = min(start + step, shape[axis])
+        part = (*shape[:axis], stop - start, *shape[axis + 1 :])
+        for region in pieces(part, itemsize):
+            moved = region[axis]
+            yield (*region[:axis], slice(moved.start + start, moved.stop + start), *region[axis + 1 :])

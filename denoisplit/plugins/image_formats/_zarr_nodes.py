@@ -1,0 +1,194 @@
+"""What Zarr arrays and OME-Zarr images have in common: finding the image in a folder, and its pixels."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, reorder, sizes_by_axis
+from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
+from denoisplit.core.images.io import split_inside
+from denoisplit.core.images.layout import axes_of, described
+from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, stacked, unreadable
+from denoisplit.plugins.image_formats._ome_zarr_metadata import image_paths, multiscale, read_multiscale
+
+KINDS: Final = (
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+)
+"""Types of pixels that are written."""
+
+_MARKS: Final = ("zarr.json", ".zgroup", ".zarray")
+
+
+def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
+    """Open an array, an OME-Zarr image, or several alike of a plate or collection as an axis ``s``.
+
+    Raises:
+        ImageError: missing or unreadable, several images that differ, or unknown axes.
+    """
+    store, inside = split_inside(path, suffixes)
+    if not store.is_dir():
+        what = "it is a file, but Zarr images are folders" if store.exists() else "there is no such folder"
+        raise ImageError(f"{store}: {what}. Check the path.")
+    if not any((store / mark).exists() for mark in _MARKS):
+        raise ImageError(
+            f"{store}: not a Zarr folder (got none of {', '.join(_MARKS)}). Check that it is complete."
+        )
+    try:
+        root = _node(store, inside)
+        images = [_image(store, name, axes) for name in _images(root, inside, path)]
+    except ImageError:
+        raise
+    except (KeyError, FileNotFoundError) as error:
+        raise ImageError(f"{path}: there is no image {inside!r} in {store.name}. Check the path.") from error
+    except Exception as error:
+        raise unreadable(str(path), error, "Zarr") from error
+    image = images[0] if len(images) == 1 else _together(images, path)
+    return attrs.evolve(image, data=at_hand(image.data)) if isinstance(image.data, LazyPixels) else image
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr folder, which may be replaced by another."""
+    return path.is_dir() and any((path / mark).exists() for mark in _MARKS)
+
+
+def zarr_target(path: Path, suffixes: tuple[str, ...]) -> Path:
+    """The folder to write.
+
+    Raises:
+        ImageError: a path that goes on behind it.
+    """
+    store, inside = split_inside(path, suffixes)
+    if inside:
+        raise ImageError(
+            f"{path}: an image is written into a folder of its own (got {inside!r} behind it). Leave it out."
+        )
+    return store
+
+
+def chunks_of(axes: str, shape: tuple[int, ...], side: int) -> tuple[int, ...]:
+    """One plane per chunk, cut into squares."""
+    return tuple(
+        min(side, length) if letter in "yx" else 1 for letter, length in zip(axes, shape, strict=True)
+    )
+
+
+def _node(store: Path, inside: str) -> Any:
+    import zarr
+
+    return zarr.open(str(store), path=inside or None, mode="r")
+
+
+def _images(root: Any, inside: str, path: Path) -> list[str]:
+    """Paths of the images of a node inside its store."""
+    import zarr
+
+    if isinstance(root, zarr.Array):
+        return [inside]
+    found = image_paths(root, inside)
+    if found:
+        return found
+    names = sorted(
+        f"{inside}/{name}".strip("/")
+        for name, node in root.members(max_depth=None)
+        if isinstance(node, zarr.Array)
+    )
+    if len(names) != 1:
+        listed = ", ".join(names[:9]) or "none"
+        raise ImageError(
+            f"{path}: expected one image (got the arrays {listed}). "
+            f"Name one behind the folder, for example {path.name}/{names[0] if names else '0'}."
+        )
+    return names
+
+
+def _image(store: Path, name: str, axes: str | None) -> Image:
+    import zarr
+
+    node = _node(store, name)
+    where = f"{store}/{name}" if name else str(store)
+    if isinstance(node, zarr.Array):
+        said = _said(node)
+        array = node
+    else:
+        said = read_multiscale(multiscale(node), node, where)
+        array = node[said.pop("array")]
+    return _described(array, said, axes, where)
+
+
+def _described(array: Any, said: dict[str, Any], axes: str | None, where: str) -> Image:
+    check_numbers(array.dtype, where)
+    shape = tuple(int(side) for side in array.shape)
+
+    def read(region: Region) -> AnyArray:
+        return np.asarray(array[region])
+
+    data = LazyPixels(shape=shape, dtype=array.dtype, read=read, source=where)
+    if axes is not None:
+        return described(data, parse_axes(axes, shape, where), said, where, overridden=True)
+    known = axes_of(said, len(shape)) or ("yx" if len(shape) == 2 else None)
+    if known is None:
+        raise ambiguous_axes(shape, where)
+    image = described(data, known, said, where, overridden=False)
+    return _as_noted(image, str(said.get("noted", "")))
+
+
+def _as_noted(image: Image, noted: str) -> Image:
+    """The order of the axes that was noted, and samples where time points stand for them."""
+    axes = image.axes.replace("t", "s") if "s" in noted and "t" not in noted else image.axes
+    image = attrs.evolve(image, axes=axes)
+    if sorted(noted) != sorted(axes) or noted == axes:
+        return image
+    sizes = sizes_by_axis(image)
+    unit = image.pixel_size.unit if image.pixel_size else ""
+    return attrs.evolve(
+        image,
+        data=reorder(image.data, axes, noted),
+        axes=noted,
+        pixel_size=PixelSize(tuple(sizes[a] for a in noted if a in SPATIAL), unit) if sizes else None,
+    )
+
+
+def _said(array: Any) -> dict[str, Any]:
+    """What an array tells of itself, in the words of our remark."""
+    attributes = dict(array.attrs)
+    dimensions = getattr(array.metadata, "dimension_names", None) or attributes.get("_ARRAY_DIMENSIONS") or ()
+    said = {"axes": "".join(str(name)[:1] for name in dimensions)} if dimensions else {}
+    listed = {key: value for key, value in attributes.items() if key != "denoisplit"}
+    own = attributes.get("denoisplit")
+    return said | listed | (own if isinstance(own, dict) else {})
+
+
+def _together(images: list[Image], path: Path) -> Image:
+    """Positions as a first axis ``s``."""
+    first = images[0]
+    if any(
+        (i.data.shape, i.axes, i.data.dtype) != (first.data.shape, first.axes, first.data.dtype)
+        for i in images
+    ):
+        listed = ", ".join(f"{image.source} {image.data.shape}" for image in images[:4])
+        raise ImageError(f"{path}: its images differ (got {listed}). Name one of them behind the folder.")
+    if "s" in first.axes:
+        raise ImageError(f"{path}: its images have an axis s already (got {first.axes!r}). Name one of them.")
+    data = stacked([image.data for image in images], str(path))
+    return Image(
+        data=data,
+        axes=f"s{first.axes}",
+        channel_names=first.channel_names,
+        pixel_size=first.pixel_size,
+        time_interval=first.time_interval,
+        intensity_scale=first.intensity_scale,
+        source=str(path),
+    )

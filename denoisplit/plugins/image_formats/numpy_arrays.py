@@ -1,0 +1,118 @@
+"""NumPy's .npy and .npz files."""
+
+import zipfile
+from pathlib import Path
+from typing import Any, final
+
+import attrs
+import numpy as np
+from numpy.lib import format as npy
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import ambiguous_axes, parse_axes
+from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.interfaces import Image, ImageFormat, LazyArray
+from denoisplit.core.images.layout import (
+    axes_of,
+    check_layout,
+    check_name,
+    described,
+    parse_remark,
+    remark_text,
+)
+from denoisplit.core.images.lazy import LazyPixels, at_hand, mapped, rearranged, unreadable
+from denoisplit.core.images.writing import write_whole
+
+_DATA, _REMARK = "data", "denoisplit"
+
+
+@final
+class NumpyArrays(ImageFormat):
+    """``.npz`` with pixels and all that is known of them, and bare ``.npy`` arrays, which are only read.
+
+    Written files have the array ``data`` and the text ``denoisplit``, which is JSON.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Nothing to choose."""
+
+    suffixes = (".npy", ".npz")
+    read_only = (".npy",)
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Read an array; ``.npy`` files of 256 MiB and more are read where they are asked for.
+
+        Raises:
+            ImageError: missing, truncated or unreadable file, Python objects in it, or unknown axes.
+        """
+        if not path.is_file():
+            raise ImageError(f"{path}: there is no such file. Check the path.")
+        try:
+            data, said = _zipped(path) if zipfile.is_zipfile(path) else (_plain(path), {})
+        except ImageError:
+            raise
+        except Exception as error:
+            raise unreadable(str(path), error, "NumPy") from error
+        check_numbers(data.dtype, str(path))
+        shape = tuple(data.shape)
+        if axes is not None:
+            known = parse_axes(axes, shape, str(path))
+        elif (noted := axes_of(said, data.ndim)) is not None:
+            known = noted
+        elif data.ndim == 2:
+            known = "yx"
+        else:
+            raise ambiguous_axes(shape, str(path))
+        return described(data, known, said, str(path), overridden=axes is not None)
+
+    def write(self, path: Path, image: Image) -> None:
+        """Write ``.npz`` with everything that is known of the image; all or nothing.
+
+        Raises:
+            ImageError: a name that ends in ``.npy``, pixels that are no numbers, or no space.
+        """
+        check_name(path, self.read_only, self.suffixes)
+        check_layout(image.layout, str(path))
+        check_numbers(image.data.dtype, str(path))
+
+        def save(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                arrays: dict[str, Any] = {_DATA: np.asarray(image.data), _REMARK: remark_text(image.layout)}
+                np.savez(file, **arrays)
+
+        write_whole(path, save)
+
+
+def _zipped(path: Path) -> tuple[LazyArray, dict[str, Any]]:
+    with np.load(path, allow_pickle=False) as arrays:
+        said = parse_remark(str(arrays[_REMARK])) if _REMARK in arrays.files else {}
+        images = [name for name in arrays.files if name != _REMARK]
+        if _DATA not in images and len(images) != 1:
+            raise ImageError(
+                f"{path}: it is not clear which array is the image (got {', '.join(images) or 'none'}). "
+                f"Name it 'data', or save it alone."
+            )
+        return arrays[_DATA if _DATA in images else images[0]], said
+
+
+def _plain(path: Path) -> LazyArray:
+    with path.open("rb") as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        offset = file.tell()
+    check_numbers(dtype, str(path))
+    if not shape or 0 in shape:
+        raise ImageError(f"{path}: an image needs pixels (got shape {shape}). Check where it is from.")
+    needed = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if path.stat().st_size < needed:
+        raise ImageError(
+            f"{path}: the file is truncated (got {path.stat().st_size} bytes of {needed}). Copy it again."
+        )
+    pixels = mapped(path, shape=shape[::-1] if fortran else shape, dtype=dtype, offset=offset)
+    turned = rearranged(pixels, range(len(shape))[::-1]) if fortran else pixels
+    return at_hand(turned) if isinstance(turned, LazyPixels) else turned

@@ -1,0 +1,137 @@
+"""OME-Zarr images, versions 0.4 and 0.5."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, final
+
+import attrs
+import numpy as np
+from attrs.validators import ge, in_
+
+from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.layout import check_dtype, check_layout
+from denoisplit.core.images.lazy import Region
+from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
+from denoisplit.plugins.image_formats._ome_zarr_metadata import metadata, stored_axes
+from denoisplit.plugins.image_formats._zarr_nodes import KINDS, chunks_of, is_zarr, open_zarr, zarr_target
+
+_ENOUGH: Final = 512
+"""Pixels a side at which an image needs no smaller copy."""
+
+
+@final
+class OmeZarr(ImageFormat):
+    """Multiscale images in the layout of OME-NGFF, with the names of channels for OMERO.
+
+    Plates, wells and collections whose images are alike are read with their positions as an axis ``s``;
+    ``plate.ome.zarr/A/1/0`` is one of them.
+
+    Source: Moore et al., Nature Methods 2021; OME-NGFF 0.4 and 0.5.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """How images are written.
+
+        Attributes:
+            version: of OME-NGFF; ``0.4`` is Zarr 2, ``0.5`` is Zarr 3.
+            chunk: pixels a side along y and x that are stored together.
+            shard: chunks a side that share a file, 1 for one file each; of version 0.5 alone.
+        """
+
+        version: Literal["0.4", "0.5"] = attrs.field(default="0.5", validator=in_(("0.4", "0.5")))
+        chunk: int = attrs.field(default=256, validator=ge(16))
+        shard: int = attrs.field(default=4, validator=ge(1))
+
+    suffixes = (".ome.zarr",)
+    holds_several = True
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Open the largest scale; 256 MiB and more are read where they are asked for.
+
+        Raises:
+            ImageError: missing or unreadable image, several images that differ, or unknown axes.
+        """
+        return open_zarr(path, axes, self.suffixes)
+
+    def write(self, path: Path, image: Image) -> None:
+        """Write all scales, sizes, units and names; the folder appears whole or not at all.
+
+        Raises:
+            ImageError: pixels that are no numbers, another folder in its place, or no space.
+        """
+        copy_pieces(image, self.create(path, image.layout))
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Begin an image whose regions are written in their place; smaller scales follow in the end."""
+        check_layout(layout, str(path))
+        check_dtype(layout, str(path), KINDS, "OME-Zarr", "Convert them.")
+        stored = stored_axes(layout, str(path))
+        sides = dict(zip(layout.axes, layout.shape, strict=True))
+        shape = tuple(sides[letter] for letter in stored)
+
+        @contextmanager
+        def begin(temporary: Path) -> Iterator[Put]:
+            import zarr
+
+            two = self.options.version == "0.4"
+            group: Any = zarr.open_group(str(temporary), mode="w", zarr_format=2 if two else 3)
+            arrays = [
+                self._array(group, str(level), stored, smaller, layout)
+                for level, smaller in enumerate(_scales(shape))
+            ]
+            highest = 0.0
+
+            def put(region: Region, pixels: AnyArray) -> None:
+                nonlocal highest
+                arrays[0][region] = pixels
+                highest = max(highest, float(np.max(pixels)))
+
+            yield put
+            for larger, smaller in itertools.pairwise(arrays):
+                _shrink(larger, smaller, self.options.chunk * self.options.shard)
+            steps = [{a: float(2**level) for a in "yx"} for level in range(len(arrays))]
+            group.attrs.update(metadata(layout, stored, steps, self.options.version, highest))
+
+        target = zarr_target(path, self.suffixes)
+        return RegionWriter(target, layout, stored=stored, begin=begin, replaceable=is_zarr)
+
+    def _array(self, group: Any, name: str, stored: str, shape: tuple[int, ...], layout: ImageLayout) -> Any:
+        chunks = chunks_of(stored, shape, self.options.chunk)
+        how: dict[str, Any] = {"chunks": chunks, "fill_value": 0, "config": {"write_empty_chunks": True}}
+        if self.options.version == "0.4":
+            how["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
+        else:
+            how["dimension_names"] = list(stored.replace("s", "t"))
+            shards = tuple(
+                min(self.options.shard, -(-side // chunk)) * chunk if letter in "yx" else chunk
+                for letter, side, chunk in zip(stored, shape, chunks, strict=True)
+            )
+            how |= {"shards": shards} if shards != chunks else {}
+        return group.create_array(name, shape=shape, dtype=layout.dtype, **how)
+
+
+def _scales(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Shapes of the scales: y and x halve until they are small."""
+    scales = [shape]
+    while max(scales[-1][-2:]) > _ENOUGH and min(scales[-1][-2:]) > 1:
+        *rest, height, width = scales[-1]
+        scales.append((*rest, height // 2, width // 2))
+    return scales
+
+
+def _shrink(larger: Any, smaller: Any, rows: int) -> None:
+    """Means of 2 x 2 pixels, a row of shards at a time; a last odd row or column is left out."""
+    *leading, height, width = smaller.shape
+    for index in np.ndindex(*leading):
+        for start in range(0, height, rows):
+            stop = min(start + rows, height)
+            found = np.asarray(larger[(*index, slice(2 * start, 2 * stop), slice(0, 2 * width))])
+            means = found.reshape(stop - start, 2, width, 2).mean((1, 3), dtype=np.float64)
+            rounded = np.round(means) if smaller.dtype.kind in "iu" else means
+            smaller[(*index, slice(start, stop), slice(None))] = rounded.astype(smaller.dtype)

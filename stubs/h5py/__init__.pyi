@@ -1,0 +1,5 @@
+"""h5py ships no types."""
+
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,5 @@
+"""ome_zarr ships no types."""
+
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,108 @@
+"""Mutants of image formats."""
+
+from typing import Any
+
+import attrs
+
+from tests.testing.mutants import Change, Mutant, after, around, replaced
+
+SIZE = "the_pixel_size_comes_back"
+PIXELS = "pixels_come_back"
+AXES = "axes_come_back"
+NAMES = "channel_names_come_back"
+EVERYTHING = "everything_known_of_an_image_comes_back"
+REGION = "a_region_is_that_part_of_the_image"
+GIVEN = "given_axes_win_over_those_of_the_file"
+READ_ONLY = "names_that_are_only_read_are_not_written"
+TRUNCATED = "a_truncated_file_is_refused"
+
+
+def flipped(old: Any, self: Any, path: Any, image: Any) -> None:
+    old(self, path, attrs.evolve(image, data=image.data[..., ::-1]))
+
+
+def names_reversed(old: Any, self: Any, path: Any, image: Any) -> None:
+    old(self, path, attrs.evolve(image, channel_names=image.channel_names[::-1]))
+
+
+def without(**change: Any) -> Change:
+    """Something that is not written."""
+    return around(lambda old, self, path, image: old(self, path, attrs.evolve(image, **change)))
+
+
+def read_without(**change: Any) -> Change:
+    """Something that is not read."""
+    return after(lambda image: attrs.evolve(image, **change))
+
+
+def doubled(old: Any, image: Any) -> Any:
+    return {letter: 2 * size for letter, size in old(image).items()}
+
+
+def deaf(old: Any, self: Any, path: Any, *, axes: str | None = None) -> Any:
+    return old(self, path)
+
+
+def common(name: str, module: str, cls: str) -> tuple[Mutant, ...]:
+    """Changes that fit every format."""
+    kind, target = f"image_format/{name}", f"image_formats.{module}:{cls}"
+    return (
+        Mutant(kind, "sign of x", f"{target}.write", around(flipped), PIXELS),
+        Mutant(kind, "order of names", f"{target}.write", around(names_reversed), EVERYTHING),
+        Mutant(kind, "dropped names", f"{target}.write", without(channel_names=()), NAMES),
+        Mutant(kind, "dropped pixel size", f"{target}.write", without(pixel_size=None), SIZE),
+        Mutant(kind, "dropped time interval", f"{target}.open", read_without(time_interval=None), EVERYTHING),
+        Mutant(kind, "dropped scale", f"{target}.open", read_without(intensity_scale=None), EVERYTHING),
+        Mutant(kind, "deaf to axes", f"{target}.open", around(deaf), GIVEN),
+    )
+
+
+PAGES, METADATA = "image_formats._tiff_pages", "image_formats._tiff_metadata"
+NODES, NUMPY = "image_formats._zarr_nodes", "image_formats.numpy_arrays"
+HEADER, HDF5 = "image_formats._mrc_header", "image_formats.hdf5"
+
+FORMAT_MUTANTS = (
+    *common("ome_tiff", "ome_tiff", "OmeTiff"),
+    *common("tiff", "tiff", "Tiff"),
+    *common("ome_zarr", "ome_zarr", "OmeZarr"),
+    *common("zarr", "zarr_arrays", "ZarrArrays"),
+    *common("hdf5", "hdf5", "Hdf5"),
+    *common("mrc", "mrc", "Mrc"),
+    *common("numpy", "numpy_arrays", "NumpyArrays"),
+    Mutant(
+        "image_format/ome_tiff", "scale", "image_formats.ome_tiff:sizes_by_axis", around(doubled), EVERYTHING
+    ),
+    Mutant("image_format/tiff", "scale", "image_formats.tiff:sizes_by_axis", around(doubled), EVERYTHING),
+    Mutant(
+        "image_format/tiff", "dropped end", f"{PAGES}:_refuse_truncated", replaced(lambda *_: None), TRUNCATED
+    ),
+    Mutant(
+        "image_format/tiff",
+        "dropped order",
+        f"{PAGES}:_noted",
+        replaced(lambda data, axes, said, override: (data, axes)),
+        AXES,
+    ),
+    Mutant(
+        "image_format/tiff",
+        "read only",
+        "image_formats.tiff:check_name",
+        replaced(lambda *_: None),
+        READ_ONLY,
+    ),
+    Mutant(
+        "image_format/mrc", "read only", "image_formats.mrc:check_name", replaced(lambda *_: None), READ_ONLY
+    ),
+    Mutant(
+        "image_format/ome_zarr", "dropped order", f"{NODES}:_as_noted", replaced(lambda image, _: image), AXES
+    ),
+    Mutant(
+        "image_format/hdf5",
+        "first place",
+        f"{HDF5}:_read",
+        around(
+            lambda old, file, name, region: old(file, name, tuple(slice(0, r.stop - r.start) for r in region))
+        ),
+        REGION,
+    ),
+)
