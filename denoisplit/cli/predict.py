@@ -23,9 +23,7 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="File to write (.ome.tif or .tif)."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="File to write (.ome.tif or .tif).")
 @click.option(
     "--output",
     multiple=True,
@@ -54,12 +52,22 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
 @click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
 )
+@click.option(
+    "--check-precision",
+    is_flag=True,
+    help="Write nothing; say what the precision of the network costs against float32.",
+)
+@click.option(
+    "--clean",
+    type=click.Path(path_type=Path),
+    help="With --check-precision: file of the true channels, for PSNR and coverage.",
+)
 @click.pass_context
 def predict(
     ctx: click.Context,
     run: Path,
     image: Path,
-    out: Path,
+    out: Path | None,
     output: tuple[str, ...],
     samples: int | str | None,
     seed: int | None,
@@ -68,6 +76,8 @@ def predict(
     axes: str | None,
     overwrite: bool,
     strict: bool,
+    check_precision: bool,
+    clean: Path | None,
 ) -> None:
     """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
 
@@ -77,7 +87,19 @@ def predict(
     mean: spread and noise together), quantiles and intervals of the samples, calibrated intervals, and the
     samples themselves. A line says whether IMAGE looks like the training images; with --strict, the exit
     code says so, too, and the output is written all the same.
+
+    With --check-precision, the middle of IMAGE is predicted in float32 as well, and a table says what the
+    precision of the network changes.
     """
+    if check_precision:
+        from denoisplit.cli.precision import show_precision
+
+        show_precision(run, image, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes)
+        return
+    if out is None:
+        raise click.UsageError("Missing option '--out'.", ctx)
+    if clean is not None:
+        raise click.UsageError("--clean needs --check-precision.", ctx)
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any
 
