@@ -63,7 +63,7 @@ class PrecisionCost:
         precision: of the network, such as ``bf16``.
         samples: posterior samples that were averaged.
         shape: pixels [(z) y x] that were compared.
-        truth: what the coverage refers to: ``clean image``, or ``another sample in float32``.
+        truth: what the coverage refers to: ``the clean image``, or ``another sample in float32``.
         channels: one per channel.
     """
 
@@ -115,19 +115,14 @@ def check_precision(
         compared = draw_samples(vse, mixed, samples=1, first=count, **how)[0] if truth is None else truth
     fast = predict(vse, mixed, samples=count, progress=told(1), **how)
     costs = [
-        _cost(
-            name,
-            *(_channel(one, channel) for one in (exact, fast)),
-            compared[channel],
-            scored=truth is not None,
-        )
-        for channel, name in enumerate(bundle.spec.channels)
+        _cost(name, _channel(exact, c), _channel(fast, c), compared[c], scored=truth is not None)
+        for c, name in enumerate(bundle.spec.channels)
     ]
     return PrecisionCost(
         precision=_NAMES.get(vse.network_dtype, str(vse.network_dtype)),
         samples=count,
         shape=mixed.shape,
-        truth="another sample in float32" if truth is None else "clean image",
+        truth="another sample in float32" if truth is None else "the clean image",
         channels=tuple(costs),
     )
 
@@ -189,8 +184,8 @@ def _clean(clean: Image, bundle: Bundle, mixed: FloatArray) -> FloatArray:
         )
     if plane.shape[1:] != mixed.shape[1:]:
         raise ImageError(
-            f"{clean.source}: the clean image does not fit (got {plane.shape[1:]} pixels, the mixed image has "
-            f"{mixed.shape[1:]}). Give the clean image of the same place."
+            f"{clean.source}: the clean image does not fit (got {plane.shape[1:]} pixels, the mixed image "
+            f"has {mixed.shape[1:]}). Give the clean image of the same place."
         )
     check_pixels(plane, clean.source)
     return _centre(plane)

@@ -43,7 +43,7 @@ def show_precision(
         )
     show(_table(cost))
     pixels = " x ".join(map(str, cost.shape))
-    click.echo(f"{cost.samples} samples of {pixels} pixels, the same noise. Coverage: of the {cost.truth}.")
+    click.echo(f"{cost.samples} samples of {pixels} pixels, the same noise. Coverage: of {cost.truth}.")
 
 
 def _table(cost: PrecisionCost) -> rich.table.Table:

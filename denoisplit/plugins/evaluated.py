@@ -35,7 +35,8 @@ def residual(layers: nn.Sequential) -> Evaluated:
         y = second(y)
         for module in gate:
             y = module(y)
-        return y.add_(x) if y.dtype is x.dtype else y + x
+        result: Tensor = y.add_(x) if y.dtype is x.dtype else y + x
+        return result
 
     return block
 

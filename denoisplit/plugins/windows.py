@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 WINDOW_BYTES = 1 << 22
-"""Size of the larger of argument and result in one window. It allows a result of twice as many maps in between
-in full precision; beyond 32 MB, memory that is freed goes back to the system."""
+"""Size of the larger of argument and result in one window. Steps in between may have several times as many
+maps: beyond 32 MB, memory that is freed goes back to the system, and comes back slowly."""
 
 CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 

@@ -40,12 +40,17 @@ def image(*shape: int) -> Tensor:
 def agree(function: Callable[[], Tensor], monkeypatch: pytest.MonkeyPatch) -> int:
     """Compare evaluation in windows with the layers as they are trained; returns the number of windows."""
     expected = function().detach()
-    calls = []
+    calls: list[int] = []
     original = windows._packed
+
+    def counted(part: Tensor) -> Tensor:
+        calls.append(1)
+        return original(part)
+
     with torch.inference_mode():
         whole = function()
         monkeypatch.setattr(windows, "WINDOW_BYTES", 24 * 20 * 20)
-        monkeypatch.setattr(windows, "_packed", lambda part: calls.append(1) or original(part))
+        monkeypatch.setattr(windows, "_packed", counted)
         parts = function()
         again = function()
     monkeypatch.undo()
@@ -132,9 +137,14 @@ def test_a_reach_that_is_too_short_shows(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_with_a_gradient_maps_stay_whole() -> None:
-    calls = []
+    calls: list[torch.Size] = []
     x = image(1, 1, 600, 1000).requires_grad_()
-    by_windows(lambda part: calls.append(part.shape) or part * 1, x, reach=(1, 1))
+
+    def seen(part: Tensor) -> Tensor:
+        calls.append(part.shape)
+        return part * 1
+
+    by_windows(seen, x, reach=(1, 1))
     assert calls == [x.shape]
 
 
