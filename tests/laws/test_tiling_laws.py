@@ -162,12 +162,22 @@ def test_in_bf16_workers_and_batches_change_no_bit_and_tiles_little() -> None:
     vse = small_vse(levels=2, width=8).float()
     mixed = np.random.default_rng(0).normal(120, 30, (120, 90)).astype(np.float32)
 
-    def made(**how: int) -> Posterior:
-        return predict(vse, mixed, samples=4, seed=5, halo=HALO[2], summaries=[Samples()], **how)
+    def made(tile: int, workers: int, batch: int) -> Posterior:
+        return predict(
+            vse,
+            mixed,
+            samples=4,
+            seed=5,
+            tile=tile,
+            workers=workers,
+            sample_batch=batch,
+            halo=HALO[2],
+            summaries=[Samples()],
+        )
 
-    exact = made()
+    exact = made(0, 1, 1)
     vse.network_dtype = torch.bfloat16
-    whole, tiled, same = made(), made(tile=40), made(tile=40, workers=3, sample_batch=3)
+    whole, tiled, same = made(0, 1, 1), made(40, 1, 1), made(40, 3, 3)
     scale = np.ptp(exact.mean)
     for name, image in tiled.images.items():
         np.testing.assert_array_equal(image, same.images[name])
