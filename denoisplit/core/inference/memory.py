@@ -19,8 +19,7 @@ TENSORS_ALIVE = 8
 output, and the workspace of a convolution); measured on ladder networks, with a margin."""
 
 TENSORS_ALIVE_ON_PROCESSORS = 5
-"""The same where local layers are evaluated in windows; 3.4 were measured on a ladder of width 64 in bf16, from
-512 to 1024 pixels a side."""
+"""The same where local layers are evaluated in windows; 3.4 were measured on a ladder of width 64 in bf16."""
 
 MAX_SAMPLE_BATCH = 8
 """Posterior samples per pass on a GPU; more gains no speed."""
@@ -53,7 +52,7 @@ def _watching(vse: VSE) -> Iterator[_Largest]:
 def bytes_per_pixel(vse: VSE) -> float:
     """Working memory of one posterior sample, bytes per pixel of the mixed image.
 
-    A number of times (``TENSORS_ALIVE``) the largest tensor that a module returns, plus the features of all levels.
+    ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels.
     """
     shape = tuple(2 * s for s in canvas_multiple(vse))
     with torch.inference_mode(), vse.autocast(), _watching(vse) as largest:
