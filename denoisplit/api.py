@@ -22,6 +22,7 @@ from denoisplit.core.storage.image_files import default_axes, installed_formats,
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.evaluation import evaluate_run
+from denoisplit.precision_check import PrecisionCost, check_precision
 from denoisplit.prediction import AnyArray, PathLike, Prediction, predict_image, region_intervals
 
 __all__ = ["AnyArray", "PathLike", "Prediction", "Progress", "Run", "build", "draw", "load", "train"]
@@ -101,6 +102,46 @@ class Run:
             progress=progress,
         )
 
+    def check_precision(
+        self,
+        image: AnyArray | PathLike,
+        *,
+        clean: AnyArray | PathLike | None = None,
+        samples: int | None = None,
+        seed: int | None = None,
+        tile: int | None = None,
+        axes: str | None = None,
+        progress: Progress | None = None,
+    ) -> PrecisionCost:
+        """What the precision of the network costs on an image: predict it in float32, too, and compare.
+
+        The same latent noise serves both, and the 512 x 512 pixels in the middle are enough; of a series, the
+        image in the middle.
+
+        Args:
+            image: see ``predict``.
+            clean: the true channels [c (z) y x], array or file, in the units of the prediction.
+            samples: posterior samples; None takes 16.
+            seed: see ``predict``.
+            tile: see ``predict``.
+            axes: what the axes of the mixed image mean.
+            progress: told (done, total).
+
+        Raises:
+            SpecError: the network runs in float32 as it is, or fewer than two samples.
+            ImageError, ChannelCountError: an image cannot be used; the message says why.
+        """
+        return check_precision(
+            self.vse,
+            self.bundle,
+            self._open(image, axes),
+            clean=None if clean is None else self._open(clean, self._clean_axes(clean)),
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            progress=progress,
+        )
+
     def evaluate(
         self,
         fields: Sequence[Field],
@@ -131,6 +172,11 @@ class Run:
             labels=labels,
             progress=progress,
         )
+
+    def _clean_axes(self, clean: AnyArray | PathLike) -> str | None:
+        """Axes of an array of clean channels; a file says them itself."""
+        known = isinstance(clean, np.ndarray) and clean.ndim == self.spec.model.dimensions + 1
+        return "c" + "zyx"[-self.spec.model.dimensions :] if known else None
 
     def _open(self, image: AnyArray | PathLike, axes: str | None) -> Image:
         if isinstance(image, np.ndarray):

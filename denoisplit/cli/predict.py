@@ -37,7 +37,6 @@ def _chi_square(prediction: "Prediction", image: str) -> str:
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option(
     "--out",
-    required=True,
     type=click.Path(path_type=Path),
     help="File to write, for example .ome.tif or .ome.zarr.",
 )
@@ -82,12 +81,22 @@ def _chi_square(prediction: "Prediction", image: str) -> str:
 @click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
 )
+@click.option(
+    "--check-precision",
+    is_flag=True,
+    help="Write nothing; say what the precision of the network costs against float32.",
+)
+@click.option(
+    "--clean",
+    type=click.Path(path_type=Path),
+    help="With --check-precision: file of the true channels, for PSNR and coverage.",
+)
 @click.pass_context
 def predict(
     ctx: click.Context,
     run: Path,
     image: Path,
-    out: Path,
+    out: Path | None,
     output: tuple[str, ...],
     samples: int | str | None,
     seed: int | None,
@@ -98,6 +107,8 @@ def predict(
     dtype: str,
     overwrite: bool,
     strict: bool,
+    check_precision: bool,
+    clean: Path | None,
 ) -> None:
     """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
 
@@ -111,7 +122,19 @@ def predict(
 
     With --labels, a table beside the output (split.sums.csv for split.ome.tif) has the sum of every channel
     over every region, how far it may be off, and whether that was checked for regions of this size.
+
+    With --check-precision, the middle of IMAGE is predicted in float32 as well, and a table says what the
+    precision of the network changes.
     """
+    if check_precision:
+        from denoisplit.cli.precision import show_precision
+
+        show_precision(run, image, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes)
+        return
+    if out is None:
+        raise click.UsageError("Missing option '--out'.", ctx)
+    if clean is not None:
+        raise click.UsageError("--clean needs --check-precision.", ctx)
     from denoisplit.core.inference.outputs import CHI_SQUARE
     from denoisplit.core.storage.image_files import require_format
     from denoisplit.sequence import load_any

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoisplit.plugins.evaluated import Evaluated, residual
+from denoisplit.plugins.windows import by_windows, records_nothing
+
 _CONV: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _NORM: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -20,6 +23,9 @@ LINEAR = {2: "bilinear", 3: "trilinear"}
 """Modes of linear interpolation, by number of spatial axes."""
 
 KERNEL = 3
+
+BLOCK_REACH = 2
+"""Positions on each side that a residual block depends on: one per convolution."""
 
 
 def conv(
@@ -79,7 +85,11 @@ class Gate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as ``x`` [b c (z) y x]."""
-        value, gate = self.conv(x).chunk(2, dim=1)
+        both = self.conv(x)
+        value, gate = both.chunk(2, dim=1)
+        if records_nothing(x):
+            functional.elu(value, inplace=True)
+            return functional.glu(both, dim=1)
         return functional.elu(value) * torch.sigmoid(gate)
 
 
@@ -102,8 +112,18 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as ``x`` [b c (z) y x]."""
+        if self.evaluates(x):
+            return by_windows(self.evaluated(), x, reach=(BLOCK_REACH,) * (x.ndim - 2))
         result: Tensor = self.layers(x) + x
         return result
+
+    def evaluates(self, x: Tensor) -> bool:
+        """Whether ``evaluated`` may stand for the layers: neither gradient nor statistics are wanted."""
+        return not self.training and records_nothing(x)
+
+    def evaluated(self) -> Evaluated:
+        """The block as a function of maps, with fewer steps than layers."""
+        return residual(self.layers)
 
 
 class Downsample(nn.Module):
@@ -125,6 +145,7 @@ class Upsample(nn.Module):
 
     def __init__(self, rank: int, channels: int, *, stride: tuple[int, ...], dropout: float) -> None:
         super().__init__()
+        self._stride = stride
         self.resample: nn.Module = _TRANSPOSED[rank](
             channels,
             channels,
@@ -137,6 +158,11 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[b c y x] to [b c y*stride x*stride]."""
+        if self.block.evaluates(x):
+            block = self.block.evaluated()
+            # The transposed convolution looks one position of its result farther than the block.
+            reach = tuple(-(-(BLOCK_REACH + 1) // s) for s in self._stride)
+            return by_windows(lambda part: block(self.resample(part)), x, reach=reach, scale=self._stride)
         result: Tensor = self.block(self.resample(x))
         return result
 
@@ -151,5 +177,13 @@ class Merge(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Same shape as each input [b c (z) y x]; the order of the inputs matters."""
-        result: Tensor = self.block(self.project(torch.cat([first, second], dim=1)))
+        if self.block.evaluates(first):
+            block = self.block.evaluated()
+            reach = (BLOCK_REACH,) * (first.ndim - 2)
+            return by_windows(lambda *parts: block(self._joined(*parts)), first, second, reach=reach)
+        result: Tensor = self.block(self._joined(first, second))
         return result
+
+    def _joined(self, first: Tensor, second: Tensor) -> Tensor:
+        joined: Tensor = self.project(torch.cat([first, second], dim=1))
+        return joined

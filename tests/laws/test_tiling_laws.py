@@ -215,3 +215,36 @@ def test_a_large_image_is_the_same_in_tiles_of_256_and_512() -> None:
     assert large.seams is not None
     assert small.seams.score == pytest.approx(1, abs=0.05)
     assert large.seams.score == pytest.approx(1, abs=0.05)
+
+
+def test_in_bf16_workers_and_batches_change_no_bit_and_tiles_little() -> None:
+    """Tiles change which window a position lies in, and so how sums are rounded, which is coarse in bf16."""
+    vse = small_vse(levels=2, width=8).float()
+    mixed = np.random.default_rng(0).normal(120, 30, (120, 90)).astype(np.float32)
+
+    def made(tile: int, workers: int, batch: int) -> Posterior:
+        return predict(
+            vse,
+            mixed,
+            samples=4,
+            seed=5,
+            tile=tile,
+            workers=workers,
+            sample_batch=batch,
+            halo=HALO[2],
+            summaries=[Samples()],
+        )
+
+    exact = made(0, 1, 1)
+    vse.network_dtype = torch.bfloat16
+    whole, tiled, same = made(0, 1, 1), made(40, 1, 1), made(40, 3, 3)
+    scale = np.ptp(exact.mean)
+    for name, image in tiled.images.items():
+        np.testing.assert_array_equal(image, same.images[name])
+        rounding = np.abs(whole.images[name] - exact.images[name]).max()
+        assert 0 < rounding < 0.05 * scale
+        assert np.abs(image - whole.images[name]).max() <= 2 * rounding
+    assert whole.std is not None
+    assert tiled.std is not None
+    assert tiled.std.mean() == pytest.approx(whole.std.mean(), rel=1e-2)
+    np.testing.assert_array_equal(tiled.mean, same.mean)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.plugins.blocks import Gate, ResidualBlock
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
@@ -83,3 +84,19 @@ def test_a_gate_comes_last() -> None:
     x = torch.randn(2, 6, 3, 3)
     value, opening = gate.conv(x).chunk(2, dim=1)
     torch.testing.assert_close(gate(x), nn.functional.elu(value) * opening.sigmoid())
+
+
+def test_a_sample_evaluates_no_prior_and_every_latent_once() -> None:
+    encoder, decoder = ladder(3)
+    calls: list[str] = []
+    for index, level in enumerate(decoder.levels):
+        assert isinstance(level, InnerLevel | TopLevel)
+        if isinstance(level, InnerLevel):
+            level.prior.register_forward_hook(lambda *_, i=index: calls.append(f"prior {i}"))
+        level.latent.posterior.register_forward_hook(lambda *_, i=index: calls.append(f"posterior {i}"))
+    with torch.inference_mode():
+        features = encoder.eval()(torch.zeros(1, 1, 32, 32))
+        decoder.eval().sample(features, ZeroNoise())
+        assert calls == ["posterior 2", "posterior 1", "posterior 0"]
+        decoder(features, ZeroNoise())
+    assert calls.count("prior 0") == calls.count("prior 1") == 1

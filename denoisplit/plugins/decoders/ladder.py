@@ -11,9 +11,10 @@ from denoisplit.core.network.interfaces import Decoded, Decoder, Features, Featu
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.validators import described_by
-from denoisplit.plugins.blocks import ResidualBlock, conv
+from denoisplit.plugins.blocks import KERNEL, ResidualBlock, conv
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
 from denoisplit.plugins.decoders.ladder_plan import binning, channel_counts, image_maps, plan_levels
+from denoisplit.plugins.windows import by_windows
 
 
 @described_by(optional(gt(0)))
@@ -109,7 +110,11 @@ class LadderDecoder(Decoder):
         """Output maps, in full precision: counts rounded to eight bits would make a spread vanish."""
         x = self.final(x)
         with torch.autocast(x.device.type, enabled=False):
-            return image_maps(self.output, x.to(next(self.output.parameters()).dtype), self._binning, window)
+            return image_maps(self._full_precision, x, self._binning, window)
+
+    def _full_precision(self, x: Tensor) -> Tensor:
+        dtype = next(self.output.parameters()).dtype
+        return by_windows(lambda part: self.output(part.to(dtype)), x, reach=(KERNEL // 2,) * (x.ndim - 2))
 
     def _split(self) -> tuple[TopLevel, list[InnerLevel]]:
         """Top level, and the inner levels from coarse to fine."""

@@ -18,8 +18,9 @@ from torch.distributions import Normal
 
 from denoisplit.core.network.latent import Level, gaussian
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.plugins.blocks import Merge, conv
+from denoisplit.plugins.blocks import KERNEL, Merge, conv
 from denoisplit.plugins.decoders.ladder_plan import LatentOptions, part_below, upsampling
+from denoisplit.plugins.windows import by_windows
 
 
 class Latent(nn.Module):
@@ -44,6 +45,23 @@ class Latent(nn.Module):
         """Posterior from merged features."""
         return self.normal(self.posterior(features / self.options.divisor))
 
+    def sample(self, features: Tensor, noise: NoiseSource) -> Tensor:
+        """One draw from the posterior of merged features; the posterior itself is not kept.
+
+        In the precision of the posterior's map, to which the next convolution would round it anyway.
+        """
+        half = features.dtype in (torch.bfloat16, torch.float16)
+        scalar = features.new_empty((), dtype=torch.float32 if half else features.dtype)
+        like = scalar.expand(features.shape[0], self.options.latent_channels, *features.shape[2:])
+
+        def draw(part: Tensor, standard: Tensor) -> Tensor:
+            parameters = self.posterior(part / self.options.divisor)
+            distribution = self.normal(parameters)
+            return (distribution.mean + distribution.stddev * standard).to(parameters.dtype)
+
+        standard = noise.normal(self.options.index, like)
+        return by_windows(draw, features, standard, reach=(KERNEL // 2,) * (features.ndim - 2))
+
 
 class TopLevel(nn.Module):
     """Coarsest level: the prior is a learned map, repeated for images larger than the training patch."""
@@ -63,7 +81,7 @@ class TopLevel(nn.Module):
 
     def sample(self, features: Tensor, noise: NoiseSource) -> Tensor:
         """State for the level below, without the prior."""
-        return self._state(self.latent.draw(self.latent.infer(features), noise))
+        return self._state(self.latent.sample(features, noise))
 
     def generate(self, size: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
         """State for the level below from a draw of the prior."""
@@ -95,8 +113,8 @@ class InnerLevel(nn.Module):
 
     def sample(self, features: Tensor, above: Tensor, noise: NoiseSource) -> Tensor:
         """State for the level below, without the prior."""
-        posterior = self.latent.infer(self.merge(features.expand(above.shape[0], *features.shape[1:]), above))
-        return self._state(self.latent.draw(posterior, noise), above)
+        merged = self.merge(features.expand(above.shape[0], *features.shape[1:]), above)
+        return self._state(self.latent.sample(merged, noise), above)
 
     def generate(self, above: Tensor, noise: NoiseSource) -> Tensor:
         """State for the level below from a draw of the prior."""

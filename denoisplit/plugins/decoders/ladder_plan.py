@@ -3,6 +3,7 @@
 Source: method sections 1.4 and 1.5.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -103,7 +104,9 @@ def binning(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
     return tuple(max(1, s // STRIDE) for s in shapes[0].stride)
 
 
-def image_maps(output: nn.Module, features: Tensor, factors: tuple[int, ...], window: Window) -> Tensor:
+def image_maps(
+    output: Callable[[Tensor], Tensor], features: Tensor, factors: tuple[int, ...], window: Window
+) -> Tensor:
     """Apply the output layer and cut out ``window``; linear interpolation makes up for binning.
 
     The layer works on binned pixels, since at full size its input alone would be ``factors`` times as large.
@@ -112,8 +115,7 @@ def image_maps(output: nn.Module, features: Tensor, factors: tuple[int, ...], wi
     """
     window = (slice(None), slice(None), *window)
     if max(factors) == 1:
-        maps: Tensor = output(features[window])
-        return maps
+        return output(features[window])
     enlarged = nn.functional.interpolate(output(features), scale_factor=factors, mode=LINEAR[len(factors)])
     return enlarged[window]
 

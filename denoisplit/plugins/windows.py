@@ -1,0 +1,105 @@
+"""Local functions of maps evaluated window by window, so that what they leave in between stays in the cache.
+
+A step over a whole map at full size moves it through main memory, and asks for memory that the system has to
+clear first. Windows are small enough for neither.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import torch
+from torch import Tensor
+
+WINDOW_BYTES = 1 << 22
+"""Size of the larger of argument and result in one window. Steps in between may have several times as many
+maps: beyond 32 MB, memory that is freed goes back to the system, and comes back slowly."""
+
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+Local = Callable[..., Tensor]
+"""From maps [b c (z) y x] to a map; a position of it depends on the positions around it only."""
+
+_Part = tuple[slice, ...]
+
+
+def records_nothing(maps: Tensor) -> bool:
+    """Whether maps on a processor are to be evaluated only: nobody will ask for a gradient."""
+    return not torch.is_grad_enabled() and maps.device.type == "cpu" and maps.ndim in CHANNELS_LAST
+
+
+def by_windows(
+    function: Local, *maps: Tensor, reach: tuple[int, ...], scale: tuple[int, ...] | None = None
+) -> Tensor:
+    """``function(*maps)``, evaluated in windows where that is possible and the maps are large.
+
+    A window ends where the maps end, so what a function makes of borders is made of the same borders.
+
+    Args:
+        function: of maps; must not change them. Without a gradient only, else it gets whole maps.
+        maps: [b c (z) y x] with the same positions.
+        reach: positions on each side, per axis, that a result depends on.
+        scale: positions of the result per position of the maps and axis; None for one.
+
+    Returns:
+        What ``function`` returns, up to rounding; bit for bit the same for the same maps.
+    """
+    size = tuple(maps[0].shape[2:])
+    scale = (1,) * len(size) if scale is None else scale
+    sides = _sides(maps, reach, math.prod(scale)) if records_nothing(maps[0]) else size
+    if sides == size:
+        return function(*maps)
+    out: Tensor | None = None
+    for inner, outer, keep in _windows(size, sides, reach, scale):
+        cut = (slice(None), slice(None), *outer)
+        part = function(*(_packed(one[cut]) for one in maps))
+        if out is None:
+            shape = (*part.shape[:2], *(n * s for n, s in zip(size, scale, strict=True)))
+            out = torch.empty(
+                shape, dtype=part.dtype, device=part.device, memory_format=CHANNELS_LAST[part.ndim]
+            )
+        out[(slice(None), slice(None), *inner)] = part[(slice(None), slice(None), *keep)]
+    if out is None:
+        raise ValueError("by_windows: a map without positions")
+    return out
+
+
+def _packed(part: Tensor) -> Tensor:
+    """Without gaps between the rows, which kernels need to be fast."""
+    return part.contiguous(memory_format=CHANNELS_LAST[part.ndim])
+
+
+def _sides(maps: tuple[Tensor, ...], reach: tuple[int, ...], growth: int) -> tuple[int, ...]:
+    """Positions per axis of a window: the largest axis is divided until it is small enough."""
+    size = tuple(maps[0].shape[2:])
+    most = max(one.shape[0] * one.shape[1] * one.element_size() for one in maps) * growth
+    parts = [1] * len(size)
+
+    def sides() -> list[int]:
+        return [-(-n // k) for n, k in zip(size, parts, strict=True)]
+
+    while math.prod(sides()) * most > WINDOW_BYTES:
+        # Below a few times its reach, a window would be little but margin.
+        axes = [axis for axis, side in enumerate(sides()) if side > 8 * reach[axis] + 1]
+        if not axes:
+            break
+        parts[max(axes, key=lambda axis: sides()[axis])] += 1
+    return tuple(sides())
+
+
+def _windows(
+    size: tuple[int, ...], sides: tuple[int, ...], reach: tuple[int, ...], scale: tuple[int, ...]
+) -> Iterator[tuple[_Part, _Part, _Part]]:
+    """Place in the result, what is cut from the maps for it, and what is kept of what comes out."""
+    per_axis = []
+    for n, side, around, s in zip(size, sides, reach, scale, strict=True):
+        spans = []
+        for start in range(0, n, side):
+            stop = min(start + side, n)
+            low, high = max(0, start - around), min(n, stop + around)
+            there = slice(start * s, stop * s)
+            spans.append((there, slice(low, high), slice((start - low) * s, (stop - low) * s)))
+        per_axis.append(spans)
+    for combined in product(*per_axis):
+        inner, outer, keep = zip(*combined, strict=True)
+        yield inner, outer, keep

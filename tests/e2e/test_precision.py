@@ -1,0 +1,99 @@
+"""What ``--check-precision`` says, and that it changes nothing."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import denoisplit
+from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
+from denoisplit.core.images.interfaces import Image
+from denoisplit.core.inference.posterior import draw_samples, predict
+from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
+from tests.cli.refusals import noise, refused
+from tests.cli.refusals import run as command
+from tests.e2e.experiment import CHANNELS, Experiment
+
+
+@pytest.fixture
+def run(experiment: Experiment) -> denoisplit.Run:
+    loaded = denoisplit.load(experiment.run)
+    loaded.vse.network_dtype = torch.bfloat16
+    return loaded
+
+
+def test_the_figures_are_those_of_two_predictions(run: denoisplit.Run) -> None:
+    mixed, clean = noise(40, 33), np.stack([noise(40, 33), noise(33, 40).T])
+    cost = run.check_precision(mixed, clean=clean, samples=5, seed=3)
+    assert run.vse.network_dtype == torch.bfloat16
+    assert (cost.precision, cost.samples, cost.shape) == ("bf16", 5, (40, 33))
+    fast = predict(run.vse, mixed, samples=5, seed=3)
+    run.vse.network_dtype = None
+    exact = predict(run.vse, mixed, samples=5, seed=3)
+    assert fast.std is not None
+    assert exact.std is not None
+    for c, channel in enumerate(cost.channels):
+        assert channel.name == CHANNELS[c]
+        error = np.sqrt(np.mean((fast.mean[c].astype(np.float64) - exact.mean[c]) ** 2))
+        assert channel.agreement == pytest.approx(20 * np.log10(np.ptp(exact.mean[c]) / error), abs=1e-3)
+        assert channel.std_ratio == pytest.approx(fast.std[c].mean() / exact.std[c].mean(), rel=1e-5)
+        within = np.abs(exact.mean[c] - clean[c]) <= 1.6448536 * exact.std[c]
+        assert channel.coverage[1][0] == pytest.approx(within.mean(), abs=1e-3)
+        assert channel.psnr is not None
+        assert channel.psnr_change == pytest.approx(channel.psnr[1] - channel.psnr[0])
+
+
+def test_without_truth_a_further_sample_stands_for_it(run: denoisplit.Run) -> None:
+    mixed = noise(24, 24)
+    (cost, _) = run.check_precision(mixed, samples=6, seed=1).channels
+    assert cost.psnr is None
+    run.vse.network_dtype = None
+    exact = predict(run.vse, mixed, samples=6, seed=1)
+    (further,) = draw_samples(run.vse, mixed, samples=1, seed=1, first=6)
+    assert exact.std is not None
+    within = np.abs(exact.mean[0] - further[0]) <= 1.6448536 * exact.std[0]
+    assert cost.coverage[1][0] == pytest.approx(within.mean(), abs=1e-3)
+
+
+def test_what_cannot_be_compared_is_refused(run: denoisplit.Run) -> None:
+    mixed = noise(16, 16)
+    with pytest.raises(SpecError, match="two samples"):
+        run.check_precision(mixed, samples=1)
+    with pytest.raises(ChannelCountError, match="1 channels, the run 2"):
+        run.check_precision(mixed, clean=noise(1, 16, 16))
+    with pytest.raises(ImageError, match="does not fit"):
+        run.check_precision(mixed, clean=noise(2, 16, 17))
+    run.vse.network_dtype = None
+    with pytest.raises(SpecError, match="runs in float32 here"):
+        run.check_precision(mixed)
+
+
+def test_the_command(experiment: Experiment, tmp_path: Path) -> None:
+    shutil.copytree(experiment.run, tmp_path / "run")
+    record = tmp_path / "run" / "model.json"
+    plain = json.loads(record.read_text())
+    plain["spec"]["training"]["precision"] = "bf16"
+    record.write_text(json.dumps(plain))
+    mixed, clean = tmp_path / "mixed.ome.tif", tmp_path / "clean.ome.tif"
+    formats = OmeTiff(OmeTiff.Options())
+    formats.write(mixed, Image(data=noise(30, 28), axes="yx"))
+    formats.write(clean, Image(data=noise(2, 30, 28), axes="cyx", channel_names=CHANNELS))
+    run = tmp_path / "run"
+    said = command("predict", run, mixed, "--check-precision", "--clean", clean, "--samples", 3)
+    assert said.exit_code == 0, said.output
+    for part in (
+        "bf16 against float32",
+        "change of it (dB)",
+        "within 90%",
+        *CHANNELS,
+        "3 samples of 30 x 28",
+    ):
+        assert part in said.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean.ome.tif", "mixed.ome.tif", "run"]
+    refused(command("predict", experiment.run, mixed, "--check-precision"), "float32", "nothing to compare")
+    assert "--out" in command("predict", run, mixed).stderr
+    both = command("predict", run, mixed, "--out", tmp_path / "a.tif", "--clean", clean)
+    assert "--clean needs --check-precision" in both.stderr
