@@ -1,0 +1,125 @@
+"""Measure c: seconds of training until real images are split so well.
+
+    python -m benchmarks quality
+
+Trains `examples/w2s/split.yaml` (DENOISPLIT_DATA names the folder of the images) and scores the test fields
+every so many steps. The clock stands still while it scores, not while the toolkit validates.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import lightning
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+
+import denoisplit
+from benchmarks.machine import ROOT
+from benchmarks.records import OURS, Row
+from denoisplit.core.assessment.metrics import range_invariant_psnr
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.inference.posterior import predict
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec import load_spec
+from denoisplit.core.spec.records import Mixing, ResolvedSpec
+from denoisplit.core.training.prepare import evaluation_fields
+
+SPEC: Final = ROOT / "examples" / "w2s" / "split.yaml"
+SAMPLES: Final = 4
+STEP: Final = 0.5
+"""dB between two marks."""
+
+
+@attrs.frozen
+class Point:
+    """A score on the way.
+
+    Attributes:
+        step: optimiser steps done.
+        seconds: of training until then, scoring not counted.
+        psnr: range-invariant, mean over channels and fields, dB.
+    """
+
+    step: int
+    seconds: float
+    psnr: float
+
+
+def marks(curve: Sequence[Point], *, first: float) -> tuple[tuple[float, Point], ...]:
+    """Every ``STEP`` dB from ``first`` on, the point of the curve that reached it first."""
+    found: list[tuple[float, Point]] = []
+    level = first
+    while True:
+        point = next((point for point in curve if point.psnr >= level), None)
+        if point is None:
+            return tuple(found)
+        found.append((level, point))
+        level += STEP
+
+
+def score(vse: VSE, fields: Sequence[Field], mixing: Mixing, *, samples: int) -> float:
+    """Mean range-invariant PSNR of the mean of some samples, dB."""
+    values = []
+    for field in fields:
+        if field.clean is None:
+            continue
+        mean = predict(vse, mixed_image(field, mixing)[0], samples=samples, seed=0).mean
+        values += [range_invariant_psnr(t, m) for m, t in zip(mean, field.clean, strict=True)]
+    return float(np.mean(values))
+
+
+class Scores(Callback):
+    """Scores test fields at every validation."""
+
+    def __init__(self, spec: ResolvedSpec, fields: Sequence[Field]) -> None:
+        self._spec, self._fields = spec, fields
+        self._begun, self._paused = 0.0, 0.0
+        self.curve: list[Point] = []
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        del trainer, pl_module
+        self._begun = time.perf_counter()
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Add a point."""
+        now = time.perf_counter()
+        vse: Any = pl_module.get_submodule("vse")
+        psnr = score(vse, self._fields, self._spec.data.mixing, samples=SAMPLES)
+        self.curve.append(Point(trainer.global_step, now - self._begun - self._paused, psnr))
+        self._paused += time.perf_counter() - now
+
+
+def learning_curve(spec: ResolvedSpec, folder: Path) -> tuple[Point, ...]:
+    """Train into a folder; scores on the way."""
+    scores = Scores(spec, evaluation_fields(spec)[1])
+    denoisplit.train(spec, folder, watchers=[scores])
+    return tuple(scores.curve)
+
+
+def rows_of(curve: Sequence[Point]) -> tuple[Row, ...]:
+    """Seconds to every mark, from the first whole ``STEP`` that the curve begins above or at."""
+    first = STEP * np.ceil(curve[0].psnr / STEP)
+    return tuple(
+        Row(
+            case=f"W2S, mitochondria and F-actin: {level:.1f} dB",
+            contestant=OURS,
+            unit="s",
+            values=(point.seconds,),
+            note=f"step {point.step}, {point.psnr:.2f} dB",
+        )
+        for level, point in marks(curve, first=float(first))
+    )
+
+
+def measure(*, steps: int = 0, every: int = 250) -> tuple[Row, ...]:
+    """Seconds to every mark of the shipped recipe; ``steps`` 0 takes all of its steps."""
+    overrides = [f"training.validate_every={every}", *([f"training.steps={steps}"] if steps else [])]
+    spec = load_spec(SPEC, overrides)
+    with tempfile.TemporaryDirectory() as name:
+        return rows_of(learning_curve(spec, Path(name) / "run"))
