@@ -15,8 +15,10 @@ import click
 import torch
 
 from benchmarks import fixed, limit, machine, memory, prediction, training
+from benchmarks.inputs import FULL, SMALL
 from benchmarks.records import Row, Session, add
 from benchmarks.settings import QUICK, THOROUGH, Settings
+from benchmarks.timing import CLOCKS
 
 RESULTS: Final = Path(__file__).with_name("results")
 
@@ -49,6 +51,7 @@ def session(name: str, settings: Settings) -> Session:
         date=begun.isoformat(timespec="seconds"),
         commit=machine.commit(),
         quick=settings.quick,
+        clock=settings.clock,
         threads=torch.get_num_threads(),
         load=load,
         seconds=round(time.perf_counter() - start, 1),
@@ -74,14 +77,33 @@ def default_file(*, quick: bool) -> Path:
     help="Environment made by benchmarks.rival_environment.",
 )
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds of training steps and of predictions.")
+@click.option(
+    "--clock",
+    type=click.Choice(list(CLOCKS)),
+    default="wall",
+    show_default=True,
+    help="processor: for one thread (OMP_NUM_THREADS=1) on a machine that others use, too.",
+)
+@click.option(
+    "--network", type=click.Choice([FULL.name, SMALL.name]), help="Only one of the networks.  [default: both]"
+)
 @click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Where the results go.")
 def main(
-    names: tuple[str, ...], quick: bool, rival: Path | None, rounds: int | None, file: Path | None
+    names: tuple[str, ...],
+    quick: bool,
+    rival: Path | None,
+    rounds: int | None,
+    clock: str,
+    network: str | None,
+    file: Path | None,
 ) -> None:
     """Measure NAMES: training, prediction, quality, memory, fixed, limit; all is all but quality."""
-    settings = attrs.evolve(QUICK if quick else THOROUGH, rival=rival and rival.resolve())
+    settings = attrs.evolve(QUICK if quick else THOROUGH, rival=rival and rival.resolve(), clock=clock)
     if rounds:
         settings = attrs.evolve(settings, rounds=rounds, prediction_rounds=rounds)
+    if network:
+        chosen = tuple(one for one in (FULL, SMALL) if one.name == network)
+        settings = attrs.evolve(settings, architectures=chosen)
     path = file or default_file(quick=quick)
     wanted = dict.fromkeys(one for name in names for one in (IN_ALL if name == "all" else (name,)))
     for name in wanted:

@@ -1,9 +1,8 @@
-"""Processes whose time and memory are measured from outside."""
+"""Processes that are measured from outside."""
 
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 CHILD = "benchmarks.child"
@@ -21,13 +20,6 @@ def run(*words: str) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {(done.stdout + done.stderr)[-2000:]}")
-
-
-def seconds(*words: str) -> float:
-    """Of Python with these arguments, from start to end; raises as ``run``."""
-    start = time.perf_counter()
-    run(*words)
-    return time.perf_counter() - start
 
 
 def peak(module: str, *words: str) -> float:

@@ -87,8 +87,8 @@ def write_noise_models(folder: Path) -> tuple[Path, ...]:
         weight[COMPONENTS : 2 * COMPONENTS] = np.log([400.0, 900.0])  # variances grow with the signal
         arrays: dict[str, Any] = {
             "trained_weight": weight.astype(np.float32),
-            "min_signal": np.float32([100]),
-            "max_signal": np.float32([1000]),
+            "min_signal": np.full(1, 100, np.float32),
+            "max_signal": np.full(1, 1000, np.float32),
             "min_sigma": np.float32(50),
         }
         path = folder / f"noise_{name}.npz"

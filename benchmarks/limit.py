@@ -2,7 +2,6 @@
 
 import math
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.inputs import Architecture, batch, network, spec_of, write_noise_models
 from benchmarks.records import Row
 from benchmarks.settings import Settings
+from benchmarks.timing import CLOCKS, Clock
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 
@@ -94,12 +94,12 @@ class Steps:
         self.vse.zero_grad(set_to_none=True)
 
 
-def product_rate(side: int, dtype: torch.dtype) -> float:
+def product_rate(side: int, dtype: torch.dtype, clock: Clock) -> float:
     """GFLOP/s of a product of square matrices."""
     a, b = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
-    start = time.perf_counter()
+    start = clock()
     torch.mm(a, b)
-    return 2 * side**3 / (time.perf_counter() - start) / 1e9
+    return 2 * side**3 / (clock() - start) / 1e9
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
@@ -120,19 +120,20 @@ def _rows(
     given = batch(patch=patch, size=size)
     stages = Steps(vse, torch.from_numpy(given.mixed), torch.from_numpy(given.targets)).stages()
     dtype = vse.network_dtype or torch.float32
+    clock = CLOCKS[settings.clock]
     counts: dict[str, int] = {}
     for name, stage in stages.items():
         counts[name] = Operations.of(stage).total
     shares: dict[str, list[float]] = {name: [] for name in stages}
     rates: list[float] = []
-    product_rate(settings.matrix, dtype)
+    product_rate(settings.matrix, dtype, clock)
     for round_ in range(settings.rounds + 1):
-        rate = product_rate(settings.matrix, dtype)
+        rate = product_rate(settings.matrix, dtype, clock)
         found = {}
         for name, stage in stages.items():
-            start = time.perf_counter()
+            start = clock()
             stage()
-            found[name] = counts[name] / (time.perf_counter() - start) / 1e9
+            found[name] = counts[name] / (clock() - start) / 1e9
         if round_:  # the first one does not count
             rates.append(rate)
             for name, achieved in found.items():

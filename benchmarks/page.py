@@ -68,6 +68,7 @@ python -m benchmarks.rival_environment bench-rival  # once: an environment with 
 make bench RIVAL=bench-rival                        # all but the time to a quality, and this page
 python -m benchmarks training --rival bench-rival   # or prediction, memory, fixed, limit
 python -m benchmarks quality                        # half an hour; DENOISPLIT_DATA names the images
+OMP_NUM_THREADS=1 python -m benchmarks training --clock processor  # where others use the machine, too
 python -m benchmarks.page                           # this page
 make bench QUICK=1                                  # a minute, tiny networks: does it run?
 ```
@@ -129,6 +130,8 @@ def section(session: Session) -> list[str]:
     else:
         lines += [line for name, rows in cases for line in _case(name, rows)]
     threads = f"{session.threads} thread{'s' if session.threads > 1 else ''}"
+    if session.clock == "processor":
+        threads += ", seconds of the processor (others were busy)"
     before = f"load before it {session.load:.1f}"
     facts = (when, f"commit {session.commit}", threads, before, f"{session.seconds:.0f} s")
     lines += [f"{', '.join(facts)}; {versions}.", ""]

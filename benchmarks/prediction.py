@@ -1,10 +1,8 @@
 """Measure b: mean and std of a frame from 50 posterior samples, against the reference procedure."""
 
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +13,7 @@ from benchmarks.records import OURS, Row
 from benchmarks.reference import ReferenceNetwork
 from benchmarks.reference_procedure import ReferencePrediction
 from benchmarks.settings import Settings
-from benchmarks.timing import Work, alternate
+from benchmarks.timing import CLOCKS, Work, alternate, timed
 from benchmarks.training import REFERENCE
 from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.vse import VSE
@@ -31,12 +29,6 @@ def scaled(few: float, more: float, *, samples: int) -> float:
     """Seconds of ``samples`` samples from those of ``LEAST`` and ``MORE``: a fixed part, one per sample."""
     per_sample = max(0.0, more - few) / (MORE - LEAST)
     return few + (samples - LEAST) * per_sample
-
-
-def _seconds(vse: VSE, mixed: npt.NDArray[Any], samples: int) -> float:
-    start = time.perf_counter()
-    predict(vse, mixed, samples=samples, seed=0)
-    return time.perf_counter() - start
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
@@ -65,12 +57,13 @@ def _rows(
         cell=settings.cell,
         passes=settings.samples,
     )
+    clock = CLOCKS[settings.clock]
     work: dict[str, Work] = {
-        f"{who}/{samples}": partial(_seconds, vse, mixed, samples)
+        f"{who}/{samples}": timed(partial(predict, vse, mixed, samples=samples, seed=0), clock)
         for who, vse in found.items()
         for samples in (LEAST, MORE)
     }
-    work[REFERENCE] = partial(reference.seconds, mixed, passes=settings.passes)
+    work[REFERENCE] = partial(reference.seconds, mixed, passes=settings.passes, clock=clock)
     seconds = alternate(work, rounds=settings.prediction_rounds)
     rows = [
         Row(

@@ -63,6 +63,7 @@ class Session:
         date: when it began, ISO 8601.
         commit: of the code; ends in ``+`` where the working tree had changes.
         quick: small sizes and few rounds: to try the benchmark, not to quote.
+        clock: ``wall`` or ``processor``: whether seconds passed or were computed.
         threads: of torch.
         load: processes that wanted a processor in the minute before, not counting the benchmark.
         seconds: how long it took.
@@ -74,6 +75,7 @@ class Session:
     date: str
     commit: str
     quick: bool
+    clock: str
     threads: int = attrs.field(validator=ge(1))
     load: float
     seconds: float

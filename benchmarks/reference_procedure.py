@@ -4,7 +4,6 @@ Written from the description of the method (sections 2.2 to 2.4, 3.2, 4.1, 6 and
 """
 
 import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks.inputs import STATISTICS, Batch
 from benchmarks.reference import LevelTerms, ReferenceNetwork
+from benchmarks.timing import Clock
 from denoisplit.core.inference.reference_tiling import ReferenceGrid
 
 _TOLERANCE: Final = 1e-10
@@ -154,12 +154,12 @@ class ReferencePrediction:
             stds.append(std.numpy())
         return grid.stitch(np.concatenate(means))[0], grid.stitch(np.concatenate(stds))[0]
 
-    def seconds(self, frame: npt.NDArray[np.float32], *, passes: int) -> float:
+    def seconds(self, frame: npt.NDArray[np.float32], *, passes: int, clock: Clock) -> float:
         """Seconds for a whole frame, from some passes over one batch of patches in its middle."""
         grid = self.grid(frame.shape[0])
         first = max(0, len(grid) // 2 - self.size // 2)
         items = range(first, min(first + self.size, len(grid)))
-        start = time.perf_counter()
+        start = clock()
         patches = np.stack([grid.tile(frame[None, None], item) for item in items])
         self.moments(patches, passes)
-        return (time.perf_counter() - start) * len(grid) / len(items) * self.passes / passes
+        return (clock() - start) * len(grid) / len(items) * self.passes / passes

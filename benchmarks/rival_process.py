@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 import numpy as np
+import torch
 
 from benchmarks.inputs import STATISTICS, Architecture, Batch
 
@@ -49,7 +50,7 @@ def rival(
     noise: tuple[Path, ...],
     folder: Path,
     *,
-    threads: int,
+    clock: str,
 ) -> Iterator[Rival]:
     """CAREamics with a network and a batch, until the end of the block.
 
@@ -59,7 +60,7 @@ def rival(
         batch: in counts.
         noise: files of the noise models.
         folder: for the batch.
-        threads: of torch.
+        clock: of `timing.CLOCKS`.
     """
     patches = batch.normalised()
     file = folder / f"batch_{batch.mixed.shape[-1]}.npz"
@@ -77,7 +78,8 @@ def rival(
             {
                 "do": "prepare",
                 "stubs": str(environment / STUBS),
-                "threads": threads,
+                "threads": torch.get_num_threads(),
+                "clock": clock,
                 "patch": batch.mixed.shape[-1],
                 "levels": architecture.levels,
                 "width": architecture.width,

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+from attrs.validators import in_
 
 from benchmarks.inputs import FULL, SMALL, TINY, Architecture
+from benchmarks.timing import CLOCKS
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +30,7 @@ class Settings:
         fixed_rounds: starts of a process.
         matrix: side of the matrix product that the limit is measured with.
         rival: environment with CAREamics, or None to leave it out.
+        clock: ``wall``, or ``processor`` for one thread on a machine that others use.
     """
 
     quick: bool
@@ -45,6 +48,7 @@ class Settings:
     fixed_rounds: int
     matrix: int
     rival: Path | None = None
+    clock: str = attrs.field(default="wall", validator=in_(tuple(CLOCKS)))
 
 
 THOROUGH: Final = Settings(

@@ -23,7 +23,7 @@ from benchmarks.reference import ReferenceNetwork
 from benchmarks.reference_procedure import ReferenceTraining
 from benchmarks.rival_process import rival
 from benchmarks.settings import Settings
-from benchmarks.timing import Work, alternate, timed
+from benchmarks.timing import CLOCKS, Work, alternate, timed
 from denoisplit.core.spec.records import ResolvedSpec
 
 REFERENCE = "reference procedure"
@@ -80,7 +80,7 @@ def _contestants(
     noise: tuple[Path, ...],
     folder: Path,
 ) -> Iterator[dict[str, Work]]:
-    given = batch(patch=patch, size=size)
+    given, clock = batch(patch=patch, size=size), CLOCKS[settings.clock]
     found: dict[str, Work] = {}
     counts: dict[str, int] = {}
     with ExitStack() as stack:
@@ -88,13 +88,13 @@ def _contestants(
             step, vse = our_step(
                 spec_of(architecture, patch=patch, size=size, noise=noise, precision=precision), given
             )
-            found[who], counts[who] = timed(step), parameters(vse)
+            found[who], counts[who] = timed(step, clock), parameters(vse)
         reference = ReferenceNetwork(architecture, patch=patch, channels=len(CHANNELS))
-        found[REFERENCE] = timed(ReferenceTraining.of(reference, noise, given).step)
+        found[REFERENCE] = timed(ReferenceTraining.of(reference, noise, given).step, clock)
         counts[REFERENCE] = parameters(reference)
         if settings.rival is not None:
             other = stack.enter_context(
-                rival(settings.rival, architecture, given, noise, folder, threads=torch.get_num_threads())
+                rival(settings.rival, architecture, given, noise, folder, clock=settings.clock)
             )
             found[RIVAL], counts[RIVAL] = other.step, other.parameters
         require_same(counts)

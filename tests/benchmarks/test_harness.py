@@ -42,6 +42,7 @@ def session(measure: str = "training", *, rows: tuple[Row, ...] = ROWS) -> Sessi
         date="2026-03-01T12:00:00+00:00",
         commit="abc1234",
         quick=False,
+        clock="wall",
         threads=2,
         load=0.1,
         seconds=12.5,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.inputs import CHANNELS, STATISTICS, Architecture, batch, network, parameters, spec_of
 from benchmarks.inputs import write_noise_models as write
-from benchmarks.reference import ReferenceNetwork
+from benchmarks.reference import ReferenceNetwork, Stochastic
 from benchmarks.reference_procedure import (
     CLIP,
     Mixture,
@@ -89,11 +89,12 @@ def test_prediction_by_patches_is_that_of_the_whole_frame_where_patches_see_enou
     architecture = Architecture("shallow", 1, 4, 2)
     reference, ours = both(architecture, tmp_path)
     given = batch(patch=96, size=1)
-    for level in reference.top_down_layers:
+    for level in (module for module in reference.modules() if isinstance(module, Stochastic)):
         # The spread of the posterior away: raw log-variances far below zero.
-        bias = level.stochastic.conv_in_q.bias
+        bias = level.conv_in_q.bias
+        assert bias is not None
         bias.data[architecture.latent :] = -60
-        level.stochastic.conv_in_q.weight.data[architecture.latent :] = 0
+        level.conv_in_q.weight.data[architecture.latent :] = 0
     procedure = ReferencePrediction(network=reference, patch=PATCH, cell=16, passes=2, size=5)
     mean, std = procedure.predict(given.mixed[0, 0])
     named = {our_name(name): tensor for name, tensor in reference.state_dict().items()}
@@ -120,9 +121,8 @@ def test_a_training_step_learns_and_clips(tmp_path: Path) -> None:
     assert max(float(g.abs().max()) for g in gradients) <= CLIP
 
 
-def test_the_work_of_a_frame_is_scaled_by_patches_and_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_of_a_frame_is_scaled_by_patches_and_passes() -> None:
     clock = iter([10.0, 13.0])
-    monkeypatch.setattr("benchmarks.reference_procedure.time.perf_counter", lambda: next(clock))
     architecture = Architecture("one", 1, 4, 2)
     procedure = ReferencePrediction(
         network=ReferenceNetwork(architecture, patch=32, channels=2).eval(),
@@ -131,6 +131,6 @@ def test_the_work_of_a_frame_is_scaled_by_patches_and_passes(monkeypatch: pytest
         passes=50,
         size=8,
     )
-    seconds = procedure.seconds(batch(patch=128, size=1).mixed[0, 0], passes=2)
+    seconds = procedure.seconds(batch(patch=128, size=1).mixed[0, 0], passes=2, clock=lambda: next(clock))
     # 3 s for 2 passes over 8 patches; a frame has 8 x 8 patches, and 50 passes are asked for.
     assert math.isclose(seconds, 3.0 * 64 / 8 * 50 / 2)
