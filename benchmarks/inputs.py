@@ -47,6 +47,7 @@ class Architecture:
 
 FULL: Final = Architecture("denoisplit", 4, 64, 128)
 SMALL: Final = Architecture("small", 4, 32, 32)
+SLIM: Final = Architecture("slim", 3, 16, 8)
 TINY: Final = Architecture("tiny", 2, 8, 4)
 
 

@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import Callback
 import denoisplit
 from benchmarks.machine import ROOT
 from benchmarks.records import OURS, Row
+from benchmarks.timing import Clock
 from denoisplit.core.assessment.metrics import range_invariant_psnr
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
@@ -76,28 +77,28 @@ def score(vse: VSE, fields: Sequence[Field], mixing: Mixing, *, samples: int) ->
 class Scores(Callback):
     """Scores test fields at every validation."""
 
-    def __init__(self, spec: ResolvedSpec, fields: Sequence[Field]) -> None:
-        self._spec, self._fields = spec, fields
+    def __init__(self, mixing: Mixing, fields: Sequence[Field], clock: Clock = time.perf_counter) -> None:
+        self._mixing, self._fields, self._clock = mixing, fields, clock
         self._begun, self._paused = 0.0, 0.0
         self.curve: list[Point] = []
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""
         del trainer, pl_module
-        self._begun = time.perf_counter()
+        self._begun = self._clock()
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Add a point."""
-        now = time.perf_counter()
+        now = self._clock()
         vse: Any = pl_module.get_submodule("vse")
-        psnr = score(vse, self._fields, self._spec.data.mixing, samples=SAMPLES)
+        psnr = score(vse, self._fields, self._mixing, samples=SAMPLES)
         self.curve.append(Point(trainer.global_step, now - self._begun - self._paused, psnr))
-        self._paused += time.perf_counter() - now
+        self._paused += self._clock() - now
 
 
 def learning_curve(spec: ResolvedSpec, folder: Path) -> tuple[Point, ...]:
     """Train into a folder; scores on the way."""
-    scores = Scores(spec, evaluation_fields(spec)[1])
+    scores = Scores(spec.data.mixing, evaluation_fields(spec)[1])
     denoisplit.train(spec, folder, watchers=[scores])
     return tuple(scores.curve)
 

@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 from attrs.validators import in_
 
-from benchmarks.inputs import FULL, SMALL, TINY, Architecture
+from benchmarks.inputs import FULL, SLIM, SMALL, TINY, Architecture
 from benchmarks.timing import CLOCKS
 
 
@@ -63,7 +63,7 @@ THOROUGH: Final = Settings(
     passes=2,
     prediction_rounds=3,
     memory_sides=(1024, 4096, 16384),
-    memory_architecture=SMALL,
+    memory_architecture=SLIM,
     fixed_rounds=7,
     matrix=2048,
 )

@@ -3,6 +3,8 @@
 import json
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import attrs
 import cattrs
@@ -11,6 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks import __main__ as command
+from benchmarks import quality
 from benchmarks.children import peak, run
 from benchmarks.inputs import TINY, batch, frame, write_noise_models
 from benchmarks.limit import Operations
@@ -22,6 +25,7 @@ from benchmarks.rival_environment import torch_version, write_stubs
 from benchmarks.settings import QUICK, THOROUGH
 from benchmarks.timing import alternate
 from benchmarks.training import require_same
+from denoisplit.core.images.mixing import Mixing
 
 MACHINE = Machine(
     processor="AMD EPYC 9B14",
@@ -134,6 +138,18 @@ def test_marks_are_reached_by_the_first_point_above() -> None:
         (23.0, curve[3]),
     )
     assert [row.values for row in rows_of(curve)] == [(2.0,), (2.0,), (4.0,), (4.0,)]
+
+
+def test_the_clock_stands_still_while_fields_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([100.0, 110.0, 117.0, 127.0, 135.0])
+    monkeypatch.setattr(quality, "score", lambda *_args, **_options: 22.0)
+    scores = quality.Scores(Mixing(), (), clock=lambda: next(ticks))
+    trainer: Any = SimpleNamespace(global_step=5)
+    network: Any = torch.nn.ModuleDict({"vse": torch.nn.Identity()})
+    scores.on_train_start(trainer, network)
+    for _ in range(2):
+        scores.on_validation_end(trainer, network)
+    assert scores.curve == [Point(5, 10.0, 22.0), Point(5, 20.0, 22.0)]
 
 
 def test_inputs_are_counts_and_always_the_same(tmp_path: Path) -> None:
