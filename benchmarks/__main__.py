@@ -26,7 +26,7 @@ RESULTS: Final = Path(__file__).with_name("results")
 def _quality(settings: Settings) -> tuple[Row, ...]:
     from benchmarks import quality  # needs Lightning and images, the others do not
 
-    return quality.measure(steps=20, every=10) if settings.quick else quality.measure()
+    return quality.measure(settings)
 
 
 MEASURES: Final[dict[str, Callable[[Settings], tuple[Row, ...]]]] = {

@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import Callback
 import denoisplit
 from benchmarks.machine import ROOT
 from benchmarks.records import OURS, Row
+from benchmarks.settings import Settings
 from benchmarks.timing import Clock
 from denoisplit.core.assessment.metrics import range_invariant_psnr
 from denoisplit.core.images.interfaces import Field
@@ -118,9 +119,15 @@ def rows_of(curve: Sequence[Point]) -> tuple[Row, ...]:
     )
 
 
-def measure(*, steps: int = 0, every: int = 250) -> tuple[Row, ...]:
-    """Seconds to every mark of the shipped recipe; ``steps`` 0 takes all of its steps."""
-    overrides = [f"training.validate_every={every}", *([f"training.steps={steps}"] if steps else [])]
-    spec = load_spec(SPEC, overrides)
+QUICK: Final = (
+    *("training.steps=4", "training.validate_every=2", "training.batch=1", "training.patch=128"),
+    *("model.encoder.width=8", "model.decoder.latent_channels=4"),
+)
+"""Makes the recipe too small to learn anything."""
+
+
+def measure(settings: Settings) -> tuple[Row, ...]:
+    """Seconds to every mark of the shipped recipe."""
+    spec = load_spec(SPEC, QUICK if settings.quick else ())
     with tempfile.TemporaryDirectory() as name:
         return rows_of(learning_curve(spec, Path(name) / "run"))
