@@ -4,7 +4,7 @@ python -m benchmarks.page
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -85,6 +85,8 @@ def number(value: float) -> str:
 
 def _range(row: Row) -> str:
     spread = row.spread
+    if row.unit == "dB":
+        return f"{spread.median:.2f} dB"
     if len(row.values) == 1:
         return f"{number(spread.median)} {row.unit}"
     return f"{number(spread.median)} {row.unit} [{number(spread.low)} to {number(spread.high)}]"
@@ -110,13 +112,6 @@ def _case(name: str, rows: Sequence[Row]) -> list[str]:
     return [*lines, ""]
 
 
-def _plain(rows: Iterable[Row]) -> list[str]:
-    """One table for cases of a single contestant."""
-    lines = ["| | | note |", "|---|---|---|"]
-    lines += [f"| {row.case} | {_range(row)} | {row.note} |" for row in rows]
-    return [*lines, ""]
-
-
 def section(session: Session) -> list[str]:
     """A measure."""
     when = dt.datetime.fromisoformat(session.date).date().isoformat()
@@ -125,10 +120,7 @@ def section(session: Session) -> list[str]:
     if session.quick:
         lines += ["**A quick run, to try the benchmark: not to be quoted.**", ""]
     cases = [(name, list(rows)) for name, rows in groupby(session.rows, key=lambda row: row.case)]
-    if all(len(rows) == 1 for _, rows in cases):
-        lines += _plain(session.rows)
-    else:
-        lines += [line for name, rows in cases for line in _case(name, rows)]
+    lines += [line for name, rows in cases for line in _case(name, rows)]
     threads = f"{session.threads} thread{'s' if session.threads > 1 else ''}"
     if session.clock == "processor":
         threads += ", seconds of the processor (others were busy)"

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback
 
 import denoisplit
 from benchmarks.machine import ROOT
-from benchmarks.records import OURS, Row
+from benchmarks.records import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import Clock
 from denoisplit.core.assessment.metrics import range_invariant_psnr
@@ -105,18 +105,29 @@ def learning_curve(spec: ResolvedSpec, folder: Path) -> tuple[Point, ...]:
 
 
 def rows_of(curve: Sequence[Point]) -> tuple[Row, ...]:
-    """Seconds to every mark, from the first whole ``STEP`` that the curve begins above or at."""
-    first = STEP * np.ceil(curve[0].psnr / STEP)
-    return tuple(
+    """Seconds to every mark, from the first one at or above the begin of the curve; and the curve."""
+    first = STEP * float(np.ceil(curve[0].psnr / STEP))
+    reached = tuple(
         Row(
-            case=f"W2S, mitochondria and F-actin: {level:.1f} dB",
-            contestant=OURS,
+            case="first time at a range-invariant PSNR",
+            contestant=f"{level:.1f} dB",
             unit="s",
             values=(point.seconds,),
-            note=f"step {point.step}, {point.psnr:.2f} dB",
+            note=f"step {point.step}",
         )
-        for level, point in marks(curve, first=float(first))
+        for level, point in marks(curve, first=first)
     )
+    on_the_way = tuple(
+        Row(
+            case="on the way",
+            contestant=f"step {point.step}",
+            unit="dB",
+            values=(round(point.psnr, 2),),
+            note=f"{point.seconds:.0f} s",
+        )
+        for point in curve
+    )
+    return (*reached, *on_the_way)
 
 
 QUICK: Final = (
