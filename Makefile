@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test slow packages check format docs environment clean
+.PHONY: help setup demo test slow packages check format docs bench environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ format: setup ## Format and fix
 
 docs: setup ## Write the pages of the documentation that follow from the code
 	$(BIN)/python -m tools.components_page docs/components.md
+
+# QUICK=1 only tries it; RIVAL names an environment made by benchmarks.rival_environment.
+bench: environment ## Measure speed and memory, and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks all $(if $(QUICK),--quick) $(if $(RIVAL),--rival $(RIVAL))
+	$(if $(QUICK),,$(BIN)/python -m benchmarks.page)
 
 clean: ## Remove what was made here
 	rm -rf $(VENV) demo dist build

@@ -1,0 +1,33 @@
+"""Run a module and write down the largest resident memory of the process, MiB.
+
+python -m benchmarks.peak FILE MODULE ...
+"""
+
+import resource
+import runpy
+import sys
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak() -> float:
+    """Of this process until now, MiB."""
+    if _STATUS.is_file():
+        lines = _STATUS.read_text(encoding="ascii", errors="ignore").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)  # bytes on macOS
+
+
+def main() -> None:
+    """Run the module as if it had been called itself."""
+    file, module, *words = sys.argv[1:]
+    sys.argv = [module, *words]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        Path(file).write_text(f"{peak():.1f}", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

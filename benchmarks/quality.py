@@ -1,0 +1,144 @@
+"""Measure c: seconds of training until real images are split so well.
+
+    python -m benchmarks quality
+
+Trains `examples/w2s/split.yaml` (DENOISPLIT_DATA names the folder of the images) and scores the test fields
+every so many steps. The clock stands still while it scores, not while the toolkit validates.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import lightning
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+
+import denoisplit
+from benchmarks.machine import ROOT
+from benchmarks.records import Row
+from benchmarks.settings import Settings
+from benchmarks.timing import Clock
+from denoisplit.core.assessment.metrics import range_invariant_psnr
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.inference.posterior import predict
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec import load_spec
+from denoisplit.core.spec.records import Mixing, ResolvedSpec
+from denoisplit.core.training.prepare import evaluation_fields
+
+SPEC: Final = ROOT / "examples" / "w2s" / "split.yaml"
+SAMPLES: Final = 4
+STEP: Final = 0.5
+"""dB between two marks."""
+
+
+@attrs.frozen
+class Point:
+    """A score on the way.
+
+    Attributes:
+        step: optimiser steps done.
+        seconds: of training until then, scoring not counted.
+        psnr: range-invariant, mean over channels and fields, dB.
+    """
+
+    step: int
+    seconds: float
+    psnr: float
+
+
+def marks(curve: Sequence[Point], *, first: float) -> tuple[tuple[float, Point], ...]:
+    """Every ``STEP`` dB from ``first`` on, the point of the curve that reached it first."""
+    found: list[tuple[float, Point]] = []
+    level = first
+    while True:
+        point = next((point for point in curve if point.psnr >= level), None)
+        if point is None:
+            return tuple(found)
+        found.append((level, point))
+        level += STEP
+
+
+def score(vse: VSE, fields: Sequence[Field], mixing: Mixing, *, samples: int) -> float:
+    """Mean range-invariant PSNR of the mean of some samples, dB."""
+    values = []
+    for field in fields:
+        if field.clean is None:
+            continue
+        mean = predict(vse, mixed_image(field, mixing)[0], samples=samples, seed=0).mean
+        values += [range_invariant_psnr(t, m) for m, t in zip(mean, field.clean, strict=True)]
+    return float(np.mean(values))
+
+
+class Scores(Callback):
+    """Scores test fields at every validation."""
+
+    def __init__(self, mixing: Mixing, fields: Sequence[Field], clock: Clock = time.perf_counter) -> None:
+        self._mixing, self._fields, self._clock = mixing, fields, clock
+        self._begun, self._paused = 0.0, 0.0
+        self.curve: list[Point] = []
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        del trainer, pl_module
+        self._begun = self._clock()
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Add a point."""
+        now = self._clock()
+        vse: Any = pl_module.get_submodule("vse")
+        psnr = score(vse, self._fields, self._mixing, samples=SAMPLES)
+        self.curve.append(Point(trainer.global_step, now - self._begun - self._paused, psnr))
+        self._paused += self._clock() - now
+
+
+def learning_curve(spec: ResolvedSpec, folder: Path) -> tuple[Point, ...]:
+    """Train into a folder; scores on the way."""
+    scores = Scores(spec.data.mixing, evaluation_fields(spec)[1])
+    denoisplit.train(spec, folder, watchers=[scores])
+    return tuple(scores.curve)
+
+
+def rows_of(curve: Sequence[Point]) -> tuple[Row, ...]:
+    """Seconds to every mark, from the first one at or above the begin of the curve; and the curve."""
+    first = STEP * float(np.ceil(curve[0].psnr / STEP))
+    reached = tuple(
+        Row(
+            case="first time at a range-invariant PSNR",
+            contestant=f"{level:.1f} dB",
+            unit="s",
+            values=(point.seconds,),
+            note=f"step {point.step}",
+        )
+        for level, point in marks(curve, first=first)
+    )
+    on_the_way = tuple(
+        Row(
+            case="on the way",
+            contestant=f"step {point.step}",
+            unit="dB",
+            values=(round(point.psnr, 2),),
+            note=f"{point.seconds:.0f} s",
+        )
+        for point in curve
+    )
+    return (*reached, *on_the_way)
+
+
+QUICK: Final = (
+    *("training.steps=4", "training.validate_every=2", "training.batch=1", "training.patch=128"),
+    *("model.encoder.width=8", "model.decoder.latent_channels=4"),
+)
+"""Makes the recipe too small to learn anything."""
+
+
+def measure(settings: Settings) -> tuple[Row, ...]:
+    """Seconds to every mark of the shipped recipe."""
+    spec = load_spec(SPEC, QUICK if settings.quick else ())
+    with tempfile.TemporaryDirectory() as name:
+        return rows_of(learning_curve(spec, Path(name) / "run"))

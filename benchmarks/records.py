@@ -1,0 +1,163 @@
+"""Results of benchmarks as records, and the arithmetic of ratios."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+import cattrs
+from attrs.validators import ge, in_, min_len
+
+SCHEMA: Final = 1
+
+OURS: Final = "denoisplit"
+"""What the toolkit is called among the contestants; ratios are to it."""
+
+
+@attrs.frozen
+class Spread:
+    """Median and range of several numbers."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """The spread of at least one number."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """What one contestant needed in one case.
+
+    Attributes:
+        case: what was done, the same words for all contestants.
+        contestant: ``denoisplit``, or what it is compared with.
+        unit: of the values: ``s``, ``MiB``, ``dB``, ``GFLOP/s``.
+        values: one per round; round i of all contestants of a case ran one after the other.
+        note: what a reader has to know, such as what was extrapolated.
+    """
+
+    case: str
+    contestant: str
+    unit: str
+    values: tuple[float, ...] = attrs.field(validator=min_len(1))
+    note: str = ""
+
+    @property
+    def spread(self) -> Spread:
+        """Of the values."""
+        return Spread.of(self.values)
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """One measure, measured once.
+
+    Attributes:
+        measure: name of the measure.
+        date: when it began, ISO 8601.
+        commit: of the code; ends in ``+`` where the working tree had changes.
+        quick: small sizes and few rounds: to try the benchmark, not to quote.
+        clock: ``wall`` or ``processor``: whether seconds passed or were computed.
+        threads: of torch.
+        load: processes that wanted a processor in the minute before, not counting the benchmark.
+        seconds: how long it took.
+        versions: of Python and of the packages that matter.
+        rows: what was measured.
+    """
+
+    measure: str
+    date: str
+    commit: str
+    quick: bool
+    clock: str
+    threads: int = attrs.field(validator=ge(1))
+    load: float
+    seconds: float
+    versions: Mapping[str, str]
+    rows: tuple[Row, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Machine:
+    """What was measured on.
+
+    Attributes:
+        processor: model name.
+        features: units for matrices and for bf16.
+        cores: logical processors that may be used.
+        memory: GiB.
+        system: operating system and architecture.
+    """
+
+    processor: str
+    features: tuple[str, ...]
+    cores: int
+    memory: float
+    system: str
+
+    @property
+    def slug(self) -> str:
+        """A word for file names."""
+        words = [*self.processor.split()[:2], str(self.cores), "cores", *self.features[:1]]
+        return "-".join("".join(c for c in word.lower() if c.isalnum()) for word in words)
+
+
+@attrs.frozen(kw_only=True)
+class Results:
+    """Everything that was measured on one machine on one day, the latest session of every measure."""
+
+    schema: int = attrs.field(default=SCHEMA, validator=in_((SCHEMA,)))
+    machine: Machine
+    sessions: tuple[Session, ...] = ()
+
+    def with_session(self, session: Session) -> "Results":
+        """With the session in place of an earlier one of the same measure."""
+        others = tuple(one for one in self.sessions if one.measure != session.measure)
+        return attrs.evolve(self, sessions=(*others, session))
+
+
+def ratio(other: Row, ours: Row) -> Spread:
+    """How many times as much the other contestant needs, round by round.
+
+    Raises:
+        ValueError: other units or numbers of rounds.
+    """
+    if other.unit != ours.unit or len(other.values) != len(ours.values):
+        raise ValueError(
+            f"ratio: {other.contestant} has {len(other.values)} values in {other.unit}, {ours.contestant} "
+            f"{len(ours.values)} in {ours.unit}. Measure both in the same rounds."
+        )
+    return Spread.of([theirs / mine for theirs, mine in zip(other.values, ours.values, strict=True)])
+
+
+_CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True)
+
+
+def to_json(results: Results) -> str:
+    """Text of a results file."""
+    return json.dumps(_CONVERTER.unstructure(results), indent=1) + "\n"
+
+
+def from_json(text: str) -> Results:
+    """The results of a file.
+
+    Raises:
+        cattrs.BaseValidationError: another schema.
+    """
+    results: Results = _CONVERTER.structure(json.loads(text), Results)
+    return results
+
+
+def add(path: Path, machine: Machine, session: Session) -> Results:
+    """Put a session into a results file, which need not exist."""
+    before = from_json(path.read_text(encoding="utf-8")) if path.exists() else Results(machine=machine)
+    results = before.with_session(session)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_json(results), encoding="utf-8")
+    return results

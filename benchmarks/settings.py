@@ -1,0 +1,86 @@
+"""How much a run of the benchmarks measures."""
+
+from pathlib import Path
+from typing import Final
+
+import attrs
+from attrs.validators import in_
+
+from benchmarks.inputs import FULL, SLIM, SMALL, TINY, Architecture
+from benchmarks.timing import CLOCKS
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Sizes and rounds of all measures.
+
+    Attributes:
+        quick: recorded with the results, which then are no results.
+        architectures: networks for training, prediction and limit.
+        batches: patch sides and numbers of patches of a training step.
+        rounds: of training steps and of the limit.
+        side: of the predicted frame.
+        samples: posterior samples of a prediction.
+        patch, cell: of the reference's prediction.
+        passes: of the reference over one batch of patches, from which the whole is scaled.
+        prediction_rounds: rounds of predictions.
+        memory_sides: frames whose prediction's memory is measured.
+        memory_architecture: the network for them; large frames take long, and what has to stay flat does not
+            depend on the width.
+        fixed_rounds: starts of a process.
+        matrix: side of the matrix product that the limit is measured with.
+        rival: environment with CAREamics, or None to leave it out.
+        clock: ``wall``, or ``processor`` for one thread on a machine that others use.
+    """
+
+    quick: bool
+    architectures: tuple[Architecture, ...]
+    batches: tuple[tuple[int, int], ...]
+    rounds: int
+    side: int
+    samples: int
+    patch: int
+    cell: int
+    passes: int
+    prediction_rounds: int
+    memory_sides: tuple[int, ...]
+    memory_architecture: Architecture
+    fixed_rounds: int
+    matrix: int
+    rival: Path | None = None
+    clock: str = attrs.field(default="wall", validator=in_(tuple(CLOCKS)))
+
+
+THOROUGH: Final = Settings(
+    quick=False,
+    architectures=(FULL, SMALL),
+    batches=((128, 8), (64, 32)),
+    rounds=5,
+    side=1024,
+    samples=50,
+    patch=128,
+    cell=64,
+    passes=2,
+    prediction_rounds=3,
+    memory_sides=(1024, 4096, 16384),
+    memory_architecture=SLIM,
+    fixed_rounds=7,
+    matrix=2048,
+)
+
+QUICK: Final = Settings(
+    quick=True,
+    architectures=(TINY,),
+    batches=((32, 2),),
+    rounds=2,
+    side=128,
+    samples=4,
+    patch=64,
+    cell=32,
+    passes=2,
+    prediction_rounds=2,
+    memory_sides=(64, 128),
+    memory_architecture=TINY,
+    fixed_rounds=1,
+    matrix=256,
+)

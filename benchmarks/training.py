@@ -1,0 +1,111 @@
+"""Measure a: one training step, against the reference procedure and against CAREamics."""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import torch
+
+from benchmarks.inputs import (
+    CHANNELS,
+    Architecture,
+    Batch,
+    batch,
+    network,
+    parameters,
+    spec_of,
+    write_noise_models,
+)
+from benchmarks.records import OURS, Row
+from benchmarks.reference import ReferenceNetwork
+from benchmarks.reference_procedure import ReferenceTraining
+from benchmarks.rival_process import rival
+from benchmarks.settings import Settings
+from benchmarks.timing import CLOCKS, Work, alternate, timed
+from denoisplit.core.spec.records import ResolvedSpec
+
+REFERENCE = "reference procedure"
+RIVAL = "CAREamics 0.2.0"
+
+
+def our_step(
+    spec: ResolvedSpec, batch: Batch, *, seed: int = 0
+) -> tuple[Callable[[], float], torch.nn.Module]:
+    """What the toolkit does for one batch, its Lightning module included; returns step and network."""
+    from denoisplit.core.training.task import SplittingTask  # Lightning takes seconds to import
+
+    vse = network(spec, seed=seed).train()
+    task = SplittingTask(vse, spec.training)
+    optimizer = task.configure_optimizers()["optimizer"]
+    pair = (torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets))
+
+    def step() -> float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nobody listens to what the module logs, and it says so
+            loss = task.training_step(pair, 0)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward([loss])
+        torch.nn.utils.clip_grad_norm_(vse.parameters(), spec.training.gradient_clip)
+        optimizer.step()
+        return float(loss.detach())
+
+    return step, vse
+
+
+def measure(settings: Settings) -> tuple[Row, ...]:
+    """Seconds of a step for every network and batch."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        noise = write_noise_models(folder)
+        for architecture in settings.architectures:
+            for patch, size in settings.batches:
+                with _contestants(settings, architecture, patch, size, noise, folder) as contestants:
+                    seconds = alternate(contestants, rounds=settings.rounds)
+                case = f"{architecture}, {size} patches of {patch} x {patch}"
+                rows += [
+                    Row(case=case, contestant=who, unit="s", values=values) for who, values in seconds.items()
+                ]
+    return tuple(rows)
+
+
+@contextmanager
+def _contestants(
+    settings: Settings,
+    architecture: Architecture,
+    patch: int,
+    size: int,
+    noise: tuple[Path, ...],
+    folder: Path,
+) -> Iterator[dict[str, Work]]:
+    given, clock = batch(patch=patch, size=size), CLOCKS[settings.clock]
+    found: dict[str, Work] = {}
+    counts: dict[str, int] = {}
+    with ExitStack() as stack:
+        for who, precision in ((OURS, "auto"), (f"{OURS}, float32", "float32")):
+            step, vse = our_step(
+                spec_of(architecture, patch=patch, size=size, noise=noise, precision=precision), given
+            )
+            found[who], counts[who] = timed(step, clock), parameters(vse)
+        reference = ReferenceNetwork(architecture, patch=patch, channels=len(CHANNELS))
+        found[REFERENCE] = timed(ReferenceTraining.of(reference, noise, given).step, clock)
+        counts[REFERENCE] = parameters(reference)
+        if settings.rival is not None:
+            other = stack.enter_context(
+                rival(settings.rival, architecture, given, noise, folder, clock=settings.clock)
+            )
+            found[RIVAL], counts[RIVAL] = other.step, other.parameters
+        require_same(counts)
+        yield found
+
+
+def require_same(counts: dict[str, int]) -> None:
+    """All networks have as many parameters.
+
+    Raises:
+        RuntimeError: they have not, so that a comparison would mean nothing.
+    """
+    if len(set(counts.values())) != 1:
+        raise RuntimeError(f"the networks differ in their numbers of parameters (got {counts})")
