@@ -42,7 +42,9 @@ class Latent(nn.Module):
 
     def infer(self, features: Tensor) -> Normal:
         """Posterior from merged features."""
-        return self.normal(self.posterior(features / self.options.divisor))
+        if self.options.divisor != 1:
+            features = features / self.options.divisor
+        return self.normal(self.posterior(features))
 
 
 class TopLevel(nn.Module):
