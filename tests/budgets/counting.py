@@ -25,20 +25,22 @@ FREE = ("detach", "_local_scalar_dense")
 """Operators that touch no more than one number."""
 
 
-class Operators(TorchDispatchMode):
+@contextmanager
+def operators() -> Iterator[list[str]]:
     """Names of the operators that torch runs, in their order; backward ones too, free ones left out."""
+    names: list[str] = []
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    def dispatch(
+        mode: object, function: Any, types: object, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        name = str(func.overloadpacket).removeprefix("aten.")
+        name = str(function.overloadpacket).removeprefix("aten.")
         if name not in FREE:
-            self.names.append(name)
-        return func(*args, **(kwargs or {}))
+            names.append(name)
+        return function(*args, **(kwargs or {}))
+
+    made: Any = type("Watch", (TorchDispatchMode,), {"__torch_dispatch__": dispatch})
+    with made():
+        yield names
 
 
 class Calls:

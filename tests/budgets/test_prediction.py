@@ -5,7 +5,7 @@ import torch
 
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
-from tests.budgets.counting import Calls, Operators, counted, within
+from tests.budgets.counting import Calls, counted, operators, within
 from tests.network.small import counts, mixture, network
 
 SIZE = (8, 8)
@@ -28,9 +28,9 @@ def sampled(vse: VSE, *, batch: int = 1) -> tuple[list[str], int]:
         vse.sample(features, noise)
         with counted(calls):
             vse.sample(features, noise)
-        with Operators() as seen:
+        with operators() as names:
             vse.sample(features, noise)
-    return seen.names, calls.number
+    return names, calls.number
 
 
 def test_operators_and_calls_of_a_sample() -> None:

@@ -18,7 +18,7 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.task import SplittingTask
-from tests.budgets.counting import Calls, Operators, kept_bytes, within
+from tests.budgets.counting import Calls, kept_bytes, operators, within
 from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network
 from tests.training.test_fit import SPEC
 
@@ -48,15 +48,15 @@ def step_of(vse: VSE, *, batch: int = 2) -> tuple[SplittingTask, tuple[Tensor, T
     return SplittingTask(vse, TrainingSpec()), (mixed.float(), targets.float())
 
 
-def operators(vse: VSE, *, batch: int = 2) -> list[str]:
+def operators_of(vse: VSE, *, batch: int = 2) -> list[str]:
     task, pair = step_of(vse, batch=batch)
-    with Operators() as seen:
+    with operators() as names:
         torch.autograd.backward(task._terms(pair, 0, 1.0).total)
-    return seen.names
+    return names
 
 
 def test_operators_of_a_step() -> None:
-    two, three = (len(operators(network(levels=levels, noise_model=mixture))) for levels in (2, 3))
+    two, three = (len(operators_of(network(levels=levels, noise_model=mixture))) for levels in (2, 3))
     within(two, OPERATORS, "operators of a training step")
     within(three - two, OPERATORS_PER_LEVEL, "operators of one more level")
 
@@ -65,9 +65,9 @@ def test_operators_of_a_step() -> None:
 def test_a_step_runs_the_same_operators_for_any_number_of_channels_and_images(
     noise_model: NoiseModelMaker,
 ) -> None:
-    given = operators(network(noise_model=noise_model))
-    assert operators(network(noise_model=noise_model, channels=4)) == given
-    assert operators(network(noise_model=noise_model), batch=4) == given
+    given = operators_of(network(noise_model=noise_model))
+    assert operators_of(network(noise_model=noise_model, channels=4)) == given
+    assert operators_of(network(noise_model=noise_model), batch=4) == given
 
 
 def test_all_tensors_are_updated_at_once() -> None:
@@ -76,12 +76,12 @@ def test_all_tensors_are_updated_at_once() -> None:
     for _ in range(2):  # the first step sets up the state
         optimizer.zero_grad()
         torch.autograd.backward(task._terms(pair, 0, 1.0).total)
-        with Operators() as seen:
+        with operators() as names:
             nn.utils.clip_grad_norm_(task.vse.parameters(), 0.5)
             optimizer.step()
     tensors = len(list(task.vse.parameters()))
     assert tensors > UPDATE
-    within(len(seen.names), UPDATE, f"operators that update {tensors} tensors")
+    within(len(names), UPDATE, f"operators that update {tensors} tensors")
 
 
 class Between(Callback):
