@@ -28,7 +28,9 @@ def exposure(photons: Array, *, seed: int) -> npt.NDArray[np.uint16]:
     return np.clip(np.round(OFFSET + GAIN * shot), 0, 65535).astype(np.uint16)
 
 
-def field(side: int, *, seed: int, channels: int = 2) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+def field(
+    side: int, *, seed: int, channels: int = 2
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
     """A noisy field [c y x] and its clean reference."""
     photons = np.stack([light(side, seed=100 * seed + c) for c in range(channels)])
     return exposure(photons, seed=seed), np.round(OFFSET + GAIN * photons).astype(np.uint16)

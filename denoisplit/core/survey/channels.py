@@ -78,8 +78,8 @@ def _given(part: Part, given: Sequence[str], count: int) -> ChannelNames:
     elif len(given) != count:
         stated = f"{', '.join(part.structures)}" if part.structures else f"{count} channels"
         problem = (
-            f"--channels: expected one name for each of {count}, '{LEFT_OUT}' for one to leave out (the files "
-            f"have {stated}, got {', '.join(given)}). Name all of them."
+            f"--channels: expected one name for each of {count}, '{LEFT_OUT}' leaves one out (the files have "
+            f"{stated}, got {', '.join(given)}). Name all of them."
         )
         raise SpecError([problem])
     else:

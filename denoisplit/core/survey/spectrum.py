@@ -44,7 +44,8 @@ def _signal_to_noise(image: AnyArray) -> Array | None:
     if side < _SMALLEST:
         return None
     square = np.asarray(image[:side, :side], dtype=np.float64)
-    window = np.hanning(side)[:, None] * np.hanning(side)
+    # Squared, the window lets next to nothing of strong coarse structures leak to the corners.
+    window = np.outer(np.hanning(side), np.hanning(side)) ** 2
     power = np.abs(np.fft.fft2((square - square.mean()) * window)) ** 2
     frequency = np.fft.fftfreq(side)
     radius = np.hypot(frequency[:, None], frequency).ravel()
