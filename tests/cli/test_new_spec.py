@@ -63,7 +63,7 @@ def test_noisy_and_clean_files_in_one_folder_and_the_run_they_train(spec: Path) 
     assert found.data.noise_pairs == "clean"
     assert "path: images\n" in spec.read_text()
     trained = denoisplit.train(spec, spec.parent / "run", overrides=TINY)
-    assert trained.predict(np.full((32, 32), 200.0)).channel_names == ("nuclei", "actin")
+    assert trained.predict(field(32, seed=5)[0][0]).channel_names == ("nuclei", "actin")
 
 
 def test_the_fields_are_those_of_the_files(spec: Path) -> None:
@@ -140,6 +140,7 @@ def test_recorded_mixed_images_tell_how_they_were_mixed(spec: Path, mode: str) -
     found = load_spec(spec)
     assert found.data.mixing.mode == mode
     assert found.data.train.options.mixed == "*_mixed.tif"
+    assert found.data.train.options.observed == "*_targets.tif"
     assert all(one.mixed is not None for one in prepare(found).train)
 
 

@@ -51,6 +51,20 @@ def test_clean_images_that_do_not_pair_are_left_out_and_named() -> None:
     assert "1_clean.tif" in found.remarks[0]
 
 
+def test_words_that_all_names_share_belong_to_the_pattern_where_partners_need_it() -> None:
+    for names_of, patterns in (
+        (("{}_targets.tif", "{}_mixed.tif"), ("*_targets.tif", "*_mixed.tif")),
+        (("targets_{}.tif", "mixed_{}.tif"), ("targets_*.tif", "mixed_*.tif")),
+        (("img_{}.tif", "img_{}_mixed.tif"), ("*.tif", "*_mixed.tif")),
+    ):
+        own, mixed = names_of
+        found = arranged(
+            *(image(own.format(n)) for n in (1, 2)), *(image(mixed.format(n), channels=1) for n in (1, 2))
+        )
+        assert (*found.train.patterns, found.train.mixed_pattern) == patterns
+        assert not found.remarks
+
+
 def test_partners_of_another_size_do_not_pair() -> None:
     found = arranged(image("1_noisy.tif"), image("1_clean.tif", side=32))
     assert not found.train.clean

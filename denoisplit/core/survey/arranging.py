@@ -8,7 +8,7 @@ import attrs
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.survey.finding import listed
-from denoisplit.core.survey.names import pattern, purpose, role, stem, wild
+from denoisplit.core.survey.names import pattern, purpose, role, stem, wild, words
 from denoisplit.core.survey.records import Arrangement, Found, FoundImage, Part
 from denoisplit.core.survey.structures import Named, find_structures
 
@@ -74,9 +74,9 @@ def _part(
 ) -> Part:
     placed: dict[str, list[_Placed]] = {}
     for image in images:
-        said, word = role(image.path)
-        own = _Placed(image, image.path.relative_to(folder), said, word)
-        placed.setdefault(said, []).append(own)
+        kind, word = role(image.path)
+        own = _Placed(image, image.path.relative_to(folder), kind, word)
+        placed.setdefault(kind, []).append(own)
     kind = next(kind for kind in ("observed", "", "clean", "mixed") if kind in placed)
     observed = placed.pop(kind)
     if "" in placed:
@@ -85,12 +85,26 @@ def _part(
         )
     _same_channels(found, observed)
     named = find_structures([p.path for p in observed]) if observed[0].image.channels == 1 else None
-    part = _with_patterns(name, folder, observed, named)
     clean, mixed = placed.get("clean", []), placed.get("mixed", [])
-    part = _with_clean(part, clean, named, remarks)
-    part = _with_mixed(part, mixed, remarks)
-    _check_patterns(part, [p for of in ([*observed], clean, mixed) for p in of], found, remarks)
+    attempts: list[tuple[Part, list[str]]] = []
+    for shared in _shared_words(observed):
+        said: list[str] = []
+        part = _with_patterns(name, folder, observed, named, shared)
+        part = _with_mixed(_with_clean(part, clean, named, said), mixed, said)
+        attempts.append((part, said))
+    part, said = min(attempts, key=lambda attempt: len(attempt[1]))
+    remarks += said
+    _check_patterns(part, [*observed, *clean, *mixed], found, remarks)
     return part
+
+
+def _shared_words(placed: Sequence[_Placed]) -> list[str]:
+    """Words that may belong to a pattern where none tells the role: none, or what all names end or begin with."""
+    split = [words(stem(one.path)) for one in placed]
+    if any(one.word for one in placed) or len(placed) == 1:
+        return [""]
+    ends = [{own[place] for own in split} for place in (-1, 0) if all(own for own in split)]
+    return ["", *(word for end in ends if len(end) == 1 for word in end)]
 
 
 def _same_channels(found: Found, observed: Sequence[_Placed]) -> None:
@@ -106,11 +120,11 @@ def _same_channels(found: Found, observed: Sequence[_Placed]) -> None:
 
 
 def _with_patterns(
-    name: str, folder: PurePosixPath, observed: Sequence[_Placed], named: Named | None
+    name: str, folder: PurePosixPath, observed: Sequence[_Placed], named: Named | None, shared: str
 ) -> Part:
     images = tuple(p.image for p in observed)
     if named is None:
-        found = _pattern(observed, None)
+        found = _pattern([attrs.evolve(one, word=one.word or shared) for one in observed], None)
         if not found:
             raise ImageError(
                 f"{folder}: no name pattern fits all of {listed([str(p.path) for p in observed])}. "
