@@ -99,7 +99,7 @@ def _part(
 
 
 def _shared_words(placed: Sequence[_Placed]) -> list[str]:
-    """Words that may belong to a pattern where none tells the role: none, or what all names end or begin with."""
+    """Words that may belong to a pattern where none tells the role: none, or how all names end or begin."""
     split = [words(stem(one.path)) for one in placed]
     if any(one.word for one in placed) or len(placed) == 1:
         return [""]

@@ -53,11 +53,13 @@ def decide(
     named = name_channels(train, channels)
     used = attrs.evolve(facts, channels=tuple(facts.channels[i] for i in named.index))
     mixed, question = mixing_plan(train, named, used, given=mixing)
-    size = choose_size(min(min(image.sides) for image in train.observed), used, machine)
     datasets = _datasets(found, arrangement, named, abilities)
-    held = None
-    if all(plan.key != "validation" for plan in datasets):
-        held = _held(train, size, abilities)
+    side = min(min(image.sides) for image in train.observed)
+    holds_out = all(plan.key != "validation" for plan in datasets)
+    if holds_out and train.fields < 2:
+        side = _side_of_region(train, abilities)
+    size = choose_size(side, used, machine)
+    held = _held(train, size) if holds_out else None
     one = len(named.names) == 1
     noise_pairs, noise_why = _noise(train)
     return Plan(
@@ -84,39 +86,43 @@ def _datasets(
     found: Found, arrangement: Arrangement, named: ChannelNames, abilities: Abilities
 ) -> tuple[DatasetPlan, ...]:
     """Training images, and those for validation and test as far as there are any."""
-    by_purpose = {part.purpose: part for part in arrangement.parts}
-    train, validation, test = (by_purpose.get(key) for key in ("train", "validation", "test"))
-    plans = [dataset_plan("train", "images to learn from", arrangement.train, found, named, abilities)]
-    if validation is not None and test is None and train is not None and train.fields >= ENOUGH:
-        why = (
-            f"only for the scores of denoisplit evaluate: never seen in training ({validation.fields} fields)"
+    parts = {part.purpose: part for part in arrangement.parts}
+    if "test" not in parts and "validation" in parts and arrangement.train.fields >= ENOUGH:
+        parts["test"] = parts.pop("validation")
+    whys = {
+        "train": "images to learn from",
+        "validation": "tells when training gets no better, and how large errors are",
+        "test": "only for the scores of denoisplit evaluate, never seen in training",
+    }
+    return tuple(
+        dataset_plan(
+            key, f"{why}: {_number(parts[key].fields, 'field')}", parts[key], found, named, abilities
         )
-        plans.append(dataset_plan("test", why, validation, found, named, abilities))
-    elif validation is not None:
-        why = f"tells when training gets no better, and how large errors are ({validation.fields} fields)"
-        plans.append(dataset_plan("validation", why, validation, found, named, abilities))
-    if test is not None:
-        why = f"only for the scores of denoisplit evaluate: never seen in training ({test.fields} fields)"
-        plans.append(dataset_plan("test", why, test, found, named, abilities))
-    return tuple(plans)
+        for key, why in whys.items()
+        if key in parts
+    )
 
 
-def _held(train: Part, size: Size, abilities: Abilities) -> Held:
+def _side_of_region(train: Part, abilities: Abilities) -> int:
+    """Side of the largest patch that the training part of a single field holds, with a gap of one patch."""
+    if "regions" not in abilities.split_rules:
+        raise ImageError(
+            f"{train.observed[0].path}: one field of view is too little (got 1, needed are 2: one to learn from, "
+            f"one to stop by). Add a field, or cut this one into two files."
+        )
+    sides = train.observed[0].sides
+    return min(*sides, int((1 - _OF_A_FIELD) * max(sides)) // 2)
+
+
+def _held(train: Part, size: Size) -> Held:
     if train.fields >= 2:
         count = min(max(round(_FRACTION * train.fields), 1), train.fields - 1)
         return Held(
             fraction=_FRACTION,
             why=(
-                f"{count} of the {train.fields} training fields, chosen by training.seed, are held out: "
-                "they tell "
-                f"when training gets no better, and how large errors are"
+                f"held out of the {train.fields} training fields: {count}, chosen by training.seed, to tell when "
+                f"training gets no better, and how large errors are"
             ),
-        )
-    if "regions" not in abilities.split_rules or size.shrunk:
-        raise ImageError(
-            f"{train.observed[0].path}: one field of view is too little (got 1, 2 or more are needed): one "
-            "to learn "
-            f"from, one to stop by. Add a field, or cut this one into two files."
         )
     return Held(
         fraction=_OF_A_FIELD,
@@ -133,7 +139,7 @@ def _noise(train: Part) -> tuple[str, str]:
 
 
 def _separate(train: Part) -> str:
-    if not train.structures:
+    if not train.structures or train.mixed:
         return ""
     names = ", ".join(train.structures)
     if train.separate:
@@ -163,16 +169,19 @@ def _story(
     pixel = first.pixel_size
     scale = f", pixel {pixel.size[-1]:.4g} {pixel.unit}" if pixel else ", pixel size unknown"
     lines.append(
-        f"images: {named.of} channel{'s' * (named.of != 1)}, {size} pixels, {first.dtype}, axes "
-        f"{first.axes}{scale}"
+        f"images: {_number(named.of, 'channel')}, {size} pixels, {first.dtype}, axes {first.axes}{scale}"
     )
     if found.skipped:
         lines.append(f"left out: {len(found.skipped)} that cannot be used")
     return tuple(lines)
 
 
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def _counted(part: Part) -> str:
-    text = f"{len(part.observed)} images"
+    text = _number(len(part.observed), "image")
     if part.structures:
         text += f" of {', '.join(part.structures)}"
     if part.fields != len(part.observed) and not part.structures:
@@ -199,7 +208,7 @@ def _remarks(
         )
     if train.fields < ENOUGH:
         remarks.append(
-            f"{train.fields} fields are few to learn from. Ten of 512 x 512 pixels are a beginning."
+            f"{_number(train.fields, 'field')} to learn from: few. Ten of 512 x 512 pixels are a beginning."
         )
     needed = sum(4 * _pixels(part) for part in arrangement.parts)
     if needed > machine.memory:

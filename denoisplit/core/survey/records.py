@@ -7,6 +7,7 @@ import attrs
 
 from denoisplit.core.images.axes import SPATIAL
 from denoisplit.core.images.interfaces import PixelSize
+from denoisplit.core.survey.names import wild
 
 
 @attrs.frozen(kw_only=True)
@@ -113,9 +114,12 @@ class Part:
 
     @property
     def fields(self) -> int:
-        """Number of fields of view."""
-        planes = sum(image.planes for image in self.observed)
-        return planes // len(self.structures) if self.structures else planes
+        """Number of fields of view; where structures have files of their own, of the one with the fewest."""
+        planes = [0] * len(self.patterns)
+        for image in self.observed:
+            path = image.path.relative_to(self.folder)
+            planes[[wild(own, path) is not None for own in self.patterns].index(True)] += image.planes
+        return min(planes)
 
 
 @attrs.frozen(kw_only=True)
