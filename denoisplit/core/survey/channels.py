@@ -62,10 +62,9 @@ def name_channels(part: Part, given: Sequence[str]) -> ChannelNames:
         )
     names = tuple(f"structure_{number + 1}" for number in everything)
     question = (
-        f"What do the {count} channels of your files show? The files do not say. Replace "
-        f"{', '.join(names)} under "
-        f"channels, or run again with --channels {','.join('abcdefgh'[:count])} ('{LEFT_OUT}' instead of a "
-        f"name leaves a channel out)."
+        f"What do the {count} channels of your files show? The files do not say. Replace {', '.join(names)} "
+        f"under channels, or run again with --channels {','.join('abcdefgh'[:count])} ('{LEFT_OUT}' instead "
+        "of a name leaves a channel out)."
     )
     why = "EDIT: names of the structures, in the order of the channels in the files"
     return ChannelNames(names=names, index=everything, of=count, why=why, question=question)

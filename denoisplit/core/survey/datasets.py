@@ -51,10 +51,8 @@ def dataset_plan(
     if use not in abilities.datasets:
         raise ImageError(
             f"{found.folder}: every structure has files of its own ({', '.join(part.structures)}), and no "
-            "data "
-            f"set is installed that joins them (needed: {use}). Save the channels of a field in one file, "
-            "or give "
-            f"--channels the one structure to denoise."
+            f"data set is installed that joins them (needed: {use}). Save the channels of a field in one "
+            "file, or give --channels the one structure to denoise."
         )
     options: list[tuple[str, Any]] = []
     if use == FOLDER:

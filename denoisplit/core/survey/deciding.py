@@ -107,8 +107,8 @@ def _side_of_region(train: Part, abilities: Abilities) -> int:
     """Side of the largest patch that the training part of a single field holds, with a gap of one patch."""
     if "regions" not in abilities.split_rules:
         raise ImageError(
-            f"{train.observed[0].path}: one field of view is too little (got 1, needed are 2: one to learn from, "
-            f"one to stop by). Add a field, or cut this one into two files."
+            f"{train.observed[0].path}: one field of view is too little (got 1, needed are 2: one to learn "
+            "from, one to stop by). Add a field, or cut this one into two files."
         )
     sides = train.observed[0].sides
     return min(*sides, int((1 - _OF_A_FIELD) * max(sides)) // 2)
@@ -120,8 +120,8 @@ def _held(train: Part, size: Size) -> Held:
         return Held(
             fraction=_FRACTION,
             why=(
-                f"held out of the {train.fields} training fields: {count}, chosen by training.seed, to tell when "
-                f"training gets no better, and how large errors are"
+                f"held out of the {train.fields} training fields: {count}, chosen by training.seed, to tell "
+                "when training gets no better, and how large errors are"
             ),
         )
     return Held(
@@ -203,8 +203,7 @@ def _remarks(
     if saturated:
         remarks.append(
             f"Pixels are at the maximum ({', '.join(saturated)}): too much light for the camera, or a "
-            "clipped "
-            f"export. A network learns such pixels wrongly; lower the exposure if you can."
+            "clipped export. A network learns such pixels wrongly; lower the exposure if you can."
         )
     if train.fields < ENOUGH:
         remarks.append(
@@ -219,8 +218,7 @@ def _remarks(
     if any(image.planes > 1 for image in train.observed):
         remarks.append(
             "Files with several planes or times are learnt from plane by plane. Neighbours look alike: for "
-            "scores "
-            "that mean something, put whole files into folders train and test."
+            "scores that mean something, put whole files into folders train and test."
         )
     if size.shrunk:
         remarks.append(f"The smallest image is narrow, so patches have only {size.patch} pixels.")

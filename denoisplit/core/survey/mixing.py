@@ -26,8 +26,7 @@ def _offset(facts: Facts) -> tuple[int, str]:
     if known:
         return round(float(np.median(known))), (
             "counts without light, where the noise would vanish (an estimate: better measure it with the "
-            "shutter "
-            "closed)"
+            "shutter closed)"
         )
     darkest = max(0, round(min(channel.darkest for channel in facts.channels)))
     return darkest, (
@@ -51,8 +50,8 @@ def _mode(train: Part, named: ChannelNames, facts: Facts, offset: int, given: st
             "the mixed images are recorded; this serves the comparisons of evaluate only",
             (
                 "Are exposure and laser power of the mixed images those of the channels? They are neither "
-                "as bright as "
-                "the sum of the channels nor as their mean. Check that the files belong together."
+                "as bright as the sum of the channels nor as their mean. Check that the files belong "
+                "together."
             ),
         )
     return (
@@ -60,7 +59,7 @@ def _mode(train: Part, named: ChannelNames, facts: Facts, offset: int, given: st
         "EDIT: mean where mixed images are averages, sum where one exposure shows all structures",
         (
             "How will your mixed images come about? mode: mean (as written) if they are averages of the "
-            "channels, "
-            "mode: sum if one exposure shows all structures at once (or run again with --mixing sum)."
+            "channels, mode: sum if one exposure shows all structures at once (or run again with --mixing "
+            "sum)."
         ),
     )

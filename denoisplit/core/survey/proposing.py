@@ -105,6 +105,5 @@ def propose(
 def _duration(step: float, steps: int) -> str:
     return (
         f"training takes about {in_words(_OVERHEAD * step * steps)} on this machine (an estimate: {steps} "
-        "steps of "
-        f"{step:.2g} s, timed just now; other programs that run at the same time make it longer)"
+        f"steps of {step:.2g} s, timed just now; other programs that run at the same time make it longer)"
     )

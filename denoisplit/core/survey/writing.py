@@ -106,10 +106,9 @@ def _model(plan: Plan) -> Iterator[str]:
     size, one = plan.size, plan.preset == "hdn"
     if size.binning > 1:
         why = (
-            f"The pixels are finer than what they show: the finest detail above the noise is about "
+            "The pixels are finer than what they show: the finest detail above the noise is about "
             f"{0.5 / size.finest:.0f} pixels wide. The network averages {size.binning} x {size.binning} "
-            "pixels, which "
-            f"averages the noise and lets it see farther."
+            "pixels, which averages the noise and lets it see farther."
         )
     else:
         why = "Details are about as fine as the pixels, or the images are small: no binning."
