@@ -58,6 +58,11 @@ def test_structures_in_files_of_their_own_need_a_data_set_that_joins_them() -> N
     assert separate.datasets[0].use == "separate_channels"
     assert separate.channels == ("actin", "er")
     assert dict(separate.datasets[0].options)["observed"] == ["actin/*.tif", "er/*.tif"]
+    seen = Facts(channels=(BRIGHT, BRIGHT), same_fields=False)
+    apart = planned(*same, channels=1, facts=seen)
+    assert apart.datasets[0].use == "separate_channels"
+    assert "cells do not coincide" in apart.questions[0]
+    assert len(planned(*same, channels=1, facts=attrs.evolve(seen, same_fields=True)).questions) == 1
     with pytest.raises(ImageError, match="needed: separate_channels"):
         planned(*other, channels=1, abilities=FEW)
 

@@ -49,6 +49,9 @@ def decide(
         ImageError: the images do not allow an experiment.
         SpecError: names that do not fit the files.
     """
+    if facts.same_fields is False:
+        parts = tuple(attrs.evolve(part, separate=True) for part in arrangement.parts)
+        arrangement = attrs.evolve(arrangement, parts=parts)
     train = arrangement.train
     named = name_channels(train, channels)
     used = attrs.evolve(facts, channels=tuple(facts.channels[i] for i in named.index))
@@ -64,7 +67,7 @@ def decide(
     noise_pairs, noise_why = _noise(train)
     return Plan(
         found=_story(found, arrangement, named, datasets),
-        questions=tuple(q for q in (named.question, _separate(train), question) if q),
+        questions=tuple(q for q in (named.question, _separate(train, facts), question) if q),
         remarks=(*_remarks(found, arrangement, named, used, size, machine), *arrangement.remarks),
         preset="hdn" if one else "denoisplit",
         preset_why=(
@@ -138,18 +141,25 @@ def _noise(train: Part) -> tuple[str, str]:
     return "bootstrap", "there are no clean images: the noise is learnt from the noisy images themselves"
 
 
-def _separate(train: Part) -> str:
-    if not train.structures or train.mixed:
+def _separate(train: Part, facts: Facts) -> str:
+    """What to ask where structures have files of their own."""
+    if not train.structures or train.mixed or facts.same_fields:
         return ""
     names = ", ".join(train.structures)
+    if facts.same_fields is False:
+        return (
+            f"Do the images of {names} with the same name show different fields? Their cells do not "
+            "coincide, so they are mixed at random (use: separate_channels). If the fields are the same, "
+            "write use: channel_files."
+        )
     if train.separate:
         return (
-            f"Do the images of {names} show different fields? It looks so, and they are mixed at random "
-            f"(use: separate_channels). Where they are of the same fields, give them the same names."
+            f"Do the images of {names} show different fields? Their names differ, so they are mixed at "
+            "random (use: separate_channels). If the fields are the same, give them the same names."
         )
     return (
-        f"Do the images of {names} with the same name show the same field? It is taken for granted "
-        f"(use: channel_files). Where they are different cells, write use: separate_channels."
+        f"Do the images of {names} with the same name show the same field? It is taken for granted (use: "
+        f"channel_files). If they are different cells, write use: separate_channels."
     )
 
 

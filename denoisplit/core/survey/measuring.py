@@ -14,6 +14,7 @@ from denoisplit.core.images.interfaces import AnyArray, FloatArray, ImageFormat
 from denoisplit.core.images.io import iterate_planes, open_image
 from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean
 from denoisplit.core.network.interfaces import NoisePairs
+from denoisplit.core.survey.belonging import show_same_fields
 from denoisplit.core.survey.names import wild
 from denoisplit.core.survey.records import ChannelFacts, Facts, Found, FoundImage, Part
 from denoisplit.core.survey.spectrum import finest_detail
@@ -50,9 +51,11 @@ def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
             for channel in range(of_files[0].channels)
         ]
     mixed = [reader.pixels(image) for image in _spread(part.mixed)]
+    same = None if part.separate or part.mixed or not part.structures else _same_fields(part, reader)
     return Facts(
         channels=tuple(channels),
         mixed_mean=float(np.mean([p.mean() for p in mixed])) if mixed else None,
+        same_fields=same,
         remarks=tuple(remarks),
     )
 
@@ -97,6 +100,22 @@ class _Reader:
             raise problems[0]
         remarks += [f"{problem} Training stops at such an image." for problem in problems]
         return kept, pixels
+
+
+def _same_fields(part: Part, reader: _Reader) -> bool | None:
+    """Whether partners of the first two structures show the same fields."""
+    by_key: list[dict[str | None, FoundImage]] = [
+        {
+            wild(own, image.path.relative_to(part.folder)): image
+            for image in part.observed
+            if _fits(own, image, part)
+        }
+        for own in part.patterns[:2]
+    ]
+    chosen = _spread(list(by_key[0].values()))
+    keys = [key for key, image in by_key[0].items() if image in chosen]
+    first, second = ([reader.pixels(images[key])[0] for key in keys] for images in by_key)
+    return show_same_fields(first, second)
 
 
 def _fits(pattern: str, image: FoundImage, part: Part) -> bool:

@@ -166,11 +166,14 @@ class Facts:
     Attributes:
         channels: one per channel.
         mixed_mean: mean count of the recorded mixed images of the same fields; None without them.
+        same_fields: whether partners by name show the same fields, where structures have files of their own;
+            None where that cannot be told.
         remarks: what is wrong with pixels, a sentence each.
     """
 
     channels: tuple[ChannelFacts, ...]
     mixed_mean: float | None = None
+    same_fields: bool | None = None
     remarks: tuple[str, ...] = ()
 
 
