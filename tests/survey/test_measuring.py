@@ -16,6 +16,16 @@ def test_the_finest_detail_is_where_the_structures_end(finest: float) -> None:
     assert 0.7 * finest < finest_detail([noisy]) < finest + 0.02
 
 
+def test_detail_counts_where_it_has_the_power_of_the_noise() -> None:
+    """Structures of three times the power of the noise up to 0.15, of a third of it up to 0.3."""
+    rng = np.random.default_rng(0)
+    frequency = np.fft.fftfreq(512)
+    radius = np.hypot(frequency[:, None], frequency)
+    power = np.select([radius < 0.15, radius < 0.3], [3.0, 1 / 3], 0.0)
+    structures = np.fft.ifft2(np.fft.fft2(rng.normal(size=(512, 512))) * np.sqrt(power)).real
+    assert abs(finest_detail([structures + rng.normal(size=(512, 512))]) - 0.15) < 0.02
+
+
 def test_noise_alone_has_no_detail_and_sharp_edges_have_all() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(100, 5, (256, 256))
