@@ -231,7 +231,7 @@ def _remarks(
             "scores that mean something, put whole files into folders train and test."
         )
     if size.shrunk:
-        remarks.append(f"The smallest image is narrow, so patches have only {size.patch} pixels.")
+        remarks.append(f"The images are small, so patches have only {size.patch} pixels.")
     if (dull := _dull(named, facts.channels)) and len(named.names) > 1:
         remarks.append(
             f"{listed(dull)}: more than five times dimmer than the brightest; it is harder to find."
