@@ -1,0 +1,74 @@
+"""``denoisplit new``: looks at a folder of images and writes a spec for it."""
+
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import progress
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Folder with the images to learn from."
+)
+@click.option(
+    "--channels",
+    default="",
+    metavar="A,B",
+    help="Names of the channels in the order of the files; - leaves one out.",
+)
+@click.option("--axes", default="", help="What the axes of the files are, for example cyx, tyx or zyx.")
+@click.option(
+    "--mixing",
+    type=click.Choice(["mean", "sum"]),
+    help="How your mixed images come about: averages of the channels, or one exposure of all.",
+)
+@click.option("--quick", is_flag=True, help="Do not time training steps.")
+@click.option("--overwrite", is_flag=True, help="Replace PATH if it exists.")
+def new(
+    path: Path, data: Path, channels: str, axes: str, mixing: str | None, quick: bool, overwrite: bool
+) -> None:
+    """Look at a folder of images and write PATH, a commented spec for it.
+
+    Sub-folders train, val and test, and words such as noisy, clean, high, low, mixed in the names of files
+    and folders tell what an image is for. What the images do not tell is asked.
+    """
+    from denoisplit.core.errors import SpecError
+    from denoisplit.core.registry import installed_registry
+    from denoisplit.core.storage.atomic import write_text
+    from denoisplit.core.storage.image_files import installed_formats
+    from denoisplit.core.survey.proposing import propose
+    from denoisplit.core.survey.writing import next_commands
+
+    if path.is_dir():
+        raise SpecError([f"{path}: is a folder. Give the name of the file to write, such as my-split.yaml."])
+    if path.exists() and not overwrite:
+        raise SpecError([f"{path}: exists already. Choose another name, or replace it with --overwrite."])
+    with progress("Looking at the images") as tell:
+        proposal = propose(
+            data,
+            path,
+            formats=installed_formats(),
+            registry=installed_registry(),
+            axes=axes,
+            channels=[name for name in channels.split(",") if channels],
+            mixing=mixing or "",
+            timed=not quick,
+            progress=tell,
+        )
+    write_text(path, proposal.text)
+    plan = proposal.plan
+    for line in plan.found:
+        click.echo(f"Found:   {line}")
+    for line in plan.remarks:
+        click.echo(f"Note:    {line}")
+    for line in plan.questions:
+        click.echo(f"Decide:  {line}")
+    if plan.duration:
+        click.echo(f"Time:    {plan.duration}")
+    click.echo(f"Wrote:   {path}")
+    first, second, *_ = next_commands(path)
+    edit = "answer what is to decide in the file, then " if plan.questions else ""
+    click.echo(f"Next:    {edit}{first}")
+    click.echo(f"Then:    {second}")

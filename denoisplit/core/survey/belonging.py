@@ -1,0 +1,49 @@
+"""Whether images of two structures show the same fields, as far as the pixels tell."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.images.interfaces import AnyArray
+
+_BLOCK: Final = 16
+_FEWEST: Final = 4
+_ALIKE: Final = 0.1
+_ERRORS: Final = 3.0
+
+Array = npt.NDArray[np.float64]
+
+
+def show_same_fields(first: Sequence[AnyArray], second: Sequence[AnyArray]) -> bool | None:
+    """Compare partners by name with images that are none: structures of one field share its cells.
+
+    Args:
+        first: images of one structure [y x].
+        second: their partners of the other structure.
+
+    Returns:
+        True where partners are clearly more alike than others, False where they are not at all; None where
+        the images are too few to tell, or differ in size.
+    """
+    shapes = {image.shape for image in (*first, *second)}
+    if len(shapes) != 1 or len(first) < _FEWEST or min(shapes.pop()) < 2 * _BLOCK:
+        return None
+    one, other = _coarse(first), _coarse(second)
+    alike = one @ other.T
+    partners = np.eye(len(alike), dtype=np.bool_)
+    more = float(alike[partners].mean() - alike[~partners].mean())
+    error = float(alike[~partners].std()) / np.sqrt(len(alike))
+    if more < _ALIKE:
+        return False
+    return True if more > _ERRORS * error else None
+
+
+def _coarse(images: Sequence[AnyArray]) -> Array:
+    """Block means of every image, of mean 0 and norm 1 [image, block]."""
+    rows, columns = (side // _BLOCK for side in images[0].shape)
+    stack = np.stack([image[: rows * _BLOCK, : columns * _BLOCK] for image in images]).astype(np.float64)
+    means = stack.reshape(len(images), rows, _BLOCK, columns, _BLOCK).mean((2, 4)).reshape(len(images), -1)
+    centred = means - means.mean(axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))

@@ -1,0 +1,250 @@
+"""From what was found to a proposed experiment, with a reason for every choice."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.survey.channels import ChannelNames, name_channels
+from denoisplit.core.survey.datasets import Abilities, dataset_plan
+from denoisplit.core.survey.finding import listed
+from denoisplit.core.survey.mixing import mixing_plan
+from denoisplit.core.survey.plan import DatasetPlan, Held, Plan
+from denoisplit.core.survey.records import Arrangement, ChannelFacts, Facts, Found, Machine, Part
+from denoisplit.core.survey.sizing import Size, choose_size
+
+ENOUGH: Final = 10
+"""Training fields from which some can be spared for validation."""
+
+_SATURATED: Final = 0.001
+_GIB: Final = 2**30
+_FRACTION: Final = 0.1
+_OF_A_FIELD: Final = 0.2
+
+
+def decide(
+    found: Found,
+    arrangement: Arrangement,
+    facts: Facts,
+    machine: Machine,
+    abilities: Abilities,
+    *,
+    channels: Sequence[str] = (),
+    mixing: str = "",
+) -> Plan:
+    """Propose an experiment.
+
+    Args:
+        found: the images.
+        arrangement: what they serve for.
+        facts: what the pixels of the training images tell, for every channel of the files.
+        machine: to train on.
+        abilities: what is installed.
+        channels: names that the user gave, see ``name_channels``.
+        mixing: ``mean`` or ``sum``, if the user said so.
+
+    Raises:
+        ImageError: the images do not allow an experiment.
+        SpecError: names that do not fit the files.
+    """
+    if facts.same_fields is False:
+        parts = tuple(attrs.evolve(part, separate=True) for part in arrangement.parts)
+        arrangement = attrs.evolve(arrangement, parts=parts)
+    train = arrangement.train
+    named = name_channels(train, channels)
+    used = attrs.evolve(facts, channels=tuple(facts.channels[i] for i in named.index))
+    mixed, question = mixing_plan(train, named, used, given=mixing)
+    datasets = _datasets(found, arrangement, named, abilities)
+    side = min(min(image.sides) for image in train.observed)
+    holds_out = all(plan.key != "validation" for plan in datasets)
+    if holds_out and train.fields < 2:
+        side = _side_of_region(train, abilities)
+    size = choose_size(side, used, machine)
+    held = _held(train, size) if holds_out else None
+    one = len(named.names) == 1
+    noise_pairs, noise_why = _noise(train)
+    return Plan(
+        found=_story(found, arrangement, named, datasets),
+        questions=tuple(q for q in (named.question, _separate(train, facts), question) if q),
+        remarks=(*_remarks(found, arrangement, named, used, size, machine), *arrangement.remarks),
+        preset="hdn" if one else "denoisplit",
+        preset_why=(
+            "denoise one channel (HDN)" if one else "split and denoise in one step, with a model of the noise"
+        ),
+        channels=named.names,
+        channels_why=named.why,
+        datasets=datasets,
+        held=held,
+        mixing=mixed,
+        noise_pairs=noise_pairs,
+        noise_why=noise_why,
+        size=size,
+        gpu=machine.gpu,
+    )
+
+
+def _datasets(
+    found: Found, arrangement: Arrangement, named: ChannelNames, abilities: Abilities
+) -> tuple[DatasetPlan, ...]:
+    """Training images, and those for validation and test as far as there are any."""
+    parts = {part.purpose: part for part in arrangement.parts}
+    if "test" not in parts and "validation" in parts and arrangement.train.fields >= ENOUGH:
+        parts["test"] = parts.pop("validation")
+    whys = {
+        "train": "images to learn from",
+        "validation": "tells when training gets no better, and how large errors are",
+        "test": "only for the scores of denoisplit evaluate, never seen in training",
+    }
+    return tuple(
+        dataset_plan(
+            key, f"{why}: {_number(parts[key].fields, 'field')}", parts[key], found, named, abilities
+        )
+        for key, why in whys.items()
+        if key in parts
+    )
+
+
+def _side_of_region(train: Part, abilities: Abilities) -> int:
+    """Side of the largest patch that the training part of a single field holds, with a gap of one patch."""
+    if "regions" not in abilities.split_rules:
+        raise ImageError(
+            f"{train.observed[0].path}: one field of view is too little (got 1, needed are 2: one to learn "
+            "from, one to stop by). Add a field, or cut this one into two files."
+        )
+    sides = train.observed[0].sides
+    return min(*sides, int((1 - _OF_A_FIELD) * max(sides)) // 2)
+
+
+def _held(train: Part, size: Size) -> Held:
+    if train.fields >= 2:
+        count = min(max(round(_FRACTION * train.fields), 1), train.fields - 1)
+        return Held(
+            fraction=_FRACTION,
+            why=(
+                f"held out of the {train.fields} training fields: {count}, chosen by training.seed, to tell "
+                "when training gets no better, and how large errors are"
+            ),
+        )
+    return Held(
+        fraction=_OF_A_FIELD,
+        regions=True,
+        gap=size.patch,
+        why="there is one field only, so a fifth of it is held out, with a gap of one patch",
+    )
+
+
+def _noise(train: Part) -> tuple[str, str]:
+    if train.clean:
+        return "clean", "the noise of the camera is learnt from pairs of noisy and clean images"
+    return "bootstrap", "there are no clean images: the noise is learnt from the noisy images themselves"
+
+
+def _separate(train: Part, facts: Facts) -> str:
+    """What to ask where structures have files of their own."""
+    if not train.structures or train.mixed or facts.same_fields:
+        return ""
+    names = ", ".join(train.structures)
+    if facts.same_fields is False:
+        return (
+            f"Do the images of {names} with the same name show different fields? Their cells do not "
+            "coincide, so they are mixed at random (use: separate_channels). If the fields are the same, "
+            "write use: channel_files."
+        )
+    if train.separate:
+        return (
+            f"Do the images of {names} show different fields? Their names differ, so they are mixed at "
+            "random (use: separate_channels). If the fields are the same, give them the same names."
+        )
+    return (
+        f"Do the images of {names} with the same name show the same field? It is taken for granted (use: "
+        f"channel_files). If they are different cells, write use: separate_channels."
+    )
+
+
+def _story(
+    found: Found, arrangement: Arrangement, named: ChannelNames, datasets: Sequence[DatasetPlan]
+) -> tuple[str, ...]:
+    first = arrangement.train.observed[0]
+    serves = {plan.path: plan.key for plan in datasets}
+    lines = [
+        f"{serves[found.folder / part.folder]}: {_counted(part)} in {found.folder / part.folder}"
+        for part in arrangement.parts
+    ]
+    sides = sorted({image.sides for part in arrangement.parts for image in part.observed})
+    size = " x ".join(str(side) for side in sides[0])
+    if len(sides) > 1:
+        size += " to " + " x ".join(str(side) for side in sides[-1])
+    pixel = first.pixel_size
+    scale = f", pixel {pixel.size[-1]:.4g} {pixel.unit}" if pixel else ", pixel size unknown"
+    lines.append(
+        f"images: {_number(named.of, 'channel')}, {size} pixels, {first.dtype}, axes {first.axes}{scale}"
+    )
+    if found.skipped:
+        lines.append(f"left out: {len(found.skipped)} that cannot be used")
+    return tuple(lines)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _counted(part: Part) -> str:
+    text = _number(len(part.observed), "image")
+    if part.structures:
+        text += f" of {', '.join(part.structures)}"
+    if part.fields != len(part.observed) and not part.structures:
+        text += f" ({part.fields} planes)"
+    return text + " with clean partners" * bool(part.clean) + " and recorded mixed images" * bool(part.mixed)
+
+
+def _remarks(
+    found: Found, arrangement: Arrangement, named: ChannelNames, facts: Facts, size: Size, machine: Machine
+) -> list[str]:
+    train = arrangement.train
+    remarks = [f"{one.path} is left out: {one.reason}" for one in found.skipped]
+    remarks += facts.remarks
+    saturated = [
+        f"{channel.saturated:.1%} of {name}"
+        for name, channel in zip(named.names, facts.channels, strict=True)
+        if channel.saturated > _SATURATED
+    ]
+    if saturated:
+        remarks.append(
+            f"Pixels are at the maximum ({', '.join(saturated)}): too much light for the camera, or a "
+            "clipped export. A network learns such pixels wrongly; lower the exposure if you can."
+        )
+    if train.fields < ENOUGH:
+        remarks.append(
+            f"{_number(train.fields, 'field')} to learn from: few. Ten of 512 x 512 pixels are a beginning."
+        )
+    needed = sum(4 * _pixels(part) for part in arrangement.parts)
+    if needed > machine.memory:
+        remarks.append(
+            f"The images take {needed / _GIB:.1f} GiB of memory when they are read. Should that be too much, "
+            f"start with some: limit: 10 under data.train."
+        )
+    if any(image.planes > 1 for image in train.observed):
+        remarks.append(
+            "Files with several planes or times are learnt from plane by plane. Neighbours look alike: for "
+            "scores that mean something, put whole files into folders train and test."
+        )
+    if size.shrunk:
+        remarks.append(f"The images are small, so patches have only {size.patch} pixels.")
+    if (dull := _dull(named, facts.channels)) and len(named.names) > 1:
+        remarks.append(
+            f"{listed(dull)}: more than five times dimmer than the brightest; it is harder to find."
+        )
+    return remarks
+
+
+def _pixels(part: Part) -> int:
+    return int(
+        sum(np.prod(image.shape, dtype=np.int64) for image in (*part.observed, *part.clean, *part.mixed))
+    )
+
+
+def _dull(named: ChannelNames, channels: Sequence[ChannelFacts]) -> list[str]:
+    light = [channel.mean - min(channel.darkest, channel.mean) for channel in channels]
+    return [name for name, own in zip(named.names, light, strict=True) if 5 * own < max(light)]

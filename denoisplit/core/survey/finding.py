@@ -1,0 +1,118 @@
+"""Walks a folder and opens what is an image by its name."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import Image, ImageFormat
+from denoisplit.core.images.io import open_image
+from denoisplit.core.survey.records import Found, FoundImage, Skipped
+
+Progress = Callable[[int, int], None]
+_LISTED = 3
+
+
+def find_images(
+    folder: Path,
+    formats: Sequence[ImageFormat],
+    *,
+    axes: str = "",
+    progress: Progress = lambda _done, _total: None,
+) -> Found:
+    """All images of a folder and its sub-folders; hidden files and folders are left out.
+
+    Args:
+        folder: to look at.
+        formats: the installed formats.
+        axes: overrides what the files say; empty for what they say.
+        progress: is told (done, total).
+
+    Raises:
+        ImageError: no such folder, no image in it, or none that can be used.
+    """
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: there is no such folder. Give --data the folder with your images.")
+    suffixes = tuple(suffix for known in formats for suffix in known.suffixes)
+    files = sorted(_candidates(folder, suffixes), key=lambda path: natural(path.as_posix()))
+    images: list[FoundImage] = []
+    skipped: list[Skipped] = []
+    for done, path in enumerate(files):
+        progress(done, len(files))
+        relative = PurePosixPath(path.relative_to(folder).as_posix())
+        try:
+            image = open_image(path, formats, axes or None)
+        except ImageError as error:
+            skipped.append(Skipped(relative, _reason(path, error)))
+            continue
+        reason = _unfit(image)
+        if reason:
+            skipped.append(Skipped(relative, reason))
+        else:
+            images.append(_record(image, relative))
+    if not images:
+        raise _nothing(folder, suffixes, skipped)
+    return Found(folder=folder, axes=axes, images=tuple(images), skipped=tuple(skipped))
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Sorting key under which numbers inside text sort by value."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
+def _candidates(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Files, and folders that are one image, by their endings."""
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if entry.name.lower().endswith(suffixes):
+            yield entry
+        elif entry.is_dir() and not entry.is_symlink():
+            yield from _candidates(entry, suffixes)
+
+
+def _reason(path: Path, error: ImageError) -> str:
+    """The message without the name of the file, which the reader is told anyway."""
+    return str(error).removeprefix(f"{path}: ")
+
+
+def _unfit(image: Image) -> str:
+    """Why an image that was opened cannot be learnt from; empty where it can."""
+    if image.data.dtype.kind not in "uif":
+        return f"pixels must be real numbers (got {image.data.dtype}). Save intensities."
+    if 0 in image.data.shape:
+        return f"it has no pixels (got shape {image.data.shape}). Check the file."
+    return ""
+
+
+def _record(image: Image, path: PurePosixPath) -> FoundImage:
+    return FoundImage(
+        path=path,
+        axes=image.axes,
+        shape=tuple(int(side) for side in image.data.shape),
+        dtype=image.data.dtype.name,
+        channel_names=image.channel_names,
+        pixel_size=image.pixel_size,
+    )
+
+
+def _nothing(folder: Path, suffixes: Sequence[str], skipped: Sequence[Skipped]) -> ImageError:
+    if not skipped:
+        known = ", ".join(sorted(set(suffixes)))
+        return ImageError(
+            f"{folder}: there is no image in it (known: {known}). Give the folder with your images."
+        )
+    reasons: dict[str, list[str]] = {}
+    for one in skipped:
+        reasons.setdefault(one.reason, []).append(str(one.path))
+    told = " ".join(f"{listed(paths)}: {reason}" for reason, paths in list(reasons.items())[:_LISTED])
+    return ImageError(
+        f"{folder}: none of its {len(skipped)} images can be used. {told} "
+        f"Axes are given as --axes, for example --axes cyx for channels, tyx for a movie, zyx for a stack."
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and how many more."""
+    shown = ", ".join(names[:_LISTED])
+    return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"

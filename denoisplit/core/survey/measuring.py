@@ -1,0 +1,213 @@
+"""What the pixels of some images tell: dark level, brightness, saturation, and how fine the details are."""
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.checks import check_pixels
+from denoisplit.core.images.interfaces import AnyArray, FloatArray, ImageFormat
+from denoisplit.core.images.io import iterate_planes, open_image
+from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean
+from denoisplit.core.network.interfaces import NoisePairs
+from denoisplit.core.survey.belonging import show_same_fields
+from denoisplit.core.survey.names import wild
+from denoisplit.core.survey.records import ChannelFacts, Facts, Found, FoundImage, Part
+from denoisplit.core.survey.spectrum import finest_detail
+
+LOOKED_AT: Final = 6
+"""Images that are measured, spread over all."""
+
+_SIDE: Final = 512
+_PAIRS: Final = 100_000
+_SMALLEST: Final = 16
+_BINS: Final = 24
+_FEWEST: Final = 200
+_LATEST_PLANE: Final = 20
+_DARK: Final = 0.001
+
+Array = npt.NDArray[np.float64]
+
+
+def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
+    """Measure some of the training images, a square of each.
+
+    Raises:
+        ImageError: an image that could be opened before cannot be read.
+    """
+    reader = _Reader(found, formats)
+    channels: list[ChannelFacts] = []
+    remarks: list[str] = []
+    for number, pattern in enumerate(part.patterns):
+        of_files = [image for image in part.observed if _fits(pattern, image, part)]
+        chosen, observed = reader.usable(_spread(of_files), remarks)
+        references = [reader.pixels(image) for image in _partners(part, number, chosen)]
+        channels += [
+            _channel([p[channel] for p in observed], [p[channel] for p in references if len(p) > channel])
+            for channel in range(of_files[0].channels)
+        ]
+    mixed = [reader.pixels(image) for image in _spread(part.mixed)]
+    same = None if part.separate or part.mixed or not part.structures else _same_fields(part, reader)
+    return Facts(
+        channels=tuple(channels),
+        mixed_mean=float(np.mean([p.mean() for p in mixed])) if mixed else None,
+        same_fields=same,
+        remarks=tuple(remarks),
+    )
+
+
+class _Reader:
+    """Reads the middle of one plane of an image."""
+
+    def __init__(self, found: Found, formats: Sequence[ImageFormat]) -> None:
+        self._found, self._formats = found, formats
+
+    def pixels(self, image: FoundImage) -> FloatArray:
+        """Pixels [c y x], counts."""
+        path = self._found.folder / image.path
+        planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
+        middle = min(len(planes) // 2, _LATEST_PLANE)
+        _, pixels = next(islice(planes, middle, None))
+        starts = [max(0, (side - _SIDE) // 2) for side in pixels.shape[1:]]
+        return pixels[:, starts[0] : starts[0] + _SIDE, starts[1] : starts[1] + _SIDE]
+
+    def usable(
+        self, images: Sequence[FoundImage], remarks: list[str]
+    ) -> tuple[list[FoundImage], list[FloatArray]]:
+        """The images whose pixels a network can learn from, and these pixels; remarks name the others.
+
+        Raises:
+            ImageError: there is none.
+        """
+        kept: list[FoundImage] = []
+        pixels: list[FloatArray] = []
+        problems: list[ImageError] = []
+        for image in images:
+            own = self.pixels(image)
+            try:
+                for number, channel in enumerate(own):
+                    check_pixels(channel, f"{image.path}, channel {number}")
+            except ImageError as error:
+                problems.append(error)
+            else:
+                kept.append(image)
+                pixels.append(own)
+        if not kept:
+            raise problems[0]
+        remarks += [f"{problem} Training stops at such an image." for problem in problems]
+        return kept, pixels
+
+
+def _same_fields(part: Part, reader: _Reader) -> bool | None:
+    """Whether partners of the first two structures show the same fields."""
+    by_key: list[dict[str | None, FoundImage]] = [
+        {
+            wild(own, image.path.relative_to(part.folder)): image
+            for image in part.observed
+            if _fits(own, image, part)
+        }
+        for own in part.patterns[:2]
+    ]
+    chosen = _spread(list(by_key[0].values()))
+    keys = [key for key, image in by_key[0].items() if image in chosen]
+    first, second = ([reader.pixels(images[key])[0] for key in keys] for images in by_key)
+    return show_same_fields(first, second)
+
+
+def _fits(pattern: str, image: FoundImage, part: Part) -> bool:
+    return wild(pattern, image.path.relative_to(part.folder)) is not None
+
+
+def _spread(images: Sequence[FoundImage]) -> list[FoundImage]:
+    """Some of the images, from the first to the last."""
+    if len(images) <= LOOKED_AT:
+        return list(images)
+    return [images[round(i)] for i in np.linspace(0, len(images) - 1, LOOKED_AT)]
+
+
+def _partners(part: Part, number: int, chosen: Sequence[FoundImage]) -> list[FoundImage]:
+    """The clean partners of chosen images of one pattern, in their order."""
+    if not part.clean:
+        return []
+    pattern, own = part.patterns[number], part.clean_patterns[number]
+
+    def relative(path: PurePosixPath) -> PurePosixPath:
+        return path.relative_to(part.folder)
+
+    by_key = {wild(own, relative(image.path)): image for image in part.clean}
+    return [by_key[wild(pattern, relative(image.path))] for image in chosen]
+
+
+def _channel(observed: Sequence[FloatArray], clean: Sequence[FloatArray]) -> ChannelFacts:
+    offsets = []
+    for number, image in enumerate(observed):
+        pairs = _pairs(image, clean[number] if clean else None)
+        if pairs is not None and (offset := dark_level(pairs)) is not None:
+            offsets.append(offset)
+    darkest = float(np.median([_darkest(image) for image in observed]))
+    return ChannelFacts(
+        offset=_agreed(offsets, len(observed), darkest),
+        darkest=darkest,
+        mean=float(np.mean([image.mean() for image in observed])),
+        saturated=float(np.mean([np.mean(image == image.max()) for image in observed])),
+        finest=finest_detail(observed),
+    )
+
+
+def _pairs(image: FloatArray, clean: FloatArray | None) -> NoisePairs | None:
+    if clean is not None:
+        return pairs_from_clean(clean, image, limit=_PAIRS)
+    if min(image.shape) < _SMALLEST:
+        return None
+    return bootstrap_pairs(image, limit=_PAIRS)
+
+
+def dark_level(pairs: NoisePairs) -> float | None:
+    """Counts at which the noise would vanish: the variance of shot noise grows in proportion to the light.
+
+    Read noise, which does not vanish, makes the estimate a little too small.
+
+    Returns:
+        Counts; None where the variance does not grow with the signal.
+    """
+    signal, squares = pairs.signal, np.square(pairs.observation - pairs.signal)
+    low, high = np.quantile(signal, (0.01, 0.97))
+    if not high > low:
+        return None
+    number = np.digitize(signal, np.linspace(low, high, _BINS + 1)) - 1
+    inside = (number >= 0) & (number < _BINS)
+    counts = np.bincount(number[inside], minlength=_BINS)
+    kept = counts >= _FEWEST
+    if np.count_nonzero(kept) < 3:
+        return None
+    mean = np.bincount(number[inside], signal[inside], _BINS)[kept] / counts[kept]
+    variance = np.bincount(number[inside], squares[inside], _BINS)[kept] / counts[kept]
+    # The error of a variance is in proportion to itself.
+    weights = np.sqrt(counts[kept]) / np.maximum(variance, 1e-12 + variance.max() * 1e-6)
+    slope, intercept = np.polyfit(mean, variance, 1, w=weights)
+    steep = slope * (mean[-1] - mean[0]) > 0.2 * variance.mean()
+    return float(-intercept / slope) if slope > 0 and steep else None
+
+
+def _darkest(image: AnyArray) -> float:
+    """Counts of the darkest places, averaged over a few pixels."""
+    rows, columns = (side // 4 * 4 for side in image.shape)
+    if not rows or not columns:
+        return float(image.min())
+    blocks = image[:rows, :columns].reshape(rows // 4, 4, columns // 4, 4).mean((1, 3))
+    return float(np.quantile(blocks, _DARK))
+
+
+def _agreed(offsets: Sequence[float], images: int, darkest: float) -> float | None:
+    """The dark level that most images agree on; None where they do not."""
+    if 2 * len(offsets) <= images:
+        return None
+    middle = float(np.median(offsets))
+    spread = float(np.median(np.abs(np.asarray(offsets) - middle)))
+    if spread > 0.1 * max(abs(darkest), 1.0) or middle < -0.1 * max(darkest, 1.0):
+        return None
+    return min(max(middle, 0.0), darkest)

@@ -1,0 +1,65 @@
+"""How the mixed image comes about, and the counts without light."""
+
+from typing import Final
+
+import numpy as np
+
+from denoisplit.core.survey.channels import ChannelNames
+from denoisplit.core.survey.plan import Mixing
+from denoisplit.core.survey.records import Facts, Part
+
+_CLOSE: Final = 0.25
+
+
+def mixing_plan(train: Part, named: ChannelNames, facts: Facts, *, given: str) -> tuple[Mixing, str]:
+    """Mode and offset, and what to ask the user (empty for nothing)."""
+    offset, offset_why = _offset(facts)
+    if len(named.names) == 1:
+        return Mixing(mode="", mode_why="", offset=offset, offset_why=offset_why), ""
+    mode, why, question = _mode(train, named, facts, offset, given)
+    return Mixing(mode=mode, mode_why=why, offset=offset, offset_why=offset_why), question
+
+
+def _offset(facts: Facts) -> tuple[int, str]:
+    """The dark level of the channels, which share a camera."""
+    known = [channel.offset for channel in facts.channels if channel.offset is not None]
+    if known:
+        return round(float(np.median(known))), (
+            "counts without light, where the noise would vanish (an estimate: better measure it with the "
+            "shutter closed)"
+        )
+    darkest = max(0, round(min(channel.darkest for channel in facts.channels)))
+    return darkest, (
+        "counts without light: the darkest places of the images, an upper limit (better measure it with the "
+        "shutter closed)"
+    )
+
+
+def _mode(train: Part, named: ChannelNames, facts: Facts, offset: int, given: str) -> tuple[str, str, str]:
+    if given:
+        return given, "as you said", ""
+    if facts.mixed_mean is not None and named.all_taken:
+        light = facts.mixed_mean - offset
+        total = sum(channel.mean - offset for channel in facts.channels)
+        for mode, expected in (("sum", total), ("mean", total / len(named.names))):
+            if expected > 0 and abs(light / expected - 1) < _CLOSE:
+                return mode, f"the recorded mixed images are as bright as the {mode} of the channels", ""
+    if train.mixed:
+        return (
+            "sum",
+            "the mixed images are recorded; this serves the comparisons of evaluate only",
+            (
+                "Are exposure and laser power of the mixed images those of the channels? They are neither "
+                "as bright as the sum of the channels nor as their mean. Check that the files belong "
+                "together."
+            ),
+        )
+    return (
+        "mean",
+        "EDIT: mean where mixed images are averages, sum where one exposure shows all structures",
+        (
+            "How will your mixed images come about? mode: mean (as written) if they are averages of the "
+            "channels, mode: sum if one exposure shows all structures at once (or run again with --mixing "
+            "sum)."
+        ),
+    )

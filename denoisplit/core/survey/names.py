@@ -1,0 +1,134 @@
+"""What names of files and folders say: purpose, role, structure, and the pattern that they follow."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+PURPOSES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("train", "training", "learn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+"""Names of folders for one purpose."""
+
+ROLES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("clean", "gt", "groundtruth", "truth", "high", "reference", "ref", "averaged"), "clean"),
+    **dict.fromkeys(("noisy", "noise", "low", "raw"), "observed"),
+    **dict.fromkeys(("mixed", "mix", "mixture", "superimposed", "overlay", "merged"), "mixed"),
+}
+"""Words in names of files and folders that say what an image is."""
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SEPARATED: Final = re.compile(r"[^\W_]+")
+_NOT_WORD: Final = r"[\W_]*"
+
+
+def purpose(path: PurePosixPath) -> tuple[str, int]:
+    """What a folder on the way to a file is for, and its depth; empty and -1 where none says so."""
+    for depth, name in enumerate(path.parts[:-1]):
+        if name.lower() in PURPOSES:
+            return PURPOSES[name.lower()], depth
+    return "", -1
+
+
+def role(path: PurePosixPath) -> tuple[str, str]:
+    """Role of a file, and the word in its name that says so; the word is empty where a folder says so."""
+    for word in reversed(_WORD.findall(stem(path))):
+        if word.lower() in ROLES:
+            return ROLES[word.lower()], word
+    for name in reversed(path.parts[:-1]):
+        if name.lower() in PURPOSES:
+            continue
+        for word in _WORD.findall(name):
+            if word.lower() in ROLES:
+                return ROLES[word.lower()], ""
+    return "", ""
+
+
+def stem(path: PurePosixPath) -> str:
+    """Name without its ending; ``.ome.tif`` is one ending."""
+    return path.name.removesuffix(ending(path))
+
+
+def ending(path: PurePosixPath) -> str:
+    """The ending of a name."""
+    found = re.search(r"(\.ome)?\.[A-Za-z0-9]+$", path.name, re.IGNORECASE)
+    return found.group() if found else ""
+
+
+def words(text: str) -> list[str]:
+    """What stands between blanks, underscores, hyphens and points."""
+    return _SEPARATED.findall(text)
+
+
+def pattern(paths: Sequence[PurePosixPath], fixed: Sequence[Sequence[str]]) -> str:
+    """A glob pattern for files: what they share stays, what varies becomes ``*``; empty where there is none.
+
+    Args:
+        paths: of the files, at least one.
+        fixed: for every file, words of its name that stay, in their order, the same number for each.
+    """
+    same_depth = len({len(path.parts) for path in paths}) == 1
+    same_words = len({tuple(own) for own in fixed}) == 1
+    if not (same_depth and same_words):
+        return ""
+    columns = [_column(names) for names in zip(*(path.parts[:-1] for path in paths), strict=True)]
+    gaps = [_gaps(stem(path), own) for path, own in zip(paths, fixed, strict=True)]
+    name = _name(gaps, list(fixed[0]), folders_vary="*" in columns)
+    if not name:
+        return ""
+    return "/".join([*columns, name + _endings({ending(path) for path in paths})])
+
+
+def wild(pattern: str, path: PurePosixPath) -> str | None:
+    """What the first ``*`` of a pattern stands for in a path; None where the path does not fit."""
+    expression = "([^/]*)".join(re.escape(part) for part in pattern.split("*"))
+    found = re.fullmatch(expression, path.as_posix())
+    if found is None:
+        return None
+    return found.group(1) if found.lastindex else ""
+
+
+def _column(names: Sequence[str]) -> str:
+    return names[0] if len(set(names)) == 1 else "*"
+
+
+def _gaps(text: str, fixed: Sequence[str]) -> list[str]:
+    """What stands before, between and behind words of a text."""
+    gaps, at = [], 0
+    for word in fixed:
+        place = text.index(word, at)
+        gaps.append(text[at:place])
+        at = place + len(word)
+    return [*gaps, text[at:]]
+
+
+def _name(gaps: Sequence[Sequence[str]], fixed: Sequence[str], *, folders_vary: bool) -> str:
+    """Pattern of file names whose gaps between fixed words are these."""
+    columns = [set(column) for column in zip(*gaps, strict=True)]
+    varies = folders_vary or any(len(column) > 1 for column in columns)
+    parts: list[str] = []
+    for number, column in enumerate(columns):
+        (*_, one) = sorted(column)
+        bare = re.fullmatch(_NOT_WORD, one) is not None
+        if len(column) > 1 or not (varies or bare):
+            varies = True
+            first = re.match(_NOT_WORD, one) if number else None
+            last = re.search(_NOT_WORD + r"$", one) if number < len(fixed) else None
+            edges = (first.group() if first else "", last.group() if last else "")
+            if not all(gap.startswith(edges[0]) and gap.endswith(edges[1]) for gap in column):
+                return ""
+            parts.append("*".join(edges))
+        else:
+            parts.append(one)
+        if number < len(fixed):
+            parts.append(fixed[number])
+    return "".join(parts)
+
+
+def _endings(endings: set[str]) -> str:
+    if len(endings) == 1:
+        return endings.pop()
+    shortest = min(endings, key=len)
+    return f"{shortest}*" if all(one.startswith(shortest) for one in endings) else ".*"

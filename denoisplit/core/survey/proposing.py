@@ -1,0 +1,109 @@
+"""From a folder of images to the text of a spec."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import attrs
+import torch
+
+from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.inference.memory import memory_budget
+from denoisplit.core.registry.registry import Registry
+from denoisplit.core.spec.resolution import resolve
+from denoisplit.core.spec.tree import parse_spec
+from denoisplit.core.survey.arranging import arrange
+from denoisplit.core.survey.datasets import Abilities
+from denoisplit.core.survey.deciding import decide
+from denoisplit.core.survey.finding import find_images
+from denoisplit.core.survey.measuring import measure
+from denoisplit.core.survey.plan import Plan
+from denoisplit.core.survey.records import Machine
+from denoisplit.core.survey.timing import QUICK_FIT, in_words, seconds_per_step
+from denoisplit.core.survey.writing import spec_text
+
+_OVERHEAD = 1.1
+"""Validations, the fit of the noise models and the calibration take a tenth of the time of the steps."""
+
+
+@attrs.frozen
+class Proposal:
+    """A proposed spec.
+
+    Attributes:
+        plan: what it says.
+        text: how it says it; it resolves.
+    """
+
+    plan: Plan
+    text: str
+
+
+def this_machine() -> Machine:
+    """What there is to train on: most of a GPU's free memory, or a quarter of the computer's."""
+    gpu = torch.cuda.is_available()
+    return Machine(
+        memory=memory_budget(torch.device("cuda" if gpu else "cpu")),
+        gpu=torch.cuda.get_device_name() if gpu else "",
+        cores=os.cpu_count() or 1,
+    )
+
+
+def propose(
+    folder: Path,
+    path: Path,
+    *,
+    formats: Sequence[ImageFormat],
+    registry: Registry,
+    axes: str = "",
+    channels: Sequence[str] = (),
+    mixing: str = "",
+    machine: Machine | None = None,
+    timed: bool = True,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Proposal:
+    """Look at a folder and propose a spec for it.
+
+    Args:
+        folder: with the images.
+        path: where the spec will be; nothing is written.
+        formats: the installed formats.
+        registry: of the installed components.
+        axes: overrides what the files say about their axes.
+        channels: names of the channels, ``-`` for one to leave out.
+        mixing: ``mean`` or ``sum``, if known.
+        machine: to train on; None for this one.
+        timed: whether to time some training steps, which takes seconds.
+        progress: is told (done, total) of the files.
+
+    Raises:
+        ImageError: no images, or none that allow an experiment.
+        SpecError: names that do not fit the files.
+    """
+    found = find_images(folder, formats, axes=axes, progress=progress)
+    arrangement = arrange(found)
+    facts = measure(found, arrangement.train, formats)
+    plan = decide(
+        found,
+        arrangement,
+        facts,
+        machine or this_machine(),
+        Abilities.of(registry),
+        channels=channels,
+        mixing=mixing,
+    )
+    text = spec_text(plan, path)
+    overrides = QUICK_FIT if timed else ()
+    spec = resolve(parse_spec(text, overrides, name=str(path), folder=path.parent), registry)
+    if timed:
+        step = seconds_per_step(spec)
+        plan = attrs.evolve(plan, duration=_duration(step, plan.size.steps))
+        text = spec_text(plan, path)
+    return Proposal(plan, text)
+
+
+def _duration(step: float, steps: int) -> str:
+    return (
+        f"training takes about {in_words(_OVERHEAD * step * steps)} on this machine (an estimate: {steps} "
+        f"steps of {step:.2g} s, timed just now; other programs that run at the same time make it longer)"
+    )

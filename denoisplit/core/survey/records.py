@@ -1,0 +1,192 @@
+"""What was found in a folder, as records."""
+
+import math
+from pathlib import Path, PurePosixPath
+
+import attrs
+
+from denoisplit.core.images.axes import SPATIAL
+from denoisplit.core.images.interfaces import PixelSize
+from denoisplit.core.survey.names import wild
+
+
+@attrs.frozen(kw_only=True)
+class FoundImage:
+    """An image that can be read.
+
+    Attributes:
+        path: relative to the folder.
+        axes: one letter per axis.
+        shape: positions along every axis.
+        dtype: of the pixels.
+        channel_names: one name per channel where the file has them.
+        pixel_size: physical pixel size, if known.
+    """
+
+    path: PurePosixPath
+    axes: str
+    shape: tuple[int, ...]
+    dtype: str
+    channel_names: tuple[str, ...] = ()
+    pixel_size: PixelSize | None = None
+
+    def _length(self, letter: str) -> int:
+        return self.shape[self.axes.index(letter)] if letter in self.axes else 1
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self._length("c")
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._length("y"), self._length("x")
+
+    @property
+    def planes(self) -> int:
+        """Number of positions along all other axes, such as time and depth."""
+        return math.prod(n for letter, n in zip(self.axes, self.shape, strict=True) if letter not in "cyx")
+
+    @property
+    def depth(self) -> int:
+        """Number of planes along z."""
+        return self._length(SPATIAL[0])
+
+
+@attrs.frozen
+class Skipped:
+    """A file that looks like an image by its name, but cannot be used.
+
+    Attributes:
+        path: relative to the folder.
+        reason: one line.
+    """
+
+    path: PurePosixPath
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """All images of a folder.
+
+    Attributes:
+        folder: that was looked at.
+        axes: that the user gave, empty for those of the files.
+        images: in natural order of their names.
+        skipped: what cannot be used.
+    """
+
+    folder: Path
+    axes: str = ""
+    images: tuple[FoundImage, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    """The images of one purpose.
+
+    Attributes:
+        purpose: ``train``, ``validation`` or ``test``.
+        folder: relative to the folder that was looked at.
+        structures: names, where every structure has files of its own; empty where files have channels.
+        separate: whether the files of the structures show different fields.
+        observed: the images to learn from; for several structures, those of all of them.
+        patterns: of the observed images, one, or one per structure.
+        clean: clean references; empty for none.
+        clean_patterns: as ``patterns``; empty for none.
+        mixed: recorded mixed images; empty for none.
+        mixed_pattern: of them; empty for none.
+    """
+
+    purpose: str
+    folder: PurePosixPath
+    structures: tuple[str, ...] = ()
+    separate: bool = False
+    observed: tuple[FoundImage, ...]
+    patterns: tuple[str, ...]
+    clean: tuple[FoundImage, ...] = ()
+    clean_patterns: tuple[str, ...] = ()
+    mixed: tuple[FoundImage, ...] = ()
+    mixed_pattern: str = ""
+
+    @property
+    def fields(self) -> int:
+        """Number of fields of view; where structures have files of their own, of the one with the fewest."""
+        planes = [0] * len(self.patterns)
+        for image in self.observed:
+            path = image.path.relative_to(self.folder)
+            planes[[wild(own, path) is not None for own in self.patterns].index(True)] += image.planes
+        return min(planes)
+
+
+@attrs.frozen(kw_only=True)
+class Arrangement:
+    """Which files serve for what.
+
+    Attributes:
+        parts: training images first.
+        remarks: what the owner of the images should know, a sentence each.
+    """
+
+    parts: tuple[Part, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def train(self) -> Part:
+        """The images to learn from."""
+        return self.parts[0]
+
+
+@attrs.frozen(kw_only=True)
+class ChannelFacts:
+    """What the pixels of one channel tell.
+
+    Attributes:
+        offset: counts without light, as the noise has it; None where the noise does not tell.
+        darkest: counts of the darkest places.
+        mean: mean count.
+        saturated: share of pixels at the maximum.
+        finest: finest detail above the noise, cycles per pixel (at most 0.5).
+    """
+
+    offset: float | None
+    darkest: float
+    mean: float
+    saturated: float
+    finest: float
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What the pixels of the training images tell.
+
+    Attributes:
+        channels: one per channel.
+        mixed_mean: mean count of the recorded mixed images of the same fields; None without them.
+        same_fields: whether partners by name show the same fields, where structures have files of their own;
+            None where that cannot be told.
+        remarks: what is wrong with pixels, a sentence each.
+    """
+
+    channels: tuple[ChannelFacts, ...]
+    mixed_mean: float | None = None
+    same_fields: bool | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Machine:
+    """What there is to train on.
+
+    Attributes:
+        memory: bytes that training may use.
+        gpu: name of the GPU; empty for none.
+        cores: processor cores.
+    """
+
+    memory: int
+    gpu: str = ""
+    cores: int = 1

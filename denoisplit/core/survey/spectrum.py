@@ -1,0 +1,56 @@
+"""How fine the details of noisy images are: where their power spectrum disappears in that of the noise."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.images.interfaces import AnyArray
+
+Array = npt.NDArray[np.float64]
+
+_BINS = 64
+_SMALLEST = 32
+_CORNER = 0.5
+"""Beyond this radius, cycles per pixel, only the corners of the spectrum are left: noise, for any optics."""
+
+
+def finest_detail(images: Sequence[AnyArray]) -> float:
+    """Frequency at which the power of the structures falls below that of the noise.
+
+    Noise that is independent from pixel to pixel has the same power at all frequencies; optics let nothing
+    pass beyond their limit. So the corners of the spectrum tell the power of the noise.
+
+    Args:
+        images: of one channel [y x], any sizes.
+
+    Returns:
+        Cycles per pixel, at most 0.5; 0.5 where no image is large enough to tell.
+    """
+    ratios = [ratio for image in images if (ratio := _signal_to_noise(image)) is not None]
+    if not ratios:
+        return 0.5
+    below = np.flatnonzero(np.mean(ratios, axis=0)[1:] < 1)
+    return float(min(_edges()[below[0] + 1], 0.5)) if below.size else 0.5
+
+
+def _edges() -> Array:
+    return np.linspace(0, np.sqrt(0.5), _BINS + 1)
+
+
+def _signal_to_noise(image: AnyArray) -> Array | None:
+    """Power of the structures over that of the noise, by radius."""
+    side = min(image.shape)
+    if side < _SMALLEST:
+        return None
+    square = np.asarray(image[:side, :side], dtype=np.float64)
+    # Squared, the window lets next to nothing of strong coarse structures leak to the corners.
+    window = np.outer(np.hanning(side), np.hanning(side)) ** 2
+    power = np.abs(np.fft.fft2((square - square.mean()) * window)) ** 2
+    frequency = np.fft.fftfreq(side)
+    radius = np.hypot(frequency[:, None], frequency).ravel()
+    number = np.minimum(np.digitize(radius, _edges()) - 1, _BINS - 1)
+    counts = np.bincount(number, minlength=_BINS)
+    mean = np.bincount(number, power.ravel(), _BINS) / np.maximum(counts, 1)
+    floor = float(np.mean(power.ravel()[radius > _CORNER]))
+    return mean / floor - 1 if floor > 0 else None

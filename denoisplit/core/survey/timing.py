@@ -1,0 +1,81 @@
+"""How long a training takes on this machine: a few of its steps, timed."""
+
+import time
+from typing import Final
+
+import numpy as np
+import torch
+
+from denoisplit.core.network.composer import compose, patch_sides
+from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
+from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.training.precision import network_dtype
+
+STEPS: Final = 5
+SECONDS: Final = 8.0
+QUICK_FIT: Final = ("model.noise_model.fit_pairs=1000", "model.noise_model.fit_steps=2")
+"""What makes the fit of the presets' noise model quick; the time of a step does not depend on it."""
+
+_MEAN: Final = 100.0
+_STD: Final = 10.0
+
+
+def seconds_per_step(spec: ResolvedSpec) -> float:
+    """Time of the fastest of some training steps on random images, the first one aside.
+
+    Args:
+        spec: of the training, with a noise model whose fit is quick.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with torch.random.fork_rng():
+        torch.manual_seed(spec.training.seed)
+        vse = _network(spec).to(device)
+    optimizer = torch.optim.Adamax(vse.parameters(), lr=spec.training.learning_rate)
+    sides = patch_sides(spec.training.patch, spec.model.dimensions)
+    generator = torch.Generator().manual_seed(0)
+    taken: list[float] = []
+    begin = time.perf_counter()
+    while len(taken) <= STEPS and (len(taken) < 2 or time.perf_counter() - begin < SECONDS):
+        images = _MEAN + _STD * torch.randn(
+            spec.training.batch, len(spec.channels), *sides, generator=generator
+        )
+        start = time.perf_counter()
+        _step(vse, images.to(device), optimizer, spec.training.gradient_clip)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - start)
+    return min(taken[1:])
+
+
+def _network(spec: ResolvedSpec) -> VSE:
+    count = len(spec.channels)
+    statistics = IntensityStats(
+        mixed_mean=_MEAN, mixed_std=_STD, target_mean=(_MEAN,) * count, target_std=(_STD,) * count
+    )
+    vse = compose(spec.model, statistics, channels=spec.channels, patch=spec.training.patch)
+    vse.network_dtype = network_dtype(spec.training.precision)
+    if vse.noise_model.needs_fit:
+        rng = np.random.default_rng(0)
+        signal = rng.uniform(_MEAN - 3 * _STD, _MEAN + 3 * _STD, 2000)
+        pairs = NoisePairs(signal, signal + rng.normal(0, _STD / 2, signal.size), "simulated")
+        vse.noise_model.fit((pairs,) * count, seed=0)
+    return vse
+
+
+def _step(vse: VSE, images: torch.Tensor, optimizer: torch.optim.Optimizer, clip: float) -> None:
+    noise = GeneratorNoise(torch.Generator().manual_seed(0))
+    terms = vse.loss(images.mean(dim=1, keepdim=True), images, noise, kl_weight=1.0)
+    torch.autograd.backward(terms.total)
+    torch.nn.utils.clip_grad_norm_(vse.parameters(), clip)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it."""
+    if seconds < 90 * 60:
+        return f"{max(1, round(seconds / 60))} min"
+    hours = seconds / 3600
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"

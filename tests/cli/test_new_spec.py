@@ -1,0 +1,243 @@
+"""``denoisplit new``: what it makes of folders as people have them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import Result
+
+import denoisplit
+from denoisplit.core.spec import ResolvedSpec, load_spec
+from denoisplit.core.training.prepare import prepare
+from tests.cli.refusals import refused, run
+from tests.survey.pictures import OFFSET, field, write
+
+TINY = (
+    "model.encoder={levels: 2, width: 4, binning: 1}",
+    "model.decoder={latent_channels: 2}",
+    "model.noise_model={components: 1, fit_pairs: 1000, fit_steps: 2}",
+    "training.steps=5",
+    "training.batch=1",
+    "training.patch=16",
+    "prediction.samples=4",
+)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    return tmp_path / "my-split.yaml"
+
+
+def new(spec: Path, *arguments: object) -> Result:
+    return run("new", spec, "--data", spec.parent / "images", "--quick", *arguments)
+
+
+def proposed(spec: Path, *arguments: object) -> ResolvedSpec:
+    """What is proposed; the spec passes the check."""
+    result = new(spec, *arguments)
+    assert result.exit_code == 0, result.output
+    assert run("check", spec).exit_code == 0
+    return load_spec(spec)
+
+
+def write_pairs(folder: Path, count: int, *, side: int = 64, channels: int = 2) -> None:
+    for number in range(count):
+        noisy, clean = field(side, seed=number, channels=channels)
+        axes = "cyx" if channels > 1 else "yx"
+        for kind, image in (("noisy", noisy), ("clean", clean)):
+            write(folder / f"f{number}_{kind}.tif", image if channels > 1 else image[0], axes)
+
+
+def options(chosen: Any) -> dict[str, Any]:
+    return {name: getattr(chosen.options, name) for name in ("path", "observed", "clean", "channel_index")}
+
+
+def test_noisy_and_clean_files_in_one_folder_and_the_run_they_train(spec: Path) -> None:
+    write_pairs(spec.parent / "images", 3)
+    found = proposed(spec, "--channels", "nuclei,actin", "--mixing", "sum")
+    assert found.channels == ("nuclei", "actin")
+    assert found.data.mixing.mode == "sum"
+    assert abs(found.data.mixing.offset - OFFSET) < 10
+    assert found.data.noise_pairs == "clean"
+    assert "path: images\n" in spec.read_text()
+    trained = denoisplit.train(spec, spec.parent / "run", overrides=TINY)
+    assert trained.predict(field(32, seed=5)[0][0]).channel_names == ("nuclei", "actin")
+
+
+def test_the_fields_are_those_of_the_files(spec: Path) -> None:
+    write_pairs(spec.parent / "images" / "train", 3)
+    write_pairs(spec.parent / "images" / "test", 2)
+    noisy, _ = field(64, seed=0)
+    data = prepare(load_spec(spec)) if new(spec, "--channels", "-,b").exit_code == 0 else None
+    assert data is not None
+    (first,) = [one for one in (*data.train, *data.validation) if one.name == "f0_noisy.tif"]
+    np.testing.assert_array_equal(first.observed, noisy[1:])
+
+
+def test_two_folders_are_for_training_and_validation(spec: Path) -> None:
+    write_pairs(spec.parent / "images" / "train", 3)
+    write_pairs(spec.parent / "images" / "val", 2)
+    data = proposed(spec).data
+    assert data.validation is not None
+    assert data.validation.options.path == spec.parent / "images" / "val"
+    assert data.test is None
+
+
+def test_names_are_asked_for_where_the_files_have_none(spec: Path) -> None:
+    write_pairs(spec.parent / "images", 2)
+    result = new(spec)
+    assert load_spec(spec).channels == ("structure_1", "structure_2")
+    asked = [line for line in result.stdout.splitlines() if line.startswith("Decide:")]
+    assert "--channels a,b" in asked[0]
+    assert "--mixing sum" in asked[1]
+    assert "# EDIT: names of the structures" in spec.read_text()
+
+
+def test_names_in_the_files_are_taken(spec: Path) -> None:
+    folder = spec.parent / "images"
+    folder.mkdir()
+    for number in range(2):
+        tifffile.imwrite(
+            folder / f"{number}.ome.tif",
+            field(64, seed=number)[0],
+            ome=True,
+            metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "FITC"]}, "PhysicalSizeX": 0.1},
+        )
+    found = proposed(spec)
+    assert found.channels == ("DAPI", "FITC")
+    assert found.data.noise_pairs == "bootstrap"
+    assert found.data.train.options.observed == "*.ome.tif"
+
+
+def test_one_channel_is_denoised(spec: Path) -> None:
+    write_pairs(spec.parent / "images", 3, channels=1)
+    found = proposed(spec, "--channels", "actin")
+    assert found.channels == ("actin",)
+    assert "preset: hdn" in spec.read_text()
+
+
+def test_movies_are_learnt_from_plane_by_plane(spec: Path) -> None:
+    for number in range(2):
+        stack = np.stack([field(64, seed=10 * number + t, channels=1)[0][0] for t in range(3)])
+        write(spec.parent / "images" / f"{number}.tif", stack, "zyx")
+    found = proposed(spec)
+    assert found.data.train.options.dimensions == 2
+    data = prepare(found)
+    assert len(data.train) + len(data.validation) == 6
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_recorded_mixed_images_tell_how_they_were_mixed(spec: Path, mode: str) -> None:
+    for number in range(3):
+        noisy, _ = field(64, seed=number)
+        light = (noisy - OFFSET).sum(0) / (2 if mode == "mean" else 1)
+        write(spec.parent / "images" / f"{number}_targets.tif", noisy, "cyx")
+        write(spec.parent / "images" / f"{number}_mixed.tif", (OFFSET + light).astype(np.uint16), "yx")
+    result = new(spec, "--channels", "a,b")
+    assert "Decide" not in result.stdout
+    found = load_spec(spec)
+    assert found.data.mixing.mode == mode
+    assert found.data.train.options.mixed == "*_mixed.tif"
+    assert found.data.train.options.observed == "*_targets.tif"
+    assert all(one.mixed is not None for one in prepare(found).train)
+
+
+def test_a_bad_file_among_good_ones_is_named(spec: Path) -> None:
+    folder = spec.parent / "images"
+    write_pairs(folder, 3)
+    (folder / "f9_noisy.tif").write_bytes(b"II*\0nothing")
+    (folder / "preview.tif").write_bytes(b"")
+    result = new(spec)
+    assert result.exit_code == 0
+    notes = [line for line in result.stdout.splitlines() if line.startswith("Note:")]
+    assert any("f9_noisy.tif is left out" in line for line in notes)
+    assert any("preview.tif is left out" in line for line in notes)
+    assert any("Move f9_noisy.tif away" in line for line in notes)
+
+
+def test_images_of_different_sizes_get_a_patch_that_fits_all(spec: Path) -> None:
+    write_pairs(spec.parent / "images", 2, side=96)
+    noisy, clean = field(40, seed=9)
+    write(spec.parent / "images" / "f9_noisy.tif", noisy, "cyx")
+    write(spec.parent / "images" / "f9_clean.tif", clean, "cyx")
+    patch = proposed(spec).training.patch
+    assert isinstance(patch, int)
+    assert patch <= 40
+    assert "40 x 40 to 96 x 96 pixels" in spec.read_text()
+
+
+def test_saturated_images_are_remarked(spec: Path) -> None:
+    for number in range(2):
+        noisy, _ = field(64, seed=number)
+        write(spec.parent / "images" / f"{number}.tif", np.minimum(noisy, 400).astype(np.uint16), "cyx")
+    result = new(spec)
+    assert result.exit_code == 0
+    assert "too much light for the camera" in result.stdout
+
+
+def test_a_file_is_replaced_only_when_asked(spec: Path) -> None:
+    write_pairs(spec.parent / "images", 2)
+    spec.write_text("mine")
+    refused(new(spec), "exists already", "--overwrite")
+    assert spec.read_text() == "mine"
+    assert new(spec, "--overwrite").exit_code == 0
+    assert "preset: denoisplit" in spec.read_text()
+
+
+def test_the_time_is_measured_unless_it_should_be_quick(spec: Path) -> None:
+    write_pairs(spec.parent / "images", 2, side=32)
+    result = run("new", spec, "--data", spec.parent / "images")
+    assert result.exit_code == 0
+    assert "training takes about" in spec.read_text()
+    assert "an estimate" in result.stdout
+
+
+def test_folders_without_usable_images_are_refused(spec: Path) -> None:
+    folder = spec.parent / "images"
+    refused(new(spec), "images", "no such folder")
+    folder.mkdir()
+    refused(new(spec), "no image in it", ".tif")
+    tifffile.imwrite(folder / "a.tif", np.zeros((32, 32, 3), np.uint8), photometric="rgb")
+    refused(new(spec), "none of its 1 images", "RGB picture", "--axes")
+    assert not spec.exists()
+
+
+def test_axes_that_the_files_do_not_tell_are_asked_for_and_taken(spec: Path) -> None:
+    folder = spec.parent / "images"
+    folder.mkdir()
+    for number in range(2):
+        tifffile.imwrite(folder / f"{number}.tif", field(64, seed=number)[0], photometric="minisblack")
+    refused(new(spec), "does not say what its axes are", "--axes cyx")
+    found = proposed(spec, "--axes", "cyx")
+    assert found.data.train.options.axes == "cyx"
+    assert len(prepare(found).train) == 1
+
+
+def test_images_too_small_to_learn_from_are_refused(spec: Path) -> None:
+    for number in range(2):
+        write(spec.parent / "images" / f"{number}.tif", field(6, seed=number)[0], "cyx")
+    refused(new(spec), "too small", "side of 6 pixels")
+
+
+@pytest.mark.parametrize("names", ["a", "a,b,c", "a,a", "mixed,b"])
+def test_names_that_do_not_fit_are_refused(spec: Path, names: str) -> None:
+    write_pairs(spec.parent / "images", 2)
+    refused(new(spec, "--channels", names), "--channels")
+
+
+def test_real_images_give_the_data_of_the_example(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DENOISPLIT_DATA", str(data_root))
+    example = load_spec(Path(denoisplit.__file__).parents[1] / "examples" / "w2s" / "split.yaml")
+    spec = tmp_path / "w2s.yaml"
+    folder = data_root / "benchmark" / "w2s"
+    result = run("new", spec, "--data", folder, "--quick", "--channels", "mitochondria,-,actin")
+    assert result.exit_code == 0, result.output
+    found = load_spec(spec)
+    assert found.channels == example.channels
+    assert found.data == example.data
+    assert found.model == example.model
+    assert found.training.patch == example.training.patch

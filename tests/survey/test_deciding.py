@@ -1,0 +1,94 @@
+"""Choices that depend on what is installed, and on what was found."""
+
+from pathlib import Path, PurePosixPath
+
+import attrs
+import pytest
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.survey.arranging import arrange
+from denoisplit.core.survey.datasets import Abilities
+from denoisplit.core.survey.deciding import decide
+from denoisplit.core.survey.plan import Plan
+from denoisplit.core.survey.records import ChannelFacts, Facts, Found, FoundImage, Machine
+from denoisplit.core.survey.writing import spec_text
+
+FEW = Abilities(datasets=frozenset({"folder"}), split_rules=frozenset({"random"}))
+ALL = Abilities(
+    datasets=frozenset({"folder", "channel_files", "separate_channels"}),
+    split_rules=frozenset({"random", "regions"}),
+)
+BRIGHT = ChannelFacts(offset=100.0, darkest=104.0, mean=300.0, saturated=0.0, finest=0.2)
+
+
+def planned(
+    *names: str, channels: int = 2, side: int = 256, abilities: Abilities = ALL, facts: Facts | None = None
+) -> Plan:
+    axes, shape = ("cyx", (channels, side, side)) if channels > 1 else ("yx", (side, side))
+    images = tuple(
+        FoundImage(path=PurePosixPath(name), axes=axes, shape=shape, dtype="uint16") for name in names
+    )
+    found = Found(folder=Path("data"), images=images)
+    arrangement = arrange(found)
+    count = len(arrangement.train.structures) or channels
+    facts = facts or Facts(channels=(BRIGHT,) * count)
+    return decide(found, arrangement, facts, Machine(memory=2**33), abilities)
+
+
+@pytest.mark.parametrize("side", [32, 64, 200, 256, 512, 2048])
+def test_a_single_field_is_cut_so_that_a_patch_fits_its_training_part(side: int) -> None:
+    plan = planned("a.tif", side=side)
+    held = plan.held
+    assert held is not None
+    assert held.regions
+    assert side - round(held.fraction * side) - held.gap >= plan.size.patch
+    assert held.gap >= plan.size.patch
+
+
+def test_a_single_field_is_too_little_where_it_cannot_be_cut() -> None:
+    with pytest.raises(ImageError, match="one field of view is too little"):
+        planned("a.tif", abilities=FEW)
+
+
+def test_structures_in_files_of_their_own_need_a_data_set_that_joins_them() -> None:
+    same = ("er/1.tif", "er/2.tif", "actin/1.tif", "actin/2.tif")
+    other = ("er/1.tif", "er/2.tif", "actin/3.tif", "actin/4.tif")
+    assert planned(*same, channels=1).datasets[0].use == "channel_files"
+    separate = planned(*other, channels=1)
+    assert separate.datasets[0].use == "separate_channels"
+    assert separate.channels == ("actin", "er")
+    assert dict(separate.datasets[0].options)["observed"] == ["actin/*.tif", "er/*.tif"]
+    seen = Facts(channels=(BRIGHT, BRIGHT), same_fields=False)
+    apart = planned(*same, channels=1, facts=seen)
+    assert apart.datasets[0].use == "separate_channels"
+    assert "cells do not coincide" in apart.questions[0]
+    assert len(planned(*same, channels=1, facts=attrs.evolve(seen, same_fields=True)).questions) == 1
+    with pytest.raises(ImageError, match="needed: separate_channels"):
+        planned(*other, channels=1, abilities=FEW)
+
+
+def test_the_structure_with_the_fewest_images_counts_the_fields() -> None:
+    plan = planned("er/1.tif", "er/2.tif", *(f"actin/x{n}.tif" for n in range(30)), channels=1)
+    assert any("2 fields to learn from" in remark for remark in plan.remarks)
+
+
+def test_a_folder_to_validate_with_serves_for_the_scores_where_there_is_plenty() -> None:
+    few = planned(*(f"train/{n}.tif" for n in range(9)), "val/a.tif")
+    plenty = planned(*(f"train/{n}.tif" for n in range(10)), "val/a.tif")
+    assert [plan.key for plan in few.datasets] == ["train", "validation"]
+    assert few.held is None
+    assert [plan.key for plan in plenty.datasets] == ["train", "test"]
+    assert plenty.held is not None
+
+
+def test_a_channel_that_is_outshone_is_remarked() -> None:
+    dim = attrs.evolve(BRIGHT, mean=110.0)
+    plan = planned("1.tif", "2.tif", facts=Facts(channels=(BRIGHT, dim)))
+    assert any(remark.startswith("structure_2: more than five times dimmer") for remark in plan.remarks)
+
+
+def test_paths_with_odd_letters_mean_what_they_say() -> None:
+    plan = planned("a: #1_noisy.tif", "a: #2_noisy.tif")
+    text = spec_text(plan, Path("my spec.yaml"))
+    assert "train 'my spec.yaml' --out 'runs/my spec'" in text
+    assert "path: data\n" in text
