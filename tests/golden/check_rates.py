@@ -25,22 +25,15 @@ def _scheme(name: str, *, free_bits: float, analytic: bool = False) -> KLScheme:
     return MuSplitKL(MuSplitKL.Options(free_bits=free_bits, analytic=analytic))
 
 
-class _Even(Normal):
-    """Stands for a normal distribution with these log-densities, one per image."""
-
-    def __init__(self, per_image: Tensor) -> None:
-        super().__init__(torch.zeros_like(per_image), torch.ones_like(per_image))
-        self._per_image = per_image
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        return self._per_image.expand(value.shape)
-
-
 def _level_of(total: Tensor, shape: list[int]) -> Level:
-    """A level [b, *shape] whose single-sample divergence is spread evenly and has the sum ``total`` [b]."""
+    """A level [b, *shape] whose single-sample divergence is spread evenly and has the sum ``total`` [b].
+
+    At their common mean, two normal densities differ by the logarithm of the ratio of their widths.
+    """
     share = (total / math.prod(shape)).view(-1, *(1 for _ in shape))
+    zero = torch.zeros_like(share)
     sample = torch.zeros((), dtype=total.dtype).expand(len(total), *shape)
-    return Level(_Even(share), _Even(torch.zeros_like(share)), sample)
+    return Level(Normal(zero, zero + 1), Normal(zero, share.exp()), sample)
 
 
 def check_reductions(file: GoldenFile) -> None:

@@ -1,0 +1,134 @@
+"""An image: pixels, in memory or in a file, with all that is known of them."""
+
+from typing import Any, Protocol
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+AnyArray = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
+
+
+@attrs.frozen
+class PixelSize:
+    """Physical size of one pixel along each spatial axis.
+
+    Attributes:
+        size: one number per spatial axis, in the order of the image's axes ((z) y x).
+        unit: for example ``µm``.
+    """
+
+    size: tuple[float, ...]
+    unit: str = "µm"
+
+
+@attrs.frozen
+class TimeInterval:
+    """Time from one time point to the next.
+
+    Attributes:
+        value: how long.
+        unit: for example ``s``.
+    """
+
+    value: float
+    unit: str = "s"
+
+
+@attrs.frozen
+class IntensityScale:
+    """How stored numbers become counts: ``counts = factor * stored + offset``.
+
+    Attributes:
+        factor, offset: one number per channel.
+    """
+
+    factor: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
+class LazyArray(Protocol):
+    """Pixels that are read where they are asked for. Numpy arrays and memory maps are lazy arrays, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Positions along every axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the pixels."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """The pixels at whole numbers, slices and ``...``, as a numpy array of their own."""
+
+    def __array__(self) -> AnyArray:
+        """All pixels."""
+
+
+@attrs.frozen(kw_only=True)
+class ImageLayout:
+    """All that is known of an image but its pixels.
+
+    Attributes:
+        shape: positions along every axis.
+        dtype: of the pixels.
+        axes: one lower-case letter per axis, from ``stczyx``.
+        channel_names: one name per channel when ``c`` is an axis, else at most one.
+        pixel_size: physical pixel size, None when unknown.
+        time_interval: time between two time points, None when unknown.
+        intensity_scale: how stored numbers become counts, None when they are the counts.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = attrs.field(converter=np.dtype)
+    axes: str
+    channel_names: tuple[str, ...] = ()
+    pixel_size: PixelSize | None = None
+    time_interval: TimeInterval | None = None
+    intensity_scale: IntensityScale | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Image:
+    """Pixels with the names of their axes.
+
+    Attributes:
+        data: numpy array, memory map, or pixels that are read where they are asked for.
+        axes: one lower-case letter per axis of ``data``, from ``stczyx``; ``s`` are positions or samples.
+        channel_names: one name per channel when ``c`` is an axis, else at most one.
+        pixel_size: physical pixel size, None when unknown.
+        time_interval: time between two time points, None when unknown.
+        intensity_scale: how the numbers of ``data`` become counts, None when they are the counts.
+        source: where it came from, for messages.
+    """
+
+    data: LazyArray = attrs.field(eq=False, repr=False)
+    axes: str
+    channel_names: tuple[str, ...] = ()
+    pixel_size: PixelSize | None = None
+    time_interval: TimeInterval | None = None
+    intensity_scale: IntensityScale | None = None
+    source: str = "array"
+
+    @property
+    def pixels(self) -> AnyArray:
+        """All of ``data`` as a numpy array."""
+        return np.asarray(self.data)
+
+    @property
+    def layout(self) -> ImageLayout:
+        """All but the pixels and where they came from."""
+        return ImageLayout(
+            shape=tuple(self.data.shape),
+            dtype=self.data.dtype,
+            axes=self.axes,
+            channel_names=self.channel_names,
+            pixel_size=self.pixel_size,
+            time_interval=self.time_interval,
+            intensity_scale=self.intensity_scale,
+        )
