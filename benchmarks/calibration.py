@@ -2,9 +2,9 @@
 
     python -m benchmarks.calibration RUN... [--calibrate K] [--splits N] [--samples S] [--seed SEED]
 
-Every test field of a run is predicted once. Then K of them calibrate and the others report, for all choices of K
-fields or N random ones: one choice says more about its K fields than about the calibrator. Prints Markdown. The
-runs are only read.
+Every test field of a run is predicted once. Then K of them calibrate and the others report, for all choices
+of K fields or N random ones: one choice says more about its K fields than about the calibrator. Prints
+Markdown. The runs are only read.
 """
 
 from collections.abc import Sequence
@@ -139,7 +139,9 @@ def factors(fields: Sequence[Pixels], channels: tuple[str, ...]) -> list[str]:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @click.option("--calibrate", default=3, show_default=True, help="Test fields to calibrate on.")
 @click.option("--splits", default=40, show_default=True, help="Choices of fields, at most.")
 @click.option("--samples", default=0, help="Posterior samples; 0: those of the run.")
@@ -153,11 +155,9 @@ def main(runs: tuple[Path, ...], calibrate: int, splits: int, samples: int, seed
         )
         spec = attrs.evolve(loaded.spec, prediction=asked)
         fields = predicted(loaded.vse, spec, evaluation_fields(spec)[1])
-        click.echo(
-            f"training seed {spec.training.seed}, {asked.samples} samples, latent seed {seed}\n\n"
-            + "\n".join([*factors(fields, spec.channels), "", *table(fields, spec.channels, calibrate, splits)])
-            + "\n"
-        )
+        click.echo(f"training seed {spec.training.seed}, {asked.samples} samples, latent seed {seed}\n")
+        click.echo("\n".join([*factors(fields, spec.channels), ""]))
+        click.echo("\n".join([*table(fields, spec.channels, calibrate, splits), ""]))
 
 
 if __name__ == "__main__":
