@@ -104,13 +104,17 @@ def directory(path: Path) -> tuple[tuple[Block, ...], bytes]:
                 f"Save them as one file with ZEN."
             )
         if not place:
-            raise ImageError(f"{path}: the file has no directory, the recording did not end. Repair it with ZEN.")
+            raise ImageError(
+                f"{path}: the file has no directory, the recording did not end. Repair it with ZEN."
+            )
         _segment(file, place, b"ZISRAWDIRECTORY", path)
         (count,) = struct.unpack("<i", _read(file, 4, path))
         file.seek(_DIRECTORY_HEAD - 4, 1)
         blocks = tuple(_entry(file, path) for _ in range(count))
         if not blocks:
-            raise ImageError(f"{path}: there is no image in the file (got 0 blocks of pixels). Check the file.")
+            raise ImageError(
+                f"{path}: there is no image in the file (got 0 blocks of pixels). Check the file."
+            )
         last = max(block.position for block in blocks)
         size = _segment(file, last, b"ZISRAWSUBBLOCK", path)
         _check_end(path, last + _SEGMENT.size + size)
@@ -201,7 +205,9 @@ def _decoded(data: bytes, block: Block, path: Path) -> AnyArray:
     elif kind == _ZSTD_WITH_HEADER:
         data = _unpacked(data, block.dtype.itemsize)
     elif kind:
-        raise ImageError(f"{path}: a compression that is not known here (got {kind}). Save without it in ZEN.")
+        raise ImageError(
+            f"{path}: a compression that is not known here (got {kind}). Save without it in ZEN."
+        )
     found = np.frombuffer(data, block.dtype)
     if block.colours == 1:
         return found

@@ -100,7 +100,10 @@ def _part(file: Path, blocks: tuple[Block, ...], known: Metadata) -> Part:
     names = known.channel_names
     return Part(
         data=LazyPixels(
-            shape=scene.shape, dtype=np.result_type(*{b.dtype for b in blocks}), read=scene.read, source=str(file)
+            shape=scene.shape,
+            dtype=np.result_type(*{b.dtype for b in blocks}),
+            read=scene.read,
+            source=str(file),
         ),
         axes="".join(_LETTERS.get(letter, NAMELESS) for letter in scene.ranges if letter not in "YX")
         + f"yx{COLOURS if colours > 1 else ''}",

@@ -66,7 +66,9 @@ class Lif(ImageFormat):
             with library.LifFile(file) as opened:
                 # Lifetimes of fluorescence are no intensities.
                 images = [
-                    (str(found.path), partial(_part, file, found)) for found in opened.images if not found.is_flim
+                    (str(found.path), partial(_part, file, found))
+                    for found in opened.images
+                    if not found.is_flim
                 ]
                 return one_image(images, path, file, inside, axes)
         except ImageError:
@@ -93,7 +95,9 @@ def _part(file: Path, found: Any) -> Part:
     shape, dtype = tuple(int(side) for side in found.shape), np.dtype(found.dtype)
     size = file.stat().st_size
     if memory not in found.parent.memory_blocks:
-        raise ImageError(f"{where}: the file is truncated (got {size} bytes, its pixels are missing). Copy it again.")
+        raise ImageError(
+            f"{where}: the file is truncated (got {size} bytes, its pixels are missing). Copy it again."
+        )
     block = found.memory_block
     needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if block.size < needed or size < block.offset + needed:
@@ -136,7 +140,6 @@ def _names(found: Any) -> tuple[str, ...]:
         kept = {p.findtext("Key"): p.findtext("Value") for p in channel.findall("./ChannelProperty")}
         dyes.append((kept.get("DyeName") or "").removeprefix("Leica/"))
     colours = [channel.get("LUTName", "") for channel in channels]
-    for names in (dyes, colours):
-        if all(names) and len(set(names)) == len(names):
-            return tuple(names)
-    return ()
+    if all(dyes):
+        return tuple(dyes)
+    return tuple(colours) if len(set(colours)) == len(colours) > 1 else ()

@@ -156,9 +156,7 @@ def _positions(file: Path, opened: Any) -> list[Named]:
     points = next(loop for letter, loop in loops if letter == "s").parameters.points
     names = [str(point.name or "") for point in points]
     unique = all(names) and len(set(names)) == len(names) == counts[letters.index("s")]
-    return [
-        (names[i] if unique else str(i), partial(make, i)) for i in range(counts[letters.index("s")])
-    ]
+    return [(names[i] if unique else str(i), partial(make, i)) for i in range(counts[letters.index("s")])]
 
 
 def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -168,9 +166,7 @@ def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     sizes: dict[str, float] = {}
     if channels:
         volume = channels[0].volume
-        for letter, size, known in zip(
-            "xyz", volume.axesCalibration, volume.axesCalibrated, strict=True
-        ):
+        for letter, size, known in zip("xyz", volume.axesCalibration, volume.axesCalibrated, strict=True):
             if known and size > 0:
                 sizes[letter] = rounded(size)
     times = [loop for letter, loop in loops if letter == "t"]
