@@ -7,6 +7,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+import pytest
 
 from denoisplit.core.images.axes import sizes_by_axis
 from denoisplit.core.images.interfaces import AnyArray, Image
@@ -33,7 +34,7 @@ def write_czi(
         tile: pixels along a side of a tile.
         places: upper left corners of the scenes, x and y.
     """
-    from pylibCZIrw import czi
+    czi = pytest.importorskip("pylibCZIrw.czi")
 
     first = scenes[0]
     if "s" in first.axes:
@@ -68,7 +69,7 @@ def write_czi(
 
 def _add_to_czi(path: Path, image: Image, names: Sequence[str]) -> None:
     """What the library has no words for: the time interval and the names of scenes. It names all channels."""
-    from pylibCZIrw import czi
+    czi = pytest.importorskip("pylibCZIrw.czi")
 
     more = ""
     if image.time_interval is not None:
@@ -122,10 +123,11 @@ def _lif_image(image: Image) -> str:
     kind = int(image.data.dtype.kind == "f")
     step = strides.get("c", strides.get("r", 0))
     channels = ""
+    bits = 8 * image.data.dtype.itemsize
     for i in range(count):
         dye = f"<Key>DyeName</Key><Value>{image.channel_names[i]}</Value>" if image.channel_names else ""
         channels += (
-            f'<ChannelDescription DataType="{kind}" ChannelTag="0" Resolution="{8 * image.data.dtype.itemsize}" '
+            f'<ChannelDescription DataType="{kind}" ChannelTag="0" Resolution="{bits}" '
             f'NameOfMeasuredQuantity="" Min="0" Max="1" Unit="" LUTName="Gray" IsLUTInverted="0" '
             f'BytesInc="{i * step}" BitInc="0"><ChannelProperty>{dye}</ChannelProperty></ChannelDescription>'
         )
@@ -240,7 +242,7 @@ def _loops(image: Image, letters: list[str], names: Sequence[str], loop: int | N
     parameters: dict[str, dict[str, Any]] = {
         "t": {"uiCount": side, "dStart": 0.0, "dPeriod": period, "dDuration": 0.0},
         "z": {"uiCount": side, "dZStep": step, "dZLow": 0.0, "dZHigh": 0.0},
-        "s": {"Points": {f"p{i}": {"dPosName": names[i] if names else ""} for i in range(side)}},
+        "s": {"Points": {f"p{i}": {"dPosName": name} for i, name in enumerate(names or [""] * side)}},
     }
     made: dict[str, Any] = {
         "eType": loop or {"t": 1, "s": 2, "z": 4}[letter],

@@ -134,7 +134,7 @@ def pixels(file: BinaryIO, block: Block, path: Path) -> AnyArray:
     found = _decoded(_read(file, size, path), block, path)
     if found.size != np.prod(block.shape, dtype=np.int64):
         raise ImageError(
-            f"{path}: a block is incomplete (got {found.size} numbers for shape {block.shape}). Copy it again."
+            f"{path}: a block is incomplete (got {found.size} numbers for {block.shape}). Copy it again."
         )
     return found.reshape(block.shape)
 
@@ -199,9 +199,9 @@ def _decoded(data: bytes, block: Block, path: Path) -> AnyArray:
     if kind == _JPEG_XR:
         return np.asarray(imagecodecs.jpegxr_decode(data))
     if kind == _LZW:
-        data = imagecodecs.lzw_decode(data)
+        data = bytes(imagecodecs.lzw_decode(data))
     elif kind == _ZSTD:
-        data = imagecodecs.zstd_decode(data)
+        data = bytes(imagecodecs.zstd_decode(data))
     elif kind == _ZSTD_WITH_HEADER:
         data = _unpacked(data, block.dtype.itemsize)
     elif kind:

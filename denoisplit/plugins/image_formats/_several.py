@@ -12,7 +12,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes
 from denoisplit.core.images.checks import check_numbers
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.interfaces import Image, ImageLayout
 from denoisplit.core.images.layout import described
 from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked
 
@@ -134,6 +134,9 @@ def package(name: str, extra: str, where: str) -> ModuleType:
         ) from error
 
 
-def only_read(path: Path) -> ImageError:
+def only_read(path: Path, layout: ImageLayout) -> ImageError:
     """The error where an image is to be written in a format that is only read."""
-    return ImageError(f"{path}: files of microscopes are only read (got {path.suffix}). Write .ome.tif.")
+    return ImageError(
+        f"{path}: files of microscopes are only read (got an image of shape {layout.shape} to write). "
+        f"Write .ome.tif."
+    )

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import attrs
 import numpy as np
@@ -68,11 +68,11 @@ class Czi(ImageFormat):
         Raises:
             ImageError: always.
         """
-        raise only_read(path)
+        raise only_read(path, image.layout)
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Refuse: such files are only read."""
-        raise only_read(path)
+        raise only_read(path, layout)
 
 
 def _scenes(file: Path, blocks: Sequence[Block], known: Metadata) -> list[Named]:
@@ -82,7 +82,7 @@ def _scenes(file: Path, blocks: Sequence[Block], known: Metadata) -> list[Named]
             scenes[block.start(_SCENE)].append(block)
     if not scenes:
         raise ImageError(
-            f"{file}: the pixels are stored on another grid than that of the image (got {len(blocks)} blocks). "
+            f"{file}: the pixels are not stored at their full size (got {len(blocks)} smaller blocks). "
             f"Process the image with ZEN and save it."
         )
     names = [known.scenes.get(number, "") for number in scenes]
@@ -95,18 +95,17 @@ def _scenes(file: Path, blocks: Sequence[Block], known: Metadata) -> list[Named]
 
 def _part(file: Path, blocks: tuple[Block, ...], known: Metadata) -> Part:
     scene = _Scene.of(file, blocks)
-    colours = max(block.colours for block in blocks)
     channels = range(*scene.ranges["C"]) if "C" in scene.ranges else range(blocks[0].start("C") + 1)[-1:]
     names = known.channel_names
     return Part(
         data=LazyPixels(
             shape=scene.shape,
-            dtype=np.result_type(*{b.dtype for b in blocks}),
+            dtype=scene.dtype,
             read=scene.read,
             source=str(file),
         ),
         axes="".join(_LETTERS.get(letter, NAMELESS) for letter in scene.ranges if letter not in "YX")
-        + f"yx{COLOURS if colours > 1 else ''}",
+        + f"yx{COLOURS if scene.colours > 1 else ''}",
         sizes=known.sizes,
         channel_names=tuple(names[i] for i in channels) if len(names) > max(channels) else (),
         interval=known.interval if "T" in scene.ranges else None,
@@ -121,12 +120,14 @@ class _Scene:
         file: that has them.
         ranges: first number and the one behind the last, by the letters of its axes: planes, then Y and X.
         colours: numbers of one pixel.
+        dtype: of the pixels, which holds those of all blocks.
         planes: blocks of every plane, those on top last, by its place along the other axes.
     """
 
     file: Path
     ranges: dict[str, tuple[int, int]]
     colours: int
+    dtype: np.dtype[Any]
     planes: dict[tuple[int, ...], list[Block]] = attrs.field(repr=False)
 
     @classmethod
@@ -151,9 +152,10 @@ class _Scene:
                 f"{file}: planes are missing, the recording did not end (got {len(planes)} of {wanted}). "
                 f"Save those that are complete with ZEN."
             )
+        dtype = np.result_type(*{block.dtype for block in blocks})
         if len({block.colours for block in blocks}) > 1:
             raise ImageError(f"{file}: some channels are RGB pictures and some are not. Save them apart.")
-        return cls(file=file, ranges=ranges, colours=blocks[0].colours, planes=dict(planes))
+        return cls(file=file, ranges=ranges, colours=blocks[0].colours, dtype=dtype, planes=dict(planes))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -168,8 +170,7 @@ class _Scene:
         row, column = rows.start + starts[-2], columns.start + starts[-1]
         height, width = rows.stop - rows.start, columns.stop - columns.start
         places = [range(p.start + s, p.stop + s) for p, s in zip(leading, starts, strict=False)]
-        kinds = {block.dtype for blocks in self.planes.values() for block in blocks}
-        found = np.zeros((*map(len, places), height, width, self.colours), np.result_type(*kinds))
+        found = np.zeros((*map(len, places), height, width, self.colours), self.dtype)
         with self.file.open("rb") as file:
             for place in itertools.product(*places):
                 target = found[tuple(i - r.start for i, r in zip(place, places, strict=True))]

@@ -82,11 +82,11 @@ class Lif(ImageFormat):
         Raises:
             ImageError: always.
         """
-        raise only_read(path)
+        raise only_read(path, image.layout)
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Refuse: such files are only read."""
-        raise only_read(path)
+        raise only_read(path, layout)
 
 
 def _part(file: Path, found: Any) -> Part:

@@ -49,7 +49,7 @@ class Nd2(ImageFormat):
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open a position, or all; pixels of 256 MiB and more are read frame by frame where they are asked for.
+        """Open a position, or all; pixels of 256 MiB and more are read frame by frame when asked for.
 
         Raises:
             ImageError: missing, truncated or unreadable file, missing frames, an RGB picture, or axes that
@@ -75,11 +75,11 @@ class Nd2(ImageFormat):
         Raises:
             ImageError: always.
         """
-        raise only_read(path)
+        raise only_read(path, image.layout)
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Refuse: such files are only read."""
-        raise only_read(path)
+        raise only_read(path, layout)
 
 
 @attrs.frozen(kw_only=True)
@@ -160,7 +160,7 @@ def _positions(file: Path, opened: Any) -> list[Named]:
 
 
 def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """What the metadata says: sizes of pixels that were calibrated, names of channels, time between frames."""
+    """What the metadata says: calibrated sizes of pixels, names of channels, time between frames."""
     channels = list(opened.metadata.channels or ())
     names = tuple(str(channel.channel.name or "") for channel in channels)
     sizes: dict[str, float] = {}
