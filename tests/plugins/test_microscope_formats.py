@@ -3,6 +3,7 @@
 import struct
 import sys
 from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import imagecodecs
@@ -13,6 +14,7 @@ from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.core.images import lazy
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, PixelSize, TimeInterval
 from denoisplit.core.images.io import open_image
+from denoisplit.plugins.image_formats._czi_metadata import metadata
 from denoisplit.plugins.image_formats._czi_segments import Block, Extent, _decoded
 from denoisplit.plugins.image_formats.czi import Czi
 from denoisplit.plugins.image_formats.lif import Lif
@@ -115,6 +117,53 @@ def test_smaller_copies_of_an_image_are_left_out(tmp_path: Path) -> None:
         struct.pack_into("<iifi", data, entry + 4, start, 2 * size, place, size)
     path.write_bytes(data)
     np.testing.assert_array_equal(opened(path).pixels, image.pixels[0])
+
+
+def test_channels_of_different_types_get_one_that_holds_both(tmp_path: Path) -> None:
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    bytes_, floats = (
+        counts(1, 4, 6, dtype="uint8").pixels[0],
+        counts(1, 4, 6, dtype="float32").pixels[0] + 0.5,
+    )
+    with czi.create_czi(str(tmp_path / "a.czi")) as file:
+        file.write(bytes_[..., None], plane={"C": 0})
+        file.write(floats[..., None], plane={"C": 1})
+    image = opened(tmp_path / "a.czi")
+    assert image.data.dtype == np.float32
+    np.testing.assert_array_equal(image.pixels, [bytes_, floats])
+
+
+def test_what_is_read_later_can_be_sent_to_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lazy, "LAZY_FROM", 0)
+    for ending, write in WRITERS.items():
+        image = counts(2, 2, 5, 6) if ending != "czi" else counts(2, 5, 6)
+        write(tmp_path / f"a.{ending}", image)
+        sent = ForkingPickler.loads(ForkingPickler.dumps(opened(tmp_path / f"a.{ending}").data))
+        np.testing.assert_array_equal(np.asarray(sent), image.pixels)
+
+
+@pytest.mark.parametrize(
+    ("xml", "interval", "sizes"),
+    [
+        ("<Scaling><Items><Distance Id='X'><Value>none</Value></Distance></Items></Scaling>", None, {}),
+        (
+            "<Scaling><Items><Distance Id='Z'><Value>5E-07</Value></Distance></Items></Scaling>",
+            None,
+            {"z": 0.5},
+        ),
+        ("<T><Interval><TimeSpan><Value>2.5</Value></TimeSpan></Interval></T>", 2.5, {}),
+        (
+            "<Interval><TimeSpan><DefaultUnitFormat>ms</DefaultUnitFormat><Value>40</Value></TimeSpan></Interval>",
+            0.04,
+            {},
+        ),
+    ],
+)
+def test_metadata_of_other_programs(xml: str, interval: float | None, sizes: dict[str, float]) -> None:
+    known = metadata(f"<ImageDocument><Metadata>{xml}</Metadata></ImageDocument>\0\0".encode())
+    assert (known.interval, known.sizes, known.channel_names) == (interval, sizes, ())
 
 
 def test_planes_of_a_recording_that_did_not_end(tmp_path: Path) -> None:

@@ -47,9 +47,8 @@ def metadata(xml: bytes) -> Metadata:
     elements = _elements(xml)
     image = "/Information/Image/Dimensions"
     sizes = {
-        element.outer.get("Id", "").lower(): rounded(float(element.text) * _MICRONS)
+        element.outer.get("Id", "").lower(): rounded(_number(element) * _MICRONS)
         for element in _at(elements, "/Scaling/Items/Distance/Value")
-        if element.text
     }
     names = tuple(e.attributes.get("Name", "") for e in _at(elements, f"{image}/Channels/Channel"))
     scenes = {
@@ -68,13 +67,21 @@ def metadata(xml: bytes) -> Metadata:
 def _interval(elements: list[_Element], image: str) -> float | None:
     """The interval that was recorded, else the one that was asked for."""
     for element in _at(elements, f"{image}/T/Positions/Interval/Increment"):
-        if element.text and float(element.text) > 0:
-            return rounded(float(element.text))
+        if _number(element) > 0:
+            return rounded(_number(element))
     units = [e.text.lower() for e in _at(elements, "/Interval/TimeSpan/DefaultUnitFormat")]
     for element in _at(elements, "/Interval/TimeSpan/Value"):
-        if element.text and float(element.text) > 0:
-            return rounded(float(element.text) * (_MILLISECONDS if units[:1] == ["ms"] else 1.0))
+        if _number(element) > 0:
+            return rounded(_number(element) * (_MILLISECONDS if units[:1] == ["ms"] else 1.0))
     return None
+
+
+def _number(element: _Element) -> float:
+    """What an element says, 0 where that is no number."""
+    try:
+        return float(element.text)
+    except ValueError:
+        return 0.0
 
 
 def _at(elements: list[_Element], end: str) -> Iterator[_Element]:
