@@ -77,7 +77,7 @@ def test_a_file_that_is_no_image(experiment: Experiment, tmp_path: Path, out: Pa
         )
     refused(
         run("predict", experiment.run, tmp_path / "image.jpg", "--out", out),
-        "image.jpg: no image format for this file name (known: .dv, .h5, .hdf5, .lsm, .mrc,",
+        "image.jpg: no image format for this file name (known: .czi, .dv, .h5, .hdf5, .lif, .lsm, .mrc,",
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import attrs
+import numpy as np
 
 from tests.testing.mutants import Change, Mutant, after, around, replaced
 
@@ -57,8 +58,29 @@ def common(name: str, module: str, cls: str) -> tuple[Mutant, ...]:
     )
 
 
+def read_only(name: str, cls: str) -> tuple[Mutant, ...]:
+    """Changes that fit every format that is only read."""
+    kind, target = f"image_format/{name}", f"image_formats.{name}:{cls}"
+    return (
+        Mutant(kind, "dropped names", f"{target}.open", read_without(channel_names=()), NAMES),
+        Mutant(kind, "dropped pixel size", f"{target}.open", read_without(pixel_size=None), SIZE),
+        Mutant(kind, "dropped time interval", f"{target}.open", read_without(time_interval=None), EVERYTHING),
+        Mutant(kind, "deaf to axes", f"{target}.open", around(deaf), GIVEN),
+        Mutant(kind, "no refusal", f"{target}.write", replaced(lambda *_: None), READ_ONLY),
+    )
+
+
+def first_place(old: Any, self: Any, region: Any) -> Any:
+    return old(self, tuple(slice(0, part.stop - part.start) for part in region))
+
+
+def upside_down(old: Any, self: Any, *rest: Any) -> Any:
+    return old(self, *rest)[::-1]
+
+
 PAGES, METADATA = "image_formats._tiff_pages", "image_formats._tiff_metadata"
 NODES, NUMPY = "image_formats._zarr_nodes", "image_formats.numpy_arrays"
+CZI, ND2, LIF = "image_formats.czi", "image_formats.nd2", "image_formats.lif"
 HEADER, HDF5 = "image_formats._mrc_header", "image_formats.hdf5"
 
 FORMAT_MUTANTS = (
@@ -69,6 +91,26 @@ FORMAT_MUTANTS = (
     *common("hdf5", "hdf5", "Hdf5"),
     *common("mrc", "mrc", "Mrc"),
     *common("numpy", "numpy_arrays", "NumpyArrays"),
+    *read_only("czi", "Czi"),
+    *read_only("nd2", "Nd2"),
+    *read_only("lif", "Lif"),
+    Mutant("image_format/czi", "first place", f"{CZI}:_Scene.read", around(first_place), REGION),
+    Mutant("image_format/czi", "sign of y", f"{CZI}:_Scene._plane", around(upside_down), PIXELS),
+    Mutant(
+        "image_format/czi",
+        "dropped pixels",
+        f"{CZI}:pixels",
+        around(lambda old, file, block, path: np.zeros(block.shape, block.dtype)),
+        PIXELS,
+    ),
+    Mutant("image_format/nd2", "first place", f"{ND2}:_Frames.read", around(first_place), REGION),
+    Mutant(
+        "image_format/lif",
+        "scale",
+        f"{LIF}:_steps",
+        after(lambda steps: {letter: 2 * step for letter, step in steps.items()}),
+        EVERYTHING,
+    ),
     Mutant(
         "image_format/ome_tiff", "scale", "image_formats.ome_tiff:sizes_by_axis", around(doubled), EVERYTHING
     ),

@@ -24,8 +24,6 @@ class FileKind:
 
 _LOSSY: Final = "Save the microscope's own pixels, for example as .tif."
 
-_EXPORT: Final = "Export it as OME-TIFF with the software of the microscope, or with Fiji."
-
 _KINDS: Final = (
     (0, b"\x89PNG", FileKind("a PNG picture", _LOSSY)),
     (0, b"\xff\xd8\xff", FileKind("a JPEG picture", _LOSSY)),
@@ -38,9 +36,9 @@ _KINDS: Final = (
     (0, b"\x89HDF", FileKind("HDF5", "Rename it to end in .h5.", (".h5", ".hdf5", ".ilp", ".ims"))),
     (0, b"\x93NUMPY", FileKind("a NumPy array", "Rename it to end in .npy.", (".npy",))),
     (0, b"PK\x03\x04", FileKind("a zip archive", "Unpack it, or rename it to .npz if it is one.", (".npz",))),
-    (0, b"ZISRAWFILE", FileKind("Zeiss CZI", _EXPORT, (".czi",))),
-    (0, b"\xda\xce\xbe\x0a", FileKind("Nikon ND2", _EXPORT, (".nd2",))),
-    (0, b"\x70\x00\x00\x00", FileKind("Leica LIF", _EXPORT, (".lif",))),
+    (0, b"ZISRAWFILE", FileKind("Zeiss CZI", "Rename it to end in .czi.", (".czi",))),
+    (0, b"\xda\xce\xbe\x0a", FileKind("Nikon ND2", "Rename it to end in .nd2.", (".nd2",))),
+    (0, b"\x70\x00\x00\x00", FileKind("Leica LIF", "Rename it to end in .lif.", (".lif",))),
     (208, b"MAP ", FileKind("MRC", "Rename it to end in .mrc.", (".mrc", ".map", ".st", ".rec"))),
 )
 

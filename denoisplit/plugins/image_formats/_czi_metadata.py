@@ -1,0 +1,115 @@
+"""What the XML of a CZI file says about its pixels."""
+
+from collections.abc import Iterator
+from typing import Final
+from xml.parsers import expat
+
+import attrs
+
+from denoisplit.core.images.axes import SPATIAL
+from denoisplit.plugins.image_formats._several import rounded
+
+_MICRONS: Final = 1e6
+_MILLISECONDS: Final = 1e-3
+
+
+@attrs.frozen(kw_only=True)
+class Metadata:
+    """What is known of all images of a file.
+
+    Attributes:
+        sizes: of a pixel in µm, by ``x``, ``y``, ``z``.
+        channel_names: by number of the channel; empty where one has no name.
+        interval: seconds from one time point to the next, None when unknown.
+        scenes: names by number.
+    """
+
+    sizes: dict[str, float]
+    channel_names: tuple[str, ...]
+    interval: float | None
+    scenes: dict[int, str]
+
+
+@attrs.frozen
+class _Element:
+    path: str
+    attributes: dict[str, str]
+    outer: dict[str, str]
+    text: str
+
+
+def metadata(xml: bytes) -> Metadata:
+    """Read the metadata of a file; empty XML says nothing.
+
+    Raises:
+        ExpatError: broken XML.
+    """
+    elements = _elements(xml)
+    image = "/Information/Image/Dimensions"
+    sizes = {
+        element.outer.get("Id", "").lower(): rounded(_number(element) * _MICRONS)
+        for element in _at(elements, "/Scaling/Items/Distance/Value")
+    }
+    names = tuple(e.attributes.get("Name", "") for e in _at(elements, f"{image}/Channels/Channel"))
+    scenes = {
+        int(element.attributes["Index"]): element.attributes.get("Name", "")
+        for element in _at(elements, f"{image}/S/Scenes/Scene")
+        if element.attributes.get("Index", "").isdigit()
+    }
+    return Metadata(
+        sizes={letter: size for letter, size in sizes.items() if letter in SPATIAL and size > 0},
+        channel_names=names if all(names) else (),
+        interval=_interval(elements, image),
+        scenes=scenes,
+    )
+
+
+def _interval(elements: list[_Element], image: str) -> float | None:
+    """The interval that was recorded, else the one that was asked for."""
+    for element in _at(elements, f"{image}/T/Positions/Interval/Increment"):
+        if _number(element) > 0:
+            return rounded(_number(element))
+    units = [e.text.lower() for e in _at(elements, "/Interval/TimeSpan/DefaultUnitFormat")]
+    for element in _at(elements, "/Interval/TimeSpan/Value"):
+        if _number(element) > 0:
+            return rounded(_number(element) * (_MILLISECONDS if units[:1] == ["ms"] else 1.0))
+    return None
+
+
+def _number(element: _Element) -> float:
+    """What an element says, 0 where that is no number."""
+    try:
+        return float(element.text)
+    except ValueError:
+        return 0.0
+
+
+def _at(elements: list[_Element], end: str) -> Iterator[_Element]:
+    return (element for element in elements if element.path.endswith(end))
+
+
+def _elements(xml: bytes) -> list[_Element]:
+    """All elements with their attributes, those of the element around them, and their text."""
+    found: list[_Element] = []
+    names: list[str] = []
+    attributes: list[dict[str, str]] = [{}]
+    texts: list[str] = []
+
+    def start(name: str, own: dict[str, str]) -> None:
+        names.append(name.rpartition(":")[2])
+        attributes.append(own)
+        texts.clear()
+
+    def end(_: str) -> None:
+        own = attributes.pop()
+        found.append(_Element("/" + "/".join(names), own, attributes[-1], "".join(texts).strip()))
+        names.pop()
+        texts.clear()
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = texts.append
+    if xml:
+        parser.Parse(xml.rstrip(b"\0"), True)
+    return found

@@ -1,0 +1,142 @@
+"""Files of microscopes: several images in each, read with packages that need not be there, never written."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError, MissingPackageError
+from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes
+from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.interfaces import Image, ImageLayout
+from denoisplit.core.images.layout import described
+from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked
+
+NAMELESS: Final = "?"
+"""Stands for an axis that none of our letters means."""
+
+COLOURS: Final = "r"
+"""Stands for the axis of the colours of a picture."""
+
+_LISTED: Final = 9
+_SAME_TIME: Final = 0.01
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    """One of the images of a file.
+
+    Attributes:
+        data: pixels.
+        axes: of ``data``: letters of ``stczyx``, ``?`` and ``r``.
+        sizes: of a pixel in µm, by the letters of the spatial axes.
+        channel_names: one per channel, or none.
+        interval: seconds from one time point to the next, None when unknown.
+    """
+
+    data: LazyPixels = attrs.field(eq=False)
+    axes: str
+    sizes: dict[str, float] = attrs.field(factory=dict)
+    channel_names: tuple[str, ...] = ()
+    interval: float | None = attrs.field(default=None, eq=False)
+
+    def like(self, other: "Part") -> bool:
+        """Whether two images can be positions of one."""
+        same = (self.data.shape, self.data.dtype) == (other.data.shape, other.data.dtype)
+        return same and self == other and "s" not in self.axes
+
+
+Named = tuple[str, Callable[[], Part]]
+"""An image by the name that stands behind that of the file, and what opens it."""
+
+
+def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes: str | None) -> Image:
+    """The image that a path means: the one of this name, or all that lie below it if they are alike.
+
+    Args:
+        images: of the file.
+        path: as it was given.
+        file: the part of it that is the file.
+        inside: what is behind the file; empty for the whole file.
+        axes: overrides what the file says.
+
+    Raises:
+        ImageError: no such image, several that differ, colours, or axes that are unknown or do not fit.
+    """
+    where = str(path)
+    chosen = [named for named in images if named[0] == inside]
+    chosen = chosen or [named for named in images if not inside or named[0].startswith(f"{inside}/")]
+    if not chosen:
+        what = f"there is no image {inside!r}" if inside else "there is no image in the file"
+        raise ImageError(f"{where}: {what} (got the images {_listed([n for n, _ in images])}). Name one.")
+    parts = [make() for _, make in chosen]
+    first = parts[0]
+    if not all(part.like(first) for part in parts[1:]):
+        names = [f"{name} {part.data.shape}" for (name, _), part in zip(chosen, parts, strict=True)]
+        raise ImageError(
+            f"{where}: expected one image, or several that are alike (got the images {_listed(names)}). "
+            f"Name one behind the file, for example {file.name}/{chosen[0][0]}."
+        )
+    several = len(parts) > 1
+    data = stacked([part.data for part in parts], where) if several else first.data
+    known = _axes("s" * several + first.axes, data.shape, where, axes)
+    check_numbers(data.dtype, where)
+    said: dict[str, Any] = {"channel_names": first.channel_names, "unit": "µm", "time_unit": "s"}
+    letters = [letter for letter in known if letter in SPATIAL]
+    if all(letter in first.sizes for letter in letters):
+        said["pixel_size"] = [first.sizes[letter] for letter in letters]
+    intervals = [part.interval or np.nan for part in parts]
+    if np.allclose(intervals, intervals[0], rtol=_SAME_TIME):
+        said["time_interval"] = intervals[0]
+    return described(at_hand(data), known, said, where, overridden=axes is not None)
+
+
+def _axes(found: str, shape: tuple[int, ...], where: str, given: str | None) -> str:
+    if given is not None:
+        return parse_axes(given, shape, where)
+    if COLOURS in found and not {"c", NAMELESS} & set(found):
+        proposal = found.replace(COLOURS, "c")
+        raise ImageError(
+            f"{where}: the image is an RGB picture (got shape {shape}). Save the detector's channels, "
+            f"or give axes='{proposal}' (--axes {proposal}) if the colours are the channels."
+        )
+    if {COLOURS, NAMELESS} & set(found):
+        raise ambiguous_axes(shape, where)
+    return parse_axes(found, shape, where)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more if names else "none"
+
+
+def rounded(value: float) -> float:
+    """Without the noise of a change of units: 0.1 for 0.09999999999999999."""
+    return float(f"{value:.9g}")
+
+
+def package(name: str, extra: str, where: str) -> ModuleType:
+    """A package that reads files of a microscope.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{where}: the package {name}, which reads such files, cannot be imported ({error}). "
+            f"Install it with: pip install 'denoisplit[{extra}]'."
+        ) from error
+
+
+def only_read(path: Path, layout: ImageLayout) -> ImageError:
+    """The error where an image is to be written in a format that is only read."""
+    return ImageError(
+        f"{path}: files of microscopes are only read (got an image of shape {layout.shape} to write). "
+        f"Write .ome.tif."
+    )

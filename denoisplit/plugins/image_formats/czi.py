@@ -1,0 +1,201 @@
+"""CZI files of Zeiss microscopes."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.io import split_inside
+from denoisplit.core.images.lazy import LazyPixels, Region, unreadable
+from denoisplit.plugins.image_formats._czi_metadata import Metadata, metadata
+from denoisplit.plugins.image_formats._czi_segments import Block, directory, pixels
+from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS, Named, Part, one_image, only_read
+
+_SCENE, _TILE = "S", "M"
+_LETTERS: Final = {"T": "t", "C": "c", "Z": "z"}
+
+
+@final
+class Czi(ImageFormat):
+    """CZI, uncompressed or compressed with Zstandard, JPEG XR or LZW; tiles of a scene are put together.
+
+    Scenes of one shape become an axis ``s``; ``cells.czi/P2`` and ``cells.czi/1`` are one of them, by name
+    or number. Smaller copies of the image are left out. Where a mosaic has no tile, the counts are 0.
+
+    Source: libCZI, Carl Zeiss Microscopy.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Nothing to choose."""
+
+    suffixes = (".czi",)
+    read_only = (".czi",)
+    holds_several = True
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Open a scene, or all; pixels of 256 MiB and more are read tile by tile where they are asked for.
+
+        Raises:
+            ImageError: missing, truncated or unreadable file, scenes that differ, an RGB picture, or axes
+                that are unknown or do not fit.
+        """
+        file, inside = split_inside(path, self.suffixes)
+        if not file.is_file():
+            raise ImageError(f"{file}: there is no such file. Check the path.")
+        try:
+            blocks, xml = directory(file)
+            images = _scenes(file, blocks, metadata(xml))
+        except ImageError:
+            raise
+        except Exception as error:
+            raise unreadable(str(path), error, "CZI") from error
+        return one_image(images, path, file, inside, axes)
+
+    def write(self, path: Path, image: Image) -> None:
+        """Refuse: such files are only read.
+
+        Raises:
+            ImageError: always.
+        """
+        raise only_read(path, image.layout)
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Refuse: such files are only read."""
+        raise only_read(path, layout)
+
+
+def _scenes(file: Path, blocks: Sequence[Block], known: Metadata) -> list[Named]:
+    scenes: defaultdict[int, list[Block]] = defaultdict(list)
+    for block in blocks:
+        if block.whole:
+            scenes[block.start(_SCENE)].append(block)
+    if not scenes:
+        raise ImageError(
+            f"{file}: the pixels are not stored at their full size (got {len(blocks)} smaller blocks). "
+            f"Process the image with ZEN and save it."
+        )
+    names = [known.scenes.get(number, "") for number in scenes]
+    unique = all(names) and len(set(names)) == len(names)
+    return [
+        (known.scenes[number] if unique else str(number), partial(_part, file, tuple(scenes[number]), known))
+        for number in sorted(scenes)
+    ]
+
+
+def _part(file: Path, blocks: tuple[Block, ...], known: Metadata) -> Part:
+    scene = _Scene.of(file, blocks)
+    channels = range(*scene.ranges["C"]) if "C" in scene.ranges else range(blocks[0].start("C") + 1)[-1:]
+    names = known.channel_names
+    return Part(
+        data=LazyPixels(
+            shape=scene.shape,
+            dtype=scene.dtype,
+            read=scene.read,
+            source=str(file),
+        ),
+        axes="".join(_LETTERS.get(letter, NAMELESS) for letter in scene.ranges if letter not in "YX")
+        + f"yx{COLOURS if scene.colours > 1 else ''}",
+        sizes=known.sizes,
+        channel_names=tuple(names[i] for i in channels) if len(names) > max(channels) else (),
+        interval=known.interval if "T" in scene.ranges else None,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Scene:
+    """The blocks of a scene by the planes that they belong to.
+
+    Attributes:
+        file: that has them.
+        ranges: first number and the one behind the last, by the letters of its axes: planes, then Y and X.
+        colours: numbers of one pixel.
+        dtype: of the pixels, which holds those of all blocks.
+        planes: blocks of every plane, those on top last, by its place along the other axes.
+    """
+
+    file: Path
+    ranges: dict[str, tuple[int, int]]
+    colours: int
+    dtype: np.dtype[Any]
+    planes: dict[tuple[int, ...], list[Block]] = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, file: Path, blocks: Sequence[Block]) -> "_Scene":
+        """The axes along which blocks differ, and where each of them belongs."""
+        letters = {letter for block in blocks for letter in block.extents} - {_SCENE, _TILE, "Y", "X"}
+        order = [*sorted(letters - set(_LETTERS)), *(letter for letter in _LETTERS if letter in letters)]
+        ranges = {
+            letter: (min(b.start(letter) for b in blocks), max(_stop(b, letter) for b in blocks))
+            for letter in [*order, "Y", "X"]
+        }
+        ranges = {a: (start, stop) for a, (start, stop) in ranges.items() if a in "YX" or stop - start > 1}
+        planes: defaultdict[tuple[int, ...], list[Block]] = defaultdict(list)
+        for block in sorted(blocks, key=lambda b: b.start(_TILE)):
+            for place in itertools.product(
+                *(range(block.start(a), _stop(block, a)) for a in ranges if a not in "YX")
+            ):
+                planes[place].append(block)
+        wanted = int(np.prod([stop - start for a, (start, stop) in ranges.items() if a not in "YX"]))
+        if len(planes) < wanted:
+            raise ImageError(
+                f"{file}: planes are missing, the recording did not end (got {len(planes)} of {wanted}). "
+                f"Save those that are complete with ZEN."
+            )
+        dtype = np.result_type(*{block.dtype for block in blocks})
+        if len({block.colours for block in blocks}) > 1:
+            raise ImageError(f"{file}: some channels are RGB pictures and some are not. Save them apart.")
+        return cls(file=file, ranges=ranges, colours=blocks[0].colours, dtype=dtype, planes=dict(planes))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the image; colours are an axis where a pixel has several."""
+        sides = (stop - start for start, stop in self.ranges.values())
+        return (*sides, self.colours) if self.colours > 1 else tuple(sides)
+
+    def read(self, region: Region) -> AnyArray:
+        """The pixels of a region; the tiles that it touches are read whole."""
+        starts = [start for start, _ in self.ranges.values()]
+        *leading, rows, columns = region[: len(starts)]
+        row, column = rows.start + starts[-2], columns.start + starts[-1]
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        places = [range(p.start + s, p.stop + s) for p, s in zip(leading, starts, strict=False)]
+        found = np.zeros((*map(len, places), height, width, self.colours), self.dtype)
+        with self.file.open("rb") as file:
+            for place in itertools.product(*places):
+                target = found[tuple(i - r.start for i, r in zip(place, places, strict=True))]
+                for block in self.planes[place]:
+                    top, left = block.start("Y") - row, block.start("X") - column
+                    bottom, right = top + block.extents["Y"].size, left + block.extents["X"].size
+                    if bottom <= 0 or right <= 0 or top >= height or left >= width:
+                        continue
+                    plane = self._plane(pixels(file, block, self.file), block, place)
+                    target[max(top, 0) : bottom, max(left, 0) : right] = plane[
+                        max(-top, 0) : height - top, max(-left, 0) : width - left
+                    ]
+        return found if self.colours > 1 else found[..., 0]
+
+    def _plane(self, found: AnyArray, block: Block, place: tuple[int, ...]) -> AnyArray:
+        """One plane of a block, [y x colour]."""
+        at = dict(zip(self.ranges, place, strict=False))
+        key = tuple(
+            slice(None) if letter in "YX" else at.get(letter, extent.start) - extent.start
+            for letter, extent in block.extents.items()
+        )
+        plane: AnyArray = found[key]
+        letters = [letter for letter in block.extents if letter in "YX"]
+        return plane if letters == ["Y", "X"] else plane.swapaxes(0, 1)
+
+
+def _stop(block: Block, letter: str) -> int:
+    return block.start(letter) + (block.extents[letter].size if letter in block.extents else 1)

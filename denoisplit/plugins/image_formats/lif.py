@@ -1,0 +1,145 @@
+"""LIF files of Leica microscopes."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.io import split_inside
+from denoisplit.core.images.layout import IN_MICRONS
+from denoisplit.core.images.lazy import mapped, unreadable
+from denoisplit.plugins.image_formats._several import (
+    COLOURS,
+    NAMELESS,
+    Part,
+    one_image,
+    only_read,
+    package,
+    rounded,
+)
+
+_PACKAGE: Final = "liffile"
+_LETTERS: Final = {"X": "x", "Y": "y", "Z": "z", "T": "t", "C": "c", "M": "s", "S": COLOURS}
+_NUMBERS: Final = {"1": "x", "2": "y", "3": "z", "4": "t"}
+_DESCRIPTION: Final = "./Data/Image/ImageDescription"
+
+
+@final
+class Lif(ImageFormat):
+    """LIF of LAS X, read with the package ``liffile``: ``pip install 'denoisplit[lif]'``.
+
+    A file is a project of many images: ``project.lif/Series001`` and ``project.lif/Region 1/Position 2`` are
+    one of them. Without a name, or with that of a folder, all images of it become an axis ``s`` if they are
+    alike; so do the tiles of a scan.
+
+    Source: liffile, Christoph Gohlke.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Nothing to choose."""
+
+    suffixes = (".lif",)
+    read_only = (".lif",)
+    holds_several = True
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Open an image; those of 256 MiB and more are read where they are asked for.
+
+        Raises:
+            ImageError: missing, truncated or unreadable file, images that differ, an RGB picture, or axes
+                that are unknown or do not fit.
+            MissingPackageError: the package ``liffile`` is not installed.
+        """
+        file, inside = split_inside(path, self.suffixes)
+        if not file.is_file():
+            raise ImageError(f"{file}: there is no such file. Check the path.")
+        library = package(_PACKAGE, "lif", str(path))
+        try:
+            with library.LifFile(file) as opened:
+                # Lifetimes of fluorescence are no intensities.
+                images = [
+                    (str(found.path), partial(_part, file, found))
+                    for found in opened.images
+                    if not found.is_flim
+                ]
+                return one_image(images, path, file, inside, axes)
+        except ImageError:
+            raise
+        except Exception as error:
+            raise unreadable(str(path), error, "LIF") from error
+
+    def write(self, path: Path, image: Image) -> None:
+        """Refuse: such files are only read.
+
+        Raises:
+            ImageError: always.
+        """
+        raise only_read(path, image.layout)
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Refuse: such files are only read."""
+        raise only_read(path, layout)
+
+
+def _part(file: Path, found: Any) -> Part:
+    where = f"{file}/{found.path}"
+    memory = next((m.get("MemoryBlockID") for m in found.xml_element.findall("./Memory")), None)
+    shape, dtype = tuple(int(side) for side in found.shape), np.dtype(found.dtype)
+    size = file.stat().st_size
+    if memory not in found.parent.memory_blocks:
+        raise ImageError(
+            f"{where}: the file is truncated (got {size} bytes, its pixels are missing). Copy it again."
+        )
+    block = found.memory_block
+    needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if block.size < needed or size < block.offset + needed:
+        raise ImageError(
+            f"{where}: the file is truncated (got {min(block.size, size - block.offset)} bytes of pixels, "
+            f"needs {needed}). Copy it again."
+        )
+    steps = _steps(found)
+    return Part(
+        data=mapped(file, shape=shape, dtype=dtype, offset=block.offset, where=where),
+        axes="".join(_LETTERS.get(letter, NAMELESS) for letter in found.dims),
+        sizes={letter: step for letter, step in steps.items() if letter != "t"},
+        channel_names=_names(found),
+        interval=steps.get("t") if "T" in found.dims else None,
+    )
+
+
+def _steps(found: Any) -> dict[str, float]:
+    """From one pixel to the next in µm, and from one time point to the next in seconds.
+
+    The length of an axis is that from its first to its last element.
+    """
+    steps: dict[str, float] = {}
+    for axis in found.xml_element.findall(f"{_DESCRIPTION}/Dimensions/DimensionDescription"):
+        letter, count = _NUMBERS.get(axis.get("DimID", ""), ""), int(axis.get("NumberOfElements", "1"))
+        unit = axis.get("Unit", "")
+        scale = {"s": 1.0}.get(unit, 0.0) if letter == "t" else IN_MICRONS.get(unit, 0.0)
+        step = abs(float(axis.get("Length", "0"))) * scale / max(count - 1, 1)
+        if letter and count > 1 and step > 0:
+            steps[letter] = rounded(step)
+    return steps
+
+
+def _names(found: Any) -> tuple[str, ...]:
+    """The dyes, else the look-up tables where they tell the channels apart."""
+    channels = found.xml_element.findall(f"{_DESCRIPTION}/Channels/ChannelDescription")
+    channels = sorted(channels, key=lambda channel: int(channel.get("BytesInc", "0")))
+    dyes = []
+    for channel in channels:
+        kept = {p.findtext("Key"): p.findtext("Value") for p in channel.findall("./ChannelProperty")}
+        dyes.append((kept.get("DyeName") or "").removeprefix("Leica/"))
+    colours = [channel.get("LUTName", "") for channel in channels]
+    if all(dyes):
+        return tuple(dyes)
+    return tuple(colours) if len(set(colours)) == len(colours) > 1 else ()

@@ -1,0 +1,212 @@
+"""ND2 files of Nikon microscopes."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.io import split_inside
+from denoisplit.core.images.lazy import LazyPixels, Region, unreadable
+from denoisplit.plugins.image_formats._several import (
+    COLOURS,
+    NAMELESS,
+    Named,
+    Part,
+    one_image,
+    only_read,
+    package,
+    rounded,
+)
+
+_PACKAGE: Final = "nd2"
+_LETTERS: Final = {"TimeLoop": "t", "NETimeLoop": "t", "ZStackLoop": "z", "XYPosLoop": "s"}
+_MILLISECONDS: Final = 1e-3
+
+
+@final
+class Nd2(ImageFormat):
+    """ND2 of NIS-Elements, read with the package ``nd2``: ``pip install 'denoisplit[nd2]'``.
+
+    Positions become an axis ``s``; ``cells.nd2/A1`` and ``cells.nd2/3`` are one of them, by name or number.
+
+    Source: nd2, Talley Lambert.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Nothing to choose."""
+
+    suffixes = (".nd2",)
+    read_only = (".nd2",)
+    holds_several = True
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Open a position, or all; pixels of 256 MiB and more are read frame by frame when asked for.
+
+        Raises:
+            ImageError: missing, truncated or unreadable file, missing frames, an RGB picture, or axes that
+                are unknown or do not fit.
+            MissingPackageError: the package ``nd2`` is not installed.
+        """
+        file, inside = split_inside(path, self.suffixes)
+        if not file.is_file():
+            raise ImageError(f"{file}: there is no such file. Check the path.")
+        library = package(_PACKAGE, "nd2", str(path))
+        try:
+            with library.ND2File(file) as opened:
+                images = _positions(file, opened)
+        except ImageError:
+            raise
+        except Exception as error:
+            raise unreadable(str(path), error, "ND2") from error
+        return one_image(images, path, file, inside, axes)
+
+    def write(self, path: Path, image: Image) -> None:
+        """Refuse: such files are only read.
+
+        Raises:
+            ImageError: always.
+        """
+        raise only_read(path, image.layout)
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Refuse: such files are only read."""
+        raise only_read(path, layout)
+
+
+@attrs.frozen(kw_only=True)
+class _Frames:
+    """The frames of a file, one after the other in nested loops.
+
+    Attributes:
+        file: that has them.
+        counts: rounds of every loop, the outermost first.
+        loops: numbers of the loops that are axes of the image.
+        place: round of every loop that is not an axis.
+        frame: sides of a frame, [c y x colour].
+        dtype: of the pixels.
+    """
+
+    file: Path
+    counts: tuple[int, ...]
+    loops: tuple[int, ...]
+    place: tuple[int, ...]
+    frame: tuple[int, int, int, int]
+    dtype: np.dtype[Any]
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Axes of a frame that are axes of the image: those of length 1 are not, but y and x."""
+        return tuple(axis for axis, side in enumerate(self.frame) if side > 1 or axis in (1, 2))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the image."""
+        return (*(self.counts[loop] for loop in self.loops), *(self.frame[axis] for axis in self.kept))
+
+    def read(self, region: Region) -> AnyArray:
+        """The pixels of a region; the frames that it touches are read."""
+        outer, inner = region[: len(self.loops)], region[len(self.loops) :]
+        sides = tuple(part.stop - part.start for part in region)
+        found = np.empty(sides, self.dtype)
+        # Opened for every region anew: handles must not be shared between processes.
+        with package(_PACKAGE, "nd2", str(self.file)).ND2File(self.file) as opened:
+            for place in np.ndindex(*sides[: len(outer)]):
+                at = list(self.place)
+                for loop, part, step in zip(self.loops, outer, place, strict=True):
+                    at[loop] = part.start + step
+                number = int(np.ravel_multi_index(at, self.counts)) if at else 0
+                frame = opened.read_frame(number).reshape([self.frame[axis] for axis in self.kept])
+                found[place] = frame[inner]
+        return found
+
+
+def _positions(file: Path, opened: Any) -> list[Named]:
+    if opened.is_legacy:
+        raise ImageError(
+            f"{file}: the file is of the first kind of ND2, which holds JPEG 2000 (got version 1). "
+            f"Save it as OME-TIFF with NIS-Elements or Fiji."
+        )
+    attributes = opened.attributes
+    loops = [(_LETTERS.get(loop.type, NAMELESS), loop) for loop in opened.experiment if loop.count > 1]
+    counts = tuple(loop.count for _, loop in loops)
+    wanted, there = int(np.prod(counts, dtype=np.int64)), attributes.sequenceCount
+    letters = "".join(letter for letter, _ in loops)
+    if there > wanted:
+        # The loops do not tell what the frames are.
+        counts, letters, loops = (there,), NAMELESS, []
+    elif there < wanted:
+        raise ImageError(
+            f"{file}: frames are missing, the recording did not end (got {there} of {wanted}). "
+            f"Save those that are complete with NIS-Elements."
+        )
+    channels = attributes.channelCount or 1
+    frame = (channels, attributes.heightPx, attributes.widthPx, attributes.componentCount // channels)
+    make = partial(_part, file, counts, letters, frame, opened.dtype, _known(opened, loops))
+    if "s" not in letters:
+        return [("0", partial(make, 0))]
+    points = next(loop for letter, loop in loops if letter == "s").parameters.points
+    names = [str(point.name or "") for point in points]
+    unique = all(names) and len(set(names)) == len(names) == counts[letters.index("s")]
+    return [(names[i] if unique else str(i), partial(make, i)) for i in range(counts[letters.index("s")])]
+
+
+def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """What the metadata says: calibrated sizes of pixels, names of channels, time between frames."""
+    channels = list(opened.metadata.channels or ())
+    names = tuple(str(channel.channel.name or "") for channel in channels)
+    sizes: dict[str, float] = {}
+    if channels:
+        volume = channels[0].volume
+        for letter, size, known in zip("xyz", volume.axesCalibration, volume.axesCalibrated, strict=True):
+            if known and size > 0:
+                sizes[letter] = rounded(size)
+    times = [loop for letter, loop in loops if letter == "t"]
+    return {
+        "sizes": sizes,
+        "channel_names": names if all(names) else (),
+        "interval": _interval(times[0].parameters) if len(times) == 1 else None,
+    }
+
+
+def _interval(loop: Any) -> float | None:
+    """Seconds: what was measured, else what was asked for; None where it changes on the way."""
+    periods = getattr(loop, "periods", None) or [loop]
+    found = [period.periodDiff.avg or period.periodMs for period in periods]
+    if not found or not found[0] > 0 or not np.allclose(found, found[0], rtol=0.01):
+        return None
+    return rounded(found[0] * _MILLISECONDS)
+
+
+def _part(
+    file: Path,
+    counts: tuple[int, ...],
+    letters: str,
+    frame: tuple[int, int, int, int],
+    dtype: np.dtype[Any],
+    known: dict[str, Any],
+    position: int,
+) -> Part:
+    loops = tuple(i for i, letter in enumerate(letters) if letter != "s")
+    frames = _Frames(
+        file=file,
+        counts=counts,
+        loops=loops,
+        place=tuple(position if letter == "s" else 0 for letter in letters),
+        frame=frame,
+        dtype=dtype,
+    )
+    inner = "".join(("c", "y", "x", COLOURS)[axis] for axis in frames.kept)
+    return Part(
+        data=LazyPixels(shape=frames.shape, dtype=dtype, read=frames.read, source=str(file)),
+        axes="".join(letters[i] for i in loops) + inner,
+        **known,
+    )

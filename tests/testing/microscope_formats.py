@@ -1,0 +1,125 @@
+"""The exams of formats that are only read: other programs write the files."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize, TimeInterval
+from denoisplit.testing import suite_for
+from denoisplit.testing.image_formats import ImageFormatTests
+from denoisplit.testing.suite import ComponentTests
+from tests.plugins.microscope_files import write_czi, write_lif, write_nd2
+
+
+@st.composite
+def recorded(draw: st.DrawFn, rank: int, dtypes: tuple[str, ...], *, order: str, square: bool) -> Image:
+    """Images as microscopes record them: µm and seconds, no axis of length 1 but y and x.
+
+    Args:
+        draw: of hypothesis.
+        rank: number of spatial axes.
+        dtypes: of the pixels.
+        order: of the axes; letters in brackets come in any order.
+        square: whether pixels are as high as wide.
+    """
+    wanted = {*draw(st.sampled_from(["", "c", "t", "tc", "s", "sc", "st"])), *"zyx"[-rank:]}
+    head, _, rest = order.partition("[")
+    free, _, tail = rest.partition("]")
+    letters = [*head, *draw(st.permutations(list(free))), *tail]
+    axes = "".join(letter for letter in letters if letter in wanted)
+    shape = tuple(draw(st.integers(2, 4)) for _ in axes)
+    dtype = draw(st.sampled_from(dtypes))
+    pixels = np.random.default_rng(draw(st.integers(0, 10**6))).uniform(0, 255, shape).astype(dtype)
+    channels = shape[axes.index("c")] if "c" in axes else 1
+    name = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=8)
+    names = st.lists(name, min_size=channels, max_size=channels, unique=True).map(tuple)
+    sides = [draw(st.integers(1, 4000)) / 1000 for _ in range(rank)]
+    if square:
+        sides[-2] = sides[-1]
+    interval = TimeInterval(draw(st.integers(1, 9999)) / 1000, "s")
+    return Image(
+        data=pixels,
+        axes=axes,
+        channel_names=draw(st.just(()) | names),
+        pixel_size=draw(st.none() | st.just(PixelSize(tuple(sides), "µm"))),
+        time_interval=draw(st.none() | st.just(interval)) if "t" in axes else None,
+    )
+
+
+class MicroscopeFormatTests(ImageFormatTests):
+    """Files are made by ``write_file``; what they cannot hold is left out.
+
+    Attributes:
+        package: without which there are no files.
+        order: of the axes.
+        square: whether pixels are as high as wide.
+    """
+
+    package: ClassVar[str]
+    order: ClassVar[str]
+    square: ClassVar[bool] = False
+
+    def write_file(self, path: Path, image: Image) -> None:
+        """Write a file of the format."""
+        raise NotImplementedError
+
+    def readable(self) -> tuple[str, ...]:
+        pytest.importorskip(self.package)
+        return self.image_format(self.smallest()).suffixes
+
+    def make(self, image_format: ImageFormat, path: Path, image: Image) -> None:
+        self.write_file(path, image)
+
+    def images(self, rank: int) -> st.SearchStrategy[Image]:
+        return recorded(rank, self.dtypes, order=self.order, square=self.square)
+
+    def example(self, rank: int) -> Image:
+        image = super().example(rank)
+        axes = "".join(letter for letter in self.order if letter in image.axes)
+        data = np.transpose(image.pixels, [image.axes.index(letter) for letter in axes])
+        sizes = PixelSize((0.5, 0.25, 0.25)[-rank:], "µm") if self.square else image.pixel_size
+        return attrs.evolve(image, data=data, axes=axes, intensity_scale=None, pixel_size=sizes)
+
+
+class CziTests(MicroscopeFormatTests):
+    """Zeiss' library writes; it knows neither int16 nor float64."""
+
+    package = "pylibCZIrw"
+    order = "stczyx"
+
+    def write_file(self, path: Path, image: Image) -> None:
+        write_czi(path, image, compression="zstd1:ExplicitLevel=2;PreProcess=HiLoByteUnpack", tile=3)
+
+
+class Nd2Tests(MicroscopeFormatTests):
+    """Frames hold all channels; positions come first."""
+
+    package = "nd2"
+    order = "s[tz]cyx"
+    square = True
+
+    def write_file(self, path: Path, image: Image) -> None:
+        write_nd2(path, image)
+
+
+class LifTests(MicroscopeFormatTests):
+    """Any order of planes."""
+
+    package = "liffile"
+    order = "[stcz]yx"
+
+    def write_file(self, path: Path, image: Image) -> None:
+        write_lif(path, image)
+
+
+_SUITES: dict[str, type[ComponentTests]] = {"czi": CziTests, "nd2": Nd2Tests, "lif": LifTests}
+
+
+def builtin_suite(kind: str, package: str, name: str) -> type[ComponentTests]:
+    """The suite of a built-in component: that of its kind, with files where the format is only read."""
+    suite: Any = _SUITES.get(name) if kind == "image_format" else None
+    return suite_for(kind, f"{package}/{name}", suite)
