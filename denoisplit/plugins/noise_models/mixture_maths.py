@@ -22,6 +22,10 @@ from torch import Tensor
 T_LIMIT = 1e4
 """Polynomials are continued to this many signal ranges; beyond, powers of t would overflow float32."""
 
+LOG_VARIANCE_LIMIT = 60.0
+"""Of a coefficient: components without weight may drift to any variance in a fit, and infinity times t = 0 is
+no number in float32."""
+
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -59,7 +63,7 @@ def components(t: Tensor, weights: Tensor, floor: Tensor) -> Components:
     t = t.clamp(-T_LIMIT, T_LIMIT)
     log_weight = polynomial(weights[2], t).log_softmax(0)
     mean = polynomial(weights[0], t)
-    variance = torch.maximum(polynomial(weights[1].exp(), t), floor)
+    variance = torch.maximum(polynomial(weights[1].clamp(max=LOG_VARIANCE_LIMIT).exp(), t), floor)
     return Components(mean - (log_weight.exp() * mean).sum(0), variance, log_weight)
 
 
