@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
-AnyArray = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
+from denoisplit.core.images.arrays import AnyArray as AnyArray
+from denoisplit.core.images.arrays import FloatArray as FloatArray
+from denoisplit.core.images.arrays import LazyArray as LazyArray
 
 
 @attrs.frozen
@@ -49,28 +49,6 @@ class IntensityScale:
 
     factor: tuple[float, ...]
     offset: tuple[float, ...]
-
-
-class LazyArray(Protocol):
-    """Pixels that are read where they are asked for. Numpy arrays and memory maps are lazy arrays, too."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Positions along every axis."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the pixels."""
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-
-    def __getitem__(self, key: Any, /) -> Any:
-        """The pixels at whole numbers, slices and ``...``, as a numpy array of their own."""
-
-    def __array__(self) -> AnyArray:
-        """All pixels."""
 
 
 @attrs.frozen(kw_only=True)
@@ -191,7 +169,8 @@ class ImageFormat(ABC):
     Attributes:
         suffixes: lower-case file endings, longest first.
         read_only: those of the suffixes under which nothing is written.
-        holds_several: whether a path may go on behind the name of the file, to one of the images in it.
+        holds_several: whether a path may go on behind the name of the file, to one of the images in it; a
+            folder that is such an image counts as a file.
     """
 
     suffixes: tuple[str, ...]
@@ -213,6 +192,10 @@ class ImageFormat(ABC):
         Raises:
             ImageError: the format cannot hold the image, the folder cannot be written, or no space.
         """
+
+    def may_replace(self, path: Path) -> bool:
+        """Whether what is at ``path`` is of a sort that an image of this format may take the place of."""
+        return path.is_file()
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin an image that is written region by region.

@@ -11,7 +11,7 @@ from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint, data_fingerprint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
-from denoisplit.core.images.interfaces import Dataset, Field, FloatArray
+from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,
@@ -25,6 +25,7 @@ from denoisplit.core.images.splits import split_fields
 from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.core.spec.records import Chosen, DataSpec, ResolvedSpec
+from denoisplit.core.training.datasets import open_dataset
 
 PAIRS_PER_CHANNEL = 1_000_000
 
@@ -62,8 +63,7 @@ def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
-    dataset: Dataset = chosen.build(channels=channels)
-    fields = dataset.fields()
+    fields = open_dataset(chosen, channels).fields()
     check_fields(fields)
     return fields
 
