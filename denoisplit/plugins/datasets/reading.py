@@ -49,7 +49,7 @@ class ImageFiles:
         formats: that there are.
     """
 
-    formats: tuple[ImageFormat, ...] = attrs.field(converter=tuple)
+    formats: Sequence[ImageFormat]
 
     @property
     def suffixes(self) -> tuple[str, ...]:
