@@ -1,9 +1,12 @@
 """Blocks change where a function is evaluated, not its value or its gradients."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
+from denoisplit.core.network.latent import Level, gaussian, level_sums, stable_variance
 from denoisplit.core.network.pointwise import BLOCK, pointwise
 
 
@@ -59,3 +62,46 @@ def test_a_block_is_never_the_whole_image() -> None:
     pointwise(watched, image, image)
     assert max(sizes) <= BLOCK
     assert sum(sizes) == image.numel()
+
+
+def test_arguments_that_lie_channels_last_stay_so() -> None:
+    given = [
+        _images(2, 64, 40, 41, seed=seed).to(memory_format=torch.channels_last).requires_grad_()
+        for seed in range(3)
+    ]
+
+    def function(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        return first * second.exp() + third.square()
+
+    value = pointwise(function, *given)
+    assert value.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(value, function(*given))
+    whole = torch.autograd.grad(function(*given).square().sum(), given)
+    torch.testing.assert_close(torch.autograd.grad(value.square().sum(), given), whole)
+
+
+@pytest.mark.parametrize("analytic", [False, True])
+@pytest.mark.parametrize("naive", [False, True])
+def test_a_large_level_has_the_divergence_of_its_parts(analytic: bool, naive: bool) -> None:
+    """Parts are small enough to be evaluated without blocks."""
+    maps = [_images(2, 2 * 48, 40, 40, seed=seed).requires_grad_() for seed in range(2)]
+    noise = _images(2, 48, 40, 40, seed=2)
+
+    def sums(rows: slice) -> Tensor:
+        posterior, prior = (gaussian(m[:, :, rows], clip=1.0, naive=naive) for m in maps)
+        sample = posterior.mean + posterior.stddev * noise[:, :, rows]
+        return level_sums((Level(posterior, prior, sample),), analytic=analytic)
+
+    whole, parts = sums(slice(None)), [sums(slice(row, row + 8)) for row in range(0, 40, 8)]
+    assert noise.numel() > BLOCK > noise[:, :, :8].numel()
+    torch.testing.assert_close(whole, torch.stack(parts).sum(0))
+    torch.testing.assert_close(
+        torch.autograd.grad(whole.sum(), maps), torch.autograd.grad(torch.stack(parts).sum(), maps)
+    )
+
+
+def test_the_stable_variance_is_smooth_where_its_branches_meet() -> None:
+    raw = torch.tensor([-1.0, 0.0, 2.0], dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(stable_variance(raw).sum(), raw)
+    assert slope.tolist() == pytest.approx([math.exp(-1), 1.0, 1.0])
+    assert stable_variance(raw).tolist() == pytest.approx([math.exp(-1) + 1e-6, 1 + 1e-6, 3 + 1e-6])

@@ -91,7 +91,7 @@ def test_a_step_depends_on_its_number_and_nothing_else() -> None:
     ("step", "expected"), [(0, 0.0), (10, 0.0), (12, 0.25), (14, 0.5), (18, 1.0), (99, 1.0)]
 )
 def test_the_weight_of_the_rate_follows_the_step(step: int, expected: float) -> None:
-    task = Seen(network(), TrainingSpec(kl_warmup_start=10, kl_warmup_steps=8), step=step)
+    task = Seen(network(), TrainingSpec(kl_warmup_start=10, kl_warmup_steps=8, validate_every=1), step=step)
     loss = task.training_step(counts(task.vse, SIZE), 0)
     assert task.logged["kl_weight"] == expected
     parts = task.logged["train_distortion"] + expected * task.logged["train_rate"]

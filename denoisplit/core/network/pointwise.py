@@ -1,4 +1,4 @@
-"""Functions of one pixel evaluated block by block, so that what they leave in between stays in the cache."""
+"""Functions of one element, evaluated block by block so that what is in between stays in the cache."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,30 +10,40 @@ from torch.autograd.function import once_differentiable
 BLOCK = 1 << 16
 """Elements of a block: a dozen intermediate results of this size fit the cache of one core."""
 
-Pointwise = Callable[[Tensor, Tensor], Tensor]
+MANY_CHANNELS = 16
+"""From so many channels on, running along channels is as fast as running along pixels."""
+
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+Pointwise = Callable[..., Tensor]
 
 
-def pointwise(function: Pointwise, observation: Tensor, signal: Tensor) -> Tensor:
-    """``function(observation, signal)``, where an output element depends on its own pixel and channel only.
+def pointwise(function: Pointwise, *arguments: Tensor) -> Tensor:
+    """``function(*arguments)``, where an output element depends on its own pixel and channel only.
 
     An elementary operation on whole images moves every intermediate result through main memory, and a
     likelihood takes dozens of them. In blocks only the arguments, the result and the derivatives travel; the
-    derivatives are taken while the block is at hand. On other devices than a processor, the function is
-    called as it is.
+    derivatives are taken while the block is at hand. On other devices than a processor, where a compiler is
+    at work, and for arguments of several shapes, the function is called as it is.
 
     Args:
-        function: of two blocks [1 c rows ...] of the arguments. It must not hold parameters that want a
+        function: of blocks [1 c rows ...] of the arguments. It must not hold parameters that want a
             gradient: they would get none.
-        observation: [b c (z) y x].
-        signal: of the same shape.
+        arguments: [b c (z) y x], all of one shape.
 
     Returns:
         [b c (z) y x].
     """
-    small = signal.numel() <= BLOCK
-    if small or observation.shape != signal.shape or signal.ndim < 4 or signal.device.type != "cpu":
-        return function(observation, signal)
-    value: Tensor = _APPLY(function, observation, signal)
+    last = arguments[-1]
+    if (
+        last.numel() <= BLOCK
+        or last.ndim not in _CHANNELS_LAST
+        or last.device.type != "cpu"
+        or any(argument.shape != last.shape for argument in arguments)
+        or torch.compiler.is_compiling()
+    ):
+        return function(*arguments)
+    value: Tensor = _APPLY(function, *arguments)
     return value
 
 
@@ -43,10 +53,11 @@ class _InBlocks(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, function: Pointwise, *arguments: Tensor) -> Tensor:
         wanted = [argument.requires_grad for argument in arguments]
-        value = torch.empty_like(arguments[-1], memory_format=torch.contiguous_format)
+        layout = _layout(arguments)
+        value = torch.empty_like(arguments[-1], memory_format=layout)
         slopes = [torch.empty_like(value) for want in wanted if want]
         for block in _blocks(value.shape):
-            parts = [argument[block].contiguous() for argument in arguments]
+            parts = [argument[block].contiguous(memory_format=layout) for argument in arguments]
             if not slopes:
                 value[block] = function(*parts)
                 continue
@@ -72,6 +83,17 @@ class _InBlocks(torch.autograd.Function):
 
 
 _APPLY: Callable[..., Any] = _InBlocks.apply
+
+
+def _layout(arguments: tuple[Tensor, ...]) -> torch.memory_format:
+    """Channels last where all arguments are so and have many of them, else pixels last.
+
+    Of a few channels, a number per channel would break every run of neighbouring elements.
+    """
+    many = arguments[0].shape[1] >= MANY_CHANNELS
+    if many and all(argument.stride(1) == 1 for argument in arguments):
+        return _CHANNELS_LAST[arguments[0].ndim]
+    return torch.contiguous_format
 
 
 def _blocks(shape: torch.Size) -> list[tuple[slice, ...]]:

@@ -43,7 +43,9 @@ class Latent(nn.Module):
 
     def infer(self, features: Tensor) -> Normal:
         """Posterior from merged features."""
-        return self.normal(self.posterior(features / self.options.divisor))
+        if self.options.divisor != 1:
+            features = features / self.options.divisor
+        return self.normal(self.posterior(features))
 
     def sample(self, features: Tensor, noise: NoiseSource) -> Tensor:
         """One draw from the posterior of merged features; the posterior itself is not kept.

@@ -53,7 +53,7 @@ def stem(rank: int, inputs: int, width: int, *, dropout: float, kernel: int = KE
     """First convolution and an ungated residual block, at the size of the image."""
     return nn.Sequential(
         conv(rank, inputs, width, kernel=kernel),
-        nn.ELU(),
+        nn.ELU(inplace=True),
         ResidualBlock(rank, width, dropout=dropout, gated=False),
     )
 

@@ -1,0 +1,1 @@
+"""Budgets of the hot paths, in counts instead of seconds."""
