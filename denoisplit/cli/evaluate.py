@@ -1,7 +1,6 @@
 """``denoisplit evaluate``: scores against known truth, beside trivial answers."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +65,7 @@ def evaluate(
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
+    from denoisplit.core.training.independence import independence
     from denoisplit.core.training.prepare import evaluation_data, require_clean, require_same_range
     from denoisplit.evaluation import write_figures
 
@@ -80,8 +80,7 @@ def evaluate(
     data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
     fields = require_clean(data.fields, str(run))
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
-    served = loaded.bundle.served
-    uses = None if served is None else {field.name: served.use_of(field) for field in given}
+    known = independence(loaded.bundle, spec, given)
     marked = [open_labels(path) for path in labels] if labels else None
     with progress("Predicting") as tell:
         scores, evaluated = loaded.evaluate(
@@ -93,10 +92,10 @@ def evaluate(
         show(sharpness_table(scores))
     if scores.regions:
         show(region_table(scores))
-    for note in (*scores.notes, *_independence(data.source, uses)):
+    for note in (*scores.notes, *known.sentences(data.source)):
         click.echo(note)
     if json_path is not None:
-        plain: dict[str, Any] = {"split": data.source, "seen_by_the_model": uses, **scores.to_json()}
+        plain: dict[str, Any] = {"split": data.source, "seen_by_the_model": known.uses, **scores.to_json()}
         write_text(json_path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
         click.echo(f"Numbers: {json_path}")
     if figure is not None:
@@ -107,31 +106,3 @@ def evaluate(
             figures, loaded.vse, loaded.spec, evaluated, scores, calibration=loaded.bundle.calibration
         ):
             click.echo(f"Figure: {path}")
-
-
-def _independence(source: str, uses: dict[str, str] | None) -> list[str]:
-    """What to say about fields that the model has seen; ``uses`` is None where nobody knows."""
-    advice = "Name a data.test for independent numbers."
-    if uses is None:
-        if source == "test":
-            return [
-                "This run has no record of what it was trained on. Make sure that these fields are others."
-            ]
-        return [f"These fields also served for early stopping and calibration. {advice}"]
-    trained = [name for name, use in uses.items() if use == "training"]
-    held_out = [name for name, use in uses.items() if use == "held out"]
-    said = []
-    if trained:
-        said.append(
-            f"WARNING: {_some(trained, uses)} served in training, so these scores say nothing about other "
-            f"images. {advice}"
-        )
-    if held_out:
-        said.append(f"{_some(held_out, uses)} also served for early stopping and calibration. {advice}")
-    return said
-
-
-def _some(names: Sequence[str], everything: dict[str, str]) -> str:
-    if len(names) == len(everything):
-        return "These fields"
-    return f"{len(names)} of these {len(everything)} fields ({', '.join(names)})"

@@ -136,14 +136,13 @@ def predict(
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
     from denoisplit.core.inference.outputs import CHI_SQUARE
-    from denoisplit.core.storage.image_files import require_format
+    from denoisplit.core.storage.image_files import require_writable
     from denoisplit.sequence import load_any
 
-    require_format(out)
+    require_writable(out, overwrite=overwrite)
     table = _table_beside(out)
-    for path in (out,) if labels is None else (out, table):
-        if path.exists() and not overwrite:
-            raise ImageError(f"{path}: exists already. Choose another --out, or add --overwrite.")
+    if labels is not None and table.exists() and not overwrite:
+        raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
     loaded = load_any(run)
     with progress(f"Splitting {image.name}") as tell:
         prediction = loaded.predict(

@@ -1,7 +1,7 @@
 """The exam of a data set."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError, ImageError
-from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Dataset, Field, Image, ImageFormat
+from denoisplit.core.images.io import choose_format
 from denoisplit.core.images.splits import Split, split_fields
+from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts
 from denoisplit.testing.layouts import LAYOUTS, PLANES_ONLY
 from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, one_line
@@ -52,7 +55,14 @@ class DatasetTests(ComponentTests):
 
     def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
         """A data set of the named channels."""
-        made: Dataset = self.target()(options, channels=self.channels if channels is None else channels)
+        return self.reading(installed_formats(), options, channels)
+
+    def reading(
+        self, formats: Sequence[ImageFormat], options: Any, channels: tuple[str, ...] | None = None
+    ) -> Dataset:
+        """A data set that reads images of these formats."""
+        known = {"formats": formats} if issubclass(self.target(), FileDataset) else {}
+        made: Dataset = self.target()(options, channels=channels or self.channels, **known)
         return made
 
     @contextmanager
@@ -153,6 +163,30 @@ class DatasetTests(ComponentTests):
                 new = not np.array_equal(repeat, field.observed)
                 assert new, f"a repeat of {field.name} is no new exposure"
 
+    @in_two_and_three_dimensions
+    def test_images_may_be_in_a_format_of_another_package(self, rank: int) -> None:
+        """A data set of image files takes what its formats read, and gives the same fields.
+
+        The TIFF files of ``write_folder`` are renamed for a format that nobody else has.
+        """
+        if not (self.reads_a_folder() and issubclass(self.target(), FileDataset)):
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            self.write_folder(Path(folder), rank)
+            options = attrs.evolve(self.smallest(), **{_PATH: Path(folder)})
+            expected = self.dataset(options).fields()
+            for file in list(Path(folder).rglob("*")):
+                if file.suffix == ".tif":
+                    file.rename(file.with_suffix(_Foreign.suffixes[0]))
+                elif file.is_file():
+                    file.write_text(file.read_text("utf-8").replace(".tif", _Foreign.suffixes[0]), "utf-8")
+            try:
+                found = self.reading([*installed_formats(), _Foreign()], options).fields()
+            except DenoisplitError as error:
+                pytest.fail(f"images in a format of another package are refused: {error}")
+        same = [_pixels(field) for field in found] == [_pixels(field) for field in expected]
+        assert same, "the fields have other pixels when their images are in a format of another package"
+
     def test_a_folder_that_is_not_there_is_refused(self) -> None:
         """With an ``ImageError`` of one line."""
         if not self.reads_a_folder():
@@ -183,6 +217,18 @@ class DatasetTests(ComponentTests):
                 assert abs(float((standard * noise).mean())) < 2 * error, (
                     f"an observation of {name} has other units than its clean reference"
                 )
+
+
+class _Foreign(ImageFormat):
+    """TIFF under a name that only this format knows."""
+
+    suffixes = (".tif_of_another_package",)
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        return choose_format(Path("image.tif"), installed_formats()).open(path, axes=axes)
+
+    def write(self, path: Path, image: Image) -> None:
+        raise ImageError(f"{path}: this format is only read (got axes {image.axes}). Write TIFF.")
 
 
 def _pixels(field: Field) -> bytes:

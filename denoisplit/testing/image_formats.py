@@ -238,6 +238,19 @@ class ImageFormatTests(ComponentTests):
             largest.write_bytes(whole[: int(part * len(whole))])
             _refused(lambda: np.array(image_format.open(path).data), f"the first {part:.0%} of a file")
 
+    def test_a_folder_of_something_else_is_never_replaced(self) -> None:
+        """Unlike an image that was written before, and it is known before anything is written."""
+        image_format, image = self.image_format(self.smallest()), self.example(2)
+        with _path(self.written()[0]) as path:
+            image_format.write(path, image)
+            assert image_format.may_replace(path), "an image that it wrote may not be replaced"
+            other = path.with_name(f"other{path.name}") / "notes.txt"
+            other.parent.mkdir()
+            other.write_text("years of work", encoding="utf-8")
+            assert not image_format.may_replace(other.parent), "a folder of something else may be replaced"
+            _refused(lambda: image_format.write(other.parent, image), "writing over a folder")
+            assert other.exists(), "a folder of something else was replaced"
+
     def test_a_file_appears_whole_or_not_at_all(self) -> None:
         """Pixels that cannot be written leave the file of before, and nothing beside it."""
         image_format, image = self.image_format(self.smallest()), self.example(2)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -118,6 +119,34 @@ def test_an_output_that_cannot_be_written(experiment: Experiment, tmp_path: Path
     refused(
         run("predict", experiment.run, image, "--out", image / "out.tif"), "out.tif: it cannot be written"
     )
+
+
+def test_what_is_no_image_is_never_replaced(experiment: Experiment, tmp_path: Path) -> None:
+    image, kept = tmp_path / "image.tif", tmp_path / "results.zarr" / "thesis.txt"
+    tifffile.imwrite(image, noise(9, 9))
+    kept.parent.mkdir()
+    kept.write_text("years of work")
+    for run_folder in (experiment.run, tmp_path / "not there"):
+        refused(
+            run("predict", run_folder, image, "--out", kept.parent, "--overwrite"),
+            f"{kept.parent}: something else has this name, which is never replaced (got a folder). Choose",
+        )
+        assert kept.read_text() == "years of work"
+
+
+def test_an_image_beside_others_in_a_file_is_not_written_without_a_word(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    image, out = tmp_path / "cells.h5", tmp_path / "cells.h5" / "split"
+    with h5py.File(image, "w") as file:
+        file["raw"] = noise(9, 9)
+    before = image.read_bytes()
+    for name in (out, f"{image}::split"):
+        refused(
+            run("predict", experiment.run, image, "--out", name),
+            f"{image}: exists already. {name} would replace all of it. Choose another --out, or add",
+        )
+        assert image.read_bytes() == before
 
 
 # The run

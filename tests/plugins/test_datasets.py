@@ -20,6 +20,7 @@ from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from denoisplit.plugins.image_formats.tiff import Tiff
 
 TWO = ("mitochondria", "actin")
+FORMATS = (OmeTiff(OmeTiff.Options()), Tiff(Tiff.Options()))
 
 
 def write(path: Path, *, axes: str = "cyx", shape: tuple[int, ...] = (2, 6, 5), start: int = 0) -> None:
@@ -31,7 +32,7 @@ def write(path: Path, *, axes: str = "cyx", shape: tuple[int, ...] = (2, 6, 5), 
 
 
 def folder(path: Path, channels: tuple[str, ...] = TWO, **options: Any) -> Folder:
-    return Folder(Folder.Options(path=path, **options), channels=channels)
+    return Folder(Folder.Options(path=path, **options), channels=channels, formats=FORMATS)
 
 
 def test_files_come_in_natural_order_with_counts_and_pixel_size(tmp_path: Path) -> None:

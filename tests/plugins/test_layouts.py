@@ -10,6 +10,7 @@ import tifffile
 
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.interfaces import Dataset, FloatArray
+from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.plugins.datasets.biosr import BioSR
 from denoisplit.plugins.datasets.hagen import Hagen
 from denoisplit.plugins.datasets.manifest import Manifest
@@ -34,7 +35,7 @@ def made(
     cls: Callable[..., Dataset], path: Path, *, channels: tuple[str, ...] = TWO, **options: Any
 ) -> Dataset:
     known: Any = cls
-    return cls(known.Options(path=path, **options), channels=channels)
+    return cls(known.Options(path=path, **options), channels=channels, formats=installed_formats())
 
 
 def test_files_of_one_channel_are_joined_by_name(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.testing.mutants import Mutant, after
 SPLITS = "no_field_is_in_two_splits"
 AGAIN = "reading_twice_gives_the_same_fields"
 CHANNELS = "fields_have_the_named_channels"
+FORMATS = "images_may_be_in_a_format_of_another_package"
 CLEAN = "clean_references_are_what_the_noise_was_added_to"
 
 
@@ -39,6 +40,13 @@ def exchanged(field: Field) -> Field:
     return attrs.evolve(field, clean=None if field.clean is None else field.clean[::-1])
 
 
+def first_formats(old: Any) -> Any:
+    def only(self: Any, *args: Any, formats: Any, **kwargs: Any) -> None:
+        old(self, *args, formats=formats[:-1], **kwargs)
+
+    return only
+
+
 def dataset_mutants(name: str, cls: str, *, clean: bool) -> tuple[Mutant, ...]:
     """Changes that fit every data set; ``clean`` where its layout has clean references."""
     fields, component = f"datasets.{cls}.fields", f"dataset/{name}"
@@ -46,6 +54,7 @@ def dataset_mutants(name: str, cls: str, *, clean: bool) -> tuple[Mutant, ...]:
         Mutant(component, "a field twice", fields, after(twice), SPLITS),
         Mutant(component, "scale by chance", fields, changed(by_chance), AGAIN),
         Mutant(component, "dropped channel", fields, changed(one_channel), CHANNELS),
+        Mutant(component, "dropped format", f"datasets.{cls}.__init__", first_formats, FORMATS),
     )
     references = (
         Mutant(component, "scale of the reference", fields, changed(other_counts), CLEAN),
@@ -55,6 +64,7 @@ def dataset_mutants(name: str, cls: str, *, clean: bool) -> tuple[Mutant, ...]:
 
 
 DATASET_MUTANTS = (
+    Mutant("dataset/folder", "dropped format", "datasets.folder:Folder.__init__", first_formats, FORMATS),
     *dataset_mutants("channel_files", "single_channels:ChannelFiles", clean=False),
     *dataset_mutants("separate_channels", "single_channels:SeparateChannels", clean=False),
     *dataset_mutants("manifest", "manifest:Manifest", clean=True),

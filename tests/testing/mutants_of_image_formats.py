@@ -1,5 +1,6 @@
 """Mutants of image formats."""
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,6 +15,7 @@ NAMES = "channel_names_come_back"
 EVERYTHING = "everything_known_of_an_image_comes_back"
 REGION = "a_region_is_that_part_of_the_image"
 GIVEN = "given_axes_win_over_those_of_the_file"
+KEPT = "a_folder_of_something_else_is_never_replaced"
 READ_ONLY = "names_that_are_only_read_are_not_written"
 TRUNCATED = "a_truncated_file_is_refused"
 
@@ -137,6 +139,16 @@ FORMAT_MUTANTS = (
     ),
     Mutant(
         "image_format/ome_zarr", "dropped order", f"{NODES}:_as_noted", replaced(lambda image, _: image), AXES
+    ),
+    *(
+        Mutant(
+            f"image_format/{name}",
+            "any folder",
+            f"image_formats.{module}:is_zarr",
+            replaced(Path.exists),
+            KEPT,
+        )
+        for name, module in (("ome_zarr", "ome_zarr"), ("zarr", "zarr_arrays"))
     ),
     Mutant(
         "image_format/hdf5",

@@ -1,13 +1,11 @@
 """An image: pixels, in memory or in a file, with all that is known of them."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
-AnyArray = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
+from denoisplit.core.images.arrays import AnyArray, LazyArray
 
 
 @attrs.frozen
@@ -46,28 +44,6 @@ class IntensityScale:
 
     factor: tuple[float, ...]
     offset: tuple[float, ...]
-
-
-class LazyArray(Protocol):
-    """Pixels that are read where they are asked for. Numpy arrays and memory maps are lazy arrays, too."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Positions along every axis."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the pixels."""
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-
-    def __getitem__(self, key: Any, /) -> Any:
-        """The pixels at whole numbers, slices and ``...``, as a numpy array of their own."""
-
-    def __array__(self) -> AnyArray:
-        """All pixels."""
 
 
 @attrs.frozen(kw_only=True)

@@ -7,12 +7,12 @@ from typing import Self
 
 import attrs
 
-from denoisplit.core.images.image import AnyArray as AnyArray
-from denoisplit.core.images.image import FloatArray as FloatArray
+from denoisplit.core.images.arrays import AnyArray as AnyArray
+from denoisplit.core.images.arrays import FloatArray as FloatArray
+from denoisplit.core.images.arrays import LazyArray as LazyArray
 from denoisplit.core.images.image import Image as Image
 from denoisplit.core.images.image import ImageLayout as ImageLayout
 from denoisplit.core.images.image import IntensityScale as IntensityScale
-from denoisplit.core.images.image import LazyArray as LazyArray
 from denoisplit.core.images.image import PixelSize as PixelSize
 from denoisplit.core.images.image import TimeInterval as TimeInterval
 
@@ -71,7 +71,8 @@ class ImageFormat(ABC):
     Attributes:
         suffixes: lower-case file endings, longest first.
         read_only: those of the suffixes under which nothing is written.
-        holds_several: whether a path may go on behind the name of the file, to one of the images in it.
+        holds_several: whether a path may go on behind the name of the file, to one of the images in it; a
+            folder that is such an image counts as a file.
     """
 
     suffixes: tuple[str, ...]
@@ -93,6 +94,10 @@ class ImageFormat(ABC):
         Raises:
             ImageError: the format cannot hold the image, the folder cannot be written, or no space.
         """
+
+    def may_replace(self, path: Path) -> bool:
+        """Whether what is at ``path`` is of a sort that an image of this format may take the place of."""
+        return path.is_file()
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin an image that is written region by region.

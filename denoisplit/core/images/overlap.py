@@ -86,6 +86,12 @@ def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
     return None
 
 
+def overlapping(fields: Sequence[Field], others: Sequence[Field]) -> tuple[bool, ...]:
+    """Whether each of the fields shares pixels with any of the others, see ``find_overlap``."""
+    blocks = kept_blocks(others)
+    return tuple(_common(kept_blocks([field]), blocks) is not None for field in fields)
+
+
 def kept_blocks(fields: Sequence[Field]) -> Blocks:
     """The kept blocks of fields; time and memory go with the number of pixels."""
     parts: list[tuple[Hashes, Integers, Integers]] = []

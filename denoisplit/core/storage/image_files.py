@@ -1,35 +1,61 @@
 """Image files in the installed formats."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import BrokenPluginError, ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
-from denoisplit.core.images.io import choose_format, open_image
+from denoisplit.core.images.io import choose_format, open_image, split_inside
 from denoisplit.core.registry import installed_registry
 
 AnyArray = npt.NDArray[Any]
 
+_LOG = logging.getLogger("denoisplit.images")
+
 
 def installed_formats() -> list[ImageFormat]:
-    """All installed formats with their default options."""
-    kinds = [component.load() for component in installed_registry().components("image_format")]
-    return [kind(kind.Options()) for kind in kinds]
+    """All installed formats with their default options; a broken one is left out, and the log says so."""
+    found: list[ImageFormat] = []
+    for component in installed_registry().components("image_format"):
+        try:
+            kind = component.load()
+        except BrokenPluginError as error:
+            _LOG.warning("left out: %s", error)
+            continue
+        found.append(kind(kind.Options()))
+    return found
 
 
-def require_format(path: Path) -> None:
-    """Check that an image can be written under this name.
+def require_writable(path: Path, *, overwrite: bool) -> None:
+    """Check, before the work is done, that an image can be written under this name.
+
+    Args:
+        path: of the image; one behind the name of a file stands for the whole file.
+        overwrite: whether a file that is there already may be replaced.
 
     Raises:
-        ImageError: no installed format has its ending, or a folder has this name.
+        ImageError: no installed format has its ending, or something is there that must not be replaced.
     """
     chosen = writing_format(path, installed_formats())
-    if path.is_dir() and not chosen.holds_several:
-        raise ImageError(f"{path}: is a folder. Give the name of a file.")
+    file, inside = split_inside(path, chosen.suffixes) if chosen.holds_several else (path, "")
+    if not file.exists():
+        return
+    if file.is_dir() and not chosen.holds_several:
+        raise ImageError(f"{file}: is a folder. Give the name of a file.")
+    if not chosen.may_replace(file):
+        kind = "folder" if file.is_dir() else "file"
+        raise ImageError(
+            f"{file}: something else has this name, which is never replaced (got a {kind}). "
+            f"Choose another name, or move it."
+        )
+    if not overwrite:
+        whole = f" {path} would replace all of it." if inside else ""
+        raise ImageError(f"{file}: exists already.{whole} Choose another --out, or add --overwrite.")
 
 
 def open_labels(path: Path) -> AnyArray:

@@ -9,10 +9,11 @@ import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.fingerprint import assert_disjoint, field_fingerprint
-from denoisplit.core.images.interfaces import Dataset, Field, FloatArray, PixelSize
+from denoisplit.core.images.interfaces import Field, FloatArray, PixelSize
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.training.datasets import open_dataset
 
 SATURATED: Final = 5e-4
 """Part of the pixels at the highest value from which they are taken for saturated."""
@@ -106,7 +107,7 @@ def _splits(
 
     def read(chosen: Chosen) -> tuple[Field, ...]:
         try:
-            dataset: Dataset = chosen.build(channels=names)
+            dataset = open_dataset(chosen, names)
             fields = dataset.fields()
             warnings.extend(dataset.remarks())
         except DenoisplitError as error:

@@ -11,7 +11,7 @@ from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint, data_fingerprint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
-from denoisplit.core.images.interfaces import Dataset, Field, FloatArray
+from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,
@@ -25,6 +25,7 @@ from denoisplit.core.images.splits import split_fields
 from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.core.spec.records import Chosen, DataSpec, ResolvedSpec
+from denoisplit.core.training.datasets import open_dataset
 
 PAIRS_PER_CHANNEL = 1_000_000
 
@@ -62,29 +63,36 @@ def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
-    dataset: Dataset = chosen.build(channels=channels)
-    fields = dataset.fields()
+    fields = open_dataset(chosen, channels).fields()
     check_fields(fields)
     return fields
+
+
+def served_fields(spec: ResolvedSpec) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
+    """Training and validation fields as the data sets give them, and the test fields that ``split`` leaves.
+
+    Raises:
+        ImageError: no usable images, or too few to be split.
+    """
+    data = spec.data
+    names = data.recorded or spec.channels
+    train = read_fields(data.train, names)
+    if data.validation is not None:
+        return train, read_fields(data.validation, names), ()
+    return split_fields(train, data.split, data.validation_fraction, seed=spec.training.seed)
 
 
 def prepare(spec: ResolvedSpec) -> PreparedData:
     """Read the training data of a spec.
 
     Raises:
-        ImageError: no usable images, or the same field in training and validation.
+        ImageError: no usable images, or two of training, validation and test data share pixels.
     """
     data, how = spec.data, _conditioning(spec)
-    names = data.recorded or spec.channels
-    train = read_fields(data.train, names)
-    test: tuple[Field, ...] = ()
-    if data.validation is None:
-        train, validation, test = split_fields(
-            train, data.split, data.validation_fraction, seed=spec.training.seed
-        )
-    else:
-        validation = read_fields(data.validation, names)
-    assert_disjoint(train, validation, test)
+    train, validation, test = served_fields(spec)
+    named = () if data.test is None else read_fields(data.test, data.recorded or spec.channels)
+    assert_disjoint(train, validation, (*test, *named))
+    del named
     measured = condition_fields(train, how)
     learnt = _selected(measured.fields, spec)
     fresh = fresh_noise(how, measured)
@@ -161,7 +169,7 @@ def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = N
     """
     data = spec.data
     if ceiling is None and data.clip.quantile < 1:
-        ceiling = prepare(spec).fitted.ceiling
+        ceiling = prepare(attrs.evolve(spec, data=attrs.evolve(data, test=None))).fitted.ceiling
     names = data.recorded or spec.channels
     if data.test is not None:
         source, fields = "test", read_fields(data.test, names)

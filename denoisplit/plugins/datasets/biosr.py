@@ -1,5 +1,6 @@
 """BioSR as it is published: one folder per structure, MRC stacks in it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import final, get_args
 
@@ -8,20 +9,14 @@ import numpy as np
 from attrs.validators import ge, in_, le
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Field, ImageFormat
 from denoisplit.plugins.datasets.pairing import Pairing, Single, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import (
-    Frames,
-    natural,
-    need_file,
-    one_file,
-    read_frames,
-    require_folder,
-)
+from denoisplit.plugins.datasets.reading import Frames, ImageFiles, natural, require_folder
 
 
 @final
-class BioSR(Dataset):
+class BioSR(FileDataset):
     """BioSR (https://doi.org/10.6084/m9.figshare.13264793): one structure per cell, many light levels.
 
     Reads ``<structure>/GT_all.mrc``, the high-quality images of all cells, to which a spec adds synthetic
@@ -49,9 +44,11 @@ class BioSR(Dataset):
         level: int = attrs.field(default=0, validator=[ge(0), le(12)])
         pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
 
-    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+    def __init__(
+        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
         self.structures = named(options.structures, channels, "structures")
-        self.options, self.channels = options, channels
+        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
 
     def fields(self) -> tuple[Field, ...]:
         """As many fields as the structure with the fewest images has; pairs for validation go by their order.
@@ -74,7 +71,8 @@ class BioSR(Dataset):
         ]
 
     def _everything(self, folder: Path, channel: str) -> list[Single]:
-        return singles(channel, read_frames(need_file(folder, "GT_all"), self.options.path, axes="tyx"))
+        everything = self.images.needed(folder, "GT_all")
+        return singles(channel, self.images.stack(everything, self.options.path))
 
     def _cells(self, folder: Path, channel: str) -> list[Single]:
         level = f"{self.options.level:02d}"
@@ -87,8 +85,8 @@ class BioSR(Dataset):
         found: list[Single] = []
         for cell in sorted(cells, key=lambda entry: natural(entry.name)):
             nested = cell / "RawSIMData"
-            noisy = need_file(nested if nested.is_dir() else cell, f"RawSIMData_level_{level}")
-            best = one_file(cell, "RawSIMData_gt") or one_file(
+            noisy = self.images.needed(nested if nested.is_dir() else cell, f"RawSIMData_level_{level}")
+            best = self.images.one(cell, "RawSIMData_gt") or self.images.one(
                 cell / "RawGTSIMData", f"RawGTSIMData_level_{level}"
             )
             clean = None if best is None else self._averaged(best)
@@ -97,9 +95,9 @@ class BioSR(Dataset):
 
     def _averaged(self, path: Path) -> Frames:
         """The raw frames of one cell as a wide-field image: illumination patterns add up to an even one."""
-        frames = read_frames(path, self.options.path, axes="tyx")
+        frames = self.images.stack(path, self.options.path)
         mean = np.asarray(np.mean(frames.pixels, axis=0, dtype=np.float64), dtype=np.float32)
-        return attrs.evolve(frames, names=(frames.names[0].removesuffix(" t=0"),), pixels=(mean,))
+        return attrs.evolve(frames, names=(path.relative_to(self.options.path).as_posix(),), pixels=(mean,))
 
 
 def named(given: tuple[str, ...], channels: tuple[str, ...], option: str) -> tuple[str, ...]:

@@ -10,16 +10,10 @@ from attrs.validators import ge, in_
 
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import Dataset, Field, FieldFile, FloatArray
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray, ImageFormat
 from denoisplit.core.images.io import Planes
-from denoisplit.plugins.datasets.reading import (
-    by_key,
-    files,
-    key_of,
-    open_planes,
-    partner,
-    require_folder,
-)
+from denoisplit.plugins.datasets.reading import ImageFiles, key_of, partner, require_folder
 
 
 @attrs.frozen(kw_only=True)
@@ -32,8 +26,8 @@ class _Files:
 
 
 @final
-class Folder(Dataset):
-    """One multi-channel TIFF or OME-TIFF file per field, with clean references beside them or not.
+class Folder(FileDataset):
+    """One multi-channel image file per field, of any format, with clean references beside them or not.
 
     By default the mixed image is made of the channels; ``mixed`` names files in which it was recorded.
 
@@ -46,7 +40,7 @@ class Folder(Dataset):
 
         Attributes:
             path: the folder.
-            observed: pattern of the noisy images, relative to the folder.
+            observed: pattern of the noisy images, relative to the folder: ``*.ome.zarr``, ``*.h5::raw``.
             clean: pattern of the clean references; empty for none. Files are partners when their first ``*``
                 stands for the same text, for example ``*_noisy.tif`` and ``*_clean.tif``.
             mixed: pattern of recorded mixed images of one channel, partners of the noisy images like the
@@ -66,8 +60,10 @@ class Folder(Dataset):
         dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
         limit: int = attrs.field(default=0, validator=ge(0))
 
-    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
-        self.options, self.channels = options, channels
+    def __init__(
+        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
+        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
 
     def fields(self) -> tuple[Field, ...]:
         """All fields, in natural order of the file names (``f2`` before ``f10``); float32 counts.
@@ -84,13 +80,14 @@ class Folder(Dataset):
     def _matched(self) -> list[_Files]:
         folder, options = self.options.path, self.options
         require_folder(folder)
-        clean = by_key(folder, options.clean, "clean")
-        mixed = by_key(folder, options.mixed, "mixed")
+        clean = self.images.by_key(folder, options.clean, "clean")
+        mixed = self.images.by_key(folder, options.mixed, "mixed")
         partners = {*clean.values(), *mixed.values()}
-        observed = [file for file in files(folder, options.observed) if file not in partners]
+        observed = [file for file in self.images.matching(folder, options.observed) if file not in partners]
         if not observed:
             raise ImageError(
                 f"{folder}: no file matches (got observed={options.observed!r}). Correct path or pattern."
+                f"{self.images.others(folder, options.observed)}"
             )
         return [
             _Files(
@@ -171,7 +168,7 @@ class Folder(Dataset):
         return found
 
     def _planes(self, path: Path) -> Planes:
-        return open_planes(path, self.options.axes, self.options.dimensions)
+        return self.images.planes(path, self.options.axes, self.options.dimensions)
 
     def _channels(self, pixels: FloatArray, where: str) -> FloatArray:
         index = self.options.channel_index

@@ -1,19 +1,21 @@
 """The image pairs of Hagen et al.: stacks of low and of high signal-to-noise ratio."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import final, get_args
 
 import attrs
 from attrs.validators import in_
 
-from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Field, ImageFormat
 from denoisplit.plugins.datasets.biosr import named
 from denoisplit.plugins.datasets.pairing import Pairing, Single, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import need_file, one_file, read_frames, require_folder
+from denoisplit.plugins.datasets.reading import ImageFiles, require_folder
 
 
 @final
-class Hagen(Dataset):
+class Hagen(FileDataset):
     """Images with short and long exposure by Hagen et al. (https://doi.org/10.5524/100888), real noise.
 
     Reads ``<structure>-<series>-lowsnr.tif`` and, where it is there, ``<structure>-<series>-highsnr.tif`` as
@@ -38,9 +40,11 @@ class Hagen(Dataset):
         series: str = "60x-noise2"
         pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
 
-    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+    def __init__(
+        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
         self.structures = named(options.structures, channels, "structures")
-        self.options, self.channels = options, channels
+        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
 
     def fields(self) -> tuple[Field, ...]:
         """As many fields as the structure with the fewest has; pairs for validation go by their order.
@@ -60,9 +64,8 @@ class Hagen(Dataset):
         found = []
         for structure, channel in zip(self.structures, self.channels, strict=True):
             stem = f"{structure}-{self.options.series}"
-            low = read_frames(need_file(folder, f"{stem}-lowsnr"), folder, axes="tyx")
-            high = one_file(folder, f"{stem}-highsnr")
-            found.append(
-                singles(channel, low, None if high is None else read_frames(high, folder, axes="tyx"))
-            )
+            low = self.images.stack(self.images.needed(folder, f"{stem}-lowsnr"), folder)
+            best = self.images.one(folder, f"{stem}-highsnr")
+            high = None if best is None else self.images.stack(best, folder)
+            found.append(singles(channel, low, high))
         return found

@@ -9,9 +9,10 @@ import attrs
 from attrs.validators import ge, in_
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Dataset, Field, FloatArray
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Field, FloatArray, ImageFormat
 from denoisplit.plugins.datasets.pairing import Single, joined, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import Frames, read_frames, require_folder
+from denoisplit.plugins.datasets.reading import Frames, ImageFiles, require_folder
 
 _NEEDED: Final = ("field", "channel", "file")
 _COLUMNS: Final = (*_NEEDED, "kind", "split")
@@ -30,7 +31,7 @@ class _Row:
 
 
 @final
-class Manifest(Dataset):
+class Manifest(FileDataset):
     """A CSV table with the columns field, channel, file, and, where needed, kind and split.
 
     Every line names one file of one channel. ``kind`` is ``observed`` (the default), ``clean`` or ``mixed``
@@ -59,8 +60,10 @@ class Manifest(Dataset):
         axes: str = ""
         dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
 
-    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
-        self.options, self.channels = options, channels
+    def __init__(
+        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
+        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
 
     def fields(self) -> tuple[Field, ...]:
         """All fields, in the order in which the table names them first; float32 counts.
@@ -133,7 +136,7 @@ class Manifest(Dataset):
                 f"Use one of {', '.join(self.channels)}."
             )
         file = self.options.path / cells["file"]
-        if not cells["field"] or not file.is_file():
+        if not cells["field"] or not self.images.exists(file):
             problem = "there is no such file" if cells["field"] else "the field has no name"
             raise ImageError(f"{where}: {problem} (got {cells['file'] or 'nothing'!r}). Correct the table.")
         return _Row(line=line, field=cells["field"], channel=channel, file=file, kind=kind)
@@ -201,7 +204,7 @@ class Manifest(Dataset):
 
     def _frames(self, row: _Row) -> Frames:
         options = self.options
-        return read_frames(row.file, options.path, axes=options.axes, dimensions=options.dimensions)
+        return self.images.frames(row.file, options.path, axes=options.axes, dimensions=options.dimensions)
 
 
 def _of_size(pixels: FloatArray, field: Field, path: Path) -> FloatArray:

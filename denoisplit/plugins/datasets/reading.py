@@ -1,33 +1,20 @@
 """What the folder layouts share: files by pattern, their partners, and single channels out of image files."""
 
-import importlib
-import pkgutil
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import final
 
 import attrs
 import numpy as np
 
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import FieldFile, FloatArray, ImageFormat, PixelSize
-from denoisplit.core.images.io import Planes, iterate_planes, open_image
-from denoisplit.plugins import image_formats
+from denoisplit.core.images.io import Planes, iterate_planes, open_image, split_inside
 
-
-@cache
-def formats() -> tuple[ImageFormat, ...]:
-    """The formats that images of a data set may have: all that stand beside this package."""
-    found: list[ImageFormat] = []
-    for module in pkgutil.iter_modules(image_formats.__path__, f"{image_formats.__name__}."):
-        for cls in vars(importlib.import_module(module.name)).values():
-            if isinstance(cls, type) and cls.__module__ == module.name and issubclass(cls, ImageFormat):
-                known: Any = cls
-                found.append(known(known.Options()))
-    return tuple(found)
+_WILD = re.compile(r"[*?\[]")
 
 
 @attrs.frozen(kw_only=True)
@@ -53,41 +40,186 @@ class Frames:
         return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype)
 
 
-def read_frames(path: Path, root: Path, *, axes: str = "", dimensions: int = 2) -> Frames:
-    """All arrays of a file with one channel.
+@final
+@attrs.frozen
+class ImageFiles:
+    """Finds and reads images of some formats: files, folders such as those of Zarr, and images inside them.
 
-    Args:
-        path: of the file.
-        root: folder that names are relative to.
-        axes: overrides what the file says.
-        dimensions: spatial axes of an array, 2 or 3; 0 takes 3 where the file has a ``z`` axis.
-
-    Raises:
-        ImageError: unreadable, constant or non-finite.
-        ChannelCountError: the file has several channels.
+    Attributes:
+        formats: that there are.
     """
-    planes = open_planes(path, axes, dimensions)
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    names, pixels = [], []
-    for index, array in planes:
-        where = f"{path}{_place(planes, index)}"
-        check_channels(array.shape[0], 1, where, "Give files of one channel each, or correct axes.")
-        check_pixels(array[0], where)
-        names.append(f"{name}{_place(planes, index)}")
-        pixels.append(array[0])
-    return Frames(
-        names=tuple(names),
-        pixels=tuple(pixels),
-        pixel_size=planes.pixel_size,
-        path=path,
-        dtype=str(planes.image.data.dtype),
-    )
 
+    formats: Sequence[ImageFormat]
 
-def open_planes(path: Path, axes: str, dimensions: int) -> Planes:
-    """An image file, cut into arrays [c (z) y x]."""
-    image = open_image(path, formats(), axes or None)
-    return iterate_planes(image, dimensions or (3 if "z" in image.axes else 2))
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Endings of the names of images."""
+        return tuple({suffix for known in self.formats for suffix in known.suffixes})
+
+    @property
+    def _containers(self) -> tuple[str, ...]:
+        return tuple({s for known in self.formats if known.holds_several for s in known.suffixes})
+
+    def matching(self, folder: Path, pattern: str) -> list[Path]:
+        """Images that match, in natural order of their names (``f2`` before ``f10``).
+
+        A pattern may go on behind the name of a file that holds several images: ``*.h5::raw``,
+        ``*.zarr/raw``.
+
+        Raises:
+            ImageError: it goes on with another pattern.
+        """
+        outer, inner = self._divided(pattern)
+        found = [entry for entry in folder.glob(outer) if self._is_image(entry, folder)]
+        return sorted(
+            (Path(f"{entry}{inner}") for entry in found),
+            key=lambda file: natural(file.relative_to(folder).as_posix()),
+        )
+
+    def by_key(self, folder: Path, pattern: str, kind: str) -> dict[str, Path]:
+        """The images that match, by what the first ``*`` stands for, in natural order.
+
+        Raises:
+            ImageError: two images have the same key.
+        """
+        partners: dict[str, Path] = {}
+        for file in self.matching(folder, pattern) if pattern else []:
+            first = partners.setdefault(key_of(file, folder, pattern), file)
+            if first != file:
+                raise ImageError(
+                    f"{file}: it serves the same field as {first.name} (got {kind}={pattern!r}). "
+                    f"Make the pattern match one file per field."
+                )
+        return partners
+
+    def one(self, folder: Path, stem: str) -> Path | None:
+        """The image of this name, whatever the suffix of its format; None when there is none.
+
+        Raises:
+            ImageError: several images have this name.
+        """
+        found = [
+            file
+            for file in self.matching(folder, f"{stem}.*")
+            if file.name.lower().removeprefix(stem.lower()) in self.suffixes
+        ]
+        if len(found) > 1:
+            raise ImageError(
+                f"{folder}: several files are called {stem} (got {', '.join(file.name for file in found)}). "
+                f"Keep one."
+            )
+        return found[0] if found else None
+
+    def needed(self, folder: Path, stem: str) -> Path:
+        """As ``one``.
+
+        Raises:
+            ImageError: there is no such image; names those that are there.
+        """
+        found = self.one(folder, stem)
+        if found is None:
+            there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) if folder.is_dir() else ""
+            raise ImageError(
+                f"{folder / stem}: there is no such image, with any of the suffixes "
+                f"{', '.join(sorted(self.suffixes))} (got {there or 'no such folder'}). Correct path, or the "
+                f"names of the channels."
+            )
+        return found
+
+    def exists(self, path: Path) -> bool:
+        """Whether the image, or the file that it is in, is there."""
+        file, _ = split_inside(path, self._containers)
+        return path.is_file() or file.is_file() or self._is_image(file, file.parent)
+
+    def others(self, folder: Path, pattern: str) -> str:
+        """What to add to a message when no image matches: how the images end that are there, if any."""
+        place = folder / PurePosixPath(self._divided(pattern)[0]).parent
+        if _WILD.search(str(place.relative_to(folder))) or not place.is_dir():
+            return ""
+        names = [entry.name.lower() for entry in place.iterdir() if self._is_image(entry, folder)]
+        longest = sorted(self.suffixes, key=len, reverse=True)
+        endings = Counter(next((s for s in longest if name.endswith(s)), "") for name in names)
+        counted = ", ".join(f"{count} ending in {end}" for end, count in sorted(endings.items()) if end)
+        return f" There are other images: {counted}." if counted else ""
+
+    def planes(self, path: Path, axes: str, dimensions: int) -> Planes:
+        """An image, cut into arrays [c (z) y x].
+
+        Args:
+            path: of the file.
+            axes: overrides what the file says.
+            dimensions: spatial axes of an array, 2 or 3; 0 takes 3 where the file has a ``z`` axis.
+
+        Raises:
+            ImageError: missing or unreadable.
+        """
+        image = open_image(path, self.formats, axes or None)
+        return iterate_planes(image, dimensions or (3 if "z" in image.axes else 2))
+
+    def frames(self, path: Path, root: Path, *, axes: str = "", dimensions: int = 2) -> Frames:
+        """All arrays of an image with one channel; arguments as ``planes``.
+
+        Args:
+            path: of the file.
+            root: folder that names are relative to.
+            axes: overrides what the file says.
+            dimensions: see ``planes``.
+
+        Raises:
+            ImageError: unreadable, constant or non-finite.
+            ChannelCountError: the file has several channels.
+        """
+        planes = self.planes(path, axes, dimensions)
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        names, pixels = [], []
+        for index, array in planes:
+            where = f"{path}{_place(planes, index)}"
+            check_channels(array.shape[0], 1, where, "Give files of one channel each, or correct axes.")
+            check_pixels(array[0], where)
+            names.append(f"{name}{_place(planes, index)}")
+            pixels.append(array[0])
+        return Frames(
+            names=tuple(names),
+            pixels=tuple(pixels),
+            pixel_size=planes.pixel_size,
+            path=path,
+            dtype=str(planes.image.data.dtype),
+        )
+
+    def stack(self, path: Path, root: Path) -> Frames:
+        """All planes of a file of single images, whatever it takes the axis along them for.
+
+        Raises:
+            ImageError, ChannelCountError: as ``frames``.
+        """
+        try:
+            return self.frames(path, root, axes="tyx")
+        except ImageError as error:
+            try:
+                return self.frames(path, root)  # more axes than these, as programs write that fill up to five
+            except DenoisplitError:
+                raise error from None
+
+    def _is_image(self, entry: Path, root: Path) -> bool:
+        """A file, or a folder that is one image; nothing of what is inside such a folder."""
+        inside = (part.name.lower() for part in entry.relative_to(root).parents)
+        if any(name.endswith(self._containers) for name in inside):
+            return False
+        return entry.is_file() or (entry.is_dir() and entry.name.lower().endswith(self._containers))
+
+    def _divided(self, pattern: str) -> tuple[str, str]:
+        """The pattern of the file, and what follows behind its name with ``/`` or ``::``."""
+        outer, mark, inner = pattern.partition("::")
+        parts = [] if mark else outer.split("/")
+        ends = [i for i, part in enumerate(parts[:-1], 1) if part.lower().endswith(self._containers)]
+        if ends:
+            outer, mark, inner = "/".join(parts[: ends[0]]), "/", "/".join(parts[ends[0] :])
+        if _WILD.search(inner):
+            raise ImageError(
+                f"{pattern}: one image of a file is meant by its whole name (got {inner!r}). "
+                f"Write for example {outer}::raw."
+            )
+        return outer, f"{mark}{inner}"
 
 
 def _place(planes: Planes, index: Sequence[int]) -> str:
@@ -107,49 +239,6 @@ def require_folder(folder: Path) -> None:
         )
 
 
-def files(folder: Path, pattern: str) -> list[Path]:
-    """Files that match, in natural order of their names (``f2`` before ``f10``)."""
-    found = (file for file in folder.glob(pattern) if file.is_file())
-    return sorted(found, key=lambda file: natural(file.relative_to(folder).as_posix()))
-
-
-def one_file(folder: Path, stem: str) -> Path | None:
-    """The file of this name, whatever the suffix of its format; None when there is none.
-
-    Raises:
-        ImageError: several files have this name.
-    """
-    suffixes = {suffix for known in formats() for suffix in known.suffixes}
-    found = [
-        file
-        for file in files(folder, f"{stem}.*")
-        if file.name.lower().removeprefix(stem.lower()) in suffixes
-    ]
-    if len(found) > 1:
-        raise ImageError(
-            f"{folder}: several files are called {stem} (got {', '.join(file.name for file in found)}). "
-            f"Keep one."
-        )
-    return found[0] if found else None
-
-
-def need_file(folder: Path, stem: str) -> Path:
-    """As ``one_file``.
-
-    Raises:
-        ImageError: there is no such file; names those that are there.
-    """
-    found = one_file(folder, stem)
-    if found is None:
-        known = ", ".join(sorted({suffix for kind in formats() for suffix in kind.suffixes}))
-        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) if folder.is_dir() else ""
-        raise ImageError(
-            f"{folder / stem}: there is no such image, with any of the suffixes {known} "
-            f"(got {there or 'no such folder'}). Correct path, or the names of the channels."
-        )
-    return found
-
-
 def key_of(file: Path, folder: Path, pattern: str) -> str:
     """What the first ``*`` of the pattern stands for in this file."""
     wild = {"**/": "(?:.*/)?", "**": ".*", "*": "([^/]*)", "?": "[^/]"}
@@ -157,23 +246,6 @@ def key_of(file: Path, folder: Path, pattern: str) -> str:
     expression = "".join(wild.get(part) or re.escape(part) for part in parts)
     found = re.fullmatch(expression, file.relative_to(folder).as_posix())
     return found.group(1) if found and found.lastindex else ""
-
-
-def by_key(folder: Path, pattern: str, kind: str) -> dict[str, Path]:
-    """The files that match, by what the first ``*`` stands for, in natural order.
-
-    Raises:
-        ImageError: two files have the same key.
-    """
-    partners: dict[str, Path] = {}
-    for file in files(folder, pattern) if pattern else []:
-        first = partners.setdefault(key_of(file, folder, pattern), file)
-        if first != file:
-            raise ImageError(
-                f"{file}: it serves the same field as {first.name} (got {kind}={pattern!r}). "
-                f"Make the pattern match one file per field."
-            )
-    return partners
 
 
 def partner(of: Path, key: str, found: Mapping[str, Path], what: str, pattern: str) -> Path:

@@ -8,21 +8,14 @@ import attrs
 from attrs.validators import ge, in_
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Field, ImageFormat
 from denoisplit.plugins.datasets.pairing import Single, joined, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import (
-    Frames,
-    by_key,
-    files,
-    key_of,
-    partner,
-    read_frames,
-    require_folder,
-)
+from denoisplit.plugins.datasets.reading import Frames, ImageFiles, key_of, partner, require_folder
 
 
 @final
-class ChannelFiles(Dataset):
+class ChannelFiles(FileDataset):
     """One file per field and channel, matched by name, clean references and recorded mixed images alike.
 
     Files belong to the same field when the first ``*`` of their patterns stands for the same text. With
@@ -51,8 +44,10 @@ class ChannelFiles(Dataset):
         axes: str = ""
         dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
 
-    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
-        self.options, self.channels = options, channels
+    def __init__(
+        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
+        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
 
     def fields(self) -> tuple[Field, ...]:
         """All fields, in natural order of their names; float32 counts.
@@ -65,12 +60,13 @@ class ChannelFiles(Dataset):
         require_folder(folder)
         observed = patterns(options.observed, self.channels, "observed")
         clean = patterns(options.clean, self.channels, "clean") if options.clean else ()
-        found = [by_key(folder, pattern, "observed") for pattern in observed]
-        references = [by_key(folder, pattern, "clean") for pattern in clean]
-        mixed = by_key(folder, options.mixed, "mixed")
+        found = [self.images.by_key(folder, pattern, "observed") for pattern in observed]
+        references = [self.images.by_key(folder, pattern, "clean") for pattern in clean]
+        mixed = self.images.by_key(folder, options.mixed, "mixed")
         if not found[0]:
             raise ImageError(
                 f"{folder}: no file matches (got observed={observed[0]!r}). Correct path or pattern."
+                f"{self.images.others(folder, observed[0])}"
             )
         made: list[Field] = []
         for key, first in found[0].items():
@@ -89,7 +85,7 @@ class ChannelFiles(Dataset):
     def remarks(self) -> tuple[str, ...]:
         """Images of other channels than the first that belong to no field."""
         observed = patterns(self.options.observed, self.channels, "observed")
-        found = [by_key(self.options.path, pattern, "observed") for pattern in observed]
+        found = [self.images.by_key(self.options.path, pattern, "observed") for pattern in observed]
         lost = [file.name for kind in found[1:] for key, file in kind.items() if key not in found[0]]
         if not lost:
             return ()
@@ -125,11 +121,11 @@ class ChannelFiles(Dataset):
 
     def _frames(self, path: Path) -> Frames:
         options = self.options
-        return read_frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
+        return self.images.frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
 
 
 @final
-class SeparateChannels(Dataset):
+class SeparateChannels(FileDataset):
     """Images of one structure each, recorded in different fields: training mixes them anew for every patch.
 
     Every patch combines a place of each channel, drawn independently of the others. Validation and test need
@@ -158,8 +154,10 @@ class SeparateChannels(Dataset):
         axes: str = ""
         dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
 
-    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
-        self.options, self.channels = options, channels
+    def __init__(
+        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
+        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
 
     def fields(self) -> tuple[Field, ...]:
         """As many fields as the channel with the fewest images has; float32 counts.
@@ -180,9 +178,9 @@ class SeparateChannels(Dataset):
         clean = patterns(self.options.clean, self.channels, "clean") if self.options.clean else None
         found: list[list[Single]] = []
         for number, (name, pattern) in enumerate(zip(self.channels, observed, strict=True)):
-            truth = by_key(self.options.path, clean[number], "clean") if clean else {}
+            truth = self.images.by_key(self.options.path, clean[number], "clean") if clean else {}
             images: list[Single] = []
-            for file in files(self.options.path, pattern):
+            for file in self.images.matching(self.options.path, pattern):
                 if file in truth.values():
                     continue
                 key = key_of(file, self.options.path, pattern)
@@ -193,14 +191,14 @@ class SeparateChannels(Dataset):
             if not images:
                 raise ImageError(
                     f"{self.options.path}: no file of {name!r} matches (got {pattern!r}). "
-                    f"Correct path or pattern."
+                    f"Correct path or pattern.{self.images.others(self.options.path, pattern)}"
                 )
             found.append(images)
         return found
 
     def _frames(self, path: Path) -> Frames:
         options = self.options
-        return read_frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
+        return self.images.frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
 
 
 def patterns(given: tuple[str, ...], channels: Sequence[str], option: str) -> tuple[str, ...]:

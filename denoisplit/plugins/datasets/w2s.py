@@ -9,15 +9,16 @@ import numpy as np
 from attrs.validators import ge, in_
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Dataset, Field, FloatArray
-from denoisplit.plugins.datasets.reading import Frames, natural, need_file, read_frames, require_folder
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Field, FloatArray, ImageFormat
+from denoisplit.plugins.datasets.reading import Frames, ImageFiles, natural, require_folder
 
 _LAST_TRAINING: Final = 80
 _CHANNELS: Final = 3
 
 
 @final
-class W2S(Dataset):
+class W2S(FileDataset):
     """The raw images of W2S (https://github.com/IVRL/w2s): exposures of three channels of the same field.
 
     Reads ``Image001/wf_channel0.npy`` to ``Image120/wf_channel2.npy``, 400 exposures each. A noisy image is
@@ -44,7 +45,9 @@ class W2S(Dataset):
         average: int = attrs.field(default=1, validator=ge(1))
         repeats: int = attrs.field(default=0, validator=ge(0))
 
-    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+    def __init__(
+        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
         index = options.channel_index or tuple(range(len(channels)))
         if len(index) != len(channels) or not all(0 <= i < _CHANNELS for i in index):
             raise ChannelCountError(
@@ -52,6 +55,7 @@ class W2S(Dataset):
                 f"(got {list(index)}). Give them in this order."
             )
         self.options, self.channels, self.index = options, channels, index
+        self.images = ImageFiles(formats)
 
     def fields(self) -> tuple[Field, ...]:
         """All fields of the part, in their order; float32 counts.
@@ -83,7 +87,8 @@ class W2S(Dataset):
         pixel_size = None
         for index, channel in zip(self.index, self.channels, strict=True):
             # One channel at a time: 400 exposures of it take 400 MB.
-            frames = read_frames(need_file(folder, f"wf_channel{index}"), self.options.path, axes="tyx")
+            stack = self.images.needed(folder, f"wf_channel{index}")
+            frames = self.images.stack(stack, self.options.path)
             noisy, reference = self._parts(frames)
             exposures.append(noisy)
             if reference is not None:

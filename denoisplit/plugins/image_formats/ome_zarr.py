@@ -67,6 +67,10 @@ class OmeZarr(ImageFormat):
         """
         copy_pieces(image, self.create(path, image.layout))
 
+    def may_replace(self, path: Path) -> bool:
+        """Zarr folders; any other folder may hold what nobody wants to lose."""
+        return is_zarr(path)
+
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin an image whose regions are written in their place; smaller scales follow in the end."""
         check_layout(layout, str(path))

@@ -54,6 +54,10 @@ class ZarrArrays(ImageFormat):
         """
         copy_pieces(image, self.create(path, image.layout))
 
+    def may_replace(self, path: Path) -> bool:
+        """Zarr folders; any other folder may hold what nobody wants to lose."""
+        return is_zarr(path)
+
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin an array whose regions are written in their place."""
         check_layout(layout, str(path))

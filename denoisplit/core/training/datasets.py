@@ -1,0 +1,18 @@
+"""The data sets that a spec names."""
+
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Dataset
+from denoisplit.core.spec.records import Chosen
+from denoisplit.core.storage.image_files import installed_formats
+
+
+def open_dataset(chosen: Chosen, channels: tuple[str, ...]) -> Dataset:
+    """A data set of these channels; one that is read from files gets the installed image formats.
+
+    Raises:
+        ChannelCountError: its options name another number of channels.
+        PluginError: it cannot be had.
+    """
+    known = {"formats": installed_formats()} if issubclass(chosen.component.load(), FileDataset) else {}
+    dataset: Dataset = chosen.build(channels=channels, **known)
+    return dataset

@@ -1,0 +1,100 @@
+"""Whether a model has seen the fields that it is evaluated on, or a part of them."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.images.fingerprint import data_fingerprint
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.overlap import overlapping
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.storage.bundle import Bundle
+from denoisplit.core.training.prepare import served_fields
+
+_ADVICE = "Name a data.test for independent numbers."
+_USES = ("training", "held out")
+
+
+@attrs.frozen(kw_only=True)
+class Independence:
+    """What a model knows of fields.
+
+    Attributes:
+        uses: name of a field to ``training``, ``held out``, ``overlaps training``, ``overlaps held out``, or
+            nothing for one that is new; None where nobody knows.
+        compared: why parts of fields were not looked for; empty where they were, or need not be.
+    """
+
+    uses: dict[str, str] | None
+    compared: str = ""
+
+    def sentences(self, source: str) -> list[str]:
+        """What to say about it below the scores; ``source`` is where the fields come from."""
+        if self.uses is None:
+            if source == "test":
+                advice = "Make sure that these fields are others."
+                return [f"This run has no record of what it was trained on. {advice}"]
+            return [f"These fields also served for early stopping and calibration. {_ADVICE}"]
+        said = []
+        if trained := self._of("training"):
+            said.append(
+                f"WARNING: {trained} served in training, so these scores say nothing about other images. "
+                f"{_ADVICE}"
+            )
+        if parts := self._of("overlaps training"):
+            said.append(
+                f"WARNING: {parts} overlap with images that served in training, so these scores are too "
+                f"good. {_ADVICE}"
+            )
+        if held_out := self._of("held out"):
+            said.append(f"{held_out} also served for early stopping and calibration. {_ADVICE}")
+        if parts := self._of("overlaps held out"):
+            said.append(
+                f"{parts} overlap with images that served for early stopping and calibration. {_ADVICE}"
+            )
+        return said + [self.compared] * bool(self.compared)
+
+    def _of(self, use: str) -> str:
+        uses = self.uses or {}
+        names = [name for name, found in uses.items() if found == use]
+        if names and len(names) == len(uses):
+            return "These fields"
+        return f"{len(names)} of these {len(uses)} fields ({', '.join(names)})" if names else ""
+
+
+def independence(bundle: Bundle, spec: ResolvedSpec, fields: Sequence[Field]) -> Independence:
+    """What a trained model knows of fields.
+
+    Whole fields are known by their fingerprints. Parts are looked for in the images that the model was
+    trained with, if they are still there; test data that its own spec names was compared before training.
+
+    Args:
+        bundle: of the model.
+        spec: that names the fields; that of the model, or a changed one.
+        fields: as their data set gives them.
+    """
+    served = bundle.served
+    if served is None:
+        return Independence(uses=None)
+    uses = {field.name: served.use_of(field) for field in fields}
+    if spec.data.test in (None, bundle.spec.data.test):
+        return Independence(uses=uses)
+    try:
+        *seen, _ = served_fields(bundle.spec)
+    except DenoisplitError as error:
+        return Independence(uses=uses, compared=_not_compared(str(error)))
+    if data_fingerprint(seen[0]) != bundle.data_fingerprint:
+        return Independence(uses=uses, compared=_not_compared("they have changed"))
+    for use, others in zip(_USES, seen, strict=True):
+        for field, shared in zip(fields, overlapping(fields, others), strict=True):
+            if shared and not uses[field.name]:
+                uses[field.name] = f"overlaps {use}"
+    return Independence(uses=uses)
+
+
+def _not_compared(reason: str) -> str:
+    return (
+        f"Only copies of training images were looked for, not crops of them: the training images cannot be "
+        f"compared ({reason.rstrip('.')})."
+    )
