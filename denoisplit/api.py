@@ -11,6 +11,7 @@ from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.interfaces import Field, Image
 from denoisplit.core.images.io import open_image
+from denoisplit.core.inference.device import AUTO, choose_device
 from denoisplit.core.inference.progress import Progress
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
@@ -214,15 +215,21 @@ def train(
     return load(folder.path)
 
 
-def load(path: PathLike) -> Run:
+def load(path: PathLike, *, device: str = AUTO) -> Run:
     """Open a run folder.
 
+    Args:
+        path: of the folder.
+        device: where the network is to run: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` takes a GPU if any.
+
     Raises:
-        RunError: not a finished run.
+        RunError: not a finished run, or no such device.
         PluginError: a component that it uses is not installed.
     """
     folder = RunFolder(Path(path))
+    where = choose_device(device)
     vse, bundle = load_bundle(folder)
+    vse.to(where)
     vse.network_dtype = network_dtype(bundle.spec.training.precision)
     return Run(folder=folder, vse=vse, bundle=bundle)
 

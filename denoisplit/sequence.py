@@ -15,6 +15,7 @@ from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.images.selection import MIXED
+from denoisplit.core.inference.device import AUTO
 from denoisplit.core.inference.posterior import predict as predict_posterior
 from denoisplit.core.inference.progress import Progress
 from denoisplit.core.spec import load_spec, read_spec
@@ -158,11 +159,11 @@ def train_sequence(
     return SequentialRun(folder=folder, denoiser=denoisers[MIXED], splitter=splitter, scores=scores)
 
 
-def load_sequence(path: PathLike) -> SequentialRun:
-    """Open the folder of a sequence.
+def load_sequence(path: PathLike, *, device: str = AUTO) -> SequentialRun:
+    """Open the folder of a sequence; ``device`` as for ``load``.
 
     Raises:
-        RunError: not a sequence, or one that is not finished.
+        RunError: not a sequence, one that is not finished, or no such device.
         PluginError: a component that it uses is not installed.
     """
     folder = SequenceFolder(Path(path))
@@ -173,17 +174,20 @@ def load_sequence(path: PathLike) -> SequentialRun:
             f"Finish it with 'denoisplit train-sequence DENOISE SPLIT --out {folder.path} --resume'."
         )
     return SequentialRun(
-        folder=folder, denoiser=load(folder.denoiser(MIXED).path), splitter=load(folder.splitter.path)
+        folder=folder,
+        denoiser=load(folder.denoiser(MIXED).path, device=device),
+        splitter=load(folder.splitter.path, device=device),
     )
 
 
-def load_any(path: PathLike) -> Run | SequentialRun:
-    """Open a run folder or the folder of a sequence.
+def load_any(path: PathLike, *, device: str = AUTO) -> Run | SequentialRun:
+    """Open a run folder or the folder of a sequence; ``device`` as for ``load``.
 
     Raises:
-        RunError: neither.
+        RunError: neither, or no such device.
     """
-    return load_sequence(path) if SequenceFolder(Path(path)).record.is_file() else load(path)
+    opened = load_sequence if SequenceFolder(Path(path)).record.is_file() else load
+    return opened(path, device=device)
 
 
 def _train(spec: ResolvedSpec, folder: RunFolder, title: str, watchers: Watchers | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from denoisplit.cli.console import progress, show
+from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
 
@@ -43,6 +44,7 @@ from denoisplit.core.errors import ImageError
     type=click.Path(path_type=Path),
     help="Also write figures of the uncertainty into this folder (PNG).",
 )
+@device_option
 def evaluate(
     run: Path,
     samples: int | None,
@@ -52,6 +54,7 @@ def evaluate(
     json_path: Path | None,
     figure: Path | None,
     figures: Path | None,
+    device: str,
 ) -> None:
     """Score the model in the folder RUN on the test data of its spec (or else its validation data).
 
@@ -74,7 +77,7 @@ def evaluate(
     if figures is not None and figures.is_file():
         raise ImageError(f"{figures}: is a file. Choose a folder for the figures.")
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
-    loaded = api.load(run)
+    loaded = api.load(run, device=device)
     spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec
     require_same_range(spec, loaded.spec)
     data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
