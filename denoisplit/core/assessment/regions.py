@@ -188,6 +188,8 @@ class RegionSums:
                 places[key] = _Place.of(regions.index[where])
             place = places[key]
             parts[key, sample] = _sums(place.index, pixels, len(place.regions))
+            if sample == self._shape[0] - 1:  # the samples of a place come in their order
+                places[key] = _Place(place.regions, place.index[:0])
 
     def sums(self) -> tuple[Float64Array, ...]:
         """[s c regions] of every division, once all samples are in, counts."""
