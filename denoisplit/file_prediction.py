@@ -1,9 +1,10 @@
 """What a trained model makes of one image, written tile by tile: neither has to fit into memory."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import attrs
 import numpy as np
@@ -36,8 +37,8 @@ from denoisplit.splitting import Split, Target, Wish, split
 
 _LOG = logging.getLogger("denoisplit.inference")
 
-_FLOAT: Final = np.dtype(np.float32)
-_WHOLE: Final = np.dtype(np.uint16)
+_FLOAT: Final[np.dtype[Any]] = np.dtype(np.float32)
+_WHOLE: Final[np.dtype[Any]] = np.dtype(np.uint16)
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +108,7 @@ class _File(Target):
         self.images: tuple[str, ...] = ()
         self.layout: ImageLayout | None = None
 
-    def begin(self, planes: Planes, outputs: tuple[Output, ...], calibrated: Calibrated | None) -> None:
+    def begin(self, planes: Planes, outputs: Sequence[Output], calibrated: Calibrated | None) -> None:
         """The file is made when the first tile tells which images there are."""
         self._planes, self._outputs, self._calibrated = planes, tuple(outputs), calibrated
         self._positions = list(np.ndindex(planes.shape))

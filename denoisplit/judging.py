@@ -96,7 +96,7 @@ class PlaneJudge:
             statistics=statistics,
             pixels=pixels,
             saturated=ends.at_highest / pixels,
-            at_limit=dtype.kind in "ui" and ends.highest >= np.float32(np.iinfo(dtype).max),
+            at_limit=dtype.kind in "ui" and ends.highest >= float(np.float32(np.iinfo(dtype).max)),
         )
         rate = FALSE_ALARMS / len(self._planes)
         return judge(measured, reference, centre=centre, scale=scale, rate=rate)

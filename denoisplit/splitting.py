@@ -1,19 +1,19 @@
 """Split an image plane by plane and tile by tile, wherever its pixels are and wherever the results go."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import partial, reduce
-from typing import final
+from pathlib import Path
+from typing import TypedDict, final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
-from denoisplit.core.assessment.region_intervals import RegionIntervals
-from denoisplit.core.assessment.regions import Regions, RegionSums
+from denoisplit.core.assessment.label_sums import LabelSums
 from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import FloatArray, Image, LazyArray
+from denoisplit.core.images.interfaces import AnyArray, FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.streamed import first_of, is_lazy
 from denoisplit.core.inference.outputs import (
@@ -34,8 +34,23 @@ from denoisplit.core.inference.tiling import Tile
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.storage.bundle import Bundle
+from denoisplit.core.storage.image_files import open_labels
 from denoisplit.core.verdict.judgement import Verdict
+from denoisplit.counting import Counting
 from denoisplit.judging import PlaneJudge, verdict_on
+
+
+class How(TypedDict, total=False):
+    """Keyword arguments of ``Run.predict``."""
+
+    samples: int | str | None
+    seed: int | None
+    tile: int | None
+    axes: str | None
+    output: str | Sequence[str] | None
+    workers: int
+    labels: AnyArray | str | os.PathLike[str] | None
+    progress: Progress | None
 
 
 @attrs.frozen(kw_only=True)
@@ -47,8 +62,24 @@ class Wish:
     tile: int | None
     output: str | Sequence[str] | None
     workers: int
-    labels: LazyArray | None
+    labels: AnyArray | None
     progress: Progress | None
+
+    @classmethod
+    def of(cls, how: How, *, lazily: bool) -> "Wish":
+        """From arguments, with their defaults; ``lazily`` leaves large labels in their file."""
+        labels = how.get("labels")
+        if labels is not None and not isinstance(labels, np.ndarray):
+            labels = open_labels(Path(labels), lazily=lazily)
+        return cls(
+            samples=how.get("samples"),
+            seed=how.get("seed"),
+            tile=how.get("tile"),
+            output=how.get("output"),
+            workers=how.get("workers", 1),
+            labels=labels,
+            progress=how.get("progress"),
+        )
 
 
 class Target(ABC):
@@ -118,7 +149,7 @@ class _Splitting:
         fewest = max([LEAST, *(one.least for one in asked)]) if isinstance(wanted, AutoSamples) else wanted
         require_possible(asked, samples=fewest, calibrated=calibrated is not None)
         self._check()
-        counting = None if wish.labels is None else _Counting.of(wish.labels, self.planes, self.bundle)
+        counting = None if wish.labels is None else Counting.of(wish.labels, self.planes, self.bundle)
         count = fewest
         if isinstance(wanted, AutoSamples):
             count = wanted.choose_for(self._pilot(), self.vse.statistics, least=fewest)
@@ -230,46 +261,6 @@ def _put(target: Target, number: int, samples: int, tile: Tile, images: Images) 
 def _score(found: Sequence[Seams | None]) -> float | None:
     seams = [one for one in found if one is not None]
     return reduce(Seams.__add__, seams).score if seams else None
-
-
-@attrs.frozen
-class _Counting:
-    """Sums over the regions of a label image, plane by plane."""
-
-    planes: Planes
-    bundle: Bundle
-    divisions: tuple[Regions | None, ...]
-
-    @classmethod
-    def of(cls, labels: LazyArray, planes: Planes, bundle: Bundle) -> "_Counting":
-        where = f"labels of {planes.image.source}"
-        return cls(planes, bundle, label_divisions(labels, planes.shape, planes.plane_shape[1:], where))
-
-    def begin(self, samples: int) -> list[RegionSums]:
-        """What takes in the samples of every plane."""
-        count = len(self.bundle.spec.channels)
-        return [
-            RegionSums([] if regions is None else [regions], samples=samples, channels=count)
-            for regions in self.divisions
-        ]
-
-    def finish(self, collected: Sequence[RegionSums]) -> LabelSums:
-        """The table of what came in."""
-        intervals, names = region_intervals(self.bundle), self.bundle.spec.channels
-        rows: list[LabelSum] = []
-        positions = np.ndindex(self.planes.shape)
-        for position, regions, sums in zip(positions, self.divisions, collected, strict=True):
-            if regions is not None:
-                rows += sums_at(position, regions, sums, names, intervals)
-        return LabelSums(self.planes.leading, tuple(rows))
-
-
-def region_intervals(bundle: Bundle) -> RegionIntervals | None:
-    """The calibration of sums of a run, ready for use; None without."""
-    chosen = bundle.spec.region_calibrator
-    if bundle.region_calibration is None or chosen is None:
-        return None
-    return RegionIntervals(chosen.build(), bundle.region_calibration)
 
 
 def _calibrated(bundle: Bundle) -> Calibrated | None:

@@ -5,7 +5,7 @@ patch at scale m shows 2^m times the width about the same centre.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ def pyramid(image: npt.NDArray[Floating], halvings: int) -> tuple[npt.NDArray[Fl
         )
     scales = [image]
     for _ in range(halvings):
-        scales.append(halved_lazily(scales[-1]) if is_lazy(scales[-1]) else _halve(scales[-1]))
+        scales.append(cast(Any, halved_lazily(scales[-1])) if is_lazy(scales[-1]) else _halve(scales[-1]))
     return tuple(scales)
 
 

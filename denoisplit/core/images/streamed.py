@@ -44,13 +44,11 @@ def channel_of(image: LazyArray, channel: int) -> FloatArray:
 
 
 def window(image: LazyArray, place: tuple[slice, ...]) -> FloatArray:
-    """A window of the first axes of an image, or ``(..., slices)`` of the last; a view of an array."""
+    """A window of the first axes of an image; a view of an array."""
     if not is_lazy(image):
         return np.asarray(image[place])
-    if place[:1] == (Ellipsis,):
-        place = (slice(None),) * (image.ndim - len(place) + 1) + place[1:]
-    place = place + (slice(None),) * (image.ndim - len(place))
-    starts, stops, _ = zip(*(p.indices(n) for p, n in zip(place, image.shape, strict=True)), strict=True)
+    full = (*place, *(slice(None),) * (image.ndim - len(place)))
+    starts, stops, _ = zip(*(p.indices(n) for p, n in zip(full, image.shape, strict=True)), strict=True)
     return as_array(
         LazyPixels(
             shape=tuple(b - a for a, b in zip(starts, stops, strict=True)),
@@ -171,7 +169,8 @@ def _reflected(part: slice, side: int) -> npt.NDArray[np.int64]:
     if side == 1:
         return np.zeros_like(place)
     place %= 2 * (side - 1)
-    return np.minimum(place, 2 * (side - 1) - place)
+    folded: npt.NDArray[np.int64] = np.minimum(place, 2 * (side - 1) - place)
+    return folded
 
 
 @attrs.frozen(kw_only=True)
@@ -274,4 +273,5 @@ def _keys(pixels: AnyArray) -> npt.NDArray[np.uint32]:
 
 def _number(key: int) -> np.float32:
     bits = key & (2**31 - 1) if key >> 31 else ~key & 0xFFFF_FFFF
-    return np.array([bits], np.uint32).view(np.float32)[0]
+    number: np.float32 = np.array([bits], np.uint32).view(np.float32)[0]
+    return number

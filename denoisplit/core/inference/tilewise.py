@@ -95,6 +95,8 @@ def predict_tiles(
                 visit(number, tile.inner.slices, draw.signal)
             done.tick()
         images = {name: image for c in collectors for name, image in c.images().items()}
+        dtype = images["mean"].dtype
+        images = {name: image.astype(dtype, copy=False) for name, image in images.items()}
         return images if further is None else {**images, **further(passes, tile, images)}
 
     with evaluating(passes.vse):
