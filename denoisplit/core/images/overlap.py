@@ -5,14 +5,15 @@ are kept. Which blocks these are depends on their pixels alone, so that a crop k
 whole image. Two images overlap where several of their blocks agree at one and the same shift.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.interfaces import Field, FloatArray, LazyArray
+from denoisplit.core.images.streamed import BLOCK_PIXELS, is_lazy
 
 BLOCK: Final = 8
 """Side of a block, pixels."""
@@ -92,14 +93,24 @@ def kept_blocks(fields: Sequence[Field]) -> Blocks:
     numbers: list[Integers] = []
     for number, field in enumerate(fields):
         for image in (field.observed, field.clean, field.mixed):
-            for plane in () if image is None else image.reshape(-1, *image.shape[-2:]):
-                parts.append(_of_plane(plane))
-                numbers.append(np.full(parts[-1][0].size, number, dtype=np.int64))
+            for plane, first in () if image is None else _bands(image):
+                hashes, rows, columns = _of_plane(plane)
+                parts.append((hashes, rows + first, columns))
+                numbers.append(np.full(hashes.size, number, dtype=np.int64))
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return Blocks(np.empty(0, dtype=np.uint64), none, none, none)
     hashes, rows, columns = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Blocks(hashes, np.concatenate(numbers), rows, columns)
+
+
+def _bands(image: LazyArray) -> Iterator[tuple[FloatArray, int]]:
+    """Rows of every plane with the number of the first, each block of pixels in one of the bands."""
+    *leading, height, width = image.shape
+    step = max(BLOCK, BLOCK_PIXELS // width) if is_lazy(image) else height
+    for index in np.ndindex(*leading):
+        for start in range(0, height, step):
+            yield np.asarray(image[(*index, slice(start, start + step + BLOCK - 1))]), start
 
 
 def _of_plane(plane: FloatArray) -> tuple[Hashes, Integers, Integers]:

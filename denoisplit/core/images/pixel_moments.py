@@ -5,8 +5,7 @@ import math
 import attrs
 import numpy as np
 
-from denoisplit.core.images.interfaces import AnyArray, LazyArray
-from denoisplit.core.images.streamed import blocks
+from denoisplit.core.images.interfaces import AnyArray
 
 
 @attrs.frozen
@@ -47,8 +46,3 @@ def moments_of(pixels: AnyArray) -> PixelMoments:
     values = pixels.astype(np.float64)
     mean = float(values.mean())
     return PixelMoments(values.size, mean, float(np.square(values - mean).sum()))
-
-
-def image_moments(image: LazyArray) -> PixelMoments:
-    """Moments of an image, block by block."""
-    return sum((moments_of(pixels) for _, pixels in blocks(image)), PixelMoments())

@@ -43,6 +43,19 @@ def channel_of(image: LazyArray, channel: int) -> FloatArray:
     return window(image, (slice(channel, channel + 1),))
 
 
+def chosen_channels(image: FloatArray, index: Sequence[int]) -> FloatArray:
+    """Some channels of an image [c ...], in the order of ``index``."""
+    if not is_lazy(image):
+        return np.ascontiguousarray(image[list(index)])
+    shape = (len(index), *image.shape[1:])
+    read = partial(_read_chosen, image, tuple(index))
+    return as_array(LazyPixels(shape=shape, dtype=image.dtype, read=read, source="image"))
+
+
+def _read_chosen(image: LazyArray, index: tuple[int, ...], region: Region) -> AnyArray:
+    return np.concatenate([np.asarray(image[(slice(i, i + 1), *region[1:])]) for i in index[region[0]]])
+
+
 def window(image: LazyArray, place: tuple[slice, ...]) -> FloatArray:
     """A window of the first axes of an image; a view of an array."""
     if not is_lazy(image):
@@ -64,19 +77,21 @@ def _read_window(image: LazyArray, starts: tuple[int, ...], region: Region) -> A
     return np.asarray(image[tuple(moved)])
 
 
-def changed(image: FloatArray, change: Callable[[AnyArray], AnyArray]) -> FloatArray:
-    """An image [c (z) y x], every pixel changed by itself; read blocks have all their channels."""
+def changed(image: FloatArray, change: Callable[[AnyArray], AnyArray], *, axis: int) -> FloatArray:
+    """An image, every pixel changed by itself; what is changed has all its channels, along ``axis``."""
     if not is_lazy(image):
         return change(image)
-    read = partial(_read_changed, image, change)
+    read = partial(_read_changed, image, change, axis)
     return as_array(
         LazyPixels(shape=tuple(image.shape), dtype=np.dtype(np.float32), read=read, source="image")
     )
 
 
-def _read_changed(image: LazyArray, change: Callable[[AnyArray], AnyArray], region: Region) -> AnyArray:
-    whole = (slice(None), *region[1:])
-    return change(np.asarray(image[whole]))[region[0]]
+def _read_changed(
+    image: LazyArray, change: Callable[[AnyArray], AnyArray], axis: int, region: Region
+) -> AnyArray:
+    whole = (*region[:axis], slice(None), *region[axis + 1 :])
+    return change(np.asarray(image[whole]))[(slice(None),) * axis + (region[axis],)]
 
 
 def elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray]) -> FloatArray:

@@ -24,6 +24,9 @@ TENSORS_ALIVE_ON_PROCESSORS = 5
 MAX_SAMPLE_BATCH = 8
 """Posterior samples per pass on a GPU; more gains no speed."""
 
+BESIDE = 64
+"""Bytes per pixel and image that a tile needs beside the network: sums in float64, chi-square, results."""
+
 FALLBACK_BUDGET = 2 << 30
 
 STREAMED_BUDGET = 1 << 30

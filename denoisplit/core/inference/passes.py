@@ -18,7 +18,13 @@ from torch import Tensor
 from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.inference.canvas import Canvas, canvas_multiple
-from denoisplit.core.inference.memory import MAX_SAMPLE_BATCH, bytes_per_pixel, largest_tile, memory_budget
+from denoisplit.core.inference.memory import (
+    BESIDE,
+    MAX_SAMPLE_BATCH,
+    bytes_per_pixel,
+    largest_tile,
+    memory_budget,
+)
 from denoisplit.core.inference.noise_field import CentredNoise, FieldNoise, NoiseField
 from denoisplit.core.inference.receptive_field import halo as measure_halo
 from denoisplit.core.inference.tiling import Tile, canvas_shape, plan_tiles, plan_windows, round_up
@@ -105,7 +111,9 @@ class Passes:
         device = next(vse.parameters()).device
         budget = (memory_budget(device) if memory is None else memory) / workers
         per_pass = bytes_per_pixel(vse)
-        kept = held * vse.channels * _dtype(vse).itemsize
+        kept = float(held * vse.channels * _dtype(vse).itemsize)
+        if memory is not None:  # to be kept to, even where the network needs little
+            kept += BESIDE * (1 + vse.channels)
         tiles = _tiles(vse, mixed.shape, tile, halo, budget / (per_pass + kept))
         largest = max(math.prod(part.outer.shape) for part in tiles)
         batch = sample_batch or max(1, min(MAX_SAMPLE_BATCH, int((budget / largest - kept) // per_pass)))
