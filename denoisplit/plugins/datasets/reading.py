@@ -109,7 +109,7 @@ def require_folder(folder: Path) -> None:
 
 def files(folder: Path, pattern: str) -> list[Path]:
     """Files that match, in natural order of their names (``f2`` before ``f10``)."""
-    found = (file for file in folder.glob(pattern) if file.is_file())
+    found = (file for file in folder.glob(pattern) if file.is_file() or file.suffix.lower() == ".zarr")
     return sorted(found, key=lambda file: natural(file.relative_to(folder).as_posix()))
 
 
