@@ -1,7 +1,7 @@
 """Images of any size, made piece by piece, and what a process needs to train on them and predict them.
 
-``python -m tests.e2e.large train SPEC RUN`` and ``... predict RUN IMAGE OUT TILES`` print the peak memory of the
-process as the operating system counts it, in MiB.
+``python -m tests.e2e.large train SPEC RUN`` and ``... predict RUN IMAGE OUT ROWS`` print the peak memory of
+the process as the operating system counts it, in MiB.
 """
 
 import re

@@ -29,6 +29,7 @@ def peaks(folder: Path, name: str, side: int, rows: int) -> tuple[int, int]:
     return trained, run("predict", folder / "run", folder / name, folder / f"out-{name}", rows)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
     """From 8 MiB to 200 MiB of pixels, which are 400 MiB as float32."""
     small = peaks(tmp_path / "small", "large.tif", 1536, 512)
