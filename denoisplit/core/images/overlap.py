@@ -5,6 +5,7 @@ are kept. Which blocks these are depends on their pixels alone, so that a crop k
 whole image. Two images overlap where several of their blocks agree at one and the same shift.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ AGREEING: Final = 3
 _MOST_PLACES: Final = 8
 _VARIED: Final = 3
 """One of so many pairs of neighbours has to differ, along both axes: dark and saturated blocks are alike."""
+
+_MANY_PIXELS: Final = 2**27
+"""Of all fields together, above which fewer blocks are kept; overlaps have to be larger then to be found."""
 
 _ROW, _COLUMN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _SCATTER = np.uint64(0xD6E8FEB86659FD93)
@@ -66,13 +70,18 @@ def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
     """Two fields of different splits that share pixels, if there are any.
 
     Observed, clean and recorded mixed images count, all their channels and planes. Overlaps of 32 x 32 pixels
-    and more are found (one in a million is missed); smaller ones often. Mirrored, turned, rescaled or
+    and more are found (one in a million is missed); smaller ones often. Of more than 2^27 pixels in all, the
+    area of what is found grows with their number. Mirrored, turned, rescaled or
     re-compressed copies are not found, and neither are blocks without structure or noise.
 
     Args:
         splits: name of a split to its fields.
     """
-    blocks = {name: kept_blocks(fields) for name, fields in splits.items() if fields}
+    every = [field for fields in splits.values() for field in fields]
+    pixels = sum(math.prod(field.observed.shape) for field in every)
+    # The same ones everywhere, or equal blocks would not be compared.
+    rarity = KEPT * max(1, pixels // _MANY_PIXELS)
+    blocks = {name: kept_blocks(fields, rarity) for name, fields in splits.items() if fields}
     names = list(blocks)
     for number, first in enumerate(names):
         for second in names[number + 1 :]:
@@ -87,14 +96,14 @@ def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
     return None
 
 
-def kept_blocks(fields: Sequence[Field]) -> Blocks:
-    """The kept blocks of fields; time and memory go with the number of pixels."""
+def kept_blocks(fields: Sequence[Field], rarity: int = KEPT) -> Blocks:
+    """The kept blocks of fields, one of ``rarity``; time goes with the number of pixels."""
     parts: list[tuple[Hashes, Integers, Integers]] = []
     numbers: list[Integers] = []
     for number, field in enumerate(fields):
         for image in (field.observed, field.clean, field.mixed):
             for plane, first in () if image is None else _bands(image):
-                hashes, rows, columns = _of_plane(plane)
+                hashes, rows, columns = _of_plane(plane, rarity)
                 parts.append((hashes, rows + first, columns))
                 numbers.append(np.full(hashes.size, number, dtype=np.int64))
     if not parts:
@@ -113,13 +122,13 @@ def _bands(image: LazyArray) -> Iterator[tuple[FloatArray, int]]:
             yield np.asarray(image[(*index, slice(start, start + step + BLOCK - 1))]), start
 
 
-def _of_plane(plane: FloatArray) -> tuple[Hashes, Integers, Integers]:
+def _of_plane(plane: FloatArray, rarity: int) -> tuple[Hashes, Integers, Integers]:
     """Hashes, first rows and first columns of the kept blocks of one plane [y x]."""
     if min(plane.shape) < BLOCK:
         none = np.empty(0, dtype=np.int64)
         return np.empty(0, dtype=np.uint64), none, none
     hashes = _block_hashes(plane)
-    rows, columns = np.nonzero(hashes < np.uint64(2**64 // KEPT))
+    rows, columns = np.nonzero(hashes < np.uint64(2**64 // rarity))
     varied = np.ones(rows.size, dtype=np.bool_)
     for axis in (0, 1):
         changes = np.diff(plane, axis=axis) != 0
