@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import attrs
 import numpy as np
@@ -19,14 +19,28 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
-from denoisplit.core.storage.image_files import default_axes, installed_formats, open_labels
+from denoisplit.core.storage.image_files import default_axes, installed_formats
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
+from denoisplit.counting import region_intervals
 from denoisplit.evaluation import evaluate_run
+from denoisplit.file_prediction import FilePrediction, predict_to_file
 from denoisplit.precision_check import PrecisionCost, check_precision
-from denoisplit.prediction import AnyArray, PathLike, Prediction, predict_image, region_intervals
+from denoisplit.prediction import AnyArray, PathLike, Prediction, predict_image
+from denoisplit.splitting import How, Wish
 
-__all__ = ["AnyArray", "PathLike", "Prediction", "Progress", "Run", "build", "draw", "load", "train"]
+__all__ = [
+    "AnyArray",
+    "FilePrediction",
+    "PathLike",
+    "Prediction",
+    "Progress",
+    "Run",
+    "build",
+    "draw",
+    "load",
+    "train",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -90,18 +104,35 @@ class Run:
             CalibrationError: a calibrated output of a run without calibration.
             PluginError: tiles are needed, but a component looks at the whole image.
         """
-        return predict_image(
-            self.vse,
-            self.bundle,
-            self._open(image, axes),
-            samples=samples,
-            seed=seed,
-            tile=tile,
-            output=output,
-            workers=workers,
-            labels=labels if labels is None or isinstance(labels, np.ndarray) else open_labels(Path(labels)),
-            progress=progress,
-        )
+        how = How(samples=samples, seed=seed, tile=tile, output=output, workers=workers, labels=labels)
+        wish = Wish.of(How(**how, progress=progress), lazily=False)
+        return predict_image(self.vse, self.bundle, self._open(image, axes), wish)
+
+    def predict_file(
+        self, image: AnyArray | PathLike, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
+    ) -> FilePrediction:
+        """Split and denoise an image into a file, with the same pixels as ``predict(...).save(out)``.
+
+        Tile by tile is read, predicted and written: image and result need not fit into memory. Tiles are
+        chosen for 1 GiB of working memory unless ``tile`` is given.
+
+        Args:
+            image: file, or array (also a memory map), see ``predict``.
+            out: of the file to write; the ending of its name chooses the format. An existing file is
+                replaced when the new one is complete.
+            dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
+            how: the other arguments of ``predict``.
+
+        Returns:
+            What is known of the prediction besides its images.
+
+        Raises:
+            DenoisplitError: see ``predict``.
+            ImageError: no installed format has this ending, or no space.
+        """
+        wish = Wish.of(how, lazily=True)
+        opened = self._open(image, how.get("axes"))
+        return predict_to_file(self.vse, self.bundle, opened, Path(out), wish=wish, dtype=dtype)
 
     def check_precision(
         self,

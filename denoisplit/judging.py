@@ -1,95 +1,121 @@
-"""What a run says about an image that it predicted: the verdict."""
+"""What a run says about an image that it predicts: the verdict, gathered tile by tile."""
 
 from collections.abc import Sequence
+from threading import Lock
 
 import attrs
 import numpy as np
 
 from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.io import Planes
-from denoisplit.core.inference.evidence import gather_evidence
+from denoisplit.core.images.streamed import extremes
+from denoisplit.core.inference.evidence import evidence_of
+from denoisplit.core.inference.outputs import CHI_SQUARE
+from denoisplit.core.inference.passes import Passes
+from denoisplit.core.inference.summaries import Images
+from denoisplit.core.inference.tiling import Tile
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
 from denoisplit.core.verdict.judgement import FALSE_ALARMS, Measured, Verdict, joined, judge
-from denoisplit.core.verdict.statistics import image_statistics, share_at_maximum
+from denoisplit.core.verdict.statistics import image_statistics
 
 
-def verdict_on(
-    vse: VSE,
-    bundle: Bundle,
-    planes: Planes,
-    means: Sequence[FloatArray],
-    *,
-    seed: int,
-    tile: int,
-    asks_misfit: bool = False,
-) -> tuple[Verdict, list[FloatArray]]:
-    """Verdict on all planes of an image, and the map of chi-square [1 (z) y x] of each where it was measured.
+@attrs.frozen
+class _Sums:
+    """Of a tile: number of its pixels, chi-square and the rate of every level."""
 
-    It costs one pass through encoder and decoder per plane, and nothing where the run knows no training
-    images and nobody asks for the misfit.
+    pixels: int
+    misfit: float
+    rates: tuple[float, ...]
+
+
+class PlaneJudge:
+    """Verdict on one plane or stack of an image.
+
+    It costs one pass through encoder and decoder per tile, and nothing where the run knows no training images
+    and nobody asks for the misfit.
 
     Args:
         vse: the network.
         bundle: of the run.
-        planes: the image.
-        means: posterior mean of every plane [c (z) y x], counts.
-        seed: that the means were predicted with.
-        tile: see ``posterior.predict``.
+        recorded: the plane [(z) y x] as it was recorded, counts; may be read where it is asked for.
+        mixed: the same as the network sees it.
+        planes: what it is one of.
         asks_misfit: whether to measure chi-square, too, where there is nothing to compare it with.
     """
-    verdicts: list[Verdict] = []
-    maps: list[FloatArray] = []
-    for (_, plane), mean in zip(planes, means, strict=True):
-        found, misfit = _of_plane(
-            vse, bundle, plane[0], mean, planes, seed=seed, tile=tile, asks_misfit=asks_misfit
+
+    def __init__(
+        self,
+        vse: VSE,
+        bundle: Bundle,
+        recorded: FloatArray,
+        mixed: FloatArray,
+        planes: Planes,
+        *,
+        asks_misfit: bool,
+    ) -> None:
+        self._vse, self._bundle, self._planes = vse, bundle, planes
+        self._recorded, self._mixed = recorded, mixed
+        self._sums: dict[tuple[int, ...], _Sums] = {}
+        self._lock = Lock()
+        known = bundle.reference
+        self.asks_network = asks_misfit or (known is not None and "mixture" in known.spreads)
+
+    def further(self, passes: Passes, tile: Tile, images: Images) -> Images:
+        """Chi-square [1 (z) y x] of a tile, whose posterior mean is known; nothing if nobody asks for it."""
+        if not self.asks_network:
+            return {}
+        data = self._bundle.spec.data
+        evidence = evidence_of(passes, tile)
+        noise = mixed_variance(evidence.variance, data.mixing, data.degradation)
+        mixed = np.asarray(self._mixed[tile.inner.slices])
+        squares = chi_square(mixed, images["mean"], evidence.draw, noise, data.mixing)
+        sums = _Sums(
+            pixels=squares.size,
+            misfit=float(squares.sum(dtype=np.float64)),
+            rates=tuple(float(rate.sum(dtype=np.float64)) for rate in evidence.rates),
         )
-        verdicts.append(found)
-        maps += [] if misfit is None else [misfit[None]]
+        with self._lock:
+            self._sums[tile.inner.start] = sums
+        return {CHI_SQUARE: squares.astype(np.float32)[None]}
+
+    def verdict(self) -> Verdict:
+        """Once all tiles were seen."""
+        reference, stats = self._bundle.reference, self._bundle.statistics
+        centre, scale = stats.mixed_mean, stats.mixed_std
+        statistics: dict[str, float] = {}
+        if reference is not None:
+            statistics = image_statistics(self._mixed, centre=centre, scale=scale)
+        if self.asks_network:
+            statistics |= self._of_network()
+        ends = extremes(self._recorded)
+        pixels = int(np.prod(self._recorded.shape, dtype=np.int64))
+        dtype = self._planes.image.data.dtype
+        measured = Measured(
+            statistics=statistics,
+            pixels=pixels,
+            saturated=ends.at_highest / pixels,
+            at_limit=dtype.kind in "ui" and ends.highest >= float(np.float32(np.iinfo(dtype).max)),
+        )
+        rate = FALSE_ALARMS / len(self._planes)
+        return judge(measured, reference, centre=centre, scale=scale, rate=rate)
+
+    def _of_network(self) -> dict[str, float]:
+        """Statistics of the whole plane from those of its tiles, whichever thread brought them first."""
+        parts = [self._sums[place] for place in sorted(self._sums)]
+        pixels = sum(part.pixels for part in parts)
+        levels = range(len(parts[0].rates))
+        misfit = np.array([sum(part.misfit for part in parts) / pixels])
+        return network_statistics(
+            misfit, [np.array([sum(part.rates[level] for part in parts) / pixels]) for level in levels]
+        )
+
+
+def verdict_on(judges: Sequence[PlaneJudge], planes: Planes) -> Verdict:
+    """Verdict on all planes of an image, which have to be usual all of them."""
     names = [
         " ".join(f"{axis}={i}" for axis, i in zip(planes.leading, index, strict=True))
         for index in np.ndindex(planes.shape)
     ]
-    verdict = joined(verdicts, names)
-    if not maps:
-        return verdict, maps
-    image = planes.assemble(maps, ("chi-square",))
-    channel = image.axes.index("c")
-    return attrs.evolve(verdict, chi_square_map=image.pixels.squeeze(axis=channel)), maps
-
-
-def _of_plane(
-    vse: VSE,
-    bundle: Bundle,
-    recorded: FloatArray,
-    mean: FloatArray,
-    planes: Planes,
-    *,
-    seed: int,
-    tile: int,
-    asks_misfit: bool,
-) -> tuple[Verdict, FloatArray | None]:
-    """Verdict and map of chi-square of one plane [(z) y x], counts."""
-    reference, mixing = bundle.reference, bundle.spec.data.mixing
-    centre, scale = bundle.statistics.mixed_mean, bundle.statistics.mixed_std
-    statistics: dict[str, float] = {}
-    misfit: FloatArray | None = None
-    image = bundle.conditioned(recorded)
-    if reference is not None:
-        statistics = image_statistics(image, centre=centre, scale=scale)
-    if asks_misfit or (reference is not None and "mixture" in reference.spreads):
-        evidence = gather_evidence(vse, image, seed=seed, tile=tile)
-        noise = mixed_variance(evidence.variance, mixing, bundle.spec.data.degradation)
-        squares = chi_square(image, mean, evidence.draw, noise, mixing)
-        statistics |= network_statistics(squares, evidence.rates)
-        misfit = squares.astype(np.float32)
-    dtype = planes.image.data.dtype
-    measured = Measured(
-        statistics=statistics,
-        pixels=recorded.size,
-        saturated=share_at_maximum(recorded),
-        at_limit=dtype.kind in "ui" and recorded.max() >= np.float32(np.iinfo(dtype).max),
-    )
-    rate = FALSE_ALARMS / len(planes)
-    return judge(measured, reference, centre=centre, scale=scale, rate=rate), misfit
+    return joined([judge.verdict() for judge in judges], names)

@@ -1,45 +1,28 @@
 """What a trained model makes of one image, of any size and with any axes."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial, reduce
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
-from denoisplit.core.assessment.region_intervals import RegionIntervals
-from denoisplit.core.assessment.regions import Regions, RegionSums
+from denoisplit.core.assessment.label_sums import LabelSums
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
-from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.interfaces import FloatArray, Image, PixelSize, TimeInterval
+from denoisplit.core.images.io import Planes
 from denoisplit.core.images.scaled import as_dtype
-from denoisplit.core.inference.outputs import (
-    CHI_SQUARE,
-    Calibrated,
-    Output,
-    channels_of,
-    default_outputs,
-    parse_outputs,
-    require_possible,
-    summaries_of,
-)
-from denoisplit.core.inference.posterior import Posterior, Visit, predict
-from denoisplit.core.inference.progress import Progress, part_of
-from denoisplit.core.inference.sample_count import LEAST, PILOT, AutoSamples, parse_samples
-from denoisplit.core.inference.seams import Seams
-from denoisplit.core.inference.summaries import Summary
-from denoisplit.core.network.composer import MIXED_CHANNELS
+from denoisplit.core.inference.outputs import CHI_SQUARE, Calibrated, Output, channels_of, default_outputs
+from denoisplit.core.inference.posterior import Posterior
+from denoisplit.core.inference.tiling import Tile
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.verdict.judgement import Verdict
-from denoisplit.judging import verdict_on
+from denoisplit.splitting import Target, Wish, split
 
 AnyArray = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
@@ -118,123 +101,73 @@ class Prediction:
         write_text(Path(path), self.sums.to_csv())
 
 
-def predict_image(
-    vse: VSE,
-    bundle: Bundle,
-    image: Image,
-    *,
-    samples: int | str | None,
-    seed: int | None,
-    tile: int | None,
-    output: str | Sequence[str] | None,
-    workers: int,
-    labels: AnyArray | None,
-    progress: Progress | None,
-) -> Prediction:
-    """Split and denoise an opened image; arguments and errors are those of ``Run.predict``."""
-    defaults = bundle.spec.prediction
-    wanted = parse_samples(defaults.samples if samples is None else samples)
-    calibrated = _calibrated(bundle)
-    asked = () if output is None else parse_outputs(output)
-    fewest = max([LEAST, *(one.least for one in asked)]) if isinstance(wanted, AutoSamples) else wanted
-    require_possible(asked, samples=fewest, calibrated=calibrated is not None)
-    planes = iterate_planes(image, bundle.spec.model.dimensions)
-    _check(planes)
-    counting = None if labels is None else _Counting.of(labels, planes, bundle)
-    seed = defaults.seed if seed is None else seed
-    tile = defaults.tile if tile is None else tile
-    posterior_of = partial(predict, vse, seed=seed, tile=tile, workers=workers)
-
-    def posteriors(
-        count: int, summaries: Sequence[Summary], visits: Sequence[Visit | None]
-    ) -> Iterator[Posterior]:
-        for number, (_, plane) in enumerate(planes):
-            told = None if progress is None else part_of(progress, number, len(planes))
-            mixed = bundle.conditioned(plane[0])
-            yield posterior_of(mixed, samples=count, summaries=summaries, progress=told, visit=visits[number])
-
-    nobody: list[Visit | None] = [None] * len(planes)
-    count = fewest
-    if isinstance(wanted, AutoSamples):
-        stds = (one.std for one in posteriors(PILOT, (), nobody) if one.std is not None)
-        count = wanted.choose(stds, vse.statistics, least=fewest)
-    chosen = asked or default_outputs(samples=count, calibrated=calibrated is not None)
-    collected = [] if counting is None else counting.begin(count)
-    visits = [one.add for one in collected] or nobody
-    found = list(posteriors(count, summaries_of(chosen), visits))
-    means = [posterior.mean for posterior in found]
-    asks = any(one.misfit for one in chosen)
-    verdict, misfits = verdict_on(vse, bundle, planes, means, seed=seed, tile=tile, asks_misfit=asks)
-    if asks:
-        found = [
-            attrs.evolve(posterior, images={**posterior.images, CHI_SQUARE: misfit})
-            for posterior, misfit in zip(found, misfits, strict=True)
-        ]
-    prediction = _prediction(found, chosen, calibrated, planes, bundle)
-    sums = None if counting is None else counting.finish(collected)
-    return attrs.evolve(prediction, verdict=verdict, sums=sums)
+def predict_image(vse: VSE, bundle: Bundle, image: Image, wish: Wish) -> Prediction:
+    """Split and denoise an opened image; errors are those of ``Run.predict``."""
+    target = _Arrays()
+    found = split(vse, bundle, image, wish, target)
+    prediction = _prediction(target, found.samples, bundle)
+    verdict = attrs.evolve(found.verdict, chi_square_map=target.misfit())
+    return attrs.evolve(prediction, seam_score=found.seam_score, verdict=verdict, sums=found.sums)
 
 
-@attrs.frozen
-class _Counting:
-    """Sums over the regions of a label image, plane by plane."""
+@final
+class _Arrays(Target):
+    """Puts the planes together in memory."""
 
-    planes: Planes
-    bundle: Bundle
-    divisions: tuple[Regions | None, ...]
+    def __init__(self) -> None:
+        self.outputs: tuple[Output, ...] = ()
+        self.calibrated: Calibrated | None = None
+        self._planes: Planes | None = None
+        self._found: list[dict[str, FloatArray]] = []
 
-    @classmethod
-    def of(cls, labels: AnyArray, planes: Planes, bundle: Bundle) -> "_Counting":
-        first = next(iter(planes))[1]
-        where = f"labels of {planes.image.source}"
-        return cls(planes, bundle, label_divisions(labels, planes.shape, first.shape[1:], where))
+    def begin(self, planes: Planes, outputs: Sequence[Output], calibrated: Calibrated | None) -> None:
+        """Nothing is known of the results yet."""
+        self._planes, self.outputs, self.calibrated = planes, tuple(outputs), calibrated
 
-    def begin(self, samples: int) -> list[RegionSums]:
-        """What takes in the samples of every plane."""
-        count = len(self.bundle.spec.channels)
+    def put(self, number: int, tile: Tile, posterior: Posterior) -> None:
+        """Copy the images of a tile to their place."""
+        shape = self.planes.plane_shape[1:]
+        while len(self._found) <= number:
+            self._found.append({})
+        std = {} if posterior.std is None else {"std": posterior.std}
+        for name, image in {"mean": posterior.mean, **std, **posterior.images}.items():
+            if name not in self._found[number]:
+                self._found[number][name] = np.empty((len(image), *shape), dtype=image.dtype)
+            self._found[number][name][:, *tile.inner.slices] = image
+
+    @property
+    def planes(self) -> Planes:
+        """Of the image."""
+        if self._planes is None:
+            raise ValueError("there is no image yet. Call begin first.")
+        return self._planes
+
+    def posteriors(self, samples: int) -> list[Posterior]:
+        """Of every plane."""
         return [
-            RegionSums([] if regions is None else [regions], samples=samples, channels=count)
-            for regions in self.divisions
+            Posterior(
+                mean=images["mean"],
+                std=images.get("std"),
+                samples=samples,
+                images={name: image for name, image in images.items() if name not in ("mean", "std")},
+            )
+            for images in self._found
         ]
 
-    def finish(self, collected: Sequence[RegionSums]) -> LabelSums:
-        """The table of what came in."""
-        intervals, names = region_intervals(self.bundle), self.bundle.spec.channels
-        rows: list[LabelSum] = []
-        for (position, _), regions, sums in zip(self.planes, self.divisions, collected, strict=True):
-            if regions is not None:
-                rows += sums_at(position, regions, sums, names, intervals)
-        return LabelSums(self.planes.leading, tuple(rows))
+    def misfit(self) -> npt.NDArray[np.float32] | None:
+        """Map of chi-square with the axes of the prediction but ``c``; None where it was not measured."""
+        maps = [images[CHI_SQUARE] for images in self._found if CHI_SQUARE in images]
+        if not maps:
+            return None
+        image = self.planes.assemble(maps, (CHI_SQUARE,))
+        return image.pixels.squeeze(axis=image.axes.index("c"))
 
 
-def region_intervals(bundle: Bundle) -> RegionIntervals | None:
-    """The calibration of sums of a run, ready for use; None without."""
-    chosen = bundle.spec.region_calibrator
-    if bundle.region_calibration is None or chosen is None:
-        return None
-    return RegionIntervals(chosen.build(), bundle.region_calibration)
-
-
-def _check(planes: Planes) -> None:
-    """All are checked before the first is predicted, which may take a while."""
-    for index, plane in planes:
-        place = (f"{a}={i}" for a, i in zip(planes.leading, index, strict=True))
-        where = " ".join([planes.image.source, *place])
-        check_channels(
-            plane.shape[0], MIXED_CHANNELS, where, "Give the mixed image, which has a single channel."
-        )
-        check_pixels(plane[0], where)
-
-
-def _prediction(
-    posteriors: Sequence[Posterior],
-    chosen: Sequence[Output],
-    calibrated: Calibrated | None,
-    planes: Planes,
-    bundle: Bundle,
-) -> Prediction:
+def _prediction(target: _Arrays, samples: int, bundle: Bundle) -> Prediction:
     """Put the planes together again."""
-    usual = default_outputs(samples=posteriors[0].samples, calibrated=calibrated is not None)
+    posteriors, planes = target.posteriors(samples), target.planes
+    chosen, calibrated = target.outputs, target.calibrated
+    usual = default_outputs(samples=samples, calibrated=calibrated is not None)
     made = [
         {one.word: one.make(posterior, calibrated) for one in (*usual, *chosen)} for posterior in posteriors
     ]
@@ -257,17 +190,5 @@ def _prediction(
         channel_names=names,
         pixel_size=mean.pixel_size,
         time_interval=mean.time_interval,
-        samples=posteriors[0].samples,
-        seam_score=_seam_score(posteriors),
+        samples=samples,
     )
-
-
-def _seam_score(posteriors: Sequence[Posterior]) -> float | None:
-    seams = [posterior.seams for posterior in posteriors if posterior.seams is not None]
-    return reduce(Seams.__add__, seams).score if seams else None
-
-
-def _calibrated(bundle: Bundle) -> Calibrated | None:
-    if bundle.calibration is None:
-        return None
-    return Calibrated(bundle.spec.calibrator.build(), bundle.calibration)

@@ -2,9 +2,10 @@
 
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import attrs
 import numpy as np
@@ -24,7 +25,9 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
-from denoisplit.core.verdict.judgement import joined
+from denoisplit.core.verdict.judgement import of_two_steps
+from denoisplit.file_prediction import FilePrediction
+from denoisplit.splitting import How
 
 _LOG = logging.getLogger("denoisplit.sequence")
 
@@ -94,9 +97,33 @@ class SequentialRun:
             labels=labels,
             progress=progress,
         )
-        both = joined((denoised.verdict, split.verdict), ("", "denoised"))
-        verdict = attrs.evolve(split.verdict, status=both.status, findings=both.findings, scores=both.scores)
+        verdict = of_two_steps(denoised.verdict, split.verdict)
         return attrs.evolve(split, pixel_size=denoised.pixel_size, verdict=verdict)
+
+    def predict_file(
+        self, image: AnyArray | PathLike, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
+    ) -> FilePrediction:
+        """As ``predict``, tile by tile into a file; the denoised image is in another file meanwhile.
+
+        Args:
+            image: see ``Run.predict_file``.
+            out: of the file to write.
+            dtype: see ``Run.predict_file``.
+            how: the other arguments of ``predict``.
+
+        Raises:
+            DenoisplitError: see ``Run.predict_file``.
+        """
+        parent = Path(out).parent
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".denoised-", dir=parent) as folder:
+            between = Path(folder) / "denoised.ome.tif"
+            first = How(seed=how.get("seed"), tile=how.get("tile"), axes=how.get("axes"), output="mean")
+            first |= How(workers=how.get("workers", 1), progress=how.get("progress"))
+            denoised = self.denoiser.predict_file(image, between, **first)
+            then = how | How(axes=None)
+            split = self.splitter.predict_file(between, out, dtype=dtype, **then)
+        return attrs.evolve(split, verdict=of_two_steps(denoised.verdict, split.verdict))
 
 
 def train_sequence(

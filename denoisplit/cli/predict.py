@@ -9,7 +9,7 @@ from denoisplit.cli.console import progress
 from denoisplit.core.errors import ImageError
 
 if TYPE_CHECKING:
-    from denoisplit.prediction import Prediction
+    from denoisplit.file_prediction import FilePrediction
 
 UNLIKE: Final = 3
 """Exit code of --strict."""
@@ -23,13 +23,13 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     return number
 
 
-def _chi_square(prediction: "Prediction", image: str) -> str:
+def _chi_square(prediction: "FilePrediction") -> str:
     """The mean of the map, and what is usual if the run knows it."""
     usual = "1 where the channels add up to the image"
     if prediction.verdict.chi_square_range is not None:
         low, high = prediction.verdict.chi_square_range
         usual = f"usual: {low:.3g} to {high:.3g}"
-    return f"{prediction.images[image].mean(dtype='f8'):.3g} on average ({usual})"
+    return f"{prediction.verdict.chi_square or 0.0:.3g} on average ({usual})"
 
 
 @click.command()
@@ -120,6 +120,8 @@ def predict(
     whether IMAGE looks like the training images; with --strict, the exit code says so, too, and the output is
     written all the same.
 
+    IMAGE is read, predicted and written tile by tile, so neither it nor the output has to fit into memory.
+
     With --labels, a table beside the output (split.sums.csv for split.ome.tif) has the sum of every channel
     over every region, how far it may be off, and whether that was checked for regions of this size.
 
@@ -145,8 +147,10 @@ def predict(
         raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
     loaded = load_any(run)
     with progress(f"Splitting {image.name}") as tell:
-        prediction = loaded.predict(
+        prediction = loaded.predict_file(
             image,
+            out,
+            dtype=dtype,
             samples=samples,
             seed=seed,
             tile=tile,
@@ -156,9 +160,8 @@ def predict(
             labels=labels,
             progress=tell,
         )
-    prediction.save(out, dtype=dtype)
-    written = prediction.to_image()
-    click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.data.shape))}")
+    written = prediction.layout
+    click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.shape))}")
     for name in written.channel_names:
         click.echo(f"  {name}")
     if prediction.sums is not None:
@@ -168,12 +171,12 @@ def predict(
         click.echo(f"Samples: {prediction.samples}")
     if prediction.seam_score is not None:
         click.echo(f"Seam score of the tiles: {prediction.seam_score:.2f} (1 where they do not show)")
-    if prediction.std is None and not output:
+    if prediction.samples == 1 and not output:
         click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
-    elif prediction.calibrated_std is None and not output:
+    elif not prediction.calibrated and not output:
         click.echo("This run has no calibration, so there is no calibrated std.", err=True)
     if CHI_SQUARE in prediction.images:
-        click.echo(f"Chi-square: {_chi_square(prediction, CHI_SQUARE)}")
+        click.echo(f"Chi-square: {_chi_square(prediction)}")
     click.echo(f"Verdict: {prediction.verdict}")
     if strict and prediction.verdict.status != "like":
         ctx.exit(UNLIKE)

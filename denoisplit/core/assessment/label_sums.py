@@ -11,9 +11,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.assessment.lazy_labels import fit, lazy_divisions
 from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.regions import Regions, RegionSums, label_regions
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.network.interfaces import SumInterval
 
 AnyArray = npt.NDArray[Any]
@@ -108,25 +110,16 @@ def label_divisions(
     Raises:
         ImageError: another shape than the image, values that are no labels, or no region at all.
     """
-    full, count = (*positions, *plane), math.prod(positions)
-    if _long(labels.shape, plane) == _long(full, plane):
+    if is_lazy(labels):
+        return lazy_divisions(labels, positions, plane, where)
+    count = math.prod(positions)
+    if fit(labels.shape, positions, plane, where):
         parts = labels.reshape(count, *plane)
-    elif _long(labels.shape, plane) == _long(plane, plane):
-        parts = np.broadcast_to(labels.reshape(plane), (count, *plane))
     else:
-        raise ImageError(
-            f"{where}: labels must have the shape of the image or of one plane or stack of it (got "
-            f"{labels.shape}, not {full}). Give a label image of the same pixels."
-        )
+        parts = np.broadcast_to(labels.reshape(plane), (count, *plane))
     if label_regions(parts, parts.shape, where) is None:
         raise ImageError(f"{where}: there is no region (got only 0). Give another label image.")
     return tuple(label_regions(part, plane, where) for part in parts)
-
-
-def _long(shape: tuple[int, ...], plane: tuple[int, ...]) -> tuple[int, ...]:
-    """Axes before y and x that are longer than 1, then y and x."""
-    rank = min(2, len(plane))
-    return (*(side for side in shape[:-rank] if side > 1), *shape[-rank:])
 
 
 def sums_at(
@@ -196,7 +189,9 @@ def _row(
 
 def _planes(regions: Regions) -> AnyArray:
     """Number of planes that every region is in."""
-    stack = regions.index.reshape(-1, *regions.index.shape[-2:])
+    if regions.index.ndim == 2:
+        return np.ones(regions.count, np.int64)
+    stack = (np.asarray(regions.index[z]) for z in range(len(regions.index)))
     there = [np.bincount(plane[plane >= 0].ravel(), minlength=regions.count) > 0 for plane in stack]
     planes: AnyArray = np.sum(there, axis=0)
     return planes

@@ -5,7 +5,9 @@ pixels tells when they are taken as independent, and only samples of whole image
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, Final
 
 import attrs
@@ -14,8 +16,10 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from denoisplit.core.assessment.coverage import LEVELS
+from denoisplit.core.assessment.label_arrays import refuse_labels, sums_over
 from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.streamed import blocks
 
 AnyArray = npt.NDArray[Any]
 Float64Array = npt.NDArray[np.float64]
@@ -44,12 +48,14 @@ class Regions:
 
     def sums(self, channels: AnyArray) -> Float64Array:
         """Sums over the regions [c regions] of an image [c (z) y x]."""
-        return _sums(self.index, channels, self.count)
+        return sums_over(self.index, channels, self.count)
 
     @property
     def pixels(self) -> npt.NDArray[np.int64]:
         """[regions], pixels in each."""
-        return np.bincount(self.index[self.index >= 0], minlength=self.count)
+        parts = (np.bincount(p[p >= 0], minlength=self.count) for _, p in blocks(self.index))
+        pixels: npt.NDArray[np.int64] = np.sum(list(parts), axis=0)
+        return pixels
 
 
 def block_regions(shape: tuple[int, ...], side: int) -> Regions | None:
@@ -92,12 +98,7 @@ def label_regions(labels: AnyArray, shape: tuple[int, ...], where: str) -> Regio
             f"{where}: labels must have the shape of the field (got {labels.shape}, not {shape}). "
             f"Give one label image per field, in the order of the fields."
         )
-    whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
-    if not whole or labels.min() < 0:
-        raise ImageError(
-            f"{where}: labels must be whole numbers from 0 (got {labels.dtype}, smallest {labels.min()}). "
-            f"Give a label image: 0 for no region, 1, 2, ... for the regions."
-        )
+    refuse_labels(labels, where)
     values, inverse = np.unique(labels, return_inverse=True)
     index = inverse.reshape(shape).astype(np.int64) - (1 if values[0] == 0 else 0)
     numbers = tuple(int(value) for value in values if value)
@@ -171,6 +172,8 @@ class RegionSums:
 
     def __init__(self, regions: Sequence[Regions], *, samples: int, channels: int) -> None:
         self._regions, self._shape = tuple(regions), (samples, channels)
+        self._came: Counter[_Key] = Counter()
+        self._lock = Lock()
         self._places: list[dict[_Key, _Place]] = [{} for _ in self._regions]
         self._parts: list[dict[tuple[_Key, int], Float64Array]] = [{} for _ in self._regions]
 
@@ -187,7 +190,15 @@ class RegionSums:
             if key not in places:
                 places[key] = _Place.of(regions.index[where])
             place = places[key]
-            parts[key, sample] = _sums(place.index, pixels, len(place.regions))
+            parts[key, sample] = sums_over(place.index, pixels, len(place.regions))
+            if self._last(key):
+                places[key] = _Place(place.regions, place.index[:0])
+
+    def _last(self, key: _Key) -> bool:
+        """Whether all samples of a place have come: what its pixels belong to can be forgotten."""
+        with self._lock:
+            self._came[key] += 1
+            return self._came[key] == self._shape[0] * len(self._regions)
 
     def sums(self) -> tuple[Float64Array, ...]:
         """[s c regions] of every division, once all samples are in, counts."""
@@ -284,13 +295,3 @@ def _inside(sums: Float64Array, true: Float64Array) -> dict[float, BoolArray]:
     return {
         level: (quantiles[2 * i] <= true) & (true <= quantiles[2 * i + 1]) for i, level in enumerate(levels)
     }
-
-
-def _sums(index: npt.NDArray[np.signedinteger[Any]], channels: AnyArray, count: int) -> Float64Array:
-    flat = (index + 1).ravel()  # the pixels in no region go first, and are left out
-    return np.stack(
-        [
-            np.bincount(flat, weights=channel.astype(np.float64).ravel(), minlength=count + 1)[1:]
-            for channel in channels
-        ]
-    )

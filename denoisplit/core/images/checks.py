@@ -1,5 +1,6 @@
 """What is refused at the door, one clear line each."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.streamed import Extremes, extremes
 
 _FULL_RANGE: Final = frozenset(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))
 """Largest numbers of cameras."""
@@ -26,16 +28,18 @@ def check_pixels(data: AnyArray, where: str) -> None:
             image, or one most of which is saturated.
     """
     check_numbers(data.dtype, where)
-    if data.size < 2:
+    if math.prod(data.shape) < 2:
         raise ImageError(
             f"{where}: an image needs more than one pixel (got shape {data.shape}). Check the file."
         )
-    check_finite(data, where)
-    if data.min() == data.max():
+    found = extremes(data)
+    _refuse_bad(found, data, where)
+    if found.lowest == found.highest:
+        first = data[(0,) * data.ndim]
         raise ImageError(
-            f"{where}: all pixels are equal (got {data.flat[0]}). Remove this image, it holds no structure."
+            f"{where}: all pixels are equal (got {first}). Remove this image, it holds no structure."
         )
-    check_saturation(data, where)
+    _refuse_saturation(found, data, where)
 
 
 def check_numbers(dtype: np.dtype[Any], where: str) -> None:
@@ -60,13 +64,16 @@ def check_saturation(data: AnyArray, where: str) -> None:
     Raises:
         ImageError: says how many pixels there are.
     """
-    highest = data.max()
-    if highest not in _FULL_RANGE:
+    _refuse_saturation(extremes(data), data, where)
+
+
+def _refuse_saturation(found: Extremes, data: AnyArray, where: str) -> None:
+    if found.highest not in _FULL_RANGE:
         return
-    share = np.count_nonzero(data == highest) / data.size
+    share = found.at_highest / math.prod(data.shape)
     if share > _MOST_SATURATED:
         raise ImageError(
-            f"{where}: the image is saturated (got {share:.0%} of the pixels at {highest:g}). "
+            f"{where}: the image is saturated (got {share:.0%} of the pixels at {found.highest:g}). "
             f"Record it with less light or a shorter exposure."
         )
 
@@ -79,11 +86,14 @@ def check_finite(data: AnyArray, where: str) -> None:
     """
     if data.dtype.kind != "f":
         return
-    bad = ~np.isfinite(data)
-    if count := int(np.count_nonzero(bad)):
-        first = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+    _refuse_bad(extremes(data), data, where)
+
+
+def _refuse_bad(found: Extremes, data: AnyArray, where: str) -> None:
+    if found.bad:
+        size, value = math.prod(data.shape), found.first_value
         raise ImageError(
-            f"{where}: {count} of {data.size} pixels are NaN or infinite (got {data[first]} at {first}). "
+            f"{where}: {found.bad} of {size} pixels are NaN or infinite (got {value} at {found.first_bad}). "
             f"Replace or crop them."
         )
 

@@ -4,10 +4,13 @@ Poisson noise, background, ceiling, additive noise. Clean references go through 
 ceiling, so that they stay what the noisy images scatter about.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 
+from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels, check_finite
 from denoisplit.core.images.degradation import Degradation, add_read_noise, add_shot_noise
 from denoisplit.core.images.intensity_range import (
@@ -21,6 +24,7 @@ from denoisplit.core.images.intensity_range import (
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange, background_shift
 from denoisplit.core.images.mixing import Mixing, mixed_image
+from denoisplit.core.images.streamed import changed, is_lazy
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +94,11 @@ def condition(
             channels = fields[0].observed.shape[0]
             check_channels(field.observed.shape[0], channels, where, "Give all fields the same channels.")
             check_finite(field.observed, where)
+    if how.degradation.active and (large := next((f for f in fields if is_lazy(f.observed)), None)):
+        raise ImageError(
+            f"$.data.degradation: noise is drawn for whole fields in memory (got field {large.name!r}, which "
+            f"is larger). Remove it, raise the data set's memory, or give smaller images."
+        )
     referred = [_with_reference(field, how.degradation) for field in fields]
     counted = [add_shot_noise(field, how.degradation, how.seed) for field in referred]
     levels = tuple(background_levels(field.observed, how.background) for field in counted)
@@ -124,18 +133,19 @@ def _lowered(field: Field, levels: tuple[float, ...], background: Background) ->
     if not background.quantile:
         return field
     spatial = field.observed.ndim - 1
-    return _mapped(field, lambda counts: subtract_background(counts, levels, background, spatial=spatial))
+    return _mapped(field, partial(subtract_background, levels=levels, background=background, spatial=spatial))
 
 
 def _clipped(field: Field, ceiling: tuple[float, ...]) -> Field:
-    spatial = field.observed.ndim - 1
-    return _mapped(field, lambda counts: clip_intensities(counts, ceiling, spatial=spatial))
+    if all(math.isinf(counts) for counts in ceiling):
+        return field
+    return _mapped(field, partial(clip_intensities, ceiling=ceiling, spatial=field.observed.ndim - 1))
 
 
 def _mapped(field: Field, change: Callable[[FloatArray], FloatArray]) -> Field:
     return attrs.evolve(
         field,
-        observed=change(field.observed),
-        clean=None if field.clean is None else change(field.clean),
-        repeats=None if field.repeats is None else change(field.repeats),
+        observed=changed(field.observed, change, axis=0),
+        clean=None if field.clean is None else changed(field.clean, change, axis=0),
+        repeats=None if field.repeats is None else changed(field.repeats, change, axis=1),
     )

@@ -9,13 +9,15 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import AnyArray, Field
 from denoisplit.core.images.overlap import find_overlap
+from denoisplit.core.images.streamed import blocks
 
 
 def array_fingerprint(data: AnyArray) -> str:
     """SHA-256 of shape, type and pixels, hexadecimal; the same on every machine."""
-    native = np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(f"{native.shape}{native.dtype.str}".encode())
-    digest.update(native.data)
+    dtype = data.dtype.newbyteorder("<")
+    digest = hashlib.sha256(f"{tuple(data.shape)}{dtype.str}".encode())
+    for _, pixels in blocks(data):
+        digest.update(np.ascontiguousarray(pixels, dtype=dtype).data)
     return digest.hexdigest()
 
 

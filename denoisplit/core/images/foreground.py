@@ -8,10 +8,15 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
 from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.streamed import channel_of, first_of, is_lazy
 
 WINDOW: Final = 5
 """Side of the window of a local mean along y and x, pixels."""
 _MAD: Final = 1.4826
+
+SAMPLE_SIDE: Final = 256
+SAMPLES: Final = 256
+"""Pixels a side and number of the blocks that are looked at of a field that is not in memory."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -24,34 +29,38 @@ def foreground(channel: FloatArray) -> Mask:
     neighbours along x, times :math:`1.4826 / \sqrt 2`.
     """
     pixels = channel.astype(np.float32, copy=False)
-    means = uniform_filter(pixels, size=WINDOW, axes=(-2, -1), mode="reflect")
-    differences = np.diff(pixels, axis=-1)
-    noise = _MAD / np.sqrt(2) * float(np.median(np.abs(differences))) if differences.size else 0.0
-    mask: Mask = means > np.float32(np.quantile(means, 0.25) + noise)
+    mask: Mask = _local_means(pixels) > _threshold([pixels])
     return mask
+
+
+def _local_means(pixels: FloatArray) -> FloatArray:
+    means: FloatArray = uniform_filter(pixels, size=WINDOW, axes=(-2, -1), mode="reflect")
+    return means
+
+
+def _threshold(parts: Sequence[FloatArray]) -> np.float32:
+    """Above which a local mean belongs to a structure."""
+    means = np.concatenate([_local_means(part).ravel() for part in parts])
+    differences = np.concatenate([np.diff(part, axis=-1).ravel() for part in parts])
+    noise = _MAD / np.sqrt(2) * float(np.median(np.abs(differences))) if differences.size else 0.0
+    return np.float32(np.quantile(means, 0.25) + noise)
 
 
 class ForegroundPixels:
     """Draws foreground pixels of a channel, every one of all fields equally likely.
 
+    Of fields that are not in memory, those in a sample of blocks stand for all.
+
     Args:
-        fields: to draw from; one bit is kept for every pixel of every channel.
+        fields: to draw from; one bit is kept for every pixel of every channel that is looked at.
     """
 
     def __init__(self, fields: Sequence[Field]) -> None:
-        self._sides = tuple(field.observed.shape[1:] for field in fields)
-        rows = [int(np.prod(sides[:-1], dtype=np.int64)) for sides in self._sides]
-        self._field_ends = np.cumsum(rows)
-        self._masks: list[list[npt.NDArray[np.uint8]]] = []
-        self._row_ends: list[npt.NDArray[np.int64]] = []
-        for channel in range(fields[0].observed.shape[0]):
-            packed, counts = [], []
-            for field in fields:
-                mask = foreground(field.observed[channel]).reshape(-1, field.observed.shape[-1])
-                packed.append(np.packbits(mask, axis=-1))
-                counts.append(np.count_nonzero(mask, axis=-1))
-            self._masks.append(packed)
-            self._row_ends.append(np.cumsum(np.concatenate(counts), dtype=np.int64))
+        self._masks = [
+            [_mask_of(field.observed, channel) for field in fields]
+            for channel in range(fields[0].observed.shape[0])
+        ]
+        self._ends = [np.cumsum([mask.count for mask in masks], dtype=np.int64) for masks in self._masks]
 
     @property
     def channels(self) -> int:
@@ -65,15 +74,72 @@ class ForegroundPixels:
             channel: its number.
             share: 0 to 1 (exclusive), how far along all foreground pixels.
         """
-        ends = self._row_ends[channel]
+        ends = self._ends[channel]
         number = int(share * int(ends[-1]))
         if not int(ends[-1]):
             return None
-        row = int(np.searchsorted(ends, number, side="right"))
-        within = number - (int(ends[row - 1]) if row else 0)
-        field = int(np.searchsorted(self._field_ends, row, side="right"))
-        local = row - (int(self._field_ends[field - 1]) if field else 0)
-        sides = self._sides[field]
-        flags = np.unpackbits(self._masks[channel][field][local], count=sides[-1])
-        column = int(np.flatnonzero(flags)[within])
-        return field, (*(int(i) for i in np.unravel_index(local, sides[:-1])), column)
+        field = int(np.searchsorted(ends, number, side="right"))
+        within = number - (int(ends[field - 1]) if field else 0)
+        return field, self._masks[channel][field].pixel(within)
+
+
+class _Rows:
+    """The foreground of a whole image [(z) y x], row by row."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._sides = mask.shape
+        rows = mask.reshape(-1, mask.shape[-1])
+        self._packed = np.packbits(rows, axis=-1)
+        self._ends = np.cumsum(np.count_nonzero(rows, axis=-1), dtype=np.int64)
+        self.count = int(self._ends[-1])
+
+    def pixel(self, number: int) -> tuple[int, ...]:
+        """Place of one of the foreground pixels."""
+        row = int(np.searchsorted(self._ends, number, side="right"))
+        within = number - (int(self._ends[row - 1]) if row else 0)
+        column = int(np.flatnonzero(np.unpackbits(self._packed[row], count=self._sides[-1]))[within])
+        return (*(int(i) for i in np.unravel_index(row, self._sides[:-1])), column)
+
+
+class _Sample:
+    """The foreground of a sample of blocks of an image [(z) y x], which stands for all of it."""
+
+    def __init__(self, image: FloatArray) -> None:
+        corners, self._every = _sampled_corners(image.shape)
+        windows = [
+            tuple(slice(c, c + side) for c, side in zip(at, _sides(image.shape), strict=True))
+            for at in corners
+        ]
+        parts = [np.asarray(image[window]) for window in windows]
+        threshold = _threshold(parts)
+        self._corners = corners
+        self._masks = [_Rows(_local_means(part) > threshold) for part in parts]
+        self._ends = np.cumsum([mask.count for mask in self._masks], dtype=np.int64)
+        self.count = int(self._ends[-1]) * self._every
+
+    def pixel(self, number: int) -> tuple[int, ...]:
+        """Place of one of the foreground pixels of the sample."""
+        number //= self._every
+        block = int(np.searchsorted(self._ends, number, side="right"))
+        inside = self._masks[block].pixel(number - (int(self._ends[block - 1]) if block else 0))
+        return tuple(i + corner for i, corner in zip(inside, self._corners[block], strict=True))
+
+
+def _mask_of(observed: FloatArray, channel: int) -> _Rows | _Sample:
+    image = first_of(channel_of(observed, channel))
+    return _Sample(image) if is_lazy(image) else _Rows(foreground(image))
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of a block: one plane, cut into squares."""
+    return (*(1 for _ in shape[:-2]), *(min(SAMPLE_SIDE, side) for side in shape[-2:]))
+
+
+def _sampled_corners(shape: tuple[int, ...]) -> tuple[list[tuple[int, ...]], int]:
+    """First pixels of at most ``SAMPLES`` blocks, the same ones every time, and for how many each stands."""
+    grid = [max(1, length // side) for length, side in zip(shape, _sides(shape), strict=True)]
+    count = int(np.prod(grid, dtype=np.int64))
+    chosen = np.random.default_rng(0).permutation(count)[:SAMPLES]
+    places = (np.unravel_index(int(number), grid) for number in np.sort(chosen))
+    corners = [tuple(int(i) * s for i, s in zip(at, _sides(shape), strict=True)) for at in places]
+    return corners, max(1, count // len(corners))

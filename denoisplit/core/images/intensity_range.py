@@ -7,6 +7,7 @@ import numpy as np
 from attrs.validators import ge, gt, le, lt
 
 from denoisplit.core.images.interfaces import AnyArray, FloatArray
+from denoisplit.core.images.streamed import channel_of, quantile
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +47,12 @@ def background_levels(counts: AnyArray, background: Background) -> tuple[float, 
     """
     if not background.quantile:
         return (0.0,) * len(counts)
-    return tuple(float(int(np.quantile(channel, background.quantile))) for channel in counts)
+    return tuple(background_level(channel_of(counts, channel), background) for channel in range(len(counts)))
+
+
+def background_level(counts: AnyArray, background: Background) -> float:
+    """What is subtracted from a single image of any axes, counts."""
+    return float(int(quantile([counts], background.quantile)))
 
 
 def ceilings(fields: Sequence[AnyArray], clip: Clip) -> tuple[float, ...]:
@@ -62,10 +68,9 @@ def ceilings(fields: Sequence[AnyArray], clip: Clip) -> tuple[float, ...]:
     if clip.quantile == 1:
         return (float("inf"),) * channels
     if not clip.per_channel:
-        pixels = np.concatenate([field.reshape(-1) for field in fields])
-        return (float(np.quantile(pixels, clip.quantile)),) * channels
-    flat = [np.concatenate([field[c].reshape(-1) for field in fields]) for c in range(channels)]
-    return tuple(float(np.quantile(pixels, clip.quantile)) for pixels in flat)
+        return (quantile(fields, clip.quantile),) * channels
+    each = [[channel_of(field, channel) for field in fields] for channel in range(channels)]
+    return tuple(quantile(images, clip.quantile) for images in each)
 
 
 def subtract_background(

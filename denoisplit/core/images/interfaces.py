@@ -145,7 +145,7 @@ class FieldFile:
 
 @attrs.frozen(kw_only=True)
 class Field:
-    """One field of view of a data set.
+    """One field of view of a data set; images that are too large for memory are ``streamed.as_array``.
 
     Attributes:
         name: unique within its data set.

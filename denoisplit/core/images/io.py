@@ -1,7 +1,9 @@
 """Open an image with the format that fits its name, and walk through it plane by plane or stack by stack."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import attrs
 import numpy as np
@@ -10,6 +12,8 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, to_canonical
 from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
+from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.streamed import as_array
 
 
 def choose_format(
@@ -76,6 +80,9 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
         raise
 
 
+_ALL: Final = slice(None)
+
+
 @attrs.frozen(kw_only=True)
 class Planes:
     """An image cut into arrays [c (z) y x], one for every position along its other axes.
@@ -115,15 +122,33 @@ class Planes:
         for index in np.ndindex(self.shape):
             yield index, self.read(index)
 
-    def read(self, index: tuple[int, ...], region: tuple[slice, ...] = ()) -> FloatArray:
+    def lazy(self, index: tuple[int, ...]) -> FloatArray:
+        """One position [c (z) y x] as ``read`` gives it, read where it is asked for."""
+        return as_array(
+            LazyPixels(
+                shape=self.plane_shape,
+                dtype=np.dtype(np.float32),
+                read=partial(_read_plane, self, index),
+                source=self.image.source,
+            )
+        )
+
+    def read(
+        self,
+        index: tuple[int, ...],
+        region: tuple[slice, ...] = (),
+        channels: slice = _ALL,
+    ) -> FloatArray:
         """The pixels of one position [c (z) y x] in counts, float32; nothing else is read.
 
         Args:
             index: position along the leading axes.
             region: one slice per spatial axis, (z) y x; empty for all.
+            channels: which of them.
         """
         image = self.image
         asked = dict(zip(self.spatial, region, strict=True)) if region else {}
+        asked["c"] = channels
         places = dict(zip(self.leading, index, strict=True))
         key = tuple(places.get(letter, asked.get(letter, slice(None))) for letter in image.axes)
         pixels = np.array(image.data[key], dtype=np.float32, order="C")
@@ -131,8 +156,8 @@ class Planes:
             pixels = pixels[None]
         if image.intensity_scale is not None:
             shape = (-1,) + (1,) * len(self.spatial)
-            pixels *= np.array(image.intensity_scale.factor, np.float32).reshape(shape)
-            pixels += np.array(image.intensity_scale.offset, np.float32).reshape(shape)
+            pixels *= np.array(image.intensity_scale.factor[channels], np.float32).reshape(shape)
+            pixels += np.array(image.intensity_scale.offset[channels], np.float32).reshape(shape)
         return pixels
 
     def assemble(self, results: Sequence[FloatArray], channel_names: tuple[str, ...]) -> Image:
@@ -153,6 +178,10 @@ class Planes:
                 source=self.image.source,
             )
         )
+
+
+def _read_plane(planes: Planes, index: tuple[int, ...], region: Region) -> FloatArray:
+    return planes.read(index, region[1:], region[0])
 
 
 def iterate_planes(image: Image, spatial_rank: int) -> Planes:

@@ -5,20 +5,24 @@ patch at scale m shows 2^m times the width about the same centre.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, zoom
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.halving import halved_lazily
 from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.streamed import is_lazy
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
 
 
 def pyramid(image: npt.NDArray[Floating], halvings: int) -> tuple[npt.NDArray[Floating], ...]:
     """The image [... y x] and its ``halvings`` smaller versions, each made from the one before, in its dtype.
+
+    Those of an image that is not in memory are made where they are asked for, with the same numbers.
 
     Raises:
         ImageError: too small to be halved so often.
@@ -30,7 +34,7 @@ def pyramid(image: npt.NDArray[Floating], halvings: int) -> tuple[npt.NDArray[Fl
         )
     scales = [image]
     for _ in range(halvings):
-        scales.append(_halve(scales[-1]))
+        scales.append(cast(Any, halved_lazily(scales[-1])) if is_lazy(scales[-1]) else _halve(scales[-1]))
     return tuple(scales)
 
 

@@ -5,13 +5,15 @@ elsewhere the channels are unknown; what training found out about them stands in
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 import numpy as np
 
-from denoisplit.core.images.intensity_range import Background, background_levels
+from denoisplit.core.images.intensity_range import Background, background_level, background_levels
 from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.streamed import elementwise
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +69,7 @@ def condition_mixed(
     their ceilings would be, and with ``floor`` where that of empty channels would be.
 
     Args:
-        mixed: one image [(z) y x], counts.
+        mixed: one image [(z) y x], counts; not in memory, it is changed where it is read.
         fitted: of the training images.
         background: the rule that was fitted with.
         mixing: the mixing that was trained with.
@@ -76,13 +78,17 @@ def condition_mixed(
     """
     lowest, highest = -np.inf, _mixture(fitted.ceiling, mixing)
     if background.quantile:
-        (level,) = background_levels(mixed[None], background)
-        mixed = mixed - np.float32(level + fitted.background_shift)
+        level = background_level(mixed, background)
+        mixed = elementwise(mixed, partial(_lowered, by=np.float32(level + fitted.background_shift)))
         if background.floor:
             lowest = _mixture([0.0] * len(fitted.ceiling), mixing)
     if np.isinf([lowest, highest]).all():
         return mixed
-    return np.clip(mixed, np.float32(lowest), np.float32(highest))
+    return elementwise(mixed, partial(np.clip, a_min=np.float32(lowest), a_max=np.float32(highest)))
+
+
+def _lowered(counts: FloatArray, by: np.float32) -> FloatArray:
+    return counts - by
 
 
 def _mixture(counts: Sequence[float], mixing: Mixing) -> float:

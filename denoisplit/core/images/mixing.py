@@ -1,5 +1,6 @@
 """How target channels are superimposed into the one mixed image that is to be split."""
 
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import attrs
@@ -9,6 +10,7 @@ from attrs.validators import in_
 
 from denoisplit.core.images.checks import check_channels
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.images.streamed import is_lazy, reduced, zeros_like
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
 Weights = npt.NDArray[np.float64]
@@ -90,11 +92,15 @@ def source_of(field: Field) -> MixedSource | None:
     """What the mixed image of a field is made of; a recorded one is made of itself and no further noise."""
     if field.mixed is None:
         return field.mixed_source
-    return MixedSource(noiseless=field.mixed, noise=np.zeros_like(field.mixed))
+    return MixedSource(noiseless=field.mixed, noise=zeros_like(field.mixed))
 
 
 def mixed_image(field: Field, mixing: Mixing) -> FloatArray:
     """The mixed image [1 (z) y x] of a field, counts: as recorded, or the channels at equal weights."""
+    if is_lazy(field.observed):  # without noise of its own, for which it would have to be in memory
+        return reduced(
+            field.observed if field.mixed is None else field.mixed, partial(mix, mixing=mixing, axis=0)
+        )
     return superimpose(field.observed, source_of(field), mixing, axis=0)
 
 

@@ -1,5 +1,6 @@
 """Pairs of clean signal and noisy observation for fitting noise models, from images of one channel."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.streamed import blocks, is_lazy
 from denoisplit.core.network.interfaces import NoisePairs
 
 AnyArray = npt.NDArray[Any]
@@ -37,12 +39,13 @@ def pairs_from_clean(clean: AnyArray, observed: AnyArray, *, limit: int = LIMIT,
     Raises:
         ImageError: different shapes, or no pixels.
     """
-    if clean.shape != observed.shape or not clean.size:
+    size = math.prod(clean.shape)
+    if clean.shape != observed.shape or not size:
         raise ImageError(
             f"noise pairs: the clean and the noisy image have shapes {clean.shape} and {observed.shape}. "
             f"Give the clean image of every noisy one."
         )
-    chosen = _choose(clean.size, limit, seed)
+    chosen = _choose(size, limit, seed)
     return NoisePairs(_take(clean, chosen), _take(observed, chosen), "clean reference")
 
 
@@ -141,7 +144,23 @@ def _choose(size: int, limit: int, seed: int) -> npt.NDArray[np.intp]:
 
 
 def _take(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Array:
+    if is_lazy(image):
+        return _take_lazily(image, chosen)
     values: Array = image.reshape(-1)[chosen].astype(np.float64)
+    return values
+
+
+def _take_lazily(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Array:
+    """The same, with every block read once."""
+    order = np.argsort(chosen, kind="stable")
+    sorted_places = chosen[order]
+    values = np.empty(chosen.size)
+    done = first = 0
+    for _, pixels in blocks(image):
+        last = first + pixels.size
+        end = int(np.searchsorted(sorted_places, last))
+        values[order[done:end]] = pixels.reshape(-1)[sorted_places[done:end] - first]
+        done, first = end, last
     return values
 
 

@@ -5,14 +5,16 @@ are kept. Which blocks these are depends on their pixels alone, so that a crop k
 whole image. Two images overlap where several of their blocks agree at one and the same shift.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.interfaces import Field, FloatArray, LazyArray
+from denoisplit.core.images.streamed import BLOCK_PIXELS, is_lazy
 
 BLOCK: Final = 8
 """Side of a block, pixels."""
@@ -23,6 +25,9 @@ AGREEING: Final = 3
 _MOST_PLACES: Final = 8
 _VARIED: Final = 3
 """One of so many pairs of neighbours has to differ, along both axes: dark and saturated blocks are alike."""
+
+_MANY_PIXELS: Final = 2**27
+"""Of all fields together, above which fewer blocks are kept; overlaps have to be larger then to be found."""
 
 _ROW, _COLUMN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _SCATTER = np.uint64(0xD6E8FEB86659FD93)
@@ -65,13 +70,15 @@ def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
     """Two fields of different splits that share pixels, if there are any.
 
     Observed, clean and recorded mixed images count, all their channels and planes. Overlaps of 32 x 32 pixels
-    and more are found (one in a million is missed); smaller ones often. Mirrored, turned, rescaled or
+    and more are found (one in a million is missed); smaller ones often. Of more than 2^27 pixels in all, the
+    area of what is found grows with their number. Mirrored, turned, rescaled or
     re-compressed copies are not found, and neither are blocks without structure or noise.
 
     Args:
         splits: name of a split to its fields.
     """
-    blocks = {name: kept_blocks(fields) for name, fields in splits.items() if fields}
+    rarity = _rarity([field for fields in splits.values() for field in fields])
+    blocks = {name: kept_blocks(fields, rarity) for name, fields in splits.items() if fields}
     names = list(blocks)
     for number, first in enumerate(names):
         for second in names[number + 1 :]:
@@ -88,19 +95,26 @@ def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
 
 def overlapping(fields: Sequence[Field], others: Sequence[Field]) -> tuple[bool, ...]:
     """Whether each of the fields shares pixels with any of the others, see ``find_overlap``."""
-    blocks = kept_blocks(others)
-    return tuple(_common(kept_blocks([field]), blocks) is not None for field in fields)
+    rarity = _rarity([*fields, *others])
+    blocks = kept_blocks(others, rarity)
+    return tuple(_common(kept_blocks([field], rarity), blocks) is not None for field in fields)
 
 
-def kept_blocks(fields: Sequence[Field]) -> Blocks:
-    """The kept blocks of fields; time and memory go with the number of pixels."""
+def _rarity(fields: Sequence[Field]) -> int:
+    """Of how many blocks one is kept: the same ones everywhere, or equal blocks would not be compared."""
+    return KEPT * max(1, sum(math.prod(field.observed.shape) for field in fields) // _MANY_PIXELS)
+
+
+def kept_blocks(fields: Sequence[Field], rarity: int = KEPT) -> Blocks:
+    """The kept blocks of fields, one of ``rarity``; time goes with the number of pixels."""
     parts: list[tuple[Hashes, Integers, Integers]] = []
     numbers: list[Integers] = []
     for number, field in enumerate(fields):
         for image in (field.observed, field.clean, field.mixed):
-            for plane in () if image is None else image.reshape(-1, *image.shape[-2:]):
-                parts.append(_of_plane(plane))
-                numbers.append(np.full(parts[-1][0].size, number, dtype=np.int64))
+            for plane, first in () if image is None else _bands(image):
+                hashes, rows, columns = _of_plane(plane, rarity)
+                parts.append((hashes, rows + first, columns))
+                numbers.append(np.full(hashes.size, number, dtype=np.int64))
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return Blocks(np.empty(0, dtype=np.uint64), none, none, none)
@@ -108,13 +122,22 @@ def kept_blocks(fields: Sequence[Field]) -> Blocks:
     return Blocks(hashes, np.concatenate(numbers), rows, columns)
 
 
-def _of_plane(plane: FloatArray) -> tuple[Hashes, Integers, Integers]:
+def _bands(image: LazyArray) -> Iterator[tuple[FloatArray, int]]:
+    """Rows of every plane with the number of the first, each block of pixels in one of the bands."""
+    *leading, height, width = image.shape
+    step = max(BLOCK, BLOCK_PIXELS // width) if is_lazy(image) else height
+    for index in np.ndindex(*leading):
+        for start in range(0, height, step):
+            yield np.asarray(image[(*index, slice(start, start + step + BLOCK - 1))]), start
+
+
+def _of_plane(plane: FloatArray, rarity: int) -> tuple[Hashes, Integers, Integers]:
     """Hashes, first rows and first columns of the kept blocks of one plane [y x]."""
     if min(plane.shape) < BLOCK:
         none = np.empty(0, dtype=np.int64)
         return np.empty(0, dtype=np.uint64), none, none
     hashes = _block_hashes(plane)
-    rows, columns = np.nonzero(hashes < np.uint64(2**64 // KEPT))
+    rows, columns = np.nonzero(hashes < np.uint64(2**64 // rarity))
     varied = np.ones(rows.size, dtype=np.bool_)
     for axis in (0, 1):
         changes = np.diff(plane, axis=axis) != 0

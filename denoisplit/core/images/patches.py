@@ -13,6 +13,7 @@ from denoisplit.core.images.lateral_context import context_start, mirrored_start
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
 from denoisplit.core.images.places import Place, PlaceDrawer, Places
 from denoisplit.core.images.recorded_mixed import require_trainable
+from denoisplit.core.images.streamed import channel_of, zeros_like
 
 _WEIGHTS: Final = 1
 _NOISE: Final = 2
@@ -217,4 +218,4 @@ def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
 
 def _silent(field: Field) -> MixedSource:
     """The observed channels as a source, without noise of its own."""
-    return MixedSource(noiseless=field.observed, noise=np.zeros_like(field.observed[:1]))
+    return MixedSource(noiseless=field.observed, noise=zeros_like(channel_of(field.observed, 0)))

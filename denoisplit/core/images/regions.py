@@ -6,6 +6,7 @@ import attrs
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.streamed import is_lazy, window
 
 
 def cut_fields(
@@ -47,16 +48,18 @@ def cut_fields(
 
 def _region(field: Field, axis: int, begin: int, end: int) -> Field:
     """Pixels ``begin`` to ``end`` of a field along y (-2) or x (-1)."""
-    window = (..., slice(begin, end), slice(None)) if axis == -2 else (..., slice(begin, end))
+    span = slice(begin, end)
+    last = (span, slice(None)) if axis == -2 else (slice(None), span)
 
-    def cut(image: AnyArray | None) -> AnyArray | None:
-        return None if image is None else image[window].copy()
+    def cut(image: AnyArray) -> AnyArray:
+        part = window(image, (*(slice(None),) * (image.ndim - 2), *last))
+        return part if is_lazy(part) else part.copy()
 
     return attrs.evolve(
         field,
         name=f"{field.name} {'rows' if axis == -2 else 'columns'} {begin}-{end - 1}",
-        observed=field.observed[window].copy(),
-        clean=cut(field.clean),
-        repeats=cut(field.repeats),
-        mixed=cut(field.mixed),
+        observed=cut(field.observed),
+        clean=None if field.clean is None else cut(field.clean),
+        repeats=None if field.repeats is None else cut(field.repeats),
+        mixed=None if field.mixed is None else cut(field.mixed),
     )

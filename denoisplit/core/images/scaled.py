@@ -1,17 +1,18 @@
 """Counts as whole numbers of 16 bits, with the scale that gives them back."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, IntensityScale
+from denoisplit.core.images.interfaces import AnyArray, Image, IntensityScale
 
 DTYPES: Final = ("float32", "uint16")
 """Types of pixels in which an image of counts can be saved."""
 
-_LARGEST: Final = 2**16 - 1
+LARGEST: Final = 2**16 - 1
 
 
 def as_dtype(image: Image, dtype: str) -> Image:
@@ -27,8 +28,7 @@ def as_dtype(image: Image, dtype: str) -> Image:
     Raises:
         ImageError: another type, or values that are not finite.
     """
-    if dtype not in DTYPES:
-        raise ImageError(f"dtype: expected {' or '.join(DTYPES)} (got {dtype!r}). Choose one of them.")
+    require_dtype(dtype)
     data = np.asarray(image.data)
     if dtype == "float32":
         return attrs.evolve(image, data=data.astype(np.float32, copy=False))
@@ -36,16 +36,39 @@ def as_dtype(image: Image, dtype: str) -> Image:
     parts = (
         [data] if channel is None else [np.take(data, i, axis=channel) for i in range(data.shape[channel])]
     )
-    lowest = [float(part.min()) for part in parts]
-    steps = [(float(part.max()) - low) / _LARGEST or 1.0 for part, low in zip(parts, lowest, strict=True)]
-    if not np.all(np.isfinite([*lowest, *steps])):
-        raise ImageError(f"{image.source}: uint16 has no NaN or infinite values (got some). Save as float32.")
+    scale = scale_of([float(p.min()) for p in parts], [float(p.max()) for p in parts], image.source)
     whole = [
-        np.round((part.astype(np.float64) - low) / step).astype(np.uint16)
-        for part, low, step in zip(parts, lowest, steps, strict=True)
+        stretched(part, low, step) for part, low, step in zip(parts, scale.offset, scale.factor, strict=True)
     ]
     return attrs.evolve(
         image,
         data=whole[0] if channel is None else np.stack(whole, axis=channel),
-        intensity_scale=IntensityScale(tuple(steps), tuple(lowest)),
+        intensity_scale=scale,
     )
+
+
+def require_dtype(dtype: str) -> None:
+    """Refuse other types of pixels than ``DTYPES``.
+
+    Raises:
+        ImageError: names them.
+    """
+    if dtype not in DTYPES:
+        raise ImageError(f"dtype: expected {' or '.join(DTYPES)} (got {dtype!r}). Choose one of them.")
+
+
+def scale_of(lowest: Sequence[float], highest: Sequence[float], where: str) -> IntensityScale:
+    """The scale of channels with these ends as uint16.
+
+    Raises:
+        ImageError: they are not finite.
+    """
+    steps = [(high - low) / LARGEST or 1.0 for low, high in zip(lowest, highest, strict=True)]
+    if not np.all(np.isfinite([*lowest, *steps])):
+        raise ImageError(f"{where}: uint16 has no NaN or infinite values (got some). Save as float32.")
+    return IntensityScale(tuple(steps), tuple(lowest))
+
+
+def stretched(pixels: AnyArray, low: float | AnyArray, step: float | AnyArray) -> AnyArray:
+    """Counts as uint16; ``low`` and ``step`` are those of the channel, or arrays that fit the pixels."""
+    return np.round((pixels.astype(np.float64) - low) / step).astype(np.uint16)

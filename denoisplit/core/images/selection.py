@@ -1,6 +1,7 @@
 """One image out of fields with several channels: what a denoiser is trained on."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import attrs
@@ -9,6 +10,7 @@ import numpy as np
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
+from denoisplit.core.images.streamed import channel_of, is_lazy, reduced
 
 MIXED: Final = "mixed"
 """Name of the mixed image among the channels of a field."""
@@ -35,8 +37,8 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
         index = list(recorded).index(wanted)
         return attrs.evolve(
             field,
-            observed=field.observed[index : index + 1],
-            clean=None if field.clean is None else field.clean[index : index + 1],
+            observed=channel_of(field.observed, index),
+            clean=None if field.clean is None else channel_of(field.clean, index),
             repeats=None if field.repeats is None else field.repeats[:, index : index + 1],
             mixed=None,
             mixed_source=None,
@@ -65,8 +67,13 @@ def select_noiseless(
 ) -> FloatArray:
     """The same choice among channels before additive noise [c (z) y x]; [1 (z) y x]."""
     bare = Field(name=field.name, observed=noiseless, mixed=field.mixed)
-    return np.ascontiguousarray(select(bare, wanted, recorded, mixing).observed)
+    found = select(bare, wanted, recorded, mixing).observed
+    return found if is_lazy(found) else np.ascontiguousarray(found)
 
 
 def _mixed(channels: FloatArray | None, mixing: Mixing, *, axis: int) -> FloatArray | None:
-    return None if channels is None else mix(channels, mixing, axis=axis)
+    if channels is None:
+        return None
+    if axis == 0:
+        return reduced(channels, partial(mix, mixing=mixing, axis=0))
+    return mix(channels, mixing, axis=axis)

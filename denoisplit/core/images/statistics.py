@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 import numpy as np
@@ -11,52 +12,21 @@ from denoisplit.core.images.checks import check_channels, check_finite
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.normalisation import Normalisation
+from denoisplit.core.images.pixel_moments import PixelMoments, moments_of
+from denoisplit.core.images.streamed import blocks, channel_of, reduced
 from denoisplit.core.network.units import IntensityStats
-
-
-@attrs.frozen
-class _Moments:
-    """Count, mean and summed squared deviation; ``+`` merges two sets of pixels.
-
-    Source: Chan, Golub & LeVeque, 1979.
-    """
-
-    count: int = 0
-    mean: float = 0.0
-    deviation: float = 0.0
-
-    def __add__(self, other: "_Moments") -> "_Moments":
-        if not other.count:
-            return self
-        count = self.count + other.count
-        shift = other.mean - self.mean
-        return _Moments(
-            count,
-            self.mean + shift * other.count / count,
-            self.deviation + other.deviation + shift * shift * self.count * other.count / count,
-        )
-
-    @property
-    def std(self) -> float:
-        return math.sqrt(self.deviation / self.count)
-
-
-def _moments(pixels: AnyArray) -> _Moments:
-    values = pixels.astype(np.float64)
-    mean = float(values.mean())
-    return _Moments(values.size, mean, float(np.square(values - mean).sum()))
 
 
 @attrs.frozen(kw_only=True)
 class _Measured:
     """Moments of every channel and of the mixed images."""
 
-    channels: tuple[_Moments, ...]
-    images: _Moments
+    channels: tuple[PixelMoments, ...]
+    images: PixelMoments
 
     @property
-    def pooled(self) -> _Moments:
-        return sum(self.channels, _Moments())
+    def pooled(self) -> PixelMoments:
+        return sum(self.channels, PixelMoments())
 
     def mixed(self, rule: str, mixing: Mixing) -> tuple[float, float]:
         """Mean and standard deviation that the mixed image is normalised by."""
@@ -141,15 +111,27 @@ def _measure(
 ) -> _Measured:
     """Moments over all fields; those of the mixed images only where they are wanted."""
     channels = fields[0].shape[0]
-    per_channel = [_Moments()] * channels
-    mixed = _Moments()
+    per_channel = [PixelMoments()] * channels
+    mixed = PixelMoments()
     for number, field in enumerate(fields):
         where = f"training field {number}"
         check_channels(field.shape[0], channels, where, "Give all fields the same channels.")
         check_finite(field, where)
-        per_channel = [known + _moments(pixels) for known, pixels in zip(per_channel, field, strict=True)]
+        for channel in range(channels):
+            for _, pixels in blocks(channel_of(field, channel)):
+                per_channel[channel] += moments_of(pixels)
         if images:
-            own = mix(field.astype(np.float64), mixing, axis=0) if recorded is None else recorded[number]
+            own = _mixed(field, mixing) if recorded is None else recorded[number]
             check_finite(own, f"{where}, mixed image")
-            mixed += _moments(own)
+            for _, pixels in blocks(own):
+                mixed += moments_of(pixels)
     return _Measured(channels=tuple(per_channel), images=mixed)
+
+
+def _mixed(field: AnyArray, mixing: Mixing) -> AnyArray:
+    """The mixed image of channels [c (z) y x], in float64 while it is made."""
+    return reduced(field, partial(_mix, mixing=mixing), np.float64)
+
+
+def _mix(channels: AnyArray, mixing: Mixing) -> AnyArray:
+    return mix(channels.astype(np.float64), mixing, axis=0)

@@ -7,7 +7,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.inference.tiling import Region, pad_to_canvas
 from denoisplit.core.network.vse import VSE
 
@@ -36,11 +38,13 @@ class Canvas:
     scales: tuple[npt.NDArray[Any], ...]
 
     @classmethod
-    def of(cls, image: npt.NDArray[Any], vse: VSE) -> "Canvas":
-        """The canvas of an image [(z) y x] of any size."""
+    def of(cls, image: LazyArray, vse: VSE) -> "Canvas":
+        """The canvas of an image [(z) y x] of any size; float32 where its pixels are not in memory."""
         padded = pad_to_canvas(image, canvas_multiple(vse))
         if not vse.context:
             return cls((padded,))
+        if is_lazy(padded):
+            return cls(pyramid(padded, vse.context))
         return cls(pyramid(padded.astype(np.result_type(padded, np.float32)), vse.context))
 
     @property

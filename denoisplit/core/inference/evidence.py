@@ -56,18 +56,20 @@ def gather_evidence(vse: VSE, mixed: npt.NDArray[Any], *, seed: int, tile: int =
         draw, variance = passes.empty(), passes.empty()
         rates: list[FloatArray] = []
         for part in passes.tiles:
-            signal, noise, levels = _pass(vse, passes, part)
+            found = evidence_of(passes, part)
+            levels = found.rates
             while len(rates) < len(levels):
                 rates.append(np.empty(mixed.shape, dtype=draw.dtype))
             inner = part.inner.slices
-            draw[:, *inner], variance[:, *inner] = signal, noise
+            draw[:, *inner], variance[:, *inner] = found.draw, found.variance
             for rate, level in zip(rates, levels, strict=True):
                 rate[inner] = level
     return Evidence(draw=draw, variance=variance, rates=tuple(rates))
 
 
-def _pass(vse: VSE, passes: Passes, tile: Tile) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
-    """Signal, noise variance and rates of the inner area of a tile."""
+def evidence_of(passes: Passes, tile: Tile) -> Evidence:
+    """Evidence about the inner area of a tile."""
+    vse = passes.vse
     keep = (slice(None), *tile.inner.within(tile.outer))
     outer = torch.from_numpy(passes.canvas.cut(tile.outer))[None]
     with torch.inference_mode():
@@ -81,7 +83,9 @@ def _pass(vse: VSE, passes: Passes, tile: Tile) -> tuple[FloatArray, FloatArray,
             _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, stride)
             for level, stride in zip(decoded.levels, vse.level_strides, strict=bool(decoded.levels))
         ]
-    return signal[0][keep].cpu().numpy(), variance[0][keep].cpu().numpy(), rates
+    return Evidence(
+        draw=signal[0][keep].cpu().numpy(), variance=variance[0][keep].cpu().numpy(), rates=tuple(rates)
+    )
 
 
 def _on_pixels(rate: Tensor, tile: Tile, stride: tuple[int, ...]) -> FloatArray:

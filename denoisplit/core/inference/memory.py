@@ -24,7 +24,14 @@ TENSORS_ALIVE_ON_PROCESSORS = 5
 MAX_SAMPLE_BATCH = 8
 """Posterior samples per pass on a GPU; more gains no speed."""
 
+BESIDE = 64
+"""Bytes per pixel and image that a tile needs beside the network: sums in float64, chi-square, results."""
+
 FALLBACK_BUDGET = 2 << 30
+
+STREAMED_BUDGET = 1 << 30
+"""Working memory of predictions from file to file, bytes; all else that a process needs fits beside it into
+2 GB."""
 
 
 @attrs.frozen
@@ -71,6 +78,11 @@ def memory_budget(device: torch.device) -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
     return FALLBACK_BUDGET
+
+
+def streamed_budget(device: torch.device) -> int:
+    """Bytes for a prediction from file to file, which should need the same for an image of any size."""
+    return memory_budget(device) if device.type == "cuda" else min(memory_budget(device), STREAMED_BUDGET)
 
 
 def largest_tile(

@@ -12,13 +12,19 @@ from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.inference.canvas import Canvas, canvas_multiple
-from denoisplit.core.inference.memory import MAX_SAMPLE_BATCH, bytes_per_pixel, largest_tile, memory_budget
+from denoisplit.core.inference.memory import (
+    BESIDE,
+    MAX_SAMPLE_BATCH,
+    bytes_per_pixel,
+    largest_tile,
+    memory_budget,
+)
 from denoisplit.core.inference.noise_field import CentredNoise, FieldNoise, NoiseField
 from denoisplit.core.inference.receptive_field import halo as measure_halo
 from denoisplit.core.inference.tiling import Tile, canvas_shape, plan_tiles, plan_windows, round_up
@@ -63,7 +69,7 @@ class Passes:
     def plan(
         cls,
         vse: VSE,
-        mixed: npt.NDArray[Any],
+        mixed: LazyArray,
         samples: int,
         seed: int,
         *,
@@ -72,6 +78,7 @@ class Passes:
         halo: tuple[int, ...] | None,
         held: int = 0,
         workers: int = 1,
+        memory: float | None = None,
     ) -> "Passes":
         """Choose tiles and batches.
 
@@ -85,6 +92,7 @@ class Passes:
             halo: see ``posterior.predict``.
             held: samples of a tile that are kept until the tile is done.
             workers: tiles at the same time, which share the memory.
+            memory: bytes; None asks the machine.
 
         Raises:
             ImageError, SpecError, PluginError: see ``posterior.predict``.
@@ -101,8 +109,11 @@ class Passes:
         if workers < 1:
             raise SpecError([f"prediction: at least one worker is needed (got {workers}). Use 1 or more."])
         device = next(vse.parameters()).device
-        budget, per_pass = memory_budget(device) / workers, bytes_per_pixel(vse)
-        kept = held * vse.channels * _dtype(vse).itemsize
+        budget = (memory_budget(device) if memory is None else memory) / workers
+        per_pass = bytes_per_pixel(vse)
+        kept = float(held * vse.channels * _dtype(vse).itemsize)
+        if memory is not None:  # to be kept to, even where the network needs little
+            kept += BESIDE * (1 + vse.channels)
         tiles = _tiles(vse, mixed.shape, tile, halo, budget / (per_pass + kept))
         largest = max(math.prod(part.outer.shape) for part in tiles)
         batch = sample_batch or max(1, min(MAX_SAMPLE_BATCH, int((budget / largest - kept) // per_pass)))
@@ -111,7 +122,7 @@ class Passes:
             batch = 1
         return cls(
             vse=vse,
-            shape=mixed.shape,
+            shape=tuple(mixed.shape),
             canvas=Canvas.of(mixed, vse),
             tiles=tiles,
             field=NoiseField(seed),

@@ -4,24 +4,21 @@ The encoder runs once per tile, the decoder once per tile and sample. Noise belo
 the result does not depend on tiles, batches or workers.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
+import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.inference.passes import Passes, evaluating
 from denoisplit.core.inference.progress import Progress
 from denoisplit.core.inference.seams import Seams, measure_seams
-from denoisplit.core.inference.summaries import Images, Spread, Summary
+from denoisplit.core.inference.summaries import Images, Summary
+from denoisplit.core.inference.tilewise import Visit, plan, predict_tiles
 from denoisplit.core.inference.tiling import Tile
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.vse import VSE
-
-Visit = Callable[[int, tuple[slice, ...], FloatArray], None]
-"""Called with the number of a sample, a place in the image, and the sample there [c (z) y x], counts."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,40 +86,32 @@ def predict(
         PluginError: tiles are needed, but the network, or a noise model that a summary asks, looks at the
             whole image.
     """
-    summaries = (Spread(), *summaries)
-    with evaluating(vse):
-        passes = Passes.plan(
-            vse,
-            mixed,
-            samples,
-            seed,
-            tile=tile,
-            sample_batch=sample_batch,
-            halo=halo,
-            held=sum(summary.held(samples) for summary in summaries),
-            workers=workers,
-        )
-        for summary in summaries:
-            summary.check(vse, len(passes.tiles))
-        done = _Counter(samples * len(passes.tiles), progress)
+    whole: dict[str, FloatArray] = {}
 
-        def images_of(tile: Tile) -> dict[str, FloatArray]:
-            collectors = [summary.begin() for summary in summaries]
-            for number, draw in enumerate(passes.draws(tile, range(samples))):
-                for collector in collectors:
-                    collector.add(draw)
-                if visit is not None:
-                    visit(number, tile.inner.slices, draw.signal)
-                done.tick()
-            return {name: image for c in collectors for name, image in c.images().items()}
+    def put(tile: Tile, images: Images) -> None:
+        for name, image in images.items():
+            if name not in whole:
+                whole[name] = np.empty((len(image), *mixed.shape), dtype=image.dtype)
+            whole[name][:, *tile.inner.slices] = image
 
-        whole: dict[str, FloatArray] = {}
-        for part, images in zip(passes.tiles, _each(images_of, passes.tiles, workers), strict=True):
-            for name, image in images.items():
-                whole.setdefault(name, passes.empty())[:, *part.inner.slices] = image
+    passes = plan(
+        vse,
+        mixed,
+        samples=samples,
+        seed=seed,
+        tile=tile,
+        sample_batch=sample_batch,
+        halo=halo,
+        workers=workers,
+        summaries=summaries,
+    )
+    predict_tiles(
+        passes, put, samples=samples, workers=workers, summaries=summaries, progress=progress, visit=visit
+    )
     mean, std = whole.pop("mean"), whole.pop("std", None)
-    seams = measure_seams(mean, passes.tiles)
-    return Posterior(mean=mean, std=std, samples=samples, images=whole, seams=seams)
+    return Posterior(
+        mean=mean, std=std, samples=samples, images=whole, seams=measure_seams(mean, passes.tiles)
+    )
 
 
 def draw_samples(
@@ -161,27 +150,3 @@ def draw_samples(
             for i, draw in enumerate(passes.draws(part, range(first, first + samples))):
                 out[i][:, *part.inner.slices] = draw.signal
     return out
-
-
-class _Counter:
-    """Counts finished samples, whichever thread finished them."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._done, self._total, self._progress, self._lock = 0, total, progress, Lock()
-
-    def tick(self) -> None:
-        with self._lock:
-            self._done += 1
-            if self._progress is not None:
-                self._progress(self._done, self._total)
-
-
-def _each(
-    function: Callable[[Tile], dict[str, FloatArray]], tiles: Sequence[Tile], workers: int
-) -> Iterator[dict[str, FloatArray]]:
-    """Results in the order of the tiles, from as many threads as there are workers."""
-    if workers == 1:
-        yield from map(function, tiles)
-        return
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        yield from pool.map(function, tiles)

@@ -54,10 +54,18 @@ class AutoSamples:
             statistics: intensity statistics of the run.
             least: fewest samples that the outputs need.
         """
+        variances = (
+            np.mean(np.square(std.astype(np.float64)), axis=tuple(range(1, std.ndim))) for std in stds
+        )
+        return self.choose_for(variances, statistics, least=least)
+
+    def choose_for(
+        self, variances: Iterable[FloatArray], statistics: IntensityStats, *, least: int = LEAST
+    ) -> int:
+        """Number of samples, from the mean variance of every channel [c], one array per plane."""
         scale = np.asarray(statistics.target_std) * self.fraction
         needed = 0.0
-        for std in stds:
-            variance = np.mean(np.square(std.astype(np.float64)), axis=tuple(range(1, std.ndim)))
+        for variance in variances:
             needed = max(needed, float(np.max(variance / scale**2)))
         most = max(MOST, least)
         if needed > most:

@@ -8,6 +8,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.streamed import is_lazy, padded
+
 
 @attrs.frozen
 class Region:
@@ -60,13 +63,16 @@ def canvas_shape(shape: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]
     return tuple(round_up(n, s) for n, s in zip(shape, stride, strict=True))
 
 
-def pad_to_canvas(image: npt.NDArray[Any], stride: Sequence[int]) -> npt.NDArray[Any]:
+def pad_to_canvas(image: LazyArray, stride: Sequence[int]) -> npt.NDArray[Any]:
     """Image [(z) y x], reflected at the far side of every axis (a single pixel is repeated)."""
+    if is_lazy(image):
+        return padded(image, canvas_shape(image.shape, stride))
+    whole = np.asarray(image)
     for axis, (have, want) in enumerate(zip(image.shape, canvas_shape(image.shape, stride), strict=True)):
         if want > have:
             widths = [(0, want - have if a == axis else 0) for a in range(image.ndim)]
-            image = np.pad(image, widths, mode="edge") if have == 1 else np.pad(image, widths, mode="reflect")
-    return image
+            whole = np.pad(whole, widths, mode="edge") if have == 1 else np.pad(whole, widths, mode="reflect")
+    return whole
 
 
 def plan_tiles(

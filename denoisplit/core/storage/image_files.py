@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.errors import BrokenPluginError, ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
 from denoisplit.core.images.io import choose_format, open_image, split_inside
+from denoisplit.core.images.lazy import LazyPixels, rearranged
+from denoisplit.core.images.streamed import as_array
 from denoisplit.core.registry import installed_registry
 
 AnyArray = npt.NDArray[Any]
@@ -58,15 +61,18 @@ def require_writable(path: Path, *, overwrite: bool) -> None:
         raise ImageError(f"{file}: exists already.{whole} Choose another --out, or add --overwrite.")
 
 
-def open_labels(path: Path) -> AnyArray:
-    """A label image, without axes of length 1 other than y and x.
+def open_labels(path: Path, *, lazily: bool = False) -> AnyArray:
+    """A label image, without axes of length 1 other than y and x; ``lazily`` leaves a large one in its file.
 
     Raises:
         ImageError: the file cannot be read.
     """
     image = open_image(path, installed_formats())
-    sides = zip(image.axes, image.data.shape, strict=True)
-    return image.pixels.reshape([side for axis, side in sides if axis in SPATIAL[1:] or side > 1])
+    sides = list(zip(image.axes, image.data.shape, strict=True))
+    kept = [number for number, (axis, side) in enumerate(sides) if axis in SPATIAL[1:] or side > 1]
+    data = image.data if lazily else image.pixels
+    found = rearranged(data, kept, image.source)
+    return as_array(found) if isinstance(found, LazyPixels) else np.asarray(found)
 
 
 def writing_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:

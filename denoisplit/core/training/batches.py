@@ -100,7 +100,7 @@ def _centre(field: Field, mixing: Mixing, context: int) -> Pair:
     sides = field.observed.shape[1:]
     starts = [max(0, (side - VALIDATION_SIDE) // 2) for side in sides]
     window = (slice(None), *(slice(s, s + VALIDATION_SIDE) for s in starts))
-    targets = torch.from_numpy(field.observed[window].copy())[None]
+    targets = torch.from_numpy(np.array(field.observed[window]))[None]
     crop = targets.shape[2:]
     scales = pyramid(mixed_image(field, mixing), context)
     mixed = np.concatenate([context_crop(image, starts, crop, scale) for scale, image in enumerate(scales)])

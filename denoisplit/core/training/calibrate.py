@@ -12,7 +12,8 @@ from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
-from denoisplit.core.inference.posterior import Posterior, Visit, predict
+from denoisplit.core.inference.posterior import Posterior, predict
+from denoisplit.core.inference.tilewise import Visit
 from denoisplit.core.network.interfaces import Calibration, Calibrator, RegionCalibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
 from denoisplit.core.errors import RunError
+from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
@@ -81,7 +82,9 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
         vse.eval()
         for channel, sentence in vse.noise_model.concerns():
             _LOG.warning("noise model of %s after training: %s", spec.channels[channel], sentence)
-        calibrations = calibrate_run(vse, spec, data.validation)
+        held_out = in_memory(data.validation, CENTRE, "calibration and verdicts")
+        learnt = in_memory(data.conditioned, CENTRE, "verdicts")
+        calibrations = calibrate_run(vse, spec, held_out)
         save_bundle(
             folder,
             vse,
@@ -92,7 +95,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
                 calibration=calibrations.pixels,
                 region_calibration=calibrations.regions,
                 fitted_range=data.fitted,
-                reference=measure_reference(vse, spec, data.conditioned, data.validation),
+                reference=measure_reference(vse, spec, learnt, held_out),
                 components=component_versions(spec),
                 data_fingerprint=data.fingerprint,
                 served=data.served,

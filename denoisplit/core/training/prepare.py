@@ -7,6 +7,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
+from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint, data_fingerprint
@@ -23,11 +24,15 @@ from denoisplit.core.images.recorded_mixed import condition_fields, recorded_ima
 from denoisplit.core.images.selection import select, select_noiseless
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.images.statistics import intensity_stats
+from denoisplit.core.images.streamed import channel_of, first_of
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.core.spec.records import Chosen, DataSpec, ResolvedSpec
 from denoisplit.core.training.datasets import open_dataset
 
 PAIRS_PER_CHANNEL = 1_000_000
+
+PAIRS_SIDE = 2048
+"""Pixels a side, in the centre of a field that is not in memory, for pairs without clean images."""
 
 
 @attrs.frozen(kw_only=True)
@@ -182,7 +187,8 @@ def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = N
         )
         source, fields = ("test", test) if test else ("validation", validation)
     conditioned = condition_fields(fields, _conditioning(spec), ceiling=ceiling)
-    return EvaluationData(source=source, fields=_selected(conditioned.fields, spec), given=fields)
+    shown = in_memory(_selected(conditioned.fields, spec), CENTRE, "evaluation")
+    return EvaluationData(source=source, fields=shown, given=fields)
 
 
 def evaluation_fields(
@@ -244,11 +250,14 @@ def _pairs_of_channel(source: str, fields: Sequence[Field], channel: int, *, see
     share = max(1, PAIRS_PER_CHANNEL // len(fields))
     parts: list[NoisePairs] = []
     for field in fields:
+        if source == "clean" and field.clean is not None:
+            clean, noisy = (first_of(channel_of(image, channel)) for image in (field.clean, field.observed))
+            parts.append(pairs_from_clean(clean, noisy, limit=share, seed=seed))
+            continue
+        (field,) = in_memory([field], PAIRS_SIDE, "noise pairs")
         observed = field.observed[channel]
         if source == "bootstrap":
             parts.append(bootstrap_pairs(observed, limit=share, seed=seed))
-        elif source == "clean" and field.clean is not None:
-            parts.append(pairs_from_clean(field.clean[channel], observed, limit=share, seed=seed))
         elif source == "repeats" and field.repeats is not None:
             exposures = np.concatenate([observed[None], field.repeats[:, channel]])
             parts.append(pairs_from_repeats(exposures, limit=share, seed=seed))

@@ -173,6 +173,12 @@ def joined(verdicts: Sequence[Verdict], places: Sequence[str]) -> Verdict:
     )
 
 
+def of_two_steps(denoised: Verdict, split: Verdict) -> Verdict:
+    """Verdict on an image that was denoised before it was split; chi-square is that of the second step."""
+    both = joined((denoised, split), ("", "denoised"))
+    return attrs.evolve(split, status=both.status, findings=both.findings, scores=both.scores)
+
+
 def _saturated(measured: Measured, reference: Reference | None) -> bool:
     usual = 0.0 if reference is None else reference.saturated
     much = LIMIT_SATURATED if measured.at_limit else MUCH_SATURATED

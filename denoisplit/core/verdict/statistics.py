@@ -1,7 +1,14 @@
 """What a mixed image looks like, in a few numbers that need no network."""
 
+import math
+
+import attrs
 import numpy as np
 import numpy.typing as npt
+
+from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.pixel_moments import PixelMoments, moments_of
+from denoisplit.core.images.streamed import BLOCK_PIXELS, extremes, quantile
 
 Array = npt.NDArray[np.floating]
 
@@ -11,7 +18,7 @@ TINY = 1e-6
 """Keeps logarithms finite: far below everything that is compared."""
 
 
-def image_statistics(mixed: Array, *, centre: float, scale: float) -> dict[str, float]:
+def image_statistics(mixed: LazyArray, *, centre: float, scale: float) -> dict[str, float]:
     """Offset, brightness, contrast, noise and the sizes of structures of a mixed image.
 
     All but the offset are natural logarithms, so that a factor is a difference, and none of them but the
@@ -29,25 +36,74 @@ def image_statistics(mixed: Array, *, centre: float, scale: float) -> dict[str, 
         ``detail_2``, ``detail_4`` (variance of structures of 2 to 4 and 4 to 8 pixels) and ``detail_8``
         (of larger ones) as shares of the whole variance. What an image is too small for is left out.
     """
-    pixels = mixed.astype(np.float64)
-    dark = float(np.quantile(pixels, DARK_QUANTILE))
-    variance = float(pixels.var())
+    sides = mixed.shape[-2:]
+    measured = _at_once(mixed) if math.prod(mixed.shape) <= BLOCK_PIXELS else _in_bands(mixed)
+    variance = measured.variance
     found = {
-        "offset": (dark - centre) / scale,
-        "brightness": _log((float(pixels.mean()) - dark) / scale),
+        "offset": (measured.dark - centre) / scale,
+        "brightness": _log((measured.mean - measured.dark) / scale),
         "contrast": _log(variance**0.5 / scale),
     }
-    if min(pixels.shape[-2:]) >= SCALES[0]:
-        found["noise"] = _log(noise_level(pixels) / scale)
+    if min(sides) >= SCALES[0]:
+        found["noise"] = _log(measured.noise / scale)
         found["photons"] = 2 * found["noise"] - found["brightness"]
-    if min(pixels.shape[-2:]) >= 2 * SCALES[-1]:
-        binned = [float(_binned(pixels, size).var()) for size in SCALES]
+    if min(sides) >= 2 * SCALES[-1]:
+        binned = measured.binned
         bands = [a - b for a, b in zip(binned, [*binned[1:], 0.0], strict=True)]
         shares = {
             f"detail_{size}": band / max(variance, TINY) for size, band in zip(SCALES, bands, strict=True)
         }
         found |= {name: _log(share) for name, share in shares.items()}
     return found
+
+
+@attrs.frozen
+class _Measures:
+    """Low quantile, mean, variance, noise level, and the variance of binned images; of a [(z) y x]."""
+
+    dark: float
+    mean: float
+    variance: float
+    noise: float
+    binned: tuple[float, ...]
+
+
+def _at_once(mixed: LazyArray) -> _Measures:
+    pixels = np.asarray(mixed).astype(np.float64)
+    large = min(pixels.shape[-2:]) >= 2 * SCALES[-1]
+    return _Measures(
+        dark=float(np.quantile(pixels, DARK_QUANTILE)),
+        mean=float(pixels.mean()),
+        variance=float(pixels.var()),
+        noise=noise_level(pixels) if min(pixels.shape[-2:]) >= SCALES[0] else 0.0,
+        binned=tuple(float(_binned(pixels, size).var()) for size in SCALES) if large else (),
+    )
+
+
+def _in_bands(mixed: LazyArray) -> _Measures:
+    """The same of an image that is large or not in memory, some rows at a time."""
+    *planes, height, width = mixed.shape
+    rows = max(1, BLOCK_PIXELS // (width * SCALES[-1])) * SCALES[-1]
+    whole, binned = PixelMoments(), [PixelMoments()] * len(SCALES)
+    rough = 0.0
+    for index in np.ndindex(*planes):
+        for start in range(0, height, rows):
+            # One row more, for the differences to the next band.
+            band = np.asarray(mixed[(*index, slice(start, start + rows + 1))]).astype(np.float64)
+            own = band[:rows]
+            whole += moments_of(own)
+            rough += float(np.abs(_diagonal(band)).sum())
+            for number, size in enumerate(SCALES):
+                if (small := _binned(own, size)).size:
+                    binned[number] += moments_of(small)
+    pairs = math.prod(planes) * (height - 1) * (width - 1)
+    return _Measures(
+        dark=quantile([mixed], DARK_QUANTILE, double=True),
+        mean=whole.mean,
+        variance=whole.variance,
+        noise=_of_differences(rough / max(pairs, 1)),
+        binned=tuple(part.variance if part.count else 0.0 for part in binned),
+    )
 
 
 def noise_level(pixels: Array) -> float:
@@ -63,13 +119,24 @@ def noise_level(pixels: Array) -> float:
 
     Source: Donoho & Johnstone, Biometrika 1994; Immerkaer, Computer Vision and Image Understanding 1996.
     """
-    difference = pixels[..., :-1, :-1] - pixels[..., :-1, 1:] - pixels[..., 1:, :-1] + pixels[..., 1:, 1:]
-    return float(np.sqrt(np.pi / 2) * np.abs(difference).mean() / 2)
+    return _of_differences(np.abs(_diagonal(pixels)).mean())
 
 
-def share_at_maximum(pixels: Array) -> float:
+def _diagonal(pixels: Array) -> Array:
+    """A - b - c + d of all squares of four pixels."""
+    difference: Array = (
+        pixels[..., :-1, :-1] - pixels[..., :-1, 1:] - pixels[..., 1:, :-1] + pixels[..., 1:, 1:]
+    )
+    return difference
+
+
+def _of_differences(mean: float) -> float:
+    return float(np.sqrt(np.pi / 2) * mean / 2)
+
+
+def share_at_maximum(pixels: LazyArray) -> float:
     """Share of pixels that equal the brightest one: saturation leaves many, noise leaves one."""
-    return float(np.mean(pixels == pixels.max()))
+    return extremes(pixels).at_highest / math.prod(pixels.shape)
 
 
 def _binned(pixels: Array, size: int) -> Array:

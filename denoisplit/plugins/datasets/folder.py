@@ -1,6 +1,7 @@
 """A folder of image files."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, final
 
@@ -13,6 +14,7 @@ from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray, ImageFormat
 from denoisplit.core.images.io import Planes
+from denoisplit.core.images.streamed import channel_of, chosen_channels, first_of, is_lazy
 from denoisplit.plugins.datasets.reading import ImageFiles, key_of, partner, require_folder
 
 
@@ -49,6 +51,8 @@ class Folder(FileDataset):
             axes: overrides what the files say about their axes, for example ``cyx``.
             dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
             limit: number of files to use; 0 for all.
+            memory: files whose pixels take more than this as float32, MiB, are read piece by piece, where
+                their format can do so: tiled or uncompressed TIFF, Zarr, HDF5, MRC and npy, from 256 MiB on.
         """
 
         path: Path = attrs.field(converter=Path)
@@ -59,6 +63,7 @@ class Folder(FileDataset):
         axes: str = ""
         dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
         limit: int = attrs.field(default=0, validator=ge(0))
+        memory: int = attrs.field(default=1024, validator=ge(0))
 
     def __init__(
         self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
@@ -112,7 +117,7 @@ class Folder(FileDataset):
         ]
         observed = [
             self._channels(pixels, f"{matched.observed}{place}")
-            for (_, pixels), place in zip(noisy, places, strict=True)
+            for pixels, place in zip(self._arrays(noisy), places, strict=True)
         ]
         shapes = [pixels.shape for pixels in observed]
         clean = self._beside(matched.clean, noisy, places, self._channels, shapes)
@@ -157,7 +162,7 @@ class Folder(FileDataset):
                 f"{path}: expected positions {noisy.shape} (got {partner.shape}). Check the file."
             )
         found = []
-        for (_, pixels), place, shape in zip(partner, places, shapes, strict=True):
+        for pixels, place, shape in zip(self._arrays(partner), places, shapes, strict=True):
             taken = take(pixels, f"{path}{place}")
             if taken.shape != shape:
                 raise ImageError(
@@ -169,6 +174,13 @@ class Folder(FileDataset):
 
     def _planes(self, path: Path) -> Planes:
         return self.images.planes(path, self.options.axes, self.options.dimensions)
+
+    def _arrays(self, planes: Planes) -> Iterator[FloatArray]:
+        """The array of every position; of a file that is too large, it is read where it is asked for."""
+        size = math.prod(planes.image.data.shape) * np.dtype(np.float32).itemsize
+        lazily = is_lazy(planes.image.data) and size > self.options.memory * 2**20
+        for index in np.ndindex(planes.shape):
+            yield planes.lazy(index) if lazily else planes.read(index)
 
     def _channels(self, pixels: FloatArray, where: str) -> FloatArray:
         index = self.options.channel_index
@@ -188,9 +200,9 @@ class Folder(FileDataset):
                     f"{where}: the file has channels 0 to {pixels.shape[0] - 1} (got channel_index={index}). "
                     f"Correct channel_index or axes."
                 )
-            pixels = np.ascontiguousarray(pixels[list(index)])
-        for name, channel in zip(self.channels, pixels, strict=True):
-            check_pixels(channel, f"{where}, channel {name!r}")
+            pixels = chosen_channels(pixels, index)
+        for number, name in enumerate(self.channels):
+            check_pixels(first_of(channel_of(pixels, number)), f"{where}, channel {name!r}")
         return pixels
 
 

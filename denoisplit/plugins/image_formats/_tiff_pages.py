@@ -158,6 +158,10 @@ class _Chunks:
         self._path, self._number = path, number
         self._array: Any = None
 
+    def __reduce__(self) -> tuple[type["_Chunks"], tuple[Path, int]]:
+        """Other processes open the file anew."""
+        return type(self), (self._path, self._number)
+
     def read(self, region: Region) -> AnyArray:
         """The pixels of a region."""
         if self._array is None:

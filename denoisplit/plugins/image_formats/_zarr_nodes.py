@@ -1,5 +1,6 @@
 """What Zarr arrays and OME-Zarr images have in common: finding the image in a folder, and its pixels."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,11 +132,7 @@ def _image(store: Path, name: str, axes: str | None) -> Image:
 def _described(array: Any, said: dict[str, Any], axes: str | None, where: str) -> Image:
     check_numbers(array.dtype, where)
     shape = tuple(int(side) for side in array.shape)
-
-    def read(region: Region) -> AnyArray:
-        return np.asarray(array[region])
-
-    data = LazyPixels(shape=shape, dtype=array.dtype, read=read, source=where)
+    data = LazyPixels(shape=shape, dtype=array.dtype, read=partial(_read, array), source=where)
     if axes is not None:
         return described(data, parse_axes(axes, shape, where), said, where, overridden=True)
     known = axes_of(said, len(shape)) or ("yx" if len(shape) == 2 else None)
@@ -143,6 +140,10 @@ def _described(array: Any, said: dict[str, Any], axes: str | None, where: str) -
         raise ambiguous_axes(shape, where)
     image = described(data, known, said, where, overridden=False)
     return _as_noted(image, str(said.get("noted", "")))
+
+
+def _read(array: Any, region: Region) -> AnyArray:
+    return np.asarray(array[region])
 
 
 def _as_noted(image: Image, noted: str) -> Image:

@@ -1,0 +1,56 @@
+"""The centres of fields that are not in memory, for what needs whole images."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.streamed import centre_of, is_lazy
+
+_LOG = logging.getLogger("denoisplit.training")
+
+CENTRE: Final = 1024
+"""Pixels a side that calibration, verdicts and evaluation look at."""
+
+
+def in_memory(fields: Sequence[Field], side: int, purpose: str) -> tuple[Field, ...]:
+    """The fields, of those that are not in memory the central ``side`` x ``side`` pixels along y and x.
+
+    Args:
+        fields: of any size.
+        side: pixels.
+        purpose: what they are for, which the log says of every field that is cut.
+    """
+    return tuple(_centre(field, side, purpose) if _is_lazy(field) else field for field in fields)
+
+
+def _is_lazy(field: Field) -> bool:
+    images = (field.observed, field.clean, field.mixed, field.repeats)
+    return any(is_lazy(image) for image in images if image is not None)
+
+
+def _centre(field: Field, side: int, purpose: str) -> Field:
+    sides = field.observed.shape[-2:]
+    if max(sides) > side:
+        _LOG.info(
+            "%s: of field %s, the central %d x %d pixels (of %d x %d)",
+            purpose,
+            field.name,
+            min(side, sides[0]),
+            min(side, sides[1]),
+            *sides,
+        )
+
+    def cut(image: FloatArray) -> FloatArray:
+        return np.asarray(image[centre_of(image, side)])
+
+    return attrs.evolve(
+        field,
+        observed=cut(field.observed),
+        clean=None if field.clean is None else cut(field.clean),
+        mixed=None if field.mixed is None else cut(field.mixed),
+        repeats=None if field.repeats is None else cut(field.repeats),
+    )

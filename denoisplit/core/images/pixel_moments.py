@@ -1,0 +1,48 @@
+"""Mean and standard deviation of many pixels, merged from parts."""
+
+import math
+
+import attrs
+import numpy as np
+
+from denoisplit.core.images.interfaces import AnyArray
+
+
+@attrs.frozen
+class PixelMoments:
+    """Count, mean and summed squared deviation; ``+`` merges two sets of pixels.
+
+    Source: Chan, Golub & LeVeque, 1979.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    deviation: float = 0.0
+
+    def __add__(self, other: "PixelMoments") -> "PixelMoments":
+        if not other.count:
+            return self
+        count = self.count + other.count
+        shift = other.mean - self.mean
+        return PixelMoments(
+            count,
+            self.mean + shift * other.count / count,
+            self.deviation + other.deviation + shift * shift * self.count * other.count / count,
+        )
+
+    @property
+    def variance(self) -> float:
+        """Of the pixels themselves, with divisor n."""
+        return self.deviation / self.count
+
+    @property
+    def std(self) -> float:
+        """Square root of the variance."""
+        return math.sqrt(self.variance)
+
+
+def moments_of(pixels: AnyArray) -> PixelMoments:
+    """Moments of an array, in float64."""
+    values = pixels.astype(np.float64)
+    mean = float(values.mean())
+    return PixelMoments(values.size, mean, float(np.square(values - mean).sum()))

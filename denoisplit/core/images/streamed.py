@@ -1,0 +1,292 @@
+"""Images that need not fit into memory: blocks of them, numbers about them, and images made of them.
+
+Numbers are gathered block by block. Arrays in memory are cut into the same blocks, so that an image gives the
+same numbers to the last bit wherever its pixels are.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final, cast
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.images.interfaces import AnyArray, FloatArray, LazyArray
+from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.writing import PIECE, pieces
+
+BLOCK_PIXELS: Final = 2**22
+"""Pixels that are looked at together."""
+
+_HALF_KEYS: Final = 2**16
+
+
+def is_lazy(image: LazyArray) -> bool:
+    """Whether pixels are read where they are asked for."""
+    return not isinstance(image, np.ndarray)
+
+
+def as_array(pixels: LazyPixels) -> FloatArray:
+    """Lazy pixels in the place of an array: code that only cuts out windows takes both."""
+    return cast(FloatArray, pixels)
+
+
+def blocks(image: LazyArray) -> Iterator[tuple[Region, AnyArray]]:
+    """Regions that cover an image, in the order of its pixels, and what is in them."""
+    for region in pieces(tuple(image.shape), PIECE // BLOCK_PIXELS):
+        yield region, np.asarray(image[region])
+
+
+def channel_of(image: LazyArray, channel: int) -> FloatArray:
+    """One channel [1 ...] of an image [c ...]."""
+    return window(image, (slice(channel, channel + 1),))
+
+
+def chosen_channels(image: FloatArray, index: Sequence[int]) -> FloatArray:
+    """Some channels of an image [c ...], in the order of ``index``."""
+    if not is_lazy(image):
+        return np.ascontiguousarray(image[list(index)])
+    shape = (len(index), *image.shape[1:])
+    read = partial(_read_chosen, image, tuple(index))
+    return as_array(LazyPixels(shape=shape, dtype=image.dtype, read=read, source="image"))
+
+
+def _read_chosen(image: LazyArray, index: tuple[int, ...], region: Region) -> AnyArray:
+    return np.concatenate([np.asarray(image[(slice(i, i + 1), *region[1:])]) for i in index[region[0]]])
+
+
+def window(image: LazyArray, place: tuple[slice, ...]) -> FloatArray:
+    """A window of the first axes of an image; a view of an array."""
+    if not is_lazy(image):
+        return np.asarray(image[place])
+    full = (*place, *(slice(None),) * (image.ndim - len(place)))
+    starts, stops, _ = zip(*(p.indices(n) for p, n in zip(full, image.shape, strict=True)), strict=True)
+    return as_array(
+        LazyPixels(
+            shape=tuple(b - a for a, b in zip(starts, stops, strict=True)),
+            dtype=image.dtype,
+            read=partial(_read_window, image, starts),
+            source=getattr(image, "source", "image"),
+        )
+    )
+
+
+def _read_window(image: LazyArray, starts: tuple[int, ...], region: Region) -> AnyArray:
+    moved = (slice(a.start + start, a.stop + start) for a, start in zip(region, starts, strict=True))
+    return np.asarray(image[tuple(moved)])
+
+
+def changed(image: FloatArray, change: Callable[[AnyArray], AnyArray], *, axis: int) -> FloatArray:
+    """An image, every pixel changed by itself; what is changed has all its channels, along ``axis``."""
+    if not is_lazy(image):
+        return change(image)
+    read = partial(_read_changed, image, change, axis)
+    return as_array(
+        LazyPixels(shape=tuple(image.shape), dtype=np.dtype(np.float32), read=read, source="image")
+    )
+
+
+def _read_changed(
+    image: LazyArray, change: Callable[[AnyArray], AnyArray], axis: int, region: Region
+) -> AnyArray:
+    whole = (*region[:axis], slice(None), *region[axis + 1 :])
+    return change(np.asarray(image[whole]))[(slice(None),) * axis + (region[axis],)]
+
+
+def elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray]) -> FloatArray:
+    """An image with any axes, every pixel changed by itself and in the same way."""
+    if not is_lazy(image):
+        return change(np.asarray(image))
+    read = partial(_read_elementwise, image, change)
+    source = getattr(image, "source", "image")
+    return as_array(LazyPixels(shape=tuple(image.shape), dtype=image.dtype, read=read, source=source))
+
+
+def _read_elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray], region: Region) -> AnyArray:
+    return change(np.asarray(image[region]))
+
+
+def reduced(
+    image: FloatArray, reduce: Callable[[AnyArray], AnyArray], dtype: type[np.floating[Any]] = np.float32
+) -> FloatArray:
+    """An image [1 (z) y x] made of all channels of an image [c (z) y x], pixel by pixel."""
+    if not is_lazy(image):
+        return reduce(image)
+    return as_array(
+        LazyPixels(
+            shape=(1, *image.shape[1:]),
+            dtype=np.dtype(dtype),
+            read=partial(_read_reduced, image, reduce),
+            source="image",
+        )
+    )
+
+
+def _read_reduced(image: LazyArray, reduce: Callable[[AnyArray], AnyArray], region: Region) -> AnyArray:
+    return reduce(np.asarray(image[(slice(None), *region[1:])]))
+
+
+def first_of(image: LazyArray) -> FloatArray:
+    """The image [(z) y x] of an image [1 (z) y x]."""
+    if not is_lazy(image):
+        return np.asarray(image[0])
+    read = partial(_read_first, image)
+    return as_array(LazyPixels(shape=tuple(image.shape[1:]), dtype=image.dtype, read=read, source="image"))
+
+
+def _read_first(image: LazyArray, region: Region) -> AnyArray:
+    return np.asarray(image[(0, *region)])
+
+
+def zeros_like(image: FloatArray) -> FloatArray:
+    """Zeros of the shape of an image; of one that is not in memory, they are not either."""
+    if not is_lazy(image):
+        return np.zeros_like(image)
+    shape = tuple(image.shape)
+    return as_array(LazyPixels(shape=shape, dtype=image.dtype, read=_read_zeros, source="zeros"))
+
+
+def _read_zeros(region: Region) -> AnyArray:
+    return np.zeros([part.stop - part.start for part in region], np.float32)
+
+
+def centre_of(image: LazyArray, side: int) -> tuple[slice, ...]:
+    """The central ``side`` x ``side`` pixels along y and x, as a window of all axes."""
+    starts = [max(0, (length - side) // 2) for length in image.shape[-2:]]
+    inner = (slice(start, start + side) for start in starts)
+    return (*(slice(None),) * (image.ndim - 2), *inner)
+
+
+def padded(image: LazyArray, sides: Sequence[int]) -> FloatArray:
+    """An image of ``sides`` pixels, reflected at the far ends (a single pixel is repeated), lazily."""
+    return as_array(
+        LazyPixels(
+            shape=tuple(sides),
+            dtype=image.dtype,
+            read=partial(_read_padded, image),
+            source=getattr(image, "source", "image"),
+        )
+    )
+
+
+def _read_padded(image: LazyArray, region: Region) -> AnyArray:
+    places = [_reflected(part, side) for part, side in zip(region, image.shape, strict=True)]
+    lows = [int(place.min()) for place in places]
+    box = tuple(slice(low, int(place.max()) + 1) for low, place in zip(lows, places, strict=True))
+    found = np.asarray(image[box])
+    return found[np.ix_(*(place - low for place, low in zip(places, lows, strict=True)))]
+
+
+def _reflected(part: slice, side: int) -> npt.NDArray[np.int64]:
+    """Where the pixels of a range come from, in an axis that is reflected at its end."""
+    place = np.arange(part.start, part.stop)
+    if side == 1:
+        return np.zeros_like(place)
+    place %= 2 * (side - 1)
+    folded: npt.NDArray[np.int64] = np.minimum(place, 2 * (side - 1) - place)
+    return folded
+
+
+@attrs.frozen(kw_only=True)
+class Extremes:
+    """The ends of the pixels of an image.
+
+    Attributes:
+        lowest, highest: of all pixels that are finite; NaN where none is.
+        at_highest: number of pixels at the highest.
+        bad: number of pixels that are NaN or infinite.
+        first_bad: place of the first of them; None without.
+        first_value: what it is there.
+    """
+
+    lowest: float
+    highest: float
+    at_highest: int
+    bad: int = 0
+    first_bad: tuple[int, ...] | None = None
+    first_value: float = 0.0
+
+
+def extremes(image: LazyArray) -> Extremes:
+    """Lowest and highest pixels, how many are highest, and how many are no numbers."""
+    lowest, highest, at_highest, bad = np.inf, -np.inf, 0, 0
+    first: tuple[int, ...] | None = None
+    value = 0.0
+    for region, pixels in blocks(image):
+        kept = pixels
+        wrong = ~np.isfinite(pixels) if pixels.dtype.kind == "f" else np.zeros((), bool)
+        if count := int(np.count_nonzero(wrong)):
+            if first is None:
+                inside = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+                first = tuple(int(i) + part.start for i, part in zip(inside, region, strict=True))
+                value = float(pixels[inside])
+            bad += count
+            kept = pixels[~wrong]
+        if not kept.size:
+            continue
+        lowest, top = min(lowest, float(kept.min())), float(kept.max())
+        if top > highest:
+            highest, at_highest = top, 0
+        if top == highest:
+            at_highest += int(np.count_nonzero(kept == kept.dtype.type(top)))
+    return Extremes(
+        lowest=lowest, highest=highest, at_highest=at_highest, bad=bad, first_bad=first, first_value=value
+    )
+
+
+def quantile(images: Sequence[LazyArray], level: float, *, double: bool = False) -> float:
+    """``numpy.quantile`` of the pixels of all images together, exactly, in two passes over them.
+
+    Args:
+        images: finite pixels, float32; arrays alone may have another type.
+        level: 0 to 1.
+        double: interpolate between pixels in float64 instead of in their own type.
+    """
+    if not any(is_lazy(image) for image in images):
+        together = np.concatenate([np.asarray(image).reshape(-1) for image in images])
+        return float(np.quantile(together.astype(np.float64) if double else together, level))
+    total = sum(int(np.prod(image.shape, dtype=np.int64)) for image in images)
+    virtual = (total - 1) * np.float64(level)
+    rank = min(int(np.floor(virtual)), total - 1)
+    low, high = _ranked(images, (rank, min(rank + 1, total - 1)))
+    share = float(virtual - rank)
+    if double:
+        low, high = np.float64(low), np.float64(high)
+    step = high - low
+    return float(high - step * (1 - share) if share >= 0.5 else low + step * share)
+
+
+def _ranked(images: Sequence[LazyArray], ranks: tuple[int, int]) -> list[Any]:
+    """The pixels at these places of the sorted pixels, by the halves of numbers that sort as they do."""
+    upper = np.zeros(_HALF_KEYS, np.int64)
+    for image in images:
+        for _, pixels in blocks(image):
+            upper += np.bincount(_keys(pixels) >> 16, minlength=_HALF_KEYS)
+    ends = np.cumsum(upper)
+    bins = [int(np.searchsorted(ends, rank, side="right")) for rank in ranks]
+    lower = {number: np.zeros(_HALF_KEYS, np.int64) for number in bins}
+    for image in images:
+        for _, pixels in blocks(image):
+            keys = _keys(pixels)
+            for number, counts in lower.items():
+                inside = keys[keys >> 16 == number] & 0xFFFF
+                counts += np.bincount(inside, minlength=_HALF_KEYS)
+    found = []
+    for rank, number in zip(ranks, bins, strict=True):
+        before = int(ends[number] - upper[number])
+        rest = int(np.searchsorted(np.cumsum(lower[number]), rank - before, side="right"))
+        found.append(_number(number << 16 | rest))
+    return found
+
+
+def _keys(pixels: AnyArray) -> npt.NDArray[np.uint32]:
+    """Whole numbers in the order of the pixels."""
+    bits = (np.ascontiguousarray(pixels, np.float32).reshape(-1) + np.float32(0)).view(np.uint32)
+    return np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
+
+
+def _number(key: int) -> np.float32:
+    bits = key & (2**31 - 1) if key >> 31 else ~key & 0xFFFF_FFFF
+    number: np.float32 = np.array([bits], np.uint32).view(np.float32)[0]
+    return number

@@ -1,0 +1,97 @@
+"""Training on fields that are read piece by piece is training on the same fields in memory."""
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+import torch
+
+import denoisplit
+from denoisplit.core.images import lazy
+from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.storage.image_files import save_image
+from denoisplit.core.training.prepare import read_fields
+from denoisplit.plugins.datasets.simulated import Simulated
+from tests.e2e.experiment import CHANNELS
+
+SPEC = """
+spec_version: 1
+preset: denoisplit
+channels: [filaments, mitochondria]
+data:
+  train: {{use: folder, path: ., observed: "*_noisy.{ending}", clean: "*_clean.{ending}", memory: {memory}}}
+  split: {{rule: regions, gap: 8}}
+  background: {{quantile: 0.1}}
+  clip: {{quantile: 0.99}}
+model:
+  encoder: {{{encoder}}}
+  decoder: {{latent_channels: 2}}
+  noise_model: {{fit_pairs: 2000, fit_steps: 5}}
+training:
+  {{steps: 5, batch: 2, patch: 16, validate_every: 3, precision: float32, workers: {workers},
+    foreground: {fore}}}
+prediction: {{samples: 2}}
+"""
+LADDER = "levels: 2, width: 4"
+CONTEXT = "use: lateral_context, levels: 2, width: 4, input_scales: 2"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two fields in two formats."""
+    fields = Simulated(Simulated.Options(fields=2, size=101, seed=1), channels=CHANNELS).fields()
+    for ending in ("tif", "ome.zarr"):
+        for number, field in enumerate(fields):
+            assert field.clean is not None
+            for kind, pixels in (("noisy", field.observed), ("clean", field.clean)):
+                image = Image(data=pixels, axes="cyx", channel_names=CHANNELS)
+                save_image(tmp_path / f"{number}_{kind}.{ending}", image)
+    return tmp_path
+
+
+def trained(
+    folder: Path,
+    name: str,
+    *,
+    memory: int,
+    encoder: str = LADDER,
+    workers: int = 0,
+    fore: float = 0.0,
+    ending: str,
+) -> denoisplit.Run:
+    spec = folder / f"{name}.yaml"
+    text = SPEC.format(memory=memory, encoder=encoder, workers=workers, fore=fore, ending=ending)
+    spec.write_text(text, encoding="utf-8")
+    return denoisplit.train(spec, folder / name)
+
+
+def assert_same(one: denoisplit.Run, other: denoisplit.Run) -> None:
+    """Weights, statistics, fits, calibrations, fingerprints and the rest."""
+    for (name, tensor), expected in zip(
+        one.vse.state_dict().items(), other.vse.state_dict().values(), strict=True
+    ):
+        assert torch.equal(tensor, expected), name
+    assert attrs.evolve(one.bundle, spec=other.spec) == other.bundle
+
+
+@pytest.mark.parametrize(("encoder", "ending"), [(LADDER, "ome.zarr"), (CONTEXT, "tif")])
+def test_the_run_is_the_same_to_the_last_bit(
+    folder: Path, encoder: str, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(folder, "whole", memory=1024, encoder=encoder, ending=ending)
+    monkeypatch.setattr(lazy, "LAZY_FROM", 1)
+    large = trained(folder, "large", memory=0, encoder=encoder, ending=ending)
+    for run, expected in ((whole, False), (large, True)):
+        fields = read_fields(run.spec.data.train, CHANNELS)
+        assert [is_lazy(field.observed) for field in fields] == [expected] * 2
+        assert [is_lazy(np.asarray(0) if f.clean is None else f.clean) for f in fields] == [expected] * 2
+    assert_same(large, whole)
+
+
+def test_workers_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lazy, "LAZY_FROM", 1)
+    alone = trained(folder, "alone", memory=0, fore=0.5, ending="tif")
+    helped = trained(folder, "helped", memory=0, fore=0.5, workers=1, ending="tif")
+    assert_same(attrs.evolve(helped, bundle=attrs.evolve(helped.bundle, spec=alone.spec)), alone)
