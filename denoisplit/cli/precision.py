@@ -16,6 +16,7 @@ def show_precision(
     run: Path,
     image: Path,
     *,
+    device: str,
     clean: Path | None,
     samples: int | str | None,
     seed: int | None,
@@ -36,7 +37,7 @@ def show_precision(
             f"{run}: a sequence has two networks (got {folder.splitter.path.name} and a denoiser). "
             f"Check them one by one, for example {folder.splitter.path}."
         )
-    loaded = load(run)
+    loaded = load(run, device=device)
     with progress("Predicting twice") as tell:
         cost = loaded.check_precision(
             image, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes, progress=tell

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from denoisplit.cli.console import progress
+from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _chi_square(prediction: "FilePrediction") -> str:
     type=click.Path(path_type=Path),
     help="With --check-precision: file of the true channels, for PSNR and coverage.",
 )
+@device_option
 @click.pass_context
 def predict(
     ctx: click.Context,
@@ -109,6 +111,7 @@ def predict(
     strict: bool,
     check_precision: bool,
     clean: Path | None,
+    device: str,
 ) -> None:
     """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
 
@@ -131,7 +134,9 @@ def predict(
     if check_precision:
         from denoisplit.cli.precision import show_precision
 
-        show_precision(run, image, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes)
+        show_precision(
+            run, image, device=device, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes
+        )
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.", ctx)
@@ -145,7 +150,7 @@ def predict(
     table = _table_beside(out)
     if labels is not None and table.exists() and not overwrite:
         raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
-    loaded = load_any(run)
+    loaded = load_any(run, device=device)
     with progress(f"Splitting {image.name}") as tell:
         prediction = loaded.predict_file(
             image,
