@@ -1,12 +1,8 @@
 """The exam of an image format."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest import mock
 
 import attrs
 import numpy as np
@@ -15,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images import lazy
 from denoisplit.core.images.interfaces import Image, ImageFormat, IntensityScale, PixelSize, TimeInterval
+from denoisplit.testing.image_cases import assert_refused, path_for, places, quarters, read_in_pieces
 from denoisplit.testing.image_comparison import same_image, same_interval, same_size
 from denoisplit.testing.strategies import images
-from denoisplit.testing.suite import ComponentTests, accepted, in_two_and_three_dimensions, law, one_line
+from denoisplit.testing.suite import ComponentTests, accepted, in_two_and_three_dimensions, law
 
 _AXES = {2: "tcyx", 3: "tczyx"}
 
@@ -81,7 +77,7 @@ class ImageFormatTests(ComponentTests):
         """A drawn image, and what the format reads after it wrote it."""
         suffix, image_format = self.readable()[0], self.drawn(data)
         image = data.draw(self.images(rank))
-        with _path(suffix) as path:
+        with path_for(suffix) as path:
             self.make(image_format, path, image)
             back = image_format.open(path)
             return image, attrs.evolve(back, data=np.array(back.data))
@@ -117,7 +113,7 @@ class ImageFormatTests(ComponentTests):
         """Sizes, names, time interval and scale of an image that has all, under every written name."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
         for suffix in self.readable():
-            with _path(suffix) as path:
+            with path_for(suffix) as path:
                 self.make(image_format, path, image)
                 same_image(image, image_format.open(path))
 
@@ -146,22 +142,22 @@ class ImageFormatTests(ComponentTests):
         """Also of images that are too large to be read at once."""
         suffix, image_format = self.readable()[0], self.drawn(data)
         image = data.draw(self.images(rank))
-        with _path(suffix) as path, _read_in_pieces():
+        with path_for(suffix) as path, read_in_pieces():
             self.make(image_format, path, image)
             back = image_format.open(path)
             assert tuple(back.data.shape) == image.data.shape, f"the shape {back.data.shape} comes back"
             for _ in range(3):
-                key = tuple(data.draw(_places(side)) for side in image.data.shape)
+                key = tuple(data.draw(places(side)) for side in image.data.shape)
                 assert np.array_equal(back.data[key], image.pixels[key]), f"other pixels come back at {key}"
 
     @in_two_and_three_dimensions
     def test_regions_make_the_image_that_is_written_at_once(self, rank: int) -> None:
         """In any order."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
-        with _path(self.written()[0]) as path:
+        with path_for(self.written()[0]) as path:
             with image_format.create(path, image.layout) as writer:
                 assert not path.exists(), "the image appears before it is complete"
-                for region in reversed(_quarters(image.pixels.shape)):
+                for region in reversed(quarters(image.pixels.shape)):
                     writer.write(region, image.pixels[region])
             assert [file.name for file in path.parent.iterdir()] == [path.name], "files are left behind"
             same_image(image, image_format.open(path))
@@ -170,7 +166,7 @@ class ImageFormatTests(ComponentTests):
     def test_an_unfinished_image_never_appears(self, how: str) -> None:
         """Neither after an error nor where regions are missing; what was there stays."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
-        regions = _quarters(image.pixels.shape)[:-1]
+        regions = quarters(image.pixels.shape)[:-1]
 
         def begin() -> None:
             with image_format.create(path, image.layout) as writer:
@@ -179,11 +175,11 @@ class ImageFormatTests(ComponentTests):
                 if how == "error":
                     raise ImageError("stopped")
 
-        with _path(self.written()[0]) as path:
-            _refused(begin, "an image without some of its regions")
+        with path_for(self.written()[0]) as path:
+            assert_refused(begin, "an image without some of its regions")
             assert not list(path.parent.iterdir()), "a file is left behind"
             image_format.write(path, image)
-            _refused(begin, "an image without some of its regions")
+            assert_refused(begin, "an image without some of its regions")
             assert [file.name for file in path.parent.iterdir()] == [path.name], "files are left behind"
             same_image(image, image_format.open(path))
 
@@ -200,29 +196,29 @@ class ImageFormatTests(ComponentTests):
         """An ``ImageError`` of one line, and no file."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
         for suffix in image_format.read_only:
-            with _path(suffix) as path:
-                _refused(partial(image_format.write, path, image), f"writing {suffix}")
+            with path_for(suffix) as path:
+                assert_refused(partial(image_format.write, path, image), f"writing {suffix}")
                 assert not list(path.parent.iterdir()), "a file is left behind"
 
     @in_two_and_three_dimensions
     def test_given_axes_win_over_those_of_the_file(self, rank: int) -> None:
         """And those that do not fit are refused in one line."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
-        with _path(self.readable()[0]) as path:
+        with path_for(self.readable()[0]) as path:
             self.make(image_format, path, image)
             other = "s" + image.axes[1:]
             assert image_format.open(path, axes=other).axes == other, f"axes={other} is not followed"
             for wrong in (image.axes[1:], "q" + image.axes[1:]):
-                _refused(partial(image_format.open, path, axes=wrong), f"axes={wrong}")
+                assert_refused(partial(image_format.open, path, axes=wrong), f"axes={wrong}")
 
     @pytest.mark.parametrize("sort", ["missing", "empty", "text"])
     def test_what_is_no_image_is_refused(self, sort: str) -> None:
         """A missing file, an empty one and one of another sort: an ``ImageError`` of one line each."""
         image_format = self.image_format(self.smallest())
-        with _path(image_format.suffixes[0]) as path:
+        with path_for(image_format.suffixes[0]) as path:
             if sort != "missing":
                 path.write_text("" if sort == "empty" else "hello\n" * 99, encoding="utf-8")
-            _refused(lambda: image_format.open(path), f"a file that is {sort}")
+            assert_refused(lambda: image_format.open(path), f"a file that is {sort}")
 
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
@@ -230,76 +226,35 @@ class ImageFormatTests(ComponentTests):
         """Wherever it was cut off."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
         big = attrs.evolve(image, data=np.tile(image.pixels, (1,) * (image.data.ndim - 2) + (8, 8)))
-        with _path(self.readable()[0]) as path:
+        with path_for(self.readable()[0]) as path:
             self.make(image_format, path, big)
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             largest = max(files, key=lambda file: file.stat().st_size)
             whole = largest.read_bytes()
             largest.write_bytes(whole[: int(part * len(whole))])
-            _refused(lambda: np.array(image_format.open(path).data), f"the first {part:.0%} of a file")
+            assert_refused(lambda: np.array(image_format.open(path).data), f"the first {part:.0%} of a file")
 
     def test_a_folder_of_something_else_is_never_replaced(self) -> None:
         """Unlike an image that was written before, and it is known before anything is written."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
-        with _path(self.written()[0]) as path:
+        with path_for(self.written()[0]) as path:
             image_format.write(path, image)
             assert image_format.may_replace(path), "an image that it wrote may not be replaced"
             other = path.with_name(f"other{path.name}") / "notes.txt"
             other.parent.mkdir()
             other.write_text("years of work", encoding="utf-8")
             assert not image_format.may_replace(other.parent), "a folder of something else may be replaced"
-            _refused(lambda: image_format.write(other.parent, image), "writing over a folder")
+            assert_refused(lambda: image_format.write(other.parent, image), "writing over a folder")
             assert other.exists(), "a folder of something else was replaced"
 
     def test_a_file_appears_whole_or_not_at_all(self) -> None:
         """Pixels that cannot be written leave the file of before, and nothing beside it."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
         impossible = attrs.evolve(image, data=image.pixels.astype(np.complex128))
-        with _path(self.written()[0]) as path:
-            _refused(lambda: image_format.write(path, impossible), "complex pixels")
+        with path_for(self.written()[0]) as path:
+            assert_refused(lambda: image_format.write(path, impossible), "complex pixels")
             assert not list(path.parent.iterdir()), "a file is left behind"
             image_format.write(path, image)
-            _refused(lambda: image_format.write(path, impossible), "complex pixels")
+            assert_refused(lambda: image_format.write(path, impossible), "complex pixels")
             assert [file.name for file in path.parent.iterdir()] == [path.name], "files are left behind"
             assert np.array_equal(image_format.open(path).data, image.data), "the file of before is lost"
-
-
-@contextmanager
-def _path(suffix: str) -> Iterator[Path]:
-    """Path of a file that does not exist, alone in its folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / f"image{suffix}"
-
-
-@contextmanager
-def _read_in_pieces() -> Iterator[None]:
-    """Images of any size are read as those are that do not fit into memory."""
-    with mock.patch.object(lazy, "LAZY_FROM", 0):
-        yield
-
-
-def _places(side: int) -> st.SearchStrategy[Any]:
-    """A whole number or a slice along an axis."""
-    ends = st.integers(-side, side)
-    return st.integers(0, side - 1) | st.builds(slice, ends, ends, st.integers(1, 3)) | st.just(slice(None))
-
-
-def _quarters(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
-    """Regions that cover an image: both halves of its last two axes, for every place along the first."""
-    *leading, height, width = shape
-    rows = [slice(0, height // 2), slice(height // 2, height)]
-    columns = [slice(0, width // 2), slice(width // 2, width)]
-    inner = [slice(0, side) for side in leading[1:]]
-    firsts = [slice(i, i + 1) for i in range(leading[0])]
-    return [(first, *inner, row, column) for first in firsts for row in rows for column in columns]
-
-
-def _refused(action: Any, what: str) -> None:
-    """The action ends in an ``ImageError`` of one line."""
-    try:
-        action()
-    except ImageError as error:
-        short = one_line(error)
-    else:
-        pytest.fail(f"{what} is not refused with an ImageError")
-    assert short, f"the message on {what} has several lines or none"
