@@ -2,7 +2,8 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, final
@@ -11,19 +12,19 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.io import split_inside
-from denoisplit.core.images.lazy import LazyPixels, Region, unreadable
+from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.lazy import LazyPixels, Region
 from denoisplit.plugins.image_formats._czi_metadata import Metadata, metadata
 from denoisplit.plugins.image_formats._czi_segments import Block, directory, pixels
-from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS, Named, Part, one_image, only_read
+from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
+from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS, Named, Part
 
 _SCENE, _TILE = "S", "M"
 _LETTERS: Final = {"T": "t", "C": "c", "Z": "z"}
 
 
 @final
-class Czi(ImageFormat):
+class Czi(MicroscopeFormat):
     """CZI, uncompressed or compressed with Zstandard, JPEG XR or LZW; tiles of a scene are put together.
 
     Scenes of one shape become an axis ``s``; ``cells.czi/P2`` and ``cells.czi/1`` are one of them, by name
@@ -38,41 +39,14 @@ class Czi(ImageFormat):
 
     suffixes = (".czi",)
     read_only = (".czi",)
-    holds_several = True
+    called = "CZI"
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
-    def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open a scene, or all; pixels of 256 MiB and more are read tile by tile where they are asked for.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, scenes that differ, an RGB picture, or axes
-                that are unknown or do not fit.
-        """
-        file, inside = split_inside(path, self.suffixes)
-        if not file.is_file():
-            raise ImageError(f"{file}: there is no such file. Check the path.")
-        try:
-            blocks, xml = directory(file)
-            images = _scenes(file, blocks, metadata(xml))
-        except ImageError:
-            raise
-        except Exception as error:
-            raise unreadable(str(path), error, "CZI") from error
-        return one_image(images, path, file, inside, axes)
-
-    def write(self, path: Path, image: Image) -> None:
-        """Refuse: such files are only read.
-
-        Raises:
-            ImageError: always.
-        """
-        raise only_read(path, image.layout)
-
-    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Refuse: such files are only read."""
-        raise only_read(path, layout)
+    @contextmanager
+    def images(self, file: Path, where: str) -> Iterator[Sequence[Named]]:
+        """The scenes of a file."""
+        del where
+        blocks, xml = directory(file)
+        yield _scenes(file, blocks, metadata(xml))
 
 
 def _scenes(file: Path, blocks: Sequence[Block], known: Metadata) -> list[Named]:

@@ -1,5 +1,7 @@
 """LIF files of Leica microscopes."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, final
@@ -8,16 +10,14 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import IN_MICRONS
-from denoisplit.core.images.lazy import mapped, unreadable
+from denoisplit.core.images.lazy import mapped
+from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,
     NAMELESS,
+    Named,
     Part,
-    one_image,
-    only_read,
     package,
     rounded,
 )
@@ -29,7 +29,7 @@ _DESCRIPTION: Final = "./Data/Image/ImageDescription"
 
 
 @final
-class Lif(ImageFormat):
+class Lif(MicroscopeFormat):
     """LIF of LAS X, read with the package ``liffile``: ``pip install 'denoisplit[lif]'``.
 
     A file is a project of many images: ``project.lif/Series001`` and ``project.lif/Region 1/Position 2`` are
@@ -45,48 +45,13 @@ class Lif(ImageFormat):
 
     suffixes = (".lif",)
     read_only = (".lif",)
-    holds_several = True
+    called = "LIF"
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
-    def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open an image; those of 256 MiB and more are read where they are asked for.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, images that differ, an RGB picture, or axes
-                that are unknown or do not fit.
-            MissingPackageError: the package ``liffile`` is not installed.
-        """
-        file, inside = split_inside(path, self.suffixes)
-        if not file.is_file():
-            raise ImageError(f"{file}: there is no such file. Check the path.")
-        library = package(_PACKAGE, "lif", str(path))
-        try:
-            with library.LifFile(file) as opened:
-                # Lifetimes of fluorescence are no intensities.
-                images = [
-                    (str(found.path), partial(_part, file, found))
-                    for found in opened.images
-                    if not found.is_flim
-                ]
-                return one_image(images, path, file, inside, axes)
-        except ImageError:
-            raise
-        except Exception as error:
-            raise unreadable(str(path), error, "LIF") from error
-
-    def write(self, path: Path, image: Image) -> None:
-        """Refuse: such files are only read.
-
-        Raises:
-            ImageError: always.
-        """
-        raise only_read(path, image.layout)
-
-    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Refuse: such files are only read."""
-        raise only_read(path, layout)
+    @contextmanager
+    def images(self, file: Path, where: str) -> Iterator[Sequence[Named]]:
+        """The images of a project; lifetimes of fluorescence are no intensities."""
+        with package(_PACKAGE, "lif", where).LifFile(file) as opened:
+            yield [(str(one.path), partial(_part, file, one)) for one in opened.images if not one.is_flim]
 
 
 def _part(file: Path, found: Any) -> Part:

@@ -1,6 +1,7 @@
 """ND2 files of Nikon microscopes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, final
@@ -9,16 +10,14 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.io import split_inside
-from denoisplit.core.images.lazy import LazyPixels, Region, unreadable
+from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,
     NAMELESS,
     Named,
     Part,
-    one_image,
-    only_read,
     package,
     rounded,
 )
@@ -29,7 +28,7 @@ _MILLISECONDS: Final = 1e-3
 
 
 @final
-class Nd2(ImageFormat):
+class Nd2(MicroscopeFormat):
     """ND2 of NIS-Elements, read with the package ``nd2``: ``pip install 'denoisplit[nd2]'``.
 
     Positions become an axis ``s``; ``cells.nd2/A1`` and ``cells.nd2/3`` are one of them, by name or number.
@@ -43,43 +42,14 @@ class Nd2(ImageFormat):
 
     suffixes = (".nd2",)
     read_only = (".nd2",)
-    holds_several = True
+    called = "ND2"
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
-    def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open a position, or all; pixels of 256 MiB and more are read frame by frame when asked for.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, missing frames, an RGB picture, or axes that
-                are unknown or do not fit.
-            MissingPackageError: the package ``nd2`` is not installed.
-        """
-        file, inside = split_inside(path, self.suffixes)
-        if not file.is_file():
-            raise ImageError(f"{file}: there is no such file. Check the path.")
-        library = package(_PACKAGE, "nd2", str(path))
-        try:
-            with library.ND2File(file) as opened:
-                images = _positions(file, opened)
-        except ImageError:
-            raise
-        except Exception as error:
-            raise unreadable(str(path), error, "ND2") from error
-        return one_image(images, path, file, inside, axes)
-
-    def write(self, path: Path, image: Image) -> None:
-        """Refuse: such files are only read.
-
-        Raises:
-            ImageError: always.
-        """
-        raise only_read(path, image.layout)
-
-    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Refuse: such files are only read."""
-        raise only_read(path, layout)
+    @contextmanager
+    def images(self, file: Path, where: str) -> Iterator[Sequence[Named]]:
+        """The positions of a file."""
+        with package(_PACKAGE, "nd2", where).ND2File(file) as opened:
+            found = _positions(file, opened)
+        yield found
 
 
 @attrs.frozen(kw_only=True)
