@@ -113,10 +113,10 @@ def _case(name: str, rows: Sequence[Row]) -> list[str]:
 
 
 def section(session: Session) -> list[str]:
-    """A measure."""
+    """What one run of a measure found."""
     when = dt.datetime.fromisoformat(session.date).date().isoformat()
     versions = ", ".join(f"{name} {version}" for name, version in session.versions.items())
-    lines = [f"### {_TITLES[session.measure]}", "", _WORDS[session.measure], ""]
+    lines = []
     if session.quick:
         lines += ["**A quick run, to try the benchmark: not to be quoted.**", ""]
     cases = [(name, list(rows)) for name, rows in groupby(session.rows, key=lambda row: row.case)]
@@ -142,8 +142,10 @@ def page(results: Sequence[Results]) -> str:
             f"{machine.memory:.0f} GiB, {machine.system}, units: {', '.join(machine.features) or 'none'}.",
             "",
         ]
-        for session in sorted(one.sessions, key=lambda session: order.index(session.measure)):
-            lines += section(session)
+        sessions = sorted(one.sessions, key=lambda session: order.index(session.measure))
+        for measure, same in groupby(sessions, key=lambda session: session.measure):
+            lines += [f"### {_TITLES[measure]}", "", _WORDS[measure], ""]
+            lines += [line for session in same for line in section(session)]
     return "\n".join([*lines, _FOOT])
 
 
