@@ -1,6 +1,5 @@
 """BioSR as it is published: one folder per structure, MRC stacks in it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import final, get_args
 
@@ -8,15 +7,14 @@ import attrs
 import numpy as np
 from attrs.validators import ge, in_, le
 
-from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Field, ImageFormat
-from denoisplit.plugins.datasets.pairing import Pairing, Single, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import Frames, ImageFiles, natural, require_folder
+from denoisplit.core.errors import ImageError
+from denoisplit.plugins.datasets.pairing import Pairing, Single, singles
+from denoisplit.plugins.datasets.reading import Frames, natural, require_folder
+from denoisplit.plugins.datasets.structures import StructureDataset
 
 
 @final
-class BioSR(FileDataset):
+class BioSR(StructureDataset):
     """BioSR (https://doi.org/10.6084/m9.figshare.13264793): one structure per cell, many light levels.
 
     Reads ``<structure>/GT_all.mrc``, the high-quality images of all cells, to which a spec adds synthetic
@@ -44,25 +42,8 @@ class BioSR(FileDataset):
         level: int = attrs.field(default=0, validator=[ge(0), le(12)])
         pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
 
-    def __init__(
-        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
-    ) -> None:
-        self.structures = named(options.structures, channels, "structures")
-        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
-
-    def fields(self) -> tuple[Field, ...]:
-        """As many fields as the structure with the fewest images has; pairs for validation go by their order.
-
-        Raises:
-            ImageError: no folder, or a file is missing or unreadable.
-        """
-        return paired(self._images(), self.channels, pairing=self.options.pairing)
-
-    def remarks(self) -> tuple[str, ...]:
-        """Images that find no partner."""
-        return leftovers(self._images(), self.channels)
-
-    def _images(self) -> list[list[Single]]:
+    def singles(self) -> list[list[Single]]:
+        """The images of every channel."""
         require_folder(self.options.path)
         read = self._cells if self.options.level else self._everything
         return [
@@ -98,17 +79,3 @@ class BioSR(FileDataset):
         frames = self.images.stack(path, self.options.path)
         mean = np.asarray(np.mean(frames.pixels, axis=0, dtype=np.float64), dtype=np.float32)
         return attrs.evolve(frames, names=(path.relative_to(self.options.path).as_posix(),), pixels=(mean,))
-
-
-def named(given: tuple[str, ...], channels: tuple[str, ...], option: str) -> tuple[str, ...]:
-    """Names on disk of the channels: those given, or those of the spec.
-
-    Raises:
-        ChannelCountError: another number of names than of channels.
-    """
-    if given and len(given) != len(channels):
-        raise ChannelCountError(
-            f"{option}: one name is needed for each of {', '.join(channels)} (got {len(given)}). "
-            f"Give them in this order."
-        )
-    return given or channels

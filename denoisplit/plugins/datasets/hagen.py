@@ -1,21 +1,18 @@
 """The image pairs of Hagen et al.: stacks of low and of high signal-to-noise ratio."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import final, get_args
 
 import attrs
 from attrs.validators import in_
 
-from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Field, ImageFormat
-from denoisplit.plugins.datasets.biosr import named
-from denoisplit.plugins.datasets.pairing import Pairing, Single, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import ImageFiles, require_folder
+from denoisplit.plugins.datasets.pairing import Pairing, Single, singles
+from denoisplit.plugins.datasets.reading import require_folder
+from denoisplit.plugins.datasets.structures import StructureDataset
 
 
 @final
-class Hagen(FileDataset):
+class Hagen(StructureDataset):
     """Images with short and long exposure by Hagen et al. (https://doi.org/10.5524/100888), real noise.
 
     Reads ``<structure>-<series>-lowsnr.tif`` and, where it is there, ``<structure>-<series>-highsnr.tif`` as
@@ -40,25 +37,8 @@ class Hagen(FileDataset):
         series: str = "60x-noise2"
         pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
 
-    def __init__(
-        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
-    ) -> None:
-        self.structures = named(options.structures, channels, "structures")
-        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
-
-    def fields(self) -> tuple[Field, ...]:
-        """As many fields as the structure with the fewest has; pairs for validation go by their order.
-
-        Raises:
-            ImageError: no folder, or a file is missing or unreadable.
-        """
-        return paired(self._images(), self.channels, pairing=self.options.pairing)
-
-    def remarks(self) -> tuple[str, ...]:
-        """Images that find no partner."""
-        return leftovers(self._images(), self.channels)
-
-    def _images(self) -> list[list[Single]]:
+    def singles(self) -> list[list[Single]]:
+        """The images of every channel."""
         folder = self.options.path
         require_folder(folder)
         found = []
