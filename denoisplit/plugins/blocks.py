@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoisplit.core.network.region import Region
 from denoisplit.plugins.evaluated import Evaluated, residual
 from denoisplit.plugins.windows import by_windows, records_nothing
 
@@ -93,7 +94,7 @@ class Gate(nn.Module):
         return functional.elu(value) * torch.sigmoid(gate)
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Region):
     """Twice (batch norm, ELU, 3x3 convolution, channel dropout), an optional gate, plus the input.
 
     What a step makes is its own, and what made it does not look at it again: so the next one changes it in
@@ -118,6 +119,11 @@ class ResidualBlock(nn.Module):
         """Same shape as ``x`` [b c (z) y x]."""
         if self.evaluates(x):
             return by_windows(self.evaluated(), x, reach=(BLOCK_REACH,) * (x.ndim - 2))
+        return self.training_pass(x)
+
+    def recorded(self, *maps: Tensor) -> Tensor:
+        """The layers one by one."""
+        (x,) = maps
         result: Tensor = self.layers(x)
         return result.add_(x)
 

@@ -5,10 +5,11 @@ Source: Ronneberger et al., MICCAI 2015, in the form of the muSplit code; method
 
 from torch import Tensor, nn
 
+from denoisplit.core.network.region import Region
 from denoisplit.plugins.blocks import batch_norm, conv
 
 
-class DoubleConv(nn.Module):
+class DoubleConv(Region):
     """Twice (3x3 convolution without bias, batch norm, ReLU)."""
 
     def __init__(self, rank: int, inputs: int, outputs: int, *, middle: int) -> None:
@@ -24,5 +25,10 @@ class DoubleConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[b inputs (z) y x] to [b outputs (z) y x]."""
+        return self.training_pass(x)
+
+    def recorded(self, *maps: Tensor) -> Tensor:
+        """The layers one by one."""
+        (x,) = maps
         result: Tensor = self.layers(x)
         return result

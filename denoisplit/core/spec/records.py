@@ -135,6 +135,7 @@ class TrainingSpec:
         plateau_factor: factor of that reduction.
         stop_patience: validations without improvement before training stops early.
         precision: ``float32``, ``bf16``, or ``auto`` (bf16 where the processor has units for it).
+        compile: train with compiled blocks; slow to begin, faster from then on, the same up to rounding.
         augment: random flips and rotations by 90 degrees of a patch.
         foreground: part of the patches that is centred on a pixel of a structure, every channel as often; for
             images that are mostly empty. The rest is drawn from everywhere.
@@ -162,6 +163,7 @@ class TrainingSpec:
     precision: Literal["auto", "float32", "bf16"] = attrs.field(
         default="auto", validator=in_(("auto", "float32", "bf16"))
     )
+    compile: bool = False
     augment: bool = False
     foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
     workers: int = attrs.field(default=0, validator=ge(0))

@@ -4,7 +4,7 @@ import logging
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 
 import lightning
@@ -29,6 +29,7 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.batches import Pair, training_loader, validation_loader
 from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
+from denoisplit.core.training.compiling import compiled_regions
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
@@ -230,7 +231,8 @@ def _optimise(
                 *watchers,
             ],
         )
-        with _interruptible():
+        compiling = compiled_regions(vse) if training.compile else nullcontext()
+        with _interruptible(), compiling:
             trainer.fit(
                 SplittingTask(vse, training),
                 training_loader(

@@ -1,0 +1,94 @@
+"""Training with compiled regions, where a compiler can be had."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from denoisplit.core.network.region import Pass, Region
+
+_LOG = logging.getLogger("denoisplit.training")
+
+Backend = str | Callable[..., Any]
+"""As ``torch.compile`` takes it."""
+
+REGION_SHAPES: Final = 64
+"""Regions that differ in shape, of one class, that are compiled before torch gives up; its own limit of 8 is
+less than what a deep hierarchy has."""
+
+_INSIDE_TORCH: Final = r"torch\.(_\w+|fx|jit|utils)\b"
+
+_FAILURES: Final = (RuntimeError, AssertionError, TypeError, OSError, ImportError)
+"""What compilers are seen to raise: torch's own errors are of the first kind, and a machine without a
+compiler, or without a place for its results, gives the others. Errors that have nothing to do with the
+compiler come again when the pass runs without one."""
+
+
+@contextmanager
+def compiled_regions(network: nn.Module, *, backend: Backend = "inductor") -> Iterator[None]:
+    """Let all regions of a network train with compiled passes, until the context ends.
+
+    A region is compiled at its first pass. Those of one shape share what was compiled, so that all of them
+    take far less time than a whole network. At the first failure, every region goes on as it was.
+
+    Args:
+        network: with or without regions.
+        backend: what compiles.
+    """
+    # Importing them takes seconds, which only those who compile wait for.
+    from torch._dynamo import config as tracing
+    from torch._inductor import config as inductor
+
+    regions = _outermost(network)
+    if not regions:
+        _LOG.warning("training.compile: this network has no part that can be compiled")
+
+    def give_up(error: Exception) -> None:
+        _release(regions)
+        cause = getattr(error, "inner_exception", error)
+        _LOG.warning(
+            "training.compile: the compiler failed, training goes on without it (%s: %s)",
+            type(cause).__name__,
+            str(cause).strip().partition("\n")[0],
+        )
+
+    with warnings.catch_warnings():
+        # Compilers warn of what torch does inside of itself.
+        warnings.filterwarnings("ignore", module=_INSIDE_TORCH)
+        # The generators of torch are drawn from as without a compiler, so that dropout stays the same.
+        with tracing.patch(recompile_limit=REGION_SHAPES), inductor.patch(fallback_random=True):
+            for region in regions:
+                region.use(_attempt(region, backend, give_up))
+            try:
+                yield
+            finally:
+                _release(regions)
+
+
+def _attempt(region: Region, backend: Backend, give_up: Callable[[Exception], None]) -> Pass:
+    """The compiled pass of a region, and its recorded one if that fails."""
+    compiled: Pass = torch.compile(region.recorded, dynamic=False, backend=backend)
+
+    def attempt(*maps: Tensor) -> Tensor:
+        try:
+            return compiled(*maps)
+        except _FAILURES as error:
+            give_up(error)
+            return region.recorded(*maps)
+
+    return attempt
+
+
+def _outermost(module: nn.Module) -> list[Region]:
+    if isinstance(module, Region):
+        return [module]
+    return [region for child in module.children() for region in _outermost(child)]
+
+
+def _release(regions: list[Region]) -> None:
+    for region in regions:
+        region.use(None)
