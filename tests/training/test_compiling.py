@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import pytest
 import torch
@@ -149,6 +149,13 @@ def test_a_network_without_regions_is_trained_as_it_is(caplog: pytest.LogCapture
 COMPILED = "training.compile=true"
 
 
+def compiler(test: Callable[..., None]) -> Callable[..., None]:
+    """Compiling for real takes a minute."""
+    there = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+    marked: Callable[..., None] = pytest.mark.slow(there(test))
+    return marked
+
+
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
     file = tmp_path / "spec.yaml"
@@ -170,8 +177,31 @@ def test_on_a_machine_without_a_compiler_a_training_gives_the_same_weights(
     assert run.folder.log.read_text(encoding="utf-8").count("No working C++ compiler found") == 1
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+@final
+class Dropping(Region):
+    """Draws a number per element."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.training_pass(x)
+
+    def recorded(self, *maps: Tensor) -> Tensor:
+        (x,) = maps
+        return nn.functional.dropout(x, p=0.5)
+
+
+@compiler
+def test_a_compiled_dropout_draws_the_same_numbers(caplog: pytest.LogCaptureFixture) -> None:
+    given, x = Dropping(), torch.ones(1, 2, 16, 16)
+    torch.manual_seed(5)
+    expected = given(x)
+    with compiled_regions(given):
+        torch.manual_seed(5)
+        found = given(x)
+    assert torch.equal(found, expected)
+    assert not said(caplog)  # the compiler did not fail
+
+
+@compiler
 def test_law_12_a_compiled_training_continues_bit_for_bit_and_agrees_with_one_that_is_not(
     spec: Path, tmp_path: Path
 ) -> None:
