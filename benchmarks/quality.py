@@ -21,7 +21,7 @@ import denoisplit
 from benchmarks.machine import ROOT
 from benchmarks.records import Row
 from benchmarks.settings import Settings
-from benchmarks.timing import Clock
+from benchmarks.timing import CLOCKS, Clock
 from denoisplit.core.assessment.metrics import range_invariant_psnr
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
@@ -97,9 +97,9 @@ class Scores(Callback):
         self._paused += self._clock() - now
 
 
-def learning_curve(spec: ResolvedSpec, folder: Path) -> tuple[Point, ...]:
+def learning_curve(spec: ResolvedSpec, folder: Path, clock: Clock = time.perf_counter) -> tuple[Point, ...]:
     """Train into a folder; scores on the way."""
-    scores = Scores(spec.data.mixing, evaluation_fields(spec)[1])
+    scores = Scores(spec.data.mixing, evaluation_fields(spec)[1], clock)
     denoisplit.train(spec, folder, watchers=[scores])
     return tuple(scores.curve)
 
@@ -141,4 +141,4 @@ def measure(settings: Settings) -> tuple[Row, ...]:
     """Seconds to every mark of the shipped recipe."""
     spec = load_spec(SPEC, QUICK if settings.quick else ())
     with tempfile.TemporaryDirectory() as name:
-        return rows_of(learning_curve(spec, Path(name) / "run"))
+        return rows_of(learning_curve(spec, Path(name) / "run", CLOCKS[settings.clock]))
