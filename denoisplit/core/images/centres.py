@@ -8,7 +8,8 @@ import attrs
 import numpy as np
 
 from denoisplit.core.images.interfaces import Field, FloatArray
-from denoisplit.core.images.streamed import centre_of, is_lazy
+from denoisplit.core.images.large_fields import is_large
+from denoisplit.core.images.streamed import centre_of
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -24,12 +25,7 @@ def in_memory(fields: Sequence[Field], side: int, purpose: str) -> tuple[Field, 
         side: pixels.
         purpose: what they are for, which the log says of every field that is cut.
     """
-    return tuple(_centre(field, side, purpose) if _is_lazy(field) else field for field in fields)
-
-
-def _is_lazy(field: Field) -> bool:
-    images = (field.observed, field.clean, field.mixed, field.repeats)
-    return any(is_lazy(image) for image in images if image is not None)
+    return tuple(_centre(field, side, purpose) if is_large(field) else field for field in fields)
 
 
 def _centre(field: Field, side: int, purpose: str) -> Field:
