@@ -21,7 +21,7 @@ from tests.e2e.layouts_everywhere import CHANNELS, LAYOUTS, Pair, saving
 SPEC = """
 preset: denoisplit
 channels: [filaments, mitochondria]
-data: {{train: {data}, validation_fraction: 0.34, background: {{quantile: 0.1}}}}
+data: {{train: {data}, validation_fraction: 0.34, background: {{quantile: 0.1}}, degradation: {noise}}}
 model:
   encoder: {{levels: 2, width: 4}}
   decoder: {{latent_channels: 2}}
@@ -41,9 +41,16 @@ def pairs() -> list[Pair]:
     return found
 
 
-@pytest.mark.parametrize("layout", OTHERS)
+@pytest.mark.parametrize(
+    ("layout", "noise"),
+    [
+        *((layout, "{}") for layout in OTHERS),
+        ("folder", "{gaussian: 5.0, poisson: 2.0, dependent: false}"),
+        ("separate_channels", "{gaussian: 5.0, poisson: 2.0, fresh: true}"),
+    ],
+)
 def test_a_large_layout_trains_as_in_memory(
-    tmp_path: Path, pairs: list[Pair], layout: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pairs: list[Pair], layout: str, noise: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lazy, "LAZY_FROM", 1)
     tiff = next(known for known in installed_formats() if ".tif" in known.suffixes)
@@ -51,7 +58,7 @@ def test_a_large_layout_trains_as_in_memory(
     runs = []
     for memory in (0, 1024):
         named = json.dumps({**data, "path": str(tmp_path), "memory": memory})
-        spec = resolve(parse_spec(SPEC.format(data=named)), installed_registry())
+        spec = resolve(parse_spec(SPEC.format(data=named, noise=noise)), installed_registry())
         fields = read_fields(spec.data.train, CHANNELS)
         assert [is_lazy(field.observed) for field in fields] == [memory == 0] * 3
         runs.append(denoisplit.train(spec, tmp_path / f"run-{memory}"))

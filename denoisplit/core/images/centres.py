@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 import numpy as np
 
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
 from denoisplit.core.images.large_fields import is_large
 from denoisplit.core.images.streamed import centre_of
 
@@ -49,4 +49,7 @@ def _centre(field: Field, side: int, purpose: str) -> Field:
         clean=None if field.clean is None else cut(field.clean),
         mixed=None if field.mixed is None else cut(field.mixed),
         repeats=None if field.repeats is None else cut(field.repeats),
+        mixed_source=None
+        if field.mixed_source is None
+        else MixedSource(noiseless=cut(field.mixed_source.noiseless), noise=cut(field.mixed_source.noise)),
     )

@@ -1,4 +1,4 @@
-"""Fields whose images need not be in memory."""
+"""Fields whose images need not be in memory, and sums of such images."""
 
 from functools import partial
 
@@ -27,6 +27,18 @@ def alike(field: Field) -> Field:
         mixed=None if field.mixed is None else _lazily(field.mixed),
         repeats=None if field.repeats is None else _lazily(field.repeats),
     )
+
+
+def added(one: FloatArray, other: FloatArray) -> FloatArray:
+    """The sum of two images of one shape, pixel by pixel; lazily if one of them is lazy."""
+    if not is_lazy(one) and not is_lazy(other):
+        return one + other
+    read = partial(_read_sum, one, other)
+    return as_array(LazyPixels(shape=one.shape, dtype=one.dtype, read=read, source="image"))
+
+
+def _read_sum(one: AnyArray, other: AnyArray, region: Region) -> AnyArray:
+    return np.asarray(np.asarray(one[region]) + np.asarray(other[region]))
 
 
 def _lazily(image: FloatArray) -> FloatArray:
