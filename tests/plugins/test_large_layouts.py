@@ -41,7 +41,7 @@ DATASETS: dict[str, Any] = {
     "w2s": W2S,
 }
 FORMATS = {type(known).__name__: known for known in installed_formats()}
-LAZY = ("Tiff", "OmeZarr", "Hdf5", "Mrc")
+LAZY = ("Tiff", "OmeZarr", "Hdf5", "Mrc", "NumpyArrays")
 IMAGES = ("observed", "clean", "mixed", "repeats")
 EXPOSURES = 9
 RECORDED = ("folder", "channel_files", "manifest")
