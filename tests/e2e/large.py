@@ -25,7 +25,8 @@ spec_version: 1
 preset: denoisplit
 channels: [a, b]
 data:
-  train: {{use: folder, path: {folder}, observed: "{name}", memory: {memory}}}
+  train: {{path: {folder}, memory: {memory}, {files}}}
+  degradation: {{gaussian: {noise}}}
   validation_fraction: 0.1
   split: {{rule: regions}}
 model:

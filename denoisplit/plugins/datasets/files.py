@@ -20,7 +20,7 @@ class FileOptions:
     Attributes:
         path: the folder.
         memory: files whose pixels take more than this as float32, MiB, are read piece by piece, where
-            their format can do so: tiled or uncompressed TIFF, Zarr, HDF5, MRC and npy, from 256 MiB on.
+            their format can do so (TIFF, Zarr, HDF5, MRC and NumPy, for example), from 256 MiB on.
     """
 
     path: Path = attrs.field(converter=Path)
