@@ -35,7 +35,11 @@ def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
     """From 8 MiB to 200 MiB of pixels, which are 400 MiB as float32."""
     small = peaks(tmp_path / "small", "large.tif", 1536, 512)
     large = peaks(tmp_path / "large", "large.tif", 7168, 512)
-    assert all(after < 1.25 * before for before, after in zip(small, large, strict=True)), (small, large)
+    trained, checked, predicted = large
+    assert trained < 1.25 * small[0], (small, large)
+    assert predicted < 1.25 * small[2], (small, large)
+    # A small field is less than a block of pixels; a look at a large one needs less than training.
+    assert checked < 1.25 * small[0], (small, large)
 
 
 def peak_of_noisy_channels(folder: Path, side: int) -> int:

@@ -41,8 +41,8 @@ def test_pixels_are_those_that_numpy_reads(
     pixels = np.asarray(np.random.default_rng(0).integers(0, 200, shape).astype(dtype), order=order)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.npz"
-        others: dict[str, Any] = {"denoisplit": np.str_("{}")}
-        np.savez(path, **others, **{name: pixels})
+        arrays: dict[str, Any] = {"denoisplit": np.str_("{}"), name: pixels}
+        np.savez(path, **arrays)
         if comment:  # what other programs add at the end moves nothing
             with zipfile.ZipFile(path, "a") as archive:
                 archive.comment = b"of another program"
