@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from denoisplit.core.assessment.coverage import coverage
@@ -15,6 +14,7 @@ from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.streamed import centre_of
 from denoisplit.core.inference.posterior import Posterior, draw_samples, predict
 from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.network.composer import MIXED_CHANNELS
@@ -62,7 +62,9 @@ class PrecisionCost:
     Attributes:
         precision: of the network, such as ``bf16``.
         samples: posterior samples that were averaged.
-        shape: pixels [(z) y x] that were compared.
+        shape: pixels [(z) y x] that were compared, those in the middle.
+        whole: pixels [(z) y x] of the image that they are from.
+        position: of this image along the other axes, for example ``t=3``; empty for a single one.
         truth: what the coverage refers to: ``the clean image``, or ``another sample in float32``.
         channels: one per channel.
     """
@@ -70,6 +72,8 @@ class PrecisionCost:
     precision: str
     samples: int
     shape: tuple[int, ...]
+    whole: tuple[int, ...]
+    position: str
     truth: str
     channels: tuple[ChannelCost, ...]
 
@@ -101,17 +105,17 @@ def check_precision(
         "seed": defaults.seed if seed is None else seed,
         "tile": defaults.tile if tile is None else tile,
     }
-    plane = _middle(iterate_planes(image, bundle.spec.model.dimensions))
-    check_channels(plane.shape[0], MIXED_CHANNELS, image.source, "Give the mixed image.")
-    check_pixels(plane[0], image.source)
-    mixed = bundle.conditioned(_centre(plane)[0])
+    planes = iterate_planes(image, bundle.spec.model.dimensions)
+    whole = planes.plane_shape[1:]
+    check_channels(planes.plane_shape[0], MIXED_CHANNELS, image.source, "Give the mixed image.")
+    mixed = bundle.conditioned(_compared(planes)[0])
 
     def told(part: int) -> Progress | None:
         return None if progress is None else part_of(progress, part, 2)
 
     with _float32(vse):
         exact = predict(vse, mixed, samples=count, progress=told(0), **how)
-        truth = None if clean is None else _clean(clean, bundle, plane)
+        truth = None if clean is None else _clean(clean, bundle, whole)
         compared = draw_samples(vse, mixed, samples=1, first=count, **how)[0] if truth is None else truth
     fast = predict(vse, mixed, samples=count, progress=told(1), **how)
     costs = [
@@ -122,6 +126,8 @@ def check_precision(
         precision=_NAMES.get(vse.network_dtype, str(vse.network_dtype)),
         samples=count,
         shape=mixed.shape,
+        whole=whole,
+        position=" ".join(f"{a}={i}" for a, i in zip(planes.leading, _middle(planes), strict=True)),
         truth="another sample in float32" if truth is None else "the clean image",
         channels=tuple(costs),
     )
@@ -160,35 +166,40 @@ def _float32(vse: VSE) -> Iterator[None]:
         vse.network_dtype = before
 
 
-def _middle(planes: Planes) -> FloatArray:
-    """The image [c (z) y x] in the middle of a series."""
-    found = list(planes)
-    return found[len(found) // 2][1]
+def _middle(planes: Planes) -> tuple[int, ...]:
+    """The position in the middle of a series."""
+    return tuple(int(i) for i in np.unravel_index(len(planes) // 2, planes.shape))
 
 
-def _centre(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """At most ``SIDE`` pixels in y and x around the centre."""
-    starts = [(n - min(n, SIDE)) // 2 for n in image.shape[-2:]]
-    y, x = (slice(start, start + SIDE) for start in starts)
-    return image[..., y, x]
+def _compared(planes: Planes) -> FloatArray:
+    """The central pixels [c (z) y x] of the middle position, ``SIDE`` in y and x at most; no others are read.
+
+    Raises:
+        ImageError: they cannot be read or used.
+    """
+    image = planes.lazy(_middle(planes))
+    pixels = np.asarray(image[centre_of(image, SIDE)])
+    cut = pixels.shape != planes.plane_shape
+    check_pixels(pixels, f"{planes.image.source}{', central pixels' if cut else ''}")
+    return pixels
 
 
-def _clean(clean: Image, bundle: Bundle, mixed: FloatArray) -> FloatArray:
+def _clean(clean: Image, bundle: Bundle, whole: tuple[int, ...]) -> FloatArray:
     """Clean channels [c (z) y x] of the compared pixels."""
     names = bundle.spec.channels
-    plane = _middle(iterate_planes(clean, bundle.spec.model.dimensions))
-    if len(plane) != len(names):
+    planes = iterate_planes(clean, bundle.spec.model.dimensions)
+    channels, *sides = planes.plane_shape
+    if channels != len(names):
         raise ChannelCountError(
-            f"{clean.source}: the clean image has {len(plane)} channels, the run {len(names)} "
+            f"{clean.source}: the clean image has {channels} channels, the run {len(names)} "
             f"({', '.join(names)}). Give an image with these channels in this order."
         )
-    if plane.shape[1:] != mixed.shape[1:]:
+    if tuple(sides) != whole:
         raise ImageError(
-            f"{clean.source}: the clean image does not fit (got {plane.shape[1:]} pixels, the mixed image "
-            f"has {mixed.shape[1:]}). Give the clean image of the same place."
+            f"{clean.source}: the clean image does not fit (got {tuple(sides)} pixels, the mixed image "
+            f"has {whole}). Give the clean image of the same place."
         )
-    check_pixels(plane, clean.source)
-    return _centre(plane)
+    return _compared(planes)
 
 
 def _ratio(std: FloatArray, reference: FloatArray) -> float:

@@ -9,7 +9,7 @@ import click
 from denoisplit.core.spec.resolution import load_spec
 
 if TYPE_CHECKING:
-    from denoisplit.core.images.interfaces import Field, FieldFile
+    from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray
     from denoisplit.core.images.mixing import Mixing
     from denoisplit.core.training.data_check import ChannelSummary, DataReport, SplitSummary
 
@@ -80,6 +80,8 @@ def _lines(report: "DataReport", *, everything: bool) -> Iterator[str]:
 
 def _described(field: "Field") -> str:
     """Size, pixel size, and what there is beside the noisy channels."""
+    from denoisplit.core.images.large_fields import is_large
+
     parts = [" x ".join(str(side) for side in field.observed.shape[1:]) + " px"]
     if field.pixel_size is not None:
         parts.append(f"{' x '.join(f'{s:g}' for s in field.pixel_size.size)} {field.pixel_size.unit} per px")
@@ -92,6 +94,8 @@ def _described(field: "Field") -> str:
         parts.append(f"{len(field.repeats)} further exposures")
     if field.mixed is not None:
         parts.append("recorded mixed image")
+    if is_large(field):
+        parts.append("read piece by piece")
     return ", ".join(parts)
 
 
@@ -111,10 +115,16 @@ def _cells(channel: "ChannelSummary") -> list[str]:
 def _draw(report: "DataReport", path: Path, rows: int, mixing: "Mixing") -> None:
     from denoisplit.core.assessment.contact_sheet import SheetRow, contact_sheet
     from denoisplit.core.images.mixing import mixed_image
+    from denoisplit.core.images.previews import picture
+    from denoisplit.core.images.streamed import channel_of, first_of
+
+    def pictures(field: "Field") -> "tuple[FloatArray, ...]":
+        channels = (channel_of(field.observed, number) for number in range(field.observed.shape[0]))
+        return tuple(picture(first_of(image)) for image in (mixed_image(field, mixing), *channels))
 
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = [
-        SheetRow(title=f"{split.name}: {field.name}", images=(mixed_image(field, mixing)[0], *field.observed))
+        SheetRow(title=f"{split.name}: {field.name}", images=pictures(field))
         for split in report.splits
         for field in split.fields[:rows]
     ]

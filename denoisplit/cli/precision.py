@@ -43,8 +43,14 @@ def show_precision(
             image, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes, progress=tell
         )
     show(_table(cost))
-    pixels = " x ".join(map(str, cost.shape))
-    click.echo(f"{cost.samples} samples of {pixels} pixels, the same noise. Coverage: of {cost.truth}.")
+    click.echo(f"{cost.samples} samples of {_pixels(cost)}, the same noise. Coverage: of {cost.truth}.")
+
+
+def _pixels(cost: PrecisionCost) -> str:
+    """What was compared, and of what."""
+    compared, whole = (" x ".join(map(str, sides)) for sides in (cost.shape, cost.whole))
+    at = f" at {cost.position}" if cost.position else ""
+    return f"{compared} pixels{at}" if compared == whole else f"the central {compared} of {whole} pixels{at}"
 
 
 def _table(cost: PrecisionCost) -> rich.table.Table:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import attrs
 import numpy as np
@@ -13,16 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError, ImageError
+from denoisplit.core.images import lazy
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.interfaces import Dataset, Field, Image, ImageFormat
 from denoisplit.core.images.io import choose_format
 from denoisplit.core.images.splits import Split, split_fields
+from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts
 from denoisplit.testing.layouts import LAYOUTS, PLANES_ONLY
 from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, one_line
 
-_PATH = "path"
+_PATH, _MEMORY = "path", "memory"
 
 
 class DatasetTests(ComponentTests):
@@ -186,6 +189,32 @@ class DatasetTests(ComponentTests):
                 pytest.fail(f"images in a format of another package are refused: {error}")
         same = [_pixels(field) for field in found] == [_pixels(field) for field in expected]
         assert same, "the fields have other pixels when their images are in a format of another package"
+
+    @in_two_and_three_dimensions
+    def test_fields_read_piece_by_piece_are_those_in_memory(self, rank: int) -> None:
+        """A data set with an option ``memory`` (MiB) reads large files where their pixels are asked for.
+
+        Small ones stand for them here, and ``memory`` is 0.
+        """
+        names = {field.alias for field in attrs.fields(self.target().Options)}
+        if not (self.reads_a_folder() and _MEMORY in names):
+            return
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(lazy, "LAZY_FROM", 1):
+            self.write_folder(Path(folder), rank)
+            options = attrs.evolve(self.smallest(), **{_PATH: Path(folder)})
+            whole = self.dataset(attrs.evolve(options, **{_MEMORY: 1024})).fields()
+            large = self.dataset(attrs.evolve(options, **{_MEMORY: 0})).fields()
+            assert [field.name for field in large] == [field.name for field in whole]
+            for one, other in zip(large, whole, strict=True):
+                for kind in ("observed", "clean", "mixed", "repeats"):
+                    found, expected = getattr(one, kind), getattr(other, kind)
+                    assert (found is None) == (expected is None), f"{kind} of {one.name} depends on memory"
+                    if expected is None:
+                        continue
+                    assert is_lazy(found), f"{kind} of {one.name} is in memory as a whole"
+                    part = tuple(slice(side // 3, side) for side in expected.shape)
+                    same = np.array_equal(found[part], expected[part]) and np.array_equal(found, expected)
+                    assert same, f"{kind} of {one.name} has other pixels when it is read piece by piece"
 
     def test_a_folder_that_is_not_there_is_refused(self) -> None:
         """With an ``ImageError`` of one line."""

@@ -8,7 +8,9 @@ import tifffile
 from click.testing import CliRunner, Result
 
 from denoisplit.cli import main
-from denoisplit.core.images.interfaces import FloatArray
+from denoisplit.core.images import lazy, previews, writing
+from denoisplit.core.images.interfaces import AnyArray, FloatArray
+from denoisplit.core.images.lazy import LazyPixels
 
 SPEC = """
 preset: denoisplit
@@ -117,3 +119,36 @@ def test_structures_of_different_fields_are_named_as_such(tmp_path: Path) -> Non
     assert result.stdout.startswith("Channels come from different fields: every training patch is the mean")
     assert "observed actin: " in result.stdout
     assert "of 5 of mito, 6 of actin, 5 of each are used" in result.stdout
+
+
+def test_large_files_are_checked_piece_by_piece(
+    spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lazy, "LAZY_FROM", 1)
+    monkeypatch.setattr(previews, "PICTURE", 24)
+    monkeypatch.setattr(writing, "PIECE", 16 * 100)
+    write(tmp_path / "train" / "f5.tif", np.minimum(counts(5), 95))
+    whole = checked(spec)
+    sizes: list[int] = []
+    read = LazyPixels._pixels
+
+    def noted(self: LazyPixels, region: tuple[slice, ...]) -> AnyArray:
+        found = read(self, region)
+        sizes.append(found.size)
+        return found
+
+    monkeypatch.setattr(LazyPixels, "_pixels", noted)
+    sheet = tmp_path / "sheet.png"
+    large = checked(
+        spec,
+        *("--sheet", str(sheet)),
+        *("--set", "data.train.memory=0"),
+        *("--set", "data.validation.memory=0"),
+    )
+    assert (large.exit_code, large.stderr) == (whole.exit_code, whole.stderr) == (0, "")
+    assert "train, mito: " in whole.stdout
+    expected = whole.stdout.replace("uint16\n", "uint16, read piece by piece\n")
+    assert large.stdout == f"{expected}\nThumbnails: {sheet}\n"
+    # A block of at most 100 pixels, with both channels of it, of the 4608 of a field; the search for overlaps
+    # reads bands of whole rows.
+    assert 0 < max(sizes) <= 2 * 48 * 32

@@ -1,7 +1,7 @@
 """Images of any size, made piece by piece, and what a process needs to train on them and predict them.
 
-``python -m tests.e2e.large train SPEC RUN`` and ``... predict RUN IMAGE OUT ROWS`` print the peak memory of
-the process as the operating system counts it, in MiB.
+``python -m tests.e2e.large train SPEC RUN``, ``... check SPEC SHEET`` and ``... predict RUN IMAGE OUT ROWS``
+print the peak memory of the process as the operating system counts it, in MiB.
 """
 
 import re
@@ -25,7 +25,8 @@ spec_version: 1
 preset: denoisplit
 channels: [a, b]
 data:
-  train: {{use: folder, path: {folder}, observed: "{name}", memory: {memory}}}
+  train: {{path: {folder}, memory: {memory}, {files}}}
+  degradation: {{gaussian: {noise}}}
   validation_fraction: 0.1
   split: {{rule: regions}}
 model:
@@ -100,12 +101,15 @@ def main(what: str, *arguments: str) -> float:
     import torch
 
     import denoisplit
+    from denoisplit.cli import main as commands
     from denoisplit.core.images import lazy
 
     torch.set_num_threads(1)
     lazy.LAZY_FROM = 1  # type: ignore[misc]  # small images have to stand for large ones
     if what == "train":
         denoisplit.train(arguments[0], arguments[1])
+    elif what == "check":
+        commands.main(["data", "check", arguments[0], "--sheet", arguments[1]], standalone_mode=False)
     else:
         run, image, out, rows = arguments
         loaded = denoisplit.load(run)

@@ -4,12 +4,15 @@ import json
 import shutil
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
 
 import denoisplit
+from denoisplit import precision_check
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
+from denoisplit.core.images import lazy
 from denoisplit.core.images.interfaces import Image
 from denoisplit.core.inference.posterior import draw_samples, predict
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
@@ -58,6 +61,37 @@ def test_without_truth_a_further_sample_stands_for_it(run: denoisplit.Run) -> No
     assert cost.coverage[1][0] == pytest.approx(within.mean(), abs=1e-3)
 
 
+def test_of_a_large_series_only_the_centre_of_the_middle_is_read(
+    run: denoisplit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lazy, "LAZY_FROM", 1)
+    monkeypatch.setattr(precision_check, "SIDE", 24)
+    movie, clean = noise(3, 60, 50), noise(3, 2, 60, 50)
+    for broken in (movie, clean):
+        broken[:, ..., :18, :] = np.nan
+        broken[2] = np.nan
+    formats = OmeTiff(OmeTiff.Options())
+    formats.write(tmp_path / "movie.ome.tif", Image(data=movie, axes="tyx"))
+    formats.write(tmp_path / "clean.ome.tif", Image(data=clean, axes="tcyx", channel_names=CHANNELS))
+    cost = run.check_precision(tmp_path / "movie.ome.tif", clean=tmp_path / "clean.ome.tif", samples=3)
+    assert (cost.shape, cost.whole, cost.position) == ((24, 24), (60, 50), "t=1")
+    centre = (slice(18, 42), slice(13, 37))
+    alone = run.check_precision(movie[1][centre], clean=clean[1][:, *centre], samples=3)
+    assert cost == attrs.evolve(alone, whole=(60, 50), position="t=1")
+    shutil.copytree(run.path, tmp_path / "run")
+    as_bf16(tmp_path / "run")
+    said = command("predict", tmp_path / "run", tmp_path / "movie.ome.tif", "--check-precision")
+    assert "of the central 24 x 24 of 60 x 50 pixels at t=1, the same noise" in " ".join(said.stdout.split())
+
+
+def as_bf16(run: Path) -> None:
+    """A run that was trained in float32 says that it was not."""
+    record = run / "model.json"
+    plain = json.loads(record.read_text())
+    plain["spec"]["training"]["precision"] = "bf16"
+    record.write_text(json.dumps(plain))
+
+
 def test_what_cannot_be_compared_is_refused(run: denoisplit.Run) -> None:
     mixed = noise(16, 16)
     with pytest.raises(SpecError, match="two samples"):
@@ -73,10 +107,7 @@ def test_what_cannot_be_compared_is_refused(run: denoisplit.Run) -> None:
 
 def test_the_command(experiment: Experiment, tmp_path: Path) -> None:
     shutil.copytree(experiment.run, tmp_path / "run")
-    record = tmp_path / "run" / "model.json"
-    plain = json.loads(record.read_text())
-    plain["spec"]["training"]["precision"] = "bf16"
-    record.write_text(json.dumps(plain))
+    as_bf16(tmp_path / "run")
     mixed, clean = tmp_path / "mixed.ome.tif", tmp_path / "clean.ome.tif"
     formats = OmeTiff(OmeTiff.Options())
     formats.write(mixed, Image(data=noise(30, 28), axes="yx"))

@@ -153,7 +153,7 @@ def test_keys_of_another_rule_are_refused(wrong: Any) -> None:
 
 
 @given(
-    st.tuples(st.integers(60, 90), st.integers(60, 90)),
+    st.tuples(st.integers(84, 110), st.integers(84, 110)),
     st.integers(0, 20),
     st.floats(0.1, 0.3),
     st.sampled_from([0.0, 0.2]),

@@ -126,6 +126,25 @@ class Documented:
     flag: bool = False
 
 
+@attrs.frozen(kw_only=True)
+class Derived(Documented):
+    """More options.
+
+    Attributes:
+        side: side of a window, pixels.
+        more: seconds to wait, s.
+    """
+
+    more: float = 0.0
+
+
+def test_inherited_options_are_described_where_they_are_from_unless_said_anew() -> None:
+    found = {option.name: option.meaning for option in options_of(Derived)}
+    inherited = {option.name: option.meaning for option in options_of(Documented)}
+    assert list(found) == [*inherited, "more"]
+    assert found == inherited | {"side": "side of a window, pixels.", "more": "seconds to wait, s."}
+
+
 def test_an_option_is_described_by_type_validator_and_docstring() -> None:
     side, offset, blocks, names, flag = options_of(Documented)
     assert side == Option(

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 
 from denoisplit.core.images.interfaces import Field
-from tests.testing.mutants import Mutant, after
+from denoisplit.core.images.streamed import is_lazy
+from tests.testing.mutants import Mutant, after, around
 
 SPLITS = "no_field_is_in_two_splits"
 AGAIN = "reading_twice_gives_the_same_fields"
 CHANNELS = "fields_have_the_named_channels"
 FORMATS = "images_may_be_in_a_format_of_another_package"
+PIECES = "fields_read_piece_by_piece_are_those_in_memory"
 CLEAN = "clean_references_are_what_the_noise_was_added_to"
 
 
@@ -63,7 +65,38 @@ def dataset_mutants(name: str, cls: str, *, clean: bool) -> tuple[Mutant, ...]:
     return (*common, *(references if clean else ()))
 
 
+def last_first(old: Any, images: Any, *rest: Any) -> Any:
+    """Reverses what is not in memory."""
+    return old(images[::-1] if is_lazy(images[0]) else images, *rest)
+
+
+def first_alone(old: Any, images: Any) -> Any:
+    return images[0] if is_lazy(images[0]) else old(images)
+
+
+def read_at_once(old: Any, self: Any, planes: Any) -> Any:
+    return (np.array(array) for array in old(self, planes))
+
+
 DATASET_MUTANTS = (
+    *(
+        Mutant(
+            f"dataset/{name}",
+            "read at once",
+            "datasets.reading:ImageFiles.arrays",
+            around(read_at_once),
+            PIECES,
+        )
+        for name in ("folder", "channel_files", "separate_channels", "manifest", "biosr", "hagen", "w2s")
+    ),
+    Mutant(
+        "dataset/channel_files",
+        "order of channels",
+        "datasets.pairing:channels_of",
+        around(last_first),
+        PIECES,
+    ),
+    Mutant("dataset/w2s", "dropped exposures", "datasets.w2s:mean_image", around(first_alone), PIECES),
     Mutant("dataset/folder", "dropped format", "datasets.folder:Folder.__init__", first_formats, FORMATS),
     *dataset_mutants("channel_files", "single_channels:ChannelFiles", clean=False),
     *dataset_mutants("separate_channels", "single_channels:SeparateChannels", clean=False),

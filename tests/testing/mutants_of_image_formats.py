@@ -144,11 +144,11 @@ FORMAT_MUTANTS = (
         Mutant(
             f"image_format/{name}",
             "any folder",
-            f"image_formats.{module}:is_zarr",
+            "image_formats._zarr_format:is_zarr",
             replaced(Path.exists),
             KEPT,
         )
-        for name, module in (("ome_zarr", "ome_zarr"), ("zarr", "zarr_arrays"))
+        for name in ("ome_zarr", "zarr")
     ),
     Mutant(
         "image_format/hdf5",

@@ -7,8 +7,9 @@ from typing import Final
 import attrs
 import numpy as np
 
-from denoisplit.core.images.interfaces import Field, FloatArray
-from denoisplit.core.images.streamed import centre_of, is_lazy
+from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.images.large_fields import is_large
+from denoisplit.core.images.streamed import centre_of
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -24,12 +25,7 @@ def in_memory(fields: Sequence[Field], side: int, purpose: str) -> tuple[Field, 
         side: pixels.
         purpose: what they are for, which the log says of every field that is cut.
     """
-    return tuple(_centre(field, side, purpose) if _is_lazy(field) else field for field in fields)
-
-
-def _is_lazy(field: Field) -> bool:
-    images = (field.observed, field.clean, field.mixed, field.repeats)
-    return any(is_lazy(image) for image in images if image is not None)
+    return tuple(_centre(field, side, purpose) if is_large(field) else field for field in fields)
 
 
 def _centre(field: Field, side: int, purpose: str) -> Field:
@@ -53,4 +49,7 @@ def _centre(field: Field, side: int, purpose: str) -> Field:
         clean=None if field.clean is None else cut(field.clean),
         mixed=None if field.mixed is None else cut(field.mixed),
         repeats=None if field.repeats is None else cut(field.repeats),
+        mixed_source=None
+        if field.mixed_source is None
+        else MixedSource(noiseless=cut(field.mixed_source.noiseless), noise=cut(field.mixed_source.noise)),
     )

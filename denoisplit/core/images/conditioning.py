@@ -10,7 +10,6 @@ from functools import partial
 
 import attrs
 
-from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels, check_finite
 from denoisplit.core.images.degradation import Degradation, add_read_noise, add_shot_noise
 from denoisplit.core.images.intensity_range import (
@@ -24,7 +23,7 @@ from denoisplit.core.images.intensity_range import (
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange, background_shift
 from denoisplit.core.images.mixing import Mixing, mixed_image
-from denoisplit.core.images.streamed import changed, is_lazy
+from denoisplit.core.images.streamed import changed
 
 
 @attrs.frozen(kw_only=True)
@@ -94,11 +93,6 @@ def condition(
             channels = fields[0].observed.shape[0]
             check_channels(field.observed.shape[0], channels, where, "Give all fields the same channels.")
             check_finite(field.observed, where)
-    if how.degradation.active and (large := next((f for f in fields if is_lazy(f.observed)), None)):
-        raise ImageError(
-            f"$.data.degradation: noise is drawn for whole fields in memory (got field {large.name!r}, which "
-            f"is larger). Remove it, raise the data set's memory, or give smaller images."
-        )
     referred = [_with_reference(field, how.degradation) for field in fields]
     counted = [add_shot_noise(field, how.degradation, how.seed) for field in referred]
     levels = tuple(background_levels(field.observed, how.background) for field in counted)

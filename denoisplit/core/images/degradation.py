@@ -1,5 +1,6 @@
 """Synthetic noise: clean or nearly clean images made as noisy as an experiment needs them."""
 
+from functools import partial
 from typing import Final
 
 import attrs
@@ -7,9 +8,12 @@ import numpy as np
 from attrs.validators import ge
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.drawn import drawn
 from denoisplit.core.images.fingerprint import field_fingerprint
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.images.large_fields import added
 from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.images.streamed import is_lazy, reduced, window, zeros_like
 
 _SHOT: Final = 1
 _READ: Final = 2
@@ -87,13 +91,16 @@ def noise_of_mixed(
         [1 (z) y x] or [b 1 (z) y x], counts.
     Source: method sections 5.3 and 5.6.
     """
-    count = target_noise.shape[axis]
     if degradation.dependent:
-        mean: FloatArray = target_noise.mean(axis=axis, keepdims=True, dtype=np.float32)
-        return mean if mixing.mode == "mean" else mean * np.float32(count)
-    shape = (*target_noise.shape[:axis], 1, *target_noise.shape[axis + 1 :])
-    sigma = degradation.gaussian * (1 if mixing.mode == "mean" else count**0.5)
-    return read_noise(shape, sigma, rng)
+        together = partial(_noise_of_channels, mixing=mixing, axis=axis)
+        return reduced(target_noise, together) if axis == 0 else together(target_noise)
+    sigma = degradation.gaussian * (1 if mixing.mode == "mean" else target_noise.shape[axis] ** 0.5)
+    return _read_noise_on(window(target_noise, (*(slice(None),) * axis, slice(0, 1))), sigma, rng)
+
+
+def _noise_of_channels(noise: FloatArray, mixing: Mixing, axis: int) -> FloatArray:
+    mean: FloatArray = noise.mean(axis=axis, keepdims=True, dtype=np.float32)
+    return mean if mixing.mode == "mean" else mean * np.float32(noise.shape[axis])
 
 
 def add_shot_noise(field: Field, degradation: Degradation, seed: int) -> Field:
@@ -101,8 +108,9 @@ def add_shot_noise(field: Field, degradation: Degradation, seed: int) -> Field:
     if not degradation.poisson:
         return field
     rng = _generator(field, seed, _SHOT)
-    observed = shot_noise(field.observed, degradation.poisson, rng)
-    repeats = None if field.repeats is None else shot_noise(field.repeats, degradation.poisson, rng)
+    draw = partial(_shot_noise_of, factor=degradation.poisson)
+    observed = drawn(field.observed, draw, rng)
+    repeats = None if field.repeats is None else drawn(field.repeats, draw, rng)
     return attrs.evolve(field, observed=observed, repeats=repeats)
 
 
@@ -115,15 +123,30 @@ def add_read_noise(field: Field, degradation: Degradation, mixing: Mixing, seed:
     if not degradation.gaussian:
         return field
     rng = _generator(field, seed, _READ)
-    noise = read_noise(field.observed.shape, degradation.gaussian, rng)
+    noise = _read_noise_on(field.observed, degradation.gaussian, rng)
     source = None
     if mixing.alpha or not degradation.dependent:
         own = noise_of_mixed(noise, degradation, mixing, rng, axis=0)
         source = MixedSource(noiseless=field.observed, noise=own)
     repeats = field.repeats
     if repeats is not None:
-        repeats = repeats + read_noise(repeats.shape, degradation.gaussian, rng)
-    return attrs.evolve(field, observed=field.observed + noise, repeats=repeats, mixed_source=source)
+        repeats = added(repeats, _read_noise_on(repeats, degradation.gaussian, rng))
+    return attrs.evolve(field, observed=added(field.observed, noise), repeats=repeats, mixed_source=source)
+
+
+def _read_noise_on(image: FloatArray, sigma: float, rng: np.random.Generator) -> FloatArray:
+    """Additive noise for an image, of which only the shape counts."""
+    draw = partial(_read_noise_of, sigma=sigma)
+    # Pixels of a large image need not be read for that.
+    return drawn(zeros_like(image) if is_lazy(image) else image, draw, rng)
+
+
+def _shot_noise_of(pixels: FloatArray, rng: np.random.Generator, factor: float) -> FloatArray:
+    return shot_noise(pixels, factor, rng)
+
+
+def _read_noise_of(pixels: FloatArray, rng: np.random.Generator, sigma: float) -> FloatArray:
+    return read_noise(pixels.shape, sigma, rng)
 
 
 def _generator(field: Field, seed: int, stage: int) -> np.random.Generator:

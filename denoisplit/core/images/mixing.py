@@ -10,6 +10,7 @@ from attrs.validators import in_
 
 from denoisplit.core.images.checks import check_channels
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.images.large_fields import added
 from denoisplit.core.images.streamed import is_lazy, reduced, zeros_like
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
@@ -97,11 +98,14 @@ def source_of(field: Field) -> MixedSource | None:
 
 def mixed_image(field: Field, mixing: Mixing) -> FloatArray:
     """The mixed image [1 (z) y x] of a field, counts: as recorded, or the channels at equal weights."""
-    if is_lazy(field.observed):  # without noise of its own, for which it would have to be in memory
-        return reduced(
-            field.observed if field.mixed is None else field.mixed, partial(mix, mixing=mixing, axis=0)
-        )
-    return superimpose(field.observed, source_of(field), mixing, axis=0)
+    if not is_lazy(field.observed):
+        return superimpose(field.observed, source_of(field), mixing, axis=0)
+    together = partial(mix, mixing=mixing, axis=0)
+    if field.mixed is not None:
+        return reduced(field.mixed, together)
+    if field.mixed_source is None:
+        return reduced(field.observed, together)
+    return added(reduced(field.mixed_source.noiseless, together), field.mixed_source.noise)
 
 
 def _weighted(

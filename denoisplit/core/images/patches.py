@@ -7,8 +7,10 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.errors import ImageError
 from denoisplit.core.images.fresh_noise import FreshNoise
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.images.large_fields import is_large
 from denoisplit.core.images.lateral_context import context_start, mirrored_start, pyramid, reflected_crop
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
 from denoisplit.core.images.places import Place, PlaceDrawer, Places
@@ -86,6 +88,8 @@ class PatchSampler:
     ) -> None:
         self._places = PlaceDrawer(fields, patch, foreground=foreground)
         require_trainable(fields, mixing, fresh=fresh is not None)
+        if fresh is not None and context:
+            _require_in_memory(fields)
         # Scales of fields that are still without their noise are of no use, but tell that they can be made.
         self._scales = _scales(fields, context)[: 1 if fresh else None]
         self._fields, self._context = tuple(fields), context
@@ -214,6 +218,15 @@ def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
         _Scale(m, tuple(scales[m] for scales in observed), sources[m] if sources else None)
         for m in range(context + 1)
     )
+
+
+def _require_in_memory(fields: Sequence[Field]) -> None:
+    large = next((field for field in fields if is_large(field)), None)
+    if large is not None:
+        raise ImageError(
+            f"$.data.degradation.fresh: with lateral context, noise is drawn for whole fields in memory (got "
+            f"field {large.name!r}, which is larger). Remove fresh, or raise the data set's memory."
+        )
 
 
 def _silent(field: Field) -> MixedSource:

@@ -9,8 +9,9 @@ import numpy as np
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.lazy import stacked
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
-from denoisplit.core.images.streamed import channel_of, is_lazy, reduced
+from denoisplit.core.images.streamed import as_array, channel_of, first_of, is_lazy, reduced, window
 
 MIXED: Final = "mixed"
 """Name of the mixed image among the channels of a field."""
@@ -39,7 +40,9 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
             field,
             observed=channel_of(field.observed, index),
             clean=None if field.clean is None else channel_of(field.clean, index),
-            repeats=None if field.repeats is None else field.repeats[:, index : index + 1],
+            repeats=None
+            if field.repeats is None
+            else window(field.repeats, (slice(None), slice(index, index + 1))),
             mixed=None,
             mixed_source=None,
             separate=False,
@@ -74,6 +77,10 @@ def select_noiseless(
 def _mixed(channels: FloatArray | None, mixing: Mixing, *, axis: int) -> FloatArray | None:
     if channels is None:
         return None
+    together = partial(mix, mixing=mixing, axis=0)
     if axis == 0:
-        return reduced(channels, partial(mix, mixing=mixing, axis=0))
-    return mix(channels, mixing, axis=axis)
+        return reduced(channels, together)
+    if not is_lazy(channels):
+        return mix(channels, mixing, axis=axis)
+    exposures = (first_of(window(channels, (slice(i, i + 1),))) for i in range(channels.shape[0]))
+    return as_array(stacked([reduced(exposure, together) for exposure in exposures], "mixed exposures"))

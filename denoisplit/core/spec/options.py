@@ -128,12 +128,16 @@ def type_hints(cls: type) -> Mapping[str, Any]:
 
 
 def attribute_docs(cls: type) -> dict[str, str]:
-    """What the ``Attributes:`` section of a class says of every attribute, as one line of Markdown each."""
-    _, _, section = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")
+    """What the ``Attributes:`` section of a class says of every attribute, as one line of Markdown each.
+
+    Attributes that it inherits are described where they are from, unless the class says more itself.
+    """
     found: dict[str, str] = {}
-    for entry in re.split(r"\n(?=\S)", textwrap.dedent(section)):
-        name, _, text = entry.partition(":")
-        found |= {part.strip(): _markdown(text) for part in name.split(",")}
+    for base in reversed(cls.__mro__):
+        _, _, section = inspect.cleandoc(vars(base).get("__doc__") or "").partition("Attributes:\n")
+        for entry in re.split(r"\n(?=\S)", textwrap.dedent(section)) if section else ():
+            name, _, text = entry.partition(":")
+            found |= {part.strip(): _markdown(text) for part in name.split(",")}
     return found
 
 

@@ -223,7 +223,7 @@ def _remarks(
     if needed > machine.memory:
         remarks.append(
             f"The images take {needed / _GIB:.1f} GiB of memory when they are read. Should that be too much, "
-            f"start with some: limit: 10 under data.train."
+            "memory: 256 under data.train reads files of more than that (MiB, as float32) piece by piece."
         )
     if any(image.planes > 1 for image in train.observed):
         remarks.append(

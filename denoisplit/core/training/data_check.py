@@ -1,5 +1,6 @@
 """What a spec's data sets hold, and what is wrong or odd about it, before anything is trained."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -9,8 +10,10 @@ import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.fingerprint import assert_disjoint, field_fingerprint
-from denoisplit.core.images.interfaces import Field, FloatArray, PixelSize
+from denoisplit.core.images.interfaces import Field, PixelSize
+from denoisplit.core.images.previews import thinned
 from denoisplit.core.images.splits import split_fields
+from denoisplit.core.images.streamed import channel_of, extremes
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.datasets import open_dataset
@@ -19,6 +22,8 @@ SATURATED: Final = 5e-4
 """Part of the pixels at the highest value from which they are taken for saturated."""
 _FAINT: Final = 0.05
 _FEW: Final = 3
+_SAMPLE: Final = 100_000
+"""Pixels of an image that quantiles are taken of."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +77,10 @@ class DataReport:
 
 
 def check_data(spec: ResolvedSpec) -> DataReport:
-    """Read all images that a spec names and look for trouble; nothing is written and nothing trained."""
+    """Read all images that a spec names and look for trouble; nothing is written and nothing trained.
+
+    Fields that are not in memory are read block by block, several times.
+    """
     errors: list[str] = []
     warnings: list[str] = []
     names = spec.data.recorded or spec.channels
@@ -150,25 +158,18 @@ def _supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
 
 
 def _summary(name: str, index: int, fields: Sequence[Field]) -> ChannelSummary:
-    images = [field.observed[index] for field in fields]
-    sample = np.concatenate([_thinned(image) for image in images])
-    # Some pixel is always the brightest: the others that are as bright were cut off.
-    tops = [int(np.count_nonzero(image == image.max())) - 1 for image in images]
-    median, bright = np.quantile(sample, (0.5, 0.99))
+    images = [channel_of(field.observed, index) for field in fields]
+    found = [extremes(image) for image in images]
+    median, bright = np.quantile(np.concatenate([thinned(image, _SAMPLE) for image in images]), (0.5, 0.99))
     return ChannelSummary(
         name=name,
-        lowest=min(float(image.min()) for image in images),
+        lowest=min(one.lowest for one in found),
         median=float(median),
         bright=float(bright),
-        highest=max(float(image.max()) for image in images),
-        at_highest=sum(tops) / sum(image.size for image in images),
+        highest=max(one.highest for one in found),
+        # Some pixel is always the brightest: the others that are as bright were cut off.
+        at_highest=sum(one.at_highest - 1 for one in found) / sum(math.prod(image.shape) for image in images),
     )
-
-
-def _thinned(image: FloatArray) -> FloatArray:
-    """Every so many pixels of an image, about 100 000, for quantiles."""
-    flat = image.reshape(-1)
-    return flat[:: max(1, flat.size // 100_000)]
 
 
 def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:

@@ -1,16 +1,16 @@
 """BioSR as it is published: one folder per structure, MRC stacks in it."""
 
 from pathlib import Path
-from typing import final, get_args
+from typing import final
 
 import attrs
-import numpy as np
-from attrs.validators import ge, in_, le
+from attrs.validators import ge, le
 
 from denoisplit.core.errors import ImageError
-from denoisplit.plugins.datasets.pairing import Pairing, Single, singles
-from denoisplit.plugins.datasets.reading import Frames, natural, require_folder
-from denoisplit.plugins.datasets.structures import StructureDataset
+from denoisplit.plugins.datasets.frames import Frames, mean_image
+from denoisplit.plugins.datasets.pairing import Single, singles
+from denoisplit.plugins.datasets.reading import natural, require_folder
+from denoisplit.plugins.datasets.structures import StructureDataset, StructureOptions
 
 
 @final
@@ -25,7 +25,7 @@ class BioSR(StructureDataset):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(StructureOptions):
         """Where the images are, and which.
 
         Attributes:
@@ -33,14 +33,11 @@ class BioSR(StructureDataset):
             structures: folder of every channel, ``CCPs``, ``ER``, ``Microtubules``, ``F-actin``; empty for
                 folders with the names of the channels.
             level: light level of the noisy images, 1 (least light) to 12; 0 for ``GT_all``.
-            pairing: ``drawn``: training mixes patches of different cells anew; ``fixed``: image k of one
-                structure is mixed with image k of the other, as denoiSplit did.
         """
 
-        path: Path = attrs.field(converter=Path)
-        structures: tuple[str, ...] = ()
         level: int = attrs.field(default=0, validator=[ge(0), le(12)])
-        pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
+
+    options: Options
 
     def singles(self) -> list[list[Single]]:
         """The images of every channel."""
@@ -77,5 +74,5 @@ class BioSR(StructureDataset):
     def _averaged(self, path: Path) -> Frames:
         """The raw frames of one cell as a wide-field image: illumination patterns add up to an even one."""
         frames = self.images.stack(path, self.options.path)
-        mean = np.asarray(np.mean(frames.pixels, axis=0, dtype=np.float64), dtype=np.float32)
-        return attrs.evolve(frames, names=(path.relative_to(self.options.path).as_posix(),), pixels=(mean,))
+        name = path.relative_to(self.options.path).as_posix()
+        return attrs.evolve(frames, names=(name,), pixels=(mean_image(frames.pixels),))

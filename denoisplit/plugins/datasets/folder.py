@@ -1,21 +1,20 @@
 """A folder of image files."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import attrs
-import numpy as np
-from attrs.validators import ge, in_
+from attrs.validators import ge
 
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray, ImageFormat
+from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray
 from denoisplit.core.images.io import Planes
-from denoisplit.core.images.streamed import channel_of, chosen_channels, first_of, is_lazy
-from denoisplit.plugins.datasets.reading import ImageFiles, key_of, partner, require_folder
+from denoisplit.core.images.large_fields import alike
+from denoisplit.core.images.streamed import channel_of, chosen_channels, first_of
+from denoisplit.plugins.datasets.files import AxesOptions, ImageFileDataset
+from denoisplit.plugins.datasets.reading import key_of, partner, places, require_folder
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +27,7 @@ class _Files:
 
 
 @final
-class Folder(FileDataset):
+class Folder(ImageFileDataset):
     """One multi-channel image file per field, of any format, with clean references beside them or not.
 
     By default the mixed image is made of the channels; ``mixed`` names files in which it was recorded.
@@ -37,38 +36,26 @@ class Folder(FileDataset):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(AxesOptions):
         """Where the images are.
 
         Attributes:
-            path: the folder.
             observed: pattern of the noisy images, relative to the folder: ``*.ome.zarr``, ``*.h5::raw``.
             clean: pattern of the clean references; empty for none. Files are partners when their first ``*``
                 stands for the same text, for example ``*_noisy.tif`` and ``*_clean.tif``.
             mixed: pattern of recorded mixed images of one channel, partners of the noisy images like the
                 clean ones; empty to make the mixed image of the channels.
             channel_index: which channels of a file are those of the spec, in their order; empty for all.
-            axes: overrides what the files say about their axes, for example ``cyx``.
-            dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
             limit: number of files to use; 0 for all.
-            memory: files whose pixels take more than this as float32, MiB, are read piece by piece, where
-                their format can do so: tiled or uncompressed TIFF, Zarr, HDF5, MRC and npy, from 256 MiB on.
         """
 
-        path: Path = attrs.field(converter=Path)
         observed: str = "*.tif*"
         clean: str = ""
         mixed: str = ""
         channel_index: tuple[int, ...] = ()
-        axes: str = ""
-        dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
         limit: int = attrs.field(default=0, validator=ge(0))
-        memory: int = attrs.field(default=1024, validator=ge(0))
 
-    def __init__(
-        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
-    ) -> None:
-        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
+    options: Options
 
     def fields(self) -> tuple[Field, ...]:
         """All fields, in natural order of the file names (``f2`` before ``f10``); float32 counts.
@@ -111,19 +98,14 @@ class Folder(FileDataset):
 
     def _read(self, matched: _Files) -> list[Field]:
         noisy = self._planes(matched.observed)
-        positions = np.ndindex(noisy.shape)
-        places = [
-            "".join(f" {a}={i}" for a, i in zip(noisy.leading, index, strict=True)) for index in positions
-        ]
+        found = places(noisy)
         observed = [
             self._channels(pixels, f"{matched.observed}{place}")
-            for pixels, place in zip(self._arrays(noisy), places, strict=True)
+            for pixels, place in zip(self.images.arrays(noisy), found, strict=True)
         ]
         shapes = [pixels.shape for pixels in observed]
-        clean = self._beside(matched.clean, noisy, places, self._channels, shapes)
-        mixed = self._beside(
-            matched.mixed, noisy, places, _one_channel, [(1, *shape[1:]) for shape in shapes]
-        )
+        clean = self._beside(matched.clean, noisy, found, self._channels, shapes)
+        mixed = self._beside(matched.mixed, noisy, found, _one_channel, [(1, *shape[1:]) for shape in shapes])
         named = (("observed", matched.observed), ("clean", matched.clean), ("mixed", matched.mixed))
         read = tuple(
             FieldFile(
@@ -134,35 +116,37 @@ class Folder(FileDataset):
         )
         name = matched.observed.relative_to(self.options.path).as_posix()
         return [
-            Field(
-                name=f"{name}{place}",
-                observed=pixels,
-                clean=signal,
-                mixed=superimposed,
-                pixel_size=noisy.pixel_size,
-                files=read,
+            alike(
+                Field(
+                    name=f"{name}{place}",
+                    observed=pixels,
+                    clean=signal,
+                    mixed=superimposed,
+                    pixel_size=noisy.pixel_size,
+                    files=read,
+                )
             )
-            for place, pixels, signal, superimposed in zip(places, observed, clean, mixed, strict=True)
+            for place, pixels, signal, superimposed in zip(found, observed, clean, mixed, strict=True)
         ]
 
     def _beside(
         self,
         path: Path | None,
         noisy: Planes,
-        places: Sequence[str],
+        positions: Sequence[str],
         take: Callable[[FloatArray, str], FloatArray],
         shapes: Sequence[tuple[int, ...]],
     ) -> list[FloatArray] | list[None]:
         """The arrays of a partner, one of the given shape at every place; None everywhere without one."""
         if path is None:
-            return [None] * len(places)
+            return [None] * len(positions)
         partner = self._planes(path)
         if partner.shape != noisy.shape:
             raise ImageError(
                 f"{path}: expected positions {noisy.shape} (got {partner.shape}). Check the file."
             )
         found = []
-        for pixels, place, shape in zip(self._arrays(partner), places, shapes, strict=True):
+        for pixels, place, shape in zip(self.images.arrays(partner), positions, shapes, strict=True):
             taken = take(pixels, f"{path}{place}")
             if taken.shape != shape:
                 raise ImageError(
@@ -174,13 +158,6 @@ class Folder(FileDataset):
 
     def _planes(self, path: Path) -> Planes:
         return self.images.planes(path, self.options.axes, self.options.dimensions)
-
-    def _arrays(self, planes: Planes) -> Iterator[FloatArray]:
-        """The array of every position; of a file that is too large, it is read where it is asked for."""
-        size = math.prod(planes.image.data.shape) * np.dtype(np.float32).itemsize
-        lazily = is_lazy(planes.image.data) and size > self.options.memory * 2**20
-        for index in np.ndindex(planes.shape):
-            yield planes.lazy(index) if lazily else planes.read(index)
 
     def _channels(self, pixels: FloatArray, where: str) -> FloatArray:
         index = self.options.channel_index

@@ -1,14 +1,12 @@
 """The image pairs of Hagen et al.: stacks of low and of high signal-to-noise ratio."""
 
-from pathlib import Path
-from typing import final, get_args
+from typing import final
 
 import attrs
-from attrs.validators import in_
 
-from denoisplit.plugins.datasets.pairing import Pairing, Single, singles
+from denoisplit.plugins.datasets.pairing import Single, singles
 from denoisplit.plugins.datasets.reading import require_folder
-from denoisplit.plugins.datasets.structures import StructureDataset
+from denoisplit.plugins.datasets.structures import StructureDataset, StructureOptions
 
 
 @final
@@ -20,22 +18,18 @@ class Hagen(StructureDataset):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(StructureOptions):
         """Where the images are, and which.
 
         Attributes:
-            path: the folder.
             structures: beginning of the file names of every channel, for example ``actin`` and ``mito``;
                 empty for the names of the channels.
             series: middle of the file names.
-            pairing: ``drawn``: training mixes patches of different fields anew; ``fixed``: field k of one
-                structure is mixed with field k of the other, as denoiSplit did.
         """
 
-        path: Path = attrs.field(converter=Path)
-        structures: tuple[str, ...] = ()
         series: str = "60x-noise2"
-        pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
+
+    options: Options
 
     def singles(self) -> list[list[Single]]:
         """The images of every channel."""

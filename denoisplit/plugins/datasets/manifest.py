@@ -3,16 +3,16 @@
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal, final
+from typing import Final, final
 
 import attrs
-from attrs.validators import ge, in_
+from attrs.validators import ge
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Field, FloatArray, ImageFormat
-from denoisplit.plugins.datasets.pairing import Single, joined, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import Frames, ImageFiles, require_folder
+from denoisplit.core.images.interfaces import Field
+from denoisplit.plugins.datasets.files import AxesOptions, SingleChannelDataset
+from denoisplit.plugins.datasets.pairing import Single, leftovers, matched, paired, singles
+from denoisplit.plugins.datasets.reading import require_folder
 
 _NEEDED: Final = ("field", "channel", "file")
 _COLUMNS: Final = (*_NEEDED, "kind", "split")
@@ -31,7 +31,7 @@ class _Row:
 
 
 @final
-class Manifest(FileDataset):
+class Manifest(SingleChannelDataset):
     """A CSV table with the columns field, channel, file, and, where needed, kind and split.
 
     Every line names one file of one channel. ``kind`` is ``observed`` (the default), ``clean`` or ``mixed``
@@ -41,7 +41,7 @@ class Manifest(FileDataset):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(AxesOptions):
         """Where the images are.
 
         Attributes:
@@ -49,21 +49,13 @@ class Manifest(FileDataset):
             table: name of the CSV file in it.
             split: only lines with this word in the column ``split``; empty for all lines.
             seed: of the pairs for validation and test, where every field has one channel.
-            axes: overrides what the files say about their axes, for example ``yx``.
-            dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
         """
 
-        path: Path = attrs.field(converter=Path)
         table: str = "manifest.csv"
         split: str = ""
         seed: int = attrs.field(default=0, validator=ge(0))
-        axes: str = ""
-        dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
 
-    def __init__(
-        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
-    ) -> None:
-        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
+    options: Options
 
     def fields(self) -> tuple[Field, ...]:
         """All fields, in the order in which the table names them first; float32 counts.
@@ -176,46 +168,11 @@ class Manifest(FileDataset):
         own = {row.kind: row for row in rows if row.channel == channel}
         if "observed" not in own:
             return []
-        clean = self._frames(own["clean"]) if "clean" in own else None
-        return singles(channel, self._frames(own["observed"]), clean)
+        clean = self.frames(own["clean"].file) if "clean" in own else None
+        return singles(channel, self.frames(own["observed"].file), clean)
 
     def _whole(self, name: str, rows: Sequence[_Row]) -> list[Field]:
         """The field, or one for every position along time and depth."""
         images = [self._channel(channel, rows) for channel in self.channels]
-        recorded = [self._frames(row) for row in rows if row.kind == "mixed"]
-        counts = {len(of) for of in images} | {len(frames.pixels) for frames in recorded}
-        if len(counts) > 1:
-            raise ImageError(
-                f"{self._table}: the files of field {name!r} differ in their number of positions along time "
-                f"and depth (got {', '.join(str(count) for count in sorted(counts))}). Check them."
-            )
-        made = []
-        for position, own in enumerate(zip(*images, strict=True)):
-            numbered = name if counts == {1} else f"{name} {position}"
-            field = joined(own, self.channels, separate=False, name=numbered)
-            for frames in recorded:
-                field = attrs.evolve(
-                    field,
-                    mixed=_of_size(frames.pixels[position], field, frames.path),
-                    files=(*field.files, frames.file("mixed")),
-                )
-            made.append(field)
-        return made
-
-    def _frames(self, row: _Row) -> Frames:
-        options = self.options
-        return self.images.frames(row.file, options.path, axes=options.axes, dimensions=options.dimensions)
-
-
-def _of_size(pixels: FloatArray, field: Field, path: Path) -> FloatArray:
-    """The mixed image [1 (z) y x] of a field.
-
-    Raises:
-        ImageError: it has another size than the channels.
-    """
-    if pixels.shape != field.observed.shape[1:]:
-        raise ImageError(
-            f"{path}: expected the size of the channels, {field.observed.shape[1:]} (got {pixels.shape}). "
-            f"Crop or replace it."
-        )
-    return pixels[None]
+        mixed = next((self.frames(row.file) for row in rows if row.kind == "mixed"), None)
+        return matched(images, mixed, self.channels, where=f"{self._table}, field {name!r}", name=name)

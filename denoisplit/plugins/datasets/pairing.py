@@ -8,7 +8,8 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray, PixelSize
-from denoisplit.plugins.datasets.reading import Frames, stacked
+from denoisplit.core.images.large_fields import alike
+from denoisplit.plugins.datasets.frames import Frames, channels_of, stacked
 
 Pairing = Literal["drawn", "fixed"]
 """Whether training pairs patches of different fields anew, or keeps the pairs of the data set."""
@@ -97,14 +98,60 @@ def joined(own: Sequence[Single], names: Sequence[str], *, separate: bool, name:
     name = name or " + ".join(single.name for single in own)
     clean = [single.clean for single in own if single.clean is not None]
     sizes = [single.pixel_size for single in own if single.pixel_size is not None]
-    return Field(
+    field = Field(
         name=name,
-        observed=stacked([single.observed for single in own], names, name),
-        clean=stacked(clean, names, name) if len(clean) == len(own) else None,
+        observed=channels_of([single.observed for single in own], names, name),
+        clean=channels_of(clean, names, name) if len(clean) == len(own) else None,
         pixel_size=sizes[0] if sizes else None,
         separate=separate and len(own) > 1,
         files=tuple(file for single in own for file in single.files),
     )
+    return alike(field)
+
+
+def matched(
+    images: Sequence[Sequence[Single]],
+    mixed: Frames | None,
+    channels: Sequence[str],
+    *,
+    where: str,
+    name: str = "",
+) -> list[Field]:
+    """The fields of files of one channel each: one for every position along time and depth.
+
+    Args:
+        images: of every channel, by position.
+        mixed: the recorded mixed images, if any.
+        channels: their names.
+        where: what messages are about.
+        name: of the field, numbered where there are several; empty for that of its first image.
+
+    Raises:
+        ImageError: the files differ in their number of positions or in size.
+    """
+    counts = [len(of) for of in images] + ([len(mixed.pixels)] if mixed else [])
+    if len(set(counts)) > 1:
+        raise ImageError(
+            f"{where}: the files of this field differ in their number of positions along time and depth "
+            f"(got {', '.join(map(str, counts))}). Check them."
+        )
+    made = []
+    for position, own in enumerate(zip(*images, strict=True)):
+        numbered = name if counts[0] == 1 else f"{name} {position}"
+        field = joined(own, channels, separate=False, name=numbered if name else own[0].name)
+        made.append(field if mixed is None else _with_mixed(field, mixed, position))
+    return made
+
+
+def _with_mixed(field: Field, recorded: Frames, position: int) -> Field:
+    pixels = recorded.pixels[position]
+    if pixels.shape != field.observed.shape[1:]:
+        raise ImageError(
+            f"{recorded.path}: expected the size of the channels, {field.observed.shape[1:]} (got "
+            f"{pixels.shape}). Crop or replace it."
+        )
+    files = (*field.files, recorded.file("mixed"))
+    return alike(attrs.evolve(field, mixed=stacked([pixels]), files=files))
 
 
 def leftovers(channels: Sequence[Sequence[Single]], names: Sequence[str]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """What the folder layouts share: files by pattern, their partners, and single channels out of image files."""
 
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import final
 
@@ -11,33 +12,12 @@ import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import FieldFile, FloatArray, ImageFormat, PixelSize
+from denoisplit.core.images.interfaces import FloatArray, ImageFormat
 from denoisplit.core.images.io import Planes, iterate_planes, open_image, split_inside
+from denoisplit.core.images.streamed import first_of, is_lazy
+from denoisplit.plugins.datasets.frames import Frames
 
 _WILD = re.compile(r"[*?\[]")
-
-
-@attrs.frozen(kw_only=True)
-class Frames:
-    """The arrays of one channel out of one file: one for every position along time and depth.
-
-    Attributes:
-        names: of the file and the position.
-        pixels: [(z) y x] each, float32 counts.
-        pixel_size: of one array, if known.
-        path: of the file.
-        dtype: of the pixels in the file.
-    """
-
-    names: tuple[str, ...]
-    pixels: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
-    pixel_size: PixelSize | None
-    path: Path
-    dtype: str
-
-    def file(self, role: str, channel: str = "") -> FieldFile:
-        """The file as a field names it."""
-        return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype)
 
 
 @final
@@ -47,9 +27,11 @@ class ImageFiles:
 
     Attributes:
         formats: that there are.
+        memory: MiB as float32 from which the pixels of a file are read where they are asked for.
     """
 
     formats: Sequence[ImageFormat]
+    memory: int
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -156,6 +138,13 @@ class ImageFiles:
         image = open_image(path, self.formats, axes or None)
         return iterate_planes(image, dimensions or (3 if "z" in image.axes else 2))
 
+    def arrays(self, planes: Planes) -> Iterator[FloatArray]:
+        """The array [c (z) y x] of every position, float32; of a large file, read where it is asked for."""
+        size = math.prod(planes.image.data.shape) * np.dtype(np.float32).itemsize
+        lazily = is_lazy(planes.image.data) and size > self.memory * 2**20
+        for index in np.ndindex(planes.shape):
+            yield planes.lazy(index) if lazily else planes.read(index)
+
     def frames(self, path: Path, root: Path, *, axes: str = "", dimensions: int = 2) -> Frames:
         """All arrays of an image with one channel; arguments as ``planes``.
 
@@ -172,12 +161,13 @@ class ImageFiles:
         planes = self.planes(path, axes, dimensions)
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         names, pixels = [], []
-        for index, array in planes:
-            where = f"{path}{_place(planes, index)}"
+        for place, array in zip(places(planes), self.arrays(planes), strict=True):
+            where = f"{path}{place}"
             check_channels(array.shape[0], 1, where, "Give files of one channel each, or correct axes.")
-            check_pixels(array[0], where)
-            names.append(f"{name}{_place(planes, index)}")
-            pixels.append(array[0])
+            image = first_of(array)
+            check_pixels(image, where)
+            names.append(f"{name}{place}")
+            pixels.append(image)
         return Frames(
             names=tuple(names),
             pixels=tuple(pixels),
@@ -222,8 +212,12 @@ class ImageFiles:
         return outer, f"{mark}{inner}"
 
 
-def _place(planes: Planes, index: Sequence[int]) -> str:
-    return "".join(f" {axis}={i}" for axis, i in zip(planes.leading, index, strict=True))
+def places(planes: Planes) -> list[str]:
+    """What follows the name of a file for each of its positions, for example `` t=3``."""
+    return [
+        "".join(f" {axis}={i}" for axis, i in zip(planes.leading, index, strict=True))
+        for index in np.ndindex(planes.shape)
+    ]
 
 
 def require_folder(folder: Path) -> None:
@@ -265,16 +259,3 @@ def partner(of: Path, key: str, found: Mapping[str, Path], what: str, pattern: s
 def natural(text: str) -> list[tuple[int, str]]:
     """Sorting key under which numbers inside text sort by value."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
-
-
-def stacked(channels: Sequence[FloatArray], names: Sequence[str], where: str) -> FloatArray:
-    """Channels [(z) y x] as one array [c (z) y x].
-
-    Raises:
-        ImageError: they differ in size.
-    """
-    sizes = {channel.shape for channel in channels}
-    if len(sizes) > 1:
-        listed = ", ".join(f"{n} {c.shape}" for n, c in zip(names, channels, strict=True))
-        raise ImageError(f"{where}: its channels differ in size (got {listed}). Crop them to the same size.")
-    return np.stack(channels)

@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import attrs
-from attrs.validators import ge, in_
+from attrs.validators import ge
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Field, ImageFormat
-from denoisplit.plugins.datasets.pairing import Single, joined, leftovers, paired, singles
-from denoisplit.plugins.datasets.reading import Frames, ImageFiles, key_of, partner, require_folder
+from denoisplit.core.images.interfaces import Field
+from denoisplit.plugins.datasets.files import AxesOptions, SingleChannelDataset
+from denoisplit.plugins.datasets.pairing import Single, leftovers, matched, paired, singles
+from denoisplit.plugins.datasets.reading import key_of, partner, require_folder
 
 
 @final
-class ChannelFiles(FileDataset):
+class ChannelFiles(SingleChannelDataset):
     """One file per field and channel, matched by name, clean references and recorded mixed images alike.
 
     Files belong to the same field when the first ``*`` of their patterns stands for the same text. With
@@ -24,30 +24,21 @@ class ChannelFiles(FileDataset):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(AxesOptions):
         """Where the images are.
 
         Attributes:
-            path: the folder.
             observed: pattern of the noisy images of every channel, relative to the folder, in the order of
                 the channels; empty for a folder per channel that has its name (``actin/*.tif*``).
             clean: patterns of their clean references; empty for none.
             mixed: pattern of recorded mixed images; empty to make the mixed image of the channels.
-            axes: overrides what the files say about their axes, for example ``yx``.
-            dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
         """
 
-        path: Path = attrs.field(converter=Path)
         observed: tuple[str, ...] = ()
         clean: tuple[str, ...] = ()
         mixed: str = ""
-        axes: str = ""
-        dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
 
-    def __init__(
-        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
-    ) -> None:
-        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
+    options: Options
 
     def fields(self) -> tuple[Field, ...]:
         """All fields, in natural order of their names; float32 counts.
@@ -93,39 +84,17 @@ class ChannelFiles(FileDataset):
 
     def _fields(self, own: Sequence[Path], truth: Sequence[Path], mixed: Path | None) -> list[Field]:
         """The fields of one file per channel: one, or one for every position along time and depth."""
-        opened = [self._frames(path) for path in own]
+        opened = [self.frames(path) for path in own]
         images = [
-            singles(name, frames, self._frames(truth[number]) if truth else None)
+            singles(name, frames, self.frames(truth[number]) if truth else None)
             for number, (name, frames) in enumerate(zip(self.channels, opened, strict=True))
         ]
-        counts = {len(of) for of in images}
-        recorded = None if mixed is None else self._frames(mixed)
-        if len(counts | ({len(recorded.pixels)} if recorded else set())) > 1:
-            raise ImageError(
-                f"{own[0]}: the files of this field differ in their number of positions along time and depth "
-                f"(got {', '.join(str(len(of)) for of in images)}). Check the files."
-            )
-        made = []
-        for position, channels in enumerate(zip(*images, strict=True)):
-            field = joined(channels, self.channels, separate=False, name=channels[0].name)
-            if recorded is not None:
-                pixels = recorded.pixels[position][None]
-                if pixels.shape[1:] != field.observed.shape[1:]:
-                    raise ImageError(
-                        f"{recorded.path}: expected the size of the channels, {field.observed.shape[1:]} "
-                        f"(got {pixels.shape[1:]}). Crop or replace it."
-                    )
-                field = attrs.evolve(field, mixed=pixels, files=(*field.files, recorded.file("mixed")))
-            made.append(field)
-        return made
-
-    def _frames(self, path: Path) -> Frames:
-        options = self.options
-        return self.images.frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
+        recorded = None if mixed is None else self.frames(mixed)
+        return matched(images, recorded, self.channels, where=str(own[0]))
 
 
 @final
-class SeparateChannels(FileDataset):
+class SeparateChannels(SingleChannelDataset):
     """Images of one structure each, recorded in different fields: training mixes them anew for every patch.
 
     Every patch combines a place of each channel, drawn independently of the others. Validation and test need
@@ -133,31 +102,22 @@ class SeparateChannels(FileDataset):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(AxesOptions):
         """Where the images are.
 
         Attributes:
-            path: the folder.
             observed: pattern of the noisy images of every channel, relative to the folder, in the order of
                 the channels; empty for a folder per channel that has its name (``actin/*.tif*``).
             clean: patterns of their clean references, partners when their first ``*`` stands for the same
                 text; empty for none.
             seed: of the pairs for validation and test.
-            axes: overrides what the files say about their axes, for example ``tyx``.
-            dimensions: spatial axes of a field, 2 or 3; 0 takes 3 where files have a ``z`` axis.
         """
 
-        path: Path = attrs.field(converter=Path)
         observed: tuple[str, ...] = ()
         clean: tuple[str, ...] = ()
         seed: int = attrs.field(default=0, validator=ge(0))
-        axes: str = ""
-        dimensions: Literal[0, 2, 3] = attrs.field(default=0, validator=in_((0, 2, 3)))
 
-    def __init__(
-        self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
-    ) -> None:
-        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
+    options: Options
 
     def fields(self) -> tuple[Field, ...]:
         """As many fields as the channel with the fewest images has; float32 counts.
@@ -186,7 +146,7 @@ class SeparateChannels(FileDataset):
                 key = key_of(file, self.options.path, pattern)
                 reference = partner(file, key, truth, "clean", clean[number]) if clean else None
                 images += singles(
-                    name, self._frames(file), None if reference is None else self._frames(reference)
+                    name, self.frames(file), None if reference is None else self.frames(reference)
                 )
             if not images:
                 raise ImageError(
@@ -195,10 +155,6 @@ class SeparateChannels(FileDataset):
                 )
             found.append(images)
         return found
-
-    def _frames(self, path: Path) -> Frames:
-        options = self.options
-        return self.images.frames(path, options.path, axes=options.axes, dimensions=options.dimensions)
 
 
 def patterns(given: tuple[str, ...], channels: Sequence[str], option: str) -> tuple[str, ...]:

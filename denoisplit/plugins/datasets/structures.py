@@ -2,21 +2,41 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import get_args
+
+import attrs
+from attrs.validators import in_
 
 from denoisplit.core.errors import ChannelCountError
-from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.interfaces import Field, ImageFormat
-from denoisplit.plugins.datasets.pairing import Single, leftovers, paired
-from denoisplit.plugins.datasets.reading import ImageFiles
+from denoisplit.plugins.datasets.files import FileOptions, ImageFileDataset
+from denoisplit.plugins.datasets.pairing import Pairing, Single, leftovers, paired
 
 
-class StructureDataset(FileDataset):
-    """A data set whose options have ``structures`` (names on disk of the channels) and ``pairing``."""
+@attrs.frozen(kw_only=True)
+class StructureOptions(FileOptions):
+    """Where the images are, and which.
 
-    def __init__(self, options: Any, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]) -> None:
+    Attributes:
+        structures: names on disk of the channels; empty for the names of the channels.
+        pairing: ``drawn``: training mixes patches of different fields anew; ``fixed``: image k of one
+            structure is mixed with image k of the other, as denoiSplit did.
+    """
+
+    structures: tuple[str, ...] = ()
+    pairing: Pairing = attrs.field(default="drawn", validator=in_(get_args(Pairing)))
+
+
+class StructureDataset(ImageFileDataset):
+    """A data set whose options are ``StructureOptions``."""
+
+    options: StructureOptions
+
+    def __init__(
+        self, options: StructureOptions, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
+    ) -> None:
+        super().__init__(options, channels=channels, formats=formats)
         self.structures = named(options.structures, channels, "structures")
-        self.options, self.channels, self.images = options, channels, ImageFiles(formats)
 
     @abstractmethod
     def singles(self) -> list[list[Single]]:

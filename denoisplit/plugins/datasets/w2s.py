@@ -5,20 +5,21 @@ from pathlib import Path
 from typing import Final, Literal, final
 
 import attrs
-import numpy as np
 from attrs.validators import ge, in_
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.interfaces import Field, FloatArray, ImageFormat
-from denoisplit.plugins.datasets.reading import Frames, ImageFiles, natural, require_folder
+from denoisplit.core.images.large_fields import alike
+from denoisplit.plugins.datasets.files import FileOptions, ImageFileDataset
+from denoisplit.plugins.datasets.frames import Frames, channels_of, mean_image, stacked
+from denoisplit.plugins.datasets.reading import natural, require_folder
 
 _LAST_TRAINING: Final = 80
 _CHANNELS: Final = 3
 
 
 @final
-class W2S(FileDataset):
+class W2S(ImageFileDataset):
     """The raw images of W2S (https://github.com/IVRL/w2s): exposures of three channels of the same field.
 
     Reads ``Image001/wf_channel0.npy`` to ``Image120/wf_channel2.npy``, 400 exposures each. A noisy image is
@@ -26,7 +27,7 @@ class W2S(FileDataset):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(FileOptions):
         """Where the images are, and which.
 
         Attributes:
@@ -37,13 +38,14 @@ class W2S(FileDataset):
             repeats: further noisy images of every field, for fitting noise models.
         """
 
-        path: Path = attrs.field(converter=Path)
         channel_index: tuple[int, ...] = ()
         part: Literal["all", "train", "test"] = attrs.field(
             default="all", validator=in_(("all", "train", "test"))
         )
         average: int = attrs.field(default=1, validator=ge(1))
         repeats: int = attrs.field(default=0, validator=ge(0))
+
+    options: Options
 
     def __init__(
         self, options: Options, *, channels: tuple[str, ...], formats: Sequence[ImageFormat]
@@ -54,8 +56,8 @@ class W2S(FileDataset):
                 f"channel_index: one of 0, 1 and 2 is needed for each of {', '.join(channels)} "
                 f"(got {list(index)}). Give them in this order."
             )
-        self.options, self.channels, self.index = options, channels, index
-        self.images = ImageFiles(formats)
+        super().__init__(options, channels=channels, formats=formats)
+        self.index = index
 
     def fields(self) -> tuple[Field, ...]:
         """All fields of the part, in their order; float32 counts.
@@ -83,43 +85,40 @@ class W2S(FileDataset):
         return self.options.part == "all" or (int(digits) <= _LAST_TRAINING) == (self.options.part == "train")
 
     def _field(self, folder: Path) -> Field:
-        exposures, clean, files = [], [], []
+        exposures: list[list[FloatArray]] = []
+        clean: list[FloatArray] = []
+        files = []
         pixel_size = None
         for index, channel in zip(self.index, self.channels, strict=True):
             # One channel at a time: 400 exposures of it take 400 MB.
-            stack = self.images.needed(folder, f"wf_channel{index}")
-            frames = self.images.stack(stack, self.options.path)
-            noisy, reference = self._parts(frames)
+            frames = self.images.stack(self.images.needed(folder, f"wf_channel{index}"), self.options.path)
+            noisy, rest = self._parts(frames)
             exposures.append(noisy)
-            if reference is not None:
-                clean.append(reference)
+            clean += [mean_image(rest)] if rest else []
             files.append(frames.file("observed", channel))
             pixel_size = frames.pixel_size
-        images = np.stack(exposures, axis=1)
-        return Field(
-            name=folder.name,
-            observed=np.ascontiguousarray(images[0]),
-            clean=np.stack(clean) if len(clean) == len(self.index) else None,
-            repeats=np.ascontiguousarray(images[1:]) if len(images) > 1 else None,
-            pixel_size=pixel_size,
-            files=tuple(files),
+        observed, *repeats = (
+            channels_of(images, self.channels, folder.name) for images in zip(*exposures, strict=True)
+        )
+        whole = len(clean) == len(self.index)
+        return alike(
+            Field(
+                name=folder.name,
+                observed=observed,
+                clean=channels_of(clean, self.channels, folder.name) if whole else None,
+                repeats=stacked(repeats) if repeats else None,
+                pixel_size=pixel_size,
+                files=tuple(files),
+            )
         )
 
-    def _parts(self, frames: Frames) -> tuple[FloatArray, FloatArray | None]:
-        """Noisy images [1 + repeats, y x], and the mean of the exposures that are in none of them."""
+    def _parts(self, frames: Frames) -> tuple[list[FloatArray], Sequence[FloatArray]]:
+        """Noisy images [y x], 1 + repeats of them, and the exposures that are in none of them."""
         count, each = 1 + self.options.repeats, self.options.average
         if len(frames.pixels) < count * each:
             raise ImageError(
                 f"{frames.path}: {count * each} exposures are needed for average={each} and "
                 f"repeats={self.options.repeats} (got {len(frames.pixels)}). Lower them."
             )
-        noisy = np.stack([_mean(frames.pixels[i * each : (i + 1) * each]) for i in range(count)])
-        rest = frames.pixels[count * each :]
-        return noisy, _mean(rest) if rest else None
-
-
-def _mean(images: Sequence[FloatArray]) -> FloatArray:
-    total = np.zeros(images[0].shape)
-    for image in images:
-        total += image
-    return (total / len(images)).astype(np.float32)
+        noisy = [mean_image(frames.pixels[i * each : (i + 1) * each]) for i in range(count)]
+        return noisy, frames.pixels[count * each :]

@@ -4,7 +4,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+
+import attrs
 
 from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
@@ -16,10 +17,14 @@ from denoisplit.plugins.image_formats._several import Named, one_image, only_rea
 class MicroscopeFormat(ImageFormat):
     """A format that is only read. ``called`` is its name in messages."""
 
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Nothing to choose."""
+
     called: str
     holds_several = True
 
-    def __init__(self, options: Any) -> None:
+    def __init__(self, options: Options) -> None:
         self.options = options
 
     @abstractmethod

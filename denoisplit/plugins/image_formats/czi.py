@@ -33,10 +33,6 @@ class Czi(MicroscopeFormat):
     Source: libCZI, Carl Zeiss Microscopy.
     """
 
-    @attrs.frozen(kw_only=True)
-    class Options:
-        """Nothing to choose."""
-
     suffixes = (".czi",)
     read_only = (".czi",)
     called = "CZI"

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, final
 
-import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
@@ -38,10 +37,6 @@ class Lif(MicroscopeFormat):
 
     Source: liffile, Christoph Gohlke.
     """
-
-    @attrs.frozen(kw_only=True)
-    class Options:
-        """Nothing to choose."""
 
     suffixes = (".lif",)
     read_only = (".lif",)

@@ -36,10 +36,6 @@ class Nd2(MicroscopeFormat):
     Source: nd2, Talley Lambert.
     """
 
-    @attrs.frozen(kw_only=True)
-    class Options:
-        """Nothing to choose."""
-
     suffixes = (".nd2",)
     read_only = (".nd2",)
     called = "ND2"

@@ -1,8 +1,9 @@
 """NumPy's .npy and .npz files."""
 
+import struct
 import zipfile
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import attrs
 import numpy as np
@@ -20,10 +21,13 @@ from denoisplit.core.images.layout import (
     parse_remark,
     remark_text,
 )
-from denoisplit.core.images.lazy import LazyPixels, at_hand, mapped, rearranged, unreadable
+from denoisplit.core.images.lazy import LazyPixels, at_hand, is_small, mapped, rearranged, unreadable
 from denoisplit.core.images.writing import write_whole
 
 _DATA, _REMARK = "data", "denoisplit"
+
+_LOCAL_HEADER: Final = struct.Struct("<26xHH")
+"""What precedes a member of a zip file; it ends with the lengths of two fields that follow."""
 
 
 @final
@@ -44,7 +48,7 @@ class NumpyArrays(ImageFormat):
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read an array; ``.npy`` files of 256 MiB and more are read where they are asked for.
+        """Read an array; those of 256 MiB and more are read where they are asked for, unless compressed.
 
         Raises:
             ImageError: missing, truncated or unreadable file, Python objects in it, or unknown axes.
@@ -96,11 +100,25 @@ def _zipped(path: Path) -> tuple[LazyArray, dict[str, Any]]:
                 f"{path}: it is not clear which array is the image (got {', '.join(images) or 'none'}). "
                 f"Name it 'data', or save it alone."
             )
-        return arrays[_DATA if _DATA in images else images[0]], said
+        name = _DATA if _DATA in images else images[0]
+        member = arrays.zip.NameToInfo.get(f"{name}.npy")
+        if member is None or member.compress_type != zipfile.ZIP_STORED or is_small(member.file_size):
+            return arrays[name], said
+    return _plain(path, _begin(path, member)), said
 
 
-def _plain(path: Path) -> LazyArray:
+def _begin(path: Path, member: zipfile.ZipInfo) -> int:
+    """Where the bytes of a member that is not compressed begin: behind its name and what follows that."""
     with path.open("rb") as file:
+        file.seek(member.header_offset)
+        name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+    return int(member.header_offset + _LOCAL_HEADER.size + name + extra)
+
+
+def _plain(path: Path, begin: int = 0) -> LazyArray:
+    """The array of a ``.npy`` file, or of one that lies at ``begin`` of another file."""
+    with path.open("rb") as file:
+        file.seek(begin)
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(file)

@@ -10,19 +10,19 @@ import attrs
 import numpy as np
 from attrs.validators import ge, in_
 
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.layout import check_dtype, check_layout
+from denoisplit.core.images.interfaces import AnyArray, ImageLayout
 from denoisplit.core.images.lazy import Region
-from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
+from denoisplit.core.images.writing import Begin, Put
 from denoisplit.plugins.image_formats._ome_zarr_metadata import metadata, stored_axes
-from denoisplit.plugins.image_formats._zarr_nodes import KINDS, chunks_of, is_zarr, open_zarr, zarr_target
+from denoisplit.plugins.image_formats._zarr_format import ZarrFormat
+from denoisplit.plugins.image_formats._zarr_nodes import chunks_of
 
 _ENOUGH: Final = 512
 """Pixels a side at which an image needs no smaller copy."""
 
 
 @final
-class OmeZarr(ImageFormat):
+class OmeZarr(ZarrFormat):
     """Multiscale images in the layout of OME-NGFF, with the names of channels for OMERO.
 
     Plates, wells and collections whose images are alike are read with their positions as an axis ``s``;
@@ -45,37 +45,16 @@ class OmeZarr(ImageFormat):
         chunk: int = attrs.field(default=256, validator=ge(16))
         shard: int = attrs.field(default=4, validator=ge(1))
 
+    options: Options
     suffixes = (".ome.zarr",)
-    holds_several = True
+    called = "OME-Zarr"
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def stored_axes(self, layout: ImageLayout, where: str) -> str:
+        """Those of the image in the order of OME-NGFF."""
+        return stored_axes(layout, where)
 
-    def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open the largest scale; 256 MiB and more are read where they are asked for.
-
-        Raises:
-            ImageError: missing or unreadable image, several images that differ, or unknown axes.
-        """
-        return open_zarr(path, axes, self.suffixes)
-
-    def write(self, path: Path, image: Image) -> None:
-        """Write all scales, sizes, units and names; the folder appears whole or not at all.
-
-        Raises:
-            ImageError: pixels that are no numbers, another folder in its place, or no space.
-        """
-        copy_pieces(image, self.create(path, image.layout))
-
-    def may_replace(self, path: Path) -> bool:
-        """Zarr folders; any other folder may hold what nobody wants to lose."""
-        return is_zarr(path)
-
-    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Begin an image whose regions are written in their place; smaller scales follow in the end."""
-        check_layout(layout, str(path))
-        check_dtype(layout, str(path), KINDS, "OME-Zarr", "Convert them.")
-        stored = stored_axes(layout, str(path))
+    def begin(self, layout: ImageLayout, stored: str) -> Begin:
+        """Makes all scales; the smaller ones follow from the largest in the end."""
         sides = dict(zip(layout.axes, layout.shape, strict=True))
         shape = tuple(sides[letter] for letter in stored)
 
@@ -102,8 +81,7 @@ class OmeZarr(ImageFormat):
             steps = [{a: float(2**level) for a in "yx"} for level in range(len(arrays))]
             group.attrs.update(metadata(layout, stored, steps, self.options.version, highest))
 
-        target = zarr_target(path, self.suffixes)
-        return RegionWriter(target, layout, stored=stored, begin=begin, replaceable=is_zarr)
+        return begin
 
     def _array(self, group: Any, name: str, stored: str, shape: tuple[int, ...], layout: ImageLayout) -> Any:
         chunks = chunks_of(stored, shape, self.options.chunk)

@@ -8,14 +8,15 @@ from typing import Any, final
 import attrs
 from attrs.validators import ge
 
-from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.layout import check_dtype, check_layout, remark
-from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
-from denoisplit.plugins.image_formats._zarr_nodes import KINDS, chunks_of, is_zarr, open_zarr, zarr_target
+from denoisplit.core.images.interfaces import ImageLayout
+from denoisplit.core.images.layout import remark
+from denoisplit.core.images.writing import Begin, Put
+from denoisplit.plugins.image_formats._zarr_format import ZarrFormat
+from denoisplit.plugins.image_formats._zarr_nodes import chunks_of
 
 
 @final
-class ZarrArrays(ImageFormat):
+class ZarrArrays(ZarrFormat):
     """One array of Zarr 2 or 3, by itself or inside a group: ``run.zarr``, ``run.zarr/raw/0``.
 
     Axes come from the names of the dimensions or the attribute ``axes``. OME-Zarr under this name is read as
@@ -32,36 +33,17 @@ class ZarrArrays(ImageFormat):
 
         chunk: int = attrs.field(default=256, validator=ge(16))
 
+    options: Options
     suffixes = (".zarr",)
-    holds_several = True
+    called = "Zarr"
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def stored_axes(self, layout: ImageLayout, where: str) -> str:
+        """Those of the image."""
+        del where
+        return layout.axes
 
-    def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open an array; those of 256 MiB and more are read where they are asked for.
-
-        Raises:
-            ImageError: missing or unreadable array, several arrays, or unknown axes.
-        """
-        return open_zarr(path, axes, self.suffixes)
-
-    def write(self, path: Path, image: Image) -> None:
-        """Write one array; its folder appears whole or not at all.
-
-        Raises:
-            ImageError: pixels that are no numbers, another folder in its place, or no space.
-        """
-        copy_pieces(image, self.create(path, image.layout))
-
-    def may_replace(self, path: Path) -> bool:
-        """Zarr folders; any other folder may hold what nobody wants to lose."""
-        return is_zarr(path)
-
-    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Begin an array whose regions are written in their place."""
-        check_layout(layout, str(path))
-        check_dtype(layout, str(path), KINDS, "Zarr", "Convert them.")
+    def begin(self, layout: ImageLayout, stored: str) -> Begin:
+        """Makes the array."""
         said = remark(layout)
 
         @contextmanager
@@ -72,13 +54,12 @@ class ZarrArrays(ImageFormat):
                 str(temporary),
                 shape=layout.shape,
                 dtype=layout.dtype,
-                chunks=chunks_of(layout.axes, layout.shape, self.options.chunk),
-                dimension_names=list(layout.axes),
+                chunks=chunks_of(stored, layout.shape, self.options.chunk),
+                dimension_names=list(stored),
                 attributes={**said, "denoisplit": said},
                 fill_value=0,
                 config={"write_empty_chunks": True},
             )
             yield array.__setitem__
 
-        target = zarr_target(path, self.suffixes)
-        return RegionWriter(target, layout, stored=layout.axes, begin=begin, replaceable=is_zarr)
+        return begin

@@ -1,0 +1,52 @@
+"""Fields whose images need not be in memory, and sums of such images."""
+
+from functools import partial
+
+import attrs
+import numpy as np
+
+from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray
+from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.streamed import as_array, is_lazy
+
+
+def is_large(field: Field) -> bool:
+    """Whether an image of the field is read where it is asked for."""
+    images = (field.observed, field.clean, field.mixed, field.repeats)
+    return any(is_lazy(image) for image in images if image is not None)
+
+
+def alike(field: Field) -> Field:
+    """The field, with all its images lazy if one of them is, so that one tells of the others."""
+    if not is_large(field):
+        return field
+    return attrs.evolve(
+        field,
+        observed=_lazily(field.observed),
+        clean=None if field.clean is None else _lazily(field.clean),
+        mixed=None if field.mixed is None else _lazily(field.mixed),
+        repeats=None if field.repeats is None else _lazily(field.repeats),
+    )
+
+
+def added(one: FloatArray, other: FloatArray) -> FloatArray:
+    """The sum of two images of one shape, pixel by pixel; lazily if one of them is lazy."""
+    if not is_lazy(one) and not is_lazy(other):
+        return one + other
+    read = partial(_read_sum, one, other)
+    return as_array(LazyPixels(shape=one.shape, dtype=one.dtype, read=read, source="image"))
+
+
+def _read_sum(one: AnyArray, other: AnyArray, region: Region) -> AnyArray:
+    return np.asarray(np.asarray(one[region]) + np.asarray(other[region]))
+
+
+def _lazily(image: FloatArray) -> FloatArray:
+    if is_lazy(image):
+        return image
+    read = partial(_read, image)
+    return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=read, source="image"))
+
+
+def _read(image: AnyArray, region: Region) -> AnyArray:
+    return np.asarray(image[region])

@@ -1,0 +1,72 @@
+"""Images of one channel out of files, whether they are in memory or not."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images import lazy
+from denoisplit.core.images.interfaces import FieldFile, FloatArray, PixelSize
+from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.streamed import as_array, is_lazy
+
+
+@attrs.frozen(kw_only=True)
+class Frames:
+    """The arrays of one channel out of one file: one for every position along time and depth.
+
+    Attributes:
+        names: of the file and the position.
+        pixels: [(z) y x] each, float32 counts.
+        pixel_size: of one array, if known.
+        path: of the file.
+        dtype: of the pixels in the file.
+    """
+
+    names: tuple[str, ...]
+    pixels: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+    pixel_size: PixelSize | None
+    path: Path
+    dtype: str
+
+    def file(self, role: str, channel: str = "") -> FieldFile:
+        """The file as a field names it."""
+        return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype)
+
+
+def stacked(images: Sequence[FloatArray]) -> FloatArray:
+    """Images of one shape along a new first axis; lazily if one of them is lazy."""
+    if not any(is_lazy(image) for image in images):
+        return np.stack(images)
+    return as_array(lazy.stacked(images, "channels"))
+
+
+def channels_of(images: Sequence[FloatArray], names: Sequence[str], where: str) -> FloatArray:
+    """Channels [(z) y x] as one array [c (z) y x].
+
+    Raises:
+        ImageError: they differ in size.
+    """
+    if len({image.shape for image in images}) > 1:
+        listed = ", ".join(f"{n} {image.shape}" for n, image in zip(names, images, strict=True))
+        raise ImageError(f"{where}: its channels differ in size (got {listed}). Crop them to the same size.")
+    return stacked(images)
+
+
+def mean_image(images: Sequence[FloatArray]) -> FloatArray:
+    """The mean of images [(z) y x], added up one after the other in float64; float32."""
+    shape = images[0].shape
+    if not any(is_lazy(image) for image in images):
+        return _mean(images, tuple(slice(0, side) for side in shape))
+    read = partial(_mean, tuple(images))
+    return as_array(LazyPixels(shape=shape, dtype=np.dtype(np.float32), read=read, source="mean of images"))
+
+
+def _mean(images: Sequence[FloatArray], region: Region) -> FloatArray:
+    total = np.zeros([part.stop - part.start for part in region])
+    for image in images:
+        total += image[region]
+    return (total / len(images)).astype(np.float32)

@@ -1,0 +1,57 @@
+"""What formats of Zarr folders have in common: how they are opened, and when a folder may be replaced."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.layout import check_dtype, check_layout
+from denoisplit.core.images.writing import Begin, RegionWriter, copy_pieces
+from denoisplit.plugins.image_formats._zarr_nodes import KINDS, is_zarr, open_zarr, zarr_target
+
+
+class ZarrFormat(ImageFormat):
+    """A format of Zarr folders. ``called`` is its name in messages."""
+
+    called: str
+    holds_several = True
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    @abstractmethod
+    def stored_axes(self, layout: ImageLayout, where: str) -> str:
+        """Letters of the axes of the array that is written; ``where`` is for messages."""
+
+    @abstractmethod
+    def begin(self, layout: ImageLayout, stored: str) -> Begin:
+        """What makes the folder of an image, with the axes ``stored``."""
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Open an image, the largest scale of it; 256 MiB and more are read where they are asked for.
+
+        Raises:
+            ImageError: missing or unreadable image, several images that differ, or unknown axes.
+        """
+        return open_zarr(path, axes, self.suffixes)
+
+    def write(self, path: Path, image: Image) -> None:
+        """Write pixels and all that is known of the image; the folder appears whole or not at all.
+
+        Raises:
+            ImageError: pixels that are no numbers, another folder in its place, or no space.
+        """
+        copy_pieces(image, self.create(path, image.layout))
+
+    def may_replace(self, path: Path) -> bool:
+        """Zarr folders; any other folder may hold what nobody wants to lose."""
+        return is_zarr(path)
+
+    def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
+        """Begin an image whose regions are written in their place."""
+        check_layout(layout, str(path))
+        check_dtype(layout, str(path), KINDS, self.called, "Convert them.")
+        stored = self.stored_axes(layout, str(path))
+        target = zarr_target(path, self.suffixes)
+        begin = self.begin(layout, stored)
+        return RegionWriter(target, layout, stored=stored, begin=begin, replaceable=is_zarr)
