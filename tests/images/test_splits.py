@@ -154,7 +154,7 @@ def test_keys_of_another_rule_are_refused(wrong: Any) -> None:
 
 @given(
     st.tuples(st.integers(60, 90), st.integers(60, 90)),
-    st.integers(0, 20),
+    st.integers(0, 14),
     st.floats(0.1, 0.3),
     st.sampled_from([0.0, 0.2]),
 )

@@ -34,8 +34,13 @@ def as_array(pixels: LazyPixels) -> FloatArray:
 
 def blocks(image: LazyArray) -> Iterator[tuple[Region, AnyArray]]:
     """Regions that cover an image, in the order of its pixels, and what is in them."""
-    for region in pieces(tuple(image.shape), PIECE // BLOCK_PIXELS):
+    for region in regions(image.shape):
         yield region, np.asarray(image[region])
+
+
+def regions(shape: Sequence[int]) -> Iterator[Region]:
+    """The regions of ``blocks`` of an image of this shape."""
+    return pieces(tuple(shape), PIECE // BLOCK_PIXELS)
 
 
 def channel_of(image: LazyArray, channel: int) -> FloatArray:
@@ -107,16 +112,14 @@ def _read_elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray], 
     return change(np.asarray(image[region]))
 
 
-def reduced(
-    image: FloatArray, reduce: Callable[[AnyArray], AnyArray], dtype: type[np.floating[Any]] = np.float32
-) -> FloatArray:
+def reduced(image: FloatArray, reduce: Callable[[AnyArray], AnyArray]) -> FloatArray:
     """An image [1 (z) y x] made of all channels of an image [c (z) y x], pixel by pixel."""
     if not is_lazy(image):
         return reduce(image)
     return as_array(
         LazyPixels(
             shape=(1, *image.shape[1:]),
-            dtype=np.dtype(dtype),
+            dtype=np.dtype(np.float32),
             read=partial(_read_reduced, image, reduce),
             source="image",
         )
