@@ -20,10 +20,10 @@ SIDE = 768
 PASSES = 4
 """Of images as they are: the data set's check and that of its fields, what they are known by, statistics."""
 
-PASSES_OF_QUANTILES = 9
-"""Another check, two for each of the quantiles; the ceiling's are of changed channels, each read with all."""
+PASSES_OF_QUANTILES = 6
+"""Another check; background; ceiling, of changed channels that are each read with all; mixed image, twice."""
 
-BORDERS = 0.5
+BORDERS = 1.17
 """Regions of a field end inside chunks, which both neighbours decode."""
 
 
@@ -61,11 +61,11 @@ def times(folder: Path, decoded: list[int], *changes: str) -> float:
 def test_passes_over_the_pixels(tmp_path: Path, decoded: list[int], mode: str) -> None:
     found = times(tmp_path, decoded, f"data.mixing.mode={mode}", "data.split.gap=64")
     assert found > 3  # fewer would mean that something else reads them
-    within(found, PASSES + BORDERS, "times that every pixel is decoded before the first step")
+    within(found, PASSES * BORDERS, "times that every pixel is decoded before the first step")
 
 
 def test_passes_with_background_and_ceiling(tmp_path: Path, decoded: list[int]) -> None:
     wanted = ("data.background.quantile=0.1", "data.clip.quantile=0.99", "data.split.gap=64")
     found = times(tmp_path, decoded, *wanted)
-    every = (PASSES + PASSES_OF_QUANTILES) * (1 + BORDERS / PASSES)
+    every = (PASSES + PASSES_OF_QUANTILES) * BORDERS
     within(found, every, "times that every pixel is decoded with quantiles")
