@@ -38,7 +38,7 @@ def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_three_gigabytes_in_under_two(tmp_path: Path, name: str) -> None:
     """A file of 3.3 GB; a prediction of 512 of its rows has the full width and many tiles."""

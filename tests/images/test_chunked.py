@@ -1,18 +1,25 @@
 """Reading by chunks gives the pixels of the array, and decodes every chunk once on the way through it."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.images import chunked
+from denoisplit.core.images import chunked, lazy
 from denoisplit.core.images.chunked import ByChunks
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.images.io import open_image
 from denoisplit.core.images.lazy import Region
 from denoisplit.core.images.writing import pieces
+from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.plugins.image_formats import _tiff_pages, _zarr_nodes, hdf5
+from denoisplit.plugins.image_formats.ome_zarr import OmeZarr
 
 
 class Stored:
@@ -106,3 +113,52 @@ def test_other_processes_get_none_of_the_pixels() -> None:
 
 def _of_noise(region: Region) -> AnyArray:
     return np.random.default_rng(0).normal(size=(40, 1000))[region]
+
+
+def _write_tiff(path: Path, image: AnyArray) -> None:
+    tifffile.imwrite(path, image, tile=(16, 16), compression="zlib", photometric="minisblack")
+
+
+def _write_hdf5(path: Path, image: AnyArray) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=image, chunks=(1, 16, 20), compression="gzip")
+
+
+def _write_zarr(path: Path, image: AnyArray) -> None:
+    OmeZarr(OmeZarr.Options(chunk=16)).write(path, Image(data=image, axes="cyx"))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "write"),
+    [
+        ("a.tif", _tiff_pages, _write_tiff),
+        ("a.h5", hdf5, _write_hdf5),
+        ("a.ome.zarr", _zarr_nodes, _write_zarr),
+    ],
+)
+def test_files_in_chunks_are_walked_through_once(
+    name: str, module: Any, write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bands of 5 rows through chunks of 16: each pixel is asked for once, rows of chunks as a whole."""
+    asked: list[Region] = []
+
+    def watched(read: Any, shape: Any, chunks: Any, itemsize: int) -> ByChunks:
+        def seen(region: Region) -> AnyArray:
+            asked.append(region)
+            found: AnyArray = read(region)
+            return found
+
+        return ByChunks(seen, shape, chunks, itemsize)
+
+    monkeypatch.setattr(lazy, "LAZY_FROM", 1)
+    monkeypatch.setattr(module, "ByChunks", watched)
+    image = np.random.default_rng(0).integers(0, 999, (2, 50, 40), dtype=np.uint16)
+    write(tmp_path / name, image)
+    data = open_image(tmp_path / name, installed_formats(), "cyx").data
+    for channel in range(2):
+        for row in range(0, 50, 5):
+            np.testing.assert_array_equal(data[channel, row : row + 5], image[channel, row : row + 5])
+    assert sum(np.zeros(image.shape)[region].size for region in asked) == image.size
+    assert all(
+        part.start % side == 0 for region in asked for part, side in zip(region, (1, 16, 1), strict=True)
+    )
