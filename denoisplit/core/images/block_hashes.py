@@ -29,7 +29,7 @@ _SCATTER = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 _ONE = np.uint64(1)
 
-Integers = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -45,8 +45,10 @@ class Kept:
     def joined(cls, parts: list["Kept"]) -> "Kept":
         """All of several, in their order."""
         if not parts:
-            none = np.empty(0, dtype=np.int64)
+            none = np.empty(0, dtype=np.int32)
             return cls(np.empty(0, dtype=np.uint64), none, none)
+        if len(parts) == 1:  # of large images, a copy less
+            return parts[0]
         return cls(
             np.concatenate([part.hashes for part in parts]),
             np.concatenate([part.rows for part in parts]),
@@ -110,7 +112,7 @@ def _kept_of_tile(tile: AnyArray, rarity: int) -> Kept:
         changes = np.count_nonzero(one != other, axis=(1, 2))
         varied &= changes * _VARIED >= BLOCK * (BLOCK - 1)
     rows, columns = rows[varied], columns[varied]
-    return Kept(hashes[rows, columns], rows.astype(np.int64), columns.astype(np.int64))
+    return Kept(hashes[rows, columns], rows.astype(np.int32), columns.astype(np.int32))
 
 
 def _block_hashes(tile: AnyArray) -> Hashes:

@@ -37,8 +37,8 @@ class Blocks:
     def of(cls, fields: Sequence[Kept]) -> "Blocks":
         """Those of fields together."""
         kept = Kept.joined(list(fields))
-        numbers = [np.full(own.hashes.size, number, np.int64) for number, own in enumerate(fields)]
-        return cls(kept.hashes, np.concatenate([*numbers, np.empty(0, np.int64)]), kept.rows, kept.columns)
+        numbers = [np.full(own.hashes.size, number, np.int32) for number, own in enumerate(fields)]
+        return cls(kept.hashes, np.concatenate([*numbers, np.empty(0, np.int32)]), kept.rows, kept.columns)
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "Blocks":
         """Some of them."""
@@ -154,7 +154,7 @@ def _distinct(hashes: Hashes) -> Hashes:
 
 def _rare(candidates: Hashes, blocks: Blocks) -> npt.NDArray[np.bool_]:
     """Whether each hash stands for blocks at few places: repeating patterns say nothing about one."""
-    places = blocks.rows << 32 | blocks.columns
+    places = blocks.rows.astype(np.int64) << 32 | blocks.columns
     order = np.lexsort((places, blocks.hashes))
     hashes, places = blocks.hashes[order], places[order]
     new = np.ones(hashes.size, dtype=np.bool_)
