@@ -14,7 +14,7 @@ import denoisplit
 from denoisplit.api import Run
 from denoisplit.cli import main
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.fingerprint import ServedFields
+from denoisplit.core.images.fingerprint import assert_disjoint
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.inference.posterior import draw_samples
@@ -167,7 +167,7 @@ def test_another_exposure_of_a_field_is_no_new_field(run: Run, experiment: Exper
     assert run.bundle.served.use_of(attrs.evolve(seen, name="other", clean=None)) == "training"
     new = attrs.evolve(seen, observed=seen.observed + 1, clean=None)
     assert run.bundle.served.use_of(new) == ""
-    assert ServedFields.of([new], []).use_of(new) == "training"
+    assert assert_disjoint([new]).served.use_of(new) == "training"
 
 
 def test_a_run_without_a_record_says_so(experiment: Experiment, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Training on fields that are read piece by piece is training on the same fields in memory."""
 
 from pathlib import Path
+from typing import Any
 
 import attrs
+import lightning
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 
 import denoisplit
 from denoisplit.core.images import lazy
@@ -60,11 +63,12 @@ def trained(
     workers: int = 0,
     fore: float = 0.0,
     ending: str,
+    **how: Any,
 ) -> denoisplit.Run:
     spec = folder / f"{name}.yaml"
     text = SPEC.format(memory=memory, encoder=encoder, workers=workers, fore=fore, ending=ending)
     spec.write_text(text, encoding="utf-8")
-    return denoisplit.train(spec, folder / name)
+    return denoisplit.train(spec, folder / name, **how)
 
 
 def assert_same(one: denoisplit.Run, other: denoisplit.Run) -> None:
@@ -95,3 +99,35 @@ def test_workers_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     alone = trained(folder, "alone", memory=0, fore=0.5, ending="tif")
     helped = trained(folder, "helped", memory=0, fore=0.5, workers=1, ending="tif")
     assert_same(attrs.evolve(helped, bundle=attrs.evolve(helped.bundle, spec=alone.spec)), alone)
+
+
+class StoppedError(Exception):
+    """What ends a training in its midst."""
+
+
+class StopBefore(Callback):
+    """Ends a training before a step, and counts those that it has seen."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.seen = step, 0
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise StoppedError
+        self.seen += 1
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_a_training_that_was_stopped_goes_on_to_the_same_run(
+    folder: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after the first validation."""
+    monkeypatch.setattr(lazy, "LAZY_FROM", 1)
+    how: dict[str, Any] = {"memory": 0, "fore": 0.5, "ending": "ome.zarr"}
+    how["overrides"] = ["training.checkpoint_every=1"]
+    whole = trained(folder, "whole", **how)
+    with pytest.raises(StoppedError):
+        trained(folder, "stopped", **how, watchers=[StopBefore(step)])
+    rest = StopBefore(-1)
+    assert_same(trained(folder, "stopped", **how, watchers=[rest], resume=True), whole)
+    assert rest.seen == 5 - step

@@ -61,7 +61,7 @@ def test_memory_does_not_grow_with_noisy_channels_in_files_of_their_own(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_three_gigabytes_in_under_two(tmp_path: Path, name: str) -> None:
     """A file of 3.3 GB; a prediction of 512 of its rows has the full width and many tiles."""

@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.fingerprint import assert_disjoint
+from denoisplit.core.images import block_hashes
+from denoisplit.core.images.fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
 from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.overlap import find_overlap, kept_blocks
+from denoisplit.core.images.streamed import as_array
 
 SIDE = 96
 LEAST = 32
@@ -104,9 +107,48 @@ def test_the_number_of_kept_blocks_goes_with_the_pixels() -> None:
     assert kept_blocks([Field(name="tiny", observed=noise(15, (2, 7, 90)))]).hashes.size == 0
 
 
+def test_a_crop_keeps_the_blocks_of_the_image_across_tiles_and_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images larger than the tiles that are hashed together, in memory and band by band."""
+    monkeypatch.setattr(block_hashes, "BLOCK_PIXELS", 13 * 900)
+    image = noise(19, (1, 230, 900))
+    lazily = as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="a"))
+    whole, banded = (block_hashes.kept_of_image(one, 8) for one in (image, lazily))
+    top, left, height, width = 77, 311, 131, 402
+    crop = block_hashes.kept_of_image(image[:, top : top + height, left : left + width], 8)
+    inside = (whole.rows >= top) & (whole.rows <= top + height - block_hashes.BLOCK)
+    inside &= (whole.columns >= left) & (whole.columns <= left + width - block_hashes.BLOCK)
+    assert crop.hashes.size > 5000
+    for found, expected in (
+        ((banded.hashes, banded.rows, banded.columns), (whole.hashes, whole.rows, whole.columns)),
+        (
+            (crop.hashes, crop.rows + top, crop.columns + left),
+            (whole.hashes[inside], whole.rows[inside], whole.columns[inside]),
+        ),
+    ):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_rows_are_seen_once_and_in_their_order_on_the_way() -> None:
+    image, rows = noise(20, (2, 3, 50, 40)), []
+    block_hashes.kept_of_image(image, 32, lambda pixels: rows.append(pixels.copy()))
+    np.testing.assert_array_equal(np.concatenate(rows).reshape(image.shape), image)
+
+
 def test_hot_pixels_at_the_same_places_of_dark_images_are_those_of_the_camera() -> None:
     hot = np.zeros((1, SIDE, SIDE), dtype=np.float32)
     hot[0].flat[np.random.default_rng(16).choice(SIDE**2, 400, replace=False)] = 60
     one, other = hot.copy(), hot.copy()
     one[0, :, :20], other[0, :, -20:] = noise(17)[0, :, :20], noise(18)[0, :, :20]
     assert overlap(one, other) is None
+
+
+def test_fields_without_common_pixels_come_back_with_their_fingerprints() -> None:
+    learnt = [Field(name="a", observed=noise(21), clean=noise(22)), Field(name="b", observed=noise(23))]
+    held, tested = Field(name="c", observed=noise(24)), Field(name="d", observed=noise(25))
+    found = assert_disjoint(learnt, [held], [tested])
+    assert found.fingerprint == data_fingerprint(learnt)
+    assert found.served.training == tuple(array_fingerprint(noise(seed)) for seed in (21, 22, 23))
+    assert found.served.held_out == (array_fingerprint(noise(24)),)
+    assert found.served.use_of(held) == "held out"
+    assert found.served.use_of(tested) == ""

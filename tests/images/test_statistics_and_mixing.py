@@ -59,10 +59,13 @@ def test_a_channel_that_is_constant_over_all_fields_is_named() -> None:
 
 def test_unusable_training_images_are_refused() -> None:
     good = fields(0, 2, [4])[0]
-    bad = good.copy()
-    bad[1, 2, 3] = np.nan
-    with pytest.raises(ImageError, match="training field 1: 1 of 40"):
-        intensity_stats([good, bad], Mixing())
+    for value in (np.nan, np.inf):
+        bad = good.copy()
+        bad[1, 2, 3] = value
+        with pytest.raises(ImageError, match=f"training field 1: 1 of 40 .*got {value}"):
+            intensity_stats([good, bad], Mixing())
+        with pytest.raises(ImageError, match="training field 1, mixed image: 1 of 20"):
+            intensity_stats([good, good], Mixing(), recorded=[good[:1], bad[1:]])
     with pytest.raises(ChannelCountError, match="training field 1: expected 2"):
         intensity_stats([good, good[:1]], Mixing())
     with pytest.raises(ImageError, match="no training image"):

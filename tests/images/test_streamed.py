@@ -25,6 +25,7 @@ from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_pairs import pairs_from_clean
 from denoisplit.core.images.overlap import kept_blocks
 from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.images.quantiles import quantile
 from denoisplit.core.images.recorded_mixed import condition_fields
 from denoisplit.core.images.regions import cut_fields
 from denoisplit.core.images.statistics import intensity_stats
@@ -66,14 +67,32 @@ def fields(*, lazy: bool, size: int = 33) -> list[Field]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(SHAPES, st.floats(0, 1), st.integers(0, 99), st.sampled_from([np.float32(1), np.float32(-1e-3)]))
+@given(
+    SHAPES,
+    st.floats(0, 1),
+    st.integers(0, 99),
+    st.sampled_from([np.float32(1), np.float32(-1e-3), np.float32(500)]),
+)
 def test_quantiles_are_those_of_numpy(
     shape: tuple[int, int], level: float, seed: int, factor: np.float32
 ) -> None:
     image = np.round(noise(*shape, seed=seed)) * factor - np.float32(100)
-    assert streamed.quantile([lazily(image)], level) == float(np.quantile(image, level))
+    assert quantile([lazily(image)], level) == float(np.quantile(image, level))
     both = np.concatenate([image.ravel(), image.ravel() * 2])
-    assert streamed.quantile([lazily(image), lazily(image * 2)], level) == float(np.quantile(both, level))
+    assert quantile([lazily(image), lazily(image * 2)], level) == float(np.quantile(both, level))
+
+
+def test_counts_of_a_camera_are_read_once_for_a_quantile() -> None:
+    image, reads = np.random.default_rng(0).poisson(7, (40, 30)).astype(np.float32), 0
+
+    def read(region: Any) -> Any:
+        nonlocal reads
+        reads += image[region].size
+        return image[region]
+
+    pixels = LazyPixels(shape=image.shape, dtype=image.dtype, read=read, source="test")
+    assert quantile([pixels], 0.3) == float(np.quantile(image, 0.3))
+    assert reads == image.size
 
 
 @settings(max_examples=40, deadline=None)

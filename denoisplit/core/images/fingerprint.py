@@ -7,18 +7,33 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.block_hashes import Kept, kept_of_image
 from denoisplit.core.images.interfaces import AnyArray, Field
-from denoisplit.core.images.overlap import find_overlap
+from denoisplit.core.images.overlap import Blocks, first_overlap, rarity_of
 from denoisplit.core.images.streamed import blocks
 
 
 def array_fingerprint(data: AnyArray) -> str:
     """SHA-256 of shape, type and pixels, hexadecimal; the same on every machine."""
-    dtype = data.dtype.newbyteorder("<")
-    digest = hashlib.sha256(f"{tuple(data.shape)}{dtype.str}".encode())
+    digest = _Digest(data)
     for _, pixels in blocks(data):
-        digest.update(np.ascontiguousarray(pixels, dtype=dtype).data)
-    return digest.hexdigest()
+        digest.update(pixels)
+    return digest.text
+
+
+class _Digest:
+    """The fingerprint of an array, of which it gets the pixels in their order."""
+
+    def __init__(self, data: AnyArray) -> None:
+        self._dtype = data.dtype.newbyteorder("<")
+        self._digest = hashlib.sha256(f"{tuple(data.shape)}{self._dtype.str}".encode())
+
+    def update(self, pixels: AnyArray) -> None:
+        self._digest.update(np.ascontiguousarray(pixels, dtype=self._dtype).data)
+
+    @property
+    def text(self) -> str:
+        return self._digest.hexdigest()
 
 
 def field_fingerprint(field: Field) -> str:
@@ -28,7 +43,45 @@ def field_fingerprint(field: Field) -> str:
 
 def data_fingerprint(fields: Sequence[Field]) -> str:
     """One fingerprint of all fields in their order."""
-    return hashlib.sha256("".join(field_fingerprint(field) for field in fields).encode()).hexdigest()
+    return _joint([field_fingerprint(field) for field in fields])
+
+
+def _joint(fingerprints: Sequence[str]) -> str:
+    return hashlib.sha256("".join(fingerprints).encode()).hexdigest()
+
+
+@attrs.frozen(kw_only=True)
+class Marks:
+    """What a field is known by.
+
+    Attributes:
+        name: of the field.
+        observed: fingerprint of its noisy channels.
+        clean: fingerprint of its clean reference; empty without one.
+    """
+
+    name: str
+    observed: str
+    clean: str
+
+
+def _marked(field: Field, rarity: int) -> tuple[Marks, Kept]:
+    """What a field is known by, and the kept blocks of all its images, see ``find_overlap``."""
+    observed, kept = _walked(field.observed, rarity)
+    clean = ""
+    if field.clean is not None:
+        clean, more = _walked(field.clean, rarity)
+        kept = Kept.joined([kept, more])
+    if field.mixed is not None:
+        kept = Kept.joined([kept, kept_of_image(field.mixed, rarity)])
+    return Marks(name=field.name, observed=observed, clean=clean), kept
+
+
+def _walked(image: AnyArray, rarity: int) -> tuple[str, Kept]:
+    """Fingerprint and kept blocks of an image [c (z) y x]."""
+    digest = _Digest(image)
+    kept = kept_of_image(image, rarity, digest.update)
+    return digest.text, kept
 
 
 @attrs.frozen(kw_only=True)
@@ -46,41 +99,66 @@ class ServedFields:
     training: tuple[str, ...]
     held_out: tuple[str, ...]
 
-    @classmethod
-    def of(cls, training: Sequence[Field], held_out: Sequence[Field]) -> "ServedFields":
-        """Those of fields as the data set gives them."""
-        return cls(training=_every_fingerprint(training), held_out=_every_fingerprint(held_out))
-
     def use_of(self, field: Field) -> str:
         """``training``, ``held out``, or nothing for a field that the model has not seen."""
-        own = set(_every_fingerprint([field]))
+        own = {array_fingerprint(image) for image in (field.observed, field.clean) if image is not None}
         uses = {"training": self.training, "held out": self.held_out}
         return next((use for use, seen in uses.items() if own & set(seen)), "")
 
 
-def _every_fingerprint(fields: Sequence[Field]) -> tuple[str, ...]:
-    arrays = [array for field in fields for array in (field.observed, field.clean) if array is not None]
-    return tuple(array_fingerprint(array) for array in arrays)
+@attrs.frozen(kw_only=True)
+class DisjointFields:
+    """What the fields of splits that share no pixel are known by, field by field."""
+
+    train: tuple[Marks, ...]
+    validation: tuple[Marks, ...]
+    test: tuple[Marks, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """``data_fingerprint`` of the training fields."""
+        return _joint([marks.observed for marks in self.train])
+
+    @property
+    def served(self) -> ServedFields:
+        """The training fields, and the validation fields as those held out."""
+        training, held_out = (
+            tuple(text for marks in fields for text in (marks.observed, marks.clean) if text)
+            for fields in (self.train, self.validation)
+        )
+        return ServedFields(training=training, held_out=held_out)
 
 
 def assert_disjoint(
     train: Sequence[Field], validation: Sequence[Field] = (), test: Sequence[Field] = ()
-) -> None:
+) -> DisjointFields:
     """Refuse splits that share a field, or pixels of one, as overlapping crops do; see ``find_overlap``.
+
+    Every pixel is read once.
+
+    Returns:
+        What the fields are known by.
 
     Raises:
         ImageError: names both fields and their splits.
     """
+    splits = {"train": train, "validation": validation, "test": test}
+    rarity = rarity_of([field for fields in splits.values() for field in fields])
+    walked = {split: [_marked(field, rarity) for field in fields] for split, fields in splits.items()}
+    marks = {split: tuple(own for own, _ in fields) for split, fields in walked.items()}
     seen: dict[str, tuple[str, str]] = {}
-    for split, fields in (("train", train), ("validation", validation), ("test", test)):
-        for field in fields:
-            name, first = seen.setdefault(field_fingerprint(field), (field.name, split))
+    for split, own in marks.items():
+        for field in own:
+            name, first = seen.setdefault(field.observed, (field.name, split))
             if first != split:
                 raise ImageError(
                     f"data: {first} field {name!r} and {split} field {field.name!r} have the same pixels. "
                     f"Remove one of them: scores on images that were trained on mean nothing."
                 )
-    shared = find_overlap({"train": train, "validation": validation, "test": test})
+    shared = first_overlap(
+        {split: Blocks.of([kept for _, kept in fields]) for split, fields in walked.items()},
+        {split: [field.name for field in own] for split, own in marks.items()},
+    )
     if shared is not None:
         (first, one), (second, other) = shared.first, shared.second
         raise ImageError(
@@ -88,3 +166,4 @@ def assert_disjoint(
             f"{shared.shift[0]} rows and {shared.shift[1]} columns). Put overlapping images into one split: "
             f"scores on images that were trained on mean nothing."
         )
+    return DisjointFields(**marks)

@@ -7,7 +7,8 @@ import numpy as np
 from attrs.validators import ge, gt, le, lt
 
 from denoisplit.core.images.interfaces import AnyArray, FloatArray
-from denoisplit.core.images.streamed import channel_of, quantile
+from denoisplit.core.images.quantiles import quantile
+from denoisplit.core.images.streamed import channel_of
 
 
 @attrs.frozen(kw_only=True)

@@ -25,7 +25,7 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 @final
 @attrs.frozen(kw_only=True, eq=False)
 class LazyPixels:
-    """An array whose pixels a function reads. Nothing is kept.
+    """An array whose pixels a function reads. Nothing is kept here; see ``chunked``.
 
     Attributes:
         shape: positions along every axis.

@@ -31,6 +31,11 @@ class PixelMoments:
         )
 
     @property
+    def finite(self) -> bool:
+        """Whether they are numbers, which those of pixels that are NaN or infinite are not."""
+        return math.isfinite(self.mean) and math.isfinite(self.deviation)
+
+    @property
     def variance(self) -> float:
         """Of the pixels themselves, with divisor n."""
         return self.deviation / self.count
@@ -42,7 +47,8 @@ class PixelMoments:
 
 
 def moments_of(pixels: AnyArray) -> PixelMoments:
-    """Moments of an array, in float64."""
+    """Moments of an array, in float64; not ``finite`` where a pixel is NaN or infinite."""
     values = pixels.astype(np.float64)
-    mean = float(values.mean())
-    return PixelMoments(values.size, mean, float(np.square(values - mean).sum()))
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        mean = float(values.mean())
+        return PixelMoments(values.size, mean, float(np.square(values - mean).sum()))

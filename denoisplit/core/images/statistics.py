@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import attrs
 import numpy as np
@@ -13,7 +12,7 @@ from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.normalisation import Normalisation
 from denoisplit.core.images.pixel_moments import PixelMoments, moments_of
-from denoisplit.core.images.streamed import blocks, channel_of, reduced
+from denoisplit.core.images.streamed import blocks, regions
 from denoisplit.core.network.units import IntensityStats
 
 
@@ -53,8 +52,8 @@ def intensity_stats(
 
     By default, for ``mean`` mixing the mixed image is normalised by the statistics of all target pixels
     pooled, so that its standard deviation becomes less than 1 (the reference); for ``sum`` mixing by those of
-    the summed images, and recorded mixed images by their own. One field and channel at a time is held in
-    float64.
+    the summed images, and recorded mixed images by their own. All channels of a
+    block of pixels are held in float64 together.
 
     Args:
         targets: noisy target channels [c (z) y x] of every training field, counts.
@@ -109,29 +108,32 @@ def intensity_stats(
 def _measure(
     fields: Sequence[AnyArray], mixing: Mixing, *, images: bool, recorded: Sequence[AnyArray] | None
 ) -> _Measured:
-    """Moments over all fields; those of the mixed images only where they are wanted."""
+    """Moments over all fields; those of the mixed images only where they are wanted.
+
+    Every pixel is read once: the channels of a place, and what they mix to, are taken together.
+    """
     channels = fields[0].shape[0]
     per_channel = [PixelMoments()] * channels
     mixed = PixelMoments()
     for number, field in enumerate(fields):
         where = f"training field {number}"
         check_channels(field.shape[0], channels, where, "Give all fields the same channels.")
-        check_finite(field, where)
-        for channel in range(channels):
-            for _, pixels in blocks(channel_of(field, channel)):
-                per_channel[channel] += moments_of(pixels)
-        if images:
-            own = _mixed(field, mixing) if recorded is None else recorded[number]
-            check_finite(own, f"{where}, mixed image")
-            for _, pixels in blocks(own):
+        for region in regions((1, *field.shape[1:])):
+            pixels = np.asarray(field[(slice(None), *region[1:])])
+            for channel in range(channels):
+                per_channel[channel] += moments_of(pixels[channel : channel + 1])
+            if images and recorded is None:
+                mixed += moments_of(_mix(pixels, mixing))
+        if not all(moments.finite for moments in per_channel):
+            check_finite(field, where)
+        if images and recorded is not None:
+            for _, pixels in blocks(recorded[number]):
                 mixed += moments_of(pixels)
+            if not mixed.finite:
+                check_finite(recorded[number], f"{where}, mixed image")
     return _Measured(channels=tuple(per_channel), images=mixed)
 
 
-def _mixed(field: AnyArray, mixing: Mixing) -> AnyArray:
-    """The mixed image of channels [c (z) y x], in float64 while it is made."""
-    return reduced(field, partial(_mix, mixing=mixing), np.float64)
-
-
 def _mix(channels: AnyArray, mixing: Mixing) -> AnyArray:
+    """The mixed image of channels [c (z) y x], in float64 while it is made."""
     return mix(channels.astype(np.float64), mixing, axis=0)

@@ -6,7 +6,7 @@ same numbers to the last bit wherever its pixels are.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import attrs
 import numpy as np
@@ -18,8 +18,6 @@ from denoisplit.core.images.writing import PIECE, pieces
 
 BLOCK_PIXELS: Final = 2**22
 """Pixels that are looked at together."""
-
-_HALF_KEYS: Final = 2**16
 
 
 def is_lazy(image: LazyArray) -> bool:
@@ -34,8 +32,13 @@ def as_array(pixels: LazyPixels) -> FloatArray:
 
 def blocks(image: LazyArray) -> Iterator[tuple[Region, AnyArray]]:
     """Regions that cover an image, in the order of its pixels, and what is in them."""
-    for region in pieces(tuple(image.shape), PIECE // BLOCK_PIXELS):
+    for region in regions(image.shape):
         yield region, np.asarray(image[region])
+
+
+def regions(shape: Sequence[int]) -> Iterator[Region]:
+    """The regions of ``blocks`` of an image of this shape."""
+    return pieces(tuple(shape), PIECE // BLOCK_PIXELS)
 
 
 def channel_of(image: LazyArray, channel: int) -> FloatArray:
@@ -107,16 +110,14 @@ def _read_elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray], 
     return change(np.asarray(image[region]))
 
 
-def reduced(
-    image: FloatArray, reduce: Callable[[AnyArray], AnyArray], dtype: type[np.floating[Any]] = np.float32
-) -> FloatArray:
+def reduced(image: FloatArray, reduce: Callable[[AnyArray], AnyArray]) -> FloatArray:
     """An image [1 (z) y x] made of all channels of an image [c (z) y x], pixel by pixel."""
     if not is_lazy(image):
         return reduce(image)
     return as_array(
         LazyPixels(
             shape=(1, *image.shape[1:]),
-            dtype=np.dtype(dtype),
+            dtype=np.dtype(np.float32),
             read=partial(_read_reduced, image, reduce),
             source="image",
         )
@@ -233,60 +234,3 @@ def extremes(image: LazyArray) -> Extremes:
     return Extremes(
         lowest=lowest, highest=highest, at_highest=at_highest, bad=bad, first_bad=first, first_value=value
     )
-
-
-def quantile(images: Sequence[LazyArray], level: float, *, double: bool = False) -> float:
-    """``numpy.quantile`` of the pixels of all images together, exactly, in two passes over them.
-
-    Args:
-        images: finite pixels, float32; arrays alone may have another type.
-        level: 0 to 1.
-        double: interpolate between pixels in float64 instead of in their own type.
-    """
-    if not any(is_lazy(image) for image in images):
-        together = np.concatenate([np.asarray(image).reshape(-1) for image in images])
-        return float(np.quantile(together.astype(np.float64) if double else together, level))
-    total = sum(int(np.prod(image.shape, dtype=np.int64)) for image in images)
-    virtual = (total - 1) * np.float64(level)
-    rank = min(int(np.floor(virtual)), total - 1)
-    low, high = _ranked(images, (rank, min(rank + 1, total - 1)))
-    share = float(virtual - rank)
-    if double:
-        low, high = np.float64(low), np.float64(high)
-    step = high - low
-    return float(high - step * (1 - share) if share >= 0.5 else low + step * share)
-
-
-def _ranked(images: Sequence[LazyArray], ranks: tuple[int, int]) -> list[Any]:
-    """The pixels at these places of the sorted pixels, by the halves of numbers that sort as they do."""
-    upper = np.zeros(_HALF_KEYS, np.int64)
-    for image in images:
-        for _, pixels in blocks(image):
-            upper += np.bincount(_keys(pixels) >> 16, minlength=_HALF_KEYS)
-    ends = np.cumsum(upper)
-    bins = [int(np.searchsorted(ends, rank, side="right")) for rank in ranks]
-    lower = {number: np.zeros(_HALF_KEYS, np.int64) for number in bins}
-    for image in images:
-        for _, pixels in blocks(image):
-            keys = _keys(pixels)
-            for number, counts in lower.items():
-                inside = keys[keys >> 16 == number] & 0xFFFF
-                counts += np.bincount(inside, minlength=_HALF_KEYS)
-    found = []
-    for rank, number in zip(ranks, bins, strict=True):
-        before = int(ends[number] - upper[number])
-        rest = int(np.searchsorted(np.cumsum(lower[number]), rank - before, side="right"))
-        found.append(_number(number << 16 | rest))
-    return found
-
-
-def _keys(pixels: AnyArray) -> npt.NDArray[np.uint32]:
-    """Whole numbers in the order of the pixels."""
-    bits = (np.ascontiguousarray(pixels, np.float32).reshape(-1) + np.float32(0)).view(np.uint32)
-    return np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
-
-
-def _number(key: int) -> np.float32:
-    bits = key & (2**31 - 1) if key >> 31 else ~key & 0xFFFF_FFFF
-    number: np.float32 = np.array([bits], np.uint32).view(np.float32)[0]
-    return number

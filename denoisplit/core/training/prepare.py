@@ -10,7 +10,7 @@ from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
-from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint, data_fingerprint
+from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange
@@ -96,7 +96,7 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
     data, how = spec.data, _conditioning(spec)
     train, validation, test = served_fields(spec)
     named = () if data.test is None else read_fields(data.test, data.recorded or spec.channels)
-    assert_disjoint(train, validation, (*test, *named))
+    known = assert_disjoint(train, validation, (*test, *named))
     del named
     measured = condition_fields(train, how)
     learnt = _selected(measured.fields, spec)
@@ -109,8 +109,8 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
         statistics=_statistics(spec, measured, learnt),
         fitted=measured.fitted,
         fresh=fresh,
-        fingerprint=data_fingerprint(train),
-        served=ServedFields.of(train, validation),
+        fingerprint=known.fingerprint,
+        served=known.served,
     )
 
 

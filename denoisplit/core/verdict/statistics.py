@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.images.pixel_moments import PixelMoments, moments_of
-from denoisplit.core.images.streamed import BLOCK_PIXELS, extremes, quantile
+from denoisplit.core.images.quantiles import quantile
+from denoisplit.core.images.streamed import BLOCK_PIXELS, extremes
 
 Array = npt.NDArray[np.floating]
 

@@ -17,6 +17,7 @@ import tifffile
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, ambiguous_axes, parse_axes, reorder
 from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.interfaces import AnyArray, LazyArray
 from denoisplit.core.images.layout import parse_remark
 from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, is_small, mapped, stacked, unreadable
@@ -156,7 +157,7 @@ class _Chunks:
 
     def __init__(self, path: Path, number: int) -> None:
         self._path, self._number = path, number
-        self._array: Any = None
+        self._array: ByChunks | None = None
 
     def __reduce__(self) -> tuple[type["_Chunks"], tuple[Path, int]]:
         """Other processes open the file anew."""
@@ -169,8 +170,9 @@ class _Chunks:
 
             tif = tifffile.TiffFile(self._path)
             weakref.finalize(self, tif.close)
-            self._array = zarr.open_array(tif.series[self._number].aszarr(level=0), mode="r")
-        return np.asarray(self._array[region])
+            array: Any = zarr.open_array(tif.series[self._number].aszarr(level=0), mode="r")
+            self._array = ByChunks(array.__getitem__, array.shape, array.chunks, array.dtype.itemsize)
+        return self._array(region)
 
 
 def _axes(series: tifffile.TiffPageSeries, shape: tuple[int, ...], path: Path) -> str:

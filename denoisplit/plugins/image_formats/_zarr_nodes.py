@@ -10,6 +10,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, reorder, sizes_by_axis
 from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import axes_of, described
@@ -132,7 +133,8 @@ def _image(store: Path, name: str, axes: str | None) -> Image:
 def _described(array: Any, said: dict[str, Any], axes: str | None, where: str) -> Image:
     check_numbers(array.dtype, where)
     shape = tuple(int(side) for side in array.shape)
-    data = LazyPixels(shape=shape, dtype=array.dtype, read=partial(_read, array), source=where)
+    read = ByChunks(partial(_read, array), shape, array.chunks, array.dtype.itemsize)
+    data = LazyPixels(shape=shape, dtype=array.dtype, read=read, source=where)
     if axes is not None:
         return described(data, parse_axes(axes, shape, where), said, where, overridden=True)
     known = axes_of(said, len(shape)) or ("yx" if len(shape) == 2 else None)

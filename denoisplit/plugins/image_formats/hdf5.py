@@ -1,7 +1,7 @@
 """Data sets in HDF5 files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL, ambiguous_axes, parse_axes, sizes_by_axis
 from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import (
@@ -67,13 +68,16 @@ class Hdf5(ImageFormat):
                 name = _only(opened, inside, path)
                 found = opened[name]
                 shape, dtype = tuple(int(side) for side in found.shape), found.dtype
-                said = _said(found)
+                chunks, said = found.chunks, _said(found)
         except ImageError:
             raise
         except Exception as error:
             raise unreadable(str(path), error, "HDF5") from error
         check_numbers(dtype, str(path))
-        data = LazyPixels(shape=shape, dtype=dtype, read=partial(_read, file, name), source=str(path))
+        read: Callable[[Region], AnyArray] = partial(_read, file, name)
+        if chunks:
+            read = ByChunks(read, shape, chunks, dtype.itemsize)
+        data = LazyPixels(shape=shape, dtype=dtype, read=read, source=str(path))
         if axes is not None:
             known = parse_axes(axes, shape, str(path))
         else:
