@@ -52,7 +52,8 @@ def times(folder: Path, decoded: list[int], *changes: str) -> float:
     name = "large.ome.zarr"
     write_zarr(folder / name, 2, SIDE)
     spec = folder / "spec.yaml"
-    spec.write_text(SPEC.format(folder=folder, name=name, memory=0), encoding="utf-8")
+    files = f'use: folder, observed: "{name}"'
+    spec.write_text(SPEC.format(folder=folder, files=files, memory=0, noise=0.0), encoding="utf-8")
     prepare(load_spec(spec, changes))
     return sum(decoded) / (2 * SIDE * SIDE)
 
