@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -86,14 +86,11 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     names = spec.data.recorded or spec.channels
     found = _splits(spec, names, errors, warnings)
     read = {name: fields for name, fields in found.items() if fields}
-    try:
-        assert_disjoint(*(read.get(name, ()) for name in ("train", "validation", "test")))
-    except ImageError as error:
-        errors.append(str(error))
+    prints = _fingerprints(read, errors)
     splits = []
     for name, fields in read.items():
         errors += _too_small(spec, fields)
-        warnings += _odd(name, fields)
+        warnings += _odd(name, fields, prints[name])
         if len({field.observed.shape[0] for field in fields}) == 1:
             channels = tuple(_summary(channel, i, fields) for i, channel in enumerate(names))
             warnings += _intensities(name, channels)
@@ -201,11 +198,23 @@ def _first_of(fields: Sequence[Field]) -> str:
     return f"field {fields[0].name!r}" + (f" and {others} more" if others else "")
 
 
-def _odd(split: str, fields: Sequence[Field]) -> list[str]:
+def _fingerprints(splits: Mapping[str, Sequence[Field]], errors: list[str]) -> dict[str, tuple[str, ...]]:
+    """Of the fields of every split; two splits that share pixels are noted."""
+    train, validation, test = (splits.get(name, ()) for name in ("train", "validation", "test"))
+    try:
+        found = assert_disjoint(train, validation, test)
+    except ImageError as error:
+        errors.append(str(error))
+        return {name: tuple(field_fingerprint(field) for field in fields) for name, fields in splits.items()}
+    known = {"train": found.train, "validation": found.validation, "test": found.test}
+    return {name: tuple(marks.observed for marks in known[name]) for name in splits}
+
+
+def _odd(split: str, fields: Sequence[Field], prints: Sequence[str]) -> list[str]:
     said = []
     seen: dict[str, str] = {}
-    for field in fields:
-        first = seen.setdefault(field_fingerprint(field), field.name)
+    for field, fingerprint in zip(fields, prints, strict=True):
+        first = seen.setdefault(fingerprint, field.name)
         if first != field.name:
             said.append(f"{split}: {field.name} has the same pixels as {first}. Remove one of them.")
     kinds = {file.dtype for field in fields for file in field.files if file.role == "observed" and file.dtype}
