@@ -25,7 +25,8 @@ C), and a ratio is taken within a round, so that what disturbs the machine distu
 gives the median and, in brackets, the lowest and highest round.
 
 - **denoisplit** is the toolkit as it comes, in the precision that it chooses for the machine;
-  **denoisplit, float32** is the same in full precision.
+  **denoisplit, float32** is the same in full precision, **denoisplit, compiled** the same with
+  `training.compile`.
 - **reference procedure** is what the method's authors do, stated again from the description in plain
   PyTorch: float32, eager, channels first; prediction by overlapping patches with the encoder in every
   pass. Given the same weights and noise it puts out what the toolkit puts out, which a test checks.

@@ -18,6 +18,7 @@ class Settings:
         quick: recorded with the results, which then are no results.
         architectures: networks for training, prediction and limit.
         batches: patch sides and numbers of patches of a training step.
+        compiled: whether compiled training is measured, too; compiling takes minutes and a compiler.
         rounds: of training steps and of the limit.
         side: of the predicted frame.
         samples: posterior samples of a prediction.
@@ -36,6 +37,7 @@ class Settings:
     quick: bool
     architectures: tuple[Architecture, ...]
     batches: tuple[tuple[int, int], ...]
+    compiled: bool
     rounds: int
     side: int
     samples: int
@@ -55,6 +57,7 @@ THOROUGH: Final = Settings(
     quick=False,
     architectures=(FULL, SMALL),
     batches=((128, 8), (64, 32)),
+    compiled=True,
     rounds=5,
     side=1024,
     samples=50,
@@ -72,6 +75,7 @@ QUICK: Final = Settings(
     quick=True,
     architectures=(TINY,),
     batches=((32, 2),),
+    compiled=False,
     rounds=2,
     side=128,
     samples=4,

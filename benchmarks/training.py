@@ -25,7 +25,9 @@ from benchmarks.rival_process import rival
 from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Work, alternate, timed
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.training.compiling import compiled_regions
 
+COMPILED = f"{OURS}, compiled"
 REFERENCE = "reference procedure"
 RIVAL = "CAREamics 0.2.0"
 
@@ -89,6 +91,10 @@ def _contestants(
                 spec_of(architecture, patch=patch, size=size, noise=noise, precision=precision), given
             )
             found[who], counts[who] = timed(step, clock), parameters(vse)
+        if settings.compiled:
+            step, vse = our_step(spec_of(architecture, patch=patch, size=size, noise=noise), given)
+            stack.enter_context(compiled_regions(vse))
+            found[COMPILED], counts[COMPILED] = timed(step, clock), parameters(vse)
         reference = ReferenceNetwork(architecture, patch=patch, channels=len(CHANNELS))
         found[REFERENCE] = timed(ReferenceTraining.of(reference, noise, given).step, clock)
         counts[REFERENCE] = parameters(reference)

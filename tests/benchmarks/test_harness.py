@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks import __main__ as command
-from benchmarks import quality
+from benchmarks import quality, training
 from benchmarks.children import peak, run
 from benchmarks.inputs import TINY, batch, frame, write_noise_models
 from benchmarks.limit import Operations
@@ -26,6 +27,7 @@ from benchmarks.settings import QUICK, THOROUGH
 from benchmarks.timing import alternate
 from benchmarks.training import require_same
 from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.training.compiling import compiled_regions
 
 MACHINE = Machine(
     processor="AMD EPYC 9B14",
@@ -209,6 +211,14 @@ def test_a_measure_runs_and_stores_its_rows(measure: str, tmp_path: Path) -> Non
     assert found.measure == measure
     assert found.quick
     assert all(value > 0 for row in found.rows for value in row.values)
+
+
+def test_compiled_training_takes_part_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's compiler that compiles nothing: the real one takes a minute."""
+    without = partial(compiled_regions, backend="eager")
+    monkeypatch.setattr(training, "compiled_regions", without)
+    rows = training.measure(attrs.evolve(QUICK, compiled=True, rounds=1))
+    assert [row.contestant for row in rows].count(training.COMPILED) == len({row.case for row in rows})
 
 
 def test_the_peak_of_a_child_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
