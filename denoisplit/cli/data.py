@@ -36,9 +36,9 @@ def check_data(
 
     Exit code 2 when the spec cannot be trained with these images; warnings do not change it.
     """
+    resolved = load_spec(spec, overrides)
     from denoisplit.core.training.data_check import check_data
 
-    resolved = load_spec(spec, overrides)
     report = check_data(resolved)
     for line in _lines(report, everything=everything):
         click.echo(line)

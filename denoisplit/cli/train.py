@@ -16,10 +16,12 @@ from denoisplit.cli.console import messages
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train the model that SPEC describes."""
-    from denoisplit import api
     from denoisplit.core.spec import load_spec
 
+    # What training needs takes seconds to import: nobody is to wait for it to read of a typo.
     resolved = load_spec(spec, overrides)
+    from denoisplit import api
+
     with messages():
         from denoisplit.cli.watch import watcher
 

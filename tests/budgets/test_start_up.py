@@ -11,6 +11,7 @@ from tests.budgets.counting import within
 
 ROOT = Path(denoisplit.__file__).parents[1]
 START = "import sys; before = set(sys.modules)"
+MISSING = "import contextlib; from denoisplit.cli import main\nwith contextlib.suppress(Exception):"
 REPORT = "print('LOADED', *sorted(set(sys.modules) - before))"
 
 
@@ -20,6 +21,8 @@ REPORT = "print('LOADED', *sorted(set(sys.modules) - before))"
         ("import denoisplit", 3, 60),
         ("from denoisplit.cli import main; main(['--help'], standalone_mode=False)", 5, 160),
         ("from denoisplit.cli import main; main(['plugins', 'list'], standalone_mode=False)", 20, 400),
+        (f"{MISSING}\n    main(['train', 'no.yaml', '--out', 'no'], standalone_mode=False)", 60, 400),
+        (f"{MISSING}\n    main(['data', 'check', 'no.yaml'], standalone_mode=False)", 60, 400),
     ],
 )
 def test_modules_that_are_loaded(code: str, own: int, others: int) -> None:
