@@ -117,9 +117,13 @@ class Results:
     sessions: tuple[Session, ...] = ()
 
     def with_session(self, session: Session) -> "Results":
-        """With the session in place of an earlier one of the same measure."""
-        others = tuple(one for one in self.sessions if one.measure != session.measure)
+        """With the session in place of an earlier one that measured the same in the same way."""
+        others = tuple(one for one in self.sessions if _way(one) != _way(session))
         return attrs.evolve(self, sessions=(*others, session))
+
+
+def _way(session: Session) -> tuple[str, str, int]:
+    return session.measure, session.clock, session.threads
 
 
 def ratio(other: Row, ours: Row) -> Spread:

@@ -90,6 +90,8 @@ def test_a_measure_replaces_its_earlier_session_and_no_other(tmp_path: Path) -> 
     found = add(path, MACHINE, again)
     assert found == from_json(path.read_text(encoding="utf-8"))
     assert {one.measure: one.commit for one in found.sessions} == {"training": "def5678", "fixed": "abc1234"}
+    other = attrs.evolve(again, threads=again.threads + 1)
+    assert add(path, MACHINE, other).sessions == (*found.sessions, other)
 
 
 def test_files_are_named_by_the_machine() -> None:
