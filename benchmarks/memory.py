@@ -26,7 +26,7 @@ def measure(settings: Settings) -> tuple[Row, ...]:
         rows.append(_row(f"open a run of {small}", peak(CHILD, "load", trained)))
         for side in settings.memory_sides:
             try:
-                found = _prediction(folder, trained, small, side)
+                found = _prediction(folder, trained, settings, side)
             except RuntimeError as error:
                 # An image too large for the machine: what was measured before it is not to be lost.
                 click.echo(f"left out: {side} x {side} pixels: {error}", err=True)
@@ -41,7 +41,7 @@ def measure(settings: Settings) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _prediction(folder: Path, trained: str, architecture: Architecture, side: int) -> Row:
+def _prediction(folder: Path, trained: str, settings: Settings, side: int) -> Row:
     mixed, out = folder / f"mixed_{side}.tif", folder / f"channels_{side}.ome.tif"
     run("-m", CHILD, "image", str(mixed), str(side))
     start = time.perf_counter()
@@ -56,12 +56,14 @@ def _prediction(folder: Path, trained: str, architecture: Architecture, side: in
         "2",
         "--output",
         "mean,std",
+        "--tile",
+        str(settings.memory_tile),
     )
     took = time.perf_counter() - start
     for file in (mixed, out):
         file.unlink()
-    note = f"2 samples, from file to file, in {took:.0f} s"
-    return _row(f"predict {side} x {side}, {architecture}", found, note)
+    note = f"2 samples, tiles of {settings.memory_tile}, from file to file, in {took:.0f} s"
+    return _row(f"predict {side} x {side}, {settings.memory_architecture}", found, note)
 
 
 def _shape(architecture: Architecture) -> tuple[str, str, str]:

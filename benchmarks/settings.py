@@ -28,6 +28,7 @@ class Settings:
         memory_sides: frames whose prediction's memory is measured.
         memory_architecture: the network for them; large frames take long, and what has to stay flat does not
             depend on the width.
+        memory_tile: for all of them; left to itself, the toolkit takes larger tiles where they come out even.
         fixed_rounds: starts of a process.
         matrix: side of the matrix product that the limit is measured with.
         rival: environment with CAREamics, or None to leave it out.
@@ -47,6 +48,7 @@ class Settings:
     prediction_rounds: int
     memory_sides: tuple[int, ...]
     memory_architecture: Architecture
+    memory_tile: int
     fixed_rounds: int
     matrix: int
     rival: Path | None = None
@@ -67,6 +69,7 @@ THOROUGH: Final = Settings(
     prediction_rounds=3,
     memory_sides=(1024, 4096, 16384),
     memory_architecture=SLIM,
+    memory_tile=1536,
     fixed_rounds=7,
     matrix=2048,
 )
@@ -85,6 +88,7 @@ QUICK: Final = Settings(
     prediction_rounds=2,
     memory_sides=(64, 128),
     memory_architecture=TINY,
+    memory_tile=64,
     fixed_rounds=1,
     matrix=256,
 )
