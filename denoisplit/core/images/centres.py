@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
-from denoisplit.core.images.large_fields import is_large
+from denoisplit.core.images.large_fields import is_large, with_images
 from denoisplit.core.images.streamed import centre_of
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -43,13 +43,7 @@ def _centre(field: Field, side: int, purpose: str) -> Field:
     def cut(image: FloatArray) -> FloatArray:
         return np.asarray(image[centre_of(image, side)])
 
-    return attrs.evolve(
-        field,
-        observed=cut(field.observed),
-        clean=None if field.clean is None else cut(field.clean),
-        mixed=None if field.mixed is None else cut(field.mixed),
-        repeats=None if field.repeats is None else cut(field.repeats),
-        mixed_source=None
-        if field.mixed_source is None
-        else MixedSource(noiseless=cut(field.mixed_source.noiseless), noise=cut(field.mixed_source.noise)),
-    )
+    source = field.mixed_source
+    if source is not None:
+        source = MixedSource(noiseless=cut(source.noiseless), noise=cut(source.noise))
+    return attrs.evolve(with_images(field, cut), mixed_source=source)

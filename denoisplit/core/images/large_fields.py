@@ -1,5 +1,6 @@
-"""Fields whose images need not be in memory, and sums of such images."""
+"""Fields whose images need not be in memory: all their images at once, and sums of images."""
 
+from collections.abc import Callable
 from functools import partial
 
 import attrs
@@ -20,13 +21,15 @@ def alike(field: Field) -> Field:
     """The field, with all its images lazy if one of them is, so that one tells of the others."""
     if not is_large(field):
         return field
-    return attrs.evolve(
-        field,
-        observed=_lazily(field.observed),
-        clean=None if field.clean is None else _lazily(field.clean),
-        mixed=None if field.mixed is None else _lazily(field.mixed),
-        repeats=None if field.repeats is None else _lazily(field.repeats),
+    return with_images(field, _lazily)
+
+
+def with_images(field: Field, change: Callable[[FloatArray], FloatArray]) -> Field:
+    """The field with the same change made to each of its images; ``mixed_source`` stays as it is."""
+    clean, mixed, repeats = (
+        None if image is None else change(image) for image in (field.clean, field.mixed, field.repeats)
     )
+    return attrs.evolve(field, observed=change(field.observed), clean=clean, mixed=mixed, repeats=repeats)
 
 
 def added(one: FloatArray, other: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ import attrs
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.large_fields import with_images
 from denoisplit.core.images.streamed import is_lazy, window
 
 
@@ -55,11 +56,5 @@ def _region(field: Field, axis: int, begin: int, end: int) -> Field:
         part = window(image, (*(slice(None),) * (image.ndim - 2), *last))
         return part if is_lazy(part) else part.copy()
 
-    return attrs.evolve(
-        field,
-        name=f"{field.name} {'rows' if axis == -2 else 'columns'} {begin}-{end - 1}",
-        observed=cut(field.observed),
-        clean=None if field.clean is None else cut(field.clean),
-        repeats=None if field.repeats is None else cut(field.repeats),
-        mixed=None if field.mixed is None else cut(field.mixed),
-    )
+    name = f"{field.name} {'rows' if axis == -2 else 'columns'} {begin}-{end - 1}"
+    return attrs.evolve(with_images(field, cut), name=name)
