@@ -58,15 +58,6 @@ def check_numbers(dtype: np.dtype[Any], where: str) -> None:
         )
 
 
-def check_saturation(data: AnyArray, where: str) -> None:
-    """Refuse images most of which is at the upper end of a camera's range.
-
-    Raises:
-        ImageError: says how many pixels there are.
-    """
-    _refuse_saturation(extremes(data), data, where)
-
-
 def _refuse_saturation(found: Extremes, data: AnyArray, where: str) -> None:
     if found.highest not in _FULL_RANGE:
         return
