@@ -6,14 +6,23 @@ number and ``no`` is text.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import attrs
 import yaml
 import yamlcore
 
 from denoisplit.core.errors import SpecError
+from denoisplit.core.special_files import special_file
 
 Scalar = None | bool | int | float | str
+
+MOST_BYTES: Final = 2**22
+"""Of a document: the parser takes seconds for so many."""
+
+_SPARE: Final = 10_000
+_DEEPEST: Final = 100
+_PLAIN_TAGS: Final = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 
 @attrs.frozen
@@ -42,12 +51,21 @@ def read_text(path: Path) -> str:
     Raises:
         SpecError: the file does not exist or is not text.
     """
+    if problem := special_file(path):
+        raise SpecError([problem])
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise SpecError(
             [f"{path}: cannot be read ({error.strerror}). Give the path of a YAML file."]
         ) from error
+    if len(raw) > MOST_BYTES:
+        raise SpecError(
+            [f"{path}: too large to be a spec (got more than {MOST_BYTES} bytes). Check the path."]
+        )
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise SpecError([f"{path}: not text ({error.reason}). Save the file as UTF-8."]) from error
 
@@ -71,6 +89,8 @@ class _Reader:
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name
         self.problems: list[str] = []
+        # A text without aliases has fewer values than characters; with aliases ten lines may stand for 10^9.
+        self.left = len(text) + _SPARE
 
     def read(self) -> Node:
         try:
@@ -97,12 +117,21 @@ class _Reader:
         if any(graph is parent for parent in above):
             self.problems.append(f"{where}: a value contains itself. Remove the alias.")
             return Node(None, where)
+        self.left -= 1
+        if self.left < 0 or len(above) > _DEEPEST:
+            what = "aliases repeat too much" if self.left < 0 else "values are nested too deeply"
+            raise SpecError([f"{where}: {what} (got more than any spec needs). Write it out."])
+        if graph.tag not in _PLAIN_TAGS and not isinstance(graph, yaml.ScalarNode):
+            self.problems.append(f"{where}: unknown tag (got {graph.tag}). Remove it.")
         above = (*above, graph)
         if isinstance(graph, yaml.SequenceNode):
             return Node(tuple(self._node(loader, item, above) for item in graph.value), where)
         if isinstance(graph, yaml.MappingNode):
             return Node(self._mapping(loader, graph, above), where)
-        scalar: Scalar = loader.construct_object(graph)
+        scalar = loader.construct_object(graph)
+        if not (scalar is None or isinstance(scalar, bool | int | float | str)):
+            self.problems.append(f"{where}: unknown tag (got {graph.tag}). Remove it.")
+            return Node(None, where)
         return Node(scalar, where)
 
     def _mapping(
@@ -122,16 +151,18 @@ class _Reader:
         return entries
 
 
-def node_of(value: object, where: str) -> Node:
+def node_of(value: object, where: str, depth: int = 0) -> Node:
     """A node of plain dictionaries, lists and scalars; everything in it has the same place.
 
     Raises:
-        SpecError: a value of another type.
+        SpecError: a value of another type, or values nested too deeply.
     """
+    if depth > _DEEPEST:
+        raise SpecError([f"{where}: values are nested too deeply (got {depth} levels). Write it out."])
     if isinstance(value, Mapping):
-        return Node({str(key): node_of(child, where) for key, child in value.items()}, where)
+        return Node({str(key): node_of(child, where, depth + 1) for key, child in value.items()}, where)
     if isinstance(value, tuple | list):
-        return Node(tuple(node_of(child, where) for child in value), where)
+        return Node(tuple(node_of(child, where, depth + 1) for child in value), where)
     if value is None or isinstance(value, bool | int | float | str):
         return Node(value, where)
     raise SpecError([f"{where}: not a plain value (got {value!r}). Use text, numbers, lists and mappings."])

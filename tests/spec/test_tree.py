@@ -1,5 +1,7 @@
 """Reading YAML, presets and overrides."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,13 @@ def test_numbers_and_words_follow_yaml_1_2() -> None:
         ("a: !!python/name:os.system x\n", "spec.yaml:1:4: not valid YAML ("),
         ("a: \x00", "spec.yaml: not valid YAML ("),
         ("a: " + "9" * 5000, "spec.yaml: not valid YAML ("),
+        (
+            "a: !!python/object:os.system {}\n",
+            "spec.yaml:1:4: unknown tag (got tag:yaml.org,2002:python/object:",
+        ),
+        ("a: !mine [1]\n", "spec.yaml:1:4: unknown tag (got !mine)."),
+        ("a: !!binary aGVsbG8=\n", "spec.yaml:1:4: "),
+        ("[" * 300 + "]" * 300, "spec.yaml:1:102: values are nested too deeply ("),
         ("a: &a [*a]\n", "spec.yaml:1:4: a value contains itself."),
         ("1: a\n", "spec.yaml:1:1: a key must be text (got 1)."),
         ("a: 1\nb: {c: 1, c: 2}\n", "spec.yaml:2:11: duplicate key c (first at spec.yaml:2:5)."),
@@ -46,6 +55,27 @@ def test_numbers_and_words_follow_yaml_1_2() -> None:
 def test_what_is_not_a_spec_is_refused_with_its_place(text: str, problem: str) -> None:
     (found,) = problems(text)
     assert found.startswith(problem)
+
+
+def test_aliases_that_stand_for_a_thousand_million_values_are_refused_at_once() -> None:
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
+    lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    begun = time.process_time()
+    (found,) = problems("\n".join(lines))
+    assert "aliases repeat too much" in found
+    assert time.process_time() - begun < 1
+    assert values("a: &a {b: [1, 2]}\nc: *a\nd: *a\n") == {key: {"b": [1, 2]} for key in "acd"}
+
+
+def test_a_pipe_or_a_device_is_no_spec(tmp_path: Path) -> None:
+    """Opening the one waits for ever, and the other has no end."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path, kind in ((tmp_path / "pipe.yaml", "a named pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(SpecError, match=rf"{path}: not a file \(got {kind}\)"):
+            read_spec(path)
+    (tmp_path / "large.yaml").write_bytes(b"#" * 2**23)
+    with pytest.raises(SpecError, match=r"large\.yaml: too large"):
+        read_spec(tmp_path / "large.yaml")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "a list": (lambda f: f.bundle.write_text("[]"), r"model\.json: is not the description of a run"),
     "a part missing": (
         _edited(lambda p: p.pop("statistics")),
-        r"is not the description of a run \('statistics' is missing\)",
+        r"is not the description of a run \(\$\.statistics: missing",
     ),
     "a wrong type": (
         _edited(lambda p: p.update(components=3)),
@@ -180,6 +180,23 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "a range of no use": (
         _edited(lambda p: p["fitted_range"].update(ceiling=["x"])),
         r"model\.json: is not the description of a run",
+    ),
+    "fields seen as a list": (
+        _edited(lambda p: p.update(served=[1])),
+        r"model\.json: is not the description of a run \(\$\.served: expected a mapping or null",
+    ),
+    "a number of text": (
+        _edited(lambda p: p["calibration"]["parameters"].update(factor=["x"])),
+        r"\(\$\.calibration\.parameters\.factor\[0\]: expected a number \(got 'x'\)",
+    ),
+    "a spec of another type": (_edited(lambda p: p.update(spec=[])), r"model\.json"),
+    "nested values": (
+        lambda f: f.bundle.write_text("[" * 100_000),
+        r"is not the description of a run \(values are nested too deeply\)",
+    ),
+    "nested values in a part": (
+        _edited(lambda p: p.update(served=json.loads("[" * 500 + "]" * 500))),
+        r"is not the description of a run \(.*nested too deeply",
     ),
     "a format of text": (
         _edited(lambda p: p.update(format="x")),

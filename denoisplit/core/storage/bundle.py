@@ -4,7 +4,7 @@ import json
 import math
 import textwrap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from safetensors import SafetensorError
@@ -22,11 +22,13 @@ from denoisplit.core.registry import installed_registry, require_components
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import replacing, write_text
+from denoisplit.core.storage.records import read_mapping, structured
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.verdict.reference import Reference, Spread
+from denoisplit.core.verdict.reference import Reference
 
 FORMAT = 1
 MESSAGE_LENGTH = 200
+_ADVICE: Final = "Copy the run folder again, or train it anew from its spec.yaml."
 
 
 @attrs.frozen(kw_only=True)
@@ -124,52 +126,61 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
         # Torch lists every tensor that does not fit; the first ones say enough.
         reason = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
         raise RunError(
-            f"{folder.weights}: does not hold the weights of this run ({reason}). "
-            f"Copy the run folder again, or train it anew from its spec.yaml."
+            f"{folder.weights}: does not hold the weights of this run ({reason}). {_ADVICE}"
         ) from error
     return vse.eval(), bundle
 
 
+@attrs.frozen(kw_only=True)
+class _StoredRange:
+    """``FittedRange`` in JSON, which has no infinity: no ceiling where a channel is not cut off."""
+
+    ceiling: tuple[float | None, ...]
+    background_shift: float
+
+
+@attrs.frozen(kw_only=True)
+class _Stored:
+    """``Bundle`` in JSON; the spec is a document of its own."""
+
+    format: int
+    statistics: IntensityStats
+    noise_reports: tuple[FitReport, ...]
+    calibration: Calibration | None
+    components: tuple[tuple[str, str, str], ...]
+    data_fingerprint: str
+    versions: Mapping[str, str]
+    steps: int
+    best_step: int
+    best_loss: float | None
+    fitted_range: _StoredRange | None = None
+    served: ServedFields | None = None
+    reference: Reference | None = None
+    region_calibration: Calibration | None = None
+
+
 def _read_json(folder: RunFolder) -> Bundle:
-    try:
-        plain: Any = json.loads(folder.bundle.read_text(encoding="utf-8"))
-        if not isinstance(plain, dict):
-            raise TypeError(f"expected a mapping, got {plain!r:.40}")
-        if plain["format"] > FORMAT:
-            raise RunError(
-                f"{folder.bundle}: written by a newer denoisplit (got format {plain['format']}, "
-                f"this one reads up to {FORMAT}). Update denoisplit."
-            )
-        registry = installed_registry()
-        components = tuple(
-            (str(kind), str(name), str(version)) for kind, name, version in plain["components"]
-        )
-        require_components(str(folder.path), components, registry)
-        return Bundle(
-            spec=resolve(SpecTree(node_of(plain["spec"], str(folder.bundle)), folder.path), registry),
-            statistics=IntensityStats(**plain["statistics"]),
-            noise_reports=tuple(
-                FitReport(**{**report, "warnings": tuple(report["warnings"])})
-                for report in plain["noise_reports"]
-            ),
-            calibration=_calibration(plain["calibration"]),
-            components=components,
-            data_fingerprint=plain["data_fingerprint"],
-            versions=plain["versions"],
-            steps=plain["steps"],
-            best_step=plain["best_step"],
-            best_loss=plain["best_loss"],
-            fitted_range=_range(plain.get("fitted_range")),
-            served=_served(plain.get("served")),
-            reference=_reference(plain.get("reference")),
-            region_calibration=_calibration(plain.get("region_calibration")),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    file, what = folder.bundle, "the description of a run"
+    plain = read_mapping(file, what, _ADVICE)
+    newest = plain.get("format")
+    if isinstance(newest, int) and newest > FORMAT:
         raise RunError(
-            f"{folder.bundle}: is not the description of a run ({reason}). "
-            f"Copy the run folder again, or train it anew from its spec.yaml."
-        ) from error
+            f"{file}: written by a newer denoisplit (got format {newest}, this one reads up to {FORMAT}). "
+            f"Update denoisplit."
+        )
+    registry = installed_registry()
+    where = f"{file}: is not {what}"
+    known = {field.name for field in attrs.fields(_Stored)}
+    stored = structured(plain, _Stored, registry, where=where, advice=_ADVICE, skip=set(plain) - known)
+    if "spec" not in plain:
+        raise RunError(f"{where} ($.spec: missing). {_ADVICE}")
+    require_components(str(folder.path), stored.components, registry)
+    values = {name: getattr(stored, name) for name in known - {"format", "fitted_range"}}
+    return Bundle(
+        spec=resolve(SpecTree(node_of(plain["spec"], str(file)), folder.path), registry),
+        fitted_range=_range(stored.fitted_range),
+        **values,
+    )
 
 
 def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:
@@ -180,23 +191,8 @@ def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:
     return {"ceiling": ceiling, "background_shift": fitted.background_shift}
 
 
-def _calibration(plain: Any) -> Calibration | None:
-    return Calibration(**plain) if plain else None
-
-
-def _served(plain: Any) -> ServedFields | None:
-    return None if plain is None else ServedFields(**{use: tuple(seen) for use, seen in plain.items()})
-
-
-def _range(plain: Any) -> FittedRange | None:
-    if plain is None:
+def _range(stored: _StoredRange | None) -> FittedRange | None:
+    if stored is None:
         return None
-    ceiling = tuple(math.inf if counts is None else float(counts) for counts in plain["ceiling"])
-    return FittedRange(ceiling=ceiling, background_shift=float(plain["background_shift"]))
-
-
-def _reference(plain: Any) -> Reference | None:
-    if plain is None:
-        return None
-    found = {str(name): Spread(**spread) for name, spread in plain["spreads"].items()}
-    return Reference(spreads=found, saturated=float(plain["saturated"]))
+    ceiling = tuple(math.inf if counts is None else counts for counts in stored.ceiling)
+    return FittedRange(ceiling=ceiling, background_shift=stored.background_shift)

@@ -1,0 +1,66 @@
+"""JSON files back into attrs records: every value checked against its declared type."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from denoisplit.core.documents import node_of, show
+from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.registry.registry import Registry
+from denoisplit.core.spec.structure import Structurer
+
+Record = TypeVar("Record")
+
+_SHOWN: Final = 2
+_LONGEST: Final = 120
+
+
+def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
+    """The mapping in a JSON file.
+
+    Args:
+        path: of the file.
+        what: it should be, for messages.
+        advice: what to do when it is not.
+
+    Raises:
+        RunError: no readable file, no JSON, or no mapping in it.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
+    except RecursionError as error:
+        raise RunError(f"{path}: is not {what} (values are nested too deeply). {advice}") from error
+    except ValueError as error:
+        raise RunError(f"{path}: is not {what} ({error}). {advice}") from error
+    if not isinstance(plain, dict):
+        raise RunError(f"{path}: is not {what} (expected a mapping, got {show(plain):.40}). {advice}")
+    return plain
+
+
+def structured(
+    plain: dict[str, Any],
+    cls: type[Record],
+    registry: Registry,
+    *,
+    where: str,
+    advice: str,
+    skip: Collection[str] = (),
+) -> Record:
+    """A mapping as a record; its keys are the fields of the class, and those of ``skip`` are not looked at.
+
+    Raises:
+        RunError: values that are missing, unknown, of a wrong type, or that the record does not take.
+    """
+    structurer = Structurer(registry, Path())
+    try:
+        record: Any = structurer.record(node_of(plain, ""), cls, "$", skip=skip)
+    except SpecError as error:
+        raise RunError(f"{where} ({error}). {advice}") from error
+    if structurer.problems or not isinstance(record, cls):
+        shown = [f"{problem.strip().rstrip('.'):.{_LONGEST}}" for problem in structurer.problems[:_SHOWN]]
+        more = len(structurer.problems) - len(shown)
+        raise RunError(f"{where} ({'; '.join(shown)}{f'; and {more} more' if more else ''}). {advice}")
+    return record
