@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from denoisplit.cli.stopping import farewell, terminable
 from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.version import VERSION
 
@@ -38,7 +39,7 @@ class LazyGroup(click.Group):
     """A group that knows its commands by name and imports them late.
 
     Deliberate errors, and files that cannot be read or written, become lines on stderr and exit code 2; an
-    interrupt becomes exit code 130.
+    interrupt becomes a line and exit code 130, SIGTERM a line and exit code 143.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -64,7 +65,8 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
+            with terminable():
+                return super().invoke(ctx)
         except DenoisplitError as error:
             lines = error.problems if isinstance(error, SpecError) else (str(error),)
             for line in lines:
@@ -77,9 +79,10 @@ class LazyGroup(click.Group):
                 f"{error.filename}: {error.strerror}. Check the path, permissions and space.", err=True
             )
             ctx.exit(2)
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(130)
+        except KeyboardInterrupt as stop:
+            line, code = farewell(stop)
+            click.echo(line, err=True)
+            ctx.exit(code)
 
 
 @click.group(cls=LazyGroup)

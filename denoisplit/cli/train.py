@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import messages
+from denoisplit.cli.stopping import continued_by
 
 
 @click.command()
@@ -22,13 +23,10 @@ def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> No
     resolved = load_spec(spec, overrides)
     from denoisplit import api
 
-    with messages():
+    options = [word for override in overrides for word in ("--set", override)]
+    with messages(), continued_by("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume"):
         from denoisplit.cli.watch import watcher
 
-        try:
-            run = api.train(resolved, out, resume=resume, watchers=[watcher(resolved.training.steps)])
-        except KeyboardInterrupt:
-            click.echo(f"Continue with: denoisplit train {spec} --out {out} --resume", err=True)
-            raise
+        run = api.train(resolved, out, resume=resume, watchers=[watcher(resolved.training.steps)])
     click.echo(f"Trained: {run.path}")
     click.echo(f"Next: denoisplit predict {run.path} IMAGE --out PREDICTION.ome.tif")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import messages, show
+from denoisplit.cli.stopping import continued_by
 
 
 @click.command(name="train-sequence")
@@ -44,24 +45,21 @@ def train_sequence(
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
     from denoisplit.sequence import train_sequence as train
 
-    with messages():
+    changes = {"--set-denoise": denoise_overrides, "--set-split": split_overrides}
+    options = [word for name, values in changes.items() for value in values for word in (name, value)]
+    command = ("denoisplit", "train-sequence", str(denoise), str(split), "--out", str(out), *options)
+    with messages(), continued_by(*command, "--resume"):
         from denoisplit.cli.watch import watcher
 
-        try:
-            run = train(
-                denoise,
-                split,
-                out,
-                denoise_overrides=denoise_overrides,
-                split_overrides=split_overrides,
-                resume=resume,
-                watchers=lambda steps: [watcher(steps)],
-            )
-        except KeyboardInterrupt:
-            click.echo(
-                f"Continue with: denoisplit train-sequence {denoise} {split} --out {out} --resume", err=True
-            )
-            raise
+        run = train(
+            denoise,
+            split,
+            out,
+            denoise_overrides=denoise_overrides,
+            split_overrides=split_overrides,
+            resume=resume,
+            watchers=lambda steps: [watcher(steps)],
+        )
     if run.scores is not None:
         show(table(run.scores))
         if run.scores.uncertainty:

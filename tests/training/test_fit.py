@@ -197,23 +197,6 @@ def _assert_equal(found: RunFolder, expected: RunFolder) -> None:
     assert found.bundle.read_text() == expected.bundle.read_text()
 
 
-def test_the_command_line_says_how_to_continue(
-    spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("denoisplit.cli.watch.watcher", lambda steps: Interrupt(3))
-    out = tmp_path / "run"
-    result = CliRunner().invoke(main, ["train", str(spec), "--out", str(out)])
-    assert result.exit_code == 130
-    assert result.stderr.splitlines()[-2:] == [
-        f"Continue with: denoisplit train {spec} --out {out} --resume",
-        "Interrupted.",
-    ]
-    monkeypatch.undo()
-    result = CliRunner().invoke(main, ["train", str(spec), "--out", str(out), "--resume"])
-    assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[0] == f"Trained: {out}"
-
-
 SEPARATE = """
 preset: altered-musplit
 channels: [mito, actin]

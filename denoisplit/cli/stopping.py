@@ -1,0 +1,63 @@
+"""Commands that are stopped: by Ctrl-C, or by SIGTERM, which batch systems and containers send."""
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+"""Exit codes as shells give them to what a signal ended."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came. It ends a command as an interrupt does; only word and exit code differ."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise ``Terminated`` on SIGTERM, so that temporary files are removed and the exit code tells.
+
+    Only the main thread can, and a parent that has SIGTERM ignored is obeyed.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not main_thread or before is None or before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextmanager
+def continued_by(*command: str) -> Iterator[None]:
+    """Note on an interrupt the command that goes on with what it stopped."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.args = (f"Continue with: {quoted(command)}",)
+        raise
+
+
+def quoted(command: Sequence[str]) -> str:
+    """A command as one can paste it into a shell of this system."""
+    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+
+
+def farewell(stop: KeyboardInterrupt) -> tuple[str, int]:
+    """The one line about an interrupt, and the exit code."""
+    terminated = isinstance(stop, Terminated)
+    words = ["Terminated." if terminated else "Interrupted.", *map(str, stop.args)]
+    return " ".join(words), TERMINATED if terminated else INTERRUPTED

@@ -1,0 +1,88 @@
+"""Commands that are stopped by Ctrl-C or SIGTERM: exit code, one line, and a command that goes on."""
+
+import os
+import shlex
+import signal
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+from click.testing import CliRunner
+from lightning.pytorch.callbacks import Callback
+
+from denoisplit.cli import main
+from denoisplit.core.storage.run_folder import RunFolder
+from tests.e2e.test_sequence import DENOISE, SPLIT
+from tests.training.test_fit import SPEC
+
+OVERRIDE = "channels=[filaments, it's]"
+
+
+class Signal(Callback):
+    """Sends this process a signal at the end of a step."""
+
+    def __init__(self, step: int, number: signal.Signals) -> None:
+        self.step, self.number = step, number
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder whose name a shell would split."""
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    for name, text in (("spec.yaml", SPEC), ("denoise.yaml", DENOISE), ("split.yaml", SPLIT)):
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def _stopped(arguments: list[str], code: int, word: str) -> list[str]:
+    """The arguments of the command that the last line names."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (code, ""), result.output
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.splitlines()
+    assert [line for line in lines if word in line] == lines[-1:]
+    assert lines[-1].startswith(f"{word} Continue with: denoisplit ")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    return shlex.split(lines[-1].partition("Continue with: denoisplit ")[2])
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")],
+)
+def test_a_stopped_training_says_so_and_how_to_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int, word: str
+) -> None:
+    monkeypatch.setattr("denoisplit.cli.watch.watcher", lambda steps: Signal(3, number))
+    run = RunFolder(folder / "run")
+    start = ["train", str(folder / "spec.yaml"), "--out", str(run.path), "--set", OVERRIDE]
+    command = _stopped(start, code, word)
+    assert run.resume_point.is_file()
+    assert not run.bundle.exists()
+    monkeypatch.undo()
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == f"Trained: {run.path}"
+
+
+def test_a_calibration_that_is_terminated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "denoisplit.core.training.fit.calibrate_run", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    start = ["train", str(folder / "spec.yaml"), "--out", str(folder / "run")]
+    assert _stopped(start, 143, "Terminated.") == [*start, "--resume"]
+
+
+def test_a_terminated_sequence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("denoisplit.cli.watch.watcher", lambda steps: Signal(2, signal.SIGTERM))
+    specs = [str(folder / "denoise.yaml"), str(folder / "split.yaml")]
+    start = ["train-sequence", *specs, "--out", str(folder / "out")]
+    changes = ["--set-denoise", "training.batch=2", "--set-split", OVERRIDE]
+    assert _stopped([*start, *changes], 143, "Terminated.") == [*start, *changes, "--resume"]
