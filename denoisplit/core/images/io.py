@@ -1,5 +1,6 @@
 """Open an image with the format that fits its name, and walk through it plane by plane or stack by stack."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
 from denoisplit.core.images.lazy import LazyPixels, Region
 from denoisplit.core.images.streamed import as_array
+from denoisplit.core.special_files import special_file
 
 
 def choose_format(
@@ -70,6 +72,8 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
         ImageError: unknown suffix; missing, truncated or unreadable file; axes that do not fit.
     """
     chosen = choose_format(path, formats)
+    if problem := special_file(path):
+        raise ImageError(problem)
     try:
         return chosen.open(path, axes=axes)
     except ImageError as error:
@@ -115,7 +119,7 @@ class Planes:
         return None if known is None else PixelSize(known.size[-len(self.spatial) :], known.unit)
 
     def __len__(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
         """Position along the leading axes and the pixels there [c (z) y x], float32; one copy at a time."""

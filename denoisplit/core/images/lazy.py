@@ -1,5 +1,6 @@
 """Pixels that are read where they are asked for."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,10 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.claims import LARGE, check_memory
 from denoisplit.core.images.interfaces import AnyArray, LazyArray
 
-LAZY_FROM: Final = 2**28
+LAZY_FROM: Final = LARGE
 """Bytes from which the pixels of a file are read piece by piece instead of all at once."""
 
 Region = tuple[slice, ...]
@@ -47,7 +49,7 @@ class LazyPixels:
     @property
     def nbytes(self) -> int:
         """Bytes of all pixels."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -65,6 +67,7 @@ class LazyPixels:
         return np.asarray(self[...], dtype=dtype)
 
     def _pixels(self, region: Region) -> AnyArray:
+        check_memory(math.prod(part.stop - part.start for part in region) * self.dtype.itemsize, self.source)
         try:
             found = np.asarray(self.read(region))
         except ImageError:
@@ -178,8 +181,8 @@ def _region(key: Any, shape: tuple[int, ...]) -> tuple[Region, tuple[Any, ...]]:
             region.append(slice(at, at + 1))
             rest.append(0)
             continue
-        places = range(side)[part]
-        low, high = (min(places), max(places) + 1) if places else (0, 0)
+        places = range(side)[part]  # its ends are known without a walk, however many there are
+        low, high = (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
         region.append(slice(low, high))
         rest.append(slice(None, None, places.step) if places else slice(None))
     return tuple(region), tuple(rest)

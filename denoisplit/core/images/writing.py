@@ -1,17 +1,19 @@
 """Write an image region by region into a file beside its place, and move it there when it is complete."""
 
+import math
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import reorder
+from denoisplit.core.images.claims import check_space
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.lazy import Region, mapped
 
@@ -23,6 +25,9 @@ Begin = Callable[[Path], AbstractContextManager[Put]]
 
 PIECE = 2**26
 """Bytes that are copied at a time."""
+
+_MOST_COMPRESSED: Final = 4
+"""Formats that compress may need that much less space than there are pixels; real images are at 1 to 3."""
 
 
 @final
@@ -54,8 +59,9 @@ class RegionWriter(ImageWriter):
                 f"{path}: something else has this name (got a {'folder' if path.is_dir() else 'file'}). "
                 f"Choose another name, or move it."
             )
+        check_space(math.prod(layout.shape) * layout.dtype.itemsize // _MOST_COMPRESSED, path)
         self._temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-        self._missing = int(np.prod(layout.shape, dtype=np.int64))
+        self._missing = math.prod(layout.shape)
         self._open = ExitStack()
         try:
             with _explained(self._path):
@@ -152,7 +158,8 @@ def _explained(path: Path) -> Iterator[None]:
 @contextmanager
 def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int = 0) -> Iterator[Put]:
     """Pixels in one piece in a file, behind ``offset`` bytes that are there or become zero."""
-    size = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = offset + math.prod(shape) * dtype.itemsize
+    check_space(size, path)
     with path.open("r+b" if path.exists() else "w+b") as file:
         # Space is taken now: a full disk would end the process when a mapped page is written.
         os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
@@ -206,12 +213,12 @@ def copy_pieces(image: Image, writer: ImageWriter) -> None:
 def pieces(shape: tuple[int, ...], itemsize: int) -> Iterator[Region]:
     """Regions of at most ``PIECE`` bytes, in the order of the array, that cover it."""
     whole = tuple(slice(0, side) for side in shape)
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
     if size * itemsize <= PIECE or size == 1:
         yield whole
         return
     axis = next(i for i, side in enumerate(shape) if side > 1)
-    inner = int(np.prod(shape[axis + 1 :], dtype=np.int64)) * itemsize
+    inner = math.prod(shape[axis + 1 :]) * itemsize
     step = max(1, PIECE // inner)
     for start in range(0, shape[axis], step):
         stop = min(start + step, shape[axis])

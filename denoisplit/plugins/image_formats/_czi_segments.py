@@ -3,6 +3,7 @@
 Source: the description of the format with libCZI, and the reader czifile (BSD).
 """
 
+import math
 import struct
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -132,7 +133,7 @@ def pixels(file: BinaryIO, block: Block, path: Path) -> AnyArray:
     entry = _ENTRY.size + _DIMENSION.size * len(block.extents)
     file.seek(max(entry, _BLOCK_HEAD) + described, 1)
     found = _decoded(_read(file, size, path), block, path)
-    if found.size != np.prod(block.shape, dtype=np.int64):
+    if found.size != math.prod(block.shape):
         raise ImageError(
             f"{path}: a block is incomplete (got {found.size} numbers for {block.shape}). Copy it again."
         )

@@ -1,5 +1,6 @@
 """The header of MRC files, read without insisting on any one of its dialects."""
 
+import math
 import struct
 from pathlib import Path
 from typing import Any, Final
@@ -55,7 +56,7 @@ class Header:
         Raises:
             ImageError: a truncated file.
         """
-        needed = self.offset + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        needed = self.offset + math.prod(self.shape) * self.dtype.itemsize
         size = path.stat().st_size
         if size < needed:
             raise ImageError(
@@ -105,7 +106,7 @@ def read_header(path: Path) -> Header:
     if (noted := axes_of(said, len(str(said.get("axes", ""))))) and "sides" in said:
         stack = "".join(letter for letter in "stczyx" if letter in noted)
         sides = [int(side) for side in said["sides"]]
-        if len(sides) == len(stack) and np.prod(sides, dtype=np.int64) == nx * ny * nz:
+        if len(sides) == len(stack) and math.prod(sides) == nx * ny * nz:
             shape = tuple(sides)
     return Header(
         shape=shape, dtype=dtype, offset=_SIZE + max(extended, 0), voxel=voxel, stack=stack, said=said
@@ -188,7 +189,7 @@ def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes
         shape: in this order.
     """
     ny, nx = shape[-2:]
-    nz = int(np.prod(shape[:-2], dtype=np.int64))
+    nz = math.prod(shape[:-2])
     depth = shape[stored.index("z")] if "z" in stored else 1
     volume = "z" in stored
     said = f'{{"sides": {list(shape)}, {remark_text(layout)[1:]}'.encode()

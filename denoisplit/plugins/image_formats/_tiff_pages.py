@@ -18,6 +18,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, ambiguous_axes, parse_axes, reorder
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.chunked import ByChunks
+from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.interfaces import AnyArray, LazyArray
 from denoisplit.core.images.layout import parse_remark
 from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, is_small, mapped, stacked, unreadable
@@ -145,6 +146,9 @@ def _pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path)
     if series.dataoffset is not None:
         kind = np.dtype(series.dtype).newbyteorder(tif.byteorder)
         return mapped(path, shape=series.shape, dtype=kind, offset=series.dataoffset)
+    stored = sum(parent.filehandle.size for parent in {page.parent for page in series.pages if page})
+    for sides in (series.shape, series.keyframe.chunks):
+        check_claim(sides, series.dtype.itemsize, stored, str(path))
     number = tif.series.index(series)
     read: Callable[[Region], AnyArray] = _Chunks(path, number).read
     if is_small(series.nbytes):

@@ -11,6 +11,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, reorder, sizes_by_axis
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.chunked import ByChunks
+from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import axes_of, described
@@ -127,6 +128,9 @@ def _image(store: Path, name: str, axes: str | None) -> Image:
     else:
         said = read_multiscale(multiscale(node), node, where)
         array = node[said.pop("array")]
+    folder = store / array.path
+    for sides in (array.shape, array.chunks):
+        check_claim(sides, array.dtype.itemsize, folder, where)
     return _described(array, said, axes, where)
 
 

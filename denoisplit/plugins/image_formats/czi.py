@@ -1,6 +1,7 @@
 """CZI files of Zeiss microscopes."""
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.lazy import LazyPixels, Region
 from denoisplit.plugins.image_formats._czi_metadata import Metadata, metadata
@@ -110,19 +112,24 @@ class _Scene:
             for letter in [*order, "Y", "X"]
         }
         ranges = {a: (start, stop) for a, (start, stop) in ranges.items() if a in "YX" or stop - start > 1}
+        sides = {a: stop - start for a, (start, stop) in ranges.items()}
+        dtype = np.result_type(*{block.dtype for block in blocks})
+        size = file.stat().st_size
+        check_claim(tuple(sides.values()), dtype.itemsize, size, str(file))
+        wanted = math.prod(side for a, side in sides.items() if a not in "YX")
+        if wanted > size:
+            raise ImageError(f"{file}: more planes than bytes (got {wanted} planes). Copy the file again.")
         planes: defaultdict[tuple[int, ...], list[Block]] = defaultdict(list)
         for block in sorted(blocks, key=lambda b: b.start(_TILE)):
             for place in itertools.product(
                 *(range(block.start(a), _stop(block, a)) for a in ranges if a not in "YX")
             ):
                 planes[place].append(block)
-        wanted = int(np.prod([stop - start for a, (start, stop) in ranges.items() if a not in "YX"]))
         if len(planes) < wanted:
             raise ImageError(
                 f"{file}: planes are missing, the recording did not end (got {len(planes)} of {wanted}). "
                 f"Save those that are complete with ZEN."
             )
-        dtype = np.result_type(*{block.dtype for block in blocks})
         if len({block.colours for block in blocks}) > 1:
             raise ImageError(f"{file}: some channels are RGB pictures and some are not. Save them apart.")
         return cls(file=file, ranges=ranges, colours=blocks[0].colours, dtype=dtype, planes=dict(planes))

@@ -14,6 +14,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL, ambiguous_axes, parse_axes, sizes_by_axis
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.chunked import ByChunks
+from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import (
@@ -69,6 +70,8 @@ class Hdf5(ImageFormat):
                 found = opened[name]
                 shape, dtype = tuple(int(side) for side in found.shape), found.dtype
                 chunks, said = found.chunks, _said(found)
+                for sides in (shape, chunks or shape):
+                    check_claim(sides, dtype.itemsize, found.id.get_storage_size(), str(path))
         except ImageError:
             raise
         except Exception as error:

@@ -1,5 +1,6 @@
 """LIF files of Leica microscopes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -59,7 +60,7 @@ def _part(file: Path, found: Any) -> Part:
             f"{where}: the file is truncated (got {size} bytes, its pixels are missing). Copy it again."
         )
     block = found.memory_block
-    needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    needed = math.prod(shape) * dtype.itemsize
     if block.size < needed or size < block.offset + needed:
         raise ImageError(
             f"{where}: the file is truncated (got {min(block.size, size - block.offset)} bytes of pixels, "

@@ -1,5 +1,6 @@
 """ND2 files of Nikon microscopes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -104,7 +105,7 @@ def _positions(file: Path, opened: Any) -> list[Named]:
     attributes = opened.attributes
     loops = [(_LETTERS.get(loop.type, NAMELESS), loop) for loop in opened.experiment if loop.count > 1]
     counts = tuple(loop.count for _, loop in loops)
-    wanted, there = int(np.prod(counts, dtype=np.int64)), attributes.sequenceCount
+    wanted, there = math.prod(counts), attributes.sequenceCount
     letters = "".join(letter for letter, _ in loops)
     if there > wanted:
         # The loops do not tell what the frames are.

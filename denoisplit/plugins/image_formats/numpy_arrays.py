@@ -1,5 +1,6 @@
 """NumPy's .npy and .npz files."""
 
+import math
 import struct
 import zipfile
 from pathlib import Path
@@ -126,7 +127,7 @@ def _plain(path: Path, begin: int = 0) -> LazyArray:
     check_numbers(dtype, str(path))
     if not shape or 0 in shape:
         raise ImageError(f"{path}: an image needs pixels (got shape {shape}). Check where it is from.")
-    needed = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    needed = offset + math.prod(shape) * dtype.itemsize
     if path.stat().st_size < needed:
         raise ImageError(
             f"{path}: the file is truncated (got {path.stat().st_size} bytes of {needed}). Copy it again."

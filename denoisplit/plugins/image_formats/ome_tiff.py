@@ -1,6 +1,7 @@
 """OME-TIFF files."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,7 +160,7 @@ def _arguments(layout: ImageLayout, stored: str) -> dict[str, Any]:
             "TimeIncrement": layout.time_interval.value,
             "TimeIncrementUnit": layout.time_interval.unit,
         }
-    size = int(np.prod(layout.shape, dtype=np.int64)) * layout.dtype.itemsize
+    size = math.prod(layout.shape) * layout.dtype.itemsize
     return {"ome": True, "bigtiff": size > _BIG, "photometric": "minisblack", "metadata": metadata}
 
 

@@ -1,12 +1,12 @@
 """Plain TIFF files and ImageJ hyperstacks."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
 import attrs
-import numpy as np
 import tifffile
 
 from denoisplit.core.images.axes import sizes_by_axis
@@ -74,13 +74,13 @@ class Tiff(ImageFormat):
 
 def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...]) -> int:
     """Write everything but the pixels; the place of the first of them."""
-    imagej = int(np.prod(shape, dtype=np.int64)) * layout.dtype.itemsize <= _MOST_BYTES
+    imagej = math.prod(shape) * layout.dtype.itemsize <= _MOST_BYTES
     # Written with an axis for colour samples, or tifffile takes a width of 1 for one.
     metadata: dict[str, Any] = {"axes": f"{axes.upper()}S" if imagej else axes.upper()}
     metadata |= {NOTE: layout.axes, REMARK: remark_text(layout)}
     channels = channel_count(layout.axes, layout.shape)
     if layout.channel_names:
-        planes = int(np.prod(shape[:-2], dtype=np.int64))
+        planes = math.prod(shape[:-2])
         metadata["Labels"] = list(layout.channel_names) * (planes // channels)
     if channels > 1:
         metadata["mode"] = "composite"

@@ -1,0 +1,100 @@
+"""What a file claims to hold, compared with what is there before any work begins."""
+
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from denoisplit.core.errors import ImageError
+
+LARGE: Final = 2**28
+"""Bytes from which pixels are read piece by piece, and from which what is claimed is checked."""
+
+_MOST_PER_BYTE: Final = 2**14
+"""Bytes of pixels that a stored byte can stand for; images of noise are at 1 to 3, empty ones at 1,000."""
+
+_ADDRESSES: Final = 2**62
+_MARGIN: Final = 2**26
+
+
+def check_claim(shape: Sequence[int], itemsize: int, stored: int | Path, where: str) -> None:
+    """Refuse compressed pixels that cannot be in what is stored of them.
+
+    Args:
+        shape: that the file claims.
+        itemsize: bytes of a pixel.
+        stored: bytes, or the folder that has them.
+        where: for messages.
+
+    Raises:
+        ImageError: a side without pixels, or far more pixels than so many bytes can hold.
+    """
+    claimed = math.prod(shape) * itemsize
+    if any(side < 1 for side in shape) or claimed > _ADDRESSES:
+        raise ImageError(
+            f"{where}: no image has such sides (got shape {tuple(shape)}). Check where the file is from."
+        )
+    if claimed < LARGE:
+        return
+    needed = claimed // _MOST_PER_BYTE
+    found = _bytes_below(stored, needed) if isinstance(stored, Path) else stored
+    if found < needed:
+        raise ImageError(
+            f"{where}: the file claims far more pixels than it can hold (got shape {tuple(shape)} and "
+            f"{found} bytes). Copy it again."
+        )
+
+
+def _bytes_below(folder: Path, enough: int) -> int:
+    """Bytes of the files of a folder, or some number of them that is enough."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            total += Path(parent, name).lstat().st_size
+            if total >= enough:
+                return total
+    return total
+
+
+def check_memory(needed: int, where: str) -> None:
+    """Refuse to read more at once than memory is free.
+
+    Raises:
+        ImageError: says how much is needed and free.
+    """
+    if needed < LARGE:
+        return
+    free = _free_memory()
+    if needed + _MARGIN > free:
+        raise ImageError(
+            f"{where}: the pixels do not fit into memory at once ({needed / 2**30:.1f} GiB needed, got "
+            f"{free / 2**30:.1f} GiB free). Read a part of them, or use a computer with more memory."
+        )
+
+
+def check_space(needed: int, path: Path) -> None:
+    """Refuse to begin a file for which there is no space.
+
+    Raises:
+        ImageError: says how much is needed and free.
+    """
+    folder = next((parent for parent in path.absolute().parents if parent.is_dir()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ImageError(
+            f"{path}: there is no space for it in {folder} ({needed / 2**30:.1f} GiB needed, got "
+            f"{free / 2**30:.1f} GiB free). Make space, or write to another disk."
+        )
+
+
+def _free_memory() -> int:
+    """Bytes that a process can have; where the system does not say, all that can be addressed."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        known = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else _ADDRESSES
+    said = dict(line.split(":", 1) for line in lines if ":" in line)
+    return int(said.get("MemAvailable", f"{_ADDRESSES // 1024} kB").split()[0]) * 1024
