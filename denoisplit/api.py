@@ -12,7 +12,7 @@ from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.interfaces import Field, Image
 from denoisplit.core.images.io import open_image
 from denoisplit.core.inference.device import AUTO, choose_device
-from denoisplit.core.inference.progress import Progress
+from denoisplit.core.inference.progress import Progress, Stages, silent
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
@@ -223,6 +223,7 @@ def train(
     *,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    stages: Stages = silent,
     watchers: Sequence[Any] = (),
 ) -> Run:
     """Train a model from a spec and store it as a run folder.
@@ -232,7 +233,9 @@ def train(
         out: run folder to write; must be empty or missing unless ``resume``.
         overrides: ``a.b=c`` as on the command line.
         resume: continue an interrupted run.
-        watchers: Lightning callbacks, for progress.
+        stages: shows progress: called with what is done, such as "Training", it gives a context with the
+            callback to tell while it is done, (done, total, note).
+        watchers: Lightning callbacks that look on.
 
     Raises:
         DenoisplitError: what is wrong and what to do.
@@ -242,7 +245,7 @@ def train(
 
     resolved = spec if isinstance(spec, ResolvedSpec) else load_spec(Path(spec), overrides)
     folder = RunFolder(Path(out))
-    fit(resolved, folder, resume=resume, watchers=watchers)
+    fit(resolved, folder, resume=resume, stages=stages, watchers=watchers)
     return load(folder.path)
 
 

@@ -64,7 +64,7 @@ def evaluate_run(
         labels: label images [(z) y x], one per field; regions whose sums are assessed beside those of blocks.
             A network of planes looks at every plane of a stack by itself, and so at its regions.
         by_size: calibration of sums over regions; None without.
-        progress: told (done, total) in every field.
+        progress: told (done, total) of all fields.
 
     Raises:
         ImageError: a field without clean reference, or labels that do not fit the fields.
@@ -83,14 +83,16 @@ def evaluate_run(
         calibration=calibration,
         by_size=by_size,
         samples=spec.prediction.samples if samples is None else samples,
-        progress=progress,
     )
     walks = [how.walk(field) for field in fields]
     divisions = [
         how.divisions(field, walk, None if labels is None else labels[number])
         for number, (field, walk) in enumerate(zip(fields, walks, strict=True))
     ]
-    evaluated = tuple(map(how.evaluated, fields, walks, divisions))
+    evaluated = tuple(
+        how.evaluated(*given, None if progress is None else part_of(progress, number, len(fields)))
+        for number, given in enumerate(zip(fields, walks, divisions, strict=True))
+    )
     found = evaluate_fields(evaluated, channel_names=spec.channels, mixing=spec.data.mixing, metrics=scores)
     return found, evaluated
 
@@ -163,7 +165,6 @@ class _How:
     calibration: Calibration | None
     by_size: RegionIntervals | None
     samples: int
-    progress: Progress | None
 
     def walk(self, field: Field) -> Planes:
         """The mixed image of a field, cut into what the network takes."""
@@ -189,7 +190,13 @@ class _How:
         marked = [label_regions(part, plane, where) for part in parts]
         return [[regions for regions in (*blocks, own) if regions] for own in marked]
 
-    def evaluated(self, field: Field, walk: Planes, divisions: Sequence[Sequence[Regions]]) -> EvaluatedField:
+    def evaluated(
+        self,
+        field: Field,
+        walk: Planes,
+        divisions: Sequence[Sequence[Regions]],
+        progress: Progress | None,
+    ) -> EvaluatedField:
         """A field with its prediction."""
         clean = np.asarray(field.clean)
         how, names = self.spec.prediction, self.spec.channels
@@ -205,7 +212,7 @@ class _How:
                 samples=self.samples,
                 seed=how.seed,
                 tile=how.tile,
-                progress=None if self.progress is None else part_of(self.progress, number, len(walk)),
+                progress=None if progress is None else part_of(progress, number, len(walk)),
                 visit=sums.add,
             )
             means.append(posterior.mean)

@@ -3,9 +3,9 @@
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import attrs
 import numpy as np
@@ -18,7 +18,7 @@ from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.images.selection import MIXED
 from denoisplit.core.inference.device import AUTO
 from denoisplit.core.inference.posterior import predict as predict_posterior
-from denoisplit.core.inference.progress import Progress
+from denoisplit.core.inference.progress import Progress, Stages, part_of, silent
 from denoisplit.core.spec import load_spec, read_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
@@ -30,9 +30,6 @@ from denoisplit.file_prediction import FilePrediction
 from denoisplit.splitting import How
 
 _LOG = logging.getLogger("denoisplit.sequence")
-
-Watchers = Callable[[int], Sequence[Any]]
-"""From a number of training steps to Lightning callbacks that show their progress."""
 
 
 @attrs.frozen(kw_only=True)
@@ -134,7 +131,7 @@ def train_sequence(
     denoise_overrides: Sequence[str] = (),
     split_overrides: Sequence[str] = (),
     resume: bool = False,
-    watchers: Watchers | None = None,
+    stages: Stages = silent,
 ) -> SequentialRun:
     """Train a denoiser per channel and one for the mixed image, denoise all images, train a splitter on them.
 
@@ -147,7 +144,7 @@ def train_sequence(
         denoise_overrides: ``a.b=c`` as on the command line.
         split_overrides: ``a.b=c`` as on the command line.
         resume: continue an interrupted sequence; what is finished is kept.
-        watchers: what shows the progress of a training.
+        stages: shows progress; see ``train``.
 
     Raises:
         DenoisplitError: what is wrong and what to do.
@@ -169,19 +166,21 @@ def train_sequence(
         check(spec)
     folder.begin(plan.to_json())
     parts = parts_of(plan.splitter)
-    stages = len(plan.denoisers) + 2
+    count = len(plan.denoisers) + 2
     for number, (name, spec) in enumerate(plan.denoisers.items(), start=1):
-        _train(spec, folder.denoiser(name), f"{number} of {stages}: denoise {name}", watchers)
+        _train(spec, folder.denoiser(name), f"{number} of {count}: denoise {name}", stages)
     denoisers = {name: load(folder.denoiser(name).path) for name in plan.denoisers}
-    _LOG.info("%d of %d: denoise all images", stages - 1, stages)
-    for part, fields in parts.items():
-        _denoise(fields, part, denoisers, plan.splitter, folder)
+    _LOG.info("%d of %d: denoise all images", count - 1, count)
+    with stages("Denoising") as tell:
+        for number, (part, fields) in enumerate(parts.items()):
+            _denoise(fields, part, denoisers, plan.splitter, folder, part_of(tell, number, len(parts)))
     final = on_denoised(plan.splitter, folder, parts)
-    _train(final, folder.splitter, f"{stages} of {stages}: split {' + '.join(final.channels)}", watchers)
+    _train(final, folder.splitter, f"{count} of {count}: split {' + '.join(final.channels)}", stages)
     splitter = load(folder.splitter.path)
     origin, fields = evaluation_fields(final)
     known = [field for field in fields if field.clean is not None]
-    scores = splitter.evaluate(known)[0] if known else None
+    with stages("Evaluating") as tell:
+        scores = splitter.evaluate(known, progress=tell)[0] if known else None
     _summarise(folder, denoisers, splitter, parts, origin, scores)
     return SequentialRun(folder=folder, denoiser=denoisers[MIXED], splitter=splitter, scores=scores)
 
@@ -217,7 +216,7 @@ def load_any(path: PathLike, *, device: str = AUTO) -> Run | SequentialRun:
     return opened(path, device=device)
 
 
-def _train(spec: ResolvedSpec, folder: RunFolder, title: str, watchers: Watchers | None) -> None:
+def _train(spec: ResolvedSpec, folder: RunFolder, title: str, stages: Stages) -> None:
     """Train a run, or go on with it; one that is finished is left alone."""
     from denoisplit.core.training.fit import fit
 
@@ -225,7 +224,7 @@ def _train(spec: ResolvedSpec, folder: RunFolder, title: str, watchers: Watchers
         _LOG.info("%s: finished before", title)
         return
     _LOG.info("%s", title)
-    fit(spec, folder, resume=True, watchers=watchers(spec.training.steps) if watchers else ())
+    fit(spec, folder, resume=True, stages=stages)
 
 
 def _denoise(
@@ -234,6 +233,7 @@ def _denoise(
     denoisers: Mapping[str, Run],
     spec: ResolvedSpec,
     folder: SequenceFolder,
+    progress: Progress,
 ) -> None:
     """Write the denoised channels, the denoised mixed image and the clean reference of all fields."""
     for number, field in enumerate(fields):
@@ -251,6 +251,7 @@ def _denoise(
         # The channels come last: where they are, the field is done.
         _save(paths[CHANNELS], np.concatenate(images), field, spec)
         _LOG.info("denoised %s (%s, %d of %d)", field.name, part, number + 1, len(fields))
+        progress(number + 1, len(fields))
 
 
 def _mean(run: Run, image: AnyArray) -> FloatArray:

@@ -1,41 +1,47 @@
 """What commands say: results on stdout, progress and messages on stderr."""
 
 import logging
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import rich.console
-import rich.progress
+
+from denoisplit.cli.watch import Screen, screen
+from denoisplit.core.inference.progress import Stages, Tell
 
 
 @contextmanager
-def messages() -> Iterator[None]:
-    """Show what the library logs, one plain line each, while a command runs."""
+def messages() -> Iterator[Stages]:
+    """Show what the library logs, and how far it has come, while a command runs."""
     logger = logging.getLogger("denoisplit")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    shown = screen()
+    handler = _Shown(shown)
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        yield
+        yield shown.stage
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
 
 
-@contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, nothing elsewhere; the callback takes (done, total)."""
-    console = rich.console.Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _done, _total: None
-        return
-    with rich.progress.Progress(console=console, transient=True) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+class _Shown(logging.Handler):
+    """One line for every record."""
+
+    def __init__(self, shown: Screen) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record; where nobody reads any more (a closed pipe), the command ends."""
+        self._shown.say(record.getMessage())
+
+
+def progress(what: str) -> AbstractContextManager[Tell]:
+    """Show how far one stage has come; the context is the callback to tell (done, total)."""
+    return screen().stage(what)
 
 
 def show(renderable: Any) -> None:

@@ -20,7 +20,6 @@ from denoisplit.cli.console import messages, progress, show
 def demo(out: Path, overrides: tuple[str, ...]) -> None:
     """Simulate two structures, learn to split and denoise their mixture, and show how well it worked."""
     from denoisplit import api
-    from denoisplit.cli.watch import watcher
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
     from denoisplit.core.errors import RunError
@@ -39,17 +38,18 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
         click.echo(f"{run_path}: replaced", err=True)
         shutil.rmtree(run_path)
     click.echo(f"Simulating and training {' + '.join(spec.channels)}; this takes a few minutes.", err=True)
-    with messages():
-        run = api.train(spec, run_path, watchers=[watcher(spec.training.steps)])
+    with messages() as stages:
+        run = api.train(spec, run_path, stages=stages)
     _, fields = evaluation_fields(spec, ceiling=run.bundle.ceiling)
-    with progress("Predicting") as tell:
+    with progress("Evaluating") as tell:
         scores, evaluated = run.evaluate(fields, progress=tell)
     first = evaluated[0]
     mixed, split, picture, numbers = (
         out / name for name in ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
     )
     save_mixed(mixed, first.mixed[0], fields[0].pixel_size)
-    run.predict(mixed).save(split)
+    with progress(f"Splitting {mixed.name}") as tell:
+        run.predict(mixed, progress=tell).save(split)
     write_text(numbers, json.dumps(scores.to_json(), indent=2) + "\n")
     api.draw(picture, run, first, scores)
     show(table(scores))

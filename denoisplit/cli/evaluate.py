@@ -85,7 +85,7 @@ def evaluate(
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
     known = independence(loaded.bundle, spec, given)
     marked = [open_labels(path) for path in labels] if labels else None
-    with progress("Predicting") as tell:
+    with progress("Evaluating") as tell:
         scores, evaluated = loaded.evaluate(
             fields, samples=samples, metrics=names, labels=marked, progress=tell
         )

@@ -24,9 +24,10 @@ def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> No
     from denoisplit import api
 
     options = [word for override in overrides for word in ("--set", override)]
-    with messages(), continued_by("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume"):
-        from denoisplit.cli.watch import watcher
-
-        run = api.train(resolved, out, resume=resume, watchers=[watcher(resolved.training.steps)])
+    with (
+        messages() as stages,
+        continued_by("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume"),
+    ):
+        run = api.train(resolved, out, resume=resume, stages=stages)
     click.echo(f"Trained: {run.path}")
     click.echo(f"Next: denoisplit predict {run.path} IMAGE --out PREDICTION.ome.tif")

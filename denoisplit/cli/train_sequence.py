@@ -48,9 +48,7 @@ def train_sequence(
     changes = {"--set-denoise": denoise_overrides, "--set-split": split_overrides}
     options = [word for name, values in changes.items() for value in values for word in (name, value)]
     command = ("denoisplit", "train-sequence", str(denoise), str(split), "--out", str(out), *options)
-    with messages(), continued_by(*command, "--resume"):
-        from denoisplit.cli.watch import watcher
-
+    with messages() as stages, continued_by(*command, "--resume"):
         run = train(
             denoise,
             split,
@@ -58,7 +56,7 @@ def train_sequence(
             denoise_overrides=denoise_overrides,
             split_overrides=split_overrides,
             resume=resume,
-            watchers=lambda steps: [watcher(steps)],
+            stages=stages,
         )
     if run.scores is not None:
         show(table(run.scores))

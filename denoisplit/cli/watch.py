@@ -1,21 +1,133 @@
-"""Progress of a training: a bar on a terminal, a line per validation elsewhere."""
+"""Where a command says what it does: lines and a bar below them on a terminal, lines alone elsewhere."""
 
+import abc
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, final
 
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+import rich.console
+import rich.progress
+from rich.table import Column
+from rich.text import Text
 
-from denoisplit.core.training.callbacks import PlainProgress
+from denoisplit.core.inference.progress import Tell
+
+QUIET_SECONDS: Final = 60.0
+"""Nobody who sees lines only has to wait longer for a sign of life."""
+
+SPEED_SECONDS: Final = 600.0
+"""What the time left is estimated from: long enough for the pauses of validations to count."""
+
+FOR_A_BAR: Final = 60
+"""Columns of a terminal that has room for a bar beside the numbers."""
 
 
-class StepBar(TQDMProgressBar):
-    """One bar over all steps; validation is short and gets none."""
+class Screen(abc.ABC):
+    """Where a command says what it does; nothing of it is a result."""
 
-    def init_validation_tqdm(self) -> Tqdm:
-        """A bar that never shows."""
-        return Tqdm(disable=True)
+    @abc.abstractmethod
+    def say(self, line: str) -> None:
+        """Show a line."""
+
+    @abc.abstractmethod
+    def stage(self, what: str) -> AbstractContextManager[Tell]:
+        """Show how far something has come while it is done."""
 
 
-def watcher(steps: int) -> Callback:
-    """What shows the progress of ``steps`` training steps where stderr goes."""
-    return StepBar() if sys.stderr.isatty() else PlainProgress(steps)
+def screen() -> Screen:
+    """The screen that stderr is now."""
+    console = rich.console.Console(stderr=True)
+    # Rich can be told that a pipe is a terminal, to colour it; a bar would still be no good there.
+    drawn = console.is_interactive and not console.is_dumb_terminal and sys.stderr.isatty()
+    return Terminal(console) if drawn else Lines()
+
+
+@final
+class Terminal(Screen):
+    """Lines are wrapped between words; the bar stays below them and leaves no trace."""
+
+    def __init__(self, console: rich.console.Console) -> None:
+        self._console = console
+
+    def say(self, line: str) -> None:
+        """Show a line."""
+        self._console.print(Text(line))
+
+    @contextmanager
+    def stage(self, what: str) -> Iterator[Tell]:
+        """A bar, how much is done of how much, the note and the time that is left."""
+        columns = [
+            rich.progress.TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", max_width=self._console.width // 3),
+            ),
+            *([rich.progress.BarColumn(bar_width=None)] if self._console.width >= FOR_A_BAR else []),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TextColumn("{task.fields[note]}", markup=False),
+            TimeLeft(),
+        ]
+        with rich.progress.Progress(
+            *columns,
+            console=self._console,
+            transient=True,
+            expand=True,
+            refresh_per_second=4,
+            speed_estimate_period=SPEED_SECONDS,
+            redirect_stdout=False,
+        ) as bar:
+            task = bar.add_task(what, total=None, note="")
+
+            def tell(done: int, total: int, note: str = "") -> None:
+                bar.update(task, completed=done, total=total, note=note)
+
+            yield tell
+
+
+@final
+class TimeLeft(rich.progress.ProgressColumn):
+    """Hours, minutes and seconds to the end of the stage, as soon as there is a speed."""
+
+    max_refresh = 0.5
+
+    def render(self, task: rich.progress.Task) -> Text:
+        """The time of one bar."""
+        if task.time_remaining is None:
+            return Text("")
+        minutes, seconds = divmod(int(task.time_remaining), 60)
+        hours, minutes = divmod(minutes, 60)
+        return Text(f"{hours}:{minutes:02}:{seconds:02} left", style="cyan", no_wrap=True)
+
+
+@final
+class Lines(Screen):
+    """Plain lines; progress only where nothing else was said for a while."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """Show a line."""
+        self._said = time.monotonic()
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def stage(self, what: str) -> Iterator[Tell]:
+        """A line a minute."""
+        first: list[tuple[float, int]] = []
+
+        def tell(done: int, total: int, note: str = "") -> None:
+            now = time.monotonic()
+            if not first:
+                first.append((now, done))
+            if now - self._said < QUIET_SECONDS or done >= total:
+                return
+            begin, before = first[0]
+            rate = (now - begin) / max(1, done - before)
+            left = f"about {rate * (total - done) / 60:.0f} min left"
+            self.say(", ".join(filter(None, (f"{what}: {done} of {total}", note, left))))
+
+        yield tell

@@ -60,7 +60,7 @@ def _stopped(arguments: list[str], code: int, word: str) -> list[str]:
 def test_a_stopped_training_says_so_and_how_to_go_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int, word: str
 ) -> None:
-    monkeypatch.setattr("denoisplit.cli.watch.watcher", lambda steps: Signal(3, number))
+    monkeypatch.setattr("denoisplit.core.training.fit.StepProgress", lambda *_: Signal(3, number))
     run = RunFolder(folder / "run")
     start = ["train", str(folder / "spec.yaml"), "--out", str(run.path), "--set", OVERRIDE]
     command = _stopped(start, code, word)
@@ -81,7 +81,7 @@ def test_a_calibration_that_is_terminated(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_a_terminated_sequence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("denoisplit.cli.watch.watcher", lambda steps: Signal(2, signal.SIGTERM))
+    monkeypatch.setattr("denoisplit.core.training.fit.StepProgress", lambda *_: Signal(2, signal.SIGTERM))
     specs = [str(folder / "denoise.yaml"), str(folder / "split.yaml")]
     start = ["train-sequence", *specs, "--out", str(folder / "out")]
     changes = ["--set-denoise", "training.batch=2", "--set-split", OVERRIDE]

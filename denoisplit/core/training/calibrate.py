@@ -13,6 +13,7 @@ from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.inference.posterior import Posterior, predict
+from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.inference.tilewise import Visit
 from denoisplit.core.network.interfaces import Calibration, Calibrator, RegionCalibrator
 from denoisplit.core.network.vse import VSE
@@ -51,18 +52,21 @@ def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibrat
     return calibrate_run(vse, attrs.evolve(spec, region_calibrator=None), fields).pixels
 
 
-def calibrate_run(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibrations:
+def calibrate_run(
+    vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], progress: Progress | None = None
+) -> Calibrations:
     """Calibrations on held-out fields; None, and a reason logged, where one cannot be had.
 
     Fields with a clean reference are used if there are any. If not, the squared errors are estimated from
-    noisy images: from repeats, or from the noisy targets (``noisy_errors``).
+    noisy images: from repeats, or from the noisy targets (``noisy_errors``). ``progress`` is told of samples
+    of the predictions.
     """
     regions: RegionCalibrator | None = None
     if spec.region_calibrator is not None:
         regions = spec.region_calibrator.build()
     try:
         _require_spread(spec.prediction.samples)
-        held = _held_out(vse, spec, fields, () if regions is None else regions.sides)
+        held = _held_out(vse, spec, fields, () if regions is None else regions.sides, progress)
     except CalibrationError as error:
         _tell_none(error)
         return Calibrations(None, None)
@@ -77,7 +81,7 @@ def _require_spread(samples: int) -> None:
 
 
 def _held_out(
-    vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], sides: Sequence[int]
+    vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], sides: Sequence[int], progress: Progress | None
 ) -> tuple[HeldOut, ...]:
     """Predictions of the fields with a clean reference, or else of all fields.
 
@@ -87,11 +91,15 @@ def _held_out(
     if not fields:
         raise CalibrationError("no field was held out. Hold out at least one.")
     held = []
-    for number, field in enumerate([field for field in fields if field.clean is not None] or fields):
+    chosen = [field for field in fields if field.clean is not None] or fields
+    samples = spec.prediction.samples
+    _LOG.info("calibrating: %d samples of each of %d held-out fields", samples, len(chosen))
+    for number, field in enumerate(chosen):
         blocks = [block_regions(field.observed.shape[1:], side) for side in sides]
         regions = [found for found in blocks if found is not None]
-        sums = RegionSums(regions, samples=spec.prediction.samples, channels=len(field.observed))
-        mean, std = predicted_moments(vse, spec, field, sums.add)
+        sums = RegionSums(regions, samples=samples, channels=len(field.observed))
+        part = None if progress is None else part_of(progress, number, len(chosen))
+        mean, std = predicted_moments(vse, spec, field, sums.add, part)
         errors = None
         if field.clean is None:
             rng = np.random.default_rng((spec.prediction.seed, number))
@@ -133,16 +141,24 @@ def _tell_none(error: CalibrationError) -> None:
 
 
 def predicted_moments(
-    vse: VSE, spec: ResolvedSpec, field: Field, visit: Visit | None = None
+    vse: VSE, spec: ResolvedSpec, field: Field, visit: Visit | None = None, progress: Progress | None = None
 ) -> tuple[AnyArray, AnyArray]:
     """Posterior mean and std [c (z) y x] of the mixed image of a field, counts; ``visit`` sees samples."""
-    posterior = _posterior(vse, spec, mixed_image(field, spec.data.mixing)[0], visit)
+    posterior = _posterior(vse, spec, mixed_image(field, spec.data.mixing)[0], visit, progress)
     return posterior.mean, np.asarray(posterior.std)
 
 
-def _posterior(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, visit: Visit | None = None) -> Posterior:
+def _posterior(
+    vse: VSE,
+    spec: ResolvedSpec,
+    mixed: AnyArray,
+    visit: Visit | None = None,
+    progress: Progress | None = None,
+) -> Posterior:
     how = spec.prediction
-    return predict(vse, mixed, samples=how.samples, seed=how.seed, tile=how.tile, visit=visit)
+    return predict(
+        vse, mixed, samples=how.samples, seed=how.seed, tile=how.tile, visit=visit, progress=progress
+    )
 
 
 def estimated_squares(

@@ -1,8 +1,6 @@
-"""What happens beside the training steps: resume points, the best weights, the CSV log, plain progress."""
+"""What happens beside the training steps: resume points, the best weights, the CSV log."""
 
 import csv
-import logging
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ from safetensors.torch import save_file
 
 from denoisplit.core.storage.atomic import replacing
 from denoisplit.core.training.monitor import Monitor
-
-_LOG = logging.getLogger("denoisplit.training")
 
 
 class ResumePoints(Callback):
@@ -121,34 +117,3 @@ class MetricsFile(Callback):
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
-
-
-class PlainProgress(Callback):
-    """One line per validation, for terminals and log files alike."""
-
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._begin: tuple[float, int] | None = None
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock."""
-        del pl_module
-        self._begin = (time.monotonic(), trainer.global_step)
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Say where training is, how well it fits, and how long it will take."""
-        del pl_module
-        if trainer.sanity_checking or self._begin is None:
-            return
-        started, first = self._begin
-        metrics = trainer.callback_metrics
-        rate = (time.monotonic() - started) / max(1, trainer.global_step - first)
-        _LOG.info(
-            "step %d of %d: loss %.4f, validation %.4f, %.2f s per step, about %.0f min left",
-            trainer.global_step,
-            self._steps,
-            float(metrics["train_loss"]),
-            float(metrics["val_loss"]),
-            rate,
-            rate * (self._steps - trainer.global_step) / 60,
-        )

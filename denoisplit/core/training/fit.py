@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.inference.progress import Stages, silent
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
@@ -31,10 +32,12 @@ from denoisplit.core.training.batches import Pair, training_loader, validation_l
 from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
 from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.reference import measure_reference
+from denoisplit.core.training.step_progress import StepProgress
 from denoisplit.core.training.task import SplittingTask, step_seed
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -42,14 +45,22 @@ _INITIAL_WEIGHTS = -1_000_000
 MIN_IMPROVEMENT = 1e-6
 
 
-def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequence[Callback] = ()) -> None:
+def fit(
+    spec: ResolvedSpec,
+    folder: RunFolder,
+    *,
+    resume: bool,
+    stages: Stages = silent,
+    watchers: Sequence[Callback] = (),
+) -> None:
     """Train, calibrate and store a model.
 
     Args:
         spec: the experiment.
         folder: where the run goes; empty unless ``resume``.
         resume: continue from the last resume point, or start anew when there is none.
-        watchers: Lightning callbacks that show progress.
+        stages: shows how far training, calibration and reference have come.
+        watchers: Lightning callbacks that look on.
 
     Raises:
         RunError: the folder is not empty.
@@ -77,16 +88,21 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
     write_text(folder.spec, to_yaml(spec))
     write_text(folder.schema, _schema_text(spec))
     write_text(folder.splits, splits)
-    with _log_file(folder):
+    with log_file(folder.log):
         _describe(spec, data, pairs, reports)
-        best, steps = _optimise(vse, spec, sampler, validation, folder, watchers)
+        with stages("Training") as tell:
+            looking_on = (StepProgress(spec.training.steps, tell), *watchers)
+            best, steps = _optimise(vse, spec, sampler, validation, folder, looking_on)
         vse.load_state_dict(load_file(folder.best_weights), strict=True)
         vse.eval()
         for channel, sentence in vse.noise_model.concerns():
             _LOG.warning("noise model of %s after training: %s", spec.channels[channel], sentence)
         held_out = in_memory(data.validation, CENTRE, "calibration and verdicts")
         learnt = in_memory(data.conditioned, CENTRE, "verdicts")
-        calibrations = calibrate_run(vse, spec, held_out)
+        with stages("Calibrating") as tell:
+            calibrations = calibrate_run(vse, spec, held_out, tell)
+        with stages("Looking at the images") as tell:
+            reference = measure_reference(vse, spec, learnt, held_out, tell)
         save_bundle(
             folder,
             vse,
@@ -97,7 +113,7 @@ def fit(spec: ResolvedSpec, folder: RunFolder, *, resume: bool, watchers: Sequen
                 calibration=calibrations.pixels,
                 region_calibration=calibrations.regions,
                 fitted_range=data.fitted,
-                reference=measure_reference(vse, spec, learnt, held_out),
+                reference=reference,
                 components=component_versions(spec),
                 data_fingerprint=data.fingerprint,
                 served=data.served,
@@ -262,23 +278,6 @@ def _interruptible() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _log_file(folder: RunFolder) -> Iterator[None]:
-    """Everything that is logged goes into the run folder, too."""
-    root = logging.getLogger("denoisplit")
-    handler = logging.FileHandler(folder.log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(before)
-        handler.close()
 
 
 @contextmanager

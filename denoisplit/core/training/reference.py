@@ -9,6 +9,7 @@ from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.inference.evidence import gather_evidence
+from denoisplit.core.inference.progress import Progress
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
@@ -23,7 +24,11 @@ MOST_PASSES = 24
 
 
 def measure_reference(
-    vse: VSE, spec: ResolvedSpec, train: Sequence[Field], held_out: Sequence[Field]
+    vse: VSE,
+    spec: ResolvedSpec,
+    train: Sequence[Field],
+    held_out: Sequence[Field],
+    progress: Progress | None = None,
 ) -> Reference:
     """Statistics of training and held-out fields, and what the network makes of them.
 
@@ -32,6 +37,7 @@ def measure_reference(
         spec: the experiment.
         train: conditioned training fields.
         held_out: conditioned fields that were not trained on.
+        progress: told of images that the network has looked at.
     """
     seen = [mixed_image(field, spec.data.mixing)[0] for field in _some([*train, *held_out], MOST_FIELDS)]
     centre, scale = vse.statistics.mixed_mean, vse.statistics.mixed_std
@@ -42,7 +48,7 @@ def measure_reference(
     ]
     found = spreads(units, sum(image.size for image in seen) / len(units))
     try:
-        found |= _of_network(vse, spec, _some(held_out, MOST_PASSES), _some(train, MOST_PASSES))
+        found |= _of_network(vse, spec, _some(held_out, MOST_PASSES), _some(train, MOST_PASSES), progress)
     except DenoisplitError as error:
         # Hours of training are not to be lost for want of a check.
         _LOG.warning("verdicts will not know the network's view of images: %s", error)
@@ -57,11 +63,16 @@ def measure_reference(
 
 
 def _of_network(
-    vse: VSE, spec: ResolvedSpec, held_out: Sequence[Field], train: Sequence[Field]
+    vse: VSE,
+    spec: ResolvedSpec,
+    held_out: Sequence[Field],
+    train: Sequence[Field],
+    progress: Progress | None,
 ) -> Mapping[str, Spread]:
     if len(vse.stride) != vse.spatial_rank:
         return {}  # it projects an axis, and such networks do not predict
     images = [mixed_image(field, spec.data.mixing)[0] for field in (*held_out, *train)]
+    _LOG.info("measuring what is usual: a look at %d images", len(images))
     units: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
     for number, (image, cells) in enumerate(
         zip(images, parts([image.shape for image in images]), strict=True)
@@ -78,6 +89,8 @@ def _of_network(
         units[number >= len(held_out)].extend(
             network_statistics(misfit[cell], [rate[cell] for rate in evidence.rates]) for cell in cells
         )
+        if progress is not None:
+            progress(number + 1, len(images))
     pixels = sum(image.size for image in images) / sum(len(group) for group in units)
     return spreads_of_new(*units, pixels)
 
