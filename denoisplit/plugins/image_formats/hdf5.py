@@ -14,7 +14,6 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL, ambiguous_axes, parse_axes, sizes_by_axis
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.chunked import ByChunks
-from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import (
@@ -23,15 +22,15 @@ from denoisplit.core.images.layout import (
     check_dtype,
     check_layout,
     described,
-    parse_remark,
     remark,
     remark_text,
 )
-from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, unreadable
+from denoisplit.core.images.lazy import LazyPixels, Region, at_hand
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
+from denoisplit.plugins.image_formats._hdf5_child import look
+from denoisplit.plugins.image_formats._hdf5_contents import REMARK, SIZE_UM, TAGS
 
-_DATA, _REMARK = "data", "denoisplit"
-_LABELS, _TAGS, _SIZE_UM = "DIMENSION_LABELS", "axistags", "element_size_um"
+_DATA = "data"
 _KINDS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 
 
@@ -45,7 +44,14 @@ class Hdf5(ImageFormat):
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Nothing to choose."""
+        """What is read.
+
+        Attributes:
+            other_files: whether pixels may lie in other files (external storage, virtual data sets), wherever
+                these are. Set it for files of people you trust.
+        """
+
+        other_files: bool = False
 
     suffixes = (".hdf5", ".h5")
     holds_several = True
@@ -59,25 +65,13 @@ class Hdf5(ImageFormat):
         Raises:
             ImageError: missing, truncated or unreadable file, several data sets, or unknown axes.
         """
-        import h5py
-
         file, inside = split_inside(path, self.suffixes)
         if not file.is_file():
             raise ImageError(f"{file}: there is no such file. Check the path.")
-        try:
-            with h5py.File(file, "r") as opened:
-                name = _only(opened, inside, path)
-                found = opened[name]
-                shape, dtype = tuple(int(side) for side in found.shape), found.dtype
-                chunks, said = found.chunks, _said(found)
-                for sides in (shape, chunks or shape):
-                    check_claim(sides, dtype.itemsize, found.id.get_storage_size(), str(path))
-        except ImageError:
-            raise
-        except Exception as error:
-            raise unreadable(str(path), error, "HDF5") from error
+        found = look(file, inside, path, other_files=self.options.other_files)
+        shape, dtype, chunks, said = found.shape, np.dtype(found.dtype), found.chunks, found.said
         check_numbers(dtype, str(path))
-        read: Callable[[Region], AnyArray] = partial(_read, file, name)
+        read: Callable[[Region], AnyArray] = partial(_read, file, found.name)
         if chunks:
             read = ByChunks(read, shape, chunks, dtype.itemsize)
         data = LazyPixels(shape=shape, dtype=dtype, read=read, source=str(path))
@@ -112,11 +106,11 @@ class Hdf5(ImageFormat):
                 made = opened.create_dataset(inside or _DATA, layout.shape, layout.dtype)
                 for dimension, letter in zip(made.dims, layout.axes, strict=True):
                     dimension.label = letter
-                made.attrs[_TAGS] = _tags(layout)
-                made.attrs[_REMARK] = remark_text(layout)
+                made.attrs[TAGS] = _tags(layout)
+                made.attrs[REMARK] = remark_text(layout)
                 made.attrs.update({k: v for k, v in remark(layout).items() if k not in ("factor", "offset")})
                 if (size := _in_microns(layout)) is not None:
-                    made.attrs[_SIZE_UM] = size
+                    made.attrs[SIZE_UM] = size
                 yield made.__setitem__
 
         return RegionWriter(file, layout, stored=layout.axes, begin=begin)
@@ -128,50 +122,6 @@ def _read(file: Path, name: str, region: Region) -> AnyArray:
     # Opened for every region anew: handles must not be shared between processes.
     with h5py.File(file, "r") as opened:
         return np.asarray(opened[name][region])
-
-
-def _only(opened: Any, inside: str, path: Path) -> str:
-    """The name of the image: the one asked for, or the only one that is there."""
-    import h5py
-
-    names: list[str] = []
-
-    def visit(name: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset) and len(node.shape or ()) >= 2:
-            names.append(name)
-
-    opened.visititems(visit)
-    if inside in names:
-        return inside
-    below = [name for name in names if not inside or name.startswith(f"{inside}/")]
-    if len(below) == 1:
-        return below[0]
-    listed = ", ".join((below or names)[:9]) or "none"
-    what = f"there is no image {inside!r}" if inside and not below else "expected one image per file"
-    example = (below or names or ["data"])[0]
-    raise ImageError(
-        f"{path}: {what} (got the data sets {listed}). Name one behind the file, for example "
-        f"{path.name.partition('::')[0] if not inside else 'file.h5'}::{example}."
-    )
-
-
-def _said(found: Any) -> dict[str, Any]:
-    """What the attributes of a data set tell, in the words of our remark."""
-    said: dict[str, Any] = {}
-    attributes = found.attrs
-    labels = "".join(str(dimension.label) for dimension in found.dims)
-    if labels:
-        said["axes"] = labels
-    if _TAGS in attributes:
-        tags = parse_remark(_text(attributes[_TAGS]))
-        said["axes"] = "".join(str(axis.get("key", "?")) for axis in tags.get("axes", ()))
-    if _SIZE_UM in attributes:
-        said["element_size_um"] = [float(size) for size in np.ravel(attributes[_SIZE_UM])]
-    return said | parse_remark(_text(attributes.get(_REMARK, "")))
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _sized(said: dict[str, Any], axes: str) -> dict[str, Any]:

@@ -1,0 +1,182 @@
+"""What is in an HDF5 file: looked up in a process of its own, see ``_hdf5_child``, with plain answers."""
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.claims import check_claim
+from denoisplit.core.images.layout import parse_remark
+
+REMARK, LABELS, TAGS, SIZE_UM = "denoisplit", "DIMENSION_LABELS", "axistags", "element_size_um"
+
+_FAILURES: Final = (LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+"""What the library raises for damaged files."""
+
+_MOST_NAMES: Final = 100_000
+_MOST_STEPS: Final = 64
+_PIECE: Final = 2**24
+_READ_WHOLE: Final = 2**26
+
+
+def contents(file: str, inside: str, path: str, other_files: bool, bare: bool) -> dict[str, Any]:
+    """The image of a file: its name, shape, type, chunks, and what its attributes say.
+
+    All its pixels are read once if they are few, else the first and the last.
+
+    Args:
+        file: that has it.
+        inside: name of the data set; empty for the only one.
+        path: as it was given, for messages.
+        other_files: whether pixels may lie in other files.
+        bare: leaves the attributes alone.
+
+    Raises:
+        ImageError: no such image, several, or one of which the pixels lie elsewhere.
+    """
+    import h5py
+
+    with h5py.File(file, "r") as opened:
+        name = _only(opened, inside, Path(path), Path(file).parent)
+        found = opened[name]
+        shape = tuple(int(side) for side in found.shape)
+        stored = int(found.id.get_storage_size())
+        if (found.external or found.is_virtual) and not other_files:
+            kind = "a virtual data set" if found.is_virtual else "external storage"
+            raise ImageError(
+                f"{path}: the pixels of {name} lie in other files (got {kind}). "
+                f"Copy them into a data set of this file."
+            )
+        if not (found.external or found.is_virtual):
+            for sides in (shape, found.chunks or shape):
+                check_claim(sides, found.dtype.itemsize, stored, path)
+        said = {} if bare else _said(found)
+        if found.dtype.kind in "uif":
+            _touch(found, shape)
+        return {"name": name, "shape": shape, "dtype": found.dtype.str, "chunks": found.chunks, "said": said}
+
+
+def _touch(found: Any, shape: tuple[int, ...]) -> None:
+    """Read pixels, so that a file that ends the process does so here."""
+    if math.prod(shape) * found.dtype.itemsize >= _READ_WHOLE:
+        found[(0,) * len(shape)], found[(-1,) * len(shape)]
+        return
+    rows = max(1, _PIECE * shape[0] // (math.prod(shape) * found.dtype.itemsize))
+    step = -(-rows // found.chunks[0]) * found.chunks[0] if found.chunks else rows
+    for row in range(0, shape[0], step):
+        found[row : row + step]
+
+
+def _only(opened: Any, inside: str, path: Path, folder: Path) -> str:
+    """The name of the image: the one asked for, or the only one that is there, whatever its names."""
+    if inside and _is_image(_step(opened, opened, inside, folder)):
+        return inside
+    images = dict(_images(opened, opened, "", folder, set()))
+    names = list(images)
+    below = [name for name in names if not inside or name.startswith(f"{inside}/")]
+    if len({images[name] for name in below}) == 1:
+        return below[0]
+    listed = ", ".join((below or names)[:9]) or "none"
+    what = f"there is no image {inside!r}" if inside and not below else "expected one image per file"
+    example = (below or names or ["data"])[0]
+    raise ImageError(
+        f"{path}: {what} (got the data sets {listed}). Name one behind the file, for example "
+        f"{path.name.partition('::')[0] if not inside else 'file.h5'}::{example}."
+    )
+
+
+def _is_image(node: Any) -> bool:
+    import h5py
+
+    return isinstance(node, h5py.Dataset) and len(node.shape or ()) >= 2
+
+
+def _images(root: Any, group: Any, prefix: str, folder: Path, seen: set[Any]) -> Iterator[tuple[str, Any]]:
+    """Names of the images below a group, and what they are names of; every group is entered once."""
+    import h5py
+
+    if _identity(group) in seen or len(seen) > _MOST_NAMES or prefix.count("/") > _MOST_STEPS:
+        return
+    seen.add(_identity(group))
+    for key in group:
+        node = _step(root, group, key, folder)
+        if isinstance(node, h5py.Group):
+            yield from _images(root, node, f"{prefix}{key}/", folder, seen)
+        elif _is_image(node):
+            yield f"{prefix}{key}", _identity(node)
+
+
+def _identity(node: Any) -> tuple[Any, ...]:
+    import h5py
+
+    info = h5py.h5o.get_info(node.id)
+    return info.fileno, info.addr
+
+
+def _step(root: Any, group: Any, path: str, folder: Path, steps: int = 0) -> Any:
+    """What lies at a path, step by step; None where nothing does.
+
+    Raises:
+        ImageError: the way leads out of the folder of the file.
+    """
+    import h5py
+
+    node = root if path.startswith("/") else group
+    for part in PurePosixPath(path).parts:
+        if part == "/":
+            continue
+        if not isinstance(node, h5py.Group) or steps > _MOST_STEPS:
+            return None
+        link = node.get(part, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            target = (folder / link.filename).resolve()
+            if not target.is_relative_to(folder.resolve()):
+                raise ImageError(
+                    f"{folder / root.file.filename}: {part} lies in another folder (got the link "
+                    f"{link.filename}). Open that file, or move it here."
+                )
+            node = node.get(part) if target.is_file() else None
+        elif isinstance(link, h5py.SoftLink):
+            node = _step(root, node, link.path, folder, steps + 1)
+        else:
+            node = node.get(part)
+    return node
+
+
+def _said(found: Any) -> dict[str, Any]:
+    """What the attributes of a data set tell, in the words of our remark; broken ones tell nothing."""
+    said: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    for key in (LABELS, TAGS, SIZE_UM, REMARK):
+        with suppress(Exception):  # whatever the library makes of a damaged attribute, pixels need none
+            attributes[key] = found.attrs[key]
+    labels = "".join(_text(label) for label in np.ravel(attributes.get(LABELS, ())))
+    if labels:
+        said["axes"] = labels
+    tags = parse_remark(_text(attributes.get(TAGS, ""))).get("axes", ())
+    if isinstance(tags, list) and tags and all(isinstance(axis, dict) for axis in tags):
+        said["axes"] = "".join(str(axis.get("key", "?")) for axis in tags)
+    with suppress(TypeError, ValueError):
+        said[SIZE_UM] = (
+            [float(size) for size in np.ravel(attributes[SIZE_UM])] if SIZE_UM in attributes else []
+        )
+    return said | parse_remark(_text(attributes.get(REMARK, "")))
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def answer(question: str) -> str:
+    """The answer to a question, both JSON: contents, or why there are none."""
+    try:
+        return json.dumps({"found": contents(**json.loads(question))})
+    except ImageError as error:
+        return json.dumps({"refused": str(error)})
+    except _FAILURES as error:
+        return json.dumps({"unreadable": f"{error}"})
