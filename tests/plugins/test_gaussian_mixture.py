@@ -13,6 +13,8 @@ from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.images.noise_pairs import pairs_from_clean, pairs_from_repeats
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from denoisplit.plugins.noise_models.pair_checks import check
+from denoisplit.plugins.noise_models.pair_moments import binned_moments, doubt_variance, variance_misfit
 
 Array = npt.NDArray[np.float64]
 Options = GaussianMixture.Options
@@ -253,3 +255,40 @@ def test_real_emccd_images_are_described_and_have_the_documented_gain(data_root:
         np.testing.assert_allclose(variance, 12.8 * (signal - 100), rtol=0.1)
     with pytest.raises(NoiseModelError, match="Exchange"):
         build().fit([NoisePairs(pairs[0].observation, pairs[0].signal)], seed=0)
+
+
+def darkest_level(seed: int, pixels: int = 8000) -> NoisePairs:
+    """An 8-bit confocal: an eighth of the pixels at the darkest level, with next to no noise."""
+    rng = np.random.default_rng(seed)
+    signal = np.clip(rng.gamma(1.2, 22, pixels) + 3, 3, 243)
+    observation = rng.poisson((signal - 3) / 4) * 4 + 3 + rng.normal(0, 0.7, pixels)
+    signal[: pixels // 8] = 3.9
+    observation[: pixels // 8] = 3.7 + rng.normal(0, 0.5, pixels // 8)
+    return NoisePairs(np.round(signal), np.clip(np.round(observation), 2, 255), "clean reference")
+
+
+@pytest.mark.parametrize("seed", [7, 9])
+def test_the_variance_stays_near_that_of_the_pairs_or_the_user_is_told(seed: int) -> None:
+    """Components without weight may drift to any variance; then a little weight is enough to ruin the sum."""
+    pairs = darkest_level(seed)
+    model = build()
+    (report,) = model.fit([pairs], seed=0)
+    near = [pairs.observation[np.abs(pairs.signal - s) < 1].var() for s in (4, 10, 30, 100)]
+    ratio = model.variance(image([4.0, 10.0, 30.0, 100.0])).flatten().numpy() / np.array(near)
+    told = any("the fitted variance is" in warning for warning in report.warnings)
+    assert ratio.max() < 10
+    assert told or (ratio.max() < 3 and ratio.min() > 1 / 3)
+    assert model.variance(image([-40.0])).item() < 10 * pairs.observation.var()
+
+
+def test_a_variance_far_from_that_of_the_pairs_is_refused_and_one_off_is_told() -> None:
+    signal = scene(20_000)
+    pairs = check(NoisePairs(signal, poisson_gaussian(signal)), "noise model")
+    t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
+    moments = binned_moments(t, pairs.observation - pairs.signal)
+    assert doubt_variance(pairs, variance_misfit(moments, 1.3 * moments.variance), "Try") == []
+    (told,) = doubt_variance(pairs, variance_misfit(moments, 5 * moments.variance), "Try")
+    assert "the fitted variance is" in told
+    for far in (1e5, 1e-3):
+        with pytest.raises(NoiseModelError, match="noise model .* the fit failed"):
+            doubt_variance(pairs, variance_misfit(moments, far * moments.variance), "Try")

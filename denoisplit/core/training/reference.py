@@ -18,6 +18,8 @@ from denoisplit.core.verdict.statistics import image_statistics, share_at_maximu
 
 _LOG = logging.getLogger("denoisplit.training")
 
+FAR_FROM_ONE = 2.0
+"""Factor of chi-square from which it is a warning."""
 MOST_FIELDS = 64
 MOST_PASSES = 24
 """Fields of training, and as many held-out ones, that the network looks at."""
@@ -53,13 +55,27 @@ def measure_reference(
         # Hours of training are not to be lost for want of a check.
         _LOG.warning("verdicts will not know the network's view of images: %s", error)
     if "mixture" in found:
-        _LOG.info(
-            "channels of held-out fields add up to the mixed image: chi-square %.3f (1 is expected)",
-            np.exp(found["mixture"].mean),
-        )
+        tell_misfit(float(np.exp(found["mixture"].mean)))
     if not found:
         _LOG.warning("verdicts on new images will be unknown: the fields are too few or too small")
     return Reference(spreads=found, saturated=max(share_at_maximum(image) for image in seen))
+
+
+def tell_misfit(found: float) -> None:
+    """Log the chi-square of held-out fields, as a warning where it is far from 1."""
+    _LOG.info("channels of held-out fields add up to the mixed image: chi-square %.3g (1 is expected)", found)
+    if found < 1 / FAR_FROM_ONE:
+        _LOG.warning(
+            "chi-square %.3g is far below 1: the noise model has too much variance, so the network was free "
+            "to smooth. Look at what was said of the noise models, or try noise_model: {use: poisson_gaussian}",
+            found,
+        )
+    elif found > FAR_FROM_ONE:
+        _LOG.warning(
+            "chi-square %.3g is far above 1: the predicted channels do not add up to the mixed image, or the "
+            "noise model has too little variance. Train longer, or look at what was said of the noise models",
+            found,
+        )
 
 
 def _of_network(

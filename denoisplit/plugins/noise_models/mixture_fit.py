@@ -17,16 +17,24 @@ from denoisplit.plugins.noise_models.mixture_maths import (
 from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
     BADLY_CALIBRATED,
+    NOTABLE,
+    Misfit,
     Moments,
     binned_moments,
     calibration_error,
     choose_half_even,
     choose_plain,
     dither,
+    doubt_variance,
+    variance_misfit,
 )
 
 DOMINANT = 0.99
 MOSTLY_FLOORED = 0.5
+
+_OUTSIDE = (-0.25, 1.25)
+_CONTINUED = 4.0
+"""There, a polynomial that fits has so many times the largest variance at most."""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,16 +100,26 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
             (0.0, float(np.sign(moments.skewness @ moments.count))) if settings.components > 1 else (0.0,)
         )
     ]
-    fitted = _maximum_likelihood(
-        starts,
-        torch.from_numpy(t[chosen]),
-        torch.from_numpy(residual[chosen] / scale),
-        unit_floor,
-        settings.steps,
-    )
+    unit = (torch.from_numpy(t[chosen]), torch.from_numpy(residual[chosen] / scale))
+    fitted = _maximum_likelihood(starts, *unit, unit_floor, settings.steps)
+    if (found := _runaway(moments, fitted, unit_floor)) > NOTABLE:
+        # Pairs leave open what a component is that has no weight; within what they show, it does no harm.
+        widest = 2 * float(np.log(np.abs(residual).max() / scale))
+        bounded = _maximum_likelihood(starts, *unit, unit_floor, settings.steps, widest)
+        fitted = bounded if _runaway(moments, bounded, unit_floor) < found else fitted
     weights = fitted.movedim(1, 2).contiguous()
     weights[0] *= scale
     weights[1] += 2 * np.log(scale)
+    in_counts = attrs.evolve(moments, variance=moments.variance * scale**2)
+    misfit = _misfit(in_counts, weights.movedim(2, 1), torch.tensor(floor, dtype=torch.float64))
+    if settings.variance_floor is None:  # else the user knows better
+        pairs = attrs.evolve(
+            pairs,
+            warnings=(
+                *pairs.warnings,
+                *doubt_variance(pairs, misfit, "More coefficients, or noise_model poisson_gaussian, may fit"),
+            ),
+        )
     spread = dither(len(plain), pairs.step, rng)
     report = _report(pairs, t[plain], residual[plain], spread, weights, floor, channel)
     return Fitted(weights, floor, report)
@@ -129,18 +147,44 @@ def _start(moments: Moments, k: int, d: int, tilt: float) -> Tensor:
     return torch.from_numpy(weights)
 
 
+def _misfit(moments: Moments, weights: Tensor, floor: Tensor) -> Misfit:
+    """How far the variance of weights [3 D K] is from that of the pairs."""
+    mixture = components(torch.from_numpy(moments.t), weights.unsqueeze(-1), floor)
+    return variance_misfit(moments, total_variance(mixture).numpy())
+
+
+def _runaway(moments: Moments, weights: Tensor, floor: Tensor) -> float:
+    """The same as a factor, and how much more variance there is just outside of the range of the signal."""
+    mixture = components(torch.tensor(_OUTSIDE, dtype=torch.float64), weights.unsqueeze(-1), floor)
+    outside = float(total_variance(mixture).max() / moments.variance.max()) / _CONTINUED
+    return max(_misfit(moments, weights, floor).factor, outside)
+
+
 def _maximum_likelihood(
-    starts: list[Tensor], t: Tensor, residual: Tensor, floor: Tensor, steps: int
+    starts: list[Tensor],
+    t: Tensor,
+    residual: Tensor,
+    floor: Tensor,
+    steps: int,
+    widest: float | None = None,
 ) -> Tensor:
     """Weights [3 D K] of the best likelihood; every start gets a short run, the better one is finished."""
     thin = max(1, len(t) // 20_000)
-    trials = [_minimise(s, t[::thin], residual[::thin], floor, min(steps, 40)) for s in starts]
+    trials = [_minimise(s, t[::thin], residual[::thin], floor, min(steps, 40), widest) for s in starts]
     best = min(trials, key=lambda trial: trial[1])[0]
-    return _minimise(best, t, residual, floor, steps)[0]
+    return _minimise(best, t, residual, floor, steps, widest)[0]
 
 
-def _minimise(start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: int) -> tuple[Tensor, float]:
-    """Weights and mean negative log-likelihood after at most ``steps`` iterations of L-BFGS."""
+def _minimise(
+    start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: int, widest: float | None
+) -> tuple[Tensor, float]:
+    """Weights and mean negative log-likelihood after at most ``steps`` iterations of L-BFGS.
+
+    With ``widest``, the log-variances stay below it.
+    """
+    tops = torch.full(start.shape, np.inf, dtype=torch.float64)
+    if widest is not None:
+        tops[1] = widest
 
     def loss(flat: Array) -> tuple[float, Array]:
         weights = torch.from_numpy(flat).reshape(start.shape).requires_grad_()
@@ -150,9 +194,10 @@ def _minimise(start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: 
 
     found = minimize(
         loss,
-        start.flatten().numpy(),
+        torch.minimum(start, tops).flatten().numpy(),
         jac=True,
         method="L-BFGS-B",
+        bounds=None if widest is None else [(None, top) for top in tops.flatten().tolist()],
         options={"maxiter": steps, "ftol": 2e-7, "gtol": 1e-5},
     )
     return torch.from_numpy(found.x).reshape(start.shape), float(found.fun)

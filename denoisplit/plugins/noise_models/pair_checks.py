@@ -26,6 +26,7 @@ class CheckedPairs:
         high: upper end of the signal range, counts.
         step: smallest difference of two observations, counts (1 for integer images).
         warnings: one sentence each.
+        where: how messages about them begin.
     """
 
     signal: Array
@@ -34,6 +35,7 @@ class CheckedPairs:
     high: float
     step: float
     warnings: tuple[str, ...]
+    where: str
 
 
 def check(pairs: NoisePairs, where: str) -> CheckedPairs:
@@ -83,7 +85,9 @@ def check(pairs: NoisePairs, where: str) -> CheckedPairs:
         )
     if finite.sum() < finite.size:
         warnings.append(f"{finite.size - finite.sum()} pairs that are not finite were left out")
-    return CheckedPairs(signal, observation, float(low), float(high), _step(observation), tuple(warnings))
+    return CheckedPairs(
+        signal, observation, float(low), float(high), _step(observation), tuple(warnings), where
+    )
 
 
 def _refuse_swapped(signal: Array, observation: Array, where: str) -> list[str]:

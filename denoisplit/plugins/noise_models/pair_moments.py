@@ -4,10 +4,17 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.plugins.noise_models.pair_checks import Array
+from denoisplit.core.errors import NoiseModelError
+from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
 
 BINS = 32
 BADLY_CALIBRATED = 0.05
+NOTABLE = 2.0
+"""Factor between the variance of a fit and that of its pairs from which it is told, and"""
+FAR_OFF = 10.0
+"""from which the fit is refused."""
+CERTAIN = 200
+"""Pairs in a bin of the signal whose variance is worth a comparison."""
 
 
 @attrs.frozen
@@ -25,6 +32,65 @@ class Moments:
     variance: Array
     skewness: Array
     count: Array
+
+
+@attrs.frozen
+class Misfit:
+    """Where the variance of a noise model is farthest from that of the pairs.
+
+    Attributes:
+        factor: between the two, at least 1.
+        t: signal, 0 to 1 within the range of the pairs.
+        model: variance of the model there, in the unit of the residuals, squared.
+        pairs: that of the pairs.
+    """
+
+    factor: float
+    t: float
+    model: float
+    pairs: float
+
+    def told(self, pairs: CheckedPairs) -> str:
+        """In words."""
+        return (
+            f"at a signal of {pairs.low + self.t * (pairs.high - pairs.low):.4g} counts the fitted variance is "
+            f"{self.model:.3g} counts squared, that of the pairs {self.pairs:.3g}"
+        )
+
+
+def variance_misfit(moments: Moments, variance: Array) -> Misfit:
+    """Compare the variance of a model [bins] with the binned one, as far as that is certain."""
+    # The relative error of a variance of n pairs is about sqrt(2 / n); tails make it larger.
+    certain = moments.count >= min(CERTAIN, moments.count.max())
+    error = 1 + 3 * np.sqrt(2 / moments.count[certain])
+    ratio = variance[certain] / moments.variance[certain]
+    factor = np.maximum(np.maximum(ratio, 1 / ratio) / error, 1.0)
+    worst = int(np.argmax(factor))
+    return Misfit(
+        float(factor[worst]),
+        float(moments.t[certain][worst]),
+        float(variance[certain][worst]),
+        float(moments.variance[certain][worst]),
+    )
+
+
+def doubt_variance(pairs: CheckedPairs, misfit: Misfit, advice: str) -> list[str]:
+    """A sentence where the variance of a fit is not that of its pairs.
+
+    Args:
+        pairs: that were fitted.
+        misfit: of the fit, counts squared.
+        advice: what else to try.
+
+    Raises:
+        NoiseModelError: it is far from it.
+    """
+    if misfit.factor > FAR_OFF:
+        raise NoiseModelError(
+            f"{pairs.where}: the fit failed ({misfit.told(pairs)}). {advice}, and look at the images with "
+            f"denoisplit data check."
+        )
+    return [f"{misfit.told(pairs)}: {advice[0].lower()}{advice[1:]}"] if misfit.factor > NOTABLE else []
 
 
 def choose_plain(total: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:

@@ -16,8 +16,10 @@ from denoisplit.plugins.noise_models.pair_moments import (
     choose_half_even,
     choose_plain,
     dither,
+    doubt_variance,
+    variance_misfit,
 )
-from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density
+from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density, variance
 
 READ_NOISES = (0.5, 2.0, 6.0)
 """Read noise in photons to start from: variance against mean does not tell it from the offset."""
@@ -90,6 +92,14 @@ def fit_camera(
     best = min(trials, key=problem.at)
     camera, _ = problem.minimise(best, settings.steps)
     held = settings.known.read_noise is None and camera[2] <= 1.001 * least
+    if not any(number is not None for number in attrs.astuple(settings.known)):
+        moments = binned_moments(t, residual)
+        signal = torch.from_numpy(pairs.low + moments.t * (pairs.high - pairs.low))
+        fitted = variance(signal, Camera(*torch.from_numpy(camera))).numpy()
+        doubts = doubt_variance(
+            pairs, variance_misfit(moments, fitted), "A gaussian_mixture or a histogram may fit"
+        )
+        pairs = attrs.evolve(pairs, warnings=(*pairs.warnings, *doubts))
     return camera, _report(pairs, camera, choose_plain(len(t), _REPORT_PAIRS, rng), rng, held, channel)
 
 
