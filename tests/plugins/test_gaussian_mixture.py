@@ -290,5 +290,5 @@ def test_a_variance_far_from_that_of_the_pairs_is_refused_and_one_off_is_told() 
     (told,) = doubt_variance(pairs, variance_misfit(moments, 5 * moments.variance), "Try")
     assert "the fitted variance is" in told
     for far in (1e5, 1e-3):
-        with pytest.raises(NoiseModelError, match="noise model .* the fit failed"):
+        with pytest.raises(NoiseModelError, match="the fit failed"):
             doubt_variance(pairs, variance_misfit(moments, far * moments.variance), "Try")

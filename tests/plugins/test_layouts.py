@@ -12,6 +12,7 @@ from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.interfaces import Dataset, FloatArray
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.plugins.datasets.biosr import BioSR
+from denoisplit.plugins.datasets.folder import Folder
 from denoisplit.plugins.datasets.hagen import Hagen
 from denoisplit.plugins.datasets.manifest import Manifest
 from denoisplit.plugins.datasets.single_channels import ChannelFiles, SeparateChannels
@@ -36,6 +37,23 @@ def made(
 ) -> Dataset:
     known: Any = cls
     return cls(known.Options(path=path, **options), channels=channels, formats=installed_formats())
+
+
+@pytest.mark.parametrize("pattern", ["*.tif*", "*", "**/*"])
+def test_hidden_files_are_no_images(tmp_path: Path, pattern: str) -> None:
+    """What copying, browsing and killed writing leave behind."""
+    for channel in TWO:
+        write(tmp_path / channel / "f1.tif", image(1))
+        write(tmp_path / channel / "._f1.tif", image(2))
+        (tmp_path / channel / ".f9.tif.0123.part").write_bytes(bytes(99))
+        (tmp_path / channel / "Thumbs.db").write_bytes(bytes(99))
+        write(tmp_path / channel / "__MACOSX" / "f1.tif", image(3))
+    observed = tuple(f"{channel}/{pattern}" for channel in TWO)
+    (field,) = made(SeparateChannels, tmp_path, observed=observed).fields()
+    assert field.name == "mito/f1.tif + actin/f1.tif"
+    (field,) = made(ChannelFiles, tmp_path / "mito", channels=("mito",), observed=(pattern,)).fields()
+    assert len(made(Folder, tmp_path / "mito", channels=("mito",), observed=pattern).fields()) == 1
+    assert len(made(Folder, tmp_path / "mito", channels=("mito",), observed="._*.tif").fields()) == 1
 
 
 def test_files_of_one_channel_are_joined_by_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.hidden import is_hidden
 from denoisplit.core.images.interfaces import Image, ImageFormat
 from denoisplit.core.images.io import open_image
 from denoisplit.core.survey.records import Found, FoundImage, Skipped
@@ -63,7 +64,7 @@ def natural(text: str) -> list[tuple[int, str]]:
 def _candidates(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     """Files, and folders that are one image, by their endings."""
     for entry in folder.iterdir():
-        if entry.name.startswith("."):
+        if is_hidden(Path(entry.name)):
             continue
         if entry.name.lower().endswith(suffixes):
             yield entry

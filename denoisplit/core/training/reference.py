@@ -67,7 +67,8 @@ def tell_misfit(found: float) -> None:
     if found < 1 / FAR_FROM_ONE:
         _LOG.warning(
             "chi-square %.3g is far below 1: the noise model has too much variance, so the network was free "
-            "to smooth. Look at what was said of the noise models, or try noise_model: {use: poisson_gaussian}",
+            "to smooth. Look at what was said of the noise models, or try noise_model: {use: "
+            "poisson_gaussian}",
             found,
         )
     elif found > FAR_FROM_ONE:

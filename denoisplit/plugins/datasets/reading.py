@@ -12,6 +12,7 @@ import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
+from denoisplit.core.images.hidden import is_hidden
 from denoisplit.core.images.interfaces import FloatArray, ImageFormat
 from denoisplit.core.images.io import Planes, iterate_planes, open_image, split_inside
 from denoisplit.core.images.streamed import first_of, is_lazy
@@ -43,7 +44,7 @@ class ImageFiles:
         return tuple({s for known in self.formats if known.holds_several for s in known.suffixes})
 
     def matching(self, folder: Path, pattern: str) -> list[Path]:
-        """Images that match, in natural order of their names (``f2`` before ``f10``).
+        """Images that match, in natural order of their names (``f2`` before ``f10``); no hidden ones.
 
         A pattern may go on behind the name of a file that holds several images: ``*.h5::raw``,
         ``*.zarr/raw``.
@@ -52,7 +53,11 @@ class ImageFiles:
             ImageError: it goes on with another pattern.
         """
         outer, inner = self._divided(pattern)
-        found = [entry for entry in folder.glob(outer) if self._is_image(entry, folder)]
+        found = [
+            entry
+            for entry in folder.glob(outer)
+            if self._is_image(entry, folder) and not is_hidden(entry.relative_to(folder), outer)
+        ]
         return sorted(
             (Path(f"{entry}{inner}") for entry in found),
             key=lambda file: natural(file.relative_to(folder).as_posix()),
@@ -100,10 +105,13 @@ class ImageFiles:
         """
         found = self.one(folder, stem)
         if found is None:
-            there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) if folder.is_dir() else ""
+            there = "no such folder"
+            if folder.is_dir():
+                names = sorted(e.name for e in folder.iterdir() if not is_hidden(Path(e.name)))
+                there = ", ".join(names[:5]) or "nothing"
             raise ImageError(
                 f"{folder / stem}: there is no such image, with any of the suffixes "
-                f"{', '.join(sorted(self.suffixes))} (got {there or 'no such folder'}). Correct path, or the "
+                f"{', '.join(sorted(self.suffixes))} (got {there}). Correct path, or the "
                 f"names of the channels."
             )
         return found
@@ -119,6 +127,7 @@ class ImageFiles:
         if _WILD.search(str(place.relative_to(folder))) or not place.is_dir():
             return ""
         names = [entry.name.lower() for entry in place.iterdir() if self._is_image(entry, folder)]
+        names = [name for name in names if not is_hidden(Path(name))]
         longest = sorted(self.suffixes, key=len, reverse=True)
         endings = Counter(next((s for s in longest if name.endswith(s)), "") for name in names)
         counted = ", ".join(f"{count} ending in {end}" for end, count in sorted(endings.items()) if end)

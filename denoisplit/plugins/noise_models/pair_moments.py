@@ -52,8 +52,9 @@ class Misfit:
 
     def told(self, pairs: CheckedPairs) -> str:
         """In words."""
+        signal = pairs.low + self.t * (pairs.high - pairs.low)
         return (
-            f"at a signal of {pairs.low + self.t * (pairs.high - pairs.low):.4g} counts the fitted variance is "
+            f"at a signal of {signal:.4g} counts the fitted variance is "
             f"{self.model:.3g} counts squared, that of the pairs {self.pairs:.3g}"
         )
 
