@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .PHONY: help setup demo test slow packages check format docs bench environment clean
@@ -26,8 +27,9 @@ environment: setup
 demo: environment ## Simulate, train, predict, evaluate, draw: results in demo/
 	$(BIN)/denoisplit demo --out demo
 
+# One process per core, every network on one thread: small networks gain nothing from more.
 test: environment ## Run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 slow: environment ## Run the tests that take minutes
 	$(BIN)/pytest -m slow

@@ -111,7 +111,7 @@ model:
   decoder: {latent_channels: 2}
   noise_model: [{use: gaussian_mixture, fit_pairs: 1000, fit_steps: 3}, {use: gaussian, log_variance: fixed}]
 training: {steps: 2, batch: 1, patch: 8, validate_every: 2}
-prediction: {samples: 2}
+prediction: {samples: 4}
 """
 
 
