@@ -203,11 +203,56 @@ def test_a_table_that_says_something_impossible_is_refused(
     assert "\n" not in str(caught.value)
 
 
+ENCODINGS = ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_is_read_as_spreadsheets_save_it(tmp_path: Path, separator: str, encoding: str) -> None:
+    """Excel writes semicolons in half of Europe, tabs with UTF-16, and letters as Windows has them."""
+    write(tmp_path / "Zelle 1" / "a.tif", image(1))
+    write(tmp_path / "b.tif", image(2))
+    lines = [
+        separator.join(cells)
+        for cells in (
+            ("Field", " channel", "FILE", "remark"),
+            ("Zelle_\u00fc", "mito", r"Zelle 1\a.tif", f'"a{separator}b\n""c"""'),
+            ("Zelle_\u00fc", '"actin"', "b.tif"),
+            ("", "", "", ""),
+        )
+    ]
+    for begin in ("", f"sep={separator}\r\n"):
+        text = begin + "\r\n".join(lines) + "\r\n"
+        (tmp_path / "manifest.csv").write_bytes(text.encode(encoding))
+        (field,) = made(Manifest, tmp_path).fields()
+        assert field.name == "Zelle_\u00fc"
+        np.testing.assert_array_equal(field.observed, [image(1), image(2)])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe\x00", r"manifest\.csv: not text"),
+        (b"PK\x03\x04" + bytes(range(256)), r"manifest\.csv: not text"),
+        (b"field,channel,file\n" + b"x" * 200_000, r"manifest\.csv, line 2: not a line of a table"),
+        (b"field,channel,file\na,mito\n", "line 2: there is no such file"),
+        (b"field,channel,file\na,mito,.\n", "line 2: there is no such file"),
+        (b"\x01\x02,channel\n", r"lacks field, file \(got \?\?, channel\)"),
+        (b"", "lacks field, channel, file"),
+    ],
+)
+def test_what_is_no_table_is_told_in_one_line(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(ImageError, match=words) as caught:
+        made(Manifest, tmp_path).fields()
+    assert str(caught.value).isprintable()
+
+
 def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"manifest\.csv: there is no such table"):
         made(Manifest, tmp_path).fields()
-    table(tmp_path, head="field;channel;file")
-    with pytest.raises(ImageError, match=r"lacks field, channel, file.*by commas"):
+    table(tmp_path, head="field;kanal;file")
+    with pytest.raises(ImageError, match=r"lacks channel .*by commas"):
         made(Manifest, tmp_path).fields()
 
 

@@ -1,6 +1,5 @@
 """A table that says which file is what."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, final
@@ -13,6 +12,7 @@ from denoisplit.core.images.interfaces import Field
 from denoisplit.plugins.datasets.files import AxesOptions, SingleChannelDataset
 from denoisplit.plugins.datasets.pairing import Single, leftovers, matched, paired, singles
 from denoisplit.plugins.datasets.reading import require_folder
+from denoisplit.plugins.datasets.tables import lines
 
 _NEEDED: Final = ("field", "channel", "file")
 _COLUMNS: Final = (*_NEEDED, "kind", "split")
@@ -32,12 +32,12 @@ class _Row:
 
 @final
 class Manifest(SingleChannelDataset):
-    """A CSV table with the columns field, channel, file, and, where needed, kind and split.
+    """A table with the columns field, channel, file, and, where needed, kind and split.
 
-    Every line names one file of one channel. ``kind`` is ``observed`` (the default), ``clean`` or ``mixed``
-    (no channel), ``split`` any word. Fields that have a file for every channel are taken as they are. Where
-    every field has one channel only, training mixes the channels anew for every patch, as
-    ``separate_channels`` does.
+    Commas, semicolons or tabs separate the columns, as spreadsheets save them. Every line names one file of
+    one channel. ``kind`` is ``observed`` (the default), ``clean`` or ``mixed`` (no channel), ``split`` any
+    word. Fields that have a file for every channel are taken as they are. Where every field has one channel
+    only, training mixes the channels anew for every patch, as ``separate_channels`` does.
     """
 
     @attrs.frozen(kw_only=True)
@@ -100,27 +100,17 @@ class Manifest(SingleChannelDataset):
         return self.options.path / self.options.table
 
     def _rows(self) -> Iterator[_Row]:
-        if not self._table.is_file():
-            raise ImageError(f"{self._table}: there is no such table. Correct path or table.")
-        with self._table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            found = [(name or "").strip() for name in reader.fieldnames or ()]
-            if missing := [name for name in _NEEDED if name not in found]:
-                raise ImageError(
-                    f"{self._table}: the first line lacks {', '.join(missing)} (got {', '.join(found)}). "
-                    f"Separate the columns {', '.join(_COLUMNS)} by commas."
-                )
-            for number, raw in enumerate(reader, start=2):
-                cells = {(key or "").strip(): str(value or "").strip() for key, value in raw.items()}
-                asked = self.options.split
-                if any(cells.values()) and (not asked or cells.get("split", "") == asked):
-                    yield self._row(number, cells)
+        for number, cells in lines(self._table, _NEEDED, _COLUMNS):
+            asked = self.options.split
+            if any(cells.values()) and (not asked or cells.get("split", "") == asked):
+                yield self._row(number, cells)
 
     def _row(self, line: int, cells: dict[str, str]) -> _Row:
         where = f"{self._table}, line {line}"
         kind = cells.get("kind", "") or "observed"
         if kind not in _KINDS:
             raise ImageError(f"{where}: unknown kind (got {kind!r}). Use one of {', '.join(_KINDS)}.")
+        cells = dict.fromkeys(_NEEDED, "") | cells  # a short line lacks the last ones
         channel = "" if kind == "mixed" else cells["channel"]
         if kind != "mixed" and channel not in self.channels:
             raise ImageError(
@@ -128,7 +118,9 @@ class Manifest(SingleChannelDataset):
                 f"Use one of {', '.join(self.channels)}."
             )
         file = self.options.path / cells["file"]
-        if not cells["field"] or not self.images.exists(file):
+        if not self.images.exists(file):  # spreadsheets of Windows have its paths
+            file = self.options.path / cells["file"].replace("\\", "/")
+        if not cells["field"] or not cells["file"] or not self.images.exists(file):
             problem = "there is no such file" if cells["field"] else "the field has no name"
             raise ImageError(f"{where}: {problem} (got {cells['file'] or 'nothing'!r}). Correct the table.")
         return _Row(line=line, field=cells["field"], channel=channel, file=file, kind=kind)
