@@ -84,7 +84,7 @@ def _described(field: "Field") -> str:
 
     parts = [" x ".join(str(side) for side in field.observed.shape[1:]) + " px"]
     if field.pixel_size is not None:
-        parts.append(f"{' x '.join(f'{s:g}' for s in field.pixel_size.size)} {field.pixel_size.unit} per px")
+        parts.append(f"{field.pixel_size} per px")
     kinds = sorted({file.dtype for file in field.files if file.dtype})
     if kinds:
         parts.append("/".join(kinds))

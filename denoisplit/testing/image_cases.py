@@ -1,10 +1,11 @@
 """Where the exam of image formats writes, what it reads, and how a refusal has to look."""
 
+import math
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 from unittest import mock
 
 import pytest
@@ -13,6 +14,34 @@ from hypothesis import strategies as st
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
 from denoisplit.testing.suite import one_line
+
+Record = TypeVar("Record")
+
+IMPOSSIBLE: Final = (
+    (0.0, "µm", "s"),
+    (math.nan, "µm", "s"),
+    (math.inf, "µm", "s"),
+    (1e-30, "µm", "s"),
+    (1e300, "µm", "s"),
+    (0.5, "pixel", "frame"),
+    (0.5, "null", "null"),
+)
+"""Numbers with units of length and time that are no size of a pixel, and no time between two images."""
+
+
+def forced(record: Record, **values: object) -> Record:
+    """A record with values that it refuses."""
+    for name, value in values.items():
+        object.__setattr__(record, name, value)
+    return record
+
+
+def makes(action: Callable[[], object]) -> bool:
+    """Whether a file can be made at all."""
+    with suppress(Exception):  # what an impossible record leads to when it is written is not asked
+        action()
+        return True
+    return False
 
 
 @contextmanager

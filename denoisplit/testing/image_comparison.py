@@ -23,7 +23,8 @@ def same_size(image: Image, back: Image) -> None:
     assert back.pixel_size is not None, "the pixel size is lost"
     assert back.pixel_size.unit == image.pixel_size.unit, f"the unit is {back.pixel_size.unit}"
     assert len(back.pixel_size.size) == len(image.pixel_size.size), "the pixel size has other axes"
-    assert np.allclose(back.pixel_size.size, image.pixel_size.size, rtol=1e-5), (
+    known, found = (np.array(one.size, np.float64) for one in (image.pixel_size, back.pixel_size))
+    assert np.allclose(found, known, rtol=1e-5, atol=0, equal_nan=True), (
         f"the pixel size {back.pixel_size.size} comes back for {image.pixel_size.size}"
     )
 

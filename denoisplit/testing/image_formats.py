@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Image, ImageFormat, IntensityScale, PixelSize, TimeInterval
-from denoisplit.testing.image_cases import assert_refused, path_for, places, quarters, read_in_pieces
+from denoisplit.testing.image_cases import (
+    IMPOSSIBLE,
+    assert_refused,
+    forced,
+    makes,
+    path_for,
+    places,
+    quarters,
+    read_in_pieces,
+)
 from denoisplit.testing.image_comparison import same_image, same_interval, same_size
 from denoisplit.testing.strategies import images
 from denoisplit.testing.suite import ComponentTests, accepted, in_two_and_three_dimensions, law
@@ -107,6 +116,23 @@ class ImageFormatTests(ComponentTests):
         """One number per spatial axis with its unit, and nothing where nothing was known."""
         image, back = self.there_and_back(data, rank)
         same_size(image, back)
+
+    def test_a_size_that_cannot_be_is_not_read(self) -> None:
+        """0, NaN, less than an atom or a unit that is none: the pixels are read, the number is left out."""
+        image_format, image = self.image_format(self.smallest()), self.example(3)
+        for number, length, time in IMPOSSIBLE:
+            said = attrs.evolve(
+                image,
+                pixel_size=forced(PixelSize((1, 1, 1)), size=(number,) * 3, unit=length),
+                time_interval=forced(TimeInterval(1), value=number, unit=time),
+            )
+            with path_for(self.readable()[0]) as path:
+                # Records hold nothing that cannot be: nobody asks a format to write it, but files say it.
+                if makes(partial(self.make, image_format, path, said)):
+                    back = image_format.open(path)
+                    assert np.array_equal(back.data, image.data), "other pixels come back"
+                    assert back.pixel_size is None, f"{back.pixel_size} comes back for {number} {length}"
+                    assert back.time_interval is None, f"{back.time_interval} comes back for {number} {time}"
 
     @in_two_and_three_dimensions
     def test_everything_known_of_an_image_comes_back(self, rank: int) -> None:

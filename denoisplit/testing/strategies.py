@@ -87,7 +87,7 @@ def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, 
 def images(draw: st.DrawFn, rank: int, *, dtypes: Sequence[str] = ("uint8", "uint16", "float32")) -> Image:
     """Images with names of channels, a pixel size and a time interval or without, ``z`` where ``rank`` is 3.
 
-    Axes come in any order, positions and time points not together.
+    Axes come in any order, positions and time points not together. Pixel sizes may be unknown along an axis.
     """
     space = "zyx"[-rank:]
     more = draw(st.sampled_from(["", "c", "t", "tc", "s", "sc"]))
@@ -98,10 +98,10 @@ def images(draw: st.DrawFn, rank: int, *, dtypes: Sequence[str] = ("uint8", "uin
     letters = st.characters(codec="utf-8", categories=["L", "N"])
     name = st.text(letters, min_size=1, max_size=8)
     named = st.lists(name, min_size=channels, max_size=channels).map(tuple)
-    size = st.lists(st.integers(1, 4000), min_size=rank, max_size=rank)
+    side = st.integers(1, 4000).map(lambda number: number / 1000) | st.sampled_from([None, 1e-5, 1e5])
     known = st.builds(
-        lambda sides, unit: PixelSize(tuple(side / 1000 for side in sides), unit),
-        size,
+        PixelSize,
+        st.lists(side, min_size=rank, max_size=rank).filter(any),
         st.sampled_from(["µm", "nm"]),
     )
     intervals = st.builds(

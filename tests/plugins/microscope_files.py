@@ -183,7 +183,7 @@ def write_nd2(
                 "SLxPictureMetadata",
                 {
                     "dCalibration": size.get("x", -1.0),
-                    "bCalibrated": "x" in size,
+                    "bCalibrated": size.get("x", -1.0) > 0,
                     "sPicturePlanes": {
                         "uiCount": channels,
                         "sPlaneNew": {

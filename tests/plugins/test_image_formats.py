@@ -65,7 +65,8 @@ def test_a_round_trip_keeps_pixels_axes_size_and_names(
     assert (back.pixel_size is None) == (image.pixel_size is None)
     if image.pixel_size is not None and back.pixel_size is not None:
         assert back.pixel_size.unit == image.pixel_size.unit
-        np.testing.assert_allclose(back.pixel_size.size, image.pixel_size.size, rtol=1e-6)
+        known, found = (np.array(one.size, np.float64) for one in (image.pixel_size, back.pixel_size))
+        np.testing.assert_allclose(found, known, rtol=1e-6)
     assert [path.name for path in tmp_path.iterdir()] == [name], "no temporary file stays behind"
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize, TimeInterval
+from denoisplit.core.images.units import IN_MICRONS
 from denoisplit.testing import suite_for
 from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.suite import ComponentTests
@@ -72,6 +73,8 @@ class MicroscopeFormatTests(ImageFormatTests):
         return self.image_format(self.smallest()).suffixes
 
     def make(self, image_format: ImageFormat, path: Path, image: Image) -> None:
+        if image.pixel_size and image.pixel_size.unit not in IN_MICRONS:
+            raise ValueError("such files have no place for a unit")
         self.write_file(path, image)
 
     def images(self, rank: int) -> st.SearchStrategy[Image]:

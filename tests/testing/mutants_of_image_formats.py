@@ -38,8 +38,8 @@ def read_without(**change: Any) -> Change:
     return after(lambda image: attrs.evolve(image, **change))
 
 
-def doubled(old: Any, image: Any) -> Any:
-    return {letter: 2 * size for letter, size in old(image).items()}
+def doubled(old: Any, image: Any, *unit: str) -> Any:
+    return {letter: 2 * size for letter, size in old(image, *unit).items()}
 
 
 def deaf(old: Any, self: Any, path: Any, *, axes: str | None = None) -> Any:

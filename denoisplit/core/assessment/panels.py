@@ -35,11 +35,14 @@ def tinted(colour: str) -> Colormap:
 
 
 def scale_bar(panel: Axes, width: int, pixel_size: PixelSize) -> None:
-    """A bar of a round length, about a fifth of the image wide."""
-    aim = width * pixel_size.size[-1] / 5
+    """A bar of a round length, about a fifth of the image wide; none where that is unknown."""
+    step = pixel_size.size[-1]
+    if step is None:
+        return
+    aim = width * step / 5
     decade = 10.0 ** math.floor(math.log10(aim))
-    length = max(step * decade for step in (1, 2, 5) if step * decade <= aim)
-    pixels = length / pixel_size.size[-1]
+    length = max(digit * decade for digit in (1, 2, 5) if digit * decade <= aim)
+    pixels = length / step
     left, across = 0.95 * width - pixels, panel.get_xaxis_transform()
     panel.plot([left, left + pixels], [0.05, 0.05], "w-", lw=3, solid_capstyle="butt", transform=across)
     label = f"{length:g} {pixel_size.unit}"

@@ -5,6 +5,7 @@ import attrs
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Image, ImageLayout, LazyArray, PixelSize
 from denoisplit.core.images.lazy import rearranged
+from denoisplit.core.images.physical import known_size
 
 AXES = "stczyx"
 """All axes in canonical order: positions or posterior samples, time, channel, depth, rows, columns."""
@@ -97,15 +98,29 @@ def reorder(data: LazyArray, axes: str, wanted: str) -> LazyArray:
 def to_canonical(image: Image) -> Image:
     """The same image with its axes (and pixel size) in canonical order; pixels are not copied."""
     axes = "".join(letter for letter in AXES if letter in image.axes)
-    pixel_size = image.pixel_size
-    if pixel_size is not None:
-        sizes = sizes_by_axis(image)
-        pixel_size = PixelSize(tuple(sizes[a] for a in axes if a in SPATIAL), pixel_size.unit)
-    return attrs.evolve(image, data=reorder(image.data, image.axes, axes), axes=axes, pixel_size=pixel_size)
+    return attrs.evolve(
+        image,
+        data=reorder(image.data, image.axes, axes),
+        axes=axes,
+        pixel_size=reordered_size(image.pixel_size, image.axes, axes),
+    )
 
 
-def sizes_by_axis(image: Image | ImageLayout) -> dict[str, float]:
-    """Pixel size by axis letter; empty when unknown."""
+def reordered_size(size: PixelSize | None, axes: str, wanted: str) -> PixelSize | None:
+    """A pixel size for axes in another order, or for some of them; None when none of these is known."""
+    if size is None:
+        return None
+    known = dict(zip(_spatial(axes), size.size, strict=True))
+    return known_size([known.get(letter) for letter in _spatial(wanted)], [size.unit] * len(_spatial(wanted)))
+
+
+def sizes_by_axis(image: Image | ImageLayout, unit: str = "") -> dict[str, float]:
+    """Pixel size by axis letter, in its own unit or another; without the axes along which it is unknown."""
     if image.pixel_size is None:
         return {}
-    return dict(zip((a for a in image.axes.lower() if a in SPATIAL), image.pixel_size.size, strict=True))
+    sizes = image.pixel_size.sizes_in(unit or image.pixel_size.unit)
+    return {a: size for a, size in zip(_spatial(image.axes), sizes, strict=True) if size is not None}
+
+
+def _spatial(axes: str) -> str:
+    return "".join(letter for letter in axes.lower() if letter in SPATIAL)

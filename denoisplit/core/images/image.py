@@ -6,44 +6,13 @@ import attrs
 import numpy as np
 
 from denoisplit.core.images.arrays import AnyArray, LazyArray
+from denoisplit.core.images.names import check_names
+from denoisplit.core.images.physical import IntensityScale, PixelSize, TimeInterval
 
 
-@attrs.frozen
-class PixelSize:
-    """Physical size of one pixel along each spatial axis.
-
-    Attributes:
-        size: one number per spatial axis, in the order of the image's axes ((z) y x).
-        unit: for example ``µm``.
-    """
-
-    size: tuple[float, ...]
-    unit: str = "µm"
-
-
-@attrs.frozen
-class TimeInterval:
-    """Time from one time point to the next.
-
-    Attributes:
-        value: how long.
-        unit: for example ``s``.
-    """
-
-    value: float
-    unit: str = "s"
-
-
-@attrs.frozen
-class IntensityScale:
-    """How stored numbers become counts: ``counts = factor * stored + offset``.
-
-    Attributes:
-        factor, offset: one number per channel.
-    """
-
-    factor: tuple[float, ...]
-    offset: tuple[float, ...]
+def _names(instance: object, attribute: "attrs.Attribute[tuple[str, ...]]", names: tuple[str, ...]) -> None:
+    del instance, attribute
+    check_names(names)
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +32,7 @@ class ImageLayout:
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = attrs.field(converter=np.dtype)
     axes: str
-    channel_names: tuple[str, ...] = ()
+    channel_names: tuple[str, ...] = attrs.field(default=(), validator=_names)
     pixel_size: PixelSize | None = None
     time_interval: TimeInterval | None = None
     intensity_scale: IntensityScale | None = None
@@ -85,7 +54,7 @@ class Image:
 
     data: LazyArray = attrs.field(eq=False, repr=False)
     axes: str
-    channel_names: tuple[str, ...] = ()
+    channel_names: tuple[str, ...] = attrs.field(default=(), validator=_names)
     pixel_size: PixelSize | None = None
     time_interval: TimeInterval | None = None
     intensity_scale: IntensityScale | None = None

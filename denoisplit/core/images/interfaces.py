@@ -12,9 +12,9 @@ from denoisplit.core.images.arrays import FloatArray as FloatArray
 from denoisplit.core.images.arrays import LazyArray as LazyArray
 from denoisplit.core.images.image import Image as Image
 from denoisplit.core.images.image import ImageLayout as ImageLayout
-from denoisplit.core.images.image import IntensityScale as IntensityScale
-from denoisplit.core.images.image import PixelSize as PixelSize
-from denoisplit.core.images.image import TimeInterval as TimeInterval
+from denoisplit.core.images.physical import IntensityScale as IntensityScale
+from denoisplit.core.images.physical import PixelSize as PixelSize
+from denoisplit.core.images.physical import TimeInterval as TimeInterval
 
 
 class ImageWriter(ABC):

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import SPATIAL, to_canonical
+from denoisplit.core.images.axes import SPATIAL, reordered_size, to_canonical
 from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
 from denoisplit.core.images.lazy import LazyPixels, Region
@@ -115,8 +115,7 @@ class Planes:
     @property
     def pixel_size(self) -> PixelSize | None:
         """Pixel size along the axes of one array, (z) y x."""
-        known = self.image.pixel_size
-        return None if known is None else PixelSize(known.size[-len(self.spatial) :], known.unit)
+        return reordered_size(self.image.pixel_size, self.image.axes, self.spatial)
 
     def __len__(self) -> int:
         return math.prod(self.shape)

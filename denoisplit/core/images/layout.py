@@ -2,60 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL, parse_axes
-from denoisplit.core.images.interfaces import (
-    Image,
-    ImageLayout,
-    IntensityScale,
-    LazyArray,
-    PixelSize,
-    TimeInterval,
-)
-
-MICRONS: Final = frozenset(
-    {"um", "micron", "microns", "micrometer", "micrometre", "micrometers", "micrometres", "µm", "μm"}
-)
-"""Ways in which programs write the unit µm, in lower case."""
-
-IN_MICRONS: Final = {"pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
-"""Units of length in µm."""
-
-_LENGTHS: Final = {
-    "angstrom": "Å",
-    "picometer": "pm",
-    "nanometer": "nm",
-    "micrometer": "µm",
-    "millimeter": "mm",
-    "centimeter": "cm",
-    "meter": "m",
-}
-_TIMES: Final = {
-    "nanosecond": "ns",
-    "microsecond": "µs",
-    "millisecond": "ms",
-    "second": "s",
-    "minute": "min",
-    "hour": "h",
-    "day": "d",
-}
-_SECONDS: Final = frozenset({"sec", "second", "seconds"})
-
-
-def common_unit(unit: str) -> str:
-    """Our sign for a unit of length or time, however a program writes it."""
-    if unit.lower() in MICRONS:
-        return "µm"
-    if unit.lower() in _SECONDS:
-        return "s"
-    return {**_LENGTHS, **_TIMES}.get(unit, unit)
-
-
-def unit_name(unit: str) -> str | None:
-    """The English word for a unit, as OME-Zarr writes it; None for units that it does not know."""
-    return {sign: name for name, sign in {**_LENGTHS, **_TIMES}.items()}.get(unit)
+from denoisplit.core.images.interfaces import Image, ImageLayout, LazyArray
+from denoisplit.core.images.names import known_names
+from denoisplit.core.images.physical import known_interval, known_scale, known_size
 
 
 def check_layout(layout: ImageLayout, where: str) -> None:
@@ -158,37 +111,27 @@ def described(data: LazyArray, axes: str, said: dict[str, Any], source: str, *, 
         overridden: whether ``axes`` are not those that ``said`` is about; only sizes by their number remain.
     """
     channels = channel_count(axes, tuple(data.shape))
-    names = tuple(str(name) for name in _numbers_or_names(said.get("channel_names")))
-    size = _floats(said.get("pixel_size"))
-    factor, offset = _floats(said.get("factor")), _floats(said.get("offset"))
-    interval = _floats([said.get("time_interval")])
+    names = known_names(_listed(said.get("channel_names")))
+    size, unit = _listed(said.get("pixel_size")), said.get("unit", "µm")
+    factor, offset = _listed(said.get("factor")), _listed(said.get("offset"))
     spatial = sum(letter in SPATIAL for letter in axes)
+    units = unit if isinstance(unit, list) else [unit] * spatial
+    timed = "t" in axes or not overridden
     return Image(
         data=data,
         axes=axes,
         channel_names=names if len(names) == channels else (),
-        pixel_size=PixelSize(size, common_unit(str(said.get("unit", "µm"))))
-        if len(size) == spatial
+        pixel_size=known_size(size, units) if len(size) == len(units) == spatial else None,
+        time_interval=known_interval(said.get("time_interval"), said.get("time_unit", "s"))
+        if timed
         else None,
-        time_interval=(
-            TimeInterval(interval[0], common_unit(str(said.get("time_unit", "s"))))
-            if interval and ("t" in axes or not overridden)
-            else None
-        ),
-        intensity_scale=(IntensityScale(factor, offset) if len(factor) == len(offset) == channels else None),
+        intensity_scale=known_scale(factor, offset) if len(factor) == channels else None,
         source=source,
     )
 
 
-def _numbers_or_names(values: Any) -> list[Any]:
+def _listed(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list | tuple) else []
-
-
-def _floats(values: Any) -> tuple[float, ...]:
-    found = _numbers_or_names(values)
-    if not found or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in found):
-        return ()
-    return tuple(float(value) for value in found)
 
 
 def axes_of(said: dict[str, Any], ndim: int) -> str | None:

@@ -9,6 +9,7 @@ import attrs
 
 from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import SpecError
+from denoisplit.core.images.names import name_fault
 from denoisplit.core.images.selection import MIXED
 from denoisplit.core.registry.registry import Registry, installed_registry
 from denoisplit.core.spec.records import Plain, ResolvedSpec
@@ -130,8 +131,8 @@ def _check_channels(root: Node, structurer: Structurer) -> None:
     seen: dict[object, Node] = {}
     for index, node in enumerate(channels.value):
         path = f"$.channels[{index}]"
-        if isinstance(node.value, str) and not node.value.strip():
-            structurer.fail(node, path, f"the name is empty (got {show(node.value)}). Name the structure.")
+        if isinstance(node.value, str) and (fault := name_fault(node.value)):
+            structurer.fail(node, path, f"{fault} (got {show(node.value)}). Name the structure.")
         elif isinstance(node.value, str) and node.value in seen:
             first = seen[node.value].where
             structurer.fail(

@@ -177,7 +177,8 @@ def _story(
     if len(sides) > 1:
         size += " to " + " x ".join(str(side) for side in sides[-1])
     pixel = first.pixel_size
-    scale = f", pixel {pixel.size[-1]:.4g} {pixel.unit}" if pixel else ", pixel size unknown"
+    width = pixel.size[-1] if pixel else None
+    scale = f", pixel {width:.4g} {pixel.unit}" if pixel and width else ", pixel size unknown"
     lines.append(
         f"images: {_number(named.of, 'channel')}, {size} pixels, {first.dtype}, axes {first.axes}{scale}"
     )

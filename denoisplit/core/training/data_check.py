@@ -267,4 +267,4 @@ def _pixel_sizes(fields: Sequence[Field]) -> list[str]:
 
 
 def _size(size: PixelSize | None) -> str:
-    return "unknown" if size is None else f"{' x '.join(f'{s:g}' for s in size.size)} {size.unit}"
+    return "unknown" if size is None else str(size)

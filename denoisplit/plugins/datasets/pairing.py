@@ -164,8 +164,6 @@ def leftovers(channels: Sequence[Sequence[Single]], names: Sequence[str]) -> tup
         said.append(f"Every field needs an image of each channel: of {listed}, {least} of each are used.")
     sizes = {single.pixel_size for images in channels for single in images if single.pixel_size is not None}
     if len(sizes) > 1:
-        listed = ", ".join(
-            sorted(" x ".join(f"{s:g}" for s in size.size) + f" {size.unit}" for size in sizes)
-        )
+        listed = ", ".join(sorted(map(str, sizes)))
         said.append(f"The channels differ in pixel size: {listed}. Rescale them to the same one.")
     return tuple(said)

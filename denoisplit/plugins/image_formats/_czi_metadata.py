@@ -7,7 +7,7 @@ from xml.parsers import expat
 import attrs
 
 from denoisplit.core.images.axes import SPATIAL
-from denoisplit.plugins.image_formats._several import rounded
+from denoisplit.core.images.physical import rounded
 
 _MICRONS: Final = 1e6
 _MILLISECONDS: Final = 1e-3

@@ -11,7 +11,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import ambiguous_axes, sizes_by_axis
 from denoisplit.core.images.interfaces import ImageLayout
-from denoisplit.core.images.layout import IN_MICRONS, axes_of, parse_remark, remark_text
+from denoisplit.core.images.layout import axes_of, parse_remark, remark_text
 from denoisplit.core.images.lazy import LazyPixels, mapped
 
 KINDS: Final = {"uint8": 0, "int8": 0, "int16": 1, "float32": 2, "uint16": 6}
@@ -194,12 +194,9 @@ def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes
     volume = "z" in stored
     said = f'{{"sides": {list(shape)}, {remark_text(layout)[1:]}'.encode()
     said += b" " * (-len(said) % 16)
-    unit = IN_MICRONS.get(layout.pixel_size.unit, 0.0) if layout.pixel_size else 0.0
-    size = sizes_by_axis(layout)
+    size = sizes_by_axis(layout, "µm")
     planes = depth if volume else 1
-    cell = [
-        count * size.get(a, 0.0) * unit / _ANGSTROM for a, count in zip("xyz", (nx, ny, planes), strict=True)
-    ]
+    cell = [count * size.get(a, 0.0) / _ANGSTROM for a, count in zip("xyz", (nx, ny, planes), strict=True)]
     head = bytearray(_SIZE)
     struct.pack_into("<4i", head, 0, nx, ny, nz, KINDS[layout.dtype.name])
     struct.pack_into("<3i3f3f3i", head, 28, nx, ny, planes, *cell, 90, 90, 90, 1, 2, 3)

@@ -5,7 +5,10 @@ from typing import Any, Final
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, sizes_by_axis
 from denoisplit.core.images.interfaces import ImageLayout
-from denoisplit.core.images.layout import common_unit, remark, unit_name
+from denoisplit.core.images.layout import remark
+from denoisplit.core.images.names import known_names
+from denoisplit.core.images.physical import known_interval, known_size, number
+from denoisplit.core.images.units import unit_name
 
 REMARK: Final = "denoisplit"
 
@@ -60,23 +63,25 @@ def read_multiscale(said: dict[str, Any], node: Any, where: str) -> dict[str, An
     letters = [str(axis["name"]).lower()[:1] for axis in axes]
     made: dict[str, Any] = {"array": str(first["path"]), "axes": "".join(letters)}
     scales = [*first.get("coordinateTransformations", ()), *said.get("coordinateTransformations", ())]
-    sizes = [1.0] * len(axes)
-    known = False
+    sizes: list[float | None] = [None] * len(axes)
     for step in scales:
         if step.get("type") == "scale" and len(step.get("scale", ())) == len(axes):
-            sizes, known = [a * float(b) for a, b in zip(sizes, step["scale"], strict=True)], True
-    units = {letter: axis.get("unit") for letter, axis in zip(letters, axes, strict=True)}
-    spatial = [letter for letter in letters if letter in SPATIAL]
-    if known and len({units[letter] for letter in spatial}) == 1 and units[spatial[0]]:
-        made["pixel_size"] = [size for letter, size in zip(letters, sizes, strict=True) if letter in SPATIAL]
-        made["unit"] = common_unit(str(units[spatial[0]]))
-    if known and units.get("t"):
-        made |= {"time_interval": sizes[letters.index("t")], "time_unit": common_unit(str(units["t"]))}
+            factors = [number(factor) for factor in step["scale"]]
+            sizes = [
+                None if factor is None else factor * (1.0 if size is None else size)
+                for size, factor in zip(sizes, factors, strict=True)
+            ]
+    units = [axis.get("unit") for axis in axes]
+    space = [i for i, letter in enumerate(letters) if letter in SPATIAL]
+    if known_size([sizes[i] for i in space], [units[i] for i in space]):
+        made |= {"pixel_size": [sizes[i] for i in space], "unit": [units[i] for i in space]}
+    time = letters.index("t") if "t" in letters else None
+    if time is not None and known_interval(sizes[time], units[time]):
+        made |= {"time_interval": sizes[time], "time_unit": units[time]}
     attributes = dict(node.attrs)
     channels = (_ome(attributes).get("omero") or {}).get("channels") or ()
-    names = [str(channel.get("label", "")) for channel in channels]
-    if any(names):
-        made["channel_names"] = [name or f"channel {i}" for i, name in enumerate(names)]
+    if names := known_names([channel.get("label") for channel in channels]):
+        made["channel_names"] = names
     own = attributes.get(REMARK)
     if isinstance(own, dict):
         # What OME-Zarr has no place for, and what it has a place for but cannot say.
@@ -118,18 +123,18 @@ def metadata(
     axes = []
     for letter in stored.replace("s", "t"):
         axis = {"name": letter, "type": _KINDS.get(letter, "space")}
-        unit = time if letter == "t" else length if letter in SPATIAL else None
+        unit = time if letter == "t" else length if letter in sizes else None
         axes.append({**axis, "unit": unit} if unit else axis)
     finest = [interval.value if interval and letter == "t" else sizes.get(letter, 1.0) for letter in stored]
     datasets = []
-    for number, step in enumerate(steps):
+    for level, step in enumerate(steps):
         factors = [step.get(letter, 1.0) for letter in stored]
         shift = [size * (factor - 1) / 2 for size, factor in zip(finest, factors, strict=True)]
         scale = [size * factor for size, factor in zip(finest, factors, strict=True)]
         moves: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
         if any(shift):
             moves.append({"type": "translation", "translation": shift})
-        datasets.append({"path": str(number), "coordinateTransformations": moves})
+        datasets.append({"path": str(level), "coordinateTransformations": moves})
     image: dict[str, Any] = {"name": "image", "axes": axes, "datasets": datasets}
     if len(steps) > 1:
         image |= {"type": "mean"}

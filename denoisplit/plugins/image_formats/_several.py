@@ -86,9 +86,7 @@ def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes
     known = _axes("s" * several + first.axes, data.shape, where, axes)
     check_numbers(data.dtype, where)
     said: dict[str, Any] = {"channel_names": first.channel_names, "unit": "µm", "time_unit": "s"}
-    letters = [letter for letter in known if letter in SPATIAL]
-    if all(letter in first.sizes for letter in letters):
-        said["pixel_size"] = [first.sizes[letter] for letter in letters]
+    said["pixel_size"] = [first.sizes.get(letter) for letter in known if letter in SPATIAL]
     intervals = [part.interval or np.nan for part in parts]
     if np.allclose(intervals, intervals[0], rtol=_SAME_TIME):
         said["time_interval"] = intervals[0]
@@ -112,11 +110,6 @@ def _axes(found: str, shape: tuple[int, ...], where: str, given: str | None) -> 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more if names else "none"
-
-
-def rounded(value: float) -> float:
-    """Without the noise of a change of units: 0.1 for 0.09999999999999999."""
-    return float(f"{value:.9g}")
 
 
 def package(name: str, extra: str, where: str) -> ModuleType:

@@ -10,7 +10,9 @@ import tifffile
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL
 from denoisplit.core.images.interfaces import Image, ImageLayout, PixelSize, TimeInterval
-from denoisplit.core.images.layout import channel_count, check_layout, common_unit, described
+from denoisplit.core.images.layout import channel_count, check_layout, described
+from denoisplit.core.images.names import known_names
+from denoisplit.core.images.physical import known_interval, known_size
 from denoisplit.plugins.image_formats._tiff_pages import Pixels, reading
 
 _MICRONS_PER_CENTIMETRE = 1e4
@@ -27,10 +29,12 @@ def read_tiff(path: Path, axes: str | None) -> Image:
         said = pixels.remark
         image = described(pixels.data, pixels.axes, said, str(path), overridden=axes is not None)
         ome = _first_image(pixels.tif.ome_metadata or "")
+        # ImageJ drops our remark when it saves; programs that write OME keep it and may change the size.
+        own = "pixel_size" in said and not ome and axes is None
         return attrs.evolve(
             image,
             channel_names=_ome_names(pixels, ome) if ome else _labels(pixels),
-            pixel_size=_ome_size(pixels, ome) if ome else _pixel_size(pixels),
+            pixel_size=image.pixel_size if own else _ome_size(pixels, ome) if ome else _pixel_size(pixels),
             time_interval=_ome_interval(ome) if ome else _frame_interval(pixels),
         )
 
@@ -73,9 +77,7 @@ def _first_image(xml: str) -> list[_Element]:
 
 def _ome_names(pixels: Pixels, ome: list[_Element]) -> tuple[str, ...]:
     names = [element.attributes.get("Name", "") for element in ome if element.name == "Channel"]
-    if not any(names) or len(names) != channel_count(pixels.axes, pixels.data.shape):
-        return ()
-    return tuple(name or f"channel {i}" for i, name in enumerate(names))
+    return known_names(names) if len(names) == channel_count(pixels.axes, pixels.data.shape) else ()
 
 
 def _ome_pixels(ome: list[_Element]) -> dict[str, str]:
@@ -83,23 +85,15 @@ def _ome_pixels(ome: list[_Element]) -> dict[str, str]:
 
 
 def _ome_size(pixels: Pixels, ome: list[_Element]) -> PixelSize | None:
-    """Physical size, None when it is missing along an axis or the units of the axes differ."""
     found = _ome_pixels(ome)
     letters = [letter.upper() for letter in pixels.axes if letter in SPATIAL]
-    if any(f"PhysicalSize{letter}" not in found for letter in letters):
-        return None
-    units = {found.get(f"PhysicalSize{letter}Unit", "µm") for letter in letters}
-    if len(units) != 1:
-        return None
-    size = tuple(float(found[f"PhysicalSize{letter}"]) for letter in letters)
-    return PixelSize(size, common_unit(units.pop()))
+    sizes = [found.get(f"PhysicalSize{letter}") for letter in letters]
+    return known_size(sizes, [found.get(f"PhysicalSize{letter}Unit", "µm") for letter in letters])
 
 
 def _ome_interval(ome: list[_Element]) -> TimeInterval | None:
     found = _ome_pixels(ome)
-    if "TimeIncrement" not in found:
-        return None
-    return TimeInterval(float(found["TimeIncrement"]), common_unit(found.get("TimeIncrementUnit", "s")))
+    return known_interval(found.get("TimeIncrement"), found.get("TimeIncrementUnit", "s"))
 
 
 def _labels(pixels: Pixels) -> tuple[str, ...]:
@@ -110,15 +104,12 @@ def _labels(pixels: Pixels) -> tuple[str, ...]:
     names = labels[:channels]
     if len(names) < channels or any(label != names[i % channels] for i, label in enumerate(labels)):
         return ()
-    return names
+    return known_names(names)
 
 
 def _frame_interval(pixels: Pixels) -> TimeInterval | None:
     """ImageJ's frame interval; a movie without one has an interval of 0 there."""
-    value = pixels.description.get("finterval")
-    if not isinstance(value, int | float) or not value > 0:
-        return None
-    return TimeInterval(float(value), common_unit(str(pixels.description.get("tunit", "s"))))
+    return known_interval(pixels.description.get("finterval"), pixels.description.get("tunit", "s"))
 
 
 def _pixel_size(pixels: Pixels) -> PixelSize | None:
@@ -136,14 +127,12 @@ def _pixel_size(pixels: Pixels) -> PixelSize | None:
         if pixels.tif.is_imagej or tags.valueof("ResolutionUnit") != tifffile.RESUNIT.CENTIMETER:
             return None
         unit, scale = "µm", _MICRONS_PER_CENTIMETRE
-    size = {"z": float(description.get("spacing", 1.0))}
+    size: dict[str, object] = {"z": description.get("spacing", 1.0)}
     for letter, name in (("x", "XResolution"), ("y", "YResolution")):
         numerator, denominator = tags[name].value
-        if not numerator:
-            return None
-        size[letter] = scale * denominator / numerator
-    known = tuple(size[letter] for letter in pixels.axes if letter in SPATIAL)
-    return PixelSize(known, common_unit(_unescaped(unit)))
+        size[letter] = scale * denominator / numerator if numerator else None
+    known = [size[letter] for letter in pixels.axes if letter in SPATIAL]
+    return known_size(known, [_unescaped(unit)] * len(known))
 
 
 def escaped(text: str) -> str:

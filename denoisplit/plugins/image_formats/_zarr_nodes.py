@@ -8,11 +8,11 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, reorder, sizes_by_axis
+from denoisplit.core.images.axes import ambiguous_axes, parse_axes, reorder, reordered_size
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.claims import check_claim
-from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
+from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import axes_of, described
 from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, stacked, unreadable
@@ -158,13 +158,11 @@ def _as_noted(image: Image, noted: str) -> Image:
     image = attrs.evolve(image, axes=axes)
     if sorted(noted) != sorted(axes) or noted == axes:
         return image
-    sizes = sizes_by_axis(image)
-    unit = image.pixel_size.unit if image.pixel_size else ""
     return attrs.evolve(
         image,
         data=reorder(image.data, axes, noted),
         axes=noted,
-        pixel_size=PixelSize(tuple(sizes[a] for a in noted if a in SPATIAL), unit) if sizes else None,
+        pixel_size=reordered_size(image.pixel_size, axes, noted),
     )
 
 

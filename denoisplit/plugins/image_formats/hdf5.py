@@ -17,7 +17,6 @@ from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import (
-    IN_MICRONS,
     axes_of,
     check_dtype,
     check_layout,
@@ -108,7 +107,7 @@ class Hdf5(ImageFormat):
                     dimension.label = letter
                 made.attrs[TAGS] = _tags(layout)
                 made.attrs[REMARK] = remark_text(layout)
-                made.attrs.update({k: v for k, v in remark(layout).items() if k not in ("factor", "offset")})
+                made.attrs.update(_attributes(layout))
                 if (size := _in_microns(layout)) is not None:
                     made.attrs[SIZE_UM] = size
                 yield made.__setitem__
@@ -133,11 +132,21 @@ def _sized(said: dict[str, Any], axes: str) -> dict[str, Any]:
     return said | {"pixel_size": [sizes[letter] for letter in letters], "unit": "µm"}
 
 
+def _attributes(layout: ImageLayout) -> dict[str, Any]:
+    """What people look for by name; the remark has it all."""
+    made = {key: value for key, value in remark(layout).items() if key not in ("factor", "offset")}
+    if "pixel_size" in made:
+        made["pixel_size"] = np.array(made["pixel_size"], np.float64)  # NaN for None
+    return made
+
+
 def _in_microns(layout: ImageLayout) -> list[float] | None:
-    if layout.pixel_size is None or layout.pixel_size.unit not in IN_MICRONS:
+    if layout.pixel_size is None:
         return None
-    sizes, unit = sizes_by_axis(layout), IN_MICRONS[layout.pixel_size.unit]
-    return [sizes.get(letter, 1.0 / unit) * unit for letter in SPATIAL]
+    sizes = sizes_by_axis(layout, "µm")
+    if any(letter in layout.axes and letter not in sizes for letter in SPATIAL):
+        return None
+    return [sizes.get(letter, 1.0) for letter in SPATIAL]
 
 
 def _tags(layout: ImageLayout) -> str:

@@ -10,8 +10,9 @@ from typing import Any, Final, final
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.layout import IN_MICRONS
 from denoisplit.core.images.lazy import mapped
+from denoisplit.core.images.physical import rounded
+from denoisplit.core.images.units import IN_MICRONS
 from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,
@@ -19,7 +20,6 @@ from denoisplit.plugins.image_formats._several import (
     Named,
     Part,
     package,
-    rounded,
 )
 
 _PACKAGE: Final = "liffile"

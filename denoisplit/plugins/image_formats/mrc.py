@@ -55,9 +55,8 @@ class Mrc(ImageFormat):
         shape = tuple(data.shape)
         known = header.axes(str(path)) if axes is None else parse_axes(axes, shape, str(path))
         sizes = dict(zip("zyx", header.voxel, strict=True))
-        if all(value > 0 for letter, value in sizes.items() if letter in known):
-            inside = [sizes[letter] for letter in known if letter in sizes]
-            said = {"pixel_size": inside, "unit": "µm", **said}
+        inside = [sizes[letter] for letter in known if letter in sizes]
+        said = {"pixel_size": inside, "unit": "µm", **said}
         image = described(data, known, said, str(path), overridden=axes is not None)
         wanted = axes_of(said, len(str(said.get("axes", ""))))
         if axes is not None or wanted is None or set(wanted) - set(known):

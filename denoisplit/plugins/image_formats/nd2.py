@@ -13,6 +13,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.physical import rounded
 from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,
@@ -20,7 +21,6 @@ from denoisplit.plugins.image_formats._several import (
     Named,
     Part,
     package,
-    rounded,
 )
 
 _PACKAGE: Final = "nd2"

@@ -17,6 +17,9 @@ from denoisplit.plugins.image_formats._tiff_metadata import escaped, imagej_time
 from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
 
 _KINDS = ("uint8", "uint16", "float32")
+_FINEST = 1e-6
+"""The smallest number that a resolution, a ratio of two numbers of 32 bits, holds well."""
+
 _MOST_BYTES = 2**32 - 2**20
 
 
@@ -87,7 +90,8 @@ def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...])
     resolution = None
     if layout.pixel_size is not None:
         size = sizes_by_axis(layout)
-        resolution = (1 / size["x"], 1 / size["y"])
+        if all(_FINEST <= size.get(letter, 0.0) <= 1 / _FINEST for letter in "yx"):
+            resolution = (1 / size["x"], 1 / size["y"])
         metadata["unit"] = escaped(layout.pixel_size.unit)
         metadata |= {"spacing": size["z"]} if "z" in size else {}
     metadata |= imagej_time(layout.time_interval)

@@ -1,0 +1,50 @@
+"""Names of channels: what every format can write, and what remains of those that a file gives."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.physical import number
+
+_NOT_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of Unicode: control characters, halves of characters, separators of lines and paragraphs."""
+
+
+def _is_text(sign: str) -> bool:
+    code = ord(sign)
+    is_none = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF  # which Unicode keeps free for ever
+    return unicodedata.category(sign) not in _NOT_TEXT and not is_none
+
+
+def name_fault(name: str) -> str:
+    """What is wrong with the name of a channel: empty, or characters that files cannot hold; else nothing."""
+    if not name.strip():
+        return "the name is empty"
+    return "" if all(map(_is_text, name)) else "the name has characters that files cannot hold"
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Check names of channels.
+
+    Raises:
+        ImageError: one that is empty, or has characters that files cannot hold.
+    """
+    for name in names:
+        if fault := name_fault(name) if isinstance(name, str) else "the name is no text":
+            raise ImageError(f"channel names: {fault} (got {name!r}). Name the structure in letters.")
+
+
+def known_name(said: object) -> str:
+    """What remains of a name in a file; empty where it is none."""
+    if isinstance(said, bytes):
+        said = said.decode("utf-8", "replace")
+    if isinstance(said, int | float) and (found := number(said)) is not None:
+        said = f"{found:g}"
+    return "".join(filter(_is_text, said)).strip() if isinstance(said, str) else ""
+
+
+def known_names(said: Sequence[object]) -> tuple[str, ...]:
+    """The names that a file gives its channels: all of them, numbers where one has none, or none at all."""
+    names = [known_name(name) for name in said]
+    return tuple(name or f"channel {i}" for i, name in enumerate(names)) if any(names) else ()
