@@ -177,7 +177,7 @@ def _other_component(run_folder: Path) -> None:
     [
         (_remove, "model.safetensors is missing. Finish the training with 'denoisplit train"),
         (_corrupt, "model.json: is not the description of a run (Expecting ',' delimiter"),
-        (_truncate, "model.safetensors: does not hold the weights of this run (Error while deserializing"),
+        (_truncate, "model.safetensors: the file is damaged (got other bytes than were written"),
         (_other_component, "$.model.encoder.use: encoder elsewhere/mine: not installed."),
         (shutil.rmtree, "run: no such run folder. Give the folder that 'denoisplit train --out' wrote."),
     ],

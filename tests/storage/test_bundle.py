@@ -159,10 +159,10 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "no description": (lambda f: f.bundle.unlink(), r"model\.json is missing"),
     "truncated weights": (
         lambda f: _cut(f.weights),
-        r"model\.safetensors: does not hold the weights of this run",
+        r"model\.safetensors: the file is damaged",
     ),
     "empty weights": (lambda f: f.weights.write_bytes(b""), r"model\.safetensors: does not hold the weights"),
-    "truncated description": (lambda f: _cut(f.bundle), r"model\.json: is not the description of a run"),
+    "truncated description": (lambda f: _cut(f.bundle), r"model\.json: the file is damaged"),
     "no JSON": (lambda f: f.bundle.write_bytes(b"\xff\xfe\x00"), r"model\.json: is not the description"),
     "a list": (lambda f: f.bundle.write_text("[]"), r"model\.json: is not the description of a run"),
     "a part missing": (

@@ -1,5 +1,6 @@
 """Intensity statistics: the one place where detector counts and normalised units meet."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,12 @@ def _positive(_instance: object, attribute: "attrs.Attribute[Any]", value: float
     values = value if isinstance(value, tuple) else (value,)
     if not all(0 < v < float("inf") for v in values):
         raise ValueError(f"'{attribute.name}' must be finite and > 0 (got {value})")
+
+
+def _finite(_instance: object, attribute: "attrs.Attribute[Any]", value: float | tuple[float, ...]) -> None:
+    values = value if isinstance(value, tuple) else (value,)
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"'{attribute.name}' must be finite (got {value})")
 
 
 def _floats(values: Iterable[float]) -> tuple[float, ...]:
@@ -33,9 +40,9 @@ class IntensityStats:
     Source: Ashesh & Jug, ECCV 2024, code; method section 5.5.
     """
 
-    mixed_mean: float
+    mixed_mean: float = attrs.field(validator=_finite)
     mixed_std: float = attrs.field(validator=_positive)
-    target_mean: tuple[float, ...] = attrs.field(converter=_floats)
+    target_mean: tuple[float, ...] = attrs.field(converter=_floats, validator=_finite)
     target_std: tuple[float, ...] = attrs.field(converter=_floats, validator=_positive)
 
     def __attrs_post_init__(self) -> None:

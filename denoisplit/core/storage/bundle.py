@@ -1,14 +1,11 @@
 """A trained model on disk: safetensors for the weights, JSON for everything else. Nothing is pickled."""
 
-import json
 import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
@@ -21,13 +18,12 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry, require_components
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.storage.atomic import replacing, write_text
-from denoisplit.core.storage.records import read_mapping, structured
+from denoisplit.core.storage.records import read_mapping, structured, write_mapping
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_weights
 from denoisplit.core.verdict.reference import Reference
 
 FORMAT = 1
-MESSAGE_LENGTH = 200
 _ADVICE: Final = "Copy the run folder again, or train it anew from its spec.yaml."
 
 
@@ -86,8 +82,7 @@ class Bundle:
 
 def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
     """Write weights and JSON into a run folder; the JSON comes last and marks the run as complete."""
-    with replacing(folder.weights) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in vse.state_dict().items()}, temporary)
+    save_weights(folder.weights, vse.state_dict())
     plain = {
         "format": FORMAT,
         "spec": unstructure(bundle.spec),
@@ -105,7 +100,7 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
         "served": attrs.asdict(bundle.served) if bundle.served else None,
         "reference": attrs.asdict(bundle.reference) if bundle.reference else None,
     }
-    write_text(folder.bundle, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+    write_mapping(folder.bundle, plain)
 
 
 def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
@@ -121,8 +116,8 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
     spec = bundle.spec
     vse = compose(spec.model, bundle.statistics, channels=spec.channels, patch=spec.training.patch)
     try:
-        vse.load_state_dict(load_file(folder.weights), strict=True)
-    except (SafetensorError, RuntimeError, OSError) as error:
+        vse.load_state_dict(load_weights(folder.weights), strict=True)
+    except RuntimeError as error:
         # Torch lists every tensor that does not fit; the first ones say enough.
         reason = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
         raise RunError(

@@ -1,7 +1,7 @@
 """JSON files back into attrs records: every value checked against its declared type."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -9,11 +9,23 @@ from denoisplit.core.documents import node_of, show
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.structure import Structurer
+from denoisplit.core.storage.atomic import write_bytes
+from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
 
 Record = TypeVar("Record")
 
 _SHOWN: Final = 2
 _LONGEST: Final = 120
+
+
+def write_mapping(path: Path, plain: Mapping[str, Any]) -> None:
+    """Write a JSON file with a digest of it; the file appears whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    text = json.dumps({NAME: ZEROS, **plain}, indent=2, allow_nan=False)
+    write_bytes(path, sealed(f"{text}\n".encode()))
 
 
 def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
@@ -25,10 +37,12 @@ def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
         advice: what to do when it is not.
 
     Raises:
-        RunError: no readable file, no JSON, or no mapping in it.
+        RunError: no readable file, damaged, no JSON, or no mapping in it.
     """
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        require_intact(path, content)
+        plain = json.loads(content, parse_constant=_refuse)
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
     except RecursionError as error:
@@ -38,6 +52,10 @@ def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise RunError(f"{path}: is not {what} (expected a mapping, got {show(plain):.40}). {advice}")
     return plain
+
+
+def _refuse(number: str) -> None:
+    raise ValueError(f"all numbers have to be finite, got {number}")
 
 
 def structured(

@@ -6,9 +6,9 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from safetensors.torch import save_file
 
 from denoisplit.core.storage.atomic import replacing
+from denoisplit.core.storage.states import save_weights
 from denoisplit.core.training.monitor import Monitor
 
 
@@ -28,8 +28,7 @@ class ResumePoints(Callback):
         """Save when a multiple of ``every`` steps is done."""
         del pl_module, batch, batch_idx
         if trainer.global_step and trainer.global_step % self._every == 0:
-            with replacing(self._path) as temporary:
-                trainer.save_checkpoint(temporary)
+            trainer.save_checkpoint(self._path)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Go straight on with the next step.
@@ -66,9 +65,7 @@ class BestWeights(Callback):
             return
         self._value, self.loss = value, float(trainer.callback_metrics["val_loss"])
         self.step = trainer.global_step
-        vse = pl_module.get_submodule("vse")
-        with replacing(self._path) as temporary:
-            save_file({k: v.contiguous() for k, v in vse.state_dict().items()}, temporary)
+        save_weights(self._path, pl_module.get_submodule("vse").state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """Best value so far, the loss there, and its step."""

@@ -11,7 +11,6 @@ from importlib.metadata import version
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
 from denoisplit.core.errors import RunError
@@ -28,6 +27,7 @@ from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.storage.states import load_weights
 from denoisplit.core.training.batches import Pair, training_loader, validation_loader
 from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.callbacks import BestWeights, MetricsFile, ResumePoints
@@ -37,6 +37,7 @@ from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.reference import measure_reference
+from denoisplit.core.training.resume_files import ResumeFiles
 from denoisplit.core.training.step_progress import StepProgress
 from denoisplit.core.training.task import SplittingTask, step_seed
 
@@ -93,7 +94,7 @@ def fit(
         with stages("Training") as tell:
             looking_on = (StepProgress(spec.training.steps, tell), *watchers)
             best, steps = _optimise(vse, spec, sampler, validation, folder, looking_on)
-        vse.load_state_dict(load_file(folder.best_weights), strict=True)
+        vse.load_state_dict(load_weights(folder.best_weights), strict=True)
         vse.eval()
         for channel, sentence in vse.noise_model.concerns():
             _LOG.warning("noise model of %s after training: %s", spec.channels[channel], sentence)
@@ -225,6 +226,7 @@ def _optimise(
             accelerator="auto",
             devices=1,
             logger=False,
+            plugins=[ResumeFiles()],
             enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=False,

@@ -1,0 +1,87 @@
+"""A digest inside a file, by which it is known to be what was written.
+
+It stands in the file itself, so that a file and its digest appear together or not at all. What is digested is
+the whole file with 64 zeros in the place of the digest. Files of versions that wrote none still open.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from denoisplit.core.errors import RunError
+
+NAME: Final = "sha256"
+ZEROS: Final = "0" * 64
+"""What a JSON text or the header of safetensors holds as ``sha256`` until the digest is known."""
+
+
+@attrs.frozen
+class _Mark:
+    """What precedes the digest.
+
+    Attributes:
+        before: the bytes in front of it.
+        at: where they begin, from the start of the file or, if negative, from its end.
+    """
+
+    before: bytes
+    at: int
+
+    def place(self, content: bytes) -> slice:
+        """Where the 64 digits are."""
+        begin = (self.at if self.at >= 0 else max(0, len(content) + self.at)) + len(self.before)
+        return slice(begin, begin + len(ZEROS))
+
+    def is_in(self, content: bytes) -> bool:
+        """Whether the mark is there, be it that a byte of it is damaged."""
+        end = self.place(content).start
+        found = content[end - len(self.before) : end]
+        return len(found) == len(self.before) and sum(map(int.__ne__, found, self.before)) <= 1
+
+
+_BEHIND: Final = b"\nsha256 "
+_MARKS: Final = (
+    _Mark(b'{\n  "sha256": "', 0),
+    _Mark(b'{"__metadata__":{"sha256":"', 8),
+    _Mark(_BEHIND, -len(_BEHIND) - len(ZEROS) - 1),
+)
+"""Of JSON texts, of safetensors, and of all else, such as the archives of torch, behind which it stands."""
+
+
+def sealed(content: bytes) -> bytes:
+    """The content of a file with its digest: in the place kept for it, or else behind the content."""
+    for mark in _MARKS:
+        if mark.is_in(content):
+            break
+    else:
+        mark, content = _MARKS[-1], b"".join((content, _BEHIND, ZEROS.encode(), b"\n"))
+    place = mark.place(content)
+    return b"".join((content[: place.start], _digest(content, place), content[place.stop :]))
+
+
+def require_intact(path: Path, content: bytes) -> None:
+    """Check that a file holds what was written.
+
+    Args:
+        path: of the file, for the message.
+        content: all bytes of it.
+
+    Raises:
+        RunError: some bytes are others.
+    """
+    place = next((mark.place(content) for mark in _MARKS if mark.is_in(content)), None)
+    cut_off = place is None and _BEHIND in content[_MARKS[-1].at :]
+    if cut_off or (place is not None and content[place] != _digest(content, place)):
+        raise RunError(
+            f"{path}: the file is damaged (got other bytes than were written, by their SHA-256). "
+            f"Copy it again, or restore it from a backup."
+        )
+
+
+def _digest(content: bytes, place: slice) -> bytes:
+    found = hashlib.sha256(memoryview(content)[: place.start])
+    found.update(ZEROS.encode())
+    found.update(memoryview(content)[place.stop :])
+    return found.hexdigest().encode()

@@ -1,0 +1,106 @@
+"""What a run keeps of its numbers: weights as safetensors, and the state that training goes on from."""
+
+import io
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor
+
+from denoisplit.core.errors import RunError
+from denoisplit.core.storage.atomic import write_bytes
+from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
+
+MESSAGE_LENGTH: Final = 200
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write weights with their digest; the file appears whole or not at all.
+
+    Raises:
+        RunError: a weight is NaN or infinite.
+        OSError: the file cannot be written.
+    """
+    _require_finite(path, weights, "Train again with a lower training.learning_rate.")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_bytes(path, sealed(safetensors.save(tensors, metadata={NAME: ZEROS})))
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a file.
+
+    Raises:
+        RunError: no such file, damaged, truncated, or with weights that are NaN or infinite.
+    """
+    content = _read(path)
+    try:
+        weights = safetensors.load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise RunError(
+            f"{path}: does not hold the weights of this run ({_short(error)}). {_AGAIN}"
+        ) from error
+    _require_finite(path, weights, _AGAIN)
+    return weights
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write the state of a training with its digest; the file appears whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    # In memory first: torch turns a full disk into an error that does not name it.
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    write_bytes(path, sealed(content.getvalue()))
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """The state of a training; nothing in the file is executed.
+
+    Raises:
+        RunError: no such file, damaged, truncated, or something else.
+    """
+    try:
+        # Torch reports files that are none of its own by errors of many classes.
+        state = torch.load(io.BytesIO(_read(path)), map_location="cpu", weights_only=True)
+    except RunError:
+        raise
+    except Exception as error:
+        raise RunError(
+            f"{path}: is not a point that training can go on from ({_short(error)}). "
+            f"Restore the file, or train into another folder."
+        ) from error
+    if not isinstance(state, dict):
+        raise RunError(
+            f"{path}: is not a point that training can go on from (got {type(state).__name__}). "
+            f"Restore the file, or train into another folder."
+        )
+    return state
+
+
+_AGAIN: Final = "Copy the run folder again, or train it anew from its spec.yaml."
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}). Check the path and its mode.") from error
+    require_intact(path, content)
+    return content
+
+
+def _short(error: Exception) -> str:
+    # Torch and safetensors tell of all that does not fit; the beginning says enough.
+    return textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
+
+
+def _require_finite(path: Path, weights: Mapping[str, Tensor], advice: str) -> None:
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise RunError(f"{path}: weights have to be finite (got NaN or infinity in {name}). {advice}")
