@@ -39,7 +39,7 @@ def test_missing_empty_and_wrongly_named_files(tmp_path: Path, name: str) -> Non
     path.write_bytes(b"")
     refused(path, "Check" if "mrc" not in name else "Copy")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(2000))
-    refused(path, "got a PNG picture", "Save the microscope's own pixels")
+    refused(path, "got a PNG picture", "Rename it to end in .png.")
 
 
 def test_a_good_file_under_a_wrong_name_says_its_right_one(tmp_path: Path) -> None:

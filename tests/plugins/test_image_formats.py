@@ -277,7 +277,7 @@ def test_the_longest_suffix_chooses_the_format(tmp_path: Path) -> None:
     for order in (FORMATS, FORMATS[::-1]):
         assert choose_format(Path("a.OME.TIF"), order) is OME
         assert choose_format(Path("a.b.tiff"), order) is TIFF
-    with pytest.raises(ImageError, match=r"a\.png: .*\.ome\.tif, \.ome\.tiff, \.tif, \.tiff"):
+    with pytest.raises(ImageError, match=r"a\.png: .*\.ome\.tif, \.ome\.tiff, \.stk, \.tif, \.tiff"):
         choose_format(Path("a.png"), FORMATS)
     OME.write(
         tmp_path / "a.ome.tif", Image(data=np.eye(3, dtype=np.uint8), axes="yx", channel_names=("dna",))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -119,7 +120,38 @@ class LifTests(MicroscopeFormatTests):
         write_lif(path, image)
 
 
-_SUITES: dict[str, type[ComponentTests]] = {"czi": CziTests, "nd2": Nd2Tests, "lif": LifTests}
+class PngTests(ImageFormatTests):
+    """One gray plane, of which nothing else is said."""
+
+    dtypes = ("uint8", "uint16")
+
+    def readable(self) -> tuple[str, ...]:
+        return self.image_format(self.smallest()).suffixes
+
+    def make(self, image_format: ImageFormat, path: Path, image: Image) -> None:
+        path.write_bytes(imagecodecs.png_encode(image.pixels))
+
+    def images(self, rank: int) -> st.SearchStrategy[Image]:
+        shapes = st.tuples(st.integers(1, 9), st.integers(1, 9))
+        return st.builds(
+            lambda shape, dtype, seed: Image(
+                data=np.random.default_rng(seed).integers(0, 256, shape).astype(dtype), axes="yx"
+            ),
+            shapes,
+            st.sampled_from(self.dtypes),
+            st.integers(0, 99),
+        )
+
+    def example(self, rank: int) -> Image:
+        return Image(data=np.arange(20, dtype=np.uint16).reshape(4, 5), axes="yx")
+
+
+_SUITES: dict[str, type[ComponentTests]] = {
+    "czi": CziTests,
+    "nd2": Nd2Tests,
+    "lif": LifTests,
+    "png": PngTests,
+}
 
 
 def builtin_suite(kind: str, package: str, name: str) -> type[ComponentTests]:

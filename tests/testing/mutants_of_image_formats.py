@@ -80,7 +80,11 @@ def upside_down(old: Any, self: Any, *rest: Any) -> Any:
     return old(self, *rest)[::-1]
 
 
-PAGES, METADATA = "image_formats._tiff_pages", "image_formats._tiff_metadata"
+def filled_up(header: Any, _path: Any) -> Any:
+    return np.zeros(header.shape, header.dtype)
+
+
+METADATA, PNG = "image_formats._tiff_metadata", "image_formats.png"
 NODES, NUMPY = "image_formats._zarr_nodes", "image_formats.numpy_arrays"
 CZI, ND2, LIF = "image_formats.czi", "image_formats.nd2", "image_formats.lif"
 HEADER, HDF5 = "image_formats._mrc_header", "image_formats.hdf5"
@@ -117,13 +121,14 @@ FORMAT_MUTANTS = (
         "image_format/ome_tiff", "scale", "image_formats.ome_tiff:sizes_by_axis", around(doubled), EVERYTHING
     ),
     Mutant("image_format/tiff", "scale", "image_formats.tiff:sizes_by_axis", around(doubled), EVERYTHING),
-    Mutant(
-        "image_format/tiff", "dropped end", f"{PAGES}:_refuse_truncated", replaced(lambda *_: None), TRUNCATED
-    ),
+    Mutant("image_format/mrc", "filled up", f"{HEADER}:Header.pixels", replaced(filled_up), TRUNCATED),
+    Mutant("image_format/png", "8 bits", f"{PNG}:_gray", after(lambda pixels: pixels.astype("u1")), PIXELS),
+    Mutant("image_format/png", "no refusal", f"{PNG}:Png.write", replaced(lambda *_: None), READ_ONLY),
+    Mutant("image_format/png", "deaf to axes", f"{PNG}:Png.open", around(deaf), GIVEN),
     Mutant(
         "image_format/tiff",
         "dropped order",
-        f"{PAGES}:_noted",
+        f"{METADATA}:as_noted",
         replaced(lambda data, axes, said, override: (data, axes)),
         AXES,
     ),

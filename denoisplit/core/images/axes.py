@@ -78,6 +78,41 @@ def ambiguous_axes(shape: tuple[int, ...], where: str, proposals: tuple[str, ...
     )
 
 
+def proposed_axes(axes: str, shape: tuple[int, ...], colours: str = "") -> str:
+    """Axes that can be given for an image: what is known of them, and letters that are free for the rest.
+
+    Args:
+        axes: of the image, with any letters.
+        shape: of the image.
+        colours: the letter among them that stands for colours, which become the channels.
+    """
+    taken = {"c"} if colours and colours in axes else set()
+    known = [letter in AXES and letter not in taken and letter != colours for letter in axes]
+    if not taken and not all(known):
+        return (propose_axes(shape) or (axes,))[0]
+    free = iter(letter for letter in "tzs" if letter not in axes or letter == colours)
+    return "".join(
+        letter if fits else "c" if letter == colours else next(free, letter)
+        for letter, fits in zip(axes, known, strict=True)
+    )
+
+
+def picture(axes: str, colours: str, shape: tuple[int, ...], where: str) -> ImageError:
+    """The error for colours, which are no channels of a detector.
+
+    Args:
+        axes: of the image, with any letters.
+        colours: the letter among them that stands for the colours.
+        shape: of the image.
+        where: what the message is about, usually a file name.
+    """
+    proposal = proposed_axes(axes, shape, colours)
+    return ImageError(
+        f"{where}: the image is an RGB picture (got shape {shape}). Save the detector's channels, "
+        f"or give axes='{proposal}' (--axes {proposal}) if the colours are the channels."
+    )
+
+
 def reorder(data: LazyArray, axes: str, wanted: str) -> LazyArray:
     """``data`` with its axes in the order ``wanted``; wanted axes it does not have get length 1.
 

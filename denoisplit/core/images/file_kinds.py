@@ -25,11 +25,11 @@ class FileKind:
 _LOSSY: Final = "Save the microscope's own pixels, for example as .tif."
 
 _KINDS: Final = (
-    (0, b"\x89PNG", FileKind("a PNG picture", _LOSSY)),
-    (0, b"\xff\xd8\xff", FileKind("a JPEG picture", _LOSSY)),
+    (0, b"\x89PNG", FileKind("a PNG picture", "Rename it to end in .png.", (".png",))),
+    (0, b"\xff\xd8\xff", FileKind("a JPEG picture, which keeps no exact pixels", _LOSSY)),
     (0, b"GIF8", FileKind("a GIF picture", _LOSSY)),
     (0, b"BM", FileKind("a BMP picture", _LOSSY)),
-    (0, b"II*\x00", FileKind("TIFF", "Rename it to end in .tif.", (".tif", ".tiff", ".lsm"))),
+    (0, b"II*\x00", FileKind("TIFF", "Rename it to end in .tif.", (".tif", ".tiff", ".lsm", ".stk"))),
     (0, b"MM\x00*", FileKind("TIFF", "Rename it to end in .tif.", (".tif", ".tiff"))),
     (0, b"II+\x00", FileKind("BigTIFF", "Rename it to end in .tif.", (".tif", ".tiff"))),
     (0, b"MM\x00+", FileKind("BigTIFF", "Rename it to end in .tif.", (".tif", ".tiff"))),
@@ -43,7 +43,7 @@ _KINDS: Final = (
 )
 
 
-def wrongly_named(path: Path, suffixes: Sequence[str]) -> FileKind | None:
+def wrongly_named(path: Path, suffixes: Sequence[str] = ()) -> FileKind | None:
     """What a file is where that is certain and no kind with one of these suffixes, else None."""
     try:
         with path.open("rb") as file:

@@ -95,6 +95,13 @@ class ImageFormat(ABC):
             ImageError: the format cannot hold the image, the folder cannot be written, or no space.
         """
 
+    def first_of_set(self, path: Path) -> Path:
+        """The file that stands for all files of an image that is in several, each of which opens the whole.
+
+        A data set counts such a set once. Formats of one file give ``path`` back.
+        """
+        return path
+
     def may_replace(self, path: Path) -> bool:
         """Whether what is at ``path`` is of a sort that an image of this format may take the place of."""
         return path.is_file()

@@ -71,9 +71,14 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
     Raises:
         ImageError: unknown suffix; missing, truncated or unreadable file; axes that do not fit.
     """
-    chosen = choose_format(path, formats)
     if problem := special_file(path):
         raise ImageError(problem)
+    try:
+        chosen = choose_format(path, formats)
+    except ImageError as error:
+        if kind := wrongly_named(path):
+            raise ImageError(f"{path}: such files are not read (got {kind.what}). {kind.advice}") from error
+        raise
     try:
         return chosen.open(path, axes=axes)
     except ImageError as error:

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError, MissingPackageError
-from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes
+from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, picture
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.interfaces import Image, ImageLayout
 from denoisplit.core.images.layout import described
@@ -73,17 +73,11 @@ def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes
     if not chosen:
         what = f"there is no image {inside!r}" if inside else "there is no image in the file"
         raise ImageError(f"{where}: {what} (got the images {_listed([n for n, _ in images])}). Name one.")
-    parts = [make() for _, make in chosen]
-    first = parts[0]
-    if not all(part.like(first) for part in parts[1:]):
-        names = [f"{name} {part.data.shape}" for (name, _), part in zip(chosen, parts, strict=True)]
-        raise ImageError(
-            f"{where}: expected one image, or several that are alike (got the images {_listed(names)}). "
-            f"Name one behind the file, for example {file.name}/{chosen[0][0]}."
-        )
-    several = len(parts) > 1
-    data = stacked([part.data for part in parts], where) if several else first.data
-    known = _axes("s" * several + first.axes, data.shape, where, axes)
+    named = [(name, make()) for name, make in chosen]
+    parts, first = [part for _, part in named], named[0][1]
+    data, known = joined(
+        named, where, axes, f"Name one behind the file, for example {file.name}/{chosen[0][0]}."
+    )
     check_numbers(data.dtype, where)
     said: dict[str, Any] = {"channel_names": first.channel_names, "unit": "µm", "time_unit": "s"}
     said["pixel_size"] = [first.sizes.get(letter) for letter in known if letter in SPATIAL]
@@ -93,16 +87,53 @@ def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes
     return described(at_hand(data), known, said, where, overridden=axes is not None)
 
 
+def joined(
+    named: Sequence[tuple[str, Part]], where: str, axes: str | None, advice: str
+) -> tuple[LazyPixels, str]:
+    """The pixels of images as one image, and its axes: several become an axis ``s``.
+
+    Args:
+        named: the images by name.
+        where: what messages are about.
+        axes: overrides those of the images.
+        advice: what to do where the images differ.
+
+    Raises:
+        ImageError: images that differ, colours, or axes that are unknown or do not fit.
+    """
+    parts = [part for _, part in named]
+    first = parts[0]
+    if not all(part.like(first) for part in parts[1:]):
+        raise ImageError(
+            f"{where}: expected one image, or several that are alike (got the images "
+            f"{_listed([f'{name} {_differing(part, parts)}' for name, part in named])}). {advice}"
+        )
+    several = len(parts) > 1
+    data = stacked([part.data for part in parts], where) if several else first.data
+    return data, _axes("s" * several + first.axes, data.shape, where, axes)
+
+
+def _differing(part: Part, parts: Sequence[Part]) -> str:
+    """What is said of an image where some are not alike: its shape, and what else differs."""
+    said = [str(part.data.shape)]
+    if len({other.data.dtype for other in parts}) > 1:
+        said.append(str(part.data.dtype))
+    if len({other.axes for other in parts}) > 1:
+        said.append(part.axes)
+    if any(other.sizes != parts[0].sizes for other in parts):
+        size = " x ".join(f"{size:g}" for size in part.sizes.values())
+        said.append(f"{size} µm" if size else "without a size")
+    if len({other.channel_names for other in parts}) > 1:
+        said.append("channels " + ("/".join(part.channel_names) or "without names"))
+    return " ".join(said)
+
+
 def _axes(found: str, shape: tuple[int, ...], where: str, given: str | None) -> str:
     if given is not None:
         return parse_axes(given, shape, where)
-    if COLOURS in found and not {"c", NAMELESS} & set(found):
-        proposal = found.replace(COLOURS, "c")
-        raise ImageError(
-            f"{where}: the image is an RGB picture (got shape {shape}). Save the detector's channels, "
-            f"or give axes='{proposal}' (--axes {proposal}) if the colours are the channels."
-        )
-    if {COLOURS, NAMELESS} & set(found):
+    if COLOURS in found:
+        raise picture(found, COLOURS, shape, where)
+    if NAMELESS in found:
         raise ambiguous_axes(shape, where)
     return parse_axes(found, shape, where)
 

@@ -1,202 +1,223 @@
-"""What plain, ImageJ and OME TIFF files have in common: their pixels and axes, read safely and lazily."""
+"""The images of a TIFF file: those that OME-XML describes, or what its pages show."""
 
 import html
-import logging
 import re
-import struct
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import numpy as np
 import tifffile
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import AXES, ambiguous_axes, parse_axes, reorder
+from denoisplit.core.images.axes import AXES, reorder
 from denoisplit.core.images.checks import check_numbers
-from denoisplit.core.images.chunked import ByChunks
-from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.interfaces import AnyArray, LazyArray
 from denoisplit.core.images.layout import parse_remark
-from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, is_small, mapped, stacked, unreadable
+from denoisplit.core.images.lazy import LazyPixels, Region, unreadable
+from denoisplit.plugins.image_formats._ome_planes import OmeFiles, sides
+from denoisplit.plugins.image_formats._ome_xml import OmeImage, parse_ome, whole
+from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS
+from denoisplit.plugins.image_formats._tiff_checks import (
+    check_alike,
+    check_chain,
+    check_claimed,
+    check_intensities,
+    check_page,
+)
+from denoisplit.plugins.image_formats._tiff_pixels import (
+    Plane,
+    open_tiff,
+    pixels_of,
+    pixels_of_files,
+    quiet,
+    series_number,
+    series_of_pages,
+)
 
-NOTE = "denoisplit_axes"
+NOTE: Final = "denoisplit_axes"
 """Key of our own remark in the description: TIFF files lose axes of length 1 and have no axis for samples."""
 
-REMARK = "denoisplit"
+REMARK: Final = "denoisplit"
 """Key of the whole remark, of which files of the first versions have the axes only."""
+
+_GRAY: Final = (
+    tifffile.PHOTOMETRIC.MINISBLACK,
+    tifffile.PHOTOMETRIC.MINISWHITE,
+    tifffile.PHOTOMETRIC.PALETTE,
+)
+_LISTED: Final = 5
+_ALPHA: Final = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 
 
 @attrs.frozen
-class Pixels:
-    """Pixels of a file, with its metadata still open beside them.
+class Found:
+    """An image of a file.
 
     Attributes:
-        data: pixels.
-        axes: of ``data``.
-        tif: the open file.
-        description: what ImageJ or tifffile wrote beside the pixels; empty for none.
-        remark: our own.
+        name: of the image.
+        data: its pixels.
+        axes: of ``data``: letters of ``stczyx``, ``?`` and ``r`` for colours.
+        ome: what OME-XML says of it; None where there is none.
     """
 
-    data: LazyArray
+    name: str
+    data: LazyPixels
     axes: str
-    tif: tifffile.TiffFile
-    description: dict[str, Any]
-    remark: dict[str, Any]
+    ome: OmeImage | None = None
 
 
 @contextmanager
-def reading(path: Path, axes: str | None) -> Iterator[Pixels]:
-    """Open a TIFF file, refuse it when incomplete, and give its pixels and axes.
+def reading(path: Path, axes: str | None) -> Iterator[tuple[tifffile.TiffFile, list[Found]]]:
+    """Open a TIFF file, refuse it when incomplete, and give its images, with the file still open.
+
+    Args:
+        path: of the file.
+        axes: that the caller gives; with them, pages are read that OME-XML does not describe well.
 
     Raises:
-        ImageError: missing, truncated, unreadable or RGB file, several images in it, or axes that do not fit.
+        ImageError: missing, truncated or unreadable file, or pixels that are no intensities.
     """
     if not path.is_file():
         raise ImageError(f"{path}: there is no such file. Check the path.")
+    with _opened(path) as tif:
+        check_chain(tif, path)
+        yield tif, _described(tif, path, axes) or [_plain(tif, path, axes)]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """An open file, in whose block every error becomes a deliberate one."""
     try:
-        with _quiet(), tifffile.TiffFile(path) as tif:
-            many = _alike(tif, path)
-            for series in many:
-                _refuse_truncated(tif, series, path)
-                _refuse_pictures(series, path, axes)
-            parts = [_pixels(tif, series, path) for series in many]
-            data = parts[0] if len(parts) == 1 else stacked(parts, str(path))
-            shape = tuple(data.shape)
-            if axes is None:
-                named = ("s" if len(parts) > 1 else "") + _axes(many[0], parts[0].shape, path)
-            else:
-                named = parse_axes(axes, shape, str(path))
-            description = tif.imagej_metadata or (tif.shaped_metadata or ({},))[0]
-            said = _remark(tif, description)
-            yield Pixels(*_noted(at_hand(data), named, said, axes), tif, dict(description), said)
+        with quiet(), open_tiff(path) as tif:
+            yield tif
     except ImageError:
         raise
     except Exception as error:
         raise unreadable(str(path), error, "TIFF") from error
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep tifffile from logging about a bad file what our error says in one line."""
-    logger = logging.getLogger("tifffile")
-    before = logger.disabled
-    logger.disabled = True
+def first_of_set(path: Path) -> Path:
+    """The file with the first page of the image of a file, which stands for all files of the image."""
     try:
-        yield
-    finally:
-        logger.disabled = before
+        with _opened(path) as tif:
+            ome = parse_ome(tif.pages.first.description)
+            if ome is None:
+                return path
+            files = OmeFiles(tif, path, ome)
+            return next((files.where(data) for image in files.images() for data in image.data), path)
+    except ImageError:
+        return path  # what is wrong is said where it is opened
 
 
-def _alike(tif: tifffile.TiffFile, path: Path) -> list[tifffile.TiffPageSeries]:
-    """The images of a file: one, or the positions of an OME-TIFF, which become an axis ``s``."""
-    many = list(tif.series)
-    kinds = {(series.shape, series.axes, series.dtype) for series in many}
-    if not many or len(kinds) > 1 or (len(many) > 1 and not tif.is_ome):
+def _described(tif: tifffile.TiffFile, path: Path, axes: str | None) -> list[Found]:
+    """The images that OME-XML describes; none where there is no document, or one that does not fit."""
+    ome = parse_ome(tif.pages.first.description)
+    if ome is None:
+        return []
+    try:
+        files = OmeFiles(tif, path, ome)
+        found = [_ome_image(tif, files, image, axes) for image in files.images()]
+    except ImageError:
+        if axes is None:
+            raise
+        return []
+    named = [image for image in found if image is not None]
+    return named if len(named) == len(found) else []
+
+
+def _ome_image(tif: tifffile.TiffFile, files: OmeFiles, image: OmeImage, axes: str | None) -> Found | None:
+    """One of the images of a document; None where its pages are not what the document says."""
+    path = files.path
+    samples = whole(image.channels[0].get("SamplesPerPixel") if image.channels else None, 1)
+    sizes = sides(image, samples)
+    if sizes is None:
+        return None
+    planes = files.planes(image, sizes)
+    own = all(plane.path == path for plane in planes)
+    key = tif.pages[planes[0].number].aspage() if own else _checked(planes, path)
+    plane = tuple(whole(image.pixels.get(f"Size{letter}"), 0) for letter in "YX")
+    if (key.samplesperpixel, key.imagedepth, key.imagelength, key.imagewidth) != (samples, 1, *plane):
+        return None
+    outer = [letter for letter in reversed(sizes) if sizes[letter] > 1]
+    letters = "".join(NAMELESS if files.ome.modulo else letter.lower() for letter in outer)
+    letters += _letters(key.axes, letters, key)
+    shape = (*(sizes[letter] for letter in outer), *key.shape)
+    if axes is None:
+        check_intensities(key, letters, shape, path)
+    if own:
+        find = partial(series_of_pages, tuple(plane.number for plane in planes), shape, letters)
+        data = pixels_of(find(tif), find, path)
+    else:
+        check_numbers(np.dtype(key.dtype or "V1"), str(path))
+        data = pixels_of_files(planes, shape, np.dtype(key.dtype), path)
+    return Found(image.name, *_without_alpha(data, letters, key), image)
+
+
+def _checked(planes: tuple[Plane, ...], path: Path) -> tifffile.TiffPage:
+    """The first page of an image in several files, all of which are as complete as it and alike."""
+    first: tifffile.TiffPage | None = None
+    by_file: dict[Path, list[Plane]] = {}
+    for plane in planes:
+        by_file.setdefault(plane.path, []).append(plane)
+    for file, its in by_file.items():
+        with _opened(file) as tif:
+            check_chain(tif, file)
+            for plane in its:
+                page = tif.pages[plane.number].aspage()
+                first = first or page
+                check_alike(page, first, file)
+                check_page(page, file)
+    if first is None:
+        raise ImageError(f"{path}: the image has no pages (got {len(planes)}). Save it again.")
+    return first
+
+
+def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
+    """What the pages of a file show without OME-XML; thumbnails beside them are left out."""
+    check_page(tif.pages.first, path)
+    check_claimed(tif, path)
+    numbered = list(enumerate(tif.series))
+    full = [(number, series) for number, series in numbered if not series.keyframe.is_reduced]
+    several = full or numbered
+    if len(several) != 1:
+        shapes = ", ".join(str(series.shape) for _, series in several[:_LISTED])
         raise ImageError(
-            f"{path}: expected one image per file (got {len(many)} of different shape). "
-            f"Save one file for each."
+            f"{path}: expected one image per file (got {len(several)}: {shapes}). Save one file for each."
         )
-    return many
+    number, series = several[0]
+    letters = _letters(series.axes, "", series.keyframe)
+    if axes is None:
+        check_intensities(series.keyframe, letters, series.shape, path)
+    data = pixels_of(series, partial(series_number, number), path)
+    return Found("", *_without_alpha(data, letters, series.keyframe))
 
 
-def _refuse_pictures(series: tifffile.TiffPageSeries, path: Path, axes: str | None) -> None:
-    """Colours of a palette are no intensities."""
-    check_numbers(np.dtype("V1") if series.dtype is None else series.dtype, str(path))
-    if series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE and axes is None:
-        raise ImageError(
-            f"{path}: the pixels are numbers of colours in a palette (got shape {series.shape}). Save "
-            f"intensities, or give axes (--axes) if the numbers are intensities that were only coloured."
-        )
+def _letters(axes: str, before: str, key: tifffile.TiffPage) -> str:
+    """Letters of tifffile as ours; its ``S``, samples of a pixel, are colours or channels."""
+    samples = COLOURS if key.photometric not in _GRAY else NAMELESS if "c" in before + axes.lower() else "c"
+    known = {letter: letter for letter in AXES} | {"s": samples}
+    return "".join(known.get(letter, NAMELESS) for letter in axes.lower())
 
 
-def _refuse_truncated(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
-    size = tif.filehandle.size
-    ends = [series.dataoffset + series.nbytes] if series.dataoffset is not None else [0]
-    complete = True
-    for page in series.pages:
-        if page is None:
-            complete = False
-        else:
-            ends += [
-                start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)
-            ]
-    if not complete or max(ends) > size or not _chain_ends(tif):
-        raise ImageError(
-            f"{path}: the file is truncated (got {size} bytes, needs more than {min(max(ends), size)}). "
-            f"Copy it again."
-        )
+def _without_alpha(data: LazyPixels, axes: str, key: tifffile.TiffPage) -> tuple[LazyPixels, str]:
+    """Gray without the opacity beside it."""
+    if key.samplesperpixel != 2 or key.photometric not in _GRAY or not set(key.extrasamples) & set(_ALPHA):
+        return data, axes
+    at = len(axes) + (-1 if key.axes.endswith("S") else -3)
+    shape = data.shape[:at] + data.shape[at + 1 :]
+    read = partial(_read_first, data, at)
+    return attrs.evolve(data, shape=shape, read=read), axes[:at] + axes[at + 1 :]
 
 
-def _chain_ends(tif: tifffile.TiffFile) -> bool:
-    """Whether the last page that was found says that it is the last one, and all its tags can be read."""
-    last, layout, handle = tif.pages[-1], tif.tiff, tif.filehandle
-    handle.seek(last.offset)
-    (tags,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
-    handle.seek(last.offset + layout.tagnosize + tags * layout.tagsize)
-    (following,) = struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))
-    return bool(following == 0) and len(last.aspage().tags) == tags
+def _read_first(data: LazyPixels, at: int, region: Region) -> AnyArray:
+    return np.asarray(data[(*region[:at], 0, *region[at:])])
 
 
-def _pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> LazyPixels:
-    if series.dataoffset is not None:
-        kind = np.dtype(series.dtype).newbyteorder(tif.byteorder)
-        return mapped(path, shape=series.shape, dtype=kind, offset=series.dataoffset)
-    stored = sum(parent.filehandle.size for parent in {page.parent for page in series.pages if page})
-    for sides in (series.shape, series.keyframe.chunks):
-        check_claim(sides, series.dtype.itemsize, stored, str(path))
-    number = tif.series.index(series)
-    read: Callable[[Region], AnyArray] = _Chunks(path, number).read
-    if is_small(series.nbytes):
-        read = series.asarray().__getitem__
-    return LazyPixels(shape=tuple(series.shape), dtype=series.dtype, read=read, source=str(path))
-
-
-class _Chunks:
-    """Compressed, tiled or scattered pixels: strips and tiles are decoded where they are asked for."""
-
-    def __init__(self, path: Path, number: int) -> None:
-        self._path, self._number = path, number
-        self._array: ByChunks | None = None
-
-    def __reduce__(self) -> tuple[type["_Chunks"], tuple[Path, int]]:
-        """Other processes open the file anew."""
-        return type(self), (self._path, self._number)
-
-    def read(self, region: Region) -> AnyArray:
-        """The pixels of a region."""
-        if self._array is None:
-            import zarr  # of large files alone
-
-            tif = tifffile.TiffFile(self._path)
-            weakref.finalize(self, tif.close)
-            array: Any = zarr.open_array(tif.series[self._number].aszarr(level=0), mode="r")
-            self._array = ByChunks(array.__getitem__, array.shape, array.chunks, array.dtype.itemsize)
-        return self._array(region)
-
-
-def _axes(series: tifffile.TiffPageSeries, shape: tuple[int, ...], path: Path) -> str:
-    axes = series.axes.lower()
-    if "s" in axes:
-        if series.keyframe.photometric == tifffile.PHOTOMETRIC.RGB:
-            proposal = axes.replace("s", "c")
-            raise ImageError(
-                f"{path}: the image is an RGB picture (got shape {shape}). Save the detector's channels, "
-                f"or give axes='{proposal}' (--axes {proposal}) if the colours are the channels."
-            )
-        if "c" in axes:
-            raise ambiguous_axes(shape, str(path))
-        axes = axes.replace("s", "c")
-    if set(axes) - set(AXES):
-        raise ambiguous_axes(shape, str(path))
-    return parse_axes(axes, shape, str(path))
-
-
-def _remark(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, Any]:
+def remark_of(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, Any]:
     """What we noted when we wrote the file; files of the first versions note the axes alone."""
     text = tif.pages.first.description
     said = description.get(REMARK)
@@ -208,7 +229,7 @@ def _remark(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, An
     return {"axes": early, **found} if early else found
 
 
-def _noted(data: LazyArray, axes: str, said: dict[str, Any], override: str | None) -> tuple[LazyArray, str]:
+def as_noted(data: LazyArray, axes: str, said: dict[str, Any], override: str | None) -> tuple[LazyArray, str]:
     """Restore what we noted when we wrote the file, unless it no longer fits or the caller knows better."""
     wanted = str(said.get("axes", ""))
     if not wanted or override is not None:

@@ -24,7 +24,7 @@ from denoisplit.core.images.interfaces import (
 from denoisplit.core.images.layout import check_dtype, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file, spooled, write_whole
 from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
-from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
+from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK, first_of_set
 
 _BIG = 2**32 - 2**25
 _TILE = 256
@@ -63,9 +63,13 @@ class OmeTiff(ImageFormat):
         Pixels of 256 MiB and more are read where they are asked for.
 
         Raises:
-            ImageError: missing, truncated, unreadable, RGB or palette file, or unknown axes.
+            ImageError: missing, truncated or unreadable file, no intensities, or unknown axes.
         """
         return read_tiff(path, axes)
+
+    def first_of_set(self, path: Path) -> Path:
+        """The file with the first plane of an image in several files."""
+        return first_of_set(path)
 
     def write(self, path: Path, image: Image) -> None:
         """Write axes, physical size and time increment with their units, and channel names; all or nothing.

@@ -14,7 +14,7 @@ from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, I
 from denoisplit.core.images.layout import channel_count, check_dtype, check_name, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
 from denoisplit.plugins.image_formats._tiff_metadata import escaped, imagej_time, read_tiff, stored_axes
-from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
+from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK, first_of_set
 
 _KINDS = ("uint8", "uint16", "float32")
 _FINEST = 1e-6
@@ -25,7 +25,7 @@ _MOST_BYTES = 2**32 - 2**20
 
 @final
 class Tiff(ImageFormat):
-    """TIFF as ImageJ, Fiji and most cameras write it. Written files open in ImageJ as hyperstacks.
+    """TIFF as ImageJ, Fiji, MetaMorph and most cameras write it. Written files open in ImageJ as hyperstacks.
 
     Above 4 GiB, where ImageJ's format ends, the file is a plain BigTIFF with the same description.
     """
@@ -34,8 +34,8 @@ class Tiff(ImageFormat):
     class Options:
         """Nothing to choose."""
 
-    suffixes = (".tiff", ".tif", ".lsm")
-    read_only = (".lsm",)
+    suffixes = (".tiff", ".tif", ".lsm", ".stk")
+    read_only = (".lsm", ".stk")
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -46,9 +46,13 @@ class Tiff(ImageFormat):
         Pixels of 256 MiB and more are read where they are asked for.
 
         Raises:
-            ImageError: missing, truncated, unreadable, RGB or palette file, or unknown axes.
+            ImageError: missing, truncated or unreadable file, no intensities, or unknown axes.
         """
         return read_tiff(path, axes)
+
+    def first_of_set(self, path: Path) -> Path:
+        """The file with the first plane of an OME-TIFF in several files."""
+        return first_of_set(path)
 
     def write(self, path: Path, image: Image) -> None:
         """Write a hyperstack with axes, pixel size, unit, time interval and channel labels; all or nothing.
@@ -90,8 +94,7 @@ def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...])
     resolution = None
     if layout.pixel_size is not None:
         size = sizes_by_axis(layout)
-        if all(_FINEST <= size.get(letter, 0.0) <= 1 / _FINEST for letter in "yx"):
-            resolution = (1 / size["x"], 1 / size["y"])
+        resolution = (_resolution(size.get("x")), _resolution(size.get("y")))
         metadata["unit"] = escaped(layout.pixel_size.unit)
         metadata |= {"spacing": size["z"]} if "z" in size else {}
     metadata |= imagej_time(layout.time_interval)
@@ -109,3 +112,8 @@ def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...])
     )
     assert place is not None  # noqa: S101
     return int(place[0])
+
+
+def _resolution(size: float | None) -> float:
+    """Pixels per unit; 0, which is none, for what the two whole numbers of a TIFF tag cannot say."""
+    return 1 / size if size is not None and _FINEST <= size <= 1 / _FINEST else 0.0

@@ -1,0 +1,218 @@
+"""The pixels of pages of TIFF files, read where they are asked for, in any process."""
+
+import itertools
+import logging
+import math
+import struct
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import tifffile
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.chunked import ByChunks
+from denoisplit.core.images.claims import check_claim
+from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.lazy import LazyPixels, Region, is_small, mapped
+from denoisplit.plugins.image_formats._tiff_checks import Page, check_alike, check_page, truncated
+
+Description = set[bytes]
+"""Entries of tags."""
+
+_TAGS: Final = 4096
+_KIND: Final = frozenset({256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32997, 32998})
+"""Tags with the kind of the pixels: sides, bits, compression, samples, strips, tiles."""
+
+Find = Callable[[tifffile.TiffFile], tifffile.TiffPageSeries]
+"""Finds the pages of an image in an open file."""
+
+
+def open_tiff(path: Path) -> tifffile.TiffFile:
+    """Open a file by itself: tifffile looks for the other files of a set neither by OME-XML nor by an index.
+
+    It would take pixels of one file for those of another where those of both lie in one piece.
+    """
+    return tifffile.TiffFile(path, is_ome=False, is_mmstack=False, is_ndtiff=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep tifffile from logging about a bad file what our error says in one line."""
+    logger = logging.getLogger("tifffile")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def series_number(number: int, tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
+    """The pages that tifffile takes for an image."""
+    return _exact(tif.series[number])
+
+
+def _exact(series: tifffile.TiffPageSeries) -> tifffile.TiffPageSeries:
+    """A series whose pages lie as they say: tifffile takes all for as contiguous as the first one."""
+    key, pages = series.keyframe, series.pages
+    if not key.is_contiguous or len(key.dataoffsets) < 2 or not any(map(_scattered, pages)):
+        return series
+    whole = [None if page is None else page.aspage() for page in pages]
+    return tifffile.TiffPageSeries(whole, series.get_shape(False), series.dtype, series.get_axes(False))
+
+
+def _scattered(page: Page | None) -> bool:
+    if page is None:
+        return False
+    ends = (start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False))
+    return any(end != start for end, start in zip(ends, page.dataoffsets[1:], strict=False))
+
+
+def series_of_pages(
+    numbers: Sequence[int], shape: tuple[int, ...], axes: str, tif: tifffile.TiffFile
+) -> tifffile.TiffPageSeries:
+    """Pages in this order as an image.
+
+    Of pages that are described as the first one is, of which there may be many thousands, only the places of
+    their pixels are kept.
+
+    Raises:
+        ImageError: pages that differ.
+    """
+    first = tif.pages[numbers[0]].aspage()
+    tif.pages.set_keyframe(numbers[0])
+    described = _description(tif, first.offset)
+    pages: list[Page] = [first, *(_page(tif, number, first, described) for number in numbers[1:])]
+    return _exact(tifffile.TiffPageSeries(pages, shape, first.dtype, axes.upper(), squeeze=False))
+
+
+def _page(tif: tifffile.TiffFile, number: int, first: tifffile.TiffPage, described: Description) -> Page:
+    tif.pages.useframes = True
+    with suppress(RuntimeError):  # tifffile's word for pages of another size
+        frame = tif.pages[number]
+        if _description(tif, frame.offset) == described:
+            return frame
+    tif.pages.useframes = False
+    page = tif.pages[number].aspage()
+    check_alike(page, first, Path(tif.filehandle.path))
+    return page
+
+
+def _description(tif: tifffile.TiffFile, offset: int) -> Description:
+    """What is written of a page about the kind of its pixels, as it is."""
+    layout, handle = tif.tiff, tif.filehandle
+    handle.seek(offset)
+    (count,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
+    tags = handle.read(min(count, _TAGS) * layout.tagsize)
+    size, code = layout.tagsize, f"{layout.byteorder}H"
+    entries = (tags[start : start + size] for start in range(0, len(tags) - size + 1, size))
+    return {entry for entry in entries if struct.unpack(code, entry[:2])[0] in _KIND}
+
+
+def pixels_of(series: tifffile.TiffPageSeries, find: Find, path: Path) -> LazyPixels:
+    """The pixels of an image in one file.
+
+    Args:
+        series: its pages, in an open file.
+        find: finds them again.
+        path: of the file.
+
+    Raises:
+        ImageError: pages that lack bytes, or an end of the pixels behind that of the file.
+    """
+    for page in series.pages:
+        if page is None:
+            raise ImageError(f"{path}: a page is missing (got shape {series.shape}). Copy the file again.")
+        check_page(page, path)
+    check_numbers(np.dtype("V1") if series.dtype is None else series.dtype, str(path))
+    handle = series.keyframe.parent.filehandle
+    if series.dataoffset is not None:
+        if series.dataoffset + series.nbytes > handle.size:
+            raise truncated(path, handle.size, series.dataoffset + series.nbytes)
+        kind = np.dtype(series.dtype).newbyteorder(series.keyframe.parent.byteorder)
+        return mapped(path, shape=series.shape, dtype=kind, offset=series.dataoffset)
+    for sides in (series.shape, series.keyframe.chunks):
+        check_claim(sides, np.dtype(series.dtype).itemsize, handle.size, str(path))
+    read: Callable[[Region], AnyArray] = _Chunks(path, find).read
+    if is_small(series.nbytes):
+        read = series.asarray().reshape(series.shape).__getitem__
+    return LazyPixels(shape=tuple(series.shape), dtype=series.dtype, read=read, source=str(path))
+
+
+class _Chunks:
+    """Compressed, tiled or scattered pixels: strips and tiles are decoded where they are asked for."""
+
+    def __init__(self, path: Path, find: Find) -> None:
+        self._path, self._find = path, find
+        self._array: ByChunks | None = None
+
+    def __reduce__(self) -> tuple[type["_Chunks"], tuple[Path, Find]]:
+        """Other processes open the file anew."""
+        return type(self), (self._path, self._find)
+
+    def read(self, region: Region) -> AnyArray:
+        """The pixels of a region."""
+        if self._array is None:
+            import zarr  # of large files alone
+
+            with quiet():
+                tif = open_tiff(self._path)
+                weakref.finalize(self, tif.close)
+                array: Any = zarr.open_array(self._find(tif).aszarr(level=0), mode="r")
+            self._array = ByChunks(array.__getitem__, array.shape, array.chunks, array.dtype.itemsize)
+        return self._array(region)
+
+
+@attrs.frozen
+class Plane:
+    """A page of a file.
+
+    Attributes:
+        path: of the file.
+        number: of the page, from 0.
+    """
+
+    path: Path
+    number: int
+
+
+def pixels_of_files(
+    planes: Sequence[Plane], shape: tuple[int, ...], dtype: np.dtype[Any], source: Path
+) -> LazyPixels:
+    """The pixels of an image whose planes are in several files; every page is read from its own.
+
+    Args:
+        planes: all of them, those of the last axis before those of a page fastest.
+        shape: of the image; its last axes are those of a page.
+        dtype: of its pixels.
+        source: file that stands for the set.
+    """
+    return LazyPixels(
+        shape=shape, dtype=dtype, read=partial(_read_planes, tuple(planes), shape), source=str(source)
+    )
+
+
+def _read_planes(planes: tuple[Plane, ...], shape: tuple[int, ...], region: Region) -> AnyArray:
+    outer = next(rank for rank in range(len(shape) + 1) if math.prod(shape[:rank]) == len(planes))
+    wanted = np.arange(len(planes)).reshape(shape[:outer])[region[:outer]]
+    pixels: list[AnyArray] = []
+    for path, group in itertools.groupby((planes[i] for i in wanted.ravel()), key=lambda plane: plane.path):
+        with quiet(), open_tiff(path) as tif:
+            pixels += [_part(tif.pages[plane.number].aspage(), region[outer:]) for plane in group]
+    return np.stack(pixels).reshape(*wanted.shape, *pixels[0].shape)
+
+
+def _part(page: tifffile.TiffPage, region: Region) -> AnyArray:
+    if is_small(page.nbytes):
+        return np.asarray(page.asarray()[region])
+    import zarr  # of large files alone
+
+    array: Any = zarr.open_array(page.aszarr(), mode="r")
+    return np.asarray(array[region])

@@ -1,0 +1,123 @@
+"""PNG files of one gray plane."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, final
+
+import attrs
+import imagecodecs
+import numpy as np
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import parse_axes, picture
+from denoisplit.core.images.claims import check_claim, check_memory
+from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat
+from denoisplit.core.images.lazy import unreadable
+
+_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
+_FIRST: Final = struct.Struct(">IIBB")
+_NEXT: Final = struct.Struct(">I4s")
+_CHECK: Final = struct.Struct(">I")
+_COLOURS: Final = "r"
+_SAMPLES: Final = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+"""Numbers of a decoded pixel by the type of colour: gray, RGB, palette, gray and RGB with opacity."""
+
+
+@final
+class Png(ImageFormat):
+    """PNG with 8 or 16 bits per pixel, as programs export single planes. Only gray ones are images.
+
+    Colours and palettes that show nothing but gray are gray; opacity is left out. Pixel sizes are not taken
+    from PNG, where they are those of a screen.
+
+    Source: Portable Network Graphics, ISO/IEC 15948.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Nothing to choose."""
+
+    suffixes = (".png",)
+    read_only = (".png",)
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Read the plane of a file; ``axes`` overrides ``yx``, and takes colours for channels.
+
+        Raises:
+            ImageError: missing, truncated or unreadable file, colours, or axes that do not fit.
+        """
+        if not path.is_file():
+            raise ImageError(f"{path}: there is no such file. Check the path.")
+        try:
+            pixels = _gray(_decoded(path))
+        except ImageError:
+            raise
+        except Exception as error:
+            raise unreadable(str(path), error, "PNG") from error
+        if axes is None and pixels.ndim > 2:
+            raise picture(f"yx{_COLOURS}", _COLOURS, pixels.shape, str(path))
+        return Image(data=pixels, axes=parse_axes(axes or "yx", pixels.shape, str(path)), source=str(path))
+
+    def write(self, path: Path, image: Image) -> None:
+        """PNG is not written.
+
+        Raises:
+            ImageError: always.
+        """
+        raise ImageError(
+            f"{path}: PNG is only read (got an image of shape {image.data.shape} to write). Write .tif."
+        )
+
+
+def _decoded(path: Path) -> AnyArray:
+    content = path.read_bytes()
+    if not content.startswith(_MAGIC):
+        raise ValueError("not PNG")
+    parts = dict(_parts(content, path))
+    wide, high, bits, colour = _FIRST.unpack_from(parts[b"IHDR"])
+    if bits not in (8, 16):
+        raise ImageError(
+            f"{path}: the picture is black and white or has few grays (got {bits} bits per pixel). Save "
+            f"intensities with 8 or 16 bits."
+        )
+    shape = (high, wide, _SAMPLES[colour])
+    check_claim(shape, bits // 8, len(content), str(path))
+    check_memory(high * wide * _SAMPLES[colour] * bits // 8, str(path))
+    return np.asarray(imagecodecs.png_decode(content))
+
+
+def _parts(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """The parts of a file by name, all of them and undamaged.
+
+    Raises:
+        ImageError: truncated or damaged.
+    """
+    place, name = len(_MAGIC), b""
+    while name != b"IEND":
+        if place + _NEXT.size > len(content):
+            raise _truncated(path, len(content), place + _NEXT.size)
+        length, name = _NEXT.unpack_from(content, place)
+        end = place + _NEXT.size + length
+        if end + _CHECK.size > len(content):
+            raise _truncated(path, len(content), end + _CHECK.size)
+        if zlib.crc32(content[place + 4 : end]) != _CHECK.unpack_from(content, end)[0]:
+            raise ImageError(f"{path}: the file is damaged (got a wrong check sum at {end}). Copy it again.")
+        yield name, content[place + _NEXT.size : end]
+        place = end + _CHECK.size
+
+
+def _truncated(path: Path, size: int, needed: int) -> ImageError:
+    return ImageError(f"{path}: the file is truncated (got {size} bytes of {needed} or more). Copy it again.")
+
+
+def _gray(pixels: AnyArray) -> AnyArray:
+    """[y x] where there are no colours, without opacity; else as it is."""
+    if pixels.ndim == 2:
+        return pixels
+    colours = pixels[..., :-1] if pixels.shape[-1] in (2, 4) else pixels
+    return pixels[..., 0] if np.all(colours == colours[..., :1]) else pixels
