@@ -1,5 +1,7 @@
 """Names of axes: what letters there are, whether they fit an array, and the one canonical order."""
 
+from typing import Final
+
 import attrs
 
 from denoisplit.core.errors import ImageError
@@ -12,12 +14,43 @@ AXES = "stczyx"
 
 SPATIAL = "zyx"
 
+_NAMES: Final = {
+    "s": ("sample", "position", "scene", "site"),
+    "t": ("time", "timepoint", "frame"),
+    "c": ("ch", "channel"),
+    "z": ("depth", "plane", "slice", "section"),
+    "y": ("row", "height"),
+    "x": ("col", "column", "width"),
+}
+_KINDS: Final = {"time": "t", "channel": "c"}
+
+NAMELESS: Final = "?"
+"""Stands for an axis that none of our letters means."""
+
 _PROPOSALS = {
     3: ("cyx", "zyx", "tyx"),
     4: ("czyx", "tcyx", "tzyx", "zcyx"),
     5: ("tczyx", "tzcyx"),
 }
 _MOST_COLOURS = 4
+
+
+def letter_of(name: object, kind: object = None) -> str:
+    """The letter of an axis by its full name, and what kind of axis a file says that it is; ``?`` for others.
+
+    Args:
+        name: ``z``, ``depth`` or ``channels``, for example; a name that only begins like one is another.
+        kind: ``space``, ``time`` or ``channel`` where the file says so.
+    """
+    word = str(name).strip().lower()
+    words = {
+        letter: (letter, *(form for known in _NAMES[letter] for form in (known, f"{known}s")))
+        for letter in AXES
+    }
+    found = next((letter for letter in AXES if word in words[letter]), NAMELESS)
+    if kind == "space":
+        return found if found in SPATIAL else NAMELESS
+    return _KINDS.get(str(kind), found)
 
 
 def parse_axes(text: str, shape: tuple[int, ...], where: str) -> str:

@@ -10,8 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.axes import letter_of
 from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.layout import parse_remark
+from denoisplit.core.images.physical import number
 
 REMARK, LABELS, TAGS, SIZE_UM = "denoisplit", "DIMENSION_LABELS", "axistags", "element_size_um"
 
@@ -155,16 +157,13 @@ def _said(found: Any) -> dict[str, Any]:
     for key in (LABELS, TAGS, SIZE_UM, REMARK):
         with suppress(Exception):  # whatever the library makes of a damaged attribute, pixels need none
             attributes[key] = found.attrs[key]
-    labels = "".join(_text(label) for label in np.ravel(attributes.get(LABELS, ())))
-    if labels:
-        said["axes"] = labels
+    labels = [_text(label) for label in np.ravel(attributes.get(LABELS, ()))]
+    if any(labels):
+        said["axes"] = "".join(map(letter_of, labels))
     tags = parse_remark(_text(attributes.get(TAGS, ""))).get("axes", ())
-    if isinstance(tags, list) and tags and all(isinstance(axis, dict) for axis in tags):
-        said["axes"] = "".join(str(axis.get("key", "?")) for axis in tags)
-    with suppress(TypeError, ValueError):
-        said[SIZE_UM] = (
-            [float(size) for size in np.ravel(attributes[SIZE_UM])] if SIZE_UM in attributes else []
-        )
+    if isinstance(tags, list) and tags:
+        said["axes"] = "".join(letter_of(a.get("key") if isinstance(a, dict) else a) for a in tags)
+    said[SIZE_UM] = [number(size) for size in np.ravel(attributes.get(SIZE_UM, ()))]
     return said | parse_remark(_text(attributes.get(REMARK, "")))
 
 

@@ -10,14 +10,12 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError, MissingPackageError
+from denoisplit.core.images.axes import NAMELESS as NAMELESS
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, picture
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.interfaces import Image, ImageLayout
 from denoisplit.core.images.layout import described
 from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked
-
-NAMELESS: Final = "?"
-"""Stands for an axis that none of our letters means."""
 
 COLOURS: Final = "r"
 """Stands for the axis of the colours of a picture."""

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import ambiguous_axes, parse_axes, reorder, reordered_size
+from denoisplit.core.images.axes import ambiguous_axes, letter_of, parse_axes, reorder, reordered_size
 from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.claims import check_claim
@@ -16,7 +16,8 @@ from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import axes_of, described
 from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, stacked, unreadable
-from denoisplit.plugins.image_formats._ome_zarr_metadata import image_paths, multiscale, read_multiscale
+from denoisplit.plugins.image_formats._ome_zarr_reading import image_paths, multiscale, read_multiscale
+from denoisplit.plugins.image_formats._zarr_store import checked
 
 KINDS: Final = (
     "int8",
@@ -51,7 +52,7 @@ def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
         )
     try:
         root = _node(store, inside)
-        images = [_image(store, name, axes) for name in _images(root, inside, path)]
+        images = [_image(store, name, axes) for name in _images(root, inside, path, store)]
     except ImageError:
         raise
     except (KeyError, FileNotFoundError) as error:
@@ -91,28 +92,35 @@ def chunks_of(axes: str, shape: tuple[int, ...], side: int) -> tuple[int, ...]:
 def _node(store: Path, inside: str) -> Any:
     import zarr
 
-    return zarr.open(str(store), path=inside or None, mode="r")
+    node = zarr.open(str(store), path=inside or None, mode="r")
+    if isinstance(node, zarr.Group) and node.metadata.consolidated_metadata is not None:
+        # A copy of all metadata in one file, which may be older than the folder.
+        return zarr.open_group(str(store), path=inside or None, mode="r", use_consolidated=False)
+    return node
 
 
-def _images(root: Any, inside: str, path: Path) -> list[str]:
+def _images(root: Any, inside: str, path: Path, store: Path) -> list[str]:
     """Paths of the images of a node inside its store."""
     import zarr
 
     if isinstance(root, zarr.Array):
         return [inside]
-    found = image_paths(root, inside)
+    found = image_paths(root, inside, str(path))
     if found:
         return found
     names = sorted(
         f"{inside}/{name}".strip("/")
         for name, node in root.members(max_depth=None)
-        if isinstance(node, zarr.Array)
+        if isinstance(node, zarr.Array) and len(node.shape) > 1
     )
-    if len(names) != 1:
-        listed = ", ".join(names[:9]) or "none"
+    if not names:
         raise ImageError(
-            f"{path}: expected one image (got the arrays {listed}). "
-            f"Name one behind the folder, for example {path.name}/{names[0] if names else '0'}."
+            f"{path}: there is no image in it (got no array of two axes or more). Check the path."
+        )
+    if len(names) > 1:
+        raise ImageError(
+            f"{path}: expected one image (got the arrays {', '.join(names[:9])}). "
+            f"Name one behind the folder, for example {store.name}/{names[0]}."
         )
     return names
 
@@ -120,14 +128,18 @@ def _images(root: Any, inside: str, path: Path) -> list[str]:
 def _image(store: Path, name: str, axes: str | None) -> Image:
     import zarr
 
-    node = _node(store, name)
     where = f"{store}/{name}" if name else str(store)
+    try:
+        node = _node(store, name)
+    except (KeyError, FileNotFoundError) as error:
+        raise ImageError(
+            f"{where}: this image is missing, though it is listed (got no such folder). Copy it again."
+        ) from error
     if isinstance(node, zarr.Array):
-        said = _said(node)
-        array = node
+        array, said = node, _said(node)
     else:
-        said = read_multiscale(multiscale(node), node, where)
-        array = node[said.pop("array")]
+        array, said = read_multiscale(multiscale(node), node, where)
+    array = checked(array, str(store))
     folder = store / array.path
     for sides in (array.shape, array.chunks):
         check_claim(sides, array.dtype.itemsize, folder, where)
@@ -169,21 +181,37 @@ def _as_noted(image: Image, noted: str) -> Image:
 def _said(array: Any) -> dict[str, Any]:
     """What an array tells of itself, in the words of our remark."""
     attributes = dict(array.attrs)
-    dimensions = getattr(array.metadata, "dimension_names", None) or attributes.get("_ARRAY_DIMENSIONS") or ()
-    said = {"axes": "".join(str(name)[:1] for name in dimensions)} if dimensions else {}
+    dimensions = getattr(array.metadata, "dimension_names", None) or attributes.get("_ARRAY_DIMENSIONS")
+    dimensions = dimensions if isinstance(dimensions, list | tuple) else ()
+    said = {"axes": "".join(map(letter_of, dimensions))} if any(dimensions) else {}
     listed = {key: value for key, value in attributes.items() if key != "denoisplit"}
     own = attributes.get("denoisplit")
     return said | listed | (own if isinstance(own, dict) else {})
 
 
+def _facts(image: Image) -> tuple[str, ...]:
+    """What images have in common that become one, in words."""
+    return (
+        f"of shape {tuple(image.data.shape)}",
+        f"with pixels of {image.data.dtype}",
+        f"with axes {image.axes}",
+        f"with channels {', '.join(image.channel_names) or 'without names'}",
+        f"with pixels of {image.pixel_size or 'unknown size'}",
+        f"with {image.intensity_scale or 'counts'}",
+    )
+
+
 def _together(images: list[Image], path: Path) -> Image:
     """Positions as a first axis ``s``."""
     first = images[0]
-    if any(
-        (i.data.shape, i.axes, i.data.dtype) != (first.data.shape, first.axes, first.data.dtype)
-        for i in images
-    ):
-        listed = ", ".join(f"{image.source} {image.data.shape}" for image in images[:4])
+    facts = [_facts(image) for image in images]
+    differing = [i for i, values in enumerate(zip(*facts, strict=True)) if len(set(values)) > 1]
+    if differing:
+        other = next(i for i, found in enumerate(facts) if found != facts[0])
+        listed = ", ".join(
+            f"{images[i].source.removeprefix(f'{path}/')} {' '.join(facts[i][fact] for fact in differing)}"
+            for i in (0, other)
+        )
         raise ImageError(f"{path}: its images differ (got {listed}). Name one of them behind the folder.")
     if "s" in first.axes:
         raise ImageError(f"{path}: its images have an axis s already (got {first.axes!r}). Name one of them.")
@@ -193,7 +221,7 @@ def _together(images: list[Image], path: Path) -> Image:
         axes=f"s{first.axes}",
         channel_names=first.channel_names,
         pixel_size=first.pixel_size,
-        time_interval=first.time_interval,
+        time_interval=first.time_interval if len({image.time_interval for image in images}) == 1 else None,
         intensity_scale=first.intensity_scale,
         source=str(path),
     )

@@ -124,12 +124,14 @@ def _read(file: Path, name: str, region: Region) -> AnyArray:
 
 
 def _sized(said: dict[str, Any], axes: str) -> dict[str, Any]:
-    """Pixel size from ``element_size_um``, which is z, y, x whatever the order of the axes."""
-    sizes = dict(zip("zyx", said.get("element_size_um", ()), strict=False))
+    """Pixel size from ``element_size_um``, which is (z) y x whatever the order of the axes."""
+    found = said.get(SIZE_UM) or ()
     letters = [letter for letter in axes if letter in SPATIAL]
-    if len(sizes) != len(SPATIAL) or ("pixel_size" in said and said.get("axes") == axes):
+    own = "pixel_size" in said and said.get("axes") == axes
+    if own or not len(letters) <= len(found) <= len(SPATIAL):
         return said
-    return said | {"pixel_size": [sizes[letter] for letter in letters], "unit": "µm"}
+    sizes = dict(zip(SPATIAL[-len(found) :], found, strict=True))
+    return said | {"pixel_size": [sizes.get(letter) for letter in letters], "unit": "µm"}
 
 
 def _attributes(layout: ImageLayout) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""A folder of Zarr chunks that notices those of which a part is missing."""
+
+import struct
+from typing import Any, Final, Self, final
+
+from zarr.abc.store import ByteRequest, RangeByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore, WrapperStore
+
+from denoisplit.core.errors import ImageError
+
+_BLOSC_HEADER: Final = struct.Struct("<12xI")
+"""It ends with the bytes of the whole chunk, itself included."""
+
+
+@final
+class CheckedStore(WrapperStore[LocalStore]):
+    """Files of chunks, read only.
+
+    Blosc reads on behind the end of a chunk that was cut off and gives whatever lies there; a shard without a
+    byte counts as one without chunks.
+
+    Args:
+        store: the folder.
+        blosc: whether the files of chunks are what Blosc has written.
+    """
+
+    def __init__(self, store: LocalStore, blosc: bool) -> None:
+        super().__init__(store)
+        self._blosc = blosc
+
+    def _with_store(self, store: LocalStore) -> Self:
+        return type(self)(store, self._blosc)
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """What is stored under a key.
+
+        Raises:
+            ImageError: less than there has to be.
+        """
+        found = await super().get(key, prototype, byte_range)
+        if found is None:
+            return None
+        needed = 1
+        if isinstance(byte_range, RangeByteRequest):
+            needed = byte_range.end - byte_range.start
+        elif byte_range is None and self._blosc and not key.endswith(_METADATA):
+            head = found.to_bytes()[: _BLOSC_HEADER.size]
+            needed = _BLOSC_HEADER.unpack(head)[0] if len(head) == _BLOSC_HEADER.size else _BLOSC_HEADER.size
+        if len(found) < needed:
+            raise ImageError(
+                f"{self._store.root / key}: the chunk is truncated (got {len(found)} bytes of {needed}). "
+                f"Copy it again."
+            )
+        return found
+
+
+_METADATA: Final = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
+
+
+def checked(array: Any, store: str) -> Any:
+    """The same array, with its chunks checked where their codec does not do that."""
+    import zarr
+
+    codecs = [*(array.filters or ()), *(array.compressors or ())]
+    blosc = bool(codecs) and type(codecs[-1]).__name__ in ("Blosc", "BloscCodec") and not array.shards
+    if not (blosc or array.shards):
+        return array
+    files = CheckedStore(LocalStore(store, read_only=True), blosc)
+    return zarr.open_array(files, path=array.path, mode="r", zarr_format=array.metadata.zarr_format)
