@@ -77,7 +77,8 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
         chosen = choose_format(path, formats)
     except ImageError as error:
         if kind := wrongly_named(path):
-            raise ImageError(f"{path}: such files are not read (got {kind.what}). {kind.advice}") from error
+            what = "its name does not end as such files do" if kind.suffixes else "such files are not read"
+            raise ImageError(f"{path}: {what} (got {kind.what}). {kind.advice}") from error
         raise
     try:
         return chosen.open(path, axes=axes)
