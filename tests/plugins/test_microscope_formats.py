@@ -206,7 +206,11 @@ def test_a_project_of_leica_lists_its_images(tmp_path: Path) -> None:
     write_lif(
         path, first, ("Region/Position 1", same[0]), ("Region/Position 2", same[1]), ("Z", counts(3, 5, 6))
     )
-    refused(path, "Series001 (2, 5, 6), Region/Position 1 (2, 5, 6)", "for example project.lif/Series001.")
+    refused(
+        path,
+        "Series001 (2, 5, 6) channels actin/DNA, Region/Position 1 (2, 5, 6)",
+        "for example project.lif/Series001.",
+    )
     np.testing.assert_array_equal(opened(path / "Series001").pixels, first.pixels)
     region = opened(path / "Region")
     assert (region.axes, region.channel_names) == ("scyx", ("actin", "DNA"))

@@ -20,6 +20,7 @@ KINDS: Final = {"uint8": 0, "int8": 0, "int16": 1, "float32": 2, "uint16": 6}
 _SIZE: Final = 1024
 _ANGSTROM: Final = 1e-4  # µm
 _MODES: Final = {1: "i2", 2: "f4", 6: "u2", 12: "f2"}
+_STAMPS: Final = {b"\x44\x44": "<", b"\x44\x41": "<", b"\x11\x11": ">"}
 _COMPLEX: Final = (3, 4)
 _IMOD: Final = 1146047817
 _PRIISM: Final = -16224
@@ -89,8 +90,8 @@ def read_header(path: Path) -> Header:
                 f"{path}: not an MRC file, or a truncated one (got {len(raw)} bytes of a header of {_SIZE}). "
                 f"Copy it again."
             )
-        order = next((order for order in "<>" if _plausible(raw, order)), None)
-        if order is None:
+        order = _byte_order(raw, path.stat().st_size)
+        if not order:
             raise ImageError(
                 f"{path}: not a readable MRC file (got sizes {struct.unpack_from('<3i', raw)}). "
                 f"Check that it is really an MRC file."
@@ -104,13 +105,32 @@ def read_header(path: Path) -> Header:
     voxel = _voxel(raw, order, standard)
     shape, stack = _stack(raw, order, standard, (nz, ny, nx))
     if (noted := axes_of(said, len(str(said.get("axes", ""))))) and "sides" in said:
-        stack = "".join(letter for letter in "stczyx" if letter in noted)
-        sides = [int(side) for side in said["sides"]]
-        if len(sides) == len(stack) and math.prod(sides) == nx * ny * nz:
-            shape = tuple(sides)
+        stored = "".join(letter for letter in "stczyx" if letter in noted)
+        sides = (
+            [side for side in said["sides"] if isinstance(side, int)]
+            if isinstance(said["sides"], list)
+            else []
+        )
+        if len(sides) == len(stored) and math.prod(sides) == nx * ny * nz:
+            shape, stack = tuple(sides), stored
     return Header(
         shape=shape, dtype=dtype, offset=_SIZE + max(extended, 0), voxel=voxel, stack=stack, said=said
     )
+
+
+def _byte_order(raw: bytes, size: int) -> str:
+    """``<`` or ``>``; empty where the sizes make no sense in either. Old files have no stamp."""
+    orders = [order for order in "<>" if _plausible(raw, order)]
+    if len(orders) == 2 and (stamped := _STAMPS.get(raw[212:214])):
+        return stamped
+    return min(orders, key=lambda order: abs(size - _promised(raw, order)), default="")
+
+
+def _promised(raw: bytes, order: str) -> int:
+    """Bytes of a file that has such a header."""
+    nx, ny, nz, mode = struct.unpack_from(f"{order}4i", raw)
+    (extended,) = struct.unpack_from(f"{order}i", raw, 92)
+    return int(_SIZE + extended + nx * ny * nz * np.dtype(_MODES.get(mode, "u1")).itemsize)
 
 
 def _plausible(raw: bytes, order: str) -> bool:
@@ -157,6 +177,7 @@ def _stack(
 ) -> tuple[tuple[int, ...], str | None]:
     """Shape and axes as far as the header tells them."""
     nz, ny, nx = shape
+    named = _named(raw, order)
     if struct.unpack_from(f"{order}h", raw, 96)[0] == _PRIISM:
         times, interleaved = struct.unpack_from(f"{order}2h", raw, 180)
         (waves,) = struct.unpack_from(f"{order}h", raw, 196)
@@ -165,8 +186,10 @@ def _stack(
         if not rest and interleaved in _PRIISM_ORDERS:
             letters = [a for a in _PRIISM_ORDERS[interleaved] if counts[a] > 1]
             return (*(counts[a] for a in letters), ny, nx), "".join(letters) + "yx"
-    if nz == 1:
-        return (ny, nx), "yx"
+    if nz == 1 and named[0] == "z":
+        return (ny, nx), named[1:]
+    if named[0] != "z":
+        return shape, named
     if not standard:
         return shape, None
     space_group, planes = (
@@ -174,10 +197,17 @@ def _stack(
         struct.unpack_from(f"{order}i", raw, 36)[0],
     )
     if space_group == 0:
-        return shape, "syx"
+        return shape, f"s{named[1:]}"
     if space_group >= 401 and 0 < planes < nz and nz % planes == 0:
-        return (nz // planes, planes, ny, nx), "szyx"
-    return shape, "zyx"
+        return (nz // planes, planes, ny, nx), f"s{named}"
+    return shape, named
+
+
+def _named(raw: bytes, order: str) -> str:
+    """Letters of sections, rows and columns: MAPS, MAPR and MAPC; old files leave them empty."""
+    columns, rows, sections = struct.unpack_from(f"{order}3i", raw, 64)
+    numbers = (sections, rows, columns)
+    return "".join(" xyz"[number] for number in numbers) if sorted(numbers) == [1, 2, 3] else "zyx"
 
 
 def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes:
