@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.assessment.label_sums import LabelSums
+from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import AnyArray, FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
@@ -253,6 +254,12 @@ class _Squares:
 
 
 def _put(target: Target, number: int, samples: int, tile: Tile, images: Images) -> None:
+    for name, image in images.items():
+        if not np.isfinite(image).all():
+            raise ImageError(
+                f"prediction: the {name} is not finite (got NaN or infinity). Look for counts in the image "
+                f"that are far from those of the training images."
+            )
     rest = {name: image for name, image in images.items() if name not in ("mean", "std")}
     posterior = Posterior(mean=images["mean"], std=images.get("std"), samples=samples, images=rest)
     target.put(number, tile, posterior)

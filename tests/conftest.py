@@ -44,6 +44,12 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _no_power_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flushing to the disk takes milliseconds per file, and nobody pulls the plug during tests."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 @pytest.fixture(scope="session")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> "Experiment":
     """A small experiment with its trained run, shared by all tests: look, do not change."""

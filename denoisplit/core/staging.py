@@ -25,6 +25,9 @@ _OURS: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}(?:[0-9a-f]{20})?\.part(
 _UNABLE: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems answer that cannot do something at all."""
 
+_MANY: Final = 200
+"""Files that are flushed one by one."""
+
 _HERE: Final = -100
 _EXCHANGE: Final = 2
 
@@ -166,10 +169,12 @@ def _flush_all(path: Path) -> None:
     if not path.is_dir():
         _flush(path)
         return
-    for folder, _, names in os.walk(path):
-        for name in names:
-            _flush(Path(folder, name))
-        _flush(Path(folder))
+    inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in (*names, "")]
+    if len(inside) > _MANY and hasattr(os, "sync"):
+        os.sync()  # one by one, thousands of chunks take minutes
+        return
+    for name in inside:
+        _flush(name)
 
 
 def _flush(path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import math
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +14,7 @@ from denoisplit.core.images.axes import reorder
 from denoisplit.core.images.claims import check_space
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.lazy import Region, mapped
+from denoisplit.core.staging import Staging, staged
 
 Put = Callable[[Region, AnyArray], object]
 """Writes pixels to a region; axes are in the order in which a format stores them."""
@@ -60,13 +59,13 @@ class RegionWriter(ImageWriter):
                 f"Choose another name, or move it."
             )
         check_space(math.prod(layout.shape) * layout.dtype.itemsize // _MOST_COMPRESSED, path)
-        self._temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         self._missing = math.prod(layout.shape)
         self._open = ExitStack()
+        with _explained(path):
+            self._staging = Staging(path)
         try:
-            with _explained(self._path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._put = self._open.enter_context(begin(self._temporary))
+            with _explained(path):
+                self._put = self._open.enter_context(begin(self._staging.new))
         except BaseException:
             self.discard()
             raise
@@ -101,7 +100,10 @@ class RegionWriter(ImageWriter):
                         f"{self._path}: {self._missing} pixels were never written. Write all regions."
                     )
                 self._open.close()
-                (self._complete or _move)(self._temporary, self._path)
+                if self._complete is None:
+                    self._staging.publish()
+                else:
+                    self._complete(self._staging.new, self._staging.path)
         finally:
             self.discard()
 
@@ -109,22 +111,7 @@ class RegionWriter(ImageWriter):
         """Remove the temporary file."""
         with suppress(Exception):  # the error that led here is the one to tell
             self._open.close()
-        with suppress(OSError):  # where nothing could be written, there is nothing to remove
-            if self._temporary.is_dir():
-                shutil.rmtree(self._temporary)
-            else:
-                self._temporary.unlink()
-
-
-def _move(temporary: Path, path: Path) -> None:
-    """Move it to its place; a folder that is there already goes once the new one is complete."""
-    if not path.is_dir():
-        temporary.replace(path)
-        return
-    old = path.with_name(f"{temporary.name}.old")
-    path.rename(old)
-    temporary.rename(path)
-    shutil.rmtree(old)
+        self._staging.close()
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -135,15 +122,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """
     if path.is_dir():
         raise ImageError(f"{path}: is a folder. Give the name of a file.")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
-            temporary.replace(path)
-    finally:
-        with suppress(OSError):  # where nothing could be written, there is nothing to remove
-            temporary.unlink()
+    with _explained(path), staged(path) as temporary:
+        write(temporary)
 
 
 @contextmanager
