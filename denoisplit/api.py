@@ -19,7 +19,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
-from denoisplit.core.storage.image_files import default_axes, installed_formats
+from denoisplit.core.storage.image_files import default_axes, files_among, installed_formats, require_other
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.counting import region_intervals
@@ -129,7 +129,9 @@ class Run:
         Raises:
             DenoisplitError: see ``predict``.
             ImageError: no installed format has this ending, or no space.
+            RunError: ``out`` is, contains or lies in an input or a run.
         """
+        require_other(Path(out), self.folder.path, *files_among(image, how.get("labels")))
         wish = Wish.of(how, lazily=True)
         opened = self._open(image, how.get("axes"))
         return predict_to_file(self.vse, self.bundle, opened, Path(out), wish=wish, dtype=dtype)

@@ -32,12 +32,15 @@ from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.staging import staged
 
 AnyArray = npt.NDArray[Any]
 
 GALLERY: Final = 4
 """Samples in the gallery."""
 FIGURE_DPI: Final = 150
+FIGURES: Final = ("samples", "maps", "errors", "calibration", "coverage", "regions")
+"""Names of the figures that ``write_figures`` may write."""
 
 
 def evaluate_run(
@@ -150,9 +153,9 @@ def write_figures(
         shown |= {"coverage": uncertainty_figures.coverage_figure(scores)}
     if scores.regions:
         shown |= {"regions": uncertainty_figures.region_figure(scores)}
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in shown.items():
-        figure.savefig(folder / f"{name}.png", dpi=FIGURE_DPI, format="png")
+        with staged(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=FIGURE_DPI, format="png")
     return tuple(folder / f"{name}.png" for name in shown)
 
 

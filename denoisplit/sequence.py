@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -21,8 +20,9 @@ from denoisplit.core.inference.posterior import predict as predict_posterior
 from denoisplit.core.inference.progress import Progress, Stages, part_of, silent
 from denoisplit.core.spec import load_spec, read_spec
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.staging import scratch
 from denoisplit.core.storage.atomic import write_text
-from denoisplit.core.storage.image_files import save_image, save_mixed
+from denoisplit.core.storage.image_files import file_of, files_among, require_other, save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
 from denoisplit.core.verdict.judgement import of_two_steps
@@ -111,10 +111,9 @@ class SequentialRun:
         Raises:
             DenoisplitError: see ``Run.predict_file``.
         """
-        parent = Path(out).parent
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".denoised-", dir=parent) as folder:
-            between = Path(folder) / "denoised.ome.tif"
+        require_other(Path(out), self.folder.path, *files_among(image, how.get("labels")))
+        with scratch(file_of(Path(out))) as folder:
+            between = folder / "denoised.ome.tif"
             first = How(seed=how.get("seed"), tile=how.get("tile"), axes=how.get("axes"), output="mean")
             first |= How(workers=how.get("workers", 1), progress=how.get("progress"))
             denoised = self.denoiser.predict_file(image, between, **first)

@@ -37,12 +37,16 @@ def check_data(
     Exit code 2 when the spec cannot be trained with these images; warnings do not change it.
     """
     resolved = load_spec(spec, overrides)
+    from denoisplit.core.storage.outputs import require_apart, require_figure
     from denoisplit.core.training.data_check import check_data
 
+    if sheet is not None:
+        require_figure(sheet)
     report = check_data(resolved)
     for line in _lines(report, everything=everything):
         click.echo(line)
     if sheet is not None and report.splits:
+        require_apart(sheet, *_images(report))
         _draw(report, sheet, max(rows, 1), resolved.data.mixing)
         click.echo(f"\nThumbnails: {sheet}")
     if report.errors:
@@ -117,16 +121,24 @@ def _draw(report: "DataReport", path: Path, rows: int, mixing: "Mixing") -> None
     from denoisplit.core.images.mixing import mixed_image
     from denoisplit.core.images.previews import picture
     from denoisplit.core.images.streamed import channel_of, first_of
+    from denoisplit.core.staging import staged
 
     def pictures(field: "Field") -> "tuple[FloatArray, ...]":
         channels = (channel_of(field.observed, number) for number in range(field.observed.shape[0]))
         return tuple(picture(first_of(image)) for image in (mixed_image(field, mixing), *channels))
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     drawn = [
         SheetRow(title=f"{split.name}: {field.name}", images=pictures(field))
         for split in report.splits
         for field in split.fields[:rows]
     ]
     columns = ("mixed", *(channel.name for channel in report.splits[0].channels))
-    contact_sheet(path, drawn, columns)
+    with staged(path) as temporary:
+        contact_sheet(temporary, drawn, columns)
+
+
+def _images(report: "DataReport") -> Iterator[Path]:
+    """The folders of the images: a picture among them would be taken for one of them."""
+    for split in report.splits:
+        for field in split.fields:
+            yield from (Path(file.path).parent for file in field.files)

@@ -4,10 +4,14 @@ import json
 import shutil
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import click
 
 from denoisplit.cli.console import messages, progress, show
+
+FILES: Final = ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
+MARK: Final = "demo.txt"
 
 
 @click.command()
@@ -30,10 +34,10 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
 
     if out.exists() and not out.is_dir():
         raise RunError(f"{out}: is a file. Choose another --out.")
-    out.mkdir(parents=True, exist_ok=True)
     source = files("denoisplit.cli") / "demo.yaml"
     spec = load_spec(Path(str(source)), overrides)
     run_path = out / "run"
+    _begin(out)
     if run_path.exists():
         click.echo(f"{run_path}: replaced", err=True)
         shutil.rmtree(run_path)
@@ -44,9 +48,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     with progress("Evaluating") as tell:
         scores, evaluated = run.evaluate(fields, progress=tell)
     first = evaluated[0]
-    mixed, split, picture, numbers = (
-        out / name for name in ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
-    )
+    mixed, split, picture, numbers = (out / name for name in FILES)
     save_mixed(mixed, first.mixed[0], fields[0].pixel_size)
     with progress(f"Splitting {mixed.name}") as tell:
         run.predict(mixed, progress=tell).save(split)
@@ -59,3 +61,22 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     click.echo(f"Numbers:    {numbers}")
     click.echo(f"Model:      {run.path}")
     click.echo(f"Try next:   denoisplit predict {run.path} {mixed} --out again.ome.tif")
+
+
+def _begin(out: Path) -> None:
+    """Make the folder, or take one that an earlier demo made: nothing else is ever replaced."""
+    from denoisplit.core.errors import RunError
+    from denoisplit.core.storage.atomic import write_text
+    from denoisplit.core.storage.outputs import require_outside_runs
+    from denoisplit.core.storage.run_folder import RunFolder
+
+    require_outside_runs(out / MARK)
+    run, mark = RunFolder(out / "run"), out / MARK
+    made = mark.is_file() and not run.path.is_symlink()
+    foreign = run.foreign if made else [path for name in ("run", *FILES) if (path := out / name).exists()]
+    if foreign:
+        raise RunError(
+            f"{out}: holds what 'denoisplit demo' did not make, and would be replaced (got {foreign[0]}). "
+            f"Choose another --out."
+        )
+    write_text(mark, f"'denoisplit demo' made and replaces what is here: {', '.join(FILES)}, run.\n")

@@ -68,14 +68,18 @@ def evaluate(
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
+    from denoisplit.core.storage.outputs import require_apart, require_figure, require_ours
     from denoisplit.core.training.independence import independence
     from denoisplit.core.training.prepare import evaluation_data, require_clean, require_same_range
-    from denoisplit.evaluation import write_figures
+    from denoisplit.evaluation import FIGURES, write_figures
 
-    if figure is not None and figure.suffix.lower() != ".png":
-        raise ImageError(f"{figure}: a picture is a PNG. Choose a name that ends in .png.")
     if figures is not None and figures.is_file():
         raise ImageError(f"{figures}: is a file. Choose a folder for the figures.")
+    for path in (*([figure] if figure else []), *(figures / f"{name}.png" for name in FIGURES if figures)):
+        require_figure(path, run, *labels)
+    if json_path is not None:
+        require_apart(json_path, run, *labels)
+        require_ours(json_path, "table of scores", lambda beginning: b'"seen_by_the_model"' in beginning)
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run, device=device)
     spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec

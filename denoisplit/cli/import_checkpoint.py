@@ -52,6 +52,9 @@ def import_checkpoint(
     named, and then nothing is written.
     """
     from denoisplit import importing
+    from denoisplit.core.storage.outputs import require_outside_runs
+
+    require_outside_runs(out)
 
     run = importing.import_checkpoint(
         checkpoint,

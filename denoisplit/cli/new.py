@@ -38,11 +38,15 @@ def new(
     from denoisplit.core.registry import installed_registry
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import installed_formats
+    from denoisplit.core.storage.outputs import require_ours, require_outside_runs
     from denoisplit.core.survey.proposing import propose
     from denoisplit.core.survey.writing import next_commands
 
     if path.is_dir():
         raise SpecError([f"{path}: is a folder. Give the name of the file to write, such as my-split.yaml."])
+    require_outside_runs(path)
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        require_ours(path, "spec", lambda beginning: b"spec_version" in beginning)
     if path.exists() and not overwrite:
         raise SpecError([f"{path}: exists already. Choose another name, or replace it with --overwrite."])
     with progress("Looking at the images") as tell:

@@ -142,14 +142,20 @@ def predict(
         raise click.UsageError("Missing option '--out'.", ctx)
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
+    from denoisplit.core.assessment.label_sums import is_table
     from denoisplit.core.inference.outputs import CHI_SQUARE
-    from denoisplit.core.storage.image_files import require_writable
+    from denoisplit.core.storage.image_files import file_of, require_writable
+    from denoisplit.core.storage.outputs import require_apart, require_ours
     from denoisplit.sequence import load_any
 
-    require_writable(out, overwrite=overwrite)
-    table = _table_beside(out)
-    if labels is not None and table.exists() and not overwrite:
-        raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
+    inputs = [run, image] if labels is None else [run, image, labels]
+    require_writable(out, overwrite=overwrite, inputs=inputs)
+    table = _table_beside(file_of(out))
+    if labels is not None and table.exists():
+        require_apart(table, *inputs)
+        require_ours(table, "table of sums", is_table)
+        if not overwrite:
+            raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
     loaded = load_any(run, device=device)
     with progress(f"Splitting {image.name}") as tell:
         prediction = loaded.predict_file(

@@ -14,6 +14,8 @@ def schema(out: Path | None) -> None:
     """
     from denoisplit.core.registry.registry import installed_registry
     from denoisplit.core.spec.schema import schema_text, spec_schema
+    from denoisplit.core.storage.atomic import write_text
+    from denoisplit.core.storage.outputs import require_ours, require_outside_runs
 
     found, problems = spec_schema(installed_registry())
     for problem in problems:
@@ -21,5 +23,7 @@ def schema(out: Path | None) -> None:
     if out is None:
         click.echo(schema_text(found), nl=False)
     else:
-        out.write_text(schema_text(found), encoding="utf-8")
+        require_outside_runs(out)
+        require_ours(out, "schema", lambda beginning: b'"$schema"' in beginning)
+        write_text(out, schema_text(found))
         click.echo(f"Schema: {out}")

@@ -22,6 +22,9 @@ def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> No
     # What training needs takes seconds to import: nobody is to wait for it to read of a typo.
     resolved = load_spec(spec, overrides)
     from denoisplit import api
+    from denoisplit.core.storage.outputs import require_outside_runs
+
+    require_outside_runs(out)
 
     options = [word for override in overrides for word in ("--set", override)]
     with (

@@ -43,7 +43,10 @@ def train_sequence(
     """
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
+    from denoisplit.core.storage.outputs import require_outside_runs
     from denoisplit.sequence import train_sequence as train
+
+    require_outside_runs(out)
 
     changes = {"--set-denoise": denoise_overrides, "--set-split": split_overrides}
     options = [word for name, values in changes.items() for value in values for word in (name, value)]

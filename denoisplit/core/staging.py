@@ -109,6 +109,22 @@ def staged(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A hidden folder beside ``path`` for what is needed until it is written.
+
+    Raises:
+        OSError: with ``path``, for whatever cannot be written in the block.
+    """
+    staging = Staging(path)
+    try:
+        with naming(path):
+            staging.new.mkdir()
+            yield staging.new
+    finally:
+        staging.close()
+
+
+@contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Let errors of the system carry the path that the user knows."""
     try:

@@ -52,7 +52,7 @@ def contact_sheet(path: Path, rows: Sequence[SheetRow], columns: Sequence[str]) 
     figure.subplots_adjust(
         left=0.01, right=0.99, bottom=0.01, top=1 - 0.5 / figure.get_figheight(), wspace=0.04
     )
-    figure.savefig(path)
+    figure.savefig(path, format="png")
 
 
 def _short(title: str) -> str:

@@ -24,6 +24,7 @@ from denoisplit.core.assessment.reliability_plot import draw_reliability
 from denoisplit.core.assessment.scores import BLURRED, SPLIT, Scores
 from denoisplit.core.errors import ChannelCountError
 from denoisplit.core.images.interfaces import PixelSize
+from denoisplit.core.staging import staged
 
 AnyArray = npt.NDArray[Any]
 
@@ -108,7 +109,8 @@ def demo_figure(
             if row == 0:
                 curve.set_title("is the uncertainty right?\nreal against predicted error", fontsize=8.5)
     figure.supxlabel(_caption(scores), fontsize=8.5, color="#444444")
-    figure.savefig(path, dpi=DPI, facecolor="white")
+    with staged(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, facecolor="white", format="png")
 
 
 def _images(figure: Figure, panels: Sequence[Axes], images: Sequence[AnyArray], colours: Colormap) -> None:

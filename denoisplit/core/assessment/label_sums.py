@@ -95,6 +95,11 @@ class LabelSums:
         return text.getvalue()
 
 
+def is_table(beginning: bytes) -> bool:
+    """Whether a file begins as ``LabelSums.to_csv`` does."""
+    return beginning.partition(b"\n")[0].endswith(",".join(COLUMNS).encode())
+
+
 def label_divisions(
     labels: AnyArray, positions: tuple[int, ...], plane: tuple[int, ...], where: str
 ) -> tuple[Regions | None, ...]:

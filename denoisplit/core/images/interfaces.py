@@ -73,11 +73,13 @@ class ImageFormat(ABC):
         read_only: those of the suffixes under which nothing is written.
         holds_several: whether a path may go on behind the name of the file, to one of the images in it; a
             folder that is such an image counts as a file.
+        writes_inside: whether an image is written beside the others of an existing file, which stay.
     """
 
     suffixes: tuple[str, ...]
     read_only: tuple[str, ...] = ()
     holds_several: bool = False
+    writes_inside: bool = False
 
     @abstractmethod
     def open(self, path: Path, *, axes: str | None = None) -> Image:
@@ -101,6 +103,10 @@ class ImageFormat(ABC):
         A data set counts such a set once. Formats of one file give ``path`` back.
         """
         return path
+
+    def is_taken(self, path: Path) -> bool:
+        """Whether something has this name, which an image may have inside a file, already."""
+        return path.exists()
 
     def may_replace(self, path: Path) -> bool:
         """Whether what is at ``path`` is of a sort that an image of this format may take the place of."""

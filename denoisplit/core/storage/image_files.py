@@ -1,6 +1,7 @@
 """Image files in the installed formats."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.errors import BrokenPluginError, ImageError
+from denoisplit.core.errors import BrokenPluginError, ImageError, RunError
 from denoisplit.core.images.axes import AXES, SPATIAL
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
 from denoisplit.core.images.io import choose_format, open_image, split_inside
 from denoisplit.core.images.lazy import LazyPixels, rearranged
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.registry import installed_registry
+from denoisplit.core.storage.outputs import is_same, require_apart, require_outside_runs
 
 AnyArray = npt.NDArray[Any]
 
@@ -34,31 +36,93 @@ def installed_formats() -> list[ImageFormat]:
     return found
 
 
-def require_writable(path: Path, *, overwrite: bool) -> None:
+def require_writable(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
     """Check, before the work is done, that an image can be written under this name.
 
     Args:
-        path: of the image; one behind the name of a file stands for the whole file.
+        path: of the image; one behind the name of a file stands for the whole file, unless its format writes
+            images beside each other.
         overwrite: whether a file that is there already may be replaced.
+        inputs: images and folders that are never replaced.
 
     Raises:
         ImageError: no installed format has its ending, or something is there that must not be replaced.
+        RunError: it is, contains or lies in an input or a run.
     """
-    chosen = writing_format(path, installed_formats())
-    file, inside = split_inside(path, chosen.suffixes) if chosen.holds_several else (path, "")
-    if not file.exists():
+    formats = installed_formats()
+    chosen = writing_format(path, formats)
+    file, inside = _parts(path, chosen)
+    for given in inputs:
+        _require_other(path, given, formats)
+    require_outside_runs(file)
+    whole = path if inside and chosen.writes_inside else file
+    if not chosen.is_taken(whole):
         return
     if file.is_dir() and not chosen.holds_several:
         raise ImageError(f"{file}: is a folder. Give the name of a file.")
-    if not chosen.may_replace(file):
+    if not chosen.may_replace(whole):
         kind = "folder" if file.is_dir() else "file"
         raise ImageError(
-            f"{file}: something else has this name, which is never replaced (got a {kind}). "
+            f"{whole}: something else has this name, which is never replaced (got a {kind}). "
             f"Choose another name, or move it."
         )
     if not overwrite:
-        whole = f" {path} would replace all of it." if inside else ""
-        raise ImageError(f"{file}: exists already.{whole} Choose another --out, or add --overwrite.")
+        raise ImageError(f"{whole}: exists already. Choose another --out, or add --overwrite.")
+
+
+def file_of(path: Path) -> Path:
+    """The file of an image whose name may go on behind it, to an image inside.
+
+    Raises:
+        ImageError: no installed format writes files of this name.
+    """
+    return _parts(path, writing_format(path, installed_formats()))[0]
+
+
+def require_other(path: Path, *inputs: Path) -> None:
+    """Check that an image that is to be written is none of those that are read, and no part of them.
+
+    Raises:
+        RunError: it is, contains or lies in an input or a run.
+    """
+    formats = installed_formats()
+    for given in inputs:
+        _require_other(path, given, formats)
+    require_outside_runs(file_of(path))
+
+
+def files_among(*given: object) -> list[Path]:
+    """The files among what may be arrays: paths, and the files of memory maps."""
+    paths = [one.filename if isinstance(one, np.memmap) else one for one in given]
+    return [Path(one) for one in paths if isinstance(one, str | os.PathLike)]
+
+
+def _require_other(path: Path, given: Path, formats: Sequence[ImageFormat]) -> None:
+    chosen = writing_format(path, formats)
+    file, inside = _parts(path, chosen)
+    try:
+        reading = choose_format(given, formats)
+        source, image = _parts(given, reading)
+    except ImageError:  # a folder, or a file that will be refused for what it is
+        require_apart(file, given)
+        return
+    if inside and chosen.writes_inside and is_same(file, source):
+        nested = f"{image}/".startswith(f"{inside}/") or f"{inside}/".startswith(f"{image}/")
+        if nested if image else chosen.is_taken(path):
+            raise RunError(f"{path}: is an input itself (got {given}). Choose another name.")
+        return
+    require_apart(file, source)
+    if (
+        file.is_file()
+        and source.is_file()
+        and is_same(chosen.first_of_set(file), reading.first_of_set(source))
+    ):
+        raise RunError(f"{path}: belongs to the files of an input (got {given}). Choose another name.")
+
+
+def _parts(path: Path, image_format: ImageFormat) -> tuple[Path, str]:
+    """The file, and the name of the image in it."""
+    return split_inside(path, image_format.suffixes) if image_format.holds_several else (path, "")
 
 
 def open_labels(path: Path, *, lazily: bool = False) -> AnyArray:

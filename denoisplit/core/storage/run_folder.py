@@ -67,6 +67,20 @@ class RunFolder:
         """Weights with the best validation so far."""
         return self.path / "checkpoints" / "best.safetensors"
 
+    @property
+    def is_run(self) -> bool:
+        """Whether a run or a sequence of runs was begun here."""
+        marks = (self.bundle, self.weights, self.resume_point, self.path / SEQUENCE)
+        return any(mark.is_file() for mark in marks)
+
+    @property
+    def foreign(self) -> tuple[Path, ...]:
+        """What is in the folder and not of a run; hidden files are those of a run that was killed."""
+        files = (self.spec, self.schema, self.splits, self.weights, self.bundle, self.metrics, self.log)
+        known = {*(file.name for file in files), self.resume_point.parent.name}
+        found = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path][: self.path.exists()]
+        return tuple(path for path in found if path.name not in known and not path.name.startswith("."))
+
     def require_free(self) -> None:
         """Refuse to train into a folder that holds something.
 

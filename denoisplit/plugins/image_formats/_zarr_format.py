@@ -7,7 +7,13 @@ from typing import Any
 from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.layout import check_dtype, check_layout
 from denoisplit.core.images.writing import Begin, RegionWriter, copy_pieces
-from denoisplit.plugins.image_formats._zarr_nodes import KINDS, is_zarr, open_zarr, zarr_target
+from denoisplit.plugins.image_formats._zarr_nodes import (
+    KINDS,
+    holds_one_image,
+    is_zarr,
+    open_zarr,
+    zarr_target,
+)
 
 
 class ZarrFormat(ImageFormat):
@@ -44,8 +50,8 @@ class ZarrFormat(ImageFormat):
         copy_pieces(image, self.create(path, image.layout))
 
     def may_replace(self, path: Path) -> bool:
-        """Zarr folders; any other folder may hold what nobody wants to lose."""
-        return is_zarr(path)
+        """A Zarr folder of one image alone; others, and other files in it, are what nobody wants to lose."""
+        return is_zarr(path) and holds_one_image(path)
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin an image whose regions are written in their place."""
@@ -54,4 +60,4 @@ class ZarrFormat(ImageFormat):
         stored = self.stored_axes(layout, str(path))
         target = zarr_target(path, self.suffixes)
         begin = self.begin(layout, stored)
-        return RegionWriter(target, layout, stored=stored, begin=begin, replaceable=is_zarr)
+        return RegionWriter(target, layout, stored=stored, begin=begin, replaceable=self.may_replace)

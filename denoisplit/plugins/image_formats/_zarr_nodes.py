@@ -1,5 +1,7 @@
 """What Zarr arrays and OME-Zarr images have in common: finding the image in a folder, and its pixels."""
 
+import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +36,8 @@ KINDS: Final = (
 """Types of pixels that are written."""
 
 _MARKS: Final = ("zarr.json", ".zgroup", ".zarray")
+_DESCRIPTIONS: Final = (*_MARKS, ".zattrs", ".zmetadata")
+_CHUNK: Final = re.compile(r"(c|\d+)(\.\d+)*")
 
 
 def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
@@ -66,6 +70,18 @@ def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
 def is_zarr(path: Path) -> bool:
     """Whether a folder is a Zarr folder, which may be replaced by another."""
     return path.is_dir() and any((path / mark).exists() for mark in _MARKS)
+
+
+def holds_one_image(path: Path) -> bool:
+    """Whether a folder has an array, or the scales of an image by their numbers, and no other file."""
+    for folder, _, names in os.walk(path):
+        parts = Path(folder).relative_to(path).parts
+        scale = len(parts) <= 1 and all(part.isdigit() for part in parts)
+        for name in names:
+            chunk = all(_CHUNK.fullmatch(part) for part in (*parts, name))
+            if not (chunk or (scale and name in _DESCRIPTIONS)):
+                return False
+    return True
 
 
 def zarr_target(path: Path, suffixes: tuple[str, ...]) -> Path:

@@ -26,6 +26,7 @@ from denoisplit.core.images.layout import (
 )
 from denoisplit.core.images.lazy import LazyPixels, Region, at_hand
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
+from denoisplit.plugins.image_formats._hdf5_beside import add_beside, has, has_one
 from denoisplit.plugins.image_formats._hdf5_child import look
 from denoisplit.plugins.image_formats._hdf5_contents import REMARK, SIZE_UM, TAGS
 
@@ -54,6 +55,7 @@ class Hdf5(ImageFormat):
 
     suffixes = (".hdf5", ".h5")
     holds_several = True
+    writes_inside = True
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -91,8 +93,18 @@ class Hdf5(ImageFormat):
         """
         copy_pieces(image, self.create(path, image.layout))
 
+    def is_taken(self, path: Path) -> bool:
+        """Whether the file, or the data set that is named behind it, is there."""
+        file, inside = split_inside(path, self.suffixes)
+        return file.exists() and (not inside or not file.is_file() or has(file, inside))
+
+    def may_replace(self, path: Path) -> bool:
+        """A data set, or a file that has nothing but one; others may hold what nobody wants to lose."""
+        file, inside = split_inside(path, self.suffixes)
+        return file.is_file() and (has(file, inside, image=True) if inside else has_one(file))
+
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Begin a file whose regions are written in their place."""
+        """Begin a file whose regions are written in their place; data sets of an existing file stay."""
         check_layout(layout, str(path))
         check_dtype(layout, str(path), _KINDS, "HDF5", "Convert them.")
         file, inside = split_inside(path, self.suffixes)
@@ -112,7 +124,15 @@ class Hdf5(ImageFormat):
                     made.attrs[SIZE_UM] = size
                 yield made.__setitem__
 
-        return RegionWriter(file, layout, stored=layout.axes, begin=begin)
+        beside = inside and file.is_file()
+        return RegionWriter(
+            file,
+            layout,
+            stored=layout.axes,
+            begin=begin,
+            complete=partial(add_beside, name=inside) if beside else None,
+            replaceable=lambda _: self.may_replace(path) or (bool(beside) and not self.is_taken(path)),
+        )
 
 
 def _read(file: Path, name: str, region: Region) -> AnyArray:
