@@ -1,12 +1,15 @@
 """The command line. A command's module is imported only when that command runs."""
 
 import importlib
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import click
 
 from denoisplit.cli.stopping import farewell, terminable
+from denoisplit.cli.streams import drop_unwritable, open_missing
 from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.version import VERSION
 
@@ -38,9 +41,24 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports them late.
 
-    Deliberate errors, and files that cannot be read or written, become lines on stderr and exit code 2; an
-    interrupt becomes a line and exit code 130, SIGTERM a line and exit code 143.
+    Deliberate errors, and files and streams that cannot be read or written, become lines on stderr and exit
+    code 2; an interrupt becomes a line and exit code 130, SIGTERM a line and exit code 143. Where nobody
+    reads the output any more (a closed pipe), the command ends without a word and with exit code 1.
     """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line."""
+        open_missing()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
+            line = f"{error.filename or 'denoisplit'}: {reason}. Check the path, permissions and space."
+            with suppress(OSError):
+                click.echo(line, err=True)
+            sys.exit(2)
+        finally:
+            drop_unwritable()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of use."""
@@ -71,13 +89,6 @@ class LazyGroup(click.Group):
             lines = error.problems if isinstance(error, SpecError) else (str(error),)
             for line in lines:
                 click.echo(line, err=True)
-            ctx.exit(2)
-        except OSError as error:
-            if error.filename is None:
-                raise
-            click.echo(
-                f"{error.filename}: {error.strerror}. Check the path, permissions and space.", err=True
-            )
             ctx.exit(2)
         except KeyboardInterrupt as stop:
             line, code = farewell(stop)

@@ -3,12 +3,18 @@
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Final
 
+import click
 import rich.console
+from rich.table import Table
 
-from denoisplit.cli.watch import Screen, screen
+from denoisplit.cli.tables import fitted
+from denoisplit.cli.watch import Screen, screen, wrapped
 from denoisplit.core.inference.progress import Stages, Tell
+
+FILE_COLUMNS: Final = 110
+"""Columns of tables where no terminal says how many there are."""
 
 
 @contextmanager
@@ -44,9 +50,26 @@ def progress(what: str) -> AbstractContextManager[Tell]:
     return screen().stage(what)
 
 
-def show(renderable: Any) -> None:
-    """Print a rich table on stdout, wide enough for a file when stdout is none."""
-    console = rich.console.Console(soft_wrap=False)
+def show(table: Table) -> None:
+    """Print a table on stdout, as wide as the terminal allows, or wide enough for a file."""
+    console = rich.console.Console()
     if not console.is_terminal:
-        console = rich.console.Console(width=110)
-    console.print(renderable)
+        console = rich.console.Console(width=FILE_COLUMNS)
+    console.print(fitted(table, console))
+
+
+def columns() -> int | None:
+    """Of the terminal that stdout is; None where it is none."""
+    console = rich.console.Console()
+    return console.width if console.is_terminal else None
+
+
+def say(line: str, *, hanging: int | None = None) -> None:
+    """Print a line of prose on stdout; on a terminal, it is wrapped between words.
+
+    Args:
+        line: no code and no command, for these are to be copied as they are.
+        hanging: spaces before what follows the first line; None for two more than the line begins with.
+    """
+    width = columns()
+    click.echo(line if width is None else wrapped(line, width, hanging=hanging))

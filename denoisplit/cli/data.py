@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from denoisplit.cli.console import say
 from denoisplit.core.spec.resolution import load_spec
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def data() -> None:
     """Look at the images that a spec names."""
 
 
-@data.command("check")
+@data.command("check", short_help="Read all images, and say what is wrong or odd.")
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
@@ -44,7 +45,7 @@ def check_data(
         require_figure(sheet)
     report = check_data(resolved)
     for line in _lines(report, everything=everything):
-        click.echo(line)
+        say(line)
     if sheet is not None and report.splits:
         require_apart(sheet, *_images(report))
         _draw(report, sheet, max(rows, 1), resolved.data.mixing)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from denoisplit.cli.console import progress, show
+from denoisplit.cli.console import progress, say, show
 from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
@@ -100,7 +100,7 @@ def evaluate(
     if scores.regions:
         show(region_table(scores))
     for note in (*scores.notes, *known.sentences(data.source)):
-        click.echo(note)
+        say(note)
     if json_path is not None:
         plain: dict[str, Any] = {"split": data.source, "seen_by_the_model": known.uses, **scores.to_json()}
         write_text(json_path, json.dumps(plain, indent=2, allow_nan=False) + "\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import progress
+from denoisplit.cli.console import progress, say
 
 
 @click.command()
@@ -64,13 +64,13 @@ def new(
     write_text(path, proposal.text)
     plan = proposal.plan
     for line in plan.found:
-        click.echo(f"Found:   {line}")
+        say(f"Found:   {line}", hanging=9)
     for line in plan.remarks:
-        click.echo(f"Note:    {line}")
+        say(f"Note:    {line}", hanging=9)
     for line in plan.questions:
-        click.echo(f"Decide:  {line}")
+        say(f"Decide:  {line}", hanging=9)
     if plan.duration:
-        click.echo(f"Time:    {plan.duration}")
+        say(f"Time:    {plan.duration}", hanging=9)
     click.echo(f"Wrote:   {path}")
     first, second, *_ = next_commands(path)
     edit = "answer what is to decide in the file, then " if plan.questions else ""

@@ -5,14 +5,29 @@ Listing imports neither torch nor the code of plugins that ship a manifest; show
 
 import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import click
 
+from denoisplit.cli.console import columns, say
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BrokenPlugin
 from denoisplit.core.registry.registry import installed_registry
+
+
+def _kind_option(
+    meaning: str, *, required: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--kind",
+        type=click.Choice(KINDS),
+        metavar="KIND",
+        required=required,
+        help=f"{meaning}: {', '.join(KINDS)}.",
+    )
 
 
 @click.group()
@@ -21,7 +36,7 @@ def plugins() -> None:
 
 
 @plugins.command("list")
-@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@_kind_option("Only components of this kind")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_plugins(kind: str | None, as_json: bool) -> None:
     """List all components and all broken plugins."""
@@ -34,33 +49,37 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
         }
         click.echo(json.dumps(listing, indent=2, ensure_ascii=False))
         return
-    for line in _table(rows):
-        click.echo(line)
+    names, offers = (max((len(text(row)) for row in rows), default=0) for text in (_name, _offer))
+    for kind_of_rows in dict.fromkeys(row.kind for row in rows):
+        click.echo(kind_of_rows)
+        for row in (row for row in rows if row.kind == kind_of_rows):
+            say(f"  {row.name:{names}}  {_offer(row):{offers}}  {_summary(row)}", hanging=4)
     for plugin in registry.broken:
         click.echo(_broken(plugin))
 
 
-@plugins.command("show")
+@plugins.command("show", short_help="Show a component with its options.")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), help="Only the component of this kind.")
+@_kind_option("Only the component of this kind")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show_plugin(name: str, kind: str | None, as_json: bool) -> None:
     """Show the components called NAME, or package/NAME: options, code, source to cite."""
-    from denoisplit.cli.show import as_lines, as_plain, named, shown
+    from denoisplit.cli.show import WIDTH, as_lines, as_plain, named, shown
 
     found = [shown(row) for row in named(installed_registry(), name, kind)]
     if as_json:
         listing = {"components": [as_plain(component) for component in found]}
         click.echo(json.dumps(listing, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n\n".join("\n".join(as_lines(component)) for component in found))
+        width = columns() or WIDTH
+        click.echo("\n\n".join("\n".join(as_lines(component, width)) for component in found))
     if any(component.error for component in found):
         click.get_current_context().exit(2)
 
 
-@plugins.command("check")
+@plugins.command("check", short_help="Examine a component: which laws of its kind hold.")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), help="Where several kinds have a component of this name.")
+@_kind_option("Where several kinds have a component of this name")
 @click.option("--suite", metavar="MODULE:CLASS", help="A suite of the plugin's own, for that of the kind.")
 @click.pass_context
 def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | None) -> None:
@@ -73,9 +92,9 @@ def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | N
     ctx.exit(0 if conformance.check(name, kind=kind, suite=suite) else 1)
 
 
-@plugins.command("new")
+@plugins.command("new", short_help="Begin a package with a component of your own.")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--kind", required=True, type=click.Choice(KINDS), help="Kind of the component.")
+@_kind_option("Kind of the component", required=True)
 @click.option("--name", required=True, help="Name of the component, as a spec will use it.")
 def new_plugin(path: Path, kind: str, name: str) -> None:
     """Write a package with a working component of your own into the new folder PATH.
@@ -95,20 +114,13 @@ def _plain(row: Component) -> dict[str, str]:
     return {"qualified": row.qualified, **fields}
 
 
-def _table(rows: tuple[Component, ...]) -> list[str]:
-    """One line per component under a heading per kind, in columns."""
-    name_width = max((len(row.name) for row in rows), default=0)
-    offer_width = max((len(_offer(row)) for row in rows), default=0)
-    lines: list[str] = []
-    for kind in dict.fromkeys(row.kind for row in rows):
-        lines.append(kind)
-        for row in rows:
-            if row.kind == kind:
-                status = "" if row.status == "stable" else f" [{row.status}]"
-                if row.replaced_by:
-                    status += f" use {row.replaced_by}"
-                lines.append(f"  {row.name:{name_width}}  {_offer(row):{offer_width}}  {row.summary}{status}")
-    return lines
+def _name(row: Component) -> str:
+    return row.name
+
+
+def _summary(row: Component) -> str:
+    status = "" if row.status == "stable" else f" [{row.status}]"
+    return f"{row.summary}{status}" + (f" use {row.replaced_by}" if row.replaced_by else "")
 
 
 def _offer(row: Component) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from denoisplit.cli.console import progress
+from denoisplit.cli.console import progress, say
 from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
@@ -39,7 +39,8 @@ def _chi_square(prediction: "FilePrediction") -> str:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="File to write, for example .ome.tif or .ome.zarr.",
+    help="File to write, for example split.ome.tif or split.ome.zarr.  [required, except with "
+    "--check-precision]",
 )
 @click.option(
     "--output",
@@ -139,7 +140,7 @@ def predict(
         )
         return
     if out is None:
-        raise click.UsageError("Missing option '--out'.", ctx)
+        raise click.UsageError("Missing option '--out', the file to write, for example split.ome.tif.", ctx)
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
     from denoisplit.core.assessment.label_sums import is_table
@@ -188,7 +189,7 @@ def predict(
         click.echo("This run has no calibration, so there is no calibrated std.", err=True)
     if CHI_SQUARE in prediction.images:
         click.echo(f"Chi-square: {_chi_square(prediction)}")
-    click.echo(f"Verdict: {prediction.verdict}")
+    say(f"Verdict: {prediction.verdict}")
     if strict and prediction.verdict.status != "like":
         ctx.exit(UNLIKE)
 

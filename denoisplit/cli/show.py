@@ -14,6 +14,7 @@ from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.options import Option, code_of, options_of
 
 WIDTH: Final = 100
+"""Columns of a file."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,12 +80,12 @@ def as_plain(component: Shown) -> dict[str, Any]:
     }
 
 
-def as_lines(component: Shown) -> Iterator[str]:
-    """Everything, for people."""
+def as_lines(component: Shown, width: int = WIDTH) -> Iterator[str]:
+    """Everything, for people, in so many columns."""
     row = component.row
     status = "" if row.status == "stable" else f" [{row.status}]"
     yield f"{row.kind} {row.qualified} {row.version}{status}"
-    yield from _wrapped(row.summary, "  ")
+    yield from _wrapped(row.summary, "  ", width)
     for label, text in (
         ("source", row.source),
         ("since", row.since),
@@ -101,14 +102,14 @@ def as_lines(component: Shown) -> Iterator[str]:
     for option in component.options:
         default = "needed" if option.needed else f"default {option.default_text}"
         unit = f" [{option.unit}]" if option.unit else ""
-        yield f"    {option.name}{unit}: {option.accepts}; {default}"
-        yield from _wrapped(option.meaning, "      ")
+        yield from _wrapped(f"{option.name}{unit}: {option.accepts}; {default}", "    ", width)
+        yield from _wrapped(option.meaning, "      ", width)
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        width,
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,

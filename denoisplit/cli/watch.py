@@ -2,6 +2,7 @@
 
 import abc
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,6 +25,23 @@ FOR_A_BAR: Final = 60
 """Columns of a terminal that has room for a bar beside the numbers."""
 
 
+def wrapped(line: str, columns: int, *, hanging: int | None = None) -> str:
+    """A line broken between words; what follows is indented by ``hanging``, or two more than the line is.
+
+    Words that are too long for a line, such as paths, are left to the terminal, so that they can be copied.
+    """
+    indent = len(line) - len(line.lstrip()) + 2 if hanging is None else hanging
+    return "\n".join(
+        textwrap.wrap(
+            line,
+            columns,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
 class Screen(abc.ABC):
     """Where a command says what it does; nothing of it is a result."""
 
@@ -41,7 +59,7 @@ def screen() -> Screen:
     console = rich.console.Console(stderr=True)
     # Rich can be told that a pipe is a terminal, to colour it; a bar would still be no good there.
     drawn = console.is_interactive and not console.is_dumb_terminal and sys.stderr.isatty()
-    return Terminal(console) if drawn else Lines()
+    return Terminal(console) if drawn else Lines(console.width if console.is_terminal else None)
 
 
 @final
@@ -53,7 +71,7 @@ class Terminal(Screen):
 
     def say(self, line: str) -> None:
         """Show a line."""
-        self._console.print(Text(line))
+        self._console.print(Text(wrapped(line, self._console.width)), soft_wrap=True)
 
     @contextmanager
     def stage(self, what: str) -> Iterator[Tell]:
@@ -103,15 +121,15 @@ class TimeLeft(rich.progress.ProgressColumn):
 
 @final
 class Lines(Screen):
-    """Plain lines; progress only where nothing else was said for a while."""
+    """Plain lines, wrapped for a terminal that does no more; progress where nothing else was said lately."""
 
-    def __init__(self) -> None:
-        self._said = time.monotonic()
+    def __init__(self, columns: int | None) -> None:
+        self._columns, self._said = columns, time.monotonic()
 
     def say(self, line: str) -> None:
         """Show a line."""
         self._said = time.monotonic()
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{wrapped(line, self._columns) if self._columns else line}\n")
         sys.stderr.flush()
 
     @contextmanager

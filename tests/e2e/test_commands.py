@@ -15,6 +15,7 @@ import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.images.interfaces import Image, PixelSize
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
+from tests.cli import terminal
 from tests.e2e.experiment import CHANNELS, Experiment
 
 
@@ -82,8 +83,12 @@ def test_the_demo_shows_everything_once(tmp_path: Path) -> None:
         "prediction.samples=2",
     )
     out = tmp_path / "demo"
-    for _ in range(2):  # the second time, it replaces its run
-        result = run("demo", "--out", out, *(part for override in small for part in ("--set", override)))
+    command = ("demo", "--out", str(out), *(part for override in small for part in ("--set", override)))
+    shown = terminal.run(*command)
+    assert shown.code == 0, shown.text
+    for stage in ("Training", "Calibrating", "Looking at the images", "Evaluating", "Splitting mixed"):
+        assert any(line.startswith(stage) and "/" in line for line in shown.lines), (stage, shown.text)
+    result = run(*command)  # replaces its run
     assert sorted(file.name for file in out.iterdir()) == [
         "demo.png",
         "mixed.ome.tif",
@@ -93,8 +98,8 @@ def test_the_demo_shows_everything_once(tmp_path: Path) -> None:
     ]
     last = result.stdout.splitlines()[-1]
     assert last == f"Try next:   denoisplit predict {out / 'run'} {out / 'mixed.ome.tif'} --out again.ome.tif"
-    *_, command = last.partition("denoisplit ")
-    run(*command.replace("again", str(tmp_path / "again")).split())
+    *_, next_command = last.partition("denoisplit ")
+    run(*next_command.replace("again", str(tmp_path / "again")).split())
     first, second = (
         tifffile.imread(file) for file in (out / "prediction.ome.tif", tmp_path / "again.ome.tif")
     )

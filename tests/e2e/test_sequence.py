@@ -20,6 +20,7 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training import fit as fitting
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
+from tests.cli import terminal
 
 CHANNELS = ("filaments", "F actin/x")
 DENOISE = """
@@ -274,3 +275,11 @@ def test_without_references_there_are_no_scores(trained: Trained, tmp_path: Path
     name = summary["fields"]["train"][0].replace("cells", "both")
     expected = run.denoiser.predict(images / name).mean[0]
     np.testing.assert_array_equal(mixed, expected)
+
+
+def test_a_sequence_on_a_terminal(trained: Trained) -> None:
+    shown = terminal.run("train-sequence", *map(str, trained.specs), "--out", str(trained.out), "--resume")
+    assert shown.code == 0, shown.text
+    assert any("split filaments + F actin/x: finished before" in line for line in shown.lines)
+    assert any(line.startswith("Evaluating") and "/" in line for line in shown.lines)
+    assert f"Trained: {trained.out}" in shown.lines

@@ -12,6 +12,8 @@ from denoisplit.core.assessment.region_reliability import RegionAnswer, RegionRe
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.uncertainty import Reliability
 
+CALIBRATED: Final = "calibrated"
+
 SHOWN_LEVEL: Final = 0.9
 """Of the intervals of sums, which have one column."""
 
@@ -23,12 +25,12 @@ def uncertainty_table(scores: Scores) -> Table:
         caption=_caption(scores),
     )
     columns = [f"within\n{level:.0%}" for level in LEVELS] if scores.uncertainty else []
-    _columns(result, "channel", "std", "predicted", "real\nerror", "ENCE", *columns)
+    # Name and std share a column, for a terminal of 80 columns has room for the numbers only.
+    _columns(result, "channel, std", "predicted", "real\nerror", "ENCE", *columns, first_number=1)
     for channel, kind, summary, last in _summaries(scores):
         covered = {c.level: c.fraction for c in summary.coverage}
         result.add_row(
-            Text(channel),
-            kind,
+            Text(f"{channel}\n{kind}"),
             _number(summary, "rmv", summary.rmv),
             _number(summary, "rmse", summary.rmse),
             _number(summary, "ence", summary.ence, ".3f"),
@@ -49,7 +51,7 @@ def sharpness_table(scores: Scores) -> Table:
     _columns(result, "channel", "std", "mean std (counts)", "CRPS (counts)", "NLL (nats)")
     for channel, kind, summary, last in _summaries(scores):
         result.add_row(
-            Text(channel),
+            Text("" if kind == CALIBRATED else channel),
             kind,
             _number(summary, "sharpness", summary.sharpness),
             _number(summary, "crps", summary.crps),
@@ -68,7 +70,7 @@ def region_table(scores: Scores) -> Table:
     )
     level = f"within\n{SHOWN_LEVEL:.0%}"
     last = ["calibrated", level] if by_size else ["independent", level, "widened"]
-    _columns(result, "channel", "region", "regions", "real error", "joint", level, *last)
+    _columns(result, "channel", "region", "regions", "real\nerror", "joint", level, *last)
     for position, row in enumerate(scores.regions):
         before, after = scores.regions[max(position - 1, 0)], scores.regions[position + 1 : position + 2]
         result.add_row(
@@ -110,17 +112,18 @@ def _by_pixels(row: RegionReliability) -> tuple[str, ...]:
     )
 
 
-def _columns(table: Table, *headings: str) -> None:
+def _columns(table: Table, *headings: str, first_number: int = 2) -> None:
     for position, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if position > 1 else "left", no_wrap=position > 0)
+        number = position >= first_number
+        table.add_column(heading, justify="right" if number else "left", no_wrap=position > 0)
 
 
 def _summaries(scores: Scores) -> Iterator[tuple[str, str, Reliability, bool]]:
-    """Channel (once), which std, its summary, and whether it is the last of the channel."""
+    """Channel, which std, its summary, and whether it is the last of the channel."""
     for channel in scores.uncertainty:
         yield channel.channel, "as predicted", channel.before, channel.after is None
         if channel.after is not None:
-            yield "", "calibrated", channel.after, True
+            yield channel.channel, CALIBRATED, channel.after, True
 
 
 def _number(summary: Reliability, name: str, value: float | None, how: str = ".4g") -> Text:

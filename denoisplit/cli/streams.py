@@ -1,0 +1,34 @@
+"""Standard streams that are closed, full, or read by nobody any more."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import Final
+
+_NAMES: Final = ("stdin", "stdout", "stderr")
+
+
+def open_missing() -> None:
+    """Open the null device where a standard stream was closed (``2>&-``).
+
+    Python has None in its place, and the next file that is opened gets its number: what a library complains
+    about on stderr would then be written into that file.
+    """
+    for number, name in enumerate(_NAMES):
+        if getattr(sys, name) is not None:
+            continue
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
+
+
+def drop_unwritable() -> None:
+    """Drop what a stream cannot take, so that the interpreter does not try again at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

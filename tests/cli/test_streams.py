@@ -1,0 +1,65 @@
+"""Standard streams that are closed, full, or read by nobody: no traceback, and an exit code that tells."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WRONG = ("check", "nothing.yaml")
+LONG = ("plugins", "list")
+FULL = "denoisplit: No space left on device. Check the path, permissions and space."
+
+
+def shell(tmp_path: Path, redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with the redirection of a shell."""
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {redirected}', "sh", sys.executable, "-m", "denoisplit", *arguments],  # noqa: S607
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell of Unix")
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "code", "stderr"),
+    [
+        (LONG, ">&-", 0, ""),
+        (WRONG, "2>&-", 2, ""),
+        (LONG, "<&- >&- 2>&-", 0, ""),
+        (
+            LONG,
+            ">/dev/full",
+            2,
+            "denoisplit: No space left on device. Check the path, permissions and space.\n",
+        ),
+        (WRONG, "2>/dev/full", 2, ""),
+    ],
+)
+def test_a_closed_or_full_stream(
+    tmp_path: Path, arguments: tuple[str, ...], redirected: str, code: int, stderr: str
+) -> None:
+    if "full" in redirected and not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    done = shell(tmp_path, redirected, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", stderr)
+
+
+@pytest.mark.parametrize("arguments", [LONG, WRONG])
+def test_a_pipe_that_nobody_reads_ends_a_command_without_a_word(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "denoisplit", *arguments],
+            stdout=pipe,
+            stderr=subprocess.PIPE if arguments is LONG else pipe,
+            cwd=tmp_path,
+            check=False,
+        )
+    assert (done.returncode, done.stderr or b"") == (1, b"")
