@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import block_hashes
@@ -70,6 +71,24 @@ def test_patterns_that_repeat_are_not_taken_for_an_overlap() -> None:
             overlap(image[None], image[None, ::-1] if image is stripes else np.roll(image, 5, 1)[None])
             is None
         )
+
+
+def spots(seed: int, *, width: float, count: int, side: int = SIDE) -> FloatArray:
+    """What a simulation without noise gives: spots on a constant ground, the same wherever one is alone."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((1, side, side), np.float32)
+    image[0, rng.integers(0, side, count), rng.integers(0, side, count)] = 1
+    return gaussian_filter(image, (0, width, width)) * 1000 + 100
+
+
+@pytest.mark.parametrize(("width", "count"), [(1.0, 10), (1.5, 30), (3.0, 3)])
+def test_clean_spots_in_many_fields_are_no_overlap(width: float, count: int) -> None:
+    for seed in range(0, 18, 6):
+        images = [spots(seed + n, width=width, count=count) for n in range(6)]
+        fields = [Field(name=f"f{n}", observed=image) for n, image in enumerate(images)]
+        assert find_overlap({"train": fields[:4], "validation": fields[4:]}) is None
+    whole = spots(99, width=width, count=30 * 16, side=4 * SIDE)
+    assert overlap(whole[:, :300], whole[:, 100:, 50:]) == (-100, -50)
 
 
 def test_clean_references_and_recorded_mixed_images_count_and_so_do_planes_of_stacks() -> None:

@@ -35,11 +35,12 @@ Hashes = npt.NDArray[np.uint64]
 
 @attrs.frozen
 class Kept:
-    """Kept blocks, one entry each: hash, first row and first column."""
+    """Kept blocks, one entry each: hash, first row and first column; and the sides of the image, pixels."""
 
     hashes: Hashes = attrs.field(eq=False)
     rows: Integers = attrs.field(eq=False)
     columns: Integers = attrs.field(eq=False)
+    sides: tuple[int, int] = (0, 0)
 
     @classmethod
     def joined(cls, parts: list["Kept"]) -> "Kept":
@@ -53,6 +54,7 @@ class Kept:
             np.concatenate([part.hashes for part in parts]),
             np.concatenate([part.rows for part in parts]),
             np.concatenate([part.columns for part in parts]),
+            (max(part.sides[0] for part in parts), max(part.sides[1] for part in parts)),
         )
 
 
@@ -70,7 +72,7 @@ def kept_of_image(image: LazyArray, rarity: int, watch: Callable[[AnyArray], obj
             watch(fresh)
         found = _kept_of_plane(band, rarity)
         parts.append(attrs.evolve(found, rows=found.rows + first))
-    return Kept.joined(parts)
+    return attrs.evolve(Kept.joined(parts), sides=image.shape[-2:])
 
 
 def _bands(image: LazyArray) -> Iterator[tuple[AnyArray, int, AnyArray]]:

@@ -13,11 +13,15 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.block_hashes import KEPT, Hashes, Integers, Kept, kept_of_image
+from denoisplit.core.images.block_hashes import BLOCK, KEPT, Hashes, Integers, Kept, kept_of_image
 from denoisplit.core.images.interfaces import Field
 
 AGREEING: Final = 3
 """Blocks at one shift that make an overlap; an overlap of 32 x 32 pixels has 20 on average."""
+_AGREE_OF_ALL: Final = 0.1
+"""Of the kept blocks in the common area, so many agree at least: a clean channel may be one of several images."""
+_LEAST_SPAN: Final = 10
+"""Rows and columns that their places spread over at least."""
 _MOST_PLACES: Final = 8
 
 _MANY_PIXELS: Final = 2**27
@@ -26,23 +30,28 @@ _MANY_PIXELS: Final = 2**27
 
 @attrs.frozen
 class Blocks:
-    """The kept blocks of some fields, one entry each: hash, number of the field, first row and column."""
+    """The kept blocks of some fields, one entry each: hash, number of the field, first row and column.
+
+    And the sides of every field.
+    """
 
     hashes: Hashes = attrs.field(eq=False)
     fields: Integers = attrs.field(eq=False)
     rows: Integers = attrs.field(eq=False)
     columns: Integers = attrs.field(eq=False)
+    sides: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(cls, fields: Sequence[Kept]) -> "Blocks":
         """Those of fields together."""
         kept = Kept.joined(list(fields))
         numbers = [np.full(own.hashes.size, number, np.int32) for number, own in enumerate(fields)]
-        return cls(kept.hashes, np.concatenate([*numbers, np.empty(0, np.int32)]), kept.rows, kept.columns)
+        number_of = np.concatenate([*numbers, np.empty(0, np.int32)])
+        return cls(kept.hashes, number_of, kept.rows, kept.columns, tuple(own.sides for own in fields))
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "Blocks":
         """Some of them."""
-        return Blocks(self.hashes[kept], self.fields[kept], self.rows[kept], self.columns[kept])
+        return Blocks(self.hashes[kept], self.fields[kept], self.rows[kept], self.columns[kept], self.sides)
 
 
 @attrs.frozen(kw_only=True)
@@ -125,7 +134,8 @@ def _common(one: Blocks, other: Blocks) -> tuple[int, int, tuple[int, int]] | No
         candidates = candidates[_rare(candidates, one) & _rare(candidates, other)]
     if candidates.size < AGREEING:
         return None
-    one, other = (blocks.only(np.isin(blocks.hashes, candidates)) for blocks in (one, other))
+    everything = (one, other)
+    one, other = (blocks.only(np.isin(blocks.hashes, candidates)) for blocks in everything)
     votes: dict[tuple[int, int, int, int], set[int]] = {}
     places: dict[int, list[int]] = {}
     for index, value in enumerate(one.hashes.tolist()):
@@ -138,9 +148,37 @@ def _common(one: Blocks, other: Blocks) -> tuple[int, int, tuple[int, int]] | No
             )
             key = (int(one.fields[same]), int(other.fields[index]), *shift)
             votes.setdefault(key, set()).add(value)
-            if len(votes[key]) >= AGREEING:
-                return key[0], key[1], shift
+    for (first, second, *by), agreeing in votes.items():
+        if len(agreeing) < AGREEING:
+            continue
+        if _convincing(*everything, (first, second), (by[0], by[1]), agreeing):
+            return first, second, (by[0], by[1])
     return None
+
+
+def _convincing(
+    one: Blocks, other: Blocks, fields: tuple[int, int], shift: tuple[int, int], agreeing: set[int]
+) -> bool:
+    """Whether what two fields share at a shift is most of what they would share there, and no single spot.
+
+    Clean spots look the same in many images, and a spot has several blocks. But where images overlap, their
+    blocks agree all over the area that they share.
+    """
+    places = (one.rows, one.columns)
+    area = [
+        (max(0, -by), min(side, beside - by) - BLOCK + 1)
+        for by, side, beside in zip(shift, one.sides[fields[0]], other.sides[fields[1]], strict=True)
+    ]
+    inside = one.fields == fields[0]
+    for place, (low, high) in zip(places, area, strict=True):
+        inside &= (place >= low) & (place < high)
+    alike = inside & np.isin(one.hashes, np.fromiter(agreeing, np.uint64))
+    if np.count_nonzero(alike) < _AGREE_OF_ALL * np.count_nonzero(inside):
+        return False
+    return all(
+        np.ptp(place[alike]) + 1 >= max(_LEAST_SPAN, (high - low) / 2)
+        for place, (low, high) in zip(places, area, strict=True)
+    )
 
 
 def _distinct(hashes: Hashes) -> Hashes:
@@ -153,12 +191,29 @@ def _distinct(hashes: Hashes) -> Hashes:
 
 
 def _rare(candidates: Hashes, blocks: Blocks) -> npt.NDArray[np.bool_]:
-    """Whether each hash stands for blocks at few places: repeating patterns say nothing about one."""
+    """Whether each hash stands for blocks at few places, and never at two of one field.
+
+    Repeating patterns say nothing about one, and neither do spots that look the same.
+    """
     places = blocks.rows.astype(np.int64) << 32 | blocks.columns
-    order = np.lexsort((places, blocks.hashes))
-    hashes, places = blocks.hashes[order], places[order]
+    everywhere = _places_of_each(candidates, blocks.hashes, places)
+    ours = np.isin(blocks.hashes, candidates)
+    within, field = blocks.hashes[ours], blocks.fields[ours]
+    order = np.lexsort((places[ours], field, within))
+    within, field, places = within[order], field[order], places[ours][order]
+    again = (within[1:] == within[:-1]) & (field[1:] == field[:-1]) & (places[1:] != places[:-1])
+    rare: npt.NDArray[np.bool_] = (everywhere <= _MOST_PLACES) & ~np.isin(candidates, within[1:][again])
+    return rare
+
+
+def _places_of_each(
+    candidates: Hashes, hashes: Hashes, places: npt.NDArray[np.int64]
+) -> npt.NDArray[np.intp]:
+    """At how many different places each hash is."""
+    order = np.lexsort((places, hashes))
+    hashes, places = hashes[order], places[order]
     new = np.ones(hashes.size, dtype=np.bool_)
     new[1:] = (hashes[1:] != hashes[:-1]) | (places[1:] != places[:-1])
     values, counts = np.unique(hashes[new], return_counts=True)
-    few: npt.NDArray[np.bool_] = counts[np.searchsorted(values, candidates)] <= _MOST_PLACES
-    return few
+    of_each: npt.NDArray[np.intp] = counts[np.searchsorted(values, candidates)]
+    return of_each
