@@ -19,7 +19,7 @@ from denoisplit.core.images.interfaces import Field
 AGREEING: Final = 3
 """Blocks at one shift that make an overlap; an overlap of 32 x 32 pixels has 20 on average."""
 _AGREE_OF_ALL: Final = 0.1
-"""Of the kept blocks in the common area, so many agree at least: a clean channel may be one of several images."""
+"""Of the kept blocks in the common area, so many agree at least: a field has several images."""
 _LEAST_SPAN: Final = 10
 """Rows and columns that their places spread over at least."""
 _MOST_PLACES: Final = 8
