@@ -12,7 +12,7 @@ import denoisplit
 from denoisplit.core.spec import ResolvedSpec, load_spec
 from denoisplit.core.training.prepare import prepare
 from tests.cli.refusals import refused, run
-from tests.survey.pictures import OFFSET, field, write
+from tests.survey.pictures import GAIN, OFFSET, exposure, field, light, write
 
 TINY = (
     "model.encoder={levels: 2, width: 4, binning: 1}",
@@ -241,3 +241,52 @@ def test_real_images_give_the_data_of_the_example(
     assert found.data == example.data
     assert found.model == example.model
     assert found.training.patch == example.training.patch
+
+
+@pytest.mark.parametrize("clean", ["{f}_{s}_highsnr", "{s}/highsnr/{f}"])
+def test_high_and_low_signal_to_noise_are_clean_and_noisy(spec: Path, clean: str) -> None:
+    folder = spec.parent / "images"
+    for number in range(4):
+        noisy, reference = field(32, seed=number)
+        for channel, name in enumerate(("actin", "mito")):
+            stem = clean.format(f=f"c{number}-60x", s=name)
+            write(folder / f"{stem}.tif", reference[channel], "yx")
+            write(folder / f"{stem.replace('highsnr', 'lowsnr')}.tif", noisy[channel], "yx")
+    found = proposed(spec)
+    assert found.channels == ("actin", "mito")
+    assert found.data.noise_pairs == "clean"
+    assert all("lowsnr" in pattern for pattern in found.data.train.options.observed)
+    data = prepare(found)
+    assert (len(data.train), len(data.validation)) == (2, 2)
+
+
+def test_several_frames_with_one_clean_image_are_one_place(spec: Path) -> None:
+    for number in range(4):
+        _, clean = field(64, seed=number, channels=1)
+        frames = [exposure((clean[0] - OFFSET) / GAIN, seed=10 * number + t) for t in range(3)]
+        write(spec.parent / "images" / "raw" / f"{number}.tif", np.stack(frames), "tyx")
+        write(spec.parent / "images" / "gt" / f"{number}.tif", clean[0], "yx")
+    found = proposed(spec)
+    assert (found.data.train.options.observed, found.data.train.options.clean) == ("raw/*.tif", "gt/*.tif")
+    data = prepare(found)
+    held = {one.name.split(" ")[0] for one in data.validation}
+    assert len(held) == 2
+    assert held.isdisjoint(one.name.split(" ")[0] for one in data.train)
+    assert all(one.clean is not None for one in data.train)
+
+
+def test_exposures_of_one_cell_are_offered_as_repeats(spec: Path) -> None:
+    for number in range(4):
+        frames = [exposure(light(96, seed=c), seed=10 * number + c) for c in range(2)]
+        write(spec.parent / "images" / f"cell1_rep{number}.tif", np.stack(frames), "cyx")
+    result = new(spec, "--channels", "a,b")
+    assert (
+        "cell1_rep0.tif, cell1_rep1.tif, cell1_rep2.tif and 1 more are exposures of one place"
+        in result.output
+    )
+    found = load_spec(spec)
+    assert (found.data.noise_pairs, found.data.split.rule) == ("repeats", "regions")
+    assert run("data", "check", spec).exit_code == 0
+    checked = run("data", "check", spec, "--set", "data.split={rule: random}")
+    assert checked.exit_code == 2
+    assert "exposures of one place, so none can be held out" in checked.output

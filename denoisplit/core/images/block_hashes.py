@@ -72,7 +72,7 @@ def kept_of_image(image: LazyArray, rarity: int, watch: Callable[[AnyArray], obj
             watch(fresh)
         found = _kept_of_plane(band, rarity)
         parts.append(attrs.evolve(found, rows=found.rows + first))
-    return attrs.evolve(Kept.joined(parts), sides=image.shape[-2:])
+    return attrs.evolve(Kept.joined(parts), sides=(image.shape[-2], image.shape[-1]))
 
 
 def _bands(image: LazyArray) -> Iterator[tuple[AnyArray, int, AnyArray]]:

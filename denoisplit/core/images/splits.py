@@ -9,6 +9,7 @@ import numpy as np
 from attrs.validators import ge, in_, lt
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.exposures import places_of, refuse_shared_places
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.regions import cut_fields
 
@@ -68,8 +69,10 @@ def hold_out(
 ) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
     """Split fields at random into training and validation; a field is never cut.
 
+    Neither are the exposures of one place, see ``places_of``.
+
     Args:
-        fields: at least two.
+        fields: of at least two places.
         fraction: of the fields to hold out, rounded, but at least one field stays on each side.
         seed: of the choice.
 
@@ -77,15 +80,23 @@ def hold_out(
         Training and validation fields, each in their original order.
 
     Raises:
-        ImageError: fewer than two fields.
+        ImageError: fewer than two fields, or all of one place.
     """
     if len(fields) < 2:
         raise ImageError(
             f"data: one field cannot be split into training and validation (got {len(fields)} fields). "
             f"Give data.validation, or more fields, or cut it with data.split.rule: regions."
         )
-    count = min(max(round(fraction * len(fields)), 1), len(fields) - 1)
-    held = set(np.random.default_rng(seed).permutation(len(fields))[:count].tolist())
+    places = places_of(fields)
+    if len(places) < 2:
+        raise ImageError(
+            f"data: all {len(fields)} fields are exposures of one place, so none can be held out (got 1 "
+            f"place). Give images of other places, or hold out a part of each with "
+            f"data.split: {{rule: regions}}; noise_pairs: repeats learns the noise from them."
+        )
+    count = min(max(round(fraction * len(places)), 1), len(places) - 1)
+    drawn = np.random.default_rng(seed).permutation(len(places))[:count].tolist()
+    held = {i for number in drawn for i in places[number]}
     return (
         tuple(field for i, field in enumerate(fields) if i not in held),
         tuple(field for i, field in enumerate(fields) if i in held),
@@ -105,14 +116,23 @@ def split_fields(
 
     Raises:
         ImageError: no field is left for training or for validation; a name that no field has, or a field that
-            is too small to be cut.
+            is too small to be cut; exposures of one place in two parts.
     """
     if split.rule == "random":
         return _random(fields, fraction, split.test_fraction, seed)
-    if split.rule == "named":
-        return _named(fields, split)
     if split.rule == "regions":
         return cut_fields(fields, fraction, split.test_fraction, split.gap)
+    parts = _named(fields, split) if split.rule == "named" else _in_order(fields, split, fraction)
+    refuse_shared_places(tuple(zip(("training", "validation", "test"), parts, strict=True)))
+    return parts
+
+
+def _in_order(
+    fields: Sequence[Field], split: Split, fraction: float
+) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
+    """By a rule of the reference."""
+    if split.rule not in ("test_first", "interleaved"):
+        raise ValueError(f"no rule of the reference (got {split.rule})")
     indices = reference_split(len(fields), fraction, split.test_fraction, split.rule)
     if not indices.train or not indices.validation:
         raise ImageError(

@@ -171,7 +171,7 @@ def _with_clean(part: Part, clean: Sequence[_Placed], named: Named | None, remar
         groups = [[p for p in clean if named.among(p.path)[0] == structure] for structure in named.names]
     patterns = tuple(_pattern(own, named) if own else "" for own in groups)
     if all(patterns) and all(
-        _partners(part, observed, own, group)
+        _partners(part, observed, own, group, one_for_all=True)
         for observed, own, group in zip(part.patterns, patterns, groups, strict=True)
     ):
         return attrs.evolve(part, clean=tuple(p.image for p in clean), clean_patterns=patterns)
@@ -190,12 +190,19 @@ def _with_mixed(part: Part, mixed: Sequence[_Placed], remarks: list[str]) -> Par
     return part
 
 
-def _partners(part: Part, observed: str, pattern: str, placed: Sequence[_Placed]) -> bool:
-    """Whether every observed image has one partner, of the same size."""
+def _partners(
+    part: Part, observed: str, pattern: str, placed: Sequence[_Placed], *, one_for_all: bool = False
+) -> bool:
+    """Whether every observed image has one partner, of the same size.
+
+    With ``one_for_all``, a partner may have one plane for all planes of its image.
+    """
     by_key = {wild(pattern, one.path): one.image for one in placed}
     own = [(wild(observed, image.path.relative_to(part.folder)), image) for image in part.observed]
     return len(by_key) == len(placed) and all(
-        key in by_key and by_key[key].sides == image.sides and by_key[key].planes == image.planes
+        key in by_key
+        and by_key[key].sides == image.sides
+        and (by_key[key].planes == image.planes or (one_for_all and by_key[key].planes == 1))
         for key, image in own
         if key is not None
     )

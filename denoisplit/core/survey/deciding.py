@@ -21,6 +21,8 @@ ENOUGH: Final = 10
 _SATURATED: Final = 0.001
 _GIB: Final = 2**30
 _FRACTION: Final = 0.1
+_SPARES_TWO: Final = 4
+"""Places from which two can be held out: errors on a single one do not tell how much they differ."""
 _OF_A_FIELD: Final = 0.2
 
 
@@ -59,12 +61,13 @@ def decide(
     datasets = _datasets(found, arrangement, named, abilities)
     side = min(min(image.sides) for image in train.observed)
     holds_out = all(plan.key != "validation" for plan in datasets)
-    if holds_out and train.fields < 2:
+    places = _places(train, facts)
+    if holds_out and places < 2:
         side = _side_of_region(train, abilities)
     size = choose_size(side, used, machine)
-    held = _held(train, size) if holds_out else None
+    held = _held(places, train, size) if holds_out else None
     one = len(named.names) == 1
-    noise_pairs, noise_why = _noise(train)
+    noise_pairs, noise_why = _noise(train, facts)
     return Plan(
         found=_story(found, arrangement, named, datasets),
         questions=tuple(q for q in (named.question, _separate(train, facts), question) if q),
@@ -117,13 +120,20 @@ def _side_of_region(train: Part, abilities: Abilities) -> int:
     return min(*sides, int((1 - _OF_A_FIELD) * max(sides)) // 2)
 
 
-def _held(train: Part, size: Size) -> Held:
-    if train.fields >= 2:
-        count = min(max(round(_FRACTION * train.fields), 1), train.fields - 1)
+def _places(train: Part, facts: Facts) -> int:
+    """Number of places that the fields show, as far as they were compared."""
+    return train.fields - sum(len(names) - 1 for names in facts.places)
+
+
+def _held(places: int, train: Part, size: Size) -> Held:
+    of = f"{places} training fields" if places == train.fields else f"{places} places"
+    if places >= 2:
+        wanted = max(round(_FRACTION * places), 2 if places >= _SPARES_TWO else 1)
+        fraction = max(_FRACTION, round(wanted / places, 2))
         return Held(
-            fraction=_FRACTION,
+            fraction=fraction,
             why=(
-                f"held out of the {train.fields} training fields: {count}, chosen by training.seed, to tell "
+                f"held out of the {of}: {wanted}, chosen by training.seed, to tell "
                 "when training gets no better, and how large errors are"
             ),
         )
@@ -131,13 +141,18 @@ def _held(train: Part, size: Size) -> Held:
         fraction=_OF_A_FIELD,
         regions=True,
         gap=size.patch,
-        why="there is one field only, so a fifth of it is held out, with a gap of one patch",
+        why=(
+            f"there is one {'field' if train.fields == 1 else 'place'} only, so a fifth of it is held out, "
+            f"with a gap of one patch"
+        ),
     )
 
 
-def _noise(train: Part) -> tuple[str, str]:
+def _noise(train: Part, facts: Facts) -> tuple[str, str]:
     if train.clean:
         return "clean", "the noise of the camera is learnt from pairs of noisy and clean images"
+    if facts.places:
+        return "repeats", "several images show one place: the noise is learnt from what differs between them"
     return "bootstrap", "there are no clean images: the noise is learnt from the noisy images themselves"
 
 
@@ -216,9 +231,17 @@ def _remarks(
             f"Pixels are at the maximum ({', '.join(saturated)}): too much light for the camera, or a "
             "clipped export. A network learns such pixels wrongly; lower the exposure if you can."
         )
-    if train.fields < ENOUGH:
+    if facts.places:
+        names = max(facts.places, key=len)
         remarks.append(
-            f"{_number(train.fields, 'field')} to learn from: few. Ten of 512 x 512 pixels are a beginning."
+            f"{listed(names)} are exposures of one place, no fields of their own (found by their pixels, "
+            f"{sum(map(len, facts.places))} of {facts.compared} that were compared). They stay together in "
+            f"training or validation."
+        )
+    if _places(train, facts) < ENOUGH:
+        remarks.append(
+            f"{_number(_places(train, facts), 'field')} to learn from: few. Ten of 512 x 512 pixels are a "
+            "beginning."
         )
     needed = sum(4 * _pixels(part) for part in arrangement.parts)
     if needed > machine.memory:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_pixels
-from denoisplit.core.images.interfaces import AnyArray, FloatArray, ImageFormat
+from denoisplit.core.images.exposures import places_of
+from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, ImageFormat
 from denoisplit.core.images.io import iterate_planes, open_image
 from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean
 from denoisplit.core.network.interfaces import NoisePairs
@@ -22,6 +23,8 @@ from denoisplit.core.survey.spectrum import finest_detail
 LOOKED_AT: Final = 6
 """Images that are measured, spread over all."""
 
+_COMPARED: Final = 64
+"""Fields that are compared with each other, the first ones."""
 _SIDE: Final = 512
 _PAIRS: Final = 100_000
 _SMALLEST: Final = 16
@@ -52,12 +55,25 @@ def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
         ]
     mixed = [reader.pixels(image) for image in _spread(part.mixed)]
     same = None if part.separate or part.mixed or not part.structures else _same_fields(part, reader)
+    seen = _seen(part, reader)
+    groups = [group for group in places_of(seen) if len(group) > 1]
     return Facts(
         channels=tuple(channels),
         mixed_mean=float(np.mean([p.mean() for p in mixed])) if mixed else None,
         same_fields=same,
         remarks=tuple(remarks),
+        compared=len(seen),
+        places=tuple(tuple(seen[i].name for i in group) for group in groups),
     )
+
+
+def _seen(part: Part, reader: "_Reader") -> list[Field]:
+    """Some fields, one after the other: exposures of one place have names that follow each other."""
+    found: list[Field] = []
+    for image in part.observed:
+        if _fits(part.patterns[0], image, part) and len(found) < _COMPARED:
+            found += reader.first(image, _COMPARED - len(found))
+    return found
 
 
 class _Reader:
@@ -72,8 +88,13 @@ class _Reader:
         planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
         middle = min(len(planes) // 2, _LATEST_PLANE)
         _, pixels = next(islice(planes, middle, None))
-        starts = [max(0, (side - _SIDE) // 2) for side in pixels.shape[1:]]
-        return pixels[:, starts[0] : starts[0] + _SIDE, starts[1] : starts[1] + _SIDE]
+        return _middle(pixels)
+
+    def first(self, image: FoundImage, most: int) -> list[Field]:
+        """The first fields of an image, the middle of each."""
+        path = self._found.folder / image.path
+        planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
+        return [Field(name=str(image.path), observed=_middle(pixels)) for _, pixels in islice(planes, most)]
 
     def usable(
         self, images: Sequence[FoundImage], remarks: list[str]
@@ -100,6 +121,11 @@ class _Reader:
             raise problems[0]
         remarks += [f"{problem} Training stops at such an image." for problem in problems]
         return kept, pixels
+
+
+def _middle(pixels: FloatArray) -> FloatArray:
+    starts = [max(0, (side - _SIDE) // 2) for side in pixels.shape[1:]]
+    return pixels[:, starts[0] : starts[0] + _SIDE, starts[1] : starts[1] + _SIDE]
 
 
 def _same_fields(part: Part, reader: _Reader) -> bool | None:

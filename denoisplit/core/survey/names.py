@@ -13,8 +13,14 @@ PURPOSES: Final[Mapping[str, str]] = {
 """Names of folders for one purpose."""
 
 ROLES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("clean", "gt", "groundtruth", "truth", "high", "reference", "ref", "averaged"), "clean"),
-    **dict.fromkeys(("noisy", "noise", "low", "raw"), "observed"),
+    **dict.fromkeys(
+        (
+            *("clean", "gt", "groundtruth", "truth", "reference", "ref", "averaged", "average", "avg"),
+            *("high", "highsnr", "highsn", "hsnr", "highdose", "hq"),
+        ),
+        "clean",
+    ),
+    **dict.fromkeys(("noisy", "noise", "raw", "low", "lowsnr", "lowsn", "lsnr", "lowdose", "lq"), "observed"),
     **dict.fromkeys(("mixed", "mix", "mixture", "superimposed", "overlay", "merged"), "mixed"),
 }
 """Words in names of files and folders that say what an image is."""

@@ -169,12 +169,16 @@ class Facts:
         same_fields: whether partners by name show the same fields, where structures have files of their own;
             None where that cannot be told.
         remarks: what is wrong with pixels, a sentence each.
+        compared: number of fields that were compared with each other.
+        places: names of the fields of every place that several of them show.
     """
 
     channels: tuple[ChannelFacts, ...]
     mixed_mean: float | None = None
     same_fields: bool | None = None
     remarks: tuple[str, ...] = ()
+    compared: int = 0
+    places: tuple[tuple[str, ...], ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
+from denoisplit.core.images.exposures import refuse_shared_places
 from denoisplit.core.images.fingerprint import assert_disjoint, field_fingerprint
 from denoisplit.core.images.interfaces import Field, PixelSize
 from denoisplit.core.images.previews import thinned
@@ -17,6 +18,7 @@ from denoisplit.core.images.streamed import channel_of, extremes
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.datasets import open_dataset
+from denoisplit.core.training.deceiving import told_exposures
 
 SATURATED: Final = 5e-4
 """Part of the pixels at the highest value from which they are taken for saturated."""
@@ -89,7 +91,9 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     prints = _fingerprints(read, errors)
     splits = []
     for name, fields in read.items():
-        errors += _too_small(spec, fields)
+        errors += _misshapen(spec, fields)
+        if name == "train":
+            errors += _too_small(spec, fields)
         warnings += _odd(name, fields, prints[name])
         if len({field.observed.shape[0] for field in fields}) == 1:
             channels = tuple(_summary(channel, i, fields) for i, channel in enumerate(names))
@@ -97,6 +101,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
             splits.append(SplitSummary(name=name, fields=fields, channels=channels))
     everything = [field for fields in read.values() for field in fields]
     warnings += _pixel_sizes(everything)
+    warnings += told_exposures(spec.data.noise_pairs, everything)
     return DataReport(
         supervision=_supervision(spec, everything),
         splits=tuple(splits),
@@ -134,6 +139,11 @@ def _splits(
             errors.append(str(error))
     if data.test is not None:
         found["test"] = read(data.test)
+    if data.validation is not None or data.test is not None:
+        try:
+            refuse_shared_places(tuple(found.items()))
+        except ImageError as error:
+            errors.append(str(error))
     return found
 
 
@@ -169,28 +179,30 @@ def _summary(name: str, index: int, fields: Sequence[Field]) -> ChannelSummary:
     )
 
 
+def _misshapen(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
+    count = spec.model.dimensions
+    other = [field for field in fields if field.observed.ndim - 1 != count]
+    if not other:
+        return []
+    got = other[0].observed.shape[1:]
+    told = f"{_first_of(other)}: a {count}D model needs {count} spatial axes (got shape {got})."
+    return [f"{told} Set model.dimensions, or dimensions of the data set."]
+
+
 def _too_small(spec: ResolvedSpec, fields: Sequence[Field]) -> list[str]:
     patch = patch_sides(spec.training.patch, spec.model.dimensions)
-    other = [field for field in fields if field.observed.ndim - 1 != len(patch)]
     small = [
         field
         for field in fields
-        if field not in other and any(s < p for s, p in zip(field.observed.shape[1:], patch, strict=True))
+        if field.observed.ndim - 1 == len(patch)
+        and any(s < p for s, p in zip(field.observed.shape[1:], patch, strict=True))
     ]
-    said = []
-    if other:
-        said.append(
-            f"{_first_of(other)}: a {len(patch)}D model needs {len(patch)} spatial axes (got shape "
-            f"{other[0].observed.shape[1:]}). Set model.dimensions, or dimensions of the data set."
-        )
-    if small:
-        least = min(min(field.observed.shape[1:]) for field in small)
-        said.append(
-            f"{_first_of(small)}: smaller than a patch of {patch} pixels "
-            f"(got {small[0].observed.shape[1:]}). "
-            f"Lower training.patch to {least} or less, or leave such fields out."
-        )
-    return said
+    if not small:
+        return []
+    least = min(min(field.observed.shape[1:]) for field in small)
+    got = small[0].observed.shape[1:]
+    told = f"{_first_of(small)}: smaller than a patch of {patch} pixels (got {got})."
+    return [f"{told} Lower training.patch to {least} or less, or leave such fields out."]
 
 
 def _first_of(fields: Sequence[Field]) -> str:

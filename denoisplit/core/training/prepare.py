@@ -10,6 +10,7 @@ from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
+from denoisplit.core.images.exposures import refuse_shared_places, with_repeats
 from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.interfaces import Field, FloatArray
@@ -97,6 +98,8 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
     train, validation, test = served_fields(spec)
     named = () if data.test is None else read_fields(data.test, data.recorded or spec.channels)
     known = assert_disjoint(train, validation, (*test, *named))
+    if data.validation is not None or named:  # else the split has seen to it
+        refuse_shared_places((("training", train), ("validation", validation), ("test", named)))
     del named
     measured = condition_fields(train, how)
     learnt = _selected(measured.fields, spec)
@@ -233,6 +236,8 @@ def noise_pairs(
         NoiseModelError: the spec asks for repeats or clean references that no field has.
     """
     source = data.noise_pairs if data.noise_pairs != "auto" else _best_source(fields)
+    if source == "repeats":
+        fields = with_repeats(fields, PAIRS_SIDE) or fields
     return tuple(
         _pairs_of_channel(source, fields, channel, seed=seed + channel) for channel in range(channels)
     )
@@ -243,7 +248,7 @@ def _best_source(fields: Sequence[Field]) -> str:
         return "repeats"
     if any(field.clean is not None for field in fields):
         return "clean"
-    return "bootstrap"
+    return "repeats" if with_repeats(fields, PAIRS_SIDE) else "bootstrap"
 
 
 def _pairs_of_channel(source: str, fields: Sequence[Field], channel: int, *, seed: int) -> NoisePairs:

@@ -137,14 +137,32 @@ class Folder(ImageFileDataset):
         take: Callable[[FloatArray, str], FloatArray],
         shapes: Sequence[tuple[int, ...]],
     ) -> list[FloatArray] | list[None]:
-        """The arrays of a partner, one of the given shape at every place; None everywhere without one."""
+        """The arrays of a partner, one of the given shape at every place; None everywhere without one.
+
+        A clean partner may have one array for all places.
+        """
         if path is None:
             return [None] * len(positions)
         partner = self._planes(path)
+        if len(partner) == 1 < len(noisy) and take == self._channels:
+            # Frames of one place, with one reference for all.
+            (only,) = self._taken(path, partner, [""], take, shapes[:1], noisy)
+            return [only] * len(noisy)
         if partner.shape != noisy.shape:
             raise ImageError(
                 f"{path}: expected positions {noisy.shape} (got {partner.shape}). Check the file."
             )
+        return self._taken(path, partner, positions, take, shapes, noisy)
+
+    def _taken(
+        self,
+        path: Path,
+        partner: Planes,
+        positions: Sequence[str],
+        take: Callable[[FloatArray, str], FloatArray],
+        shapes: Sequence[tuple[int, ...]],
+        noisy: Planes,
+    ) -> list[FloatArray]:
         found = []
         for pixels, place, shape in zip(self.images.arrays(partner), positions, shapes, strict=True):
             taken = take(pixels, f"{path}{place}")

@@ -43,12 +43,13 @@ def singles(channel: str, observed: Frames, clean: Frames | None = None) -> list
     files = (observed.file("observed", channel), *(() if clean is None else (clean.file("clean", channel),)))
     references: Sequence[FloatArray | None] = [None] * len(observed.pixels)
     if clean is not None:
-        if len(clean.pixels) != len(observed.pixels):
+        alone = len(clean.pixels) == 1  # frames of one place, with one reference for all
+        if len(clean.pixels) != len(observed.pixels) and not alone:
             raise ImageError(
                 f"{clean.path}: expected {len(observed.pixels)} images as in {observed.path.name} "
                 f"(got {len(clean.pixels)}). Check the file."
             )
-        references = clean.pixels
+        references = clean.pixels * (len(observed.pixels) if alone else 1)
     made = []
     for name, pixels, reference in zip(observed.names, observed.pixels, references, strict=True):
         if reference is not None and reference.shape != pixels.shape:

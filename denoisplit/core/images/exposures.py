@@ -1,0 +1,212 @@
+"""Fields that show the same place: exposures of one cell are no further fields.
+
+Found by content. What two exposures of a place share is all that they show; their difference is noise,
+without structure. Images of different places share next to nothing, and frames of a movie differ by what
+moved.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.centres import in_memory
+from denoisplit.core.images.interfaces import Field, LazyArray
+from denoisplit.core.images.streamed import centre_of
+
+_LOOKED_AT: Final = 1024
+"""Pixels a side, in the centre of a field, that are compared."""
+_SIDE: Final = 64
+"""Blocks a side that an image is averaged to, at most; a block has 2 x 2 pixels at least."""
+_SMALLEST: Final = 16
+_BROAD: Final = 4.0
+"""Structures wider than so many blocks, such as uneven light and outlines of cells, may be common to all."""
+_ORDER: Final = 4
+_OUTLIERS: Final = 0.01
+_ALIKE: Final = 0.25
+"""Correlation of averaged images from which they are compared pixel by pixel."""
+_STRUCTURED: Final = 0.1
+"""Structures in the difference of two exposures have at most this part of the variance of those shared."""
+
+Array = npt.NDArray[np.float64]
+AnyArray = npt.NDArray[Any]
+
+
+def places_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
+    """Groups of fields that show one place, most of them single fields; in the order of the fields.
+
+    Fields with the same clean reference are of one place, too. The time goes with the number of pixels in the
+    centres of the fields.
+
+    Args:
+        fields: of any sizes; those of different sizes are never compared.
+
+    Returns:
+        Indices of the fields of every place.
+    """
+    seen = [_look(field) for field in fields]
+    rows = {
+        shape: [i for i, one in enumerate(seen) if one.shape == shape] for shape in {s.shape for s in seen}
+    }
+    leaders: list[list[int]] = []
+    led: dict[int, int] = {}
+    for own in rows.values():
+        stacked = np.stack([seen[i].coarse for i in own])
+        for place, i in enumerate(own):
+            alike = np.einsum("ncp,cp->nc", stacked[:place], stacked[place]).max(1, initial=0.0)
+            for other in np.flatnonzero(alike > _ALIKE):
+                first = led[own[int(other)]]
+                if leaders[first][0] == own[int(other)] and same_place(fields[leaders[first][0]], fields[i]):
+                    leaders[first].append(i)
+                    led[i] = first
+                    break
+            else:
+                led[i] = len(leaders)
+                leaders.append([i])
+    return tuple(sorted(tuple(sorted(group)) for group in leaders))
+
+
+def same_place(one: Field, other: Field) -> bool:
+    """Whether the difference of two fields is noise, in any of their channels."""
+    if one.clean is not None and one.clean is other.clean:
+        return True
+    return any(
+        _only_noise_between(_centre(one.observed, channel), _centre(other.observed, channel))
+        for channel in range(len(one.observed))
+    )
+
+
+def with_repeats(fields: Sequence[Field], side: int) -> tuple[Field, ...]:
+    """One field for every place of which there are several exposures: the others become its ``repeats``.
+
+    Fields that have repeats already stay; those of which there is one exposure are left out. Empty where
+    there are none.
+
+    Args:
+        fields: of any sizes.
+        side: pixels a side, of fields that are not in memory.
+    """
+    found = [field for field in fields if field.repeats is not None]
+    rest = [field for field in fields if field.repeats is None]
+    for group in places_of(rest):
+        first = rest[group[0]]
+        others = [rest[i] for i in group[1:] if not _copies(first, rest[i])]
+        if others:
+            first, *others = in_memory([first, *others], side, "noise pairs")
+            found.append(attrs.evolve(first, repeats=np.stack([other.observed for other in others])))
+    return tuple(found)
+
+
+def _copies(one: Field, other: Field) -> bool:
+    """Whether two fields of one place are the same pixels, in their centres."""
+    channels = range(len(one.observed))
+    return all(np.array_equal(_centre(one.observed, c), _centre(other.observed, c)) for c in channels)
+
+
+def refuse_shared_places(splits: Sequence[tuple[str, Sequence[Field]]]) -> None:
+    """Refuse exposures of one place in two splits.
+
+    Args:
+        splits: name and fields of each.
+
+    Raises:
+        ImageError: names two of them.
+    """
+    everything = [(name, field) for name, fields in splits for field in fields]
+    for group in places_of([field for _, field in everything]):
+        first, one = everything[group[0]]
+        for name, other in (everything[i] for i in group[1:]):
+            if name != first:
+                raise ImageError(
+                    f"data: {first} field {one.name!r} and {name} field {other.name!r} are exposures of one "
+                    f"place. Put all exposures of a place into one split: scores on what was trained on mean "
+                    f"nothing."
+                )
+
+
+@attrs.frozen
+class _Look:
+    """Shape of a field, and its channels, averaged, of mean 0 and norm 1 [c blocks]."""
+
+    shape: tuple[int, ...]
+    coarse: npt.NDArray[np.float32]
+
+
+def _look(field: Field) -> _Look:
+    coarse = [_coarse(_centre(field.observed, channel)) for channel in range(len(field.observed))]
+    return _Look(tuple(field.observed.shape), np.stack(coarse).astype(np.float32))
+
+
+def _centre(image: LazyArray, channel: int) -> AnyArray:
+    """The centre [y x] of the middle plane of a channel."""
+    middle = tuple(side // 2 for side in image.shape[1:-2])
+    window = centre_of(image, _LOOKED_AT)[-2:]
+    return np.asarray(image[(channel, *middle, *window)])
+
+
+def _block(shape: tuple[int, ...]) -> int:
+    return max(2, min(shape) // _SIDE)
+
+
+def _means(image: AnyArray) -> Array:
+    """Means of blocks [y x]."""
+    size = _block(image.shape)
+    rows, columns = (side // size for side in image.shape)
+    cut = image[: rows * size, : columns * size].astype(np.float64)
+    means: Array = cut.reshape(rows, size, columns, size).mean((1, 3))
+    return means
+
+
+def _smoothest(means: Array) -> Array:
+    """The polynomial of both places that comes closest: uneven light."""
+    basis = _basis(*means.shape)
+    smooth: Array = (basis @ (basis.T @ means.ravel())).reshape(means.shape)
+    return smooth
+
+
+@lru_cache(maxsize=8)
+def _basis(rows: int, columns: int) -> Array:
+    """Orthonormal polynomials [pixel, polynomial]."""
+    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+    terms = [y**i * x**j for i in range(_ORDER + 1) for j in range(_ORDER + 1 - i)]
+    basis: Array = np.linalg.qr(np.stack([term.ravel() for term in terms], axis=1))[0]
+    return basis
+
+
+def _detailed(means: Array) -> Array:
+    """Without what is broad, and with nothing that stands out as a hot pixel does."""
+    means = np.clip(means, *np.quantile(means, (_OUTLIERS, 1 - _OUTLIERS)))
+    even = means - _smoothest(means)
+    return even - gaussian_filter(even, _BROAD)
+
+
+def _coarse(image: AnyArray) -> Array:
+    if min(image.shape) < _SMALLEST:
+        return np.zeros(1)
+    details = _detailed(_means(image)).ravel()
+    details = details - details.mean()
+    unit: Array = details / (float(np.linalg.norm(details)) or 1.0)
+    return unit
+
+
+def _only_noise_between(one: AnyArray, other: AnyArray) -> bool:
+    """Whether two images [y x] differ by a factor and white noise alone."""
+    if min(one.shape) < _SMALLEST:
+        return False
+    first, second = _detailed(_means(one)), _detailed(_means(other))
+    shared = float(np.mean(first * second))
+    power = float(np.mean(np.square(first)))
+    if shared <= _ALIKE * np.sqrt(power * float(np.mean(np.square(second)))):
+        return False
+    gain = float(np.sqrt(np.mean(np.square(second)) / power))
+    difference = other.astype(np.float64) - gain * one
+    # Neighbours differ by twice the variance of white noise, whatever is broad; so do the means of blocks.
+    steps = np.diff(np.clip(difference, *np.quantile(difference, (0.001, 0.999))), axis=1)
+    noise = float(np.mean(np.square(steps))) / 2 / _block(one.shape) ** 2
+    left = float(np.mean(np.square(_detailed(_means(difference))))) - noise
+    return left < _STRUCTURED * 2 * gain * shared
