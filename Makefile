@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test slow packages check format docs bench environment clean
+.PHONY: help setup demo test fuzz slow packages check format docs bench environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: environment ## Simulate, train, predict, evaluate, draw: results in demo/
 # One process per core, every network on one thread: small networks gain nothing from more.
 test: environment ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+fuzz: environment ## Read 100,000 damaged files with every reader and loader: hours
+	$(BIN)/python -m tests.fuzz $(if $(COUNT),--count $(COUNT))
 
 slow: environment ## Run the tests that take minutes
 	$(BIN)/pytest -m slow

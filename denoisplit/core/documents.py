@@ -20,6 +20,7 @@ Scalar = None | bool | int | float | str
 MOST_BYTES: Final = 2**22
 """Of a document: the parser takes seconds for so many."""
 
+_LONGEST: Final = 100
 _SPARE: Final = 10_000
 _DEEPEST: Final = 100
 _PLAIN_TAGS: Final = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
@@ -176,7 +177,8 @@ def show(value: object) -> str:
         return "a list"
     if value is None or isinstance(value, bool):
         return str(value).lower().replace("none", "null")
-    return repr(value)
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def plain(node: Node) -> object:

@@ -6,15 +6,26 @@ A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one c
 from collections.abc import Sequence
 
 
+def printable(text: str) -> str:
+    """A text with everything but visible characters and spaces escaped, as ``repr`` does."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 class DenoisplitError(Exception):
-    """Base of all deliberate errors; the command line prints it as one line and exits with code 2."""
+    """Base of all deliberate errors; the command line prints it as one line and exits with code 2.
+
+    A message quotes files of others: what a terminal would not print, or obey, is shown escaped.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 class SpecError(DenoisplitError):
     """The writer of a spec has to act. Carries every problem found, one line each."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(printable, problems))
         super().__init__("\n".join(self.problems))
 
 

@@ -3,19 +3,17 @@
 import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from denoisplit.core.errors import CheckpointError
+from denoisplit.core.numpy_files import read_npz
 
 WRAPPERS = ("model.", "module.", "_orig_mod.")
 """What Lightning modules, parallel and compiled networks put before the names of the tensors."""
@@ -77,9 +75,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _content(path: Path) -> Mapping[str, Any]:
     try:
         if path.suffix == ".npz":
-            # A file that numpy opens itself stays open where it is no archive.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return {key: torch.from_numpy(archive[key]) for key in archive.files}
+            return {key: torch.from_numpy(array) for key, array in read_npz(path).items()}
         if path.suffix == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
@@ -95,16 +91,7 @@ def _content(path: Path) -> Mapping[str, Any]:
             f"code (got {found[1] if found else 'a pickle'}). Where you trust the file, open it in the "
             f"program that wrote it and save the weights alone: torch.save(model.state_dict(), 'weights.pt')."
         ) from error
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        KeyError,
-        SafetensorError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # torch raises whatever its unpickler stumbles over
         reason = str(error).partition("\n")[0][:100]
         raise _unreadable(path, reason or type(error).__name__) from error
     if not isinstance(content, Mapping):

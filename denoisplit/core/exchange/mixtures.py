@@ -3,7 +3,6 @@
 Source: method sections 2.2, 4.1 and 12.
 """
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import CheckpointError
 from denoisplit.core.exchange.config import ForeignConfig
+from denoisplit.core.numpy_files import read_npz
 
 MIXTURE = "gmm"
 _RANGE = ("min_signal", "max_signal", "min_sigma")
@@ -161,9 +161,8 @@ def require_same(mixtures: Sequence[Mixture], where: str) -> None:
         if file is None or weight is None or mixture.learnable:
             continue
         try:
-            with file.open("rb") as content, np.load(content, allow_pickle=False) as archive:
-                stored = torch.from_numpy(np.asarray(archive["trained_weight"], dtype=np.float32))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            stored = torch.from_numpy(np.asarray(read_npz(file)["trained_weight"], dtype=np.float32))
+        except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{file}: is not a readable noise model ({error}). Copy it again."
             ) from error

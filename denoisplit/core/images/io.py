@@ -82,6 +82,8 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
         raise
     try:
         return chosen.open(path, axes=axes)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error}). Check the path.") from error
     except ImageError as error:
         if kind := wrongly_named(path, chosen.suffixes):
             raise ImageError(

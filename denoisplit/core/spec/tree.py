@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from denoisplit.core.registry.contract import did_you_mean
 
 PRESET = "preset"
 USE = "use"
+_SHOWN = 100
 
 
 @attrs.frozen
@@ -108,7 +110,12 @@ def _read_preset(chosen: Node) -> Node:
         close = did_you_mean(str(chosen.value), known)
         what = f"{chosen.where} $.preset: no such preset (got {show(chosen.value)})."
         raise SpecError([f"{what}{close} Use one of {', '.join(known)}."])
-    return read_document(preset_text(chosen.value), f"preset {chosen.value}")
+    return _preset(chosen.value)
+
+
+@cache
+def _preset(name: str) -> Node:
+    return read_document(preset_text(name), f"preset {name}")
 
 
 def _read_overrides(overrides: Sequence[str], root: Node) -> Node:
@@ -116,7 +123,7 @@ def _read_overrides(overrides: Sequence[str], root: Node) -> Node:
     tree = Node({}, root.where)
     problems: list[str] = []
     for override in overrides:
-        where = f"--set {override}"
+        where = f"--set {override if len(override) <= _SHOWN else f'{override[:_SHOWN]}...'}"
         path, equals, text = override.partition("=")
         keys = path.strip().split(".")
         if not equals or not all(keys):

@@ -129,7 +129,10 @@ class ImageFiles:
     def exists(self, path: Path) -> bool:
         """Whether the image, or the file that it is in, is there."""
         file, _ = split_inside(path, self._containers)
-        return path.is_file() or file.is_file() or self._is_image(file, file.parent)
+        try:
+            return path.is_file() or file.is_file() or self._is_image(file, file.parent)
+        except (OSError, ValueError):  # a name that no file can have
+            return False
 
     def others(self, folder: Path, pattern: str) -> str:
         """What to add to a message when no image matches: how the images end that are there, if any."""

@@ -8,7 +8,6 @@ from typing import Any, Final, final
 
 import attrs
 import numpy as np
-from numpy.lib import format as npy
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import ambiguous_axes, parse_axes
@@ -24,6 +23,7 @@ from denoisplit.core.images.layout import (
 )
 from denoisplit.core.images.lazy import LazyPixels, at_hand, is_small, mapped, rearranged, unreadable
 from denoisplit.core.images.writing import write_whole
+from denoisplit.core.numpy_files import members, read_header, read_member
 
 _DATA, _REMARK = "data", "denoisplit"
 
@@ -93,18 +93,18 @@ class NumpyArrays(ImageFormat):
 
 
 def _zipped(path: Path) -> tuple[LazyArray, dict[str, Any]]:
-    with np.load(path, allow_pickle=False) as arrays:
-        said = parse_remark(str(arrays[_REMARK])) if _REMARK in arrays.files else {}
-        images = [name for name in arrays.files if name != _REMARK]
+    with zipfile.ZipFile(path) as archive:
+        arrays = members(archive)
+        said = parse_remark(str(read_member(archive, arrays[_REMARK]))) if _REMARK in arrays else {}
+        images = [name for name in arrays if name != _REMARK]
         if _DATA not in images and len(images) != 1:
             raise ImageError(
                 f"{path}: it is not clear which array is the image (got {', '.join(images) or 'none'}). "
                 f"Name it 'data', or save it alone."
             )
-        name = _DATA if _DATA in images else images[0]
-        member = arrays.zip.NameToInfo.get(f"{name}.npy")
-        if member is None or member.compress_type != zipfile.ZIP_STORED or is_small(member.file_size):
-            return arrays[name], said
+        member = arrays[_DATA if _DATA in images else images[0]]
+        if member.compress_type != zipfile.ZIP_STORED or is_small(member.file_size):
+            return read_member(archive, member), said
     return _plain(path, _begin(path, member)), said
 
 
@@ -120,9 +120,7 @@ def _plain(path: Path, begin: int = 0) -> LazyArray:
     """The array of a ``.npy`` file, or of one that lies at ``begin`` of another file."""
     with path.open("rb") as file:
         file.seek(begin)
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
+        shape, fortran, dtype = read_header(file)
         offset = file.tell()
     check_numbers(dtype, str(path))
     if not shape or 0 in shape:

@@ -1,14 +1,13 @@
 """The exchange format of mixture noise models (PN2V, denoiSplit, CAREamics): one ``.npz`` per channel."""
 
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.numpy_files import read_npz
 
 PAIRS = ("signal", "observation")
 KEYS = ("trained_weight", "min_signal", "max_signal", "min_sigma")
@@ -38,17 +37,14 @@ def read_mixture(path: Path) -> ChannelMixture:
         NoiseModelError: no such file, another format, or numbers that make no mixture.
     """
     try:
-        # A file that numpy opens itself stays open where it is no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [key for key in KEYS if key not in archive]
-            pairs = all(key in archive for key in PAIRS)
-            content: dict[str, npt.NDArray[Any]] = {key: archive[key] for key in KEYS if key in archive}
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        content = read_npz(path)
+    except (OSError, ValueError) as error:
         raise NoiseModelError(
             f"noise model {path}: not a readable .npz file ({type(error).__name__}: {error}). "
             f"Give the path of a mixture noise model, or leave out `path` to fit one."
         ) from error
-    if missing and pairs:
+    missing = [key for key in KEYS if key not in content]
+    if missing and all(key in content for key in PAIRS):
         raise NoiseModelError(
             f"noise model {path}: holds pairs of signal and observation, not a noise model that was "
             f"fitted to them. Fit one, which also tells whether the two are exchanged, and give its file."
@@ -57,6 +53,11 @@ def read_mixture(path: Path) -> ChannelMixture:
         raise NoiseModelError(
             f"noise model {path}: keys are missing (got none of {', '.join(missing)}). "
             f"Give a file in the exchange format of PN2V, denoiSplit or CAREamics."
+        )
+    if wrong := [key for key in KEYS if content[key].dtype.kind not in "fiu"]:
+        raise NoiseModelError(
+            f"noise model {path}: {', '.join(wrong)} must be numbers (got {content[wrong[0]].dtype}). "
+            f"Write the file anew."
         )
     weight = np.asarray(content["trained_weight"], dtype=np.float64)
     if weight.ndim != 2 or len(weight) % 3 or not weight.size:

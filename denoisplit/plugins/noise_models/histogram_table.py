@@ -7,12 +7,14 @@ the same bins.
 Source: Krull et al., Probabilistic Noise2Void, 2020; method section 4.2.
 """
 
+import zipfile
 from pathlib import Path
 
 import attrs
 import numpy as np
 
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.numpy_files import read_npy
 from denoisplit.plugins.noise_models.pair_checks import Array
 
 NEVER_SEEN = 1e-30
@@ -60,14 +62,13 @@ def read_table(path: Path) -> ChannelTable:
         NoiseModelError: no such file, another format, or numbers that make no table.
     """
     try:
-        content = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        content = None if zipfile.is_zipfile(path) else read_npy(path)
+    except (OSError, ValueError) as error:
         raise NoiseModelError(
             f"noise model {path}: not a readable .npy file ({type(error).__name__}: {error}). "
             f"Give the path of a histogram noise model, or leave out `path` to count one."
         ) from error
-    if not isinstance(content, np.ndarray):
-        content.close()
+    if content is None:
         raise NoiseModelError(
             f"noise model {path}: is an archive of arrays, not a histogram. Give a .npy file, or use "
             f"noise_model: {{use: gaussian_mixture}}."

@@ -1,0 +1,95 @@
+"""Arrays in .npy and .npz files of others: whatever is wrong with one is a ValueError, and nothing is run."""
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from denoisplit.core.images.claims import check_claim
+
+Array = npt.NDArray[Any]
+
+_MEMBER: Final = ".npy"
+
+
+def read_npy(path: Path) -> Array:
+    """The array of a .npy file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such file, is truncated, or holds Python objects.
+    """
+    with _one_kind_of_error(), path.open("rb") as file:
+        return _array(file, path.stat().st_size)
+
+
+def read_npz(path: Path) -> Mapping[str, Array]:
+    """All arrays of a .npz file by their names.
+
+    Raises:
+        OSError, ValueError: as ``read_npy``.
+    """
+    with _one_kind_of_error(), path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        return {name: read_member(archive, member) for name, member in members(archive).items()}
+
+
+def members(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
+    """The arrays of an archive by their names."""
+    return {member.filename.removesuffix(_MEMBER): member for member in archive.infolist()}
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+    """An array of an archive.
+
+    Raises:
+        OSError, ValueError: as ``read_npy``.
+    """
+    with _one_kind_of_error():
+        # No more is unpacked than a stored byte can stand for.
+        check_claim((max(member.file_size, 1),), 1, member.compress_size, member.filename)
+        with archive.open(member) as stream:
+            return _array(io.BytesIO(stream.read()), member.file_size)
+
+
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the first axis is fastest, and type of the array that begins here.
+
+    Raises:
+        ValueError: no array begins here.
+    """
+    with _one_kind_of_error():
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        if any(isinstance(side, bool) or side < 0 for side in shape):
+            raise ValueError(f"no array has such sides (got shape {shape})")
+        return shape, bool(fortran), dtype
+
+
+def _array(file: IO[bytes], size: int) -> Array:
+    shape, fortran, dtype = read_header(file)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not loaded because they could run any code")
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > size - file.tell():
+        raise ValueError(f"the array is truncated (got {size - file.tell()} bytes of {needed})")
+    flat = np.frombuffer(file.read(needed), dtype, math.prod(shape))
+    return flat.reshape(shape[::-1]).T.copy() if fortran else flat.reshape(shape).copy()
+
+
+@contextmanager
+def _one_kind_of_error() -> Iterator[None]:
+    """Headers are parsed as Python and archives come in many kinds, so that what goes wrong does, too."""
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
