@@ -131,10 +131,12 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 def serve() -> None:
     """Answer the questions that come line by line, until there are no more."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # some filters print what they think of a file
     for question in sys.stdin:
         _limit()
-        sys.stdout.write(answer(question) + "\n")
-        sys.stdout.flush()
+        answers.write(answer(question) + "\n")
+        answers.flush()
 
 
 def _limit() -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from denoisplit.core.images.axes import letter_of
 from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.layout import parse_remark
 from denoisplit.core.images.physical import number
+from denoisplit.plugins.image_formats._hdf5_filters import check_filters
 
 REMARK, LABELS, TAGS, SIZE_UM = "denoisplit", "DIMENSION_LABELS", "axistags", "element_size_um"
 
@@ -22,6 +24,7 @@ _FAILURES: Final = (LookupError, MemoryError, OSError, RuntimeError, TypeError, 
 
 _MOST_NAMES: Final = 100_000
 _MOST_STEPS: Final = 64
+_LISTED: Final = 9
 _PIECE: Final = 2**24
 _READ_WHOLE: Final = 2**26
 
@@ -44,7 +47,7 @@ def contents(file: str, inside: str, path: str, other_files: bool, bare: bool) -
     import h5py
 
     with h5py.File(file, "r") as opened:
-        name = _only(opened, inside, Path(path), Path(file).parent)
+        name = _only(opened, inside, Path(path), Path(file))
         found = opened[name]
         shape = tuple(int(side) for side in found.shape)
         stored = int(found.id.get_storage_size())
@@ -58,6 +61,7 @@ def contents(file: str, inside: str, path: str, other_files: bool, bare: bool) -
             for sides in (shape, found.chunks or shape):
                 check_claim(sides, found.dtype.itemsize, stored, path)
         said = {} if bare else _said(found)
+        check_filters(found, path)
         if found.dtype.kind in "uif":
             _touch(found, shape)
         return {"name": name, "shape": shape, "dtype": found.dtype.str, "chunks": found.chunks, "said": said}
@@ -74,22 +78,32 @@ def _touch(found: Any, shape: tuple[int, ...]) -> None:
         found[row : row + step]
 
 
-def _only(opened: Any, inside: str, path: Path, folder: Path) -> str:
+def _only(opened: Any, inside: str, path: Path, file: Path) -> str:
     """The name of the image: the one asked for, or the only one that is there, whatever its names."""
-    if inside and _is_image(_step(opened, opened, inside, folder)):
+    if inside and _is_image(_step(opened, opened, inside, file.parent)):
         return inside
-    images = dict(_images(opened, opened, "", folder, set()))
+    images = dict(_images(opened, opened, "", file.parent, set()))
     names = list(images)
     below = [name for name in names if not inside or name.startswith(f"{inside}/")]
     if len({images[name] for name in below}) == 1:
         return below[0]
-    listed = ", ".join((below or names)[:9]) or "none"
+    if not names:
+        raise ImageError(
+            f"{path}: there is no image in it (got no data set of two axes or more). Check where it is from."
+        )
+    listed = below or names
     what = f"there is no image {inside!r}" if inside and not below else "expected one image per file"
-    example = (below or names or ["data"])[0]
     raise ImageError(
-        f"{path}: {what} (got the data sets {listed}). Name one behind the file, for example "
-        f"{path.name.partition('::')[0] if not inside else 'file.h5'}::{example}."
+        f"{path}: {what} (got the data sets {', '.join(listed[:_LISTED])}"
+        f"{f' and {len(listed) - _LISTED} more' if len(listed) > _LISTED else ''}). "
+        f"Name one behind the file, for example {file.name}::{max(listed, key=partial(_weight, opened))}."
     )
+
+
+def _weight(opened: Any, name: str) -> tuple[bool, int]:
+    """How likely a data set is the image: tables beside it are small, or no numbers."""
+    found = opened[name]
+    return found.dtype.kind in "uif", math.prod(found.shape)
 
 
 def _is_image(node: Any) -> bool:

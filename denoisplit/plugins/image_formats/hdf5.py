@@ -29,6 +29,7 @@ from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
 from denoisplit.plugins.image_formats._hdf5_beside import add_beside, has, has_one
 from denoisplit.plugins.image_formats._hdf5_child import look
 from denoisplit.plugins.image_formats._hdf5_contents import REMARK, SIZE_UM, TAGS
+from denoisplit.plugins.image_formats._hdf5_filters import use_installed
 
 _DATA = "data"
 _KINDS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
@@ -138,6 +139,7 @@ class Hdf5(ImageFormat):
 def _read(file: Path, name: str, region: Region) -> AnyArray:
     import h5py
 
+    use_installed()
     # Opened for every region anew: handles must not be shared between processes.
     with h5py.File(file, "r") as opened:
         return np.asarray(opened[name][region])
