@@ -95,7 +95,7 @@ def as_lines(component: Shown, width: int = WIDTH) -> Iterator[str]:
         ("broken", component.error),
     ):
         if text:
-            yield f"  {label}: {text}"
+            yield from _wrapped(f"{label}: {text}", "  ", width)
     if component.error:
         return
     yield "  options:" if component.options else "  no options"
