@@ -1,6 +1,7 @@
 """What programs say beside the pixels of TIFF files is understood or left out, and so is what we say."""
 
 import itertools
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import ome_types
 import pytest
 import tifffile
 
+from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS
@@ -83,6 +85,7 @@ def test_times_of_imagej(tmp_path: Path, unit: str, interval: str) -> None:
         ('PhysicalSizeZ="0" PhysicalSizeY="-1" PhysicalSizeX="NaN" TimeIncrement="0"', ()),
         ('PhysicalSizeX="1" PhysicalSizeXUnit="pixel"', ()),
         ('PhysicalSizeX="1" PhysicalSizeXUnit="reference frame"', ()),
+        ('PhysicalSizeZ="2" PhysicalSizeY="0.1" PhysicalSizeX="-0.1"', (2.0, None, None)),
         ('TimeIncrement="x" TimeIncrementUnit="frame"', ()),
     ],
 )
@@ -109,6 +112,25 @@ def test_stacks_of_metamorph(tmp_path: Path, calibrated: bool) -> None:
     write_stk(tmp_path / "a.stk", STACK, size=0.1613, unit="um", step=0.0)
     image = opened(tmp_path / "a.stk")
     assert (image.axes, image.pixel_size) == ("tyx", PixelSize((0.1613, 0.1613)))
+
+
+def test_words_that_cannot_be_read_leave_the_pixels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK, metadata={"axes": "ZYX"}, photometric="minisblack")
+    content = path.read_bytes()
+    for words, damage in ((b'"shape"', b'"sh?pe"'), (b"[3, 16", b"[3, 99"), (b'"ZYX"', b'"Z,X ')):
+        path.write_bytes(content.replace(words, damage))
+        with pytest.raises(ImageError, match="Give axes='cyx'"):
+            opened(path)
+        np.testing.assert_array_equal(opened(path, "zyx").pixels, STACK)
+    write_stk(tmp_path / "a.stk", STACK, size=0.1, unit="um", step=0.3)
+    content = (tmp_path / "a.stk").read_bytes()
+    calibration = struct.pack("<HHI", 33628, 4, 4)
+    (tmp_path / "a.stk").write_bytes(content.replace(calibration, struct.pack("<HHI", 33628, 3, 4)))
+    np.testing.assert_array_equal(opened(tmp_path / "a.stk", "zyx").pixels, STACK)
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("state", "size"), [("on", PixelSize((0.65, 0.65))), ("off", None)])

@@ -112,15 +112,28 @@ def check_claimed(tif: tifffile.TiffFile, path: Path) -> None:
         ImageError: it is truncated.
     """
     page, said = tif.pages.first, tif.imagej_metadata or {}
-    planes = max(
-        math.prod(max(int(said.get(key, 1)), 1) for key in ("channels", "slices", "frames")),
-        int(said.get("images", 1)),
-    )
+    counts = {key: said.get(key, 1) for key in ("channels", "slices", "frames", "images")}
+    counts = {key: count if isinstance(count, int) and count > 0 else 1 for key, count in counts.items()}
+    planes = max(math.prod(counts.values()) // counts["images"], counts["images"])
     if len(tif.pages) == 1 and planes > 1 and page.is_contiguous:
         samples = page.samplesperpixel if page.samplesperpixel == said.get("channels") else 1
         needed = page.dataoffsets[0] + page.nbytes * (planes // samples)
         if needed > tif.filehandle.size:
             raise truncated(path, tif.filehandle.size, needed)
+
+
+def check_alone(page: tifffile.TiffPage, pages: int, path: Path) -> None:
+    """Refuse a file of one page that has bytes of others behind it, where it cannot be read how many.
+
+    Raises:
+        ImageError: says how many bytes there are.
+    """
+    rest = page.parent.filehandle.size - page.dataoffsets[0] - page.nbytes
+    if pages == 1 and page.is_contiguous and rest >= page.nbytes:
+        raise ImageError(
+            f"{path}: it cannot be read how many planes there are (got {rest} bytes behind the first). "
+            f"Save the image again."
+        )
 
 
 def check_intensities(key: tifffile.TiffPage, axes: str, shape: tuple[int, ...], path: Path) -> None:

@@ -12,10 +12,10 @@ from denoisplit.core.images.interfaces import Image, ImageLayout, IntensityScale
 from denoisplit.core.images.layout import channel_count, check_layout, described
 from denoisplit.core.images.lazy import at_hand
 from denoisplit.core.images.names import known_names
-from denoisplit.core.images.physical import known_interval, known_scale, known_size
+from denoisplit.core.images.physical import known_interval, known_scale, known_size, number
 from denoisplit.plugins.image_formats._several import Part, joined
 from denoisplit.plugins.image_formats._tiff_pages import Found, as_noted, reading, remark_of
-from denoisplit.plugins.image_formats._tiff_said import Said, said_by_file, said_by_ome
+from denoisplit.plugins.image_formats._tiff_said import Said, description_of, said_by_file, said_by_ome
 
 
 def read_tiff(path: Path, axes: str | None) -> Image:
@@ -30,8 +30,7 @@ def read_tiff(path: Path, axes: str | None) -> Image:
         names = [image.name or f"image {i}" for i, image in enumerate(images)]
         named = list(zip(names, parts, strict=True))
         data, letters = joined(named, where, axes, "Save one file for each.")
-        description = dict(tif.imagej_metadata or (tif.shaped_metadata or ({},))[0])
-        noted = remark_of(tif, description)
+        noted = remark_of(tif, description_of(tif))
         pixels, letters = as_noted(at_hand(data), letters, noted, axes)
         image = described(pixels, letters, noted, where, overridden=axes is not None)
         channels = channel_count(image.axes, image.data.shape)
@@ -52,12 +51,16 @@ def _said(tif: tifffile.TiffFile, image: Found, channels: int) -> Said:
 
 
 def _size(said: Said, axes: str) -> PixelSize | None:
-    lengths = [said.lengths.get(letter, (None, None)) for letter in axes if letter in SPATIAL]
+    known = dict(said.lengths)
+    sides = [number(known[letter][0]) for letter in "yx" if letter in known]
+    if any(side is not None and side < 0 for side in sides):  # whoever wrote this did not mean a size
+        known = {letter: length for letter, length in known.items() if letter not in "yx"}
+    lengths = [known.get(letter, (None, None)) for letter in axes if letter in SPATIAL]
     return known_size([size for size, _ in lengths], [unit for _, unit in lengths])
 
 
 def _scale(said: Said, channels: int) -> IntensityScale | None:
-    return None if said.scale is None else known_scale(*([number] * channels for number in said.scale))
+    return None if said.scale is None else known_scale(*([one] * channels for one in said.scale))
 
 
 def _part(tif: tifffile.TiffFile, image: Found) -> Part:

@@ -23,6 +23,7 @@ from denoisplit.plugins.image_formats._ome_xml import OmeImage, parse_ome, whole
 from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS
 from denoisplit.plugins.image_formats._tiff_checks import (
     check_alike,
+    check_alone,
     check_chain,
     check_claimed,
     check_intensities,
@@ -37,6 +38,7 @@ from denoisplit.plugins.image_formats._tiff_pixels import (
     series_number,
     series_of_pages,
 )
+from denoisplit.plugins.image_formats._tiff_said import FAULTS
 
 NOTE: Final = "denoisplit_axes"
 """Key of our own remark in the description: TIFF files lose axes of length 1 and have no axis for samples."""
@@ -50,6 +52,7 @@ _GRAY: Final = (
     tifffile.PHOTOMETRIC.PALETTE,
 )
 _LISTED: Final = 5
+_UIC2: Final = 33629
 _ALPHA: Final = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 
 
@@ -180,7 +183,10 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
     """What the pages of a file show without OME-XML; thumbnails beside them are left out."""
     check_page(tif.pages.first, path)
     check_claimed(tif, path)
-    numbered = list(enumerate(tif.series))
+    try:
+        numbered = list(enumerate(tif.series))
+    except FAULTS:
+        return _pages_alone(tif, path, axes)
     full = [(number, series) for number, series in numbered if not series.keyframe.is_reduced]
     several = full or numbered
     if len(several) != 1:
@@ -194,6 +200,23 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
         check_intensities(series.keyframe, letters, series.shape, path)
     data = pixels_of(series, partial(series_number, number), path)
     return Found("", *_without_alpha(data, letters, series.keyframe))
+
+
+def _pages_alone(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
+    """The pages of a file, where nothing can be made of what it says of them."""
+    pages = [page.aspage() for page in tif.pages]
+    full = tuple(number for number, page in enumerate(pages) if not page.is_reduced)
+    key = pages[full[0]] if full else pages[0]
+    stack = key.tags.get(_UIC2) if tif.is_stk else None  # it has an entry for each of its planes
+    if stack is None:
+        check_alone(key, len(pages), path)
+    planes = len(full) if stack is None else stack.count
+    shape = (planes, *key.shape) if planes > 1 else tuple(key.shape)
+    letters = NAMELESS * (planes > 1) + _letters(key.axes, "", key)
+    if axes is None:
+        check_intensities(key, letters, shape, path)
+    find = partial(series_of_pages, full, shape, letters)
+    return Found("", *_without_alpha(pixels_of(find(tif), find, path), letters, key))
 
 
 def _letters(axes: str, before: str, key: tifffile.TiffPage) -> str:

@@ -44,12 +44,13 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep tifffile from logging about a bad file what our error says in one line."""
+    """Keep tifffile from saying about a bad file what our error says in one line."""
     logger = logging.getLogger("tifffile")
     before = logger.disabled
     logger.disabled = True
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     finally:
         logger.disabled = before
 
@@ -60,17 +61,32 @@ def series_number(number: int, tif: tifffile.TiffFile) -> tifffile.TiffPageSerie
 
 
 def _exact(series: tifffile.TiffPageSeries) -> tifffile.TiffPageSeries:
-    """A series whose pages lie as they say: tifffile takes all for as contiguous as the first one."""
-    key, pages = series.keyframe, series.pages
-    if not key.is_contiguous or len(key.dataoffsets) < 2 or not any(map(_scattered, pages)):
+    """A series whose pages are what they say: tifffile takes all for such as the first one is.
+
+    Raises:
+        ImageError: pages that differ.
+    """
+    key = series.keyframe
+    described = _description(key.parent, key.offset)
+    pages = [_itself(page, key, described) for page in series.pages]
+    if all(one is other for one, other in zip(pages, series.pages, strict=True)):
         return series
-    whole = [None if page is None else page.aspage() for page in pages]
-    return tifffile.TiffPageSeries(whole, series.get_shape(False), series.dtype, series.get_axes(False))
+    return tifffile.TiffPageSeries(pages, series.get_shape(False), series.dtype, series.get_axes(False))
 
 
-def _scattered(page: Page | None) -> bool:
-    if page is None:
-        return False
+def _itself(page: Page | None, key: tifffile.TiffPage, described: Description) -> Page | None:
+    """A page with its own description, where it differs from that of the first one."""
+    if not isinstance(page, tifffile.TiffFrame) or not page.offset:
+        return page
+    many = key.is_contiguous and len(key.dataoffsets) > 1
+    if not (many and _scattered(page)) and _description(key.parent, page.offset) == described:
+        return page
+    whole = page.aspage()
+    check_alike(whole, key, Path(key.parent.filehandle.path))
+    return whole
+
+
+def _scattered(page: Page) -> bool:
     ends = (start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False))
     return any(end != start for end, start in zip(ends, page.dataoffsets[1:], strict=False))
 
@@ -88,21 +104,19 @@ def series_of_pages(
     """
     first = tif.pages[numbers[0]].aspage()
     tif.pages.set_keyframe(numbers[0])
-    described = _description(tif, first.offset)
-    pages: list[Page] = [first, *(_page(tif, number, first, described) for number in numbers[1:])]
-    return _exact(tifffile.TiffPageSeries(pages, shape, first.dtype, axes.upper(), squeeze=False))
+    pages: list[Page] = [first, *(_page(tif, number) for number in numbers[1:])]
+    alone = len(pages) == 1  # it may describe all planes of a stack
+    series = tifffile.TiffPageSeries(pages, shape, first.dtype, axes.upper(), squeeze=False, truncated=alone)
+    return _exact(series)
 
 
-def _page(tif: tifffile.TiffFile, number: int, first: tifffile.TiffPage, described: Description) -> Page:
+def _page(tif: tifffile.TiffFile, number: int) -> Page:
+    """The places of the pixels of a page."""
     tif.pages.useframes = True
     with suppress(RuntimeError):  # tifffile's word for pages of another size
-        frame = tif.pages[number]
-        if _description(tif, frame.offset) == described:
-            return frame
+        return tif.pages[number]
     tif.pages.useframes = False
-    page = tif.pages[number].aspage()
-    check_alike(page, first, Path(tif.filehandle.path))
-    return page
+    return tif.pages[number]
 
 
 def _description(tif: tifffile.TiffFile, offset: int) -> Description:

@@ -1,6 +1,7 @@
 """What programs write into TIFF files beside the pixels, each in words of its own."""
 
 import contextlib
+import struct
 from collections.abc import Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
@@ -19,6 +20,20 @@ _SCREEN: Final = ("", "pixel", "pixels", "inch")
 _SIGNED: Final = ("uint8", "uint16")
 _STRAIGHT_LINE: Final = 0
 _SAME: Final = 0.01
+
+
+FAULTS: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    ParseError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tifffile.TiffFileError,
+)
+"""What tifffile raises over words that it cannot read."""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +78,7 @@ def said_by_file(tif: tifffile.TiffFile, channels: int) -> Said:
         tif: the open file.
         channels: that the image has.
     """
-    with contextlib.suppress(ValueError, TypeError, KeyError, IndexError, AttributeError, ParseError):
+    with contextlib.suppress(*FAULTS):
         if tif.is_imagej:
             return _said_by_imagej(tif, channels)
         if tif.is_lsm:
@@ -74,6 +89,13 @@ def said_by_file(tif: tifffile.TiffFile, channels: int) -> Said:
             return _said_by_metaxpress(metaseries_description_metadata(tif.pages.first.description))
         return _said_by_page(tif, channels)
     return Said()
+
+
+def description_of(tif: tifffile.TiffFile) -> dict[str, Any]:
+    """What ImageJ or tifffile wrote beside the pixels; empty for none, and where it cannot be read."""
+    with contextlib.suppress(*FAULTS):
+        return dict(tif.imagej_metadata or (tif.shaped_metadata or ({},))[0])
+    return {}
 
 
 def _said_by_imagej(tif: tifffile.TiffFile, channels: int) -> Said:
