@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from denoisplit.core.spec.tree import read_spec
     from denoisplit.importing import import_checkpoint
     from denoisplit.prediction import Prediction
-    from denoisplit.sequence import SequentialRun, load_sequence, train_sequence
+    from denoisplit.sequence import SequentialRun, load_sequence
+    from denoisplit.sequence_training import train_sequence
 
 __version__: Final = VERSION
 
@@ -58,7 +59,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "read_spec": "denoisplit.core.spec.tree",
     "register": "denoisplit.core.registry.registry",
     "train": "denoisplit.api",
-    "train_sequence": "denoisplit.sequence",
+    "train_sequence": "denoisplit.sequence_training",
 }
 """Where each public name lives."""
 

@@ -73,6 +73,10 @@ class CheckpointError(DenoisplitError):
     """Whoever brings a network of another program has to act: checkpoint, config and files do not fit."""
 
 
+class TrainingError(DenoisplitError):
+    """A training ended without a network that is worth keeping; whoever trains has to act."""
+
+
 class NonFiniteLossError(DenoisplitError):
     """A term of the loss became NaN or infinite; training stops and nothing is replaced silently.
 

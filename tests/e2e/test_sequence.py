@@ -276,8 +276,19 @@ def test_without_references_there_are_no_scores(trained: Trained, tmp_path: Path
     expected = run.denoiser.predict(images / name).mean[0]
     np.testing.assert_array_equal(mixed, expected)
 
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    again = denoisplit.train_sequence(trained.specs[0], spec, tmp_path / "out", resume=True)
+    assert again.folder == run.folder
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == stamps, "finished"
+    (tmp_path / "out" / "summary.json").unlink()
+    changed = images / "both0.ome.tif"
+    OmeTiff(OmeTiff.Options()).write(changed, attrs.evolve(opened(changed), data=opened(changed).data[::-1]))
+    with pytest.raises(RunError, match=r"sequence\.json: the images are not those that it was begun with"):
+        denoisplit.train_sequence(trained.specs[0], spec, tmp_path / "out", resume=True)
+
 
 def test_a_sequence_on_a_terminal(trained: Trained) -> None:
+    (trained.out / "summary.json").unlink()
     shown = terminal.run("train-sequence", *map(str, trained.specs), "--out", str(trained.out), "--resume")
     assert shown.code == 0, shown.text
     assert any("split filaments + F actin/x: finished before" in line for line in shown.lines)

@@ -24,7 +24,6 @@ def test_every_promised_file_is_there_and_nothing_half_written(folder: RunFolder
         file.relative_to(folder.path).as_posix() for file in folder.path.rglob("*") if file.is_file()
     )
     assert files == [
-        "checkpoints/best.safetensors",
         "checkpoints/resume.ckpt",
         "metrics.csv",
         "model.json",

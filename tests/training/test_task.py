@@ -14,7 +14,7 @@ from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training import precision
-from denoisplit.core.training.fit import MIN_IMPROVEMENT
+from denoisplit.core.training.optimise import MIN_IMPROVEMENT
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.task import SplittingTask, step_seed
 from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network

@@ -1,6 +1,7 @@
 """Fingerprints of pixels: what a model was trained on, and that no field serves in two splits."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 import attrs
@@ -58,11 +59,13 @@ class Marks:
         name: of the field.
         observed: fingerprint of its noisy channels.
         clean: fingerprint of its clean reference; empty without one.
+        mixed: fingerprint of its recorded mixed image; empty without one.
     """
 
     name: str
     observed: str
     clean: str
+    mixed: str = ""
 
 
 def _marked(field: Field, rarity: int) -> tuple[Marks, Kept]:
@@ -72,9 +75,11 @@ def _marked(field: Field, rarity: int) -> tuple[Marks, Kept]:
     if field.clean is not None:
         clean, more = _walked(field.clean, rarity)
         kept = Kept.joined([kept, more])
+    mixed = ""
     if field.mixed is not None:
-        kept = Kept.joined([kept, kept_of_image(field.mixed, rarity)])
-    return Marks(name=field.name, observed=observed, clean=clean), kept
+        mixed, more = _walked(field.mixed, rarity)
+        kept = Kept.joined([kept, more])
+    return Marks(name=field.name, observed=observed, clean=clean, mixed=mixed), kept
 
 
 def _walked(image: AnyArray, rarity: int) -> tuple[str, Kept]:
@@ -120,6 +125,16 @@ class DisjointFields:
         return _joint([marks.observed for marks in self.train])
 
     @property
+    def of_training(self) -> str:
+        """One fingerprint of all images that a training sees, in their order."""
+        return _of_marks([self.train, self.validation])
+
+    @property
+    def of_all(self) -> str:
+        """One fingerprint of all images, those for a test included, in their order."""
+        return _of_marks([self.train, self.validation, self.test])
+
+    @property
     def served(self) -> ServedFields:
         """The training fields, and the validation fields as those held out."""
         training, held_out = (
@@ -127,6 +142,11 @@ class DisjointFields:
             for fields in (self.train, self.validation)
         )
         return ServedFields(training=training, held_out=held_out)
+
+
+def _of_marks(splits: Sequence[Sequence[Marks]]) -> str:
+    plain = [[(marks.observed, marks.clean, marks.mixed) for marks in fields] for fields in splits]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
 def assert_disjoint(

@@ -129,11 +129,15 @@ class TrainingSpec:
         checkpoint_every: steps between two checkpoints to resume from.
         schedule: of the learning rate: ``plateau`` (the reference; lowered when validation stalls) or
             ``cosine`` (falls to zero along half a wave until the last step; better for short trainings).
+        keep: which weights the run gets: those of the ``best`` validation (the reference), the ``last``, or
+            ``auto``: the last of a cosine, whose rate has fallen to zero by then, or else the best.
         monitor: what a validation improves: ``loss`` (the distortion), or ``psnr`` of one posterior sample
-            against the noisy targets. Learning rate, early end and the weights that are kept go by it.
+            against the noisy targets. The plateau goes by it; where the best weights are kept, they and the
+            early end do, too.
         plateau_patience: validations without improvement before the learning rate is halved.
         plateau_factor: factor of that reduction.
-        stop_patience: validations without improvement before training stops early.
+        stop_patience: validations without improvement before training stops early; not where the last weights
+            are kept.
         precision: ``float32``, ``bf16``, or ``auto`` (bf16 where the processor has units for it).
         compile: train with compiled blocks; slow to begin, faster from then on, the same up to rounding.
         augment: random flips and rotations by 90 degrees of a patch.
@@ -156,6 +160,9 @@ class TrainingSpec:
     schedule: Literal["plateau", "cosine"] = attrs.field(
         default="plateau", validator=in_(("plateau", "cosine"))
     )
+    keep: Literal["auto", "best", "last"] = attrs.field(
+        default="auto", validator=in_(("auto", "best", "last"))
+    )
     monitor: Literal["loss", "psnr"] = attrs.field(default="loss", validator=in_(("loss", "psnr")))
     plateau_patience: int = attrs.field(default=30, validator=ge(0))
     plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
@@ -168,6 +175,11 @@ class TrainingSpec:
     foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
     workers: int = attrs.field(default=0, validator=ge(0))
     seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
+
+    @property
+    def keeps_last(self) -> bool:
+        """Whether the run gets the last weights."""
+        return self.keep == "last" or (self.keep == "auto" and self.schedule == "cosine")
 
 
 @attrs.frozen(kw_only=True)

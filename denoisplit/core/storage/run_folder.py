@@ -7,6 +7,7 @@ import attrs
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec.writing import SCHEMA_FILE
+from denoisplit.core.storage.lock import LOCK
 
 SEQUENCE: Final = "sequence.json"
 """Name of the file that marks the folder of a sequence of runs."""
@@ -63,9 +64,22 @@ class RunFolder:
         return self.path / "checkpoints" / "resume.ckpt"
 
     @property
-    def best_weights(self) -> Path:
-        """Weights with the best validation so far."""
-        return self.path / "checkpoints" / "best.safetensors"
+    def is_finished(self) -> bool:
+        """Whether all files of a trained model are there."""
+        return self.bundle.is_file() and self.weights.is_file()
+
+    def require_begun(self) -> None:
+        """Refuse to go on in a folder with something that is no run; an empty one is as good as none.
+
+        Raises:
+            RunError: there is nothing of a run, or the folder is a file.
+        """
+        traces = (self.spec, self.splits, self.resume_point, self.bundle)
+        if _holds_something(self.path) and not any(trace.exists() for trace in traces):
+            raise RunError(
+                f"{self.path}: holds no run to continue (there is no {self.spec.name}). "
+                f"Give the --out of the run that was interrupted, or an empty folder for a new one."
+            )
 
     @property
     def is_run(self) -> bool:
@@ -87,7 +101,7 @@ class RunFolder:
         Raises:
             RunError: the folder is not empty, or is a file.
         """
-        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+        if _holds_something(self.path):
             raise RunError(
                 f"{self.path}: is not an empty folder. "
                 f"Choose another --out, or continue the run with --resume."
@@ -114,3 +128,10 @@ class RunFolder:
                     f"{self.path}: {file.name} is missing. Finish the training with "
                     f"'denoisplit train SPEC --out {self.path} --resume', or copy the whole run folder."
                 )
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether there is more than nothing, or the lock of a process that was killed."""
+    if not path.is_dir():
+        return path.exists()
+    return any(entry.name != LOCK for entry in path.iterdir())

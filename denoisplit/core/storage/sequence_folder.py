@@ -15,6 +15,7 @@ from denoisplit.core.storage.run_folder import SEQUENCE, RunFolder
 FORMAT: Final = 1
 CHANNELS: Final = "channels"
 CLEAN: Final = "clean"
+_DATA: Final = "data"
 
 
 @attrs.frozen
@@ -36,6 +37,11 @@ class SequenceFolder:
     def summary(self) -> Path:
         """Which fields served for what, and the scores; written last."""
         return self.path / "summary.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.splitter.is_finished and self.summary.is_file()
 
     @property
     def splitter(self) -> RunFolder:
@@ -81,15 +87,27 @@ class SequenceFolder:
             raise RunError(
                 f"{self.record}: is not the record of a sequence ({error}). Start in another folder."
             ) from error
-        if begun != _record(plan):
+        if not isinstance(begun, dict) or {**begun, _DATA: ""} != _record(plan, ""):
             raise RunError(
                 f"{self.record}: differs from the specs given with --resume. "
                 f"Continue with the same specs and options, or choose another --out."
             )
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
-        """Write the specs of all runs."""
-        write_text(self.record, json.dumps(_record(plan), indent=2, allow_nan=False) + "\n")
+    def require_same_data(self, data: str) -> None:
+        """Check that the sequence begun here, if there is one, has images of this fingerprint.
+
+        Raises:
+            RunError: other images.
+        """
+        if self.record.is_file() and json.loads(self.record.read_text(encoding="utf-8")).get(_DATA) != data:
+            raise RunError(
+                f"{self.record}: the images are not those that it was begun with (got other pixels). "
+                f"Restore the images, or choose another --out."
+            )
+
+    def begin(self, plan: Mapping[str, Any], data: str) -> None:
+        """Write the specs of all runs, and the fingerprint of all images."""
+        write_text(self.record, json.dumps(_record(plan, data), indent=2, allow_nan=False) + "\n")
 
 
 def file_name(name: str) -> str:
@@ -97,6 +115,6 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
 
 
-def _record(plan: Mapping[str, Any]) -> Any:
-    """The plan as it comes back from a file."""
-    return json.loads(json.dumps({"format": FORMAT, **plan}))
+def _record(plan: Mapping[str, Any], data: str) -> Any:
+    """The plan and the fingerprint of the images as they come back from a file."""
+    return json.loads(json.dumps({"format": FORMAT, _DATA: data, **plan}))

@@ -11,7 +11,7 @@ from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.exposures import refuse_shared_places, with_repeats
-from denoisplit.core.images.fingerprint import ServedFields, assert_disjoint
+from denoisplit.core.images.fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange
@@ -48,8 +48,7 @@ class PreparedData:
         statistics: of the conditioned training fields.
         fitted: background and ceiling as the conditioned training fields have them.
         fresh: noise that every training step adds anew, if any.
-        fingerprint: hash of the training fields as the data set gave them.
-        served: fingerprints of the training and validation fields, one by one.
+        known: what all fields are known by, as the data sets gave them.
     """
 
     train: tuple[Field, ...]
@@ -59,8 +58,17 @@ class PreparedData:
     statistics: IntensityStats
     fitted: FittedRange
     fresh: FreshNoise | None
-    fingerprint: str
-    served: ServedFields
+    known: DisjointFields
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the training fields as the data set gave them."""
+        return self.known.fingerprint
+
+    @property
+    def served(self) -> ServedFields:
+        """Fingerprints of the training and validation fields, one by one."""
+        return self.known.served
 
 
 def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
@@ -112,8 +120,7 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
         statistics=_statistics(spec, measured, learnt),
         fitted=measured.fitted,
         fresh=fresh,
-        fingerprint=known.fingerprint,
-        served=known.served,
+        known=known,
     )
 
 

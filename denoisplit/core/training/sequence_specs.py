@@ -70,11 +70,11 @@ def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
     return SequencePlan(denoisers=denoisers, splitter=splitter)
 
 
-def parts_of(spec: ResolvedSpec) -> dict[str, tuple[Field, ...]]:
-    """All fields of a spec as a training sees them, by what they serve for."""
+def parts_of(spec: ResolvedSpec) -> tuple[dict[str, tuple[Field, ...]], str]:
+    """All fields of a spec as a training sees them, by what they serve for, and their common fingerprint."""
     data = prepare(spec)
     test = data.test if spec.data.test is None else evaluation_fields(spec)[1]
-    return dict(zip(PARTS, (data.conditioned, data.validation, test), strict=True))
+    return dict(zip(PARTS, (data.conditioned, data.validation, test), strict=True)), data.known.of_all
 
 
 def on_denoised(

@@ -1,5 +1,6 @@
 """The training step as Lightning wants it. All mathematics is in the VSE."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import lightning
@@ -77,6 +78,20 @@ class SplittingTask(lightning.LightningModule):
                 output = self.vse.decode(mixed, self._noise(_VALIDATION - batch_idx)).output
             signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
             self._validated.append((signal.detach(), targets.to(signal)))
+
+    def loss_of(self, batches: Iterable[Pair]) -> float:
+        """What the validation loss of these batches is, be it NaN or infinite."""
+        training = self.training
+        self.eval()
+        with torch.no_grad():
+            losses = [
+                self._terms(
+                    (mixed.to(self.device), targets.to(self.device)), _VALIDATION - number, 0.0
+                ).distortion
+                for number, (mixed, targets) in enumerate(batches)
+            ]
+        self.train(training)
+        return float(torch.stack(losses).mean())
 
     def on_validation_epoch_start(self) -> None:
         """Forget the validation before."""

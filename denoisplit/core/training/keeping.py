@@ -1,0 +1,133 @@
+"""Which weights of a training its run gets, and whether they are any good."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from denoisplit.core.errors import NonFiniteLossError, TrainingError
+from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.monitor import MONITORS
+from denoisplit.core.training.task import SplittingTask
+
+_LOG = logging.getLogger("denoisplit.training")
+
+ABSURD: Final = 1e6
+"""A loss that no images explain, nats per pixel: the prediction is off by a thousand stds of the noise."""
+
+
+@attrs.frozen
+class Kept:
+    """Weights, and how good they are.
+
+    Attributes:
+        step: optimiser steps done.
+        loss: of the validation.
+        weights: of the network, on the processor.
+    """
+
+    step: int
+    loss: float
+    weights: Mapping[str, Tensor] = attrs.field(eq=False, repr=False)
+
+
+class KeptWeights(Callback):
+    """Holds the weights that the run is to have; resume points carry them.
+
+    ``training.keep`` says which: those of the best validation, or the last ones. A validation looks at one
+    posterior sample of a few noisy fields: after the first few hundred steps it changes by noise more than by
+    what was learnt, so that the best one of many is a matter of luck (decision 15).
+    """
+
+    def __init__(self, training: TrainingSpec, task: SplittingTask, validation: Iterable[Pair]) -> None:
+        self._keeps_last, self._monitor = training.keeps_last, MONITORS[training.monitor]
+        self._task, self._validation = task, validation
+        self._best = self._monitor.worst
+        self._kept: Kept | None = None
+        self._untrained = float("inf")
+
+    @property
+    def kept(self) -> Kept:
+        """What is held; there is something when a training has ended."""
+        if self._kept is None:
+            raise RuntimeError("no training has ended")
+        return self._kept
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Measure the network before it has learnt anything."""
+        del pl_module
+        if trainer.global_step == 0:
+            self._untrained = self._task.loss_of(self._validation)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Hold the weights when the validation is better than ever before, if that counts."""
+        del pl_module
+        value = float(trainer.callback_metrics[self._monitor.name])
+        if trainer.sanity_checking or self._keeps_last or not self._monitor.improves(value, self._best):
+            return
+        self._best = value
+        loss = float(trainer.callback_metrics["val_loss"])
+        self._kept = Kept(trainer.global_step, loss, self._weights(trainer.global_step))
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Hold the last weights, unless better ones are held."""
+        del pl_module
+        if self._kept is None:
+            loss = self._task.loss_of(self._validation)
+            self._kept = Kept(trainer.global_step, loss, self._weights(trainer.global_step))
+
+    def require_success(self) -> None:
+        """Look at what was learnt.
+
+        Raises:
+            TrainingError: nothing that could be called a network for these images.
+        """
+        step, loss = self.kept.step, self.kept.loss
+        if not loss < ABSURD:
+            raise TrainingError(
+                f"training: the network does not describe the validation images at all (got a loss of "
+                f"{loss:.3g} at step {step}). Look for hot pixels or other units in the images, or lower "
+                f"training.learning_rate."
+            )
+        if not loss < self._untrained:
+            _LOG.warning(
+                "training: it did not help: the validation loss is %.4g at step %d, and was %.4g before the "
+                "first one. Lower training.learning_rate, train longer, or look for unlike images",
+                loss,
+                step,
+                self._untrained,
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, as plain values and tensors."""
+        kept = self._kept
+        return {
+            "best": self._best,
+            "untrained": self._untrained,
+            "kept": None if kept is None else (kept.step, kept.loss, dict(kept.weights)),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._best, self._untrained = state_dict["best"], state_dict["untrained"]
+        kept = state_dict["kept"]
+        self._kept = None if kept is None else Kept(*kept)
+
+    def _weights(self, step: int) -> dict[str, Tensor]:
+        """A copy of the weights.
+
+        Raises:
+            NonFiniteLossError: one is NaN or infinite.
+        """
+        found: dict[str, Tensor] = {}
+        for name, tensor in self._task.vse.state_dict().items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise NonFiniteLossError(step, f"weight {name}")
+            found[name] = tensor.detach().cpu().clone()
+        return found

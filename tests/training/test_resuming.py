@@ -1,0 +1,230 @@
+"""What goes on and what is refused: damaged or foreign resume points, changed images, two at once."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+import tifffile
+import torch
+from safetensors.torch import load_file
+
+import denoisplit
+from denoisplit.core.errors import RunError
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.storage.lock import exclusive
+from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.storage.states import save_state
+from denoisplit.core.training import fit as fitting
+from denoisplit.core.training import prepare as preparing
+from denoisplit.testing import layouts
+from tests.training.test_fit import SEPARATE, SPEC, Interrupt
+
+Damage = Callable[[RunFolder], object]
+
+
+@attrs.frozen
+class Trainings:
+    """A spec, its whole training, one that was interrupted, and one of another seed that was, too."""
+
+    spec: Path
+    whole: RunFolder
+    cut: RunFolder
+    other: RunFolder
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> Trainings:
+    folder = tmp_path_factory.mktemp("trainings")
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    found = Trainings(folder / "spec.yaml", *(RunFolder(folder / name) for name in ("whole", "cut", "other")))
+    denoisplit.train(found.spec, found.whole.path)
+    for run, overrides in ((found.cut, ()), (found.other, ["training.seed=5"])):
+        with pytest.raises(KeyboardInterrupt):
+            denoisplit.train(found.spec, run.path, overrides=overrides, watchers=[Interrupt(4)])
+    return found
+
+
+def _resumed(trainings: Trainings, out: Path, damage: Damage) -> RunFolder:
+    shutil.copytree(trainings.cut.path, out)
+    damage(RunFolder(out))
+    denoisplit.train(trainings.spec, out, resume=True)
+    return RunFolder(out)
+
+
+def _assert_same(found: RunFolder, expected: RunFolder) -> None:
+    weights = load_file(expected.weights)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in load_file(found.weights).items())
+    for one, other in ((found.metrics, expected.metrics), (found.splits, expected.splits)):
+        assert one.read_bytes() == other.read_bytes()
+    assert found.bundle.read_text() == expected.bundle.read_text()
+
+
+def _flip(path: Path, share: float) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(share * (len(content) - 1))] ^= 1
+    path.write_bytes(content)
+
+
+def _truncate(path: Path, share: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def _as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _spoil_all_but_the_point(run: RunFolder) -> None:
+    run.spec.unlink()
+    run.metrics.write_bytes(bytes(range(256)))
+    run.splits.write_bytes(b"\xff\xfe{")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda run: run.resume_point.unlink(), lambda run: run.metrics.unlink(), _spoil_all_but_the_point],
+)
+def test_what_can_be_had_again_gives_the_same_run(
+    trainings: Trainings, tmp_path: Path, damage: Damage
+) -> None:
+    _assert_same(_resumed(trainings, tmp_path / "run", damage), trainings.whole)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        *(
+            (lambda run, at=at: _flip(run.resume_point, at), "resume.ckpt: ")
+            for at in (0, 0.01, 0.3, 0.5, 0.7, 0.99, 1)
+        ),
+        *(
+            (lambda run, to=to: _truncate(run.resume_point, to), "resume.ckpt: ")
+            for to in (0, 0.3, 0.9, 0.999)
+        ),
+        (lambda run: _as_folder(run.resume_point), "resume.ckpt: cannot be read"),
+        (
+            lambda run: run.resume_point.write_bytes(b"cos\nsystem\n(S'false'\ntR."),
+            "resume.ckpt: is not a point",
+        ),
+        (lambda run: save_state(run.resume_point, {"state_dict": {}}), "another version of denoisplit"),
+        (lambda run: run.spec.write_bytes(b"\xff\xfe{["), "spec.yaml: differs from the spec given"),
+        (lambda run: run.spec.write_bytes(b""), "spec.yaml: differs from the spec given"),
+    ],
+)
+def test_what_cannot_be_had_again_is_refused_in_one_line(
+    trainings: Trainings, tmp_path: Path, damage: Damage, message: str
+) -> None:
+    with pytest.raises(RunError, match=message) as refusal:
+        _resumed(trainings, tmp_path / "run", damage)
+    assert len(str(refusal.value).splitlines()) == 1
+    assert not RunFolder(tmp_path / "run").bundle.exists()
+
+
+def test_the_point_of_another_training_is_refused(trainings: Trainings, tmp_path: Path) -> None:
+    with pytest.raises(
+        RunError, match=r"resume\.ckpt: belongs to a training with another spec\. Continue with"
+    ):
+        _resumed(
+            trainings,
+            tmp_path / "run",
+            lambda run: shutil.copy(trainings.other.resume_point, run.resume_point),
+        )
+
+
+def test_a_folder_without_a_run_is_not_one_to_go_on_in(trainings: Trainings, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for out in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(RunError, match="holds no run to continue"):
+            denoisplit.train(trainings.spec, out, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_finished_run_is_left_alone(
+    trainings: Trainings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = RunFolder(tmp_path / "run")
+    shutil.copytree(trainings.whole.path, out.path)
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in out.path.rglob("*")}
+    with caplog.at_level("INFO", "denoisplit"):
+        denoisplit.train(trainings.spec, out.path, resume=True)
+    assert caplog.messages == [f"{out.path}: is finished and stays as it is"]
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in out.path.rglob("*")} == before
+
+
+def test_after_the_last_step_only_the_calibration_is_left(
+    trainings: Trainings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = RunFolder(tmp_path / "run")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "calibrate_run", stop)
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(trainings.spec, out.path)
+    monkeypatch.undo()
+    # Whoever takes a step is stopped at once.
+    with caplog.at_level("INFO", "denoisplit"):
+        denoisplit.train(
+            trainings.spec, out.path, resume=True, watchers=[Interrupt(step) for step in range(1, 7)]
+        )
+    assert "step 6 of 6 was the last one: going on after it" in caplog.messages
+    _assert_same(out, trainings.whole)
+
+
+def _scale(path: Path) -> None:
+    tifffile.imwrite(path, tifffile.imread(path) * 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_scale, r"resume\.ckpt: the images are not those that the training was begun with"),
+        (Path.unlink, r"splits\.json: names other fields than the data has now"),
+    ],
+)
+def test_a_run_goes_on_with_the_images_that_it_was_begun_with(
+    tmp_path: Path, change: Callable[[Path], None], message: str
+) -> None:
+    layouts.channel_folders(tmp_path / "images", ("mito", "actin"), 2)
+    spec = tmp_path / "separate.yaml"
+    spec.write_text(SEPARATE, encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(spec, tmp_path / "cut", watchers=[Interrupt(2)])
+    for channel in ("mito", "actin"):
+        change(tmp_path / "images" / channel / "field_3.tif")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match=message):
+        denoisplit.train(spec, tmp_path / "cut", resume=True)
+    assert {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*") if path.is_file()
+    } == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_is_one_training_s_at_a_time(trainings: Trainings, tmp_path: Path, resume: bool) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trainings.cut.path, out)
+    with (
+        exclusive(out),
+        pytest.raises(RunError, match=r"run: another program is writing there \(got process"),
+    ):
+        denoisplit.train(trainings.spec, out, resume=resume)
+
+
+def test_who_prepares_longer_comes_too_late(
+    trainings: Trainings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two start in the same missing folder; while one reads its images, the other writes, and dies."""
+    out = tmp_path / "run"
+
+    def slowly(spec: ResolvedSpec) -> object:
+        shutil.copytree(trainings.other.path, out)
+        return preparing.prepare(spec)
+
+    monkeypatch.setattr(fitting, "prepare", slowly)
+    with pytest.raises(RunError, match="run: is not an empty folder"):
+        denoisplit.train(trainings.spec, out)
+    assert RunFolder(out).resume_point.read_bytes() == trainings.other.resume_point.read_bytes()
