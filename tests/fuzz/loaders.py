@@ -102,9 +102,58 @@ def _run() -> tuple[bytes, bytes]:
 def _runs(mutated: str, mutate: Mutate) -> Callable[[Path], Sequence[Sample]]:
     def samples(_: Path) -> Sequence[Sample]:
         description, weights = _run()
-        return [Sample({"model.json": description, "model.safetensors": weights}, {mutated: mutate}, ".")]
+        whole = {"model.json": description, "model.safetensors": weights}
+        open_to_changes = {"model.json": _without_digest(description), "model.safetensors": _bare(weights)}
+        early = Sample(open_to_changes, {mutated: mutate}, ".")
+        return [Sample(whole, {mutated: mutate}, "."), *[early] * 9]
 
     return samples
+
+
+def _without_digest(description: bytes) -> bytes:
+    """As early versions wrote it: a digest would tell of every change before anything else is looked at."""
+    plain = json.loads(description)
+    del plain["sha256"]
+    return json.dumps(plain).encode()
+
+
+def _bare(weights: bytes) -> bytes:
+    from safetensors.torch import load, save
+
+    return save(load(weights))
+
+
+def _weights(_: Path) -> Sequence[Sample]:
+    whole = _run()[1]
+    return [_one("a.safetensors", safetensors_changed, content) for content in (whole, *[_bare(whole)] * 9)]
+
+
+def _read_weights(path: Path) -> None:
+    from denoisplit.core.storage.states import load_weights
+
+    load_weights(path)
+
+
+def _resume(_: Path) -> Sequence[Sample]:
+    import io
+
+    import torch
+
+    from denoisplit.core.storage.digests import sealed
+
+    content = io.BytesIO()
+    torch.save({"state_dict": {"a": torch.ones(3)}, "loops": {"step": 7}, "callbacks": {"x": [1.5]}}, content)
+    kinds = {"sealed.ckpt": sealed(content.getvalue()), "early.ckpt": content.getvalue()}
+    return [
+        *(_one(name, zip_changed(damaged), whole) for name, whole in kinds.items() if name == "early.ckpt"),
+        *(_one(name, damaged, whole) for name, whole in kinds.items()),
+    ]
+
+
+def _read_resume(path: Path) -> None:
+    from denoisplit.core.storage.states import load_state
+
+    load_state(path)
 
 
 def _load(path: Path) -> None:
@@ -278,7 +327,9 @@ LOADERS: Final[Sequence[Target]] = (
     Target("manifest", _table, _read_table),
     Target("sequence", _sequence, _read_sequence),
     Target("model_json", _runs("model.json", json_changed), _load),
-    Target("weights", _runs("model.safetensors", safetensors_changed), _load),
+    Target("run_weights", _runs("model.safetensors", safetensors_changed), _load),
+    Target("weights", _weights, _read_weights),
+    Target("resume_point", _resume, _read_resume),
     Target("noise_npz", _mixture, _read_mixture),
     Target("histogram", _histogram, _read_histogram),
     Target("checkpoint", _checkpoints, _read_checkpoint),

@@ -60,6 +60,12 @@ def test_a_list_of_noise_models_is_one_per_channel() -> None:
     )
 
 
+@pytest.mark.parametrize("size", ["training.patch=1152921504606846976", "model.encoder.width=9999999999999"])
+def test_a_network_larger_than_any_computer_is_refused(size: str) -> None:
+    with pytest.raises(SpecError, match=r"\$\.model: the network does not fit into memory"):
+        composed(size)
+
+
 def test_statistics_of_other_channels_are_refused() -> None:
     with pytest.raises(
         ChannelCountError, match=r"the statistics have 3 channels, the spec names 2 \(channel_1"

@@ -1,6 +1,8 @@
 """Joins the components that a spec names into one VSE."""
 
 import math
+import re
+from typing import Final
 
 from denoisplit.core.errors import ChannelCountError, SpecError
 from denoisplit.core.network.interfaces import Decoder, Encoder, IntensityStats, KLScheme, NoiseModel
@@ -9,6 +11,9 @@ from denoisplit.core.network.vse import VSE, side_multiple
 from denoisplit.core.spec.records import Chosen, ModelSpec
 
 MIXED_CHANNELS = 1
+
+_TOO_LARGE: Final = re.compile("memory|allocate|overflow|invalid.*size|too large", re.IGNORECASE)
+"""What torch and Python say in many ways."""
 
 
 def compose(
@@ -28,8 +33,24 @@ def compose(
 
     Raises:
         ChannelCountError: the statistics have another number of channels than the spec.
-        SpecError: the components do not fit each other, or an encoder takes scales that images do not have.
+        SpecError: the components do not fit each other, an encoder takes scales that images do not have, or
+            the network is larger than any computer.
     """
+    try:
+        return _composed(model, statistics, channels, patch)
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        if not _TOO_LARGE.search(f"{type(error).__name__} {error}"):
+            raise
+        problem = (
+            f"$.model: the network does not fit into memory (got a patch of {patch} pixels). "
+            f"Lower training.patch, or the options of encoder and decoder."
+        )
+        raise SpecError([problem]) from error
+
+
+def _composed(
+    model: ModelSpec, statistics: IntensityStats, channels: tuple[str, ...], patch: int | tuple[int, ...]
+) -> VSE:
     if statistics.channels != len(channels):
         raise ChannelCountError(
             f"compose: the statistics have {statistics.channels} channels, the spec names {len(channels)} "
