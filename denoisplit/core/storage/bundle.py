@@ -10,6 +10,7 @@ import attrs
 from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.fingerprint import ServedFields
+from denoisplit.core.images.hot_pixels import healed_image
 from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.mixed_range import FittedRange, condition_mixed
 from denoisplit.core.network.composer import compose
@@ -71,7 +72,8 @@ class Bundle:
         return None if self.fitted_range is None else self.fitted_range.ceiling
 
     def conditioned(self, mixed: FloatArray) -> FloatArray:
-        """A mixed image [(z) y x] in counts as the network was trained to see it."""
+        """A mixed image [(z) y x] in counts as the network was trained to see it, without hot pixels."""
+        mixed = healed_image(mixed)
         data, fitted = self.spec.data, self.fitted_range
         if fitted is None:
             return mixed

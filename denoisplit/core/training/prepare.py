@@ -13,6 +13,7 @@ from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.exposures import refuse_shared_places, with_repeats
 from denoisplit.core.images.fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
+from denoisplit.core.images.hot_pixels import healed_field
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.noise_pairs import (
@@ -72,14 +73,14 @@ class PreparedData:
 
 
 def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
-    """All fields of a data set that has these channels.
+    """All fields of a data set that has these channels, without hot pixels.
 
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
     """
     fields = open_dataset(chosen, channels).fields()
     check_fields(fields)
-    return fields
+    return tuple(healed_field(field) for field in fields)
 
 
 def served_fields(spec: ResolvedSpec) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:

@@ -1,0 +1,219 @@
+"""Single pixels that stand out beyond all measure, as defects of cameras and cosmic rays do.
+
+A hot pixel is farther from the median of its image than ``FACTOR`` times the pixels in a thousand that are
+brightest (or darkest), and at least seven of its eight neighbours share next to nothing of that. No optics
+makes an image of that kind. Images without such pixels stay as they are.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, LazyArray
+from denoisplit.core.images.large_fields import with_images
+from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.streamed import as_array, blocks, centre_of, first_of, is_lazy
+
+_LOG = logging.getLogger("denoisplit.images")
+
+FACTOR: Final = 20.0
+_SHARED: Final = 0.1
+_RARE: Final = 1e-3
+_BORDER: Final = 2
+"""Pixels around a region that tell which of it are hot: the neighbours of neighbours."""
+_LISTED: Final = 3
+_SAMPLE: Final = 100_000
+_WINDOW: Final = 256
+
+Places = tuple[npt.NDArray[np.intp], ...]
+
+
+@attrs.frozen
+class _Usual:
+    """What pixels of an image are: median, lowest and highest; no limits where nothing can be said."""
+
+    median: float
+    low: float
+    high: float
+
+
+def hot_places(image: LazyArray) -> tuple[tuple[int, ...], ...]:
+    """Places of the hot pixels of an image [... (z) y x], each plane compared with the whole of its channel.
+
+    Args:
+        image: [c (z) y x], or with further axes before; every index of the first has limits of its own.
+    """
+    found: list[tuple[int, ...]] = []
+    for number in range(image.shape[0]):
+        usual = _usual(image, number)
+        for region, pixels in blocks(_channel(image, number)):
+            if not _outside(pixels, usual).any():
+                continue
+            own, moved = _with_border(image, number, region)
+            places = np.transpose(_hot(own, usual))
+            for place in places.tolist():
+                inside = tuple(p - m for p, m in zip(place, moved, strict=True))
+                if all(0 <= i < part.stop - part.start for i, part in zip(inside, region, strict=True)):
+                    absolute = (i + part.start for i, part in zip(inside, region, strict=True))
+                    found.append((number, *absolute))
+    return tuple(found)
+
+
+def healed(image: FloatArray) -> FloatArray:
+    """An image [c (z) y x] whose hot pixels have the median of their neighbours; the same object without any.
+
+    Pixels that are not in memory are healed where they are read.
+    """
+    if image.ndim < 3 or min(image.shape[-2:]) < 3:
+        return image
+    usual = [_usual(image, number) for number in range(image.shape[0])]
+    if is_lazy(image):
+        read = partial(_read_healed, image, tuple(usual))
+        source = getattr(image, "source", "image")
+        return as_array(LazyPixels(shape=tuple(image.shape), dtype=image.dtype, read=read, source=source))
+    found = image
+    for number, own in enumerate(usual):
+        if not _outside(image[number], own).any():
+            continue
+        places = _hot(image[number], own)
+        if places[0].size:
+            found = found.copy() if found is image else found
+            found[number] = _healed(image[number], places)
+    return found
+
+
+def healed_field(field: Field) -> Field:
+    """The field, with all its images ``healed``; the log says where they were, of images in memory."""
+
+    def heal(image: FloatArray) -> FloatArray:
+        found = healed(image)
+        if found is not image and not is_lazy(image):
+            _LOG.warning("field %s: %s", field.name, told(hot_places(image)))
+        return found
+
+    return with_images(field, heal)
+
+
+def healed_image(image: FloatArray) -> FloatArray:
+    """An image [(z) y x] ``healed``; the log says where it was, of an image in memory."""
+    if is_lazy(image):
+        read = partial(_read_as_channel, image)
+        whole = as_array(LazyPixels(shape=(1, *image.shape), dtype=image.dtype, read=read, source="image"))
+        return first_of(healed(whole))
+    channel = image[None]
+    found = healed(channel)
+    if found is channel:
+        return image
+    _LOG.warning("the image: %s", told(hot_places(channel)))
+    return np.asarray(found[0])
+
+
+def told(places: Sequence[tuple[int, ...]]) -> str:
+    """In words, where hot pixels [c (z) y x] are."""
+    first = ", ".join(f"row {place[-2]} column {place[-1]}" for place in places[:_LISTED])
+    more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
+    return (
+        f"{len(places)} hot pixel{'s' * (len(places) > 1)} ({first}{more}), replaced by the median of the "
+        f"neighbours"
+    )
+
+
+def _read_as_channel(image: LazyArray, region: Region) -> AnyArray:
+    return np.asarray(image[region[1:]])[None]
+
+
+def _channel(image: LazyArray, number: int) -> LazyArray:
+    if not is_lazy(image):
+        return np.asarray(image[number])
+    read = partial(_read_channel, image, number)
+    return LazyPixels(shape=tuple(image.shape[1:]), dtype=image.dtype, read=read, source="image")
+
+
+def _read_channel(image: LazyArray, number: int, region: Region) -> AnyArray:
+    return np.asarray(image[(number, *region)])
+
+
+def _usual(image: LazyArray, number: int) -> _Usual:
+    """From some of the pixels: of an image that is not in memory, those in the centre."""
+    everything = _Usual(0.0, -np.inf, np.inf)
+    if is_lazy(image):
+        window = centre_of(image, _WINDOW)
+        middle = tuple(side // 2 for side in image.shape[1:-2])
+        sample = np.asarray(image[(number, *middle, *window[-2:])]).reshape(-1)
+    else:
+        flat = image[number].reshape(-1)
+        sample = flat[:: max(1, flat.size // _SAMPLE)]
+    if sample.size < 1 / _RARE or not np.isfinite(sample).all():
+        return everything
+    low, median, high = (float(q) for q in np.quantile(sample, (_RARE, 0.5, 1 - _RARE)))
+    if not low < median < high:
+        return everything  # mostly of one value: what is left of the others is no measure
+    return _Usual(median, median - FACTOR * (median - low), median + FACTOR * (high - median))
+
+
+def _outside(pixels: AnyArray, usual: _Usual) -> npt.NDArray[np.bool_]:
+    outside: npt.NDArray[np.bool_] = (pixels > usual.high) | (pixels < usual.low)
+    return outside
+
+
+def _hot(pixels: AnyArray, usual: _Usual) -> Places:
+    """Places of the hot ones among pixels [... y x]."""
+    places = np.nonzero(_outside(pixels, usual))
+    if not places[0].size:
+        return places
+    height = pixels[places].astype(np.float64) - usual.median
+    neighbours = np.sort(np.abs(_neighbours(pixels, places) - usual.median), axis=0)
+    alone = neighbours[-2] < _SHARED * np.abs(height)
+    if not alone.all():  # ends of lines are parts of structures
+        structure = np.zeros(pixels.shape, np.bool_)
+        structure[tuple(place[~alone] for place in places)] = True
+        alone &= ~_neighbours(structure, places).any(axis=0)
+    return tuple(place[alone] for place in places)
+
+
+def _neighbours(pixels: AnyArray, places: Places) -> npt.NDArray[np.float64]:
+    """The eight neighbours within the plane of every place [8 places]; mirrored at the border."""
+    *leading, rows, columns = places
+    height, width = pixels.shape[-2:]
+    shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
+    near = [pixels[(*leading, _mirrored(rows + y, height), _mirrored(columns + x, width))] for y, x in shifts]
+    return np.stack(near).astype(np.float64)
+
+
+def _mirrored(index: npt.NDArray[np.intp], side: int) -> npt.NDArray[np.intp]:
+    folded: npt.NDArray[np.intp] = np.where(index < 0, 1, np.where(index >= side, side - 2, index))
+    return folded
+
+
+def _healed(pixels: AnyArray, places: Places) -> AnyArray:
+    changed = pixels.copy()
+    changed[places] = np.median(_neighbours(pixels, places), axis=0)
+    return changed
+
+
+def _with_border(image: LazyArray, number: int, region: Region) -> tuple[AnyArray, tuple[int, ...]]:
+    """A region of a channel with some pixels around it in the plane, and how far it begins before."""
+    wider = [
+        slice(max(0, part.start - _BORDER), min(side, part.stop + _BORDER))
+        for part, side in zip(region[-2:], image.shape[-2:], strict=True)
+    ]
+    moved = [part.start - wide.start for part, wide in zip(region[-2:], wider, strict=True)]
+    own = (*region[:-2], *wider)
+    return np.asarray(image[(number, *own)]), (*(0 for _ in region[:-2]), *moved)
+
+
+def _read_healed(image: LazyArray, usual: Sequence[_Usual], region: Region) -> AnyArray:
+    found = np.asarray(image[region])
+    for number in range(region[0].start, region[0].stop):
+        own = found[number - region[0].start]
+        if _outside(own, usual[number]).any():
+            wider, moved = _with_border(image, number, region[1:])
+            places = _hot(wider, usual[number])
+            inner = tuple(slice(m, m + side) for m, side in zip(moved, own.shape, strict=True))
+            own[...] = _healed(wider, places)[inner]
+    return found
