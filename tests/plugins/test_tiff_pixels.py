@@ -173,6 +173,13 @@ def test_a_negative_is_refused_unless_axes_say_that_it_is_none(
     np.testing.assert_array_equal(opened(tmp_path / "a.tif", axes).pixels, pixels)
 
 
+def test_black_and_white_is_no_intensity_whatever_its_axes(tmp_path: Path) -> None:
+    written(tmp_path / "a.tif", PLANE > 99)
+    refused(tmp_path / "a.tif", "real numbers")
+    with pytest.raises(ImageError, match="real numbers"):
+        opened(tmp_path / "a.tif", "yx")
+
+
 def test_an_inverted_display_of_imagej_changes_no_counts(tmp_path: Path) -> None:
     written(tmp_path / "a.tif", PLANE, photometric="miniswhite", description="ImageJ=1.54f\nmin=0\nmax=9\n")
     np.testing.assert_array_equal(opened(tmp_path / "a.tif").pixels, PLANE)

@@ -153,12 +153,15 @@ def test_planes_of_metaxpress(tmp_path: Path, state: str, size: PixelSize | None
     assert opened(tmp_path / "a.tif").pixel_size is None
 
 
-def test_stacks_of_zeiss(tmp_path: Path) -> None:
-    pixels = np.stack([STACK, STACK[::-1], STACK + 9], axis=1)
+@pytest.mark.parametrize(
+    ("depth", "channels", "axes"), [(3, 3, "zcyx"), (3, 1, "zyx"), (1, 3, "cyx"), (1, 1, "yx")]
+)
+def test_stacks_of_zeiss(tmp_path: Path, depth: int, channels: int, axes: str) -> None:
+    pixels = np.stack([STACK, STACK[::-1], STACK + 9], axis=1)[:depth, :channels]
     write_lsm(tmp_path / "a.lsm", pixels, voxel=(3e-7, 2e-7, 1e-7))
     image = opened(tmp_path / "a.lsm")
-    assert (image.axes, image.pixel_size) == ("zcyx", PixelSize((0.3, 0.2, 0.1)))
-    np.testing.assert_array_equal(image.pixels, pixels)
+    assert (image.axes, image.pixel_size) == (axes, PixelSize((0.3, 0.2, 0.1)[-2 - ("z" in axes) :]))
+    np.testing.assert_array_equal(image.pixels, pixels.reshape(image.data.shape))
 
 
 SIZES = [1e-9, 1e-7, 1.0, 1e5]

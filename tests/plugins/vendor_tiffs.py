@@ -69,6 +69,9 @@ def write_lsm(
     with tifffile.TiffWriter(path, byteorder="<") as writer:
         for number, plane in enumerate(planes):
             extra = [] if number else [(34412, 1, len(described), described, True)]
-            how: dict[str, Any] = {"metadata": None, "photometric": "minisblack", "planarconfig": "separate"}
-            writer.write(plane, extratags=extra, contiguous=False, **how)
-            writer.write(plane[:, ::4, ::4], subfiletype=1, contiguous=False, **how)
+            how: dict[str, Any] = {"metadata": None, "photometric": "minisblack", "contiguous": False}
+            if channels > 1:
+                how["planarconfig"] = "separate"
+            pixels = plane if channels > 1 else plane[0]
+            writer.write(pixels, extratags=extra, **how)
+            writer.write(pixels[..., ::4, ::4], subfiletype=1, **how)

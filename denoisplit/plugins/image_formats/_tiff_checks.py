@@ -10,6 +10,7 @@ import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import proposed_axes
+from denoisplit.core.images.checks import check_numbers
 
 Page = tifffile.TiffPage | tifffile.TiffFrame
 
@@ -146,8 +147,9 @@ def check_intensities(key: tifffile.TiffPage, axes: str, shape: tuple[int, ...],
         path: of the file.
 
     Raises:
-        ImageError: numbers of colours; a negative.
+        ImageError: no real numbers; numbers of colours; a negative.
     """
+    check_numbers(np.dtype("V1") if key.dtype is None else key.dtype, str(path))
     proposal = proposed_axes(axes, shape)
     if key.photometric == tifffile.PHOTOMETRIC.PALETTE and not _is_ramp(key.colormap):
         raise ImageError(
