@@ -13,7 +13,7 @@ from denoisplit.core.images.layout import check_layout
 from denoisplit.core.images.lazy import is_small
 from denoisplit.core.storage.image_files import installed_formats
 from tests.fuzz.engine import Sample, Target
-from tests.fuzz.mutations import Mutate, damaged, json_changed, npy_changed, zip_changed
+from tests.fuzz.mutations import Mutate, damaged, json_changed, npy_changed, png_changed, zip_changed
 from tests.plugins.microscope_files import write_czi, write_lif, write_nd2
 
 _PLANE: Final = np.random.default_rng(0).integers(90, 900, (12, 10)).astype(np.uint16)
@@ -93,6 +93,12 @@ def _format(image: Image) -> Make:
 
 def _tiff(pixels: AnyArray, **options: Any) -> Make:
     return lambda path: tifffile.imwrite(path, pixels, **options)
+
+
+def _png(pixels: AnyArray) -> Make:
+    import imagecodecs
+
+    return lambda path: path.write_bytes(imagecodecs.png_encode(pixels))
 
 
 def _h5(path: Path) -> None:
@@ -198,6 +204,11 @@ IMAGES: Final[Sequence[Target]] = (
     ),
     Target("ome_zarr", _written(("a.ome.zarr", _format(_IMAGE)), ("b.ome.zarr", _format(_FLAT))), read),
     Target("czi", _written(("a.czi", _czi), ("b.czi", _small_czi)), read),
+    Target(
+        "png",
+        _written(("a.png", _png(_PLANE)), ("b.png", _png(_PLANE.astype(np.uint8))), mutate=png_changed),
+        read,
+    ),
     Target("nd2", _written(("a.nd2", lambda path: write_nd2(path, _NO_SIZES))), read),
     Target("lif", _written(("a.lif", lambda path: write_lif(path, _NO_SIZES))), read),
 )

@@ -5,6 +5,7 @@ import json
 import random
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -298,3 +299,28 @@ def safetensors_changed(data: bytes, rng: random.Random) -> bytes:
     (size,) = struct.unpack_from("<Q", data)
     header = json_changed(data[8 : 8 + size], rng)
     return struct.pack("<Q", len(header)) + header + data[8 + size :]
+
+
+def png_changed(data: bytes, rng: random.Random) -> bytes:
+    """A chunk changed, with the checksum that belongs to it, or any of the bytes."""
+    if rng.random() < 0.3:
+        return damaged(data, rng)
+    chunks: list[tuple[bytes, bytes]] = []
+    at = 8
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        chunks.append((kind, data[at + 8 : at + 8 + size]))
+        at += 12 + size
+    number = rng.randrange(len(chunks))
+    kind, content = chunks[number]
+    if kind == b"IDAT" and rng.random() < 0.5:
+        content = zlib.compress(damaged(zlib.decompress(content), rng))
+    else:
+        content = damaged(content, rng)
+    chunks[number] = (kind, content)
+    if rng.random() < 0.1:
+        chunks.insert(rng.randrange(len(chunks)), rng.choice(chunks))
+    return data[:8] + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
