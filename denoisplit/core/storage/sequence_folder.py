@@ -9,7 +9,8 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.errors import RunError
-from denoisplit.core.storage.atomic import write_text
+from denoisplit.core.storage.digests import NAME
+from denoisplit.core.storage.records import read_mapping, write_mapping
 from denoisplit.core.storage.run_folder import SEQUENCE, RunFolder
 
 FORMAT: Final = 1
@@ -81,13 +82,8 @@ class SequenceFolder:
         if not self.record.is_file():
             RunFolder(self.path).require_free()
             return
-        try:
-            begun = json.loads(self.record.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RunError(
-                f"{self.record}: is not the record of a sequence ({error}). Start in another folder."
-            ) from error
-        if not isinstance(begun, dict) or {**begun, _DATA: ""} != _record(plan, ""):
+        begun = self._begun()
+        if {key: value for key, value in begun.items() if key not in (NAME, _DATA)} != _record(plan):
             raise RunError(
                 f"{self.record}: differs from the specs given with --resume. "
                 f"Continue with the same specs and options, or choose another --out."
@@ -99,7 +95,7 @@ class SequenceFolder:
         Raises:
             RunError: other images.
         """
-        if self.record.is_file() and json.loads(self.record.read_text(encoding="utf-8")).get(_DATA) != data:
+        if self.record.is_file() and self._begun().get(_DATA) != data:
             raise RunError(
                 f"{self.record}: the images are not those that it was begun with (got other pixels). "
                 f"Restore the images, or choose another --out."
@@ -107,7 +103,10 @@ class SequenceFolder:
 
     def begin(self, plan: Mapping[str, Any], data: str) -> None:
         """Write the specs of all runs, and the fingerprint of all images."""
-        write_text(self.record, json.dumps(_record(plan, data), indent=2, allow_nan=False) + "\n")
+        write_mapping(self.record, {**_record(plan), _DATA: data})
+
+    def _begun(self) -> dict[str, Any]:
+        return read_mapping(self.record, "the record of a sequence", "Start in another folder.")
 
 
 def file_name(name: str) -> str:
@@ -115,6 +114,6 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
 
 
-def _record(plan: Mapping[str, Any], data: str) -> Any:
-    """The plan and the fingerprint of the images as they come back from a file."""
-    return json.loads(json.dumps({"format": FORMAT, _DATA: data, **plan}))
+def _record(plan: Mapping[str, Any]) -> Any:
+    """The plan as it comes back from a file."""
+    return json.loads(json.dumps({"format": FORMAT, **plan}))

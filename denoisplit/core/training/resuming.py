@@ -163,7 +163,7 @@ def _names_others(written: bytes, now: str) -> bool:
     """Whether the names of fields are legible, and are others: a damaged file tells nothing."""
     try:
         return bool(json.loads(written) != json.loads(now))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
