@@ -7,10 +7,12 @@ from xml.parsers import expat
 import attrs
 
 from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.physical import rounded
+from denoisplit.core.images.names import known_names
+from denoisplit.core.images.physical import number, rounded
 
 _MICRONS: Final = 1e6
 _MILLISECONDS: Final = 1e-3
+_SHOWN: Final = "/DisplaySetting/Channels/Channel"
 
 
 @attrs.frozen(kw_only=True)
@@ -19,7 +21,7 @@ class Metadata:
 
     Attributes:
         sizes: of a pixel in µm, by ``x``, ``y``, ``z``.
-        channel_names: by number of the channel; empty where one has no name.
+        channel_names: by number of the channel; empty where none has a name.
         interval: seconds from one time point to the next, None when unknown.
         scenes: names by number.
     """
@@ -39,29 +41,34 @@ class _Element:
 
 
 def metadata(xml: bytes) -> Metadata:
-    """Read the metadata of a file; empty XML says nothing.
-
-    Raises:
-        ExpatError: broken XML.
-    """
-    elements = _elements(xml)
+    """Read the metadata of a file; empty or broken XML says nothing."""
+    try:
+        elements = _elements(xml)
+    except expat.ExpatError:
+        elements = []
     image = "/Information/Image/Dimensions"
     sizes = {
         element.outer.get("Id", "").lower(): rounded(_number(element) * _MICRONS)
         for element in _at(elements, "/Scaling/Items/Distance/Value")
     }
-    names = tuple(e.attributes.get("Name", "") for e in _at(elements, f"{image}/Channels/Channel"))
     scenes = {
         int(element.attributes["Index"]): element.attributes.get("Name", "")
         for element in _at(elements, f"{image}/S/Scenes/Scene")
-        if element.attributes.get("Index", "").isdigit()
+        if element.attributes.get("Index", "").isdecimal()
     }
     return Metadata(
         sizes={letter: size for letter, size in sizes.items() if letter in SPATIAL and size > 0},
-        channel_names=names if all(names) else (),
+        channel_names=_names(elements, f"{image}/Channels/Channel"),
         interval=_interval(elements, image),
         scenes=scenes,
     )
+
+
+def _names(elements: list[_Element], image: str) -> tuple[str, ...]:
+    """Those of the image, else those under which channels are displayed; by their identifiers."""
+    shown = {e.attributes.get("Id"): e.attributes.get("Name") for e in _at(elements, _SHOWN)}
+    channels = [element.attributes for element in _at(elements, image)]
+    return known_names([own.get("Name") or shown.get(own.get("Id")) for own in channels])
 
 
 def _interval(elements: list[_Element], image: str) -> float | None:
@@ -78,10 +85,7 @@ def _interval(elements: list[_Element], image: str) -> float | None:
 
 def _number(element: _Element) -> float:
     """What an element says, 0 where that is no number."""
-    try:
-        return float(element.text)
-    except ValueError:
-        return 0.0
+    return number(element.text) or 0.0
 
 
 def _at(elements: list[_Element], end: str) -> Iterator[_Element]:

@@ -125,6 +125,13 @@ class _Scene:
                 *(range(block.start(a), _stop(block, a)) for a in ranges if a not in "YX")
             ):
                 planes[place].append(block)
+        raw = [(a, ranges[a][1] - ranges[a][0]) for a in ranges if a not in "YX" and a not in _LETTERS]
+        if len(planes) < wanted and raw:
+            listed = ", ".join(f"{count} along {letter}" for letter, count in raw)
+            raise ImageError(
+                f"{file}: phases or detectors of a raw recording, such as Airyscan, are not read "
+                f"(got {listed}). Process the image with ZEN and save it."
+            )
         if len(planes) < wanted:
             raise ImageError(
                 f"{file}: planes are missing, the recording did not end (got {len(planes)} of {wanted}). "

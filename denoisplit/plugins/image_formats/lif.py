@@ -11,8 +11,8 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.lazy import mapped
-from denoisplit.core.images.physical import rounded
-from denoisplit.core.images.units import IN_MICRONS
+from denoisplit.core.images.physical import number, rounded
+from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
 from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,
@@ -83,10 +83,14 @@ def _steps(found: Any) -> dict[str, float]:
     """
     steps: dict[str, float] = {}
     for axis in found.xml_element.findall(f"{_DESCRIPTION}/Dimensions/DimensionDescription"):
-        letter, count = _NUMBERS.get(axis.get("DimID", ""), ""), int(axis.get("NumberOfElements", "1"))
-        unit = axis.get("Unit", "")
-        scale = {"s": 1.0}.get(unit, 0.0) if letter == "t" else IN_MICRONS.get(unit, 0.0)
-        step = abs(float(axis.get("Length", "0"))) * scale / max(count - 1, 1)
+        letter, count = _NUMBERS.get(axis.get("DimID", ""), ""), number(axis.get("NumberOfElements")) or 1
+        unit, length = axis.get("Unit", ""), number(axis.get("Length")) or 0.0
+        known = (
+            IN_SECONDS.get(time_unit(unit) or "")
+            if letter == "t"
+            else IN_MICRONS.get(length_unit(unit) or "")
+        )
+        step = abs(length) * (known or 0.0) / max(count - 1, 1)
         if letter and count > 1 and step > 0:
             steps[letter] = rounded(step)
     return steps
@@ -95,7 +99,7 @@ def _steps(found: Any) -> dict[str, float]:
 def _names(found: Any) -> tuple[str, ...]:
     """The dyes, else the look-up tables where they tell the channels apart."""
     channels = found.xml_element.findall(f"{_DESCRIPTION}/Channels/ChannelDescription")
-    channels = sorted(channels, key=lambda channel: int(channel.get("BytesInc", "0")))
+    channels = sorted(channels, key=lambda channel: number(channel.get("BytesInc")) or 0)
     dyes = []
     for channel in channels:
         kept = {p.findtext("Key"): p.findtext("Value") for p in channel.findall("./ChannelProperty")}

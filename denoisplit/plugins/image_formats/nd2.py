@@ -13,7 +13,8 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.lazy import LazyPixels, Region
-from denoisplit.core.images.physical import rounded
+from denoisplit.core.images.names import known_names
+from denoisplit.core.images.physical import number, rounded
 from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,
@@ -129,17 +130,17 @@ def _positions(file: Path, opened: Any) -> list[Named]:
 def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """What the metadata says: calibrated sizes of pixels, names of channels, time between frames."""
     channels = list(opened.metadata.channels or ())
-    names = tuple(str(channel.channel.name or "") for channel in channels)
+    names = [channel.channel.name for channel in channels]
     sizes: dict[str, float] = {}
     if channels:
         volume = channels[0].volume
         for letter, size, known in zip("xyz", volume.axesCalibration, volume.axesCalibrated, strict=True):
-            if known and size > 0:
-                sizes[letter] = rounded(size)
+            if known and (found := number(size)):
+                sizes[letter] = rounded(found)
     times = [loop for letter, loop in loops if letter == "t"]
     return {
         "sizes": sizes,
-        "channel_names": names if all(names) else (),
+        "channel_names": known_names(names),
         "interval": _interval(times[0].parameters) if len(times) == 1 else None,
     }
 
@@ -147,7 +148,7 @@ def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _interval(loop: Any) -> float | None:
     """Seconds: what was measured, else what was asked for; None where it changes on the way."""
     periods = getattr(loop, "periods", None) or [loop]
-    found = [period.periodDiff.avg or period.periodMs for period in periods]
+    found = [number(period.periodDiff.avg) or number(period.periodMs) or 0.0 for period in periods]
     if not found or not found[0] > 0 or not np.allclose(found, found[0], rtol=0.01):
         return None
     return rounded(found[0] * _MILLISECONDS)
