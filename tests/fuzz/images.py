@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import imagecodecs
 import numpy as np
 import tifffile
 
@@ -15,6 +16,7 @@ from denoisplit.core.storage.image_files import installed_formats
 from tests.fuzz.engine import Sample, Target
 from tests.fuzz.mutations import Mutate, damaged, json_changed, npy_changed, png_changed, zip_changed
 from tests.plugins.microscope_files import write_czi, write_lif, write_nd2
+from tests.plugins.vendor_tiffs import write_lsm, write_stk
 
 _PLANE: Final = np.random.default_rng(0).integers(90, 900, (12, 10)).astype(np.uint16)
 _STACK: Final = np.random.default_rng(1).integers(90, 900, (2, 3, 12, 10)).astype(np.uint16)
@@ -96,8 +98,6 @@ def _tiff(pixels: AnyArray, **options: Any) -> Make:
 
 
 def _png(pixels: AnyArray) -> Make:
-    import imagecodecs
-
     return lambda path: path.write_bytes(imagecodecs.png_encode(pixels))
 
 
@@ -161,6 +161,8 @@ IMAGES: Final[Sequence[Target]] = (
             ("d.tif", _tiff(_PLANE, compression="lzw", rowsperstrip=5, byteorder=">", metadata=None)),
             ("e.tif", _tiff(_STACK[0], metadata={"axes": "CYX"}, photometric="minisblack", bigtiff=True)),
             ("f.tif", _tiff(_PLANE.astype(np.uint8), rowsperstrip=3, compression="packbits", metadata=None)),
+            ("g.stk", lambda path: write_stk(path, _STACK[0], size=0.1, unit="um", step=0.3)),
+            ("h.lsm", lambda path: write_lsm(path, _STACK, voxel=(3e-7, 1e-7, 1e-7))),
         ),
         read,
     ),
