@@ -12,6 +12,7 @@ from denoisplit.core.images import lazy
 from denoisplit.core.images.interfaces import Image, PixelSize
 from denoisplit.core.images.io import open_image
 from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.core.survey.finding import find_images
 from denoisplit.plugins.datasets.reading import ImageFiles
 from tests.plugins.ome_sets import (
     Block,
@@ -92,6 +93,22 @@ def test_a_set_counts_once_in_a_data_set(tmp_path: Path) -> None:
     names = [path.name for path in files.matching(tmp_path, "*.tif")]
     assert names == ["c0.ome.tif", "p0.ome.tif", "p1.ome.tif"]
     assert [path.name for path in files.matching(tmp_path, "c1*")] == ["c1.ome.tif"], "it stands for itself"
+
+
+def test_pictures_beside_images_of_their_name_are_none(tmp_path: Path) -> None:
+    for name in ("f1.tif", "f1.png", "f2.png", "g/f1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    files = ImageFiles(FORMATS, 64)
+    found = [path.relative_to(tmp_path).as_posix() for path in files.matching(tmp_path, "**/*.*")]
+    assert found == ["f1.tif", "f2.png", "g/f1.png"]
+    assert files.one(tmp_path, "f1") == tmp_path / "f1.tif"
+
+
+def test_a_survey_counts_a_set_once(tmp_path: Path) -> None:
+    write_channels(tmp_path)
+    found = find_images(tmp_path, FORMATS)
+    assert [str(image.path) for image in found.images] == ["c0.ome.tif"]
 
 
 def test_the_metadata_of_a_part_are_in_its_companion(tmp_path: Path) -> None:

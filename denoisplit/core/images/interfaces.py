@@ -74,12 +74,15 @@ class ImageFormat(ABC):
         holds_several: whether a path may go on behind the name of the file, to one of the images in it; a
             folder that is such an image counts as a file.
         writes_inside: whether an image is written beside the others of an existing file, which stay.
+        for_display: whether files are often pictures of images in other formats, beside them and of their
+            name; data sets leave those out.
     """
 
     suffixes: tuple[str, ...]
     read_only: tuple[str, ...] = ()
     holds_several: bool = False
     writes_inside: bool = False
+    for_display: bool = False
 
     @abstractmethod
     def open(self, path: Path, *, axes: str | None = None) -> Image:

@@ -9,7 +9,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.survey.channels import ChannelNames, name_channels
 from denoisplit.core.survey.datasets import Abilities, dataset_plan
-from denoisplit.core.survey.finding import listed
+from denoisplit.core.survey.finding import by_reason, listed
 from denoisplit.core.survey.mixing import mixing_plan
 from denoisplit.core.survey.plan import DatasetPlan, Held, Plan
 from denoisplit.core.survey.records import Arrangement, ChannelFacts, Facts, Found, Machine, Part
@@ -219,7 +219,10 @@ def _remarks(
     found: Found, arrangement: Arrangement, named: ChannelNames, facts: Facts, size: Size, machine: Machine
 ) -> list[str]:
     train = arrangement.train
-    remarks = [f"{one.path} is left out: {one.reason}" for one in found.skipped]
+    remarks = [
+        f"{listed(paths)} {'is' if len(paths) == 1 else 'are'} left out: {reason}"
+        for reason, paths in by_reason(found.skipped)
+    ]
     remarks += facts.remarks
     saturated = [
         f"{channel.saturated:.1%} of {name}"

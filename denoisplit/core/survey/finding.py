@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.file_sets import own_images
 from denoisplit.core.images.hidden import is_hidden
 from denoisplit.core.images.interfaces import Image, ImageFormat
 from denoisplit.core.images.io import open_image
@@ -35,7 +36,9 @@ def find_images(
     if not folder.is_dir():
         raise ImageError(f"{folder}: there is no such folder. Give --data the folder with your images.")
     suffixes = tuple(suffix for known in formats for suffix in known.suffixes)
-    files = sorted(_candidates(folder, suffixes), key=lambda path: natural(path.as_posix()))
+    files = sorted(
+        own_images([*_candidates(folder, suffixes)], formats), key=lambda path: natural(path.as_posix())
+    )
     images: list[FoundImage] = []
     skipped: list[Skipped] = []
     for done, path in enumerate(files):
@@ -103,14 +106,19 @@ def _nothing(folder: Path, suffixes: Sequence[str], skipped: Sequence[Skipped]) 
         return ImageError(
             f"{folder}: there is no image in it (known: {known}). Give the folder with your images."
         )
-    reasons: dict[str, list[str]] = {}
-    for one in skipped:
-        reasons.setdefault(one.reason, []).append(str(one.path))
-    told = " ".join(f"{listed(paths)}: {reason}" for reason, paths in list(reasons.items())[:_LISTED])
+    told = " ".join(f"{listed(paths)}: {reason}" for reason, paths in by_reason(skipped)[:_LISTED])
     return ImageError(
         f"{folder}: none of its {len(skipped)} images can be used. {told} "
         f"Axes are given as --axes, for example --axes cyx for channels, tyx for a movie, zyx for a stack."
     )
+
+
+def by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[str]]]:
+    """Why files were left out, and which ones."""
+    reasons: dict[str, list[str]] = {}
+    for one in skipped:
+        reasons.setdefault(one.reason, []).append(str(one.path))
+    return list(reasons.items())
 
 
 def listed(names: Sequence[str]) -> str:

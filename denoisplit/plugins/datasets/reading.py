@@ -12,9 +12,10 @@ import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.checks import check_channels, check_pixels
+from denoisplit.core.images.file_sets import own_images
 from denoisplit.core.images.hidden import is_hidden
 from denoisplit.core.images.interfaces import FloatArray, ImageFormat
-from denoisplit.core.images.io import Planes, choose_format, iterate_planes, open_image, split_inside
+from denoisplit.core.images.io import Planes, iterate_planes, open_image, split_inside
 from denoisplit.core.images.streamed import first_of, is_lazy
 from denoisplit.plugins.datasets.frames import Frames
 
@@ -59,19 +60,9 @@ class ImageFiles:
             if self._is_image(entry, folder) and not is_hidden(entry.relative_to(folder), outer)
         ]
         return sorted(
-            (Path(f"{entry}{inner}") for entry in self._once(found)),
+            (Path(f"{entry}{inner}") for entry in own_images(found, self.formats)),
             key=lambda file: natural(file.relative_to(folder).as_posix()),
         )
-
-    def _once(self, found: Sequence[Path]) -> list[Path]:
-        """Of every image in several files the one that stands for it."""
-        there = set(found)
-        return [file for file in found if (first := self._first(file)) == file or first not in there]
-
-    def _first(self, file: Path) -> Path:
-        if not file.name.lower().endswith(self.suffixes):
-            return file
-        return choose_format(file, self.formats).first_of_set(file)
 
     def by_key(self, folder: Path, pattern: str, kind: str) -> dict[str, Path]:
         """The images that match, by what the first ``*`` stands for, in natural order.

@@ -41,6 +41,7 @@ class Png(ImageFormat):
 
     suffixes = (".png",)
     read_only = (".png",)
+    for_display = True
 
     def __init__(self, options: Options) -> None:
         self.options = options
