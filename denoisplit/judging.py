@@ -97,6 +97,7 @@ class PlaneJudge:
             pixels=pixels,
             saturated=ends.at_highest / pixels,
             at_limit=dtype.kind in "ui" and ends.highest >= float(np.float32(np.iinfo(dtype).max)),
+            pixel=() if self._planes.pixel_size is None else self._planes.pixel_size.sizes_in("µm"),
         )
         rate = FALSE_ALARMS / len(self._planes)
         return judge(measured, reference, centre=centre, scale=scale, rate=rate)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+import attrs
 import numpy as np
 import pytest
 
@@ -44,6 +45,33 @@ def test_the_usual_looks_like_the_training_images() -> None:
     assert found.chi_square_range is not None
     low, high = found.chi_square_range
     assert low * high == pytest.approx(math.exp(1.0))
+
+
+@pytest.mark.parametrize(
+    ("own", "usual", "told"),
+    [
+        ((0.2, 0.2), (0.1, 0.1), "pixel size: 0.2 x 0.2 µm, that of the training images is 0.1 x 0.1 µm"),
+        (
+            (0.1, 0.065),
+            (0.5, 0.065, 0.065),
+            "pixel size: 0.1 x 0.065 µm, that of the training images is 0.5 x",
+        ),
+        ((0.102, 0.102), (0.1, 0.1), ""),
+        ((), (0.1, 0.1), ""),
+        ((0.1, 0.1), (), ""),
+        ((None, 0.1), (0.3, 0.1), ""),
+    ],
+)
+def test_another_pixel_size_than_in_training_is_told(
+    own: tuple[float | None, ...], usual: tuple[float | None, ...], told: str
+) -> None:
+    measured = Measured(
+        statistics=dict.fromkeys(NAMES, 0.5), pixels=65536, saturated=0.0, at_limit=False, pixel=own
+    )
+    found = judge(measured, attrs.evolve(USUAL, pixel=usual), centre=200.0, scale=50.0)
+    assert [finding.check for finding in found.findings] == ["pixel size"] * bool(told)
+    assert told in str(found)
+    assert found.status == ("unlike" if told else "like")
 
 
 @pytest.mark.parametrize(

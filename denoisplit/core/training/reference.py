@@ -1,6 +1,7 @@
 """What is usual of mixed images: measured when the training is done, stored with the run."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -58,7 +59,17 @@ def measure_reference(
         tell_misfit(float(np.exp(found["mixture"].mean)))
     if not found:
         _LOG.warning("verdicts on new images will be unknown: the fields are too few or too small")
-    return Reference(spreads=found, saturated=max(share_at_maximum(image) for image in seen))
+    return Reference(
+        spreads=found,
+        saturated=max(share_at_maximum(image) for image in seen),
+        pixel=_usual_pixel(train),
+    )
+
+
+def _usual_pixel(fields: Sequence[Field]) -> tuple[float | None, ...]:
+    """Size of a pixel that most of the fields have whose size is known, µm; empty where none is."""
+    known = Counter(field.pixel_size.sizes_in("µm") for field in fields if field.pixel_size is not None)
+    return max(known, key=lambda size: known[size]) if known else ()
 
 
 def tell_misfit(found: float) -> None:

@@ -20,6 +20,9 @@ LIMIT_SATURATED = 1e-4
 MORE_SATURATED = 2.0
 """And it has to be so many times that of the training images."""
 
+OTHER_PIXEL = 0.05
+"""Difference of pixel sizes, as a part of them, that is told: networks know sizes in pixels only."""
+
 ALMOST_NOISE = 2 / 64
 """Share of structures of more than 8 pixels; that of white noise is 1 / 64."""
 
@@ -31,7 +34,8 @@ class Finding:
     """One way in which an image differs from the training images.
 
     Attributes:
-        check: ``offset``, ``gain``, ``noise``, ``structure``, ``latents``, ``mixture`` or ``saturation``.
+        check: ``offset``, ``gain``, ``noise``, ``structure``, ``latents``, ``mixture``, ``saturation`` or
+            ``pixel size``.
         sentence: what was found, in plain words.
     """
 
@@ -80,12 +84,14 @@ class Measured:
         pixels: number of them.
         saturated: share of pixels at the maximum, before anything was done to the image.
         at_limit: the maximum is the largest number of the pixel type.
+        pixel: size of a pixel along (z) y x, µm; empty where it is unknown.
     """
 
     statistics: Mapping[str, float]
     pixels: int
     saturated: float
     at_limit: bool
+    pixel: tuple[float | None, ...] = ()
 
 
 def judge(
@@ -123,6 +129,11 @@ def judge(
     if _saturated(measured, reference):
         share = f"{measured.saturated:.2%} of its pixels are at their maximum"
         findings.append(Finding("saturation", f"saturation: {share}, where the true intensity is unknown"))
+    if reference is not None and _other_pixel(measured.pixel, reference.pixel):
+        told = (
+            f"pixel size: {_pixel(measured.pixel)}, that of the training images is {_pixel(reference.pixel)}"
+        )
+        findings.append(Finding("pixel size", f"{told}; rescale it"))
     misfit, spread_of_misfit = measured.statistics.get("mixture"), known.get("mixture")
     accepted = None
     if spread_of_misfit is not None:
@@ -184,6 +195,16 @@ def _saturated(measured: Measured, reference: Reference | None) -> bool:
     much = LIMIT_SATURATED if measured.at_limit else MUCH_SATURATED
     several = measured.saturated * measured.pixels > 1.5  # one pixel is always the brightest
     return several and measured.saturated > max(much, MORE_SATURATED * usual)
+
+
+def _pixel(size: Sequence[float | None]) -> str:
+    return f"{' x '.join('?' if side is None else f'{side:.4g}' for side in size)} µm"
+
+
+def _other_pixel(own: Sequence[float | None], usual: Sequence[float | None]) -> bool:
+    """Whether the sizes differ along an axis along which both are known, the last ones first."""
+    pairs = zip(reversed(own), reversed(usual), strict=False)
+    return any(a and b and abs(math.log(a / b)) > OTHER_PIXEL for a, b in pairs)
 
 
 _CHECKS: Mapping[str, str] = {"brightness": "gain", "contrast": "gain", "photons": "gain"}

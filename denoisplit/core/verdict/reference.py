@@ -54,10 +54,13 @@ class Reference:
     Attributes:
         spreads: of every statistic, by its name.
         saturated: largest share of pixels at the maximum of a field.
+        pixel: size of a pixel along (z) y x, µm, as most fields have it; empty where it is unknown, as in
+            runs of early versions.
     """
 
     spreads: Mapping[str, Spread]
     saturated: float
+    pixel: tuple[float | None, ...] = ()
 
 
 def spreads(units: Sequence[Mapping[str, float]], pixels: float) -> dict[str, Spread]:
