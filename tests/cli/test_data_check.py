@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from click.testing import CliRunner, Result
+from scipy.ndimage import gaussian_filter
 
 from denoisplit.cli import main
 from denoisplit.core.images import lazy, previews, writing
@@ -152,3 +153,30 @@ def test_large_files_are_checked_piece_by_piece(
     # A block of at most 100 pixels, with both channels of it, of the 4608 of a field; the search for overlaps
     # reads bands of whole rows.
     assert 0 < max(sizes) <= 2 * 48 * 32
+
+
+def test_images_that_deceive_are_told(spec: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        image = counts(number)
+        image[0] = np.maximum(image[0] - 90, 0)  # a background is cut off
+        image[1] = (image[1] + np.roll(image[1], 1, axis=1) + 1) // 2  # and noise is smeared
+        if number == 2:
+            image[1, 30, 7] = 60000
+        write(tmp_path / "train" / f"f{number}.tif", image)
+    result = checked(spec)
+    assert result.exit_code == 0
+    said = result.stdout.split("Warnings:")[1]
+    assert "train, mito: 5" in said
+    assert "% of the pixels are exactly 0, the lowest value. It looks as if a background had been" in said
+    assert "train, actin: the noise of neighbouring pixels is correlated (0.4" in said
+    assert "train, f2.tif: 1 hot pixel (row 30 column 7), replaced by the median of the neighbours" in said
+
+
+def test_exposures_of_one_place_in_two_data_sets_are_an_error(spec: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    light = gaussian_filter(rng.random((2, 48, 48)) ** 8, (0, 2, 2)) * 800
+    write(tmp_path / "train" / "f2.tif", rng.poisson(light).astype(np.float32))
+    write(tmp_path / "held" / "g.tif", rng.poisson(light).astype(np.float32))
+    result = checked(spec)
+    assert result.exit_code == 2
+    assert "train field 'f2.tif' and validation field 'g.tif' are exposures of one place" in result.stdout

@@ -292,3 +292,10 @@ def test_a_variance_far_from_that_of_the_pairs_is_refused_and_one_off_is_told() 
     for far in (1e5, 1e-3):
         with pytest.raises(NoiseModelError, match="the fit failed"):
             doubt_variance(pairs, variance_misfit(moments, far * moments.variance), "Try")
+
+
+def test_a_background_that_was_cut_off_is_told() -> None:
+    signal = scene(20_000, offset=0.0)
+    observation = np.round(np.maximum(poisson_gaussian(signal + 100) - 130, 0))
+    checked = check(NoisePairs(signal, observation), "noise model")
+    assert any("a background was cut off" in warning for warning in checked.warnings)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field, MixedSource
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
@@ -149,3 +150,19 @@ def test_a_constant_std_is_said_to_be_one(
     with caplog.at_level(logging.WARNING, logger="denoisplit"):
         assert calibrate(vse, spec(), fields) is not None
     assert "the std of filaments is 2.5 everywhere" in caplog.text
+
+
+@pytest.mark.parametrize(("smear", "refused"), [(0.0, None), (0.3, False), (1.0, True)])
+def test_noise_that_goes_together_in_neighbours_is_flagged_or_refused(
+    smear: float, refused: bool | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 5, (2, 96, 96))
+    observed = (100 + noise + smear * np.roll(noise, 1, axis=2)).astype(np.float32)
+    field = Field(name="f", observed=observed)
+    mean = np.full_like(observed, 100)
+    if refused:
+        with pytest.raises(CalibrationError, match=r"pixels of field f is correlated \(got 0\.[45]"):
+            module.require_independent(field, mean)
+        return
+    module.require_independent(field, mean)
+    assert ("is correlated" in caplog.text) == (refused is False)

@@ -12,6 +12,7 @@ from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
+from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
 from denoisplit.core.inference.posterior import Posterior, predict
 from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.inference.tilewise import Visit
@@ -186,9 +187,36 @@ def noisy_errors(
     share = _share(field, spec.data.mixing)
     samples = min(spec.prediction.samples, PROBE_SAMPLES)
     few = attrs.evolve(spec, prediction=attrs.evolve(spec.prediction, samples=samples))
+    require_independent(field, mean)
     return errors_from_observed(
         field.observed, mixed, mean, lambda image: _posterior(vse, few, image).mean, share=share, rng=rng
     )
+
+
+def require_independent(field: Field, mean: AnyArray) -> None:
+    """Refuse noise that goes together in neighbours: its variance is measured by their differences.
+
+    Args:
+        field: held out.
+        mean: its prediction [c (z) y x], counts.
+
+    Raises:
+        CalibrationError: the correlation is strong; a weaker one is logged.
+    """
+    for observed, predicted in zip(field.observed, mean, strict=True):
+        found = max(neighbour_correlation(observed - predicted) or (0.0,))
+        if found > STRONG:
+            raise CalibrationError(
+                f"the noise of neighbouring pixels of field {field.name} is correlated (got {found:.2f}), "
+                f"and its variance cannot be measured. Give clean images or repeats of held-out fields."
+            )
+        if found > NOTABLE:
+            _LOG.warning(
+                "calibration: the noise of neighbouring pixels of field %s is correlated (%.2f), so that the "
+                "calibrated std will be too large",
+                field.name,
+                found,
+            )
 
 
 def _share(field: Field, mixing: Mixing) -> float:

@@ -18,7 +18,7 @@ from denoisplit.core.images.streamed import channel_of, extremes
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.datasets import open_dataset
-from denoisplit.core.training.deceiving import told_exposures, told_hot_pixels
+from denoisplit.core.training.deceiving import told_exposures, told_hot_pixels, told_pixels
 
 SATURATED: Final = 5e-4
 """Part of the pixels at the highest value from which they are taken for saturated."""
@@ -99,6 +99,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
         if len({field.observed.shape[0] for field in fields}) == 1:
             channels = tuple(_summary(channel, i, fields) for i, channel in enumerate(names))
             warnings += _intensities(name, channels)
+            warnings += told_pixels(name, names, fields)
             splits.append(SplitSummary(name=name, fields=fields, channels=channels))
     everything = [field for fields in read.values() for field in fields]
     warnings += _pixel_sizes(everything)

@@ -3,11 +3,40 @@
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from denoisplit.core.images.exposures import places_of
 from denoisplit.core.images.hot_pixels import hot_places, told
 from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.noise_correlation import noise_correlation
+from denoisplit.core.images.pile_up import piled_up
+from denoisplit.core.images.previews import thinned
+from denoisplit.core.images.streamed import channel_of
 
 _LISTED: Final = 3
+_SAMPLE: Final = 20_000
+_RESTS: Final = (
+    "Images that were interpolated, filtered or compressed have such noise. noise_pairs: bootstrap and a "
+    "calibration from noisy images rest on independent noise: give raw images, or clean ones or repeats."
+)
+
+
+def told_pixels(split: str, channels: Sequence[str], fields: Sequence[Field]) -> list[str]:
+    """A sentence for every channel whose lowest pixels pile up, or whose noise is correlated."""
+    said = []
+    for number, name in enumerate(channels):
+        where = f"{split}, {name}"
+        sample = np.concatenate([thinned(channel_of(field.observed, number), _SAMPLE) for field in fields])
+        if share := piled_up(sample):
+            said.append(
+                f"{where}: {share:.0%} of the pixels are exactly {sample.min():g}, the lowest value. It "
+                f"looks as if a background had been cut off, and half of the noise with it: noise models "
+                f"and calibration will be wrong in the dark. Give raw images."
+            )
+        found = noise_correlation(fields, number)
+        if found is not None and found.notable:
+            said.append(f"{where}: {found}. {_RESTS}")
+    return said
 
 
 def told_hot_pixels(split: str, fields: Sequence[Field]) -> list[str]:

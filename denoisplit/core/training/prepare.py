@@ -4,37 +4,25 @@ import json
 from collections.abc import Sequence
 
 import attrs
-import numpy as np
 
-from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
+from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
-from denoisplit.core.images.exposures import refuse_shared_places, with_repeats
+from denoisplit.core.images.exposures import refuse_shared_places
 from denoisplit.core.images.fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.hot_pixels import healed_field
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange
-from denoisplit.core.images.noise_pairs import (
-    bootstrap_pairs,
-    join_pairs,
-    pairs_from_clean,
-    pairs_from_repeats,
-)
 from denoisplit.core.images.recorded_mixed import condition_fields, recorded_images
 from denoisplit.core.images.selection import select, select_noiseless
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.images.statistics import intensity_stats
-from denoisplit.core.images.streamed import channel_of, first_of
-from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
-from denoisplit.core.spec.records import Chosen, DataSpec, ResolvedSpec
+from denoisplit.core.network.interfaces import IntensityStats
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.datasets import open_dataset
-
-PAIRS_PER_CHANNEL = 1_000_000
-
-PAIRS_SIDE = 2048
-"""Pixels a side, in the centre of a field that is not in memory, for pairs without clean images."""
+from denoisplit.core.training.pairs import noise_pairs as noise_pairs
 
 
 @attrs.frozen(kw_only=True)
@@ -233,53 +221,6 @@ def _conditioning(spec: ResolvedSpec) -> Conditioning:
         mixing=data.mixing,
         seed=spec.training.seed,
     )
-
-
-def noise_pairs(
-    data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int
-) -> tuple[NoisePairs, ...]:
-    """Pairs of signal and observation for every channel, from what the data offers.
-
-    Raises:
-        NoiseModelError: the spec asks for repeats or clean references that no field has.
-    """
-    source = data.noise_pairs if data.noise_pairs != "auto" else _best_source(fields)
-    if source == "repeats":
-        fields = with_repeats(fields, PAIRS_SIDE) or fields
-    return tuple(
-        _pairs_of_channel(source, fields, channel, seed=seed + channel) for channel in range(channels)
-    )
-
-
-def _best_source(fields: Sequence[Field]) -> str:
-    if any(field.repeats is not None for field in fields):
-        return "repeats"
-    if any(field.clean is not None for field in fields):
-        return "clean"
-    return "repeats" if with_repeats(fields, PAIRS_SIDE) else "bootstrap"
-
-
-def _pairs_of_channel(source: str, fields: Sequence[Field], channel: int, *, seed: int) -> NoisePairs:
-    share = max(1, PAIRS_PER_CHANNEL // len(fields))
-    parts: list[NoisePairs] = []
-    for field in fields:
-        if source == "clean" and field.clean is not None:
-            clean, noisy = (first_of(channel_of(image, channel)) for image in (field.clean, field.observed))
-            parts.append(pairs_from_clean(clean, noisy, limit=share, seed=seed))
-            continue
-        (field,) = in_memory([field], PAIRS_SIDE, "noise pairs")
-        observed = field.observed[channel]
-        if source == "bootstrap":
-            parts.append(bootstrap_pairs(observed, limit=share, seed=seed))
-        elif source == "repeats" and field.repeats is not None:
-            exposures = np.concatenate([observed[None], field.repeats[:, channel]])
-            parts.append(pairs_from_repeats(exposures, limit=share, seed=seed))
-    if not parts:
-        raise NoiseModelError(
-            f"$.data.noise_pairs: no training field has {source} (got '{source}'). "
-            f"Use 'bootstrap', or give the data set its {source}."
-        )
-    return join_pairs(parts, limit=PAIRS_PER_CHANNEL, seed=seed)
 
 
 def require_clean(fields: Sequence[Field], purpose: str) -> tuple[Field, ...]:

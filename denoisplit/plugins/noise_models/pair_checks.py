@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.images.pile_up import piled_up
 from denoisplit.core.network.interfaces import NoisePairs
 
 Array = npt.NDArray[np.float64]
@@ -85,6 +86,11 @@ def check(pairs: NoisePairs, where: str) -> CheckedPairs:
         )
     if finite.sum() < finite.size:
         warnings.append(f"{finite.size - finite.sum()} pairs that are not finite were left out")
+    if share := piled_up(observation[:: max(1, len(observation) // 100_000)]):
+        warnings.append(
+            f"{share:.0%} of the observations are exactly {observation.min():g}, the lowest value: a "
+            f"background was cut off, and half of the noise with it, so that of dark pixels is not known"
+        )
     return CheckedPairs(
         signal, observation, float(low), float(high), _step(observation), tuple(warnings), where
     )

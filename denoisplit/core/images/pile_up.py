@@ -1,0 +1,32 @@
+"""Pixels that pile up at the lowest value: a background was cut off, and half of the noise with it."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+MUCH: Final = 0.01
+"""Part of the pixels at the lowest value from which it is a pile."""
+_STEEP: Final = 3.5
+
+AnyArray = npt.NDArray[Any]
+
+
+def piled_up(sample: AnyArray) -> float:
+    r"""Part of the pixels at the lowest value, where they are more than noise would put there; else 0.
+
+    Of the counts :math:`n_0, n_1, n_2` of the three lowest levels, those of photons have
+    :math:`n_0 n_2 / n_1^2` between 1/2 (Poisson) and 1 (of widely spread brightness), and a Gaussian that is
+    recorded whole has less. Where a tail was cut off, all of it is in :math:`n_0`.
+
+    Args:
+        sample: finite pixels, any shape; levels are those of a digital camera, or any others.
+    """
+    values, counts = np.unique(sample, return_counts=True)
+    share = float(counts[0] / sample.size)
+    if len(values) < 4 or share < MUCH:
+        return 0.0
+    step = float(np.diff(values).min())
+    first, second = (float(counts[np.abs(values - (values[0] + n * step)) < step / 2].sum()) for n in (1, 2))
+    usual = max(first, 1.0) ** 2 / max(second, 1.0)
+    return share if counts[0] > _STEEP * max(usual, first) else 0.0

@@ -1,0 +1,89 @@
+"""Pairs of signal and observation that noise models are fitted to, from what fields offer."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.images.centres import in_memory
+from denoisplit.core.images.exposures import with_repeats
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.noise_correlation import noise_correlation
+from denoisplit.core.images.noise_pairs import (
+    bootstrap_pairs,
+    join_pairs,
+    pairs_from_clean,
+    pairs_from_repeats,
+)
+from denoisplit.core.images.streamed import channel_of, first_of
+from denoisplit.core.network.interfaces import NoisePairs
+from denoisplit.core.spec.records import DataSpec
+
+_LOG = logging.getLogger("denoisplit.training")
+
+PAIRS_PER_CHANNEL = 1_000_000
+
+PAIRS_SIDE = 2048
+"""Pixels a side, in the centre of a field that is not in memory, for pairs without clean images."""
+
+
+def noise_pairs(
+    data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int
+) -> tuple[NoisePairs, ...]:
+    """Pairs of signal and observation for every channel, from what the data offers.
+
+    Raises:
+        NoiseModelError: the spec asks for repeats or clean references that no field has.
+    """
+    source = data.noise_pairs if data.noise_pairs != "auto" else _best_source(fields)
+    if source == "bootstrap":
+        _tell_correlation(fields, channels)
+    if source == "repeats":
+        fields = with_repeats(fields, PAIRS_SIDE) or fields
+    return tuple(
+        _pairs_of_channel(source, fields, channel, seed=seed + channel) for channel in range(channels)
+    )
+
+
+def _tell_correlation(fields: Sequence[Field], channels: int) -> None:
+    for channel in range(channels):
+        found = noise_correlation(fields, channel)
+        if found is not None and found.notable:
+            _LOG.warning(
+                "channel %d: %s. A bootstrap takes noise for independent, and will find too little of it. "
+                "Use raw images, clean references or repeats",
+                channel,
+                found,
+            )
+
+
+def _best_source(fields: Sequence[Field]) -> str:
+    if any(field.repeats is not None for field in fields):
+        return "repeats"
+    if any(field.clean is not None for field in fields):
+        return "clean"
+    return "repeats" if with_repeats(fields, PAIRS_SIDE) else "bootstrap"
+
+
+def _pairs_of_channel(source: str, fields: Sequence[Field], channel: int, *, seed: int) -> NoisePairs:
+    share = max(1, PAIRS_PER_CHANNEL // len(fields))
+    parts: list[NoisePairs] = []
+    for field in fields:
+        if source == "clean" and field.clean is not None:
+            clean, noisy = (first_of(channel_of(image, channel)) for image in (field.clean, field.observed))
+            parts.append(pairs_from_clean(clean, noisy, limit=share, seed=seed))
+            continue
+        (field,) = in_memory([field], PAIRS_SIDE, "noise pairs")
+        observed = field.observed[channel]
+        if source == "bootstrap":
+            parts.append(bootstrap_pairs(observed, limit=share, seed=seed))
+        elif source == "repeats" and field.repeats is not None:
+            exposures = np.concatenate([observed[None], field.repeats[:, channel]])
+            parts.append(pairs_from_repeats(exposures, limit=share, seed=seed))
+    if not parts:
+        raise NoiseModelError(
+            f"$.data.noise_pairs: no training field has {source} (got '{source}'). "
+            f"Use 'bootstrap', or give the data set its {source}."
+        )
+    return join_pairs(parts, limit=PAIRS_PER_CHANNEL, seed=seed)
