@@ -131,7 +131,8 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
+        # HDF5 tells the number of an error and a whole story.
+        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
         raise ImageError(f"{path}: it cannot be written (got: {reason}). Check folder and space.") from error
 
 
@@ -139,7 +140,6 @@ def _explained(path: Path) -> Iterator[None]:
 def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int = 0) -> Iterator[Put]:
     """Pixels in one piece in a file, behind ``offset`` bytes that are there or become zero."""
     size = offset + math.prod(shape) * dtype.itemsize
-    check_space(size, path)
     with path.open("r+b" if path.exists() else "w+b") as file:
         # Space is taken now: a full disk would end the process when a mapped page is written.
         os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
