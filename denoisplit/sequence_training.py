@@ -65,6 +65,7 @@ def train_sequence(
     folder = SequenceFolder(Path(out))
     if resume:
         folder.require_same(plan.to_json())
+        folder.sweep()
         if folder.is_finished:
             _LOG.info("%s: is finished and stays as it is", folder.path)
             return load_sequence(folder.path)

@@ -135,6 +135,11 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def is_staged(name: str) -> bool:
+    """Whether a name is one that unfinished files and folders have."""
+    return _OURS.fullmatch(name) is not None
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes have staged in a folder; what is held by a living one stays.
 

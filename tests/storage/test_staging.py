@@ -12,6 +12,7 @@ import pytest
 
 from denoisplit.core import staging
 from denoisplit.core.staging import Staging, staged, sweep
+from denoisplit.core.storage.run_folder import RunFolder
 
 
 def _file(path: Path, text: str) -> None:
@@ -98,6 +99,23 @@ def test_an_old_folder_that_was_set_aside_comes_back(tmp_path: Path) -> None:
     _folder(tmp_path / ".p.zarr.0123456789abcdef0123456789abcdef.part.old", "old")
     sweep(tmp_path)
     assert _content(tmp_path / "p.zarr") == "old"
+
+
+def test_a_run_removes_what_earlier_versions_left(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.resume_point.parent.mkdir()
+    kept = [
+        folder.resume_point,
+        folder.resume_point.with_name("other.ckpt"),
+        tmp_path / ".notes.txt.abcdefgh.txt",
+        tmp_path / ".git",
+    ]
+    left = (".resume.ckpt.a_c3efgh.ckpt", ".best.safetensors.abcdefgh.safetensors")
+    for path in (*kept, *(folder.resume_point.parent / name for name in left)):
+        path.touch()
+    (tmp_path / ".model.json.abcdefgh.json").touch()
+    folder.sweep()
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 
 @pytest.mark.parametrize("kind", KINDS)

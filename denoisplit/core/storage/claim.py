@@ -30,6 +30,7 @@ class Claim:
         """
         if self.goes_on:
             self._held.enter_context(exclusive(self._folder))
+            RunFolder(self._folder).sweep()
         else:
             require_unlocked(self._folder)
             RunFolder(self._folder).require_free()

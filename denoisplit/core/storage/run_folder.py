@@ -1,5 +1,7 @@
 """The files of a run, by name."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +9,14 @@ import attrs
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec.writing import SCHEMA_FILE
+from denoisplit.core.staging import is_staged, sweep
 from denoisplit.core.storage.lock import LOCK
+
+_EARLIER: Final = re.compile(
+    r"\.(resume\.ckpt|(best|model)\.safetensors|model\.json|spec\.yaml|spec\.schema\.json|splits\.json|metrics\.csv)"
+    r"\.[a-z0-9_]{8}\.[a-z]+"
+)
+"""Names under which earlier versions wrote the files of a run."""
 
 SEQUENCE: Final = "sequence.json"
 """Name of the file that marks the folder of a sequence of runs."""
@@ -95,6 +104,15 @@ class RunFolder:
         found = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path][: self.path.exists()]
         return tuple(path for path in found if path.name not in known and not path.name.startswith("."))
 
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written; the folder is locked meanwhile."""
+        for folder in (self.path, self.resume_point.parent):
+            sweep(folder)
+            with suppress(OSError):  # nobody asked for it: it must not stop the work
+                for entry in list(folder.iterdir()):
+                    if _EARLIER.fullmatch(entry.name):
+                        entry.unlink()
+
     def require_free(self) -> None:
         """Refuse to train into a folder that holds something.
 
@@ -131,7 +149,7 @@ class RunFolder:
 
 
 def _holds_something(path: Path) -> bool:
-    """Whether there is more than nothing, or the lock of a process that was killed."""
+    """Whether there is more than nothing, or what a process left that was killed."""
     if not path.is_dir():
         return path.exists()
-    return any(entry.name != LOCK for entry in path.iterdir())
+    return any(entry.name != LOCK and not is_staged(entry.name) for entry in path.iterdir())

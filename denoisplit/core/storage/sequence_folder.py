@@ -9,6 +9,7 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.errors import RunError
+from denoisplit.core.staging import sweep
 from denoisplit.core.storage.digests import NAME
 from denoisplit.core.storage.records import read_mapping, write_mapping
 from denoisplit.core.storage.run_folder import SEQUENCE, RunFolder
@@ -60,6 +61,12 @@ class SequenceFolder:
     def image(self, part: str, number: int, kind: str) -> Path:
         """A denoised image of a field: its ``channels``, its ``mixed`` image or the ``clean`` reference."""
         return self.images(part) / f"{number:05}_{kind}.ome.tif"
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written in any of its folders."""
+        for folder in (self.path, *self.path.rglob("*/")):
+            if folder.is_dir():
+                sweep(folder)
 
     def require_begun(self) -> None:
         """Check that a sequence was begun here.

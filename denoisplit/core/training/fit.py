@@ -63,6 +63,7 @@ def fit(
     if resume:
         require_same_spec(folder, spec)
         if folder.is_finished:
+            folder.sweep()
             _LOG.info("%s: is finished and stays as it is", folder.path)
             return
     with Claim(folder.path, resume=resume) as claim:

@@ -1,0 +1,82 @@
+"""A disk without space is one line with the name that was given, and leaves nothing."""
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from denoisplit.cli import LazyGroup
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import Image
+from denoisplit.core.storage.atomic import write_text
+from denoisplit.core.storage.image_files import save_image
+from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.storage.states import save_state, save_weights
+
+PIXELS = np.random.default_rng(0).normal(300, 40, (2, 200, 200)).astype(np.float32)
+NUMBERS = {"weights": torch.zeros(20_000)}
+
+
+@contextmanager
+def full(most: int) -> Iterator[None]:
+    """No file gets longer than so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+NAMES = ("p.ome.tif", "p.tif", "p.zarr", "p.ome.zarr", "p.h5", "p.npz", "p.mrc", "c.h5/p")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("most", [0, 300, 40_000])
+def test_an_image(tmp_path: Path, name: str, most: int) -> None:
+    if name == "c.h5/p":
+        save_image(tmp_path / "c.h5", Image(data=PIXELS[0], axes="yx"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*")}
+    path = tmp_path / ("sub" if name[0] == "p" else "") / name
+    with full(most), pytest.raises(ImageError) as caught:
+        save_image(path, Image(data=PIXELS, axes="cyx"))
+    line = str(caught.value)
+    assert line.startswith(f"{tmp_path}/{'sub/p' if name[0] == 'p' else 'c.h5'}"), line
+    assert ": it cannot be written (got: File too large). Check folder and space." in line
+    assert "\n" not in line
+    assert "part" not in line, "the hidden name"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "text": lambda path: write_text(path, "x" * 50_000),
+    "JSON": lambda path: write_mapping(path, {"a": "x" * 50_000}),
+    "weights": lambda path: save_weights(path, NUMBERS),
+    "state": lambda path: save_state(path, NUMBERS),
+}
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_a_file_of_a_run(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "run" / "file"
+    WRITERS[what](path)
+    before = path.read_bytes()
+
+    class Writes(LazyGroup):
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+            del ctx, cmd_name
+            return click.Command("write", callback=lambda: WRITERS[what](path))
+
+    with full(1000):
+        result = CliRunner().invoke(Writes(), ["write"])
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"{path}: File too large. Check the path, permissions and space.\n",
+    )
+    assert {found: found.read_bytes() for found in path.parent.iterdir()} == {path: before}
