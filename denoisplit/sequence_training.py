@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.image_files import save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
+from denoisplit.core.training.prepare import PreparedData, evaluation_fields, prepare, prepare_denoised
 from denoisplit.sequence import SequentialRun, load_sequence
 
 if TYPE_CHECKING:
@@ -84,7 +85,6 @@ def _run(
     plan: "SequencePlan", folder: SequenceFolder, parts: Mapping[str, tuple[Field, ...]], stages: Stages
 ) -> SequentialRun:
     """All runs of a sequence, those aside that are finished."""
-    from denoisplit.core.training.prepare import evaluation_fields
     from denoisplit.core.training.sequence_specs import on_denoised
 
     count = len(plan.denoisers) + 2
@@ -96,7 +96,8 @@ def _run(
         for number, (part, fields) in enumerate(parts.items()):
             _denoise(fields, part, denoisers, plan.splitter, folder, part_of(tell, number, len(parts)))
     final = on_denoised(plan.splitter, folder, parts)
-    _train(final, folder.splitter, f"{count} of {count}: split {' + '.join(final.channels)}", stages)
+    title = f"{count} of {count}: split {' + '.join(final.channels)}"
+    _train(final, folder.splitter, title, stages, read=prepare_denoised)
     splitter = load(folder.splitter.path)
     origin, fields = evaluation_fields(final)
     known = [field for field in fields if field.clean is not None]
@@ -106,7 +107,14 @@ def _run(
     return SequentialRun(folder=folder, denoiser=denoisers[MIXED], splitter=splitter, scores=scores)
 
 
-def _train(spec: ResolvedSpec, folder: RunFolder, title: str, stages: Stages) -> None:
+def _train(
+    spec: ResolvedSpec,
+    folder: RunFolder,
+    title: str,
+    stages: Stages,
+    *,
+    read: Callable[[ResolvedSpec], PreparedData] = prepare,
+) -> None:
     """Train a run, or go on with it; one that is finished is left alone."""
     from denoisplit.core.training.fit import fit
 
@@ -114,7 +122,7 @@ def _train(spec: ResolvedSpec, folder: RunFolder, title: str, stages: Stages) ->
         _LOG.info("%s: finished before", title)
         return
     _LOG.info("%s", title)
-    fit(spec, folder, resume=True, stages=stages)
+    fit(spec, folder, resume=True, stages=stages, read=read)
 
 
 def _denoise(

@@ -146,12 +146,12 @@ def test_the_denoisers_learn_from_the_noisy_images_of_the_splitter(trained: Trai
 
 
 def test_the_splitter_learns_from_denoised_images(trained: Trained) -> None:
-    from denoisplit.core.training.prepare import evaluation_fields, prepare
+    from denoisplit.core.training.prepare import evaluation_fields, prepare_denoised
 
     spec = trained.run.splitter.spec
     assert spec.channels == CHANNELS
     assert (spec.data.degradation.active, spec.data.mixing.mode) == (False, "sum")
-    data = prepare(spec)
+    data = prepare_denoised(spec)
     assert (len(data.train), len(data.validation)) == (2, 1)
     for field in (*data.train, *data.validation, *evaluation_fields(spec)[1]):
         assert field.mixed is not None

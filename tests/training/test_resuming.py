@@ -214,17 +214,14 @@ def test_a_folder_is_one_training_s_at_a_time(trainings: Trainings, tmp_path: Pa
         denoisplit.train(trainings.spec, out, resume=resume)
 
 
-def test_who_prepares_longer_comes_too_late(
-    trainings: Trainings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_prepares_longer_comes_too_late(trainings: Trainings, tmp_path: Path) -> None:
     """Two start in the same missing folder; while one reads its images, the other writes, and dies."""
-    out = tmp_path / "run"
+    out = RunFolder(tmp_path / "run")
 
-    def slowly(spec: ResolvedSpec) -> object:
-        shutil.copytree(trainings.other.path, out)
+    def slowly(spec: ResolvedSpec) -> preparing.PreparedData:
+        shutil.copytree(trainings.other.path, out.path)
         return preparing.prepare(spec)
 
-    monkeypatch.setattr(fitting, "prepare", slowly)
     with pytest.raises(RunError, match="run: is not an empty folder"):
-        denoisplit.train(trainings.spec, out)
-    assert RunFolder(out).resume_point.read_bytes() == trainings.other.resume_point.read_bytes()
+        fitting.fit(denoisplit.load_spec(trainings.spec), out, resume=False, read=slowly)
+    assert out.resume_point.read_bytes() == trainings.other.resume_point.read_bytes()

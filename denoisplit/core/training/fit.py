@@ -1,7 +1,7 @@
 """From a resolved spec to a finished run folder."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import torch
@@ -43,6 +43,7 @@ def fit(
     resume: bool,
     stages: Stages = silent,
     watchers: Sequence[Callback] = (),
+    read: Callable[[ResolvedSpec], PreparedData] = prepare,
 ) -> None:
     """Train, calibrate and store a model.
 
@@ -52,6 +53,7 @@ def fit(
         resume: continue from the last resume point, or start anew when there is none.
         stages: shows how far training, calibration and reference have come.
         watchers: Lightning callbacks that look on.
+        read: reads the images of the spec.
 
     Raises:
         RunError: the folder is not empty, is another training's, or holds a run with another spec or other
@@ -68,7 +70,7 @@ def fit(
             return
     with Claim(folder.path, resume=resume) as claim:
         begun = point_of(folder, spec) if claim.goes_on else None
-        data = prepare(spec)
+        data = read(spec)
         if begun is not None:
             require_same_data(folder, begun, data)
         vse = _initial(spec, data)

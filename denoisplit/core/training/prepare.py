@@ -1,7 +1,7 @@
 """From a spec to what training needs of its data: fields, splits, statistics, pairs for noise models."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -89,14 +89,31 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
     """Read the training data of a spec.
 
     Raises:
-        ImageError: no usable images, or two of training, validation and test data share pixels.
+        ImageError: no usable images, or two of training, validation and test data share pixels or places.
     """
+    return _prepared(spec, refuse_shared_places)
+
+
+def prepare_denoised(spec: ResolvedSpec) -> PreparedData:
+    """Read images that a network made of others, whose places were looked at before.
+
+    A network that has learnt little makes all images alike, which does not make them exposures of one place.
+
+    Raises:
+        ImageError: as ``prepare``, but for places.
+    """
+    return _prepared(spec, lambda _splits: None)
+
+
+def _prepared(
+    spec: ResolvedSpec, refuse: Callable[[Sequence[tuple[str, Sequence[Field]]]], None]
+) -> PreparedData:
     data, how = spec.data, _conditioning(spec)
     train, validation, test = served_fields(spec)
     named = () if data.test is None else read_fields(data.test, data.recorded or spec.channels)
     known = assert_disjoint(train, validation, (*test, *named))
     if data.validation is not None or named:  # else the split has seen to it
-        refuse_shared_places((("training", train), ("validation", validation), ("test", named)))
+        refuse((("training", train), ("validation", validation), ("test", named)))
     del named
     measured = condition_fields(train, how)
     learnt = _selected(measured.fields, spec)
