@@ -226,6 +226,28 @@ def _read_checkpoint(path: Path) -> None:
     sort_tensors(read_checkpoint(path).tensors, str(path))
 
 
+def _networks(folder: Path) -> Sequence[Sample]:
+    """A network of another program with the config that belongs to it."""
+    config = json.loads(json.dumps(_CONFIG))
+    config["model"]["z_dims"] = [2]
+    config["data"]["image_size"] = 16
+    for part in ("encoder", "decoder"):
+        config["model"][part]["n_filters"] = 2
+    safetensors = _checkpoints(folder)[2]
+    files = {"a.safetensors": safetensors.files["c.safetensors"], "a.json": json.dumps(config).encode()}
+    return [Sample(files, {"a.safetensors": safetensors_changed, "a.json": json_changed}, ".")]
+
+
+def _import(path: Path) -> None:
+    import tempfile
+
+    from denoisplit.core.exchange.importing import import_network
+    from denoisplit.core.storage.run_folder import RunFolder
+
+    with tempfile.TemporaryDirectory(dir=path) as name:
+        import_network(path / "a.safetensors", path / "a.json", RunFolder(Path(name)))
+
+
 _CONFIG: Final = {
     "data": {"image_size": 64, "multiscale_lowres_count": None, "input_is_sum": False},
     "loss": {"free_bits": 1.0, "kl_weight": 1.0},
@@ -236,6 +258,9 @@ _CONFIG: Final = {
         "decoder": {"n_filters": 8, "blocks_per_layer": 1, "dropout": 0.1},
         "analytical_kl": False,
         "var_clip_max": 20,
+        "predict_logvar": "pixelwise",
+        "logvar_lowerbound": -5,
+        "enable_noise_model": False,
         "multiscale_retain_spatial_dims": True,
     },
 }
@@ -333,5 +358,6 @@ LOADERS: Final[Sequence[Target]] = (
     Target("noise_npz", _mixture, _read_mixture),
     Target("histogram", _histogram, _read_histogram),
     Target("checkpoint", _checkpoints, _read_checkpoint),
+    Target("import", _networks, _import),
     Target("foreign_config", _texts("config.json", json_changed, json.dumps(_CONFIG)), _read_config),
 )
