@@ -1,6 +1,7 @@
 """``python -m tests.fuzz``: many mutated inputs through every reader and loader, or one of them again."""
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -26,8 +27,6 @@ def main(count: int, seed: int, first: int, names: tuple[str, ...], replay: int 
         (name,) = names
         _again(name, seed, replay, keep)
         return
-    import time
-
     total = 0
     for name in names or TARGETS:
         begun = time.monotonic()

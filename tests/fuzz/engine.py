@@ -174,7 +174,9 @@ def fuzz(target: Target, *, seed: int, numbers: range) -> Iterator[Finding]:
             log = folder / "findings"
             log.unlink(missing_ok=True)
             sys.stdout.flush()
-            process = os.fork()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which a worker does not use
+                process = os.fork()
             if not process:
                 _work(target, samples, folder, seed, range(begin, stop), place, log)
             _, status = os.waitpid(process, 0)

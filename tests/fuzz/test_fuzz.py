@@ -15,7 +15,7 @@ import pytest
 from tests.fuzz.engine import Sample, Target, fuzz, input_of, put
 from tests.fuzz.targets import TARGETS
 
-INPUTS: Final = 20
+INPUTS: Final = 12
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -40,7 +40,7 @@ def read_mixture(path: Path) -> ChannelMixture:
         content = read_npz(path)
     except (OSError, ValueError) as error:
         raise NoiseModelError(
-            f"noise model {path}: not a readable .npz file ({type(error).__name__}: {error}). "
+            f"noise model {path}: not a readable .npz file ({error}). "
             f"Give the path of a mixture noise model, or leave out `path` to fit one."
         ) from error
     missing = [key for key in KEYS if key not in content]

@@ -65,7 +65,7 @@ def read_table(path: Path) -> ChannelTable:
         content = None if zipfile.is_zipfile(path) else read_npy(path)
     except (OSError, ValueError) as error:
         raise NoiseModelError(
-            f"noise model {path}: not a readable .npy file ({type(error).__name__}: {error}). "
+            f"noise model {path}: not a readable .npy file ({error}). "
             f"Give the path of a histogram noise model, or leave out `path` to count one."
         ) from error
     if content is None:
