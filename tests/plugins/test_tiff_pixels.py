@@ -48,7 +48,7 @@ def written(path: Path, pixels: AnyArray, **how: Any) -> tifffile.TiffPage:
         return tif.pages.first
 
 
-def overwrite(path: Path, page: tifffile.TiffPage, tag: int, numbers: dict[int, int]) -> None:
+def overwrite(path: Path, page: tifffile.TiffPage, tag: str, numbers: dict[int, int]) -> None:
     """Change numbers of a tag, by their places."""
     found, content = page.tags[tag], bytearray(path.read_bytes())
     kind = {3: "<H", 4: "<I", 16: "<Q"}[int(found.dtype)]
@@ -59,14 +59,13 @@ def overwrite(path: Path, page: tifffile.TiffPage, tag: int, numbers: dict[int, 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("how", [{"rowsperstrip": 8}, {"tile": (16, 16)}], ids=["strips", "tiles"])
-@pytest.mark.parametrize("lost", ["offset", "count"])
+@pytest.mark.parametrize("lost", ["Offsets", "ByteCounts"])
 def test_a_page_without_some_of_its_bytes(
     tmp_path: Path, compression: str | None, how: dict[str, Any], lost: str
 ) -> None:
     path = tmp_path / "a.tif"
     page = written(path, PLANE, compression=compression, **how)
-    tag = {"offset": 273, "count": 279}[lost] + (51 - 46 * (lost == "count") if "tile" in how else 0)
-    overwrite(path, page, {273: 273, 279: 279, 324: 324, 284: 325}.get(tag, tag), {1: 0, 2: 0})
+    overwrite(path, page, ("Tile" if "tile" in how else "Strip") + lost, {1: 0, 2: 0})
     pieces = len(page.dataoffsets)
     refused(path, f"page 0 lacks 2 of its {pieces} strips or tiles (got shape (32, 48))", "sparse")
 
@@ -87,7 +86,7 @@ def test_fewer_strips_than_the_height_needs(tmp_path: Path, height: int) -> None
 def test_a_strip_with_fewer_bytes_than_its_rows_take(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     page = written(path, PLANE, rowsperstrip=8)
-    overwrite(path, page, 279, {1: 700})
+    overwrite(path, page, "StripByteCounts", {1: 700})
     refused(path, "page 0 has fewer bytes than its pixels take")
 
 
