@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from denoisplit.core.images.claims import check_claim
+from denoisplit.core.special_files import special_file
 
 Array = npt.NDArray[Any]
 
@@ -26,7 +27,7 @@ def read_npy(path: Path) -> Array:
         OSError: the file cannot be read.
         ValueError: it is no such file, is truncated, or holds Python objects.
     """
-    with _one_kind_of_error(), path.open("rb") as file:
+    with _one_kind_of_error(), _opened(path) as file:
         return _array(file, path.stat().st_size)
 
 
@@ -36,8 +37,14 @@ def read_npz(path: Path) -> Mapping[str, Array]:
     Raises:
         OSError, ValueError: as ``read_npy``.
     """
-    with _one_kind_of_error(), path.open("rb") as file, zipfile.ZipFile(file) as archive:
+    with _one_kind_of_error(), _opened(path) as file, zipfile.ZipFile(file) as archive:
         return {name: read_member(archive, member) for name, member in members(archive).items()}
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if problem := special_file(path):
+        raise ValueError(problem)
+    return path.open("rb")
 
 
 def members(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:

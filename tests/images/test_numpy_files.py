@@ -1,6 +1,7 @@
 """Arrays in files of others: read as numpy reads them, and whatever is wrong with a file is a ValueError."""
 
 import io
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -8,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.numpy_files import read_npy, read_npz
+from denoisplit.plugins.noise_models.exchange import read_mixture
+from denoisplit.plugins.noise_models.histogram_table import read_table
 
 PIXELS = np.arange(12, dtype=">f4").reshape(3, 4)
 
@@ -94,3 +98,13 @@ def test_what_is_no_archive_is_a_value_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.npz").write_bytes(ARCHIVES[name])
     with pytest.raises(ValueError, match=r".+"):
         read_npz(tmp_path / "a.npz")
+
+
+def test_a_named_pipe_is_no_array(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for read in (read_npy, read_npz):
+        with pytest.raises(ValueError, match=r"pipe: not a file \(got a named pipe\)"):
+            read(tmp_path / "pipe")
+    for read_model in (read_table, read_mixture):
+        with pytest.raises(NoiseModelError, match="got a named pipe"):
+            read_model(tmp_path / "pipe")

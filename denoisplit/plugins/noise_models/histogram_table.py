@@ -62,7 +62,7 @@ def read_table(path: Path) -> ChannelTable:
         NoiseModelError: no such file, another format, or numbers that make no table.
     """
     try:
-        content = None if zipfile.is_zipfile(path) else read_npy(path)
+        content = None if path.is_file() and zipfile.is_zipfile(path) else read_npy(path)
     except (OSError, ValueError) as error:
         raise NoiseModelError(
             f"noise model {path}: not a readable .npy file ({error}). "
