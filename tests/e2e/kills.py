@@ -126,6 +126,7 @@ class Killer:
         self.counts.checks += 1
         if not right:
             self.counts.faults.append(fault)
+            sys.stderr.write(f"FAULT {fault}\n")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 
 from denoisplit.core import staging
 from denoisplit.core.staging import Staging, staged, sweep
+from denoisplit.core.storage.lock import LOCK, exclusive
 from denoisplit.core.storage.run_folder import RunFolder
 
 
@@ -101,6 +102,13 @@ def test_an_old_folder_that_was_set_aside_comes_back(tmp_path: Path) -> None:
     assert _content(tmp_path / "p.zarr") == "old"
 
 
+def test_a_lock_that_is_held_stays(tmp_path: Path) -> None:
+    with exclusive(tmp_path):
+        RunFolder(tmp_path).sweep()
+        assert _names(tmp_path) == [LOCK]
+    assert _names(tmp_path) == []
+
+
 def test_a_run_removes_what_earlier_versions_left(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.resume_point.parent.mkdir()
@@ -114,6 +122,7 @@ def test_a_run_removes_what_earlier_versions_left(tmp_path: Path) -> None:
     for path in (*kept, *(folder.resume_point.parent / name for name in left)):
         path.touch()
     (tmp_path / ".model.json.abcdefgh.json").touch()
+    (tmp_path / LOCK).touch()
     folder.sweep()
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 

@@ -10,7 +10,7 @@ import attrs
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec.writing import SCHEMA_FILE
 from denoisplit.core.staging import is_staged, sweep
-from denoisplit.core.storage.lock import LOCK
+from denoisplit.core.storage.lock import LOCK, exclusive
 
 _EARLIER: Final = re.compile(
     r"\.(resume\.ckpt|(best|model)\.safetensors|model\.json|spec\.yaml|spec\.schema\.json|splits\.json|metrics\.csv)"
@@ -105,13 +105,16 @@ class RunFolder:
         return tuple(path for path in found if path.name not in known and not path.name.startswith("."))
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written; the folder is locked meanwhile."""
+        """Remove what killed processes left half-written, and their lock."""
         for folder in (self.path, self.resume_point.parent):
             sweep(folder)
             with suppress(OSError):  # nobody asked for it: it must not stop the work
                 for entry in list(folder.iterdir()):
                     if _EARLIER.fullmatch(entry.name):
                         entry.unlink()
+        if (self.path / LOCK).is_file():
+            with suppress(OSError, RunError), exclusive(self.path):
+                pass  # nobody holds it any more: it goes with this block
 
     def require_free(self) -> None:
         """Refuse to train into a folder that holds something.

@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.errors import RunError
-from denoisplit.core.staging import sweep
 from denoisplit.core.storage.digests import NAME
 from denoisplit.core.storage.records import read_mapping, write_mapping
 from denoisplit.core.storage.run_folder import SEQUENCE, RunFolder
@@ -66,7 +65,7 @@ class SequenceFolder:
         """Remove what killed processes left half-written in any of its folders."""
         for folder in (self.path, *self.path.rglob("*/")):
             if folder.is_dir():
-                sweep(folder)
+                RunFolder(folder).sweep()
 
     def require_begun(self) -> None:
         """Check that a sequence was begun here.
