@@ -198,7 +198,11 @@ def test_folders_without_usable_images_are_refused(spec: Path) -> None:
     folder = spec.parent / "images"
     refused(new(spec), "images", "no such folder")
     folder.mkdir()
-    refused(new(spec), "no image in it", ".tif")
+    (folder / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "notes.txt").write_text("hello")
+    refused(
+        new(spec), "no image in it (got 1 .jpg, a JPEG picture, which keeps no exact pixels, 1 .txt;", ".tif"
+    )
     tifffile.imwrite(folder / "a.tif", np.zeros((32, 32, 3), np.uint8), photometric="rgb")
     refused(new(spec), "none of its 1 images", "RGB picture", "--axes")
     assert not spec.exists()

@@ -98,6 +98,10 @@ def ambiguous_axes(shape: tuple[int, ...], where: str, proposals: tuple[str, ...
         where: what the message is about, usually a file name.
         proposals: what the axes may be, the likeliest first; empty for the usual ones of such a shape.
     """
+    if not 2 <= len(shape) <= len(AXES):
+        return ImageError(
+            f"{where}: an image has 2 to {len(AXES)} axes (got shape {shape}). Save it with fewer or more."
+        )
     likely = proposals or propose_axes(shape)
     if not likely:
         return ImageError(

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.file_sets import own_images
 from denoisplit.core.images.hidden import is_hidden
 from denoisplit.core.images.interfaces import Image, ImageFormat
@@ -13,6 +15,7 @@ from denoisplit.core.survey.records import Found, FoundImage, Skipped
 
 Progress = Callable[[int, int], None]
 _LISTED = 3
+_MOST = 10_000
 
 
 def find_images(
@@ -104,7 +107,8 @@ def _nothing(folder: Path, suffixes: Sequence[str], skipped: Sequence[Skipped]) 
     if not skipped:
         known = ", ".join(sorted(set(suffixes)))
         return ImageError(
-            f"{folder}: there is no image in it (known: {known}). Give the folder with your images."
+            f"{folder}: there is no image in it (got {_there(folder)}; known: {known}). "
+            f"Give the folder with your images, or save them in one of these formats."
         )
     told = " ".join(f"{listed(paths)}: {reason}" for reason, paths in by_reason(skipped)[:_LISTED])
     return ImageError(
@@ -119,6 +123,23 @@ def by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[str]]]:
     for one in skipped:
         reasons.setdefault(one.reason, []).append(str(one.path))
     return list(reasons.items())
+
+
+def _there(folder: Path) -> str:
+    """What lies in a folder by its endings, the most frequent first, and what such files are, if it shows."""
+    by_ending: dict[str, list[Path]] = {}
+    for path in islice(folder.rglob("*"), _MOST):
+        if path.is_file() and not is_hidden(path.relative_to(folder)):
+            by_ending.setdefault(path.suffix.lower() or "without ending", []).append(path)
+    frequent = sorted(by_ending.items(), key=lambda found: (-len(found[1]), found[0]))[:_LISTED]
+    kinds = [wrongly_named(min(files)) for _, files in frequent]
+    return (
+        ", ".join(
+            f"{len(files)} {ending}{f', {kind.what}' if kind else ''}"
+            for (ending, files), kind in zip(frequent, kinds, strict=True)
+        )
+        or "no file"
+    )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -70,7 +70,12 @@ def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes
     chosen = chosen or [named for named in images if not inside or named[0].startswith(f"{inside}/")]
     if not chosen:
         what = f"there is no image {inside!r}" if inside else "there is no image in the file"
-        raise ImageError(f"{where}: {what} (got the images {_listed([n for n, _ in images])}). Name one.")
+        advice = (
+            f"Name one behind the file, for example {file.name}/{images[0][0]}."
+            if images
+            else "Check the file."
+        )
+        raise ImageError(f"{where}: {what} (got the images {_listed([n for n, _ in images])}). {advice}")
     named = [(name, make()) for name, make in chosen]
     parts, first = [part for _, part in named], named[0][1]
     data, known = joined(

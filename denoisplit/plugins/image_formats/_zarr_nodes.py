@@ -63,7 +63,7 @@ def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
         raise ImageError(f"{path}: there is no image {inside!r} in {store.name}. Check the path.") from error
     except Exception as error:
         raise unreadable(str(path), error, "Zarr") from error
-    image = images[0] if len(images) == 1 else _together(images, path)
+    image = images[0] if len(images) == 1 else _together(images, path, store)
     return attrs.evolve(image, data=at_hand(image.data)) if isinstance(image.data, LazyPixels) else image
 
 
@@ -217,10 +217,12 @@ def _facts(image: Image) -> tuple[str, ...]:
     )
 
 
-def _together(images: list[Image], path: Path) -> Image:
+def _together(images: list[Image], path: Path, store: Path) -> Image:
     """Positions as a first axis ``s``."""
     first = images[0]
     facts = [_facts(image) for image in images]
+    example = first.source.removeprefix(f"{store.parent}/")
+    advice = f"Name one behind the folder, for example {example}."
     differing = [i for i, values in enumerate(zip(*facts, strict=True)) if len(set(values)) > 1]
     if differing:
         other = next(i for i, found in enumerate(facts) if found != facts[0])
@@ -228,9 +230,9 @@ def _together(images: list[Image], path: Path) -> Image:
             f"{images[i].source.removeprefix(f'{path}/')} {' '.join(facts[i][fact] for fact in differing)}"
             for i in (0, other)
         )
-        raise ImageError(f"{path}: its images differ (got {listed}). Name one of them behind the folder.")
+        raise ImageError(f"{path}: its images differ (got {listed}). {advice}")
     if "s" in first.axes:
-        raise ImageError(f"{path}: its images have an axis s already (got {first.axes!r}). Name one of them.")
+        raise ImageError(f"{path}: its images have an axis s already (got {first.axes!r}). {advice}")
     data = stacked([image.data for image in images], str(path))
     return Image(
         data=data,
