@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import sizes_by_axis, to_canonical
-from denoisplit.core.images.interfaces import Image, ImageLayout, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.interfaces import Image, IntensityScale, PixelSize, TimeInterval
 from denoisplit.core.images.io import iterate_planes
-from denoisplit.core.images.names import known_names
+from denoisplit.core.images.layout import check_layout
+from denoisplit.core.images.names import check_names, known_names
 from denoisplit.core.images.physical import known_interval, known_scale, known_size
 from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
 
@@ -114,18 +115,17 @@ def test_records_refuse_numbers_that_cannot_be(value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\x07b", "c\0d", "two\nlines", "half \ud800", "\u2028", "\uffff", " ", ""])
-def test_no_image_has_a_name_that_files_cannot_hold(name: str) -> None:
-    with pytest.raises(ImageError, match=r"^channel names: the name"):
-        Image(data=np.zeros((2, 2)), axes="yx", channel_names=(name,))
-    with pytest.raises(ImageError, match=r"^channel names: the name"):
-        ImageLayout(shape=(2, 2), dtype=np.uint8, axes="yx", channel_names=(name,))
+def test_no_image_is_written_with_a_name_that_files_cannot_hold(name: str) -> None:
+    image = Image(data=np.zeros((2, 2, 2)), axes="cyx", channel_names=("a", name))
+    with pytest.raises(ImageError, match=r"^there: a channel cannot be written: the name [^\n\x07\0]+$"):
+        check_layout(image.layout, "there")
 
 
 @given(st.lists(anything, max_size=4))
 def test_names_in_a_file_become_names_that_can_be_written(said: list[Any]) -> None:
     found = known_names(said)
     assert len(found) in (0, len(said))
-    Image(data=np.zeros((2, 2)), axes="yx", channel_names=found)
+    check_names(found, "there")
 
 
 def test_names_that_are_none_are_never_the_word_none() -> None:

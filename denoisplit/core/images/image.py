@@ -6,13 +6,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.images.arrays import AnyArray, LazyArray
-from denoisplit.core.images.names import check_names
 from denoisplit.core.images.physical import IntensityScale, PixelSize, TimeInterval
-
-
-def _names(instance: object, attribute: "attrs.Attribute[tuple[str, ...]]", names: tuple[str, ...]) -> None:
-    del instance, attribute
-    check_names(names)
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +26,7 @@ class ImageLayout:
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = attrs.field(converter=np.dtype)
     axes: str
-    channel_names: tuple[str, ...] = attrs.field(default=(), validator=_names)
+    channel_names: tuple[str, ...] = ()
     pixel_size: PixelSize | None = None
     time_interval: TimeInterval | None = None
     intensity_scale: IntensityScale | None = None
@@ -54,7 +48,7 @@ class Image:
 
     data: LazyArray = attrs.field(eq=False, repr=False)
     axes: str
-    channel_names: tuple[str, ...] = attrs.field(default=(), validator=_names)
+    channel_names: tuple[str, ...] = ()
     pixel_size: PixelSize | None = None
     time_interval: TimeInterval | None = None
     intensity_scale: IntensityScale | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL, parse_axes
 from denoisplit.core.images.interfaces import Image, ImageLayout, LazyArray
-from denoisplit.core.images.names import known_names
+from denoisplit.core.images.names import check_names, known_names
 from denoisplit.core.images.physical import known_interval, known_scale, known_size
 
 
@@ -28,6 +28,7 @@ def check_layout(layout: ImageLayout, where: str) -> None:
         raise ImageError(
             f"{where}: {channels} channels need {channels} names (got {names}). Name every channel once."
         )
+    check_names(names, where)
     spatial = sum(letter in SPATIAL for letter in axes)
     if layout.pixel_size is not None and len(layout.pixel_size.size) != spatial:
         raise ImageError(

@@ -24,15 +24,15 @@ def name_fault(name: str) -> str:
     return "" if all(map(_is_text, name)) else "the name has characters that files cannot hold"
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Check names of channels.
+def check_names(names: Sequence[str], where: str) -> None:
+    """Check names of channels; ``where`` is for messages.
 
     Raises:
         ImageError: one that is empty, or has characters that files cannot hold.
     """
     for name in names:
         if fault := name_fault(name) if isinstance(name, str) else "the name is no text":
-            raise ImageError(f"channel names: {fault} (got {name!r}). Name the structure in letters.")
+            raise ImageError(f"{where}: a channel cannot be written: {fault} (got {name!r}). Give another.")
 
 
 def known_name(said: object) -> str:
