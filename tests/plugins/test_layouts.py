@@ -1,5 +1,6 @@
 """Data sets of one file per channel, by a table, and as published ones are laid out, on small files."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,12 @@ def test_what_is_no_table_is_told_in_one_line(tmp_path: Path, content: bytes, wo
     with pytest.raises(ImageError, match=words) as caught:
         made(Manifest, tmp_path).fields()
     assert str(caught.value).isprintable()
+
+
+def test_a_named_pipe_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.csv")
+    with pytest.raises(ImageError, match=r"manifest\.csv: not a file \(got a named pipe\)"):
+        made(Manifest, tmp_path).fields()
 
 
 def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:

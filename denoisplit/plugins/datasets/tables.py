@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.special_files import special_file
 
 _SEPARATORS: Final = ",;\t|"
 _MOST_BYTES: Final = 2**26
@@ -72,6 +73,8 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _text(path: Path) -> str:
     """The text of a table: UTF-8 or UTF-16, else the encoding of Windows in Western Europe."""
+    if problem := special_file(path):
+        raise ImageError(problem)
     if not path.is_file():
         raise ImageError(f"{path}: there is no such table. Correct path or table.")
     try:
