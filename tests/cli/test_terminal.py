@@ -42,8 +42,9 @@ def on(terminal: dict[str, str], *arguments: object, code: int = 0) -> Shown:
     if not code and arguments[0] not in FOR_MACHINES:  # and an error is one line
         room = max(columns, HELP_COLUMNS) if "--help" in arguments else columns
         for line in shown.lines:
-            # Paths and commands that are to be copied are left to the terminal to break.
-            assert len(line) <= room or re.search(r"[/\\]|^(Next|Then): |^Usage: ", line), line
+            # Paths, names and commands that are to be copied are left to the terminal to break.
+            copied = re.search(r"[/\\]|^(Next|Then): |^Usage: |^ *\S*$", line)
+            assert len(line) <= room or copied, line
     if "NO_COLOR" in environment:
         attributes = {part for codes in COLOUR.findall(shown.raw) for part in codes[2:-1].split(";")}
         assert attributes <= TEXT_ATTRIBUTES
