@@ -8,9 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
-from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.interfaces import Field, Image
-from denoisplit.core.images.io import open_image
 from denoisplit.core.inference.device import AUTO, choose_device
 from denoisplit.core.inference.progress import Progress, Stages, silent
 from denoisplit.core.network.composer import compose
@@ -19,9 +17,10 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
-from denoisplit.core.storage.image_files import default_axes, files_among, installed_formats, require_other
+from denoisplit.core.storage.image_files import files_among, open_given, require_other
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.precision import network_dtype
+from denoisplit.core.training.worker_start import stop_in_worker
 from denoisplit.counting import region_intervals
 from denoisplit.evaluation import evaluate_run
 from denoisplit.file_prediction import FilePrediction, predict_to_file
@@ -213,10 +212,7 @@ class Run:
         return "c" + "zyx"[-self.spec.model.dimensions :] if known else None
 
     def _open(self, image: AnyArray | PathLike, axes: str | None) -> Image:
-        if isinstance(image, np.ndarray):
-            meaning = parse_axes(axes or default_axes(image), image.shape, "array")
-            return Image(data=image, axes=meaning, source="array")
-        return open_image(Path(image), installed_formats(), axes=axes)
+        return open_given(image, axes)
 
 
 def train(
@@ -242,6 +238,7 @@ def train(
     Raises:
         DenoisplitError: what is wrong and what to do.
     """
+    stop_in_worker()
     # Lightning takes seconds to import and serves training alone.
     from denoisplit.core.training.fit import fit
 
@@ -289,14 +286,15 @@ def draw(path: PathLike, run: Run, field: EvaluatedField, scores: Scores) -> Non
     """Write a PNG of one field: mixed image, predictions, truth, std and the calibration curves."""
     from denoisplit.core.assessment.figure import demo_figure  # matplotlib serves pictures alone
 
-    std = field.std if field.calibrated_std is None else field.calibrated_std
     demo_figure(
         Path(path),
         mixed=field.mixed,
         predictions=field.mean,
         truth=field.truth,
-        std=np.zeros_like(field.mean) if std is None else std,
+        std=field.std,
+        calibrated_std=field.calibrated_std,
         channel_names=run.spec.channels,
         scores=scores,
         title=f"{' + '.join(run.spec.channels)}: split and denoised in one step",
+        pixel_size=field.pixel_size,
     )

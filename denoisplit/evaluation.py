@@ -238,6 +238,7 @@ class _How:
             calibrated_std=walk.assemble(calibrated, names).pixels if calibrated else None,
             covered=_assembled(walk, covered) if covered else None,
             regions=tuple(regions),
+            pixel_size=field.pixel_size,
         )
 
     def _calibrated(

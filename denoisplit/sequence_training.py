@@ -23,6 +23,7 @@ from denoisplit.core.storage.image_files import save_image, save_mixed
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
 from denoisplit.core.training.prepare import PreparedData, evaluation_fields, prepare, prepare_denoised
+from denoisplit.core.training.worker_start import stop_in_worker
 from denoisplit.sequence import SequentialRun, load_sequence
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def train_sequence(
         DenoisplitError: what is wrong and what to do.
     Source: Ashesh & Jug, ECCV 2024 (HDN, then muSplit).
     """
+    stop_in_worker()
     # Lightning takes seconds to import and serves training alone.
     from denoisplit.core.training.fit import check
     from denoisplit.core.training.sequence_specs import parts_of, plan_sequence

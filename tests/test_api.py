@@ -79,9 +79,10 @@ def test_three_axes_without_a_name_are_a_stack(run: denoisplit.Run) -> None:
         (
             (2, 2, 6, 5),
             None,
-            r"array: it is not clear what its axes are \(got shape \(2, 2, 6, 5\)\)\. Give one",
+            r"array: an array does not say what its axes are \(got shape \(2, 2, 6, 5\): could be .*axes='",
         ),
-        ((7,), None, r"array: it is not clear what its axes are"),
+        ((6, 5, 3), None, r"array: an array does not say what its axes are .*could be yxc, .*axes='yxc'"),
+        ((7,), None, r"array: an array does not say what its axes are"),
         ((6, 5), "tyx", r"array: axes 'tyx' do not fit the image \(got shape \(6, 5\)\)"),
         ((6, 5), "qx", r"array: axes have unknown letters 'q'"),
     ],
@@ -91,6 +92,23 @@ def test_arrays_whose_axes_are_not_clear_are_refused(
 ) -> None:
     with pytest.raises(ImageError, match=message):
         run.predict(mixed(*shape), axes=axes)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ([1, 2, 3], r"image: must be a NumPy array or the path of a file \(got list\)"),
+        (None, r"got NoneType"),
+        (3, r"got int"),
+        (np.array([["a", "b"]]), r"array: pixels must be real numbers \(got dtype <U1\)"),
+        (np.zeros((4, 4), complex), r"got dtype complex128"),
+        (np.zeros((4, 4), object), r"got dtype object"),
+    ],
+)
+def test_what_is_no_image_is_told_in_one_line(run: denoisplit.Run, image: Any, message: str) -> None:
+    with pytest.raises(ImageError, match=message) as caught:
+        run.predict(image)
+    assert "\n" not in str(caught.value)
 
 
 def test_all_planes_are_checked_before_the_first_is_predicted(run: denoisplit.Run) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from denoisplit.cli.console import messages, progress, show
+from denoisplit.cli.console import messages, progress, say, show
 
 FILES: Final = ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
 MARK: Final = "demo.txt"
@@ -26,6 +26,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     from denoisplit import api
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
+    from denoisplit.core.assessment.worth import gains, sentence
     from denoisplit.core.errors import RunError
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
@@ -56,6 +57,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     api.draw(picture, run, first, scores)
     show(table(scores))
     show(uncertainty_table(scores))
+    say(sentence(gains(scores)))
     click.echo(f"Picture:    {picture}")
     click.echo(f"Images:     {mixed} (input), {split} (output)")
     click.echo(f"Numbers:    {numbers}")

@@ -65,6 +65,7 @@ def evaluate(
     from denoisplit import api
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
+    from denoisplit.core.assessment.worth import gains, sentence
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
@@ -113,3 +114,5 @@ def evaluate(
             figures, loaded.vse, loaded.spec, evaluated, scores, calibration=loaded.bundle.calibration
         ):
             click.echo(f"Figure: {path}")
+    if worth := sentence(gains(scores)):
+        say(worth)

@@ -91,6 +91,7 @@ def test_the_demo_shows_everything_once(tmp_path: Path) -> None:
     result = run(*command)  # replaces its run
     assert sorted(file.name for file in out.iterdir()) == [
         "demo.png",
+        "demo.txt",
         "mixed.ome.tif",
         "prediction.ome.tif",
         "run",

@@ -1,6 +1,7 @@
 """Evaluation of a trained run: what it is made of, and what it warns of."""
 
 import json
+import re
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 from click.testing import CliRunner, Result
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import denoisplit
-from denoisplit.api import Run
+from denoisplit.api import Run, draw
 from denoisplit.cli import main
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.fingerprint import assert_disjoint
@@ -182,3 +185,39 @@ def test_a_run_without_a_record_says_so(experiment: Experiment, tmp_path: Path) 
     result = evaluate(folder, "--samples", 2)
     assert result.exit_code == 0, result.output
     assert "no record of what it was trained on" in " ".join(result.stdout.split())
+
+
+def test_a_picture_has_a_scale_bar_and_says_which_std_it_shows(
+    run: Run, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, (scored,) = run.evaluate([field], samples=2)
+    pictures: list[str] = []
+
+    def read(figure: Figure, path: Path, **_: object) -> None:
+        path.touch()
+        pictures.append("\n".join(text.get_text() for text in figure.findobj(Text)))
+
+    monkeypatch.setattr(Figure, "savefig", read)
+    assert scored.calibrated_std is not None
+    for one in (scored, attrs.evolve(scored, calibrated_std=None)):
+        draw(tmp_path / "picture.png", run, one, scores)
+    calibrated, plain = pictures
+    assert all(re.search(r"^[0-9.]+ µm$", picture, flags=re.MULTILINE) for picture in pictures)
+    assert "calibrated std (counts)" in calibrated
+    assert "calibrated std: how large the real error is expected to be" in calibrated
+    assert "calibrated std" not in plain
+    assert "std: how far the samples of the model spread" in plain
+
+
+def test_the_last_line_says_whether_to_use_the_network(experiment: Experiment) -> None:
+    """A network of four steps is worse than a blur; the run knows it, and its verdicts do."""
+    told = evaluate(experiment.run, "--samples", 2)
+    assert told.exit_code == 0, told.output
+    last = told.stdout.splitlines()[-1]
+    assert last.startswith("Do not use this network for ")
+    run = denoisplit.load(experiment.run)
+    assert run.bundle.reference is not None
+    assert set(run.bundle.reference.gains) == set(CHANNELS)
+    assert min(run.bundle.reference.gains.values()) < 0
+    images = [mixed_image(field, run.spec.data.mixing)[0] for field in prepare(run.spec).conditioned]
+    assert "looks like the training images" not in {str(run.predict(image).verdict) for image in images}

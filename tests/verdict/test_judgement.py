@@ -145,3 +145,23 @@ def test_planes_are_joined() -> None:
     assert joined([verdict()] * 3, ["a", "b", "c"]).status == "like"
     assert joined([verdict(), Verdict()], ["", ""]).status == "unknown"
     assert joined([verdict()], ["t=0"]) == verdict()
+
+
+@pytest.mark.parametrize(
+    ("gains", "status"), [({}, "like"), ({"a": 0.1, "b": 3.0}, "like"), ({"a": -1.2, "b": 3.0}, "weak")]
+)
+def test_nothing_looks_right_to_a_network_that_is_worse_than_a_blur(
+    gains: dict[str, float], status: str
+) -> None:
+    reference = attrs.evolve(USUAL, gains=gains)
+    measured = Measured(statistics=dict.fromkeys(NAMES, 0.5), pixels=65536, saturated=0.0, at_limit=False)
+    found = judge(measured, reference, centre=200.0, scale=50.0)
+    assert found.status == status
+    assert ("looks like the training images" in str(found)) == (status == "like")
+    assert ("a by 1.2 dB" in str(found)) == (status == "weak")
+    assert "b by" not in str(found)
+    two = joined((verdict(), found), ("t=0", "t=1"))
+    assert (two.status, two.weakness) == (status, found.weakness)
+    unlike = judge(attrs.evolve(measured, saturated=0.5), reference, centre=200.0, scale=50.0)
+    assert unlike.status == "unlike"
+    assert ("a by 1.2 dB" in str(unlike)) == (status == "weak")

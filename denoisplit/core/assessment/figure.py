@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
+import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -35,8 +37,8 @@ HEADINGS: Final = (
     "noisy mixed image (input)",
     "prediction (posterior mean)",
     "truth (same contrast as prediction)",
-    "predicted uncertainty (std)",
 )
+"""Of the images; that of the uncertainty says which std it is."""
 
 
 def demo_figure(
@@ -45,7 +47,8 @@ def demo_figure(
     mixed: AnyArray,
     predictions: AnyArray,
     truth: AnyArray,
-    std: AnyArray,
+    std: AnyArray | None,
+    calibrated_std: AnyArray | None = None,
     channel_names: Sequence[str],
     scores: Scores | None = None,
     title: str = "",
@@ -60,7 +63,8 @@ def demo_figure(
         mixed: noisy mixed image [1 (z) y x], counts.
         predictions: posterior mean [c (z) y x], counts.
         truth: clean channels [c (z) y x], counts.
-        std: posterior std, calibrated if there is a calibration [c (z) y x], counts.
+        std: posterior std [c (z) y x], counts; None for a prediction without spread, whose panel is black.
+        calibrated_std: shown in its place if there is a calibration.
         channel_names: one name per channel.
         scores: of the whole test set; adds the calibration curves and the line below the images.
         title: heading.
@@ -70,14 +74,16 @@ def demo_figure(
         ChannelCountError: an array has another number of channels than there are names.
         ImageError: the shown plane of the truth is constant.
     """
-    for name, array in (("predictions", predictions), ("truth", truth), ("std", std)):
+    spread, shown_std = _Spread.of(std, calibrated_std), calibrated_std if calibrated_std is not None else std
+    uncertain = np.zeros_like(predictions) if shown_std is None else shown_std
+    for name, array in (("predictions", predictions), ("truth", truth), ("std", uncertain)):
         if len(array) != len(channel_names):
             raise ChannelCountError(
                 f"figure: {name} has {len(array)} channels, but {len(channel_names)} are named. "
                 "Give one name per channel."
             )
     uncertainty = scores.uncertainty if scores is not None else ()
-    rows, columns = len(channel_names), len(HEADINGS) + (1 if uncertainty else 0)
+    rows, columns = len(channel_names), len(HEADINGS) + 1 + (1 if uncertainty else 0)
     shown = middle_plane(mixed[0])
     height = PANEL_INCHES * shown.shape[0] / shown.shape[1] + 0.55
     figure = Figure(figsize=(1.17 * PANEL_INCHES * columns, rows * height + 0.9), dpi=DPI)
@@ -87,10 +93,10 @@ def demo_figure(
     if title:
         figure.suptitle(title, fontsize=13, fontweight="bold")
     for row, name in enumerate(channel_names):
-        panels = [figure.add_subplot(grid[row, column]) for column in range(len(HEADINGS))]
+        panels = [figure.add_subplot(grid[row, column]) for column in range(len(HEADINGS) + 1)]
         answer, clean = middle_plane(predictions[row]), middle_plane(truth[row])
         colour = COLOURS[row % len(COLOURS)]
-        _images(figure, panels, (shown, answer, clean, middle_plane(std[row])), tinted(colour))
+        _images(figure, panels, (shown, answer, clean, middle_plane(uncertain[row])), tinted(colour), spread)
         panels[0].set_ylabel(name, fontsize=11, fontweight="bold")
         ratings = (
             f"as the answer: RI-PSNR {range_invariant_psnr(clean, shown):.1f} dB",
@@ -98,22 +104,43 @@ def demo_figure(
             "",
             "",
         )
-        for panel, heading, rating in zip(panels, HEADINGS, ratings, strict=True):
+        for panel, heading, rating in zip(panels, (*HEADINGS, spread.heading), ratings, strict=True):
             panel.set_title(f"{heading}\n{rating}" if row == 0 else rating, fontsize=8.5)
         if pixel_size is not None:
             scale_bar(panels[0], shown.shape[1], pixel_size)
         if uncertainty:
-            cell = grid[row, len(HEADINGS)].subgridspec(2, 1, height_ratios=(5, 1))
+            cell = grid[row, len(HEADINGS) + 1].subgridspec(2, 1, height_ratios=(5, 1))
             curve = figure.add_subplot(cell[0])
             draw_reliability(curve, figure.add_subplot(cell[1], sharex=curve), uncertainty[row])
             if row == 0:
                 curve.set_title("is the uncertainty right?\nreal against predicted error", fontsize=8.5)
-    figure.supxlabel(_caption(scores), fontsize=8.5, color="#444444")
+    figure.supxlabel(_caption(scores, spread), fontsize=8.5, color="#444444")
     with staged(path) as temporary:
         figure.savefig(temporary, dpi=DPI, facecolor="white", format="png")
 
 
-def _images(figure: Figure, panels: Sequence[Axes], images: Sequence[AnyArray], colours: Colormap) -> None:
+@attrs.frozen
+class _Spread:
+    """Words about the std that is shown: heading, label of its colour bar, and what it means."""
+
+    heading: str
+    label: str
+    meaning: str
+
+    @classmethod
+    def of(cls, std: AnyArray | None, calibrated: AnyArray | None) -> "_Spread":
+        if calibrated is not None:
+            meaning = "calibrated std: how large the real error is expected to be, in camera counts."
+            return cls("expected error (calibrated std)", "calibrated std (counts)", meaning)
+        if std is not None:
+            meaning = "std: how far the samples of the model spread, in camera counts; not calibrated."
+            return cls("spread of the samples (std)", "std (counts)", meaning)
+        return cls("no std (a single sample)", "std (counts)", "A single sample has no std.")
+
+
+def _images(
+    figure: Figure, panels: Sequence[Axes], images: Sequence[AnyArray], colours: Colormap, words: _Spread
+) -> None:
     mixed, answer, clean, spread = images
     contrast = window(clean)
     panels[0].imshow(mixed, cmap="gray", norm=window(mixed))
@@ -122,14 +149,14 @@ def _images(figure: Figure, panels: Sequence[Axes], images: Sequence[AnyArray], 
     certainty = panels[3].imshow(spread, cmap="magma", norm=window(spread))
     for panel in panels:
         bare(panel)
-    colour_bar(figure, panels[3], certainty, "std (counts)")
+    colour_bar(figure, panels[3], certainty, words.label)
 
 
-def _caption(scores: Scores | None) -> str:
+def _caption(scores: Scores | None, spread: _Spread) -> str:
     """The result of the whole test set in one line per channel."""
     explained = (
         "RI-PSNR: how close to the truth after the best choice of brightness and contrast; higher is better. "
-        "std: how far the samples of the model spread, in camera counts."
+        f"{spread.meaning}"
     )
     if scores is None or "range_invariant_psnr" not in {metric.name for metric in scores.metrics}:
         return explained

@@ -17,6 +17,7 @@ from denoisplit.core.assessment.regions import RegionErrors
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.checks import check_finite
+from denoisplit.core.images.interfaces import PixelSize
 from denoisplit.core.images.mixing import Mixing
 
 AnyArray = npt.NDArray[Any]
@@ -41,6 +42,7 @@ class EvaluatedField:
         covered: by level, True where the truth lies within the calibrated interval [c (z) y x]; None takes
             the interval as that of a Gaussian with the calibrated std.
         regions: errors of sums over regions, if these were asked for.
+        pixel_size: along (z) y x, for scale bars.
     """
 
     name: str
@@ -51,6 +53,7 @@ class EvaluatedField:
     calibrated_std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
     covered: Mapping[float, npt.NDArray[np.bool_]] | None = attrs.field(default=None, eq=False, repr=False)
     regions: tuple[RegionErrors, ...] = attrs.field(default=(), eq=False, repr=False)
+    pixel_size: PixelSize | None = None
 
     def __attrs_post_init__(self) -> None:
         optional = (self.std, self.calibrated_std)

@@ -90,13 +90,16 @@ def propose_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
     return proposals
 
 
-def ambiguous_axes(shape: tuple[int, ...], where: str, proposals: tuple[str, ...] = ()) -> ImageError:
+def ambiguous_axes(
+    shape: tuple[int, ...], where: str, proposals: tuple[str, ...] = (), *, subject: str = "the file"
+) -> ImageError:
     """The error for an image that does not say what its axes are.
 
     Args:
         shape: of the image.
         where: what the message is about, usually a file name.
         proposals: what the axes may be, the likeliest first; empty for the usual ones of such a shape.
+        subject: what does not say it.
     """
     if not 2 <= len(shape) <= len(AXES):
         return ImageError(
@@ -105,12 +108,12 @@ def ambiguous_axes(shape: tuple[int, ...], where: str, proposals: tuple[str, ...
     likely = proposals or propose_axes(shape)
     if not likely:
         return ImageError(
-            f"{where}: the file does not say what its axes are (got shape {shape}). "
+            f"{where}: {subject} does not say what its axes are (got shape {shape}). "
             f"Give one letter of '{AXES}' per axis with axes (--axes)."
         )
     listed = f"{', '.join(likely[:-1])} or {likely[-1]}" if len(likely) > 1 else likely[0]
     return ImageError(
-        f"{where}: the file does not say what its axes are (got shape {shape}: could be {listed}). "
+        f"{where}: {subject} does not say what its axes are (got shape {shape}: could be {listed}). "
         f"Give axes='{likely[0]}' (--axes {likely[0]}) or what is right."
     )
 

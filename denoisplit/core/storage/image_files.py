@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.errors import BrokenPluginError, ImageError, RunError
-from denoisplit.core.images.axes import AXES, SPATIAL
+from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, propose_axes
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
 from denoisplit.core.images.io import choose_format, open_image, split_inside
 from denoisplit.core.images.lazy import LazyPixels, rearranged
@@ -165,19 +165,31 @@ def save_image(path: Path, image: Image) -> None:
 
 def save_mixed(path: Path, mixed: AnyArray, pixel_size: PixelSize | None) -> None:
     """Write a mixed image [(z) y x] with its pixel size."""
-    axes = default_axes(mixed)
+    axes = "zyx"[-mixed.ndim :]
     save_image(path, Image(data=mixed, axes=axes, channel_names=("mixed",), pixel_size=pixel_size))
 
 
-def default_axes(image: AnyArray) -> str:
-    """``yx`` or ``zyx``, for arrays that come without axes.
+def open_given(image: object, axes: str | None) -> Image:
+    """What a caller gave as an image: an array of numbers, or the path of a file.
+
+    Args:
+        image: of any type, for callers may be wrong about it.
+        axes: what the axes of the array or file mean; None for what the file says. An array of two axes is
+            an image then, and one of three a stack, unless its last axis looks like colours.
 
     Raises:
-        ImageError: other than 2 or 3 dimensions.
+        ImageError: neither an array of real numbers nor a path, or its axes are not known.
     """
-    if image.ndim not in (2, 3):
+    if isinstance(image, str | os.PathLike):
+        return open_image(Path(image), installed_formats(), axes=axes)
+    if not isinstance(image, np.ndarray):
         raise ImageError(
-            f"array: it is not clear what its axes are (got shape {image.shape}). "
-            f"Give one letter of '{AXES}' per axis, for example axes='tyx'."
+            f"image: must be a NumPy array or the path of a file (got {type(image).__name__}). "
+            f"Give numpy.asarray(image)."
         )
-    return "zyx"[-image.ndim :]
+    if image.dtype.kind not in "buif":
+        raise ImageError(f"array: pixels must be real numbers (got dtype {image.dtype}). Convert them.")
+    if axes is None and (image.ndim not in (2, 3) or propose_axes(image.shape)[0] == "yxc"):
+        raise ambiguous_axes(image.shape, "array", subject="an array")
+    meaning = parse_axes("zyx"[-image.ndim :] if axes is None else axes, image.shape, "array")
+    return Image(data=image, axes=meaning, source="array")

@@ -143,6 +143,11 @@ class RunFolder:
                 f"{self.path}: holds a sequence of runs (got {SEQUENCE}). "
                 f"Give one of them, for example {self.path / 'split'}."
             )
+        if not self.is_run and not self.splits.is_file():
+            raise RunError(
+                f"{self.path}: is no run folder (there is no {self.bundle.name}). "
+                f"Give the folder that 'denoisplit train --out' wrote."
+            )
         for file in (self.bundle, self.weights):
             if not file.is_file():
                 raise RunError(

@@ -19,7 +19,7 @@ from denoisplit.core.survey.finding import find_images
 from denoisplit.core.survey.measuring import measure
 from denoisplit.core.survey.plan import Plan
 from denoisplit.core.survey.records import Machine
-from denoisplit.core.survey.timing import QUICK_FIT, in_words, seconds_per_step
+from denoisplit.core.survey.timing import QUICK_FIT, StepTime, in_words, step_time
 from denoisplit.core.survey.writing import spec_text
 
 _OVERHEAD = 1.1
@@ -96,14 +96,21 @@ def propose(
     overrides = QUICK_FIT if timed else ()
     spec = resolve(parse_spec(text, overrides, name=str(path), folder=path.parent), registry)
     if timed:
-        step = seconds_per_step(spec)
+        step = step_time(spec)
         plan = attrs.evolve(plan, duration=_duration(step, plan.size.steps))
         text = spec_text(plan, path)
     return Proposal(plan, text)
 
 
-def _duration(step: float, steps: int) -> str:
+def _duration(step: StepTime, steps: int) -> str:
+    idle, elapsed = (in_words(_OVERHEAD * steps * seconds) for seconds in (step.idle, step.elapsed))
+    timed = f"an estimate: {steps} steps of {step.idle:.2g} s, timed just now"
+    if step.busy:
+        return (
+            f"training takes about {idle} on this machine if nothing else runs ({timed}); other programs "
+            f"keep it busy now, and as long as they do, it takes about {elapsed}"
+        )
     return (
-        f"training takes about {in_words(_OVERHEAD * step * steps)} on this machine (an estimate: {steps} "
-        f"steps of {step:.2g} s, timed just now; other programs that run at the same time make it longer)"
+        f"training takes about {idle} on this machine ({timed}; other programs that run at the same time "
+        f"make it longer)"
     )

@@ -3,6 +3,7 @@
 import time
 from typing import Final
 
+import attrs
 import numpy as np
 import torch
 
@@ -15,6 +16,8 @@ from denoisplit.core.training.precision import network_dtype
 
 STEPS: Final = 5
 SECONDS: Final = 8.0
+BUSY: Final = 1.5
+"""Times as long as it was worked on takes a step on a machine that is busy with other programs."""
 QUICK_FIT: Final = ("model.noise_model.fit_pairs=1000", "model.noise_model.fit_steps=2")
 """What makes the fit of the presets' noise model quick; the time of a step does not depend on it."""
 
@@ -22,8 +25,34 @@ _MEAN: Final = 100.0
 _STD: Final = 10.0
 
 
-def seconds_per_step(spec: ResolvedSpec) -> float:
+@attrs.frozen
+class StepTime:
+    """What a training step takes.
+
+    Attributes:
+        elapsed: as it went, seconds.
+        own: of these, those in which the step was worked on, and not other programs.
+    """
+
+    elapsed: float
+    own: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether other programs kept the processor from the steps."""
+        return self.elapsed > BUSY * self.own
+
+    @property
+    def idle(self) -> float:
+        """Seconds on a machine that does nothing else."""
+        return self.own if self.busy else self.elapsed
+
+
+def step_time(spec: ResolvedSpec) -> StepTime:
     """Time of the fastest of some training steps on random images, the first one aside.
+
+    Where other programs use the processor, too, the steps are timed again in one thread: several threads
+    wait for each other, and spend processor time on it.
 
     Args:
         spec: of the training, with a noise model whose fit is quick.
@@ -32,21 +61,35 @@ def seconds_per_step(spec: ResolvedSpec) -> float:
     with torch.random.fork_rng():
         torch.manual_seed(spec.training.seed)
         vse = _network(spec).to(device)
+    found = _timed(vse, spec, device)
+    if device.type == "cuda":  # the processor has nothing to do but wait
+        return StepTime(found.elapsed, found.elapsed)
+    threads = torch.get_num_threads()
+    if not found.busy or threads == 1:
+        return found
+    torch.set_num_threads(1)
+    try:
+        return StepTime(found.elapsed, _timed(vse, spec, device).own)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _timed(vse: VSE, spec: ResolvedSpec, device: torch.device) -> StepTime:
     optimizer = torch.optim.Adamax(vse.parameters(), lr=spec.training.learning_rate)
     sides = patch_sides(spec.training.patch, spec.model.dimensions)
     generator = torch.Generator().manual_seed(0)
-    taken: list[float] = []
+    taken: list[tuple[float, float]] = []
     begin = time.perf_counter()
     while len(taken) <= STEPS and (len(taken) < 2 or time.perf_counter() - begin < SECONDS):
         images = _MEAN + _STD * torch.randn(
             spec.training.batch, len(spec.channels), *sides, generator=generator
         )
-        start = time.perf_counter()
+        start, own = time.perf_counter(), time.thread_time()
         _step(vse, images.to(device), optimizer, spec.training.gradient_clip)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        taken.append(time.perf_counter() - start)
-    return min(taken[1:])
+        taken.append((time.perf_counter() - start, time.thread_time() - own))
+    return StepTime(min(elapsed for elapsed, _ in taken[1:]), min(own for _, own in taken[1:]))
 
 
 def _network(spec: ResolvedSpec) -> VSE:

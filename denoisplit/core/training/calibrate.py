@@ -1,7 +1,7 @@
 """Fit the calibrators of a run, of pixels and of sums over regions, on its held-out fields."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.assessment.regions import RegionSums, block_regions
-from denoisplit.core.errors import CalibrationError
+from denoisplit.core.assessment.scores import EvaluatedField
+from denoisplit.core.assessment.worth import measured_gains, sentence
+from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
@@ -42,10 +44,13 @@ class Calibrations:
     Attributes:
         pixels: of the std of pixels.
         regions: of the spread of sums.
+        gains: by channel, by how much the network is better than answers that need none, dB; empty without
+            clean references.
     """
 
     pixels: Calibration | None
     regions: Calibration | None
+    gains: Mapping[str, float] = attrs.field(factory=dict)
 
 
 def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration | None:
@@ -71,7 +76,34 @@ def calibrate_run(
     except CalibrationError as error:
         _tell_none(error)
         return Calibrations(None, None)
-    return Calibrations(_of_pixels(spec, held), None if regions is None else fit_sums(regions, held, spec))
+    return Calibrations(
+        pixels=_of_pixels(spec, held),
+        regions=None if regions is None else fit_sums(regions, held, spec),
+        gains=_gains(spec, held),
+    )
+
+
+def _gains(spec: ResolvedSpec, held: Sequence[HeldOut]) -> dict[str, float]:
+    """What a network is worth, told and kept, where clean references can say it."""
+    mixing = spec.data.mixing
+    try:
+        fields = [
+            EvaluatedField(
+                name=one.field.name,
+                mixed=mixed_image(one.field, mixing),
+                truth=np.asarray(one.field.clean),
+                mean=one.mean,
+            )
+            for one in held
+            if one.field.clean is not None
+        ]
+        found = measured_gains(fields, spec.channels, mixing) if fields else {}
+    except ImageError as error:
+        _LOG.warning("the network was not compared with a blurred mixed image: %s", error)
+        return {}
+    if found:
+        _LOG.log(logging.WARNING if min(found.values()) < 0 else logging.INFO, "%s", sentence(found))
+    return found
 
 
 def _require_spread(samples: int) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
+import attrs
 import torch
 from lightning.pytorch.callbacks import Callback
 
@@ -132,7 +133,7 @@ def _finish(
             calibration=calibrations.pixels,
             region_calibration=calibrations.regions,
             fitted_range=data.fitted,
-            reference=reference,
+            reference=attrs.evolve(reference, gains=calibrations.gains),
             components=component_versions(spec),
             data_fingerprint=data.fingerprint,
             served=data.served,

@@ -25,6 +25,7 @@ from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.resume_files import ResumeFiles
 from denoisplit.core.training.resuming import Identity, ResumePoint, ResumePoints
 from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.worker_start import explained
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -82,7 +83,7 @@ def optimise(vse: VSE, learning: Learning, begun: ResumePoint | None, watchers: 
     with _quiet_lightning():
         trainer = _trainer(learning, kept, watchers)
         compiling = compiled_regions(vse) if training.compile else nullcontext()
-        with _interruptible(), compiling:
+        with _interruptible(), compiling, explained(training.workers):
             trainer.fit(
                 task,
                 training_loader(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 import numpy as np
@@ -26,7 +26,10 @@ OTHER_PIXEL = 0.05
 ALMOST_NOISE = 2 / 64
 """Share of structures of more than 8 pixels; that of white noise is 1 / 64."""
 
-Status = Literal["like", "unlike", "unknown"]
+Status = Literal["like", "unlike", "unknown", "weak"]
+
+
+_GRAVEST_FIRST: Final[tuple[Status, ...]] = ("unlike", "unknown", "weak", "like")
 
 
 @attrs.frozen
@@ -48,7 +51,8 @@ class Verdict:
     """Whether a mixed image looks like those that the model was trained for; needs no truth.
 
     Attributes:
-        status: ``like``, ``unlike``, or ``unknown`` where the run does not know its training images.
+        status: ``like``, ``unlike``, ``unknown`` where the run does not know its training images, or ``weak``
+            where the image is like them, but the network is worse than no network.
         findings: what is unusual, one per check.
         scores: per statistic, its distance from the usual in units of the accepted one; beyond -1 or 1 is
             unusual. Of several planes, that of the most unusual one.
@@ -56,6 +60,7 @@ class Verdict:
             pixels; 1 is expected of the right noise model and posterior. None where it was not measured.
         chi_square_range: what is accepted, from held-out fields.
         chi_square_map: the same, pixel by pixel, with the axes of the prediction but ``c``.
+        weakness: what is to be said of a network that is worse than no network; empty for others.
     """
 
     status: Status = "unknown"
@@ -64,8 +69,15 @@ class Verdict:
     chi_square: float | None = None
     chi_square_range: tuple[float, float] | None = None
     chi_square_map: npt.NDArray[np.float32] | None = attrs.field(default=None, eq=False, repr=False)
+    weakness: str = ""
 
     def __str__(self) -> str:
+        if self.status == "weak":
+            return f"do not rely on it, though the image is a usual one: {self.weakness}"
+        about = self._about_image()
+        return f"{about}; and {self.weakness}" if self.weakness else about
+
+    def _about_image(self) -> str:
         sentences = "; ".join(finding.sentence for finding in self.findings)
         if self.status == "like":
             return "looks like the training images"
@@ -139,9 +151,11 @@ def judge(
     if spread_of_misfit is not None:
         low, high = spread_of_misfit.limits(rate / len(shared), measured.pixels)
         accepted = (math.exp(low), math.exp(high))
-    status: Status = "unknown" if not shared else "unlike" if findings else "like"
+    weakness = "" if reference is None else reference.weakness
+    usual: Status = "weak" if weakness else "like"
     return Verdict(
-        status=status,
+        status="unknown" if not shared else "unlike" if findings else usual,
+        weakness=weakness,
         findings=tuple(findings),
         scores=scores,
         chi_square=None if misfit is None else math.exp(misfit),
@@ -174,9 +188,9 @@ def joined(verdicts: Sequence[Verdict], places: Sequence[str]) -> Verdict:
     ]
     misfits = [verdict.chi_square for verdict in verdicts if verdict.chi_square is not None]
     statuses = {verdict.status for verdict in verdicts}
-    status: Status = "unlike" if "unlike" in statuses else "unknown" if "unknown" in statuses else "like"
     return Verdict(
-        status=status,
+        status=next(status for status in _GRAVEST_FIRST if status in statuses),
+        weakness=next(filter(None, (verdict.weakness for verdict in verdicts)), ""),
         findings=tuple(findings),
         scores=worst,
         chi_square=sum(misfits) / len(misfits) if misfits else None,
@@ -187,7 +201,9 @@ def joined(verdicts: Sequence[Verdict], places: Sequence[str]) -> Verdict:
 def of_two_steps(denoised: Verdict, split: Verdict) -> Verdict:
     """Verdict on an image that was denoised before it was split; chi-square is that of the second step."""
     both = joined((denoised, split), ("", "denoised"))
-    return attrs.evolve(split, status=both.status, findings=both.findings, scores=both.scores)
+    return attrs.evolve(
+        split, status=both.status, weakness=both.weakness, findings=both.findings, scores=both.scores
+    )
 
 
 def _saturated(measured: Measured, reference: Reference | None) -> bool:

@@ -56,11 +56,25 @@ class Reference:
         saturated: largest share of pixels at the maximum of a field.
         pixel: size of a pixel along (z) y x, µm, as most fields have it; empty where it is unknown, as in
             runs of early versions.
+        gains: by channel, by how much the network is better on held-out fields than the better of two answers
+            that need no network, dB; empty where nobody knows, as in runs of early versions.
     """
 
     spreads: Mapping[str, Spread]
     saturated: float
     pixel: tuple[float | None, ...] = ()
+    gains: Mapping[str, float] = attrs.field(factory=dict)
+
+    @property
+    def weakness(self) -> str:
+        """What is to be said of a network that is worse than no network; empty for others."""
+        worse = [f"{name} by {-gain:.1f} dB" for name, gain in self.gains.items() if gain < 0]
+        if not worse:
+            return ""
+        return (
+            f"on held-out fields, a blurred or untreated mixed image was closer to the truth than the "
+            f"network ({', '.join(worse)}); train it for more steps or on more images"
+        )
 
 
 def spreads(units: Sequence[Mapping[str, float]], pixels: float) -> dict[str, Spread]:

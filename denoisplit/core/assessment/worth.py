@@ -1,0 +1,62 @@
+"""Whether a network is worth using: how much closer to the truth it is than the answers that need none."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from denoisplit.core.assessment.metrics import METRICS
+from denoisplit.core.assessment.scores import BLURRED, SHARE, SPLIT, EvaluatedField, Scores, evaluate_fields
+from denoisplit.core.images.mixing import Mixing
+
+MEASURES: Final = ("range_invariant_psnr", "psnr")
+"""Names of metrics in dB, the first that was taken counts."""
+
+CLEAR: Final = 0.5
+"""A gain that one can rely on, dB."""
+
+
+def gains(scores: Scores) -> dict[str, float]:
+    """By channel, how much better than the better one of the trivial answers, dB; those that are known."""
+    taken = [name for name in MEASURES if name in {metric.name for metric in scores.metrics}]
+    if not taken:
+        return {}
+    found = {}
+    for channel in scores.channels:
+        ours, *trivial = (scores.of(channel, taken[0], method).mean for method in (SPLIT, BLURRED, SHARE))
+        known = [value for value in trivial if value is not None]
+        if ours is not None and known and math.isfinite(gain := ours - max(known)):
+            found[channel] = gain
+    return found
+
+
+def sentence(found: Mapping[str, float]) -> str:
+    """Whether to use the network, in one line; empty where nothing was measured."""
+    if not found:
+        return ""
+    each = listed([f"{gain:+.1f} dB ({channel})" for channel, gain in found.items()])
+    if min(found.values()) < 0:
+        worse = listed([channel for channel, gain in found.items() if gain < 0])
+        return (
+            f"Do not use this network for {worse}: the blurred or the untreated mixed image is closer to the "
+            f"truth: {each}. Train it for more steps or on more images."
+        )
+    if min(found.values()) < CLEAR:
+        return f"This network is hardly better than the trivial answers: {each}. Train it for more steps."
+    return f"This network is worth using: it is better than both trivial answers by {each}."
+
+
+def measured_gains(
+    fields: Sequence[EvaluatedField], channels: Sequence[str], mixing: Mixing
+) -> dict[str, float]:
+    """The gains on some fields, without all the other scores.
+
+    Raises:
+        ImageError, ChannelCountError: see ``evaluate_fields``.
+    """
+    metrics = tuple(metric for metric in METRICS if metric.name == MEASURES[0])
+    return gains(evaluate_fields(fields, channel_names=channels, mixing=mixing, metrics=metrics))
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

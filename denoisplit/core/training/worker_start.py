@@ -1,0 +1,43 @@
+"""Workers of a training that is called at the top level of a script."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from denoisplit.core.errors import SpecError
+
+_ADVICE: Final = (
+    "Workers run the script that calls the training, too: where that is done at its top level, do it below "
+    "'if __name__ == \"__main__\":', or set training.workers to 0."
+)
+
+
+def stop_in_worker() -> None:
+    """End a worker that has come to the training itself.
+
+    A worker imports the script that started it (as ``__mp_main__``); what stands there at the top level runs
+    again, and would start workers of its own.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "__mp_main__" and frame.f_code.co_name == "<module>":
+            sys.exit(1)  # without a word: the process that wanted the worker has them
+        frame = frame.f_back
+
+
+@contextmanager
+def explained(workers: int) -> Iterator[None]:
+    """Say in one line what a training needs whose workers end at once.
+
+    Raises:
+        SpecError: a worker ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not workers or "DataLoader worker" not in str(error):
+            raise
+        problem = f"training.workers: a worker process ended (got {workers} workers). {_ADVICE}"
+        raise SpecError([problem]) from error
