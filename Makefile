@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test fuzz slow packages check format docs bench environment clean
+.PHONY: help setup demo test fuzz slow mutants packages check format docs bench environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ fuzz: environment ## Read 100,000 damaged files with every reader and loader: ho
 
 slow: environment ## Run the tests that take minutes
 	$(BIN)/pytest -m slow
+
+# N is how many mutants of all, SEED chooses them; ONLY names components or kinds. For example: make mutants N=200 SEED=1
+mutants: environment ## Try small mistakes in the built-in components against the shipped suites alone
+	$(BIN)/python -m tools.mutants $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 packages: environment ## Build packages, install them into a fresh environment, use and remove them
 	$(BIN)/pytest -m slow tests/packaging

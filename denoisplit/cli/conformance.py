@@ -9,16 +9,17 @@ from denoisplit.core.registry import Component, Registry, installed_registry
 from denoisplit.testing import Verdict, examine, require_packages, suite_for, suite_named
 
 
-def check(name: str, *, kind: str | None, suite: str | None) -> bool:
+def check(name: str, *, kind: str | None, suite: str | None, strict: bool = False) -> bool:
     """Examine a component and print which laws hold.
 
     Args:
         name: of the component, or ``package/name``.
         kind: of the component; None finds it, where only one kind has the name.
         suite: ``package.module:Class`` of a suite of its own; None for that of the kind.
+        strict: whether every law has to be examined that could apply.
 
     Returns:
-        Whether no law is broken.
+        Whether no law is broken, or left out where ``strict``.
 
     Raises:
         MissingPackageError: pytest or hypothesis are not installed.
@@ -34,14 +35,18 @@ def check(name: str, *, kind: str | None, suite: str | None) -> bool:
         found[verdict.law].append(verdict)
     counted: dict[str, int] = defaultdict(int)
     for law, verdicts in found.items():
-        for outcome in ("fails", "does not apply", "holds"):
+        for outcome in ("fails", "not examined", "does not apply", "holds"):
             some = [verdict for verdict in verdicts if verdict.outcome == outcome]
             if some:
                 counted[outcome] += 1
                 click.echo(_line(law, outcome, some))
     failing = counted["fails"]
-    click.echo(f"{counted['holds']} laws hold, {failing} fail, {counted['does not apply']} do not apply.")
-    return not failing
+    left_out = counted["not examined"]
+    click.echo(
+        f"{counted['holds']} laws hold, {failing} fail, {counted['does not apply']} do not apply, "
+        f"{left_out} not examined."
+    )
+    return not failing and not (strict and left_out)
 
 
 def _line(law: str, outcome: str, verdicts: list[Verdict]) -> str:

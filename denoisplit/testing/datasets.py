@@ -1,10 +1,8 @@
 """The exam of a data set."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 from unittest import mock
 
 import attrs
@@ -16,67 +14,25 @@ from hypothesis import strategies as st
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images import lazy
 from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Dataset, Field, Image, ImageFormat
+from denoisplit.core.images.interfaces import Image, ImageFormat
 from denoisplit.core.images.io import choose_format
 from denoisplit.core.images.splits import Split, split_fields
 from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.testing import layouts
-from denoisplit.testing.layouts import LAYOUTS, PLANES_ONLY
-from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, one_line
+from denoisplit.testing.dataset_fields import PATH, FieldTests, pixels_of
+from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
-_PATH, _MEMORY = "path", "memory"
+_MEMORY = "memory"
 
 
-class DatasetTests(ComponentTests):
+class DatasetTests(FieldTests):
     """Laws of data sets: the same fields every time, none of them twice, channels as named.
 
     A data set with an option ``path`` gets a folder to read. One of another layout than ``write_folder``
     makes overrides it. A data set without that option makes its own images and is examined as it is.
-
-    Attributes:
-        channels: names to ask for.
     """
 
     kind: ClassVar[str] = "dataset"
-    channels: ClassVar[tuple[str, ...]] = ("first", "second")
-
-    def reads_a_folder(self) -> bool:
-        """Whether the component has an option ``path``."""
-        return _PATH in {field.alias for field in attrs.fields(self.target().Options)}
-
-    def write_folder(self, folder: Path, rank: int) -> None:
-        """Fill a folder with noisy fields of all channels, in the layout that the data set reads.
-
-        That is ``field_0.tif`` and so on, for ImageJ, but for data sets of denoisplit with a layout of their
-        own.
-        """
-        name = self.component.rpartition("/")[2]
-        if rank == 3 and name in PLANES_ONLY:
-            pytest.skip("its images have no depth")
-        LAYOUTS.get(name, layouts.folder)(folder, self.channels, rank)
-
-    def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
-        """A data set of the named channels."""
-        return self.reading(installed_formats(), options, channels)
-
-    def reading(
-        self, formats: Sequence[ImageFormat], options: Any, channels: tuple[str, ...] | None = None
-    ) -> Dataset:
-        """A data set that reads images of these formats."""
-        known = {"formats": formats} if issubclass(self.target(), FileDataset) else {}
-        made: Dataset = self.target()(options, channels=channels or self.channels, **known)
-        return made
-
-    @contextmanager
-    def drawn(self, data: st.DataObject, rank: int) -> Iterator[Any]:
-        """Drawn options; the simplest ones with a folder of images where the data set reads one."""
-        if not self.reads_a_folder():
-            yield data.draw(self.options())
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            self.write_folder(Path(folder), rank)
-            yield attrs.evolve(self.smallest(), **{_PATH: Path(folder)})
 
     @in_two_and_three_dimensions
     @law(4)
@@ -84,17 +40,17 @@ class DatasetTests(ComponentTests):
     def test_no_field_is_in_two_splits(self, rank: int, data: st.DataObject) -> None:
         """By any rule: parts have no field in common, neither by name nor by its pixels."""
         with self.drawn(data, rank) as options:
-            fields = self._fields(options, rank)
+            fields = self.fields_of(options, rank)
         names = [field.name for field in fields]
         assert len(set(names)) == len(names), "two fields have the same name"
-        assert len({_pixels(field) for field in fields}) == len(fields), "two fields have the same pixels"
+        assert len({pixels_of(field) for field in fields}) == len(fields), "two fields have the same pixels"
         for rule in ("random", "test_first", "interleaved"):
             split = Split(rule=rule, test_fraction=0.0 if rule == "random" else 0.3)
             try:
                 parts = split_fields(fields, split, 0.3, 0)
             except ImageError:
                 continue  # too few fields for this rule
-            counted = [_pixels(field) for part in parts for field in part]
+            counted = [pixels_of(field) for part in parts for field in part]
             assert len(set(counted)) == len(counted), f"by the rule {rule} a field is in two splits"
             assert len(counted) == len(fields), f"by the rule {rule} a field is in no split"
 
@@ -108,7 +64,7 @@ class DatasetTests(ComponentTests):
             first, second, third = dataset.fields(), dataset.fields(), self.dataset(options).fields()
         for other in (second, third):
             assert [f.name for f in other] == [f.name for f in first], "the fields have another order"
-            same = all(_pixels(one) == _pixels(two) for one, two in zip(first, other, strict=True))
+            same = all(pixels_of(one) == pixels_of(two) for one, two in zip(first, other, strict=True))
             assert same, "the fields have other pixels when they are read again"
 
     @in_two_and_three_dimensions
@@ -117,7 +73,7 @@ class DatasetTests(ComponentTests):
     def test_fields_have_the_named_channels(self, rank: int, data: st.DataObject) -> None:
         """[c (z) y x] in float32, clean references and repeats alike; finite, with a size for every axis."""
         with self.drawn(data, rank) as options:
-            fields = self._fields(options, rank)
+            fields = self.fields_of(options, rank)
         assert fields, "there are no fields"
         for field in fields:
             observed = field.observed
@@ -151,21 +107,6 @@ class DatasetTests(ComponentTests):
         counts = {field.observed.shape[0] for field in fields}
         assert counts == {len(more)}, f"fields of {counts} channels come for {len(more)} names"
 
-    @law(3)
-    @given(data=st.data())
-    def test_clean_references_are_what_the_noise_was_added_to(self, data: st.DataObject) -> None:
-        """Observations average to the clean reference, in the same counts; repeats are further exposures."""
-        with self.drawn(data, 2) as options:
-            fields = self._fields(options, 2)
-        for field in fields:
-            if field.clean is not None:
-                self._average_to(field.name, field.clean, field.observed)
-                for repeat in field.repeats if field.repeats is not None else ():
-                    self._average_to(field.name, field.clean, repeat)
-            for repeat in field.repeats if field.repeats is not None else ():
-                new = not np.array_equal(repeat, field.observed)
-                assert new, f"a repeat of {field.name} is no new exposure"
-
     @in_two_and_three_dimensions
     def test_images_may_be_in_a_format_of_another_package(self, rank: int) -> None:
         """A data set of image files takes what its formats read, and gives the same fields.
@@ -176,7 +117,7 @@ class DatasetTests(ComponentTests):
             return
         with tempfile.TemporaryDirectory() as folder:
             self.write_folder(Path(folder), rank)
-            options = attrs.evolve(self.smallest(), **{_PATH: Path(folder)})
+            options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
             expected = self.dataset(options).fields()
             for file in list(Path(folder).rglob("*")):
                 if file.suffix == ".tif":
@@ -187,7 +128,7 @@ class DatasetTests(ComponentTests):
                 found = self.reading([*installed_formats(), _Foreign()], options).fields()
             except DenoisplitError as error:
                 pytest.fail(f"images in a format of another package are refused: {error}")
-        same = [_pixels(field) for field in found] == [_pixels(field) for field in expected]
+        same = [pixels_of(field) for field in found] == [pixels_of(field) for field in expected]
         assert same, "the fields have other pixels when their images are in a format of another package"
 
     @in_two_and_three_dimensions
@@ -201,7 +142,7 @@ class DatasetTests(ComponentTests):
             return
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(lazy, "LAZY_FROM", 1):
             self.write_folder(Path(folder), rank)
-            options = attrs.evolve(self.smallest(), **{_PATH: Path(folder)})
+            options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
             whole = self.dataset(attrs.evolve(options, **{_MEMORY: 1024})).fields()
             large = self.dataset(attrs.evolve(options, **{_MEMORY: 0})).fields()
             assert [field.name for field in large] == [field.name for field in whole]
@@ -221,31 +162,10 @@ class DatasetTests(ComponentTests):
         if not self.reads_a_folder():
             return
         with tempfile.TemporaryDirectory() as folder:
-            options = attrs.evolve(self.smallest(), **{_PATH: Path(folder) / "nowhere"})
+            options = attrs.evolve(self.smallest(), **{PATH: Path(folder) / "nowhere"})
             with pytest.raises(ImageError) as caught:
                 self.dataset(options).fields()
         assert one_line(caught.value), "the message has several lines or none"
-
-    def _fields(self, options: Any, rank: int) -> tuple[Field, ...]:
-        if rank == 3 and not self.reads_a_folder():
-            pytest.skip("it makes images of its own, of as many dimensions as it likes")
-        return self.dataset(options).fields()
-
-    @staticmethod
-    def _average_to(name: str, clean: Any, observed: Any) -> None:
-        """Regression of noisy on clean pixels: slope 1, and no offset beyond chance, for every channel."""
-        for signal, noisy in zip(clean.astype(np.float64), observed.astype(np.float64), strict=True):
-            noise = noisy - signal
-            assert noise.std() > 0, f"an observation of {name} is its clean reference"
-            error = 6 * noise.std() / np.sqrt(noise.size)
-            assert abs(noise.mean()) < error, (
-                f"an observation of {name} lies {noise.mean():.3g} counts from its clean reference on average"
-            )
-            if signal.std() > 0:
-                standard = (signal - signal.mean()) / signal.std()
-                assert abs(float((standard * noise).mean())) < 2 * error, (
-                    f"an observation of {name} has other units than its clean reference"
-                )
 
 
 class _Foreign(ImageFormat):
@@ -258,7 +178,3 @@ class _Foreign(ImageFormat):
 
     def write(self, path: Path, image: Image) -> None:
         raise ImageError(f"{path}: this format is only read (got axes {image.axes}). Write TIFF.")
-
-
-def _pixels(field: Field) -> bytes:
-    return np.ascontiguousarray(field.observed).tobytes()

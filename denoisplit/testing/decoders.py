@@ -1,66 +1,39 @@
 """The exam of a decoder."""
 
 from contextlib import suppress
-from functools import partial
 from typing import Any, ClassVar
 
-import attrs
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.network.interfaces import Decoded, Decoder, FeatureShape
+from denoisplit.core.network.interfaces import Decoded, Decoder
 from denoisplit.core.network.latent import divergence
-from denoisplit.testing.decoding import DecoderCase, LevelNoise, decoder_case, training_patch
-from denoisplit.testing.strategies import feature_pyramids, random
+from denoisplit.testing.decoder_cases import MAPS
+from denoisplit.testing.decoder_priors import PriorTests
+from denoisplit.testing.decoding import LevelNoise
+from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
     RANKS,
-    ComponentTests,
     assert_close,
     assert_differs,
     assert_equal,
-    copied,
     dead_parameters,
     generic,
     in_two_and_three_dimensions,
     law,
 )
 
-MAPS = 3
-"""Output maps of the decoders under examination."""
+_BESIDE = 2
+"""Pixels beside the cut of a window that may differ."""
 
 
-class DecoderTests(ComponentTests):
+class DecoderTests(PriorTests):
     """Laws of decoders: the same noise gives the same output, every part has its say, priors generate."""
 
     kind: ClassVar[str] = "decoder"
-
-    def pyramids(self, rank: int) -> tuple[tuple[FeatureShape, ...], ...]:
-        """Features to decode; those that the decoder refuses with a ``SpecError`` are passed over."""
-        return feature_pyramids(rank)
-
-    def new(self, options: Any, shapes: tuple[FeatureShape, ...]) -> Decoder:
-        """A decoder as the composer makes it."""
-        patch = training_patch(shapes)
-        made: Decoder = self.target()(options, feature_shapes=shapes, out_maps=MAPS, patch=patch)
-        return made
-
-    def case(self, data: st.DataObject, rank: int) -> DecoderCase:
-        """A decoder with drawn options, for drawn features of an image of the training patch.
-
-        The test is skipped where no features with so many axes are taken.
-        """
-        options, pyramids = data.draw(self.options()), self.pyramids(rank)
-        first = data.draw(st.integers(0, len(pyramids) - 1))
-        for shapes in (*pyramids[first:], *pyramids[:first]):
-            try:
-                return decoder_case(partial(self.new, options, shapes), shapes)
-            except SpecError:
-                continue
-        pytest.skip(f"no pyramid of features with {rank} axes is taken")
 
     def test_it_takes_features_of_two_or_three_dimensions(self) -> None:
         """A component may refuse a number of dimensions, but not both."""
@@ -78,18 +51,31 @@ class DecoderTests(ComponentTests):
     def test_output_has_the_declared_maps_and_the_size_of_the_image(
         self, rank: int, data: st.DataObject
     ) -> None:
-        """[b maps (z) y x], from training, prediction and through a window."""
+        """[b maps (z) y x]."""
         case = self.case(data, rank)
         expected = (len(case.features[0]), MAPS, *case.image)
         output = case.decode(LevelNoise(1)).output
         assert output.shape == expected, f"the output has the shape {tuple(output.shape)}, not {expected}"
         assert bool(output.isfinite().all()), "the output is not finite"
-        window = tuple(slice(0, n - (i == 0)) for i, n in enumerate(case.image))
+
+    @in_two_and_three_dimensions
+    @law(4)
+    @given(data=st.data())
+    def test_a_window_is_that_part_of_the_output(self, rank: int, data: st.DataObject) -> None:
+        """Wherever it begins and ends; only pixels beside a cut may differ, which the last layer sees."""
+        case = self.case(data, rank, patches=2)
+        ends = [(data.draw(st.integers(0, n // 4)), data.draw(st.integers(0, n // 4))) for n in case.image]
+        window: Any = tuple(slice(a, n - b) for n, (a, b) in zip(case.image, ends, strict=True))
+        whole = case.decode(LevelNoise(1)).output
         with torch.no_grad():
             cut = case.decoder(case.features, LevelNoise(1), window=window).output
-        far: Any = (slice(0, 1),) * rank
-        assert_close(cut[..., *far], output[..., *far], "a window changes pixels far from the cut")
-        assert cut.shape[2:] == (case.image[0] - 1, *case.image[1:]), "the window is not cut out"
+        expected = whole[..., *window]
+        assert cut.shape == expected.shape, f"the window has the shape {tuple(cut.shape)}"
+        inner: Any = tuple(
+            slice(_BESIDE * (a > 0), n - a - b - _BESIDE * (b > 0))
+            for n, (a, b) in zip(case.image, ends, strict=True)
+        )
+        assert_close(cut[..., *inner], expected[..., *inner], "a window shows another part of the output")
 
     @in_two_and_three_dimensions
     @law(3)
@@ -159,25 +145,6 @@ class DecoderTests(ComponentTests):
     @in_two_and_three_dimensions
     @law(3)
     @given(data=st.data())
-    def test_a_prior_does_not_see_the_features_of_its_level(self, rank: int, data: st.DataObject) -> None:
-        """The prior of a level knows coarser levels only; its posterior knows its own features."""
-        case = self.case(data, rank)
-        first = case.decode(LevelNoise(1)).levels
-        for index in range(len(first)):
-            other = case.decode(LevelNoise(1), case.changed(index)).levels
-            for level in range(index, len(first)):
-                for name in ("mean", "stddev"):
-                    one, two = (getattr(x[level].prior, name) for x in (first, other))
-                    assert_close(two, one, f"the prior of level {level} sees the features of level {index}")
-            assert_differs(
-                other[index].posterior.mean,
-                first[index].posterior.mean,
-                f"the posterior of level {index} does not see its features",
-            )
-
-    @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
     def test_every_parameter_gets_a_gradient(self, rank: int, data: st.DataObject) -> None:
         """No trainable parameter is without effect on the output and the divergences."""
         drawn = self.case(data, rank)
@@ -195,45 +162,9 @@ class DecoderTests(ComponentTests):
     @in_two_and_three_dimensions
     @law(3)
     @given(data=st.data())
-    def test_the_prior_generates_images_of_any_size(self, rank: int, data: st.DataObject) -> None:
-        """Finite, the same for the same noise; a decoder without latents refuses with a ``SpecError``."""
-        case = self.case(data, rank)
-        factors = data.draw(st.tuples(*[st.integers(1, 3)] * rank))
-        size = tuple(f * s for f, s in zip(factors, case.shapes[-1].stride, strict=True))
-
-        def generated(seed: int) -> Tensor:
-            with torch.no_grad():
-                return case.decoder.generate(size, LevelNoise(seed), batch=3)
-
-        if not case.decode(LevelNoise(1)).levels:
-            with pytest.raises(SpecError):
-                generated(1)
-            return
-        output = generated(1)
-        assert output.shape == (3, MAPS, *size), f"images of the shape {tuple(output.shape)} come out"
-        assert bool(output.isfinite().all()), "a generated image is not finite"
-        assert_equal(generated(1), output, "the same noise generates another image")
-        assert_differs(generated(2), output, "other noise generates the same image")
-        assert_differs(output[:1], output[1:2], "all images of a batch are the same")
-
-    @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
     def test_images_of_a_batch_do_not_mix(self, rank: int, data: st.DataObject) -> None:
         """In evaluation mode an image comes out the same with any other beside it."""
         case = self.case(data, rank)
         other = tuple(torch.cat([f[:1], random(5, *f[1:].shape)]) for f in case.features)
         one, two = case.decode(LevelNoise(1)).output, case.decode(LevelNoise(1), other).output
         assert_close(two[:1], one[:1], "an image depends on others of its batch")
-
-    @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_weights_survive_saving(self, rank: int, data: st.DataObject) -> None:
-        """A new decoder with the saved state gives the same output."""
-        case = self.case(data, rank)
-        other = attrs.evolve(case, decoder=copied(case.decoder, case.new))
-        again = other.decode(LevelNoise(1)).output
-        assert_equal(
-            again, case.decode(LevelNoise(1)).output, "the output is another after saving and loading"
-        )

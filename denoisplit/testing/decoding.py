@@ -1,6 +1,6 @@
 """What it takes to examine a decoder: features, and noise that tells who asked for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import torch
@@ -66,10 +66,34 @@ class DecoderCase:
             decoded: Decoded = self.decoder(features or self.features, noise)
         return decoded
 
+    def maps(self, decoder: Decoder, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Everything that comes out of a decoder, for the noise of one seed."""
+        decoded: Decoded = decoder(tuple(features), LevelNoise(1))
+        found = [decoded.output]
+        for level in decoded.levels:
+            prior = (level.prior.mean, level.prior.stddev)
+            found += [level.posterior.mean, level.posterior.stddev, *prior, level.sample]
+        return tuple(found)
+
     def changed(self, level: int) -> Features:
         """The features with other numbers at one level."""
         new = random(77, *self.features[level].shape)
         return tuple(new if index == level else old for index, old in enumerate(self.features))
+
+
+@attrs.frozen
+class GivenNoise(NoiseSource):
+    """Given numbers for some levels, zeros for the others.
+
+    Attributes:
+        numbers: by level.
+    """
+
+    numbers: dict[int, Tensor] = attrs.field(factory=dict)
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """The numbers of a level."""
+        return self.numbers.get(level, torch.zeros_like(like)).to(like)
 
 
 def training_patch(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
@@ -77,13 +101,15 @@ def training_patch(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
     return tuple(max(2 * stride, _SMALLEST) for stride in shapes[-1].stride)
 
 
-def decoder_case(new: Callable[[], Decoder], shapes: tuple[FeatureShape, ...]) -> DecoderCase:
-    """A decoder with random features of an image of the training patch.
+def decoder_case(
+    new: Callable[[], Decoder], shapes: tuple[FeatureShape, ...], *, patches: int = 1
+) -> DecoderCase:
+    """A decoder with random features of an image of so many training patches along every axis.
 
     Raises:
         SpecError: the decoder does not take these features.
     """
-    image = training_patch(shapes)
+    image = tuple(patches * side for side in training_patch(shapes))
     features = tuple(
         random(10 + i, BATCH, shape.channels, *shape.size(image)) for i, shape in enumerate(shapes)
     )

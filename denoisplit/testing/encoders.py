@@ -11,33 +11,32 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import Encoder
-from denoisplit.core.network.vse import side_multiple
+from denoisplit.testing.encoder_geometry import apart_when_moved, places_seen, reach_around, sides_of
+from denoisplit.testing.networks import NetworkTests, Trial
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
     RANKS,
-    ComponentTests,
-    accepted,
     assert_close,
     assert_differs,
     assert_equal,
-    copied,
     dead_parameters,
     generic,
     in_two_and_three_dimensions,
     law,
     takes,
+    usable,
 )
-
-_PLANES = 3
-"""Length of an axis that the features do not have."""
 
 _ATTEMPTS = 10
 
 _LARGEST = 32
 """Most strides along a side of the image that shifts are looked at in."""
 
+_CENTRED = 0.1
+"""How far from its place a position of the features may look on average, in sides of the image."""
 
-class EncoderTests(ComponentTests):
+
+class EncoderTests(NetworkTests):
     """Laws of encoders: shapes as declared, no dead parameter, shifts with the image, no hidden state."""
 
     kind: ClassVar[str] = "encoder"
@@ -57,11 +56,29 @@ class EncoderTests(ComponentTests):
                 break
         return made
 
+    def drawn(self, data: st.DataObject, rank: int) -> Encoder:
+        """An encoder with drawn options; the test is skipped where it does not take the dimensions."""
+        return usable(data, self.options(), lambda options: self.encoder(options, rank))
+
+    def trial_of(self, options: Any, rank: int) -> Trial:
+        """An encoder with two images."""
+        encoder = self.encoder(options, rank)
+        return Trial(
+            new=lambda: self.target()(options, spatial_rank=rank, in_channels=1),
+            module=encoder,
+            inputs=(self.image(encoder, rank, (2,) * rank, 6, batch=2),),
+            run=lambda module, inputs: tuple(module(*inputs)),
+        )
+
+    def trial(self, data: st.DataObject, rank: int) -> Trial:
+        """An encoder with drawn options and two images."""
+        return usable(data, self.options(), lambda options: self.trial_of(options, rank))
+
     def image(
         self, encoder: Encoder, rank: int, factors: tuple[int, ...], seed: int, batch: int = 1
     ) -> Tensor:
         """A normalised image [b scales (z) y x] whose sides are multiples of what the encoder needs."""
-        sides = _sides(encoder, rank, factors)
+        sides = sides_of(encoder, rank, factors)
         return random(seed, batch, encoder.input_scales, *sides)
 
     def test_it_takes_images_of_two_or_three_dimensions(self) -> None:
@@ -76,8 +93,7 @@ class EncoderTests(ComponentTests):
     @given(data=st.data())
     def test_features_have_the_declared_shapes(self, rank: int, data: st.DataObject) -> None:
         """Channels, strides and extents are those of ``feature_shapes``, at every size."""
-        options = data.draw(self.options())
-        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        encoder = self.drawn(data, rank)
         factors = data.draw(st.tuples(*[st.integers(1, 3)] * rank))
         image = self.image(encoder, rank, factors, 0, batch=2)
         with torch.no_grad():
@@ -96,8 +112,7 @@ class EncoderTests(ComponentTests):
     @given(data=st.data())
     def test_strides_grow_from_the_finest_level(self, rank: int, data: st.DataObject) -> None:
         """Level 0 is the finest, and every stride divides that of the next level."""
-        options = data.draw(self.options())
-        shapes = accepted(lambda: self.encoder(options, rank)).feature_shapes
+        shapes = self.drawn(data, rank).feature_shapes
         assert len({len(shape.stride) for shape in shapes}) == 1, "levels have different numbers of axes"
         assert min(min(shape.stride + shape.extent) for shape in shapes) >= 1, "a stride or extent is below 1"
         for fine, coarse in pairwise(shapes):
@@ -110,8 +125,7 @@ class EncoderTests(ComponentTests):
     @given(data=st.data())
     def test_every_parameter_gets_a_gradient(self, rank: int, data: st.DataObject) -> None:
         """No trainable parameter is without effect on the features."""
-        options = data.draw(self.options())
-        accepted(lambda: self.encoder(options, rank))
+        options = usable(data, self.options(), lambda one: (self.encoder(one, rank), one)[1])
 
         def attempt(seed: int) -> tuple[Encoder, Tensor]:
             encoder = self.encoder(options, rank, seed)
@@ -127,11 +141,11 @@ class EncoderTests(ComponentTests):
     @given(data=st.data())
     def test_features_shift_with_the_image(self, rank: int, data: st.DataObject) -> None:
         """Away from borders, an image moved by the total stride gives features moved by one position."""
-        options = data.draw(self.options()) if rank == min(RANKS) else self.smallest()
-        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        options = self.options() if rank == min(RANKS) else st.just(self.smallest())
+        encoder = usable(data, options, lambda one: self.encoder(one, rank))
         apart, strides = math.inf, 8
         while apart > 1e-9 and strides <= _LARGEST:
-            apart, strides = _apart(encoder, rank, strides), 2 * strides
+            apart, strides = apart_when_moved(encoder, rank, strides), 2 * strides
         assert apart <= 1e-9, (
             f"the features of a shifted image are others (difference {apart:.3g} at the centre of "
             f"{strides // 2} strides)"
@@ -140,10 +154,38 @@ class EncoderTests(ComponentTests):
     @in_two_and_three_dimensions
     @law(3)
     @given(data=st.data())
+    def test_borders_are_far_from_each_other(self, rank: int, data: st.DataObject) -> None:
+        """What lies at the beginning of an axis has no effect on the features at its end."""
+        options = self.options() if rank == min(RANKS) else st.just(self.smallest())
+        encoder = usable(data, options, lambda one: self.encoder(one, rank))
+        for axis in range(len(encoder.feature_shapes[0].stride)):
+            reached, strides = math.inf, 8
+            while reached > 1e-9 and strides <= _LARGEST:
+                reached, strides = reach_around(encoder, rank, axis, strides), 2 * strides
+            assert reached <= 1e-9, (
+                f"the beginning of axis {axis} has an effect on the features at its end (difference "
+                f"{reached:.3g} at {strides // 2} strides)"
+            )
+
+    @in_two_and_three_dimensions
+    def test_features_look_at_their_own_place_in_every_scale(self, rank: int) -> None:
+        """What they depend on lies around it: surrounds are centred, nothing is turned or exchanged."""
+        trials = self.trials(rank) if rank == min(RANKS) else [self.trial_of(self.smallest(), rank)]
+        for encoder in (trial.module for trial in trials):
+            for level in range(len(encoder.feature_shapes)):
+                for scale, found, expected in places_seen(encoder, rank, level):
+                    apart = max(abs(f - e) for f, e in zip(found, expected, strict=True))
+                    assert apart < _CENTRED, (
+                        f"features of level {level} at {_shown(expected)} of scale {scale} depend on what "
+                        f"is around {_shown(found)} of its sides"
+                    )
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
     def test_the_same_image_gives_the_same_features(self, rank: int, data: st.DataObject) -> None:
         """In evaluation mode nothing is drawn and nothing is remembered."""
-        options = data.draw(self.options())
-        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        encoder = self.drawn(data, rank)
         image = self.image(encoder, rank, (2,) * rank, 1)
         with torch.no_grad():
             first, second = encoder(image), encoder(image)
@@ -155,8 +197,7 @@ class EncoderTests(ComponentTests):
     @given(data=st.data())
     def test_images_of_a_batch_do_not_mix(self, rank: int, data: st.DataObject) -> None:
         """In evaluation mode an image has the same features alone and in company."""
-        options = data.draw(self.options())
-        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        encoder = self.drawn(data, rank)
         image = self.image(encoder, rank, (2,) * rank, 2, batch=3)
         with torch.no_grad():
             together, alone = encoder(image), encoder(image[1:2])
@@ -168,8 +209,7 @@ class EncoderTests(ComponentTests):
     @given(data=st.data())
     def test_every_level_sees_every_scale_and_plane(self, rank: int, data: st.DataObject) -> None:
         """No level ignores the image, and no scale of it and no outer plane is ignored by all levels."""
-        options = data.draw(self.options())
-        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
+        encoder = self.drawn(data, rank)
         image = self.image(encoder, rank, (4,) * rank, 3)
         other = self.image(encoder, rank, (4,) * rank, 4)
         with torch.no_grad():
@@ -186,52 +226,10 @@ class EncoderTests(ComponentTests):
                 where = "first" if plane == 0 else "last"
                 assert_differs(_joined(encoder(changed)), _joined(before), f"the {where} plane is not seen")
 
-    @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_weights_survive_saving(self, rank: int, data: st.DataObject) -> None:
-        """A new encoder with the saved state gives the same features."""
-        options = data.draw(self.options())
-        encoder: Encoder = accepted(lambda: self.encoder(options, rank))
-        other = copied(encoder, lambda: self.target()(options, spatial_rank=rank, in_channels=1))
-        image = self.image(encoder, rank, (2,) * rank, 5)
-        with torch.no_grad():
-            for level, (one, two) in enumerate(zip(encoder(image), other(image), strict=True)):
-                assert_equal(two, one, f"features of level {level} are others after saving and loading")
+
+def _shown(place: tuple[float, ...]) -> str:
+    return ", ".join(f"{side:.2f}" for side in place)
 
 
 def _joined(features: tuple[Tensor, ...]) -> Tensor:
     return torch.cat([feature.flatten() for feature in features])
-
-
-def _sides(encoder: Encoder, rank: int, factors: tuple[int, ...]) -> tuple[int, ...]:
-    """Sides of an image; axes that the features do not have get a few planes."""
-    multiple = side_multiple(encoder.feature_shapes)
-    spatial = tuple(f * m for f, m in zip(factors[-len(multiple) :], multiple, strict=True))
-    return (_PLANES,) * (rank - len(multiple)) + spatial
-
-
-def _apart(encoder: Encoder, rank: int, strides: int) -> float:
-    """How far the central features of an image are from those of its copy, moved by the total stride."""
-    shapes = encoder.feature_shapes
-    step = shapes[-1].stride
-    sides = tuple(strides * s for s in step)
-    kept = (_PLANES,) * (rank - len(step))
-    here: list[Tensor] = []
-    there: list[Tensor] = []
-    for scale in range(encoder.input_scales):
-        pitch = (1,) * len(step) if scale == 0 else shapes[scale - 1].stride
-        moves = [s // p for s, p in zip(step, pitch, strict=True)]
-        scene = random(scale, 1, 1, *kept, *(side + move for side, move in zip(sides, moves, strict=True)))
-        for shift, crops in ((0, here), (1, there)):
-            crop: Any = (slice(shift * m, shift * m + n) for n, m in zip(sides, moves, strict=True))
-            crops.append(scene[..., *crop])
-    with torch.no_grad():
-        still, moved = encoder(torch.cat(here, dim=1)), encoder(torch.cat(there, dim=1))
-    differences = []
-    for one, two, shape in zip(still, moved, shapes, strict=True):
-        centre = [n // 2 for n in one.shape[2:]]
-        back = [c - s // t for c, s, t in zip(centre, step, shape.stride, strict=True)]
-        first, second = one[(0, slice(None), *centre)], two[(0, slice(None), *back)]
-        differences.append(float((first - second).abs().max()))
-    return max(differences)

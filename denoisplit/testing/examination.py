@@ -21,7 +21,7 @@ from denoisplit.testing.encoders import EncoderTests
 from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.kl_schemes import KLSchemeTests
 from denoisplit.testing.noise_models import NoiseModelTests
-from denoisplit.testing.suite import ComponentTests
+from denoisplit.testing.suite import NOT_EXAMINED, ComponentTests
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ SUITES: Final[Mapping[str, type[ComponentTests]]] = {
 
 _PREFIX: Final = "test_"
 
-Outcome = Literal["holds", "fails", "does not apply"]
+Outcome = Literal["holds", "fails", "does not apply", "not examined"]
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +71,8 @@ class Verdict:
     Attributes:
         law: in plain words.
         case: the parameters as pytest shows them; empty for none.
-        outcome: ``holds``, ``fails`` or ``does not apply``.
+        outcome: ``holds``, ``fails``, ``does not apply`` to such a component, or ``not examined`` for want of
+            what the reason names.
         reason: why not, one line; empty where it holds.
     """
 
@@ -138,7 +139,9 @@ def verdict(law: Law) -> Verdict:
             warnings.simplefilter("ignore")
             law.run()
     except pytest.skip.Exception as skipped:
-        outcome, reason = "does not apply", _line(skipped)
+        reason = _line(skipped)
+        outcome = "not examined" if reason.startswith(NOT_EXAMINED) else "does not apply"
+        reason = reason.removeprefix(NOT_EXAMINED)
     except (Exception, pytest.fail.Exception) as error:
         logger.debug("%s (%s) fails", law.words, law.case, exc_info=True)
         outcome, reason = "fails", _line(error)

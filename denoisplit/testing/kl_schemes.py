@@ -2,21 +2,26 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import attrs
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Normal
 
-from denoisplit.core.network.interfaces import KLScheme, Rate
+from denoisplit.core.network.interfaces import KLScheme
 from denoisplit.core.network.latent import Level, divergence
 from denoisplit.core.network.objective import kl_weight
-from denoisplit.testing.strategies import IMAGE_SIDE, level_shapes, levels, random
+from denoisplit.testing.kl_scheme_options import (
+    PER_PIXEL,
+    PER_PIXEL_AND_CHANNEL,
+    PER_SCALAR,
+    KLOptionTests,
+    divergences,
+)
+from denoisplit.testing.strategies import IMAGE_SIDE, level_counts, level_shapes, levels, random
 from denoisplit.testing.suite import (
-    ComponentTests,
     accepted,
     assert_close,
     in_two_and_three_dimensions,
@@ -28,37 +33,14 @@ _DRAWS = 4000
 _CHANNELS = 2
 _BATCH = 3
 
-PER_PIXEL = "nats per image pixel"
-PER_PIXEL_AND_CHANNEL = "nats per image pixel and channel"
-PER_SCALAR = "nats per latent scalar"
-"""Units whose meaning is known; a rate in another unit declares it in other words."""
 
-
-class KLSchemeTests(ComponentTests):
+class KLSchemeTests(KLOptionTests):
     """Laws of KL schemes: a rate of divergences that is never negative, in the unit that it declares.
 
     An option ``free_bits`` is known by its name: laws that a floor would break are examined without it.
     """
 
     kind: ClassVar[str] = "kl_scheme"
-
-    def scheme(self, options: Any, *, free_bits: float | None = None) -> KLScheme:
-        """A scheme; with other free bits than the options have, where it has such an option."""
-        known = {field.alias for field in attrs.fields(type(options)) if field.init}
-        if free_bits is not None and "free_bits" in known:
-            options = attrs.evolve(options, free_bits=free_bits)
-        made: KLScheme = accepted(lambda: self.target()(options))
-        return made
-
-    def drawn(self, data: st.DataObject, *, free_bits: float | None = None) -> KLScheme:
-        """A scheme with drawn options."""
-        return self.scheme(data.draw(self.options()), free_bits=free_bits)
-
-    def rate(self, scheme: KLScheme, given_levels: tuple[Level, ...], rank: int, *, images: int = 1) -> Rate:
-        """The rate of a batch; ``images`` is the size of an image in images of the strategy ``levels``."""
-        pixels = images * IMAGE_SIDE**rank
-        found: Rate = scheme(given_levels, image_pixels=pixels, channels=_CHANNELS)
-        return found
 
     @in_two_and_three_dimensions
     @law(6)
@@ -67,7 +49,7 @@ class KLSchemeTests(ComponentTests):
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
         """Any divergence adds to the rate; without free bits the rate is zero only if q = p."""
-        options = data.draw(self.options())
+        options = data.draw(self.counting())
         scheme, free = self.scheme(options), self.scheme(options, free_bits=0.0)
         values = divergences(seed, rank)
         none = unit_levels(tuple(0 * v for v in values))
@@ -96,7 +78,7 @@ class KLSchemeTests(ComponentTests):
         one = Level(posterior, prior, posterior.mean)
         exact = unit_levels((divergence(one, analytic=True),))
         pixels = 4**rank
-        expected = scheme(exact, image_pixels=pixels, channels=_CHANNELS).total
+        expected = accepted(lambda: scheme(exact, image_pixels=pixels, channels=_CHANNELS)).total
         parts = [Level(Normal(mean[p], std[p]), prior, draws[p]) for p in torch.arange(_DRAWS).chunk(20)]
         singles = [float(scheme((x,), image_pixels=pixels, channels=_CHANNELS).total) for x in parts]
         found = torch.tensor(singles, dtype=torch.float64)
@@ -120,8 +102,12 @@ class KLSchemeTests(ComponentTests):
     @law(4)
     @given(data=st.data())
     def test_order_and_duplicates_of_a_batch_do_not_matter(self, rank: int, data: st.DataObject) -> None:
-        """The rate is the mean over the images of a batch."""
+        """The rate is the mean of those of the images of a batch, free bits included."""
         scheme, drawn = self.drawn(data), data.draw(levels(rank, batch=_BATCH))
+        apart = tuple(_image_by_image(level) for level in drawn)
+        alone = [self.rate(scheme, _changed(apart, _picked(0, [n])), rank).per_level for n in range(_BATCH)]
+        together = self.rate(scheme, apart, rank).per_level
+        assert_close(together, torch.stack(alone).mean(0), "the rate is not the mean over the images")
         rate = self.rate(scheme, drawn, rank).per_level
         for what, order in (("another order", [2, 0, 1]), ("a duplicated batch", [0, 1, 2, 0, 1, 2])):
             other = self.rate(scheme, _changed(drawn, _picked(0, order)), rank).per_level
@@ -159,8 +145,7 @@ class KLSchemeTests(ComponentTests):
     def test_the_rate_is_in_the_declared_unit(self, rank: int, data: st.DataObject, nats: float) -> None:
         """With default weights, every latent scalar at so many nats gives what the unit says."""
         scheme = self.scheme(self.defaults(), free_bits=0.0)
-        count = data.draw(st.integers(1, 3))
-        shapes = level_shapes(rank, count=count)
+        shapes = level_shapes(rank, count=data.draw(level_counts(rank)))
         given_levels = unit_levels(tuple(torch.full((1, *s), nats, dtype=torch.float64) for s in shapes))
         scalars, pixels = sum(math.prod(shape) for shape in shapes), IMAGE_SIDE**rank
         expected = {
@@ -205,7 +190,8 @@ class KLSchemeTests(ComponentTests):
     @given(data=st.data(), seed=st.integers(0, 99))
     def test_the_gradient_leads_to_the_prior(self, rank: int, data: st.DataObject, seed: int) -> None:
         """A step against the gradient brings the posterior nearer to the prior, at every level."""
-        pull = _pull(self.drawn(data, free_bits=0.0), divergences(seed, rank), rank)
+        scheme = self.scheme(data.draw(self.counting()), free_bits=0.0)
+        pull = _pull(scheme, divergences(seed, rank), rank)
         assert bool((pull > 0).all()), f"the pull of the levels is {pull.tolist()}"
 
     @law(3)
@@ -238,15 +224,11 @@ class KLSchemeTests(ComponentTests):
         scheme = self.scheme(options)
         assert scheme.weight == options.weight, f"the weight is {scheme.weight}, not {options.weight}"
         shapes = level_shapes(2, count=2)
-        found = scheme.effective_weights(shapes, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS)
+        found = accepted(
+            lambda: scheme.effective_weights(shapes, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS)
+        )
         assert len(found) == len(shapes), f"{len(found)} effective weights for {len(shapes)} levels"
         assert all(0 < w < math.inf for w in found) or options.weight == 0, f"effective weights are {found}"
-
-
-def divergences(seed: int, rank: int) -> tuple[Tensor, ...]:
-    """Positive numbers for every latent scalar of two images, nats per scalar."""
-    count = 1 + seed % 3
-    return tuple(random(seed + i, 2, *s).abs() + 0.01 for i, s in enumerate(level_shapes(rank, count=count)))
 
 
 def _normal(seed: int, *shape: int) -> Normal:
@@ -261,11 +243,20 @@ def _pull(scheme: KLScheme, values: tuple[Tensor, ...], rank: int) -> Tensor:
     for scale, level in zip(scales, unit, strict=True):
         mean = scale * level.posterior.mean
         moved.append(Level(Normal(mean, level.posterior.stddev), level.prior, mean))
-    total = scheme(tuple(moved), image_pixels=IMAGE_SIDE**rank, channels=_CHANNELS).total
+    total = accepted(lambda: scheme(tuple(moved), image_pixels=IMAGE_SIDE**rank, channels=_CHANNELS)).total
     if not total.requires_grad:
         return torch.zeros_like(scales)
     (gradient,) = torch.autograd.grad(total, scales)
     return gradient
+
+
+def _image_by_image(level: Level) -> Level:
+    """Images far from the prior and images near to it, so that free bits concern some of them."""
+    q, p = level.posterior, level.prior
+    shape = (-1, *(1,) * (level.sample.ndim - 1))
+    share = torch.tensor([1e-3, 1.0, 30.0], dtype=torch.float64)[: len(q.mean)].view(shape)
+    near = Normal(p.mean + share * (q.mean - p.mean), p.stddev.expand_as(q.stddev))
+    return Level(near, p, near.mean)
 
 
 def _picked(axis: int, order: list[int]) -> Callable[[Tensor], Tensor]:

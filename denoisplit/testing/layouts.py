@@ -15,8 +15,19 @@ Writer = Callable[[Path, Sequence[str], int], None]
 """Fills a folder for these channels, with images of this many spatial axes."""
 
 
-def _truth(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    return rng.gamma(3, 60, shape).astype(np.float32)
+BRIGHTER: Final = 3.0
+"""A channel is so many times as bright as the one before it."""
+
+
+def _truth(
+    rng: np.random.Generator, shape: tuple[int, ...], channel: int = 0, axis: int | None = None
+) -> npt.NDArray[np.float32]:
+    """Clean pixels of a channel, or of all along an axis."""
+    image = rng.gamma(3, 60, shape)
+    if axis is None:
+        return (image * BRIGHTER**channel).astype(np.float32)
+    each = BRIGHTER ** np.arange(shape[axis])
+    return (image * each.reshape(-1, *(1,) * (len(shape) - 1 - axis))).astype(np.float32)
 
 
 def _noisy(rng: np.random.Generator, truth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -33,15 +44,17 @@ def folder(path: Path, channels: Sequence[str], rank: int) -> None:
     rng = np.random.default_rng(0)
     for number in range(FIELDS):
         shape = (*(3,) * (rank - 2), len(channels), *_SIDES)
-        _write(path / f"field_{number}.tif", _truth(rng, shape), "ZCYX" if rank == 3 else "CYX")
+        _write(
+            path / f"field_{number}.tif", _truth(rng, shape, axis=rank - 2), "ZCYX" if rank == 3 else "CYX"
+        )
 
 
 def channel_folders(path: Path, channels: Sequence[str], rank: int) -> None:
     """``actin/field_0.tif`` and so on, a folder per channel."""
     rng = np.random.default_rng(0)
-    for channel in channels:
+    for place, channel in enumerate(channels):
         for number in range(FIELDS):
-            image = _truth(rng, (*(3,) * (rank - 2), *_SIDES))
+            image = _truth(rng, (*(3,) * (rank - 2), *_SIDES), place)
             _write(path / channel / f"field_{number}.tif", image, "ZYX"[3 - rank :])
 
 
@@ -50,8 +63,8 @@ def manifest(path: Path, channels: Sequence[str], rank: int) -> None:
     rng = np.random.default_rng(0)
     lines = ["field,channel,file,kind,split"]
     for number in range(FIELDS):
-        for channel in channels:
-            truth = _truth(rng, (*(3,) * (rank - 2), *_SIDES))
+        for place, channel in enumerate(channels):
+            truth = _truth(rng, (*(3,) * (rank - 2), *_SIDES), place)
             for kind, image in (("observed", _noisy(rng, truth)), ("clean", truth)):
                 _write(path / f"{channel}_{number}_{kind}.tif", image, "ZYX"[3 - rank :])
                 lines.append(f"cell {number},{channel},{channel}_{number}_{kind}.tif,{kind},train")
@@ -62,10 +75,10 @@ def biosr(path: Path, channels: Sequence[str], rank: int) -> None:
     """``actin/GT_all.tif`` with the images of all cells, and two cells with their raw frames."""
     del rank
     rng = np.random.default_rng(0)
-    for channel in channels:
-        _write(path / channel / "GT_all.tif", _truth(rng, (FIELDS, *_SIDES)), "TYX")
+    for place, channel in enumerate(channels):
+        _write(path / channel / "GT_all.tif", _truth(rng, (FIELDS, *_SIDES), place), "TYX")
         for number in (1, 2):
-            truth = _truth(rng, (9, *_SIDES))
+            truth = _truth(rng, (9, *_SIDES), place)
             cell = path / channel / f"Cell_{number:03d}"
             _write(cell / "RawSIMData_gt.tif", truth, "TYX")
             for level in (1, 2):
@@ -76,8 +89,8 @@ def hagen(path: Path, channels: Sequence[str], rank: int) -> None:
     """``actin-60x-noise2-lowsnr.tif`` and ``...-highsnr.tif``."""
     del rank
     rng = np.random.default_rng(0)
-    for channel in channels:
-        truth = _truth(rng, (FIELDS, *_SIDES))
+    for place, channel in enumerate(channels):
+        truth = _truth(rng, (FIELDS, *_SIDES), place)
         _write(path / f"{channel}-60x-noise2-highsnr.tif", truth, "TYX")
         _write(path / f"{channel}-60x-noise2-lowsnr.tif", _noisy(rng, truth), "TYX")
 
@@ -88,7 +101,7 @@ def w2s(path: Path, channels: Sequence[str], rank: int) -> None:
     rng = np.random.default_rng(0)
     for number in range(79, 79 + FIELDS):
         for channel in range(len(channels)):
-            truth = np.broadcast_to(_truth(rng, _SIDES), (40, *_SIDES))
+            truth = np.broadcast_to(_truth(rng, _SIDES, channel), (40, *_SIDES))
             _write(path / f"Image{number:03d}" / f"wf_channel{channel}.tif", _noisy(rng, truth), "TYX")
 
 
@@ -104,3 +117,6 @@ LAYOUTS: Final[Mapping[str, Writer]] = {
 
 PLANES_ONLY: Final = frozenset({"biosr", "hagen", "w2s"})
 """Layouts of images without depth."""
+
+IDLE: Final[Mapping[str, frozenset[str]]] = {"manifest": frozenset({"seed"})}
+"""Options that have no effect on these layouts: in no table here is a field left to chance."""

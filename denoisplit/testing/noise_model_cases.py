@@ -12,11 +12,15 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.testing.strategies import random, uniform
-from denoisplit.testing.suite import ComponentTests, accepted
+from denoisplit.testing.suite import ComponentTests, usable
 
 _GAIN, _OFFSET, _READ_NOISE = 2.0, 80.0, 5.0
+_APART = 0.6
+"""Channels differ by this factor, and by its multiples."""
+
 _GRID = 4001
 _REACH = 9.0
 _FINENESS = 0.05
@@ -71,7 +75,7 @@ class NoiseModelCases(ComponentTests):
     """Noise models to examine, fitted where they have to be.
 
     Attributes:
-        lowest, highest: range of the signals, counts.
+        lowest, highest: range of the signals of the first channel, counts; those of others are wider.
     """
 
     kind: ClassVar[str] = "noise_model"
@@ -80,16 +84,22 @@ class NoiseModelCases(ComponentTests):
 
     def statistics(self) -> IntensityStats:
         """Statistics of two channels."""
-        return IntensityStats(mixed_mean=450, mixed_std=150, target_mean=[400, 500], target_std=[120, 180])
+        return IntensityStats(mixed_mean=650, mixed_std=220, target_mean=[500, 850], target_std=[230, 390])
 
-    def pairs(self, count: int = 1500, *, seed: int = 0) -> tuple[NoisePairs, ...]:
-        """Pairs of a camera with shot noise and read noise, one entry per channel."""
+    def range_of(self, channel: int) -> tuple[float, float]:
+        """Range of the signals of a channel, counts: no two channels have the same."""
+        factor = 1 + _APART * channel
+        return factor * self.lowest, factor * self.highest
+
+    def pairs(self, count: int = 4500, *, seed: int = 0) -> tuple[NoisePairs, ...]:
+        """Pairs of cameras with shot noise and read noise, one entry per channel, no two of them alike."""
         made = []
         for channel in range(self.statistics().channels):
-            rng = np.random.default_rng([seed, channel])
-            signal = rng.uniform(self.lowest, self.highest, count)
-            photons = rng.poisson((signal - _OFFSET) / _GAIN)
-            noisy = _OFFSET + _GAIN * photons + _READ_NOISE * rng.normal(size=count)
+            rng, factor = np.random.default_rng([seed, channel]), 1 + _APART * channel
+            gain, offset, read_noise = _GAIN * factor**2, _OFFSET * factor, _READ_NOISE * factor
+            signal = rng.uniform(*self.range_of(channel), count)
+            photons = rng.poisson((signal - offset) / gain)
+            noisy = offset + gain * photons + read_noise * rng.normal(size=count)
             made.append(NoisePairs(signal=signal, observation=noisy, origin="conformance suite"))
         return tuple(made)
 
@@ -114,14 +124,16 @@ class NoiseModelCases(ComponentTests):
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model with drawn options, ready for use."""
-        options = data.draw(self.options())
-        model: NoiseModel = accepted(lambda: self.model(options))
-        return model
+        options = st.just(self.defaults()) | self.options()
+        return usable(data, options, self.model, (SpecError, NoiseModelError))
 
     def signals(self, rank: int, *, batch: int = 1, seed: int = 0) -> Tensor:
         """Clean counts [b c (z) y x] within the range."""
-        shape = (batch, self.statistics().channels, *(1,) * (rank - 2), 1, 2)
-        return uniform(seed, self.lowest + 20, self.highest - 20, *shape)
+        channels = self.statistics().channels
+        place = uniform(seed, 0.03, 0.97, batch, channels, *(1,) * (rank - 2), 1, 2)
+        low, high = torch.tensor([self.range_of(c) for c in range(channels)], dtype=place.dtype).unbind(1)
+        space = (-1, *(1,) * rank)
+        return low.view(space) + (high - low).view(space) * place
 
     def maps(self, model: NoiseModel, like: Tensor) -> Tensor | None:
         """Maps as the network would predict them, None for a model that wants none."""

@@ -1,6 +1,8 @@
 """The part of the exam of a noise model that concerns fitting, saving and what it says of itself."""
 
 import math
+import typing
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
@@ -8,12 +10,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
 from denoisplit.testing.noise_model_cases import NoiseModelCases
-from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law, one_line
+from denoisplit.testing.suite import (
+    assert_close,
+    assert_equal,
+    in_two_and_three_dimensions,
+    law,
+    one_line,
+    usable,
+)
 
+_AS_LIKELY = 0.01
+_CALIBRATED = 0.1
 _SLACK = 0.3
 """Nats per pixel that a fit to few pairs may lose against the best Gaussian of each signal."""
 
@@ -54,13 +66,9 @@ class NoiseModelFitTests(NoiseModelCases):
         model.fit(self.pairs(20_000), seed=0)
         model = model.double()
         held_out = self.pairs(5000, seed=1)
-        signal, observation = (
-            torch.as_tensor(np.stack([getattr(one, name) for one in held_out]))[None, :, None]
-            for name in ("signal", "observation")
-        )
+        signal, observation = _image(held_out)
         residual = (observation - signal) ** 2
-        bins = ((signal - self.lowest) / (self.highest - self.lowest) * 8).long().clamp(0, 7)
-        mean = torch.stack([residual[bins == number].mean() for number in range(8)])[bins]
+        mean = self.in_bins(signal, residual)
         best = -0.5 * (residual / mean + mean.log() + math.log(2 * math.pi)).mean()
         with torch.no_grad():
             found = model.log_prob(observation, signal, self.maps(model, signal)).mean()
@@ -71,6 +79,74 @@ class NoiseModelFitTests(NoiseModelCases):
         assert bool(((ratio > 0.8) & (ratio < 1.25)).all()), (
             f"the fitted std is {ratio.tolist()} times that of the pairs"
         )
+
+    def in_bins(self, signal: Tensor, values: Tensor, count: int = 8) -> Tensor:
+        """Mean of values in bins of the signal of every channel, in place of the values [1 c 1 n]."""
+        found = torch.empty_like(values)
+        for channel in range(signal.shape[1]):
+            low, high = self.range_of(channel)
+            place = ((signal[:, channel] - low) / (high - low) * count).long().clamp(0, count - 1)
+            own = values[:, channel]
+            means = torch.stack([own[place == number].mean() for number in range(count)])
+            found[:, channel] = means[place]
+        return found
+
+    @pytest.mark.parametrize("coarse", [False, True], ids=["default", "coarse"])
+    def test_the_noise_of_a_signal_is_that_of_its_pairs(self, coarse: bool) -> None:
+        """Pairs are no likelier with the noise of signals farther away than twice the bias, also of few bins.
+
+        Coarse options have the smallest whole numbers.
+        """
+        options = self.defaults()
+        if coarse:
+            hints = typing.get_type_hints(type(options))
+            whole = [f.alias for f in attrs.fields(type(options)) if f.init and hints[f.name] is int]
+            smallest = self.smallest()
+            options = attrs.evolve(options, **{name: getattr(smallest, name) for name in whole})
+        if not self.new(options).needs_fit:
+            return
+        model = self.new(options)
+        pairs = self.pairs(20_000)
+        model.fit(pairs, seed=0)
+        model = model.double().eval()
+        signal, observation = _image(pairs)
+        reach = torch.tensor([high - low for low, high in map(self.range_of, range(signal.shape[1]))])
+        reach = reach.double().view(1, -1, 1, 1)
+        inside = torch.stack([_within(s, *self.range_of(c)) for c, s in enumerate(signal[0])])[None]
+
+        def likelihood(shift: Tensor) -> Tensor:
+            found = model.log_prob(observation + shift, signal + shift, self.maps(model, signal))
+            return (found * inside).sum((0, 2, 3)) / inside.sum((0, 2, 3))
+
+        with torch.no_grad():
+            here, bias = likelihood(0 * reach), self.bias(model, signal).abs().amax((0, 2, 3))
+            for share in (-0.12, 0.12):
+                there = likelihood(share * reach)
+                far = (abs(share) * reach).flatten() > 2 * bias
+                gained = float((there - here)[far].max()) if bool(far.any()) else 0.0
+                assert gained < _AS_LIKELY, (
+                    f"with the noise of signals {share:+.0%} of the range away, pairs are likelier "
+                    f"(by {gained:.3g} nats per pixel)"
+                )
+
+    def test_a_report_is_true(self) -> None:
+        """Its ``nll`` is that of the pairs, and a good fit is well calibrated."""
+        model = self.new(self.defaults())
+        if not model.needs_fit:
+            return
+        pairs = self.pairs(20_000)
+        reports = model.fit(pairs, seed=0)
+        signal, observation = _image(pairs)
+        model = model.double().eval()
+        with torch.no_grad():
+            found = -model.log_prob(observation, signal, self.maps(model, signal)).mean((0, 2, 3))
+        for report, nll in zip(reports, found.tolist(), strict=True):
+            assert not model.is_density or abs(report.nll - nll) < _SLACK / 3, (
+                f"the nll of channel {report.channel} is {nll:.4g}, reported is {report.nll:.4g}"
+            )
+            assert report.calibration_error < _CALIBRATED, (
+                f"the calibration error of a good fit is reported as {report.calibration_error:.3g}"
+            )
 
     @pytest.mark.parametrize("mistake", ["constant", "swapped", "mismatched"])
     def test_pairs_that_cannot_be_right_are_refused(self, mistake: str) -> None:
@@ -87,8 +163,10 @@ class NoiseModelFitTests(NoiseModelCases):
     @given(data=st.data())
     def test_numbers_survive_saving(self, rank: int, data: st.DataObject) -> None:
         """A new noise model with the saved state needs no fit and gives the same likelihood."""
-        options = data.draw(self.options())
-        model, signal = self.model(options), self.signals(rank, batch=2)
+        model, options = usable(
+            data, self.options(), lambda one: (self.model(one), one), (SpecError, NoiseModelError)
+        )
+        signal = self.signals(rank, batch=2)
         other: NoiseModel = self.new(options).double()
         other.load_state_dict(model.state_dict(), strict=True)
         other.eval()
@@ -106,6 +184,21 @@ class NoiseModelFitTests(NoiseModelCases):
         for channel, sentence in model.concerns():
             assert 0 <= channel < self.statistics().channels, f"a concern of channel {channel}"
             assert sentence.strip(), "a concern without words"
+
+
+def _image(pairs: Sequence[NoisePairs]) -> tuple[Tensor, Tensor]:
+    """Signal and observation [1 c 1 n]."""
+    signal, observation = (
+        torch.as_tensor(np.stack([getattr(one, name) for one in pairs]))[None, :, None]
+        for name in ("signal", "observation")
+    )
+    return signal, observation
+
+
+def _within(signal: Tensor, low: float, high: float) -> Tensor:
+    """Signals that stay in the range when they are moved by an eighth of it."""
+    margin = (high - low) / 8
+    return (signal > low + margin) & (signal < high - margin)
 
 
 def _wrong(pairs: NoisePairs, mistake: str) -> NoisePairs:

@@ -1,7 +1,7 @@
 """Values for the fields of an ``Options`` class, from their types, defaults and validators."""
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, get_args
@@ -10,7 +10,20 @@ import attrs
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.spec.types import bare, choices_of, is_record, is_union
+from denoisplit.core.spec.rules import (
+    ANYTHING,
+    Bound,
+    Either,
+    Items,
+    Length,
+    OneOf,
+    OrNone,
+    Rule,
+    every,
+    parts,
+    rule,
+)
+from denoisplit.core.spec.types import bare, choices_of, is_record, is_sequence, is_union
 
 _STEPS: Final = 16
 """Numbers lie on a grid of so many steps: easy to read in a report."""
@@ -20,96 +33,163 @@ _SEVERAL: Final = 2
 
 _LARGE: Final = 8
 _SPREAD: Final = 4.0
+_LONGEST: Final = 3
+"""Items of a list: of hierarchies with as many levels."""
+
 _FACTORY: Final[Any] = type(attrs.Factory(list))
 
 
 @attrs.frozen(kw_only=True)
-class Bounds:
-    """What the validators of a field say of its value.
+class Range:
+    """What the validators of a field say of a number.
 
     Attributes:
         low, high: smallest and largest value, None for no bound.
         above, below: whether the value has to stay clear of the bound.
-        choices: the only values, empty for any.
     """
 
     low: float | None = None
     high: float | None = None
     above: bool = False
     below: bool = False
-    choices: tuple[Any, ...] = ()
 
 
-def bounds(validator: Any) -> Bounds:
-    """Bounds and choices that the validators of attrs declare; other validators declare nothing."""
-    found = Bounds()
-    for member in getattr(validator, "_validators", ()):
-        found = _joined(found, bounds(member))
-    if hasattr(validator, "bound"):
-        bound, sign = validator.bound, validator.compare_op
-        return Bounds(low=bound, above=sign == ">") if ">" in sign else Bounds(high=bound, below=sign == "<")
-    if hasattr(validator, "options") and not isinstance(validator.options, str):
-        return Bounds(choices=tuple(validator.options))
-    if hasattr(validator, "validator"):
-        return bounds(validator.validator)
+def range_of(rules: Sequence[Rule]) -> Range:
+    """The range of a number that obeys all rules."""
+    found = Range()
+    for one in rules:
+        if isinstance(one, Bound) and isinstance(one.value, int | float):
+            clear = len(one.sign) == 1
+            found = (
+                attrs.evolve(found, low=one.value, above=clear)
+                if one.sign.startswith(">")
+                else attrs.evolve(found, high=one.value, below=clear)
+            )
     return found
 
 
-def _joined(one: Bounds, two: Bounds) -> Bounds:
-    nothing = attrs.asdict(Bounds(), recurse=False)
-    said = attrs.asdict(two, recurse=False)
-    return attrs.evolve(one, **{key: value for key, value in said.items() if value is not nothing[key]})
-
-
 def values(field: "attrs.Attribute[Any]", declared: Any) -> st.SearchStrategy[Any]:
-    """Values of a field that are small and likely to be accepted.
+    """Values of a field that are small and likely to be accepted; the default is one of the simplest.
 
-    What is bounded is drawn within its bounds, small whole numbers first; what has choices is chosen; options
-    within options are drawn likewise. ``attrs.NOTHING`` stands for the default: that of a factory. A number
-    without declared bounds, a text and a list keep their default, for nothing tells what else they could be.
+    What is bounded is drawn within its bounds, small whole numbers first; what has choices is chosen; what
+    may be None is so at times; lists have up to three items; options within options are drawn likewise.
+    ``attrs.NOTHING`` stands for the default: that of a factory. A real number without bounds stays near its
+    default. A text, a path, and a list of which nothing is said keep their default, for nothing tells what
+    else they could be.
 
     Raises:
         TypeError: a field without default whose type tells nothing about its values.
     """
-    declared = bare(declared)
-    limits, default = bounds(field.validator), field.default
+    found = _of(declared, rule(field.validator), field.default)
+    if found is None:
+        return _default(field, bare(declared))
+    if isinstance(field.default, _FACTORY) and not is_record(bare(declared)):
+        return st.just(attrs.NOTHING) | found
+    return found
+
+
+def _of(declared: Any, said: Rule, default: Any) -> st.SearchStrategy[Any] | None:
+    """A strategy for a type whose values obey a rule, None where too little is known."""
+    declared, rules = bare(declared), parts(said)
     if is_record(declared):
         return options(declared)
-    if choices := limits.choices or choices_of(declared):
+    chosen = [one.values for one in rules if isinstance(one, OneOf)]
+    if choices := choices_of(declared) or (chosen[0] if chosen else ()):
         return st.sampled_from(choices)
+    if is_union(declared):
+        return _of_union(get_args(declared), said, default)
     if declared is bool:
         return st.booleans()
-    if isinstance(default, _FACTORY):
-        return st.just(attrs.NOTHING)
-    if default is None:
-        return st.none()
-    members = tuple(bare(m) for m in get_args(declared)) if is_union(declared) else (declared,)
-    numbers = _numbers(members, limits, default)
-    return _default(field, members) if numbers is None else numbers
+    if declared is int:
+        return _whole(range_of(rules), default)
+    if declared is float:
+        return _reals(range_of(rules), default)
+    return _lists(declared, rules, default) if is_sequence(declared) else None
 
 
-def _numbers(members: tuple[Any, ...], limits: Bounds, default: Any) -> st.SearchStrategy[Any] | None:
-    """A strategy for whole or real numbers, None where the default is all that is known."""
-    missing = default is attrs.NOTHING
-    large = isinstance(default, int) and default > _LARGE
-    if int in members and (limits.low is not None or missing or large):
-        low = int(limits.low if limits.low is not None else 1) + limits.above
-        high = low + _SEVERAL if limits.high is None else min(low + _SEVERAL, int(limits.high) - limits.below)
-        return st.integers(low, high)
-    if float in members and (limits.low is not None or missing):
-        return _reals(limits, float(default) if isinstance(default, int | float) else 1.0)
-    return None
+def _of_union(members: Sequence[Any], said: Rule, default: Any) -> st.SearchStrategy[Any] | None:
+    """Values of the members of which something is known, of that of the default first."""
+    none = NoneType in members
+    some = [
+        made
+        for member in sorted(members, key=lambda one: is_sequence(bare(one)) != isinstance(default, tuple))
+        if member is not NoneType and (made := _of(member, _for(member, said), default)) is not None
+    ]
+    if not some:
+        return None
+    if not none:
+        return st.one_of(some)
+    return st.none() | st.one_of(some) if default is None else st.one_of(some) | st.none()
 
 
-def _reals(limits: Bounds, default: float) -> st.SearchStrategy[float]:
+def _for(member: Any, said: Rule) -> Rule:
+    """The part of a rule that is about a type: of alternatives, the one for lists or that for numbers."""
+    if isinstance(said, OrNone):
+        return _for(member, said.rule)
+    if not isinstance(said, Either):
+        return said
+    lists = is_sequence(bare(member))
+    fitting = [one for one in said.rules if lists == any(isinstance(p, Items | Length) for p in parts(one))]
+    return fitting[0] if fitting else ANYTHING
+
+
+def _whole(limits: Range, default: Any) -> st.SearchStrategy[int] | None:
+    """Whole numbers: the smallest ones, or those from a small default on where nothing is bounded."""
+    known = type(default) is int
+    if limits.low is None and limits.high is None and known and abs(default) <= _LARGE:
+        return st.integers(default, default + _SEVERAL)
+    low = int(limits.low if limits.low is not None else 1) + limits.above
+    high = low + _SEVERAL if limits.high is None else min(low + _SEVERAL, int(limits.high) - limits.below)
+    return st.integers(min(low, high), high)
+
+
+def _reals(limits: Range, default: Any) -> st.SearchStrategy[float]:
     """Numbers between the bounds; without an upper one, of the size of the default."""
-    low = 0.0 if limits.low is None else float(limits.low)
-    high = float(limits.high) if limits.high is not None else low + _SPREAD * max(default - low, 0.25)
+    known = float(default) if isinstance(default, int | float) else None
+    if limits.low is None and limits.high is None:
+        centre = 1.0 if known is None else known
+        reach = max(abs(centre), 1.0) / 2
+        return st.just(centre) | st.integers(1, _STEPS).map(lambda n: centre + reach * (2 * n / _STEPS - 1))
+    size = max(abs((1.0 if known is None else known) - (limits.low or 0.0)), 0.25)
+    low = float(limits.low) if limits.low is not None else float(limits.high or 0.0) - _SPREAD * size
+    high = float(limits.high) if limits.high is not None else low + _SPREAD * size
     grid = st.integers(int(limits.above), _STEPS - int(limits.below))
     return grid.map(lambda step: low + (high - low) * step / _STEPS)
 
 
-def _default(field: "attrs.Attribute[Any]", members: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+def _lists(
+    declared: Any, rules: Sequence[Rule], default: Any, length: int | None = None
+) -> st.SearchStrategy[Any] | None:
+    """Lists: the default, and short ones of items of which something is known; inner ones of one length."""
+    members = [member for member in get_args(declared) if member is not ...]
+    each = every([one.each for one in rules if isinstance(one, Items)])
+    if len(members) != 1 or not (parts(each) or choices_of(bare(members[0]))):
+        return None
+    lengths = range_of([Bound(one.sign, one.value) for one in rules if isinstance(one, Length)])
+    low = max(1, int(lengths.low or 0))
+    high = max(low, low + _LONGEST - 1 if lengths.high is None else int(lengths.high))
+    counts = st.integers(low, high) if length is None else st.just(length)
+
+    inner = range(1, _LONGEST + 1) if is_sequence(bare(members[0])) else [1]
+    items = [
+        _lists(bare(members[0]), parts(each), attrs.NOTHING, sides)
+        if is_sequence(bare(members[0]))
+        else _of(members[0], each, attrs.NOTHING)
+        for sides in inner
+    ]
+    known = [item for item in items if item is not None]
+    if not known:
+        return None
+    drawn = st.tuples(counts, st.sampled_from(known)).flatmap(
+        lambda two: st.lists(two[1], min_size=two[0], max_size=two[0]).map(tuple)
+    )
+    return st.just(default) | drawn if isinstance(default, tuple) else drawn
+
+
+def _default(field: "attrs.Attribute[Any]", declared: Any) -> st.SearchStrategy[Any]:
+    members = tuple(bare(m) for m in get_args(declared)) if is_union(declared) else (declared,)
+    if isinstance(field.default, _FACTORY):
+        return st.just(attrs.NOTHING)
     if field.default is not attrs.NOTHING:
         return st.just(field.default)
     if NoneType in members:

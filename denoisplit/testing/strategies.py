@@ -19,7 +19,7 @@ from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.spec.records import Chosen, DataSpec, ModelSpec, ResolvedSpec, TrainingSpec
 from denoisplit.testing.option_values import options
 
-IMAGE_SIDE = 16
+IMAGE_SIDE = 64
 """Pixels along every axis of the image that ``levels`` belong to."""
 
 _MOST_CHANNELS = 3
@@ -43,7 +43,14 @@ def uniform(seed: int, low: float, high: float, *shape: int) -> Tensor:
 
 def level_shapes(rank: int, *, count: int) -> tuple[tuple[int, ...], ...]:
     """Shape [k (z) y x] of every level of an image of ``IMAGE_SIDE``; every level halves every axis."""
-    return tuple((count + 1 - index, *(IMAGE_SIDE // 2 ** (index + 1),) * rank) for index in range(count))
+    return tuple(
+        (1 + (count - index) % 3, *(IMAGE_SIDE // 2 ** (index + 1),) * rank) for index in range(count)
+    )
+
+
+def level_counts(rank: int) -> st.SearchStrategy[int]:
+    """Numbers of levels: up to six, of volumes up to three."""
+    return st.integers(1, 6 if rank == 2 else 3)
 
 
 @st.composite
@@ -55,7 +62,7 @@ def levels(draw: st.DrawFn, rank: int, *, batch: int = 3) -> tuple[Level, ...]:
         rank: number of spatial axes.
         batch: images.
     """
-    count, seed = draw(st.integers(1, 3)), draw(seeds())
+    count, seed = draw(level_counts(rank)), draw(seeds())
     made = []
     for index, shape in enumerate(level_shapes(rank, count=count)):
         posterior = _normal(4 * seed, index, batch, *shape)
@@ -71,15 +78,26 @@ def _normal(seed: int, index: int, *shape: int) -> Normal:
 
 
 def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, ...], ...]:
-    """Shapes of features that encoders give: with a first stride or without, anisotropic, with surround."""
+    """Shapes of features that encoders give: with a first stride or without, anisotropic, with surround.
+
+    One to six levels; deep ones halve one axis at a time, so that images stay small.
+    """
     one, two, four = ((stride,) * rank for stride in (1, 2, 4))
     flat = (*one[1:], 2)
+    deep = tuple(
+        FeatureShape(width, (*one[2:], 2 ** ((level + 1) // 2), 2 ** (level // 2))) for level in range(6)
+    )
     return (
         (FeatureShape(width, two), FeatureShape(width, four)),
         (FeatureShape(width, one), FeatureShape(width, two), FeatureShape(width, four)),
         (FeatureShape(width, flat), FeatureShape(width, tuple(2 * s for s in flat))),
         (FeatureShape(width, one), FeatureShape(width, flat)),
         (FeatureShape(width, two, two), FeatureShape(width, four, two)),
+        deep,
+        deep[:5],
+        (FeatureShape(width, two), FeatureShape(width, (*two[1:], 4)), FeatureShape(width, four)),
+        (FeatureShape(width, four), FeatureShape(width, (*four[1:], 8))),
+        (FeatureShape(width, two),),
     )
 
 
@@ -149,6 +167,7 @@ __all__ = [
     "IMAGE_SIDE",
     "feature_pyramids",
     "images",
+    "level_counts",
     "level_shapes",
     "levels",
     "options",

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.network.interfaces import Calibrator
-from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry import KINDS, installed_registry, load_registry
+from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.plugins.calibrators.scale import Scale
-from denoisplit.testing import CalibratorTests
+from denoisplit.testing import CalibratorTests, examine, suite_for
 from tests.testing.broken import DropsABin
 
 
@@ -42,7 +43,7 @@ def test_a_component_that_obeys_passes_with_every_law_named() -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("calibrator denoisplit/region ")
     assert "  holds           no bin is dropped (2d, 3d)" in lines
-    assert re.fullmatch(r"\d+ laws hold, 0 fail, 0 do not apply\.", lines[-1])
+    assert re.fullmatch(r"\d+ laws hold, 0 fail, 0 do not apply, 0 not examined\.", lines[-1])
     assert len(lines) == 2 + sum(name.startswith("test_") for name in dir(CalibratorTests))
 
 
@@ -61,6 +62,28 @@ def test_what_does_not_apply_says_why() -> None:
     result = check("ladder_3d_to_2d")
     assert result.exit_code == 0, result.output
     assert "does not apply  features have the declared shapes (2d): model.dimensions: " in result.stdout
+
+
+def test_what_was_not_examined_says_what_is_missing_and_fails_where_all_is_wanted() -> None:
+    result = check("hagen")
+    assert result.exit_code == 0, result.output
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("  not examined  ")]
+    assert "every option has an effect: no other values are taken, or known, of the options" in line
+    assert re.search(r" 0 fail, \d+ do not apply, 1 not examined\.$", result.stdout.strip())
+    assert check("hagen", "--strict").exit_code == 1
+    assert check("scale", "--strict").exit_code == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_examined_by_name_and_as_a_class(kind: str) -> None:
+    row = next(row for row in load_registry().components(kind) if row.package == BUILTIN)
+    for component in (row.load(), row.qualified):
+        suite: Any = suite_for(kind, component)
+        assert suite().target() is row.load()
+        assert suite().smallest() is not None
+    if kind == "dataset":
+        suite = suite_for(kind, installed_registry().find(kind, "folder").load())
+        assert {one.outcome for one in examine(suite)} <= {"holds", "not examined", "does not apply"}
 
 
 def test_a_suite_of_the_plugin_can_be_named() -> None:

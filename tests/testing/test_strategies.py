@@ -5,7 +5,7 @@ from typing import Literal
 
 import attrs
 import pytest
-from attrs.validators import ge, gt, in_, le, lt, optional
+from attrs.validators import and_, deep_iterable, ge, gt, in_, le, lt, min_len, optional, or_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,13 +14,21 @@ from denoisplit.core.network.latent import Level, divergence
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.rules import OneOf, parts, rule
+from denoisplit.core.validators import described_by
 from denoisplit.testing import strategies
-from denoisplit.testing.option_values import Bounds, bounds
+from denoisplit.testing.option_values import Range, range_of
 
 
 def odd(_instance: object, _attribute: object, value: int) -> None:
     if value % 2 == 0:
         raise ValueError("must be odd")
+
+
+@described_by(or_(ge(0), and_(min_len(1), deep_iterable(ge(0)))))
+def not_negative(_instance: object, _attribute: object, value: float | tuple[float, ...]) -> None:
+    if min(value if isinstance(value, tuple) else (value,)) < 0:
+        raise ValueError("must be >= 0")
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +50,11 @@ class Options:
     free: float = 7.5
     inner: Inner = attrs.field(factory=Inner)
     names: tuple[str, ...] = ()
+    floor: float | None = -5.0
+    weights: float | tuple[float, ...] = attrs.field(default=1.0, validator=not_negative)
+    strides: tuple[tuple[int, ...], ...] = attrs.field(
+        default=(), validator=deep_iterable(deep_iterable(ge(1)))
+    )
 
 
 @settings(max_examples=60)
@@ -50,22 +63,45 @@ def test_options_keep_to_validators_types_and_defaults(made: Options) -> None:
     assert 1 <= made.levels <= 3
     assert made.width == 3
     assert 0 <= made.dropout < 1
-    assert made.gain is None
+    assert made.gain is None or 0 < made.gain <= 4
     assert 0 < made.photons <= 120
     assert made.mode in ("a", "b")
     assert made.kind in ("x", "y")
     assert made.path.is_absolute()
     assert made.count >= 1
-    assert made.free == 7.5
+    assert 7.5 / 2 < made.free <= 1.5 * 7.5
     assert 0 <= made.inner.share <= 1
     assert made.names == ()
+    assert made.floor is None or -7.5 < made.floor <= -2.5
+    assert len({len(level) for level in made.strides}) <= 1
+    assert all(stride >= 1 for level in made.strides for stride in level)
+
+
+def test_every_option_that_is_no_name_of_something_takes_several_values() -> None:
+    stuck = {"path", "names"}
+    seen: dict[str, set[str]] = {}
+
+    @settings(max_examples=100, derandomize=True, database=None)
+    @given(strategies.options(Options))
+    def draw(made: Options) -> None:
+        for name, value in attrs.asdict(made, recurse=False).items():
+            seen.setdefault(name, set()).add(repr(value))
+
+    draw()
+    assert {name for name, values in seen.items() if len(values) == 1} == stuck | {"width"}
+    assert any("(" in value for value in seen["weights"])
+    assert any("(" not in value for value in seen["weights"])
 
 
 def test_bounds_are_read_through_lists_and_optional_values() -> None:
     fields = attrs.fields_dict(Options)
-    assert bounds(fields["dropout"].validator) == Bounds(low=0, high=1, below=True)
-    assert bounds(fields["gain"].validator) == Bounds(low=0, above=True)
-    assert bounds(fields["kind"].validator) == Bounds(choices=("x", "y"))
+
+    def read(name: str) -> Range:
+        return range_of(parts(rule(fields[name].validator)))
+
+    assert read("dropout") == Range(low=0, high=1, below=True)
+    assert read("gain") == Range(low=0, above=True)
+    assert rule(fields["kind"].validator) == OneOf(("x", "y"))
 
 
 @given(strategies.options(Options, count=st.just(5), path=Path("there")))

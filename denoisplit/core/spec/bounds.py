@@ -1,13 +1,22 @@
-"""What the validator of an option accepts: in words for people, as JSON Schema for editors.
-
-Reads the validators of ``attrs.validators``, and those that one of them stands for
-(``denoisplit.core.validators.described_by``). Of any other nothing is known: it accepts anything here, and
-has its say when the spec is resolved.
-"""
+"""What the validator of an option accepts: in words for people, as JSON Schema for editors."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
+
+from denoisplit.core.spec.rules import (
+    Bound,
+    Either,
+    Every,
+    Items,
+    Length,
+    OneOf,
+    OrNone,
+    Pattern,
+    Rule,
+    Values,
+    rule,
+)
 
 JSON = dict[str, Any]
 
@@ -17,75 +26,58 @@ _LIMITS: Final[Mapping[str, str]] = {
     "<=": "maximum",
     "<": "exclusiveMaximum",
 }
-_SIZED: Final = ["string", "array", "object"]
-_SCALARS: Final = (bool, int, float, str)
+_SIZES: Final[Mapping[str, str]] = {">=": "min", "<=": "max"}
 
 
 def bounds(validator: Any) -> tuple[str, ...]:
     """``>= 1`` and the like, each once."""
-    return tuple(dict.fromkeys(_words(validator)))
+    return tuple(dict.fromkeys(_words(rule(validator))))
 
 
-def _words(validator: Any) -> Iterator[str]:
-    for member in _members(validator):
-        yield from _words(member)
-    if hasattr(validator, "bound"):
-        yield f"{validator.compare_op} {validator.bound}"
-    elif hasattr(validator, "min_length"):
-        yield f"length >= {validator.min_length}"
-    elif hasattr(validator, "max_length"):
-        yield f"length <= {validator.max_length}"
-    elif hasattr(validator, "pattern"):
-        yield f"matches {validator.pattern.pattern}"
-    elif choices := _choices(validator):
-        yield "one of " + ", ".join(str(choice) for choice in choices)
-
-
-def _members(validator: Any) -> Iterator[Any]:
-    """The validators that a validator is made of."""
-    if hasattr(validator, "exc_types"):  # of not_: what it is made of is what it refuses
-        return
-    for name in ("_validators", "validators"):
-        yield from getattr(validator, name, ())
-    for name in ("stands_for", "validator", "iterable_validator", "member_validator", "value_validator"):
-        if getattr(validator, name, None) is not None:
-            yield getattr(validator, name)
-
-
-def _choices(validator: Any) -> tuple[Any, ...]:
-    """The values of ``in_``, if they are plain."""
-    options = getattr(validator, "_original_options", None) or getattr(validator, "options", ())
-    if not isinstance(options, Sequence | frozenset | set) or isinstance(options, str):
-        return ()
-    return tuple(options) if all(isinstance(option, _SCALARS) for option in options) else ()
+def _words(said: Rule) -> Iterator[str]:
+    match said:
+        case Bound(sign, value):
+            yield f"{sign} {value}"
+        case Length(sign, value):
+            yield f"length {sign} {value}"
+        case Pattern(text):
+            yield f"matches {text}"
+        case OneOf(values):
+            yield "one of " + ", ".join(str(value) for value in values)
+        case Items(inner) | Values(inner) | OrNone(inner):
+            yield from _words(inner)
+        case Every(rules) | Either(rules):
+            for one in rules:
+                yield from _words(one)
 
 
 def constraint(validator: Any) -> JSON:
     """What a value has to be, as JSON Schema; empty when nothing is known."""
-    if hasattr(validator, "stands_for"):
-        return constraint(validator.stands_for)
-    if hasattr(validator, "_validators"):
-        return merged(*(constraint(member) for member in validator._validators))
-    if hasattr(validator, "validators"):
-        members = [constraint(member) for member in validator.validators]
-        return {"anyOf": members} if all(members) else {}
-    if hasattr(validator, "bound"):
-        return _limit(validator.compare_op, validator.bound)
-    if hasattr(validator, "member_validator"):
-        items = constraint(validator.member_validator)
-        whole = constraint(validator.iterable_validator) if validator.iterable_validator else {}
-        return merged({"type": "array"}, {"items": items} if items else {}, whole)
-    if hasattr(validator, "min_length"):
-        least = validator.min_length
-        return {"type": _SIZED, "minLength": least, "minItems": least, "minProperties": least}
-    if hasattr(validator, "max_length"):
-        most = validator.max_length
-        return {"type": _SIZED, "maxLength": most, "maxItems": most, "maxProperties": most}
-    if hasattr(validator, "validator") and not hasattr(validator, "exc_types"):  # optional
-        inner = constraint(validator.validator)
-        return {"anyOf": [{"type": "null"}, inner]} if inner else {}
-    choices = _choices(validator)
-    return {"enum": list(choices)} if choices else {}
+    return _schema(rule(validator))
+
+
+def _schema(said: Rule) -> JSON:
+    match said:
+        case Bound(sign, value):
+            return _limit(sign, value)
+        case Length(sign, value):
+            size = {f"{_SIZES[sign]}{what}": value for what in ("Length", "Items", "Properties")}
+            return {"type": ["string", "array", "object"], **size}
+        case OneOf(values):
+            return {"enum": list(values)}
+        case Items(inner):
+            items = _schema(inner)
+            return merged({"type": "array"}, {"items": items} if items else {})
+        case OrNone(inner):
+            some = _schema(inner)
+            return {"anyOf": [{"type": "null"}, some]} if some else {}
+        case Every(rules):
+            return merged(*(_schema(one) for one in rules))
+        case Either(rules):
+            members = [_schema(one) for one in rules]
+            return {"anyOf": members} if all(members) else {}
+        case _:
+            return {}
 
 
 def _limit(operator: str, bound: Any) -> JSON:

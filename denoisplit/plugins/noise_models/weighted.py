@@ -50,6 +50,11 @@ class Weighted(NoiseModel):
         self.extra_maps = self.gaussian.extra_maps
 
     @property
+    def counts_share(self) -> float:
+        """Power of a density in counts in the likelihood: the Gaussian is in normalised units."""
+        return self.options.weight
+
+    @property
     def needs_fit(self) -> bool:
         """Whether the mixture has to be fitted."""
         return self.mixture.needs_fit

@@ -1,0 +1,204 @@
+"""What it takes to examine a data set, and the part of its exam that concerns what is in its fields."""
+
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.images.file_dataset import FileDataset
+from denoisplit.core.images.interfaces import Dataset, Field, ImageFormat
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.testing import layouts
+from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, usable
+
+PATH = "path"
+"""The option by which a data set that reads a folder is known."""
+
+_INDEX = "channel_index"
+_COMPARED = 6
+"""Exposures whose noise is compared."""
+
+
+class FieldTests(ComponentTests):
+    """Laws of the contents of fields.
+
+    Attributes:
+        channels: names to ask for.
+    """
+
+    kind: ClassVar[str] = "dataset"
+    channels: ClassVar[tuple[str, ...]] = ("first", "second")
+
+    def reads_a_folder(self) -> bool:
+        """Whether the component has an option ``path``."""
+        return PATH in {field.alias for field in attrs.fields(self.target().Options)}
+
+    def name(self) -> str:
+        """Its name in the registry, if it is there; a component may be given as a class."""
+        if isinstance(self.component, str):
+            return self.component.rpartition("/")[2]
+        target = f"{self.component.__module__}:{self.component.__qualname__}"
+        rows = installed_registry().components(self.kind)
+        return next((row.name for row in rows if row.target == target), "")
+
+    def write_folder(self, folder: Path, rank: int) -> None:
+        """Fill a folder with noisy fields of all channels, in the layout that the data set reads.
+
+        That is ``field_0.tif`` and so on, for ImageJ, but for data sets of denoisplit with a layout of their
+        own.
+        """
+        name = self.name()
+        if rank == 3 and name in PLANES_ONLY:
+            pytest.skip("its images have no depth")
+        LAYOUTS.get(name, layouts.folder)(folder, self.channels, rank)
+
+    def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
+        """A data set of the named channels."""
+        return self.reading(installed_formats(), options, channels)
+
+    def reading(
+        self, formats: Sequence[ImageFormat], options: Any, channels: tuple[str, ...] | None = None
+    ) -> Dataset:
+        """A data set that reads images of these formats."""
+        known = {"formats": formats} if issubclass(self.target(), FileDataset) else {}
+        made: Dataset = self.target()(options, channels=channels or self.channels, **known)
+        return made
+
+    @contextmanager
+    def drawn(self, data: st.DataObject, rank: int) -> Iterator[Any]:
+        """Drawn options; the simplest ones with a folder of images where the data set reads one."""
+        if not self.reads_a_folder():
+            yield usable(data, self.options(), lambda one: (self.dataset(one), one)[1], (DenoisplitError,))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            self.write_folder(Path(folder), rank)
+            yield attrs.evolve(self.smallest(), **{PATH: Path(folder)})
+
+    def fields_of(self, options: Any, rank: int) -> tuple[Field, ...]:
+        """All fields; the test is skipped in three dimensions where they do not come from a folder."""
+        if rank == 3 and not self.reads_a_folder():
+            pytest.skip("it makes images of its own, of as many dimensions as it likes")
+        return self.dataset(options).fields()
+
+    @law(3)
+    @given(data=st.data())
+    def test_clean_references_are_what_the_noise_was_added_to(self, data: st.DataObject) -> None:
+        """Observations average to the clean reference, in the same counts; repeats are further exposures."""
+        with self.drawn(data, 2) as options:
+            fields = self.fields_of(options, 2)
+        for field in fields:
+            if field.clean is not None:
+                _average_to(field.name, field.clean, field.observed)
+                for repeat in field.repeats if field.repeats is not None else ():
+                    _average_to(field.name, field.clean, repeat)
+            for repeat in field.repeats if field.repeats is not None else ():
+                new = not np.array_equal(repeat, field.observed)
+                assert new, f"a repeat of {field.name} is no new exposure"
+
+    def test_the_noise_of_every_exposure_is_its_own(self) -> None:
+        """Of fields and repeats: no two have noise in common, neither in place nor moved along."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = self.defaults()
+            if self.reads_a_folder():
+                self.write_folder(Path(folder), 2)
+                options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
+            fields = self.dataset(options).fields()[:_COMPARED]
+        noise = []
+        for field in fields:
+            if field.clean is not None:
+                exposures = [field.observed, *(field.repeats if field.repeats is not None else ())]
+                noise += [(seen.astype(np.float64) - field.clean).ravel() for seen in exposures]
+        for one, two in itertools.combinations(noise[:_COMPARED], 2):
+            if one.size == two.size:
+                together = _largest_correlation(one, two)
+                assert together < 8 / one.size**0.5 + 0.02, (
+                    f"the noise of two exposures is the same in part (correlation {together:.2f})"
+                )
+
+    @in_two_and_three_dimensions
+    def test_channels_come_in_the_order_of_their_names(self, rank: int) -> None:
+        """Of the folders of ``write_folder``, in which every channel is brighter than the one before."""
+        own: Any = type(self).write_folder is FieldTests.write_folder
+        if not (self.reads_a_folder() and own):
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            self.write_folder(Path(folder), rank)
+            options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
+            plain = self.dataset(options).fields()
+            for field in plain:
+                for image in (field.observed, field.clean):
+                    means = [] if image is None else [float(np.mean(one)) for one in image]
+                    ratios = [two / one for one, two in itertools.pairwise(means)]
+                    ordered = all(BRIGHTER / 2 < ratio < 2 * BRIGHTER for ratio in ratios)
+                    assert ordered, f"{field.name} has channels in another order than their names"
+            if _INDEX not in {field.alias for field in attrs.fields(type(options))}:
+                return
+            turned = tuple(reversed(range(len(self.channels))))
+            other = self.dataset(attrs.evolve(options, **{_INDEX: turned})).fields()
+        for one, two in zip(other, plain, strict=True):
+            same = np.array_equal(np.asarray(one.observed), np.asarray(two.observed)[list(turned)])
+            assert same, f"channel_index {turned} gives other channels of {two.name}"
+
+    def test_every_option_has_an_effect(self) -> None:
+        """On fields, their names, or whether there are any."""
+        with tempfile.TemporaryDirectory() as folder:
+            known = {}
+            if self.reads_a_folder():
+                self.write_folder(Path(folder), 2 if self.name() in PLANES_ONLY else 3)
+                known = {PATH: Path(folder)}
+
+            def trace(options: Any) -> Trace:
+                fields = self.dataset(attrs.evolve(options, **known)).fields()
+                seen = []
+                for field in fields:
+                    arrays = (field.observed, field.clean, field.mixed, field.repeats)
+                    found = [torch.as_tensor(np.array(a, dtype=np.float64)) for a in arrays if a is not None]
+                    seen += [(field.name, one) for one in found]
+                    seen.append((f"separate {field.separate} {field.pixel_size}", torch.zeros(())))
+                return tuple(seen)
+
+            unseen = self.unseen | IDLE.get(self.name(), frozenset())
+            unseen |= {PATH, "memory"} if known else frozenset()
+            if attrs.fields(self.target().Options):
+                drawn = examples(self.options())
+                assert_options_have_effects(drawn, trace, unseen=unseen)
+
+
+def _largest_correlation(one: Any, two: Any) -> float:
+    """Between two rows of numbers, of which one may be moved along."""
+    spectra = [np.fft.rfft((row - row.mean()) / (row.std() or 1.0)) for row in (one, two)]
+    return float(np.abs(np.fft.irfft(spectra[0] * spectra[1].conj(), one.size)).max() / one.size)
+
+
+def pixels_of(field: Field) -> bytes:
+    """The observed pixels of a field, to compare."""
+    return np.ascontiguousarray(field.observed).tobytes()
+
+
+def _average_to(name: str, clean: Any, observed: Any) -> None:
+    """Regression of noisy on clean pixels: slope 1, and no offset beyond chance, for every channel."""
+    for signal, noisy in zip(clean.astype(np.float64), observed.astype(np.float64), strict=True):
+        noise = noisy - signal
+        assert noise.std() > 0, f"an observation of {name} is its clean reference"
+        error = 6 * noise.std() / np.sqrt(noise.size)
+        assert abs(noise.mean()) < error, (
+            f"an observation of {name} lies {noise.mean():.3g} counts from its clean reference on average"
+        )
+        if signal.std() > 0:
+            standard = (signal - signal.mean()) / signal.std()
+            assert abs(float((standard * noise).mean())) < 2 * error, (
+                f"an observation of {name} has other units than its clean reference"
+            )

@@ -1,0 +1,74 @@
+"""What it takes to examine a decoder with drawn options: one for features that it takes."""
+
+from functools import partial
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.network.interfaces import Decoder, FeatureShape
+from denoisplit.testing.decoding import DecoderCase, decoder_case, training_patch
+from denoisplit.testing.networks import NetworkTests, Trial
+from denoisplit.testing.strategies import feature_pyramids
+from denoisplit.testing.suite import usable
+
+MAPS = 3
+"""Output maps of the decoders under examination."""
+
+
+class DecoderCases(NetworkTests):
+    """Decoders to examine."""
+
+    kind: ClassVar[str] = "decoder"
+
+    def pyramids(self, rank: int) -> tuple[tuple[FeatureShape, ...], ...]:
+        """Features to decode; those that the decoder refuses with a ``SpecError`` are passed over."""
+        return feature_pyramids(rank)
+
+    def new(self, options: Any, shapes: tuple[FeatureShape, ...]) -> Decoder:
+        """A decoder as the composer makes it."""
+        patch = training_patch(shapes)
+        made: Decoder = self.target()(options, feature_shapes=shapes, out_maps=MAPS, patch=patch)
+        return made
+
+    def case(self, data: st.DataObject, rank: int, *, patches: int = 1) -> DecoderCase:
+        """A decoder with drawn options, for drawn features of an image of the training patch or several.
+
+        The test is skipped where no features with so many axes are taken.
+        """
+        first = data.draw(st.integers(0, len(self.pyramids(rank)) - 1))
+        return usable(data, self.options(), lambda options: self.taken(options, rank, first, patches))
+
+    def taken(self, options: Any, rank: int, first: int = 0, patches: int = 1) -> DecoderCase:
+        """A decoder for the first features that it takes, of those from one on.
+
+        Raises:
+            SpecError: it takes none of these numbers of axes; it begins with ``model.dimensions``.
+        """
+        pyramids, refused = self.pyramids(rank), ""
+        for shapes in (*pyramids[first:], *pyramids[:first]):
+            try:
+                return decoder_case(partial(self.new, options, shapes), shapes, patches=patches)
+            except SpecError as error:
+                refused = refused or str(error)
+        if options == self.smallest():
+            raise SpecError([f"model.dimensions: no features with {rank} axes are taken ({refused})."])
+        raise SpecError([refused])
+
+    def trial_of(self, options: Any, rank: int) -> Trial:
+        """A decoder with features of the simplest pyramid that it takes, as a network."""
+        return _trial(self.taken(options, rank))
+
+    def different_trials(self, options: Any, rank: int) -> list[Trial]:
+        """With features of the simplest pyramid, and of the one with the most levels."""
+        levels = [len(shapes) for shapes in self.pyramids(rank)]
+        deepest = levels.index(max(levels))
+        return [_trial(self.taken(options, rank, first)) for first in (0, deepest)]
+
+    def trial(self, data: st.DataObject, rank: int) -> Trial:
+        """A decoder with drawn options and features, as a network."""
+        return _trial(self.case(data, rank))
+
+
+def _trial(case: DecoderCase) -> Trial:
+    return Trial(new=case.new, module=case.decoder, inputs=case.features, run=case.maps)

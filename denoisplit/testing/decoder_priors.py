@@ -1,0 +1,137 @@
+"""The part of the exam of a decoder that concerns its latents: priors, generation, channels."""
+
+from functools import partial
+
+import attrs
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from denoisplit.core.errors import SpecError
+from denoisplit.testing.decoder_cases import MAPS, DecoderCases
+from denoisplit.testing.decoding import BATCH, GivenNoise, LevelNoise
+from denoisplit.testing.strategies import random
+from denoisplit.testing.suite import (
+    assert_close,
+    assert_differs,
+    assert_equal,
+    generic,
+    in_two_and_three_dimensions,
+    law,
+)
+
+_LATENTS = "latent_channels"
+
+
+class PriorTests(DecoderCases):
+    """Laws of latents; they hold trivially for a decoder without any."""
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_a_prior_does_not_see_the_features_of_its_level(self, rank: int, data: st.DataObject) -> None:
+        """The prior of a level knows coarser levels only; its posterior knows its own features."""
+        case = self.case(data, rank)
+        first = case.decode(LevelNoise(1)).levels
+        for index in range(len(first)):
+            other = case.decode(LevelNoise(1), case.changed(index)).levels
+            for level in range(index, len(first)):
+                for name in ("mean", "stddev"):
+                    one, two = (getattr(x[level].prior, name) for x in (first, other))
+                    assert_close(two, one, f"the prior of level {level} sees the features of level {index}")
+            assert_differs(
+                other[index].posterior.mean,
+                first[index].posterior.mean,
+                f"the posterior of level {index} does not see its features",
+            )
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_the_prior_generates_images_of_any_size(self, rank: int, data: st.DataObject) -> None:
+        """Finite, the same for the same noise; a decoder without latents refuses with a ``SpecError``."""
+        case = self.case(data, rank)
+        factors = data.draw(st.tuples(*[st.integers(1, 3)] * rank))
+        size = tuple(f * s for f, s in zip(factors, case.shapes[-1].stride, strict=True))
+
+        def generated(seed: int) -> Tensor:
+            with torch.no_grad():
+                return case.decoder.generate(size, LevelNoise(seed), batch=3)
+
+        if not case.decode(LevelNoise(1)).levels:
+            with pytest.raises(SpecError):
+                generated(1)
+            return
+        output = generated(1)
+        assert output.shape == (3, MAPS, *size), f"images of the shape {tuple(output.shape)} come out"
+        assert bool(output.isfinite().all()), "a generated image is not finite"
+        assert_equal(generated(1), output, "the same noise generates another image")
+        assert_differs(generated(2), output, "other noise generates the same image")
+        assert_differs(output[:1], output[1:2], "all images of a batch are the same")
+
+    @in_two_and_three_dimensions
+    @law(4)
+    @given(data=st.data())
+    def test_generated_images_are_those_of_samples_of_the_prior(self, rank: int, data: st.DataObject) -> None:
+        """``generate`` draws mean + std * noise from the prior of every level, and decodes as training does.
+
+        Where features reach the output beside the latents, nothing tells what generation should give.
+        """
+        case = self.case(data, rank)
+        count = len(case.decode(LevelNoise(1)).levels)
+        if not count:
+            return
+        given, wanted = GivenNoise(), LevelNoise(2)
+        for index in reversed(range(count)):
+            level = case.decode(given).levels[index]
+            drawn = level.prior.mean + level.prior.stddev * wanted.of(index, tuple(level.sample.shape))
+            given.numbers[index] = (drawn - level.posterior.mean) / level.posterior.stddev
+        decoded = case.decode(given)
+        samples = GivenNoise()
+        other = tuple(random(88 + n, *f.shape) for n, f in enumerate(case.features))
+        for index in reversed(range(count)):
+            level = case.decode(samples, other).levels[index]
+            same = decoded.levels[index].sample
+            samples.numbers[index] = (same - level.posterior.mean) / level.posterior.stddev
+        beside = case.decode(samples, other).output
+        if not torch.allclose(beside, decoded.output, rtol=1e-6, atol=1e-8):
+            pytest.skip("features reach the output beside the latents")
+        with torch.no_grad():
+            generated = case.decoder.generate(case.image, wanted, batch=BATCH)
+        assert_close(
+            generated, decoded.output, "an image is generated from other samples than the prior's", rtol=1e-6
+        )
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_an_image_of_copies_has_a_prior_of_copies(self, rank: int, data: st.DataObject) -> None:
+        """The coarsest prior sees no features: it is no other beyond the training patch than in it."""
+        case = self.case(data, rank, patches=2)
+        if not case.decode(LevelNoise(1)).levels:
+            return
+        prior = case.decode(LevelNoise(1)).levels[-1].prior
+        for values in (prior.mean, prior.stddev):
+            for axis in range(2, values.ndim):
+                half = values.shape[axis] // 2
+                first, second = values.narrow(axis, 0, half), values.narrow(axis, half, half)
+                assert_close(second, first, "beyond the training patch the coarsest prior is another")
+
+    @in_two_and_three_dimensions
+    def test_latent_channels_are_those_of_the_options(self, rank: int) -> None:
+        """An option ``latent_channels``: one number for all levels, or one per level, finest first."""
+        options = self.smallest()
+        if _LATENTS not in {field.alias for field in attrs.fields(type(options))}:
+            return
+        case = self.taken(options, rank)
+        count = len(case.shapes)
+        for wanted in (3, tuple(range(1, count + 1))):
+            changed = attrs.evolve(options, **{_LATENTS: wanted})
+            decoder = generic(partial(self.new, changed, case.shapes))
+            with torch.no_grad():
+                levels = decoder(case.features, LevelNoise(1)).levels
+            found = [level.sample.shape[1] for level in levels]
+            expected = [wanted] * len(levels) if isinstance(wanted, int) else list(wanted)[: len(levels)]
+            assert found == expected, f"latent_channels {wanted} gives {found}"

@@ -1,0 +1,185 @@
+"""The part of the exam of a KL scheme that concerns its options, and its derivatives."""
+
+import typing
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.distributions import Normal
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.network.interfaces import KLScheme, Rate
+from denoisplit.core.network.latent import Level
+from denoisplit.core.spec.types import bare, is_sequence, is_union
+from denoisplit.testing.derivatives import assert_derivative
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.strategies import IMAGE_SIDE, level_shapes, levels, random
+from denoisplit.testing.suite import (
+    ComponentTests,
+    accepted,
+    assert_close,
+    assert_differs,
+    assert_equal,
+    in_two_and_three_dimensions,
+    law,
+    unit_levels,
+)
+
+_CHANNELS = 2
+_BLEND = ", blended with "
+
+PER_PIXEL = "nats per image pixel"
+PER_PIXEL_AND_CHANNEL = "nats per image pixel and channel"
+PER_SCALAR = "nats per latent scalar"
+"""Units whose meaning is known; a rate in another unit declares it in other words."""
+
+
+class KLOptionTests(ComponentTests):
+    """Laws of options that are known by their names or types."""
+
+    kind: ClassVar[str] = "kl_scheme"
+
+    def scheme(self, options: Any, *, free_bits: float | None = None) -> KLScheme:
+        """A scheme; with other free bits than the options have, where it has such an option."""
+        known = {field.alias for field in attrs.fields(type(options)) if field.init}
+        if free_bits is not None and "free_bits" in known:
+            options = attrs.evolve(options, free_bits=free_bits)
+        made: KLScheme = accepted(lambda: self.target()(options))
+        return made
+
+    def drawn(self, data: st.DataObject, *, free_bits: float | None = None) -> KLScheme:
+        """A scheme with drawn options."""
+        return self.scheme(data.draw(self.options()), free_bits=free_bits)
+
+    def counting(self) -> st.SearchStrategy[Any]:
+        """Options under which every level counts: no zero among weights of levels."""
+        names = [name for name in self._names() if name.endswith("weights")]
+
+        def counts(options: Any) -> bool:
+            numbers = [getattr(options, name) for name in names]
+            return all(0 not in (one if isinstance(one, tuple) else (one,)) for one in numbers)
+
+        return self.options().filter(counts)
+
+    def rate(self, scheme: KLScheme, given_levels: tuple[Level, ...], rank: int, *, images: int = 1) -> Rate:
+        """The rate of a batch; ``images`` is the size of an image in images of the strategy ``levels``."""
+        pixels = images * IMAGE_SIDE**rank
+        found: Rate = accepted(lambda: scheme(given_levels, image_pixels=pixels, channels=_CHANNELS))
+        return found
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_derivatives_are_those_of_differences(self, rank: int, data: st.DataObject) -> None:
+        """By posterior, prior and sample, in training."""
+        scheme, drawn = self.drawn(data).train(), data.draw(levels(rank, batch=2))
+        top = drawn[-1]
+        prior = (top.prior.mean.expand_as(top.sample).clone(), top.prior.stddev.expand_as(top.sample).clone())
+
+        def total(mean: Tensor, std: Tensor, other: Tensor, other_std: Tensor, sample: Tensor) -> Tensor:
+            level = Level(Normal(mean, std), Normal(other, other_std), sample)
+            return self.rate(scheme, (*drawn[:-1], level), rank).per_level
+
+        posterior = (top.posterior.mean, top.posterior.stddev)
+        assert_derivative(total, (*posterior, *prior, top.sample), "the derivative of the rate", step=1e-6)
+
+    def test_several_numbers_are_one_per_level_finest_first(self) -> None:
+        """A level gets what it would get if its number were that of all levels."""
+        hints = typing.get_type_hints(self.target().Options)
+        values = divergences(2, 2)
+        found = unit_levels(tuple(v / v.sum((1, 2, 3), keepdim=True) for v in values))
+        for field in attrs.fields(self.target().Options):
+            declared = bare(hints[field.name])
+            members = [bare(one) for one in typing.get_args(declared)] if is_union(declared) else []
+            if not any(is_sequence(one) for one in members) or not {int, float} & set(members):
+                continue
+            numbers = [n + 2 for n in range(len(values))]
+            several = self._with(field.alias, tuple(numbers))
+            together = several(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
+            for level, number in enumerate(numbers):
+                same = self._with(field.alias, number)
+                alone = same(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
+                assert_close(together[level], alone[level], f"{field.alias} of level {level} is another's")
+            with pytest.raises(SpecError):
+                self._with(field.alias, (1, 1))(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS)
+
+    @law(4)
+    @given(data=st.data())
+    def test_a_closed_form_needs_no_sample(self, data: st.DataObject) -> None:
+        """An option ``analytic`` says whether the divergence is that of the distributions or of a draw."""
+        if "analytic" not in self._names():
+            return
+        drawn = data.draw(levels(2))
+        moved = tuple(Level(one.posterior, one.prior, one.sample + 1) for one in drawn)
+        for analytic in (True, False):
+            options = attrs.evolve(self.defaults(), analytic=analytic)
+            one, two = (self.rate(self.scheme(options, free_bits=0.0), x, 2).total for x in (drawn, moved))
+            if analytic:
+                assert_equal(two, one, "the closed form of the divergence depends on the sample")
+            else:
+                assert_differs(two, one, "a divergence of single samples does not depend on them")
+
+    def test_a_blend_is_what_it_blends_at_its_ends(self) -> None:
+        """An option ``share``: of the first unit that ``unit`` names, the rest being of the second."""
+        if "share" not in self._names():
+            return
+        values, nats = level_shapes(2, count=3), 0.7
+        found = unit_levels(tuple(torch.full((1, *s), nats, dtype=torch.float64) for s in values))
+        scalars = sum(torch.Size(shape).numel() for shape in values)
+        known = {
+            PER_PIXEL: nats * scalars / IMAGE_SIDE**2,
+            PER_PIXEL_AND_CHANNEL: nats * scalars / IMAGE_SIDE**2 / _CHANNELS,
+            PER_SCALAR: nats,
+        }
+        rates = []
+        for share in (1.0, 0.0, 0.3):
+            options = attrs.evolve(self.defaults(), share=share)
+            scheme = self.scheme(options, free_bits=0.0)
+            rates.append(float(self.rate(scheme, found, 2).total))
+        first, _, second = scheme.unit.partition(_BLEND)
+        for end, rate in ((first, rates[0]), (second, rates[1])):
+            expected = known.get(end, known.get(f"nats per {end}"))
+            assert expected is not None, f"the unit {scheme.unit!r} does not say what is blended with what"
+            assert abs(rate - expected) < 1e-9, f"at its end of {end} the rate is {rate}, not {expected}"
+        between = 0.3 * rates[0] + 0.7 * rates[1]
+        assert abs(rates[2] - between) < 1e-9, "between its ends a blend is not their weighted mean"
+
+    def test_every_option_has_an_effect(self) -> None:
+        """On rates of several sizes, of latents that cover the surround of the image, too, or the weight."""
+        found = []
+        for seed, scale in ((0, 1e-4), (1, 1.0), (2, 30.0)):
+            unit = unit_levels(tuple(scale * v for v in divergences(3 * seed + 2, 2)))
+            found.append(
+                tuple(
+                    Level(x.posterior, x.prior, x.sample + random(n, *x.sample.shape))
+                    for n, x in enumerate(unit)
+                )
+            )
+
+        def trace(options: Any) -> Trace:
+            scheme = self.target()(options)
+            rates = [
+                scheme(x, image_pixels=pixels, channels=_CHANNELS).per_level
+                for x in found
+                for pixels in (IMAGE_SIDE**2, (IMAGE_SIDE // 4) ** 2)
+            ]
+            return (("weight", torch.tensor(float(scheme.weight))), *(("rate", one) for one in rates))
+
+        assert_options_have_effects(examples(self.options(), 24), trace, unseen=self.unseen)
+
+    def _names(self) -> set[str]:
+        return {field.alias for field in attrs.fields(self.target().Options) if field.init}
+
+    def _with(self, option: str, value: Any) -> KLScheme:
+        made: KLScheme = self.target()(attrs.evolve(self.defaults(), **{option: value}))
+        return made
+
+
+def divergences(seed: int, rank: int) -> tuple[Tensor, ...]:
+    """Positive numbers for every latent scalar of two images, nats per scalar."""
+    count = 1 + seed % 3
+    return tuple(random(seed + i, 2, *s).abs() + 0.01 for i, s in enumerate(level_shapes(rank, count=count)))

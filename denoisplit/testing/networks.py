@@ -1,0 +1,170 @@
+"""The part of the exam that encoders and decoders share: training mode, derivatives, saving, options."""
+
+import copy
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from denoisplit.core.errors import SpecError
+from denoisplit.testing.derivatives import assert_derivative
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects, covering, examples
+from denoisplit.testing.suite import (
+    RANKS,
+    ComponentTests,
+    assert_equal,
+    copied,
+    in_two_and_three_dimensions,
+    law,
+    takes,
+)
+from denoisplit.testing.training_mode import (
+    assert_dropout_is_for_training,
+    assert_evaluation_changes_nothing,
+    assert_training_is_evaluation,
+    still_training,
+    train_a_step,
+)
+
+_COMBINED = 6
+"""Networks of different options."""
+
+_LARGE = 40.0
+"""Of inputs under which bounds of options show."""
+
+
+@attrs.frozen(kw_only=True)
+class Trial:
+    """A network with something to evaluate it on.
+
+    Attributes:
+        new: makes such a network as the composer does.
+        module: in evaluation mode, float64, with random numbers.
+        inputs: tensors that it takes.
+        run: evaluates a network: every map that comes out.
+    """
+
+    new: Callable[[], nn.Module]
+    module: Any
+    inputs: tuple[Tensor, ...]
+    run: Callable[[Any, Sequence[Tensor]], tuple[Tensor, ...]]
+
+    def maps(self) -> tuple[Tensor, ...]:
+        """What the network makes of the inputs."""
+        return self.run(self.module, self.inputs)
+
+
+class NetworkTests(ComponentTests):
+    """Laws of encoders and decoders alike."""
+
+    def trial_of(self, options: Any, rank: int) -> Trial:
+        """A network with these options; a ``SpecError`` where it does not take them or the dimensions."""
+        raise NotImplementedError
+
+    def different_trials(self, options: Any, rank: int) -> list[Trial]:
+        """Networks with these options in whatever surroundings make a difference to them."""
+        return [self.trial_of(options, rank)]
+
+    def trial(self, data: st.DataObject, rank: int) -> Trial:
+        """A network with drawn options; the test is skipped where it does not take the dimensions."""
+        raise NotImplementedError
+
+    def trials(self, rank: int) -> Iterator[Trial]:
+        """Networks in whose options the values of different ones meet; the test is skipped without any."""
+        suite: Any = type(self)
+        chosen = _combined(suite, rank)
+        if not chosen:
+            pytest.skip(f"no options with {rank} dimensions are taken")
+        return (self.trial_of(options, rank) for options in chosen)
+
+    @in_two_and_three_dimensions
+    def test_training_sees_what_evaluation_sees(self, rank: int) -> None:
+        """Dropout and the statistics of a batch apart, which are modules of torch."""
+        for trial in self.trials(rank):
+            assert_training_is_evaluation(trial.module, trial.maps)
+
+    @in_two_and_three_dimensions
+    def test_derivatives_are_those_of_differences(self, rank: int) -> None:
+        """By the inputs, in training: nothing is detached, rounded, or derived wrongly by hand."""
+        for trial in self.trials(rank):
+
+            def joined(*inputs: Tensor, of: Trial = trial) -> Tensor:
+                return torch.cat([one.flatten() for one in of.run(of.module, inputs)])
+
+            with still_training(trial.module):
+                assert_derivative(joined, trial.inputs, "the derivative by the inputs")
+
+    @in_two_and_three_dimensions
+    @law(2)
+    @given(data=st.data())
+    def test_evaluation_changes_nothing_and_inputs_stay(self, rank: int, data: st.DataObject) -> None:
+        """No buffer changes in evaluation, and what the network is given is never overwritten."""
+        trial = self.trial(data, rank)
+        assert_evaluation_changes_nothing(trial.module, trial.maps, trial.inputs)
+
+    @in_two_and_three_dimensions
+    def test_dropout_is_for_training(self, rank: int) -> None:
+        """An option ``dropout`` is known by its name."""
+
+        def build(options: Any) -> tuple[nn.Module, Callable[[], tuple[Tensor, ...]]]:
+            trial = self.trial_of(options, rank)
+            return trial.module, trial.maps
+
+        options = self.smallest()
+        if takes(partial(self.trial_of, options, rank)):
+            assert_dropout_is_for_training(options, build)
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data())
+    def test_weights_survive_training_and_saving(self, rank: int, data: st.DataObject) -> None:
+        """A new network with the saved state gives the same maps, also after a step of training."""
+        trial = self.trial(data, rank)
+        train_a_step(trial.module, trial.maps)
+        other = copied(trial.module, trial.new)
+        with torch.no_grad():
+            pairs = zip(trial.run(other, trial.inputs), trial.maps(), strict=True)
+            for one, two in pairs:
+                assert_equal(one, two, "the maps are others after saving and loading")
+
+    def test_every_option_has_an_effect(self) -> None:
+        """On the maps for usual and for large inputs, in evaluation or in training."""
+
+        def trace(options: Any) -> Trace:
+            rank = min(RANKS) if takes(lambda: self.trial_of(options, min(RANKS))) else max(RANKS)
+            return tuple(seen for trial in self.different_trials(options, rank) for seen in _trace(trial))
+
+        assert_options_have_effects(examples(self.options()), trace, unseen=self.unseen)
+
+
+@functools.cache
+def _combined(suite: Any, rank: int) -> tuple[Any, ...]:
+    """Options whose values meet; a few in three dimensions, where networks take longer."""
+
+    def taken(options: Any) -> bool:
+        try:
+            suite().trial_of(options, rank)
+        except SpecError:
+            return False
+        return True
+
+    return tuple(covering(suite().options(), taken, _COMBINED if rank == min(RANKS) else 2))
+
+
+def _trace(trial: Trial) -> Trace:
+    seen = [(name, torch.tensor(value.shape)) for name, value in trial.module.state_dict().items()]
+    large = [_LARGE * one for one in trial.inputs]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for inputs in (trial.inputs, large):
+            seen += [("map", one) for one in trial.run(trial.module, inputs)]
+        torch.manual_seed(0)
+        module = copy.deepcopy(trial.module).train()
+        seen += [("map in training", one) for one in trial.run(module, trial.inputs)]
+    return tuple(seen)

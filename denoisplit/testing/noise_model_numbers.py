@@ -1,0 +1,185 @@
+"""The part of the exam of a noise model that concerns derivatives, precision, units and options."""
+
+import math
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
+from denoisplit.testing.derivatives import assert_derivative
+from denoisplit.testing.noise_model_fits import NoiseModelFitTests
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.strategies import random
+from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law
+
+_UNIT = 1000.0
+_FLOOR = "log_variance_floor"
+
+
+class NoiseModelNumberTests(NoiseModelFitTests):
+    """Laws of numbers: derivatives are true, half precision does no harm, and no option is idle."""
+
+    @in_two_and_three_dimensions
+    @law(4)
+    @given(data=st.data(), far=st.sampled_from([1.0, 4.0]))
+    def test_derivatives_are_those_of_differences(self, rank: int, data: st.DataObject, far: float) -> None:
+        """Of the likelihood by observation, signal, predicted maps and parameters; of the variance."""
+        model, signal = self.drawn(data), self.signals(rank, batch=2)
+        maps = self.maps(model, signal)
+        std = model.variance(signal, maps).detach().sqrt()
+        observation = signal + far * std * random(5, *signal.shape)
+        extra = () if maps is None else (maps,)
+
+        def value(seen: Tensor, clean: Tensor, *given_maps: Tensor) -> Tensor:
+            return model.log_prob(seen, clean, *given_maps)
+
+        def variance(clean: Tensor, *given_maps: Tensor) -> Tensor:
+            return model.variance(clean, *given_maps)
+
+        for moving, what in enumerate(("observation", "signal", "maps")[: 2 + len(extra)]):
+            arguments = [observation, signal, *extra]
+
+            def of_one(one: Tensor, at: int = moving, among: Any = arguments) -> Tensor:
+                return value(*among[:at], one, *among[at + 1 :])
+
+            assert_derivative(of_one, (arguments[moving],), f"the derivative by the {what}")
+        assert_derivative(variance, (signal, *extra), "the derivative of the variance")
+
+    @in_two_and_three_dimensions
+    @law(2)
+    @given(data=st.data())
+    def test_trainable_parameters_have_true_derivatives(self, rank: int, data: st.DataObject) -> None:
+        """Those that are trained with the network."""
+        model, signal = self.drawn(data), self.signals(rank, batch=2)
+        names = [name for name, one in model.named_parameters() if one.requires_grad]
+        if not names:
+            return
+        maps, observation = self.maps(model, signal), signal + 7 * random(5, *signal.shape)
+
+        def value(*parameters: Tensor) -> Tensor:
+            changed = dict(zip(names, parameters, strict=True))
+            found: Tensor = torch.func.functional_call(model, changed, (observation, signal, maps))
+            return found
+
+        model.forward = model.log_prob
+        parameters = tuple(dict(model.named_parameters())[name] for name in names)
+        assert_derivative(value, parameters, "the derivative by the parameters", step=1e-6)
+
+    @in_two_and_three_dimensions
+    @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+    @law(2)
+    @given(data=st.data())
+    def test_half_precision_is_only_that_of_the_arguments(
+        self, rank: int, half: torch.dtype, data: st.DataObject
+    ) -> None:
+        """The likelihood of rounded numbers is that of float32, to which they are promoted."""
+        model, signal = self.drawn(data).float(), self.signals(rank, batch=2).to(half)
+        maps = self.maps(model, signal)
+        observation = (signal.float() + 20 * random(4, *signal.shape).float()).to(half)
+        wide = None if maps is None else maps.float()
+        with torch.no_grad():
+            for seen in (observation, observation.float()):
+                found = model.log_prob(seen, signal, maps)
+                expected = model.log_prob(seen.float(), signal.float(), wide)
+                assert found.dtype == torch.float32, f"{found.dtype} comes out for {half}"
+                assert_close(found, expected, f"{half} changes the likelihood", rtol=1e-4, atol=1e-4)
+            variance = model.variance(signal, maps).float()
+            expected = model.variance(signal.float(), wide)
+        assert_close(variance, expected, f"{half} changes the variance", rtol=1e-2, atol=1e-4)
+
+    @in_two_and_three_dimensions
+    @law(2)
+    @given(data=st.data())
+    def test_arguments_stay_as_they_are(self, rank: int, data: st.DataObject) -> None:
+        """Nothing that a noise model is given is overwritten."""
+        model, signal = self.drawn(data), self.signals(rank, batch=2)
+        maps, observation = self.maps(model, signal), signal + 7
+        arguments = [one for one in (observation, signal, maps) if one is not None]
+        before = [one.clone() for one in arguments]
+        with torch.no_grad():
+            model.log_prob(observation, signal, maps)
+            model.sample(signal, torch.Generator().manual_seed(0), maps)
+            model.variance(signal, maps)
+        for one, two in zip(arguments, before, strict=True):
+            assert_equal(one, two, "an argument is overwritten")
+
+    def test_other_units_change_the_density_by_their_logarithm(self) -> None:
+        """Of images, pairs and statistics in other counts; of a composite, by ``counts_share`` of it.
+
+        ``counts_share`` is the power of a density in counts that is part of the likelihood, 1 without it.
+        """
+        options, given = self.defaults(), self.statistics()
+        model, other = self.model(options), self._in_units(options, _UNIT)
+        signal = self.signals(2, batch=2)
+        observation, maps = signal + 20 * random(3, *signal.shape), self.maps(model, signal)
+        with torch.no_grad():
+            found = other.log_prob(_UNIT * observation, _UNIT * signal, maps).mean()
+            share = float(getattr(model, "counts_share", 1.0))
+            expected = model.log_prob(observation, signal, maps).mean() - share * math.log(_UNIT)
+        assert given.channels == signal.shape[1]
+        assert abs(float(found - expected)) < 0.3, (
+            f"counts that are {_UNIT:g} times as many change the likelihood to {float(found):.4g} instead of "
+            f"{float(expected):.4g} nats"
+        )
+
+    @in_two_and_three_dimensions
+    def test_a_floor_is_a_floor_and_nothing_else(self, rank: int) -> None:
+        """An option ``log_variance_floor``: below it the variance is raised, above it nothing changes."""
+        for options in examples(self.options()):
+            if _FLOOR not in {field.alias for field in attrs.fields(type(options))}:
+                return
+            without, with_floor = (
+                self.model(attrs.evolve(options, **{_FLOOR: floor})) for floor in (None, -1.0)
+            )
+            signal = self.signals(rank, batch=3)
+            maps = self.maps(without, signal)
+            if maps is None:
+                continue
+            raised = with_floor.variance(signal, 3 * maps)
+            free = without.variance(signal, 3 * maps)
+            per_channel = self.statistics().per_channel(self.statistics().target_std, signal)
+            lowest = (per_channel.square() * math.exp(-1.0)).expand_as(free)
+            assert_close(raised, torch.maximum(free, lowest), "a floor does not raise to the floor alone")
+
+    def test_every_option_has_an_effect(self) -> None:
+        """On likelihood, samples or variance, at usual and unusual signals and predicted maps."""
+
+        def trace(options: Any) -> Trace:
+            model = self.model(options)
+            seen = [(f"{name} {one.requires_grad}", one.detach()) for name, one in model.named_parameters()]
+            for far in (0.0, 3e3, -3e3):
+                signal = self.signals(2, batch=2) + far
+                maps = self.maps(model, signal)
+                wide = None if maps is None else 6 * maps
+                with torch.no_grad():
+                    seen.append(("value", model.log_prob(signal + 20, signal, wide)))
+                    seen.append(("far value", model.log_prob(signal + 2e3, signal, wide)))
+                    seen.append(("variance", model.variance(signal, wide)))
+            return tuple(seen)
+
+        assert_options_have_effects(examples(self.options(), 5), trace, unseen=self.unseen)
+
+    def _in_units(self, options: Any, unit: float) -> NoiseModel:
+        """The model of images with so many times the counts."""
+        given = self.statistics()
+        statistics = IntensityStats(
+            mixed_mean=unit * given.mixed_mean,
+            mixed_std=unit * given.mixed_std,
+            target_mean=[unit * one for one in given.target_mean],
+            target_std=[unit * one for one in given.target_std],
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model: NoiseModel = self.target()(options, statistics=statistics)
+        if model.needs_fit:
+            pairs = [
+                attrs.evolve(one, signal=unit * one.signal, observation=unit * one.observation)
+                for one in self.pairs()
+            ]
+            model.fit(pairs, seed=0)
+        return model.double().eval()

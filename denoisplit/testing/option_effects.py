@@ -1,0 +1,130 @@
+"""Whether every option of a component does something."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import attrs
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from denoisplit.core.errors import DenoisplitError
+from denoisplit.testing.suite import law, not_examined
+
+Trace = tuple[tuple[str, Tensor], ...]
+"""Everything that can be seen of a component, each by a name."""
+
+_DRAWN: Final = 12
+_POOL: Final = 60
+
+
+def examples(options: st.SearchStrategy[Any], count: int = _DRAWN) -> list[Any]:
+    """A few options, the same ones every time."""
+    found: list[Any] = []
+
+    @settings(law(count), phases=(Phase.generate,))
+    @given(options)
+    def collect(one: Any) -> None:
+        found.append(one)
+
+    collect()
+    return found
+
+
+def covering(options: st.SearchStrategy[Any], usable: Callable[[Any], bool], count: int) -> list[Any]:
+    """At most so many options in which as many pairs of values meet as can be.
+
+    Args:
+        options: of the component.
+        usable: whether the component takes them.
+        count: of options.
+    """
+    pool, chosen = examples(options, _POOL), list[Any]()
+    met: set[tuple[str, str]] = set()
+    while pool and len(chosen) < count:
+        best = max(pool, key=lambda one: len(_pairs(one) - met))
+        pool.remove(best)
+        if not _pairs(best) - met:
+            break
+        if usable(best):
+            chosen.append(best)
+            met |= _pairs(best)
+    return chosen
+
+
+def _pairs(options: Any) -> set[tuple[str, str]]:
+    values = [f"{field.name}={getattr(options, field.name)!r}" for field in attrs.fields(type(options))]
+    return {(one, two) for n, one in enumerate(values) for two in values[: n + 1]}
+
+
+def assert_options_have_effects(
+    drawn: Sequence[Any], trace: Callable[[Any], Trace], *, unseen: frozenset[str] = frozenset()
+) -> None:
+    """Another value of any option changes what can be seen of the component, at some values of the others.
+
+    Args:
+        drawn: options of the component.
+        trace: of a component with such options; those that it refuses with an error of denoisplit are left
+            out.
+        unseen: options whose effect ``trace`` cannot show.
+
+    The law is not examined where no other value of some options is among those drawn.
+    """
+    fields = [field for field in attrs.fields(type(drawn[0])) if field.init and field.name not in unseen]
+    known: dict[str, Trace | None] = {}
+
+    def seen(options: Any) -> Trace | None:
+        key = repr(options)
+        if key not in known:
+            try:
+                known[key] = trace(options)
+            except DenoisplitError:
+                known[key] = None
+        return known[key]
+
+    single = []
+    for field in fields:
+        if len({repr(getattr(one, field.name)) for one in drawn}) == 1:
+            single.append(field.alias)
+            continue
+        pairs = ((seen(one), seen(two)) for one, two in _changed(drawn, field))
+        compared = [_differ(*pair) for pair in _until_different(pairs)]
+        if not compared:
+            single.append(field.alias)
+        assert any(compared) or not compared, f"the option {field.alias} has no effect"
+    if single:
+        not_examined(
+            f"no other values are taken, or known, of the options {', '.join(single)}: name strategies "
+            f"for them in options()"
+        )
+
+
+def _changed(drawn: Sequence[Any], field: "attrs.Attribute[Any]") -> Iterator[tuple[Any, Any]]:
+    """Options, and the same ones with another value of a field."""
+    values = {repr(getattr(one, field.name)): getattr(one, field.name) for one in drawn}
+    for base in drawn:
+        for text, value in values.items():
+            if text != repr(getattr(base, field.name)):
+                try:
+                    yield base, attrs.evolve(base, **{str(field.alias): value})
+                except (ValueError, TypeError, DenoisplitError):
+                    continue
+
+
+def _until_different(pairs: Iterator[tuple[Trace | None, Trace | None]]) -> Iterator[tuple[Trace, Trace]]:
+    """Pairs of what can be seen, as far as the component takes both options, up to the first that differs."""
+    for one, two in pairs:
+        if one is not None and two is not None:
+            yield one, two
+            if _differ(one, two):
+                return
+
+
+def _differ(one: Trace, two: Trace) -> bool:
+    if [name for name, _ in one] != [name for name, _ in two]:
+        return True
+    return any(
+        a.shape != b.shape or not torch.equal(torch.nan_to_num(a.double()), torch.nan_to_num(b.double()))
+        for (_, a), (_, b) in zip(one, two, strict=True)
+    )

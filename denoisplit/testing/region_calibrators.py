@@ -1,0 +1,173 @@
+"""What it takes to examine a calibrator, and the part of its exam that concerns sums over regions."""
+
+import math
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import ndtri
+
+from denoisplit.core.network.interfaces import Calibration, Calibrator, FieldSums, RegionCalibrator
+from denoisplit.testing.strategies import seeds
+from denoisplit.testing.suite import ComponentTests, accepted, law
+
+Array = npt.NDArray[np.float64]
+
+_SUMS = 300
+_LEVELS = (0.5, 0.68, 0.9, 0.95)
+_FACTORS = (1.7, 0.6)
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@attrs.frozen
+class Held:
+    """Held-out fields with a posterior; arrays [n c (z) y x] in counts."""
+
+    mean: Array
+    std: Array
+    truth: Array
+
+
+def even_errors(std: Array, rng: np.random.Generator) -> Array:
+    """Standard normal numbers for a std [n c (z) y x] whose distribution is even among pixels of like std.
+
+    Along the std of a channel, quantiles follow the golden ratio: any number of neighbours has nearly the
+    quantiles of the normal distribution, so that little is left to chance in what is fitted to them.
+    """
+    errors = np.empty_like(std)
+    for channel in range(std.shape[1]):
+        count = std[:, channel].size
+        order = np.argsort(std[:, channel], axis=None)
+        quantiles = (rng.uniform() + _GOLDEN * np.arange(count)) % 1
+        ranks = np.empty(count)
+        ranks[np.argsort(quantiles)] = (np.arange(count) + 0.5) / count
+        own = np.empty(count)
+        own[order] = ndtri(ranks)
+        errors[:, channel] = own.reshape(std[:, channel].shape)
+    return errors
+
+
+class RegionTests(ComponentTests):
+    """Laws of calibrators of regions; they do not apply to those of pixels alone."""
+
+    kind: ClassVar[str] = "calibrator"
+
+    def calibrator(self, options: Any) -> Calibrator:
+        """A calibrator."""
+        made: Calibrator = self.target()(options)
+        return made
+
+    def drawn(self, data: st.DataObject) -> Calibrator:
+        """A calibrator with drawn options."""
+        options = data.draw(self.options())
+        made: Calibrator = accepted(lambda: self.calibrator(options))
+        return made
+
+    def held_out(self, rank: int, seed: int, *, factors: tuple[float, float] = (1.7, 0.6)) -> Held:
+        """Two fields of two channels whose real errors are Gaussian, ``factors`` times the predicted std.
+
+        They are so for pixels of any predicted std: see ``even_errors``.
+        """
+        rng = np.random.default_rng(seed)
+        shape = (2, 2, 40, 40) if rank == 2 else (2, 2, 8, 20, 20)
+        mean, std = rng.normal(300, 50, shape), rng.gamma(5, 2, shape)
+        real = np.array(factors).reshape(1, 2, *(1,) * rank)
+        return Held(mean, std, mean + real * std * even_errors(std, rng))
+
+    def fit(self, calibrator: Calibrator, held: Held) -> Calibration:
+        """Fit to held-out fields."""
+        return calibrator.fit(held.mean, held.std, held.truth)
+
+    def calibrated(self, calibrator: Calibrator, held: Held) -> Array:
+        """Calibrated std of the fields that it was fitted to."""
+        found = calibrator.apply(self.fit(calibrator, held), held.std)
+        return np.asarray(found, dtype=np.float64)
+
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_intervals_of_sums_cover_as_often_as_they_say(self, data: st.DataObject, seed: int) -> None:
+        """At every size with its own error, in every channel; for calibrators of regions."""
+        calibrator = self.of_regions(data)
+        fields = [self.sums(calibrator, seed + number) for number in range(4)]
+        fitted = calibrator.fit_regions(fields)
+        for size in range(len(calibrator.sides)):
+            parts = [field[size] for field in fields]
+            for channel in range(2):
+                for level in _LEVELS:
+                    found = calibrator.sum_interval(
+                        fitted, channel=channel, pixels=parts[0].pixels, level=level
+                    )
+                    half = 0.0 if found.half_width is None else found.half_width
+                    inside = [np.abs(p.truth - p.mean) <= half * p.std for p in parts if p.truth is not None]
+                    covered = float(np.concatenate(inside, axis=1)[channel].mean())
+                    error = 5 * math.sqrt(level * (1 - level) / _SUMS / 4) + 0.01
+                    assert abs(covered - level) < error, (
+                        f"intervals of {level:g} of sums over {parts[0].pixels} pixels cover {covered:.3f}"
+                    )
+
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_the_std_of_sums_is_that_of_their_errors(self, data: st.DataObject, seed: int) -> None:
+        """At every size with its own error and in between, from a truth and from squared errors."""
+        calibrator = self.of_regions(data)
+        fields = [self.sums(calibrator, seed + number) for number in range(4)]
+        squared = [[_squares(sums) for sums in field] for field in fields]
+        for given_fields in (fields, squared):
+            fitted = calibrator.fit_regions(given_fields)
+            for channel in range(2):
+                last = 0.0
+                sides = sorted({*calibrator.sides, *(a + 1 for a in calibrator.sides)})
+                for side in [s for s in sides if s <= max(calibrator.sides)]:
+                    found = calibrator.sum_interval(fitted, channel=channel, pixels=side**2, level=0.9)
+                    std, half = found.std or 0.0, found.half_width or 0.0
+                    real = side * _FACTORS[channel]
+                    assert abs(std / real - 1) < 0.1, (
+                        f"the std of sums over {side} x {side} pixels is {std:.3g} times that of the "
+                        f"samples, their errors are {real:.3g} times as large"
+                    )
+                    assert abs(half / real / 1.645 - 1) < 0.1, "the half-width of 90 % is not that of errors"
+                    assert std > last, "the std does not grow with the error"
+                    last = std
+
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_sums_of_other_sizes_do_not_hold(self, data: st.DataObject, seed: int) -> None:
+        """An interval that was not checked is not said to hold, and there is a reason."""
+        calibrator = self.of_regions(data)
+        fitted = calibrator.fit_regions([self.sums(calibrator, seed + number) for number in range(4)])
+        largest = max(calibrator.sides)
+        known, larger = (
+            calibrator.sum_interval(fitted, channel=0, pixels=pixels, level=0.9)
+            for pixels in (largest**2, 16 * largest**2)
+        )
+        assert known.holds, f"a size that was fitted does not hold: {known.note}"
+        assert not larger.holds, "sums over regions of another size are said to hold"
+        assert larger.note, "there is no reason why sums over regions of another size do not hold"
+
+    def of_regions(self, data: st.DataObject) -> RegionCalibrator:
+        """A calibrator of regions; the law does not apply to one of pixels alone."""
+        calibrator = self.drawn(data)
+        if not isinstance(calibrator, RegionCalibrator):
+            pytest.skip("it calibrates pixels alone")
+        return calibrator
+
+    def sums(self, calibrator: RegionCalibrator, seed: int) -> list[FieldSums]:
+        """Blocks of a field: the larger they are, the more their errors exceed the spread of the samples."""
+        made = []
+        for side in calibrator.sides:
+            rng = np.random.default_rng((seed, side))
+            mean, std = rng.normal(300, 50, (2, _SUMS)), rng.gamma(5, 2, (2, _SUMS))
+            real = side * np.array(_FACTORS)[:, None]
+            truth = mean + real * std * even_errors(std[None], rng)[0]
+            made.append(FieldSums(pixels=side**2, mean=mean, std=std, truth=truth))
+        return made
+
+
+def _squares(sums: FieldSums) -> FieldSums:
+    if sums.truth is None:
+        raise ValueError("sums without a truth have no errors")
+    return attrs.evolve(sums, truth=None, squares=(sums.truth - sums.mean) ** 2)

@@ -1,0 +1,33 @@
+"""Slips that an earlier exam did not notice are caught, each by the law that it breaks."""
+
+import ast
+
+import pytest
+
+from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.testing import suite_for
+from denoisplit.testing.examination import laws, verdict
+from denoisplit.testing.networks import _combined
+from denoisplit.testing.noise_model_cases import _ready
+from tests.testing.slips import SLIPS, Slip
+from tools.mutants.live import install
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=str)
+def test_a_slip_is_caught(slip: Slip) -> None:
+    kind, _, name = slip.component.partition("/")
+    suite = suite_for(kind, f"{BUILTIN}/{name}")
+    suite().target()  # loads what the slip is made in
+    examined = [law for law in laws(suite) if law.name == slip.law]
+    assert examined, f"there is no law {slip.law}"
+    path = slip.path()
+    if kind == "noise_model":
+        _ready.cache_clear()  # fits are kept, and must be those of the slip
+    try:
+        assert install(ast.parse(slip.source()), str(path)) > 0
+        caught = any(verdict(law).outcome == "fails" for law in examined)
+    finally:
+        install(ast.parse(path.read_text(encoding="utf-8")), str(path))
+        _ready.cache_clear()
+        _combined.cache_clear()
+    assert caught, f"{slip} survives"

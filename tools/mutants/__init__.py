@@ -1,0 +1,1 @@
+"""Mutation testing: small changes to the built-in components, tried against the shipped suites alone."""

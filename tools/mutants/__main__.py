@@ -1,0 +1,123 @@
+"""``python -m tools.mutants``: how many small mistakes in the built-in components their suites notice."""
+
+import ast
+import importlib
+import sys
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+import numpy as np
+import torch
+
+from denoisplit.core.registry import Component, load_registry
+from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.testing import suite_for
+from tools.mutants.operators import Mutation, mutations
+from tools.mutants.trial import IDLE, SURVIVED, Timed, timed, tried
+
+_PLUGINS: Final = "denoisplit.plugins"
+_READ_ONLY: Final = frozenset({"czi", "lif", "nd2"})
+"""Formats whose files the shipped suite cannot make."""
+
+_LEAST: Final = 0.95
+
+
+@click.command()
+@click.argument("components", nargs=-1)
+@click.option("-n", "--sample", type=int, default=0, help="So many mutants of all; 0 for every one.")
+@click.option("--seed", type=int, default=0, help="Of the sample.")
+def main(components: tuple[str, ...], sample: int, seed: int) -> None:
+    """Mutate components (names or kinds, by default all) and try their suites.
+
+    The exit code is 1 where less than 95 % of the mutants are noticed.
+    """
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    rows = [row for row in load_registry().components() if row.package == BUILTIN]
+    rows = [row for row in rows if row.name not in _READ_ONLY]
+    asked = [row for row in rows if not components or {row.name, row.kind} & set(components)]
+    users = _users(rows)
+    files = [path for path, using in users.items() if using[0] in asked]
+    drawn = [(path, mutation) for path in files for mutation in _mutations(path)]
+    if sample:
+        chosen = np.random.default_rng(seed).permutation(len(drawn))[:sample]
+        drawn = [drawn[number] for number in sorted(chosen.tolist())]
+    suites: dict[str, Timed] = {}
+    killed: dict[str, int] = defaultdict(int)
+    survivors: dict[str, list[str]] = defaultdict(list)
+    for path, mutation in drawn:
+        for row in users[path]:
+            if f"{row.kind}/{row.name}" not in suites:
+                suites[f"{row.kind}/{row.name}"] = timed(suite_for(row.kind, row.load()))
+        of = [f"{row.kind}/{row.name}" for row in users[path]]
+        fate = tried([suites[name] for name in of], path, mutation)
+        if fate == IDLE:
+            continue
+        where = f"{path.relative_to(Path.cwd())}, {mutation}"
+        if fate == SURVIVED:
+            survivors[of[0]].append(where)
+        else:
+            killed[of[0]] += 1
+        click.echo(f"{'survived' if fate == SURVIVED else 'killed  '}  {where}  ({fate})")
+    sys.exit(_report(killed, survivors))
+
+
+def _report(killed: Mapping[str, int], survivors: Mapping[str, list[str]]) -> int:
+    """Print the figures and the survivors; the exit code."""
+    click.echo("")
+    for name in sorted({*killed, *survivors}):
+        of = killed.get(name, 0) + len(survivors.get(name, ()))
+        click.echo(f"{name:32} {killed.get(name, 0):5} of {of} killed")
+    for name, lines in sorted(survivors.items()):
+        for line in lines:
+            click.echo(f"survivor of {name}: {line}")
+    dead, alive = sum(killed.values()), sum(map(len, survivors.values()))
+    share = dead / max(1, dead + alive)
+    click.echo(f"{dead} of {dead + alive} mutants killed ({share:.1%}).")
+    return 0 if share >= _LEAST else 1
+
+
+def _mutations(path: Path) -> list[Mutation]:
+    return list(mutations(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _users(rows: list[Component]) -> dict[Path, list[Component]]:
+    """The files of the plugins to at most two components that import each, their own ones first."""
+    found: dict[Path, list[Component]] = defaultdict(list)
+    for row in rows:
+        row.load()
+        for module in _imported(_module(row)):
+            if Path(str(sys.modules[module].__file__)).name != "__init__.py":
+                found[Path(str(sys.modules[module].__file__))].append(row)
+    return {
+        path: sorted(users, key=lambda row: _own(row, path), reverse=True)[:2]
+        for path, users in found.items()
+    }
+
+
+def _own(row: Component, path: Path) -> bool:
+    return path.stem == _module(row).rpartition(".")[2]
+
+
+def _module(row: Component) -> str:
+    module: str = row.load().__module__
+    return module
+
+
+def _imported(module: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """A module and those of the plugins that it imports, directly or not."""
+    loaded = importlib.import_module(module)
+    names = {module}
+    for value in vars(loaded).values():
+        home = value.__name__ if isinstance(value, type(sys)) else getattr(value, "__module__", "") or ""
+        if isinstance(home, str) and home.startswith(_PLUGINS) and home not in seen | names:
+            names |= _imported(home, seen | names)
+    return names
+
+
+if __name__ == "__main__":
+    main()

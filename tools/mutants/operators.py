@@ -1,0 +1,239 @@
+"""Mutations of a syntax tree, each a small mistake that somebody could make."""
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import attrs
+
+Change = Callable[[ast.expr], ast.expr | None]
+"""From an expression to the mistaken one; None where it does not apply. It may change what it gets."""
+
+_ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Pow: ast.Mult,
+}
+_COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
+_NAMES: Final = {
+    "mean": "sum",
+    "sum": "mean",
+    "amax": "amin",
+    "max": "min",
+    "min": "max",
+    "maximum": "minimum",
+    "minimum": "maximum",
+    "sqrt": "square",
+    "square": "sqrt",
+    "std": "var",
+    "stddev": "variance",
+    "reversed": "tuple",
+    "floor": "ceil",
+    "exp": "expm1",
+    "log": "log1p",
+}
+_FUNCTIONS: Final = {"max", "min", "reversed"}
+"""Those of the names that are functions of Python: another name may be a variable."""
+
+_VALUES: Final = {"relu", "exp", "sqrt", "square", "clamp", "abs"}
+"""Methods that may be dropped: what they are called on has the same shape."""
+
+
+@attrs.frozen
+class Mutation:
+    """One mistake.
+
+    Attributes:
+        sort: what was changed.
+        line: where.
+        before, after: the expression.
+        index: of the expression in the tree, as ``ast.walk`` meets it.
+        change: makes the mistake.
+    """
+
+    sort: str
+    line: int
+    before: str
+    after: str
+    index: int
+    change: Change
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.sort}: {self.before}  ->  {self.after}"
+
+
+def _sign(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return node.operand
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        node.op = _ARITHMETIC[type(node.op)]()
+        return node
+    return None
+
+
+def _factor(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Add | ast.Sub):
+        if type(node.op) not in _ARITHMETIC:
+            return None
+        node.op = _ARITHMETIC[type(node.op)]()
+        return node
+    return None
+
+
+def _dropped(node: ast.expr) -> ast.expr | None:
+    return node.left if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mult) else None
+
+
+def _dropped_other(node: ast.expr) -> ast.expr | None:
+    return node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mult) else None
+
+
+def _dropped_call(node: ast.expr) -> ast.expr | None:
+    called = node.func if isinstance(node, ast.Call) else None
+    return called.value if isinstance(called, ast.Attribute) and called.attr in _VALUES else None
+
+
+def _reduced(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.Attribute) and node.attr in _NAMES:
+        node.attr = _NAMES[node.attr]
+        return node
+    if isinstance(node, ast.Name) and node.id in _FUNCTIONS and isinstance(node.ctx, ast.Load):
+        node.id = _NAMES[node.id]
+        return node
+    return None
+
+
+def _compared(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARED:
+        node.ops[0] = _COMPARED[type(node.ops[0])]()
+        return node
+    return None
+
+
+def _constant(node: ast.expr) -> ast.expr | None:
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        return None
+    if isinstance(node.value, float):
+        node.value = 2 * node.value or 1.0
+    elif isinstance(node.value, int):
+        node.value += 1
+    else:
+        return None
+    return node
+
+
+def _flag(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        node.value = not node.value
+        return node
+    return None
+
+
+def _branch(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.IfExp):
+        node.body, node.orelse = node.orelse, node.body
+        return node
+    return None
+
+
+def _window(node: ast.expr) -> ast.expr | None:
+    if isinstance(node, ast.Slice) and (node.lower is not None or node.upper is not None):
+        return ast.Slice()
+    return None
+
+
+def _detached(node: ast.expr) -> ast.expr | None:
+    tensors = {"stddev", "mean", "exp", "log", "square", "sqrt", "logsumexp", "clamp"}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in tensors:
+        return ast.Call(ast.Attribute(node, "detach", ast.Load()), [], [])
+    return None
+
+
+OPERATORS: Final[dict[str, Change]] = {
+    "sign": _sign,
+    "factor": _factor,
+    "dropped term": _dropped,
+    "dropped other term": _dropped_other,
+    "dropped call": _dropped_call,
+    "reduction": _reduced,
+    "comparison": _compared,
+    "constant, axis or channel": _constant,
+    "flag": _flag,
+    "exchanged branches": _branch,
+    "window": _window,
+    "detach": _detached,
+}
+"""Sort of a mutation to the mistake."""
+
+
+def mutations(tree: ast.Module) -> Iterator[Mutation]:
+    """Every mutation of the bodies of functions; messages of errors and annotations are left alone."""
+    inside = _mutable(tree)
+    for index, node in enumerate(ast.walk(tree)):
+        if not isinstance(node, ast.expr) or id(node) not in inside:
+            continue
+        for sort, change in OPERATORS.items():
+            changed = change(copy.deepcopy(node))
+            if changed is None:
+                continue
+            before, after = ast.unparse(node), ast.unparse(ast.fix_missing_locations(changed))
+            if before != after:
+                yield Mutation(sort, node.lineno, before, after, index, change)
+
+
+def mutated(source: str, mutation: Mutation) -> ast.Module:
+    """The tree of a source with one mutation."""
+    tree = ast.parse(source)
+    target = next(node for index, node in enumerate(ast.walk(tree)) if index == mutation.index)
+    if not isinstance(target, ast.expr):
+        raise TypeError(f"mutants: no expression at {mutation}")
+    replacement = mutation.change(copy.deepcopy(target))
+    if replacement is None:
+        raise TypeError(f"mutants: nothing to change at {mutation}")
+    _Replace(target, ast.copy_location(replacement, target)).visit(tree)
+    return ast.fix_missing_locations(tree)
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def _mutable(tree: ast.Module) -> set[int]:
+    """Expressions in the bodies of functions, apart from what a raise, a docstring or a hint says."""
+    found: set[int] = set()
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.Lambda):
+            body = function.body if isinstance(function, ast.FunctionDef) else [function.body]
+            for statement in body:
+                _collect(statement, found)
+    return found
+
+
+def _collect(node: ast.AST, found: set[int]) -> None:
+    if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert):
+        return
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
+        return
+    if isinstance(node, ast.expr):
+        found.add(id(node))
+    for name, child in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list"):
+            continue
+        for one in child if isinstance(child, list) else [child]:
+            if isinstance(one, ast.AST):
+                _collect(one, found)
