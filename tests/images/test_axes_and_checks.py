@@ -130,3 +130,16 @@ def test_planes_know_the_pixel_size_of_one_plane_and_of_the_whole() -> None:
     assert planes.pixel_size == PixelSize((0.2, 0.1))
     assert planes.assemble([p for _, p in planes], ("a",)).pixel_size == image.pixel_size
     assert list(itertools.islice((i for i, _ in planes), 2)) == [(0,), (1,)]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-14, 1e-11, 1.0, 1e12, 1e16, 1e30])
+def test_numbers_whose_squares_single_precision_does_not_hold_are_refused_with_a_factor(scale: float) -> None:
+    counts = np.random.default_rng(0).poisson(10, (8, 8))
+    image = (counts * scale).astype(np.float32)
+    if 1e-12 < scale < 1e14:
+        check_pixels(image, "f.tif")
+        return
+    with pytest.raises(ImageError, match=r"single precision .* Multiply all images by 1e-?\d+") as caught:
+        check_pixels(image, "f.tif")
+    factor = float(str(caught.value).split("images by ")[1].split(",")[0])
+    check_pixels((image.astype(np.float64) * factor).astype(np.float32), "f.tif")

@@ -15,6 +15,9 @@ _FULL_RANGE: Final = frozenset(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 1
 
 _MOST_SATURATED: Final = 0.5
 
+_RANGE: Final = (1e-12, 1e15)
+"""From the lowest to the highest pixel of an image that can be learnt from; noise is less, and squared."""
+
 
 def check_pixels(data: AnyArray, where: str) -> None:
     """Refuse pixels that no model can use.
@@ -25,7 +28,7 @@ def check_pixels(data: AnyArray, where: str) -> None:
 
     Raises:
         ImageError: complex or non-numeric pixels, fewer than two pixels, NaN or infinite values, a constant
-            image, or one most of which is saturated.
+            image, one most of which is saturated, or numbers whose squares float32 does not hold.
     """
     check_numbers(data.dtype, where)
     if math.prod(data.shape) < 2:
@@ -39,6 +42,7 @@ def check_pixels(data: AnyArray, where: str) -> None:
         raise ImageError(
             f"{where}: all pixels are equal (got {first}). Remove this image, it holds no structure."
         )
+    _refuse_scale(found, where)
     _refuse_saturation(found, data, where)
 
 
@@ -55,6 +59,17 @@ def check_numbers(dtype: np.dtype[Any], where: str) -> None:
     if dtype.kind not in "uif":
         raise ImageError(
             f"{where}: pixels must be real numbers (got {dtype}). Save intensities as integers or floats."
+        )
+
+
+def _refuse_scale(found: Extremes, where: str) -> None:
+    """Networks and likelihoods work with squares, in single precision."""
+    spread = max(found.highest - found.lowest, abs(found.highest) if found.highest > _RANGE[1] else 0.0)
+    if not _RANGE[0] <= spread <= _RANGE[1]:
+        size, power = ("small" if spread < 1 else "large"), 2 - math.floor(math.log10(spread))
+        raise ImageError(
+            f"{where}: the numbers are too {size} for single precision (got a range of {spread:.2g}). "
+            f"Multiply all images by 1e{power}, and those that will be predicted, too."
         )
 
 

@@ -213,7 +213,7 @@ def dark_level(pairs: NoisePairs) -> float | None:
     mean = np.bincount(number[inside], signal[inside], _BINS)[kept] / counts[kept]
     variance = np.bincount(number[inside], squares[inside], _BINS)[kept] / counts[kept]
     # The error of a variance is in proportion to itself.
-    weights = np.sqrt(counts[kept]) / np.maximum(variance, 1e-12 + variance.max() * 1e-6)
+    weights = np.sqrt(counts[kept]) / np.maximum(variance, variance.max() * 1e-6)
     slope, intercept = np.polyfit(mean, variance, 1, w=weights)
     steep = slope * (mean[-1] - mean[0]) > 0.2 * variance.mean()
     return float(-intercept / slope) if slope > 0 and steep else None
@@ -234,6 +234,7 @@ def _agreed(offsets: Sequence[float], images: int, darkest: float) -> float | No
         return None
     middle = float(np.median(offsets))
     spread = float(np.median(np.abs(np.asarray(offsets) - middle)))
-    if spread > 0.1 * max(abs(darkest), 1.0) or middle < -0.1 * max(darkest, 1.0):
+    least = 1.0 if abs(middle) > 1 or abs(darkest) > 1 else 0.0  # counts; images may be scaled otherwise
+    if spread > 0.1 * max(abs(darkest), least) or middle < -0.1 * max(darkest, least):
         return None
     return min(max(middle, 0.0), darkest)

@@ -9,6 +9,8 @@ from denoisplit.core.survey.plan import Mixing
 from denoisplit.core.survey.records import Facts, Part
 
 _CLOSE: Final = 0.25
+_COUNTS: Final = 10.0
+"""Mean of images from which they are taken for counts of a camera."""
 
 
 def mixing_plan(train: Part, named: ChannelNames, facts: Facts, *, given: str) -> tuple[Mixing, str]:
@@ -20,22 +22,29 @@ def mixing_plan(train: Part, named: ChannelNames, facts: Facts, *, given: str) -
     return Mixing(mode=mode, mode_why=why, offset=offset, offset_why=offset_why), question
 
 
-def _offset(facts: Facts) -> tuple[int, str]:
+def _rounded(counts: float, facts: Facts) -> float:
+    """Whole counts of a camera; of images that are scaled otherwise, two digits."""
+    if max(channel.mean for channel in facts.channels) >= _COUNTS:
+        return round(counts)
+    return float(f"{counts:.2g}")
+
+
+def _offset(facts: Facts) -> tuple[float, str]:
     """The dark level of the channels, which share a camera."""
     known = [channel.offset for channel in facts.channels if channel.offset is not None]
     if known:
-        return round(float(np.median(known))), (
+        return _rounded(float(np.median(known)), facts), (
             "counts without light, where the noise would vanish (an estimate: better measure it with the "
             "shutter closed)"
         )
-    darkest = max(0, round(min(channel.darkest for channel in facts.channels)))
+    darkest = max(0, _rounded(min(channel.darkest for channel in facts.channels), facts))
     return darkest, (
         "counts without light: the darkest places of the images, an upper limit (better measure it with the "
         "shutter closed)"
     )
 
 
-def _mode(train: Part, named: ChannelNames, facts: Facts, offset: int, given: str) -> tuple[str, str, str]:
+def _mode(train: Part, named: ChannelNames, facts: Facts, offset: float, given: str) -> tuple[str, str, str]:
     if given:
         return given, "as you said", ""
     if facts.mixed_mean is not None and named.all_taken:

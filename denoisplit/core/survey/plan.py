@@ -40,7 +40,7 @@ class Mixing:
 
     mode: str
     mode_why: str
-    offset: int
+    offset: float
     offset_why: str
 
 
