@@ -120,7 +120,13 @@ FORMAT_MUTANTS = (
     Mutant(
         "image_format/ome_tiff", "scale", "image_formats.ome_tiff:sizes_by_axis", around(doubled), EVERYTHING
     ),
-    Mutant("image_format/tiff", "scale", "image_formats.tiff:sizes_by_axis", around(doubled), EVERYTHING),
+    Mutant(
+        "image_format/tiff",
+        "dropped remark",
+        "image_formats.tiff:remark_text",
+        replaced(lambda _layout: ""),
+        EVERYTHING,
+    ),
     Mutant("image_format/mrc", "filled up", f"{HEADER}:Header.pixels", replaced(filled_up), TRUNCATED),
     Mutant("image_format/png", "8 bits", f"{PNG}:_gray", after(lambda pixels: pixels.astype("u1")), PIXELS),
     Mutant("image_format/png", "no refusal", f"{PNG}:Png.write", replaced(lambda *_: None), READ_ONLY),
