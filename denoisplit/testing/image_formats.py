@@ -123,6 +123,15 @@ class ImageFormatTests(ComponentTests):
         image, back = self.there_and_back(data, rank)
         same_size(image, back)
 
+    def test_names_that_files_cannot_hold_are_not_written(self) -> None:
+        """Control characters and empty names: an ``ImageError`` of one line, and no file."""
+        image_format, image = self.image_format(self.smallest()), self.example(2)
+        for name in ("a\x07b", "c\0d", "two\nlines", " "):
+            with path_for(self.written()[0]) as path:
+                said = attrs.evolve(image, channel_names=("one", name))
+                assert_refused(partial(image_format.write, path, said), f"the name {name!r}")
+                assert not list(path.parent.iterdir()), "a file is left behind"
+
     def test_a_size_that_cannot_be_is_not_read(self) -> None:
         """0, NaN, less than an atom or a unit that is none: the pixels are read, the number is left out."""
         image_format, image = self.image_format(self.smallest()), self.example(3)
