@@ -225,3 +225,15 @@ def test_who_prepares_longer_comes_too_late(trainings: Trainings, tmp_path: Path
     with pytest.raises(RunError, match="run: is not an empty folder"):
         fitting.fit(denoisplit.load_spec(trainings.spec), out, resume=False, read=slowly)
     assert out.resume_point.read_bytes() == trainings.other.resume_point.read_bytes()
+
+
+def test_a_batch_system_changes_nothing(
+    trainings: Trainings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a job of SLURM, Lightning goes by its tasks, and on from any checkpoint that lies about."""
+    for name, value in (("SLURM_NTASKS", "2"), ("SLURM_JOB_NAME", "job"), ("SLURM_NTASKS_PER_NODE", "2")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(trainings.other.resume_point, tmp_path / "hpc_ckpt_1.ckpt")
+    denoisplit.train(trainings.spec, tmp_path / "run")
+    _assert_same(RunFolder(tmp_path / "run"), trainings.whole)

@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 import lightning
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import DataLoader
 
@@ -107,7 +108,9 @@ def _trainer(learning: Learning, kept: KeptWeights, watchers: Sequence[Callback]
         accelerator="auto",
         devices=1,
         logger=False,
-        plugins=[ResumeFiles()],
+        # Not what a batch system says: one process trains, and goes on from nothing but its own points.
+        plugins=[ResumeFiles(), LightningEnvironment()],
+        default_root_dir=folder.path,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
