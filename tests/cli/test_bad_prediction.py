@@ -158,6 +158,12 @@ def _truncate(run_folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
 
 
+def _no_run(run_folder: Path) -> None:
+    shutil.rmtree(run_folder)
+    run_folder.mkdir()
+    (run_folder / "cells.tif").touch()
+
+
 def _other_component(run_folder: Path) -> None:
     description = run_folder / "model.json"
     plain = json.loads(description.read_text())
@@ -172,6 +178,7 @@ def _other_component(run_folder: Path) -> None:
         (_corrupt, "model.json: is not the description of a run (Expecting ',' delimiter"),
         (_truncate, "model.safetensors: the file is damaged (got other bytes than were written"),
         (_other_component, "$.model.encoder.use: encoder elsewhere/mine: not installed."),
+        (_no_run, "run: is no run folder (there is no model.json). Give the folder that 'denoisplit train"),
         (shutil.rmtree, "run: no such run folder. Give the folder that 'denoisplit train --out' wrote."),
     ],
 )
