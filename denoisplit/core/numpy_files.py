@@ -2,6 +2,7 @@
 
 import io
 import math
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,7 +88,12 @@ def _array(file: IO[bytes], size: int) -> Array:
     needed = math.prod(shape) * dtype.itemsize
     if needed > size - file.tell():
         raise ValueError(f"the array is truncated (got {size - file.tell()} bytes of {needed})")
-    flat = np.frombuffer(file.read(needed), dtype, math.prod(shape))
+    content = file.read(needed)
+    if dtype.kind == "U":
+        letters = np.frombuffer(content, np.dtype("u4").newbyteorder(dtype.byteorder))
+        if (letters > sys.maxunicode).any():  # Python takes them, and fails at the first use
+            raise ValueError("the text has characters that do not exist")
+    flat = np.frombuffer(content, dtype, math.prod(shape))
     return flat.reshape(shape[::-1]).T.copy() if fortran else flat.reshape(shape).copy()
 
 

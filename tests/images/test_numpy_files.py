@@ -28,7 +28,8 @@ def header(old: bytes, new: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "array", [PIXELS, np.asfortranarray(PIXELS), np.float64(3), np.zeros((0, 4), "u1"), [True]]
+    "array",
+    [PIXELS, np.asfortranarray(PIXELS), np.float64(3), np.zeros((0, 4), "u1"), [True], ["ä", "b\u1234"]],
 )
 def test_arrays_are_read_as_numpy_reads_them(tmp_path: Path, array: object) -> None:
     (tmp_path / "a.npy").write_bytes(npy(array))
@@ -51,6 +52,7 @@ DAMAGED = {
     "more than there is": header(b"(3, 4), }   ", b"(3, 4 * 10), }"),
     "a thousand million million": header(b"(3, 4), }            ", b"(3, 4000000000000000), }"),
     "objects": npy(np.array([{}], dtype=object)),
+    "letters that do not exist": npy("abc").replace("b".encode("utf-32-le"), b"\0\0\x11\0"),
     "another version": b"\x93NUMPY\x09\x00" + npy()[8:],
 }
 
