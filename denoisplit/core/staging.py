@@ -140,6 +140,12 @@ def is_staged(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
+def place_of(path: Path) -> Path:
+    """Where what is staged at ``path`` will appear; other paths as they are."""
+    match = _OURS.fullmatch(path.parent.name)
+    return path if match is None else path.parent.with_name(match["name"])
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes have staged in a folder; what is held by a living one stays.
 

@@ -18,6 +18,9 @@ _MOST_PER_BYTE: Final = 2**14
 _ADDRESSES: Final = 2**62
 _MARGIN: Final = 2**26
 
+_SMALL: Final = 2**27
+"""Bytes below which sizes are told in MiB."""
+
 
 def check_claim(shape: Sequence[int], itemsize: int, stored: int | Path, where: str) -> None:
     """Refuse compressed pixels that cannot be in what is stored of them.
@@ -84,9 +87,13 @@ def check_space(needed: int, path: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise ImageError(
-            f"{path}: there is no space for it in {folder} ({needed / 2**30:.1f} GiB needed, got "
-            f"{free / 2**30:.1f} GiB free). Make space, or write to another disk."
+            f"{path}: there is no space for it in {folder} ({_size(needed)} needed, got "
+            f"{_size(free)} free). Make space, or write to another disk."
         )
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= _SMALL else f"{count / 2**20:.1f} MiB"
 
 
 def _free_memory() -> int:

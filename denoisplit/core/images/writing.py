@@ -14,7 +14,7 @@ from denoisplit.core.images.axes import reorder
 from denoisplit.core.images.claims import check_space
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.lazy import Region, mapped
-from denoisplit.core.staging import Staging, staged
+from denoisplit.core.staging import Staging, place_of, staged
 
 Put = Callable[[Region, AnyArray], object]
 """Writes pixels to a region; axes are in the order in which a format stores them."""
@@ -140,6 +140,7 @@ def _explained(path: Path) -> Iterator[None]:
 def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int = 0) -> Iterator[Put]:
     """Pixels in one piece in a file, behind ``offset`` bytes that are there or become zero."""
     size = offset + math.prod(shape) * dtype.itemsize
+    check_space(size, place_of(path))
     with path.open("r+b" if path.exists() else "w+b") as file:
         # Space is taken now: a full disk would end the process when a mapped page is written.
         os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
