@@ -226,7 +226,7 @@ CODECS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: "-".join(map(str, codec.values()))[:40])
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("in_parts", [False, True])
 def test_a_chunk_that_was_cut_off_never_gives_pixels(
     tmp_path: Path, codec: dict[str, Any], in_parts: bool, monkeypatch: pytest.MonkeyPatch
