@@ -1,5 +1,6 @@
 """A disk without space is one line with the name that was given, and leaves nothing."""
 
+import logging
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.storage.records import write_mapping
 from denoisplit.core.storage.states import save_state, save_weights
+from denoisplit.core.training.log_file import log_file
 
 PIXELS = np.random.default_rng(0).normal(300, 40, (2, 200, 200)).astype(np.float32)
 NUMBERS = {"weights": torch.zeros(20_000)}
@@ -80,3 +82,12 @@ def test_a_file_of_a_run(tmp_path: Path, what: str) -> None:
         f"{path}: File too large. Check the path, permissions and space.\n",
     )
     assert {found: found.read_bytes() for found in path.parent.iterdir()} == {path: before}
+
+
+def test_the_log_of_a_training_ends_without_a_word(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with log_file(tmp_path / "train.log"):
+        logging.getLogger("denoisplit.training").info("first")
+        with full((tmp_path / "train.log").stat().st_size):
+            logging.getLogger("denoisplit.training").info("second")
+    assert "first" in (tmp_path / "train.log").read_text()
+    assert capfd.readouterr().err == ""

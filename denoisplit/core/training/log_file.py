@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import final
 
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Everything that is logged goes into a file, too."""
+    path.touch()
     root = logging.getLogger("denoisplit")
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _Lines(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
     before = root.level
     root.addHandler(handler)
@@ -20,4 +22,17 @@ def log_file(path: Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         root.setLevel(before)
-        handler.close()
+
+
+@final
+class _Lines(logging.Handler):
+    """Appends lines while there is room; of a full disk, the next resume point tells in one line."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append a record."""
+        with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{self.format(record)}\n")
