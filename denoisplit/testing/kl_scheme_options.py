@@ -88,7 +88,7 @@ class KLOptionTests(ComponentTests):
         assert_derivative(total, (*posterior, *prior, top.sample), "the derivative of the rate", step=1e-6)
 
     def test_several_numbers_are_one_per_level_finest_first(self) -> None:
-        """A level gets what it would get if its number were that of all levels."""
+        """A level gets what it would get if its number were that of all levels, also zero beside others."""
         hints = typing.get_type_hints(self.target().Options)
         values = divergences(2, 2)
         found = unit_levels(tuple(v / v.sum((1, 2, 3), keepdim=True) for v in values))
@@ -97,13 +97,14 @@ class KLOptionTests(ComponentTests):
             members = [bare(one) for one in typing.get_args(declared)] if is_union(declared) else []
             if not any(is_sequence(one) for one in members) or not {int, float} & set(members):
                 continue
-            numbers = [n + 2 for n in range(len(values))]
-            several = self._with(field.alias, tuple(numbers))
-            together = several(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
-            for level, number in enumerate(numbers):
-                same = self._with(field.alias, number)
-                alone = same(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
-                assert_close(together[level], alone[level], f"{field.alias} of level {level} is another's")
+            for numbers in ([n + 2 for n in range(len(values))], [0, *range(3, len(values) + 2)]):
+                several = self._with(field.alias, tuple(numbers))
+                together = several(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
+                for level, number in enumerate(numbers):
+                    same = self._with(field.alias, number)
+                    alone = same(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
+                    what = f"{field.alias} of level {level} is another's, or not {number}"
+                    assert_close(together[level], alone[level], what)
             with pytest.raises(SpecError):
                 self._with(field.alias, (1, 1))(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS)
 

@@ -18,6 +18,9 @@ from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests, usable
 
 _GAIN, _OFFSET, _READ_NOISE = 2.0, 80.0, 5.0
+FEW, MANY = 4500, 20_000
+"""Pairs per channel of a fit: enough for most laws, and for those that ask how good it is."""
+
 _APART = 0.6
 """Channels differ by this factor, and by its multiples."""
 
@@ -91,7 +94,7 @@ class NoiseModelCases(ComponentTests):
         factor = 1 + _APART * channel
         return factor * self.lowest, factor * self.highest
 
-    def pairs(self, count: int = 4500, *, seed: int = 0) -> tuple[NoisePairs, ...]:
+    def pairs(self, count: int = FEW, *, seed: int = 0) -> tuple[NoisePairs, ...]:
         """Pairs of cameras with shot noise and read noise, one entry per channel, no two of them alike."""
         made = []
         for channel in range(self.statistics().channels):
@@ -110,17 +113,19 @@ class NoiseModelCases(ComponentTests):
             made: NoiseModel = self.target()(options, statistics=self.statistics())
         return made
 
-    def model(self, options: Any) -> NoiseModel:
-        """A noise model ready for use, float64; a fit is made once for the same options."""
-        return copy.deepcopy(self._ready(options)[0])
+    def model(self, options: Any, pairs: int = FEW) -> NoiseModel:
+        """A noise model ready for use, float64; a fit to so many pairs is made once for the same options."""
+        return copy.deepcopy(self._ready(options, pairs)[0])
 
-    def reports(self, options: Any) -> tuple[FitReport, ...]:
+    def reports(self, options: Any, pairs: int = FEW) -> tuple[FitReport, ...]:
         """What the fit of ``model`` reported."""
-        return self._ready(options)[1]
+        return self._ready(options, pairs)[1]
 
-    def _ready(self, options: Any) -> tuple[NoiseModel, tuple[FitReport, ...]]:
+    def _ready(self, options: Any, pairs: int) -> tuple[NoiseModel, tuple[FitReport, ...]]:
         suite = type(self)
-        return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, self))
+        # The usual options are fitted to many pairs anyway, and to no others.
+        pairs = MANY if repr(options) == repr(self.defaults()) else pairs
+        return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, pairs, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model with drawn options, ready for use."""
@@ -186,11 +191,12 @@ class _Recipe:
     options: Any = attrs.field(eq=repr)
     statistics: Any
     pairs: Any
+    count: int
     cases: NoiseModelCases = attrs.field(eq=False)
 
 
 @functools.lru_cache(maxsize=256)
 def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
     model = recipe.cases.new(recipe.options)
-    reports = model.fit(recipe.cases.pairs(), seed=0) if model.needs_fit else ()
+    reports = model.fit(recipe.cases.pairs(recipe.count), seed=0) if model.needs_fit else ()
     return model.double().eval(), reports

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
-from denoisplit.testing.noise_model_cases import NoiseModelCases
+from denoisplit.testing.noise_model_cases import MANY, NoiseModelCases
 from denoisplit.testing.suite import (
     assert_close,
     assert_equal,
@@ -60,11 +60,10 @@ class NoiseModelFitTests(NoiseModelCases):
 
     def test_a_fit_describes_the_noise_of_its_pairs(self) -> None:
         """With default options, other pairs of the same camera are about as likely as they can be."""
-        model = self.new(self.defaults())
-        if not model.needs_fit:
+        options = self.defaults()
+        if not self.new(options).needs_fit:
             return
-        model.fit(self.pairs(20_000), seed=0)
-        model = model.double()
+        model = self.model(options, MANY)
         held_out = self.pairs(5000, seed=1)
         signal, observation = _image(held_out)
         residual = (observation - signal) ** 2
@@ -105,11 +104,8 @@ class NoiseModelFitTests(NoiseModelCases):
             options = attrs.evolve(options, **{name: getattr(smallest, name) for name in whole})
         if not self.new(options).needs_fit:
             return
-        model = self.new(options)
-        pairs = self.pairs(20_000)
-        model.fit(pairs, seed=0)
-        model = model.double().eval()
-        signal, observation = _image(pairs)
+        model = self.model(options, MANY)
+        signal, observation = _image(self.pairs(MANY))
         reach = torch.tensor([high - low for low, high in map(self.range_of, range(signal.shape[1]))])
         reach = reach.double().view(1, -1, 1, 1)
         inside = torch.stack([_within(s, *self.range_of(c)) for c, s in enumerate(signal[0])])[None]
@@ -131,13 +127,11 @@ class NoiseModelFitTests(NoiseModelCases):
 
     def test_a_report_is_true(self) -> None:
         """Its ``nll`` is that of the pairs, and a good fit is well calibrated."""
-        model = self.new(self.defaults())
-        if not model.needs_fit:
+        options = self.defaults()
+        if not self.new(options).needs_fit:
             return
-        pairs = self.pairs(20_000)
-        reports = model.fit(pairs, seed=0)
-        signal, observation = _image(pairs)
-        model = model.double().eval()
+        model, reports = self.model(options, MANY), self.reports(options, MANY)
+        signal, observation = _image(self.pairs(MANY))
         with torch.no_grad():
             found = -model.log_prob(observation, signal, self.maps(model, signal)).mean((0, 2, 3))
         for report, nll in zip(reports, found.tolist(), strict=True):

@@ -52,6 +52,15 @@ def test_strides_fit_levels_and_axes(strides: tuple[tuple[int, ...], ...]) -> No
         LadderEncoder(options, spatial_rank=2, in_channels=1)
 
 
+def test_a_level_after_the_first_shrinks_some_axis() -> None:
+    LadderEncoder(
+        LadderEncoder.Options(levels=2, width=2, strides=((1, 1), (1, 2))), spatial_rank=2, in_channels=1
+    )
+    options = LadderEncoder.Options(levels=2, width=2, strides=((2, 1), (1, 1)))
+    with pytest.raises(SpecError, match=r"model\.encoder\.strides\.1: this level is no smaller than"):
+        LadderEncoder(options, spatial_rank=2, in_channels=1)
+
+
 def test_strides_multiply_after_binning() -> None:
     options = LadderEncoder.Options(levels=2, width=2, binning=2, strides=((1, 2, 2), (2, 2, 3)))
     encoder = LadderEncoder(options, spatial_rank=3, in_channels=1)

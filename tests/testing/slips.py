@@ -367,6 +367,14 @@ SLIPS = (
     ),
     Slip(
         "kl_scheme/denoisplit",
+        "no free bits are endless ones beside levels that have some",
+        "kl_schemes/reduction.py",
+        '-float("inf")',
+        'float("inf")',
+        "several_numbers_are_one_per_level_finest_first",
+    ),
+    Slip(
+        "kl_scheme/denoisplit",
         "free bits per level reversed",
         "kl_schemes/reduction.py",
         (

@@ -29,7 +29,7 @@ def strides_per_level(given: Strides, *, levels: int, rank: int) -> Strides:
     """Strides of every level; where none are given, every level halves every axis.
 
     Raises:
-        SpecError: another number of levels or axes.
+        SpecError: another number of levels or axes, or a level of the size of the one before.
     """
     strides = given or ((STRIDE,) * rank,) * levels
     if len(strides) != levels or any(len(level) != rank for level in strides):
@@ -38,6 +38,13 @@ def strides_per_level(given: Strides, *, levels: int, rank: int) -> Strides:
             f"axis (got {[list(level) for level in strides]}). Give the finest level first, or leave it out."
         )
         raise SpecError([problem])
+    for place, level in enumerate(strides[1:], start=1):
+        if max(level) == 1:
+            problem = (
+                f"model.encoder.strides.{place}: this level is no smaller than the one before "
+                f"(got {list(level)}). Let it shrink at least one axis, or leave the level out."
+            )
+            raise SpecError([problem])
     return strides
 
 

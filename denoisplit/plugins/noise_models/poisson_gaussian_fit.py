@@ -87,7 +87,8 @@ def fit_camera(
     )
     starts = [np.array([gain, dark + n**2 * gain, max(n * gain, 2 * least)]) for n in READ_NOISES]
     every = max(1, len(chosen) // _TRIAL_PAIRS)
-    trials = [problem.minimise(start, _TRIAL_STEPS, every)[0] for start in starts]
+    steps = min(_TRIAL_STEPS, settings.steps)
+    trials = [problem.minimise(start, steps, every)[0] for start in starts]
     # Among few pairs, any row of spikes may look like single photons: all of them decide.
     best = min(trials, key=problem.at)
     camera, _ = problem.minimise(best, settings.steps)
