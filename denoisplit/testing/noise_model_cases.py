@@ -123,8 +123,6 @@ class NoiseModelCases(ComponentTests):
 
     def _ready(self, options: Any, pairs: int) -> tuple[NoiseModel, tuple[FitReport, ...]]:
         suite = type(self)
-        # The usual options are fitted to many pairs anyway, and to no others.
-        pairs = MANY if repr(options) == repr(self.defaults()) else pairs
         return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, pairs, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
