@@ -17,7 +17,7 @@ from denoisplit.core.network.latent import Level
 from denoisplit.core.spec.types import bare, is_sequence, is_union
 from denoisplit.testing.derivatives import assert_derivative
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
-from denoisplit.testing.strategies import IMAGE_SIDE, level_shapes, levels, random
+from denoisplit.testing.strategies import IMAGE_SIDE, image_side, level_shapes, levels, random
 from denoisplit.testing.suite import (
     ComponentTests,
     accepted,
@@ -67,7 +67,7 @@ class KLOptionTests(ComponentTests):
 
     def rate(self, scheme: KLScheme, given_levels: tuple[Level, ...], rank: int, *, images: int = 1) -> Rate:
         """The rate of a batch; ``images`` is the size of an image in images of the strategy ``levels``."""
-        pixels = images * IMAGE_SIDE**rank
+        pixels = images * image_side(rank) ** rank
         found: Rate = accepted(lambda: scheme(given_levels, image_pixels=pixels, channels=_CHANNELS))
         return found
 

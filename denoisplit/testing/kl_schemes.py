@@ -20,7 +20,7 @@ from denoisplit.testing.kl_scheme_options import (
     KLOptionTests,
     divergences,
 )
-from denoisplit.testing.strategies import IMAGE_SIDE, level_counts, level_shapes, levels, random
+from denoisplit.testing.strategies import IMAGE_SIDE, image_side, level_counts, level_shapes, levels, random
 from denoisplit.testing.suite import (
     accepted,
     assert_close,
@@ -147,7 +147,7 @@ class KLSchemeTests(KLOptionTests):
         scheme = self.scheme(self.defaults(), free_bits=0.0)
         shapes = level_shapes(rank, count=data.draw(level_counts(rank)))
         given_levels = unit_levels(tuple(torch.full((1, *s), nats, dtype=torch.float64) for s in shapes))
-        scalars, pixels = sum(math.prod(shape) for shape in shapes), IMAGE_SIDE**rank
+        scalars, pixels = sum(math.prod(shape) for shape in shapes), image_side(rank) ** rank
         expected = {
             PER_PIXEL: nats * scalars / pixels,
             PER_PIXEL_AND_CHANNEL: nats * scalars / pixels / _CHANNELS,
@@ -243,7 +243,9 @@ def _pull(scheme: KLScheme, values: tuple[Tensor, ...], rank: int) -> Tensor:
     for scale, level in zip(scales, unit, strict=True):
         mean = scale * level.posterior.mean
         moved.append(Level(Normal(mean, level.posterior.stddev), level.prior, mean))
-    total = accepted(lambda: scheme(tuple(moved), image_pixels=IMAGE_SIDE**rank, channels=_CHANNELS)).total
+    total = accepted(
+        lambda: scheme(tuple(moved), image_pixels=image_side(rank) ** rank, channels=_CHANNELS)
+    ).total
     if not total.requires_grad:
         return torch.zeros_like(scales)
     (gradient,) = torch.autograd.grad(total, scales)

@@ -20,7 +20,9 @@ from denoisplit.core.spec.records import Chosen, DataSpec, ModelSpec, ResolvedSp
 from denoisplit.testing.option_values import options
 
 IMAGE_SIDE = 64
-"""Pixels along every axis of the image that ``levels`` belong to."""
+"""Pixels along every axis of the plane that ``levels`` belong to."""
+
+_VOLUME_SIDE = 16
 
 _MOST_CHANNELS = 3
 
@@ -41,10 +43,15 @@ def uniform(seed: int, low: float, high: float, *shape: int) -> Tensor:
     return low + (high - low) * drawn
 
 
+def image_side(rank: int) -> int:
+    """Pixels along every axis of the image that ``levels`` belong to: volumes are smaller than planes."""
+    return IMAGE_SIDE if rank == 2 else _VOLUME_SIDE
+
+
 def level_shapes(rank: int, *, count: int) -> tuple[tuple[int, ...], ...]:
-    """Shape [k (z) y x] of every level of an image of ``IMAGE_SIDE``; every level halves every axis."""
+    """Shape [k (z) y x] of every level of an image of ``image_side``; every level halves every axis."""
     return tuple(
-        (1 + (count - index) % 3, *(IMAGE_SIDE // 2 ** (index + 1),) * rank) for index in range(count)
+        (1 + (count - index) % 3, *(image_side(rank) // 2 ** (index + 1),) * rank) for index in range(count)
     )
 
 
@@ -166,6 +173,7 @@ def specs(draw: st.DrawFn, registry: Registry | None = None) -> ResolvedSpec:
 __all__ = [
     "IMAGE_SIDE",
     "feature_pyramids",
+    "image_side",
     "images",
     "level_counts",
     "level_shapes",

@@ -138,7 +138,7 @@ def test_levels_are_a_hierarchy_with_divergences(rank: int) -> None:
     @given(strategies.levels(rank, batch=2))
     def check(drawn: tuple[Level, ...]) -> None:
         sides = [level.sample.shape[2:] for level in drawn]
-        assert sides == [(strategies.IMAGE_SIDE // 2 ** (i + 1),) * rank for i in range(len(drawn))]
+        assert sides == [(strategies.image_side(rank) // 2 ** (i + 1),) * rank for i in range(len(drawn))]
         assert all(bool((divergence(level, analytic=True) >= 0).all()) for level in drawn)
 
     check()
