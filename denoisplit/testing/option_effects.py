@@ -16,9 +16,9 @@ from denoisplit.testing.suite import law, not_examined
 Trace = tuple[tuple[str, Tensor], ...]
 """Everything that can be seen of a component, each by a name."""
 
-_DRAWN: Final = 12
+_DRAWN: Final = 24
 _POOL: Final = 60
-_COMPARED: Final = 3
+_COMPARED: Final = 2
 """Other values of an option that are tried, on average, with every one of the options drawn."""
 
 
@@ -91,9 +91,8 @@ def assert_options_have_effects(
         if len({repr(getattr(one, field.name)) for one in drawn}) == 1:
             single.append(field.alias)
             continue
-        changed = islice(_changed(drawn, field), _COMPARED * len(drawn))
-        pairs = ((seen(one), seen(two)) for one, two in changed)
-        compared = [_differ(*pair) for pair in _until_different(pairs)]
+        pairs = ((seen(one), seen(two)) for one, two in _changed(drawn, field))
+        compared = [_differ(*pair) for pair in islice(_until_different(pairs), _COMPARED * len(drawn))]
         if not compared:
             single.append(field.alias)
         assert any(compared) or not compared, f"the option {field.alias} has no effect"
