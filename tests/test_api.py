@@ -82,7 +82,7 @@ def test_three_axes_without_a_name_are_a_stack(run: denoisplit.Run) -> None:
             r"array: an array does not say what its axes are \(got shape \(2, 2, 6, 5\): could be .*axes='",
         ),
         ((6, 5, 3), None, r"array: an array does not say what its axes are .*could be yxc, .*axes='yxc'"),
-        ((7,), None, r"array: an array does not say what its axes are"),
+        ((7,), None, r"array: an image has 2 to 6 axes \(got shape \(7,\)\)"),
         ((6, 5), "tyx", r"array: axes 'tyx' do not fit the image \(got shape \(6, 5\)\)"),
         ((6, 5), "qx", r"array: axes have unknown letters 'q'"),
     ],
