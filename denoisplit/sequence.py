@@ -9,7 +9,7 @@ import attrs
 from denoisplit.api import AnyArray, PathLike, Prediction, Run, load
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
-from denoisplit.core.images.selection import MIXED
+from denoisplit.core.images.names import MIXED
 from denoisplit.core.inference.device import AUTO
 from denoisplit.core.inference.progress import Progress
 from denoisplit.core.staging import scratch

@@ -12,7 +12,7 @@ from denoisplit.api import AnyArray, PathLike, Run, load
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.images.selection import MIXED
+from denoisplit.core.images.names import MIXED
 from denoisplit.core.inference.posterior import predict as predict_posterior
 from denoisplit.core.inference.progress import Progress, Stages, part_of, silent
 from denoisplit.core.spec import load_spec, read_spec

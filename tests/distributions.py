@@ -1,5 +1,6 @@
 """Small real distributions on ``sys.path``: packages with metadata, found as if they were installed."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -25,6 +26,8 @@ def installer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         name: str, version: str = "1.2", *, code: str = "", manifest: str = "", target: str = ""
     ) -> Path:
         package = name.replace("-", "_")
+        for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+            monkeypatch.delitem(sys.modules, module)  # of another test's distribution of this name
         (folder / package).mkdir()
         (folder / package / "__init__.py").write_text(dedent(code))
         if manifest:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import click
 
-from denoisplit.cli.stopping import farewell, terminable
 from denoisplit.cli.streams import drop_unwritable, open_missing
 from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.version import VERSION
@@ -82,6 +81,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
+        from denoisplit.cli.stopping import farewell, terminable  # help needs none of it
+
         try:
             with terminable():
                 return super().invoke(ctx)

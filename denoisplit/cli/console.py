@@ -1,17 +1,25 @@
-"""What commands say: results on stdout, progress and messages on stderr."""
+"""What commands say: results on stdout, progress and messages on stderr.
+
+What only says lines needs neither rich nor the stages of long computations.
+"""
+
+from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import click
-import rich.console
-from rich.table import Table
 
-from denoisplit.cli.tables import fitted
-from denoisplit.cli.watch import Screen, screen, wrapped
-from denoisplit.core.inference.progress import Stages, Tell
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from rich.table import Table
+
+    from denoisplit.cli.watch import Screen
+    from denoisplit.core.inference.progress import Stages, Tell
 
 FILE_COLUMNS: Final = 110
 """Columns of tables where no terminal says how many there are."""
@@ -20,6 +28,8 @@ FILE_COLUMNS: Final = 110
 @contextmanager
 def messages() -> Iterator[Stages]:
     """Show what the library logs, and how far it has come, while a command runs."""
+    from denoisplit.cli.watch import screen
+
     logger = logging.getLogger("denoisplit")
     shown = screen()
     handler = _Shown(shown)
@@ -47,11 +57,17 @@ class _Shown(logging.Handler):
 
 def progress(what: str) -> AbstractContextManager[Tell]:
     """Show how far one stage has come; the context is the callback to tell (done, total)."""
+    from denoisplit.cli.watch import screen
+
     return screen().stage(what)
 
 
 def show(table: Table) -> None:
     """Print a table on stdout, as wide as the terminal allows, or wide enough for a file."""
+    import rich.console
+
+    from denoisplit.cli.tables import fitted
+
     console = rich.console.Console()
     if not console.is_terminal:
         console = rich.console.Console(width=FILE_COLUMNS)
@@ -60,8 +76,11 @@ def show(table: Table) -> None:
 
 def columns() -> int | None:
     """Of the terminal that stdout is; None where it is none."""
-    console = rich.console.Console()
-    return console.width if console.is_terminal else None
+    if not sys.stdout.isatty():
+        return None
+    import rich.console
+
+    return rich.console.Console().width
 
 
 def say(line: str, *, hanging: int | None = None) -> None:
@@ -71,5 +90,8 @@ def say(line: str, *, hanging: int | None = None) -> None:
         line: no code and no command, for these are to be copied as they are.
         hanging: spaces before what follows the first line; None for two more than the line begins with.
     """
-    width = columns()
-    click.echo(line if width is None else wrapped(line, width, hanging=hanging))
+    if (width := columns()) is not None:
+        from denoisplit.cli.watch import wrapped
+
+        line = wrapped(line, width, hanging=hanging)
+    click.echo(line)

@@ -18,7 +18,7 @@ from denoisplit.core.images.io import open_image
 from denoisplit.core.images.lazy import Region
 from denoisplit.core.images.writing import pieces
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.plugins.image_formats import _tiff_pages, _zarr_nodes, hdf5
+from denoisplit.plugins.image_formats import _tiff_pixels, _zarr_nodes, hdf5
 from denoisplit.plugins.image_formats.ome_zarr import OmeZarr
 
 
@@ -131,7 +131,7 @@ def _write_zarr(path: Path, image: AnyArray) -> None:
 @pytest.mark.parametrize(
     ("name", "module", "write"),
     [
-        ("a.tif", _tiff_pages, _write_tiff),
+        ("a.tif", _tiff_pixels, _write_tiff),
         ("a.h5", hdf5, _write_hdf5),
         ("a.ome.zarr", _zarr_nodes, _write_zarr),
     ],

@@ -141,7 +141,8 @@ def test_a_wrong_value_is_refused(override: str, problem: str) -> None:
     if not problem:
         resolved(SPEC, override)
     else:
-        assert problems(SPEC, override)[0].startswith(f"--set {override} {problem}")
+        shown = override if len(override) <= 100 else f"{override[:100]}..."
+        assert problems(SPEC, override)[0].startswith(f"--set {shown} {problem}")
 
 
 def test_integers_may_stand_for_floats_only() -> None:

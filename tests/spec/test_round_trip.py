@@ -1,5 +1,6 @@
 """Law 10: a resolved spec, written and resolved again, is the same spec."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.errors import SpecError
+from denoisplit.core.images.names import name_fault
 from denoisplit.core.spec import parse_spec, resolve, resolve_plain, to_yaml, unstructure
 from denoisplit.core.spec.records import (
     Chosen,
@@ -29,6 +32,9 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 TEXT = WORDS | st.sampled_from(
     ["${HOME}", "$${A} $$${B}", "no", "1e3", "0x1F", "null", "~", "", "a: b", "- x", "#"]
 )
+NAMES = TEXT.filter(lambda name: not name_fault(name))
+"""Of channels."""
+
 PATHS = st.text("ab/. $${}é", min_size=1, max_size=8).map(lambda text: Path("/data") / text.lstrip("/"))
 
 
@@ -66,7 +72,7 @@ NOISE_MODELS = MIXTURES | chosen("noise_model", "gaussian")
 
 @st.composite
 def specs(draw: st.DrawFn) -> ResolvedSpec:
-    channels = tuple(draw(st.lists(TEXT.filter(str.strip), min_size=1, max_size=3, unique=True)))
+    channels = tuple(draw(st.lists(NAMES, min_size=1, max_size=3, unique=True)))
     count = len(channels)
     per_channel = st.lists(NOISE_MODELS, min_size=count, max_size=count).map(tuple)
     ranges = st.just(()) | st.lists(st.tuples(FINITE, FINITE), min_size=count, max_size=count).map(tuple)
@@ -108,8 +114,19 @@ def test_resolving_what_was_written_gives_the_same_spec(spec: ResolvedSpec) -> N
     assert resolve_plain(unstructure(spec), registry=REGISTRY) == spec
 
 
-@pytest.mark.parametrize("mark", ["\n", "\r\n", "\x85", "\u2028", "\u2029", "\ufeff", "\t", "${HOME}"])
-def test_names_with_line_breaks_survive(mark: str) -> None:
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "\x85", "\u2028", "\u2029", "\t"])
+def test_names_with_line_breaks_are_refused_with_their_place(mark: str) -> None:
+    first, rest = SPEC.split("channels: [", 1)
+    name = json.dumps(f"a{mark}b")  # as YAML writes it, too
+    text = f"{first}channels: [{name}, {rest}"
+    with pytest.raises(SpecError) as caught:
+        resolve(parse_spec(text, name="odd.yaml"), REGISTRY)
+    place = f"odd.yaml:{len(first.splitlines()) + 1}:12 $.channels[0]"
+    assert caught.value.problems[0].startswith(f"{place}: the name has characters that files cannot hold")
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "${HOME}"])
+def test_odd_names_survive(mark: str) -> None:
     spec = resolve(parse_spec(SPEC, folder=Path("/lab")), REGISTRY)
     odd = attrs.evolve(spec, channels=(f"a{mark}", f"{mark} b{mark}{mark}c", *spec.channels[2:]))
     assert resolve(parse_spec(to_yaml(odd)), REGISTRY) == odd

@@ -12,7 +12,6 @@ from typing import Any, Final
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.centres import in_memory
@@ -180,6 +179,8 @@ def _basis(rows: int, columns: int) -> Array:
 
 def _detailed(means: Array) -> Array:
     """Without what is broad, and with nothing that stands out as a hot pixel does."""
+    from scipy.ndimage import gaussian_filter  # which no spec needs that only names the places
+
     means = np.clip(means, *np.quantile(means, (_OUTLIERS, 1 - _OUTLIERS)))
     even = means - _smoothest(means)
     return even - gaussian_filter(even, _BROAD)

@@ -1,4 +1,7 @@
-"""Names of channels: what every format can write, and what remains of those that a file gives."""
+"""Names of channels: what every format can write, and what remains of those that a file gives.
+
+Specs are checked with them, so nothing here may need NumPy.
+"""
 
 import unicodedata
 from collections.abc import Sequence
@@ -6,6 +9,9 @@ from typing import Final
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.physical import number
+
+MIXED: Final = "mixed"
+"""Name of the mixed image among the channels of a field."""
 
 _NOT_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Categories of Unicode: control characters, halves of characters, separators of lines and paragraphs."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 import attrs
 import numpy as np
@@ -11,10 +10,8 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.lazy import stacked
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
+from denoisplit.core.images.names import MIXED
 from denoisplit.core.images.streamed import as_array, channel_of, first_of, is_lazy, reduced, window
-
-MIXED: Final = "mixed"
-"""Name of the mixed image among the channels of a field."""
 
 
 def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -> Field:

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import CalibrationError, SpecError
-from denoisplit.core.images.selection import MIXED
+from denoisplit.core.images.names import MIXED
 from denoisplit.core.inference.posterior import Posterior
 from denoisplit.core.inference.summaries import (
     Images,

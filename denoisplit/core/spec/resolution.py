@@ -9,8 +9,7 @@ import attrs
 
 from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.names import name_fault
-from denoisplit.core.images.selection import MIXED
+from denoisplit.core.images.names import MIXED, name_fault
 from denoisplit.core.registry.registry import Registry, installed_registry
 from denoisplit.core.spec.records import Plain, ResolvedSpec
 from denoisplit.core.spec.structure import Structurer

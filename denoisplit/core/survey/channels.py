@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import attrs
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.selection import MIXED
+from denoisplit.core.images.names import MIXED
 from denoisplit.core.survey.records import Part
 
 LEFT_OUT = "-"
