@@ -24,13 +24,7 @@ from denoisplit.testing.image_cases import (
 )
 from denoisplit.testing.image_comparison import same_image, same_interval, same_size
 from denoisplit.testing.strategies import images
-from denoisplit.testing.suite import (
-    ComponentTests,
-    accepted,
-    in_two_and_three_dimensions,
-    law,
-    not_examined,
-)
+from denoisplit.testing.suite import ComponentTests, accepted, in_two_and_three_dimensions, law, not_examined
 
 _AXES = {2: "tcyx", 3: "tczyx"}
 
