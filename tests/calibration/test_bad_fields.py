@@ -122,8 +122,8 @@ def test_finite_numbers_or_one_line(
             found = calibrate(vse, spec(f"calibrator.use={name}"), held)
         refusals = [line for line in caplog.messages if line.startswith("no calibration: ")]
         if found is None:
-            (line,) = caplog.messages
-            assert [line] == refusals, case
+            (line,) = refusals
+            assert not any(line.startswith("calibrated") for line in caplog.messages), case
             assert line.endswith(". Predictions will have a mean and a std, but no calibrated std"), case
             assert "\n" not in line
         else:

@@ -15,11 +15,12 @@ import tifffile
 from click.testing import Result
 
 import denoisplit
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.interfaces import Field, Image
 from denoisplit.plugins.datasets.simulated import Simulated
+from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
-from tests.e2e.experiment import SPEC, Experiment
+from tests.e2e.experiment import CHANNELS, PIXEL_SIZE, SPEC, Experiment
 
 
 def plain(path: Path) -> Any:
@@ -140,10 +141,17 @@ def test_a_single_held_out_field(experiment: Experiment, tmp_path: Path, name: s
         assert not out.exists()
 
 
-def test_noisy_targets_for_a_calibrator_that_needs_clean_ones(experiment: Experiment, tmp_path: Path) -> None:
+def test_noisy_targets_for_a_calibrator_that_needs_clean_ones(tmp_path: Path) -> None:
     noisy = SPEC.replace(', clean: "*_clean.ome.tif"', "").replace("{fit_pairs: 2000, fit_steps: 5}", "{}")
+    # All noise: what a network of a few steps leaves of structures would pass for noise that is correlated.
+    own = Experiment(tmp_path)
+    own.images.mkdir()
+    for number in range(3):
+        pixels = np.random.default_rng(number).normal(100, 5, (2, 32, 32)).astype(np.float32)
+        image = Image(data=pixels, axes="cyx", channel_names=CHANNELS, pixel_size=PIXEL_SIZE)
+        OmeTiff(OmeTiff.Options()).write(own.images / f"{number}_noisy.ome.tif", image)
     run, done = trained(
-        experiment, tmp_path, "calibrator.use=conformal", "model.noise_model.use=gaussian", text=noisy
+        own, tmp_path, "calibrator.use=conformal", "model.noise_model.use=gaussian", text=noisy
     )
     said(done, "no calibration: Conformal needs clean references (got errors of noisy images). Use another")
     assert finite(run)["calibration"] is None

@@ -70,7 +70,8 @@ class Place:
         run = self.root / "runs" / f"{layout}_{name}"
         trained = denoisplit.train(self.spec(layout, name), run)
         numbers = json.loads((run / "model.json").read_text())
-        del numbers["spec"], numbers["components"]
+        # The spec names files and their format, and the digest is of all that the file says.
+        del numbers["spec"], numbers["components"], numbers["sha256"]
         suffix, save = saving(FORMATS[name])
         out = self.root / "out" / f"{layout}_{name}{suffix}"
         trained.predict(save(self.root / "movies" / layout / name, self.movie(), "tyx")).save(out)
