@@ -10,11 +10,12 @@ import tifffile
 import torch
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
-from denoisplit.core.images.noise_pairs import pairs_from_clean, pairs_from_repeats
+from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean, pairs_from_repeats
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.pair_moments import binned_moments, doubt_variance, variance_misfit
+from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 
 Array = npt.NDArray[np.float64]
 Options = GaussianMixture.Options
@@ -299,3 +300,16 @@ def test_a_background_that_was_cut_off_is_told() -> None:
     observation = np.round(np.maximum(poisson_gaussian(signal + 100) - 130, 0))
     checked = check(NoisePairs(signal, observation), "noise model")
     assert any("a background was cut off" in warning for warning in checked.warnings)
+
+
+@pytest.mark.parametrize("model", [GaussianMixture, PoissonGaussian])
+def test_photons_that_are_nearly_all_zero_are_no_failed_fit(
+    model: type[GaussianMixture] | type[PoissonGaussian],
+) -> None:
+    """Bootstrap pairs of such images show variances far below what integers resolve."""
+    y, x = np.mgrid[:160, :160]
+    nuclei = sum(6 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / 80) for a, b in ((40, 50), (110, 30), (90, 120)))
+    counts = np.random.default_rng(0).poisson(nuclei + 0.01).astype(np.uint8)
+    statistics = IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(0.0,), target_std=(1.0,))
+    (report,) = model(model.Options(), statistics=statistics).fit([bootstrap_pairs(counts)], seed=0)
+    assert not any("the fitted variance is" in warning for warning in report.warnings)

@@ -76,7 +76,9 @@ def pairs_from_repeats(repeats: AnyArray, *, limit: int = LIMIT, seed: int = 0) 
     chosen = _choose(flat.size, limit, seed)
     signal = mean[chosen % mean.size]
     residual = _take(flat, chosen) - signal
-    return NoisePairs(signal, signal + residual * np.sqrt(count / (count - 1)), "repeats")
+    return NoisePairs(
+        signal, signal + residual * np.sqrt(count / (count - 1)), "repeats", smallest_step(flat)
+    )
 
 
 def bootstrap_pairs(observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
@@ -118,7 +120,7 @@ def bootstrap_pairs(observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) ->
     chosen = flat[_choose(flat.size, limit, seed)]
     value = signal.reshape(-1)[chosen]
     residual = planes.reshape(-1)[chosen] - value
-    return NoisePairs(value, value + residual / np.sqrt(1 - centre), "bootstrap")
+    return NoisePairs(value, value + residual / np.sqrt(1 - centre), "bootstrap", smallest_step(image))
 
 
 def join_pairs(pairs: Sequence[NoisePairs], *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
@@ -132,7 +134,14 @@ def join_pairs(pairs: Sequence[NoisePairs], *, limit: int = LIMIT, seed: int = 0
     signal = np.concatenate([p.signal for p in pairs])
     observation = np.concatenate([p.observation for p in pairs])
     chosen = _choose(signal.size, limit, seed)
-    return NoisePairs(signal[chosen], observation[chosen], pairs[0].origin)
+    return NoisePairs(signal[chosen], observation[chosen], pairs[0].origin, min(p.step for p in pairs))
+
+
+def smallest_step(values: AnyArray) -> float:
+    """Smallest gap between different values, of a sample if there are many; 0 where all are the same."""
+    flat = values.reshape(-1)
+    gaps = np.diff(np.unique(flat[:: max(1, flat.size // 100_000)]))
+    return float(gaps.min()) if len(gaps) else 0.0
 
 
 def _choose(size: int, limit: int, seed: int) -> npt.NDArray[np.intp]:

@@ -108,11 +108,14 @@ class NoisePairs:
         signal: 1-D, detector counts.
         observation: 1-D of the same length, detector counts.
         origin: how the pairs were obtained, for messages (``clean reference``, ``repeats``, ``bootstrap``).
+        step: smallest difference of two values of the images, counts (1 for integers), where the observations
+            do not show it because they were rescaled; else 0.
     """
 
     signal: FloatArray
     observation: FloatArray
     origin: str = "pairs"
+    step: float = 0.0
 
 
 @attrs.frozen

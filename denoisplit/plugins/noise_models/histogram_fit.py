@@ -85,7 +85,7 @@ def _range(pairs: CheckedPairs, settings: TableSettings) -> tuple[float, float]:
         raise NoiseModelError(
             f"noise model histogram: the range is empty (got {low:g} to {high:g}). Give lowest < highest."
         )
-    if not (np.isfinite(pairs.step) and settings.lowest is None and settings.highest is None):
+    if not (pairs.step > 0 and settings.lowest is None and settings.highest is None):
         return low, high
     origin = float(pairs.observation.min())
     low = origin + (np.floor((low - origin) / pairs.step) - 0.5) * pairs.step

@@ -84,15 +84,12 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
     scale = float(residual.std())
     plain = choose_plain(len(t), settings.pairs, rng)
     chosen = plain if len(t) <= settings.pairs else choose_half_even(t, settings.pairs, rng)
-    moments = binned_moments(t, residual / scale)
+    moments = binned_moments(t, residual / scale, pairs.resolved / scale**2)
     floor = settings.variance_floor
     if floor is None:
         # A quarter of the smallest variance seen: rarely binds within the range, keeps it positive outside.
         floor = max(0.25 * float(moments.variance.min()) * scale**2, 1e-6 * scale**2)
-    if np.isfinite(pairs.step):
-        floor = max(
-            floor, pairs.step**2 / 12
-        )  # a density must not be narrower than the steps of a digital camera
+    floor = max(floor, pairs.resolved)  # a density must not be narrower than the steps of a digital camera
     unit_floor = torch.tensor(floor / scale**2, dtype=torch.float64)
     starts = [
         _start(moments, settings.components, settings.coefficients, tilt)
@@ -117,7 +114,7 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
             pairs,
             warnings=(
                 *pairs.warnings,
-                *doubt_variance(pairs, misfit, "More coefficients, or noise_model poisson_gaussian, may fit"),
+                *doubt_variance(pairs, misfit, "More coefficients, or noise_model histogram, may fit"),
             ),
         )
     spread = dither(len(plain), pairs.step, rng)

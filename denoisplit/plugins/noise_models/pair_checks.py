@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.images.noise_pairs import smallest_step
 from denoisplit.core.images.pile_up import piled_up
 from denoisplit.core.network.interfaces import NoisePairs
 
@@ -25,7 +26,7 @@ class CheckedPairs:
         observation: 1-D, counts.
         low: lower end of the signal range, counts.
         high: upper end of the signal range, counts.
-        step: smallest difference of two observations, counts (1 for integer images).
+        step: smallest difference of two values of the images, counts (1 for integer images).
         warnings: one sentence each.
         where: how messages about them begin.
     """
@@ -37,6 +38,11 @@ class CheckedPairs:
     step: float
     warnings: tuple[str, ...]
     where: str
+
+    @property
+    def resolved(self) -> float:
+        """Smallest variance that values in such steps can show, counts squared."""
+        return self.step**2 / 12
 
 
 def check(pairs: NoisePairs, where: str) -> CheckedPairs:
@@ -91,9 +97,8 @@ def check(pairs: NoisePairs, where: str) -> CheckedPairs:
             f"{share:.0%} of the observations are exactly {observation.min():g}, the lowest value: a "
             f"background was cut off, and half of the noise with it, so that of dark pixels is not known"
         )
-    return CheckedPairs(
-        signal, observation, float(low), float(high), _step(observation), tuple(warnings), where
-    )
+    step = max(pairs.step, smallest_step(observation))
+    return CheckedPairs(signal, observation, float(low), float(high), step, tuple(warnings), where)
 
 
 def _refuse_swapped(signal: Array, observation: Array, where: str) -> list[str]:
@@ -117,9 +122,3 @@ def _refuse_swapped(signal: Array, observation: Array, where: str) -> list[str]:
         reason = "the signal is itself noisy, blurred or in other units"
         return [f"the observations do not average to the signal ({slopes}; the first should be 1): {reason}"]
     return []
-
-
-def _step(observation: Array) -> float:
-    """Smallest gap between different observations."""
-    sample = observation[:: max(1, len(observation) // 100_000)]
-    return float(np.diff(np.unique(sample)).min(initial=np.inf)) if len(sample) else np.inf

@@ -110,8 +110,15 @@ def choose_half_even(t: Array, most: int, rng: np.random.Generator) -> npt.NDArr
     return np.concatenate([choose_plain(len(t), most - most // 2, rng), even])
 
 
-def binned_moments(t: Array, residual: Array) -> Moments:
-    """Moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts."""
+def binned_moments(t: Array, residual: Array, resolved: float = 0.0) -> Moments:
+    """Moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts.
+
+    Args:
+        t: mean signal, 1-D.
+        residual: as long.
+        resolved: smallest variance that the steps of the images can show. Where nearly all counts are zero,
+            pairs without clean images show none at all.
+    """
     edges = np.unique(
         np.concatenate([np.quantile(t, np.linspace(0, 1, BINS // 2 + 1)), np.linspace(0, 1, BINS // 2 + 1)])
     )
@@ -124,6 +131,7 @@ def binned_moments(t: Array, residual: Array) -> Moments:
     centre, centred = mean(t), residual - mean(residual)[index]
     variance, third = mean(centred**2), mean(centred**3)
     good = (count >= min(50, int(count.max()))) & (variance > 0)
+    variance = np.maximum(variance, resolved)
     skewness = np.clip(third[good] / variance[good] ** 1.5, -3, 3)
     return Moments(centre[good], variance[good], skewness, count[good].astype(np.float64))
 
@@ -137,4 +145,4 @@ def calibration_error(transformed: Array) -> float:
 
 def dither(count: int, step: float, rng: np.random.Generator) -> Array:
     """What spreads digital counts over their step: the transform of a step function is never uniform."""
-    return rng.uniform(-0.5, 0.5, count) * (step if np.isfinite(step) else 0.0)
+    return rng.uniform(-0.5, 0.5, count) * step

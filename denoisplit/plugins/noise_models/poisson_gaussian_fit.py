@@ -76,7 +76,7 @@ def fit_camera(
     plain = choose_plain(len(t), settings.pairs, rng)
     chosen = plain if len(t) <= settings.pairs else choose_half_even(t, settings.pairs, rng)
     gain, dark, darkest = photon_transfer(pairs, t, residual)
-    least = max(_LEAST_READ_NOISE * darkest, pairs.step / 12**0.5 if np.isfinite(pairs.step) else 0.0)
+    least = max(_LEAST_READ_NOISE * darkest, pairs.resolved**0.5)
     problem = _Likelihood(
         known=settings.known,
         unit=darkest,
@@ -94,7 +94,7 @@ def fit_camera(
     camera, _ = problem.minimise(best, settings.steps)
     held = settings.known.read_noise is None and camera[2] <= 1.001 * least
     if not any(number is not None for number in attrs.astuple(settings.known)):
-        moments = binned_moments(t, residual)
+        moments = binned_moments(t, residual, pairs.resolved)
         signal = torch.from_numpy(pairs.low + moments.t * (pairs.high - pairs.low))
         fitted = variance(signal, Camera(*torch.from_numpy(camera))).numpy()
         doubts = doubt_variance(
@@ -109,7 +109,7 @@ def photon_transfer(pairs: CheckedPairs, t: Array, residual: Array) -> tuple[flo
 
     Source: Janesick, Photon Transfer, SPIE 2007.
     """
-    moments = binned_moments(t, residual)
+    moments = binned_moments(t, residual, pairs.resolved)
     signal = pairs.low + moments.t * (pairs.high - pairs.low)
     trust = np.sqrt(moments.count) / moments.variance
     design = np.stack([signal, np.ones_like(signal)], axis=1) * trust[:, None]
