@@ -42,6 +42,7 @@ def test_a_background_that_was_cut_off_piles_up(cut: Array) -> None:
         RNG(2).poisson(1.0, PIXELS),
         RNG(2).poisson(RNG(3).exponential(2, PIXELS)),
         RNG(2).poisson(dim()),
+        RNG(2).poisson(np.where(RNG(3).random(PIXELS) < 0.12, RNG(4).uniform(0, 8, PIXELS), 0.05)),
         np.round(100 + RNG(2).normal(0, 3, PIXELS)),
         dim(),
         np.array([0.0, 0.0, 1.0]),

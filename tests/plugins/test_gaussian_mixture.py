@@ -302,14 +302,12 @@ def test_a_background_that_was_cut_off_is_told() -> None:
     assert any("a background was cut off" in warning for warning in checked.warnings)
 
 
-@pytest.mark.parametrize("model", [GaussianMixture, PoissonGaussian])
-def test_photons_that_are_nearly_all_zero_are_no_failed_fit(
-    model: type[GaussianMixture] | type[PoissonGaussian],
-) -> None:
+def test_photons_that_are_nearly_all_zero_are_no_failed_fit() -> None:
     """Bootstrap pairs of such images show variances far below what integers resolve."""
     y, x = np.mgrid[:160, :160]
     nuclei = sum(6 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / 80) for a, b in ((40, 50), (110, 30), (90, 120)))
-    counts = np.random.default_rng(0).poisson(nuclei + 0.01).astype(np.uint8)
+    pairs = bootstrap_pairs(np.random.default_rng(0).poisson(nuclei + 0.01).astype(np.uint8))
     statistics = IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(0.0,), target_std=(1.0,))
-    (report,) = model(model.Options(), statistics=statistics).fit([bootstrap_pairs(counts)], seed=0)
-    assert not any("the fitted variance is" in warning for warning in report.warnings)
+    camera = PoissonGaussian(PoissonGaussian.Options(), statistics=statistics)
+    for report in (*build().fit([pairs], seed=0), *camera.fit([pairs], seed=0)):
+        assert not any("the fitted variance is" in warning for warning in report.warnings)
