@@ -9,7 +9,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.survey.channels import ChannelNames, name_channels
 from denoisplit.core.survey.datasets import Abilities, dataset_plan
-from denoisplit.core.survey.finding import by_reason, listed
+from denoisplit.core.survey.finding import by_reason, listed, listed_frames
 from denoisplit.core.survey.mixing import mixing_plan
 from denoisplit.core.survey.plan import DatasetPlan, Held, Plan
 from denoisplit.core.survey.records import Arrangement, ChannelFacts, Facts, Found, Machine, Part
@@ -237,9 +237,9 @@ def _remarks(
     if facts.places:
         names = max(facts.places, key=len)
         remarks.append(
-            f"{listed(names)} are exposures of one place, no fields of their own (found by their pixels, "
-            f"{sum(map(len, facts.places))} of {facts.compared} that were compared). They stay together in "
-            f"training or validation."
+            f"{listed_frames(names)} are exposures of one place, no fields of their own (found by their "
+            f"pixels, {sum(map(len, facts.places))} of {facts.compared} that were compared). They stay "
+            f"together in training or validation."
         )
     if _places(train, facts) < ENOUGH:
         remarks.append(

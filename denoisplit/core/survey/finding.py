@@ -1,6 +1,7 @@
 """Walks a folder and opens what is an image by its name."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -146,3 +147,9 @@ def listed(names: Sequence[str]) -> str:
     """The first few names, and how many more."""
     shown = ", ".join(names[:_LISTED])
     return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"
+
+
+def listed_frames(names: Sequence[str]) -> str:
+    """The same for planes or times, each under the name of its file."""
+    frames = Counter(names)
+    return listed([name if n == 1 else f"{n} frames of {name}" for name, n in frames.items()])
