@@ -1,6 +1,5 @@
 """Mutants of image formats."""
 
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -155,8 +154,8 @@ FORMAT_MUTANTS = (
         Mutant(
             f"image_format/{name}",
             "any folder",
-            "image_formats._zarr_format:is_zarr",
-            replaced(Path.exists),
+            "image_formats._zarr_format:ZarrFormat.may_replace",
+            replaced(lambda _, path: path.is_dir()),
             KEPT,
         )
         for name in ("ome_zarr", "zarr")
