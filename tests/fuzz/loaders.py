@@ -95,7 +95,8 @@ def _run() -> tuple[bytes, bytes]:
 
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))
-        save_bundle(folder, *untrained("model.noise_model={use: gaussian}"))
+        small = ("model.encoder.levels=1", "model.encoder.width=2", "model.encoder.blocks=1")
+        save_bundle(folder, *untrained("model.noise_model={use: gaussian}", *small))
         return folder.bundle.read_bytes(), folder.weights.read_bytes()
 
 

@@ -6,6 +6,7 @@ import re
 import textwrap
 import typing
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -113,6 +114,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
+@lru_cache(maxsize=1024)
 def type_hints(cls: type) -> Mapping[str, Any]:
     """The declared types of a class, with ``Annotated``.
 
