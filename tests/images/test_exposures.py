@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.exposures import places_of, refuse_shared_places, with_repeats
+from denoisplit.core.images.exposures import places_of, refuse_shared_scenes, scenes_of, with_repeats
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.splits import Split, split_fields
 
@@ -40,12 +40,23 @@ def test_what_all_fields_of_a_microscope_share_makes_no_place_of_them() -> None:
     hot.flat[::997] = 5e5
     for common in (40 * shading, 40 + pattern, 8 * outline, 10 + hot):
         images = [exposure(np.maximum(common + 3 * light(n), 0), n) for n in range(6)]
-        assert len(places_of(fields(images))) == 6
+        assert len(places_of(fields(images))) == len(scenes_of(fields(images))) == 6
 
 
 def test_a_movie_is_no_series_of_exposures_where_cells_move() -> None:
     wide = light(0, 160)
     assert len(places_of(fields([exposure(wide[:128, 4 * n : 4 * n + 128], n) for n in range(4)]))) == 4
+
+
+@pytest.mark.parametrize("brightness", [0.3, 10.0])
+@pytest.mark.parametrize("pixels", [0.5, 1.0, 2.0])
+def test_frames_of_a_movie_are_one_scene_however_far_its_cells_come(pixels: float, brightness: float) -> None:
+    starts = [(movie, round(pixels * n)) for movie in range(3) for n in range(8)]
+    wide = [brightness * light(movie, 160) for movie in range(3)]
+    images = [exposure(wide[movie][:128, at : at + 128], n) for n, (movie, at) in enumerate(starts)]
+    assert scenes_of(fields(images)) == (tuple(range(8)), tuple(range(8, 16)), tuple(range(16, 24)))
+    parts = split_fields(fields(images), Split(test_fraction=0.3), 0.3, 0)
+    assert [len(part) for part in parts] == [8, 8, 8]
 
 
 def test_exposures_stay_together_and_one_place_cannot_be_split() -> None:
@@ -55,12 +66,12 @@ def test_exposures_stay_together_and_one_place_cannot_be_split() -> None:
         places = [{int(field.name[1:]) // 4 for field in part} for part in parts]
         assert sum(map(len, places)) == 4  # no place in two parts
         assert [len(part) for part in parts] == [8, 4, 4]
-    with pytest.raises(ImageError, match="exposures of one place, so none can be held out"):
+    with pytest.raises(ImageError, match="so none can be held out"):
         split_fields(given[:4], Split(), 0.25, 0)
     named = Split(rule="named", validation=("f0",))
     with pytest.raises(ImageError, match="field 'f1' and validation field 'f0' are exposures of one place"):
         split_fields(given, named, 0.1, 0)
-    refuse_shared_places((("training", given[:4]), ("validation", given[4:])))
+    refuse_shared_scenes((("training", given[:4]), ("validation", given[4:])))
 
 
 def test_exposures_become_repeats_of_the_first_and_copies_do_not() -> None:

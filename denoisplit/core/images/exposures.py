@@ -5,7 +5,7 @@ without structure. Images of different places share next to nothing, and frames 
 moved.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -29,6 +29,10 @@ _ORDER: Final = 4
 _OUTLIERS: Final = 0.01
 _ALIKE: Final = 0.25
 """Correlation of averaged images from which they are compared pixel by pixel."""
+_MOVED: Final = 0.5
+"""The same between two frames of a movie."""
+_NEAREST: Final = 3
+"""Fields that a frame of a movie is compared with."""
 _STRUCTURED: Final = 0.1
 """Structures in the difference of two exposures have at most this part of the variance of those shared."""
 
@@ -48,34 +52,67 @@ def places_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
     Returns:
         Indices of the fields of every place.
     """
-    seen = [_look(field) for field in fields]
-    rows = {
-        shape: [i for i, one in enumerate(seen) if one.shape == shape] for shape in {s.shape for s in seen}
-    }
     leaders: list[list[int]] = []
     led: dict[int, int] = {}
-    for own in rows.values():
+    for i, alike in _alike(fields):
+        for other in alike:
+            first = led[other]
+            if leaders[first][0] == other and same_place(fields[other], fields[i]):
+                leaders[first].append(i)
+                led[i] = first
+                break
+        else:
+            led[i] = len(leaders)
+            leaders.append([i])
+    return tuple(sorted(tuple(group) for group in leaders))
+
+
+def scenes_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
+    """Groups of fields of which one tells of the others; in the order of the fields.
+
+    Exposures of one place, and frames of a movie as well: what moves little from one frame to the next makes
+    one scene of all, however far it comes in the end.
+
+    Args:
+        fields: as for ``places_of``.
+
+    Returns:
+        Indices of the fields of every scene.
+    """
+    scenes: dict[int, set[int]] = {}
+    for i, alike in _alike(fields):
+        scenes[i] = {i}
+        for other in alike[:_NEAREST]:
+            if other not in scenes[i] and same_place(fields[other], fields[i], _MOVED):
+                joined = scenes[i] | scenes[other]
+                scenes |= dict.fromkeys(joined, joined)
+    return tuple(sorted({tuple(sorted(scene)) for scene in scenes.values()}))
+
+
+def _alike(fields: Sequence[Field]) -> Iterator[tuple[int, list[int]]]:
+    """Every field, and the fields before it that look alike from afar, the most alike first."""
+    seen = [_look(field) for field in fields]
+    for shape in dict.fromkeys(look.shape for look in seen):
+        own = [i for i, look in enumerate(seen) if look.shape == shape]
         stacked = np.stack([seen[i].coarse for i in own])
         for place, i in enumerate(own):
             alike = np.einsum("ncp,cp->nc", stacked[:place], stacked[place]).max(1, initial=0.0)
-            for other in np.flatnonzero(alike > _ALIKE):
-                first = led[own[int(other)]]
-                if leaders[first][0] == own[int(other)] and same_place(fields[leaders[first][0]], fields[i]):
-                    leaders[first].append(i)
-                    led[i] = first
-                    break
-            else:
-                led[i] = len(leaders)
-                leaders.append([i])
-    return tuple(sorted(tuple(sorted(group)) for group in leaders))
+            best = np.argsort(-alike, kind="stable")[: np.count_nonzero(alike > _ALIKE)]
+            yield i, [own[int(other)] for other in best]
 
 
-def same_place(one: Field, other: Field) -> bool:
-    """Whether the difference of two fields is noise, in any of their channels."""
+def same_place(one: Field, other: Field, structured: float = _STRUCTURED) -> bool:
+    """Whether the difference of two fields is noise, in any of their channels.
+
+    Args:
+        one: of any size.
+        other: of the same size.
+        structured: part of the variance they share that structures in their difference may have.
+    """
     if one.clean is not None and one.clean is other.clean:
         return True
     return any(
-        _only_noise_between(_centre(one.observed, channel), _centre(other.observed, channel))
+        _only_noise_between(_centre(one.observed, channel), _centre(other.observed, channel), structured)
         for channel in range(len(one.observed))
     )
 
@@ -107,8 +144,8 @@ def _copies(one: Field, other: Field) -> bool:
     return all(np.array_equal(_centre(one.observed, c), _centre(other.observed, c)) for c in channels)
 
 
-def refuse_shared_places(splits: Sequence[tuple[str, Sequence[Field]]]) -> None:
-    """Refuse exposures of one place in two splits.
+def refuse_shared_scenes(splits: Sequence[tuple[str, Sequence[Field]]]) -> None:
+    """Refuse exposures of one place, or frames of one movie, in two splits.
 
     Args:
         splits: name and fields of each.
@@ -117,14 +154,14 @@ def refuse_shared_places(splits: Sequence[tuple[str, Sequence[Field]]]) -> None:
         ImageError: names two of them.
     """
     everything = [(name, field) for name, fields in splits for field in fields]
-    for group in places_of([field for _, field in everything]):
+    for group in scenes_of([field for _, field in everything]):
         first, one = everything[group[0]]
         for name, other in (everything[i] for i in group[1:]):
             if name != first:
                 raise ImageError(
                     f"data: {first} field {one.name!r} and {name} field {other.name!r} are exposures of one "
-                    f"place. Put all exposures of a place into one split: scores on what was trained on mean "
-                    f"nothing."
+                    f"place, or frames of one movie. Put all of them into one split: scores on what was "
+                    f"trained on mean nothing."
                 )
 
 
@@ -195,7 +232,7 @@ def _coarse(image: AnyArray) -> Array:
     return unit
 
 
-def _only_noise_between(one: AnyArray, other: AnyArray) -> bool:
+def _only_noise_between(one: AnyArray, other: AnyArray, structured: float) -> bool:
     """Whether two images [y x] differ by a factor and white noise alone."""
     if min(one.shape) < _SMALLEST:
         return False
@@ -210,4 +247,4 @@ def _only_noise_between(one: AnyArray, other: AnyArray) -> bool:
     steps = np.diff(np.clip(difference, *np.quantile(difference, (0.001, 0.999))), axis=1)
     noise = float(np.mean(np.square(steps))) / 2 / _block(one.shape) ** 2
     left = float(np.mean(np.square(_detailed(_means(difference))))) - noise
-    return left < _STRUCTURED * 2 * gain * shared
+    return left < structured * 2 * gain * shared

@@ -9,7 +9,7 @@ import numpy as np
 from attrs.validators import ge, in_, lt
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.exposures import places_of, refuse_shared_places
+from denoisplit.core.images.exposures import refuse_shared_scenes, scenes_of
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.regions import cut_fields
 
@@ -69,10 +69,10 @@ def hold_out(
 ) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
     """Split fields at random into training and validation; a field is never cut.
 
-    Neither are the exposures of one place, see ``places_of``.
+    Neither are the exposures of one place or the frames of one movie, see ``scenes_of``.
 
     Args:
-        fields: of at least two places.
+        fields: of at least two scenes.
         fraction: of the fields to hold out, rounded, but at least one field stays on each side.
         seed: of the choice.
 
@@ -80,23 +80,23 @@ def hold_out(
         Training and validation fields, each in their original order.
 
     Raises:
-        ImageError: fewer than two fields, or all of one place.
+        ImageError: fewer than two fields, or all of one scene.
     """
     if len(fields) < 2:
         raise ImageError(
             f"data: one field cannot be split into training and validation (got {len(fields)} fields). "
             f"Give data.validation, or more fields, or cut it with data.split.rule: regions."
         )
-    places = places_of(fields)
-    if len(places) < 2:
+    scenes = scenes_of(fields)
+    if len(scenes) < 2:
         raise ImageError(
-            f"data: all {len(fields)} fields are exposures of one place, so none can be held out (got 1 "
-            f"place). Give images of other places, or hold out a part of each with "
-            f"data.split: {{rule: regions}}; noise_pairs: repeats learns the noise from them."
+            f"data: all {len(fields)} fields are exposures of one place, or frames of one movie, so none can "
+            f"be held out (got 1 scene). Give images of other places, or hold out a part of each with "
+            f"data.split: {{rule: regions}}; noise_pairs: repeats learns the noise from exposures."
         )
-    count = min(max(round(fraction * len(places)), 1), len(places) - 1)
-    drawn = np.random.default_rng(seed).permutation(len(places))[:count].tolist()
-    held = {i for number in drawn for i in places[number]}
+    count = min(max(round(fraction * len(scenes)), 1), len(scenes) - 1)
+    drawn = np.random.default_rng(seed).permutation(len(scenes))[:count].tolist()
+    held = {i for number in drawn for i in scenes[number]}
     return (
         tuple(field for i, field in enumerate(fields) if i not in held),
         tuple(field for i, field in enumerate(fields) if i in held),
@@ -123,7 +123,7 @@ def split_fields(
     if split.rule == "regions":
         return cut_fields(fields, fraction, split.test_fraction, split.gap)
     parts = _named(fields, split) if split.rule == "named" else _in_order(fields, split, fraction)
-    refuse_shared_places(tuple(zip(("training", "validation", "test"), parts, strict=True)))
+    refuse_shared_scenes(tuple(zip(("training", "validation", "test"), parts, strict=True)))
     return parts
 
 

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
-from denoisplit.core.images.exposures import refuse_shared_places
+from denoisplit.core.images.exposures import refuse_shared_scenes
 from denoisplit.core.images.fingerprint import assert_disjoint, field_fingerprint
 from denoisplit.core.images.interfaces import Field, PixelSize
 from denoisplit.core.images.previews import thinned
@@ -143,7 +143,7 @@ def _splits(
         found["test"] = read(data.test)
     if data.validation is not None or data.test is not None:
         try:
-            refuse_shared_places(tuple(found.items()))
+            refuse_shared_scenes(tuple(found.items()))
         except ImageError as error:
             errors.append(str(error))
     return found

@@ -9,7 +9,7 @@ from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
-from denoisplit.core.images.exposures import refuse_shared_places
+from denoisplit.core.images.exposures import refuse_shared_scenes
 from denoisplit.core.images.fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.hot_pixels import healed_field
@@ -91,7 +91,7 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
     Raises:
         ImageError: no usable images, or two of training, validation and test data share pixels or places.
     """
-    return _prepared(spec, refuse_shared_places)
+    return _prepared(spec, refuse_shared_scenes)
 
 
 def prepare_denoised(spec: ResolvedSpec) -> PreparedData:
