@@ -31,6 +31,8 @@ _ALIKE: Final = 0.25
 """Correlation of averaged images from which they are compared pixel by pixel."""
 _MOVED: Final = 0.5
 """The same between two frames of a movie."""
+_LARGE: Final = 64
+"""Pixels a side from which no two places look that much alike by chance."""
 _NEAREST: Final = 3
 """Fields that a frame of a movie is compared with."""
 _STRUCTURED: Final = 0.1
@@ -82,8 +84,9 @@ def scenes_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
     scenes: dict[int, set[int]] = {}
     for i, alike in _alike(fields):
         scenes[i] = {i}
+        moved = _MOVED if min(fields[i].observed.shape[-2:]) >= _LARGE else _STRUCTURED
         for other in alike[:_NEAREST]:
-            if other not in scenes[i] and same_place(fields[other], fields[i], _MOVED):
+            if other not in scenes[i] and same_place(fields[other], fields[i], moved):
                 joined = scenes[i] | scenes[other]
                 scenes |= dict.fromkeys(joined, joined)
     return tuple(sorted({tuple(sorted(scene)) for scene in scenes.values()}))
