@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from denoisplit.cli.console import plugin_option
 from denoisplit.core.spec.resolution import load_spec
 from denoisplit.core.spec.writing import component_versions, to_yaml
 
@@ -13,6 +14,7 @@ from denoisplit.core.spec.writing import component_versions, to_yaml
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )
+@plugin_option
 def check(spec: Path, overrides: tuple[str, ...]) -> None:
     """Check SPEC and print it with all defaults, or print every problem."""
     resolved = load_spec(spec, overrides)

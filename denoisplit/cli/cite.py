@@ -4,12 +4,15 @@ from pathlib import Path
 
 import click
 
+from denoisplit.cli.console import plugin_option
+
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )
+@plugin_option
 def cite(spec: Path, overrides: tuple[str, ...]) -> None:
     """Print what SPEC uses as BibTeX: the software and the sources of its components."""
     from denoisplit.core.registry.bibliography import citations

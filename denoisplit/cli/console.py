@@ -5,15 +5,16 @@ What only says lines needs neither rich nor the stages of long computations.
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from rich.table import Table
@@ -23,6 +24,37 @@ if TYPE_CHECKING:
 
 FILE_COLUMNS: Final = 110
 """Columns of tables where no terminal says how many there are."""
+
+_PLUGINS: Final = "denoisplit.plugins"
+
+
+def plugin_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of all commands that use components: the option that imports plugin modules."""
+
+    @functools.wraps(command)
+    def with_plugins(*args: Any, plugin_modules: tuple[str, ...], **kwargs: Any) -> Any:
+        if plugin_modules:
+            from denoisplit.core.registry.modules import import_plugin_module
+            from denoisplit.core.registry.registry import installed_registry
+
+            for module in plugin_modules:
+                import_plugin_module(module, installed_registry())
+            click.get_current_context().meta[_PLUGINS] = plugin_modules
+        return command(*args, **kwargs)
+
+    return click.option(
+        "--plugin",
+        "plugin_modules",
+        multiple=True,
+        metavar="MODULE",
+        help="Import a module, or a .py file, that registers components; repeatable.",
+    )(with_plugins)
+
+
+def plugin_words() -> tuple[str, ...]:
+    """The plugin modules that were given, as words of the command line."""
+    modules: tuple[str, ...] = click.get_current_context().meta.get(_PLUGINS, ())
+    return tuple(word for module in modules for word in ("--plugin", module))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from denoisplit.cli.console import say
+from denoisplit.cli.console import plugin_option, say
 from denoisplit.core.spec.resolution import load_spec
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def data() -> None:
 @click.option("--sheet", type=click.Path(path_type=Path), help="PNG with thumbnails of the images, to write.")
 @click.option("--rows", default=4, show_default=True, help="Fields of every split in the PNG.")
 @click.option("--all", "everything", is_flag=True, help="List every field, not only the first of each split.")
+@plugin_option
 def check_data(
     spec: Path, overrides: tuple[str, ...], sheet: Path | None, rows: int, everything: bool
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from denoisplit.cli.console import progress, say, show
+from denoisplit.cli.console import plugin_option, progress, say, show
 from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
@@ -45,6 +45,7 @@ from denoisplit.core.errors import ImageError
     help="Also write figures of the uncertainty into this folder (PNG).",
 )
 @device_option
+@plugin_option
 def evaluate(
     run: Path,
     samples: int | None,

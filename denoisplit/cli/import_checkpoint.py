@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from denoisplit.cli.console import plugin_option
+
 
 @click.command("import-checkpoint")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -34,6 +36,7 @@ import click
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )
+@plugin_option
 def import_checkpoint(
     checkpoint: Path,
     config: Path,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import progress, say
+from denoisplit.cli.console import plugin_option, progress, say
 
 
 @click.command()
@@ -26,6 +26,7 @@ from denoisplit.cli.console import progress, say
 )
 @click.option("--quick", is_flag=True, help="Do not time training steps.")
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it exists.")
+@plugin_option
 def new(
     path: Path, data: Path, channels: str, axes: str, mixing: str | None, quick: bool, overwrite: bool
 ) -> None:

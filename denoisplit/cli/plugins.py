@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import click
 
-from denoisplit.cli.console import columns, say
+from denoisplit.cli.console import columns, plugin_option, say
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BrokenPlugin
 from denoisplit.core.registry.registry import installed_registry
@@ -38,6 +38,7 @@ def plugins() -> None:
 @plugins.command("list")
 @_kind_option("Only components of this kind")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@plugin_option
 def list_plugins(kind: str | None, as_json: bool) -> None:
     """List all components and all broken plugins."""
     registry = installed_registry()
@@ -62,6 +63,7 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
 @click.argument("name")
 @_kind_option("Only the component of this kind")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@plugin_option
 def show_plugin(name: str, kind: str | None, as_json: bool) -> None:
     """Show the components called NAME, or package/NAME: options, code, source to cite."""
     from denoisplit.cli.show import WIDTH, as_lines, as_plain, named, shown
@@ -81,6 +83,7 @@ def show_plugin(name: str, kind: str | None, as_json: bool) -> None:
 @click.argument("name")
 @_kind_option("Where several kinds have a component of this name")
 @click.option("--suite", metavar="MODULE:CLASS", help="A suite of the plugin's own, for that of the kind.")
+@plugin_option
 @click.pass_context
 @click.option("--strict", is_flag=True, help="Fail also when a law could not be examined.")
 def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | None, strict: bool) -> None:

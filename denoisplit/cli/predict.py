@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from denoisplit.cli.console import progress, say
+from denoisplit.cli.console import plugin_option, progress, say
 from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
@@ -94,6 +94,7 @@ def _chi_square(prediction: "FilePrediction") -> str:
     help="With --check-precision: file of the true channels, for PSNR and coverage.",
 )
 @device_option
+@plugin_option
 @click.pass_context
 def predict(
     ctx: click.Context,

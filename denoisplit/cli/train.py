@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import messages
+from denoisplit.cli.console import messages, plugin_option, plugin_words
 from denoisplit.cli.stopping import continued_by
 
 
@@ -14,6 +14,7 @@ from denoisplit.cli.stopping import continued_by
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )
+@plugin_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train the model that SPEC describes."""
@@ -26,7 +27,7 @@ def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> No
 
     require_outside_runs(out)
 
-    options = [word for override in overrides for word in ("--set", override)]
+    options = [word for override in overrides for word in ("--set", override)] + [*plugin_words()]
     with (
         messages() as stages,
         continued_by("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import messages, show
+from denoisplit.cli.console import messages, plugin_option, plugin_words, show
 from denoisplit.cli.stopping import continued_by
 
 
@@ -26,6 +26,7 @@ from denoisplit.cli.stopping import continued_by
     metavar="A.B=C",
     help="Override a value of SPLIT; repeatable.",
 )
+@plugin_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted sequence; finished runs are kept.")
 def train_sequence(
     denoise: Path,
@@ -50,6 +51,7 @@ def train_sequence(
 
     changes = {"--set-denoise": denoise_overrides, "--set-split": split_overrides}
     options = [word for name, values in changes.items() for value in values for word in (name, value)]
+    options += plugin_words()
     command = ("denoisplit", "train-sequence", str(denoise), str(split), "--out", str(out), *options)
     with messages() as stages, continued_by(*command, "--resume"):
         run = train(

@@ -1,16 +1,19 @@
 """Whether everything that a stored run was made with is still there, and what to install if it is not."""
 
 import importlib.metadata
+import logging
 from collections.abc import Iterable
 
 from denoisplit.core.errors import UnknownComponentError
 from denoisplit.core.registry.component import KINDS
 from denoisplit.core.registry.manager import BUILTIN, DISABLE, canonical, disabled_plugins
-from denoisplit.core.registry.registry import NOTEBOOK, Registry
+from denoisplit.core.registry.registry import NOTEBOOK, RUN_THE_CELL, Registry
+
+_LOG = logging.getLogger("denoisplit.registry")
 
 
 def require_components(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:
-    """Check that components are installed.
+    """Check that components are installed. Where one of a notebook is another class now, a line is logged.
 
     Args:
         where: what needs them, for messages.
@@ -20,6 +23,7 @@ def require_components(where: str, made_with: Iterable[tuple[str, str, str]], re
     Raises:
         UnknownComponentError: says which packages and versions to install, one line each.
     """
+    made_with = tuple(made_with)
     missing: dict[str, list[str]] = {}
     for kind, qualified, version in made_with:
         if not _is_there(kind, qualified, registry):
@@ -27,6 +31,21 @@ def require_components(where: str, made_with: Iterable[tuple[str, str, str]], re
     if missing:
         lines = [f"{where}: needs {' and '.join(names)}, {advice}" for advice, names in missing.items()]
         raise UnknownComponentError("\n".join(lines))
+    _tell_of_others(where, [needed for needed in made_with if needed[1].startswith(f"{NOTEBOOK}/")], registry)
+
+
+def _tell_of_others(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:
+    """Log a line for every component of a notebook that is another class now."""
+    from denoisplit.core.registry.fingerprint import is_another  # few runs need it, and every list loads this
+
+    for kind, qualified, version in made_with:
+        for row in registry.components(kind):
+            if row.qualified == qualified and is_another(version, row.version):
+                _LOG.warning(
+                    "%s: %s %s is another class than the one that the run was made with (got %s, made with "
+                    "%s). Register that one, or train anew.",
+                    *(where, kind, qualified, row.version, version),
+                )
 
 
 def _is_there(kind: str, qualified: str, registry: Registry) -> bool:
@@ -40,7 +59,7 @@ def _advice(qualified: str, version: str, registry: Registry) -> str:
     package = canonical(qualified.partition("/")[0])
     install = f"Run: python -m pip install {package}=={version}"
     if package == NOTEBOOK:
-        return "which was registered in a notebook. Run the cell that registers it first."
+        return f"which was registered in a notebook. {RUN_THE_CELL}"
     if package == BUILTIN:
         return f"which this denoisplit does not have. {install}, or newer."
     if package in disabled_plugins():

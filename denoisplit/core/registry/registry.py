@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
+import attrs
+
 from denoisplit.core.errors import DuplicateNameError, UnknownComponentError
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.contract import did_you_mean
@@ -13,7 +15,24 @@ from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, Collector, c
 NOTEBOOK: Final = "notebook"
 """The package name of components registered in a session."""
 
+RUN_THE_CELL: Final = (
+    "Run the cell that registers it first. On the command line, give its module with --plugin."
+)
+
 _Class = TypeVar("_Class", bound=type)
+
+
+@attrs.frozen(kw_only=True)
+class PluginModule:
+    """A module that was imported so that it registers components.
+
+    Attributes:
+        digest: of its file; empty for one that was imported by its name.
+        components: what it registered.
+    """
+
+    digest: str
+    components: tuple[Component, ...]
 
 
 class Registry:
@@ -25,11 +44,15 @@ class Registry:
     Args:
         components: see ``extend``.
         broken: plugins whose components could not be had.
+
+    Attributes:
+        modules: plugin modules of this session, by name or path, see ``import_plugin_module``.
     """
 
     def __init__(self, components: Iterable[Component] = (), broken: Iterable[BrokenPlugin] = ()) -> None:
         self._rows: dict[tuple[str, str, str], Component] = {}
         self._broken = tuple(broken)
+        self.modules: dict[str, PluginModule] = {}
         self.extend(components)
 
     @property
@@ -91,7 +114,7 @@ class Registry:
         message = f"{kind} {name}: not installed.{close} Installed: {', '.join(known) or 'none'}."
         package = canonical(name.rpartition("/")[0])
         if package == NOTEBOOK:
-            message += " Run the cell that registers it first."
+            message += f" {RUN_THE_CELL}"
         elif package and not any(row.package == package for row in self.components()):
             message += f" No components of a package {package} are installed."
         if self._broken:
@@ -145,7 +168,8 @@ def register(
 ) -> Callable[[_Class], _Class]:
     """Class decorator that registers a component for the present session, for notebooks.
 
-    Running the cell again replaces the component. Without a summary the first line of the docstring serves.
+    Running the cell again replaces the component; its version is a fingerprint of its source. Without a
+    summary the first line of the docstring serves.
 
     Raises:
         BrokenPluginError: the class or its description breaks the contract of its kind.
@@ -153,8 +177,10 @@ def register(
     """
 
     def decorate(cls: _Class) -> _Class:
+        from denoisplit.core.registry.fingerprint import source_version  # a list of plugins needs none
+
         lines = (cls.__doc__ or "").strip().splitlines() or ["Registered in a notebook."]
-        collector = Collector(NOTEBOOK, "0")
+        collector = Collector(NOTEBOOK, source_version(cls))
         collector(kind, name, cls, summary=summary or lines[0], source=source, since=since, status=status)
         for component in collector.components:
             component.load()

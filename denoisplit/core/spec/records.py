@@ -1,6 +1,6 @@
 """The experiment as records: what a spec file says, before and after its components were looked up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import attrs
@@ -17,6 +17,12 @@ from denoisplit.core.registry.component import Component
 
 KIND = "kind"
 """Metadata key of a field that holds a component: the kind to look it up by."""
+
+QUIET = "quiet"
+"""Metadata key of a field that is written only where it says something: runs of early versions lack it."""
+
+PLUGINS = "plugins"
+"""Field of the plugin modules, which are imported before any component is looked up."""
 
 
 @attrs.frozen(kw_only=True)
@@ -215,6 +221,7 @@ class ResolvedSpec:
         channels: names of the target channels, at least one.
         data, model, calibrator, training, prediction: the parts.
         region_calibrator: of sums over regions; None for no intervals of sums.
+        plugins: modules that register components when they are imported, by name or path of a ``.py`` file.
     """
 
     channels: tuple[str, ...] = attrs.field(validator=min_len(1))
@@ -226,8 +233,25 @@ class ResolvedSpec:
     )
     training: TrainingSpec = attrs.field(factory=TrainingSpec)
     prediction: PredictionSpec = attrs.field(factory=PredictionSpec)
+    plugins: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})
     spec_version: int = attrs.field(default=1, validator=in_((1,)))
 
 
 Plain = Mapping[str, Any]
 """A spec as plain numbers, strings, lists and mappings."""
+
+
+def components(spec: ResolvedSpec) -> tuple[Component, ...]:
+    """Every component that the spec uses, once, in the order of the spec."""
+    return tuple(dict.fromkeys(_components(spec)))
+
+
+def _components(value: Any) -> Iterator[Component]:
+    if isinstance(value, Chosen):
+        yield value.component
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _components(item)
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            yield from _components(getattr(value, field.name))

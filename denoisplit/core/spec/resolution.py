@@ -8,10 +8,10 @@ from pathlib import Path
 import attrs
 
 from denoisplit.core.documents import Node, node_of, show
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import BrokenPluginError, SpecError
 from denoisplit.core.images.names import MIXED, name_fault
 from denoisplit.core.registry.registry import Registry, installed_registry
-from denoisplit.core.spec.records import Plain, ResolvedSpec
+from denoisplit.core.spec.records import PLUGINS, Plain, ResolvedSpec, components
 from denoisplit.core.spec.structure import Structurer
 from denoisplit.core.spec.tree import PRESET, SpecTree, read_spec
 
@@ -56,13 +56,48 @@ def resolve(tree: SpecTree, registry: Registry) -> ResolvedSpec:
     """
     structurer = Structurer(registry, tree.folder)
     root = _expand(tree.root, "$", structurer)
+    root = _import_plugins(root, tree.folder, registry, structurer)
     spec = structurer.record(root, ResolvedSpec, "$", skip=(PRESET,))
     _check_channels(root, structurer)
     if structurer.problems:
         raise SpecError(sorted(structurer.problems, key=_place))
     if not isinstance(spec, ResolvedSpec):
         raise TypeError(f"resolve: expected a ResolvedSpec (got {spec!r}).")
-    return spec
+    return _with_used_modules(spec, registry)
+
+
+def _import_plugins(root: Node, folder: Path, registry: Registry, structurer: Structurer) -> Node:
+    """Import the plugin modules of a spec, and those given with ``--plugin`` count, too, if it uses them.
+
+    Returns:
+        the spec with their names and absolute paths.
+    """
+    given = _child(root, PLUGINS)
+    if given is None or not isinstance(given.value, tuple):
+        return root
+    from denoisplit.core.registry.modules import import_plugin_module  # few specs have any
+
+    found = []
+    for index, node in enumerate(given.value):
+        if isinstance(node.value, str):
+            try:
+                node = attrs.evolve(node, value=import_plugin_module(node.value, registry, folder=folder))
+            except BrokenPluginError as error:
+                structurer.fail(node, f"$.{PLUGINS}[{index}]", str(error))
+        found.append(node)
+    entries = root.value if isinstance(root.value, Mapping) else {}
+    return attrs.evolve(root, value={**entries, PLUGINS: attrs.evolve(given, value=tuple(found))})
+
+
+def _with_used_modules(spec: ResolvedSpec, registry: Registry) -> ResolvedSpec:
+    """The spec with all plugin modules of the session that registered what it uses."""
+    used = set(components(spec))
+    names = [
+        name
+        for name, module in registry.modules.items()
+        if name not in spec.plugins and not used.isdisjoint(module.components)
+    ]
+    return attrs.evolve(spec, plugins=(*spec.plugins, *names)) if names else spec
 
 
 def _place(problem: str) -> tuple[str, int, int]:

@@ -1,7 +1,7 @@
 """From a resolved spec back to plain values and YAML; resolving those again gives an equal spec."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,8 +9,7 @@ import attrs
 import yaml
 import yamlcore
 
-from denoisplit.core.registry.component import Component
-from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.spec.records import QUIET, Chosen, ResolvedSpec, components
 from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.tree import USE
 
@@ -50,32 +49,20 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def components(spec: ResolvedSpec) -> tuple[Component, ...]:
-    """Every component that the spec uses, once, in the order of the spec."""
-    return tuple(dict.fromkeys(_components(spec)))
-
-
 def component_versions(spec: ResolvedSpec) -> tuple[tuple[str, str, str], ...]:
     """Kind, ``package/name`` and package version of every component that the spec uses."""
     return tuple((component.kind, component.qualified, component.version) for component in components(spec))
-
-
-def _components(value: Any) -> Iterator[Component]:
-    if isinstance(value, Chosen):
-        yield value.component
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _components(item)
-    elif attrs.has(type(value)):
-        for field in attrs.fields(type(value)):
-            yield from _components(getattr(value, field.name))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Chosen):
         return {USE: value.component.qualified, **_plain(value.options)}
     if attrs.has(type(value)):
-        fields = [field for field in attrs.fields(type(value)) if field.init]
+        fields = [
+            field
+            for field in attrs.fields(type(value))
+            if field.init and not (QUIET in field.metadata and getattr(value, field.name) == field.default)
+        ]
         return {field.alias: _plain(getattr(value, field.name)) for field in fields}
     if isinstance(value, enum.Enum):
         return _plain(value.value)

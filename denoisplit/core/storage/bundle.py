@@ -17,8 +17,9 @@ from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry, require_components
+from denoisplit.core.registry.modules import import_modules_of
 from denoisplit.core.spec import SpecTree, resolve, unstructure
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import PLUGINS, ResolvedSpec
 from denoisplit.core.storage.records import read_mapping, structured, write_mapping
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_weights
@@ -111,7 +112,8 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
     Raises:
         RunError: no run folder, files missing, truncated, or of a newer format.
         UnknownComponentError: a component is not installed; says which package and version to install.
-        SpecError, PluginError: a component is broken, or does not take the options of the spec.
+        SpecError, PluginError: a component is broken, does not take the options of the spec, or its plugin
+            module is missing.
     """
     folder.require_model()
     bundle = _read_json(folder)
@@ -171,6 +173,7 @@ def _read_json(folder: RunFolder) -> Bundle:
     stored = structured(plain, _Stored, registry, where=where, advice=_ADVICE, skip=set(plain) - known)
     if "spec" not in plain:
         raise RunError(f"{where} ($.spec: missing). {_ADVICE}")
+    import_modules_of(str(folder.path), _plugin_modules(plain["spec"]), registry)
     require_components(str(folder.path), stored.components, registry)
     values = {name: getattr(stored, name) for name in known - {"format", "fitted_range"}}
     return Bundle(
@@ -178,6 +181,12 @@ def _read_json(folder: RunFolder) -> Bundle:
         fitted_range=_range(stored.fitted_range),
         **values,
     )
+
+
+def _plugin_modules(spec: Any) -> tuple[str, ...]:
+    """The plugin modules of a stored spec; what is none is told when the spec is resolved."""
+    modules = spec.get(PLUGINS, ()) if isinstance(spec, Mapping) else ()
+    return tuple(name for name in modules if isinstance(name, str)) if isinstance(modules, list) else ()
 
 
 def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:

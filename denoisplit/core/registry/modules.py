@@ -1,0 +1,155 @@
+"""Plugin modules: Python files that register components when they are imported, as cells of notebooks do."""
+
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+
+from denoisplit.core.errors import BrokenPluginError
+from denoisplit.core.registry.registry import PluginModule, Registry
+
+
+class _PluginLoader(SourceFileLoader):
+    """Marks the modules that were imported from a path: another file may take their name."""
+
+
+def import_plugin_module(given: str, registry: Registry, *, folder: Path | None = None) -> str:
+    """Import a plugin module, so that what it registers is there; once, unless its file has changed.
+
+    Args:
+        given: name of a module, or path of its file (``.py``). A name that nothing installed has is looked
+            for as a file, too.
+        registry: notes what the module registered.
+        folder: what relative paths are relative to; by default the working directory.
+
+    Returns:
+        How another process finds it: the name, or the absolute path.
+
+    Raises:
+        BrokenPluginError: there is no such module, or it fails.
+    """
+    path = _file_of(given, folder or Path.cwd(), registry)
+    name = given if path is None else str(path)
+    digest = "" if path is None else _digest(path)
+    known = registry.modules.get(name)
+    if known is not None and known.digest == digest:
+        return name
+    before = registry.components()
+    try:
+        if path is None:
+            importlib.import_module(name)
+        else:
+            _import_file(path)
+    except (Exception, SystemExit) as error:
+        raise BrokenPluginError(_reason(given, path, error)) from error
+    new = tuple(row for row in registry.components() if row not in before)
+    registry.modules[name] = PluginModule(digest=digest, components=new)
+    return name
+
+
+def import_modules_of(where: str, modules: Iterable[str], registry: Registry) -> None:
+    """Import the plugin modules of a run.
+
+    Args:
+        where: what needs them, for messages.
+        modules: names or paths, as the run stores them.
+        registry: where components are looked up.
+
+    Raises:
+        BrokenPluginError: one of them is missing or fails.
+    """
+    for module in modules:
+        try:
+            import_plugin_module(module, registry)
+        except BrokenPluginError as error:
+            raise BrokenPluginError(f"{where}: needs a plugin module. {error}") from error
+
+
+def _file_of(given: str, folder: Path, registry: Registry) -> Path | None:
+    """The file that is meant; None for the name of an installed module.
+
+    For a file that is gone stands one of its name that was imported from elsewhere.
+
+    Raises:
+        BrokenPluginError: there is neither.
+    """
+    if given.endswith(".py") or len(Path(given).parts) > 1:
+        path = (folder / Path(given).expanduser()).resolve()
+        if path.suffix == ".py" and path.is_file():
+            return path
+        moved = [Path(name) for name in registry.modules if Path(name).name == path.name]
+        if moved and path.suffix == ".py":
+            return moved[-1]
+        advice = "Give the place of the .py file with --plugin"
+        if path.suffix == ".ipynb":
+            advice = "Save the notebook as a script (.py)"
+        raise BrokenPluginError(f"{given}: no such plugin module (looked for {path}). {advice}.")
+    if not re.fullmatch(r"\w+(\.\w+)*", given):
+        raise BrokenPluginError(
+            f"plugin module: not a name (got {given!r}). Give the name of a module or the path of a .py file."
+        )
+    top = given.partition(".")[0]
+    ours = top in sys.modules and _is_ours(top)
+    if not ours and importlib.util.find_spec(top) is not None:
+        return None
+    beside = [(place / f"{given.replace('.', '/')}.py").resolve() for place in (folder, Path.cwd())]
+    found = next((path for path in beside if path.is_file()), None)
+    if found is None and not ours:
+        raise BrokenPluginError(
+            f"{given}: no such plugin module (neither installed nor a file {beside[0]}). "
+            f"Give the path of its .py file."
+        )
+    return found
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BrokenPluginError(f"{path}: cannot be read ({error.strerror}). Check permissions.") from error
+
+
+def _is_ours(name: str) -> bool:
+    spec = getattr(sys.modules[name], "__spec__", None)
+    return isinstance(getattr(spec, "loader", None), _PluginLoader)
+
+
+def _import_file(path: Path) -> None:
+    """Import a file under its own name, with its folder on the path: workers have to find it, too."""
+    name = path.stem
+    if not name.isidentifier():
+        raise ImportError(f"{path.name} is no name for a module, use letters, digits and _")
+    if not (name in sys.modules and _is_ours(name)):
+        there = importlib.util.find_spec(name)
+        if there is not None and (there.origin is None or Path(there.origin).resolve() != path):
+            raise ImportError(f"another module is called {name}, choose another name for the file")
+    spec = importlib.util.spec_from_file_location(name, path, loader=_PluginLoader(name, str(path)))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+        raise
+
+
+def _reason(given: str, path: Path | None, error: BaseException) -> str:
+    """Why a module failed, in one line, with the line of its file."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    line = f", line {lines[-1]}" if lines else ""
+    words = " ".join(str(error).split())
+    return f"{given}: the plugin module fails ({type(error).__name__}{line}: {words}). Repair it."
