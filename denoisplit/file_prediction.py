@@ -1,6 +1,7 @@
 """What a trained model makes of one image, written tile by tile: neither has to fit into memory."""
 
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from denoisplit.core.assessment.label_sums import LabelSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES
+from denoisplit.core.images.claims import LARGE
 from denoisplit.core.images.interfaces import (
     AnyArray,
     FloatArray,
@@ -82,12 +84,6 @@ def predict_to_file(
     """Split and denoise an opened image into a file; errors are those of ``Run.predict_file``."""
     require_dtype(dtype)
     chosen = writing_format(path, installed_formats())
-    if type(chosen).create is ImageFormat.create:
-        _LOG.warning(
-            "%s: this format is written whole, so all of the result has to fit into memory in the end; "
-            "others, such as .ome.zarr, are written piece by piece",
-            path,
-        )
     with ExitStack() as stack:
         target = _File(path, chosen, bundle.spec.channels, whole=dtype == _WHOLE, stack=stack)
         memory = streamed_budget(next(vse.parameters()).device)
@@ -145,6 +141,14 @@ class _File(Target):
             pixel_size=planes.image.pixel_size,
             time_interval=planes.image.time_interval,
         )
+        held = math.prod(self.layout.shape) * _FLOAT.itemsize
+        if type(self._format).create is ImageFormat.create and held > LARGE:
+            _LOG.warning(
+                "%s: this format is written whole, so all of the result (%.1f GiB) has to fit into memory in "
+                "the end; others, such as .ome.zarr, are written piece by piece",
+                self.path,
+                held / 2**30,
+            )
         make = _Stretching if self._whole else _direct
         self._writer: ImageWriter = self._stack.enter_context(make(self.path, self._format, self.layout))
 

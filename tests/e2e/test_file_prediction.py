@@ -8,6 +8,7 @@ import pytest
 
 import denoisplit
 from denoisplit.core.images import lazy
+from denoisplit.core.images.claims import LARGE
 from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.scaled import as_dtype
@@ -112,8 +113,15 @@ def test_nothing_is_left_of_a_prediction_that_fails(run: denoisplit.Run, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_format_that_is_written_whole_says_so(
-    run: denoisplit.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("large", "told"), [(LARGE, False), (4000, True)])
+def test_a_format_that_is_written_whole_says_so_of_large_results_alone(
+    run: denoisplit.Run,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    large: int,
+    told: bool,
 ) -> None:
+    monkeypatch.setattr("denoisplit.file_prediction.LARGE", large)
     run.predict_file(movie().pixels, tmp_path / "out.npz", axes="tyx")
-    assert "written whole" in caplog.text
+    assert ("written whole" in caplog.text) is told
