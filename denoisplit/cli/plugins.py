@@ -96,19 +96,25 @@ def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | N
     ctx.exit(0 if conformance.check(name, kind=kind, suite=suite, strict=strict) else 1)
 
 
-@plugins.command("new", short_help="Begin a package with a component of your own.")
+@plugins.command("new", short_help="Begin a package with a component of your own, or add one.")
 @click.argument("path", type=click.Path(path_type=Path))
 @_kind_option("Kind of the component", required=True)
 @click.option("--name", required=True, help="Name of the component, as a spec will use it.")
 def new_plugin(path: Path, kind: str, name: str) -> None:
-    """Write a package with a working component of your own into the new folder PATH.
+    """Write a package with a working component of your own into the new folder PATH, or add one to a package.
 
-    The folder gives the package its name.
+    A new folder gives the package its name. In the folder of a package that is there already, the component,
+    its test and its row in registry.yaml are added, and nothing is overwritten.
     """
+    from denoisplit.cli.addition import add_component, is_package
     from denoisplit.cli.scaffold import write_package
 
-    package = write_package(path, kind=kind, name=name)
-    click.echo(f"{path}: package {package.distribution} with the {kind} {name}")
+    if is_package(path):
+        new = add_component(path, kind=kind, name=name)
+        click.echo(f"{path}: the {kind} {name} in {new.package}/{new.module}.py, tests/{new.test}")
+    else:
+        new = write_package(path, kind=kind, name=name)
+        click.echo(f"{path}: package {new.distribution} with the {kind} {name}")
     click.echo(f"Next: python -m pip install --editable {path}")
     click.echo(f"Then: denoisplit plugins check {name} --kind {kind}")
 

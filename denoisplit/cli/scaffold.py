@@ -4,7 +4,7 @@ import keyword
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,26 +24,30 @@ _LONGEST_NAME: Final = 30
 _LONGEST_DISTRIBUTION: Final = 40
 _TAKEN: Final = frozenset({BUILTIN, "tests"})
 _TEMPLATE_SUFFIX: Final = ".jinja"
+_FIRST_VERSION: Final = "0.1.0"
 
 
 @attrs.frozen(kw_only=True)
-class NewPackage:
-    """What a package is to be called.
+class NewComponent:
+    """What a component and its package are to be called.
 
     Attributes:
-        distribution: as pip and a run know it, for example ``my-lab``.
-        kind: of its component, one of ``KINDS``.
-        name: of its component, as written after ``use:``.
+        distribution: the package as pip and a run know it, for example ``my-lab``.
+        package: as Python imports it.
+        version: of the package.
+        kind: of the component, one of ``KINDS``.
+        name: as written after ``use:``.
+        module: the module of the package that it is in.
+        test: name of the file of its tests.
     """
 
     distribution: str
+    package: str
+    version: str
     kind: str
     name: str
-
-    @property
-    def package(self) -> str:
-        """As Python imports it."""
-        return self.distribution.replace("-", "_")
+    module: str
+    test: str
 
     @property
     def class_name(self) -> str:
@@ -52,20 +56,30 @@ class NewPackage:
         return words + BASES[self.kind].partition(":")[2]
 
     @property
-    def files(self) -> dict[str, str]:
-        """Templates of the files to write, by their paths."""
-        component = f"kinds/{self.kind}"
+    def of_component(self) -> dict[str, str]:
+        """Templates of its files, by their paths."""
+        return {
+            f"{self.package}/{self.module}.py": f"kinds/{self.kind}/component.py",
+            f"tests/{self.test}": f"kinds/{self.kind}/test.py",
+        }
+
+    @property
+    def of_package(self) -> dict[str, str]:
+        """Templates of the other files of a package, by their paths."""
         return {
             "pyproject.toml": "pyproject.toml",
             "README.md": "README.md",
             f"{self.package}/__init__.py": "package/__init__.py",
-            f"{self.package}/registry.yaml": "package/registry.yaml",
-            f"{self.package}/{self.kind}.py": f"{component}/component.py",
-            f"tests/test_{self.name}.py": f"{component}/test.py",
+            self.manifest: "package/registry.yaml",
         }
 
-    def render(self) -> Iterator[tuple[str, str]]:
-        """Path and text of every file."""
+    @property
+    def manifest(self) -> str:
+        """Path of the list of components."""
+        return f"{self.package}/registry.yaml"
+
+    def render(self, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Path and text of files, from their templates."""
         templates = jinja2.Environment(
             loader=jinja2.PackageLoader("denoisplit.cli", "templates"),
             autoescape=jinja2.select_autoescape(),  # nothing here is HTML
@@ -79,14 +93,16 @@ class NewPackage:
             "kind": self.kind,
             "kind_words": self.kind.replace("_", " "),
             "name": self.name,
+            "module": self.module,
             "package": self.package,
             "plugin_api": _same_major(PLUGIN_API),
+            "version": self.version,
         }
-        for path, template in self.files.items():
+        for path, template in files.items():
             yield path, templates.get_template(f"{template}{_TEMPLATE_SUFFIX}").render(known)
 
 
-def write_package(path: Path, *, kind: str, name: str) -> NewPackage:
+def write_package(path: Path, *, kind: str, name: str) -> NewComponent:
     """Write a package into a new folder, whole or not at all; the folder gives it its name.
 
     Args:
@@ -98,22 +114,31 @@ def write_package(path: Path, *, kind: str, name: str) -> NewPackage:
         PluginError: the folder exists, or a name cannot be used.
         OSError: it cannot be written.
     """
-    _check_name(kind, name)
-    package = NewPackage(distribution=_distribution(path), kind=kind, name=name)
+    check_name(kind, name)
+    distribution = _distribution(path)
+    new = NewComponent(
+        distribution=distribution,
+        package=distribution.replace("-", "_"),
+        version=_FIRST_VERSION,
+        kind=kind,
+        name=name,
+        module=kind,
+        test=f"test_{name}.py",
+    )
     if path.exists() or path.is_symlink():
         raise PluginError(f"{path}: exists already. Choose another folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         unfinished = Path(folder) / path.name
-        for relative, text in package.render():
+        for relative, text in new.render(new.of_package | new.of_component):
             file = unfinished / relative
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         unfinished.rename(path)
-    return package
+    return new
 
 
-def _check_name(kind: str, name: str) -> None:
+def check_name(kind: str, name: str) -> None:
     """Refuse a name that a component cannot have, or that a built-in has."""
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
         raise PluginError(

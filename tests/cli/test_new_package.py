@@ -137,3 +137,64 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path, folder: str, name
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_components_are_added_to_a_package_that_is_there(tmp_path: Path, site: Path) -> None:
+    folder = made(tmp_path / "my-lab", "noise_model", "mine")
+    manifest = folder / "my_lab" / "registry.yaml"
+    manifest.write_text(manifest.read_text() + "# the end\n")
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    for kind, name in (("calibrator", "mine"), ("noise_model", "other")):
+        result = new(folder, kind, name)
+        assert result.exit_code == 0, result.output
+        assert f"the {kind} {name} in my_lab/" in result.stdout
+    install(folder, site)
+    registry = load_registry()
+    assert registry.broken == ()
+    for kind, name in (("noise_model", "mine"), ("calibrator", "mine"), ("noise_model", "other")):
+        assert registry.find(kind, name).load().__module__.startswith("my_lab.")
+    assert all(path.read_text() == text for path, text in before.items() if path != manifest)
+    assert manifest.read_text().startswith(before[manifest].removesuffix("# the end\n"))
+    assert manifest.read_text().endswith("# the end\n")
+    tests = {path.name for path in (folder / "tests").iterdir()}
+    assert tests == {"test_mine.py", "test_mine_calibrator.py", "test_other.py"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", str(folder)], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("summary", ["One line.", "|\n    Several\n    lines.\n", ">-\n    Folded."])
+def test_a_manifest_may_be_a_plain_list(tmp_path: Path, site: Path, summary: str) -> None:
+    folder = made(tmp_path / "my-lab", "noise_model", "mine")
+    row = f"- kind: noise_model\n  name: mine\n  target: my_lab.noise_model:Mine\n  summary: {summary}"
+    (folder / "my_lab" / "registry.yaml").write_text(row)
+    assert new(folder, "noise_model", "other").exit_code == 0
+    install(folder, site)
+    rows = [found for found in load_registry().components() if found.package == "my-lab"]
+    assert [found.name for found in rows] == ["mine", "other"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "name", "message"),
+    [
+        ("", "", "mine", "has the noise_model mine already. Choose another --name: names are for ever."),
+        ("my_lab/other.py", "mine = 1\n", "other", "other.py: exists already. Choose another --name."),
+        ("pyproject.toml", "[project]\nname = 'x'\n", "other", "is no package of components"),
+        ("pyproject.toml", "[project", "other", "is no project file"),
+        ("my_lab/registry.yaml", "components: []\n", "other", "Add the row by hand."),
+        ("my_lab/registry.yaml", "components: [\n", "other", "registry.yaml:"),
+    ],
+)
+def test_nothing_of_a_package_is_overwritten(
+    tmp_path: Path, file: str, text: str, name: str, message: str
+) -> None:
+    folder = made(tmp_path / "my-lab", "noise_model", "mine")
+    if file:
+        (folder / file).write_text(text)
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    result = new(folder, "noise_model", name)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert {path: path.read_text() for path in folder.rglob("*") if path.is_file()} == before
