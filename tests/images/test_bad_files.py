@@ -12,24 +12,14 @@ from denoisplit.core.images.checks import check_pixels
 from denoisplit.core.images.interfaces import Image, IntensityScale
 from denoisplit.core.images.io import choose_format, iterate_planes, open_image, split_inside
 from denoisplit.core.storage.image_files import (
-    installed_formats,
     require_writable,
     save_image,
     writing_format,
 )
+from tests.reading import FORMATS, refused
 
 PLANE = np.random.default_rng(0).integers(0, 999, (12, 10)).astype(np.uint16)
-FORMATS = installed_formats()
 NAMES = ("a.tif", "a.ome.tif", "a.npz", "a.npy", "a.mrc", "a.h5", "a.zarr", "a.ome.zarr")
-
-
-def refused(path: Path, *parts: str) -> None:
-    with pytest.raises(ImageError) as caught:
-        np.asarray(open_image(path, FORMATS).data)
-    for part in (str(path), *parts):
-        assert part in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).endswith(".")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,17 +12,17 @@ import pytest
 
 from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, PixelSize, TimeInterval
-from denoisplit.core.images.io import open_image
+from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize, TimeInterval
 from denoisplit.plugins.image_formats._czi_metadata import metadata
 from denoisplit.plugins.image_formats._czi_segments import Block, Extent, _decoded
 from denoisplit.plugins.image_formats.czi import Czi
 from denoisplit.plugins.image_formats.lif import Lif
 from denoisplit.plugins.image_formats.nd2 import Nd2
 from tests.plugins.microscope_files import write_czi, write_lif, write_nd2
+from tests.reading import opened, refused
 
-FORMATS: tuple[ImageFormat, ...] = (Czi(Czi.Options()), Nd2(Nd2.Options()), Lif(Lif.Options()))
 WRITERS: dict[str, Callable[..., None]] = {"czi": write_czi, "nd2": write_nd2, "lif": write_lif}
+READERS = {"czi": Czi(Czi.Options()), "nd2": Nd2(Nd2.Options()), "lif": Lif(Lif.Options())}
 every_format = pytest.mark.parametrize("ending", list(WRITERS))
 
 
@@ -30,19 +30,6 @@ def counts(*shape: int, dtype: str = "uint16") -> Image:
     """An image whose last axes are c, y and x, as far as there are so many."""
     pixels = np.random.default_rng(sum(shape)).integers(0, 250, shape).astype(dtype)
     return Image(data=pixels, axes="tzcyx"[-len(shape) :], channel_names=("actin", "DNA", "MT")[: shape[-3]])
-
-
-def opened(path: Path, axes: str | None = None) -> Image:
-    return open_image(path, FORMATS, axes)
-
-
-def refused(path: Path, *parts: str) -> None:
-    with pytest.raises(ImageError) as caught:
-        np.asarray(opened(path).data)
-    for part in (str(path), *parts):
-        assert part in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).endswith(".")
 
 
 def coloured(ending: str, path: Path) -> Image:
@@ -268,7 +255,7 @@ def test_a_missing_package_is_named_with_its_extra(
 
 @every_format
 def test_nothing_is_written(tmp_path: Path, ending: str) -> None:
-    image, chosen = counts(2, 5, 6), FORMATS[list(WRITERS).index(ending)]
+    image, chosen = counts(2, 5, 6), READERS[ending]
     with pytest.raises(ImageError, match=r"only read .* Write \.ome\.tif\."):
         chosen.create(tmp_path / f"a.{ending}", image.layout)
     assert list(tmp_path.iterdir()) == []

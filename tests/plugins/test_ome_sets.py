@@ -1,6 +1,5 @@
 """Images in several files: every page comes from its own file, and what is missing is named."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,7 @@ import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import Image, PixelSize
-from denoisplit.core.images.io import open_image
-from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.core.images.interfaces import PixelSize
 from denoisplit.core.survey.finding import find_images
 from denoisplit.plugins.datasets.reading import ImageFiles
 from tests.plugins.ome_sets import (
@@ -23,30 +20,9 @@ from tests.plugins.ome_sets import (
     write_pages,
     write_positions,
 )
+from tests.reading import FORMATS, advised, opened, refused
 
-FORMATS = installed_formats()
 PAGE = np.arange(72, dtype=np.uint16).reshape(9, 8)
-
-
-def opened(path: Path, axes: str | None = None) -> Image:
-    return open_image(path, FORMATS, axes)
-
-
-def refused(path: Path, *parts: str) -> str:
-    with pytest.raises(ImageError) as caught:
-        np.asarray(opened(path).data)
-    message = str(caught.value)
-    for part in (str(path), *parts):
-        assert part in message
-    assert "\n" not in message
-    return message
-
-
-def advised(message: str) -> str:
-    """The axes that a message proposes."""
-    found = re.search(r"--axes (\w+)\)", message)
-    assert found, f"no axes in {message}"
-    return found[1]
 
 
 @pytest.mark.parametrize("large", [False, True])

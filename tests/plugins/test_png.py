@@ -10,28 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Image
-from denoisplit.core.images.io import open_image
-from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.core.images.interfaces import AnyArray
+from tests.reading import opened, refused
 
-FORMATS = installed_formats()
 PLANE = np.random.default_rng(0).integers(0, 250, (12, 10)).astype(np.uint8)
 COLOURS = np.random.default_rng(1).integers(0, 250, (12, 10, 3)).astype(np.uint8)
-
-
-def opened(path: Path, axes: str | None = None) -> Image:
-    return open_image(path, FORMATS, axes)
-
-
-def refused(path: Path, *parts: str) -> str:
-    with pytest.raises(ImageError) as caught:
-        opened(path)
-    message = str(caught.value)
-    for part in (str(path), *parts):
-        assert part in message
-    assert "\n" not in message
-    return message
 
 
 def part(name: bytes, content: bytes) -> bytes:

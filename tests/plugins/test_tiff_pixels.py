@@ -11,34 +11,12 @@ import pytest
 import tifffile
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Image, IntensityScale
-from denoisplit.core.images.io import iterate_planes, open_image
-from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.core.images.interfaces import AnyArray, IntensityScale
+from denoisplit.core.images.io import iterate_planes
+from tests.reading import advised, opened, refused
 
-FORMATS = installed_formats()
 PLANE = np.random.default_rng(0).integers(1, 250, (32, 48)).astype(np.uint16)
 RAMP = np.linspace(0, 65535, 256).astype(np.uint16)
-
-
-def opened(path: Path, axes: str | None = None) -> Image:
-    return open_image(path, FORMATS, axes)
-
-
-def refused(path: Path, *parts: str) -> str:
-    with pytest.raises(ImageError) as caught:
-        np.asarray(opened(path).data)
-    message = str(caught.value)
-    for part in (str(path), *parts):
-        assert part in message
-    assert "\n" not in message
-    return message
-
-
-def advised(message: str) -> str:
-    """The axes that a message proposes."""
-    found = re.search(r"--axes (\w+)\)", message)
-    assert found, f"no axes in {message}"
-    return found[1]
 
 
 def written(path: Path, pixels: AnyArray, **how: Any) -> tifffile.TiffPage:

@@ -11,17 +11,12 @@ import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
-from denoisplit.core.images.io import open_image
 from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS
-from denoisplit.core.storage.image_files import installed_formats, save_image
+from denoisplit.core.storage.image_files import save_image
 from tests.plugins.vendor_tiffs import write_lsm, write_stk
+from tests.reading import opened
 
-FORMATS = installed_formats()
 STACK = np.random.default_rng(0).integers(1, 250, (3, 16, 20)).astype(np.uint16)
-
-
-def opened(path: Path, axes: str | None = None) -> Image:
-    return open_image(path, FORMATS, axes)
 
 
 def imagej(path: Path, *lines: str, resolution: tuple[float, float] = (10, 10)) -> Image:
