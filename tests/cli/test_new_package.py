@@ -140,19 +140,19 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path, folder: str, name
 
 
 def test_components_are_added_to_a_package_that_is_there(tmp_path: Path, site: Path) -> None:
-    folder = made(tmp_path / "my-lab", "noise_model", "mine")
-    manifest = folder / "my_lab" / "registry.yaml"
+    folder = made(tmp_path / "grown-lab", "noise_model", "mine")
+    manifest = folder / "grown_lab" / "registry.yaml"
     manifest.write_text(manifest.read_text() + "# the end\n")
     before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
     for kind, name in (("calibrator", "mine"), ("noise_model", "other")):
         result = new(folder, kind, name)
         assert result.exit_code == 0, result.output
-        assert f"the {kind} {name} in my_lab/" in result.stdout
+        assert f"the {kind} {name} in grown_lab/" in result.stdout
     install(folder, site)
     registry = load_registry()
     assert registry.broken == ()
     for kind, name in (("noise_model", "mine"), ("calibrator", "mine"), ("noise_model", "other")):
-        assert registry.find(kind, name).load().__module__.startswith("my_lab.")
+        assert registry.find(kind, name).load().__module__.startswith("grown_lab.")
     assert all(path.read_text() == text for path, text in before.items() if path != manifest)
     assert manifest.read_text().startswith(before[manifest].removesuffix("# the end\n"))
     assert manifest.read_text().endswith("# the end\n")
@@ -166,12 +166,12 @@ def test_components_are_added_to_a_package_that_is_there(tmp_path: Path, site: P
 
 @pytest.mark.parametrize("summary", ["One line.", "|\n    Several\n    lines.\n", ">-\n    Folded."])
 def test_a_manifest_may_be_a_plain_list(tmp_path: Path, site: Path, summary: str) -> None:
-    folder = made(tmp_path / "my-lab", "noise_model", "mine")
-    row = f"- kind: noise_model\n  name: mine\n  target: my_lab.noise_model:Mine\n  summary: {summary}"
-    (folder / "my_lab" / "registry.yaml").write_text(row)
+    folder = made(tmp_path / "plain-lab", "noise_model", "mine")
+    row = f"- kind: noise_model\n  name: mine\n  target: plain_lab.noise_model:Mine\n  summary: {summary}"
+    (folder / "plain_lab" / "registry.yaml").write_text(row)
     assert new(folder, "noise_model", "other").exit_code == 0
     install(folder, site)
-    rows = [found for found in load_registry().components() if found.package == "my-lab"]
+    rows = [found for found in load_registry().components() if found.package == "plain-lab"]
     assert [found.name for found in rows] == ["mine", "other"]
 
 
