@@ -73,7 +73,8 @@ def new(
     if plan.duration:
         say(f"Time:    {plan.duration}", hanging=9)
     click.echo(f"Wrote:   {path}")
-    first, second, *_ = next_commands(path)
+    first, *others = next_commands(path)[:3]
     edit = "answer what is to decide in the file, then " if plan.questions else ""
     click.echo(f"Next:    {edit}{first}")
-    click.echo(f"Then:    {second}")
+    for command in others:
+        click.echo(f"Then:    {command}")

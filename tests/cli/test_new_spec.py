@@ -293,4 +293,4 @@ def test_exposures_of_one_cell_are_offered_as_repeats(spec: Path) -> None:
     assert run("data", "check", spec).exit_code == 0
     checked = run("data", "check", spec, "--set", "data.split={rule: random}")
     assert checked.exit_code == 2
-    assert "exposures of one place, so none can be held out" in checked.output
+    assert "so none can be held out" in checked.output

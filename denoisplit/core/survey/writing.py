@@ -53,6 +53,7 @@ def next_commands(path: Path) -> tuple[str, ...]:
     spec, run = shlex.quote(str(path)), shlex.quote(f"runs/{path.stem}")
     return (
         f"denoisplit check {spec}",
+        f"denoisplit data check {spec}",
         f"denoisplit train {spec} --out {run}",
         f"denoisplit evaluate {run} --figure scores.png",
     )

@@ -101,6 +101,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
             warnings += _intensities(name, channels)
             warnings += told_pixels(name, names, fields)
             splits.append(SplitSummary(name=name, fields=fields, channels=channels))
+    warnings += _saturated(splits)
     everything = [field for fields in read.values() for field in fields]
     warnings += _pixel_sizes(everything)
     warnings += told_exposures(spec.data.noise_pairs, everything)
@@ -245,16 +246,30 @@ def _odd(split: str, fields: Sequence[Field], prints: Sequence[str]) -> list[str
     return said
 
 
+def _saturated(splits: Sequence[SplitSummary]) -> list[str]:
+    """One sentence on all splits: a camera that saturates does so everywhere."""
+    listed = {
+        split.name: [channel for channel in split.channels if channel.at_highest > SATURATED]
+        for split in splits
+    }
+    found = [channel for channels in listed.values() for channel in channels]
+    if not found:
+        return []
+    where = ", ".join(
+        f"{split} ({', '.join(channel.name for channel in channels)})"
+        for split, channels in listed.items()
+        if channels
+    )
+    share, highest = max(one.at_highest for one in found), max(one.highest for one in found)
+    told = f"{where}: up to {share:.2%} of the pixels have exactly the highest value of their image"
+    advice = "record with less exposure or gain, or crop bright spots"
+    return [f"{told} (up to {highest:g}). They look saturated: {advice}."]
+
+
 def _intensities(split: str, channels: Sequence[ChannelSummary]) -> list[str]:
     said = []
     for channel in channels:
         where = f"{split}, {channel.name}"
-        if channel.at_highest > SATURATED:
-            said.append(
-                f"{where}: {channel.at_highest:.2%} of the pixels have exactly the highest value of their "
-                f"image (up to {channel.highest:g}). They look saturated: record with less exposure or gain, "
-                f"or crop bright spots."
-            )
         if channel.lowest < 0:
             said.append(
                 f"{where}: there are negative counts (down to {channel.lowest:g}). "
