@@ -13,6 +13,7 @@ from denoisplit.core.inference.device import AUTO, choose_device
 from denoisplit.core.inference.progress import Progress, Stages, silent
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
+from denoisplit.core.network.trial import load_workable
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
@@ -239,10 +240,10 @@ def train(
         DenoisplitError: what is wrong and what to do.
     """
     stop_in_worker()
+    resolved = spec if isinstance(spec, ResolvedSpec) else load_workable(Path(spec), overrides)
     # Lightning takes seconds to import and serves training alone.
     from denoisplit.core.training.fit import fit
 
-    resolved = spec if isinstance(spec, ResolvedSpec) else load_spec(Path(spec), overrides)
     folder = RunFolder(Path(out))
     fit(resolved, folder, resume=resume, stages=stages, watchers=watchers)
     return load(folder.path)

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import plugin_option
-from denoisplit.core.spec.resolution import load_spec
 from denoisplit.core.spec.writing import component_versions, to_yaml
 
 
@@ -16,8 +15,14 @@ from denoisplit.core.spec.writing import component_versions, to_yaml
 )
 @plugin_option
 def check(spec: Path, overrides: tuple[str, ...]) -> None:
-    """Check SPEC and print it with all defaults, or print every problem."""
-    resolved = load_spec(spec, overrides)
+    """Check SPEC and print it with all defaults, or print every problem.
+
+    Its network is composed and tried on a few pixels of noise; the images are not looked at ("data check"
+    does that).
+    """
+    from denoisplit.core.network.trial import load_workable  # help needs no torch
+
+    resolved = load_workable(spec, overrides)
     for kind, component, version in component_versions(resolved):
         click.echo(f"# {kind} {component} {version}")
     click.echo(to_yaml(resolved), nl=False)

@@ -5,12 +5,22 @@ import re
 from typing import Final
 
 from denoisplit.core.errors import ChannelCountError, SpecError
-from denoisplit.core.network.interfaces import Decoder, Encoder, IntensityStats, KLScheme, NoiseModel
+from denoisplit.core.network.interfaces import (
+    Decoder,
+    Encoder,
+    FeatureShape,
+    IntensityStats,
+    KLScheme,
+    NoiseModel,
+)
 from denoisplit.core.network.per_channel import PerChannelNoiseModel, channel_statistics
 from denoisplit.core.network.vse import VSE, side_multiple
 from denoisplit.core.spec.records import Chosen, ModelSpec
 
 MIXED_CHANNELS = 1
+
+_LARGEST: Final = 4096
+"""Side of a patch, pixels, beyond which nobody is advised to go."""
 
 _TOO_LARGE: Final = re.compile("memory|allocate|overflow|invalid.*size|too large", re.IGNORECASE)
 """What torch and Python say in many ways."""
@@ -113,19 +123,32 @@ def _require_fit(patch: tuple[int, ...], encoder: Encoder) -> None:
     Along an axis that never shrinks, one position is enough.
     """
     shapes = encoder.feature_shapes
-    multiple = side_multiple(shapes)
-    least = tuple(
-        math.ceil(math.ceil(2 * s / e) / m) * m if s > 1 else 1
-        for s, e, m in zip(shapes[-1].stride, shapes[-1].extent, multiple, strict=True)
+    if _fits(patch, shapes):
+        return
+    multiple, least = side_multiple(shapes), least_sides(shapes)
+    better = tuple(max(low, round(n / m) * m) for n, m, low in zip(patch, multiple, least, strict=True))
+    fewer = max((k for k in range(1, len(shapes)) if _fits(patch, shapes[:k])), default=0)
+    advice = [] if max(better) > _LARGEST and fewer else [_sides(better)]
+    if fewer:
+        advice.append(f"at most {fewer} model.encoder.levels")
+    problem = (
+        f"$.training.patch: must be a multiple of {_sides(multiple)} and at least {_sides(least)} for "
+        f"{len(shapes)} levels (got {_sides(patch)}). Use {', or '.join(advice)}."
     )
-    if any(n % m or n < low for n, m, low in zip(patch, multiple, least, strict=True)):
-        better = tuple(max(low, round(n / m) * m) for n, m, low in zip(patch, multiple, least, strict=True))
-        problem = (
-            f"$.training.patch: must be a multiple of {_sides(multiple)} and at least {_sides(least)} for "
-            f"{len(shapes)} levels (got {_sides(patch)}). "
-            f"Use {_sides(better)}, or fewer model.encoder.levels."
-        )
-        raise SpecError([problem])
+    raise SpecError([problem])
+
+
+def _fits(patch: tuple[int, ...], shapes: tuple[FeatureShape, ...]) -> bool:
+    sides = zip(patch, side_multiple(shapes), least_sides(shapes), strict=True)
+    return all(n % m == 0 and n >= low for n, m, low in sides)
+
+
+def least_sides(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
+    """Sides of the smallest patch, pixels, whose coarsest latent is 2 positions wide where it shrinks."""
+    return tuple(
+        math.ceil(math.ceil(2 * s / e) / m) * m if s > 1 else 1
+        for s, e, m in zip(shapes[-1].stride, shapes[-1].extent, side_multiple(shapes), strict=True)
+    )
 
 
 def _sides(values: tuple[int, ...]) -> str:

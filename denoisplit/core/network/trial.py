@@ -1,0 +1,173 @@
+"""What of a spec can be told without images: whether its components become one network that works.
+
+The network is composed without memory first, on the meta device, and then a small one of its patches goes
+through it once. Statistics stand in for those of images.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from denoisplit.core.errors import BrokenPluginError, SpecError
+from denoisplit.core.network.composer import compose, least_sides, patch_sides
+from denoisplit.core.network.interfaces import Decoded, Features, IntensityStats
+from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry.blame import blaming
+from denoisplit.core.registry.component import Component
+from denoisplit.core.spec import read_spec, resolve
+from denoisplit.core.spec.places import located
+from denoisplit.core.spec.records import ModelSpec, ResolvedSpec
+
+MEAN: Final = 100.0
+"""Counts of the images that stand in for those of a user."""
+
+STD: Final = 10.0
+
+SIDE: Final = 16
+"""Of the smallest patch that is tried, pixels, unless the network needs a larger one."""
+
+
+def load_workable(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
+    """Read and resolve a spec file, and see that a network comes of it.
+
+    Args:
+        path: the file.
+        overrides: ``a.b=c`` each, as after ``--set``.
+
+    Raises:
+        SpecError: every problem, one line each, with its place in the file.
+        PluginError: a component does not do what its kind does.
+    """
+    tree = read_spec(path, overrides)
+    spec = resolve(tree, installed_registry())
+    try:
+        require_workable(spec)
+    except SpecError as error:
+        raise located(error, tree.root) from error
+    return spec
+
+
+def require_workable(spec: ResolvedSpec) -> None:
+    """Compose the network of a spec and let one patch of noise through it.
+
+    Draws nothing from the global generators.
+
+    Raises:
+        SpecError: its components do not fit each other, or it is larger than the memory.
+        PluginError: one of them does not do what its kind does.
+    """
+    with torch.random.fork_rng(devices=()):
+        _require_memory(spec)
+        vse = _composed(spec)
+        whole = patch_sides(spec.training.patch, spec.model.dimensions)
+        small = small_sides(vse, whole)
+        try:
+            _try(vse, spec, small)
+        except BrokenPluginError:
+            if small == whole:
+                raise
+            _try(vse, spec, whole)  # a component may know the patches of its training alone
+
+
+def small_sides(vse: VSE, patch: tuple[int, ...]) -> tuple[int, ...]:
+    """The smallest patch [(z) y x] that tells something, pixels; no larger than that of the training."""
+    multiple, least = vse.multiple, least_sides(vse.encoder.feature_shapes)
+    axes = len(multiple)
+    small = (max(low, math.ceil(SIDE / m) * m) for m, low in zip(multiple, least, strict=True))
+    # Axes that the features do not have, such as a projected z, are no matter of theirs.
+    return (*patch[:-axes], *(min(n, s) for n, s in zip(patch[-axes:], small, strict=True)))
+
+
+def _composed(spec: ResolvedSpec) -> VSE:
+    channels = len(spec.channels)
+    stand_in = IntensityStats(
+        mixed_mean=MEAN, mixed_std=STD, target_mean=(MEAN,) * channels, target_std=(STD,) * channels
+    )
+    with blaming(_parts(spec.model), "cannot be built"):
+        return compose(spec.model, stand_in, channels=spec.channels, patch=spec.training.patch)
+
+
+def _require_memory(spec: ResolvedSpec) -> None:
+    """Refuse a network whose weights alone do not fit into memory, before it takes any."""
+    try:
+        with torch.device("meta"):
+            vse = _composed(spec)
+    except BrokenPluginError:
+        return  # a component that looks at numbers while it is built; the real network tells the rest
+    needed = sum(weight.numel() * weight.element_size() for weight in vse.parameters())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        problem = (
+            f"$.model: the network does not fit into memory (got {needed / 2**30:.3g} GiB of weights for "
+            f"{memory / 2**30:.3g} GiB of memory). Lower the options of encoder and decoder."
+        )
+        raise SpecError([problem])
+
+
+def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
+    """Let one patch of noise through every component, as training does, and look at what comes out."""
+    model, parts = spec.model, _parts(spec.model)
+    generator = torch.Generator().manual_seed(0)
+    mixed = MEAN + STD * torch.randn(1, 1 + vse.context, *sides, generator=generator)
+    vse.eval()
+    with torch.no_grad():
+        with blaming((model.encoder.component, *parts), f"fails at a patch of {list(sides)} pixels"):
+            features = vse.encode(mixed)
+        _look_at_features(features, vse, model.encoder.component, sides)
+        with blaming((model.decoder.component, *parts), _together(model, sides)):
+            decoded = vse.decoder(features, GeneratorNoise(generator))
+        plane = sides[-len(vse.stride) :]
+        _look_at_output(decoded, vse, model.decoder.component, plane)
+        signal = vse.signal(decoded.output.float())
+        extra = decoded.output[:, vse.channels :].float() if vse.noise_model.extra_maps else None
+        if decoded.levels:
+            with blaming((model.kl_scheme.component,), "makes no rate of the levels of the decoder"):
+                vse.kl_scheme(decoded.levels, image_pixels=math.prod(plane), channels=vse.channels)
+        if not vse.noise_model.needs_fit:
+            noise_models = [row for row in parts if row.kind == "noise_model"]
+            with blaming(noise_models, f"gives no likelihood of {vse.channels} channels"):
+                found = vse.noise_model.log_prob(signal, signal, extra)
+            _require_shape(noise_models[0], "log_prob", found, tuple(signal.shape))
+
+
+def _together(model: ModelSpec, sides: tuple[int, ...]) -> str:
+    return f"does not decode the features of {model.encoder.component.name} of {list(sides)} pixels"
+
+
+def _look_at_features(features: Features, vse: VSE, row: Component, sides: tuple[int, ...]) -> None:
+    plane = sides[-len(vse.stride) :]
+    shapes = vse.encoder.feature_shapes
+    if len(features) != len(shapes):
+        raise BrokenPluginError(
+            f"{row.kind} {row.qualified}: forward gives other features than feature_shapes says "
+            f"(got {len(features)} for {len(shapes)} levels). Mend it ({row.target_text})."
+        )
+    for level, (feature, shape) in enumerate(zip(features, shapes, strict=True)):
+        _require_shape(row, f"features of level {level}", feature, (1, shape.channels, *shape.size(plane)))
+
+
+def _look_at_output(decoded: Decoded, vse: VSE, row: Component, plane: tuple[int, ...]) -> None:
+    maps = vse.channels * (1 + vse.noise_model.extra_maps)
+    _require_shape(row, "output", decoded.output, (1, maps, *plane))
+
+
+def _require_shape(row: Component, what: str, found: Tensor, expected: tuple[int, ...]) -> None:
+    if tuple(found.shape) != expected:
+        raise BrokenPluginError(
+            f"{row.kind} {row.qualified}: {what} must have the shape {list(expected)} "
+            f"(got {list(found.shape)}). Mend it ({row.target_text}), or use another {row.kind}."
+        )
+
+
+def _parts(model: ModelSpec) -> tuple[Component, ...]:
+    """Components of the network, the encoder first."""
+    noise = model.noise_model if isinstance(model.noise_model, tuple) else (model.noise_model,)
+    chosen = (model.encoder, model.decoder, *noise, model.kl_scheme)
+    return tuple(dict.fromkeys(one.component for one in chosen))

@@ -1,0 +1,67 @@
+"""Which component of a spec an exception is from, told in one line."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from denoisplit.core.errors import BrokenPluginError, DenoisplitError
+from denoisplit.core.registry.component import Component
+
+_LONGEST: Final = 300
+
+
+@contextmanager
+def blaming(components: Sequence[Component], doing: str) -> Iterator[None]:
+    """Turn an exception of foreign code into one line that names the component.
+
+    Args:
+        components: those that may be the cause; the first one is, where the traceback passes through none.
+        doing: what was tried, such as ``does not decode a patch``.
+
+    Raises:
+        BrokenPluginError: something was raised that is no deliberate error.
+    """
+    try:
+        yield
+    except (DenoisplitError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        row = culprit(error.__traceback__, components) or components[0]
+        reason = " ".join(str(error).split())
+        reason = f"{reason[:_LONGEST]}..." if len(reason) > _LONGEST else reason
+        raise BrokenPluginError(
+            f"{row.kind} {row.qualified}: {doing} ({type(error).__name__}: {reason}, at {_place(error)}). "
+            f"Mend it ({row.target_text}), or use another {row.kind}."
+        ) from error
+
+
+def culprit(traceback: TracebackType | None, components: Sequence[Component]) -> Component | None:
+    """The component whose code the traceback passed last, if any."""
+    classes = {row.load(): row for row in components}
+    files = {inspect.getsourcefile(cls): row for cls, row in classes.items() if _has_file(cls)}
+    found = None
+    while traceback is not None:
+        frame = traceback.tb_frame
+        found = classes.get(type(frame.f_locals.get("self"))) or files.get(frame.f_code.co_filename) or found
+        traceback = traceback.tb_next
+    return found
+
+
+def _has_file(cls: type) -> bool:
+    try:
+        return inspect.getsourcefile(cls) is not None
+    except (OSError, TypeError):  # typed into a session
+        return False
+
+
+def _place(error: Exception) -> str:
+    """File and line of the innermost frame."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "an unknown place"
+    return f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"
