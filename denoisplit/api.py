@@ -16,7 +16,7 @@ from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.trial import load_workable
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec import load_spec
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
 from denoisplit.core.storage.image_files import files_among, open_given, require_other
 from denoisplit.core.storage.run_folder import RunFolder
@@ -182,12 +182,14 @@ class Run:
         *,
         samples: int | None = None,
         metrics: Sequence[str] | None = None,
+        further_metrics: Sequence[str | Chosen] = (),
         labels: Sequence[AnyArray] | None = None,
         progress: Progress | None = None,
     ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
         """Scores on fields with a clean reference, beside the trivial answers, and what was scored.
 
-        ``fields`` are those of ``evaluation_fields``; ``metrics`` are names of scores, None for the usual;
+        ``fields`` are those of ``evaluation_fields``; ``metrics`` are names of scores, None for the usual and
+        those of the spec; ``further_metrics`` come beside them;
         ``labels`` are label images [(z) y x], one per field, over whose regions sums are assessed, too.
 
         Raises:
@@ -203,6 +205,7 @@ class Run:
             by_size=region_intervals(self.bundle),
             samples=samples,
             metrics=metrics,
+            further=further_metrics,
             labels=labels,
             progress=progress,
         )

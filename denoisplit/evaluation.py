@@ -8,9 +8,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.assessment.catalogue import chosen_metrics
+from denoisplit.core.assessment.catalogue import USUAL, chosen_metrics
 from denoisplit.core.assessment.coverage import LEVELS
-from denoisplit.core.assessment.metrics import METRICS
 from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.regions import (
     BLOCK_SIDES,
@@ -31,7 +30,7 @@ from denoisplit.core.inference.posterior import draw_samples, predict
 from denoisplit.core.inference.progress import Progress, part_of
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.staging import staged
 
 AnyArray = npt.NDArray[Any]
@@ -51,6 +50,7 @@ def evaluate_run(
     *,
     samples: int | None = None,
     metrics: Sequence[str] | None = None,
+    further: Sequence[str | Chosen] = (),
     labels: Sequence[AnyArray] | None = None,
     by_size: RegionIntervals | None = None,
     progress: Progress | None = None,
@@ -63,7 +63,8 @@ def evaluate_run(
         calibration: of its std; None without.
         fields: those of ``evaluation_fields``, whose background and ceiling are dealt with.
         samples: posterior samples; None takes the spec's.
-        metrics: names of scores; None for the usual.
+        metrics: names of scores; None for the usual and those of the spec.
+        further: names of scores beside these.
         labels: label images [(z) y x], one per field; regions whose sums are assessed beside those of blocks.
             A network of planes looks at every plane of a stack by itself, and so at its regions.
         by_size: calibration of sums over regions; None without.
@@ -74,7 +75,8 @@ def evaluate_run(
         SpecError: no score of that name.
         MissingPackageError: a score needs a package that is not installed.
     """
-    scores = METRICS if metrics is None else chosen_metrics(metrics)
+    wanted = (*USUAL, *spec.metrics) if metrics is None else metrics
+    scores = chosen_metrics([*wanted, *further])
     if labels is not None and len(labels) != len(fields):
         raise ImageError(
             f"labels: every field needs one label image (got {len(labels)} for {len(fields)} fields: "

@@ -22,9 +22,17 @@ from denoisplit.core.errors import ImageError
 @click.option(
     "--metrics",
     metavar="NAMES",
-    help="Scores, separated by commas: psnr, range_invariant_psnr, ssim, ms_ssim (the default), "
+    help="These scores only, separated by commas: psnr, range_invariant_psnr, ssim, ms_ssim (the default), "
     "ssim_uniform, range_invariant_ms_ssim, ms_ssim_pooled, care_ms_ssim, pearson; micro_ssim and "
     "micro_ms3im need denoisplit[micro].",
+)
+@click.option(
+    "--metric",
+    "further",
+    multiple=True,
+    metavar="NAME",
+    help="A metric beside the others, built-in or of a plugin (see denoisplit plugins list --kind metric); "
+    "repeatable.",
 )
 @click.option(
     "--labels",
@@ -51,6 +59,7 @@ def evaluate(
     samples: int | None,
     overrides: tuple[str, ...],
     metrics: str | None,
+    further: tuple[str, ...],
     labels: tuple[Path, ...],
     json_path: Path | None,
     figure: Path | None,
@@ -93,7 +102,12 @@ def evaluate(
     marked = [open_labels(path) for path in labels] if labels else None
     with progress("Evaluating") as tell:
         scores, evaluated = loaded.evaluate(
-            fields, samples=samples, metrics=names, labels=marked, progress=tell
+            fields,
+            samples=samples,
+            metrics=names,
+            further_metrics=[*spec.metrics, *further] if names is None else further,
+            labels=marked,
+            progress=tell,
         )
     show(table(scores))
     if scores.uncertainty:

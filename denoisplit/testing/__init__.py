@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from denoisplit.testing.examination import Verdict, examine, suite_for, suite_named
     from denoisplit.testing.image_formats import ImageFormatTests
     from denoisplit.testing.kl_schemes import KLSchemeTests
+    from denoisplit.testing.metrics import MetricTests
     from denoisplit.testing.noise_models import NoiseModelTests
     from denoisplit.testing.suite import ComponentTests
 
@@ -34,6 +35,7 @@ __all__ = [
     "EncoderTests",
     "ImageFormatTests",
     "KLSchemeTests",
+    "MetricTests",
     "NoiseModelTests",
     "Verdict",
     "examine",
@@ -50,6 +52,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "EncoderTests": "encoders",
     "ImageFormatTests": "image_formats",
     "KLSchemeTests": "kl_schemes",
+    "MetricTests": "metrics",
     "NoiseModelTests": "noise_models",
     "Verdict": "examination",
     "examine": "examination",

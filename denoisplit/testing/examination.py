@@ -20,6 +20,7 @@ from denoisplit.testing.decoders import DecoderTests
 from denoisplit.testing.encoders import EncoderTests
 from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.kl_schemes import KLSchemeTests
+from denoisplit.testing.metrics import MetricTests
 from denoisplit.testing.noise_models import NoiseModelTests
 from denoisplit.testing.suite import NOT_EXAMINED, ComponentTests
 
@@ -35,6 +36,7 @@ SUITES: Final[Mapping[str, type[ComponentTests]]] = {
         CalibratorTests,
         ImageFormatTests,
         DatasetTests,
+        MetricTests,
     )
 }
 """The suite of every kind."""

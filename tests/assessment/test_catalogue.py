@@ -3,17 +3,20 @@
 import math
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from denoisplit.core.assessment.catalogue import EVERY_METRIC, chosen_metrics
+from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed
+from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
 from denoisplit.core.assessment.matched_metrics import care_ms_ssim, ms_ssim_pooled, pearson, pooled_psnr
-from denoisplit.core.assessment.metrics import METRICS, Metric, ms_ssim, psnr
+from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.assessment.metrics import ms_ssim
 from denoisplit.core.assessment.micro_metrics import MicroParameters, fit_micro, micro_ms3im, micro_ssim
 from denoisplit.core.assessment.score_tables import table
-from denoisplit.core.assessment.scores import METHODS, EvaluatedField, evaluate_fields
+from denoisplit.core.assessment.scores import BLURRED, METHODS, EvaluatedField, evaluate_fields
 from denoisplit.core.errors import ImageError, MissingPackageError, SpecError
 from denoisplit.core.images.mixing import Mixing, mix
 
@@ -31,11 +34,6 @@ def _images(seed: int, gain: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
 def pairs() -> tuple[list[np.ndarray], list[np.ndarray]]:
     images = [_images(0), _images(1, gain=0.3)]
     return [truth for truth, _ in images], [prediction for _, prediction in images]
-
-
-def test_the_usual_scores_come_first_and_names_are_unique() -> None:
-    assert EVERY_METRIC[: len(METRICS)] == METRICS
-    assert len({metric.name for metric in EVERY_METRIC}) == len(EVERY_METRIC)
 
 
 def test_scores_are_chosen_by_name() -> None:
@@ -96,7 +94,16 @@ def test_evaluation_with_other_scores() -> None:
         errors = [float(np.abs(t - a).max()) for t, a in zip(truths, answers, strict=True)]
         return [max(errors), *errors[1:]]
 
-    shared = Metric("shared", "Shared", "", psnr, 1, largest_error_of_all)
+    class Shared(Metric):
+        larger_is_better = False
+
+        def score(self, truth: np.ndarray, prediction: np.ndarray) -> float:
+            return self.scores([truth], [prediction])[0]
+
+        def scores(self, truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> list[float]:
+            return largest_error_of_all(truths, predictions)
+
+    shared = NamedMetric("shared", Shared(None), "metric notebook/shared")
     metrics = (*chosen_metrics(["pearson", "ssim_uniform"]), shared)
     scores = evaluate_fields(fields, channel_names=("a", "b"), mixing=OFFSET, metrics=metrics)
     assert scores.metrics == metrics
@@ -109,8 +116,14 @@ def test_evaluation_with_other_scores() -> None:
         score = scores.of("b", name)
         assert score.mean == pytest.approx(np.mean(values))
         assert score.standard_error == pytest.approx(np.std(values, ddof=1) / math.sqrt(3))
+    like: Any = {"channels": 2, "mixing": OFFSET}
     usual = evaluate_fields(fields, channel_names=("a", "b"), mixing=OFFSET)
-    assert usual.metrics == METRICS
+    assert tuple(metric.name for metric in usual.metrics) == USUAL
+    errors = [
+        np.mean(largest_error_of_all(truths, [blurred_mixed(f.mixed, **like, sigma=s)[1] for f in fields]))
+        for s in BLUR_SIGMAS
+    ]
+    assert scores.of("b", "shared", BLURRED).mean == pytest.approx(min(errors))  # the smallest is the best
     assert "RI-PSNR" in str(table(usual).caption)
     assert "RI-PSNR" not in str(table(scores).caption)
 

@@ -1,5 +1,6 @@
 """Components that each break one law, as a plugin author might write them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from denoisplit.core.assessment.planes import AnyArray
 from denoisplit.core.images.interfaces import Dataset, Field, Image, ImageFormat
 from denoisplit.core.network.interfaces import (
     Calibration,
@@ -27,6 +29,7 @@ from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
+from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 
 
@@ -160,6 +163,27 @@ class OneFieldTwice(Dataset):
         return (*fields, attrs.evolve(fields[0], name="a copy"))
 
 
+class WrongDirection(Psnr):
+    """Says that less is better."""
+
+    larger_is_better = False
+
+
+class Forgetful(Psnr):
+    """Overwrites the prediction."""
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        prediction -= prediction.mean() - truth.mean()
+        return super().score(truth, prediction)
+
+
+class NotOfItsImage(Psnr):
+    """Scores every image as the first one."""
+
+    def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
+        return [self.score(truths[0], predictions[0])] * len(truths)
+
+
 BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ("noise_model", NotADensity, "the_density_integrates_to_one", "the density integrates to"),
     ("noise_model", OtherVariance, "the_variance_is_that_of_the_density", "the variance is not"),
@@ -175,6 +199,14 @@ BROKEN: tuple[tuple[str, type, str, str], ...] = (
         "the_rate_is_never_negative_and_least_where_posterior_is_prior",
         "the rate is -",
     ),
+    (
+        "metric",
+        WrongDirection,
+        "better_predictions_score_better",
+        "noise of 0, 0.05, 0.5, 5 stds scores inf, ",
+    ),
+    ("metric", Forgetful, "images_are_looked_at_only", "an image is overwritten"),
+    ("metric", NotOfItsImage, "the_order_of_images_does_not_matter", "images in another order"),
     ("decoder", HiddenRandomness, "the_same_noise_gives_the_same_output", "the same noise gives another"),
     ("encoder", DeadParameter, "every_parameter_gets_a_gradient", "no gradient reaches forgotten.bias"),
     ("calibrator", DropsABin, "no_bin_is_dropped", "errors of the pixels in bin 9 of 10"),

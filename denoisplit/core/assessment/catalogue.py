@@ -1,68 +1,141 @@
-"""Every image score by name."""
+"""Metrics by name, as the registry has them."""
 
-import importlib.util
 from collections.abc import Sequence
 from typing import Final
 
-from denoisplit.core.assessment.matched_metrics import (
-    UNIFORM_SIDE,
-    care_ms_ssim,
-    ms_ssim_pooled,
-    pearson,
-    range_invariant_ms_ssim,
-    ssim_uniform,
-)
-from denoisplit.core.assessment.metrics import (
-    METRICS,
-    MS_SSIM_SIDE,
-    SSIM_SIDE,
-    Metric,
-    Score,
-    ScoreTogether,
-)
-from denoisplit.core.assessment.micro_metrics import PACKAGE, micro_ms3im, micro_ssim
-from denoisplit.core.errors import MissingPackageError, SpecError
+import attrs
+
+from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.assessment.planes import AnyArray
+from denoisplit.core.errors import BrokenPluginError, DenoisplitError, SpecError, UnknownComponentError
+from denoisplit.core.registry import Component, Registry, installed_registry
+from denoisplit.core.spec.records import Chosen
+
+USUAL: Final = ("psnr", "range_invariant_psnr", "ssim", "ms_ssim")
+"""The metrics of ``evaluate`` unless others are chosen, in the order of its table."""
 
 
-def _alone(together: ScoreTogether) -> Score:
-    """The score of an image that is the only one."""
-    return lambda truth, prediction: together([truth], [prediction])[0]
+@attrs.frozen
+class NamedMetric:
+    """A metric with what a table has to say about it.
+
+    Attributes:
+        name: key in files: the name of the component, with a number where several have it.
+        metric: the component.
+        where: kind and ``package/name``, for messages.
+    """
+
+    name: str
+    metric: Metric
+    where: str
+
+    @property
+    def label(self) -> str:
+        """Heading in tables."""
+        return str(self.metric.label) or self.name
+
+    @property
+    def unit(self) -> str:
+        """Of the score; may be empty."""
+        return str(self.metric.unit)
+
+    @property
+    def side(self) -> int:
+        """Smallest side of an image that it is defined for, pixels."""
+        return int(self.metric.side)
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether the better prediction has the larger score."""
+        return bool(self.metric.larger_is_better)
+
+    def of_all(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> list[float]:
+        """One number per image of a channel.
+
+        Raises:
+            ImageError: these images have no score.
+            BrokenPluginError: the metric fails, or gives anything but a number per image.
+        """
+        try:
+            found = [float(value) for value in self.metric.scores(truths, predictions)]
+        except DenoisplitError:
+            raise
+        except Exception as error:
+            raise BrokenPluginError(
+                f"{self.where}: fails on images of {'x'.join(map(str, truths[0].shape))} "
+                f"({type(error).__name__}: {error}). Evaluate without it, or repair it."
+            ) from error
+        if len(found) != len(truths):
+            raise BrokenPluginError(
+                f"{self.where}: has to give a number per image (got {len(found)} for {len(truths)} images). "
+                f"Evaluate without it, or repair it."
+            )
+        return found
 
 
-EVERY_METRIC: Final = (
-    *METRICS,
-    Metric("ssim_uniform", "SSIM, flat window", "", ssim_uniform, UNIFORM_SIDE),
-    Metric("range_invariant_ms_ssim", "RI-MS-SSIM", "", range_invariant_ms_ssim, MS_SSIM_SIDE),
-    Metric(
-        "ms_ssim_pooled", "MS-SSIM, pooled range", "", _alone(ms_ssim_pooled), MS_SSIM_SIDE, ms_ssim_pooled
-    ),
-    Metric("care_ms_ssim", "CARE MS-SSIM", "", _alone(care_ms_ssim), MS_SSIM_SIDE, care_ms_ssim),
-    Metric("micro_ssim", "MicroSSIM", "", _alone(micro_ssim), SSIM_SIDE, micro_ssim, PACKAGE),
-    Metric("micro_ms3im", "MicroMS3IM", "", _alone(micro_ms3im), MS_SSIM_SIDE, micro_ms3im, PACKAGE),
-    Metric("pearson", "Pearson", "", pearson, 1),
-)
-"""The usual four, then those that ``evaluate`` offers on request."""
+def chosen_metrics(wanted: Sequence[str | Chosen]) -> tuple[NamedMetric, ...]:
+    """Metrics by name, ``package/name`` or as a spec names them, in the given order; each counts once.
 
-
-def chosen_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
-    """Scores by name, in the given order; a name counts once.
+    The second component of one name is called ``NAME_2``.
 
     Raises:
-        SpecError: there is no such score, or no name at all.
-        MissingPackageError: a score needs a package that is not installed.
+        SpecError: there is no such metric, it needs options, or there is none at all.
+        MissingPackageError: a metric needs a package that is not installed.
+        BrokenPluginError: a metric cannot be imported or built.
     """
-    known = {metric.name: metric for metric in EVERY_METRIC}
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
+    registry = installed_registry()
+    rows = [one.component if isinstance(one, Chosen) else _row(one, registry) for one in wanted]
+    unknown = [one for one, row in zip(wanted, rows, strict=True) if row is None]
+    if unknown or not wanted:
+        known = [*USUAL, *(row.name for row in registry.components("metric"))]
         problem = (
-            f"metrics: no such score (got {', '.join(unknown) or 'no name'}). Use some of {', '.join(known)}."
+            f"metrics: no such score (got {', '.join(map(str, unknown)) or 'no name'}). "
+            f"Use some of {', '.join(dict.fromkeys(known))}."
         )
         raise SpecError([problem])
-    metrics = tuple(known[name] for name in dict.fromkeys(names))
-    for metric in metrics:
-        if metric.package and importlib.util.find_spec(metric.package) is None:
-            raise MissingPackageError(
-                f"metrics: {metric.name} needs the package {metric.package}, which is not installed. "
-                f"Install it with: pip install 'denoisplit[micro]'."
-            )
-    return metrics
+    chosen: list[Chosen] = []
+    for one, row in zip(wanted, rows, strict=True):
+        found = one if isinstance(one, Chosen) or row is None else _with_defaults(one, row)
+        if isinstance(found, Chosen) and found not in chosen:  # options need not be hashable
+            chosen.append(found)
+    named: dict[str, NamedMetric] = {}
+    for metric in chosen:
+        name, number = metric.component.name, 1
+        while name in named:
+            number += 1
+            name = f"{metric.component.name}_{number}"
+        named[name] = NamedMetric(name, *_built(metric))
+    return tuple(named.values())
+
+
+def _row(name: str, registry: Registry) -> Component | None:
+    try:
+        return registry.find("metric", name)
+    except UnknownComponentError:
+        return None
+
+
+def _with_defaults(name: str, row: Component) -> Chosen:
+    options = row.load().Options
+    needed = [field.alias for field in attrs.fields(options) if field.default is attrs.NOTHING]
+    if needed:
+        problem = (
+            f"metrics: {name} needs options (got no {', '.join(needed)}). "
+            f"Write them in the spec: metrics: [{{use: {name}, {needed[0]}: ...}}]."
+        )
+        raise SpecError([problem])
+    return Chosen(component=row, options=options())
+
+
+def _built(chosen: Chosen) -> tuple[Metric, str]:
+    """The component, and what messages call it."""
+    where = f"{chosen.component.kind} {chosen.component.qualified}"
+    try:
+        return chosen.build(), where
+    except DenoisplitError:
+        raise
+    except Exception as error:
+        raise BrokenPluginError(
+            f"{where}: cannot be built ({type(error).__name__}: {error}). Give the class "
+            f"__init__(self, options)."
+        ) from error

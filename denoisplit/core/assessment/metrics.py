@@ -6,17 +6,12 @@ SSIM of an image on a camera offset is dominated by rounding.
 """
 
 import math
-from collections.abc import Callable, Sequence
 from typing import Final
 
-import attrs
 import numpy as np
 
 from denoisplit.core.assessment.planes import AnyArray, Float64Array, mean_over_planes
 from denoisplit.core.assessment.structural import BORDER, ms_ssim_of_plane, ssim_of_plane
-
-Score = Callable[[AnyArray, AnyArray], float]
-ScoreTogether = Callable[[Sequence[AnyArray], Sequence[AnyArray]], Sequence[float]]
 
 SSIM_SIDE: Final = 2 * BORDER + 1
 MS_SSIM_SIDE: Final = SSIM_SIDE * 2**4
@@ -99,44 +94,6 @@ def ms_ssim(truth: AnyArray, prediction: AnyArray) -> float:
     Source: Wang et al., Asilomar 2003; method section 8.1.
     """
     return mean_over_planes("MS-SSIM", truth, prediction, ms_ssim_of_plane, side=MS_SSIM_SIDE)
-
-
-@attrs.frozen
-class Metric:
-    """A score with what a table has to say about it.
-
-    Attributes:
-        name: key in files.
-        label: heading in tables.
-        unit: ``dB`` or empty.
-        score: the function; larger is better.
-        side: smallest side of an image it is defined for, pixels.
-        together: for a score whose range or fit comes from all images of a channel: one number for each.
-        package: optional package it needs, empty for none.
-    """
-
-    name: str
-    label: str
-    unit: str
-    score: Score
-    side: int
-    together: ScoreTogether | None = None
-    package: str = ""
-
-    def of_all(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> list[float]:
-        """One number per image of a channel; raises as the score."""
-        if self.together is not None:
-            return list(self.together(truths, predictions))
-        return [self.score(truth, prediction) for truth, prediction in zip(truths, predictions, strict=True)]
-
-
-METRICS: Final = (
-    Metric("psnr", "PSNR", "dB", psnr, 1),
-    Metric("range_invariant_psnr", "RI-PSNR", "dB", range_invariant_psnr, 1),
-    Metric("ssim", "SSIM", "", ssim, SSIM_SIDE),
-    Metric("ms_ssim", "MS-SSIM", "", ms_ssim, MS_SSIM_SIDE),
-)
-"""The scores of ``evaluate`` unless others are chosen, in the order of its table."""
 
 
 def _decibel(data_range: float, error: Float64Array, resolution: float) -> float:

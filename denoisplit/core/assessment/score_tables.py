@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS
-from denoisplit.core.assessment.metrics import Metric
+from denoisplit.core.assessment.catalogue import NamedMetric
 from denoisplit.core.assessment.scores import BLURRED, METHODS, SHARE, Score, Scores
 
 _BLURS = f"best Gaussian blur of {', '.join(f'{sigma:g}' for sigma in BLUR_SIGMAS)} px"
@@ -27,7 +27,8 @@ def table(scores: Scores) -> Table:
     for channel in scores.channels:
         for position, metric in enumerate(scores.metrics):
             row = [scores.of(channel, metric.name, method) for method in METHODS]
-            best = max((score.mean for score in row if score.mean is not None), default=None)
+            better = max if metric.larger_is_better else min
+            best = better((score.mean for score in row if score.mean is not None), default=None)
             name = f"{metric.label} ({metric.unit})" if metric.unit else metric.label
             result.add_row(
                 Text(channel if position == 0 else ""),
@@ -38,7 +39,7 @@ def table(scores: Scores) -> Table:
     return result
 
 
-def _cell(score: Score, metric: Metric, *, best: float | None) -> Text:
+def _cell(score: Score, metric: NamedMetric, *, best: float | None) -> Text:
     if score.mean is None:
         return Text(score.note, style="dim")
     digits = 2 if metric.unit == "dB" else 3

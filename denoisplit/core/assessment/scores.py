@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
 from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldSpread
-from denoisplit.core.assessment.metrics import METRICS, Metric
+from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
 from denoisplit.core.assessment.region_reliability import RegionReliability, region_reliability
 from denoisplit.core.assessment.regions import RegionErrors
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
@@ -101,7 +101,7 @@ class Scores:
     """
 
     channels: tuple[str, ...]
-    metrics: tuple[Metric, ...]
+    metrics: tuple[NamedMetric, ...]
     scores: tuple[Score, ...]
     uncertainty: tuple[ChannelUncertainty, ...] = ()
     regions: tuple[RegionReliability, ...] = ()
@@ -143,7 +143,7 @@ def evaluate_fields(
     *,
     channel_names: Sequence[str],
     mixing: Mixing,
-    metrics: Sequence[Metric] = METRICS,
+    metrics: Sequence[NamedMetric] | None = None,
 ) -> Scores:
     """Score predictions and the trivial answers against the truth.
 
@@ -155,7 +155,7 @@ def evaluate_fields(
         fields: at least one.
         channel_names: one name per channel.
         mixing: how the mixed images were made.
-        metrics: the scores, in the order of the table.
+        metrics: the scores, in the order of the table; None for the usual.
 
     Raises:
         ImageError: no field, a field whose truth is constant or whose pixels are not finite, or a std that
@@ -164,6 +164,7 @@ def evaluate_fields(
         CalibrationError: a std is negative or not finite.
     """
     _check(fields, channel_names)
+    metrics = chosen_metrics(USUAL) if metrics is None else metrics
     count = len(channel_names)
 
     def shared(field: EvaluatedField) -> AnyArray:
@@ -185,7 +186,9 @@ def evaluate_fields(
                 )
                 for method, note, images in answers
             ]
-            scores += [_best([score for score in tried if score.method == method]) for method in METHODS]
+            scores += [
+                _best([score for score in tried if score.method == method], metric) for method in METHODS
+            ]
     return Scores(
         channels=tuple(channel_names),
         metrics=tuple(metrics),
@@ -221,15 +224,17 @@ def _check(fields: Sequence[EvaluatedField], channel_names: Sequence[str]) -> No
 
 
 def _score(
-    metric: Metric, channel: str, method: str, note: str, truths: list[AnyArray], answers: list[AnyArray]
+    metric: NamedMetric, channel: str, method: str, note: str, truths: list[AnyArray], answers: list[AnyArray]
 ) -> Score:
     side = min(min(truth.shape[-2:]) for truth in truths)
     if side < metric.side:
         mean, error, note = None, None, f"n/a (image < {metric.side} px)"
     else:
         values = metric.of_all(truths, answers)
-        mean = math.fsum(values) / len(values)
-        spread = len(values) > 1 and math.isfinite(mean)
+        mean = (math.fsum(values) if all(map(math.isfinite, values)) else sum(values)) / len(values)
+        if math.isnan(mean):
+            mean, note = None, "n/a (not a number)"
+        spread = mean is not None and len(values) > 1 and math.isfinite(mean)
         error = statistics.stdev(values) / math.sqrt(len(values)) if spread else None
     return Score(
         channel=channel,
@@ -242,8 +247,10 @@ def _score(
     )
 
 
-def _best(scores: Sequence[Score]) -> Score:
-    return max(scores, key=lambda score: -math.inf if score.mean is None else score.mean)
+def _best(scores: Sequence[Score], metric: NamedMetric) -> Score:
+    """The best of several answers, by what the metric calls better."""
+    sign = 1 if metric.larger_is_better else -1
+    return max(scores, key=lambda score: -math.inf if score.mean is None else sign * score.mean)
 
 
 def _uncertainty(

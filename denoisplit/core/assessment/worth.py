@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from denoisplit.core.assessment.metrics import METRICS
+from denoisplit.core.assessment.catalogue import chosen_metrics
 from denoisplit.core.assessment.scores import BLURRED, SHARE, SPLIT, EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.images.mixing import Mixing
 
@@ -53,7 +53,7 @@ def measured_gains(
     Raises:
         ImageError, ChannelCountError: see ``evaluate_fields``.
     """
-    metrics = tuple(metric for metric in METRICS if metric.name == MEASURES[0])
+    metrics = chosen_metrics(MEASURES[:1])
     return gains(evaluate_fields(fields, channel_names=channels, mixing=mixing, metrics=metrics))
 
 

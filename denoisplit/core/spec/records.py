@@ -221,6 +221,7 @@ class ResolvedSpec:
         channels: names of the target channels, at least one.
         data, model, calibrator, training, prediction: the parts.
         region_calibrator: of sums over regions; None for no intervals of sums.
+        metrics: scores of ``evaluate`` beside the usual.
         plugins: modules that register components when they are imported, by name or path of a ``.py`` file.
     """
 
@@ -233,6 +234,7 @@ class ResolvedSpec:
     )
     training: TrainingSpec = attrs.field(factory=TrainingSpec)
     prediction: PredictionSpec = attrs.field(factory=PredictionSpec)
+    metrics: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "metric", QUIET: True})
     plugins: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})
     spec_version: int = attrs.field(default=1, validator=in_((1,)))
 

@@ -1,0 +1,1 @@
+"""Metrics: the rows of the table of ``evaluate``."""

@@ -1,0 +1,77 @@
+"""MicroSSIM and MicroMS3IM, with the extra ``micro``."""
+
+import importlib.util
+from collections.abc import Sequence
+
+import attrs
+
+from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.assessment.metrics import MS_SSIM_SIDE, SSIM_SIDE
+from denoisplit.core.assessment.micro_metrics import PACKAGE, micro_ms3im, micro_ssim
+from denoisplit.core.assessment.planes import AnyArray
+from denoisplit.core.errors import MissingPackageError
+
+
+class MicroSsim(Metric):
+    """SSIM after background subtraction and the best common scale of all predictions.
+
+    Source: Ashesh et al., MicroSSIM, 2024.
+    """
+
+    @attrs.frozen
+    class Options:
+        """The metric has no options."""
+
+    label = "MicroSSIM"
+    side = SSIM_SIDE
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        _require_package("micro_ssim")
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        """Of an image that is the only one."""
+        return self.scores([truth], [prediction])[0]
+
+    def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
+        """Of every image of a channel."""
+        return micro_ssim(truths, predictions)
+
+
+class MicroMs3im(Metric):
+    """MS-SSIM after background subtraction and the best common scale of all predictions.
+
+    Source: Ashesh et al., MicroSSIM, 2024.
+    """
+
+    @attrs.frozen
+    class Options:
+        """The metric has no options."""
+
+    label = "MicroMS3IM"
+    side = MS_SSIM_SIDE
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        _require_package("micro_ms3im")
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        """Of an image that is the only one."""
+        return self.scores([truth], [prediction])[0]
+
+    def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
+        """Of every image of a channel."""
+        return micro_ms3im(truths, predictions)
+
+
+def _require_package(name: str) -> None:
+    """Look for the optional package.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    if importlib.util.find_spec(PACKAGE) is None:
+        raise MissingPackageError(
+            f"metrics: {name} needs the package {PACKAGE}, which is not installed. "
+            f"Install it with: pip install 'denoisplit[micro]'."
+        )

@@ -1,0 +1,55 @@
+"""Metrics of single pixels."""
+
+import attrs
+
+from denoisplit.core.assessment.matched_metrics import pearson
+from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
+from denoisplit.core.assessment.planes import AnyArray
+
+
+class Psnr(Metric):
+    """Peak signal-to-noise ratio; the range is that of the truth in each plane."""
+
+    @attrs.frozen
+    class Options:
+        """The metric has no options."""
+
+    label = "PSNR"
+    unit = "dB"
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        """Of an image [(z) y x]."""
+        return psnr(truth, prediction)
+
+
+class RangeInvariantPsnr(Metric):
+    """PSNR after the affine map of the prediction that fits the truth best.
+
+    Source: Weigert et al., Nature Methods 2018.
+    """
+
+    @attrs.frozen
+    class Options:
+        """The metric has no options."""
+
+    label = "RI-PSNR"
+    unit = "dB"
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        """Of an image [(z) y x]."""
+        return range_invariant_psnr(truth, prediction)
+
+
+class Pearson(Metric):
+    """Correlation coefficient of the pixels, averaged over planes."""
+
+    @attrs.frozen
+    class Options:
+        """The metric has no options."""
+
+    label = "Pearson"
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        """Of an image [(z) y x]."""
+        return pearson(truth, prediction)

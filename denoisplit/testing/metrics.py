@@ -1,0 +1,174 @@
+"""The exam of a metric."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.errors import ImageError, MissingPackageError
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.strategies import seeds
+from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, not_examined
+
+Array = npt.NDArray[Any]
+
+_COUNTS = "counts"
+"""A unit with this word in it changes with the units of the images."""
+_FITTED = 0.01
+"""Relative differences of scores that are fitted step by step."""
+_NOISES = (0.05, 0.5, 5.0)
+"""Of predictions, in stds of the truth."""
+
+
+class MetricTests(ComponentTests):
+    """Laws of metrics: a number per image, better for better predictions, of these images alone."""
+
+    kind: ClassVar[str] = "metric"
+
+    def metric(self, options: Any) -> Metric:
+        """The component; without its optional package the law is not examined."""
+        try:
+            made = self.target()(options)
+        except MissingPackageError as error:
+            not_examined(str(error))
+        assert isinstance(made, Metric), f"not a Metric (got {type(made)})"
+        return made
+
+    def images(
+        self, side: int, seed: int, *, rank: int = 2, count: int = 2
+    ) -> tuple[list[Array], list[Array]]:
+        """Clean images [(z) y x] of one channel, and noisy predictions of them, counts."""
+        rng = np.random.default_rng(seed)
+        shape = (*(2,) * (rank - 2), max(side, 24), max(side, 24) + 3)
+        truths, predictions = [], []
+        for number in range(count):
+            truth = 20 + 300 * (1 + number) * np.abs(gaussian_filter(rng.normal(size=shape), 2))
+            truths.append(truth)
+            predictions.append(truth + 0.3 * (1 + number) * truth.std() * rng.normal(size=shape))
+        return truths, predictions
+
+    def scores(self, metric: Metric, truths: Sequence[Array], predictions: Sequence[Array]) -> list[float]:
+        """One number per image."""
+        found = list(metric.scores(truths, predictions))
+        assert len(found) == len(truths), f"{len(found)} numbers for {len(truths)} images"
+        return [float(value) for value in found]
+
+    @in_two_and_three_dimensions
+    @law(2)
+    @given(data=st.data(), seed=seeds())
+    def test_every_image_has_a_number(self, rank: int, data: st.DataObject, seed: int) -> None:
+        """Images and stacks, and one image alone as its own score."""
+        metric = self.metric(data.draw(self.options()))
+        images = self.images(metric.side, seed, rank=rank)
+        assert all(map(math.isfinite, self.scores(metric, *images))), "a score is not finite"
+        truths, predictions = images[0][:1], images[1][:1]
+        alone = self.scores(metric, truths, predictions)[0]
+        assert math.isclose(metric.score(truths[0], predictions[0]), alone, rel_tol=1e-9), (
+            "score and scores differ for an image that is alone"
+        )
+
+    @law(2)
+    @given(data=st.data(), seed=seeds())
+    def test_better_predictions_score_better(self, data: st.DataObject, seed: int) -> None:
+        """The truth itself scores best, and every tenfold of the noise scores worse."""
+        metric = self.metric(data.draw(self.options()))
+        truths, _ = self.images(metric.side, seed)
+        rng = np.random.default_rng(seed + 1)
+        noise = [rng.normal(size=truth.shape) * truth.std() for truth in truths]
+        answers = [truths] + [[t + size * n for t, n in zip(truths, noise, strict=True)] for size in _NOISES]
+        found = [float(np.mean(self.scores(metric, truths, answer))) for answer in answers]
+        signed = found if metric.larger_is_better else [-value for value in found]
+        assert all(one > two for one, two in itertools.pairwise(signed)), (
+            f"noise of 0, {', '.join(f'{size:g}' for size in _NOISES)} stds scores "
+            f"{', '.join(f'{value:.4g}' for value in found)}: not in the order that larger_is_better says"
+        )
+
+    @law(1)
+    @given(data=st.data(), seed=seeds())
+    def test_the_order_of_images_does_not_matter(self, data: st.DataObject, seed: int) -> None:
+        """Every image keeps its number."""
+        metric = self.metric(data.draw(self.options()))
+        truths, predictions = self.images(metric.side, seed, count=3)
+        found = self.scores(metric, truths[::-1], predictions[::-1])[::-1]
+        _close(
+            found,
+            self.scores(metric, truths, predictions),
+            "images in another order score otherwise",
+            _FITTED,
+        )
+
+    @law(2)
+    @given(data=st.data(), seed=seeds(), scale=st.sampled_from([1e-2, 37.0]))
+    def test_only_scores_in_counts_know_units(self, data: st.DataObject, seed: int, scale: float) -> None:
+        """Images in other units have the same score, unless its unit has counts in it."""
+        metric = self.metric(data.draw(self.options()))
+        truths, predictions = self.images(metric.side, seed)
+        if _COUNTS in metric.unit:
+            return
+        other = self.scores(metric, [scale * t for t in truths], [scale * p for p in predictions])
+        what = f"other units of the images change a score in {metric.unit or 'no unit'}"
+        _close(other, self.scores(metric, truths, predictions), what, _FITTED)
+
+    @law(1)
+    @given(data=st.data(), seed=seeds())
+    def test_images_are_looked_at_only(self, data: st.DataObject, seed: int) -> None:
+        """Nothing is overwritten or remembered, and single precision serves."""
+        metric = self.metric(data.draw(self.options()))
+        truths, predictions = self.images(metric.side, seed)
+        kept = [image.copy() for image in (*truths, *predictions)]
+        found = self.scores(metric, truths, predictions)
+        assert all(
+            np.array_equal(one, two) for one, two in zip((*truths, *predictions), kept, strict=True)
+        ), "an image is overwritten"
+        self.scores(metric, *self.images(metric.side, seed + 1))
+        assert self.scores(metric, truths, predictions) == found, "a second look gives another score"
+        single = self.scores(
+            metric, *([image.astype(np.float32) for image in images] for images in (truths, predictions))
+        )
+        _close(single, found, "images in single precision score otherwise", _FITTED)
+
+    def test_a_constant_prediction_has_a_score_or_is_refused(self) -> None:
+        """A number that is not NaN, or an ``ImageError``."""
+        metric = self.metric(self.defaults())
+        truths, _ = self.images(metric.side, 0)
+        try:
+            found = self.scores(metric, truths, [np.full_like(truth, 50) for truth in truths])
+        except ImageError:
+            return
+        assert not any(map(math.isnan, found)), "a constant prediction scores NaN"
+
+    def test_it_says_what_a_table_needs(self) -> None:
+        """Label and unit are texts, the side a number of pixels above zero, the direction a truth value."""
+        metric = self.metric(self.defaults())
+        assert isinstance(metric.label, str), "label is no text"
+        assert isinstance(metric.unit, str), "unit is no text"
+        assert isinstance(metric.side, int), "side is no whole number"
+        assert metric.side >= 1, "side is not above zero"
+        assert isinstance(metric.larger_is_better, bool), "larger_is_better is neither True nor False"
+
+    def test_every_option_has_an_effect(self) -> None:
+        """On the score of some prediction."""
+        if not attrs.fields(self.target().Options):
+            return
+
+        def trace(options: Any) -> Trace:
+            metric = self.metric(options)
+            truths, predictions = self.images(metric.side, 3)
+            found = self.scores(metric, truths, predictions)
+            return (("scores", torch.tensor(found, dtype=torch.float64)),)
+
+        assert_options_have_effects(examples(self.options()), trace, unseen=self.unseen)
+
+
+def _close(found: Sequence[float], expected: Sequence[float], what: str, rtol: float) -> None:
+    apart = max(abs(a - b) / max(abs(b), 1e-12) for a, b in zip(found, expected, strict=True))
+    assert apart < rtol, f"{what} (relative difference up to {apart:.3g})"
