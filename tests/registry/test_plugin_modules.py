@@ -1,6 +1,8 @@
 """Modules that register when they are imported: named in a spec or with ``--plugin``, stored in a run."""
 
+import importlib
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,11 +167,34 @@ def test_what_is_wrong_with_a_module_is_one_line(
         assert len(refused.stderr.splitlines()) == 1
 
 
-def test_a_run_imports_its_modules_again_or_says_which_is_missing(tmp_path: Path) -> None:
+def test_a_run_starts_no_code_of_a_file_that_only_the_run_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [*sys.path]
     run = stored(tmp_path / "run", written(tmp_path / "here", plugins="plugins: [my_module.py]\n"))
-    new_process()
-    assert load_bundle(run)[1].spec.calibrator.component.name == "of_my_module"
+    sys.path[:] = before
+    file = tmp_path / "here" / "my_module.py"
+    beside = run.path / "my_module.py"
+    beside.write_text(MODULE)
+    description = run.bundle.read_text()
+    for named, meant in ((str(file), file), ("my_module.py", beside), ("my_module", beside)):
+        new_process()
+        monkeypatch.chdir(file.parent)
+        run.bundle.write_text(re.sub(r'"sha256": "\w+",', "", description).replace(str(file), named))
+        with pytest.raises(
+            PluginError, match=f"trust it, add --plugin {meant}, or import it first"
+        ) as caught:
+            load_bundle(run)
+        assert "my_module" not in sys.modules
+        assert len(str(caught.value).splitlines()) == 1
+    run.bundle.write_text(description)
+    sys.path.append(str(file.parent))
+    importlib.import_module("my_module")
+    assert load_bundle(run)[1].spec.plugins == (str(file),)
 
+
+def test_a_run_says_which_module_is_missing(tmp_path: Path) -> None:
+    run = stored(tmp_path / "run", written(tmp_path / "here", plugins="plugins: [my_module.py]\n"))
     new_process()
     (tmp_path / "here").rename(tmp_path / "there")
     with pytest.raises(PluginError) as caught:

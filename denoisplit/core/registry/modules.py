@@ -52,22 +52,46 @@ def import_plugin_module(given: str, registry: Registry, *, folder: Path | None 
     return name
 
 
-def import_modules_of(where: str, modules: Iterable[str], registry: Registry) -> None:
-    """Import the plugin modules of a run.
+def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) -> None:
+    """Import the plugin modules of a run that are installed.
+
+    The code of a file is never started because a run names it: runs come from other people, too. Such a file
+    has to be imported before, with ``--plugin`` or by name.
 
     Args:
-        where: what needs them, for messages.
+        folder: of the run.
         modules: names or paths, as the run stores them.
         registry: where components are looked up.
 
     Raises:
-        BrokenPluginError: one of them is missing or fails.
+        BrokenPluginError: one of them is missing, fails, or is a file that nobody imported.
     """
     for module in modules:
         try:
-            import_plugin_module(module, registry)
+            path = _file_of(module, folder, registry)
+            if path is not None and str(path) not in registry.modules:
+                _note_imported(path, registry)
+            import_plugin_module(module, registry, folder=folder)
         except BrokenPluginError as error:
-            raise BrokenPluginError(f"{where}: needs a plugin module. {error}") from error
+            raise BrokenPluginError(f"{folder}: needs a plugin module. {error}") from error
+
+
+def _note_imported(path: Path, registry: Registry) -> None:
+    """Note what the file registered when somebody else imported it.
+
+    Raises:
+        BrokenPluginError: nobody did.
+    """
+    module = sys.modules.get(path.stem)
+    there = getattr(module, "__file__", None)
+    if there is None or Path(there).resolve() != path:
+        raise BrokenPluginError(
+            f"{path}: a run does not start the code of a file by itself. If you trust it, add --plugin "
+            f"{path}, or import it first."
+        )
+    rows = registry.components()
+    own = tuple(row for row in rows if isinstance(row.target, type) and row.target.__module__ == path.stem)
+    registry.modules[str(path)] = PluginModule(digest=_digest(path), components=own)
 
 
 def _file_of(given: str, folder: Path, registry: Registry) -> Path | None:

@@ -173,7 +173,7 @@ def _read_json(folder: RunFolder) -> Bundle:
     stored = structured(plain, _Stored, registry, where=where, advice=_ADVICE, skip=set(plain) - known)
     if "spec" not in plain:
         raise RunError(f"{where} ($.spec: missing). {_ADVICE}")
-    import_modules_of(str(folder.path), _plugin_modules(plain["spec"]), registry)
+    import_modules_of(folder.path, _plugin_modules(plain["spec"]), registry)
     require_components(str(folder.path), stored.components, registry)
     values = {name: getattr(stored, name) for name in known - {"format", "fitted_range"}}
     return Bundle(
