@@ -43,7 +43,8 @@ def add_component(path: Path, *, kind: str, name: str) -> NewComponent:
     manifest = root / new.manifest
     if not manifest.is_file():
         raise PluginError(f"{manifest}: no such file. Register the component where the package does.")
-    read_manifest(manifest)  # says what is wrong with it
+    if problems := read_manifest(manifest).problems:
+        raise PluginError("\n".join(problems))
     text = read_text(manifest)
     (row,) = (text for _, text in new.render({new.manifest: new.of_package[new.manifest]}))
     with_row = _with_row(text, str(manifest), new, row[row.index("  - kind:") :])

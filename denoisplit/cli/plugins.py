@@ -138,5 +138,6 @@ def _offer(row: Component) -> str:
 
 
 def _broken(plugin: BrokenPlugin) -> str:
-    trace = "\n".join(f"    {line}" for line in plugin.traceback.rstrip().splitlines())
-    return f"broken plugin: {plugin.package} {plugin.version}: {plugin.error}\n{trace}"
+    what = "component" if plugin.component else "plugin"
+    trace = [f"    {line}" for line in plugin.traceback.splitlines()]
+    return "\n".join([f"broken {what}: {plugin.package} {plugin.version}: {plugin.error}", *trace])

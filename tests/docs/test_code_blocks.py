@@ -14,7 +14,7 @@ import tifffile
 import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.registry.hookspecs import GROUP
-from denoisplit.core.registry.manager import Collector
+from denoisplit.core.registry.manager import Offer
 from denoisplit.core.registry.manifest import read_manifest
 from denoisplit.core.registry.registry import installed_registry
 from denoisplit.core.spec import load_spec, to_yaml
@@ -70,9 +70,9 @@ def test_specs_resolve_and_manifests_register(path: Path, tmp_path: Path) -> Non
             if path.name != "extending.md":  # whose component is made on the page: see tests/packaging
                 load_spec(file)
         else:
-            collector = Collector("my-package", "1")
-            read_manifest(file).denoisplit_register(collector)
-            assert collector.components
+            offer = Offer("my-package", "1")
+            read_manifest(file).denoisplit_register(offer)
+            assert offer.components
 
 
 @pages

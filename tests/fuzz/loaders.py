@@ -11,7 +11,7 @@ import tifffile
 import yaml
 
 from denoisplit.core.registry import installed_registry
-from denoisplit.core.registry.manager import Collector
+from denoisplit.core.registry.manager import Offer
 from denoisplit.core.registry.manifest import builtin_manifest, read_manifest
 from denoisplit.core.spec import parse_spec, preset_text, resolve, unstructure
 from denoisplit.core.spec.resolution import load_spec
@@ -76,7 +76,7 @@ def _set(path: Path) -> None:
 
 def _register(path: Path) -> None:
     manifest = read_manifest(path)
-    manifest.denoisplit_register(Collector("fuzz", "1"))
+    manifest.denoisplit_register(Offer("fuzz", "1"))
 
 
 def _rows() -> tuple[str, str]:

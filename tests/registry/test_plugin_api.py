@@ -84,6 +84,11 @@ def test_a_manifest_with_a_wrong_head_says_where(install: Install, manifest: str
     assert message in error_of(load_registry())
 
 
+def test_the_page_says_which_api_this_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text("utf-8")
+    assert f"The plugin API has version {PLUGIN_API}." in page
+
+
 def test_any_api_will_do_when_none_is_named() -> None:
     check_plugin_api("lab", "")
     with pytest.raises(BrokenPluginError, match="lab: plugin_api is not a range"):
@@ -120,7 +125,7 @@ def test_a_deprecated_name_is_found_and_says_what_replaces_it(install: Install) 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("  replaced_by: newer\n", "replaced_by is for deprecated components (got status 'stable')"),
+        ("  replaced_by: newer\n", "replaced_by is for deprecated components (got 'stable')"),
         (DEPRECATED.replace("newer", "New one"), "replaced_by is not a valid name (got 'New one')"),
         (DEPRECATED.replace("newer", "mine"), "replaced by itself (got 'mine')"),
         (DEPRECATED.replace("newer", "odd/mine"), "replaced by itself (got 'odd/mine')"),

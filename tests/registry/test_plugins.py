@@ -1,5 +1,6 @@
 """Third-party packages, found through their metadata."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -77,14 +78,6 @@ def test_a_hook_implementation_registers_what_it_knows_at_run_time(install: Inst
             "",
             "unknown hook 'denoisplit_registre'",
         ),
-        (HOOK.replace("calibrator", "calibrater"), "", "", "unknown kind (got 'calibrater')"),
-        (HOOK.replace('"mine"', '"Mine"'), "", "", "not a valid name (got 'Mine')"),
-        (HOOK.replace(".parts:", ".parts."), "", "", "Write package.module:Class"),
-        (HOOK.replace("Known later.", " "), "", "", "the summary is empty"),
-        (HOOK.replace("experimental", "exprimental"), "", "", "unknown status (got 'exprimental')"),
-        ("", MANIFEST.replace("name:", "nam:"), "", "registry.yaml:3:3: unknown key nam"),
-        ("", MANIFEST + "  since: 0.1\n", "", "registry.yaml:6:10: since must be text (got 0.1)"),
-        ("", MANIFEST + MANIFEST, "", "calibrator mine: offered twice by the package bad"),
         ("", "kind: calibrator", "", "expected a list of components (got a mapping)"),
     ],
 )
@@ -100,6 +93,67 @@ def test_a_broken_plugin_is_listed_and_never_stops_the_others(
     assert "Traceback" in registry.broken[0].traceback
     assert registry.find("calibrator", "mine").package == "good"
     assert registry.find("encoder", "ladder").package == "denoisplit"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("calibrator", "calibrater", "calibrater bad/mine: unknown kind (got 'calibrater'). Use one of enc"),
+        ("mine", "Mine", "calibrator bad/Mine: not a valid name (got 'Mine')"),
+        ("bad.parts:", "bad.parts.", "(got 'bad.parts.Mine'). Write package.module:Class"),
+        ("Calibrator of bad.", " ", "the summary is empty"),
+        ("stable", "stale", "unknown status (got 'stale')"),
+        ("mine", "sound", "calibrator sound: offered twice by the package bad"),
+        ("mine", "scale", "offered by the packages denoisplit and bad. A built-in cannot be replaced"),
+    ],
+)
+@pytest.mark.parametrize("by", ["manifest", "hook"])
+def test_a_wrong_row_costs_that_row_and_names_its_line(
+    install: Install, by: str, before: str, after: str, problem: str
+) -> None:
+    fields = {
+        "kind": "calibrator",
+        "name": "mine",
+        "target": "bad.parts:Mine",
+        "summary": "Calibrator of bad.",
+        "status": "stable",
+    }
+    wrong = {key: after if value == before else value.replace(before, after) for key, value in fields.items()}
+    wrong = {key: wrong[key] if key != "target" or "parts" in before else fields[key] for key in fields}
+    rows = [{**fields, "name": "sound"}, wrong, {**fields, "name": "second"}]
+    if by == "manifest":
+        install(
+            "bad",
+            manifest="\n".join(f"- {json.dumps(row)}" for row in rows).replace("{", "{{").replace("}", "}}"),
+        )
+        place = "registry.yaml:2:3: "
+    else:
+        calls = "\n".join(f"    register(**{row!r})" for row in rows)
+        head = "from denoisplit import hookimpl\n@hookimpl\ndef denoisplit_register(register):\n"
+        install("bad", code=head + calls)
+        place = "__init__.py:5: "
+    registry = load_registry()
+    (told,) = registry.broken
+    assert (told.component, told.traceback) == (True, "")
+    assert problem in told.error
+    assert place in told.error or "offered" in problem
+    assert {"sound", "second"} <= {row.name for row in registry.components() if row.package == "bad"}
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (MANIFEST.replace("name:", "nam:"), "registry.yaml:7:3: unknown key nam (allowed: kind, name, "),
+        (MANIFEST.replace("name:", "nam:"), "registry.yaml:6:3: name is missing. Add it."),
+        (MANIFEST + "  since: 0.1\n", "registry.yaml:10:10: since must be text (got 0.1)"),
+        ("- mine\n", "registry.yaml:6:3: expected a component (got 'mine')"),
+    ],
+)
+def test_a_row_of_another_form_costs_that_row(install: Install, row: str, problem: str) -> None:
+    install("bad", manifest=MANIFEST.replace("{name}", "sound") + row.lstrip())
+    registry = load_registry()
+    assert problem in only_broken(registry)
+    assert registry.find("calibrator", "sound").package == "bad"
 
 
 def test_the_traceback_of_a_broken_plugin_names_its_line(install: Install) -> None:
@@ -119,13 +173,6 @@ def test_a_name_that_two_packages_offer_has_to_be_qualified(install: Install) ->
     ):
         registry.find("calibrator", "mine")
     assert registry.find("calibrator", "lab-b/mine").package == "lab-b"
-
-
-def test_a_plugin_cannot_take_the_name_of_a_builtin(install: Install) -> None:
-    install("aaa-thief", manifest=MANIFEST.replace("{name}", "scale"))
-    registry = load_registry()
-    assert "packages denoisplit and aaa-thief. A built-in cannot be replaced" in only_broken(registry)
-    assert registry.find("calibrator", "scale").package == "denoisplit"
 
 
 def test_a_plugin_cannot_pass_for_the_builtins(install: Install) -> None:

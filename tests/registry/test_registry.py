@@ -105,6 +105,16 @@ def test_a_notebook_cell_can_run_again() -> None:
 
 
 @pytest.mark.usefixtures("_fresh_session")
+def test_a_notebook_gives_every_field_of_a_row() -> None:
+    fields = {"summary": "Old.", "source": "Doe", "since": "2", "status": "deprecated", "replaced_by": "new"}
+    denoisplit.register("dataset", "mine", **fields)(dataset_class())
+    (found,) = (row for row in installed_registry().components("dataset") if row.package == "notebook")
+    assert {name: getattr(found, name) for name in fields} == fields
+    with pytest.raises(BrokenPluginError, match=r"dataset notebook/mine: replaced by itself"):
+        denoisplit.register("dataset", "mine", **{**fields, "replaced_by": "mine"})(dataset_class())
+
+
+@pytest.mark.usefixtures("_fresh_session")
 def test_the_docstring_serves_as_summary() -> None:
     denoisplit.register("dataset", "mine")(dataset_class())
     assert installed_registry().find("dataset", "mine").summary == "My images."

@@ -44,6 +44,8 @@ TROUBLES = {
         {"code": HOOK.replace("(register)", "(registry)")},
         "Argument(s) {'registry'} are declared in the hookimpl but can not be found in the hookspec",
     ),
+}
+ROWS = {
     "wrong-keyword": ({"code": HOOK.replace("summary=", "sumary=")}, "unexpected keyword argument 'sumary'"),
     "thief": (
         {"manifest": MANIFEST.replace("{name}", "scale")},
@@ -76,7 +78,7 @@ def denoisplit_command(site: Path, *arguments: str, **environment: str) -> subpr
 
 @pytest.fixture
 def troubled(install: Install, tmp_path: Path) -> Path:
-    for name, (files, _) in TROUBLES.items():
+    for name, (files, _) in {**TROUBLES, **ROWS}.items():
         install(name, **files)
     install("sound", manifest=MANIFEST.replace("{name}", "sound"))
     return tmp_path / "site"
@@ -89,6 +91,9 @@ def test_every_trouble_is_named_and_none_hides_the_others(troubled: Path) -> Non
     broken = {line.split()[2]: line for line in lines if line.startswith("broken plugin: ")}
     assert broken.keys() == {name for name, (_, message) in TROUBLES.items() if message}
     assert all(TROUBLES[name][1] in done.stdout for name in broken)
+    rows = {line.split()[2]: line for line in lines if line.startswith("broken component: ")}
+    assert rows.keys() == ROWS.keys()
+    assert all(message in rows[name] for name, (_, message) in ROWS.items())
     offered = [line.split()[:2] for line in lines if line.startswith("  ")]
     assert all(["mine", twin] in offered for twin in ("twin-a", "twin-b"))
     assert ["sound", "sound"] in offered

@@ -1,14 +1,64 @@
-"""One row of the registry."""
+"""One row of the registry. Its class alone says which fields a row has and what they have to be."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import attrs
 
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry.contract import BASES, checked_class, imported
+from denoisplit.core.registry.contract import BASES, checked_class, did_you_mean, imported
 
 KINDS = tuple(BASES)
 """The kinds of components; a new kind needs a decision record and a shipped user of it."""
+
+STATUSES: Final = ("stable", "experimental", "deprecated")
+
+_NAME: Final = r"[a-z][a-z0-9_]*"
+
+
+def _refuse(row: "Component", what: str, got: object, advice: str) -> None:
+    raise BrokenPluginError(f"{row.kind} {row.qualified}: {what} (got {got!r}). {advice}")
+
+
+def _text(row: "Component", field: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, str):
+        _refuse(row, f"{field.name} must be text", value, "Put it in quotes.")
+
+
+def _kind(row: "Component", field: "attrs.Attribute[str]", value: str) -> None:
+    if value not in BASES:
+        close = did_you_mean(value, BASES)
+        _refuse(row, f"unknown {field.name}", value, f"Use one of {', '.join(BASES)}.{close}")
+
+
+def _name(row: "Component", field: "attrs.Attribute[str]", value: str) -> None:
+    if not re.fullmatch(_NAME, value):
+        _refuse(row, f"not a valid {field.name}", value, "Use lower-case letters, digits and _.")
+
+
+def _target(row: "Component", field: "attrs.Attribute[str | type]", value: str | type) -> None:
+    named = isinstance(value, str) and re.fullmatch(r"\w+(\.\w+)*:\w+", value)
+    if not (named or isinstance(value, type)):
+        _refuse(row, f"not a valid {field.name}", value, "Write package.module:Class.")
+
+
+def _summary(row: "Component", field: "attrs.Attribute[str]", value: str) -> None:
+    if not value.strip():
+        _refuse(row, f"the {field.name} is empty", value, "Write one sentence.")
+
+
+def _status(row: "Component", field: "attrs.Attribute[str]", value: str) -> None:
+    if value not in STATUSES:
+        _refuse(row, f"unknown {field.name}", value, f"Use one of {', '.join(STATUSES)}.")
+
+
+def _replacement(row: "Component", field: "attrs.Attribute[str]", value: str) -> None:
+    if value and row.status != "deprecated":
+        _refuse(row, f"{field.name} is for deprecated components", row.status, "Write status: deprecated.")
+    if value and not re.fullmatch(rf"([\w.-]+/)?{_NAME}", value):
+        _refuse(row, f"{field.name} is not a valid name", value, "Write NAME or package/NAME.")
+    if value in (row.name, row.qualified):
+        _refuse(row, "replaced by itself", value, "Name the component to use instead.")
 
 
 @attrs.frozen(kw_only=True)
@@ -17,8 +67,8 @@ class Component:
 
     Attributes:
         kind: one of ``KINDS``.
-        name: name within its kind, as written after ``use:``.
-        target: ``package.module:Class``, or the class itself when registered in a notebook.
+        name: name within its kind, in lower case, as written after ``use:``; names are for ever.
+        target: ``package.module:Class``, or the class itself.
         package: distribution that offers it.
         version: version of that distribution.
         summary: one sentence.
@@ -26,18 +76,21 @@ class Component:
         since: version of the package that introduced it, may be empty.
         status: ``stable``, ``experimental`` or ``deprecated``.
         replaced_by: of a deprecated component, the name to use instead; may be empty.
+
+    Raises:
+        BrokenPluginError: a field does not obey its rule.
     """
 
-    kind: str
-    name: str
-    target: str | type
+    kind: str = attrs.field(validator=[_text, _kind])
+    name: str = attrs.field(validator=[_text, _name])
+    target: str | type = attrs.field(validator=_target)
     package: str
     version: str
-    summary: str
-    source: str = ""
-    since: str = ""
-    status: str = "stable"
-    replaced_by: str = ""
+    summary: str = attrs.field(validator=[_text, _summary])
+    source: str = attrs.field(default="", validator=_text)
+    since: str = attrs.field(default="", validator=_text)
+    status: str = attrs.field(default="stable", validator=[_text, _status])
+    replaced_by: str = attrs.field(default="", validator=[_text, _replacement])
 
     @property
     def qualified(self) -> str:
@@ -68,3 +121,12 @@ class Component:
                 f"Update or remove the package {self.package} {self.version}."
             ) from error
         return checked_class(loaded, kind=self.kind, where=where)
+
+
+_OF_THE_PACKAGE: Final = ("package", "version")
+ROW: Final = {
+    field.name: field.default is attrs.NOTHING
+    for field in attrs.fields(Component)
+    if field.name not in _OF_THE_PACKAGE
+}
+"""The fields that a package gives of a component, and whether it has to."""

@@ -1,9 +1,8 @@
-"""What every component has to be: its row is checked when it registers, its class when it loads."""
+"""What the class of every component has to be; it is checked when it loads."""
 
 import difflib
 import importlib
 import inspect
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -23,63 +22,11 @@ BASES: Final[Mapping[str, str]] = {
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 
-_NAME: Final = r"[a-z][a-z0-9_]*"
-
-STATUSES: Final = ("stable", "experimental", "deprecated")
-
 
 def imported(target: str) -> object:
     """The object that ``package.module:Name`` stands for."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def check_row(
-    *,
-    package: str,
-    kind: str,
-    name: str,
-    target: str | type,
-    summary: str,
-    status: str,
-    replaced_by: str = "",
-) -> None:
-    """Check what a package says of a component, without importing the component.
-
-    Raises:
-        BrokenPluginError: names the package, the component and the rule.
-    """
-    where = f"{package}: {kind} {name}"
-    if kind not in BASES:
-        close = did_you_mean(kind, BASES)
-        raise BrokenPluginError(
-            f"{where}: unknown kind (got {kind!r}). Use one of {', '.join(BASES)}.{close}"
-        )
-    if not re.fullmatch(_NAME, name):
-        raise BrokenPluginError(
-            f"{where}: not a valid name (got {name!r}). Use lower-case letters, digits and _."
-        )
-    if isinstance(target, str) and not re.fullmatch(r"\w+(\.\w+)*:\w+", target):
-        raise BrokenPluginError(f"{where}: not a valid target (got {target!r}). Write package.module:Class.")
-    if not summary.strip():
-        raise BrokenPluginError(f"{where}: the summary is empty. Write one sentence.")
-    if status not in STATUSES:
-        raise BrokenPluginError(
-            f"{where}: unknown status (got {status!r}). Use one of {', '.join(STATUSES)}."
-        )
-    if replaced_by and status != "deprecated":
-        raise BrokenPluginError(
-            f"{where}: replaced_by is for deprecated components (got status {status!r}). "
-            f"Write status: deprecated."
-        )
-    if replaced_by and not re.fullmatch(rf"([\w.-]+/)?{_NAME}", replaced_by):
-        raise BrokenPluginError(
-            f"{where}: replaced_by is not a valid name (got {replaced_by!r}). Write NAME or package/NAME."
-        )
-    if replaced_by in (name, f"{package}/{name}"):
-        raise BrokenPluginError(
-            f"{where}: replaced by itself (got {replaced_by!r}). Name the component to use instead."
-        )
 
 
 def checked_class(loaded: object, *, kind: str, where: str) -> type:

@@ -33,33 +33,19 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 class Register(Protocol):
     """What a hook implementation calls once per component.
 
-    Args:
-        kind: one of ``denoisplit.core.registry.component.KINDS``.
-        name: name within its kind, in lower case, as written after ``use:``; names are for ever.
-        target: ``package.module:Class``, or the class itself.
-        summary: one sentence.
-        source: paper or reference to cite.
-        since: version of the package that introduced it.
-        status: ``stable``, ``experimental`` or ``deprecated``.
-        replaced_by: of a deprecated component, the name to use instead.
-
-    Raises:
-        BrokenPluginError: a value does not obey the rules above.
+    A row that breaks a rule is left out and told by ``denoisplit plugins list``; the others are there.
     """
 
-    def __call__(
-        self,
-        kind: str,
-        name: str,
-        target: str | type,
-        *,
-        summary: str,
-        source: str = "",
-        since: str = "",
-        status: str = "stable",
-        replaced_by: str = "",
-    ) -> None:
-        """Register one component."""
+    def __call__(self, kind: str, name: str, target: str | type, *, where: str = "", **fields: str) -> None:
+        """Register one component.
+
+        Args:
+            kind: see ``denoisplit.core.registry.component.Component``, as for all fields of a row.
+            name: within its kind.
+            target: ``package.module:Class``, or the class itself.
+            where: file and line of the row, for messages; by default those of the call.
+            **fields: ``summary``, and any other field of the row.
+        """
 
 
 DEPRECATED_ARGUMENTS: Final[Mapping[str, Warning]] = {}

@@ -16,10 +16,9 @@ import pluggy
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry import hookspecs
 from denoisplit.core.registry.api_version import check_plugin_api
-from denoisplit.core.registry.component import Component
-from denoisplit.core.registry.contract import check_row
+from denoisplit.core.registry.component import ROW, Component
 from denoisplit.core.registry.hookspecs import GROUP
-from denoisplit.core.registry.manifest import FILE_NAME, builtin_manifest, read_manifest
+from denoisplit.core.registry.manifest import FILE_NAME, Manifest, builtin_manifest, read_manifest
 from denoisplit.core.version import VERSION
 
 BUILTIN: Final = "denoisplit"
@@ -29,29 +28,22 @@ logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
-class Offer:
-    """The components of one package."""
-
-    package: str
-    version: str
-    components: tuple[Component, ...]
-
-
-@attrs.frozen(kw_only=True)
 class BrokenPlugin:
-    """A package whose components cannot be had.
+    """A package whose components cannot be had, or a row of one that is left out.
 
     Attributes:
         package: its name.
         version: its version.
         error: what is wrong, for the installer.
-        traceback: where it went wrong, for the author.
+        traceback: where it went wrong, for the author; empty for a row, whose message begins with its place.
+        component: whether one component is meant, and the others of the package work.
     """
 
     package: str
     version: str
     error: str
-    traceback: str
+    traceback: str = ""
+    component: bool = False
 
     @classmethod
     def of(cls, package: str, version: str, error: BaseException) -> "BrokenPlugin":
@@ -63,49 +55,38 @@ class BrokenPlugin:
 
 
 @attrs.define
-class Collector:
-    """The ``register`` callback of one package."""
+class Offer:
+    """The components of one package, and the ``register`` callback that it calls."""
 
     package: str
     version: str
     components: list[Component] = attrs.field(factory=list)
+    broken: list[BrokenPlugin] = attrs.field(factory=list)
 
-    def __call__(
-        self,
-        kind: str,
-        name: str,
-        target: str | type,
-        *,
-        summary: str,
-        source: str = "",
-        since: str = "",
-        status: str = "stable",
-        replaced_by: str = "",
-    ) -> None:
+    def __call__(self, kind: str, name: str, target: str | type, *, where: str = "", **fields: str) -> None:
         """Check and keep one component."""
-        check_row(
-            package=self.package,
-            kind=kind,
-            name=name,
-            target=target,
-            summary=summary,
-            status=status,
-            replaced_by=replaced_by,
-        )
-        self.components.append(
-            Component(
-                kind=kind,
-                name=name,
-                target=target,
-                package=self.package,
-                version=self.version,
-                summary=summary,
-                source=source,
-                since=since,
-                status=status,
-                replaced_by=replaced_by,
+        own = {"package": self.package, "version": self.version}
+        try:
+            self.components.append(Component(kind=kind, name=name, target=target, **own, **fields))
+        except BrokenPluginError as error:
+            self.leave_out(f"{where or _caller()}: {error}")
+        except TypeError as error:
+            reason = str(error).removeprefix("Component.__init__() ")
+            fault = f"{kind} {self.package}/{name}: {reason}. The fields of a row are {', '.join(ROW)}."
+            self.leave_out(f"{where or _caller()}: {fault}")
+
+    def leave_out(self, *faults: str) -> None:
+        """Note what is wrong with components that are left out."""
+        for fault in faults:
+            self.broken.append(
+                BrokenPlugin(package=self.package, version=self.version, error=fault, component=True)
             )
-        )
+
+
+def _caller() -> str:
+    """File and line from which a component was registered."""
+    frame = traceback.extract_stack(limit=3)[0]
+    return f"{frame.filename}:{frame.lineno}"
 
 
 def canonical(package: str) -> str:
@@ -188,9 +169,11 @@ def _ask(plugin: object, package: str, version: str) -> Offer:
         raise BrokenPluginError(
             f"{package}: offers neither a {FILE_NAME} nor the hook denoisplit_register. Add one."
         )
-    collector = Collector(package, version)
+    offer = Offer(package, version)
     hook = manager.hook.denoisplit_register
     # A former name of the argument, kept for older plugins, stands for the same callback.
     names = hook.spec.argnames if hook.spec else ()
-    hook(**dict.fromkeys(names, collector))
-    return Offer(package=package, version=version, components=tuple(collector.components))
+    hook(**dict.fromkeys(names, offer))
+    if isinstance(plugin, Manifest):
+        offer.leave_out(*plugin.problems)
+    return offer

@@ -10,7 +10,7 @@ import attrs
 from denoisplit.core.errors import DuplicateNameError, UnknownComponentError
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.contract import did_you_mean
-from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, Collector, canonical, offers
+from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, canonical, offers
 
 NOTEBOOK: Final = "notebook"
 """The package name of components registered in a session."""
@@ -145,15 +145,18 @@ def _check_pair(old: Component, new: Component) -> None:
 
 def load_registry() -> Registry:
     """Look for the built-ins and all installed plugins now."""
-    registry, broken = Registry(), []
+    registry = Registry()
+    broken: list[BrokenPlugin] = []
     for offer in offers():
         if isinstance(offer, BrokenPlugin):
             broken.append(offer)
             continue
-        try:
-            registry.extend(offer.components)
-        except DuplicateNameError as error:
-            broken.append(BrokenPlugin.of(offer.package, offer.version, error))
+        for row in offer.components:
+            try:
+                registry.extend([row])
+            except DuplicateNameError as error:
+                offer.leave_out(str(error))
+        broken += offer.broken
     return Registry(registry.components(), broken)
 
 
@@ -163,13 +166,16 @@ def installed_registry() -> Registry:
     return load_registry()
 
 
-def register(
-    kind: str, name: str, *, summary: str = "", source: str = "", since: str = "", status: str = "stable"
-) -> Callable[[_Class], _Class]:
+def register(kind: str, name: str, *, summary: str = "", **fields: str) -> Callable[[_Class], _Class]:
     """Class decorator that registers a component for the present session, for notebooks.
 
-    Running the cell again replaces the component; its version is a fingerprint of its source. Without a
-    summary the first line of the docstring serves.
+    Running the cell again replaces the component; its version is a fingerprint of its source.
+
+    Args:
+        kind: see ``denoisplit.core.registry.component.Component``, as for all fields of a row.
+        name: within its kind.
+        summary: by default the first line of the docstring.
+        **fields: any other field of the row.
 
     Raises:
         BrokenPluginError: the class or its description breaks the contract of its kind.
@@ -180,11 +186,17 @@ def register(
         from denoisplit.core.registry.fingerprint import source_version  # a list of plugins needs none
 
         lines = (cls.__doc__ or "").strip().splitlines() or ["Registered in a notebook."]
-        collector = Collector(NOTEBOOK, source_version(cls))
-        collector(kind, name, cls, summary=summary or lines[0], source=source, since=since, status=status)
-        for component in collector.components:
-            component.load()
-        installed_registry().extend(collector.components)
+        component = Component(
+            kind=kind,
+            name=name,
+            target=cls,
+            package=NOTEBOOK,
+            version=source_version(cls),
+            summary=summary or lines[0],
+            **fields,
+        )
+        component.load()
+        installed_registry().extend([component])
         return cls
 
     return decorate
