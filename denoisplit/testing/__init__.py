@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from denoisplit.core.errors import MissingPackageError
 
 if TYPE_CHECKING:
+    from denoisplit.testing.augmentations import AugmentationTests
     from denoisplit.testing.calibrators import CalibratorTests
     from denoisplit.testing.datasets import DatasetTests
     from denoisplit.testing.decoders import DecoderTests
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from denoisplit.testing.suite import ComponentTests
 
 __all__ = [
+    "AugmentationTests",
     "CalibratorTests",
     "ComponentTests",
     "DatasetTests",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES: Final[Mapping[str, str]] = {
+    "AugmentationTests": "augmentations",
     "CalibratorTests": "calibrators",
     "ComponentTests": "suite",
     "DatasetTests": "datasets",

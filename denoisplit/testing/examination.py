@@ -14,6 +14,7 @@ import attrs
 import pytest
 
 from denoisplit.core.errors import BrokenPluginError
+from denoisplit.testing.augmentations import AugmentationTests
 from denoisplit.testing.calibrators import CalibratorTests
 from denoisplit.testing.datasets import DatasetTests
 from denoisplit.testing.decoders import DecoderTests
@@ -37,6 +38,7 @@ SUITES: Final[Mapping[str, type[ComponentTests]]] = {
         ImageFormatTests,
         DatasetTests,
         MetricTests,
+        AugmentationTests,
     )
 }
 """The suite of every kind."""

@@ -24,6 +24,7 @@ from denoisplit.core.network.interfaces import (
 )
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.plugins.augmentations.flips import Flips
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.decoders.ladder import LadderDecoder
@@ -184,6 +185,20 @@ class NotOfItsImage(Psnr):
         return [self.score(truths[0], predictions[0])] * len(truths)
 
 
+class TurnsChannelsApart(Flips):
+    """Turns the first channel and not the others."""
+
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        return np.concatenate([super().apply(patch[:1], choice), patch[1:]])
+
+
+class Brightens(Flips):
+    """Changes the counts."""
+
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        return super().apply(patch, choice) * 1.5
+
+
 BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ("noise_model", NotADensity, "the_density_integrates_to_one", "the density integrates to"),
     ("noise_model", OtherVariance, "the_variance_is_that_of_the_density", "the variance is not"),
@@ -207,6 +222,8 @@ BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ),
     ("metric", Forgetful, "images_are_looked_at_only", "an image is overwritten"),
     ("metric", NotOfItsImage, "the_order_of_images_does_not_matter", "images in another order"),
+    ("augmentation", TurnsChannelsApart, "all_maps_of_a_patch_are_moved_alike", "choice "),
+    ("augmentation", Brightens, "pixels_are_moved_and_keep_their_counts", "choice 0: a count is made up"),
     ("decoder", HiddenRandomness, "the_same_noise_gives_the_same_output", "the same noise gives another"),
     ("encoder", DeadParameter, "every_parameter_gets_a_gradient", "no gradient reaches forgotten.bias"),
     ("calibrator", DropsABin, "no_bin_is_dropped", "errors of the pixels in bin 9 of 10"),

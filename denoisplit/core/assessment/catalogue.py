@@ -63,7 +63,8 @@ class NamedMetric:
         except Exception as error:
             raise BrokenPluginError(
                 f"{self.where}: fails on images of {'x'.join(map(str, truths[0].shape))} "
-                f"({type(error).__name__}: {error}). Evaluate without it, or repair it."
+                f"({type(error).__name__}: {' '.join(str(error).split())}). "
+                f"Evaluate without it, or repair it."
             ) from error
         if len(found) != len(truths):
             raise BrokenPluginError(

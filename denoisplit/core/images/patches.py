@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.augmentation import Augmentation, backward_axes
 from denoisplit.core.images.fresh_noise import FreshNoise
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
 from denoisplit.core.images.large_fields import is_large
@@ -16,6 +17,7 @@ from denoisplit.core.images.mixing import Mixing, Weights, random_weights, sourc
 from denoisplit.core.images.places import Place, PlaceDrawer, Places
 from denoisplit.core.images.recorded_mixed import require_trainable
 from denoisplit.core.images.streamed import channel_of, zeros_like
+from denoisplit.core.images.turns import TURNS, turned
 
 _WEIGHTS: Final = 1
 _NOISE: Final = 2
@@ -43,14 +45,25 @@ class _Scale:
     sources: tuple[MixedSource, ...] | None
 
 
+class _Turns(Augmentation):
+    """Turns and mirrors, for whoever needs no component."""
+
+    choices = TURNS
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        return turned(patch, choice)
+
+
 class PatchSampler:
     """Draws patches of fields; has no state, so that any step can be drawn at any time, in any process.
 
-    Every position of every field is equally likely, the last one included. With ``augment``, each patch is
-    turned by a multiple of 90 degrees in (y, x) and mirrored at random, all its channels alike; patches that
-    are not square are turned by multiples of 180 degrees. The surround of a turned patch is that of the same
-    patch in the turned image: the centre of a scale is one of its pixels, rounded towards the first row and
-    column, and a turn changes which one that is.
+    Every position of every field is equally likely, the last one included. With an ``augmentation``, the
+    pixels of each patch are moved at random, all its channels alike. The surround of a turned patch is that
+    of the same patch in the turned image: the centre of a scale is one of its pixels, rounded towards the
+    first row and column, and a turn changes which one that is.
 
     Where the channels of the fields are ``separate``, every channel of a patch comes from a place, and has a
     turn, of its own: structures that were recorded in different fields are mixed anew for every sample.
@@ -60,12 +73,13 @@ class PatchSampler:
         patch: sides of a patch along (z) y x, pixels.
         batch: patches per step.
         seed: of all draws.
-        augment: turn and mirror patches.
+        augment: turn and mirror patches, see ``turns``.
         mixing: how the mixed image is made from the channels, at weights drawn per patch if it has ranges.
         fresh: noise that every step adds anew, to fields that are still without; None adds none. With context
             it is drawn for whole fields, so that patch and surround show the same noise.
         context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
         foreground: part of the patches that is drawn about pixels of structures; see ``foreground``.
+        augmentation: another one than turns; not together with ``augment``.
 
     Raises:
         ImageError: no field, a field smaller than a patch, of another dimension, or too small for context;
@@ -85,15 +99,18 @@ class PatchSampler:
         fresh: FreshNoise | None = None,
         context: int = 0,
         foreground: float = 0.0,
+        augmentation: Augmentation | None = None,
     ) -> None:
-        self._places = PlaceDrawer(fields, patch, foreground=foreground)
+        self._augmentation = _Turns() if augment else augmentation
+        turns = TURNS if self._augmentation is None else self._augmentation.choices
+        self._places = PlaceDrawer(fields, patch, foreground=foreground, turns=turns)
         require_trainable(fields, mixing, fresh=fresh is not None)
         if fresh is not None and context:
             _require_in_memory(fields)
         # Scales of fields that are still without their noise are of no use, but tell that they can be made.
         self._scales = _scales(fields, context)[: 1 if fresh else None]
         self._fields, self._context = tuple(fields), context
-        self._patch, self._batch, self._seed, self._augment = patch, batch, seed, augment
+        self._patch, self._batch, self._seed = patch, batch, seed
         self._mixing, self._fresh = mixing, fresh
 
     def batch(self, step: int) -> Batch:
@@ -173,34 +190,14 @@ class PatchSampler:
 
     def _cut_one(self, image: FloatArray, place: Place, scale: int) -> FloatArray:
         crop = reflected_crop(image, self._start(place, image.shape[1:], scale), self._patch)
-        return self._turned(crop, place.turn) if self._augment else crop
+        return crop if self._augmentation is None else self._augmentation.apply(crop, place.turn)
 
     def _start(self, place: Place, sides: Sequence[int], scale: int) -> tuple[int, ...]:
         """First pixel of a patch at one scale, in an image of these sides, before it is turned."""
-        axes = self._mirrored_axes(place.turn) if self._augment and scale else ()
+        how = self._augmentation
+        axes = backward_axes(how, place.turn, self._patch) if scale and how is not None else ()
         corner = mirrored_start(place.corner, self._patch, place.sides, axes)
         return mirrored_start(context_start(corner, self._patch, scale), self._patch, sides, axes)
-
-    def _turn(self, turn: int) -> tuple[int, int]:
-        """Quarter turns, and whether it is mirrored along x after that."""
-        quarters, mirrored = turn // 2, turn % 2
-        if self._patch[-1] != self._patch[-2]:
-            quarters -= quarters % 2
-        return quarters, mirrored
-
-    def _mirrored_axes(self, turn: int) -> tuple[int, ...]:
-        """Axes of the image that run backwards in the turned image."""
-        quarters, mirrored = self._turn(turn)
-        backwards = {-2: quarters in (2, 3), -1: quarters in (1, 2)}
-        # After an odd number of quarters, the columns of the result are rows of the image.
-        backwards[-2 if quarters % 2 else -1] ^= bool(mirrored)
-        return tuple(axis for axis, reversed_ in backwards.items() if reversed_)
-
-    def _turned(self, crop: FloatArray, turn: int) -> FloatArray:
-        quarters, mirrored = self._turn(turn)
-        # A compact copy first: turning a window of a large image in place jumps through memory.
-        turned = np.rot90(crop.copy(), quarters, axes=(-2, -1))
-        return turned[..., ::-1] if mirrored else turned
 
 
 def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:

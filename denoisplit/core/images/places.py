@@ -11,6 +11,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.checks import check_channels
 from denoisplit.core.images.foreground import ForegroundPixels
 from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.turns import TURNS
 
 _PARTNERS: Final = 3
 _FOREGROUND: Final = 4
@@ -20,7 +21,7 @@ Integers = npt.NDArray[np.int64]
 
 @attrs.frozen
 class Place:
-    """Where one patch is cut: number of the field and its sides, first pixel, turn of 0 to 7."""
+    """Where one patch is cut: number of the field and its sides, first pixel, number of its turn."""
 
     field: int
     sides: tuple[int, ...]
@@ -41,6 +42,7 @@ class PlaceDrawer:
         patch: sides of a patch along (z) y x, pixels.
         foreground: part of the places that is centred, as far as borders allow, on a foreground pixel: of the
             channel itself where channels are separate, or else of any channel, each as often.
+        turns: in how many ways a patch may be changed.
 
     Raises:
         ImageError: no field, a field smaller than a patch or of another dimension, or fields of which only
@@ -48,7 +50,14 @@ class PlaceDrawer:
         ChannelCountError: fields with different numbers of channels.
     """
 
-    def __init__(self, fields: Sequence[Field], patch: tuple[int, ...], *, foreground: float = 0.0) -> None:
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        patch: tuple[int, ...],
+        *,
+        foreground: float = 0.0,
+        turns: int = TURNS,
+    ) -> None:
         if not fields:
             raise ImageError(
                 "patches: there is no field to draw from (got 0). Give at least one training field."
@@ -57,7 +66,7 @@ class PlaceDrawer:
         for field in fields:
             _check(field, patch, self._channels)
         self.separate = _separate(fields)
-        self._patch, self._share = patch, foreground
+        self._patch, self._share, self._turns = patch, foreground, turns
         self._pixels = ForegroundPixels(fields) if foreground else None
         self._sides = tuple(field.observed.shape[1:] for field in fields)
         self._grids = tuple(
@@ -74,12 +83,12 @@ class PlaceDrawer:
         """
         rng = stream(0)
         positions = rng.integers(self._ends[-1], size=(batch, 1))
-        turns = rng.integers(8, size=(batch, 1))
+        turns = rng.integers(self._turns, size=(batch, 1))
         if self.separate and self._channels > 1:
             partners = stream(_PARTNERS)
             others = (batch, self._channels - 1)
             positions = np.hstack([positions, partners.integers(self._ends[-1], size=others)])
-            turns = np.hstack([turns, partners.integers(8, size=others)])
+            turns = np.hstack([turns, partners.integers(self._turns, size=others)])
         places = [
             tuple(self._place(int(p), int(turn)) for p, turn in zip(own, turned, strict=True))
             for own, turned in zip(positions, turns, strict=True)

@@ -19,6 +19,7 @@ BASES: Final[Mapping[str, str]] = {
     "image_format": "denoisplit.core.images.interfaces:ImageFormat",
     "dataset": "denoisplit.core.images.interfaces:Dataset",
     "metric": "denoisplit.core.assessment.metric:Metric",
+    "augmentation": "denoisplit.core.images.augmentation:Augmentation",
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 

@@ -22,6 +22,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.log_file import log_file
@@ -174,12 +175,14 @@ def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
 
 def _sampler(spec: ResolvedSpec, data: PreparedData, context: int) -> PatchSampler:
     training = spec.training
+    patch = patch_sides(training.patch, spec.model.dimensions)
     return PatchSampler(
         data.train,
-        patch=patch_sides(training.patch, spec.model.dimensions),
+        patch=patch,
         batch=training.batch,
         seed=training.seed,
-        augment=training.augment,
+        augment=False,
+        augmentation=augmentation_of(training, patch),
         mixing=spec.data.mixing,
         fresh=data.fresh,
         context=context,

@@ -1,0 +1,28 @@
+"""The eight orientations of a patch in (y, x)."""
+
+from typing import Final
+
+import numpy as np
+
+from denoisplit.core.images.interfaces import FloatArray
+
+TURNS: Final = 8
+
+
+def turned(crop: FloatArray, turn: int) -> FloatArray:
+    """The patch [k (z) y x] after quarter turns in (y, x), and a mirror along x for odd numbers.
+
+    One that is not square takes half turns alone.
+    """
+    quarters, mirrored = _quarters(turn, crop.shape)
+    # A compact copy first: turning a window of a large image in place jumps through memory.
+    result = np.rot90(crop.copy(), quarters, axes=(-2, -1))
+    return result[..., ::-1] if mirrored else result
+
+
+def _quarters(turn: int, sides: tuple[int, ...]) -> tuple[int, bool]:
+    """Quarter turns, and whether it is mirrored along x after that."""
+    quarters, mirrored = divmod(turn, 2)
+    if sides[-1] != sides[-2]:
+        quarters -= quarters % 2
+    return quarters, bool(mirrored)

@@ -1,0 +1,23 @@
+"""Augmentation: stacks upside down."""
+
+import attrs
+
+from denoisplit.core.images.augmentation import Augmentation
+from denoisplit.core.images.interfaces import FloatArray
+
+
+class DepthFlips(Augmentation):
+    """Mirrors every other stack along z; for light that goes through a sample alike from both sides.
+
+    Planes stay as they are.
+    """
+
+    @attrs.frozen
+    class Options:
+        """The augmentation has no options."""
+
+    choices = 2
+
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        """The stack [k z y x] as it is, or upside down."""
+        return patch[:, ::-1] if choice and patch.ndim > 3 else patch

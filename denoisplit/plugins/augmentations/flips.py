@@ -1,0 +1,24 @@
+"""Augmentation: flips and quarter turns."""
+
+import attrs
+
+from denoisplit.core.images.augmentation import Augmentation
+from denoisplit.core.images.interfaces import FloatArray
+from denoisplit.core.images.turns import TURNS, turned
+
+
+class Flips(Augmentation):
+    """The eight orientations in (y, x), each as likely; patches that are not square have four.
+
+    Source: Ashesh & Jug, ECCV 2024, code.
+    """
+
+    @attrs.frozen
+    class Options:
+        """The augmentation has no options."""
+
+    choices = TURNS
+
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        """The patch [k (z) y x] after one of the turns."""
+        return turned(patch, choice)

@@ -1,0 +1,124 @@
+"""What ``augment`` and ``augmentations`` of a spec do to patches."""
+
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+
+from denoisplit.core.errors import BrokenPluginError
+from denoisplit.core.images.augmentation import Augmentation, backward_axes
+from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.registry import Component, installed_registry
+from denoisplit.core.spec import parse_spec, resolve, to_yaml
+from denoisplit.core.spec.records import Chosen, TrainingSpec
+from denoisplit.core.training.augmenting import augmentation_of
+
+SPEC = "preset: denoisplit\nchannels: [a, b]\ndata: {train: {use: simulated}}\n"
+
+
+def sampler(shape: tuple[int, ...], patch: tuple[int, ...], **how: Any) -> PatchSampler:
+    counts = np.arange(2 * np.prod(shape), dtype=np.float32).reshape(2, *shape)
+    known: dict[str, Any] = {"augment": False, "context": 0, **how}
+    field = Field(name="f", observed=counts)
+    return PatchSampler([field], patch=patch, batch=60, seed=3, mixing=Mixing(), **known)
+
+
+def named(*names: str, augment: bool = False) -> TrainingSpec:
+    listed = ", ".join(f"{{use: {name}}}" for name in names)
+    text = f"training: {{augment: {str(augment).lower()}, augmentations: [{listed}]}}"
+    return resolve(parse_spec(SPEC + text), installed_registry()).training
+
+
+def test_augment_means_the_flips_that_it_always_meant() -> None:
+    """To the last bit, with the surround, and without a word in specs that do not name others."""
+    for shape, patch in (((70, 66), (16, 16)), ((64, 71), (8, 16))):
+        before = sampler(shape, patch, augment=True, context=2).batch(7)
+        for spec in (named(augment=True), named("flips"), named("denoisplit/flips")):
+            now = sampler(shape, patch, augmentation=augmentation_of(spec, patch), context=2).batch(7)
+            np.testing.assert_array_equal(now.mixed, before.mixed)
+            np.testing.assert_array_equal(now.targets, before.targets)
+    assert augmentation_of(TrainingSpec(), (8, 8)) is None
+    text = to_yaml(resolve(parse_spec(SPEC + "training: {augment: true}"), installed_registry()))
+    assert "augmentations" not in text
+
+
+def test_several_augmentations_give_all_their_ways_together() -> None:
+    augmentation = augmentation_of(named("depth_flips", augment=True), (3, 8, 8))
+    assert augmentation is not None
+    patches = sampler((3, 8, 8), (3, 8, 8), augmentation=augmentation).batch(0).targets
+    assert len({patch.tobytes() for patch in patches}) == augmentation.choices == 16
+
+
+def test_the_surround_of_patches_turned_twice_is_that_of_the_patch() -> None:
+    """An axis that is turned back twice runs forwards again."""
+    patch = (10, 10)
+    augmentation = augmentation_of(named("flips", augment=True), patch)
+    assert augmentation is not None
+    for choice in range(augmentation.choices):
+        rows, columns = np.mgrid[:10, :10].astype(np.float32)
+        named_axes = backward_axes(augmentation, choice, patch)
+        for axis, ramp in ((-2, rows), (-1, columns)):
+            found = augmentation.apply(ramp[None], choice)[0]
+            assert (axis in named_axes) == (found[0, 0] > found[-1, -1])
+
+
+class Odd(Augmentation):
+    @attrs.frozen
+    class Options:
+        pass
+
+    choices = 3
+
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        return patch
+
+
+class Smaller(Odd):
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        return patch[..., 1:]
+
+
+class Raises(Odd):
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        raise IndexError("no\nplace")
+
+
+class NoChoice(Odd):
+    choices = 0
+
+
+class NoNumber(Odd):
+    choices: Any = "many"
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (Smaller, r"has to give a patch of the shape \(2, 8, 8\) \(got \(2, 8, 7\)\)"),
+        (Raises, r"fails on a patch of 8x8 \(IndexError: no place\)"),
+        (NoChoice, r"has to have 1 to 2\^62 choices \(got 0\)"),
+        (NoNumber, r"fails on a patch of 8x8 \(ValueError: "),
+    ],
+)
+def test_a_broken_augmentation_is_one_line_before_training(cls: type[Odd], message: str) -> None:
+    row = Component(kind="augmentation", name="odd", target=cls, package="lab", version="1", summary="Odd.")
+    spec = TrainingSpec(augmentations=(Chosen(component=row, options=cls.Options()),))
+    with pytest.raises(BrokenPluginError, match=f"^augmentation lab/odd: {message}") as caught:
+        augmentation_of(spec, (8, 8))
+    assert "\n" not in str(caught.value)
+
+
+def test_more_choices_than_can_be_numbered_are_refused() -> None:
+    class Many(Odd):
+        choices = 2**40
+
+    row = Component(
+        kind="augmentation", name="many", target=Many, package="lab", version="1", summary="Many."
+    )
+    other = attrs.evolve(row, name="more")
+    chosen = [Chosen(component=one, options=Many.Options()) for one in (row, other)]
+    with pytest.raises(BrokenPluginError, match="too many choices together"):
+        augmentation_of(TrainingSpec(augmentations=tuple(chosen)), (8, 8))
