@@ -76,7 +76,8 @@ def evaluate(
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
     from denoisplit.core.assessment.worth import gains, sentence
-    from denoisplit.core.spec import load_spec
+    from denoisplit.core.registry import installed_registry
+    from denoisplit.core.spec import read_spec, resolve
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
     from denoisplit.core.storage.outputs import require_apart, require_figure, require_ours
@@ -93,7 +94,9 @@ def evaluate(
         require_ours(json_path, "table of scores", lambda beginning: b'"seen_by_the_model"' in beginning)
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run, device=device)
-    spec = load_spec(loaded.folder.spec, overrides) if overrides else loaded.spec
+    spec = (
+        resolve(read_spec(loaded.folder.spec, overrides), installed_registry()) if overrides else loaded.spec
+    )
     require_same_range(spec, loaded.spec)
     data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
     fields = require_clean(data.fields, str(run))

@@ -23,7 +23,12 @@ MOST_BYTES: Final = 2**22
 _LONGEST: Final = 100
 _SPARE: Final = 10_000
 _DEEPEST: Final = 100
-_PLAIN_TAGS: Final = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
+_TAG: Final = "tag:yaml.org,2002:"
+_TAGS: Final[Mapping[type[yaml.Node], frozenset[str]]] = {
+    yaml.SequenceNode: frozenset({_TAG + "seq"}),
+    yaml.MappingNode: frozenset({_TAG + "map"}),
+}
+_SCALAR_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float", "str"))
 
 
 @attrs.frozen
@@ -84,6 +89,29 @@ def read_document(text: str, name: str) -> Node:
     return _Reader(text, name).read()
 
 
+class _TooDeepError(Exception):
+    """Carries the place of a value that is nested too deeply."""
+
+    def __init__(self, mark: yaml.Mark) -> None:
+        self.mark = mark
+        super().__init__(str(mark))
+
+
+class _Loader(yamlcore.CoreLoader):
+    """Stops at values that are nested too deeply, before the parser has looked ahead into all of them."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """The next value."""
+        self._depth += 1
+        if parent is not None and self._depth > _DEEPEST + 2:
+            raise _TooDeepError(parent.start_mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
 class _Reader:
     """Turns the node graph of PyYAML into ours and collects what is wrong with the keys."""
 
@@ -95,9 +123,11 @@ class _Reader:
 
     def read(self) -> Node:
         try:
-            loader = yamlcore.CoreLoader(self.text)
+            loader = _Loader(self.text)
             graph = loader.get_single_node()
             root = Node(None, f"{self.name}:1:1") if graph is None else self._node(loader, graph, ())
+        except _TooDeepError as error:
+            raise self._too_much(self._at(error.mark), "values are nested too deeply") from error
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = self.name if mark is None else self._at(mark)
@@ -121,19 +151,28 @@ class _Reader:
         self.left -= 1
         if self.left < 0 or len(above) > _DEEPEST:
             what = "aliases repeat too much" if self.left < 0 else "values are nested too deeply"
-            raise SpecError([f"{where}: {what} (got more than any spec needs). Write it out."])
-        if graph.tag not in _PLAIN_TAGS and not isinstance(graph, yaml.ScalarNode):
+            raise self._too_much(where, what)
+        if graph.tag not in _TAGS.get(type(graph), _SCALAR_TAGS):
             self.problems.append(f"{where}: unknown tag (got {graph.tag}). Remove it.")
+            return Node(None, where)
         above = (*above, graph)
         if isinstance(graph, yaml.SequenceNode):
             return Node(tuple(self._node(loader, item, above) for item in graph.value), where)
         if isinstance(graph, yaml.MappingNode):
             return Node(self._mapping(loader, graph, above), where)
-        scalar = loader.construct_object(graph)
-        if not (scalar is None or isinstance(scalar, bool | int | float | str)):
-            self.problems.append(f"{where}: unknown tag (got {graph.tag}). Remove it.")
-            return Node(None, where)
-        return Node(scalar, where)
+        return Node(self._scalar(loader, graph, where), where)
+
+    def _too_much(self, where: str, what: str) -> SpecError:
+        return SpecError([f"{where}: {what} (got more than any spec needs). Write it out."])
+
+    def _scalar(self, loader: yamlcore.CoreLoader, graph: yaml.Node, where: str) -> Scalar:
+        try:
+            scalar: Scalar = loader.construct_object(graph)
+        except (ValueError, KeyError, IndexError):  # a tag that the text is not, or a number without end
+            kind = graph.tag.removeprefix(_TAG)
+            self.problems.append(f"{where}: not a value of !!{kind} (got {show(graph.value)}). Correct it.")
+            return None
+        return scalar
 
     def _mapping(
         self, loader: yamlcore.CoreLoader, graph: yaml.MappingNode, above: tuple[yaml.Node, ...]

@@ -4,9 +4,10 @@ Those of ``attrs.validators`` do so already; this is for a function of one's own
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
+from attrs.validators import deep_iterable, ge
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
@@ -35,3 +36,19 @@ class Described:
 def described_by(stands_for: Any) -> Callable[[Check], Described]:
     """Decorator of a validator that names one of ``attrs.validators`` which accepts the same, or more."""
     return lambda check: Described(check, stands_for)
+
+
+def _shares(_instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    flat = [number for item in value for number in (item if isinstance(item, tuple) else (item,))]
+    if flat and (min(flat) < 0 or not any(flat)):
+        raise ValueError(
+            f"'{attribute.name}' must be 0 or more, and not all of them 0 (got {list(value)}). "
+            f"Give every channel its share, or an empty list for equal weights."
+        )
+
+
+shares: Final = Described(_shares, deep_iterable(ge(0)))
+"""Validator of weights, one per channel."""
+
+ranges_of_shares: Final = Described(_shares, deep_iterable(deep_iterable(ge(0))))
+"""Validator of ranges of weights, one per channel."""

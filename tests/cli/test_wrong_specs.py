@@ -32,8 +32,8 @@ NETWORKS = [
     ({"training": "{patch: 18}"}, "9:19 $.training.patch: must be a multiple of 4", "Use 16"),
     ({"training": "{patch: [8, 8, 8]}"}, "9:19 $.training.patch: one number or one per", "Give 2 numbers"),
     (
-        {"encoder": "{levels: 50, width: 4}", "training": "{}"},
-        "5:21 $.model.encoder.levels: training.patch must be a multiple of 1125899906842624",
+        {"encoder": "{levels: 20, width: 4}", "training": "{}"},
+        "5:21 $.model.encoder.levels: training.patch must be a multiple of 1048576",
         "Use at most 6 model.encoder.levels.",
     ),
     ({"decoder": "{latent_channels: [2]}"}, "6:30 $.model.decoder.latent_channels: ", "Give 2 numbers"),
@@ -93,3 +93,45 @@ def test_a_spec_without_mistakes_is_checked_without_its_images(tmp_path: Path) -
     file = tmp_path / "spec.yaml"
     file.write_text(SPEC % RIGHT)
     assert run("check", file).exit_code == 0
+
+
+VALUES = [
+    ("channels: [a/b, c]", "2:12 $.channels[0]: the name is a path", "Name the structure."),
+    ("channels: ['a\\b', c]", "2:12 $.channels[0]: the name is a path", "Name the structure."),
+    ("channels: [c, ..]", "2:15 $.channels[1]: the name is a path", "Name the structure."),
+    ('channels: ["a\\tb", c]', "2:12 $.channels[0]: the name has characters", "Name the structure."),
+    ('channels: ["a\\u2028b", c]', "2:12 $.channels[0]: the name has characters", "Name the structure."),
+    ('channels: ["a\\u202Eb", c]', "2:12 $.channels[0]: the name has control characters", "Name the"),
+    ('channels: [a, "a\\u200B"]', "2:15 $.channels[1]: the name has control characters", "Name the"),
+    ('channels: ["\\u00E9", "e\\u0301"]', "2:22 $.channels[1]: looks like another name", "Rename one."),
+    ("channels: [a, ' a']", "2:15 $.channels[1]: looks like another name", "Rename one."),
+    ("channels: [a, a]", "2:15 $.channels[1]: duplicate name", "Rename one."),
+    ("channels: !!python/object/apply:os.system [a]", "2:11: unknown tag", "Remove it."),
+    ("channels: [!!python/name:os.system '', b]", "2:12: unknown tag", "Remove it."),
+    ("channels: [!mine a, b]", "2:12: unknown tag", "Remove it."),
+    ("channels: [!!bool perhaps, b]", "2:12: not a value of !!bool", "Correct it."),
+    ("spec_version: 2", "2:15 $.spec_version: must be 1, the only version", "update denoisplit"),
+    ("training: {channel_weights: [-1, 1]}", "2:29 $.training.channel_weights: must be 0 or", "its share"),
+    ("training: {channel_weights: [0, 0]}", "2:29 $.training.channel_weights: must be 0 or", "its share"),
+    ("region_calibrator: {use: scale}", "2:20 $.region_calibrator: must be a calibrator of", "Use region."),
+]
+
+
+@pytest.mark.parametrize(("line", "problem", "remedy"), VALUES, ids=[line for line, _, _ in VALUES])
+def test_a_wrong_value_is_one_line(line: str, problem: str, remedy: str, tmp_path: Path) -> None:
+    file = tmp_path / "spec.yaml"
+    rest = ["data: {train: {use: folder, path: images}}"]
+    if not line.startswith("channels"):
+        rest.append("channels: [a, b]")
+    file.write_text("\n".join(["preset: denoisplit", line, *rest]) + "\n")
+    refused(run("check", file), f"{file}:{problem}", remedy)
+
+
+@pytest.mark.parametrize("first", ["model.encoder.width=4", "model.encoder={use: lateral_context}"])
+def test_a_component_and_its_option_may_be_set_in_any_order(first: str, tmp_path: Path) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text(SPEC % {**RIGHT, "encoder": "{levels: 3, width: 8}"})
+    both = ["model.encoder.width=4", "model.encoder={use: lateral_context}"]
+    options = [word for text in sorted(both, key=lambda text: text != first) for word in ("--set", text)]
+    shown = run("check", file, *options, "--set", "training.patch=32").stdout
+    assert "use: denoisplit/lateral_context\n    levels: 4\n    width: 4\n" in shown

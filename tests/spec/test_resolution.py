@@ -92,6 +92,16 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
             "training.channel_weights=[1]",
             "$.training.channel_weights: expected 2 entries, one per channel (got 1)",
         ),
+        ("training.channel_weights=[-1, 2]", "$.training.channel_weights: must be 0 or more, and not all of"),
+        ("training.channel_weights=[0, 0]", "$.training.channel_weights: must be 0 or more, and not all of"),
+        (
+            "data.mixing.alpha=[[-1, 1], [0, 1]]",
+            "$.data.mixing.alpha: must be 0 or more, and not all of them 0",
+        ),
+        (
+            "data.mixing.alpha=[[0, 0], [0, 0]]",
+            "$.data.mixing.alpha: must be 0 or more, and not all of them 0",
+        ),
         ("data.train.path=3", "$.data.train.path: expected a path (got 3)"),
         ("data.train.limit=0", "$.data.train.limit: must be >= 1 (got 0)"),
         ("data.train.limit=x", "$.data.train.limit: expected a whole number or null (got 'x')"),
@@ -130,7 +140,10 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
             "$.channels[1]: duplicate name (got 'a', first at --set channels=[a, a]). Rename one.",
         ),
         ("channels=[1, 2]", "$.channels[0]: expected text (got 1)"),
-        ("spec_version=2", "$.spec_version: must be in (1,) (got 2)"),
+        (
+            "spec_version=2",
+            "$.spec_version: must be 1, the only version that this denoisplit reads (got 2). Write 1,",
+        ),
         (
             "chanels=[a]",
             "$.chanels: unknown key (allowed: channels, data, model, calibrator, region_calibrator, training",

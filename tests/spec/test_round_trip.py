@@ -75,7 +75,7 @@ def specs(draw: st.DrawFn) -> ResolvedSpec:
     channels = tuple(draw(st.lists(NAMES, min_size=1, max_size=3, unique=True)))
     count = len(channels)
     per_channel = st.lists(NOISE_MODELS, min_size=count, max_size=count).map(tuple)
-    ranges = st.just(()) | st.lists(st.tuples(FINITE, FINITE), min_size=count, max_size=count).map(tuple)
+    ranges = st.just(()) | st.lists(st.tuples(POSITIVE, POSITIVE), min_size=count, max_size=count).map(tuple)
     weights = st.just(()) | st.lists(POSITIVE, min_size=count, max_size=count).map(tuple)
     calibrators = chosen("calibrator", "scale") | chosen("calibrator", "bounded", low=st.floats(-9, 0.5))
     return ResolvedSpec(

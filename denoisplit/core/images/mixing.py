@@ -12,6 +12,7 @@ from denoisplit.core.images.checks import check_channels
 from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
 from denoisplit.core.images.large_fields import added
 from denoisplit.core.images.streamed import is_lazy, reduced, zeros_like
+from denoisplit.core.validators import ranges_of_shares
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
 Weights = npt.NDArray[np.float64]
@@ -31,7 +32,7 @@ class Mixing:
 
     mode: Literal["mean", "sum"] = attrs.field(default="mean", validator=in_(("mean", "sum")))
     offset: float = 0.0
-    alpha: tuple[tuple[float, float], ...] = ()
+    alpha: tuple[tuple[float, float], ...] = attrs.field(default=(), validator=ranges_of_shares)
 
 
 def mix(

@@ -16,6 +16,12 @@ MIXED: Final = "mixed"
 _NOT_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Categories of Unicode: control characters, halves of characters, separators of lines and paragraphs."""
 
+_SEPARATORS: Final = frozenset("/\\")
+"""Names of channels become names of files and of paths inside files."""
+
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Format characters that belong to the spelling of some languages."""
+
 
 def _is_text(sign: str) -> bool:
     code = ord(sign)
@@ -28,6 +34,25 @@ def name_fault(name: str) -> str:
     if not name.strip():
         return "the name is empty"
     return "" if all(map(_is_text, name)) else "the name has characters that files cannot hold"
+
+
+def new_name_fault(name: str) -> str:
+    """What is wrong with a name that somebody chooses now: as ``name_fault``, and what no path may have.
+
+    Runs of early versions may have such names.
+    """
+    if fault := name_fault(name):
+        return fault
+    if any(sign in _SEPARATORS for sign in name) or name.strip() in (".", ".."):
+        return "the name is a path: it has a separator"
+    if any(unicodedata.category(sign) == "Cf" and sign not in _JOINERS for sign in name):
+        return "the name has control characters, which nobody sees"
+    return ""
+
+
+def same_name(name: str) -> str:
+    """Equal for two names that look equal: composed characters, no spaces around."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def check_names(names: Sequence[str], where: str) -> None:

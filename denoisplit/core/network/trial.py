@@ -21,9 +21,10 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.component import Component
-from denoisplit.core.spec import read_spec, resolve
+from denoisplit.core.spec import read_spec
 from denoisplit.core.spec.places import located
 from denoisplit.core.spec.records import ModelSpec, ResolvedSpec
+from denoisplit.core.spec.resolution import resolve_new
 
 MEAN: Final = 100.0
 """Counts of the images that stand in for those of a user."""
@@ -46,7 +47,7 @@ def load_workable(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
         PluginError: a component does not do what its kind does.
     """
     tree = read_spec(path, overrides)
-    spec = resolve(tree, installed_registry())
+    spec = resolve_new(tree, installed_registry())
     try:
         require_workable(spec)
     except SpecError as error:

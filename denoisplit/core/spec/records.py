@@ -1,10 +1,10 @@
 """The experiment as records: what a spec file says, before and after its components were looked up."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
-from attrs.validators import ge, gt, in_, le, lt, min_len, optional
+from attrs.validators import deep_iterable, ge, gt, in_, le, lt, min_len, optional, or_
 
 from denoisplit.core.images.degradation import Degradation as Degradation
 from denoisplit.core.images.intensity_range import Background as Background
@@ -14,12 +14,27 @@ from denoisplit.core.images.normalisation import Normalisation as Normalisation
 from denoisplit.core.images.splits import Split as Split
 from denoisplit.core.network.calibration import RegionCalibrator
 from denoisplit.core.registry.component import Component
+from denoisplit.core.validators import described_by, shares
 
 KIND = "kind"
 """Metadata key of a field that holds a component: the kind to look it up by."""
 
 QUIET = "quiet"
 """Metadata key of a field that is written only where it says something: runs of early versions lack it."""
+
+BASE = "base"
+"""Metadata key of a field that takes some components of its kind only: the class that they derive from."""
+
+SAID = "said"
+"""Metadata key of what the JSON schema says of a field besides its type and validator."""
+
+_NAMES: Final = {
+    SAID: {
+        "uniqueItems": True,
+        "items": {"type": "string", "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$"},
+    }
+}
+_SHARES: Final = {SAID: {"anyOf": [{"maxItems": 0}, {"contains": {"exclusiveMinimum": 0}}]}}
 
 PLUGINS = "plugins"
 """Field of the plugin modules, which are imported before any component is looked up."""
@@ -67,7 +82,7 @@ class DataSpec:
     train: Chosen = attrs.field(metadata={KIND: "dataset"})
     validation: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
     test: Chosen | None = attrs.field(default=None, metadata={KIND: "dataset"})
-    recorded: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = attrs.field(default=(), metadata=_NAMES)
     validation_fraction: float = attrs.field(default=0.1, validator=[gt(0), lt(1)])
     split: Split = attrs.field(factory=Split)
     mixing: Mixing = attrs.field(factory=Mixing)
@@ -110,6 +125,7 @@ class ModelSpec:
     dimensions: int = attrs.field(default=2, validator=in_((2, 3)))
 
 
+@described_by(or_(ge(2), deep_iterable(ge(1), min_len(1))))
 def _sides(_instance: object, attribute: "attrs.Attribute[Any]", value: int | tuple[int, ...]) -> None:
     """Validator of ``patch``: a depth may be a single plane."""
     if isinstance(value, int):
@@ -161,7 +177,7 @@ class TrainingSpec:
     kl_warmup_start: int = attrs.field(default=0, validator=ge(0))
     kl_warmup_steps: int = attrs.field(default=0, validator=ge(0))
     gradient_clip: float = attrs.field(default=0.5, validator=gt(0))
-    channel_weights: tuple[float, ...] = ()
+    channel_weights: tuple[float, ...] = attrs.field(default=(), validator=shares, metadata=_SHARES)
     validate_every: int = attrs.field(default=100, validator=ge(1))
     checkpoint_every: int = attrs.field(default=200, validator=ge(1))
     schedule: Literal["plateau", "cosine"] = attrs.field(
@@ -214,6 +230,16 @@ def _of_regions(_instance: object, attribute: "attrs.Attribute[Any]", value: Cho
         )
 
 
+@described_by(in_((1,)))
+def _version(_instance: object, attribute: "attrs.Attribute[Any]", value: int) -> None:
+    """Validator of ``spec_version``."""
+    if value != 1:
+        raise ValueError(
+            f"'{attribute.name}' must be 1, the only version that this denoisplit reads (got {value}). "
+            f"Write 1, or update denoisplit if the spec is of a newer one."
+        )
+
+
 @attrs.frozen(kw_only=True)
 class ResolvedSpec:
     """A complete experiment: every component found, every option checked, every default filled in.
@@ -227,18 +253,20 @@ class ResolvedSpec:
         plugins: modules that register components when they are imported, by name or path of a ``.py`` file.
     """
 
-    channels: tuple[str, ...] = attrs.field(validator=min_len(1))
+    channels: tuple[str, ...] = attrs.field(validator=min_len(1), metadata=_NAMES)
     data: DataSpec
     model: ModelSpec
     calibrator: Chosen = attrs.field(metadata={KIND: "calibrator"})
     region_calibrator: Chosen | None = attrs.field(
-        default=None, metadata={KIND: "calibrator"}, validator=optional(_of_regions)
+        default=None,
+        metadata={KIND: "calibrator", BASE: RegionCalibrator},
+        validator=optional(_of_regions),
     )
     training: TrainingSpec = attrs.field(factory=TrainingSpec)
     prediction: PredictionSpec = attrs.field(factory=PredictionSpec)
     metrics: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "metric", QUIET: True})
     plugins: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})
-    spec_version: int = attrs.field(default=1, validator=in_((1,)))
+    spec_version: int = attrs.field(default=1, validator=_version)
 
 
 Plain = Mapping[str, Any]

@@ -9,7 +9,7 @@ import attrs
 
 from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import BrokenPluginError, SpecError
-from denoisplit.core.images.names import MIXED, name_fault
+from denoisplit.core.images.names import MIXED, name_fault, new_name_fault, same_name
 from denoisplit.core.registry.registry import Registry, installed_registry
 from denoisplit.core.spec.records import PLUGINS, Plain, ResolvedSpec, components
 from denoisplit.core.spec.structure import Structurer
@@ -28,7 +28,42 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
     Raises:
         SpecError: every problem, one line each.
     """
-    return resolve(read_spec(path, overrides), installed_registry())
+    return resolve_new(read_spec(path, overrides), installed_registry())
+
+
+def resolve_new(tree: SpecTree, registry: Registry) -> ResolvedSpec:
+    """``resolve`` a spec that somebody writes now: names of channels may be no path, nor look like another.
+
+    Raises:
+        SpecError: every problem, one line each.
+    """
+    structurer = Structurer(registry, tree.folder)
+    for path, names in (("channels", ("channels",)), ("data.recorded", ("data", "recorded"))):
+        node: Node | None = tree.root
+        for key in names:
+            node = _child(node, key)
+        _check_new_names(node, path, structurer)
+    try:
+        spec = resolve(tree, registry)
+    except SpecError as error:
+        raise SpecError(sorted({*error.problems, *structurer.problems}, key=_place)) from error
+    if structurer.problems:
+        raise SpecError(structurer.problems)
+    return spec
+
+
+def _check_new_names(names: Node | None, path: str, structurer: Structurer) -> None:
+    seen: dict[str, Node] = {}
+    for index, node in enumerate(names.value if names is not None and isinstance(names.value, tuple) else ()):
+        if not isinstance(node.value, str):
+            continue
+        where, name = f"$.{path}[{index}]", same_name(node.value)
+        first = seen.setdefault(name, node)
+        if fault := new_name_fault(node.value):
+            structurer.fail(node, where, f"{fault} (got {show(node.value)}). Name the structure.")
+        elif first.value != node.value:
+            got = f"got {node.value!a}, first {first.value!a} at {first.where}"
+            structurer.fail(node, where, f"looks like another name ({got}). Rename one.")
 
 
 def resolve_plain(plain: Plain, *, source: str = "spec", registry: Registry | None = None) -> ResolvedSpec:

@@ -19,7 +19,7 @@ from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.bounds import JSON, constraint, merged
 from denoisplit.core.spec.options import attribute_docs, default_of, type_hints
-from denoisplit.core.spec.records import KIND, Chosen, ResolvedSpec
+from denoisplit.core.spec.records import BASE, KIND, SAID, Chosen, ResolvedSpec
 from denoisplit.core.spec.tree import PRESET, USE, preset_names, preset_text
 from denoisplit.core.spec.types import bare, choices_of, is_mapping, is_record, is_sequence, is_union
 
@@ -56,6 +56,7 @@ class _Builder:
         self.problems: list[str] = []
         self._registry = registry
         self._definitions: dict[str, JSON] = {}
+        self._bases: dict[str, tuple[str, type]] = {}
         for row in registry.components():
             try:
                 self._definitions[_key(row)] = self._record(row.load().Options, {})
@@ -108,8 +109,23 @@ class _Builder:
         return _mapping(properties, needed)
 
     def _field(self, field: "attrs.Attribute[Any]", hint: Any, given: Any) -> JSON:
-        declared = self._value(bare(hint), field.metadata.get(KIND, ""), given)
-        return merged(declared, constraint(field.validator)) if field.validator else declared
+        kind = field.metadata.get(KIND, "")
+        if BASE in field.metadata:
+            kind = self._narrowed(kind, field.metadata[BASE])
+        declared = self._value(bare(hint), kind, given)
+        said = [constraint(field.validator)] if field.validator else []
+        if SAID in field.metadata:
+            said.append(field.metadata[SAID])
+        return merged(declared, *said) if said else declared
+
+    def _narrowed(self, kind: str, base: type) -> str:
+        """Name of a definition like that of a kind, with the components alone that derive from a class."""
+        key = f"{kind}.{base.__name__}"
+        self._bases[key] = (kind, base)
+        if key not in self._definitions:
+            named = self._named(key, None, ())
+            self._definitions[key] = {"oneOf": named} if named else {"not": {}}
+        return key
 
     def _value(self, declared: Any, kind: str, given: Any) -> JSON:
         if declared is Chosen:
@@ -160,11 +176,14 @@ class _Builder:
         return {"oneOf": [*self._named(kind, rows[0], given), self._component(rows[0], None, given)]}
 
     def _rows(self, kind: str) -> list[Component]:
-        return [row for row in self._registry.components(kind) if _key(row) in self._definitions]
+        real, base = self._bases.get(kind, (kind, object))
+        rows = [row for row in self._registry.components(real) if _key(row) in self._definitions]
+        return rows if base is object else [row for row in rows if issubclass(row.load(), base)]
 
     def _named(self, kind: str, preset: Component | None, given: Iterable[str]) -> list[JSON]:
         """One schema for every name of every component; that of the preset needs no options it gives."""
-        bare_names = [row.name for row in self._registry.components(kind)]
+        real, _ = self._bases.get(kind, (kind, object))
+        bare_names = [row.name for row in self._registry.components(real)]
         return [
             self._component(row, name, given if row == preset else ())
             for row in self._rows(kind)
