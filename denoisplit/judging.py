@@ -1,11 +1,13 @@
 """What a run says about an image that it predicts: the verdict, gathered tile by tile."""
 
+import logging
 from collections.abc import Sequence
 from threading import Lock
 
 import attrs
 import numpy as np
 
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.io import Planes
 from denoisplit.core.images.streamed import extremes
@@ -14,11 +16,19 @@ from denoisplit.core.inference.outputs import CHI_SQUARE
 from denoisplit.core.inference.passes import Passes
 from denoisplit.core.inference.summaries import Images
 from denoisplit.core.inference.tiling import Tile
+from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.storage.bundle import Bundle
-from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
+from denoisplit.core.verdict.consistency import (
+    chi_square,
+    mixed_variance,
+    network_statistics,
+    without_bias,
+)
 from denoisplit.core.verdict.judgement import FALSE_ALARMS, Measured, Verdict, joined, judge
 from denoisplit.core.verdict.statistics import image_statistics
+
+_LOG = logging.getLogger("denoisplit.prediction")
 
 
 @attrs.frozen
@@ -61,6 +71,13 @@ class PlaneJudge:
         self._lock = Lock()
         known = bundle.reference
         self.asks_network = asks_misfit or (known is not None and "mixture" in known.spreads)
+        try:
+            vse.camera(FramePart.whole(mixed.shape))
+        except NoiseModelError as error:
+            if asks_misfit:
+                raise
+            _LOG.warning("the verdict does not rest on the noise of the image: %s", error)
+            self.asks_network = False
 
     def further(self, passes: Passes, tile: Tile, images: Images) -> Images:
         """Chi-square [1 (z) y x] of a tile, whose posterior mean is known; nothing if nobody asks for it."""
@@ -69,7 +86,7 @@ class PlaneJudge:
         data = self._bundle.spec.data
         evidence = evidence_of(passes, tile)
         noise = mixed_variance(evidence.variance, data.mixing, data.degradation)
-        mixed = np.asarray(self._mixed[tile.inner.slices])
+        mixed = without_bias(np.asarray(self._mixed[tile.inner.slices]), evidence.bias, data.mixing)
         squares = chi_square(mixed, images["mean"], evidence.draw, noise, data.mixing)
         sums = _Sums(
             pixels=squares.size,

@@ -46,4 +46,7 @@ def _centre(field: Field, side: int, purpose: str) -> Field:
     source = field.mixed_source
     if source is not None:
         source = MixedSource(noiseless=cut(source.noiseless), noise=cut(source.noise))
-    return attrs.evolve(with_images(field, cut), mixed_source=source)
+    found = with_images(field, cut)
+    first = tuple(int(s.start or 0) for s in centre_of(field.observed, side)[-2:])
+    part = field.frame_part.window(first, found.observed.shape)
+    return attrs.evolve(found, mixed_source=source, part=part)

@@ -15,6 +15,7 @@ from denoisplit.core.images.image import ImageLayout as ImageLayout
 from denoisplit.core.images.physical import IntensityScale as IntensityScale
 from denoisplit.core.images.physical import PixelSize as PixelSize
 from denoisplit.core.images.physical import TimeInterval as TimeInterval
+from denoisplit.core.network.frame_part import FramePart
 
 
 class ImageWriter(ABC):
@@ -174,6 +175,7 @@ class Field:
         separate: the channels show different places. Training pairs patches of all such fields anew;
             evaluation keeps the pairs of the data set.
         files: what the field was read from, if it was.
+        part: which part of an image it is, as it was recorded; None for all of it.
     """
 
     name: str
@@ -185,6 +187,12 @@ class Field:
     mixed_source: MixedSource | None = None
     separate: bool = False
     files: tuple[FieldFile, ...] = attrs.field(default=(), repr=False)
+    part: FramePart | None = None
+
+    @property
+    def frame_part(self) -> FramePart:
+        """The pixels of a camera that it shows."""
+        return self.part or FramePart.whole(self.observed.shape)
 
 
 class Dataset(ABC):

@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.streamed import blocks, is_lazy
-from denoisplit.core.network.interfaces import NoisePairs
+from denoisplit.core.network.frame_part import FramePart
+from denoisplit.core.network.interfaces import IntArray, NoisePairs
 
 AnyArray = npt.NDArray[Any]
 Array = npt.NDArray[np.float64]
@@ -27,7 +28,14 @@ FLATTEST = 0.3
 _SIGNAL_BINS = 32
 
 
-def pairs_from_clean(clean: AnyArray, observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
+def pairs_from_clean(
+    clean: AnyArray,
+    observed: AnyArray,
+    *,
+    limit: int = LIMIT,
+    seed: int = 0,
+    part: FramePart | None = None,
+) -> NoisePairs:
     """Pairs from a clean reference.
 
     Args:
@@ -35,6 +43,7 @@ def pairs_from_clean(clean: AnyArray, observed: AnyArray, *, limit: int = LIMIT,
         observed: the same shape, counts.
         limit: most pairs to keep.
         seed: of the choice of pairs.
+        part: which pixels of a camera the images show; None for pairs without places.
 
     Raises:
         ImageError: different shapes, or no pixels.
@@ -46,10 +55,14 @@ def pairs_from_clean(clean: AnyArray, observed: AnyArray, *, limit: int = LIMIT,
             f"Give the clean image of every noisy one."
         )
     chosen = _choose(size, limit, seed)
-    return NoisePairs(_take(clean, chosen), _take(observed, chosen), "clean reference")
+    return NoisePairs(
+        _take(clean, chosen), _take(observed, chosen), "clean reference", place=_places(chosen, part)
+    )
 
 
-def pairs_from_repeats(repeats: AnyArray, *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
+def pairs_from_repeats(
+    repeats: AnyArray, *, limit: int = LIMIT, seed: int = 0, part: FramePart | None = None
+) -> NoisePairs:
     r"""Pairs from repeated exposures of one static field.
 
     The signal is the mean of all R exposures. Since they are exchangeable, an exposure given that mean has
@@ -61,6 +74,7 @@ def pairs_from_repeats(repeats: AnyArray, *, limit: int = LIMIT, seed: int = 0) 
         repeats: [r (z) y x], counts.
         limit: most pairs to keep.
         seed: of the choice of pairs.
+        part: see ``pairs_from_clean``.
 
     Raises:
         ImageError: fewer than two exposures.
@@ -77,11 +91,17 @@ def pairs_from_repeats(repeats: AnyArray, *, limit: int = LIMIT, seed: int = 0) 
     signal = mean[chosen % mean.size]
     residual = _take(flat, chosen) - signal
     return NoisePairs(
-        signal, signal + residual * np.sqrt(count / (count - 1)), "repeats", smallest_step(flat)
+        signal,
+        signal + residual * np.sqrt(count / (count - 1)),
+        "repeats",
+        smallest_step(flat),
+        _places(chosen, part),
     )
 
 
-def bootstrap_pairs(observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
+def bootstrap_pairs(
+    observed: AnyArray, *, limit: int = LIMIT, seed: int = 0, part: FramePart | None = None
+) -> NoisePairs:
     r"""Pairs from one noisy image alone: a smoothed image stands for the signal.
 
     * The width of the Gaussian is that whose prediction of a pixel from its neighbours errs least.
@@ -99,6 +119,7 @@ def bootstrap_pairs(observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) ->
         observed: one image [(z) y x], counts.
         limit: most pairs to keep.
         seed: of the choice of pairs.
+        part: see ``pairs_from_clean``.
 
     Raises:
         ImageError: fewer than two axes, sides under 8 pixels in the plane, or not finite.
@@ -120,7 +141,13 @@ def bootstrap_pairs(observed: AnyArray, *, limit: int = LIMIT, seed: int = 0) ->
     chosen = flat[_choose(flat.size, limit, seed)]
     value = signal.reshape(-1)[chosen]
     residual = planes.reshape(-1)[chosen] - value
-    return NoisePairs(value, value + residual / np.sqrt(1 - centre), "bootstrap", smallest_step(image))
+    return NoisePairs(
+        value,
+        value + residual / np.sqrt(1 - centre),
+        "bootstrap",
+        smallest_step(image),
+        _places(chosen, part),
+    )
 
 
 def join_pairs(pairs: Sequence[NoisePairs], *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
@@ -134,7 +161,14 @@ def join_pairs(pairs: Sequence[NoisePairs], *, limit: int = LIMIT, seed: int = 0
     signal = np.concatenate([p.signal for p in pairs])
     observation = np.concatenate([p.observation for p in pairs])
     chosen = _choose(signal.size, limit, seed)
-    return NoisePairs(signal[chosen], observation[chosen], pairs[0].origin, min(p.step for p in pairs))
+    places = [p.place for p in pairs if p.place is not None]
+    return NoisePairs(
+        signal[chosen],
+        observation[chosen],
+        pairs[0].origin,
+        min(p.step for p in pairs),
+        np.concatenate(places, axis=1)[:, chosen] if places else None,
+    )
 
 
 def smallest_step(values: AnyArray) -> float:
@@ -150,6 +184,14 @@ def _choose(size: int, limit: int, seed: int) -> npt.NDArray[np.intp]:
         return np.arange(size)
     # With replacement: pairs drawn twice do no harm, and a permutation of all pixels would cost memory.
     return np.random.default_rng(seed).integers(0, size, limit).astype(np.intp)
+
+
+def _places(chosen: npt.NDArray[np.intp], part: FramePart | None) -> IntArray | None:
+    """Rows and columns [2 n] in a camera frame of pixels of planes that show a part of it."""
+    if part is None:
+        return None
+    (y, x), (rows, columns) = part.origin, part.sides
+    return np.stack([y + chosen // columns % rows, x + chosen % columns]).astype(np.int64)
 
 
 def _take(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Array:

@@ -30,10 +30,12 @@ class Batch:
     Attributes:
         mixed: superimposed patches [b 1 (z) y x]; with lateral context [b m (z) y x], full resolution first.
         targets: noisy target channels [b c (z) y x].
+        camera: what the noise model knows of their pixels [m b c (z) y x]; None for nothing.
     """
 
     mixed: FloatArray = attrs.field(eq=False, repr=False)
     targets: FloatArray = attrs.field(eq=False, repr=False)
+    camera: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen
@@ -80,6 +82,8 @@ class PatchSampler:
         context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
         foreground: part of the patches that is drawn about pixels of structures; see ``foreground``.
         augmentation: another one than turns; not together with ``augment``.
+        camera: maps of every field [m c y x], the same in all planes, which are cut and turned like its
+            pixels; empty for none.
 
     Raises:
         ImageError: no field, a field smaller than a patch, of another dimension, or too small for context;
@@ -100,6 +104,7 @@ class PatchSampler:
         context: int = 0,
         foreground: float = 0.0,
         augmentation: Augmentation | None = None,
+        camera: Sequence[FloatArray] = (),
     ) -> None:
         self._augmentation = _Turns() if augment else augmentation
         turns = TURNS if self._augmentation is None else self._augmentation.choices
@@ -112,6 +117,7 @@ class PatchSampler:
         self._fields, self._context = tuple(fields), context
         self._patch, self._batch, self._seed = patch, batch, seed
         self._mixing, self._fresh = mixing, fresh
+        self._camera = _per_map(camera, fields)
 
     def batch(self, step: int) -> Batch:
         """The patches of a training step.
@@ -120,6 +126,7 @@ class PatchSampler:
             step: training step, 0 or more; the same step always gives the same patches.
         """
         places = self._places.draw(self._batch, partial(self._stream, step))
+        camera = np.stack([self._cut(one, places, 0) for one in self._camera]) if self._camera else None
         scales = self._scales
         if self._fresh is not None and self._context:
             scales, places = self._noisy(self._fresh, places, self._stream(step, _NOISE))
@@ -135,7 +142,7 @@ class PatchSampler:
         if len(scales) > 1:
             smaller = [self._mixed(scale, places, weights) for scale in scales[1:]]
             mixed = np.concatenate([mixed, *smaller], axis=1)
-        return Batch(mixed=mixed, targets=targets)
+        return Batch(mixed=mixed, targets=targets, camera=camera)
 
     def _stream(self, step: int, purpose: int) -> np.random.Generator:
         """Draws of one step; those for another purpose than positions (0) leave these as they are."""
@@ -214,6 +221,20 @@ def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
     return tuple(
         _Scale(m, tuple(scales[m] for scales in observed), sources[m] if sources else None)
         for m in range(context + 1)
+    )
+
+
+def _per_map(camera: Sequence[FloatArray], fields: Sequence[Field]) -> tuple[tuple[FloatArray, ...], ...]:
+    """By map and field, [c (z) y x], from maps of every field [m c y x]."""
+    planes = [field.observed.shape[1:-2] for field in fields]
+    return tuple(
+        tuple(
+            np.broadcast_to(
+                one.reshape(len(one), *(1,) * len(deep), *one.shape[-2:]), (len(one), *deep, *one.shape[-2:])
+            )
+            for one, deep in zip(maps, planes, strict=True)
+        )
+        for maps in zip(*camera, strict=True)
     )
 
 

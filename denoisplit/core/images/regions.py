@@ -57,4 +57,6 @@ def _region(field: Field, axis: int, begin: int, end: int) -> Field:
         return part if is_lazy(part) else part.copy()
 
     name = f"{field.name} {'rows' if axis == -2 else 'columns'} {begin}-{end - 1}"
-    return attrs.evolve(with_images(field, cut), name=name)
+    found = with_images(field, cut)
+    first = (begin, 0) if axis == -2 else (0, begin)
+    return attrs.evolve(found, name=name, part=field.frame_part.window(first, found.observed.shape))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from denoisplit.core.inference.passes import Passes, evaluating
 from denoisplit.core.inference.tiling import Tile
+from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.latent import divergence
 from denoisplit.core.network.units import at_least_float32
@@ -27,6 +28,8 @@ class Evidence:
     Attributes:
         draw: [c (z) y x], counts; the sample number 0 of ``predict`` with the same seed.
         variance: of the noise that a camera would add to it [c (z) y x], counts squared.
+        bias: what the pixels of the camera measure on average beyond the signal of the sample [c (z) y x],
+            counts; None for a noise model that knows no pixels.
         rates: per level, finest first, the closed-form divergence from prior to posterior [(z) y x], nats per
             pixel; that of a latent position is spread evenly over its pixels.
     """
@@ -34,9 +37,12 @@ class Evidence:
     draw: FloatArray = attrs.field(eq=False, repr=False)
     variance: FloatArray = attrs.field(eq=False, repr=False)
     rates: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+    bias: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
 
 
-def gather_evidence(vse: VSE, mixed: npt.NDArray[Any], *, seed: int, tile: int = 0) -> Evidence:
+def gather_evidence(
+    vse: VSE, mixed: npt.NDArray[Any], *, seed: int, tile: int = 0, part: FramePart | None = None
+) -> Evidence:
     """Evidence about an image from one pass through encoder and decoder, priors included.
 
     Draw and noise do not depend on tiles. The learned prior of the coarsest level of some decoders is
@@ -47,24 +53,29 @@ def gather_evidence(vse: VSE, mixed: npt.NDArray[Any], *, seed: int, tile: int =
         mixed: image [(z) y x] of any size, counts.
         seed: of the latent noise field.
         tile: see ``posterior.predict``.
+        part: see ``Passes.plan``.
 
     Raises:
         ImageError, PluginError: see ``posterior.predict``.
     """
     with evaluating(vse):
-        passes = Passes.plan(vse, mixed, 1, seed, tile=tile, sample_batch=1, halo=None)
+        passes = Passes.plan(vse, mixed, 1, seed, tile=tile, sample_batch=1, halo=None, part=part)
         draw, variance = passes.empty(), passes.empty()
+        bias: FloatArray | None = None
         rates: list[FloatArray] = []
-        for part in passes.tiles:
-            found = evidence_of(passes, part)
+        for place in passes.tiles:
+            found = evidence_of(passes, place)
             levels = found.rates
             while len(rates) < len(levels):
                 rates.append(np.empty(mixed.shape, dtype=draw.dtype))
-            inner = part.inner.slices
+            inner = place.inner.slices
             draw[:, *inner], variance[:, *inner] = found.draw, found.variance
+            if found.bias is not None:
+                bias = passes.empty() if bias is None else bias
+                bias[:, *inner] = found.bias
             for rate, level in zip(rates, levels, strict=True):
                 rate[inner] = level
-    return Evidence(draw=draw, variance=variance, rates=tuple(rates))
+    return Evidence(draw=draw, variance=variance, rates=tuple(rates), bias=bias)
 
 
 def evidence_of(passes: Passes, tile: Tile) -> Evidence:
@@ -72,19 +83,26 @@ def evidence_of(passes: Passes, tile: Tile) -> Evidence:
     vse = passes.vse
     keep = (slice(None), *tile.inner.within(tile.outer))
     outer = torch.from_numpy(passes.canvas.cut(tile.outer))[None]
+    camera = vse.camera(passes.part_of(tile))
     with torch.inference_mode():
         with vse.autocast():
             decoded = vse.decoder(vse.encode(outer), passes.noise(tile, range(1)))
         maps = at_least_float32(decoded.output)
         signal = vse.signal(maps)
         least = vse.statistics.per_channel(vse.statistics.target_std, signal).square() * LEAST_VARIANCE
-        variance = torch.maximum(vse.noise_variance(maps), least)
+        if camera is None:
+            variance = torch.maximum(vse.noise_variance(maps), least)[0][keep]
+            bias = None
+        else:
+            inner = maps[0][keep][None]
+            variance = torch.maximum(vse.noise_variance(inner, camera), least)[0]
+            bias = vse.noise_bias(inner, camera)[0].cpu().numpy()
         rates = [
             _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, stride)
             for level, stride in zip(decoded.levels, vse.level_strides, strict=bool(decoded.levels))
         ]
     return Evidence(
-        draw=signal[0][keep].cpu().numpy(), variance=variance[0][keep].cpu().numpy(), rates=tuple(rates)
+        draw=signal[0][keep].cpu().numpy(), variance=variance.cpu().numpy(), rates=tuple(rates), bias=bias
     )
 
 

@@ -28,6 +28,7 @@ from denoisplit.core.inference.memory import (
 from denoisplit.core.inference.noise_field import CentredNoise, FieldNoise, NoiseField
 from denoisplit.core.inference.receptive_field import halo as measure_halo
 from denoisplit.core.inference.tiling import Tile, canvas_shape, plan_tiles, plan_windows, round_up
+from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
@@ -41,16 +42,19 @@ class Draw:
         signal: [c (z) y x], counts.
         maps: output maps it comes from, [1 maps (z) y x], normalised units.
         vse: the network.
+        part: which pixels of a camera it shows; None where it is a whole image.
     """
 
     signal: FloatArray
     maps: Tensor
     vse: VSE
+    part: FramePart | None = None
 
     def noise_variance(self) -> FloatArray:
         """Variance of a measurement of this signal [c (z) y x], counts squared, by the noise model."""
+        camera = self.vse.camera(self.part or FramePart.whole(self.signal.shape))
         with torch.inference_mode():
-            variance: FloatArray = self.vse.noise_variance(self.maps)[0].cpu().numpy()
+            variance: FloatArray = self.vse.noise_variance(self.maps, camera)[0].cpu().numpy()
         return variance
 
 
@@ -64,6 +68,7 @@ class Passes:
     tiles: tuple[Tile, ...]
     field: NoiseField
     sample_batch: int
+    part: FramePart
 
     @classmethod
     def plan(
@@ -79,6 +84,7 @@ class Passes:
         held: int = 0,
         workers: int = 1,
         memory: float | None = None,
+        part: FramePart | None = None,
     ) -> "Passes":
         """Choose tiles and batches.
 
@@ -93,6 +99,7 @@ class Passes:
             held: samples of a tile that are kept until the tile is done.
             workers: tiles at the same time, which share the memory.
             memory: bytes; None asks the machine.
+            part: which pixels of a camera the image shows; None for all of one.
 
         Raises:
             ImageError, SpecError, PluginError: see ``posterior.predict``.
@@ -127,6 +134,7 @@ class Passes:
             tiles=tiles,
             field=NoiseField(seed),
             sample_batch=min(batch, samples),
+            part=part or FramePart.whole(mixed.shape),
         )
 
     def empty(self, *leading: int) -> FloatArray:
@@ -147,7 +155,11 @@ class Passes:
                 maps = self.vse.sample_maps(tuple(f.expand(n, *f.shape[1:]) for f in features), noise)[keep]
                 batch = self.vse.signal(maps).cpu().numpy()
             for i in range(n):
-                yield Draw(batch[i], maps[i : i + 1], self.vse)
+                yield Draw(batch[i], maps[i : i + 1], self.vse, self.part_of(tile))
+
+    def part_of(self, tile: Tile) -> FramePart:
+        """The pixels of a camera that the inner area of a tile shows."""
+        return self.part.window(tile.inner.start, tile.inner.shape)
 
     def noise(self, tile: Tile, numbers: range) -> NoiseSource:
         """Latent noise of samples of a tile."""

@@ -9,9 +9,8 @@ import torch
 
 from denoisplit.core.errors import PluginError
 from denoisplit.core.inference.moments import Moments
-from denoisplit.core.inference.passes import Draw
+from denoisplit.core.inference.passes import Draw, Passes
 from denoisplit.core.network.interfaces import FloatArray
-from denoisplit.core.network.vse import VSE
 
 Images = Mapping[str, FloatArray]
 """Named images [c (z) y x]."""
@@ -51,9 +50,9 @@ class Summary(ABC):
         del samples
         return 0
 
-    def check(self, vse: VSE, tiles: int) -> None:
-        """Refuse, before anything is predicted, what would depend on the tiles."""
-        del vse, tiles
+    def check(self, passes: Passes) -> None:
+        """Refuse, before anything is predicted, what this image does not allow, or tiles would change."""
+        del passes
 
 
 @attrs.frozen
@@ -73,18 +72,24 @@ class NoiseVariance(Summary):
         """A running mean."""
         return _NoiseVariance()
 
-    def check(self, vse: VSE, tiles: int) -> None:
+    def check(self, passes: Passes) -> None:
         """Noise models may average over the image, which nobody sees in tiles.
 
         Raises:
             PluginError: it does, and there is more than one tile.
+            NoiseModelError: it has maps of a camera, and the image other sides.
         """
+        vse, tiles = passes.vse, len(passes.tiles)
+        corner = vse.camera(passes.part)
+        if corner is not None:
+            corner = corner[..., :1, :1]
         weight = next(vse.parameters())
         count = vse.channels * (1 + vse.noise_model.extra_maps)
         steps = torch.linspace(-1, 1, 2 * count, device=weight.device, dtype=weight.dtype)
         pair = steps.reshape(1, count, *[1] * (vse.spatial_rank - 1), 2)
         with torch.inference_mode():
-            both, first = vse.noise_variance(pair)[..., :1], vse.noise_variance(pair[..., :1])
+            both = vse.noise_variance(pair, corner)[..., :1]
+            first = vse.noise_variance(pair[..., :1], corner)
         if tiles > 1 and not torch.allclose(both, first, rtol=1e-4):
             raise PluginError(
                 f"total_std: the noise model averages over the image, which is cut into tiles (got {tiles}). "

@@ -56,7 +56,7 @@ def plan(
             memory=memory,
         )
         for summary in summaries:
-            summary.check(vse, len(passes.tiles))
+            summary.check(passes)
     return passes
 
 

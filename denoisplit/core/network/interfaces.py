@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
@@ -29,6 +31,8 @@ from denoisplit.core.network.units import IntensityStats
 
 _PROBE = 1e3
 """Mean of a posterior whose divergence is far above any free bits."""
+
+IntArray = npt.NDArray[np.int64]
 
 Features = tuple[Tensor, ...]
 """Deterministic features, one tensor [b f (z) y x] per level, level 0 (finest) first."""
@@ -110,12 +114,15 @@ class NoisePairs:
         origin: how the pairs were obtained, for messages (``clean reference``, ``repeats``, ``bootstrap``).
         step: smallest difference of two values of the images, counts (1 for integers), where the observations
             do not show it because they were rescaled; else 0.
+        place: row and column [2 pairs] in the image as the camera recorded it, for models with maps of a
+            camera; else None.
     """
 
     signal: FloatArray
     observation: FloatArray
     origin: str = "pairs"
     step: float = 0.0
+    place: IntArray | None = None
 
 
 @attrs.frozen

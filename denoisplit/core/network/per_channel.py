@@ -7,11 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from denoisplit.core.errors import NoiseModelError, SpecError
+from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.network import camera as cameras
+from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 
 
-class PerChannelNoiseModel(NoiseModel):
-    """Gives channel c to the c-th noise model."""
+class PerChannelNoiseModel(CameraNoiseModel):
+    """Gives channel c, and what is known of its camera, to the c-th noise model."""
 
     def __init__(self, models: Sequence[NoiseModel]) -> None:
         super().__init__()
@@ -30,26 +33,88 @@ class PerChannelNoiseModel(NoiseModel):
     def _members(self) -> list[NoiseModel]:
         return [model for model in self.models if isinstance(model, NoiseModel)]
 
-    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+    def read(self, formats: Sequence[ImageFormat]) -> None:
+        """See ``CameraNoiseModel.read``; names the model."""
+        for channel, model in enumerate(self._members):
+            if isinstance(model, CameraNoiseModel):
+                try:
+                    model.read(formats)
+                except NoiseModelError as error:
+                    raise NoiseModelError(f"model.noise_model[{channel}]: {error}") from error
+
+    def camera_maps(self, sides: tuple[int, int] | None = None) -> Tensor | None:
+        """Maps of all channels [m c y x], m of the model with most; the others have zeros behind their own.
+
+        Raises:
+            NoiseModelError: names the model whose maps cannot be had, or those of two models differ in size.
+        """
+        found = [self._maps_of(channel, sides) for channel in range(len(self.models))]
+        known = [maps for maps in found if maps is not None]
+        if not known:
+            return None
+        planes = {tuple(maps.shape[-2:]) for maps in known}
+        if len(planes) > 1:
+            raise NoiseModelError(
+                f"model.noise_model: the maps of all channels must be of one size (got {sorted(planes)}). "
+                f"Give maps of one camera frame, or an origin to each."
+            )
+        together = known[0].new_zeros(max(map(len, known)), len(found), *planes.pop())
+        for channel, maps in enumerate(found):
+            if maps is not None:
+                together[: len(maps), channel] = maps[:, 0]
+        return together
+
+    def log_prob(
+        self,
+        observation: Tensor,
+        signal: Tensor,
+        extra: Tensor | None = None,
+        *,
+        camera: Tensor | None = None,
+    ) -> Tensor:
         """See ``NoiseModel.log_prob``."""
         parts = [
-            model.log_prob(observation[:, [c]], signal[:, [c]], self._extra(extra, c))
+            cameras.log_prob(
+                model,
+                observation[:, [c]],
+                signal[:, [c]],
+                self._extra(extra, c),
+                self._camera(camera, c),
+            )
             for c, model in enumerate(self._members)
         ]
         return torch.cat(parts, dim=1)
 
-    def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
+    def sample(
+        self,
+        signal: Tensor,
+        generator: torch.Generator,
+        extra: Tensor | None = None,
+        *,
+        camera: Tensor | None = None,
+    ) -> Tensor:
         """See ``NoiseModel.sample``."""
         parts = [
-            model.sample(signal[:, [c]], generator, self._extra(extra, c))
+            cameras.sample(model, signal[:, [c]], generator, self._extra(extra, c), self._camera(camera, c))
             for c, model in enumerate(self._members)
         ]
         return torch.cat(parts, dim=1)
 
-    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+    def variance(
+        self, signal: Tensor, extra: Tensor | None = None, *, camera: Tensor | None = None
+    ) -> Tensor:
         """See ``NoiseModel.variance``."""
         parts = [
-            model.variance(signal[:, [c]], self._extra(extra, c)) for c, model in enumerate(self._members)
+            cameras.variance(model, signal[:, [c]], self._extra(extra, c), self._camera(camera, c))
+            for c, model in enumerate(self._members)
+        ]
+        return torch.cat(parts, dim=1)
+
+    def bias(self, signal: Tensor, extra: Tensor | None = None, *, camera: Tensor | None = None) -> Tensor:
+        """See ``CameraNoiseModel.bias``."""
+        parts = [
+            cameras.bias(model, signal[:, [c]], self._extra(extra, c), self._camera(camera, c))
+            for c, model in enumerate(self._members)
         ]
         return torch.cat(parts, dim=1)
 
@@ -87,6 +152,18 @@ class PerChannelNoiseModel(NoiseModel):
         if extra is None:
             return None
         return extra[:, channel * self.extra_maps : (channel + 1) * self.extra_maps]
+
+    def _camera(self, camera: Tensor | None, channel: int) -> Tensor | None:
+        """The maps of one channel, as many as its model has."""
+        own = None if camera is None else self._maps_of(channel)
+        return None if camera is None or own is None else camera[: len(own), :, [channel]]
+
+    def _maps_of(self, channel: int, sides: tuple[int, int] | None = None) -> Tensor | None:
+        model = self._members[channel]
+        try:
+            return model.camera_maps(sides) if isinstance(model, CameraNoiseModel) else None
+        except NoiseModelError as error:
+            raise NoiseModelError(f"model.noise_model[{channel}]: {error}") from error
 
 
 def channel_statistics(statistics: IntensityStats, channel: int) -> IntensityStats:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import BrokenPluginError, SpecError
+from denoisplit.core.network.camera import waits_for_maps
 from denoisplit.core.network.composer import compose, least_sides, patch_sides
 from denoisplit.core.network.interfaces import Decoded, Features, IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
@@ -131,7 +132,8 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
         if decoded.levels:
             with blaming((model.kl_scheme.component,), "makes no rate of the levels of the decoder"):
                 vse.kl_scheme(decoded.levels, image_pixels=math.prod(plane), channels=vse.channels)
-        if not vse.noise_model.needs_fit:
+        # Of a camera, the images of the training are looked at: no other pixels have maps.
+        if not vse.noise_model.needs_fit and not waits_for_maps(vse.noise_model):
             noise_models = [row for row in parts if row.kind == "noise_model"]
             with blaming(noise_models, f"gives no likelihood of {vse.channels} channels"):
                 found = vse.noise_model.log_prob(signal, signal, extra)

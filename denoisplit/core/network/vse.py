@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoisplit.core.network import camera as cameras
+from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import (
     Decoded,
     Decoder,
@@ -107,10 +109,22 @@ class VSE(nn.Module):
         """Signal [b c (z) y x] in counts from output maps [b maps (z) y x]."""
         return self.statistics.to_counts(maps[:, : self.channels])
 
-    def noise_variance(self, maps: Tensor) -> Tensor:
+    def camera(self, part: FramePart) -> Tensor | None:
+        """What the noise model knows of the pixels of a part of an image [m 1 c (1) y x]; None for nothing.
+
+        Raises:
+            NoiseModelError: its maps are those of an image of other sides.
+        """
+        maps = cameras.camera_of(self.noise_model, part)
+        return None if maps is None else cameras.as_batch(maps, self.spatial_rank)
+
+    def noise_variance(self, maps: Tensor, camera: Tensor | None = None) -> Tensor:
         """Variance of a measurement around the signal of output maps, [b c (z) y x], counts squared."""
-        extra = maps[:, self.channels :] if self.noise_model.extra_maps else None
-        return self.noise_model.variance(self.signal(maps), extra)
+        return cameras.variance(self.noise_model, self.signal(maps), self._extra(maps), camera)
+
+    def noise_bias(self, maps: Tensor, camera: Tensor) -> Tensor:
+        """What these pixels measure on average beyond the signal of output maps, [b c (z) y x], counts."""
+        return cameras.bias(self.noise_model, self.signal(maps), self._extra(maps), camera)
 
     def decode(self, mixed: Tensor, noise: NoiseSource) -> Decoded:
         """Output maps in normalised units, and all levels, of an image [b scales (z) y x], any size, counts.
@@ -138,6 +152,7 @@ class VSE(nn.Module):
         kl_weight: float,
         channel_weights: tuple[float, ...] = (),
         sample_weights: Tensor | None = None,
+        camera: Tensor | None = None,
     ) -> LossTerms:
         """Objective of a batch.
 
@@ -148,12 +163,13 @@ class VSE(nn.Module):
             kl_weight: multiplier of the rate at this step.
             channel_weights: see ``objective.distortion``.
             sample_weights: see ``objective.distortion``.
+            camera: what the noise model knows of these pixels [m b c (z) y x]; see ``CameraNoiseModel``.
         """
         with self.autocast():
             decoded = self.decode(mixed, noise)
         signal = self.statistics.to_counts(decoded.output[:, : self.channels])
-        extra = decoded.output[:, self.channels :] if self.noise_model.extra_maps else None
-        log_prob = self.noise_model.log_prob(targets.to(signal), signal, extra)
+        extra = self._extra(decoded.output)
+        log_prob = cameras.log_prob(self.noise_model, targets.to(signal), signal, extra, camera)
         pixels = math.prod(targets.shape[2:])
         rate = (
             self.kl_scheme(decoded.levels, image_pixels=pixels, channels=self.channels)
@@ -165,6 +181,10 @@ class VSE(nn.Module):
             rate,
             kl_weight,
         )
+
+    def _extra(self, maps: Tensor) -> Tensor | None:
+        """The output maps that the noise model asks for."""
+        return maps[:, self.channels :] if self.noise_model.extra_maps else None
 
     def _layout(self, image: Tensor) -> Tensor:
         """Channels-last memory, in which convolutions run fastest."""

@@ -11,9 +11,16 @@ from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.lateral_context import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.network.frame_part import FramePart
 
-Pair = tuple[Tensor, Tensor]
-"""Mixed image [b scales (z) y x] and noisy targets [b c (z) y x], counts."""
+Pair = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
+"""Mixed image [b scales (z) y x] and noisy targets [b c (z) y x], counts.
+
+For a noise model that knows the pixels of a camera, also its maps of them [m b c (z) y x].
+"""
+
+Camera = Callable[[FramePart], Tensor | None]
+"""Maps [m 1 c (1) y x] of a part of an image, if there are any."""
 
 VALIDATION_SIDE = 256
 VALIDATION_FIELDS = 8
@@ -28,7 +35,8 @@ class StepBatches(Dataset[Pair]):
     def __getitem__(self, step: int) -> Pair:
         """The batch of ``step``, always the same."""
         batch = self._sampler.batch(step)
-        return torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets)
+        mixed, targets = torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets)
+        return (mixed, targets) if batch.camera is None else (mixed, targets, torch.from_numpy(batch.camera))
 
 
 class StepOrder(Sampler[int]):
@@ -75,8 +83,10 @@ class ValidationCrops(Dataset[Pair]):
         ImageError: a field too small for its context.
     """
 
-    def __init__(self, fields: Sequence[Field], mixing: Mixing, *, context: int = 0) -> None:
-        self._pairs = [_centre(field, mixing, context) for field in fields[:VALIDATION_FIELDS]]
+    def __init__(
+        self, fields: Sequence[Field], mixing: Mixing, *, context: int = 0, camera: Camera | None = None
+    ) -> None:
+        self._pairs = [_centre(field, mixing, context, camera) for field in fields[:VALIDATION_FIELDS]]
 
     def __len__(self) -> int:
         """Number of crops."""
@@ -87,16 +97,18 @@ class ValidationCrops(Dataset[Pair]):
         return self._pairs[index]
 
 
-def validation_loader(fields: Sequence[Field], mixing: Mixing, *, context: int = 0) -> DataLoader[Pair]:
-    """Loader of the validation crops, in a fixed order."""
+def validation_loader(
+    fields: Sequence[Field], mixing: Mixing, *, context: int = 0, camera: Camera | None = None
+) -> DataLoader[Pair]:
+    """Loader of the validation crops, in a fixed order; ``camera`` gives the maps of a part of an image."""
     return DataLoader(
-        ValidationCrops(fields, mixing, context=context),
+        ValidationCrops(fields, mixing, context=context, camera=camera),
         batch_size=None,
         generator=torch.Generator().manual_seed(0),
     )
 
 
-def _centre(field: Field, mixing: Mixing, context: int) -> Pair:
+def _centre(field: Field, mixing: Mixing, context: int, camera: Camera | None) -> Pair:
     sides = field.observed.shape[1:]
     starts = [max(0, (side - VALIDATION_SIDE) // 2) for side in sides]
     window = (slice(None), *(slice(s, s + VALIDATION_SIDE) for s in starts))
@@ -104,4 +116,6 @@ def _centre(field: Field, mixing: Mixing, context: int) -> Pair:
     crop = targets.shape[2:]
     scales = pyramid(mixed_image(field, mixing), context)
     mixed = np.concatenate([context_crop(image, starts, crop, scale) for scale, image in enumerate(scales)])
-    return torch.from_numpy(mixed)[None], targets
+    maps = None if camera is None else camera(field.frame_part.window(tuple(starts), crop))
+    pair = torch.from_numpy(mixed)[None], targets
+    return pair if maps is None else (*pair, maps)

@@ -11,8 +11,9 @@ from lightning.pytorch.callbacks import Callback
 from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.inference.progress import Stages, silent
+from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
-from denoisplit.core.network.interfaces import FitReport, NoisePairs
+from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.registry.manager import BUILTIN
@@ -25,6 +26,7 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.calibrate import calibrate_run
+from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.precision import network_dtype
@@ -78,8 +80,10 @@ def fit(
         vse = _initial(spec, data)
         learning = Learning(
             training=spec.training,
-            sampler=_sampler(spec, data, vse.context),
-            validation=validation_loader(data.validation, spec.data.mixing, context=vse.context),
+            sampler=_sampler(spec, data, vse.context, _camera(spec, data, vse)),
+            validation=validation_loader(
+                data.validation, spec.data.mixing, context=vse.context, camera=vse.camera
+            ),
             folder=folder,
             identity=Identity.of(spec, data.known.of_training),
         )
@@ -154,7 +158,8 @@ def check(spec: ResolvedSpec) -> None:
         ImageError, SpecError, ChannelCountError: as ``fit`` would.
     """
     data = prepare(spec)
-    _sampler(spec, data, _initial(spec, data).context)
+    vse = _initial(spec, data)
+    _sampler(spec, data, vse.context, _camera(spec, data, vse))
 
 
 def _schema_text(spec: ResolvedSpec) -> str:
@@ -173,7 +178,13 @@ def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
     return vse
 
 
-def _sampler(spec: ResolvedSpec, data: PreparedData, context: int) -> PatchSampler:
+def _camera(spec: ResolvedSpec, data: PreparedData, vse: VSE) -> tuple[FloatArray, ...]:
+    return read_camera(vse, spec.data, data.train, data.validation)
+
+
+def _sampler(
+    spec: ResolvedSpec, data: PreparedData, context: int, camera: Sequence[FloatArray] = ()
+) -> PatchSampler:
     training = spec.training
     patch = patch_sides(training.patch, spec.model.dimensions)
     return PatchSampler(
@@ -187,6 +198,7 @@ def _sampler(spec: ResolvedSpec, data: PreparedData, context: int) -> PatchSampl
         fresh=data.fresh,
         context=context,
         foreground=training.foreground,
+        camera=camera,
     )
 
 
@@ -194,7 +206,13 @@ def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[Nois
     """What the noise models are fitted to; nothing if they need no fit."""
     if not vse.noise_model.needs_fit:
         return ()
-    return noise_pairs(spec.data, data.conditioned, len(spec.channels), seed=spec.training.seed)
+    return noise_pairs(
+        spec.data,
+        data.conditioned,
+        len(spec.channels),
+        seed=spec.training.seed,
+        places=isinstance(vse.noise_model, CameraNoiseModel),
+    )
 
 
 def _describe(

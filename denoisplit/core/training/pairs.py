@@ -29,9 +29,11 @@ PAIRS_SIDE = 2048
 
 
 def noise_pairs(
-    data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int
+    data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int, places: bool = False
 ) -> tuple[NoisePairs, ...]:
     """Pairs of signal and observation for every channel, from what the data offers.
+
+    ``places`` asks for the pixel of the camera that each comes from.
 
     Raises:
         NoiseModelError: the spec asks for repeats or clean references that no field has.
@@ -42,7 +44,8 @@ def noise_pairs(
     if source == "repeats":
         fields = with_repeats(fields, PAIRS_SIDE) or fields
     return tuple(
-        _pairs_of_channel(source, fields, channel, seed=seed + channel) for channel in range(channels)
+        _pairs_of_channel(source, fields, channel, seed=seed + channel, places=places)
+        for channel in range(channels)
     )
 
 
@@ -66,21 +69,25 @@ def _best_source(fields: Sequence[Field]) -> str:
     return "repeats" if with_repeats(fields, PAIRS_SIDE) else "bootstrap"
 
 
-def _pairs_of_channel(source: str, fields: Sequence[Field], channel: int, *, seed: int) -> NoisePairs:
+def _pairs_of_channel(
+    source: str, fields: Sequence[Field], channel: int, *, seed: int, places: bool
+) -> NoisePairs:
     share = max(1, PAIRS_PER_CHANNEL // len(fields))
     parts: list[NoisePairs] = []
     for field in fields:
         if source == "clean" and field.clean is not None:
             clean, noisy = (first_of(channel_of(image, channel)) for image in (field.clean, field.observed))
-            parts.append(pairs_from_clean(clean, noisy, limit=share, seed=seed))
+            part = field.frame_part if places else None
+            parts.append(pairs_from_clean(clean, noisy, limit=share, seed=seed, part=part))
             continue
         (field,) = in_memory([field], PAIRS_SIDE, "noise pairs")
+        part = field.frame_part if places else None
         observed = field.observed[channel]
         if source == "bootstrap":
-            parts.append(bootstrap_pairs(observed, limit=share, seed=seed))
+            parts.append(bootstrap_pairs(observed, limit=share, seed=seed, part=part))
         elif source == "repeats" and field.repeats is not None:
             exposures = np.concatenate([observed[None], field.repeats[:, channel]])
-            parts.append(pairs_from_repeats(exposures, limit=share, seed=seed))
+            parts.append(pairs_from_repeats(exposures, limit=share, seed=seed, part=part))
     if not parts:
         raise NoiseModelError(
             f"$.data.noise_pairs: no training field has {source} (got '{source}'). "

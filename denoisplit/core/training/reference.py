@@ -13,7 +13,12 @@ from denoisplit.core.inference.evidence import gather_evidence
 from denoisplit.core.inference.progress import Progress
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
+from denoisplit.core.verdict.consistency import (
+    chi_square,
+    mixed_variance,
+    network_statistics,
+    without_bias,
+)
 from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads, spreads_of_new
 from denoisplit.core.verdict.statistics import image_statistics, share_at_maximum
 
@@ -99,16 +104,23 @@ def _of_network(
 ) -> Mapping[str, Spread]:
     if len(vse.stride) != vse.spatial_rank:
         return {}  # it projects an axis, and such networks do not predict
-    images = [mixed_image(field, spec.data.mixing)[0] for field in (*held_out, *train)]
+    fields = (*held_out, *train)
+    images = [mixed_image(field, spec.data.mixing)[0] for field in fields]
     _LOG.info("measuring what is usual: a look at %d images", len(images))
     units: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
     for number, (image, cells) in enumerate(
         zip(images, parts([image.shape for image in images]), strict=True)
     ):
-        evidence = gather_evidence(vse, image, seed=spec.prediction.seed, tile=spec.prediction.tile)
+        evidence = gather_evidence(
+            vse,
+            image,
+            seed=spec.prediction.seed,
+            tile=spec.prediction.tile,
+            part=fields[number].frame_part,
+        )
         # The expectation is the same for any number of samples, so one will do.
         misfit = chi_square(
-            image,
+            without_bias(image, evidence.bias, spec.data.mixing),
             evidence.draw,
             evidence.draw,
             mixed_variance(evidence.variance, spec.data.mixing, spec.data.degradation),

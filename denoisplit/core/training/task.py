@@ -38,6 +38,11 @@ def _seed_drawing(seed: int) -> None:
         torch.cuda.manual_seed_all(seed)
 
 
+def _moved(batch: Pair, device: torch.device) -> Pair:
+    mixed, targets, *camera = (tensor.to(device) for tensor in batch)
+    return (mixed, targets, camera[0]) if camera else (mixed, targets)
+
+
 class SplittingTask(lightning.LightningModule):
     """Minimises the objective of a VSE; every random draw is a function of (seed, step, rank)."""
 
@@ -73,7 +78,7 @@ class SplittingTask(lightning.LightningModule):
         require_finite(terms, self.global_step)
         self.log("val_loss", terms.distortion.detach(), batch_size=1, on_step=False, on_epoch=True)
         if self._spec.monitor == "psnr":
-            mixed, targets = batch
+            mixed, targets = batch[:2]
             with self.vse.autocast():
                 output = self.vse.decode(mixed, self._noise(_VALIDATION - batch_idx)).output
             signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
@@ -85,10 +90,8 @@ class SplittingTask(lightning.LightningModule):
         self.eval()
         with torch.no_grad():
             losses = [
-                self._terms(
-                    (mixed.to(self.device), targets.to(self.device)), _VALIDATION - number, 0.0
-                ).distortion
-                for number, (mixed, targets) in enumerate(batches)
+                self._terms(_moved(batch, self.device), _VALIDATION - number, 0.0).distortion
+                for number, batch in enumerate(batches)
             ]
         self.train(training)
         return float(torch.stack(losses).mean())
@@ -130,7 +133,7 @@ class SplittingTask(lightning.LightningModule):
         }
 
     def _terms(self, batch: Pair, step: int, weight: float) -> LossTerms:
-        mixed, targets = batch
+        mixed, targets, *camera = batch
         # Dropout draws from the global generator, so that one is put aside and seeded for this step.
         with torch.random.fork_rng():
             _seed_drawing(self._seed(step))
@@ -140,6 +143,7 @@ class SplittingTask(lightning.LightningModule):
                 self._noise(step),
                 kl_weight=weight,
                 channel_weights=self._spec.channel_weights,
+                camera=camera[0] if camera else None,
             )
 
     def _seed(self, step: int) -> int:

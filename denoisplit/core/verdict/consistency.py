@@ -41,6 +41,17 @@ def mixed_variance(variance: Array, mixing: Mixing, degradation: Degradation) ->
     return total
 
 
+def without_bias(mixed: Array, bias: Array | None, mixing: Mixing) -> Array:
+    """A mixed image [(z) y x] less what its pixels measure beyond the signal, counts.
+
+    Args:
+        mixed: image [(z) y x], counts.
+        bias: of every channel [c (z) y x], counts; None for none.
+        mixing: how channels add up.
+    """
+    return mixed if bias is None else mixed - mix(bias.astype(np.float64), mixing, axis=0)[0]
+
+
 def chi_square(mixed: Array, mean: Array, draw: Array, variance: Array, mixing: Mixing) -> Array:
     r"""Squared misfit of the mixed image, pixel by pixel, in units of its noise variance.
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.images.noise_pairs import smallest_step
 from denoisplit.core.images.pile_up import piled_up
-from denoisplit.core.network.interfaces import NoisePairs
+from denoisplit.core.network.interfaces import IntArray, NoisePairs
 
 Array = npt.NDArray[np.float64]
 
@@ -29,6 +29,7 @@ class CheckedPairs:
         step: smallest difference of two values of the images, counts (1 for integer images).
         warnings: one sentence each.
         where: how messages about them begin.
+        place: row and column [2 pairs] in the image as the camera recorded it; None where unknown.
     """
 
     signal: Array
@@ -38,6 +39,7 @@ class CheckedPairs:
     step: float
     warnings: tuple[str, ...]
     where: str
+    place: IntArray | None = None
 
     @property
     def resolved(self) -> float:
@@ -98,7 +100,8 @@ def check(pairs: NoisePairs, where: str) -> CheckedPairs:
             f"background was cut off, and half of the noise with it, so that of dark pixels is not known"
         )
     step = max(pairs.step, smallest_step(observation))
-    return CheckedPairs(signal, observation, float(low), float(high), step, tuple(warnings), where)
+    place = None if pairs.place is None else pairs.place[:, finite][:, kept]
+    return CheckedPairs(signal, observation, float(low), float(high), step, tuple(warnings), where, place)
 
 
 def _refuse_swapped(signal: Array, observation: Array, where: str) -> list[str]:

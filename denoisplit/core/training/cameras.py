@@ -1,0 +1,52 @@
+"""What the noise model of a network knows of the camera that recorded the training images."""
+
+from collections.abc import Sequence
+
+from denoisplit.core.errors import NoiseModelError, SpecError
+from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec.records import DataSpec
+from denoisplit.core.storage.image_files import installed_formats
+
+
+def read_camera(
+    vse: VSE, data: DataSpec, train: Sequence[Field], validation: Sequence[Field]
+) -> tuple[FloatArray, ...]:
+    """Have the noise model read its maps, and hand out those [m c y x] of every training field.
+
+    Args:
+        vse: the network, about to be trained.
+        data: how images are changed before training sees them.
+        train: fields to learn from.
+        validation: fields whose maps are wanted later.
+
+    Returns:
+        Empty for a noise model without maps.
+
+    Raises:
+        ImageError, NoiseModelError: maps that cannot be read, or have other sides than a field; says which.
+        SpecError: the images are changed in a way that maps do not know of.
+    """
+    if not isinstance(vse.noise_model, CameraNoiseModel):
+        return ()
+    vse.noise_model.read(installed_formats())
+    found = [_maps_of(vse, field) for field in (*validation, *train)][len(validation) :]
+    known = tuple(maps for maps in found if maps is not None)
+    if known and data.background.quantile:
+        problem = (
+            f"$.data.background.quantile: maps of a camera are in counts as they were recorded, from which "
+            f"nothing is subtracted (got {data.background.quantile}). Set it to 0."
+        )
+        raise SpecError([problem])
+    return known
+
+
+def _maps_of(vse: VSE, field: Field) -> FloatArray | None:
+    try:
+        maps = vse.camera(field.frame_part)
+    except NoiseModelError as error:
+        raise NoiseModelError(f"field {field.name!r}: {error}") from error
+    if maps is None:
+        return None
+    return maps.reshape(len(maps), maps.shape[2], *maps.shape[-2:]).cpu().numpy()

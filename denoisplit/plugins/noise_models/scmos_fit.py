@@ -1,0 +1,139 @@
+"""Fit of what is not known of a camera, some numbers of which are known pixel by pixel."""
+
+import attrs
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import FitReport
+from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_moments import (
+    BADLY_CALIBRATED,
+    calibration_error,
+    choose_plain,
+    dither,
+)
+from denoisplit.plugins.noise_models.poisson_gaussian_fit import (
+    READ_NOISES,
+    CameraNumbers,
+    FitSettings,
+    fit_camera,
+    photon_transfer,
+)
+from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density
+
+LEAST_READ_NOISE = 0.05
+"""Photons: a row of narrower spikes has no likelihood between them that a number could hold."""
+
+
+def pixel(gain: Tensor, offset: Tensor, read_noise: Tensor) -> Camera:
+    """A camera whose read noise is not below ``LEAST_READ_NOISE``."""
+    return Camera(gain, offset, torch.maximum(read_noise, LEAST_READ_NOISE * gain))
+
+
+def on_pixel(signal: Tensor, here: Camera, nominal: Camera) -> Tensor:
+    """Counts that a pixel measures on average where those of a nominal camera are ``signal`` [...]."""
+    return here.offset + here.gain * ((signal - nominal.offset) / nominal.gain)
+
+
+def fit_pixels(
+    pairs: CheckedPairs,
+    nominal: Array,
+    pixels: Array | None,
+    settings: FitSettings,
+    *,
+    own: bool,
+    channel: int,
+    seed: int,
+) -> tuple[Array, FitReport]:
+    """Gain, offset and read noise [3] of the nominal camera of one channel, counts; deterministic.
+
+    Args:
+        pairs: signal and observation.
+        nominal: what is known of the nominal camera [3], NaN for what is fitted.
+        pixels: the same of the pixel of every pair [3 pairs], NaN where it is that of the nominal camera;
+            None for a camera whose pixels are all alike.
+        settings: of the fit.
+        own: whether signals are what their pixel measures on average, as the mean of its exposures is.
+        channel: index, for the report.
+        seed: of the choice of pairs.
+    """
+    if pixels is None:
+        known = CameraNumbers(*(None if np.isnan(one) else float(one) for one in nominal))
+        return fit_camera(pairs, attrs.evolve(settings, known=known), channel=channel, seed=seed)
+    rng = np.random.default_rng(seed)
+    chosen = choose_plain(len(pairs.signal), settings.pairs, rng)
+    likelihood = _Likelihood(
+        nominal=torch.from_numpy(nominal),
+        pixels=torch.from_numpy(pixels[:, chosen]),
+        signal=torch.from_numpy(pairs.signal[chosen]),
+        observation=torch.from_numpy(pairs.observation[chosen]),
+        own=own,
+    )
+    t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
+    gain, dark, darkest = photon_transfer(pairs, t, pairs.observation - pairs.signal)
+    starts = [np.array([gain, dark + n**2 * gain, n * gain]) for n in READ_NOISES]
+    found = [likelihood.minimise(start, darkest, settings.steps) for start in starts]
+    best = min(found, key=lambda one: one[1])[0]
+    return best, _report(pairs, likelihood, best, rng, channel)
+
+
+@attrs.frozen(kw_only=True)
+class _Likelihood:
+    """Mean negative log-likelihood of pairs, as a function of what is not known."""
+
+    nominal: Tensor
+    pixels: Tensor
+    signal: Tensor
+    observation: Tensor
+    own: bool
+
+    def arguments(self, numbers: Tensor) -> tuple[Tensor, Tensor, Camera]:
+        """Observation, mean of the pixel, and its camera, for a nominal camera [3]."""
+        here = pixel(*torch.where(self.pixels.isnan(), numbers[:, None], self.pixels))
+        mean = self.signal if self.own else on_pixel(self.signal, here, Camera(*numbers))
+        return self.observation, mean, here
+
+    def minimise(self, start: Array, unit: float, steps: int) -> tuple[Array, float]:
+        """Nominal camera [3] and mean negative log-likelihood, counts and nats."""
+        free = self.nominal.isnan()
+        first = np.array([np.log(start[0]), start[1] / unit, np.log(start[2])])
+        reach = np.array([7.0, np.inf, 7.0])
+
+        def camera(point: Tensor) -> Tensor:
+            return torch.where(
+                free, torch.stack([point[0].exp(), point[1] * unit, point[2].exp()]), self.nominal
+            )
+
+        def loss(point: Array) -> tuple[float, Array]:
+            x = torch.from_numpy(point).requires_grad_()
+            value = -log_density(*self.arguments(camera(x))).mean()
+            (gradient,) = torch.autograd.grad(value, x)
+            return float(value.detach()), gradient.numpy()
+
+        found = minimize(
+            loss,
+            first,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(zip(first - reach, first + reach, strict=True)),
+            options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-6},
+        )
+        return camera(torch.from_numpy(found.x)).numpy(), float(found.fun)
+
+
+def _report(
+    pairs: CheckedPairs, likelihood: _Likelihood, numbers: Array, rng: np.random.Generator, channel: int
+) -> FitReport:
+    observation, mean, here = likelihood.arguments(torch.from_numpy(numbers))
+    spread = observation + torch.from_numpy(dither(len(mean), pairs.step, rng))
+    error = calibration_error(distribution(spread, mean, here).numpy())
+    warnings = list(pairs.warnings)
+    if error > BADLY_CALIBRATED:
+        warnings.append(
+            f"the noise is not well described (calibration error {error:.3f}): the maps may be those of "
+            f"another camera, of other pixels, or in other units"
+        )
+    nll = -float(log_density(observation, mean, here).mean())
+    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
