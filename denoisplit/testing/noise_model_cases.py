@@ -146,12 +146,8 @@ class NoiseModelCases(ComponentTests):
         return random(11, *shape).to(like.dtype)
 
     def bias(self, model: NoiseModel, signal: Tensor) -> Tensor:
-        """Mean of the observation minus the signal, as the model declares it by a method ``bias``."""
-        declared = getattr(model, "bias", None)
-        if declared is None:
-            return torch.zeros_like(signal)
-        found: Tensor = declared(signal).detach()
-        return found
+        """Mean of the observation minus the signal, as the model declares it."""
+        return model.bias(signal).detach()
 
     def samples(self, model: NoiseModel, signal: Tensor, count: int, seed: int) -> Tensor:
         """Observations [count pixels] of one image of signals."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal
 
+from denoisplit.core.assessment.effective_weights import effective_weights
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import KLScheme
 from denoisplit.core.network.latent import Level, level_sums
@@ -43,7 +44,7 @@ def test_effective_weights_are_those_of_the_method(analytic: bool) -> None:
         ),
     ]
     for scheme, weights in expected:
-        found = scheme.effective_weights(REFERENCE, image_pixels=128**2, channels=2)
+        found = effective_weights(scheme, REFERENCE, image_pixels=128**2, channels=2)
         assert found == pytest.approx(weights, rel=1e-9)
 
 
@@ -59,10 +60,10 @@ def test_effective_weights_in_any_number_of_dimensions(
 ) -> None:
     shapes = [(latents, *side) for side in sides]
     known = {"image_pixels": pixels, "channels": channels}
-    assert DenoiSplitKL(DenoiSplitKL.Options()).effective_weights(shapes, **known) == pytest.approx(
+    assert effective_weights(DenoiSplitKL(DenoiSplitKL.Options()), shapes, **known) == pytest.approx(
         [channels] * len(shapes)
     )
-    assert MuSplitKL(MuSplitKL.Options()).effective_weights(shapes, **known) == pytest.approx(
+    assert effective_weights(MuSplitKL(MuSplitKL.Options()), shapes, **known) == pytest.approx(
         [channels * pixels / (len(shapes) * math.prod(shape)) for shape in shapes]
     )
 
@@ -71,9 +72,9 @@ def test_context_beside_the_image_weighs_nothing_in_the_restricted_rate() -> Non
     known = {"image_pixels": 32**2, "channels": 2}
     restricted = MicroSplitKL(MicroSplitKL.Options(share=1.0))
     # The image has 16 of 32, 8 of 32, 4 of 16 and 2 of 8 positions per side; a nat elsewhere is free.
-    assert restricted.effective_weights(CONTEXT, **known) == pytest.approx([2 / 4, 2 / 16, 2 / 16, 2 / 16])
+    assert effective_weights(restricted, CONTEXT, **known) == pytest.approx([2 / 4, 2 / 16, 2 / 16, 2 / 16])
     everywhere = MicroSplitKL(MicroSplitKL.Options(share=1.0, restricted=False))
-    assert everywhere.effective_weights(CONTEXT, **known) == pytest.approx([2, 2, 2, 2])
+    assert effective_weights(everywhere, CONTEXT, **known) == pytest.approx([2, 2, 2, 2])
 
 
 def test_the_restricted_rate_takes_the_centre_of_oblong_images() -> None:

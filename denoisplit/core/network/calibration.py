@@ -19,22 +19,30 @@ class Calibration:
     """A fitted calibrator as plain numbers, ready for JSON.
 
     Attributes:
-        component: ``package/name`` of the calibrator that wrote it.
+        component: ``package/name`` of the calibrator that wrote it; a calibrator leaves it empty, and gets it
+            filled in.
         parameters: named lists of numbers, for example one factor per channel.
         origin: what it was fitted to, for messages.
     """
 
-    component: str
-    parameters: Numbers
+    component: str = ""
+    parameters: Numbers = attrs.field(factory=dict)
     origin: str = "clean references"
 
 
 class Calibrator(ABC):
     """Map from predicted spread to real error, learned on held-out fields.
 
-    Constructor: ``__init__(self, options)``. Arrays are [n c (z) y x] in counts; every pixel counts, none is
-    dropped.
+    Arrays are [n c (z) y x] in counts; every pixel counts, none is dropped.
+
+    Attributes:
+        options: as given.
     """
+
+    options: Any
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = options
 
     @abstractmethod
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:

@@ -72,9 +72,9 @@ class CameraNoiseModel(NoiseModel):
         del formats
 
     def bias(self, signal: Tensor, extra: Tensor | None = None, *, camera: Tensor | None = None) -> Tensor:
-        """Mean of the observation minus the signal [b c (z) y x], counts: none, unless a model says so."""
+        """See ``NoiseModel.bias``."""
         del extra, camera
-        return torch.zeros_like(signal)
+        return super().bias(signal)
 
 
 def camera_of(model: NoiseModel, part: FramePart) -> Tensor | None:
@@ -128,9 +128,7 @@ def bias(model: NoiseModel, signal: Tensor, extra: Tensor | None, camera: Tensor
     """``CameraNoiseModel.bias``; of other noise models, what they declare without maps."""
     if isinstance(model, CameraNoiseModel):
         return model.bias(signal, extra, camera=camera)
-    declared = getattr(model, "bias", None)
-    found: Tensor = torch.zeros_like(signal) if declared is None else declared(signal)
-    return found
+    return model.bias(signal)
 
 
 def variance(model: NoiseModel, signal: Tensor, extra: Tensor | None, camera: Tensor | None) -> Tensor:

@@ -5,17 +5,17 @@ field) and a constructor ``__init__(self, options, *, <what the composer knows>)
 (z) y x space.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.distributions import Normal
 
+from denoisplit.core.errors import SpecError
 from denoisplit.core.network.calibration import (
     Calibration,
     Calibrator,
@@ -28,9 +28,6 @@ from denoisplit.core.network.feature_shape import FeatureShape
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.units import IntensityStats
-
-_PROBE = 1e3
-"""Mean of a posterior whose divergence is far above any free bits."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -95,13 +92,26 @@ class Decoder(nn.Module, ABC):
         otherwise would see padding at its border. Empty for all of it.
         """
 
-    @abstractmethod
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
-        """Output maps only (prediction); whatever only the rate needs is not evaluated."""
+        """Output maps only (prediction), by default those of ``forward``.
 
-    @abstractmethod
+        A decoder that can leave out what only the rate needs, such as priors, predicts faster.
+        """
+        decoded: Decoded = self(features, noise)
+        return decoded.output
+
     def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
-        """Output maps drawn from the prior for an image of ``shape`` (multiples of the coarsest stride)."""
+        """Output maps drawn from the prior for an image of ``shape`` (multiples of the coarsest stride).
+
+        Raises:
+            SpecError: there is no prior to draw from (the default).
+        """
+        del shape, noise, batch
+        problem = (
+            f"model.decoder: there is no prior to draw images from (got {type(self).__name__}). "
+            f"Use the decoder ladder."
+        )
+        raise SpecError([problem])
 
 
 @attrs.frozen
@@ -172,18 +182,23 @@ class NoiseModel(nn.Module, ABC):
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation at clean counts [b c (z) y x], counts squared."""
 
-    @property
-    @abstractmethod
-    def needs_fit(self) -> bool:
-        """Whether ``fit`` has to be called before ``log_prob`` (False for loaded or predicted parameters)."""
+    def bias(self, signal: Tensor) -> Tensor:
+        """Mean of the observation minus the signal at clean counts [b c (z) y x], counts; by default none."""
+        return torch.zeros_like(signal)
 
-    @abstractmethod
+    @property
+    def needs_fit(self) -> bool:
+        """Whether ``fit`` has to be called before ``log_prob``; by default not."""
+        return False
+
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Fit to pairs, one entry per channel; deterministic given ``seed``.
+        """Fit to pairs, one entry per channel; deterministic given ``seed``. By default nothing to fit.
 
         Raises:
             NoiseModelError: the pairs cannot be right (swapped, constant, too narrow).
         """
+        del pairs, seed
+        return ()
 
     def concerns(self) -> tuple[tuple[int, str], ...]:
         """What training with the network did to trainable parameters that the user should know.
@@ -210,43 +225,25 @@ class Rate:
 class KLScheme(nn.Module, ABC):
     """How the KL divergences of the levels become one rate.
 
-    Constructor: ``__init__(self, options)``; ``Options`` has ``weight``, the multiplier a warm-up ends at.
-    ``unit`` is the unit of the rate.
+    Attributes:
+        options: as given.
+        weight: multiplier of the rate that a warm-up ends at: that of the options, 1 without.
+        unit: of the rate.
     """
 
+    options: Any
     weight: float
     unit: str = "nats per image pixel"
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__()
+        if options is not None:
+            self.options = options
+        self.weight = getattr(options, "weight", 1.0)
 
     @abstractmethod
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; ``image_pixels`` is the number of pixels of one image of it."""
-
-    def effective_weights(
-        self, latent_shapes: Sequence[tuple[int, ...]], *, image_pixels: int, channels: int
-    ) -> tuple[float, ...]:
-        """Weight of a nat of every level; 1 is that of the true evidence lower bound (beta of a beta-VAE).
-
-        Found by giving every latent scalar the same large divergence, so it holds above the free bits, after
-        the warm-up, for divergences that are spread evenly over a level, and for every scheme.
-
-        Args:
-            latent_shapes: [k (z) y x] of one image at every level, finest first.
-            image_pixels: pixels of one image.
-            channels: target channels, over which the distortion is averaged.
-
-        Source: method section 3.4.
-        """
-        zero = torch.zeros((), dtype=torch.float64)
-        levels = []
-        for shape in latent_shapes:
-            mean = torch.full((), _PROBE, dtype=torch.float64).expand(1, *shape)
-            # At its own mean, the single-sample estimate of a shifted unit normal is its divergence.
-            posterior, prior = Normal(mean, zero + 1), Normal(zero, zero + 1)
-            levels.append(Level(posterior, prior, mean))
-        rate = self(tuple(levels), image_pixels=image_pixels, channels=channels).per_level
-        nats = [math.prod(shape) * _PROBE**2 / 2 for shape in latent_shapes]
-        bound = self.weight * image_pixels * channels
-        return tuple(bound * float(part) / n for part, n in zip(rate, nats, strict=True))
 
 
 __all__ = [

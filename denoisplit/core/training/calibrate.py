@@ -21,7 +21,7 @@ from denoisplit.core.inference.tilewise import Visit
 from denoisplit.core.network.interfaces import Calibration, Calibrator, RegionCalibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.calibrate_sums import HeldOut, fit_sums, origin_of
+from denoisplit.core.training.calibrate_sums import HeldOut, finished, fit_sums
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors, errors_from_observed
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -156,7 +156,7 @@ def _of_pixels(spec: ResolvedSpec, held: Sequence[HeldOut]) -> Calibration | Non
     except CalibrationError as error:
         _tell_none(error)
         return None
-    calibration = attrs.evolve(found, origin=origin_of(held))
+    calibration = finished(found, spec.calibrator, held)
     _LOG.info("calibrated on %d held-out fields (%s): %s", len(held), calibration.origin, _shown(calibration))
     if len(held) == 1:
         _LOG.warning(

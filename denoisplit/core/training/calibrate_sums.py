@@ -12,7 +12,7 @@ from denoisplit.core.assessment.regions import Regions
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.network.interfaces import Calibration, FieldSums, RegionCalibrator
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -64,6 +64,12 @@ def origin_of(held: Sequence[HeldOut]) -> str:
     return "repeats" if all(isinstance(one.errors, RepeatedErrors) for one in held) else "noisy targets"
 
 
+def finished(found: Calibration, by: Chosen | None, held: Sequence[HeldOut]) -> Calibration:
+    """A calibration with what its calibrator need not know: its own name, and what it was fitted to."""
+    own = by.component.qualified if by is not None else ""
+    return attrs.evolve(found, component=found.component or own, origin=origin_of(held))
+
+
 def fit_sums(calibrator: RegionCalibrator, held: Sequence[HeldOut], spec: ResolvedSpec) -> Calibration | None:
     """Calibration of sums; None, and a reason logged, where none can be had.
 
@@ -75,7 +81,7 @@ def fit_sums(calibrator: RegionCalibrator, held: Sequence[HeldOut], spec: Resolv
         reason = str(error).removeprefix("calibration: ").rstrip(".")
         _LOG.warning("no intervals of sums over regions: %s", reason)
         return None
-    calibration = attrs.evolve(found, origin=origin_of(held))
+    calibration = finished(found, spec.region_calibrator, held)
     _LOG.info("sums over regions: calibrated on %d held-out fields (%s)", len(held), calibration.origin)
     if 1 < len(held) < FEW_FIELDS:
         _LOG.warning(

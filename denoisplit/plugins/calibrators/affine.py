@@ -49,10 +49,7 @@ class Affine(Calibrator):
 
         bins: int = attrs.field(default=30, validator=ge(10))
 
-    component = "denoisplit/affine"
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
         """Slope and floor from arrays [n c (z) y x] in counts; ``{"slope": [...], "floor": [...]}``.
@@ -80,7 +77,7 @@ class Affine(Calibrator):
             CalibrationError: written by another calibrator, or for another number of channels.
         """
         slope, floor = (calibration.parameters.get(name, ()) for name in ("slope", "floor"))
-        if calibration.component != self.component or std.ndim < 3 or len(slope) != std.shape[1]:
+        if std.ndim < 3 or len(slope) != std.shape[1]:
             raise does_not_fit(calibration, len(slope), std.shape)
         shape = (1, -1, *[1] * (std.ndim - 2))
         a, b = (np.asarray(numbers, dtype=std.dtype).reshape(shape) for numbers in (slope, floor))
@@ -106,7 +103,7 @@ class Affine(Calibrator):
                 raise no_fit("slope", f"mean squared error {bins.whole_error:.4g} of channel {channel}")
             lines.append(_slope_and_floor(bins))
         slopes, floors = zip(*lines, strict=True)
-        return Calibration(self.component, {"slope": slopes, "floor": floors})
+        return Calibration(parameters={"slope": slopes, "floor": floors})
 
 
 def _slope_and_floor(bins: SpreadBins) -> tuple[float, float]:

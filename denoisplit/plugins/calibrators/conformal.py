@@ -15,6 +15,7 @@ _ONE_SIGMA: Final = math.erf(1 / math.sqrt(2))
 
 _LEVELS: Final = tuple(sorted([*(k / 200 for k in range(1, 200)), _ONE_SIGMA, 0.999, 0.9999]))
 _ROUNDING: Final = 1e-9
+_WIDTH: Final = "half_width_"
 
 
 @final
@@ -41,10 +42,7 @@ class Conformal(Calibrator):
     class Options:
         """The calibrator has no options."""
 
-    component = "denoisplit/conformal"
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
         """Half-widths in units of the std from arrays [n c (z) y x] in counts.
@@ -73,8 +71,8 @@ class Conformal(Calibrator):
             widths = scores[chosen]
             if not (np.isfinite(widths).all() and widths[levels.index(_ONE_SIGMA)] > 0):
                 raise no_fit("interval", f"68 % of the errors of channel {channel} are zero or too large")
-            parameters[f"half_width_{channel}"] = tuple(widths.tolist())
-        return Calibration(self.component, parameters)
+            parameters[f"{_WIDTH}{channel}"] = tuple(widths.tolist())
+        return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]: half the interval of 68.27 %.
@@ -98,9 +96,9 @@ class Conformal(Calibrator):
         return mean - half, mean + half
 
     def _half(self, calibration: Calibration, std: FloatArray, level: float) -> FloatArray:
-        channels = len(calibration.parameters) - 1
-        if calibration.component != self.component or std.ndim < 3 or channels != std.shape[1]:
-            raise does_not_fit(calibration, max(0, channels), std.shape)
+        channels = sum(name.startswith(_WIDTH) for name in calibration.parameters)
+        if std.ndim < 3 or channels != std.shape[1]:
+            raise does_not_fit(calibration, channels, std.shape)
         kept = calibration.parameters["level"]
         index = int(np.searchsorted(kept, level - _ROUNDING))
         if index == len(kept):
@@ -108,6 +106,6 @@ class Conformal(Calibrator):
                 f"calibration: the held-out pixels allow intervals up to {kept[-1]:g} (got {level:g}). "
                 f"Use a lower level, or hold out more pixels."
             )
-        widths = [calibration.parameters[f"half_width_{channel}"][index] for channel in range(channels)]
+        widths = [calibration.parameters[f"{_WIDTH}{channel}"][index] for channel in range(channels)]
         half: FloatArray = std * np.asarray(widths, dtype=std.dtype).reshape(1, -1, *[1] * (std.ndim - 2))
         return half

@@ -45,10 +45,7 @@ class Isotonic(Calibrator):
 
         bins: int = attrs.field(default=30, validator=ge(10))
 
-    component = "denoisplit/isotonic"
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
         """Steps from arrays [n c (z) y x] in counts.
@@ -78,7 +75,7 @@ class Isotonic(Calibrator):
             first = np.concatenate(([True], np.diff(error) > 0))
             parameters[f"from_{channel}"] = tuple(bins.lower[first].tolist())
             parameters[f"std_{channel}"] = tuple(np.sqrt(error[first]).tolist())
-        return Calibration(self.component, parameters)
+        return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
@@ -86,8 +83,8 @@ class Isotonic(Calibrator):
         Raises:
             CalibrationError: written by another calibrator, or for another number of channels.
         """
-        channels = len(calibration.parameters) // 2
-        if calibration.component != self.component or std.ndim < 3 or channels != std.shape[1]:
+        channels = sum(name.startswith("from_") for name in calibration.parameters)
+        if std.ndim < 3 or channels != std.shape[1]:
             raise does_not_fit(calibration, channels, std.shape)
         calibrated = np.empty_like(std)
         for channel in range(channels):

@@ -61,10 +61,7 @@ class Region(RegionCalibrator):
         )
         fewest: int = attrs.field(default=20, validator=ge(10))
 
-    component = "denoisplit/region"
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    options: Options
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -154,7 +151,7 @@ class Region(RegionCalibrator):
             "asked": tuple(every),
             "regions": tuple(float(counts.get(side, 0)) for side in every),
         }
-        return Calibration(self.component, general | parameters)
+        return Calibration(parameters=general | parameters)
 
     def sum_interval(
         self, calibration: Calibration, *, channel: int, pixels: int, level: float
@@ -166,7 +163,7 @@ class Region(RegionCalibrator):
         """
         check_level(level)
         channels = int(calibration.parameters.get("channels", (0,))[0])
-        if calibration.component != self.component or channel >= channels:
+        if channel >= channels:
             raise does_not_fit(calibration, channels, (1, channel + 1, 1))
         side, known = math.sqrt(pixels), list(calibration.parameters["side"])
         ends = _around(side, known)
@@ -189,7 +186,7 @@ class Region(RegionCalibrator):
 
     def _of_pixels(self, found: Calibration) -> Calibration:
         numbers = {f"{_PIXEL}:{name}": of for name, of in found.parameters.items()}
-        return Calibration(self.component, {"side": (float(_PIXEL),), **numbers})
+        return Calibration(parameters={"side": (float(_PIXEL),), **numbers})
 
     def _calibrated(
         self, calibration: Calibration, side: float, shape: tuple[int, ...]
@@ -201,10 +198,10 @@ class Region(RegionCalibrator):
             for name, of in calibration.parameters.items()
             if name.startswith(start)
         }
-        if calibration.component != self.component or not parameters:
+        if not parameters:
             raise does_not_fit(calibration, 0, shape)
         calibrator = calibrator_of(squares="factor" in parameters)
-        return calibrator, Calibration(calibrator.component, parameters)
+        return calibrator, Calibration(parameters=parameters)
 
 
 def _side(pixels: int) -> float:

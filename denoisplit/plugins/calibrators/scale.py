@@ -28,10 +28,7 @@ class Scale(Calibrator):
     class Options:
         """The calibrator has no options."""
 
-    component = "denoisplit/scale"
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
         """Factor per channel from arrays [n c (z) y x] in counts; ``{"factor": [one per channel]}``.
@@ -61,7 +58,7 @@ class Scale(Calibrator):
             CalibrationError: written by another calibrator, or for another number of channels.
         """
         factor = calibration.parameters.get("factor", ())
-        if calibration.component != self.component or std.ndim < 3 or len(factor) != std.shape[1]:
+        if std.ndim < 3 or len(factor) != std.shape[1]:
             raise CalibrationError(
                 f"calibration: {calibration.component} with {len(factor)} factors does not fit a std of "
                 f"shape {std.shape} [n c (z) y x]. Calibrate the run again."
@@ -86,4 +83,4 @@ class Scale(Calibrator):
         factor = np.sqrt(np.maximum(mean, 0))
         if not (np.isfinite(factor) & (factor > 0)).all():
             raise no_fit("factor", f"mean squared scores {mean.tolist()}")
-        return Calibration(self.component, {"factor": tuple(float(f) for f in factor)})
+        return Calibration(parameters={"factor": tuple(float(f) for f in factor)})

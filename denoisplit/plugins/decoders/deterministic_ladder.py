@@ -4,7 +4,6 @@ import attrs
 from attrs.validators import ge, lt
 from torch import Tensor, nn
 
-from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import Merge, ResidualBlock, conv
@@ -117,31 +116,11 @@ class DeterministicLadderDecoder(Decoder):
         self.output = conv(top.rank, top.width, out_maps)
 
     def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
-        """Output maps, no levels; ``window`` is cut out before the last layer."""
+        """Output maps, the same for all noise, and no levels; ``window`` is cut out before the last layer."""
         del noise
-        return Decoded(output=self._maps(features, window), levels=())
-
-    def sample(self, features: Features, noise: NoiseSource) -> Tensor:
-        """Output maps, the same for all noise."""
-        del noise
-        return self._maps(features, ())
-
-    def _maps(self, features: Features, window: Window) -> Tensor:
         *inner, top = self.levels
         x = top(features[-1])
         for level, feature in zip(reversed(inner), reversed(features[:-1]), strict=True):
             x = level(feature, x)
-        return image_maps(self.output, self.final(x), self._binning, window)
-
-    def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
-        """Refused: there is no prior to draw from.
-
-        Raises:
-            SpecError: always.
-        """
-        del shape, noise, batch
-        problem = (
-            "model.decoder: there is no prior to draw images from (got deterministic_ladder). "
-            "Use the decoder ladder."
-        )
-        raise SpecError([problem])
+        output = image_maps(self.output, self.final(x), self._binning, window)
+        return Decoded(output=output, levels=())

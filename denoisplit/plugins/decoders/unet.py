@@ -88,17 +88,6 @@ class UNetDecoder(Decoder):
         output: Tensor = self.output(x)
         return output
 
-    def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
-        """Refused: without latents there is no prior to draw from.
-
-        Raises:
-            SpecError: always.
-        """
-        del shape, noise, batch
-        raise SpecError(
-            ["model.decoder: there is no prior to draw images from (got unet). Use the decoder ladder."]
-        )
-
 
 def _require_full_size(shapes: tuple[FeatureShape, ...]) -> None:
     plain = all(max(shape.extent) == 1 for shape in shapes)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, level_sums
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, configure, floored_mean, not_negative, rate
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, not_negative, rate
 
 
 class ElboKL(KLScheme):
@@ -39,10 +39,6 @@ class ElboKL(KLScheme):
         analytic: bool = False
 
     options: Options
-
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        configure(self, options)
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.

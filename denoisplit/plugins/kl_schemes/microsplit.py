@@ -11,7 +11,6 @@ from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, divergence
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
-    configure,
     floored_mean,
     latent_scalars,
     not_negative,
@@ -58,10 +57,6 @@ class MicroSplitKL(KLScheme):
         analytic: bool = False
 
     options: Options
-
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        configure(self, options)
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.

@@ -8,7 +8,6 @@ from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
-    configure,
     floored_mean,
     latent_scalars,
     not_negative,
@@ -47,10 +46,6 @@ class MuSplitKL(KLScheme):
         analytic: bool = False
 
     options: Options
-
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        configure(self, options)
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.

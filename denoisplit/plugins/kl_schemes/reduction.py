@@ -1,7 +1,7 @@
 """What the KL schemes share: free bits, numbers per level, and records."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import attrs
 import torch
@@ -18,30 +18,6 @@ SMALLEST_FREE_BITS = 1e-6
 
 PerLevel = float | tuple[float, ...]
 """One number for all levels, or one per level, finest first."""
-
-
-class Weighted(Protocol):
-    """Options of any scheme."""
-
-    @property
-    def weight(self) -> float:
-        """Multiplier of the rate that a warm-up ends at."""
-
-
-Options = TypeVar("Options", bound=Weighted)
-
-
-class Configured(Protocol[Options]):
-    """A scheme that keeps its options."""
-
-    options: Options
-    weight: float
-
-
-def configure(scheme: Configured[Options], options: Options) -> None:
-    """What every scheme keeps of its options."""
-    scheme.options = options
-    scheme.weight = options.weight
 
 
 @described_by(or_(ge(0), and_(min_len(1), deep_iterable(ge(0)))))

@@ -1,7 +1,6 @@
 """Noise model: a Gaussian whose variance the network predicts, or a fixed one."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 import attrs
@@ -10,7 +9,7 @@ from attrs.validators import gt, in_
 from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
-from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.core.network.units import at_least_float32
 
 LogVariance = Literal["pixel", "channel", "global", "fixed"]
@@ -73,16 +72,6 @@ class Gaussian(NoiseModel):
         self.options = options
         self.statistics = statistics
         self.extra_maps = 0 if options.log_variance == "fixed" else 1
-
-    @property
-    def needs_fit(self) -> bool:
-        """False: the network predicts the variance, or it is given."""
-        return False
-
-    def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Nothing to fit."""
-        del pairs, seed
-        return ()
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Log-density of noisy counts.

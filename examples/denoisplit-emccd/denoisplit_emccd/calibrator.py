@@ -31,10 +31,7 @@ class Quantile(Calibrator):
 
         coverage: float = attrs.field(default=0.8, validator=[ge(0.5), lt(1)])
 
-    component = "denoisplit-emccd/quantile"
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
         """Factor per channel from arrays [n c (z) y x] in counts; ``{"factor": [one per channel]}``.
@@ -61,7 +58,7 @@ class Quantile(Calibrator):
                 f"Give the clean images of held-out fields."
             )
         factor = quantile / _half_width(self.options.coverage)
-        return Calibration(self.component, {"factor": tuple(factor.tolist())})
+        return Calibration(parameters={"factor": tuple(factor.tolist())})
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
@@ -70,7 +67,7 @@ class Quantile(Calibrator):
             CalibrationError: written by another calibrator, or for another number of channels.
         """
         factor = calibration.parameters.get("factor", ())
-        if calibration.component != self.component or std.ndim < 3 or len(factor) != std.shape[1]:
+        if std.ndim < 3 or len(factor) != std.shape[1]:
             raise CalibrationError(
                 f"calibration: {calibration.component} with {len(factor)} factors does not fit a std of "
                 f"shape {std.shape} [n c (z) y x]. Calibrate the run again."

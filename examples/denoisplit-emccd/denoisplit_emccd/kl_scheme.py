@@ -35,10 +35,7 @@ class GeometricKL(KLScheme):
         weight: float = attrs.field(default=1.0, validator=ge(0))
         analytic: bool = False
 
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        self.options = options
-        self.weight = options.weight
+    options: Options
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; see the class for the unit.
