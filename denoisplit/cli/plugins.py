@@ -5,7 +5,7 @@ Listing imports neither torch nor the code of plugins that ship a manifest; show
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import attrs
 import click
 
 from denoisplit.cli.console import columns, plugin_option, say
+from denoisplit.core.errors import PluginError
 from denoisplit.core.registry.component import KINDS, Component
-from denoisplit.core.registry.manager import BrokenPlugin
-from denoisplit.core.registry.registry import installed_registry
+from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin
+from denoisplit.core.registry.registry import Registry, installed_registry
 
 
 def _kind_option(
@@ -38,15 +39,21 @@ def plugins() -> None:
 @plugins.command("list")
 @_kind_option("Only components of this kind")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--load", is_flag=True, help="Import every component, too, and tell which are broken.")
 @plugin_option
-def list_plugins(kind: str | None, as_json: bool) -> None:
-    """List all components and all broken plugins."""
+def list_plugins(kind: str | None, as_json: bool, load: bool) -> None:
+    """List all components and all broken plugins.
+
+    Components are imported when a spec uses them, and here with --load. Image formats of other packages are
+    looked at in any case, as every command that opens a file does.
+    """
     registry = installed_registry()
     rows = registry.components(kind)
+    broken = (*registry.broken, *_unusable(registry, load=load))
     if as_json:
         listing = {
             "components": [_plain(row) for row in rows],
-            "broken": [attrs.asdict(plugin) for plugin in registry.broken],
+            "broken": [attrs.asdict(plugin) for plugin in broken],
         }
         click.echo(json.dumps(listing, indent=2, ensure_ascii=False))
         return
@@ -55,7 +62,7 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
         click.echo(kind_of_rows)
         for row in (row for row in rows if row.kind == kind_of_rows):
             say(f"  {row.name:{names}}  {_offer(row):{offers}}  {_summary(row)}", hanging=4)
-    for plugin in registry.broken:
+    for plugin in broken:
         click.echo(_broken(plugin))
 
 
@@ -117,6 +124,20 @@ def new_plugin(path: Path, kind: str, name: str) -> None:
         click.echo(f"{path}: package {new.distribution} with the {kind} {name}")
     click.echo(f"Next: python -m pip install --editable {path}")
     click.echo(f"Then: denoisplit plugins check {name} --kind {kind}")
+
+
+def _unusable(registry: Registry, *, load: bool) -> Iterator[BrokenPlugin]:
+    """Components that are listed and cannot be used."""
+    if load or any(row.package != BUILTIN for row in registry.components("image_format")):
+        from denoisplit.core.storage.formats import examine_formats
+
+        yield from examine_formats(registry).faults
+    for row in registry.components() if load else ():
+        try:
+            if row.kind != "image_format":
+                row.load()
+        except PluginError as error:
+            yield BrokenPlugin(package=row.package, version=row.version, error=str(error), component=True)
 
 
 def _plain(row: Component) -> dict[str, str]:

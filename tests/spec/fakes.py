@@ -66,10 +66,15 @@ class Bounded:
 def fake(kind: str, name: str, options: type) -> Component:
     """A component whose class keeps to the contract and does nothing."""
     base: Any = imported(BASES[kind])
-    methods = {method: lambda self: None for method in base.__abstractmethods__}
-    target = type(name.title(), (base,), {**methods, "Options": options})
+    methods = {method: lambda self, *args, **known: None for method in base.__abstractmethods__}
+    properties = {name: property(lambda self: None) for name in methods if _is_property(base, name)}
+    target = type(name.title(), (base,), {**methods, **properties, "Options": options})
     assert not inspect.isabstract(target)
     return Component(kind=kind, name=name, target=target, package="lab", version="1.2", summary="Fake.")
+
+
+def _is_property(base: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(base, name), property)
 
 
 REGISTRY = Registry(

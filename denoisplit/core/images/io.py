@@ -11,6 +11,7 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, reordered_size, to_canonical
+from denoisplit.core.images.disputed import DisputedFormat
 from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
 from denoisplit.core.images.lazy import LazyPixels, Region
@@ -32,7 +33,7 @@ def choose_format(
         advice: what to do when none fits.
 
     Raises:
-        ImageError: no format knows this suffix.
+        ImageError: no format knows this suffix, or several claim it.
     """
     for part in (path, *path.parents):
         name = part.name.lower().partition("::")[0]
@@ -44,7 +45,10 @@ def choose_format(
             if name.endswith(suffix) and (f.holds_several or not goes_on)
         ]
         if matches:
-            return formats[-max(matches)[1]]
+            chosen = formats[-max(matches)[1]]
+            if isinstance(chosen, DisputedFormat):
+                raise chosen.refusal(path)
+            return chosen
     known = ", ".join(sorted({suffix for f in formats for suffix in f.suffixes}))
     raise ImageError(f"{path}: no image format for this file name (known: {known}). {advice}")
 

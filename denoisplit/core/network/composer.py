@@ -4,7 +4,7 @@ import math
 import re
 from typing import Final
 
-from denoisplit.core.errors import ChannelCountError, SpecError
+from denoisplit.core.errors import BrokenPluginError, ChannelCountError, SpecError
 from denoisplit.core.network.interfaces import (
     Decoder,
     Encoder,
@@ -48,8 +48,9 @@ def compose(
     """
     try:
         return _composed(model, statistics, channels, patch)
-    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
-        if not _TOO_LARGE.search(f"{type(error).__name__} {error}"):
+    except (MemoryError, OverflowError, RuntimeError, TypeError, BrokenPluginError) as error:
+        cause = error.__cause__ or error  # what the constructor of a component raised
+        if not _TOO_LARGE.search(f"{type(cause).__name__} {cause}"):
             raise
         problem = (
             f"$.model: the network does not fit into memory (got a patch of {patch} pixels). "

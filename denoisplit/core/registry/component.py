@@ -6,7 +6,7 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry.contract import BASES, checked_class, did_you_mean, imported
+from denoisplit.core.registry.contract import BASES, did_you_mean, imported
 
 KINDS = tuple(BASES)
 """The kinds of components; a new kind needs a decision record and a shipped user of it."""
@@ -112,7 +112,9 @@ class Component:
         Raises:
             BrokenPluginError: the target cannot be imported, or breaks the contract of its kind.
         """
-        where = f"{self.kind} {self.qualified}: {self.target_text}"
+        from denoisplit.core.registry.examination import checked_class  # a list of components needs none
+
+        where = self._where
         try:
             loaded = imported(self.target) if isinstance(self.target, str) else self.target
         except (Exception, SystemExit) as error:
@@ -121,6 +123,25 @@ class Component:
                 f"Update or remove the package {self.package} {self.version}."
             ) from error
         return checked_class(loaded, kind=self.kind, where=where)
+
+    def build(self, options: Any, **known: Any) -> Any:
+        """An instance with these options, and with what is known where it is used.
+
+        Raises:
+            BrokenPluginError: as ``load``; the constructor does not take this, or fails; or what was built
+                breaks the contract of its kind.
+        """
+        from denoisplit.core.registry.blame import blaming
+        from denoisplit.core.registry.examination import check_call, checked_instance
+
+        cls = self.load()
+        check_call(cls, options, known, self._where)
+        with blaming([self], "cannot be built"):
+            return checked_instance(cls(options, **known), kind=self.kind, where=self._where)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.kind} {self.qualified}: {self.target_text}"
 
 
 _OF_THE_PACKAGE: Final = ("package", "version")

@@ -1,14 +1,9 @@
-"""What the class of every component has to be; it is checked when it loads."""
+"""The kinds of components and their bases."""
 
 import difflib
 import importlib
-import inspect
 from collections.abc import Mapping
 from typing import Final
-
-import attrs
-
-from denoisplit.core.errors import BrokenPluginError
 
 BASES: Final[Mapping[str, str]] = {
     "encoder": "denoisplit.core.network.interfaces:Encoder",
@@ -28,33 +23,6 @@ def imported(target: str) -> object:
     """The object that ``package.module:Name`` stands for."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def checked_class(loaded: object, *, kind: str, where: str) -> type:
-    """The loaded component, if it keeps to the contract of its kind.
-
-    Args:
-        loaded: what the target named.
-        kind: the kind it is registered as.
-        where: kind, name and target, for messages.
-
-    Raises:
-        BrokenPluginError: not a final subclass of the base of the kind, or no attrs class ``Options``.
-    """
-    base = imported(BASES[kind])
-    if not (isinstance(loaded, type) and isinstance(base, type) and issubclass(loaded, base)):
-        raise BrokenPluginError(
-            f"{where}: not a subclass of {BASES[kind]} (got {loaded!r}). Derive it from that class."
-        )
-    if inspect.isabstract(loaded):
-        missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
-        raise BrokenPluginError(f"{where}: the class is abstract. Implement {missing}.")
-    options = getattr(loaded, "Options", None)
-    if not (isinstance(options, type) and attrs.has(options)):
-        raise BrokenPluginError(
-            f"{where}: has no attrs class Options (got {options!r}). Nest one, even if empty."
-        )
-    return loaded
 
 
 def did_you_mean(word: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:

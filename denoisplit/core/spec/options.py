@@ -4,15 +4,13 @@ import enum
 import inspect
 import re
 import textwrap
-import typing
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
-from denoisplit.core.errors import BrokenPluginError
+from denoisplit.core.registry.examination import type_hints as type_hints
 from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.types import choices_of, describe
 
@@ -112,21 +110,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value if isinstance(value, bool | int | float | str | None) else str(value)
-
-
-@lru_cache(maxsize=1024)
-def type_hints(cls: type) -> Mapping[str, Any]:
-    """The declared types of a class, with ``Annotated``.
-
-    Raises:
-        BrokenPluginError: they cannot be evaluated.
-    """
-    try:
-        return typing.get_type_hints(cls, include_extras=True)
-    except (NameError, TypeError) as error:
-        raise BrokenPluginError(
-            f"{cls.__qualname__}: its annotations cannot be evaluated ({error})."
-        ) from error
 
 
 def attribute_docs(cls: type) -> dict[str, str]:

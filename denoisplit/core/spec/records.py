@@ -53,8 +53,8 @@ class Chosen:
     options: Any
 
     def build(self, **known: Any) -> Any:
-        """An instance of the component, with what is known where it is used."""
-        return self.component.load()(self.options, **known)
+        """An instance of the component, see ``Component.build``."""
+        return self.component.build(self.options, **known)
 
 
 @attrs.frozen(kw_only=True)

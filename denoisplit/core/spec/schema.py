@@ -15,6 +15,7 @@ import attrs
 
 from denoisplit.core.documents import plain, read_document
 from denoisplit.core.errors import PluginError
+from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.bounds import JSON, constraint, merged
@@ -59,7 +60,10 @@ class _Builder:
         self._bases: dict[str, tuple[str, type]] = {}
         for row in registry.components():
             try:
-                self._definitions[_key(row)] = self._record(row.load().Options, {})
+                with blaming([row], "its options cannot be described"):
+                    definition = self._record(row.load().Options, {})
+                    json.dumps(definition, allow_nan=False)
+                self._definitions[_key(row)] = definition
             except PluginError as error:
                 self.problems.append(str(error))
         for kind in KINDS:

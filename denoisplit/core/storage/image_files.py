@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.errors import BrokenPluginError, ImageError, RunError
+from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, propose_axes
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
 from denoisplit.core.images.io import choose_format, open_image, split_inside
 from denoisplit.core.images.lazy import LazyPixels, rearranged
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.registry import installed_registry
+from denoisplit.core.storage.formats import examine_formats
 from denoisplit.core.storage.outputs import is_same, require_apart, require_outside_runs
 
 AnyArray = npt.NDArray[Any]
@@ -24,16 +25,11 @@ _LOG = logging.getLogger("denoisplit.images")
 
 
 def installed_formats() -> list[ImageFormat]:
-    """All installed formats with their default options; a broken one is left out, and the log says so."""
-    found: list[ImageFormat] = []
-    for component in installed_registry().components("image_format"):
-        try:
-            kind = component.load()
-        except BrokenPluginError as error:
-            _LOG.warning("left out: %s", error)
-            continue
-        found.append(kind(kind.Options()))
-    return found
+    """All installed formats with their default options, see ``examine_formats``; broken ones are left out."""
+    found = examine_formats(installed_registry())
+    for fault in found.faults:
+        _LOG.info("left out: %s", fault.error)
+    return list(found.usable)
 
 
 def require_writable(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:

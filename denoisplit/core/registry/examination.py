@@ -1,0 +1,236 @@
+"""Whether the class of a component, and what is built of it, keep to the contract of its kind.
+
+Everything that a command would stumble over later is told here in one line: where it is, what is wrong, and
+what is expected.
+"""
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import attrs
+
+from denoisplit.core.errors import BrokenPluginError
+from denoisplit.core.registry.contract import BASES, imported
+
+_ALWAYS_GIVEN: Final = frozenset({"extra", "window", "axes"})
+"""Arguments that have a default in the bases and are given all the same. Others with a default came later
+or may come: a component does without them."""
+
+_CORE: Final = "denoisplit.core."
+_FACTORY: Final[Any] = type(attrs.Factory(list))
+
+
+def _whole(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _suffixes(value: object) -> bool:
+    return isinstance(value, tuple | list) and all(
+        isinstance(suffix, str) and len(suffix) > 1 and suffix[0] == "." and suffix == suffix.lower()
+        for suffix in value
+    )
+
+
+_ATTRIBUTES: Final[Mapping[str, Mapping[str, tuple[Callable[[Any], bool], str]]]] = {
+    "noise_model": {"extra_maps": (_whole, "a whole number, 0 or more")},
+    "image_format": {
+        "suffixes": (lambda value: _suffixes(value) and bool(value), "lower-case endings such as ('.abc',)"),
+        "read_only": (_suffixes, "those of the suffixes that are only read, such as ('.abc',)"),
+    },
+}
+"""What attributes of a kind have to be."""
+
+
+def checked_class(loaded: object, *, kind: str, where: str) -> type:
+    """The loaded component, if it keeps to the contract of its kind.
+
+    Args:
+        loaded: what the target named.
+        kind: the kind it is registered as.
+        where: kind, name and target, for messages.
+
+    Raises:
+        BrokenPluginError: not a final subclass of the base of the kind, methods of another form than those of
+            the base, or no frozen attrs class ``Options`` whose options have types and finite defaults.
+    """
+    base = imported(BASES[kind])
+    if not (isinstance(loaded, type) and isinstance(base, type) and issubclass(loaded, base)):
+        raise BrokenPluginError(
+            f"{where}: not a subclass of {BASES[kind]} (got {loaded!r}). Derive it from that class."
+        )
+    found: Any = loaded
+    if fault := _fault_of_class(found, kind):
+        raise BrokenPluginError(f"{where}: {fault}")
+    return loaded
+
+
+def check_call(cls: type, options: object, known: Mapping[str, object], where: str) -> None:
+    """Check that a constructor takes what it is going to be given.
+
+    Raises:
+        BrokenPluginError: says how to write it.
+    """
+    try:
+        inspect.signature(cls).bind(options, **known)
+    except TypeError as error:
+        form = ", ".join(["self", "options", *(["*", *known] if known else [])])
+        raise BrokenPluginError(
+            f"{where}: its constructor does not take what it is given (got: {error}). Write __init__({form})."
+        ) from error
+
+
+def checked_instance(made: Any, *, kind: str, where: str) -> Any:
+    """What was built, if its attributes are what the kind needs.
+
+    Raises:
+        BrokenPluginError: one of them is missing or wrong.
+    """
+    for name, (fits, expected) in _ATTRIBUTES.get(kind, {}).items():
+        if not fits(getattr(made, name, None)):
+            raise BrokenPluginError(f"{where}: {_wrong(name, getattr(made, name, None), expected)}")
+    return made
+
+
+@lru_cache(maxsize=512)
+def _fault_of_class(loaded: type, kind: str) -> str:
+    """The first thing that is wrong with a class, or nothing."""
+    if inspect.isabstract(loaded):
+        missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
+        return f"the class is abstract. Implement {missing}."
+    options = getattr(loaded, "Options", None)
+    if not (isinstance(options, type) and attrs.has(options)):
+        return f"has no attrs class Options (got {options!r}). Nest one, even if empty."
+    if any(field.alias == "use" for field in attrs.fields(options) if field.init):
+        return "an option is called use, which names the component in a spec. Choose another name."
+    faults = (*_faults_of_options(options, set()), *_faults_of_methods(loaded), *_faults_of(loaded, kind))
+    return next(iter(faults), "")
+
+
+def _faults_of_options(options: type, seen: set[type]) -> Iterator[str]:
+    """What is wrong with a class of options, and with those that its options are made of."""
+    seen.add(options)
+    if not _is_frozen(options):
+        yield f"{options.__qualname__} can be changed (got no frozen class). Decorate it with @attrs.frozen."
+    try:
+        hints = type_hints(options)
+    except BrokenPluginError as error:
+        yield f"{error} Write types that can be found where the class stands."
+        return
+    for field in attrs.fields(options):
+        if field.init and field.name not in hints:
+            yield (
+                f"option {field.name} has no type (got no annotation). Write {field.name}: int, "
+                f"or another type."
+            )
+        elif field.init and not _is_finite(_default(field)):
+            yield (
+                f"option {field.name} has a default that no spec can hold (got {_default(field)!r}). "
+                f"Use finite numbers, or None for no limit."
+            )
+    for record in (part for hint in hints.values() for part in _records(hint)):
+        if record not in seen:
+            yield from _faults_of_options(record, seen)
+
+
+def _is_frozen(options: type) -> bool:
+    try:
+        _set_anything(object.__new__(options))
+    except attrs.exceptions.FrozenError:
+        return True
+    except AttributeError:
+        return False
+    return False
+
+
+def _set_anything(draft: Any) -> None:
+    draft._tried = None
+
+
+def _records(hint: Any) -> Iterator[type]:
+    if isinstance(hint, type) and attrs.has(hint):
+        yield hint
+    for part in typing.get_args(hint):
+        yield from _records(part)
+
+
+def _default(field: "attrs.Attribute[Any]") -> Any:
+    default: Any = field.default
+    if not isinstance(default, _FACTORY):
+        return default
+    return None if default.takes_self else default.factory()
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_finite(item) for item in value.values())
+    if isinstance(value, tuple | list | set | frozenset):
+        return all(_is_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _faults_of_methods(loaded: type) -> Iterator[str]:
+    """Methods that cannot be called as those of the bases are."""
+    bases = [base for base in loaded.__mro__ if base.__module__.startswith(_CORE) and base is not loaded]
+    for name, expected in ((name, value) for base in bases for name, value in vars(base).items()):
+        found = inspect.getattr_static(loaded, name, None)
+        if name.startswith("_") or found is expected:
+            continue
+        if isinstance(expected, property) and inspect.isfunction(found):
+            yield f"{name} is a method (got {found!r}). Make it a property."
+        if not inspect.isfunction(expected):
+            continue
+        form = inspect.signature(expected)
+        if not callable(getattr(loaded, name)):
+            yield f"{name} is no method (got {found!r}). Write def {name}{form}."
+        elif reason := _refusal(found, getattr(loaded, name), form):
+            yield f"{name} does not take what it is given (got: {reason}). Write def {name}{form}."
+
+
+def _refusal(found: object, method: Callable[..., Any], form: inspect.Signature) -> str:
+    """Why a method cannot be called in this form, or nothing."""
+    given = [
+        parameter
+        for parameter in form.parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and (parameter.default is parameter.empty or parameter.name in _ALWAYS_GIVEN)
+    ]
+    named = {parameter.name: None for parameter in given if parameter.kind is parameter.KEYWORD_ONLY}
+    placed = [None] * (len(given) - len(named) - isinstance(found, staticmethod | classmethod))
+    try:
+        inspect.signature(method).bind(*placed, **named)
+    except TypeError as error:
+        return str(error)
+    except ValueError:  # made of what has no signature
+        return ""
+    return ""
+
+
+def _faults_of(loaded: type, kind: str) -> Iterator[str]:
+    """Attributes of the class that are wrong; those that an instance computes are looked at later."""
+    for name, (fits, expected) in _ATTRIBUTES.get(kind, {}).items():
+        value = inspect.getattr_static(loaded, name, None)
+        if value is not None and not hasattr(type(value), "__get__") and not fits(value):
+            yield _wrong(name, value, expected)
+
+
+def _wrong(name: str, value: object, expected: str) -> str:
+    return f"{name} is not what it has to be (got {value!r}). Give {expected}."
+
+
+@lru_cache(maxsize=1024)
+def type_hints(cls: type) -> Mapping[str, Any]:
+    """The declared types of a class, with ``Annotated``.
+
+    Raises:
+        BrokenPluginError: they cannot be evaluated.
+    """
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except Exception as error:
+        raise BrokenPluginError(
+            f"{cls.__qualname__}: its annotations cannot be evaluated ({error})."
+        ) from error
