@@ -65,10 +65,12 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; None when there is none of that name."""
+        """Import one command, of a plugin where denoisplit has none of that name; None when nobody has."""
         del ctx
         if cmd_name not in COMMANDS:
-            return None
+            from denoisplit.cli.foreign import plugin_command  # which looks for plugins
+
+            return plugin_command(cmd_name)
         module, name, _ = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), name)
         return command if isinstance(command, click.Command) else None

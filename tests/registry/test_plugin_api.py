@@ -75,7 +75,10 @@ def test_a_plugin_made_for_another_api_is_broken_and_says_who_has_to_act(
     [
         (whole("one or two"), "plugin_api is not a range of versions (got 'one or two')"),
         ("plugin_api: 1\n", "registry.yaml:1:13: plugin_api must be text (got 1)"),
-        ("plugin_ap: '1'\n", "registry.yaml:1:1: unknown key plugin_ap (allowed: plugin_api, components)"),
+        (
+            "plugin_ap: '1'\n",
+            "registry.yaml:1:1: unknown key plugin_ap (allowed: plugin_api, components, hooks)",
+        ),
         ("components: mine\n", "registry.yaml:1:13: expected a list of components (got 'mine')"),
     ],
 )

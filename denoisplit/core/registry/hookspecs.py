@@ -16,9 +16,14 @@ or, where its components are only known at run time, the named module has a hook
 
 A ``registry.yaml`` with the single key ``plugin_api``, for example ``plugin_api: ">=1,<2"``, says which
 plugin APIs such a module was made for; it is not imported by a denoisplit that has another.
+
+The other hooks stand in such a module, too, or in one that the ``registry.yaml`` names by ``hooks: MODULE``,
+which is imported when one of them is called. A hook implementation takes as many of the arguments as it
+needs. One of a later plugin API is marked with ``@hookimpl(optionalhook=True)``: earlier ones do without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 import pluggy
@@ -55,3 +60,24 @@ DEPRECATED_ARGUMENTS: Final[Mapping[str, Warning]] = {}
 @hookspec(warn_on_impl_args=DEPRECATED_ARGUMENTS)
 def denoisplit_register(register: Register) -> None:
     """Call ``register`` once for every component that the package offers."""
+
+
+@hookspec
+def denoisplit_commands() -> Mapping[str, str]:
+    """Commands for the command line, name to ``package.module:command`` of a click command.
+
+    Asked when a command is given that denoisplit does not have; the module is imported when its command runs.
+    """
+    return {}
+
+
+@hookspec
+def denoisplit_callbacks(spec: object, out: Path) -> Sequence[object]:
+    """Lightning callbacks that look on at a training. One that fails on being asked stops no training.
+
+    Args:
+        spec: the resolved spec.
+        out: the run folder.
+    """
+    del spec, out
+    return ()

@@ -6,9 +6,9 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import pluggy
@@ -18,7 +18,7 @@ from denoisplit.core.registry import hookspecs
 from denoisplit.core.registry.api_version import check_plugin_api
 from denoisplit.core.registry.component import ROW, Component
 from denoisplit.core.registry.hookspecs import GROUP
-from denoisplit.core.registry.manifest import FILE_NAME, Manifest, builtin_manifest, read_manifest
+from denoisplit.core.registry.manifest import FILE_NAME, HOOKS, Manifest, builtin_manifest, read_manifest
 from denoisplit.core.version import VERSION
 
 BUILTIN: Final = "denoisplit"
@@ -94,29 +94,102 @@ def canonical(package: str) -> str:
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
-def offers() -> Iterator[Offer | BrokenPlugin]:
-    """What every package offers: the built-ins first, the installed plugins in the order of their names.
+@attrs.frozen(eq=False)
+class Plugins:
+    """Everything that is installed, behind one manager of hooks.
 
-    Packages named in ``DENOISPLIT_DISABLE_PLUGINS`` (comma-separated) are left out.
-
-    Raises:
-        BrokenPluginError: the built-in manifest itself cannot be read.
+    Attributes:
+        manager: knows the plugins by ``package:entry``.
+        later: modules with hooks that are imported when one is called, by the same names.
     """
-    yield _ask(read_manifest(builtin_manifest()), BUILTIN, VERSION)
-    disabled = disabled_plugins()
-    found = [(*_distribution(entry), entry) for entry in importlib.metadata.entry_points(group=GROUP)]
-    for package, version, entry in sorted(found, key=lambda item: (item[0], item[2].name)):
-        if disabled & {package, canonical(entry.name)}:
-            continue
+
+    manager: pluggy.PluginManager
+    later: dict[str, str] = attrs.field(factory=dict)
+
+    @classmethod
+    def none(cls) -> "Plugins":
+        """No plugin yet."""
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        return cls(manager)
+
+    def offers(self) -> Iterator[Offer | BrokenPlugin]:
+        """What every package offers: the built-ins first, the installed plugins in the order of their names.
+
+        Packages named in ``DENOISPLIT_DISABLE_PLUGINS`` (comma-separated) are left out.
+
+        Raises:
+            BrokenPluginError: the built-in manifest itself cannot be read.
+        """
+        yield self._ask(read_manifest(builtin_manifest()), BUILTIN, Offer(BUILTIN, VERSION))
+        disabled = disabled_plugins()
+        found = [(*_distribution(entry), entry) for entry in importlib.metadata.entry_points(group=GROUP)]
+        for package, version, entry in sorted(found, key=lambda item: (item[0], item[2].name)):
+            if disabled & {package, canonical(entry.name)}:
+                continue
+            try:
+                if package == BUILTIN:
+                    raise BrokenPluginError(
+                        f"{entry.value}: the package name {package} is taken. Choose another name."
+                    )
+                plugin = _plugin(entry, package)
+                yield self._ask(plugin, f"{package}:{entry.name}", Offer(package, version))
+            except (Exception, SystemExit) as error:
+                logger.debug("plugin %s is broken", package, exc_info=True)
+                yield BrokenPlugin.of(package, version, error)
+
+    def call(self, hook: str, **known: object) -> Iterator[tuple[str, Any]]:
+        """What every plugin answers to a hook, by its package. One that fails is told and left out."""
+        waiting = dict(self.later)
+        self.later.clear()
+        for name, module in waiting.items():
+            try:
+                self._register(importlib.import_module(module), f"{name}:{HOOKS}")
+            except (Exception, SystemExit) as error:
+                logger.debug("hooks of %s", name, exc_info=True)
+                _tell(name, f"its hooks {module} cannot be had", error)
+        for name, plugin in self.manager.list_name_plugin():
+            try:
+                answers = self._call_one(plugin, hook, known)
+            except (Exception, SystemExit) as error:
+                logger.debug("hooks of %s", name, exc_info=True)
+                _tell(name, f"{hook} fails", error)
+                continue
+            yield from ((name.partition(":")[0], answer) for answer in answers)
+
+    def _call_one(self, plugin: object, hook: str, known: Mapping[str, object]) -> list[Any]:
+        """A plugin is asked alone, so that what is wrong with it stays there."""
+        others = [other for _, other in self.manager.list_name_plugin() if other is not plugin]
+        answers: list[Any] = self.manager.subset_hook_caller(hook, others)(**known)
+        return answers
+
+    def _register(self, plugin: object, name: str) -> None:
         try:
-            if package == BUILTIN:
-                raise BrokenPluginError(
-                    f"{entry.value}: the package name {package} is taken. Choose another name."
-                )
-            yield _ask(_plugin(entry, package), package, version)
-        except (Exception, SystemExit) as error:
-            logger.debug("plugin %s is broken", package, exc_info=True)
-            yield BrokenPlugin.of(package, version, error)
+            self.manager.register(plugin, name)
+            self.manager.check_pending()
+        except pluggy.PluginValidationError:
+            self.manager.unregister(plugin)
+            raise
+
+    def _ask(self, plugin: object, name: str, offer: Offer) -> Offer:
+        self._register(plugin, name)
+        if not self.manager.get_hookcallers(plugin):
+            raise BrokenPluginError(
+                f"{offer.package}: offers neither a {FILE_NAME} nor the hook denoisplit_register. Add one."
+            )
+        spec = self.manager.hook.denoisplit_register.spec
+        # A former name of the argument, kept for older plugins, stands for the same callback.
+        self._call_one(plugin, "denoisplit_register", dict.fromkeys(spec.argnames if spec else (), offer))
+        if isinstance(plugin, Manifest):
+            offer.leave_out(*plugin.problems)
+            if plugin.hooks:
+                self.later[name] = plugin.hooks
+        return offer
+
+
+def _tell(name: str, what: str, error: BaseException) -> None:
+    reason = " ".join(str(error).split())
+    logger.warning("package %s: %s (%s: %s)", name.partition(":")[0], what, type(error).__name__, reason)
 
 
 def disabled_plugins() -> frozenset[str]:
@@ -157,23 +230,3 @@ def beside_package(module: str, file_name: str) -> Path | None:
         raise BrokenPluginError(f"{module}: there is no package {top}. Reinstall the plugin.")
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     return next((folder / file_name for folder in folders if (folder / file_name).is_file()), None)
-
-
-def _ask(plugin: object, package: str, version: str) -> Offer:
-    """Let one plugin answer the hook. Its manager is its own, so that what is wrong with it stays there."""
-    manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin)
-    manager.check_pending()
-    if not manager.get_hookcallers(plugin):
-        raise BrokenPluginError(
-            f"{package}: offers neither a {FILE_NAME} nor the hook denoisplit_register. Add one."
-        )
-    offer = Offer(package, version)
-    hook = manager.hook.denoisplit_register
-    # A former name of the argument, kept for older plugins, stands for the same callback.
-    names = hook.spec.argnames if hook.spec else ()
-    hook(**dict.fromkeys(names, offer))
-    if isinstance(plugin, Manifest):
-        offer.leave_out(*plugin.problems)
-    return offer

@@ -2,7 +2,7 @@
 
 A list of rows, whose keys are the fields of ``Component`` that ``ROW`` names. Or a mapping: ``plugin_api`` is
 the range of plugin APIs that the package was made for, and ``components`` that list. Without ``components``
-they come from a hook implementation.
+they come from a hook implementation. ``hooks`` names a module with implementations of the other hooks.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from denoisplit.core.registry.hookspecs import Register, hookimpl
 FILE_NAME: Final = "registry.yaml"
 PLUGIN_API_KEY: Final = "plugin_api"
 COMPONENTS: Final = "components"
+HOOKS: Final = "hooks"
 
 
 @attrs.frozen
@@ -30,7 +31,7 @@ class Row:
     where: str
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Manifest:
     """A manifest as a plugin like any other: it answers the same hook as a third-party hook implementation.
 
@@ -38,11 +39,13 @@ class Manifest:
         rows: one per component; None when the file leaves them to a hook implementation.
         plugin_api: range of plugin APIs that the package was made for, empty for any.
         problems: of every row that had to be left out, one line each.
+        hooks: module with implementations of other hooks, empty for none.
     """
 
     rows: tuple[Row, ...] | None
     plugin_api: str = ""
     problems: tuple[str, ...] = ()
+    hooks: str = ""
 
     @hookimpl
     def denoisplit_register(self, register: Register) -> None:
@@ -63,18 +66,23 @@ def read_manifest(path: Path) -> Manifest:
         raise BrokenPluginError(str(error)) from error
     # A single row that was written without its dash is no head of a manifest.
     if not isinstance(root.value, Mapping) or "kind" in root.value:
-        return _with_rows(root, "")
-    problems = _unknown_keys(root.value, (PLUGIN_API_KEY, COMPONENTS))
-    api, rows = root.value.get(PLUGIN_API_KEY), root.value.get(COMPONENTS)
-    supported = "" if api is None else api.value
-    if api is not None and not isinstance(supported, str):
-        problems.append(f"{api.where}: {_not_text(PLUGIN_API_KEY, api)} Write for example '>=1,<2'.")
+        return _with_rows(root)
+    problems = _unknown_keys(root.value, (PLUGIN_API_KEY, COMPONENTS, HOOKS))
+    texts = {PLUGIN_API_KEY: "'>=1,<2'", HOOKS: "my_package.hooks"}
+    problems += [
+        f"{node.where}: {_not_text(key, node)} Write for example {texts[key]}."
+        for key, node in root.value.items()
+        if key in texts and not isinstance(node.value, str)
+    ]
     if problems:
         raise BrokenPluginError("\n".join(problems))
-    return Manifest(None, str(supported)) if rows is None else _with_rows(rows, str(supported))
+    head = {key: str(root.value[key].value) if key in root.value else "" for key in texts}
+    rows = root.value.get(COMPONENTS)
+    manifest = Manifest(None) if rows is None else _with_rows(rows)
+    return attrs.evolve(manifest, plugin_api=head[PLUGIN_API_KEY], hooks=head[HOOKS])
 
 
-def _with_rows(node: Node, plugin_api: str) -> Manifest:
+def _with_rows(node: Node) -> Manifest:
     if not isinstance(node.value, tuple):
         raise BrokenPluginError(
             f"{node.where}: expected a list of components (got {show(node.value)}). Begin each with a dash."
@@ -87,7 +95,7 @@ def _with_rows(node: Node, plugin_api: str) -> Manifest:
             problems.append("\n".join(wrong))
         elif isinstance(child.value, Mapping):
             rows.append(Row({key: str(field.value) for key, field in child.value.items()}, child.where))
-    return Manifest(tuple(rows), plugin_api, tuple(problems))
+    return Manifest(tuple(rows), problems=tuple(problems))
 
 
 def _problems(node: Node) -> list[str]:

@@ -10,7 +10,7 @@ import attrs
 from denoisplit.core.errors import DuplicateNameError, UnknownComponentError
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.contract import did_you_mean
-from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, canonical, offers
+from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, Plugins, canonical
 
 NOTEBOOK: Final = "notebook"
 """The package name of components registered in a session."""
@@ -44,14 +44,22 @@ class Registry:
     Args:
         components: see ``extend``.
         broken: plugins whose components could not be had.
+        plugins: whom hooks are asked of; nobody by default.
 
     Attributes:
+        plugins: as given.
         modules: plugin modules of this session, by name or path, see ``import_plugin_module``.
     """
 
-    def __init__(self, components: Iterable[Component] = (), broken: Iterable[BrokenPlugin] = ()) -> None:
+    def __init__(
+        self,
+        components: Iterable[Component] = (),
+        broken: Iterable[BrokenPlugin] = (),
+        plugins: Plugins | None = None,
+    ) -> None:
         self._rows: dict[tuple[str, str, str], Component] = {}
         self._broken = tuple(broken)
+        self.plugins = plugins or Plugins.none()
         self.modules: dict[str, PluginModule] = {}
         self.extend(components)
 
@@ -145,9 +153,9 @@ def _check_pair(old: Component, new: Component) -> None:
 
 def load_registry() -> Registry:
     """Look for the built-ins and all installed plugins now."""
-    registry = Registry()
+    registry, plugins = Registry(), Plugins.none()
     broken: list[BrokenPlugin] = []
-    for offer in offers():
+    for offer in plugins.offers():
         if isinstance(offer, BrokenPlugin):
             broken.append(offer)
             continue
@@ -157,7 +165,7 @@ def load_registry() -> Registry:
             except DuplicateNameError as error:
                 offer.leave_out(str(error))
         broken += offer.broken
-    return Registry(registry.components(), broken)
+    return Registry(registry.components(), broken, plugins)
 
 
 @functools.cache

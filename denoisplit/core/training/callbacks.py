@@ -1,13 +1,35 @@
-"""The CSV log of a training."""
+"""The CSV log of a training, and what plugins add."""
 
 import csv
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import replacing
+
+_LOG = logging.getLogger("denoisplit.training")
+
+
+def callbacks_of_plugins(spec: ResolvedSpec, out: Path) -> tuple[Callback, ...]:
+    """What plugins add by their hook ``denoisplit_callbacks``; one that gives no callbacks is told.
+
+    Args:
+        spec: of the training.
+        out: the run folder.
+    """
+    found: list[Callback] = []
+    for package, answer in installed_registry().plugins.call("denoisplit_callbacks", spec=spec, out=out):
+        answers = answer if isinstance(answer, Sequence) else (answer,)
+        found += (one for one in answers if isinstance(one, Callback))
+        for other in (one for one in answers if not isinstance(one, Callback)):
+            _LOG.warning("package %s: gives no Lightning callback (got %r). It is left out.", package, other)
+    return tuple(found)
 
 
 class MetricsFile(Callback):

@@ -27,6 +27,7 @@ from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.cameras import read_camera
+from denoisplit.core.training.callbacks import callbacks_of_plugins
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.precision import network_dtype
@@ -97,7 +98,8 @@ def fit(
         with log_file(folder.log):
             _describe(spec, data, pairs, reports)
             with stages("Training") as tell:
-                looking_on = (StepProgress(spec.training.steps, tell), *watchers)
+                added = callbacks_of_plugins(spec, folder.path)
+                looking_on = (StepProgress(spec.training.steps, tell), *watchers, *added)
                 learnt = optimise(vse, learning, begun, looking_on)
             _finish(vse, spec, data, reports, folder, learnt, stages)
 
