@@ -183,11 +183,17 @@ def _faults_of_methods(loaded: type) -> Iterator[str]:
             yield f"{name} is a method (got {found!r}). Make it a property."
         if not inspect.isfunction(expected):
             continue
-        form = inspect.signature(expected)
+        form = _without_types(inspect.signature(expected))
         if not callable(getattr(loaded, name)):
             yield f"{name} is no method (got {found!r}). Write def {name}{form}."
         elif reason := _refusal(found, getattr(loaded, name), form):
             yield f"{name} does not take what it is given (got: {reason}). Write def {name}{form}."
+
+
+def _without_types(form: inspect.Signature) -> inspect.Signature:
+    empty = inspect.Parameter.empty
+    names = [parameter.replace(annotation=empty) for parameter in form.parameters.values()]
+    return form.replace(parameters=names, return_annotation=inspect.Signature.empty)
 
 
 def _refusal(found: object, method: Callable[..., Any], form: inspect.Signature) -> str:

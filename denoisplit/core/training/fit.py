@@ -26,8 +26,8 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.calibrate import calibrate_run
-from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.callbacks import callbacks_of_plugins
+from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.precision import network_dtype
