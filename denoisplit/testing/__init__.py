@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from denoisplit.testing.kl_schemes import KLSchemeTests
     from denoisplit.testing.metrics import MetricTests
     from denoisplit.testing.noise_models import NoiseModelTests
+    from denoisplit.testing.objectives import ObjectiveTests
     from denoisplit.testing.suite import ComponentTests
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "KLSchemeTests",
     "MetricTests",
     "NoiseModelTests",
+    "ObjectiveTests",
     "Verdict",
     "examine",
     "require_packages",
@@ -57,6 +59,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "KLSchemeTests": "kl_schemes",
     "MetricTests": "metrics",
     "NoiseModelTests": "noise_models",
+    "ObjectiveTests": "objectives",
     "Verdict": "examination",
     "examine": "examination",
     "suite_for": "examination",

@@ -23,6 +23,7 @@ from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.kl_schemes import KLSchemeTests
 from denoisplit.testing.metrics import MetricTests
 from denoisplit.testing.noise_models import NoiseModelTests
+from denoisplit.testing.objectives import ObjectiveTests
 from denoisplit.testing.suite import NOT_EXAMINED, ComponentTests
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ SUITES: Final[Mapping[str, type[ComponentTests]]] = {
         DatasetTests,
         MetricTests,
         AugmentationTests,
+        ObjectiveTests,
     )
 }
 """The suite of every kind."""

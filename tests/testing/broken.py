@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.assessment.planes import AnyArray
 from denoisplit.core.images.interfaces import Dataset, Field, Image, ImageFormat
+from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.interfaces import (
     Calibration,
     Calibrator,
@@ -24,6 +25,7 @@ from denoisplit.core.network.interfaces import (
 )
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.network.objective_terms import ObjectiveTerm
 from denoisplit.plugins.augmentations.flips import Flips
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.datasets.simulated import Simulated
@@ -32,6 +34,7 @@ from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.plugins.noise_models.gaussian import Gaussian
+from denoisplit.plugins.objectives.mixture_consistency import MixtureConsistency
 
 
 class NotADensity(Gaussian):
@@ -185,6 +188,43 @@ class NotOfItsImage(Psnr):
         return [self.score(truths[0], predictions[0])] * len(truths)
 
 
+class _Consistency(ObjectiveTerm):
+    """One that is in order, for others to spoil."""
+
+    Options = MixtureConsistency.Options
+
+    def __init__(
+        self, options: MixtureConsistency.Options, *, statistics: IntensityStats, mixing: Mixing
+    ) -> None:
+        super().__init__(options)
+        self.inner = MixtureConsistency(options, statistics=statistics, mixing=mixing)
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        value: Tensor = self.inner(signal, targets, mixed)
+        return value
+
+
+class InCounts(_Consistency):
+    """Has a unit."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return super().forward(signal, targets, mixed) * self.inner.statistics.mixed_std
+
+
+class SumOfImages(_Consistency):
+    """Grows with the batch."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return super().forward(signal, targets, mixed) * len(signal)
+
+
+class Detached(_Consistency):
+    """Tells the network nothing of one factor."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return super().forward(signal, targets, mixed) * signal.detach().abs().mean()
+
+
 class TurnsChannelsApart(Flips):
     """Turns the first channel and not the others."""
 
@@ -222,6 +262,9 @@ BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ),
     ("metric", Forgetful, "images_are_looked_at_only", "an image is overwritten"),
     ("metric", NotOfItsImage, "the_order_of_images_does_not_matter", "images in another order"),
+    ("objective", InCounts, "the_term_has_no_unit", "images in other units"),
+    ("objective", SumOfImages, "the_term_is_a_mean_over_images", "a batch twice over"),
+    ("objective", Detached, "the_term_is_a_scalar_with_a_gradient_to_the_signal", "the gradient is not that"),
     ("augmentation", TurnsChannelsApart, "all_maps_of_a_patch_are_moved_alike", "choice "),
     ("augmentation", Brightens, "pixels_are_moved_and_keep_their_counts", "choice 0: a count is made up"),
     ("decoder", HiddenRandomness, "the_same_noise_gives_the_same_output", "the same noise gives another"),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.interfaces import Rate
+from denoisplit.core.network.objective_terms import TermValue, require_finite_terms
 
 
 @attrs.frozen
@@ -31,12 +32,13 @@ class LossTerms:
     """The objective and its parts.
 
     Attributes:
-        total: distortion + kl_weight * rate, the number that is minimised.
+        total: distortion + kl_weight * rate + weighted objectives, the number that is minimised.
         distortion: nats per pixel and channel.
         distortion_per_channel: [c].
         rate: in the unit of the KL scheme.
         rate_per_level: [levels], finest first.
         kl_weight: multiplier of the rate at this step.
+        objectives: further terms, whose weighted values are part of the total.
     """
 
     total: Tensor
@@ -45,6 +47,7 @@ class LossTerms:
     rate: Tensor
     rate_per_level: Tensor
     kl_weight: float
+    objectives: tuple[TermValue, ...] = ()
 
 
 def kl_weight(step: int, *, target: float, start: int, duration: int) -> float:
@@ -79,15 +82,21 @@ def distortion(
     return Distortion(total=(per_channel * weights).sum() / weights.sum(), per_channel=per_channel)
 
 
-def combine(distortion: Distortion, rate: Rate, weight: float) -> LossTerms:
-    """The objective: distortion + weight * rate."""
+def combine(
+    distortion: Distortion, rate: Rate, weight: float, objectives: tuple[TermValue, ...] = ()
+) -> LossTerms:
+    """The objective: distortion + weight * rate + the sum of the weighted objectives."""
+    total = distortion.total + weight * rate.total
+    for one in objectives:
+        total = total + one.weight * one.value
     return LossTerms(
-        total=distortion.total + weight * rate.total,
+        total=total,
         distortion=distortion.total,
         distortion_per_channel=distortion.per_channel,
         rate=rate.total,
         rate_per_level=rate.per_level,
         kl_weight=weight,
+        objectives=objectives,
     )
 
 
@@ -97,6 +106,7 @@ def require_finite(terms: LossTerms, step: int) -> None:
     Raises:
         NonFiniteLossError: names step, term and level.
     """
+    require_finite_terms(terms.objectives, step)
     # Both at once: on an accelerator, every look at a number waits for all that was asked for before it.
     distortion, rate = torch.stack([terms.distortion.detach(), terms.rate.detach()]).tolist()
     if math.isfinite(distortion + terms.kl_weight * rate):

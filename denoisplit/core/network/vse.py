@@ -1,6 +1,7 @@
 """The Variational Splitting Encoder-Decoder: a hierarchical VAE whose outputs are the channels."""
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 import torch
@@ -22,6 +23,7 @@ from denoisplit.core.network.interfaces import (
 )
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.objective import LossTerms, combine, distortion
+from denoisplit.core.network.objective_terms import NamedTerm, TermValue
 from denoisplit.core.network.units import at_least_float32
 
 _MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -153,6 +155,7 @@ class VSE(nn.Module):
         channel_weights: tuple[float, ...] = (),
         sample_weights: Tensor | None = None,
         camera: Tensor | None = None,
+        objectives: Sequence[NamedTerm] = (),
     ) -> LossTerms:
         """Objective of a batch.
 
@@ -164,6 +167,7 @@ class VSE(nn.Module):
             channel_weights: see ``objective.distortion``.
             sample_weights: see ``objective.distortion``.
             camera: what the noise model knows of these pixels [m b c (z) y x]; see ``CameraNoiseModel``.
+            objectives: further terms of the total.
         """
         with self.autocast():
             decoded = self.decode(mixed, noise)
@@ -180,6 +184,10 @@ class VSE(nn.Module):
             distortion(log_prob, channel_weights=channel_weights, sample_weights=sample_weights),
             rate,
             kl_weight,
+            tuple(
+                TermValue(one.name, one.term.weight, one.value(signal, targets.to(signal), mixed[:, :1]))
+                for one in objectives
+            ),
         )
 
     def _extra(self, maps: Tensor) -> Tensor | None:

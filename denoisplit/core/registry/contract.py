@@ -15,6 +15,7 @@ BASES: Final[Mapping[str, str]] = {
     "dataset": "denoisplit.core.images.interfaces:Dataset",
     "metric": "denoisplit.core.assessment.metric:Metric",
     "augmentation": "denoisplit.core.images.augmentation:Augmentation",
+    "objective": "denoisplit.core.network.objective_terms:ObjectiveTerm",
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 

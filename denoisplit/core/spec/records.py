@@ -164,6 +164,7 @@ class TrainingSpec:
         compile: train with compiled blocks; slow to begin, faster from then on, the same up to rounding.
         augment: random flips and rotations by 90 degrees of a patch: the augmentation ``flips``.
         augmentations: further ones, one after the other.
+        objectives: terms of the loss beside distortion and rate, each with its ``weight``.
         foreground: part of the patches that is centred on a pixel of a structure, every channel as often; for
             images that are mostly empty. The rest is drawn from everywhere.
         workers: processes that prepare patches; 0 prepares them in the training process.
@@ -196,6 +197,7 @@ class TrainingSpec:
     compile: bool = False
     augment: bool = False
     augmentations: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "augmentation", QUIET: True})
+    objectives: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "objective", QUIET: True})
     foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
     workers: int = attrs.field(default=0, validator=ge(0))
     seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])

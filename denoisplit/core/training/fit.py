@@ -14,6 +14,7 @@ from denoisplit.core.inference.progress import Stages, silent
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
+from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.registry.manager import BUILTIN
@@ -29,6 +30,7 @@ from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.callbacks import callbacks_of_plugins
 from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.log_file import log_file
+from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
@@ -87,6 +89,7 @@ def fit(
             ),
             folder=folder,
             identity=Identity.of(spec, data.known.of_training),
+            objectives=_objectives(spec, data),
         )
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
@@ -162,6 +165,7 @@ def check(spec: ResolvedSpec) -> None:
     data = prepare(spec)
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))
+    _objectives(spec, data)
 
 
 def _schema_text(spec: ResolvedSpec) -> str:
@@ -202,6 +206,11 @@ def _sampler(
         foreground=training.foreground,
         camera=camera,
     )
+
+
+def _objectives(spec: ResolvedSpec, data: PreparedData) -> tuple[NamedTerm, ...]:
+    patch = patch_sides(spec.training.patch, spec.model.dimensions)
+    return objectives_of(spec, data.statistics, patch)
 
 
 def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[NoisePairs, ...]:

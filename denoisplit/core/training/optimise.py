@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import DataLoader
 
 from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.run_folder import RunFolder
@@ -43,6 +44,7 @@ class Learning:
         validation: batches to look at in between.
         folder: of the run.
         identity: of the training.
+        objectives: terms beside distortion and rate.
     """
 
     training: TrainingSpec
@@ -50,6 +52,7 @@ class Learning:
     validation: DataLoader[Pair]
     folder: RunFolder
     identity: Identity
+    objectives: tuple[NamedTerm, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +76,7 @@ def optimise(vse: VSE, learning: Learning, begun: ResumePoint | None, watchers: 
         RunError: the resume point does not fit the network.
     """
     training = learning.training
-    task = SplittingTask(vse, training)
+    task = SplittingTask(vse, training, learning.objectives)
     kept = KeptWeights(training, task, learning.validation)
     if begun is not None and begun.done:
         _LOG.info("step %d of %d was the last one: going on after it", begun.step, training.steps)

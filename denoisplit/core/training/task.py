@@ -1,14 +1,15 @@
 """The training step as Lightning wants it. All mathematics is in the VSE."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.objective import LossTerms, kl_weight, require_finite
+from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
@@ -46,10 +47,12 @@ def _moved(batch: Pair, device: torch.device) -> Pair:
 class SplittingTask(lightning.LightningModule):
     """Minimises the objective of a VSE; every random draw is a function of (seed, step, rank)."""
 
-    def __init__(self, vse: VSE, spec: TrainingSpec) -> None:
+    def __init__(self, vse: VSE, spec: TrainingSpec, objectives: Sequence[NamedTerm] = ()) -> None:
         super().__init__()
         self.vse = vse
         self._spec = spec
+        self._objectives = tuple(objectives)
+        self._terms_of_objectives = nn.ModuleList(one.term for one in objectives)  # moves with the network
         self._validated: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
@@ -66,7 +69,7 @@ class SplittingTask(lightning.LightningModule):
             start=self._spec.kl_warmup_start,
             duration=self._spec.kl_warmup_steps,
         )
-        terms = self._terms(batch, step, weight)
+        terms = self._terms(batch, step, weight, self._objectives)
         require_finite(terms, step)
         if (step + 1) % self._spec.validate_every == 0 or step + 1 == self._spec.steps:
             self._report("train", terms)
@@ -132,7 +135,9 @@ class SplittingTask(lightning.LightningModule):
             "frequency": spec.validate_every,
         }
 
-    def _terms(self, batch: Pair, step: int, weight: float) -> LossTerms:
+    def _terms(
+        self, batch: Pair, step: int, weight: float, objectives: Sequence[NamedTerm] = ()
+    ) -> LossTerms:
         mixed, targets, *camera = batch
         # Dropout draws from the global generator, so that one is put aside and seeded for this step.
         with torch.random.fork_rng():
@@ -144,6 +149,7 @@ class SplittingTask(lightning.LightningModule):
                 kl_weight=weight,
                 channel_weights=self._spec.channel_weights,
                 camera=camera[0] if camera else None,
+                objectives=objectives,
             )
 
     def _seed(self, step: int) -> int:
@@ -160,6 +166,7 @@ class SplittingTask(lightning.LightningModule):
             f"{stage}_rate": terms.rate,
             **{f"{stage}_distortion_{c}": value for c, value in enumerate(terms.distortion_per_channel)},
             **{f"{stage}_rate_{level}": value for level, value in enumerate(terms.rate_per_level)},
+            **{f"{stage}_{one.name}": one.value for one in terms.objectives},
         }
         self.log_dict({name: value.detach() for name, value in values.items()}, batch_size=1)
         self.log("kl_weight", terms.kl_weight, batch_size=1)

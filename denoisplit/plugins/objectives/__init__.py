@@ -1,0 +1,1 @@
+"""Objectives: terms that a training adds to distortion and rate."""

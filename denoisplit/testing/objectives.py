@@ -1,0 +1,159 @@
+"""The exam of an objective."""
+
+from typing import Any, ClassVar, Final
+
+import attrs
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.network.interfaces import IntensityStats
+from denoisplit.core.network.objective_terms import ObjectiveTerm
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.strategies import seeds
+from denoisplit.testing.suite import ComponentTests, assert_close, in_two_and_three_dimensions, law
+
+_MEANS: Final = (40.0, 90.0, 15.0)
+_STDS: Final = (30.0, 80.0, 20.0)
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Signal and targets [b c (z) y x], mixed [b 1 (z) y x], counts."""
+
+channels_of_mixed = pytest.mark.parametrize(
+    ("channels", "mode"), [(2, "mean"), (3, "sum"), (1, "mean")], ids=["two", "three", "one"]
+)
+
+
+class ObjectiveTests(ComponentTests):
+    """Laws of objectives: a scalar with a gradient to the signal, a mean over images, without a unit."""
+
+    kind: ClassVar[str] = "objective"
+
+    def objective(
+        self, options: Any, channels: int = 2, mode: Any = "mean", scale: float = 1
+    ) -> ObjectiveTerm:
+        """The component; skipped where it does not take so many channels, or such a mixture."""
+        statistics = IntensityStats(
+            mixed_mean=60.0 * scale,
+            mixed_std=50.0 * scale,
+            target_mean=tuple(mean * scale for mean in _MEANS[:channels]),
+            target_std=tuple(std * scale for std in _STDS[:channels]),
+        )
+        try:
+            made = self.target()(options, statistics=statistics, mixing=Mixing(mode=mode, offset=7.0 * scale))
+        except SpecError as error:
+            pytest.skip(str(error))
+        assert isinstance(made, ObjectiveTerm), f"not an ObjectiveTerm (got {type(made)})"
+        return made
+
+    def batch(self, seed: int, channels: int = 2, *, rank: int = 2) -> Batch:
+        """Two images, in float64; some counts are below zero."""
+        generator = torch.Generator().manual_seed(seed)
+        sides = (2, channels, *(2, 5, 6)[-rank:])
+
+        def drawn(shape: tuple[int, ...]) -> Tensor:
+            return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+        wide = (1, channels, *(1,) * rank)
+        mean, std = (torch.tensor(x[:channels], dtype=torch.float64).view(wide) for x in (_MEANS, _STDS))
+        mixed = 60 + 50 * drawn((2, 1, *sides[2:]))
+        return mean + std * drawn(sides), mean + std * drawn(sides), mixed
+
+    @in_two_and_three_dimensions
+    @channels_of_mixed
+    @law(2)
+    @given(data=st.data(), seed=seeds())
+    def test_the_term_is_a_scalar_with_a_gradient_to_the_signal(
+        self, rank: int, channels: int, mode: str, data: st.DataObject, seed: int
+    ) -> None:
+        """Finite, in the precision of the signal, and the derivative is that of differences."""
+        objective = self.objective(data.draw(self.options()), channels, mode)
+        signal, targets, mixed = self.batch(seed, channels, rank=rank)
+        value = objective(signal.requires_grad_(), targets, mixed)
+        assert value.shape == (), f"the term has the shape {tuple(value.shape)}"
+        assert value.dtype == signal.dtype, f"a signal in {signal.dtype} gives a term in {value.dtype}"
+        assert bool(torch.isfinite(value)), "the term is not finite"
+        assert value.requires_grad, "no gradient reaches the signal"
+        (gradient,) = torch.autograd.grad(value, signal)
+        step = torch.randn(signal.shape, generator=torch.Generator().manual_seed(seed), dtype=signal.dtype)
+        with torch.no_grad():
+            size = 1e-5
+            ahead, behind = (objective(signal + sign * size * step, targets, mixed) for sign in (1, -1))
+        expected = (ahead - behind) / (2 * size)
+        scale = float(gradient.abs().sum()) + 1e-12
+        assert abs(float((gradient * step).sum() - expected)) < 1e-5 * scale + 1e-9, (
+            "the gradient is not that of the term"
+        )
+
+    def test_the_signal_matters(self) -> None:
+        """Some signal has a gradient that is not zero."""
+        objective = self.objective(self.defaults())
+        found = []
+        for seed in range(4):
+            signal, targets, mixed = self.batch(seed)
+            (gradient,) = torch.autograd.grad(objective(signal.requires_grad_(), targets, mixed), signal)
+            found.append(float(gradient.abs().max()))
+        assert max(found) > 0, "the gradient to the signal is zero"
+
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_the_term_is_a_mean_over_images(self, data: st.DataObject, seed: int) -> None:
+        """Their order does not matter, and a batch twice over has the same term."""
+        objective, batch = self.objective(data.draw(self.options())), self.batch(seed)
+        expected = objective(*batch)
+        assert_close(objective(*(x.flip(0) for x in batch)), expected, "images in another order")
+        twice = objective(*(torch.cat([x, x]) for x in batch))
+        assert_close(twice, expected, "a batch twice over has another term")
+
+    @law(3)
+    @given(data=st.data(), seed=seeds(), scale=st.sampled_from([0.01, 40.0]))
+    def test_the_term_has_no_unit(self, data: st.DataObject, seed: int, scale: float) -> None:
+        """Images, statistics and offset in other units change nothing: it stands beside nats per pixel."""
+        options, batch = data.draw(self.options()), self.batch(seed)
+        expected = self.objective(options)(*batch)
+        found = self.objective(options, scale=scale)(*(scale * x for x in batch))
+        assert_close(found, expected, "images in other units have another term", rtol=1e-6)
+
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_the_batch_is_looked_at_only(self, data: st.DataObject, seed: int) -> None:
+        """Nothing is overwritten, remembered or drawn."""
+        objective, batch = self.objective(data.draw(self.options())), self.batch(seed)
+        kept = [x.clone() for x in batch]
+        torch.manual_seed(1)
+        first = objective(*batch)
+        assert all(torch.equal(one, two) for one, two in zip(batch, kept, strict=True)), (
+            "the batch is overwritten"
+        )
+        objective(*self.batch(seed + 1))
+        torch.manual_seed(2)
+        assert torch.equal(objective(*batch), first), "a second time gives another term"
+
+    @law(5)
+    @given(data=st.data())
+    def test_it_has_a_weight_and_nothing_to_train(self, data: st.DataObject) -> None:
+        """The weight is that of the options; parameters would not be trained."""
+        options = data.draw(self.options())
+        objective = self.objective(options)
+        assert objective.weight == options.weight, f"weight {objective.weight} instead of {options.weight}"
+        assert not [p for p in objective.parameters() if p.requires_grad], "it has trainable parameters"
+
+    def test_every_option_has_an_effect(self) -> None:
+        """On the weighted term, or on its gradient, of some batch."""
+
+        def trace(options: Any) -> Trace:
+            objective = self.objective(options)
+            found = []
+            for seed in range(2):
+                signal, targets, mixed = self.batch(seed)
+                value = objective.weight * objective(signal.requires_grad_(), targets, mixed)
+                (gradient,) = torch.autograd.grad(value, signal)
+                found += [(f"term {seed}", value.detach()), (f"gradient {seed}", gradient)]
+            return tuple(found)
+
+        if attrs.fields(self.target().Options):
+            assert_options_have_effects(examples(self.options()), trace, unseen=self.unseen)

@@ -1,0 +1,163 @@
+"""What ``objectives`` of a spec add to the loss."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from torch import Tensor, nn
+
+from denoisplit.core.errors import BrokenPluginError, NonFiniteLossError, SpecError
+from denoisplit.core.network.interfaces import IntensityStats
+from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.objective import require_finite
+from denoisplit.core.network.objective_terms import NamedTerm, ObjectiveTerm
+from denoisplit.core.registry import Component, installed_registry
+from denoisplit.core.spec import parse_spec, resolve, to_yaml
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.fit import fit
+from denoisplit.core.training.objectives import objectives_of
+from tests.network.small import network
+
+STATS = IntensityStats(mixed_mean=5.0, mixed_std=2.0, target_mean=(1.0, 3.0), target_std=(2.0, 4.0))
+SPEC = """
+preset: denoisplit
+channels: [a, b]
+data:
+  train: {use: simulated, fields: 2, size: 32, seed: 1}
+  validation: {use: simulated, fields: 1, size: 32, seed: 2}
+model:
+  encoder: {levels: 1, width: 4}
+  decoder: {latent_channels: 2}
+  noise_model: {use: gaussian}
+training: {steps: 2, batch: 1, patch: 16, validate_every: 1, precision: float32}
+prediction: {samples: 2}
+"""
+
+
+def resolved(*overrides: str) -> ResolvedSpec:
+    return resolve(parse_spec(SPEC, overrides), installed_registry())
+
+
+def consistency(mode: str, *, weight: float = 1.0) -> NamedTerm:
+    spec = resolved(
+        f"data.mixing={{mode: {mode}, offset: 2}}",
+        f"training.objectives=[{{use: mixture_consistency, weight: {weight}}}]",
+    )
+    (term,) = objectives_of(spec, STATS, (4, 4))
+    return term
+
+
+@pytest.mark.parametrize(("mode", "made"), [("mean", 6.0), ("sum", 10.0)])
+def test_mixture_consistency_is_the_error_of_the_mixture(mode: str, made: float) -> None:
+    signal = torch.tensor([4.0, 8.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4)
+    value = consistency(mode).value(signal, signal, torch.full((1, 1, 4, 4), made + 3))
+    assert float(value) == pytest.approx((3 / 2) ** 2)
+
+
+def test_the_weighted_terms_are_added_to_the_total_and_to_nothing_else() -> None:
+    vse = network()
+    generator = torch.Generator().manual_seed(0)
+    targets = 100 + 10 * torch.randn((2, 2, 16, 16), generator=generator)
+    mixed = targets.mean(1, keepdim=True)
+    terms = [consistency("mean", weight=0.3), attrs.evolve(consistency("mean", weight=2), name="again")]
+
+    def loss(**how: Any) -> Any:
+        noise = GeneratorNoise(torch.Generator().manual_seed(1))
+        return vse.eval().loss(mixed, targets, noise, kl_weight=0.5, **how)
+
+    without, found = loss(), loss(objectives=terms)
+    assert torch.equal(without.distortion, found.distortion)
+    assert torch.equal(without.rate, found.rate)
+    added = sum(one.weight * float(one.value.detach()) for one in found.objectives)
+    assert float(found.total.detach()) == pytest.approx(float(without.total.detach()) + added, rel=1e-6)
+    assert [one.name for one in found.objectives] == ["mixture_consistency", "again"]
+    broken = attrs.evolve(found.objectives[1], value=torch.tensor(torch.nan))
+    with pytest.raises(NonFiniteLossError, match="step 7: objective again is not finite"):
+        require_finite(attrs.evolve(found, objectives=(found.objectives[0], broken)), 7)
+
+
+def test_a_training_with_an_objective_logs_it_and_learns_otherwise(tmp_path: Path) -> None:
+    runs = {}
+    for name, overrides in {
+        "plain": (),
+        "zero": ("training.objectives=[{use: mixture_consistency, weight: 0}]",),
+        "with": ("training.objectives=[{use: mixture_consistency, weight: 50}]",),
+    }.items():
+        folder = RunFolder(tmp_path / name)
+        fit(resolved(*overrides), folder, resume=False)
+        runs[name] = folder
+    weights = {name: run.weights.read_bytes() for name, run in runs.items()}
+    assert weights["plain"] == weights["zero"]
+    assert weights["plain"] != weights["with"]
+    assert "train_mixture_consistency" in runs["with"].metrics.read_text().splitlines()[0]
+    assert "mixture_consistency" not in runs["plain"].metrics.read_text()
+    assert "objectives" not in to_yaml(resolved())
+
+
+class Odd(ObjectiveTerm):
+    @attrs.frozen
+    class Options:
+        weight: float = 1.0
+
+    def __init__(self, options: Options, *, statistics: IntensityStats, mixing: object) -> None:
+        super().__init__(options)
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return signal.mean()
+
+
+class NoScalar(Odd):
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return signal.mean((2, 3))
+
+
+class NoGradient(Odd):
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return targets.mean()
+
+
+class Raises(Odd):
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        raise IndexError("no\nplace")
+
+
+class Infinite(Odd):
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return signal.mean() / 0
+
+
+class Trains(Odd):
+    def __init__(self, options: Odd.Options, *, statistics: IntensityStats, mixing: object) -> None:
+        super().__init__(options, statistics=statistics, mixing=mixing)
+        self.factor = nn.Parameter(torch.ones(()))
+
+
+@pytest.mark.parametrize(
+    ("cls", "weight", "message"),
+    [
+        (NoScalar, 1.0, "has to give a scalar tensor (got a tensor of shape (2, 2))"),
+        (NoGradient, 1.0, "has to have a gradient to the signal (got none)"),
+        (Raises, 1.0, "fails on patches of 8x8 (IndexError: no place)"),
+        (Infinite, 1.0, "has to be finite for noise"),
+        (Trains, 1.0, "must have no trainable parameters (got factor)"),
+        (Odd, -1.0, "has to have a weight of 0 or more (got -1.0)"),
+    ],
+)
+def test_a_broken_objective_is_one_line_before_training(cls: type[Odd], weight: float, message: str) -> None:
+    row = Component(kind="objective", name="odd", target=cls, package="lab", version="1", summary="Odd.")
+    chosen = Chosen(component=row, options=cls.Options(weight))
+    spec = resolved()
+    spec = attrs.evolve(spec, training=attrs.evolve(spec.training, objectives=(chosen,)))
+    with pytest.raises(BrokenPluginError) as caught:
+        objectives_of(spec, STATS, (8, 8))
+    assert str(caught.value).startswith(f"objective lab/odd: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_random_weights_of_the_channels_leave_nothing_to_add_up() -> None:
+    spec = resolved("data.mixing.alpha=[[0, 1], [1, 0]]", "training.objectives=[{use: mixture_consistency}]")
+    with pytest.raises(SpecError, match=r"mixed at equal weights \(got data\.mixing\.alpha"):
+        objectives_of(spec, STATS, (8, 8))
