@@ -1,8 +1,9 @@
 """The Python API: train, load, build, predict, evaluate."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 import attrs
 import numpy as np
@@ -28,6 +29,8 @@ from denoisplit.file_prediction import FilePrediction, predict_to_file
 from denoisplit.precision_check import PrecisionCost, check_precision
 from denoisplit.prediction import AnyArray, PathLike, Prediction, predict_image
 from denoisplit.splitting import How, Wish
+
+_LOG: Final = logging.getLogger("denoisplit.runs")
 
 __all__ = [
     "AnyArray",
@@ -210,6 +213,27 @@ class Run:
             progress=progress,
         )
 
+    def calibrate(self, *, stages: Stages = silent) -> "Run":
+        """Calibrate anew on the held-out images of the spec, and store that in the run folder.
+
+        The former calibration is replaced when the new one is complete. For a run whose calibration was
+        interrupted or failed, and after an update of the calibrator.
+
+        Args:
+            stages: see ``train``.
+
+        Returns:
+            The run with its new calibration.
+
+        Raises:
+            RunError: the images are not those of the training, or another process is writing there.
+            ImageError: the images cannot be read.
+        """
+        # What reads training data serves training and this alone.
+        from denoisplit.core.training.completing import calibrate_again
+
+        return attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))
+
     def _clean_axes(self, clean: AnyArray | PathLike) -> str | None:
         """Axes of an array of clean channels; a file says them itself."""
         known = isinstance(clean, np.ndarray) and clean.ndim == self.spec.model.dimensions + 1
@@ -268,6 +292,13 @@ def load(path: PathLike, *, device: str = AUTO) -> Run:
     vse, bundle = load_bundle(folder)
     vse.to(where)
     vse.network_dtype = network_dtype(bundle.spec.training.precision)
+    if bundle.calibration_due:
+        _LOG.warning(
+            "%s: is not calibrated yet: predictions have no calibrated std, and verdicts are unknown. "
+            "Finish it with 'denoisplit calibrate %s'",
+            folder.path,
+            folder.path,
+        )
     return Run(folder=folder, vse=vse, bundle=bundle)
 
 

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "train_sequence",
         "Train denoisers, then a splitter on what they denoised.",
     ),
+    "calibrate": ("denoisplit.cli.calibrate", "calibrate", "Calibrate a run again."),
     "predict": ("denoisplit.cli.predict", "predict", "Split and denoise images."),
     "evaluate": ("denoisplit.cli.evaluate", "evaluate", "Measure a run against known truth."),
     "demo": ("denoisplit.cli.demo", "demo", "Train and predict on simulated images."),

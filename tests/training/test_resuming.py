@@ -5,17 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attrs
+import numpy as np
 import pytest
 import tifffile
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 import denoisplit
-from denoisplit.core.errors import RunError
+from denoisplit.cli import main
+from denoisplit.core.errors import BrokenPluginError, RunError
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.storage.bundle import save_description
 from denoisplit.core.storage.lock import exclusive
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import save_state
+from denoisplit.core.training import completing
 from denoisplit.core.training import fit as fitting
 from denoisplit.core.training import prepare as preparing
 from denoisplit.testing import layouts
@@ -161,7 +166,7 @@ def test_after_the_last_step_only_the_calibration_is_left(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "calibrate_run", stop)
+    monkeypatch.setattr(completing, "calibrate_run", stop)
     with pytest.raises(KeyboardInterrupt):
         denoisplit.train(trainings.spec, out.path)
     monkeypatch.undo()
@@ -172,6 +177,43 @@ def test_after_the_last_step_only_the_calibration_is_left(
         )
     assert "step 6 of 6 was the last one: going on after it" in caplog.messages
     _assert_same(out, trainings.whole)
+
+
+def test_what_fails_after_the_last_step_loses_nothing(
+    trainings: Trainings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = RunFolder(tmp_path / "run")
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a bug of a plugin")
+
+    monkeypatch.setattr(completing, "calibrate_run", fail)
+    with pytest.raises(BrokenPluginError, match=rf"is kept, and 'denoisplit calibrate {out.path}' goes on"):
+        denoisplit.train(trainings.spec, out.path)
+    monkeypatch.undo()
+    assert not out.is_finished
+    run = denoisplit.load(out.path)
+    assert [message for message in caplog.messages if "not calibrated yet" in message]
+    mixed = np.random.default_rng(0).normal(300, 40, (20, 20)).astype(np.float32)
+    assert run.predict(mixed, samples=2).calibrated_std is None
+    assert run.calibrate().bundle.calibration is not None
+    _assert_same(out, trainings.whole)
+    assert out.bundle.read_bytes() == trainings.whole.bundle.read_bytes()
+    assert out.is_finished
+
+
+def test_a_run_is_calibrated_again_on_its_own_images_alone(trainings: Trainings, tmp_path: Path) -> None:
+    shutil.copytree(trainings.whole.path, tmp_path / "run")
+    before = trainings.whole.bundle.read_bytes()
+    told = CliRunner().invoke(main, ["calibrate", str(tmp_path / "run"), "--device", "cpu"])
+    assert told.exit_code == 0, told.output
+    assert told.stdout.startswith(f"Calibrated: {tmp_path / 'run'} (")
+    assert RunFolder(tmp_path / "run").bundle.read_bytes() == before
+    run = denoisplit.load(tmp_path / "run")
+    foreign = attrs.evolve(run.bundle, data_fingerprint="0" * 64)
+    save_description(run.folder, foreign)
+    with pytest.raises(RunError, match="not those that it was trained with"):
+        run.calibrate()
 
 
 def _scale(path: Path) -> None:

@@ -21,7 +21,7 @@ from denoisplit.core.registry.modules import import_modules_of
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import PLUGINS, ResolvedSpec
 from denoisplit.core.storage.records import read_mapping, structured, write_mapping
-from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.storage.run_folder import DUE, RunFolder
 from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_weights
 from denoisplit.core.verdict.reference import Reference
 
@@ -50,6 +50,7 @@ class Bundle:
             in runs of early versions.
         reference: what is usual of mixed images; None where nobody measured it, as in runs of early versions.
         region_calibration: of sums over regions; None where there is none, as in runs of early versions.
+        calibration_due: whether calibration and reference are still to be measured.
     """
 
     spec: ResolvedSpec
@@ -66,6 +67,7 @@ class Bundle:
     served: ServedFields | None = None
     reference: Reference | None = None
     region_calibration: Calibration | None = None
+    calibration_due: bool = False
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -84,8 +86,13 @@ class Bundle:
 
 
 def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
-    """Write weights and JSON into a run folder; the JSON comes last and marks the run as complete."""
+    """Write weights and JSON into a run folder; the JSON comes last and marks the network as complete."""
     save_weights(folder.weights, vse.state_dict())
+    save_description(folder, bundle)
+
+
+def save_description(folder: RunFolder, bundle: Bundle) -> None:
+    """Write the JSON of a run whose weights are there; the former one stays until the new one is complete."""
     plain = {
         "format": FORMAT,
         "spec": unstructure(bundle.spec),
@@ -103,6 +110,8 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
         "served": attrs.asdict(bundle.served) if bundle.served else None,
         "reference": attrs.asdict(bundle.reference) if bundle.reference else None,
     }
+    if bundle.calibration_due:
+        plain[DUE] = True
     write_mapping(folder.bundle, plain)
 
 
@@ -156,6 +165,7 @@ class _Stored:
     served: ServedFields | None = None
     reference: Reference | None = None
     region_calibration: Calibration | None = None
+    calibration_due: bool = False
 
 
 def _read_json(folder: RunFolder) -> Bundle:

@@ -1,5 +1,6 @@
 """The files of a run, by name."""
 
+import json
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,9 @@ _EARLIER: Final = re.compile(
     r"\.[a-z0-9_]{8}\.[a-z]+"
 )
 """Names under which earlier versions wrote the files of a run."""
+
+DUE: Final = "calibration_due"
+"""Key in ``model.json`` of a run that is trained and not calibrated yet."""
 
 SEQUENCE: Final = "sequence.json"
 """Name of the file that marks the folder of a sequence of runs."""
@@ -74,8 +78,16 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all files of a trained model are there."""
-        return self.bundle.is_file() and self.weights.is_file()
+        """Whether all files of a trained model are there, and nothing is left to do."""
+        return self.bundle.is_file() and self.weights.is_file() and not self._calibration_due
+
+    @property
+    def _calibration_due(self) -> bool:
+        try:
+            found = json.loads(self.bundle.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return False  # whoever opens it is told
+        return isinstance(found, dict) and bool(found.get(DUE))
 
     def require_begun(self) -> None:
         """Refuse to go on in a folder with something that is no run; an empty one is as good as none.

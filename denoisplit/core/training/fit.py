@@ -8,7 +8,6 @@ import attrs
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.inference.progress import Stages, silent
 from denoisplit.core.network.camera import CameraNoiseModel
@@ -26,15 +25,15 @@ from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
-from denoisplit.core.training.calibrate import calibrate_run
 from denoisplit.core.training.callbacks import callbacks_of_plugins
 from denoisplit.core.training.cameras import read_camera
+from denoisplit.core.training.completing import complete
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
-from denoisplit.core.training.reference import measure_reference
+from denoisplit.core.training.rehearsal import rehearse
 from denoisplit.core.training.resuming import Identity, point_of, require_same_data, require_same_spec
 from denoisplit.core.training.step_progress import StepProgress
 from denoisplit.core.training.task import step_seed
@@ -93,6 +92,8 @@ def fit(
         )
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
+        bundle = _bundle(spec, data, reports)
+        rehearse(vse, bundle, clean=any(field.clean is not None for field in data.validation))
         # Only now is all found that a spec or its images can have wrong: nothing was written for a mistake.
         claim.take()
         write_text(folder.spec, to_yaml(spec))
@@ -104,17 +105,30 @@ def fit(
                 added = callbacks_of_plugins(spec, folder.path)
                 looking_on = (StepProgress(spec.training.steps, tell), *watchers, *added)
                 learnt = optimise(vse, learning, begun, looking_on)
-            _finish(vse, spec, data, reports, folder, learnt, stages)
+            _finish(vse, bundle, data, folder, learnt, stages)
+
+
+def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ...]) -> Bundle:
+    """What is known of a network before its first step."""
+    return Bundle(
+        spec=spec,
+        statistics=data.statistics,
+        noise_reports=reports,
+        calibration=None,
+        fitted_range=data.fitted,
+        components=component_versions(spec),
+        data_fingerprint=data.fingerprint,
+        served=data.served,
+        versions={name: version(name) for name in ("denoisplit", "torch", "lightning")},
+        steps=0,
+        best_step=0,
+        best_loss=None,
+        calibration_due=True,
+    )
 
 
 def _finish(
-    vse: VSE,
-    spec: ResolvedSpec,
-    data: PreparedData,
-    reports: tuple[FitReport, ...],
-    folder: RunFolder,
-    learnt: Learnt,
-    stages: Stages,
+    vse: VSE, bundle: Bundle, data: PreparedData, folder: RunFolder, learnt: Learnt, stages: Stages
 ) -> None:
     """Calibrate and store what was learnt.
 
@@ -126,33 +140,11 @@ def _finish(
     vse.load_state_dict(kept.weights, strict=True)
     vse.eval()
     for channel, sentence in vse.noise_model.concerns():
-        _LOG.warning("noise model of %s after training: %s", spec.channels[channel], sentence)
-    held_out = in_memory(data.validation, CENTRE, "calibration and verdicts")
-    seen = in_memory(data.conditioned, CENTRE, "verdicts")
-    with stages("Calibrating") as tell:
-        calibrations = calibrate_run(vse, spec, held_out, tell)
-    with stages("Looking at the images") as tell:
-        reference = measure_reference(vse, spec, seen, held_out, tell)
-    save_bundle(
-        folder,
-        vse,
-        Bundle(
-            spec=spec,
-            statistics=data.statistics,
-            noise_reports=reports,
-            calibration=calibrations.pixels,
-            region_calibration=calibrations.regions,
-            fitted_range=data.fitted,
-            reference=attrs.evolve(reference, gains=calibrations.gains),
-            components=component_versions(spec),
-            data_fingerprint=data.fingerprint,
-            served=data.served,
-            versions={name: version(name) for name in ("denoisplit", "torch", "lightning")},
-            steps=learnt.steps,
-            best_step=kept.step,
-            best_loss=kept.loss,
-        ),
-    )
+        _LOG.warning("noise model of %s after training: %s", bundle.spec.channels[channel], sentence)
+    bundle = attrs.evolve(bundle, steps=learnt.steps, best_step=kept.step, best_loss=kept.loss)
+    # Before anything else can fail: hours of training are not to be lost for want of a calibration.
+    save_bundle(folder, vse, bundle)
+    complete(vse, bundle, data, folder, stages)
     _LOG.info("finished: weights of step %d in %s", kept.step, folder.path)
 
 

@@ -1,0 +1,29 @@
+"""``denoisplit calibrate``: the calibration of a run, once more."""
+
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import messages, plugin_option
+from denoisplit.cli.device import device_option
+from denoisplit.cli.stopping import continued_by
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@device_option
+@plugin_option
+def calibrate(run: Path, device: str) -> None:
+    """Calibrate RUN on the held-out images of its spec, as its training does at the end.
+
+    For a run whose calibration was interrupted or failed. The former calibration is replaced when the new one
+    is complete, and the weights are not touched.
+    """
+    from denoisplit import api
+
+    with messages() as stages, continued_by("denoisplit", "calibrate", str(run)):
+        found = api.load(run, device=device).calibrate(stages=stages)
+    if found.bundle.calibration is None:
+        click.echo(f"No calibration could be had: {found.path}")
+    else:
+        click.echo(f"Calibrated: {found.path} ({found.bundle.calibration.origin})")

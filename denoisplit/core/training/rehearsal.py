@@ -1,0 +1,201 @@
+"""Before the first step, everything that a run does is done once, on a few pixels of noise.
+
+What would fail after hours, at the calibration or when the run is stored, fails in the first seconds, in one
+line that names the component. The network of the run is not touched: what is tried is a copy of it, which was
+written and read back. No random number of the run is drawn.
+"""
+
+import logging
+import random
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from denoisplit.core.errors import (
+    BrokenPluginError,
+    DenoisplitError,
+    NoiseModelError,
+    PluginError,
+    RunError,
+    SpecError,
+)
+from denoisplit.core.images.interfaces import Field
+from denoisplit.core.network.composer import patch_sides
+from denoisplit.core.network.interfaces import IntensityStats
+from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.trial import small_sides
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.registry.blame import blaming
+from denoisplit.core.spec.records import Chosen, ResolvedSpec, components
+from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle, save_description
+from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.calibrate import MIN_SAMPLES, calibrate_run
+from denoisplit.core.training.reference import measure_reference
+
+_LOG: Final = logging.getLogger("denoisplit.training")
+
+FIELDS: Final = 2
+"""Toy fields, held out and not, and patches in a batch."""
+
+_LEVEL: Final = 0.9
+"""Of the intervals that are asked for."""
+
+
+def rehearse(vse: VSE, bundle: Bundle, *, clean: bool) -> None:
+    """Try everything that the training of a network and what follows it will do.
+
+    Args:
+        vse: the network before its first step, with fitted noise models.
+        bundle: what is known of it before it is trained.
+        clean: whether held-out fields have a clean reference.
+
+    Raises:
+        PluginError: a component fails; names it and says where.
+        SpecError: components do not go together.
+    """
+    spec = bundle.spec
+    if len(vse.stride) != spec.model.dimensions:
+        return  # of planes of stacks, only the training itself knows what belongs together
+    whole = patch_sides(spec.training.patch, spec.model.dimensions)
+    small = small_sides(vse, whole)
+    for sides in dict.fromkeys((small, whole)):
+        try:
+            with _aside(), tempfile.TemporaryDirectory(prefix="denoisplit-") as folder:
+                _Rehearsal(RunFolder(Path(folder)), bundle, sides, clean=clean).run(vse)
+        except BrokenPluginError:
+            if sides == whole:  # a component may know the patches of its training alone
+                raise
+        except (PluginError, SpecError):
+            raise
+        except RunError as error:
+            problem = f"$.model: the network cannot be read back after it was stored ({error})."
+            raise SpecError([problem]) from error
+        except (DenoisplitError, OSError) as error:
+            # Noise is no image, and the disk for temporary files is not that of the run.
+            _LOG.debug("the rehearsal ended early: %s", error)
+            return
+        else:
+            return
+
+
+class _Rehearsal:
+    """One run from the first step to the calibrated std, in a folder of its own."""
+
+    def __init__(self, folder: RunFolder, bundle: Bundle, sides: tuple[int, ...], *, clean: bool) -> None:
+        prediction = attrs.evolve(bundle.spec.prediction, samples=MIN_SAMPLES, tile=0)
+        self._spec: ResolvedSpec = attrs.evolve(bundle.spec, prediction=prediction)
+        self._folder, self._bundle = folder, attrs.evolve(bundle, spec=self._spec)
+        self._sides, self._clean = sides, clean
+        order = ("decoder", "encoder", "noise_model", "kl_scheme")
+        rows = (row for row in components(self._spec) if row.kind in order)
+        self._network = sorted(rows, key=lambda row: order.index(row.kind))
+
+    def run(self, vse: VSE) -> None:
+        with blaming(self._network, "cannot be stored and read back"):
+            save_bundle(self._folder, vse, self._bundle)
+            copy, _ = load_bundle(self._folder)
+        copy.network_dtype = vse.network_dtype
+        with suppress(NoiseModelError):  # of one that knows the pixels of images, which noise has none of
+            self._step(copy)
+        copy.eval()
+        pixels = self._spec.calibrator
+        rows = [pixels.component, *self._network]
+        if self._spec.region_calibrator is not None:
+            rows.insert(1, self._spec.region_calibrator.component)
+        held_out = self._fields(copy.statistics, seed=1)
+        with blaming(rows, "fails at the calibration after the training"):
+            found = calibrate_run(copy, self._spec, held_out)
+        seen = self._fields(copy.statistics, seed=2)
+        with blaming(self._network, "fails when images are looked at after the training"):
+            measure_reference(copy, self._spec, seen, held_out)
+        self._stored(pixels, attrs.evolve(self._bundle, calibration=found.pixels))
+        if self._spec.region_calibrator is not None:
+            both = attrs.evolve(self._bundle, region_calibration=found.regions)
+            self._stored(self._spec.region_calibrator, both)
+        if found.pixels is not None:
+            self._applied(pixels)
+
+    def _step(self, copy: VSE) -> None:
+        copy.train()
+        observed = self._observed(copy.statistics, seed=0)
+        mixed = np.random.default_rng(3).normal(
+            copy.statistics.mixed_mean, copy.statistics.mixed_std, (FIELDS, 1 + copy.context, *self._sides)
+        )
+        noise = GeneratorNoise(torch.Generator().manual_seed(0))
+        with blaming(self._network, "fails in a step of the training"):
+            terms = copy.loss(
+                _tensor(mixed),
+                _tensor(observed),
+                noise,
+                kl_weight=float(copy.kl_scheme.weight),
+                channel_weights=self._spec.training.channel_weights,
+            )
+            torch.autograd.backward(terms.total)
+
+    def _stored(self, chosen: Chosen, bundle: Bundle) -> None:
+        doing = "its calibration cannot be stored: Calibration.parameters holds lists of plain numbers"
+        with blaming((chosen.component,), doing):
+            save_description(self._folder, bundle)
+            self._bundle = load_bundle(self._folder)[1]
+
+    def _applied(self, chosen: Chosen) -> None:
+        """The calibration that was read back does what predictions ask of it."""
+        stored = self._bundle.calibration
+        std = np.ones((1, len(self._spec.channels), *self._sides), dtype=np.float32)
+        with blaming((chosen.component,), "does not apply the calibration that it wrote"):
+            if stored is not None:
+                calibrator = chosen.build()
+                calibrator.apply(stored, std)
+                calibrator.interval(stored, std, std, _LEVEL)
+
+    def _fields(self, statistics: IntensityStats, seed: int) -> Sequence[Field]:
+        """Fields whose errors are known as those of the images will be."""
+        clean, noisy = (self._observed(statistics, seed=10 * seed + part) for part in range(2))
+        return [
+            Field(name=f"toy {number}", observed=noisy[number], clean=clean[number])
+            if self._clean
+            else Field(
+                name=f"toy {number}",
+                observed=noisy[number],
+                repeats=clean[number][None],
+            )
+            for number in range(FIELDS)
+        ]
+
+    def _observed(self, statistics: IntensityStats, seed: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
+        """Noise [b c (z) y x] of the intensities of the images."""
+        shape = (-1, *[1] * len(self._sides))
+        mean, std = (np.reshape(part, shape) for part in (statistics.target_mean, statistics.target_std))
+        size = (FIELDS, statistics.channels, *self._sides)
+        return np.random.default_rng(seed).normal(mean, std, size).astype(np.float32)
+
+
+def _tensor(values: "np.ndarray[Any, Any]") -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Nothing is logged, and global generators are as before."""
+    known = (logging.getLogger(name) for name in list(logging.root.manager.loggerDict))
+    loggers = [one for one in known if one.name.partition(".")[0] == "denoisplit" and not one.disabled]
+    state, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 (what others draw from)
+    for one in loggers:
+        one.disabled = True
+    try:
+        with torch.random.fork_rng(devices=()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one in loggers:
+            one.disabled = False
+        random.setstate(state)
+        np.random.set_state(legacy)  # noqa: NPY002
