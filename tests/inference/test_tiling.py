@@ -19,6 +19,7 @@ def test_tiles_keep_every_pixel_once_and_see_their_halo(axes: list[tuple[int, in
     halo = tuple(h * s for h, s in zip(halos, stride, strict=True))
     canvas = canvas_shape(shape, stride)
     kept = np.zeros(shape, dtype=int)
+    seen = np.arange(np.prod(canvas)).reshape(canvas)
     for tile in plan_tiles(shape, tile=side, halo=halo, stride=stride):
         kept[tile.inner.slices] += 1
         for k in range(len(shape)):
@@ -27,7 +28,6 @@ def test_tiles_keep_every_pixel_once_and_see_their_halo(axes: list[tuple[int, in
             assert low == 0 or tile.inner.start[k] - low == halo[k]
             assert high == canvas[k] or high - tile.inner.stop[k] >= halo[k]
             assert 0 <= low <= tile.inner.start[k] < tile.inner.stop[k] <= high <= canvas[k]
-        seen = np.arange(np.prod(canvas)).reshape(canvas)
         outer = seen[tile.outer.slices]
         np.testing.assert_array_equal(outer[tile.inner.within(tile.outer)], seen[tile.inner.slices])
     assert (kept == 1).all()

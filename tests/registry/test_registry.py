@@ -53,6 +53,7 @@ def test_components_are_ordered_by_kind_and_name() -> None:
             "Did you mean denoisplit/folder? Installed: denoisplit/folder, denoisplit/",
         ),
         ("encoder", "folder", "encoder folder: not installed. Installed: none."),
+        ("encoder", "x" * 10_000, f"encoder {'x' * 80}...: not installed. Installed: none."),
         ("datasets", "folder", "unknown kind (got 'datasets'). Use one of encoder, "),
         ("dataset", "notebook/mine", "Run the cell that registers it first."),
     ],

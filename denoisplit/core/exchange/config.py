@@ -174,7 +174,7 @@ class ForeignConfig:
         values = self.numbers(setting)
         if values is None:
             return None
-        if any(value != int(value) for value in values):
+        if any(isinstance(value, float) and not value.is_integer() for value in values):
             self._refuse(setting, "a whole number or a list of them")
         return tuple(int(value) for value in values)
 
@@ -243,9 +243,8 @@ def _note(found: dict[str, tuple[str, Any]], setting: str, path: str, value: Any
 
 
 def _require_known_sort(name: str, path: str, value: Any) -> None:
-    key = path.rpartition(".")[2]
-    accepted = FIXED.get(key, (value,))
-    if not any(type(value) is type(option) and value == option for option in accepted):
+    accepted = FIXED.get(path.rpartition(".")[2])
+    if accepted and not any(type(value) is type(option) and value == option for option in accepted):
         raise CheckpointError(
             f"{name}: {path} is {json.dumps(value)}, and networks of this sort cannot be imported "
             f"(only {json.dumps(accepted[0])} can)."

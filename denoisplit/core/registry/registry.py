@@ -19,6 +19,9 @@ RUN_THE_CELL: Final = (
     "Run the cell that registers it first. On the command line, give its module with --plugin."
 )
 
+_LONGEST: Final = 80
+"""Characters of a name that a message shows."""
+
 _Class = TypeVar("_Class", bound=type)
 
 
@@ -113,6 +116,7 @@ class Registry:
         self._rows = rows
 
     def _unknown(self, kind: str, name: str) -> str:
+        name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
         if kind not in KINDS:
             return f"{kind} {name}: unknown kind (got {kind!r}). Use one of {', '.join(KINDS)}."
         rows = self.components(kind)
