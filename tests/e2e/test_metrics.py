@@ -84,7 +84,11 @@ def test_a_metric_of_a_stranger_is_a_row_of_the_table(tmp_path: Path, experiment
             "a number per image",
         ),
         ("power: int = 1", "power: int", "needs options (got no power)"),
-        ("    def score(", "    def __init__(self): ...\n    def score(", "cannot be built (TypeError: "),
+        (
+            "    def score(",
+            "    def __init__(self): ...\n    def score(",
+            "its constructor does not take what it is given",
+        ),
     ],
 )
 def test_a_broken_metric_is_one_line(
