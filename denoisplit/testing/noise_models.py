@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
+from denoisplit.testing.noise_model_cameras import NoiseModelCameraTests
 from denoisplit.testing.noise_model_numbers import NoiseModelNumberTests
 from denoisplit.testing.strategies import uniform
 from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law
@@ -18,7 +19,7 @@ _FAR = 60.0
 _DRAWS = 3000
 
 
-class NoiseModelTests(NoiseModelNumberTests):
+class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
     """Laws of noise models: a true density, finite everywhere, that agrees with its samples and moments."""
 
     kind: ClassVar[str] = "noise_model"

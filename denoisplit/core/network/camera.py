@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,6 +76,14 @@ class CameraNoiseModel(NoiseModel):
         """See ``NoiseModel.bias``."""
         del extra, camera
         return super().bias(signal)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Take the sides of maps, which were not read yet, from the state dict, then load as usual."""
+        for name, own in list(self._buffers.items()):
+            stored = state_dict.get(prefix + name)
+            if own is not None and isinstance(stored, Tensor) and stored.ndim == own.ndim:
+                setattr(self, name, own.new_zeros(stored.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def camera_of(model: NoiseModel, part: FramePart) -> Tensor | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
@@ -279,13 +278,6 @@ class Scmos(CameraNoiseModel):
 
     def _on_pixels(self, signal: Tensor, here: Camera) -> Tensor:
         return on_pixel(signal, here, self._nominal(signal)) if self.files else signal
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Take the size of the maps from the state dict, then load as usual."""
-        maps = state_dict.get(prefix + "maps")
-        if isinstance(maps, Tensor) and maps.ndim == 4 and len(maps) == len(self.files):
-            self.maps = torch.zeros_like(maps, dtype=self.maps.dtype, device=self.maps.device)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _log_density(

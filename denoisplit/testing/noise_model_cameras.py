@@ -1,0 +1,167 @@
+"""The part of the exam of a noise model that concerns maps of a camera; others have nothing to show here."""
+
+import functools
+import tempfile
+import typing
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.network.camera import CameraNoiseModel, as_batch
+from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.testing.noise_model_cases import NoiseModelCases
+from denoisplit.testing.strategies import uniform
+from denoisplit.testing.suite import (
+    assert_close,
+    assert_equal,
+    in_two_and_three_dimensions,
+    not_examined,
+    one_line,
+)
+
+_SIDES = (6, 7)
+_GRID = 801
+_REACH = 7.4
+_DRAWS = 4000
+
+
+class NoiseModelCameraTests(NoiseModelCases):
+    """Laws of maps: every pixel has a true density of its own, in whatever part it is asked for."""
+
+    def camera_options(self) -> Any:
+        """Options with maps of 6 x 7 pixels; by default, a random map in every field that takes a path."""
+        hints = typing.get_type_hints(self.target().Options)
+        fields = [
+            field.name for field in attrs.fields(self.target().Options) if Path in _types(hints[field.name])
+        ]
+        files = {name: _map_file(number) for number, name in enumerate(fields)}
+        return attrs.evolve(self.defaults(), **files)
+
+    def with_maps(self) -> tuple[CameraNoiseModel, Tensor]:
+        """A noise model, float64, and its maps [m c y x]; the test ends for one that knows no camera."""
+        if not issubclass(self.target(), CameraNoiseModel):
+            pytest.skip("it has no maps of a camera")
+        model = self.new(self.camera_options())
+        assert isinstance(model, CameraNoiseModel)
+        model.read(installed_formats())
+        if model.needs_fit:
+            rng = np.random.default_rng(0)
+            pairs = [
+                attrs.evolve(one, place=np.stack([rng.integers(0, side, one.signal.size) for side in _SIDES]))
+                for one in self.pairs()
+            ]
+            model.fit(pairs, seed=0)
+        model.double().eval()
+        maps = model.camera_maps()
+        if maps is None:
+            not_examined("options with maps of a camera (override camera_options)")
+        return model, maps
+
+    def test_every_pixel_has_a_true_density(self) -> None:
+        """It integrates to 1, and has the mean and the variance that the model declares there."""
+        model, maps = self.with_maps()
+        signal, camera = self._image(maps, 2), as_batch(maps, 2)
+        with torch.no_grad():
+            bias, std = model.bias(signal, camera=camera), model.variance(signal, camera=camera).sqrt()
+            steps = 0.05 * torch.linspace(-_REACH, _REACH, _GRID, dtype=torch.float64).sinh()
+            steps = steps.view(-1, 1, 1, 1)
+            observation = signal + bias + steps * std
+            many = signal.expand_as(observation)
+            values = model.log_prob(observation, many, camera=camera).exp() * std
+        for power, expected in enumerate((1.0, 0.0, 1.0)):
+            found = torch.trapezoid(values * steps**power, steps.flatten(), dim=0)
+            wrong = float((found - expected).abs().max())
+            assert wrong < 0.02, f"moment {power} of the density of a pixel is off by {wrong:.3g}"
+
+    def test_samples_of_every_pixel_have_its_mean_and_variance(self) -> None:
+        """With the maps that they are drawn for."""
+        model, maps = self.with_maps()
+        signal, camera = self._image(maps, 2), as_batch(maps, 2)
+        many = signal.expand(_DRAWS, *signal.shape[1:])
+        drawn = model.sample(many, torch.Generator().manual_seed(0), camera=camera).detach()
+        std = model.variance(signal, camera=camera).sqrt().detach()
+        off = (drawn.mean(0, keepdim=True) - signal - model.bias(signal, camera=camera).detach()) / std
+        assert float(off.abs().max()) < 6 / _DRAWS**0.5, "samples of a pixel have another mean"
+        ratio = drawn.std(0, keepdim=True) / std
+        assert float((ratio - 1).abs().max()) < 0.25, "samples of a pixel have another variance"
+
+    @in_two_and_three_dimensions
+    def test_a_part_of_an_image_is_that_part(self, rank: int) -> None:
+        """Likelihood, variance and bias of a crop are the crops of those of the image."""
+        model, maps = self.with_maps()
+        signal, camera = self._image(maps, rank), as_batch(maps, rank)
+        part = (..., slice(2, 5), slice(1, 7))
+
+        def of(clean: Tensor, own: Tensor) -> tuple[Tensor, ...]:
+            return (
+                model.log_prob(clean + 7, clean, camera=own).detach(),
+                model.variance(clean, camera=own).detach(),
+                model.bias(clean, camera=own).detach(),
+            )
+
+        whole, crop = of(signal, camera), of(signal[part], camera[part])
+        for name, one, two in zip(("likelihood", "variance", "bias"), whole, crop, strict=True):
+            assert one.shape == signal.shape, f"the {name} has the shape {tuple(one.shape)}"
+            assert_close(two, one[part], f"the {name} of a crop is not the crop of it")
+
+    def test_pixels_differ_and_maps_stay_as_they_are(self) -> None:
+        """Equal counts are not equally likely everywhere; every map has a say; none is overwritten."""
+        model, maps = self.with_maps()
+        camera = as_batch(maps, 2).clone()
+        before, signal = (
+            camera.clone(),
+            self._image(maps, 2).mean((2, 3), keepdim=True).expand(1, -1, *_SIDES),
+        )
+        found = model.log_prob(signal + 7, signal, camera=camera).detach()
+        assert float(found.flatten(2).std(-1).min()) > 0, "all pixels are alike"
+        assert_equal(camera, before, "maps are overwritten")
+        for number in range(len(camera)):
+            other = camera.clone()
+            other[number] *= 1.1
+            changed = model.log_prob(signal + 7, signal, camera=other).detach()
+            assert not torch.equal(changed, found), f"map {number} has no effect"
+
+    def test_maps_are_part_of_the_state_and_fit_images_of_their_size(self) -> None:
+        """A model that is loaded reads no file; an image of other sides is refused in one line."""
+        model, maps = self.with_maps()
+        other = self.new(self.camera_options())
+        assert isinstance(other, CameraNoiseModel)
+        other.double().load_state_dict(model.state_dict(), strict=True)
+        found = other.camera_maps(_SIDES)
+        assert found is not None, "a loaded model has no maps"
+        assert not other.needs_fit, "a loaded model needs a fit"
+        assert_equal(found, maps, "a loaded model has other maps")
+        with pytest.raises(NoiseModelError) as caught:
+            other.camera_maps((_SIDES[0] + 1, _SIDES[1] + 1))
+        assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
+
+    def _image(self, maps: Tensor, rank: int) -> Tensor:
+        """Clean counts [1 c (2) y x] of the pixels of the maps."""
+        channels = maps.shape[1]
+        place = uniform(3, 0.1, 0.9, 1, channels, *(2,) * (rank - 2), *_SIDES)
+        ends = torch.tensor([self.range_of(channel) for channel in range(channels)], dtype=place.dtype)
+        low, high = ends.view(channels, 2, *(1,) * rank).unbind(1)
+        return low + (high - low) * place
+
+
+def _types(declared: Any) -> tuple[Any, ...]:
+    return (declared, *get_args(declared))
+
+
+@functools.cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="denoisplit-maps-")
+
+
+@functools.cache
+def _map_file(number: int) -> Path:
+    """A map [y x] of numbers about 3, without symmetry."""
+    path = Path(_folder().name) / f"map{number}.npy"
+    np.save(path, np.random.default_rng(number).uniform(2, 4, _SIDES).astype(np.float32))
+    return path
