@@ -168,6 +168,9 @@ class KLOptionTests(ComponentTests):
                 for x in found
                 for pixels in (IMAGE_SIDE**2, (IMAGE_SIDE // 4) ** 2)
             ]
+            for step in range(3):
+                learn(scheme, step)
+                rates.append(scheme(found[1], image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level)
             return (("weight", torch.tensor(float(scheme.weight))), *(("rate", one) for one in rates))
 
         assert_options_have_effects(examples(self.options(), 24), trace, unseen=self.unseen)
@@ -178,6 +181,13 @@ class KLOptionTests(ComponentTests):
     def _with(self, option: str, value: Any) -> KLScheme:
         made: KLScheme = self.target()(attrs.evolve(self.defaults(), **{option: value}))
         return made
+
+
+def learn(scheme: KLScheme, step: int) -> None:
+    """Tell a scheme of a training step, whose distortion and rate are those of its number alone."""
+    distortion, rate = (5 * random(7 * step + n, 1).squeeze() for n in range(2))
+    with torch.no_grad():
+        accepted(lambda: scheme.observe(step=step, distortion=distortion, rate=rate))
 
 
 def divergences(seed: int, rank: int) -> tuple[Tensor, ...]:

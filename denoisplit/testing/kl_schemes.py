@@ -18,9 +18,9 @@ from denoisplit.testing.kl_scheme_options import (
     PER_PIXEL,
     PER_PIXEL_AND_CHANNEL,
     PER_SCALAR,
-    KLOptionTests,
     divergences,
 )
+from denoisplit.testing.kl_scheme_states import KLStateTests
 from denoisplit.testing.strategies import IMAGE_SIDE, image_side, level_counts, level_shapes, levels, random
 from denoisplit.testing.suite import (
     accepted,
@@ -35,7 +35,7 @@ _CHANNELS = 2
 _BATCH = 3
 
 
-class KLSchemeTests(KLOptionTests):
+class KLSchemeTests(KLStateTests):
     """Laws of KL schemes: a rate of divergences that is never negative, in the unit that it declares.
 
     An option ``free_bits`` is known by its name: laws that a floor would break are examined without it.

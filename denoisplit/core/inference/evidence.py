@@ -9,11 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from denoisplit.core.errors import PluginError
 from denoisplit.core.inference.passes import Passes, evaluating
 from denoisplit.core.inference.tiling import Tile
 from denoisplit.core.network.frame_part import FramePart
-from denoisplit.core.network.interfaces import FloatArray
-from denoisplit.core.network.latent import divergence
+from denoisplit.core.network.interfaces import Features, FloatArray
+from denoisplit.core.network.latent import Level, divergence
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.core.network.vse import VSE
 
@@ -86,7 +87,8 @@ def evidence_of(passes: Passes, tile: Tile) -> Evidence:
     camera = vse.camera(passes.part_of(tile))
     with torch.inference_mode():
         with vse.autocast():
-            decoded = vse.decoder(vse.encode(outer), passes.noise(tile, range(1)))
+            features = vse.encode(outer)
+            decoded = vse.decoder(features, passes.noise(tile, range(1)))
         maps = at_least_float32(decoded.output)
         signal = vse.signal(maps)
         least = vse.statistics.per_channel(vse.statistics.target_std, signal).square() * LEAST_VARIANCE
@@ -99,11 +101,35 @@ def evidence_of(passes: Passes, tile: Tile) -> Evidence:
             bias = vse.noise_bias(inner, camera)[0].cpu().numpy()
         rates = [
             _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, stride)
-            for level, stride in zip(decoded.levels, vse.level_strides, strict=bool(decoded.levels))
+            for level, stride in zip(decoded.levels, _strides(vse, features, decoded.levels), strict=True)
         ]
     return Evidence(
         draw=signal[0][keep].cpu().numpy(), variance=variance.cpu().numpy(), rates=tuple(rates), bias=bias
     )
+
+
+def _strides(vse: VSE, features: Features, levels: tuple[Level, ...]) -> list[tuple[int, ...]]:
+    """Pixels per position of every latent; a decoder may have latents at some levels of the encoder only.
+
+    Raises:
+        PluginError: a latent has the positions of no level of the encoder, or not in their order.
+    """
+    if len(levels) == len(features):
+        return list(vse.level_strides)
+    strides = []
+    left = list(zip(features, vse.level_strides, strict=True))
+    for level in levels:
+        size = level.sample.shape[2:]
+        while left and left[0][0].shape[2:] != size:
+            left.pop(0)
+        if not left:
+            raise PluginError(
+                f"decoder {type(vse.decoder).__name__}: a latent has the positions of no level of the "
+                f"encoder (got {list(size)} for {[list(f.shape[2:]) for f in features]}). Give latents of "
+                f"some of its levels, finest first."
+            )
+        strides.append(left.pop(0)[1])
+    return strides
 
 
 def _on_pixels(rate: Tensor, tile: Tile, stride: tuple[int, ...]) -> FloatArray:

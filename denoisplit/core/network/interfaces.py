@@ -245,6 +245,19 @@ class KLScheme(nn.Module, ABC):
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; ``image_pixels`` is the number of pixels of one image of it."""
 
+    def observe(self, *, step: int, distortion: Tensor, rate: Tensor) -> None:
+        """Learn from a training step, after its loss and as soon as a warm-up of the weight is over.
+
+        By default nothing is learned. What is belongs in buffers: they are saved with the weights and in
+        resume points, so that a training that was interrupted goes on as if it had not been.
+
+        Args:
+            step: number of the step, from 0.
+            distortion: of the batch, nats per pixel and channel; a scalar without gradient.
+            rate: of the batch, as ``forward`` gave it; a scalar without gradient.
+        """
+        del step, distortion, rate
+
 
 __all__ = [
     "Calibration",

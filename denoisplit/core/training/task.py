@@ -71,6 +71,11 @@ class SplittingTask(lightning.LightningModule):
         )
         terms = self._terms(batch, step, weight, self._objectives)
         require_finite(terms, step)
+        if weight == self.vse.kl_scheme.weight:
+            with torch.no_grad():
+                self.vse.kl_scheme.observe(
+                    step=step, distortion=terms.distortion.detach(), rate=terms.rate.detach()
+                )
         if (step + 1) % self._spec.validate_every == 0 or step + 1 == self._spec.steps:
             self._report("train", terms)
         return terms.total

@@ -1,0 +1,92 @@
+"""KL scheme: the evidence lower bound with a multiplier that a target of the distortion controls."""
+
+from typing import Final, final
+
+import attrs
+import torch
+from attrs.validators import and_, ge, gt, lt
+from torch import Tensor
+
+from denoisplit.core.network.interfaces import KLScheme, Rate
+from denoisplit.core.network.latent import Level, level_sums
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, not_negative, rate
+
+_FARTHEST: Final = 14.0
+"""Of the logarithm of the multiplier from 0: a target that cannot be met leaves it at a millionth."""
+
+
+@final
+class GecoKL(KLScheme):
+    r"""The rate of ``elbo``, times a multiplier that keeps the distortion at a target.
+
+    .. math:: R = \frac{m}{N C} \sum_i \operatorname{mean}_b \max(K_{bi}, f), \qquad
+        \ln m \leftarrow \ln m - a \, \overline{(D - D_0)}
+
+    with the distortion D of a training step, its target :math:`D_0`, and the moving average of the difference
+    over the steps; m begins at 1. While the distortion is above its target, the rate gets cheaper; below, it
+    costs more, so that latents keep no more than the target asks for. m is one over the Lagrange multiplier
+    of the source, which divides the whole objective by it. It begins to move when the warm-up of the weight
+    is over, and is saved with the weights.
+
+    Source: Rezende & Viola, Taming VAEs, 2018, algorithm 1.
+    """
+
+    unit = "nats per image pixel and channel"
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the rate.
+
+        Attributes:
+            distortion: its target, nats per pixel and channel; training with ``elbo`` tells what can be had.
+            speed: by which the logarithm of the multiplier falls in a step, per nat above the target.
+            smoothing: share of the moving average that is left after a step.
+            free_bits: floor of the KL of every level of every image, nats; 0 for none.
+                Several numbers are one per level, finest first.
+            weight: multiplier of the rate that a warm-up ends at.
+            analytic: closed form of the KL instead of the single-sample estimate.
+        """
+
+        distortion: float = 3.0
+        speed: float = attrs.field(default=0.01, validator=gt(0))
+        smoothing: float = attrs.field(default=0.99, validator=and_(ge(0), lt(1)))
+        free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
+        weight: float = attrs.field(default=1.0, validator=ge(0))
+        analytic: bool = False
+
+    options: Options
+    log_multiplier: Tensor
+    average: Tensor
+    seen: Tensor
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        for name in ("log_multiplier", "average", "seen"):
+            self.register_buffer(name, torch.zeros(()))
+
+    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
+        """Rate of a batch; see the class for the unit.
+
+        Args:
+            levels: finest first; may be empty.
+            image_pixels: pixels of one image.
+            channels: target channels.
+
+        Raises:
+            SpecError: several free bits, but not one per level.
+        """
+
+        def contributions() -> Tensor:
+            sums = floored_mean(level_sums(levels, analytic=self.options.analytic), self.options.free_bits)
+            return self.log_multiplier.to(sums).exp() * sums / (image_pixels * channels)
+
+        return rate(levels, contributions)
+
+    def observe(self, *, step: int, distortion: Tensor, rate: Tensor) -> None:
+        """Move the multiplier towards what keeps the distortion at its target."""
+        del step, rate
+        left = self.options.smoothing * self.seen
+        violation = distortion.to(self.average) - self.options.distortion
+        self.average.copy_(left * self.average + (1 - left) * violation)
+        self.log_multiplier.sub_(self.options.speed * self.average).clamp_(-_FARTHEST, _FARTHEST)
+        self.seen.fill_(1)

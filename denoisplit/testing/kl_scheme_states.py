@@ -1,0 +1,61 @@
+"""The part of the exam of a KL scheme that concerns what it learns from training steps."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.distributions import Normal
+
+from denoisplit.core.network.latent import Level
+from denoisplit.testing.kl_scheme_options import KLOptionTests, divergences, learn
+from denoisplit.testing.strategies import levels
+from denoisplit.testing.suite import accepted, assert_close, law, unit_levels
+
+
+class KLStateTests(KLOptionTests):
+    """Laws of schemes that observe training steps; they hold of others, too."""
+
+    @law(3)
+    @given(data=st.data(), steps=st.integers(0, 4))
+    def test_what_is_learned_is_saved(self, data: st.DataObject, steps: int) -> None:
+        """A scheme that is saved and read goes on as if it had not been; without state nothing is learned."""
+        options, drawn = data.draw(self.options()), data.draw(levels(2))
+        scheme, other = self.scheme(options), self.scheme(options)
+        fresh = self.rate(scheme, drawn, 2).per_level
+        for step in range(steps):
+            learn(scheme, step)
+        state = {name: value.clone() for name, value in scheme.state_dict().items()}
+        assert state or torch.equal(self.rate(scheme, drawn, 2).per_level, fresh), (
+            "training steps change the rate, and nothing of them would be saved"
+        )
+        accepted(lambda: other.load_state_dict(state))
+        for step in range(steps, steps + 3):
+            rates = [self.rate(one, drawn, 2).per_level for one in (scheme, other)]
+            assert torch.equal(*rates), (
+                f"saved and read after {steps} steps, the rate is another at step {step}"
+            )
+            for one in (scheme, other):
+                learn(one, step)
+
+    @law(3)
+    @given(data=st.data(), steps=st.integers(1, 4))
+    def test_what_was_learned_leaves_the_gradient_that_of_the_rate(
+        self, data: st.DataObject, steps: int
+    ) -> None:
+        """Steps that are told between a rate and its gradient do not matter, and the rate stays finite."""
+        scheme = self.scheme(data.draw(self.counting()), free_bits=0.0)
+        values = divergences(steps, 2)
+        mean = torch.ones((), dtype=torch.float64, requires_grad=True)
+        unit = unit_levels(values)
+        found = []
+        for told in (0, steps):
+            moved = tuple(
+                Level(Normal(mean * x.posterior.mean, x.posterior.stddev), x.prior, mean * x.posterior.mean)
+                for x in unit
+            )
+            total = self.rate(scheme, moved, 2).total
+            for step in range(told):
+                learn(scheme, step)
+            (gradient,) = torch.autograd.grad(total, mean)
+            found.append(gradient)
+        assert bool(found[0].isfinite()), "the gradient of the rate is not finite"
+        assert_close(found[1], found[0], "a step that is told after a rate changes the gradient of that rate")
