@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from denoisplit.core.version import VERSION
 
 if TYPE_CHECKING:
-    from denoisplit.api import Run, build, load, train
+    from denoisplit.api import build, train
     from denoisplit.core import errors
     from denoisplit.core.errors import DenoisplitError
     from denoisplit.core.registry.hookspecs import hookimpl
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from denoisplit.core.spec.tree import read_spec
     from denoisplit.importing import import_checkpoint
     from denoisplit.prediction import Prediction
+    from denoisplit.run import Run, load
     from denoisplit.sequence import SequentialRun, load_sequence
     from denoisplit.sequence_training import train_sequence
 
@@ -47,13 +48,13 @@ __all__ = [
 _HOMES: Final[Mapping[str, str]] = {
     "DenoisplitError": "denoisplit.core.errors",
     "Prediction": "denoisplit.prediction",
-    "Run": "denoisplit.api",
+    "Run": "denoisplit.run",
     "SequentialRun": "denoisplit.sequence",
     "build": "denoisplit.api",
     "hookimpl": "denoisplit.core.registry.hookspecs",
     "import_checkpoint": "denoisplit.importing",
     "installed_registry": "denoisplit.core.registry.registry",
-    "load": "denoisplit.api",
+    "load": "denoisplit.run",
     "load_sequence": "denoisplit.sequence",
     "load_spec": "denoisplit.core.spec.resolution",
     "read_spec": "denoisplit.core.spec.tree",

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from denoisplit.api import PathLike, Run, load
 from denoisplit.core.exchange.importing import import_network
 from denoisplit.core.exchange.statistics import ForeignStatistics
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.prediction import PathLike
+from denoisplit.run import Run, load
 
 
 def import_checkpoint(

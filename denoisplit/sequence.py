@@ -6,7 +6,6 @@ from typing import Unpack
 
 import attrs
 
-from denoisplit.api import AnyArray, PathLike, Prediction, Run, load
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.names import MIXED
@@ -17,6 +16,8 @@ from denoisplit.core.storage.image_files import file_of, files_among, require_ot
 from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.core.verdict.judgement import of_two_steps
 from denoisplit.file_prediction import FilePrediction
+from denoisplit.prediction import AnyArray, PathLike, Prediction
+from denoisplit.run import Run, load
 from denoisplit.splitting import How
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from denoisplit.api import AnyArray, PathLike, Run, load
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
@@ -24,6 +23,8 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder
 from denoisplit.core.training.prepare import PreparedData, evaluation_fields, prepare, prepare_denoised
 from denoisplit.core.training.worker_start import stop_in_worker
+from denoisplit.prediction import AnyArray, PathLike
+from denoisplit.run import Run, load
 from denoisplit.sequence import SequentialRun, load_sequence
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 import rich.table
 
-from denoisplit.api import load
 from denoisplit.cli.console import progress, show
 from denoisplit.core.errors import RunError
 from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.precision_check import LEVELS, ChannelCost, PrecisionCost
+from denoisplit.run import load
 
 
 def show_precision(

@@ -18,9 +18,8 @@ from denoisplit.cli.stopping import continued_by
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train the model that SPEC describes."""
-    from denoisplit.core.network.trial import load_workable
+    from denoisplit.workable import load_workable
 
-    # What training needs takes seconds to import: nobody is to wait for it to read of a typo.
     resolved = load_workable(spec, overrides)
     from denoisplit import api
     from denoisplit.core.storage.outputs import require_outside_runs

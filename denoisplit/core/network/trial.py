@@ -6,8 +6,6 @@ through it once. Statistics stand in for those of images.
 
 import math
 import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -19,13 +17,9 @@ from denoisplit.core.network.composer import compose, least_sides, patch_sides
 from denoisplit.core.network.interfaces import Decoded, Features, IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.component import Component
-from denoisplit.core.spec import read_spec
-from denoisplit.core.spec.places import located
 from denoisplit.core.spec.records import ModelSpec, ResolvedSpec
-from denoisplit.core.spec.resolution import resolve_new
 
 MEAN: Final = 100.0
 """Counts of the images that stand in for those of a user."""
@@ -34,26 +28,6 @@ STD: Final = 10.0
 
 SIDE: Final = 16
 """Of the smallest patch that is tried, pixels, unless the network needs a larger one."""
-
-
-def load_workable(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
-    """Read and resolve a spec file, and see that a network comes of it.
-
-    Args:
-        path: the file.
-        overrides: ``a.b=c`` each, as after ``--set``.
-
-    Raises:
-        SpecError: every problem, one line each, with its place in the file.
-        PluginError: a component does not do what its kind does.
-    """
-    tree = read_spec(path, overrides)
-    spec = resolve_new(tree, installed_registry())
-    try:
-        require_workable(spec)
-    except SpecError as error:
-        raise located(error, tree.root) from error
-    return spec
 
 
 def require_workable(spec: ResolvedSpec) -> None:

@@ -1,0 +1,34 @@
+"""Spec files that a network comes of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.spec import read_spec
+from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.resolution import resolve_new
+
+
+def load_workable(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
+    """Read and resolve a spec file, and see that a network comes of it.
+
+    Args:
+        path: the file.
+        overrides: ``a.b=c`` each, as after ``--set``.
+
+    Raises:
+        SpecError: every problem, one line each, with its place in the file.
+        PluginError: a component does not do what its kind does.
+    """
+    tree = read_spec(path, overrides)
+    spec = resolve_new(tree, installed_registry())
+    # What a network needs takes seconds to import: nobody is to wait for it to read of a typo.
+    from denoisplit.core.network.trial import require_workable
+    from denoisplit.core.spec.places import located
+
+    try:
+        require_workable(spec)
+    except SpecError as error:
+        raise located(error, tree.root) from error
+    return spec
