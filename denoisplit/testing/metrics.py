@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 
 _COUNTS = "counts"
 """A unit with this word in it changes with the units of the images."""
-_FITTED = 0.01
+_FITTED = 0.03
 """Relative differences of scores that are fitted step by step."""
 _NOISES = (0.05, 0.5, 5.0)
 """Of predictions, in stds of the truth."""

@@ -154,6 +154,8 @@ def specs(draw: st.DrawFn, registry: Registry | None = None) -> ResolvedSpec:
 
     letters = st.characters(codec="utf-8", categories=["L", "N"])
     channels = draw(st.lists(st.text(letters, min_size=1), min_size=1, max_size=_MOST_CHANNELS, unique=True))
+    shares = st.tuples(*(st.floats(0.1, 2) for _ in channels))
+    weights = draw(st.one_of(st.just(()), shares))
     each: Any = tuple(chosen("noise_model") for _ in channels) if draw(st.booleans()) else None
     return ResolvedSpec(
         channels=tuple(channels),
@@ -166,7 +168,7 @@ def specs(draw: st.DrawFn, registry: Registry | None = None) -> ResolvedSpec:
             dimensions=draw(st.sampled_from([2, 3])),
         ),
         calibrator=chosen("calibrator"),
-        training=draw(options(TrainingSpec)),
+        training=draw(options(TrainingSpec, channel_weights=weights)),
     )
 
 

@@ -40,12 +40,12 @@ def _session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     installed_registry.cache_clear()
     yield
     installed_registry.cache_clear()
-    sys.modules.pop("my_metric", None)
+    sys.modules.pop("metric_of_a_stranger", None)
 
 
 def evaluate(tmp_path: Path, run: Path, module: str, *words: str) -> Result:
-    (tmp_path / "my_metric.py").write_text(module)
-    given = ["--plugin", str(tmp_path / "my_metric.py"), "--samples", "1", "--device", "cpu"]
+    (tmp_path / "metric_of_a_stranger.py").write_text(module)
+    given = ["--plugin", str(tmp_path / "metric_of_a_stranger.py"), "--samples", "1", "--device", "cpu"]
     return CliRunner().invoke(main, ["evaluate", str(run), *given, *words])
 
 

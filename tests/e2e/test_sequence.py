@@ -22,7 +22,7 @@ from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli import terminal
 
-CHANNELS = ("filaments", "F actin/x")
+CHANNELS = ("filaments", "F actin:x")
 DENOISE = """
 preset: hdn
 model:
@@ -34,7 +34,7 @@ prediction: {samples: 3, seed: 4}
 """
 SPLIT = """
 preset: musplit
-channels: [filaments, F actin/x]
+channels: [filaments, F actin:x]
 data:
   train: {use: simulated, fields: 3, size: 32, seed: 1, structures: [filaments, mitochondria]}
   validation_fraction: 0.4
@@ -291,6 +291,6 @@ def test_a_sequence_on_a_terminal(trained: Trained) -> None:
     (trained.out / "summary.json").unlink()
     shown = terminal.run("train-sequence", *map(str, trained.specs), "--out", str(trained.out), "--resume")
     assert shown.code == 0, shown.text
-    assert any("split filaments + F actin/x: finished before" in line for line in shown.lines)
+    assert any("split filaments + F actin:x: finished before" in line for line in shown.lines)
     assert any(line.startswith("Evaluating") and "/" in line for line in shown.lines)
     assert f"Trained: {trained.out}" in shown.lines

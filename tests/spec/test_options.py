@@ -30,8 +30,8 @@ from denoisplit.core.spec.options import Option, code_of, options_of
 from denoisplit.core.validators import described_by
 
 BUILT_IN = [row for row in load_registry().components() if row.package == "denoisplit"]
-UNBOUNDED = {"offset", "lowest", "highest", "log_variance_floor"}
-"""Numbers that may have any value: positions on the scale of counts, and a logarithm."""
+UNBOUNDED = {"offset", "lowest", "highest", "log_variance_floor", "distortion"}
+"""Numbers that may have any value: positions on the scale of counts, and logarithms."""
 OF_NO_UNIT = ("probability", "share", "part", "weight", "multiplier", "that of the mixture")
 VALUES: list[Any] = [
     *(-1, 0, 0.5, 1, 1.0, 2, 3, None, "a", "ab", "abc"),

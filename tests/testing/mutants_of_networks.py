@@ -155,7 +155,7 @@ DECODER_MUTANTS = (
         "decoder/ladder", "dropped features", MERGE, replaced(lambda self, first, second: second), MATTERS
     ),
     Mutant("decoder/deterministic_ladder", "sign", f"{MEANS}.sample", after(lambda x: -x), OUTPUT),
-    Mutant("decoder/deterministic_ladder", "scale", f"{MEANS}.forward", output_times(2.0), OUTPUT),
+    Mutant("decoder/deterministic_ladder", "scale", f"{MEANS}.sample", after(lambda x: 2 * x), OUTPUT),
     Mutant(
         "decoder/deterministic_ladder",
         "dropped features",

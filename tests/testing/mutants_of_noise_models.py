@@ -19,6 +19,7 @@ WEIGHTED = "noise_models.weighted:Weighted"
 HISTOGRAM = "noise_models.histogram"
 BINNED = "noise_models.binned_gaussian:BinnedGaussian"
 CAMERA = "noise_models.poisson_gaussian"
+SCMOS = "noise_models.scmos"
 
 NEGATED = after(lambda value: -value)
 DOUBLED = after(lambda value: 2 * value)
@@ -125,6 +126,21 @@ NOISE_MUTANTS = (
         "noise_model/poisson_gaussian",
         "dropped offset",
         f"{CAMERA}:draw",
+        around(lambda old, signal, camera, generator: old(signal, camera, generator) - camera.offset),
+        MOMENTS,
+    ),
+    Mutant("noise_model/scmos", "sign", f"{SCMOS}:log_density", NEGATED, BACK),
+    Mutant(
+        "noise_model/scmos",
+        "dropped shot noise",
+        f"{SCMOS}:variance",
+        replaced(lambda signal, camera: camera.read_noise.square().expand_as(signal)),
+        VARIANCE,
+    ),
+    Mutant(
+        "noise_model/scmos",
+        "dropped offset",
+        f"{SCMOS}:draw",
         around(lambda old, signal, camera, generator: old(signal, camera, generator) - camera.offset),
         MOMENTS,
     ),

@@ -97,6 +97,7 @@ KL_MUTANTS = (
     *kl_mutants("denoisplit", "DenoiSplitKL", BY_PIXEL),
     *kl_mutants("elbo", "ElboKL", BY_CHANNEL),
     *kl_mutants("musplit", "MuSplitKL", BY_UNIT),
+    *kl_mutants("geco", "GecoKL", BY_CHANNEL),
     *kl_mutants("per_level", "PerLevelKL", BY_CHANNEL),
     *kl_mutants("microsplit", "MicroSplitKL", ()),
 )

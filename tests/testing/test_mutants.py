@@ -28,12 +28,18 @@ MUTANTS = (
     *DATASET_MUTANTS,
 )
 AT_LEAST = 3
+SPOILED = ("metric", "augmentation", "objective")
+"""Kinds whose components are a few lines each: ``test_broken`` tries their suites with spoiled ones."""
 RAISED = re.compile(r"\w+(Error|Exception): ")
 
 
 def test_every_component_has_mutants() -> None:
     counted = Counter(mutant.component for mutant in MUTANTS)
-    rows = {f"{row.kind}/{row.name}" for row in load_registry().components() if row.package == BUILTIN}
+    rows = {
+        f"{row.kind}/{row.name}"
+        for row in load_registry().components()
+        if row.package == BUILTIN and row.kind not in SPOILED
+    }
     assert set(counted) <= rows
     assert {name: counted[name] for name in rows if counted[name] < AT_LEAST} == {}
 

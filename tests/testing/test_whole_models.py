@@ -134,7 +134,8 @@ def in_other_order(vse: VSE) -> VSE:
     )
     other.statistics = statistics
     other.noise_model = with_statistics(other.noise_model, statistics)
-    moved = {name: value[ORDER] for name, value in vse.noise_model.state_dict().items()}
+    known = vse.noise_model.state_dict()
+    moved = {name: value[ORDER] if value.numel() else value for name, value in known.items()}
     other.noise_model.load_state_dict(moved)
     maps = [*ORDER, *(2 + c for c in ORDER)] if vse.noise_model.extra_maps else ORDER
     other.decoder = OtherOrder(other.decoder, maps)

@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from attrs.validators import gt
+
+from denoisplit.core.validators import described_by
 
 Given = float | Path | tuple[Path, ...] | None
 """A number for all pixels; a file for all channels, or one per channel; None to fit a number per channel."""
@@ -19,6 +22,7 @@ def as_given(value: Any) -> Given:
     return given
 
 
+@described_by(gt(0))
 def positive(options: object, attribute: "attrs.Attribute[Any]", value: Given) -> None:
     """Validator of a number above 0, or files."""
     if isinstance(value, int | float) and not 0 < value < float("inf"):

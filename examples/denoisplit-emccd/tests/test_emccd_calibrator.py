@@ -39,6 +39,6 @@ def test_a_level_that_is_no_probability_is_refused(level: float) -> None:
 
 
 def test_a_calibration_of_another_calibrator_is_refused() -> None:
-    other = Calibration("denoisplit/scale", {"factor": [1.0]})
-    with pytest.raises(CalibrationError, match="denoisplit/scale"):
+    other = Calibration("denoisplit/affine", {"slope": [1.0]})
+    with pytest.raises(CalibrationError, match="denoisplit/affine"):
         Quantile(Quantile.Options()).apply(other, np.ones((1, 1, 2, 2)))
