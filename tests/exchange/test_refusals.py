@@ -120,6 +120,13 @@ def test_unexpected_and_misshapen_tensors_are_named_together(plain: Files, tmp_p
     )
 
 
+@pytest.mark.parametrize("axes", [(4, 4), (4, 4, 4, 1)])
+def test_a_prior_of_another_dimension(plain: Files, tmp_path: Path, axes: tuple[int, ...]) -> None:
+    name = f"top_down_layers.{plain.network.levels - 1}.top_prior_params"
+    changed(plain, lambda tensors: tensors.update({name: torch.zeros(1, *axes)}))
+    attempt(plain, tmp_path / "run", name, "has a wrong shape")
+
+
 def test_copies_that_differ(plain: Files, tmp_path: Path) -> None:
     changed(plain, lambda tensors: tensors.update({"parameter_net.bias": tensors["output_layer.bias"] + 1}))
     attempt(plain, tmp_path / "run", "parameter_net.bias and output_layer.bias", "differ")

@@ -125,13 +125,14 @@ def _shapes(
     expand = [shape(f"top_down_layers.{level}.stochastic.conv_out.weight") for level in range(levels)]
     prior = shape(f"top_down_layers.{levels - 1}.top_prior_params")
     output = shape(f"{OUTPUT}weight")
+    projects = any(name.startswith("_3D_squisher.") for name in tensors)
     for name, found in (
         ("first_bottom_up.0.weight", stem),
         (f"top_down_layers.{levels - 1}.top_prior_params", prior),
         (f"{OUTPUT}weight", output),
         *((f"top_down_layers.{n}.stochastic.conv_out.weight", found) for n, found in enumerate(expand)),
     ):
-        if len(found) not in (4, 5):
+        if len(found) not in (4, 5) or (found is not stem and len(found) != (4 if projects else len(stem))):
             raise CheckpointError(
                 f"{where}: the tensor {name} has a wrong shape (got {list(found)}, expected 2 axes and those "
                 f"of space). Give the state dict of one network."
@@ -147,7 +148,7 @@ def _shapes(
         out_maps=output[0],
         rank=len(stem) - 2,
         top_prior=prior[2:],
-        projects=any(name.startswith("_3D_squisher.") for name in tensors),
+        projects=projects,
         old_output=old_output,
     )
 
