@@ -3,7 +3,7 @@
 Source: Prakash et al., ICLR 2022 (HDN); method section 1.1.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,11 @@ KERNEL = 3
 
 BLOCK_REACH = 2
 """Positions on each side that a residual block depends on: one per convolution."""
+
+
+MOST_LEVELS: Final = 30
+"""More halvings leave nothing of any image; without a bound, a slip of the pen would build for hours."""
+MOST_BLOCKS: Final = 1000
 
 
 def conv(

@@ -143,3 +143,8 @@ def test_components_of_one_package_share_a_line() -> None:
         match=r"needs noise_model lab-away/one and kl_scheme lab-away/two, but .*==0\.3$",
     ):
         require_components("run", needed, load_registry())
+
+
+def test_a_component_of_no_name_is_missing() -> None:
+    with pytest.raises(UnknownComponentError, match="run: needs encoder"):
+        require_components("run", [("encoder", "", "1")], load_registry())

@@ -81,5 +81,5 @@ def _advice(qualified: str, version: str, registry: Registry) -> str:
 def _installed_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+    except (importlib.metadata.PackageNotFoundError, ValueError):  # no name at all
         return None

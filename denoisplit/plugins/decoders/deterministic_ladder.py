@@ -1,12 +1,12 @@
 """Top-down path of the ladder without chance: every latent is the mean of its posterior."""
 
 import attrs
-from attrs.validators import ge, lt
+from attrs.validators import ge, le, lt
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.plugins.blocks import Merge, ResidualBlock, conv
+from denoisplit.plugins.blocks import MOST_BLOCKS, Merge, ResidualBlock, conv
 from denoisplit.plugins.decoders.ladder_plan import (
     LatentOptions,
     binning,
@@ -87,7 +87,7 @@ class DeterministicLadderDecoder(Decoder):
         """
 
         latent_channels: int | tuple[int, ...] = attrs.field(default=128, validator=channel_counts)
-        blocks: int = attrs.field(default=1, validator=ge(1))
+        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         normalise_latents: bool = True
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import attrs
 import torch
-from attrs.validators import ge, gt, lt, optional
+from attrs.validators import ge, gt, le, lt, optional
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.validators import described_by
-from denoisplit.plugins.blocks import KERNEL, ResidualBlock, conv
+from denoisplit.plugins.blocks import KERNEL, MOST_BLOCKS, ResidualBlock, conv
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
 from denoisplit.plugins.decoders.ladder_plan import binning, channel_counts, image_maps, plan_levels
 from denoisplit.plugins.windows import by_windows
@@ -46,7 +46,7 @@ class LadderDecoder(Decoder):
         """
 
         latent_channels: int | tuple[int, ...] = attrs.field(default=128, validator=channel_counts)
-        blocks: int = attrs.field(default=1, validator=ge(1))
+        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         clip: float | None = attrs.field(default=20.0, validator=_positive)
         naive_variance: bool = False

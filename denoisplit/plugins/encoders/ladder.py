@@ -1,11 +1,11 @@
 """Bottom-up path of the ladder: one resampling block per level."""
 
 import attrs
-from attrs.validators import ge, in_, lt
+from attrs.validators import ge, in_, le, lt
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import mean_pool
+from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, mean_pool
 from denoisplit.plugins.encoders.levels import (
     Strides,
     bottom_up_level,
@@ -38,9 +38,9 @@ class LadderEncoder(Encoder):
                 for a halving of every axis at every level; [1, 2, 2] keeps the planes of a stack.
         """
 
-        levels: int = attrs.field(default=4, validator=ge(1))
+        levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
         width: int = attrs.field(default=64, validator=ge(1))
-        blocks: int = attrs.field(default=1, validator=ge(1))
+        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         binning: int = attrs.field(default=1, validator=in_((1, 2, 4)))
         strides: Strides = attrs.field(default=(), validator=positive_strides)

@@ -2,13 +2,13 @@
 
 import attrs
 import torch
-from attrs.validators import ge, lt
+from attrs.validators import ge, le, lt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import conv
+from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, conv
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 
 SLOPE = 0.01
@@ -45,9 +45,9 @@ class LadderEncoder3dTo2d(Encoder):
             dropout: probability per feature channel.
         """
 
-        levels: int = attrs.field(default=4, validator=ge(1))
+        levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
         width: int = attrs.field(default=64, validator=ge(1))
-        blocks: int = attrs.field(default=1, validator=ge(1))
+        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
 
     def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:

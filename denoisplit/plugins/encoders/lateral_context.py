@@ -9,12 +9,12 @@ import copy
 from typing import Literal
 
 import attrs
-from attrs.validators import ge, lt
+from attrs.validators import ge, le, lt
 from torch import Tensor, nn
 
 from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import Merge, centre_crop, centre_pad
+from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, Merge, centre_crop, centre_pad
 from denoisplit.plugins.encoders.levels import (
     Strides,
     bottom_up_level,
@@ -55,11 +55,11 @@ class LateralContextEncoder(Encoder):
                 for a halving of every axis at every level.
         """
 
-        levels: int = attrs.field(default=4, validator=ge(1))
+        levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
         width: int = attrs.field(default=64, validator=ge(1))
-        blocks: int = attrs.field(default=1, validator=ge(1))
+        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
-        input_scales: int = attrs.field(default=5, validator=ge(1))
+        input_scales: int = attrs.field(default=5, validator=[ge(1), le(MOST_LEVELS)])
         retain: Literal["latents", "features", "neither"] = "latents"
         own_context_blocks: bool = False
         strides: Strides = attrs.field(default=(), validator=positive_strides)

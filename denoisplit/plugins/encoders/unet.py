@@ -1,11 +1,11 @@
 """Contracting path of a U-Net, the baseline without latents."""
 
 import attrs
-from attrs.validators import ge
+from attrs.validators import ge, le
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import max_pool
+from denoisplit.plugins.blocks import MOST_LEVELS, max_pool
 from denoisplit.plugins.unet_blocks import DoubleConv
 
 STRIDE = 2
@@ -28,7 +28,7 @@ class UNetEncoder(Encoder):
             width: feature channels at full size.
         """
 
-        pools: int = attrs.field(default=5, validator=ge(1))
+        pools: int = attrs.field(default=5, validator=[ge(1), le(MOST_LEVELS)])
         width: int = attrs.field(default=32, validator=ge(1))
 
     def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
