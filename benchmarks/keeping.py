@@ -29,9 +29,9 @@ import denoisplit
 from benchmarks.quality import SPEC
 from denoisplit.core.assessment.metrics import range_invariant_psnr
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.batches import validation_loader

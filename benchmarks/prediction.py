@@ -15,8 +15,8 @@ from benchmarks.reference_procedure import ReferencePrediction
 from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Work, alternate, timed
 from benchmarks.training import REFERENCE
-from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import predict
 
 LEAST = 2
 """Samples of the shorter prediction; a single one has no std."""

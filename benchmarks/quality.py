@@ -25,8 +25,8 @@ from benchmarks.timing import CLOCKS, Clock
 from denoisplit.core.assessment.metrics import range_invariant_psnr
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import Mixing, ResolvedSpec
 from denoisplit.core.training.prepare import evaluation_fields

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.inputs import STATISTICS, Batch
 from benchmarks.reference import LevelTerms, ReferenceNetwork
 from benchmarks.timing import Clock
-from denoisplit.core.inference.reference_tiling import ReferenceGrid
+from denoisplit.core.prediction.reference_tiling import ReferenceGrid
 
 _TOLERANCE: Final = 1e-10
 FREE_BITS: Final = 1.0

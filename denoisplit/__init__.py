@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from denoisplit.api import build, train
     from denoisplit.core import errors
     from denoisplit.core.errors import DenoisplitError
+    from denoisplit.core.prediction.in_memory import Prediction
     from denoisplit.core.registry.hookspecs import hookimpl
     from denoisplit.core.registry.registry import installed_registry, register
+    from denoisplit.core.runs.importing import import_checkpoint
+    from denoisplit.core.runs.run import Run, load
+    from denoisplit.core.runs.sequence import SequentialRun, load_sequence
+    from denoisplit.core.runs.sequence_training import train_sequence
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
-    from denoisplit.importing import import_checkpoint
-    from denoisplit.prediction import Prediction
-    from denoisplit.run import Run, load
-    from denoisplit.sequence import SequentialRun, load_sequence
-    from denoisplit.sequence_training import train_sequence
 
 __version__: Final = VERSION
 
@@ -47,20 +47,20 @@ __all__ = [
 
 _HOMES: Final[Mapping[str, str]] = {
     "DenoisplitError": "denoisplit.core.errors",
-    "Prediction": "denoisplit.prediction",
-    "Run": "denoisplit.run",
-    "SequentialRun": "denoisplit.sequence",
+    "Prediction": "denoisplit.core.prediction.in_memory",
+    "Run": "denoisplit.core.runs.run",
+    "SequentialRun": "denoisplit.core.runs.sequence",
     "build": "denoisplit.api",
     "hookimpl": "denoisplit.core.registry.hookspecs",
-    "import_checkpoint": "denoisplit.importing",
+    "import_checkpoint": "denoisplit.core.runs.importing",
     "installed_registry": "denoisplit.core.registry.registry",
-    "load": "denoisplit.run",
-    "load_sequence": "denoisplit.sequence",
+    "load": "denoisplit.core.runs.run",
+    "load_sequence": "denoisplit.core.runs.sequence",
     "load_spec": "denoisplit.core.spec.resolution",
     "read_spec": "denoisplit.core.spec.tree",
     "register": "denoisplit.core.registry.registry",
     "train": "denoisplit.api",
-    "train_sequence": "denoisplit.sequence_training",
+    "train_sequence": "denoisplit.core.runs.sequence_training",
 }
 """Where each public name lives."""
 

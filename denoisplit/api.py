@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
-from denoisplit.core.inference.progress import Progress, Stages, silent
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.in_file import FilePrediction
+from denoisplit.core.prediction.in_memory import AnyArray, PathLike, Prediction
+from denoisplit.core.prediction.progress import Progress, Stages, silent
+from denoisplit.core.runs.run import Run, load
+from denoisplit.core.runs.workable import load_workable
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.worker_start import stop_in_worker
-from denoisplit.file_prediction import FilePrediction
-from denoisplit.prediction import AnyArray, PathLike, Prediction
-from denoisplit.run import Run, load
-from denoisplit.workable import load_workable
 
 __all__ = [
     "AnyArray",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from denoisplit.cli.watch import Screen
-    from denoisplit.core.inference.progress import Stages, Tell
+    from denoisplit.core.prediction.progress import Stages, Tell
 
 FILE_COLUMNS: Final = 110
 """Columns of tables where no terminal says how many there are."""

@@ -77,13 +77,13 @@ def evaluate(
     from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
     from denoisplit.core.assessment.worth import gains, sentence
     from denoisplit.core.registry import installed_registry
+    from denoisplit.core.runs.evaluation import FIGURES, write_figures
     from denoisplit.core.spec import read_spec, resolve
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
     from denoisplit.core.storage.outputs import require_apart, require_figure, require_ours
     from denoisplit.core.training.independence import independence
     from denoisplit.core.training.prepare import evaluation_data, require_clean, require_same_range
-    from denoisplit.evaluation import FIGURES, write_figures
 
     if figures is not None and figures.is_file():
         raise ImageError(f"{figures}: is a file. Choose a folder for the figures.")

@@ -7,9 +7,9 @@ import rich.table
 
 from denoisplit.cli.console import progress, show
 from denoisplit.core.errors import RunError
+from denoisplit.core.prediction.precision_cost import LEVELS, ChannelCost, PrecisionCost
+from denoisplit.core.runs.run import load
 from denoisplit.core.storage.sequence_folder import SequenceFolder
-from denoisplit.precision_check import LEVELS, ChannelCost, PrecisionCost
-from denoisplit.run import load
 
 
 def show_precision(

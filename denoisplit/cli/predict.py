@@ -10,7 +10,7 @@ from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
 if TYPE_CHECKING:
-    from denoisplit.file_prediction import FilePrediction
+    from denoisplit.core.prediction.in_file import FilePrediction
 
 UNLIKE: Final = 3
 """Exit code of --strict."""
@@ -145,10 +145,10 @@ def predict(
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
     from denoisplit.core.assessment.label_sums import is_table
-    from denoisplit.core.inference.outputs import CHI_SQUARE
+    from denoisplit.core.prediction.outputs import CHI_SQUARE
+    from denoisplit.core.runs.sequence import load_any
     from denoisplit.core.storage.image_files import file_of, require_writable
     from denoisplit.core.storage.outputs import require_apart, require_ours
-    from denoisplit.sequence import load_any
 
     inputs = [run, image] if labels is None else [run, image, labels]
     require_writable(out, overwrite=overwrite, inputs=inputs)

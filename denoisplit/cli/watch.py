@@ -13,7 +13,7 @@ import rich.progress
 from rich.table import Column
 from rich.text import Text
 
-from denoisplit.core.inference.progress import Tell
+from denoisplit.core.prediction.progress import Tell
 
 QUIET_SECONDS: Final = 60.0
 """Nobody who sees lines only has to wait longer for a sign of life."""

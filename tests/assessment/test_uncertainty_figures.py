@@ -20,7 +20,7 @@ from denoisplit.core.assessment.uncertainty_figures import (
 )
 from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.inference.outputs import Calibrated
+from denoisplit.core.prediction.outputs import Calibrated
 from tests.registered import calibrators
 
 SAMPLES = 40

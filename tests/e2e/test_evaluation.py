@@ -20,7 +20,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.fingerprint import assert_disjoint
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.inference.posterior import draw_samples
+from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.training.prepare import evaluation_fields, prepare
 from tests.e2e.experiment import CHANNELS, Experiment
 

@@ -122,6 +122,6 @@ def test_a_format_that_is_written_whole_says_so_of_large_results_alone(
     large: int,
     told: bool,
 ) -> None:
-    monkeypatch.setattr("denoisplit.file_prediction.LARGE", large)
+    monkeypatch.setattr("denoisplit.core.prediction.in_file.LARGE", large)
     run.predict_file(movie().pixels, tmp_path / "out.npz", axes="tyx")
     assert ("written whole" in caplog.text) is told

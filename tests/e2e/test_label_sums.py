@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 import denoisplit
-from denoisplit.core.inference.posterior import draw_samples
+from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.plugins.calibrators.region import Region
 from tests.cli.refusals import refused
 from tests.cli.refusals import run as command

@@ -13,8 +13,8 @@ from scipy import stats
 import denoisplit
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.interfaces import Image, PixelSize
-from denoisplit.core.inference.posterior import draw_samples
-from denoisplit.core.inference.sample_count import LEAST
+from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.prediction.sample_count import LEAST
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command

@@ -14,7 +14,7 @@ from denoisplit import precision_check
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
 from denoisplit.core.images import lazy
 from denoisplit.core.images.interfaces import Image
-from denoisplit.core.inference.posterior import draw_samples, predict
+from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command

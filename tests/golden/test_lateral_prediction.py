@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from denoisplit.core.inference import passes
-from denoisplit.core.inference.canvas import Canvas
-from denoisplit.core.inference.posterior import predict
-from denoisplit.core.inference.tiling import Region
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.noise_source import FixedNoise
+from denoisplit.core.prediction import passes
+from denoisplit.core.prediction.canvas import Canvas
+from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.tiling import Region
 from tests.golden.check_networks import build
 from tests.golden.reference import ReferenceNetwork
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from denoisplit.core.inference.posterior import predict
-from denoisplit.core.inference.summaries import Samples
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.prediction.summaries import Samples
 from denoisplit.plugins.calibrators.scale import Scale
-from tests.inference.networks import small_vse
 from tests.network.small import counts, network
+from tests.prediction.networks import small_vse
 
 pytestmark = [
     pytest.mark.gpu,

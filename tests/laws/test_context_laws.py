@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.inference.posterior import draw_samples, predict
-from denoisplit.core.inference.receptive_field import halo
 from denoisplit.core.network.vse import VSE
-from tests.inference.networks import small_vse
+from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.prediction.receptive_field import halo
+from tests.prediction.networks import small_vse
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "regular": {"context": {"input_scales": 3}},

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.inference.outputs import Calibrated, parse_outputs, summaries_of
-from denoisplit.core.inference.posterior import Posterior, predict
-from denoisplit.core.inference.receptive_field import halo
-from denoisplit.core.inference.summaries import NoiseVariance, Quantiles, Samples
 from denoisplit.core.network.vse import VSE
-from tests.inference.networks import MapNoise, ShotNoise, small_vse
+from denoisplit.core.prediction.outputs import Calibrated, parse_outputs, summaries_of
+from denoisplit.core.prediction.posterior import Posterior, predict
+from denoisplit.core.prediction.receptive_field import halo
+from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples
+from tests.prediction.networks import MapNoise, ShotNoise, small_vse
 from tests.registered import calibrators
 
 TWO = small_vse(levels=2, noise_model=MapNoise())

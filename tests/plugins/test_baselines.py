@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.noise_source import ZeroNoise
+from denoisplit.core.prediction.posterior import predict
 from denoisplit.plugins.decoders.deterministic_ladder import DeterministicLadderDecoder
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.decoders.unet import UNetDecoder

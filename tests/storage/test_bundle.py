@@ -16,10 +16,10 @@ import torch
 import denoisplit
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.mixed_range import FittedRange
-from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, NoisePairs
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import component_versions, parse_spec, resolve
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle

@@ -9,9 +9,9 @@ import pytest
 
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.inference.posterior import draw_samples
 from denoisplit.core.network.interfaces import SumInterval
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec import ResolvedSpec
 from denoisplit.core.training.calibrate import calibrate, calibrate_run
 from tests.training.test_calibrate import fields as fields

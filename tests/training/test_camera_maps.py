@@ -10,9 +10,9 @@ import tifffile
 
 import denoisplit
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
-from denoisplit.core.inference.evidence import gather_evidence
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.frame_part import FramePart
+from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.training.prepare import evaluation_fields
 
 SIDES = (40, 48)

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.errors import NonFiniteLossError
-from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.testing import layouts
 

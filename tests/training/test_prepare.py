@@ -8,9 +8,9 @@ import pytest
 
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.images.interfaces import Field, MixedSource
-from denoisplit.core.inference.posterior import predict
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training.calibrate import calibrate

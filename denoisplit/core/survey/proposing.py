@@ -8,7 +8,7 @@ import attrs
 import torch
 
 from denoisplit.core.images.interfaces import ImageFormat
-from denoisplit.core.inference.memory import memory_budget
+from denoisplit.core.prediction.memory import memory_budget
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.resolution import resolve
 from denoisplit.core.spec.tree import parse_spec

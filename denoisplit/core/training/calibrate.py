@@ -15,11 +15,11 @@ from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
-from denoisplit.core.inference.posterior import Posterior, predict
-from denoisplit.core.inference.progress import Progress, part_of
-from denoisplit.core.inference.tilewise import Visit
 from denoisplit.core.network.interfaces import Calibration, Calibrator, RegionCalibrator
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import Posterior, predict
+from denoisplit.core.prediction.progress import Progress, part_of
+from denoisplit.core.prediction.tilewise import Visit
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.calibrate_sums import HeldOut, finished, fit_sums
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors, errors_from_observed

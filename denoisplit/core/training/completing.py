@@ -7,8 +7,8 @@ import attrs
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.centres import CENTRE, in_memory
-from denoisplit.core.inference.progress import Stages, silent
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.component import Component
 from denoisplit.core.spec.records import ResolvedSpec, components

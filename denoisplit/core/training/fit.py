@@ -9,12 +9,12 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from denoisplit.core.images.patches import PatchSampler
-from denoisplit.core.inference.progress import Stages, silent
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.core.spec import component_versions, components, schema_text, spec_schema, to_yaml

@@ -9,9 +9,9 @@ import numpy as np
 from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.inference.evidence import gather_evidence
-from denoisplit.core.inference.progress import Progress
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.evidence import gather_evidence
+from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.verdict.consistency import (
     chi_square,

@@ -7,7 +7,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from denoisplit.core.inference.progress import Tell
+from denoisplit.core.prediction.progress import Tell
 
 _LOG = logging.getLogger("denoisplit.training")
 

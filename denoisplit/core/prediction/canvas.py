@@ -1,0 +1,71 @@
+"""The image as tiles are cut from it: padded to whole strides, and at every scale that the network takes."""
+
+import math
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.tiling import Region, pad_to_canvas
+
+
+def canvas_multiple(vse: VSE) -> tuple[int, ...]:
+    """Pixels per axis that the sides of the padded image are multiples of.
+
+    The coarsest stride. With lateral context, as much as lets the image stride without remainder and its
+    centre be a whole pixel of every scale; maps that cover the surround need no more, however coarse.
+    """
+    if not vse.context:
+        return vse.stride
+    halvings = (1,) * len(vse.multiple[:-2]) + (2 ** (vse.context + 1),) * 2
+    return tuple(math.lcm(m, h) for m, h in zip(vse.multiple, halvings, strict=True))
+
+
+@attrs.frozen
+class Canvas:
+    """A padded image.
+
+    Attributes:
+        scales: the image [(z) y x], counts, then half, a quarter, ... of it along y and x, as many as the
+            network takes.
+    """
+
+    scales: tuple[npt.NDArray[Any], ...]
+
+    @classmethod
+    def of(cls, image: LazyArray, vse: VSE) -> "Canvas":
+        """The canvas of an image [(z) y x] of any size; float32 where its pixels are not in memory."""
+        padded = pad_to_canvas(image, canvas_multiple(vse))
+        if not vse.context:
+            return cls((padded,))
+        if is_lazy(padded):
+            return cls(pyramid(padded, vse.context))
+        return cls(pyramid(padded.astype(np.result_type(padded, np.float32)), vse.context))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels per axis of the padded image."""
+        return self.scales[0].shape
+
+    def cut(self, region: Region) -> npt.NDArray[np.float64]:
+        """All scales [scales (z) y x] about the centre of a region, in as many pixels each.
+
+        Beyond the canvas, a scale is reflected. A window about a place of the canvas holds so much of it that
+        the reflection is that of the whole scale: what lies at a place does not depend on the window.
+        """
+        first = np.ascontiguousarray(self.scales[0][region.slices], dtype=np.float64)
+        around = [
+            context_crop(image, region.start, region.shape, scale)
+            for scale, image in enumerate(self.scales[1:], start=1)
+        ]
+        return np.stack([first, *around]) if around else first[None]
+
+    def shift(self, region: Region) -> tuple[int, ...]:
+        """Pixels from the centre of the canvas to that of a region whose sides are as even or odd."""
+        sides = zip(region.start, region.stop, self.shape, strict=True)
+        return tuple((start + stop - side) // 2 for start, stop, side in sides)

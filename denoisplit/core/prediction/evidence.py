@@ -1,0 +1,144 @@
+"""One posterior sample with everything that the training path knows about it: what a verdict rests on."""
+
+import math
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from denoisplit.core.errors import PluginError
+from denoisplit.core.network.frame_part import FramePart
+from denoisplit.core.network.interfaces import Features, FloatArray
+from denoisplit.core.network.latent import Level, divergence
+from denoisplit.core.network.units import at_least_float32
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.passes import Passes, evaluating
+from denoisplit.core.prediction.tiling import Tile
+
+LEAST_VARIANCE = 1e-6
+"""Noise variance of a channel that is counted at least, in units of the variance of its training images."""
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """One posterior sample of an image, its noise and its latents.
+
+    Attributes:
+        draw: [c (z) y x], counts; the sample number 0 of ``predict`` with the same seed.
+        variance: of the noise that a camera would add to it [c (z) y x], counts squared.
+        bias: what the pixels of the camera measure on average beyond the signal of the sample [c (z) y x],
+            counts; None for a noise model that knows no pixels.
+        rates: per level, finest first, the closed-form divergence from prior to posterior [(z) y x], nats per
+            pixel; that of a latent position is spread evenly over its pixels.
+    """
+
+    draw: FloatArray = attrs.field(eq=False, repr=False)
+    variance: FloatArray = attrs.field(eq=False, repr=False)
+    rates: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+    bias: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+
+
+def gather_evidence(
+    vse: VSE, mixed: npt.NDArray[Any], *, seed: int, tile: int = 0, part: FramePart | None = None
+) -> Evidence:
+    """Evidence about an image from one pass through encoder and decoder, priors included.
+
+    Draw and noise do not depend on tiles. The learned prior of the coarsest level of some decoders is
+    repeated from the corner of every tile, so the rate of that level may depend on them a little.
+
+    Args:
+        vse: the network; it is in evaluation mode while this runs.
+        mixed: image [(z) y x] of any size, counts.
+        seed: of the latent noise field.
+        tile: see ``posterior.predict``.
+        part: see ``Passes.plan``.
+
+    Raises:
+        ImageError, PluginError: see ``posterior.predict``.
+    """
+    with evaluating(vse):
+        passes = Passes.plan(vse, mixed, 1, seed, tile=tile, sample_batch=1, halo=None, part=part)
+        draw, variance = passes.empty(), passes.empty()
+        bias: FloatArray | None = None
+        rates: list[FloatArray] = []
+        for place in passes.tiles:
+            found = evidence_of(passes, place)
+            levels = found.rates
+            while len(rates) < len(levels):
+                rates.append(np.empty(mixed.shape, dtype=draw.dtype))
+            inner = place.inner.slices
+            draw[:, *inner], variance[:, *inner] = found.draw, found.variance
+            if found.bias is not None:
+                bias = passes.empty() if bias is None else bias
+                bias[:, *inner] = found.bias
+            for rate, level in zip(rates, levels, strict=True):
+                rate[inner] = level
+    return Evidence(draw=draw, variance=variance, rates=tuple(rates), bias=bias)
+
+
+def evidence_of(passes: Passes, tile: Tile) -> Evidence:
+    """Evidence about the inner area of a tile."""
+    vse = passes.vse
+    keep = (slice(None), *tile.inner.within(tile.outer))
+    outer = torch.from_numpy(passes.canvas.cut(tile.outer))[None]
+    camera = vse.camera(passes.part_of(tile))
+    with torch.inference_mode():
+        with vse.autocast():
+            features = vse.encode(outer)
+            decoded = vse.decoder(features, passes.noise(tile, range(1)))
+        maps = at_least_float32(decoded.output)
+        signal = vse.signal(maps)
+        least = vse.statistics.per_channel(vse.statistics.target_std, signal).square() * LEAST_VARIANCE
+        if camera is None:
+            variance = torch.maximum(vse.noise_variance(maps), least)[0][keep]
+            bias = None
+        else:
+            inner = maps[0][keep][None]
+            variance = torch.maximum(vse.noise_variance(inner, camera), least)[0]
+            bias = vse.noise_bias(inner, camera)[0].cpu().numpy()
+        rates = [
+            _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, stride)
+            for level, stride in zip(decoded.levels, _strides(vse, features, decoded.levels), strict=True)
+        ]
+    return Evidence(
+        draw=signal[0][keep].cpu().numpy(), variance=variance.cpu().numpy(), rates=tuple(rates), bias=bias
+    )
+
+
+def _strides(vse: VSE, features: Features, levels: tuple[Level, ...]) -> list[tuple[int, ...]]:
+    """Pixels per position of every latent; a decoder may have latents at some levels of the encoder only.
+
+    Raises:
+        PluginError: a latent has the positions of no level of the encoder, or not in their order.
+    """
+    if len(levels) == len(features):
+        return list(vse.level_strides)
+    strides = []
+    left = list(zip(features, vse.level_strides, strict=True))
+    for level in levels:
+        size = level.sample.shape[2:]
+        while left and left[0][0].shape[2:] != size:
+            left.pop(0)
+        if not left:
+            raise PluginError(
+                f"decoder {type(vse.decoder).__name__}: a latent has the positions of no level of the "
+                f"encoder (got {list(size)} for {[list(f.shape[2:]) for f in features]}). Give latents of "
+                f"some of its levels, finest first."
+            )
+        strides.append(left.pop(0)[1])
+    return strides
+
+
+def _on_pixels(rate: Tensor, tile: Tile, stride: tuple[int, ...]) -> FloatArray:
+    """Divergence per position of a map centred on the outer area, as nats per pixel of the inner area."""
+    found: FloatArray = rate.cpu().numpy() / math.prod(stride)
+    window = zip(tile.inner.start, tile.inner.stop, tile.outer.start, tile.outer.shape, stride, strict=True)
+    for axis, (first, last, origin, side, step) in enumerate(window):
+        # Twice the distance of a pixel from the border of the map, which may reach beyond the image.
+        margin = found.shape[axis] * step - side
+        twice = 2 * (np.arange(first, last) - origin) + margin
+        found = found.take(twice // (2 * step), axis=axis)
+    return found

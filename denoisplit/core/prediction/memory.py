@@ -1,0 +1,112 @@
+"""How much of an image fits into memory at once: an estimate, measured on one small image."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from denoisplit.core.network.noise_source import ZeroNoise
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.canvas import canvas_multiple
+from denoisplit.core.prediction.tiling import canvas_shape, round_up
+
+TENSORS_ALIVE = 8
+"""Tensors of the largest size that count as alive at the same time (skip, input, normalised, activated,
+output, and the workspace of a convolution); measured on ladder networks, with a margin."""
+
+TENSORS_ALIVE_ON_PROCESSORS = 5
+"""The same where local layers are evaluated in windows; 3.4 were measured on a ladder of width 64 in bf16."""
+
+MAX_SAMPLE_BATCH = 8
+"""Posterior samples per pass on a GPU; more gains no speed."""
+
+BESIDE = 64
+"""Bytes per pixel and image that a tile needs beside the network: sums in float64, chi-square, results."""
+
+FALLBACK_BUDGET = 2 << 30
+
+STREAMED_BUDGET = 1 << 30
+"""Working memory of predictions from file to file, bytes; all else that a process needs fits beside it into
+2 GB."""
+
+
+@attrs.frozen
+class _Largest:
+    """Remembers the size of the largest tensor that any module returned, bytes."""
+
+    sizes: list[int] = attrs.field(factory=lambda: [0])
+
+    def see(self, _module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
+        if isinstance(output, Tensor):
+            self.sizes[0] = max(self.sizes[0], output.nbytes)
+
+
+@contextmanager
+def _watching(vse: VSE) -> Iterator[_Largest]:
+    largest = _Largest()
+    handles = [module.register_forward_hook(largest.see) for module in vse.modules()]
+    try:
+        yield largest
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def bytes_per_pixel(vse: VSE) -> float:
+    """Working memory of one posterior sample, bytes per pixel of the mixed image.
+
+    ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels.
+    """
+    shape = tuple(2 * s for s in canvas_multiple(vse))
+    with torch.inference_mode(), vse.autocast(), _watching(vse) as largest:
+        features = vse.encode(torch.full((1, 1 + vse.context, *shape), vse.statistics.mixed_mean))
+        vse.sample(features, ZeroNoise())
+    kept = sum(feature.nbytes for feature in features)
+    on_processor = features[0].device.type == "cpu"
+    alive = TENSORS_ALIVE_ON_PROCESSORS if on_processor else TENSORS_ALIVE
+    return (alive * largest.sizes[0] + kept) / math.prod(shape)
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] * 4 // 5
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    return FALLBACK_BUDGET
+
+
+def streamed_budget(device: torch.device) -> int:
+    """Bytes for a prediction from file to file, which should need the same for an image of any size."""
+    return memory_budget(device) if device.type == "cuda" else min(memory_budget(device), STREAMED_BUDGET)
+
+
+def largest_tile(
+    shape: Sequence[int], *, halo: Sequence[int], stride: Sequence[int], pixels: float
+) -> tuple[int, ...]:
+    """Largest inner tile whose outer area has at most ``pixels`` pixels, split evenly over the image.
+
+    Never smaller than the halo: below that, nearly all work would be done for pixels that are thrown away.
+
+    Returns:
+        Pixels per spatial axis, multiples of the stride.
+    """
+    canvas = canvas_shape(shape, stride)
+
+    def inner(side: int) -> tuple[int, ...]:
+        return tuple(min(round_up(side, s), n) for s, n in zip(stride, canvas, strict=True))
+
+    def fits(side: int) -> bool:
+        sides = zip(inner(side), halo, canvas, strict=True)
+        return math.prod(min(t + 2 * h, n) for t, h, n in sides) <= pixels
+
+    step = max(stride)
+    side = max(step, *halo)
+    while side < max(canvas) and fits(side + step):
+        side += step
+    counts = [-(-n // t) for n, t in zip(canvas, inner(side), strict=True)]
+    return tuple(round_up(-(-n // k), s) for n, k, s in zip(canvas, counts, stride, strict=True))

@@ -1,0 +1,208 @@
+"""What the precision of a network costs: one image predicted in float32 and in that precision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import torch
+
+from denoisplit.core.assessment.coverage import coverage
+from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
+from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
+from denoisplit.core.images.checks import check_channels, check_pixels
+from denoisplit.core.images.interfaces import FloatArray, Image
+from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.streamed import centre_of
+from denoisplit.core.network.composer import MIXED_CHANNELS
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import Posterior, draw_samples, predict
+from denoisplit.core.prediction.progress import Progress, part_of
+from denoisplit.core.storage.bundle import Bundle
+
+SAMPLES: Final = 16
+SIDE: Final = 512
+"""Pixels in y and x that are compared at most."""
+LEVELS: Final = (0.68, 0.90)
+
+_NAMES: Final = {torch.bfloat16: "bf16", torch.float16: "float16"}
+
+
+@attrs.frozen(kw_only=True)
+class ChannelCost:
+    """What the precision changes in one channel.
+
+    Attributes:
+        name: of the channel.
+        agreement: PSNR of its mean against the mean in float32, dB.
+        psnr: range-invariant PSNR against the clean image in float32 and in the precision of the network, dB;
+            None without a clean image.
+        std_ratio: average std over that in float32.
+        coverage: for every level of ``LEVELS``, how often the truth lies within the central interval, in
+            float32 and in the precision of the network.
+    """
+
+    name: str
+    agreement: float
+    psnr: tuple[float, float] | None
+    std_ratio: float
+    coverage: tuple[tuple[float, float], ...]
+
+    @property
+    def psnr_change(self) -> float | None:
+        """What the precision adds to the PSNR, dB; None without a clean image."""
+        return None if self.psnr is None else self.psnr[1] - self.psnr[0]
+
+
+@attrs.frozen(kw_only=True)
+class PrecisionCost:
+    """What the precision changes, with the same latent noise.
+
+    Attributes:
+        precision: of the network, such as ``bf16``.
+        samples: posterior samples that were averaged.
+        shape: pixels [(z) y x] that were compared, those in the middle.
+        whole: pixels [(z) y x] of the image that they are from.
+        position: of this image along the other axes, for example ``t=3``; empty for a single one.
+        truth: what the coverage refers to: ``the clean image``, or ``another sample in float32``.
+        channels: one per channel.
+    """
+
+    precision: str
+    samples: int
+    shape: tuple[int, ...]
+    whole: tuple[int, ...]
+    position: str
+    truth: str
+    channels: tuple[ChannelCost, ...]
+
+
+def check_precision(
+    vse: VSE,
+    bundle: Bundle,
+    image: Image,
+    *,
+    clean: Image | None,
+    samples: int | None,
+    seed: int | None,
+    tile: int | None,
+    progress: Progress | None,
+) -> PrecisionCost:
+    """Compare predictions; arguments and errors are those of ``Run.check_precision``."""
+    if vse.network_dtype is None:
+        problem = (
+            "check of the precision: the network runs in float32 here (got training.precision: "
+            f"{bundle.spec.training.precision}), so there is nothing to compare. Nothing needs to be done."
+        )
+        raise SpecError([problem])
+    count = SAMPLES if samples is None else samples
+    if count < 2:
+        problem = f"check of the precision: a std needs two samples (got {count}). Use 2 or more."
+        raise SpecError([problem])
+    defaults = bundle.spec.prediction
+    how: dict[str, Any] = {
+        "seed": defaults.seed if seed is None else seed,
+        "tile": defaults.tile if tile is None else tile,
+    }
+    planes = iterate_planes(image, bundle.spec.model.dimensions)
+    whole = planes.plane_shape[1:]
+    check_channels(planes.plane_shape[0], MIXED_CHANNELS, image.source, "Give the mixed image.")
+    mixed = bundle.conditioned(_compared(planes)[0])
+
+    def told(part: int) -> Progress | None:
+        return None if progress is None else part_of(progress, part, 2)
+
+    with _float32(vse):
+        exact = predict(vse, mixed, samples=count, progress=told(0), **how)
+        truth = None if clean is None else _clean(clean, bundle, whole)
+        compared = draw_samples(vse, mixed, samples=1, first=count, **how)[0] if truth is None else truth
+    fast = predict(vse, mixed, samples=count, progress=told(1), **how)
+    costs = [
+        _cost(name, _channel(exact, c), _channel(fast, c), compared[c], scored=truth is not None)
+        for c, name in enumerate(bundle.spec.channels)
+    ]
+    return PrecisionCost(
+        precision=_NAMES.get(vse.network_dtype, str(vse.network_dtype)),
+        samples=count,
+        shape=mixed.shape,
+        whole=whole,
+        position=" ".join(f"{a}={i}" for a, i in zip(planes.leading, _middle(planes), strict=True)),
+        truth="another sample in float32" if truth is None else "the clean image",
+        channels=tuple(costs),
+    )
+
+
+_Moments = tuple[FloatArray, FloatArray]
+"""Mean and std of one channel [(z) y x], counts."""
+
+
+def _channel(posterior: Posterior, channel: int) -> _Moments:
+    if posterior.std is None:
+        raise ValueError("a single sample has no spread")
+    return posterior.mean[channel], posterior.std[channel]
+
+
+def _cost(name: str, exact: _Moments, fast: _Moments, truth: FloatArray, *, scored: bool) -> ChannelCost:
+    within = [coverage(*one, truth, levels=LEVELS) for one in (exact, fast)]
+    scores = (range_invariant_psnr(truth, exact[0]), range_invariant_psnr(truth, fast[0])) if scored else None
+    return ChannelCost(
+        name=name,
+        agreement=psnr(exact[0], fast[0]),
+        psnr=scores,
+        std_ratio=_ratio(fast[1], exact[1]),
+        coverage=tuple((a.fraction, b.fraction) for a, b in zip(*within, strict=True)),
+    )
+
+
+@contextmanager
+def _float32(vse: VSE) -> Iterator[None]:
+    """The network in the precision of its weights for a while."""
+    before = vse.network_dtype
+    vse.network_dtype = None
+    try:
+        yield
+    finally:
+        vse.network_dtype = before
+
+
+def _middle(planes: Planes) -> tuple[int, ...]:
+    """The position in the middle of a series."""
+    return tuple(int(i) for i in np.unravel_index(len(planes) // 2, planes.shape))
+
+
+def _compared(planes: Planes) -> FloatArray:
+    """The central pixels [c (z) y x] of the middle position, ``SIDE`` in y and x at most; no others are read.
+
+    Raises:
+        ImageError: they cannot be read or used.
+    """
+    image = planes.lazy(_middle(planes))
+    pixels = np.asarray(image[centre_of(image, SIDE)])
+    cut = pixels.shape != planes.plane_shape
+    check_pixels(pixels, f"{planes.image.source}{', central pixels' if cut else ''}")
+    return pixels
+
+
+def _clean(clean: Image, bundle: Bundle, whole: tuple[int, ...]) -> FloatArray:
+    """Clean channels [c (z) y x] of the compared pixels."""
+    names = bundle.spec.channels
+    planes = iterate_planes(clean, bundle.spec.model.dimensions)
+    channels, *sides = planes.plane_shape
+    if channels != len(names):
+        raise ChannelCountError(
+            f"{clean.source}: the clean image has {channels} channels, the run {len(names)} "
+            f"({', '.join(names)}). Give an image with these channels in this order."
+        )
+    if tuple(sides) != whole:
+        raise ImageError(
+            f"{clean.source}: the clean image does not fit (got {tuple(sides)} pixels, the mixed image "
+            f"has {whole}). Give the clean image of the same place."
+        )
+    return _compared(planes)
+
+
+def _ratio(std: FloatArray, reference: FloatArray) -> float:
+    below = float(np.mean(reference, dtype=np.float64))
+    above = float(np.mean(std, dtype=np.float64))
+    return above / below if below > 0 else float("nan" if above == 0 else "inf")

@@ -1,0 +1,99 @@
+"""How many posterior samples a prediction needs."""
+
+import logging
+import math
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+import numpy as np
+from attrs.validators import gt, le
+
+from denoisplit.core.errors import SpecError
+from denoisplit.core.network.interfaces import FloatArray, IntensityStats
+
+_LOG = logging.getLogger("denoisplit.prediction")
+
+PILOT: Final = 4
+"""Samples that the spread is estimated from; averaged over an image, few are enough."""
+
+LEAST: Final = 16
+"""Fewest samples that are chosen. The std of every pixel is then known to 1 / sqrt(2 (n - 1)), or 18 %."""
+
+MOST: Final = 1000
+"""Most samples that are chosen."""
+
+FRACTION: Final = 0.02
+
+
+@attrs.frozen
+class AutoSamples:
+    r"""As many samples as keep the Monte Carlo error of the mean below a fraction of the intensity scale.
+
+    The mean of n samples is off by std / sqrt(n) in every pixel. Beside the std, that is 1 / sqrt(n) for any
+    image, so no image would get more samples than another. Beside the intensity scale of a channel, which is
+    the standard deviation of its training images, it is the grain that one sees in the mean:
+
+    .. math:: n = \max_c \Bigl\lceil \frac{\operatorname{mean}(\sigma_c^2)}{(f \, s_c)^2} \Bigr\rceil
+
+    with the variance :math:`\sigma_c^2` of the first ``PILOT`` samples, averaged over the image, and the
+    scale :math:`s_c` of the channel; at least ``LEAST``, at most ``MOST``. It is one number for the whole
+    image, all planes of a series included, so that it does not depend on tiles.
+
+    Attributes:
+        fraction: f, root mean square of the Monte Carlo error over the intensity scale.
+    """
+
+    fraction: float = attrs.field(default=FRACTION, validator=[gt(0), le(1)])
+
+    def choose(self, stds: Iterable[FloatArray], statistics: IntensityStats, *, least: int = LEAST) -> int:
+        """Number of samples.
+
+        Args:
+            stds: of the pilot samples, one array [c (z) y x] in counts per plane of the image.
+            statistics: intensity statistics of the run.
+            least: fewest samples that the outputs need.
+        """
+        variances = (
+            np.mean(np.square(std.astype(np.float64)), axis=tuple(range(1, std.ndim))) for std in stds
+        )
+        return self.choose_for(variances, statistics, least=least)
+
+    def choose_for(
+        self, variances: Iterable[FloatArray], statistics: IntensityStats, *, least: int = LEAST
+    ) -> int:
+        """Number of samples, from the mean variance of every channel [c], one array per plane."""
+        scale = np.asarray(statistics.target_std) * self.fraction
+        needed = 0.0
+        for variance in variances:
+            needed = max(needed, float(np.max(variance / scale**2)))
+        most = max(MOST, least)
+        if needed > most:
+            _LOG.warning(
+                "samples: %d would be needed for a Monte Carlo error of the mean of %g of the intensity "
+                "scale; with %d it is %.2g. Allow a larger fraction, or give a number of samples",
+                math.ceil(needed),
+                self.fraction,
+                most,
+                self.fraction * math.sqrt(needed / most),
+            )
+        return min(most, max(LEAST, least, math.ceil(needed)))
+
+
+def parse_samples(given: int | str) -> int | AutoSamples:
+    """A number of samples, ``auto``, or ``auto:FRACTION``.
+
+    Raises:
+        SpecError: neither, or a fraction outside 0 to 1.
+    """
+    word, _, fraction = str(given).strip().partition(":")
+    try:
+        if word == "auto":
+            return AutoSamples(float(fraction)) if fraction else AutoSamples()
+        return int(given)
+    except ValueError:
+        problem = (
+            f"prediction.samples: must be a number, auto, or auto:FRACTION with a fraction above 0, up to 1 "
+            f"(got {given!r}). Use for example 50, or auto:0.01."
+        )
+        raise SpecError([problem]) from None

@@ -1,0 +1,178 @@
+"""What is made of the posterior samples of a tile while they come, one at a time."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+import attrs
+import numpy as np
+import torch
+
+from denoisplit.core.errors import PluginError
+from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.prediction.moments import Moments
+from denoisplit.core.prediction.passes import Draw, Passes
+
+Images = Mapping[str, FloatArray]
+"""Named images [c (z) y x]."""
+
+
+def quantile_name(level: float) -> str:
+    """Name of the image of a quantile."""
+    return f"quantile {level}"
+
+
+def sample_name(number: int) -> str:
+    """Name of the image of a sample."""
+    return f"sample {number}"
+
+
+class Collector(ABC):
+    """Takes in the samples of one tile."""
+
+    @abstractmethod
+    def add(self, draw: Draw) -> None:
+        """Take in the next sample."""
+
+    @abstractmethod
+    def images(self) -> Images:
+        """What was made of them, with the same names for every tile."""
+
+
+class Summary(ABC):
+    """Begins a collector for every tile."""
+
+    @abstractmethod
+    def begin(self) -> Collector:
+        """A collector that has seen nothing yet."""
+
+    def held(self, samples: int) -> int:
+        """Samples of a tile, counted as memory, that a collector keeps; none where they only pass by."""
+        del samples
+        return 0
+
+    def check(self, passes: Passes) -> None:
+        """Refuse, before anything is predicted, what this image does not allow, or tiles would change."""
+        del passes
+
+
+@attrs.frozen
+class Spread(Summary):
+    """``mean`` and, of two samples or more, ``std``."""
+
+    def begin(self) -> Collector:
+        """Running moments."""
+        return _Spread()
+
+
+@attrs.frozen
+class NoiseVariance(Summary):
+    """``noise variance``: of a measurement, by the noise model, averaged over the samples; counts squared."""
+
+    def begin(self) -> Collector:
+        """A running mean."""
+        return _NoiseVariance()
+
+    def check(self, passes: Passes) -> None:
+        """Noise models may average over the image, which nobody sees in tiles.
+
+        Raises:
+            PluginError: it does, and there is more than one tile.
+            NoiseModelError: it has maps of a camera, and the image other sides.
+        """
+        vse, tiles = passes.vse, len(passes.tiles)
+        corner = vse.camera(passes.part)
+        if corner is not None:
+            corner = corner[..., :1, :1]
+        weight = next(vse.parameters())
+        count = vse.channels * (1 + vse.noise_model.extra_maps)
+        steps = torch.linspace(-1, 1, 2 * count, device=weight.device, dtype=weight.dtype)
+        pair = steps.reshape(1, count, *[1] * (vse.spatial_rank - 1), 2)
+        with torch.inference_mode():
+            both = vse.noise_variance(pair, corner)[..., :1]
+            first = vse.noise_variance(pair[..., :1], corner)
+        if tiles > 1 and not torch.allclose(both, first, rtol=1e-4):
+            raise PluginError(
+                f"total_std: the noise model averages over the image, which is cut into tiles (got {tiles}). "
+                f"Predict it in one pass (tile at least as large as the image), or leave total_std out."
+            )
+
+
+@attrs.frozen
+class Quantiles(Summary):
+    """``quantile <level>`` of the samples, exact.
+
+    The k-th smallest of n samples stands for the level k / (n + 1), with straight lines in between: whatever
+    the distribution, the next sample lies below it with that probability. So the interval between two
+    quantiles contains a further sample as often as it says, even where samples are few.
+
+    Attributes:
+        levels: between 1 / (n + 1) and n / (n + 1) for n samples.
+
+    Source: Hyndman & Fan, The American Statistician 1996, definition 6.
+    """
+
+    levels: tuple[float, ...]
+
+    def begin(self) -> Collector:
+        """Keeps the samples of the tile."""
+        return _Kept(self._of)
+
+    def held(self, samples: int) -> int:
+        """All of them, and once more for sorting."""
+        return 2 * samples
+
+    def _of(self, samples: list[FloatArray]) -> Images:
+        stack = np.stack(samples)
+        found = np.quantile(stack, self.levels, axis=0, method="weibull", overwrite_input=True)
+        return {quantile_name(q): image for q, image in zip(self.levels, found, strict=True)}
+
+
+@attrs.frozen
+class Samples(Summary):
+    """``sample <number>``: the samples themselves, from 0."""
+
+    def begin(self) -> Collector:
+        """Keeps the samples of the tile."""
+        return _Kept(self._of)
+
+    def held(self, samples: int) -> int:
+        """All of them."""
+        return samples
+
+    def _of(self, samples: list[FloatArray]) -> Images:
+        return {sample_name(number): sample for number, sample in enumerate(samples)}
+
+
+class _Spread(Collector):
+    def __init__(self) -> None:
+        self._moments = Moments()
+
+    def add(self, draw: Draw) -> None:
+        self._moments.add(draw.signal)
+
+    def images(self) -> Images:
+        mean, std = self._moments.mean, self._moments.std
+        return {"mean": mean} if std is None else {"mean": mean, "std": std}
+
+
+class _NoiseVariance(Collector):
+    def __init__(self) -> None:
+        self._moments = Moments()
+
+    def add(self, draw: Draw) -> None:
+        self._moments.add(draw.noise_variance())
+
+    def images(self) -> Images:
+        return {"noise variance": self._moments.mean}
+
+
+class _Kept(Collector):
+    def __init__(self, of: Callable[[list[FloatArray]], Images]) -> None:
+        self._of = of
+        self._samples: list[FloatArray] = []
+
+    def add(self, draw: Draw) -> None:
+        self._samples.append(draw.signal)
+
+    def images(self) -> Images:
+        return self._of(self._samples)

@@ -1,0 +1,1 @@
+"""Runs, opened: what a trained model, or a sequence of two, does."""

@@ -1,0 +1,269 @@
+"""Predict fields of known truth and measure the prediction: what ``Run.evaluate`` does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.assessment.catalogue import USUAL, chosen_metrics
+from denoisplit.core.assessment.coverage import LEVELS
+from denoisplit.core.assessment.region_intervals import RegionIntervals
+from denoisplit.core.assessment.regions import (
+    BLOCK_SIDES,
+    RegionErrors,
+    Regions,
+    RegionSums,
+    block_regions,
+    label_regions,
+)
+from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
+from denoisplit.core.errors import CalibrationError, ImageError
+from denoisplit.core.images.checks import check_pixels
+from denoisplit.core.images.interfaces import Field, FloatArray, Image
+from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.outputs import Calibrated
+from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.prediction.progress import Progress, part_of
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.staging import staged
+
+AnyArray = npt.NDArray[Any]
+
+GALLERY: Final = 4
+"""Samples in the gallery."""
+FIGURE_DPI: Final = 150
+FIGURES: Final = ("samples", "maps", "errors", "calibration", "coverage", "regions")
+"""Names of the figures that ``write_figures`` may write."""
+
+
+def evaluate_run(
+    vse: VSE,
+    spec: ResolvedSpec,
+    calibration: Calibration | None,
+    fields: Sequence[Field],
+    *,
+    samples: int | None = None,
+    metrics: Sequence[str] | None = None,
+    further: Sequence[str | Chosen] = (),
+    labels: Sequence[AnyArray] | None = None,
+    by_size: RegionIntervals | None = None,
+    progress: Progress | None = None,
+) -> tuple[Scores, tuple[EvaluatedField, ...]]:
+    """Scores of a network on fields with a clean reference, and what was scored.
+
+    Args:
+        vse: the network.
+        spec: it was trained from.
+        calibration: of its std; None without.
+        fields: those of ``evaluation_fields``, whose background and ceiling are dealt with.
+        samples: posterior samples; None takes the spec's.
+        metrics: names of scores; None for the usual and those of the spec.
+        further: names of scores beside these.
+        labels: label images [(z) y x], one per field; regions whose sums are assessed beside those of blocks.
+            A network of planes looks at every plane of a stack by itself, and so at its regions.
+        by_size: calibration of sums over regions; None without.
+        progress: told (done, total) of all fields.
+
+    Raises:
+        ImageError: a field without clean reference, or labels that do not fit the fields.
+        SpecError: no score of that name.
+        MissingPackageError: a score needs a package that is not installed.
+    """
+    wanted = (*USUAL, *spec.metrics) if metrics is None else metrics
+    scores = chosen_metrics([*wanted, *further])
+    if labels is not None and len(labels) != len(fields):
+        raise ImageError(
+            f"labels: every field needs one label image (got {len(labels)} for {len(fields)} fields: "
+            f"{', '.join(field.name for field in fields)}). Give them in the order of the fields."
+        )
+    how = _How(
+        vse=vse,
+        spec=spec,
+        calibration=calibration,
+        by_size=by_size,
+        samples=spec.prediction.samples if samples is None else samples,
+    )
+    walks = [how.walk(field) for field in fields]
+    divisions = [
+        how.divisions(field, walk, None if labels is None else labels[number])
+        for number, (field, walk) in enumerate(zip(fields, walks, strict=True))
+    ]
+    evaluated = tuple(
+        how.evaluated(*given, None if progress is None else part_of(progress, number, len(fields)))
+        for number, given in enumerate(zip(fields, walks, divisions, strict=True))
+    )
+    found = evaluate_fields(evaluated, channel_names=spec.channels, mixing=spec.data.mixing, metrics=scores)
+    return found, evaluated
+
+
+def draw_field_samples(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, *, samples: int) -> FloatArray:
+    """The first posterior samples [s c (z) y x] of an evaluated field, for a look at them.
+
+    A network of planes draws those of the middle plane of a stack.
+
+    Args:
+        vse: the network.
+        spec: it was trained from.
+        mixed: its mixed image [1 (z) y x], counts.
+        samples: how many.
+    """
+    image = mixed[0] if mixed.ndim - 1 == vse.spatial_rank else mixed[0, mixed.shape[1] // 2]
+    how = spec.prediction
+    return draw_samples(vse, image.astype(np.float32), samples=samples, seed=how.seed, tile=how.tile)
+
+
+def write_figures(
+    folder: Path,
+    vse: VSE,
+    spec: ResolvedSpec,
+    evaluated: Sequence[EvaluatedField],
+    scores: Scores,
+    *,
+    calibration: Calibration | None,
+) -> tuple[Path, ...]:
+    """Write the figures of an evaluation as PNG files; the images are those of the first field.
+
+    Args:
+        folder: of the files; made if need be, and files of the same names are replaced.
+        vse: the network.
+        spec: it was trained from.
+        evaluated: what was scored.
+        scores: what was found.
+        calibration: of the run, for the intervals; None without.
+
+    Returns:
+        What was written; figures that need a std are left out without one.
+    """
+    # Matplotlib serves pictures alone.
+    from denoisplit.core.assessment import field_figures, uncertainty_figures
+
+    first, names = evaluated[0], spec.channels
+    interval_of = None if calibration is None else Calibrated(spec.calibrator.build(), calibration).interval
+    samples = draw_field_samples(vse, spec, first.mixed, samples=GALLERY)
+    shown = {"samples": field_figures.sample_gallery(first, samples, names)}
+    maps = field_figures.uncertainty_maps(first, names, interval_of)
+    errors = field_figures.error_figure(evaluated, names, interval_of)
+    if maps is not None and errors is not None:
+        shown |= {"maps": maps, "errors": errors}
+        shown |= {"calibration": uncertainty_figures.calibration_figure(scores)}
+        shown |= {"coverage": uncertainty_figures.coverage_figure(scores)}
+    if scores.regions:
+        shown |= {"regions": uncertainty_figures.region_figure(scores)}
+    for name, figure in shown.items():
+        with staged(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=FIGURE_DPI, format="png")
+    return tuple(folder / f"{name}.png" for name in shown)
+
+
+@attrs.frozen(kw_only=True)
+class _How:
+    """What is the same for all fields."""
+
+    vse: VSE
+    spec: ResolvedSpec
+    calibration: Calibration | None
+    by_size: RegionIntervals | None
+    samples: int
+
+    def walk(self, field: Field) -> Planes:
+        """The mixed image of a field, cut into what the network takes."""
+        if field.clean is None:
+            raise ImageError(
+                f"field {field.name}: has no clean reference. Leave it out, or name its clean image."
+            )
+        mixed = mixed_image(field, self.spec.data.mixing)[0]
+        image = Image(data=mixed, axes="zyx"[-mixed.ndim :], source=f"field {field.name}")
+        return iterate_planes(image, self.spec.model.dimensions)
+
+    def divisions(self, field: Field, walk: Planes, labels: AnyArray | None) -> list[list[Regions]]:
+        """The regions of every plane or stack of a field."""
+        shape = field.observed.shape[1:]
+        plane = shape[len(walk.leading) :]
+        blocks = [block_regions(plane, side) for side in BLOCK_SIDES]
+        if labels is None:
+            return [[regions for regions in blocks if regions]] * len(walk)
+        where = f"labels of field {field.name}"
+        if label_regions(labels, shape, where) is None:
+            raise ImageError(f"{where}: there is no region (got only 0). Give another label image.")
+        parts = labels.reshape(len(walk), *plane)
+        marked = [label_regions(part, plane, where) for part in parts]
+        return [[regions for regions in (*blocks, own) if regions] for own in marked]
+
+    def evaluated(
+        self,
+        field: Field,
+        walk: Planes,
+        divisions: Sequence[Sequence[Regions]],
+        progress: Progress | None,
+    ) -> EvaluatedField:
+        """A field with its prediction."""
+        clean = np.asarray(field.clean)
+        how, names = self.spec.prediction, self.spec.channels
+        means, stds, calibrated, covered = [], [], [], []
+        regions: list[RegionErrors] = []
+        for number, (index, plane) in enumerate(walk):
+            check_pixels(plane[0], f"field {field.name}")
+            truth = clean[:, index[0]] if index else clean
+            sums = RegionSums(divisions[number], samples=self.samples, channels=len(names))
+            posterior = predict(
+                self.vse,
+                plane[0],
+                samples=self.samples,
+                seed=how.seed,
+                tile=how.tile,
+                progress=None if progress is None else part_of(progress, number, len(walk)),
+                visit=sums.add,
+            )
+            means.append(posterior.mean)
+            if posterior.std is None:
+                continue
+            stds.append(posterior.std)
+            after = self._calibrated(posterior.mean, posterior.std, truth)
+            if after is not None:
+                calibrated.append(after[0])
+                covered.append(after[1])
+            regions += sums.errors(
+                posterior.mean, posterior.std, truth, after[0] if after else None, self.by_size
+            )
+        return EvaluatedField(
+            name=field.name,
+            mixed=mixed_image(field, self.spec.data.mixing),
+            truth=clean,
+            mean=walk.assemble(means, names).pixels,
+            std=walk.assemble(stds, names).pixels if stds else None,
+            calibrated_std=walk.assemble(calibrated, names).pixels if calibrated else None,
+            covered=_assembled(walk, covered) if covered else None,
+            regions=tuple(regions),
+            pixel_size=field.pixel_size,
+        )
+
+    def _calibrated(
+        self, mean: FloatArray, std: FloatArray, truth: AnyArray
+    ) -> tuple[FloatArray, dict[float, npt.NDArray[np.bool_]]] | None:
+        """Calibrated std [c (z) y x], and by level where the truth lies within the calibrated interval."""
+        if self.calibration is None:
+            return None
+        calibrator: Calibrator = self.spec.calibrator.build()
+        covered = {}
+        for level in LEVELS:
+            try:
+                low, high = calibrator.interval(self.calibration, mean[None], std[None], level)
+            except CalibrationError:
+                continue  # a calibrator may know some levels only; the others are not reported
+            covered[level] = (low[0] <= truth) & (truth <= high[0])
+        return calibrator.apply(self.calibration, std[None])[0].astype(np.float32), covered
+
+
+def _assembled(
+    walk: Planes, covered: Sequence[dict[float, npt.NDArray[np.bool_]]]
+) -> dict[float, npt.NDArray[np.bool_]]:
+    """Planes back into the stack that they come from."""
+    if not walk.leading:
+        return covered[0]
+    return {level: np.stack([inside[level] for inside in covered], axis=1) for level in covered[0]}

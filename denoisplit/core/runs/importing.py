@@ -1,0 +1,60 @@
+"""The Python API for networks that other programs trained."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from denoisplit.core.exchange.importing import import_network
+from denoisplit.core.exchange.statistics import ForeignStatistics
+from denoisplit.core.prediction.in_memory import PathLike
+from denoisplit.core.runs.run import Run, load
+from denoisplit.core.storage.run_folder import RunFolder
+
+
+def import_checkpoint(
+    checkpoint: PathLike,
+    config: PathLike | Mapping[str, Any],
+    out: PathLike,
+    *,
+    noise_models: Sequence[PathLike] = (),
+    input_mean: float | None = None,
+    input_std: float | None = None,
+    target_mean: Sequence[float] = (),
+    target_std: Sequence[float] = (),
+    channels: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+) -> Run:
+    """Turn a network of denoiSplit, muSplit, HDN or CAREamics into a run folder.
+
+    Args:
+        checkpoint: Lightning checkpoint or state dict (.ckpt, .pt, .pth, .npz, .safetensors). Only tensors
+            are read; nothing in it is executed.
+        config: of its training: a JSON or YAML file, or a mapping.
+        out: run folder to write; must be empty or missing.
+        noise_models: ``.npz`` files, one per channel or one for all.
+        input_mean: subtracted from the mixed image in training, counts; None takes that of the config.
+        input_std: the mixed image was divided by it, counts; None takes that of the config.
+        target_mean: mean of every target channel, counts; empty takes those of the config.
+        target_std: standard deviation of every target channel, counts; empty takes those of the config.
+        channels: names of the target channels; empty for ``channel_1`` and so on.
+        overrides: ``a.b=c`` each, changes of the spec that follows from the config.
+
+    Raises:
+        DenoisplitError: what does not fit, by name, and what to do.
+    """
+    folder = RunFolder(Path(out))
+    import_network(
+        Path(checkpoint),
+        config if isinstance(config, Mapping) else Path(config),
+        folder,
+        noise_models=[Path(path) for path in noise_models],
+        statistics=ForeignStatistics(
+            input_mean=() if input_mean is None else (input_mean,),
+            input_std=() if input_std is None else (input_std,),
+            target_mean=target_mean,
+            target_std=target_std,
+        ),
+        channels=channels,
+        overrides=overrides,
+    )
+    return load(folder.path)

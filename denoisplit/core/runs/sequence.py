@@ -1,0 +1,142 @@
+"""Denoise first, then split: the sequential baseline, from the folder of a sequence to a prediction."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack
+
+import attrs
+
+from denoisplit.core.assessment.scores import Scores
+from denoisplit.core.errors import RunError
+from denoisplit.core.images.names import MIXED
+from denoisplit.core.prediction.device import AUTO
+from denoisplit.core.prediction.in_file import FilePrediction
+from denoisplit.core.prediction.in_memory import AnyArray, PathLike, Prediction
+from denoisplit.core.prediction.progress import Progress
+from denoisplit.core.prediction.splitting import How
+from denoisplit.core.runs.run import Run, load
+from denoisplit.core.staging import scratch
+from denoisplit.core.storage.image_files import file_of, files_among, require_other
+from denoisplit.core.storage.sequence_folder import SequenceFolder
+from denoisplit.core.verdict.judgement import of_two_steps
+
+
+@attrs.frozen(kw_only=True)
+class SequentialRun:
+    """A trained sequence, ready to predict: the denoiser of mixed images, then the splitter.
+
+    Attributes:
+        folder: where it is stored.
+        denoiser: of the mixed image.
+        splitter: trained on denoised images.
+        scores: of the fields with clean references, after a training; None for a sequence that was loaded.
+    """
+
+    folder: SequenceFolder
+    denoiser: Run
+    splitter: Run
+    scores: Scores | None = None
+
+    def predict(
+        self,
+        image: AnyArray | PathLike,
+        *,
+        samples: int | str | None = None,
+        seed: int | None = None,
+        tile: int | None = None,
+        axes: str | None = None,
+        output: str | Sequence[str] | None = None,
+        workers: int = 1,
+        labels: AnyArray | PathLike | None = None,
+        progress: Progress | None = None,
+    ) -> Prediction:
+        """Denoise a mixed image, then split what came out.
+
+        The std is the spread of the splitter alone: it does not know how sure the denoiser was.
+
+        Args:
+            image: array or file, in the counts of the noisy training images.
+            samples: posterior samples of the splitter; None takes its spec's. The denoiser averages as many
+                as it did for the training of the splitter.
+            seed: of the latent noise of both; None takes those of their specs.
+            tile: see ``Run.predict``.
+            axes: see ``Run.predict``.
+            output: of the splitter; see ``Run.predict``.
+            workers: see ``Run.predict``.
+            labels: see ``Run.predict``.
+            progress: told (done, total), first of the denoiser, then of the splitter.
+
+        Raises:
+            DenoisplitError: see ``Run.predict``.
+        """
+        denoised = self.denoiser.predict(
+            image, seed=seed, tile=tile, axes=axes, workers=workers, progress=progress
+        )
+        split = self.splitter.predict(
+            denoised.mean,
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            axes=denoised.axes,
+            output=output,
+            workers=workers,
+            labels=labels,
+            progress=progress,
+        )
+        verdict = of_two_steps(denoised.verdict, split.verdict)
+        return attrs.evolve(split, pixel_size=denoised.pixel_size, verdict=verdict)
+
+    def predict_file(
+        self, image: AnyArray | PathLike, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
+    ) -> FilePrediction:
+        """As ``predict``, tile by tile into a file; the denoised image is in another file meanwhile.
+
+        Args:
+            image: see ``Run.predict_file``.
+            out: of the file to write.
+            dtype: see ``Run.predict_file``.
+            how: the other arguments of ``predict``.
+
+        Raises:
+            DenoisplitError: see ``Run.predict_file``.
+        """
+        require_other(Path(out), self.folder.path, *files_among(image, how.get("labels")))
+        with scratch(file_of(Path(out))) as folder:
+            between = folder / "denoised.ome.tif"
+            first = How(seed=how.get("seed"), tile=how.get("tile"), axes=how.get("axes"), output="mean")
+            first |= How(workers=how.get("workers", 1), progress=how.get("progress"))
+            denoised = self.denoiser.predict_file(image, between, **first)
+            then = how | How(axes=None)
+            split = self.splitter.predict_file(between, out, dtype=dtype, **then)
+        return attrs.evolve(split, verdict=of_two_steps(denoised.verdict, split.verdict))
+
+
+def load_sequence(path: PathLike, *, device: str = AUTO) -> SequentialRun:
+    """Open the folder of a sequence; ``device`` as for ``load``.
+
+    Raises:
+        RunError: not a sequence, one that is not finished, or no such device.
+        PluginError: a component that it uses is not installed.
+    """
+    folder = SequenceFolder(Path(path))
+    folder.require_begun()
+    if not folder.splitter.bundle.is_file():
+        raise RunError(
+            f"{folder.path}: the sequence is not finished (there is no {folder.splitter.bundle}). "
+            f"Finish it with 'denoisplit train-sequence DENOISE SPLIT --out {folder.path} --resume'."
+        )
+    return SequentialRun(
+        folder=folder,
+        denoiser=load(folder.denoiser(MIXED).path, device=device),
+        splitter=load(folder.splitter.path, device=device),
+    )
+
+
+def load_any(path: PathLike, *, device: str = AUTO) -> Run | SequentialRun:
+    """Open a run folder or the folder of a sequence; ``device`` as for ``load``.
+
+    Raises:
+        RunError: neither, or no such device.
+    """
+    opened = load_sequence if SequenceFolder(Path(path)).record.is_file() else load
+    return opened(path, device=device)

@@ -1,0 +1,40 @@
+"""Running moments against numpy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from denoisplit.core.prediction.moments import Moments
+
+
+@settings(max_examples=30)
+@given(count=st.integers(2, 40), offset=st.floats(-1e6, 1e6), seed=st.integers(0, 100))
+def test_equal_to_two_passes(count: int, offset: float, seed: int) -> None:
+    samples = np.random.default_rng(seed).normal(offset, 1.0, (count, 2, 3, 4))
+    moments = Moments()
+    for sample in samples:
+        moments.add(sample)
+    np.testing.assert_allclose(moments.mean, samples.mean(0), rtol=1e-12)
+    assert moments.std is not None
+    np.testing.assert_allclose(moments.std, samples.std(0, ddof=1), rtol=1e-8)
+
+
+def test_float32_samples_on_a_large_offset_keep_their_spread() -> None:
+    """Sums of squares in float32 would lose a spread of 1 on an offset of 60000 entirely."""
+    samples = np.random.default_rng(0).normal(60000, 1, (50, 8, 8)).astype(np.float32)
+    moments = Moments()
+    for sample in samples:
+        moments.add(sample)
+    assert moments.std is not None
+    assert moments.std.dtype == np.float32
+    np.testing.assert_allclose(moments.std, samples.astype(np.float64).std(0, ddof=1), rtol=1e-6)
+
+
+def test_one_sample_has_a_mean_but_no_spread() -> None:
+    moments = Moments()
+    with pytest.raises(ValueError, match="no samples"):
+        _ = moments.mean
+    moments.add(np.ones((2, 2), dtype=np.float32))
+    assert moments.std is None
+    np.testing.assert_array_equal(moments.mean, 1)
