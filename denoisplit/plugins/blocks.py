@@ -142,27 +142,37 @@ class ResidualBlock(Region):
 
 
 class Downsample(nn.Module):
-    """Strided 3x3 convolution, then a gated residual block."""
+    """Strided 3x3 convolution, then a gated residual block.
 
-    def __init__(self, rank: int, channels: int, *, stride: tuple[int, ...], dropout: float) -> None:
+    ``inputs`` channels come in, else as many as go out.
+    """
+
+    def __init__(
+        self, rank: int, channels: int, *, stride: tuple[int, ...], dropout: float, inputs: int | None = None
+    ) -> None:
         super().__init__()
-        self.resample = conv(rank, channels, channels, stride=stride)
+        self.resample = conv(rank, inputs or channels, channels, stride=stride)
         self.block = ResidualBlock(rank, channels, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[b c y x] to [b c y/stride x/stride]."""
+        """[b inputs y x] to [b c y/stride x/stride]."""
         result: Tensor = self.block(self.resample(x))
         return result
 
 
 class Upsample(nn.Module):
-    """Transposed 3x3 convolution that multiplies every side by ``stride``, then a gated residual block."""
+    """Transposed 3x3 convolution that multiplies every side by ``stride``, then a gated residual block.
 
-    def __init__(self, rank: int, channels: int, *, stride: tuple[int, ...], dropout: float) -> None:
+    ``inputs`` channels come in, else as many as go out.
+    """
+
+    def __init__(
+        self, rank: int, channels: int, *, stride: tuple[int, ...], dropout: float, inputs: int | None = None
+    ) -> None:
         super().__init__()
         self._stride = stride
         self.resample: nn.Module = _TRANSPOSED[rank](
-            channels,
+            inputs or channels,
             channels,
             KERNEL,
             stride=stride,
@@ -172,7 +182,7 @@ class Upsample(nn.Module):
         self.block = ResidualBlock(rank, channels, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[b c y x] to [b c y*stride x*stride]."""
+        """[b inputs y x] to [b c y*stride x*stride]."""
         if self.block.evaluates(x):
             block = self.block.evaluated()
             # The transposed convolution looks one position of its result farther than the block.

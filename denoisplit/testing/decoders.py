@@ -1,6 +1,7 @@
 """The exam of a decoder."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -13,7 +14,7 @@ from denoisplit.core.network.interfaces import Decoded, Decoder
 from denoisplit.core.network.latent import divergence
 from denoisplit.testing.decoder_cases import MAPS
 from denoisplit.testing.decoder_priors import PriorTests
-from denoisplit.testing.decoding import LevelNoise
+from denoisplit.testing.decoding import BATCH, LevelNoise, decoder_case
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
     RANKS,
@@ -44,6 +45,17 @@ class DecoderTests(PriorTests):
                     self.new(options, shapes)
                     usable += 1
         assert usable, "no features are taken, neither of two nor of three dimensions"
+
+    @in_two_and_three_dimensions
+    def test_features_that_are_taken_are_decoded(self, rank: int) -> None:
+        """Also those of a single level, of many, and of levels of unequal widths."""
+        for shapes in self.pyramids(rank):
+            with suppress(SpecError):
+                case = decoder_case(partial(self.new, self.smallest(), shapes), shapes)
+                output, widths = case.decode(LevelNoise(1)).output, [one.channels for one in shapes]
+                assert output.shape == (BATCH, MAPS, *case.image), (
+                    f"the output has the shape {tuple(output.shape)} for features of {widths} channels"
+                )
 
     @in_two_and_three_dimensions
     @law(3)

@@ -87,7 +87,7 @@ def _normal(seed: int, index: int, *shape: int) -> Normal:
 def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, ...], ...]:
     """Shapes of features that encoders give: with a first stride or without, anisotropic, with surround.
 
-    One to six levels; deep ones halve one axis at a time, so that images stay small.
+    One to six levels; deep ones halve one axis at a time, so that images stay small. Widths may differ.
     """
     one, two, four = ((stride,) * rank for stride in (1, 2, 4))
     flat = (*one[1:], 2)
@@ -105,6 +105,7 @@ def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, 
         (FeatureShape(width, two), FeatureShape(width, (*two[1:], 4)), FeatureShape(width, four)),
         (FeatureShape(width, four), FeatureShape(width, (*four[1:], 8))),
         (FeatureShape(width, two),),
+        (FeatureShape(width, two), FeatureShape(width + 2, four)),
     )
 
 

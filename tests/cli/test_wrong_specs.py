@@ -37,6 +37,17 @@ NETWORKS = [
         "Use at most 6 model.encoder.levels.",
     ),
     ({"decoder": "{latent_channels: [2]}"}, "6:30 $.model.decoder.latent_channels: ", "Give 2 numbers"),
+    ({"encoder": "{levels: 2, width: [4]}"}, "5:31 $.model.encoder.width: one number or", "Give 2 numbers"),
+    (
+        {"decoder": "{latent_channels: 2, width: [4, 4, 4]}"},
+        "6:40 $.model.decoder.width: one number or",
+        "Give 2 numbers",
+    ),
+    (
+        {"encoder": "{levels: 2, width: [4, 6]}"},
+        "6:12 $.model.decoder: without a width of its own, the ladder needs the same number",
+        "Give model.decoder.width",
+    ),
     ({"encoder": "{levels: 2, strides: [[2, 2]]}"}, "5:33 $.model.encoder.strides: 2 lists", "finest level"),
     (
         {"encoder": "{levels: 2, strides: [[2, 2], [1, 1]]}"},
@@ -50,7 +61,7 @@ NETWORKS = [
     ),
     (
         {"encoder": "{use: unet}", "training": "{patch: 64}"},
-        "6:12 $.model.decoder: the ladder needs the same number",
+        "6:12 $.model.decoder: without a width of its own, the ladder needs the same number",
         "one width",
     ),
     ({"decoder": "{use: unet}"}, "6:12 $.model.decoder: the decoder unet needs", "Use the encoder unet"),

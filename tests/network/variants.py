@@ -43,6 +43,14 @@ def projecting(rank: int, maps: int) -> tuple[Encoder, Decoder]:
     return _with_ladder(LadderEncoder3dTo2d(given, spatial_rank=rank, in_channels=1), maps)
 
 
+def unequal_widths(rank: int, maps: int) -> tuple[Encoder, Decoder]:
+    """Of encoder and decoder, and from level to level, with features of the surround."""
+    given = LateralContextEncoder.Options(**{**PLAIN, "input_scales": 3, "width": (4, 6)})
+    return _with_ladder(
+        LateralContextEncoder(given, spatial_rank=rank, in_channels=1), maps, width=(6, 3), blocks=2
+    )
+
+
 def hdn(rank: int, maps: int) -> tuple[Encoder, Decoder]:
     encoder = LadderEncoder(LadderEncoder.Options(blocks=2, **PLAIN), spatial_rank=rank, in_channels=1)
     return _with_ladder(encoder, maps, blocks=2, clip=None, naive_variance=True, normalise_latents=False)
@@ -81,6 +89,7 @@ WITH_PRIOR: Mapping[str, Callable[[int, int], tuple[Encoder, Decoder]]] = {
     "anisotropic_lateral": anisotropic_lateral,
     "hdn": hdn,
     "projecting": projecting,
+    "unequal_widths": unequal_widths,
 }
 WITHOUT_PRIOR: Mapping[str, Callable[[int, int], tuple[Encoder, Decoder]]] = {
     "deterministic": deterministic,

@@ -1,6 +1,7 @@
 """Networks without latents: the deterministic ladder and the U-Net."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from denoisplit.core.errors import SpecError
+from denoisplit.core.network.interfaces import Decoder, FeatureShape
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.plugins.decoders.deterministic_ladder import DeterministicLadderDecoder
@@ -95,9 +97,36 @@ def test_a_unet_decoder_needs_features_at_full_size() -> None:
         UNetDecoder(UNetDecoder.Options(), feature_shapes=encoder.feature_shapes, out_maps=2, patch=(8, 8))
 
 
+def small_unet() -> UNetEncoder:
+    return UNetEncoder(UNetEncoder.Options(pools=3, width=2), spatial_rank=2, in_channels=1)
+
+
 def test_a_ladder_decoder_needs_features_of_one_width() -> None:
-    encoder = UNetEncoder(UNetEncoder.Options(pools=3, width=2), spatial_rank=2, in_channels=1)
     with pytest.raises(SpecError, match=r"same number of feature channels .*\(got \[2, 4, 8\]\)"):
-        LadderDecoder(
-            LadderDecoder.Options(), feature_shapes=encoder.feature_shapes, out_maps=2, patch=(16, 16)
-        )
+        of_ladder(LadderDecoder, small_unet().feature_shapes)
+
+
+@pytest.mark.parametrize("make", [LadderDecoder, DeterministicLadderDecoder])
+@pytest.mark.parametrize("width", [3, (5, 3, 4, 6)])
+def test_or_a_width_of_its_own(make: Any, width: int | tuple[int, ...]) -> None:
+    encoder = small_unet()
+    decoder = of_ladder(make, encoder.feature_shapes, width=width)
+    decoded = decoder(encoder(torch.zeros(1, 1, 16, 24)), ZeroNoise())
+    assert decoded.output.shape == (1, 2, 16, 24)
+    assert all(level.sample.shape[2:] == (16 >> n, 24 >> n) for n, level in enumerate(decoded.levels))
+
+
+def test_a_width_that_the_features_have_changes_nothing() -> None:
+    shapes = LadderEncoder(LadderEncoder.Options(levels=2, width=4), spatial_rank=2, in_channels=1)
+    torch.manual_seed(0)
+    left_out = of_ladder(LadderDecoder, shapes.feature_shapes).state_dict()
+    torch.manual_seed(0)
+    given = of_ladder(LadderDecoder, shapes.feature_shapes, width=(4, 4)).state_dict()
+    assert left_out.keys() == given.keys()
+    assert all(torch.equal(value, given[name]) for name, value in left_out.items())
+
+
+def of_ladder(make: Any, shapes: tuple[FeatureShape, ...], **options: Any) -> Decoder:
+    given = make.Options(latent_channels=2, **options)
+    decoder: Decoder = make(given, feature_shapes=shapes, out_maps=2, patch=(16, 16))
+    return decoder

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import MOST_BLOCKS, Merge, ResidualBlock, conv
+from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
 from denoisplit.plugins.decoders.ladder_plan import (
     LatentOptions,
+    adapter,
     binning,
-    channel_counts,
     image_maps,
     part_below,
     plan_levels,
@@ -39,12 +40,13 @@ class TopLevel(nn.Module):
     def __init__(self, options: LatentOptions) -> None:
         super().__init__()
         self.crop = options.crop
+        self.adapt = adapter(options)
         self.latent = Code(options)
         self.upsample = upsampling(options)
 
     def forward(self, features: Tensor) -> Tensor:
         """State for the level below."""
-        state: Tensor = self.upsample(part_below(self.latent(features), self.crop))
+        state: Tensor = self.upsample(part_below(self.latent(self.adapt(features)), self.crop))
         return state
 
 
@@ -54,6 +56,7 @@ class InnerLevel(nn.Module):
     def __init__(self, options: LatentOptions) -> None:
         super().__init__()
         self.crop = options.crop
+        self.adapt = adapter(options)
         self.latent = Code(options)
         self.merge = Merge(options.rank, options.width, dropout=options.dropout)
         self.skip = Merge(options.rank, options.width, dropout=options.dropout)
@@ -61,7 +64,7 @@ class InnerLevel(nn.Module):
 
     def forward(self, features: Tensor, above: Tensor) -> Tensor:
         """State for the level below."""
-        merged = self.skip(self.latent(self.merge(features, above)), above)
+        merged = self.skip(self.latent(self.merge(self.adapt(features), above)), above)
         state: Tensor = self.upsample(part_below(merged, self.crop))
         return state
 
@@ -84,12 +87,15 @@ class DeterministicLadderDecoder(Decoder):
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             normalise_latents: scale the features of hierarchies with more than 4 levels.
+            width: channels of the states; several numbers are one per level, finest first. Empty for those of
+                the features of the encoder, which then have to be the same at every level.
         """
 
-        latent_channels: int | tuple[int, ...] = attrs.field(default=128, validator=channel_counts)
+        latent_channels: ChannelCounts = attrs.field(default=128, validator=channel_counts)
         blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         normalise_latents: bool = True
+        width: ChannelCounts = attrs.field(default=(), validator=counts_or_none)
 
     def __init__(
         self,
@@ -104,16 +110,18 @@ class DeterministicLadderDecoder(Decoder):
         *inner, top = plan_levels(
             feature_shapes,
             latent_channels=options.latent_channels,
+            width=options.width,
             blocks=options.blocks,
             dropout=options.dropout,
             normalise=options.normalise_latents,
         )
         self.levels = nn.ModuleList([*(InnerLevel(latent) for latent in inner), TopLevel(top)])
         self._binning = binning(feature_shapes)
+        rank, width = top.rank, [*inner, top][0].width
         self.final = nn.Sequential(
-            *(ResidualBlock(top.rank, top.width, dropout=options.dropout) for _ in range(options.blocks))
+            *(ResidualBlock(rank, width, dropout=options.dropout) for _ in range(options.blocks))
         )
-        self.output = conv(top.rank, top.width, out_maps)
+        self.output = conv(rank, width, out_maps)
 
     def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
         """Output maps, the same for all noise, and no levels; ``window`` is cut out before the last layer."""

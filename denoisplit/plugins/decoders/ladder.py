@@ -12,8 +12,9 @@ from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.validators import described_by
 from denoisplit.plugins.blocks import KERNEL, MOST_BLOCKS, ResidualBlock, conv
+from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
-from denoisplit.plugins.decoders.ladder_plan import binning, channel_counts, image_maps, plan_levels
+from denoisplit.plugins.decoders.ladder_plan import binning, image_maps, plan_levels
 from denoisplit.plugins.windows import by_windows
 
 
@@ -43,14 +44,17 @@ class LadderDecoder(Decoder):
             clip: upper bound of raw log-variances, nats; None for no bound.
             naive_variance: plain exponential variances (HDN) instead of stable ones.
             normalise_latents: scale the posterior features of hierarchies with more than 4 levels.
+            width: channels of the states; several numbers are one per level, finest first. Empty for those of
+                the features of the encoder, which then have to be the same at every level.
         """
 
-        latent_channels: int | tuple[int, ...] = attrs.field(default=128, validator=channel_counts)
+        latent_channels: ChannelCounts = attrs.field(default=128, validator=channel_counts)
         blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         clip: float | None = attrs.field(default=20.0, validator=_positive)
         naive_variance: bool = False
         normalise_latents: bool = True
+        width: ChannelCounts = attrs.field(default=(), validator=counts_or_none)
 
     def __init__(
         self,
@@ -64,13 +68,14 @@ class LadderDecoder(Decoder):
         *inner, top = plan_levels(
             feature_shapes,
             latent_channels=options.latent_channels,
+            width=options.width,
             blocks=options.blocks,
             dropout=options.dropout,
             normalise=options.normalise_latents,
             clip=options.clip,
             naive_variance=options.naive_variance,
         )
-        rank, width = top.rank, top.width
+        rank, width = top.rank, [*inner, top][0].width
         self._coarsest = feature_shapes[-1]
         size = tuple(max(1, n) for n in self._coarsest.size(patch))
         self.levels = nn.ModuleList([*(InnerLevel(latent) for latent in inner), TopLevel(top, size=size)])

@@ -7,6 +7,7 @@ For level i, with h the state of the level above and f_i the features of the enc
     sample    z = mean_q + std_q * noise
     state     h' = upsample(skip_merge(conv(z), h))   top level: upsample(conv(z))
 
+Where the features of the encoder have other channels than h, a 1x1 convolution adapts them first.
 With lateral context, h covers more than the level below, which gets the up-sampled centre.
 
 Source: method sections 1.5 and 1.6.
@@ -19,7 +20,7 @@ from torch.distributions import Normal
 from denoisplit.core.network.latent import Level, gaussian
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import KERNEL, Merge, conv
-from denoisplit.plugins.decoders.ladder_plan import LatentOptions, part_below, upsampling
+from denoisplit.plugins.decoders.ladder_plan import LatentOptions, adapter, part_below, upsampling
 from denoisplit.plugins.windows import by_windows
 
 
@@ -70,20 +71,21 @@ class TopLevel(nn.Module):
 
     def __init__(self, options: LatentOptions, *, size: tuple[int, ...]) -> None:
         super().__init__()
+        self.adapt = adapter(options)
         self.latent = Latent(options)
         self.prior = nn.Parameter(torch.zeros(1, 2 * options.latent_channels, *size))
         self.upsample = upsampling(options)
 
     def forward(self, features: Tensor, noise: NoiseSource) -> tuple[Tensor, Level]:
         """State for the level below and the record of this level."""
-        posterior = self.latent.infer(features)
+        posterior = self.latent.infer(self.adapt(features))
         sample = self.latent.draw(posterior, noise)
         prior = self.latent.normal(_repeat_to(self.prior, tuple(features.shape[2:])))
         return self._state(sample), Level(posterior, prior, sample)
 
     def sample(self, features: Tensor, noise: NoiseSource) -> Tensor:
         """State for the level below, without the prior."""
-        return self._state(self.latent.sample(features, noise))
+        return self._state(self.latent.sample(self.adapt(features), noise))
 
     def generate(self, size: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
         """State for the level below from a draw of the prior."""
@@ -101,6 +103,7 @@ class InnerLevel(nn.Module):
 
     def __init__(self, options: LatentOptions) -> None:
         super().__init__()
+        self.adapt = adapter(options)
         self.latent = Latent(options)
         self.prior = conv(options.rank, options.width, 2 * options.latent_channels)
         self.merge = Merge(options.rank, options.width, dropout=options.dropout)
@@ -109,12 +112,13 @@ class InnerLevel(nn.Module):
 
     def forward(self, features: Tensor, above: Tensor, noise: NoiseSource) -> tuple[Tensor, Level]:
         """State for the level below and the record of this level."""
-        posterior = self.latent.infer(self.merge(features, above))
+        posterior = self.latent.infer(self.merge(self.adapt(features), above))
         sample = self.latent.draw(posterior, noise)
         return self._state(sample, above), Level(posterior, self.latent.normal(self.prior(above)), sample)
 
     def sample(self, features: Tensor, above: Tensor, noise: NoiseSource) -> Tensor:
         """State for the level below, without the prior."""
+        features = self.adapt(features)
         merged = self.merge(features.expand(above.shape[0], *features.shape[1:]), above)
         return self._state(self.latent.sample(merged, noise), above)
 

@@ -4,16 +4,14 @@ Source: method sections 1.4 and 1.5.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import attrs
-from attrs.validators import and_, deep_iterable, ge, min_len, or_
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import FeatureShape, Window
-from denoisplit.core.validators import described_by
-from denoisplit.plugins.blocks import LINEAR, ResidualBlock, Upsample, centre_crop
+from denoisplit.plugins.blocks import LINEAR, ResidualBlock, Upsample, centre_crop, conv
+from denoisplit.plugins.channel_counts import ChannelCounts, counts_per_level
 
 STRIDE = 2
 _NORMALISED_BEYOND = 4
@@ -26,7 +24,7 @@ class LatentOptions:
     Attributes:
         index: level, 0 = finest.
         rank: number of spatial axes.
-        width: feature channels.
+        width: channels of the state.
         latent_channels: channels of the latent.
         crop: the level below gets the centre of the map, one part in ``crop`` of every axis; 1 is all of it.
         stride: up-sampling factor per spatial axis to the level below.
@@ -35,6 +33,8 @@ class LatentOptions:
         clip: upper bound of raw log-variances, or None.
         naive_variance: plain exponential variances.
         divisor: posterior features are divided by it.
+        features: channels of the features of the encoder; by default as many as of the state.
+        below: channels of the state of the level below; by default the same.
     """
 
     index: int
@@ -48,43 +48,50 @@ class LatentOptions:
     clip: float | None
     naive_variance: bool
     divisor: float
+    features: int = attrs.field()
+    below: int = attrs.field()
 
+    @features.default
+    def _of_the_state(self) -> int:
+        return self.width
 
-@described_by(or_(ge(1), and_(min_len(1), deep_iterable(ge(1)))))
-def channel_counts(
-    _instance: object, attribute: "attrs.Attribute[Any]", value: int | tuple[int, ...]
-) -> None:
-    """Validator of an option ``latent_channels``."""
-    values = value if isinstance(value, tuple) else (value,)
-    if not values or min(values) < 1:
-        raise ValueError(f"'{attribute.name}' must be 1 or more, one number or one per level (got {value})")
+    @below.default
+    def _no_other(self) -> int:
+        return self.width
 
 
 def plan_levels(
     shapes: tuple[FeatureShape, ...],
     *,
-    latent_channels: int | tuple[int, ...],
+    latent_channels: ChannelCounts,
+    width: ChannelCounts,
     blocks: int,
     dropout: float,
     normalise: bool,
     clip: float | None = None,
     naive_variance: bool = False,
 ) -> tuple[LatentOptions, ...]:
-    """What every level has to know, finest first.
+    """What every level has to know, finest first; without ``width``, states are as wide as the features.
 
     Raises:
-        SpecError: features of several widths, or latent channels for another number of levels.
+        SpecError: features of several widths and no ``width``; latent channels or widths for another number
+            of levels.
     """
-    count, width = len(shapes), _common_width(shapes)
+    count = len(shapes)
+    channels = counts_per_level(latent_channels, count, "model.decoder.latent_channels")
+    features = tuple(shape.channels for shape in shapes)
+    widths = counts_per_level(width or _common_width(features), count, "model.decoder.width")
     levels: list[LatentOptions] = []
     # Every level doubles its sides, the finest too; what binning took is interpolated at the end.
     below, covered = binning(shapes), (1,) * len(shapes[0].stride)
-    for index, (shape, latents) in enumerate(zip(shapes, _per_level(latent_channels, count), strict=True)):
+    for index, (shape, latents) in enumerate(zip(shapes, channels, strict=True)):
         levels.append(
             LatentOptions(
                 index=index,
                 rank=len(shape.stride),
-                width=width,
+                features=features[index],
+                width=widths[index],
+                below=widths[max(0, index - 1)],
                 latent_channels=latents,
                 crop=tuple(e // c for e, c in zip(shape.extent, covered, strict=True)),
                 stride=tuple(s // b for s, b in zip(shape.stride, below, strict=True)),
@@ -120,12 +127,18 @@ def image_maps(
     return enlarged[window]
 
 
+def adapter(options: LatentOptions) -> nn.Module:
+    """From the channels of the features to those of the state; nothing to do where they are as many."""
+    if options.features == options.width:
+        return nn.Identity()
+    return conv(options.rank, options.features, options.width, kernel=1)
+
+
 def upsampling(options: LatentOptions) -> nn.Sequential:
     """The blocks from the state of a level to that of the level below."""
-    first = Upsample(options.rank, options.width, stride=options.stride, dropout=options.dropout)
-    rest = (
-        ResidualBlock(options.rank, options.width, dropout=options.dropout) for _ in range(options.blocks - 1)
-    )
+    rank, below, dropout = options.rank, options.below, options.dropout
+    first = Upsample(rank, below, stride=options.stride, dropout=dropout, inputs=options.width)
+    rest = (ResidualBlock(rank, below, dropout=dropout) for _ in range(options.blocks - 1))
     return nn.Sequential(first, *rest)
 
 
@@ -134,24 +147,13 @@ def part_below(state: Tensor, crop: tuple[int, ...]) -> Tensor:
     return centre_crop(state, tuple(n // c for n, c in zip(state.shape[2:], crop, strict=True)))
 
 
-def _per_level(latent_channels: int | tuple[int, ...], levels: int) -> tuple[int, ...]:
-    if isinstance(latent_channels, int):
-        return (latent_channels,) * levels
-    if len(latent_channels) != levels:
-        problem = (
-            f"model.decoder.latent_channels: one number or one per level is needed "
-            f"(got {len(latent_channels)} for {levels} levels). Give {levels} numbers, finest level first."
-        )
-        raise SpecError([problem])
-    return latent_channels
-
-
-def _common_width(shapes: tuple[FeatureShape, ...]) -> int:
-    widths = {shape.channels for shape in shapes}
+def _common_width(features: tuple[int, ...]) -> int:
+    widths = set(features)
     if len(widths) != 1:
         problem = (
-            f"model.decoder: the ladder needs the same number of feature channels at every level "
-            f"(got {sorted(widths)}). Use an encoder with one width."
+            f"model.decoder: without a width of its own, the ladder needs the same number of feature "
+            f"channels at every level (got {sorted(widths)}). Give model.decoder.width, or use an encoder "
+            f"with one width."
         )
         raise SpecError([problem])
     return widths.pop()

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
 from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, mean_pool
+from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_per_level
 from denoisplit.plugins.encoders.levels import (
     Strides,
     bottom_up_level,
@@ -28,7 +29,7 @@ class LadderEncoder(Encoder):
 
         Attributes:
             levels: hierarchy levels.
-            width: feature channels of every level.
+            width: feature channels; several numbers are one per level, finest first.
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             binning: side of the squares of pixels that are averaged before the first convolution; 1 (the
@@ -39,7 +40,7 @@ class LadderEncoder(Encoder):
         """
 
         levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
-        width: int = attrs.field(default=64, validator=ge(1))
+        width: ChannelCounts = attrs.field(default=64, validator=channel_counts)
         blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         binning: int = attrs.field(default=1, validator=in_((1, 2, 4)))
@@ -47,17 +48,22 @@ class LadderEncoder(Encoder):
 
     def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
         super().__init__()
-        width, dropout = options.width, options.dropout
+        dropout = options.dropout
+        widths = counts_per_level(options.width, options.levels, "model.encoder.width")
         strides = strides_per_level(options.strides, levels=options.levels, rank=spatial_rank)
         self._shapes = tuple(
             FeatureShape(channels=width, stride=total)
-            for total in total_strides((options.binning,) * spatial_rank, strides)
+            for width, total in zip(
+                widths, total_strides((options.binning,) * spatial_rank, strides), strict=True
+            )
         )
         self.bin = mean_pool(spatial_rank, options.binning)
-        self.stem = stem(spatial_rank, in_channels, width, dropout=dropout)
+        self.stem = stem(spatial_rank, in_channels, widths[0], dropout=dropout)
         self.levels = nn.ModuleList(
-            bottom_up_level(spatial_rank, width, stride=stride, blocks=options.blocks, dropout=dropout)
-            for stride in strides
+            bottom_up_level(
+                spatial_rank, width, stride=stride, blocks=options.blocks, dropout=dropout, inputs=inputs
+            )
+            for inputs, width, stride in zip((widths[0], *widths), widths, strides, strict=False)
         )
 
     @property

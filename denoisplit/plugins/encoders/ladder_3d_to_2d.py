@@ -9,6 +9,7 @@ from torch.nn import functional
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
 from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, conv
+from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 
 SLOPE = 0.01
@@ -40,13 +41,13 @@ class LadderEncoder3dTo2d(Encoder):
 
         Attributes:
             levels: hierarchy levels, each halves y and x.
-            width: feature channels of every level.
+            width: feature channels; several numbers are one per level, finest first.
             blocks: residual blocks per level.
             dropout: probability per feature channel.
         """
 
         levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
-        width: int = attrs.field(default=64, validator=ge(1))
+        width: ChannelCounts = attrs.field(default=64, validator=channel_counts)
         blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
 
@@ -69,7 +70,7 @@ class LadderEncoder3dTo2d(Encoder):
             spatial_rank=spatial_rank,
             in_channels=in_channels,
         )
-        self.squish = nn.ModuleList(DepthSquish(options.width) for _ in range(options.levels))
+        self.squish = nn.ModuleList(DepthSquish(shape.channels) for shape in self.ladder.feature_shapes)
 
     @property
     def feature_shapes(self) -> tuple[FeatureShape, ...]:

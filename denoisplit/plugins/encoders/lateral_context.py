@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
 from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, Merge, centre_crop, centre_pad
+from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_per_level
 from denoisplit.plugins.encoders.levels import (
     Strides,
     bottom_up_level,
@@ -42,7 +43,7 @@ class LateralContextEncoder(Encoder):
 
         Attributes:
             levels: hierarchy levels.
-            width: feature channels of every level.
+            width: feature channels; several numbers are one per level, finest first.
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             input_scales: scales of the image, itself included; at most one more than levels. 1 is no context.
@@ -56,7 +57,7 @@ class LateralContextEncoder(Encoder):
         """
 
         levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
-        width: int = attrs.field(default=64, validator=ge(1))
+        width: ChannelCounts = attrs.field(default=64, validator=channel_counts)
         blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         input_scales: int = attrs.field(default=5, validator=[ge(1), le(MOST_LEVELS)])
@@ -66,7 +67,8 @@ class LateralContextEncoder(Encoder):
 
     def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
         super().__init__()
-        width, dropout, contexts = options.width, options.dropout, options.input_scales - 1
+        dropout, contexts = options.dropout, options.input_scales - 1
+        self._widths = counts_per_level(options.width, options.levels, "model.encoder.width")
         if contexts > options.levels:
             problem = (
                 f"model.encoder.input_scales: every scale but the first needs a level of its own "
@@ -76,19 +78,24 @@ class LateralContextEncoder(Encoder):
         self._options, self._in_channels = options, in_channels
         self._strides = strides_per_level(options.strides, levels=options.levels, rank=spatial_rank)
         self._totals = total_strides((1,) * spatial_rank, self._strides)
-        self.stem = stem(spatial_rank, in_channels, width, dropout=dropout)
+        widths = self._widths
+        self.stem = stem(spatial_rank, in_channels, widths[0], dropout=dropout)
         self.context_stems = nn.ModuleList(
             stem(spatial_rank, in_channels, width, dropout=dropout, kernel=CONTEXT_KERNEL)
-            for _ in range(contexts)
+            for width in widths[:contexts]
         )
         levels = [
-            bottom_up_level(spatial_rank, width, stride=stride, blocks=options.blocks, dropout=dropout)
-            for stride in self._strides
+            bottom_up_level(
+                spatial_rank, width, stride=stride, blocks=options.blocks, dropout=dropout, inputs=inputs
+            )
+            for inputs, width, stride in zip((widths[0], *widths), widths, self._strides, strict=False)
         ]
         self.levels = nn.ModuleList(levels)
         own = contexts if options.own_context_blocks else 0
         self.context_blocks = nn.ModuleList(copy.deepcopy(level[1:]) for level in levels[:own])
-        self.merges = nn.ModuleList(Merge(spatial_rank, width, dropout=dropout) for _ in range(contexts))
+        self.merges = nn.ModuleList(
+            Merge(spatial_rank, width, dropout=dropout) for width in widths[:contexts]
+        )
 
     @property
     def input_scales(self) -> int:
@@ -101,10 +108,10 @@ class LateralContextEncoder(Encoder):
         last = self.input_scales - 2
         retained = self._options.retain == "latents" and last >= 0
         return tuple(
-            FeatureShape(self._options.width, total, self._totals[min(level, last)])
+            FeatureShape(width, total, self._totals[min(level, last)])
             if retained
-            else FeatureShape(self._options.width, total)
-            for level, total in enumerate(self._totals)
+            else FeatureShape(width, total)
+            for level, (width, total) in enumerate(zip(self._widths, self._totals, strict=True))
         )
 
     def forward(self, mixed: Tensor) -> Features:

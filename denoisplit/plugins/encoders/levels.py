@@ -66,10 +66,16 @@ def stem(rank: int, inputs: int, width: int, *, dropout: float, kernel: int = KE
 
 
 def bottom_up_level(
-    rank: int, width: int, *, stride: tuple[int, ...], blocks: int, dropout: float
+    rank: int,
+    width: int,
+    *,
+    stride: tuple[int, ...],
+    blocks: int,
+    dropout: float,
+    inputs: int | None = None,
 ) -> nn.Sequential:
-    """A strided block, then ``blocks - 1`` blocks of the same size."""
+    """A strided block that takes ``inputs`` (or ``width``) channels, then ``blocks - 1`` of the same size."""
     return nn.Sequential(
-        Downsample(rank, width, stride=stride, dropout=dropout),
+        Downsample(rank, width, stride=stride, dropout=dropout, inputs=inputs),
         *(ResidualBlock(rank, width, dropout=dropout) for _ in range(blocks - 1)),
     )
