@@ -54,7 +54,7 @@ def import_checkpoint(
     Files from strangers are safe: numbers are read from them and nothing is executed. What does not fit is
     named, and then nothing is written.
     """
-    from denoisplit import importing
+    from denoisplit.core.runs import importing
     from denoisplit.core.storage.outputs import require_outside_runs
 
     require_outside_runs(out)
