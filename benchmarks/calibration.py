@@ -25,7 +25,8 @@ from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.calibrate import estimated_squares, predicted_moments
+from denoisplit.core.training.calibrate import estimated_squares
+from denoisplit.core.training.calibrate import predicted as posterior_of
 from denoisplit.core.training.prepare import evaluation_fields
 
 CALIBRATORS: Final = ("scale", "affine", "isotonic", "conformal")
@@ -55,7 +56,8 @@ def predicted(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> list[Pix
     """Predict fields, and estimate their squared errors from their noisy images."""
     found = []
     for number, field in enumerate(fields):
-        mean, std = predicted_moments(vse, spec, field)
+        posterior = posterior_of(vse, spec, field)
+        mean, std = posterior.mean, np.asarray(posterior.std)
         rng = np.random.default_rng((spec.prediction.seed, number))
         squares = estimated_squares(vse, spec, attrs.evolve(field, clean=None), mean, rng)
         arrays = (mean, std, np.asarray(field.clean), squares)

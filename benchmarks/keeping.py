@@ -33,7 +33,7 @@ from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec import load_spec
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import PredictionSpec, ResolvedSpec
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.prepare import evaluation_fields, prepare
 
@@ -123,7 +123,9 @@ def _measured(
         vse.load_state_dict(load_file(file))
         scores = []
         for field in fields:
-            mean = predict(vse, mixed_image(field, spec.data.mixing)[0], samples=samples, seed=0).mean
+            mean = predict(
+                vse, mixed_image(field, spec.data.mixing)[0], PredictionSpec(samples=samples, seed=0)
+            ).mean
             scores.append(
                 [range_invariant_psnr(t, m) for m, t in zip(mean, np.asarray(field.clean), strict=True)]
             )

@@ -17,6 +17,7 @@ from benchmarks.timing import CLOCKS, Work, alternate, timed
 from benchmarks.training import REFERENCE
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.spec.records import PredictionSpec
 
 LEAST = 2
 """Samples of the shorter prediction; a single one has no std."""
@@ -59,7 +60,7 @@ def _rows(
     )
     clock = CLOCKS[settings.clock]
     work: dict[str, Work] = {
-        f"{who}/{samples}": timed(partial(predict, vse, mixed, samples=samples, seed=0), clock)
+        f"{who}/{samples}": timed(partial(predict, vse, mixed, PredictionSpec(samples=samples)), clock)
         for who, vse in found.items()
         for samples in (LEAST, MORE)
     }

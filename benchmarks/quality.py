@@ -28,7 +28,7 @@ from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec import load_spec
-from denoisplit.core.spec.records import Mixing, ResolvedSpec
+from denoisplit.core.spec.records import Mixing, PredictionSpec, ResolvedSpec
 from denoisplit.core.training.prepare import evaluation_fields
 
 SPEC: Final = ROOT / "examples" / "w2s" / "split.yaml"
@@ -70,7 +70,7 @@ def score(vse: VSE, fields: Sequence[Field], mixing: Mixing, *, samples: int) ->
     for field in fields:
         if field.clean is None:
             continue
-        mean = predict(vse, mixed_image(field, mixing)[0], samples=samples, seed=0).mean
+        mean = predict(vse, mixed_image(field, mixing)[0], PredictionSpec(samples=samples, seed=0)).mean
         values += [range_invariant_psnr(t, m) for m, t in zip(mean, field.clean, strict=True)]
     return float(np.mean(values))
 

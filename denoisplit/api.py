@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
+from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.in_file import FilePrediction
-from denoisplit.core.prediction.in_memory import AnyArray, PathLike, Prediction
 from denoisplit.core.prediction.progress import Progress, Stages, silent
+from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.runs.workable import load_workable
 from denoisplit.core.spec import load_spec
@@ -20,7 +20,6 @@ from denoisplit.core.training.worker_start import stop_in_worker
 
 __all__ = [
     "AnyArray",
-    "FilePrediction",
     "PathLike",
     "Prediction",
     "Progress",

@@ -10,7 +10,7 @@ from denoisplit.cli.device import device_option
 from denoisplit.core.errors import ImageError
 
 if TYPE_CHECKING:
-    from denoisplit.core.prediction.in_file import FilePrediction
+    from denoisplit.core.prediction.result import Prediction
 
 UNLIKE: Final = 3
 """Exit code of --strict."""
@@ -24,7 +24,7 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     return number
 
 
-def _chi_square(prediction: "FilePrediction") -> str:
+def _chi_square(prediction: "Prediction") -> str:
     """The mean of the map, and what is usual if the run knows it."""
     usual = "1 where the channels add up to the image"
     if prediction.verdict.chi_square_range is not None:

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 
 from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
 from denoisplit.core.assessment.region_intervals import RegionIntervals
-from denoisplit.core.assessment.regions import Regions, RegionSums, block_regions
+from denoisplit.core.assessment.regions import block_regions
 from denoisplit.core.errors import ImageError
 from denoisplit.core.network.interfaces import (
     Calibration,
@@ -21,6 +20,7 @@ from denoisplit.core.network.interfaces import (
     RegionCalibrator,
     SumInterval,
 )
+from tests.summing import region_sums
 
 Array = npt.NDArray[np.float64]
 LABELS = np.array([[0, 7, 7], [3, 0, 7]], dtype=np.uint16)
@@ -56,19 +56,16 @@ class Double(RegionCalibrator):
 KNOWN = RegionIntervals(Double(), Calibration("lab/double", {}))
 
 
-def collected(regions: Regions, samples: Array) -> RegionSums:
-    found = RegionSums([regions], samples=len(samples), channels=samples.shape[1])
-    for number, sample in enumerate(samples):
-        found.add(number, tuple(slice(0, side) for side in sample.shape[1:]), sample)
-    return found
-
-
 def rows(samples: Array, labels: npt.NDArray[np.uint16] = LABELS, *, known: bool = True) -> list[LabelSum]:
     (regions,) = label_divisions(labels, (), labels.shape, "here")
     assert regions is not None
     return list(
         sums_at(
-            (), regions, collected(regions, samples), ["a", "b"][: samples.shape[1]], KNOWN if known else None
+            (),
+            regions,
+            region_sums([regions], samples),
+            ["a", "b"][: samples.shape[1]],
+            KNOWN if known else None,
         )
     )
 
@@ -162,7 +159,7 @@ def test_labels_that_do_not_fit_are_refused(labels: Array, said: str) -> None:
         label_divisions(labels, (3,), (4, 5), "here")
 
 
-def test_sums_are_the_same_bits_whichever_thread_comes_first() -> None:
+def test_sums_are_the_same_bits_whichever_tile_comes_first() -> None:
     samples = np.random.default_rng(0).normal(1e4, 1, (7, 2, 60, 50)).astype(np.float32)
     labels = np.zeros((60, 50), dtype=np.uint8)
     labels[5:55, 3:40], labels[20, 45] = 1, 2
@@ -170,19 +167,9 @@ def test_sums_are_the_same_bits_whichever_thread_comes_first() -> None:
     blocks = block_regions((60, 50), 16)
     assert regions is not None
     assert blocks is not None
-    places = [
-        (number, (slice(y, y + 13), slice(x, x + 11)))
-        for number, y, x in product(range(7), range(0, 60, 13), range(0, 50, 11))
-    ]
-
-    def summed(order: Sequence[int], workers: int) -> tuple[Array, ...]:
-        into = RegionSums([regions, blocks], samples=7, channels=2)
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(lambda i: into.add(*places[i], samples[places[i][0]][:, *places[i][1]]), order))
-        return into.sums()
-
-    forwards = summed(range(len(places)), 1)
-    backwards = summed(range(len(places))[::-1], 4)
+    places = [(slice(y, y + 13), slice(x, x + 11)) for y, x in product(range(0, 60, 13), range(0, 50, 11))]
+    forwards = region_sums([regions, blocks], samples, places).sums()
+    backwards = region_sums([regions, blocks], samples, places[::-1]).sums()
     for one, other in zip(forwards, backwards, strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_allclose(forwards[0][:, :, 1], samples[:, :, 20, 45])

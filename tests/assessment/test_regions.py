@@ -14,12 +14,12 @@ from scipy.stats import norm
 from denoisplit.core.assessment.region_reliability import RegionReliability, region_reliability
 from denoisplit.core.assessment.regions import (
     RegionErrors,
-    RegionSums,
     block_regions,
     label_regions,
     samples_needed,
 )
 from denoisplit.core.errors import ImageError
+from tests.summing import region_sums
 
 Array = npt.NDArray[np.float64]
 LEVELS = (0.5, 0.68, 0.9, 0.95)
@@ -86,14 +86,15 @@ def _assess(
     """Stream the samples tile by tile, as a prediction does."""
     shape = truth.shape[1:]
     regions = [found for side in (4, 16, 64) if (found := block_regions(shape, side))]
-    sums = RegionSums(regions, samples=len(samples), channels=truth.shape[0])
     edges = [[*range(0, side, tile), side] for side in shape]
-    for top, bottom in pairwise(edges[0]):
-        for left, right in pairwise(edges[1]):
-            where = (slice(top, bottom), slice(left, right))
-            for number, sample in enumerate(samples):
-                sums.add(number, where, sample[:, *where])
-    return sums.errors(samples.mean(axis=0), samples.std(axis=0, ddof=1), truth, calibrated)
+    places = [
+        (slice(top, bottom), slice(left, right))
+        for top, bottom in pairwise(edges[0])
+        for left, right in pairwise(edges[1])
+    ]
+    return region_sums(regions, samples, places).errors(
+        samples.mean(axis=0), samples.std(axis=0, ddof=1), truth, calibrated
+    )
 
 
 def test_tiles_change_nothing() -> None:
@@ -164,10 +165,7 @@ def test_an_exchangeable_truth_is_covered_as_promised_for_any_number_of_samples(
     values = np.random.default_rng(samples).normal(size=(samples + 1, 1, 100, 100))
     regions = block_regions((100, 100), 1)
     assert regions is not None
-    sums = RegionSums([regions], samples=samples, channels=1)
-    for number, sample in enumerate(values[1:]):
-        sums.add(number, (slice(0, 100), slice(0, 100)), sample)
-    (found,) = sums.errors(values[0], values[0], values[0], None)
+    (found,) = region_sums([regions], values[1:]).errors(values[0], values[0], values[0], None)
     assert set(found.predictions["joint"].inside) == {
         level for level in LEVELS if samples >= samples_needed(level)
     }

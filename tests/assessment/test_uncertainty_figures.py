@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy.stats import norm
 
 from denoisplit.core.assessment.field_figures import error_figure, sample_gallery, uncertainty_maps
-from denoisplit.core.assessment.regions import RegionSums, block_regions
+from denoisplit.core.assessment.regions import block_regions
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.assessment.uncertainty_figures import (
     calibration_figure,
@@ -22,6 +22,7 @@ from denoisplit.core.assessment.uncertainty_tables import region_table, sharpnes
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.prediction.outputs import Calibrated
 from tests.registered import calibrators
+from tests.summing import region_sums
 
 SAMPLES = 40
 
@@ -33,9 +34,6 @@ def _field(seed: int, *, shape: tuple[int, ...] = (40, 48), channels: int = 2) -
     samples = mean + std * random.normal(size=(SAMPLES, *std.shape))
     truth = mean + 2 * std * random.normal(size=std.shape)
     regions = [found for side in (4, 16) if (found := block_regions(shape, side))]
-    sums = RegionSums(regions, samples=SAMPLES, channels=channels)
-    for number, sample in enumerate(samples):
-        sums.add(number, tuple(slice(0, side) for side in shape), sample)
     return EvaluatedField(
         name=f"field {seed}",
         mixed=truth.mean(axis=0, keepdims=True),
@@ -43,7 +41,7 @@ def _field(seed: int, *, shape: tuple[int, ...] = (40, 48), channels: int = 2) -
         mean=samples.mean(axis=0),
         std=std,
         calibrated_std=2 * std,
-        regions=sums.errors(mean, std, truth, 2 * std),
+        regions=region_sums(regions, samples).errors(mean, std, truth, 2 * std),
     )
 
 

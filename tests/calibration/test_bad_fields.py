@@ -18,7 +18,7 @@ from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
-from denoisplit.core.training.calibrate import calibrate, predicted_moments
+from denoisplit.core.training.calibrate import calibrate, predicted
 from denoisplit.core.training.prepare import prepare
 from tests.registered import calibrators
 
@@ -143,7 +143,7 @@ def test_a_prediction_that_is_the_truth(
 ) -> None:
     """An error of exactly zero has no scale."""
     chosen = spec(f"calibrator.use={name}")
-    perfect = [attrs.evolve(field, clean=predicted_moments(vse, chosen, field)[0]) for field in fields]
+    perfect = [attrs.evolve(field, clean=predicted(vse, chosen, field).mean) for field in fields]
     with caplog.at_level(logging.WARNING, logger="denoisplit"):
         assert calibrate(vse, chosen, perfect) is None
     (line,) = caplog.messages

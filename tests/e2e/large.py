@@ -114,11 +114,7 @@ def main(what: str, *arguments: str) -> float:
         run, image, out, rows = arguments
         loaded = denoisplit.load(run)
         opened = first_channel(open_image(Path(image), installed_formats()), int(rows))
-        from denoisplit.core.prediction.in_file import predict_to_file
-        from denoisplit.core.prediction.splitting import How, Wish
-
-        wish = Wish.of(How(output="mean,std"), lazily=True)
-        predict_to_file(loaded.vse, loaded.bundle, opened, Path(out), wish=wish, dtype="float32")
+        loaded.predict_file(opened, out, output="mean,std")
     return peak()
 
 

@@ -21,6 +21,7 @@ from denoisplit.core.images.fingerprint import assert_disjoint
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.prepare import evaluation_fields, prepare
 from tests.e2e.experiment import CHANNELS, Experiment
 
@@ -74,7 +75,7 @@ def test_sums_are_those_of_the_samples_plane_by_plane(run: Run, stack: Field) ->
     marked = [errors for errors in scored.regions if errors.name == "labels"]
     assert [errors.pixels.tolist() for errors in marked] == [[14], [1, 2 * 21]]
     mixed = mixed_image(stack, run.spec.data.mixing)[0, 2].astype(np.float32)
-    samples = draw_samples(run.vse, mixed, samples=3, seed=run.spec.prediction.seed)
+    samples = draw_samples(run.vse, mixed, PredictionSpec(samples=3, seed=run.spec.prediction.seed))
     sums = samples[:, :, 5:7].astype(np.float64).sum(axis=(-2, -1))
     np.testing.assert_allclose(marked[1].predictions["joint"].variance[:, 1], sums.var(axis=0, ddof=1))
     true = np.asarray(stack.clean)[:, 2, 5:7].astype(np.float64).sum(axis=(-2, -1))

@@ -10,6 +10,7 @@ import tifffile
 
 import denoisplit
 from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.calibrators.region import Region
 from tests.cli.refusals import refused
 from tests.cli.refusals import run as command
@@ -85,7 +86,9 @@ def test_the_table_has_the_sums_of_the_samples_and_their_intervals(run: denoispl
         rows = {(row["label"], row["channel"]): row for row in csv.DictReader(file)}
     assert list(rows) == [(label, name) for label in "149" for name in run.spec.channels]
     mixed = tifffile.imread(folder / "mixed.tif")
-    samples = draw_samples(run.vse, run.bundle.conditioned(mixed), samples=12, seed=run.spec.prediction.seed)
+    samples = draw_samples(
+        run.vse, run.bundle.conditioned(mixed), PredictionSpec(samples=12, seed=run.spec.prediction.seed)
+    )
     assert run.bundle.region_calibration is not None
     calibrator = Region(Region.Options(sides=(4, 8, 16)))
     for channel, name in enumerate(run.spec.channels):

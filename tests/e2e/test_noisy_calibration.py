@@ -12,7 +12,8 @@ import pytest
 import denoisplit
 from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.images.interfaces import Field
-from denoisplit.core.training.calibrate import calibrate_run, estimated_squares, predicted_moments
+from denoisplit.core.prediction.label_counting import SumsOver
+from denoisplit.core.training.calibrate import calibrate_run, estimated_squares, predicted
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """
@@ -43,12 +44,11 @@ def factors(run: denoisplit.Run, fields: Sequence[Field], side: int) -> npt.NDAr
     for field in fields:
         blocks = block_regions(field.observed.shape[1:], side)
         assert blocks is not None
-        sums = RegionSums([blocks], samples=run.spec.prediction.samples, channels=2)
-        predicted_moments(run.vse, run.spec, field, sums.add)
-        (samples,) = sums.sums()
+        found = predicted(run.vse, run.spec, field, [SumsOver([[blocks]])])
+        (samples,) = RegionSums([blocks], found.facts[0]).sums()
         scores.append((samples.mean(0) - blocks.sums(np.asarray(field.clean))) / samples.std(0, ddof=1))
-    found: npt.NDArray[np.float64] = np.sqrt((np.concatenate(scores, axis=1) ** 2).mean(axis=1))
-    return found
+    factor: npt.NDArray[np.float64] = np.sqrt((np.concatenate(scores, axis=1) ** 2).mean(axis=1))
+    return factor
 
 
 def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path:
 
     # The network does pass noise on: without the covariance, errors would be too small by far more.
     single = without(fields[0], "clean", "repeats")
-    mean, _ = predicted_moments(run.vse, run.spec, single)
+    mean = predicted(run.vse, run.spec, single).mean
     unaware = attrs.evolve(single, mixed=single.observed.mean(0, keepdims=True))
     rng = np.random.default_rng(0)
     whole, part = (estimated_squares(run.vse, run.spec, f, mean, rng).mean() for f in (single, unaware))

@@ -15,6 +15,7 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.images.interfaces import Image, PixelSize
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.prediction.sample_count import LEAST
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
@@ -64,7 +65,7 @@ def test_every_word_gives_its_images_in_the_order_of_the_words(run: denoisplit.R
 
 def test_the_numbers_are_those_of_the_samples(run: denoisplit.Run) -> None:
     mixed = noise(9, 8)
-    drawn = draw_samples(run.vse, run.bundle.conditioned(mixed), samples=7, seed=0)
+    drawn = draw_samples(run.vse, run.bundle.conditioned(mixed), PredictionSpec(samples=7, seed=0))
     images = run.predict(
         mixed, samples=7, seed=0, output="samples,interval=0.5,calibrated_interval=0.9"
     ).images
@@ -87,7 +88,7 @@ def test_the_total_std_is_that_of_measurements(run: denoisplit.Run) -> None:
     import torch
 
     mixed, count, repeats = noise(6, 5), 40, 50
-    drawn = draw_samples(run.vse, run.bundle.conditioned(mixed), samples=count, seed=0)
+    drawn = draw_samples(run.vse, run.bundle.conditioned(mixed), PredictionSpec(samples=count, seed=0))
     signal = torch.from_numpy(np.repeat(drawn, repeats, axis=0))
     with torch.inference_mode():
         measured = run.vse.noise_model.sample(signal, torch.Generator().manual_seed(0)).numpy()
@@ -229,7 +230,9 @@ def test_chi_square_is_one_image_of_the_mixed_image(run: denoisplit.Run) -> None
 
     mixed = noise(12, 10)
     found = run.predict(mixed, samples=1, output="chi_square,mean")
-    (sample,) = draw_samples(run.vse, run.bundle.conditioned(mixed), samples=1, seed=run.spec.prediction.seed)
+    (sample,) = draw_samples(
+        run.vse, run.bundle.conditioned(mixed), PredictionSpec(samples=1, seed=run.spec.prediction.seed)
+    )
     with torch.inference_mode():
         variance = run.vse.noise_model.variance(torch.from_numpy(sample)[None])[0].numpy()
     expected = (mixed - sample.mean(0)) ** 2 / (variance.mean(0) / 2)

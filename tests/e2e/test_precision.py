@@ -10,11 +10,12 @@ import pytest
 import torch
 
 import denoisplit
-from denoisplit import precision_check
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
 from denoisplit.core.images import lazy
 from denoisplit.core.images.interfaces import Image
+from denoisplit.core.prediction import precision_cost
 from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
@@ -33,9 +34,9 @@ def test_the_figures_are_those_of_two_predictions(run: denoisplit.Run) -> None:
     cost = run.check_precision(mixed, clean=clean, samples=5, seed=3)
     assert run.vse.network_dtype == torch.bfloat16
     assert (cost.precision, cost.samples, cost.shape) == ("bf16", 5, (40, 33))
-    fast = predict(run.vse, mixed, samples=5, seed=3)
+    fast = predict(run.vse, mixed, PredictionSpec(samples=5, seed=3))
     run.vse.network_dtype = None
-    exact = predict(run.vse, mixed, samples=5, seed=3)
+    exact = predict(run.vse, mixed, PredictionSpec(samples=5, seed=3))
     assert fast.std is not None
     assert exact.std is not None
     for c, channel in enumerate(cost.channels):
@@ -54,8 +55,8 @@ def test_without_truth_a_further_sample_stands_for_it(run: denoisplit.Run) -> No
     (cost, _) = run.check_precision(mixed, samples=6, seed=1).channels
     assert cost.psnr is None
     run.vse.network_dtype = None
-    exact = predict(run.vse, mixed, samples=6, seed=1)
-    (further,) = draw_samples(run.vse, mixed, samples=1, seed=1, first=6)
+    exact = predict(run.vse, mixed, PredictionSpec(samples=6, seed=1))
+    (further,) = draw_samples(run.vse, mixed, PredictionSpec(samples=1, seed=1), first=6)
     assert exact.std is not None
     within = np.abs(exact.mean[0] - further[0]) <= 1.6448536 * exact.std[0]
     assert cost.coverage[1][0] == pytest.approx(within.mean(), abs=1e-3)
@@ -65,7 +66,7 @@ def test_of_a_large_series_only_the_centre_of_the_middle_is_read(
     run: denoisplit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lazy, "LAZY_FROM", 1)
-    monkeypatch.setattr(precision_check, "SIDE", 24)
+    monkeypatch.setattr(precision_cost, "SIDE", 24)
     movie, clean = noise(3, 60, 50), noise(3, 2, 60, 50)
     for broken in (movie, clean):
         broken[:, ..., :18, :] = np.nan

@@ -11,6 +11,7 @@ import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.prepare import evaluation_fields, prepare
 from denoisplit.plugins.datasets.simulated import Simulated
 from tests.e2e.experiment import CHANNELS, Experiment
@@ -56,7 +57,7 @@ def test_a_mixed_image_goes_through_the_range_of_the_run(cut: Experiment) -> Non
     level = int(np.quantile(mixed, 0.2)) + data.fitted.background_shift
     seen = np.clip(mixed - np.float32(level), 0, np.float32(np.mean(data.fitted.ceiling)))
     assert (seen.min(), seen.max()) == (0, np.float32(np.mean(data.fitted.ceiling)))
-    expected = predict(run.vse, seen, samples=2, seed=0)
+    expected = predict(run.vse, seen, PredictionSpec(samples=2, seed=0))
     found = run.predict(mixed)
     np.testing.assert_array_equal(found.mean, expected.mean)
     np.testing.assert_allclose(found.mean, run.predict(mixed + 1000).mean, rtol=1e-5)
@@ -68,7 +69,9 @@ def test_evaluation_does_not_condition_a_second_time(cut: Experiment) -> None:
     _, (evaluated,) = run.evaluate(fields, samples=2)
     mixed = mixed_image(fields[0], run.spec.data.mixing)
     np.testing.assert_array_equal(evaluated.mixed, mixed)
-    np.testing.assert_array_equal(evaluated.mean, predict(run.vse, mixed[0], samples=2, seed=0).mean)
+    np.testing.assert_array_equal(
+        evaluated.mean, predict(run.vse, mixed[0], PredictionSpec(samples=2, seed=0)).mean
+    )
 
 
 @pytest.mark.parametrize("override", ["data.clip.quantile=0.5", "data.background.floor=false"])

@@ -12,6 +12,7 @@ from denoisplit.core.prediction import passes
 from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.tiling import Region
+from denoisplit.core.spec.records import PredictionSpec
 from tests.golden.check_networks import build
 from tests.golden.reference import ReferenceNetwork
 
@@ -48,7 +49,7 @@ def test_an_image_of_another_size(golden: Path, name: str, monkeypatch: pytest.M
 
     monkeypatch.setattr(Canvas, "cut", cut)
     monkeypatch.setattr(passes, "CentredNoise", lambda *_: FixedNoise(network.draws("inf_")))
-    found = predict(vse, scales[0], samples=1, seed=0).mean
+    found = predict(vse, scales[0], PredictionSpec(samples=1, seed=0)).mean
     assert found.dtype == np.float64
     inner = tuple(slice(edge, n - edge) for n in size)
     image = found[:, *(slice(b, b + n) for b, n in zip(before, size, strict=True))]

@@ -8,6 +8,7 @@ from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.summaries import Samples
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.network.small import counts, network
 from tests.prediction.networks import small_vse
@@ -37,8 +38,10 @@ def test_samples_are_the_same_for_every_tile_and_batch(
     dtype: torch.dtype | None, tile: int, batch: int
 ) -> None:
     vse, mixed = on_gpu(small_vse(levels=2, width=8), dtype), image(120, 90)
-    expected = predict(vse, mixed, samples=4, seed=5, sample_batch=1, summaries=[Samples()])
-    found = predict(vse, mixed, samples=4, seed=5, tile=tile, sample_batch=batch, summaries=[Samples()])
+    expected = predict(vse, mixed, PredictionSpec(samples=4, seed=5), batch=1, summaries=[Samples()])
+    found = predict(
+        vse, mixed, PredictionSpec(samples=4, seed=5, tile=tile), batch=batch, summaries=[Samples()]
+    )
     scale = float(np.ptp(expected.mean))
     assert found.mean.dtype == np.float32
     for name, sample in found.images.items():
@@ -48,15 +51,15 @@ def test_samples_are_the_same_for_every_tile_and_batch(
 @DTYPES
 def test_a_gpu_predicts_what_a_processor_does(dtype: torch.dtype | None) -> None:
     mixed = image(64, 64)
-    expected = predict(small_vse(width=8).float(), mixed, samples=3, seed=5).mean
-    found = predict(on_gpu(small_vse(width=8), dtype), mixed, samples=3, seed=5).mean
+    expected = predict(small_vse(width=8).float(), mixed, PredictionSpec(samples=3, seed=5)).mean
+    found = predict(on_gpu(small_vse(width=8), dtype), mixed, PredictionSpec(samples=3, seed=5)).mean
     assert np.abs(found - expected).max() < TOLERANCE[dtype] * np.ptp(expected)
 
 
 @DTYPES
 def test_calibration_undoes_a_change_of_units(dtype: torch.dtype | None) -> None:
     """A std twice as large gives half the factor, so the calibrated std stays."""
-    made = predict(on_gpu(small_vse(width=8), dtype), image(64, 64), samples=8, seed=5)
+    made = predict(on_gpu(small_vse(width=8), dtype), image(64, 64), PredictionSpec(samples=8, seed=5))
     assert made.std is not None
     truth = made.mean + 3 * np.random.default_rng(1).normal(size=made.mean.shape) * made.std
     calibrator = Scale(Scale.Options())

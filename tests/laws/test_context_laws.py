@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.receptive_field import halo
+from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -46,9 +47,11 @@ def test_tiles_and_batches_do_not_show(
     vse, around = variant(name)
     shape = (*(3,) * (vse.spatial_rank - 2), *(sides[::-1] if turned else sides))
     mixed = np.random.default_rng(seed).normal(120, 30, shape)
-    whole = draw_samples(vse, mixed, samples=3, seed=seed, tile=1024, sample_batch=1)
+    whole = draw_samples(vse, mixed, PredictionSpec(samples=3, seed=seed, tile=1024), batch=1)
     side = max(tile, max(sides) // 3)
-    tiled = draw_samples(vse, mixed, samples=3, seed=seed, tile=side, sample_batch=batch, halo=around)
+    tiled = draw_samples(
+        vse, mixed, PredictionSpec(samples=3, seed=seed, tile=side), batch=batch, halo=around
+    )
     assert whole.shape == (3, vse.channels, *shape)
     np.testing.assert_allclose(tiled, whole, rtol=1e-9)
 
@@ -58,8 +61,8 @@ def test_many_tiles_of_one_image() -> None:
     vse, around = variant("two blocks")
     side = 3 * max(around) + 31
     mixed = np.random.default_rng(0).normal(120, 30, (side, side))
-    whole = predict(vse, mixed, samples=2, seed=1, tile=side)
-    tiled = predict(vse, mixed, samples=2, seed=1, tile=max(around), sample_batch=2, halo=around)
+    whole = predict(vse, mixed, PredictionSpec(samples=2, seed=1, tile=side))
+    tiled = predict(vse, mixed, PredictionSpec(samples=2, seed=1, tile=max(around)), batch=2, halo=around)
     np.testing.assert_allclose(tiled.mean, whole.mean, rtol=1e-9)
     assert tiled.std is not None
     assert whole.std is not None
@@ -70,8 +73,8 @@ def test_many_tiles_of_one_image() -> None:
 def test_a_halo_that_is_too_small_shows(name: str) -> None:
     vse, around = variant(name)
     mixed = np.random.default_rng(0).normal(120, 30, (3 * around[0], 16))
-    whole = predict(vse, mixed, samples=1, seed=0, tile=1024).mean
-    tiled = predict(vse, mixed, samples=1, seed=0, tile=around[0], halo=vse.stride).mean
+    whole = predict(vse, mixed, PredictionSpec(samples=1, seed=0, tile=1024)).mean
+    tiled = predict(vse, mixed, PredictionSpec(samples=1, seed=0, tile=around[0]), halo=vse.stride).mean
     assert np.abs(tiled - whole).max() > 1e-6
 
 

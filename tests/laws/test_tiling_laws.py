@@ -14,6 +14,7 @@ from denoisplit.core.prediction.outputs import Calibrated, parse_outputs, summar
 from denoisplit.core.prediction.posterior import Posterior, predict
 from denoisplit.core.prediction.receptive_field import halo
 from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples
+from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import MapNoise, ShotNoise, small_vse
 from tests.registered import calibrators
 
@@ -32,15 +33,13 @@ def check(
 ) -> None:
     mixed = np.random.default_rng(seed).normal(120, 30, shape)
     whole = predict(
-        vse, mixed, samples=samples, seed=seed, tile=max(shape), sample_batch=1, summaries=EVERYTHING
+        vse, mixed, PredictionSpec(samples=samples, seed=seed, tile=max(shape)), batch=1, summaries=EVERYTHING
     )
     tiled = predict(
         vse,
         mixed,
-        samples=samples,
-        seed=seed,
-        tile=tile,
-        sample_batch=batch,
+        PredictionSpec(samples=samples, seed=seed, tile=tile),
+        batch=batch,
         halo=HALO[len(shape)],
         workers=workers,
         summaries=EVERYTHING,
@@ -110,11 +109,9 @@ def test_every_image_that_can_be_asked_for(
         posterior = predict(
             TWO,
             mixed,
-            samples=samples,
-            seed=seed,
-            tile=tile,
+            PredictionSpec(samples=samples, seed=seed, tile=tile),
             halo=HALO[2],
-            sample_batch=batch,
+            batch=batch,
             workers=workers,
             summaries=summaries_of(parse_outputs(IMAGES)),
         )
@@ -143,8 +140,8 @@ def test_three_dimensions(shape: tuple[int, int, int], tile: int, workers: int, 
 def test_a_halo_that_is_too_small_shows() -> None:
     """The law can fail (influence fades, so the last few pixels of the halo are below rounding)."""
     mixed = np.random.default_rng(0).normal(120, 30, (120, 40))
-    whole = predict(TWO, mixed, samples=1, seed=0, tile=120).mean
-    tiled = predict(TWO, mixed, samples=1, seed=0, tile=40, halo=(8, 8)).mean
+    whole = predict(TWO, mixed, PredictionSpec(samples=1, seed=0, tile=120)).mean
+    tiled = predict(TWO, mixed, PredictionSpec(samples=1, seed=0, tile=40), halo=(8, 8)).mean
     assert np.abs(tiled - whole).max() > 1e-6
 
 
@@ -152,8 +149,8 @@ def test_a_halo_that_is_too_small_shows() -> None:
 def test_single_precision_agrees_to_rounding(tile: int) -> None:
     vse = small_vse(levels=3, width=8).float()
     mixed = np.random.default_rng(0).normal(120, 30, (200, 90)).astype(np.float32)
-    whole = predict(vse, mixed, samples=2, seed=5)
-    tiled = predict(vse, mixed, samples=2, seed=5, tile=tile, sample_batch=2)
+    whole = predict(vse, mixed, PredictionSpec(samples=2, seed=5))
+    tiled = predict(vse, mixed, PredictionSpec(samples=2, seed=5, tile=tile), batch=2)
     assert tiled.mean.dtype == np.float32
     assert np.abs(tiled.mean - whole.mean).max() < 1e-5 * np.ptp(whole.mean)
     assert torch.is_grad_enabled()
@@ -169,11 +166,9 @@ def test_batches_and_workers_change_no_bit_in_single_precision(rank: int) -> Non
         made = predict(
             vse,
             mixed,
-            samples=5,
-            seed=5,
-            tile=16,
+            PredictionSpec(samples=5, seed=5, tile=16),
             halo=(8,) * rank,
-            sample_batch=batch,
+            batch=batch,
             workers=workers,
             summaries=[Samples()],
         )
@@ -195,7 +190,12 @@ def test_a_large_image_is_the_same_in_tiles_of_256_and_512() -> None:
 
     def made(tile: int, workers: int) -> Posterior:
         return predict(
-            vse, mixed, samples=2, seed=5, tile=tile, halo=around, workers=workers, summaries=[Samples()]
+            vse,
+            mixed,
+            PredictionSpec(samples=2, seed=5, tile=tile),
+            halo=around,
+            workers=workers,
+            summaries=[Samples()],
         )
 
     small, large, two = made(256, 1), made(512, 1), made(256, 2)
@@ -226,11 +226,9 @@ def test_in_bf16_workers_and_batches_change_no_bit_and_tiles_little() -> None:
         return predict(
             vse,
             mixed,
-            samples=4,
-            seed=5,
-            tile=tile,
+            PredictionSpec(samples=4, seed=5, tile=tile),
             workers=workers,
-            sample_batch=batch,
+            batch=batch,
             halo=HALO[2],
             summaries=[Samples()],
         )

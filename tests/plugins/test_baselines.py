@@ -12,6 +12,7 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoder, FeatureShape
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.decoders.deterministic_ladder import DeterministicLadderDecoder
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.decoders.unet import UNetDecoder
@@ -72,8 +73,8 @@ def test_training_a_unet_with_fixed_noise_minimises_the_squared_error() -> None:
 def test_a_unet_predicts_the_same_in_tiles() -> None:
     vse = network(parts=unet)
     mixed = np.random.default_rng(0).normal(330, 70, (150, 90))
-    whole = predict(vse, mixed, samples=1, seed=0, tile=200).mean
-    tiled = predict(vse, mixed, samples=1, seed=0, tile=40).mean
+    whole = predict(vse, mixed, PredictionSpec(samples=1, seed=0, tile=200)).mean
+    tiled = predict(vse, mixed, PredictionSpec(samples=1, seed=0, tile=40)).mean
     np.testing.assert_allclose(tiled, whole, rtol=1e-10)
 
 

@@ -11,6 +11,7 @@ from denoisplit.core.prediction.canvas import Canvas, canvas_multiple
 from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise, NoiseField
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.prediction.tiling import Region, plan_windows
+from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
 REGULAR = small_vse(levels=2, context={"input_scales": 3})
@@ -100,7 +101,9 @@ def test_samples_are_the_network_fed_with_all_scales_and_the_noise_field() -> No
     with torch.inference_mode():
         decoded = REGULAR.decode(torch.from_numpy(scales)[None].expand(2, *scales.shape), noise)
     expected = REGULAR.statistics.to_counts(decoded.output).numpy()
-    np.testing.assert_allclose(draw_samples(REGULAR, mixed, samples=2, seed=9, first=5), expected, rtol=1e-10)
+    np.testing.assert_allclose(
+        draw_samples(REGULAR, mixed, PredictionSpec(samples=2, seed=9), first=5), expected, rtol=1e-10
+    )
 
 
 def test_what_lies_at_a_place_does_not_depend_on_the_window() -> None:

@@ -11,6 +11,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.prediction.noise_field import FieldNoise, NoiseField
 from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.spec.records import PredictionSpec
 from tests.network.small import mixture, network
 from tests.network.variants import variant
 
@@ -22,8 +23,10 @@ def image(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
 @pytest.mark.parametrize("size", [(16, 32), (21, 34), (3, 5)])
 def test_the_draw_is_the_first_sample_of_a_prediction(size: tuple[int, int]) -> None:
     vse, mixed = network(noise_model=mixture), image(*size)
-    found = gather_evidence(vse, mixed, seed=3)
-    np.testing.assert_allclose(found.draw, draw_samples(vse, mixed, samples=1, seed=3)[0], rtol=1e-12)
+    found = gather_evidence(vse, mixed, PredictionSpec(seed=3))
+    np.testing.assert_allclose(
+        found.draw, draw_samples(vse, mixed, PredictionSpec(samples=1, seed=3))[0], rtol=1e-12
+    )
     expected = vse.noise_model.variance(torch.from_numpy(found.draw)[None])[0]
     np.testing.assert_allclose(found.variance, expected.detach(), rtol=1e-12)
     assert [rate.shape for rate in found.rates] == [size] * 2
@@ -39,7 +42,7 @@ def test_noise_and_rates_are_those_of_the_training_path(rank: int) -> None:
         decoded = vse.decode(torch.from_numpy(mixed)[None, None], noise)
         signal = vse.statistics.to_counts(decoded.output[:, :2])
         variance = vse.noise_model.variance(signal, decoded.output[:, 2:])[0]
-    found = gather_evidence(vse, mixed, seed=9)
+    found = gather_evidence(vse, mixed, PredictionSpec(seed=9))
     np.testing.assert_allclose(found.draw, signal[0], rtol=1e-10)
     np.testing.assert_allclose(found.variance, variance, rtol=1e-10)
     nats = level_sums(decoded.levels, analytic=True)[0]
@@ -60,7 +63,7 @@ def flatten_prior(vse: VSE) -> None:
 def test_tiles_do_not_show() -> None:
     vse, mixed = network(noise_model=mixture), image(150, 41)
     flatten_prior(vse)
-    whole, tiled = (gather_evidence(vse, mixed, seed=1, tile=tile) for tile in (200, 16))
+    whole, tiled = (gather_evidence(vse, mixed, PredictionSpec(seed=1, tile=tile)) for tile in (200, 16))
     np.testing.assert_allclose(tiled.draw, whole.draw, rtol=1e-10)
     np.testing.assert_allclose(tiled.variance, whole.variance, rtol=1e-10)
     for one, other in zip(tiled.rates, whole.rates, strict=True):
@@ -71,8 +74,10 @@ def test_tiles_do_not_show() -> None:
 def test_latents_that_cover_the_surround_count_where_the_image_is(name: str) -> None:
     vse, mixed = variant((name, 2)), image(190, 13)
     flatten_prior(vse)
-    whole, tiled = (gather_evidence(vse, mixed, seed=1, tile=tile) for tile in (1024, 60))
-    np.testing.assert_allclose(whole.draw, draw_samples(vse, mixed, samples=1, seed=1)[0], rtol=1e-10)
+    whole, tiled = (gather_evidence(vse, mixed, PredictionSpec(seed=1, tile=tile)) for tile in (1024, 60))
+    np.testing.assert_allclose(
+        whole.draw, draw_samples(vse, mixed, PredictionSpec(samples=1, seed=1))[0], rtol=1e-10
+    )
     np.testing.assert_allclose(tiled.draw, whole.draw, rtol=1e-8)
     for one, other in zip(tiled.rates, whole.rates, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
@@ -80,7 +85,7 @@ def test_latents_that_cover_the_surround_count_where_the_image_is(name: str) -> 
 
 @pytest.mark.parametrize("name", ["deterministic", "unet"])
 def test_a_network_without_latents_has_no_rates(name: str) -> None:
-    found = gather_evidence(variant((name, 2)), image(16, 16), seed=0)
+    found = gather_evidence(variant((name, 2)), image(16, 16), PredictionSpec(seed=0))
     assert found.rates == ()
     assert np.isfinite(found.draw).all()
     assert (found.variance > 0).all()

@@ -12,6 +12,7 @@ from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.core.network.noise_source import GeneratorNoise, NoiseSource
 from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.prediction.posterior import draw_samples
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from tests.network.small import PartsMaker, counts, network
 
@@ -58,10 +59,12 @@ def image() -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
 @pytest.mark.parametrize("level", range(len(STRIDES)))
 def test_evidence_loss_and_tiles_know_which_level_a_latent_belongs_to(level: int) -> None:
     vse, mixed = network(parts=parts(level)), image()
-    found = gather_evidence(vse, mixed, seed=9)
-    sample = draw_samples(vse, mixed, samples=1, seed=9)[0]
+    found = gather_evidence(vse, mixed, PredictionSpec(seed=9))
+    sample = draw_samples(vse, mixed, PredictionSpec(samples=1, seed=9))[0]
     np.testing.assert_allclose(found.draw, sample, rtol=1e-10)
-    np.testing.assert_allclose(draw_samples(vse, mixed, samples=1, seed=9, tile=8)[0], sample, rtol=1e-9)
+    np.testing.assert_allclose(
+        draw_samples(vse, mixed, PredictionSpec(samples=1, seed=9, tile=8))[0], sample, rtol=1e-9
+    )
     (rate,) = found.rates
     first = rate[tuple(slice(0, s) for s in STRIDES[level])]
     assert rate.shape == SIZE
@@ -77,10 +80,10 @@ def test_the_rate_of_an_image_is_that_of_its_only_latent() -> None:
     with torch.inference_mode():
         features = vse.encode(torch.from_numpy(mixed)[None, None])
         level = vse.decoder(features, GeneratorNoise(torch.Generator())).levels
-    found = gather_evidence(vse, mixed, seed=9)
+    found = gather_evidence(vse, mixed, PredictionSpec(seed=9))
     np.testing.assert_allclose(found.rates[0].sum(), level_sums(level, analytic=True)[0], rtol=1e-10)
 
 
 def test_a_latent_between_the_levels_is_refused() -> None:
     with pytest.raises(PluginError, match="SomeLatents: a latent has the positions of no level"):
-        gather_evidence(network(parts=parts(2, enlarged=8)), image(), seed=9)
+        gather_evidence(network(parts=parts(2, enlarged=8)), image(), PredictionSpec(seed=9))

@@ -10,6 +10,7 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.sample_count import LEAST, MOST, PILOT, AutoSamples, parse_samples
+from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
 SCALES = IntensityStats(mixed_mean=0, mixed_std=1, target_mean=(0, 0), target_std=(20, 50))
@@ -52,20 +53,22 @@ def test_the_error_of_the_mean_is_what_was_asked_for() -> None:
     """Means of separate sets of samples differ by sqrt(2) times the Monte Carlo error."""
     vse = small_vse(channels=1)
     mixed = np.random.default_rng(1).normal(120, 30, (32, 32))
-    pilot = predict(vse, mixed, samples=PILOT, seed=0).std
+    pilot = predict(vse, mixed, PredictionSpec(samples=PILOT, seed=0)).std
     assert pilot is not None
     scale = vse.statistics.target_std[0]
     fraction = float(np.sqrt(np.mean(pilot**2)) / scale / np.sqrt(50))  # for about 50 samples
     count = AutoSamples(fraction).choose([pilot], vse.statistics)
     assert 49 <= count <= 51
-    one, two = (predict(vse, mixed, samples=count, seed=seed).mean for seed in (1, 2))
+    one, two = (predict(vse, mixed, PredictionSpec(samples=count, seed=seed)).mean for seed in (1, 2))
     error = np.sqrt(np.mean((one - two) ** 2) / 2) / scale
     assert error == pytest.approx(fraction, rel=0.2)
 
 
 def test_tiles_choose_the_same_number() -> None:
     vse, mixed = small_vse(), np.random.default_rng(1).normal(120, 30, (100, 40))
-    stds = [predict(vse, mixed, samples=PILOT, seed=0, tile=tile).std for tile in (20, 52, 100)]
+    stds = [
+        predict(vse, mixed, PredictionSpec(samples=PILOT, seed=0, tile=tile)).std for tile in (20, 52, 100)
+    ]
     counts = {AutoSamples(0.005).choose([std], vse.statistics) for std in stds if std is not None}
     assert len(counts) == 1
     assert counts != {LEAST}

@@ -8,6 +8,7 @@ import pytest
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.seams import Seams, measure_seams
 from denoisplit.core.prediction.tiling import plan_tiles
+from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
 TILES = plan_tiles((64, 96), tile=(32, 32), halo=(0, 0), stride=(4, 4))
@@ -64,9 +65,9 @@ def test_images_without_borders_or_contrast() -> None:
 
 def test_predictions_have_none_but_a_halo_that_is_too_small_shows() -> None:
     vse, mixed = small_vse(), np.random.default_rng(0).normal(120, 30, (160, 160))
-    assert predict(vse, mixed, samples=1, seed=0, tile=160).seams is None
-    seams = predict(vse, mixed, samples=1, seed=0, tile=32).seams
-    cut = predict(vse, mixed, samples=1, seed=0, tile=32, halo=(0, 0)).seams
+    assert predict(vse, mixed, PredictionSpec(samples=1, seed=0, tile=160)).seams is None
+    seams = predict(vse, mixed, PredictionSpec(samples=1, seed=0, tile=32)).seams
+    cut = predict(vse, mixed, PredictionSpec(samples=1, seed=0, tile=32), halo=(0, 0)).seams
     assert seams is not None
     assert cut is not None
     assert seams.score == pytest.approx(1, abs=0.1)

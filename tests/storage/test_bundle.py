@@ -22,6 +22,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import component_versions, parse_spec, resolve
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.verdict.reference import Reference, Spread
@@ -94,7 +95,7 @@ def test_save_load_predict_is_bit_identical(tmp_path: Path, overrides: tuple[str
     assert not loaded.noise_model.needs_fit
 
     mixed = np.random.default_rng(0).normal(330, 70, (5, 21, 14)[-vse.spatial_rank :])
-    first, second = (predict(network, mixed, samples=3, seed=4) for network in (vse, loaded))
+    first, second = (predict(network, mixed, PredictionSpec(samples=3, seed=4)) for network in (vse, loaded))
     assert np.array_equal(first.mean, second.mean)
     assert first.std is not None
     assert second.std is not None

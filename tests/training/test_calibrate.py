@@ -12,10 +12,11 @@ from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.interfaces import Field, MixedSource
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training import calibrate as module
-from denoisplit.core.training.calibrate import calibrate, estimated_squares, predicted_moments
+from denoisplit.core.training.calibrate import calibrate, estimated_squares, predicted
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """
@@ -72,7 +73,7 @@ def test_a_recorded_mixed_image_is_not_probed(vse: VSE, fields: tuple[Field, ...
     """It is another exposure: its noise has nothing to do with that of the targets."""
     (field, other), rng = noisy(fields), np.random.default_rng(0)
     recorded = attrs.evolve(field, mixed=other.observed.mean(0, keepdims=True))
-    mean, _ = predicted_moments(vse, spec(), recorded)
+    mean = predicted(vse, spec(), recorded).mean
     found = estimated_squares(vse, spec("prediction.samples=1"), recorded, mean, rng)
     assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
     mixed = estimated_squares(vse, spec(), field, mean, rng)
@@ -146,7 +147,8 @@ def test_a_constant_std_is_said_to_be_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     constant = np.full_like(fields[0].observed, 2.5)
-    monkeypatch.setattr(module, "predicted_moments", lambda *_: (0 * constant, constant))
+    found = Posterior(mean=0 * constant, std=constant, samples=2, facts=((),))
+    monkeypatch.setattr(module, "predicted", lambda *_: found)
     with caplog.at_level(logging.WARNING, logger="denoisplit"):
         assert calibrate(vse, spec(), fields) is not None
     assert "the std of filaments is 2.5 everywhere" in caplog.text

@@ -13,6 +13,7 @@ from denoisplit.core.network.interfaces import SumInterval
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec import ResolvedSpec
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.calibrate import calibrate, calibrate_run
 from tests.training.test_calibrate import fields as fields
 from tests.training.test_calibrate import noisy, spec
@@ -34,7 +35,7 @@ def block_scores(vse: VSE, chosen: ResolvedSpec, fields: tuple[Field, ...], side
     count, scores = 64 // side, []
     for field in fields:
         mixed = mixed_image(field, chosen.data.mixing)[0]
-        samples = draw_samples(vse, mixed, samples=8, seed=0).astype(np.float64)
+        samples = draw_samples(vse, mixed, PredictionSpec(samples=8, seed=0)).astype(np.float64)
         sums = samples.reshape(8, 2, count, side, count, side).sum((3, 5))
         true = np.asarray(field.clean, dtype=np.float64).reshape(2, count, side, count, side).sum((2, 4))
         scores.append((np.abs(sums.mean(0) - true) / sums.std(0, ddof=1)).reshape(2, -1))

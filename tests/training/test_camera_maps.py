@@ -13,6 +13,7 @@ from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.prediction.evidence import gather_evidence
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.prepare import evaluation_fields
 
 SIDES = (40, 48)
@@ -120,7 +121,7 @@ def test_tiles_change_nothing(run: denoisplit.Run, mixed: Array) -> None:
     whole = run.predict(mixed, output=["mean", "total_std"])
     tiled = run.predict(mixed, output=["mean", "total_std"], tile=16)
     np.testing.assert_allclose(tiled.images["total std"], whole.images["total std"], rtol=1e-4)
-    one, two = (gather_evidence(run.vse, mixed, seed=1, tile=tile) for tile in (0, 16))
+    one, two = (gather_evidence(run.vse, mixed, PredictionSpec(seed=1, tile=tile)) for tile in (0, 16))
     assert one.bias is not None
     assert two.bias is not None
     np.testing.assert_allclose(two.bias, one.bias, rtol=1e-3, atol=1e-3)
@@ -158,7 +159,7 @@ def test_of_an_image_of_other_pixels_only_the_noise_is_unknown(
 
 def test_evidence_of_a_part_is_that_of_its_pixels(run: denoisplit.Run, mixed: Array) -> None:
     part = FramePart(SIDES, (8, 16), (24, 24))
-    camera, found = maps(), gather_evidence(run.vse, mixed[part.slices], seed=0, part=part)
+    camera, found = maps(), gather_evidence(run.vse, mixed[part.slices], PredictionSpec(seed=0), part=part)
     photons = (found.draw - np.median(camera["offset"])) / np.median(camera["gain"])
     expected = (camera["gain"] ** 2)[part.slices] * photons + (camera["read_noise"] ** 2)[part.slices]
     lit = photons > 1

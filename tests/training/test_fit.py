@@ -20,6 +20,7 @@ from denoisplit.cli import main
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.testing import layouts
 
@@ -80,7 +81,9 @@ def test_the_run_is_the_network_of_the_best_validation(spec: Path, tmp_path: Pat
     assert run.bundle.steps == 6
 
     mixed = np.random.default_rng(0).normal(200, 50, (18, 21)).astype(np.float32)
-    trained, loaded = (predict(vse, mixed, samples=2, seed=0) for vse in (capture.vse, run.vse))
+    trained, loaded = (
+        predict(vse, mixed, PredictionSpec(samples=2, seed=0)) for vse in (capture.vse, run.vse)
+    )
     assert np.array_equal(trained.mean, loaded.mean)
     assert np.array_equal(np.asarray(trained.std), np.asarray(loaded.std))
     for one, two in zip(capture.vse.parameters(), run.vse.parameters(), strict=True):

@@ -13,6 +13,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.training.calibrate import calibrate
 from denoisplit.core.training.fit import _sampler
 from denoisplit.core.training.prepare import evaluation_fields, noise_pairs, prepare, require_clean
@@ -194,7 +195,7 @@ def test_the_factor_maps_the_spread_to_the_error(vse: VSE) -> None:
         scores = []
         for field in (small, large):
             assert field.clean is not None
-            posterior = predict(vse, field.observed.mean(0), samples=5, seed=3)
+            posterior = predict(vse, field.observed.mean(0), PredictionSpec(samples=5, seed=3))
             assert posterior.std is not None
             scores += list(
                 np.square((field.clean - posterior.mean)[channel] / posterior.std[channel]).ravel()

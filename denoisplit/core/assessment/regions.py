@@ -5,9 +5,7 @@ pixels tells when they are taken as independent, and only samples of whole image
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import Any, Final
 
 import attrs
@@ -147,66 +145,71 @@ class RegionErrors:
 
 
 @attrs.frozen(eq=False)
-class _Place:
-    """Part of a division: the regions that reach into it [n], and which of these every pixel is in, or -1."""
+class TileSums:
+    """Sums over the parts of regions that lie in one tile.
 
-    regions: npt.NDArray[np.int64]
-    index: npt.NDArray[np.int32]
-
-    @classmethod
-    def of(cls, index: npt.NDArray[np.int64]) -> "_Place":
-        reached = np.unique(index[index >= 0])
-        return cls(reached, np.where(index >= 0, np.searchsorted(reached, index), -1).astype(np.int32))
-
-
-_Key = tuple[int, ...]
-"""Where a place begins; places of one prediction do not overlap."""
-
-
-class RegionSums:
-    """Sums over regions of posterior samples that come one at a time, in tiles.
-
-    Keeps a number per sample, channel and region, once for every tile that it reaches into, however large the
-    image. Parts are added up in the order of their places, whichever thread brought them first.
+    Attributes:
+        place: where the tile begins; tiles of one prediction do not overlap.
+        parts: for every division, the regions that reach into the tile [n], and their sums [s c n].
     """
 
-    def __init__(self, regions: Sequence[Regions], *, samples: int, channels: int) -> None:
-        self._regions, self._shape = tuple(regions), (samples, channels)
-        self._came: Counter[_Key] = Counter()
-        self._lock = Lock()
-        self._places: list[dict[_Key, _Place]] = [{} for _ in self._regions]
-        self._parts: list[dict[tuple[_Key, int], Float64Array]] = [{} for _ in self._regions]
+    place: tuple[int, ...]
+    parts: tuple[tuple[npt.NDArray[np.int64], Float64Array], ...]
 
-    def add(self, sample: int, where: tuple[slice, ...], pixels: AnyArray) -> None:
-        """Take in what a sample has at a place; threads may do so at the same time.
 
-        Args:
-            sample: its number, from 0.
-            where: the place [(z) y x]; places of one sample do not overlap.
-            pixels: [c (z) y x], counts.
-        """
-        key = tuple(int(part.start or 0) for part in where)
-        for regions, places, parts in zip(self._regions, self._places, self._parts, strict=True):
-            if key not in places:
-                places[key] = _Place.of(regions.index[where])
-            place = places[key]
-            parts[key, sample] = sums_over(place.index, pixels, len(place.regions))
-            if self._last(key):
-                places[key] = _Place(place.regions, place.index[:0])
+class TileSummer:
+    """Takes in the samples of one tile.
 
-    def _last(self, key: _Key) -> bool:
-        """Whether all samples of a place have come: what its pixels belong to can be forgotten."""
-        with self._lock:
-            self._came[key] += 1
-            return self._came[key] == self._shape[0] * len(self._regions)
+    Args:
+        regions: divisions of the image.
+        where: the tile [(z) y x].
+    """
+
+    def __init__(self, regions: Sequence[Regions], where: tuple[slice, ...]) -> None:
+        self._place = tuple(int(part.start or 0) for part in where)
+        self._reached = [_reached(np.asarray(division.index[where])) for division in regions]
+        self._sums: list[list[Float64Array]] = [[] for _ in regions]
+
+    def add(self, pixels: AnyArray) -> None:
+        """Take in the next sample [c (z) y x], counts."""
+        for (regions, index), sums in zip(self._reached, self._sums, strict=True):
+            sums.append(sums_over(index, pixels, len(regions)))
+
+    def finish(self) -> TileSums:
+        """What came in."""
+        pairs = zip(self._reached, self._sums, strict=True)
+        return TileSums(self._place, tuple((regions, np.stack(sums)) for (regions, _), sums in pairs))
+
+
+def _reached(index: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """The regions that reach into a part of a division [n], and which of these every pixel is in, or -1."""
+    reached = np.unique(index[index >= 0])
+    return reached, np.where(index >= 0, np.searchsorted(reached, index), -1).astype(np.int32)
+
+
+@attrs.frozen(eq=False)
+class RegionSums:
+    """Sums over regions of posterior samples, from those of its tiles.
+
+    Parts are added up in the order of their places, whichever came first.
+
+    Attributes:
+        regions: divisions of the image.
+        tiles: one for every tile; together they cover the image.
+    """
+
+    regions: Sequence[Regions]
+    tiles: Sequence[TileSums]
 
     def sums(self) -> tuple[Float64Array, ...]:
-        """[s c regions] of every division, once all samples are in, counts."""
+        """[s c regions] of every division, counts."""
+        ordered = sorted(self.tiles, key=lambda tile: tile.place)
         found = []
-        for regions, places, parts in zip(self._regions, self._places, self._parts, strict=True):
-            total = np.zeros((*self._shape, regions.count))
-            for (key, sample), part in sorted(parts.items(), key=lambda item: item[0]):
-                total[sample][:, places[key].regions] += part
+        for number, division in enumerate(self.regions):
+            parts = [tile.parts[number] for tile in ordered]
+            total = np.zeros((*parts[0][1].shape[:2], division.count))
+            for reached, sums in parts:
+                total[:, :, reached] += sums
             found.append(total)
         return tuple(found)
 
@@ -218,14 +221,14 @@ class RegionSums:
         calibrated_std: AnyArray | None,
         by_size: RegionIntervals | None = None,
     ) -> tuple[RegionErrors, ...]:
-        """What became of every division, once all samples are in; images [c (z) y x] in counts.
+        """What became of every division; images [c (z) y x] in counts.
 
         The calibration of pixels stretches the sums of the samples about their mean by what it does to the
         std of the pixels of the region, root mean square; that of regions makes intervals of its own.
         """
         return tuple(
             _errors(regions, sums, mean, std, truth, calibrated_std, by_size)
-            for regions, sums in zip(self._regions, self.sums(), strict=True)
+            for regions, sums in zip(self.regions, self.sums(), strict=True)
         )
 
 

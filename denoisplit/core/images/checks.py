@@ -27,8 +27,26 @@ def check_pixels(data: AnyArray, where: str) -> None:
         where: what the message is about, usually a file name and channel.
 
     Raises:
-        ImageError: complex or non-numeric pixels, fewer than two pixels, NaN or infinite values, a constant
-            image, one most of which is saturated, or numbers whose squares float32 does not hold.
+        ImageError: see ``check_values``; a constant image, or one most of which is saturated.
+    """
+    flaw = check_values(data, where)
+    if flaw:
+        raise ImageError(f"{where}: {flaw}")
+
+
+def check_values(data: AnyArray, where: str) -> str:
+    """Refuse pixels that no network can compute with.
+
+    Args:
+        data: any shape.
+        where: what the message is about.
+
+    Returns:
+        Why the image holds no structure, and what to do; empty where nothing is wrong.
+
+    Raises:
+        ImageError: complex or non-numeric pixels, fewer than two pixels, NaN or infinite values, or numbers
+            whose squares float32 does not hold.
     """
     check_numbers(data.dtype, where)
     if math.prod(data.shape) < 2:
@@ -39,11 +57,9 @@ def check_pixels(data: AnyArray, where: str) -> None:
     _refuse_bad(found, data, where)
     if found.lowest == found.highest:
         first = data[(0,) * data.ndim]
-        raise ImageError(
-            f"{where}: all pixels are equal (got {first}). Remove this image, it holds no structure."
-        )
+        return f"all pixels are equal (got {first}). Remove this image, it holds no structure."
     _refuse_scale(found, where)
-    _refuse_saturation(found, data, where)
+    return _saturation(found, data)
 
 
 def check_numbers(dtype: np.dtype[Any], where: str) -> None:
@@ -73,15 +89,15 @@ def _refuse_scale(found: Extremes, where: str) -> None:
         )
 
 
-def _refuse_saturation(found: Extremes, data: AnyArray, where: str) -> None:
-    if found.highest not in _FULL_RANGE:
-        return
+def _saturation(found: Extremes, data: AnyArray) -> str:
+    """What is wrong with an image most of which is saturated; empty for others."""
     share = found.at_highest / math.prod(data.shape)
-    if share > _MOST_SATURATED:
-        raise ImageError(
-            f"{where}: the image is saturated (got {share:.0%} of the pixels at {found.highest:g}). "
-            f"Record it with less light or a shorter exposure."
-        )
+    if found.highest not in _FULL_RANGE or share <= _MOST_SATURATED:
+        return ""
+    return (
+        f"the image is saturated (got {share:.0%} of the pixels at {found.highest:g}). "
+        f"Record it with less light or a shorter exposure."
+    )
 
 
 def check_finite(data: AnyArray, where: str) -> None:

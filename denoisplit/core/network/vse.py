@@ -55,6 +55,9 @@ class VSE(nn.Module):
         self.statistics = statistics
         self.spatial_rank = spatial_rank
         self.network_dtype: torch.dtype | None = None
+        # Measured once, by prediction: the halo of tiles, and bytes per pixel by device and dtype.
+        self.halo: tuple[int, ...] | None = None
+        self.bytes_per_pixel: dict[tuple[object, ...], float] = {}
         # Weights lie in memory as images do: that is fast, and a network that was loaded rounds like one that
         # was trained.
         for part in (encoder, decoder):

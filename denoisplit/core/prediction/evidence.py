@@ -15,11 +15,18 @@ from denoisplit.core.network.interfaces import Features, FloatArray
 from denoisplit.core.network.latent import Level, divergence
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.engine import Work, run
 from denoisplit.core.prediction.passes import Passes, evaluating
+from denoisplit.core.prediction.plan import plan_planes
+from denoisplit.core.prediction.posterior import assembled
+from denoisplit.core.prediction.summaries import Collector, Images, Made, Summary
 from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.spec.records import PredictionSpec
 
 LEAST_VARIANCE = 1e-6
 """Noise variance of a channel that is counted at least, in units of the variance of its training images."""
+
+_RATE = "rate "
 
 
 @attrs.frozen(kw_only=True)
@@ -41,8 +48,29 @@ class Evidence:
     bias: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
 
 
+@attrs.frozen
+class Evident(Summary):
+    """Everything of ``Evidence``, as images; samples are not needed for it."""
+
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
+        """Looks at the tile once."""
+        return _Evident(passes, tile)
+
+
+class _Evident(Collector):
+    def __init__(self, passes: Passes, tile: Tile) -> None:
+        self._passes, self._tile = passes, tile
+
+    def finish(self, images: Images) -> Made:
+        del images
+        found = evidence_of(self._passes, self._tile)
+        bias = {} if found.bias is None else {"bias": found.bias}
+        rates = {f"{_RATE}{level}": rate[None] for level, rate in enumerate(found.rates)}
+        return Made({"draw": found.draw, "variance": found.variance, **bias, **rates})
+
+
 def gather_evidence(
-    vse: VSE, mixed: npt.NDArray[Any], *, seed: int, tile: int = 0, part: FramePart | None = None
+    vse: VSE, mixed: npt.NDArray[Any], how: PredictionSpec, *, part: FramePart | None = None
 ) -> Evidence:
     """Evidence about an image from one pass through encoder and decoder, priors included.
 
@@ -52,31 +80,22 @@ def gather_evidence(
     Args:
         vse: the network; it is in evaluation mode while this runs.
         mixed: image [(z) y x] of any size, counts.
-        seed: of the latent noise field.
-        tile: see ``posterior.predict``.
-        part: see ``Passes.plan``.
+        how: seed of the latent noise field, side of a tile; a single sample is drawn.
+        part: see ``plan_planes``.
 
     Raises:
         ImageError, PluginError: see ``posterior.predict``.
     """
     with evaluating(vse):
-        passes = Passes.plan(vse, mixed, 1, seed, tile=tile, sample_batch=1, halo=None, part=part)
-        draw, variance = passes.empty(), passes.empty()
-        bias: FloatArray | None = None
-        rates: list[FloatArray] = []
-        for place in passes.tiles:
-            found = evidence_of(passes, place)
-            levels = found.rates
-            while len(rates) < len(levels):
-                rates.append(np.empty(mixed.shape, dtype=draw.dtype))
-            inner = place.inner.slices
-            draw[:, *inner], variance[:, *inner] = found.draw, found.variance
-            if found.bias is not None:
-                bias = passes.empty() if bias is None else bias
-                bias[:, *inner] = found.bias
-            for rate, level in zip(rates, levels, strict=True):
-                rate[inner] = level
-    return Evidence(draw=draw, variance=variance, rates=tuple(rates), bias=bias)
+        plan = plan_planes(vse, mixed.shape, attrs.evolve(how, samples=1), part=part)
+        work = Work(vse, plan, lambda _: mixed, [Evident()], numbers=range(0))
+    found, _ = assembled(mixed.shape, run(work))
+    return Evidence(
+        draw=found["draw"],
+        variance=found["variance"],
+        rates=tuple(image[0] for name, image in found.items() if name.startswith(_RATE)),
+        bias=found.get("bias"),
+    )
 
 
 def evidence_of(passes: Passes, tile: Tile) -> Evidence:

@@ -1,8 +1,8 @@
-"""What a trained model makes of one image, written tile by tile: neither has to fit into memory."""
+"""The results of a prediction in a file, written tile by tile: they need not fit into memory."""
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, final
@@ -10,32 +10,17 @@ from typing import Any, Final, final
 import attrs
 import numpy as np
 
-from denoisplit.core.assessment.label_sums import LabelSums
-from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import AXES
+from denoisplit.core.images.axes import to_canonical
 from denoisplit.core.images.claims import LARGE
-from denoisplit.core.images.interfaces import (
-    AnyArray,
-    FloatArray,
-    Image,
-    ImageFormat,
-    ImageLayout,
-    ImageWriter,
-)
-from denoisplit.core.images.io import Planes
+from denoisplit.core.images.interfaces import AnyArray, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.lazy import mapped
 from denoisplit.core.images.scaled import require_dtype, scale_of, stretched
 from denoisplit.core.images.writing import RegionWriter, pieces, raw_file
-from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.memory import streamed_budget
-from denoisplit.core.prediction.outputs import Calibrated, Output, channels_of
+from denoisplit.core.prediction.outputs import channels_of
 from denoisplit.core.prediction.posterior import Posterior
-from denoisplit.core.prediction.splitting import Split, Target, Wish, split
+from denoisplit.core.prediction.sinks import Asked, Sink
 from denoisplit.core.prediction.tiling import Tile
-from denoisplit.core.storage.atomic import write_text
-from denoisplit.core.storage.bundle import Bundle
-from denoisplit.core.storage.image_files import installed_formats, writing_format
-from denoisplit.core.verdict.judgement import Verdict
+from denoisplit.core.storage.image_files import installed_formats, open_given, writing_format
 
 _LOG = logging.getLogger("denoisplit.prediction")
 
@@ -43,105 +28,59 @@ _FLOAT: Final[np.dtype[Any]] = np.dtype(np.float32)
 _WHOLE: Final[np.dtype[Any]] = np.dtype(np.uint16)
 
 
-@attrs.frozen(kw_only=True)
-class FilePrediction:
-    """What is known of a prediction besides its images, which are in a file.
+@final
+class File(Sink):
+    """Writes tiles to their place.
 
-    Attributes:
-        path: of the file.
-        layout: axes, shape, names of channels and sizes of what is in it.
-        images: names of the images in it, such as ``mean`` and ``std``.
-        samples: number of posterior samples.
-        calibrated: whether the run has a calibration.
-        seam_score: see ``Prediction``.
-        verdict: see ``Prediction``; without its map.
-        sums: over the regions of a label image; None without one.
+    Args:
+        path: where the file appears when ``stack`` ends without an error.
+        dtype: of the pixels, ``float32`` or ``uint16``.
+        stack: closes or discards it.
+
+    Raises:
+        ImageError: no installed format has this ending, or another type of pixels.
     """
 
-    path: Path
-    layout: ImageLayout
-    images: tuple[str, ...]
-    samples: int
-    calibrated: bool
-    seam_score: float | None
-    verdict: Verdict
-    sums: LabelSums | None = attrs.field(default=None, repr=False)
+    def __init__(self, path: Path, *, dtype: str, stack: ExitStack) -> None:
+        require_dtype(dtype)
+        self.path: Path = path
+        self._format = writing_format(path, installed_formats())
+        self._whole, self._stack = dtype == _WHOLE, stack
+        self._asked: Asked | None = None
+        self._layout: ImageLayout | None = None
+        self._images: Mapping[str, AnyArray] = {}
 
-    def save_sums(self, path: Path) -> None:
-        """Write the sums over the regions of the label image as comma-separated values.
-
-        Raises:
-            ImageError: no label image was given.
-        """
-        if self.sums is None:
-            raise ImageError(f"{path}: there are no sums to write (got no labels). Predict with labels.")
-        write_text(path, self.sums.to_csv())
-
-
-def predict_to_file(
-    vse: VSE, bundle: Bundle, image: Image, path: Path, *, wish: Wish, dtype: str
-) -> FilePrediction:
-    """Split and denoise an opened image into a file; errors are those of ``Run.predict_file``."""
-    require_dtype(dtype)
-    chosen = writing_format(path, installed_formats())
-    with ExitStack() as stack:
-        target = _File(path, chosen, bundle.spec.channels, whole=dtype == _WHOLE, stack=stack)
-        memory = streamed_budget(next(vse.parameters()).device)
-        found = split(vse, bundle, image, wish, target, memory=memory)
-        # The file appears when the stack ends without an error.
-    return _described(target, found)
-
-
-@final
-class _File(Target):
-    """Writes tiles to their place."""
-
-    def __init__(
-        self, path: Path, chosen: ImageFormat, channels: tuple[str, ...], *, whole: bool, stack: ExitStack
-    ) -> None:
-        self.path, self._format, self._names = path, chosen, channels
-        self._whole, self._stack = whole, stack
-        self.images: tuple[str, ...] = ()
-        self.layout: ImageLayout | None = None
-
-    def begin(self, planes: Planes, outputs: Sequence[Output], calibrated: Calibrated | None) -> None:
+    def begin(self, asked: Asked) -> None:
         """The file is made when the first tile tells which images there are."""
-        self._planes, self._outputs, self._calibrated = planes, tuple(outputs), calibrated
-        self._positions = list(np.ndindex(planes.shape))
+        self._asked = asked
 
     def put(self, number: int, tile: Tile, posterior: Posterior) -> None:
         """Write a tile of all images."""
-        made: dict[str, FloatArray] = {}
-        for one in self._outputs:
-            made |= one.make(posterior, self._calibrated)
-        if self.layout is None:
-            self._open(made)
-        planes, pixels = self._planes, np.concatenate(list(made.values())).astype(np.float32, copy=False)
-        letters = f"c{planes.spatial}"
-        places = dict(zip(planes.leading, self._positions[number], strict=True))
-        parts = {"c": slice(0, len(pixels)), **dict(zip(planes.spatial, tile.inner.slices, strict=True))}
-        region = tuple(parts.get(a) or slice(places[a], places[a] + 1) for a in self._axes)
-        kept = [a for a in self._axes if a in letters]
-        moved = np.transpose(pixels, [letters.index(a) for a in kept])
-        shape = tuple(part.stop - part.start for part in region)
-        self._writer.write(region, moved.reshape(shape))
+        asked = self._known()
+        made = asked.made(posterior)
+        if self._layout is None:
+            self._open(asked, made)
+        pixels = np.concatenate(list(made.values())).astype(np.float32, copy=False)
+        self._writer.write(asked.place(number, tile, len(pixels)), asked.turned(pixels))
 
-    def _open(self, made: dict[str, FloatArray]) -> None:
-        planes = self._planes
-        axes = "".join(a for a in AXES if a in planes.leading or a == "c" or a in planes.spatial)
-        names = tuple(f"{of} {kind}" for kind in made for of in channels_of(kind, self._names))
-        sides = dict(zip(planes.leading, planes.shape, strict=True)) | {"c": len(names)}
-        sides |= dict(zip(planes.spatial, planes.plane_shape[1:], strict=True))
-        self._axes, self.images = axes, tuple(made)
-        self.layout = ImageLayout(
-            shape=tuple(sides[a] for a in axes),
-            dtype=_FLOAT,
-            axes=axes,
-            channel_names=names,
-            pixel_size=planes.image.pixel_size,
-            time_interval=planes.image.time_interval,
-        )
-        held = math.prod(self.layout.shape) * _FLOAT.itemsize
+    @property
+    def layout(self) -> ImageLayout:
+        """Of what is in the file."""
+        if self._layout is None:
+            raise ValueError("nothing was predicted")
+        return self._layout
+
+    @property
+    def images(self) -> Mapping[str, AnyArray]:
+        """What is in the file, read when it is asked for."""
+        return self._images
+
+    usual = images
+
+    def _open(self, asked: Asked, made: Mapping[str, AnyArray]) -> None:
+        self._layout = asked.layout(made, _FLOAT)
+        self._images = _Written(self.path, {n: len(channels_of(n, asked.channels)) for n in made})
+        held = math.prod(self._layout.shape) * _FLOAT.itemsize
         if type(self._format).create is ImageFormat.create and held > LARGE:
             _LOG.warning(
                 "%s: this format is written whole, so all of the result (%.1f GiB) has to fit into memory in "
@@ -150,7 +89,42 @@ class _File(Target):
                 held / 2**30,
             )
         make = _Stretching if self._whole else _direct
-        self._writer: ImageWriter = self._stack.enter_context(make(self.path, self._format, self.layout))
+        self._writer: ImageWriter = self._stack.enter_context(make(self.path, self._format, self._layout))
+
+    def _known(self) -> Asked:
+        if self._asked is None:
+            raise ValueError("there is no image yet. Call begin first.")
+        return self._asked
+
+
+@final
+class _Written(Mapping[str, AnyArray]):
+    """Images in a file, by name, with so many channels each."""
+
+    def __init__(self, path: Path, channels: Mapping[str, int]) -> None:
+        self._path, self._channels = path, channels
+
+    def __getitem__(self, name: str) -> AnyArray:
+        before = list(self._channels).index(name) if name in self._channels else None
+        if before is None:
+            raise KeyError(name)
+        first = sum(list(self._channels.values())[:before])
+        image = to_canonical(open_given(self._path, None))
+        part = slice(first, first + self._channels[name])
+        pixels: AnyArray = np.asarray(
+            image.data[tuple(part if a == "c" else slice(None) for a in image.axes)]
+        )
+        if (scale := image.intensity_scale) is not None:
+            shape = [-1 if a == "c" else 1 for a in image.axes]
+            factor, offset = (np.reshape(numbers[part], shape) for numbers in (scale.factor, scale.offset))
+            pixels = (pixels * factor + offset).astype(_FLOAT)
+        return pixels
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._channels)
+
+    def __len__(self) -> int:
+        return len(self._channels)
 
 
 def _direct(path: Path, chosen: ImageFormat, layout: ImageLayout) -> ImageWriter:
@@ -204,18 +178,3 @@ class _Stretching(ImageWriter):
                 low = np.reshape(scale.offset[channels], shape)
                 step = np.reshape(scale.factor[channels], shape)
                 writer.write(region, stretched(data[region], low, step))
-
-
-def _described(target: _File, found: Split) -> FilePrediction:
-    if target.layout is None:
-        raise ValueError("nothing was predicted")
-    return FilePrediction(
-        path=target.path,
-        layout=target.layout,
-        images=target.images,
-        samples=found.samples,
-        calibrated=found.calibrated,
-        seam_score=found.seam_score,
-        verdict=found.verdict,
-        sums=found.sums,
-    )

@@ -1,4 +1,4 @@
-"""Sums over the regions of a label image, gathered while an image is predicted."""
+"""Sums over the regions of an image, gathered while it is predicted."""
 
 from collections.abc import Sequence
 
@@ -7,48 +7,71 @@ import numpy as np
 
 from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
 from denoisplit.core.assessment.region_intervals import RegionIntervals
-from denoisplit.core.assessment.regions import Regions, RegionSums
+from denoisplit.core.assessment.regions import Regions, RegionSums, TileSummer, TileSums
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.io import Planes
+from denoisplit.core.prediction.passes import Draw, Passes
+from denoisplit.core.prediction.summaries import Collector, Images, Made, Summary
+from denoisplit.core.prediction.tiling import Tile
 from denoisplit.core.storage.bundle import Bundle
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
+class SumsOver(Summary):
+    """``TileSums`` of the samples over regions.
+
+    Attributes:
+        divisions: of every plane.
+    """
+
+    divisions: Sequence[Sequence[Regions]]
+
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
+        """Sums of nothing yet."""
+        return _SumsOver(self.divisions[passes.number], tile)
+
+
+class _SumsOver(Collector):
+    def __init__(self, regions: Sequence[Regions], tile: Tile) -> None:
+        self._summer = TileSummer(regions, tile.inner.slices)
+
+    def add(self, draw: Draw) -> None:
+        self._summer.add(draw.signal)
+
+    def finish(self, images: Images) -> Made:
+        del images
+        return Made(fact=self._summer.finish())
+
+
+@attrs.frozen(eq=False)
 class Counting:
-    """Sums over the regions of a label image, plane by plane.
+    """Sums over the regions of a label image.
 
     Attributes:
         planes: of the image.
         bundle: of the run.
-        divisions: the regions of every plane; None where there are none.
+        divisions: the regions of every plane; none where there are none.
     """
 
     planes: Planes
     bundle: Bundle
-    divisions: tuple[Regions | None, ...]
+    divisions: tuple[tuple[Regions, ...], ...]
 
     @classmethod
     def of(cls, labels: AnyArray, planes: Planes, bundle: Bundle) -> "Counting":
         """From a label image, which may be read where it is asked for; see ``label_divisions``."""
         where = f"labels of {planes.image.source}"
-        return cls(planes, bundle, label_divisions(labels, planes.shape, planes.plane_shape[1:], where))
+        found = label_divisions(labels, planes.shape, planes.plane_shape[1:], where)
+        return cls(planes, bundle, tuple(() if regions is None else (regions,) for regions in found))
 
-    def begin(self, samples: int) -> list[RegionSums]:
-        """What takes in the samples of every plane."""
-        count = len(self.bundle.spec.channels)
-        return [
-            RegionSums([] if regions is None else [regions], samples=samples, channels=count)
-            for regions in self.divisions
-        ]
-
-    def finish(self, collected: Sequence[RegionSums]) -> LabelSums:
-        """The table of what came in."""
+    def finish(self, tiles: Sequence[Sequence[TileSums]]) -> LabelSums:
+        """The table of what came in, of the tiles of every plane."""
         intervals, names = region_intervals(self.bundle), self.bundle.spec.channels
         rows: list[LabelSum] = []
         positions = np.ndindex(self.planes.shape)
-        for position, regions, sums in zip(positions, self.divisions, collected, strict=True):
-            if regions is not None:
-                rows += sums_at(position, regions, sums, names, intervals)
+        for position, regions, sums in zip(positions, self.divisions, tiles, strict=True):
+            if regions:
+                rows += sums_at(position, regions[0], RegionSums(regions, sums), names, intervals)
         return LabelSums(self.planes.leading, tuple(rows))
 
 

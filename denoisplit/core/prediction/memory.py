@@ -57,18 +57,21 @@ def _watching(vse: VSE) -> Iterator[_Largest]:
 
 
 def bytes_per_pixel(vse: VSE) -> float:
-    """Working memory of one posterior sample, bytes per pixel of the mixed image.
+    """Working memory of one posterior sample, bytes per pixel of the mixed image; measured once per network.
 
     ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels.
     """
-    shape = tuple(2 * s for s in canvas_multiple(vse))
-    with torch.inference_mode(), vse.autocast(), _watching(vse) as largest:
-        features = vse.encode(torch.full((1, 1 + vse.context, *shape), vse.statistics.mixed_mean))
-        vse.sample(features, ZeroNoise())
-    kept = sum(feature.nbytes for feature in features)
-    on_processor = features[0].device.type == "cpu"
-    alive = TENSORS_ALIVE_ON_PROCESSORS if on_processor else TENSORS_ALIVE
-    return (alive * largest.sizes[0] + kept) / math.prod(shape)
+    device = next(vse.parameters()).device.type
+    known = (device, vse.network_dtype)
+    if known not in vse.bytes_per_pixel:
+        shape = tuple(2 * s for s in canvas_multiple(vse))
+        with torch.inference_mode(), vse.autocast(), _watching(vse) as largest:
+            features = vse.encode(torch.full((1, 1 + vse.context, *shape), vse.statistics.mixed_mean))
+            vse.sample(features, ZeroNoise())
+        kept = sum(feature.nbytes for feature in features)
+        alive = TENSORS_ALIVE_ON_PROCESSORS if device == "cpu" else TENSORS_ALIVE
+        vse.bytes_per_pixel[known] = (alive * largest.sizes[0] + kept) / math.prod(shape)
+    return vse.bytes_per_pixel[known]
 
 
 def memory_budget(device: torch.device) -> int:

@@ -1,22 +1,23 @@
-"""What a run says about an image that it predicts: the verdict, gathered tile by tile."""
+"""What a run says about an image that it predicts: the verdict, from what is gathered tile by tile."""
 
 import logging
 from collections.abc import Sequence
-from threading import Lock
 
 import attrs
 import numpy as np
 
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.io import Planes
+from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.streamed import extremes
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import evidence_of
 from denoisplit.core.prediction.outputs import CHI_SQUARE
 from denoisplit.core.prediction.passes import Passes
-from denoisplit.core.prediction.summaries import Images
+from denoisplit.core.prediction.summaries import Collector, Images, Made, Summary
 from denoisplit.core.prediction.tiling import Tile
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.verdict.consistency import (
@@ -25,14 +26,14 @@ from denoisplit.core.verdict.consistency import (
     network_statistics,
     without_bias,
 )
-from denoisplit.core.verdict.judgement import FALSE_ALARMS, Measured, Verdict, joined, judge
+from denoisplit.core.verdict.judgement import FALSE_ALARMS, Finding, Measured, Verdict, judge
 from denoisplit.core.verdict.statistics import image_statistics
 
 _LOG = logging.getLogger("denoisplit.prediction")
 
 
 @attrs.frozen
-class _Sums:
+class TileMisfit:
     """Of a tile: number of its pixels, chi-square and the rate of every level."""
 
     pixels: int
@@ -40,100 +41,102 @@ class _Sums:
     rates: tuple[float, ...]
 
 
-class PlaneJudge:
-    """Verdict on one plane or stack of an image.
+@attrs.frozen
+class Misfit(Summary):
+    """``chi-square`` [1 (z) y x] of a tile whose posterior mean is known, and its sums.
 
-    It costs one pass through encoder and decoder per tile, and nothing where the run knows no training images
-    and nobody asks for the misfit.
-
-    Args:
-        vse: the network.
-        bundle: of the run.
-        recorded: the plane [(z) y x] as it was recorded, counts; may be read where it is asked for.
-        mixed: the same as the network sees it.
-        planes: what it is one of.
-        asks_misfit: whether to measure chi-square, too, where there is nothing to compare it with.
+    It costs one pass through encoder and decoder per tile.
     """
 
-    def __init__(
-        self,
-        vse: VSE,
-        bundle: Bundle,
-        recorded: FloatArray,
-        mixed: FloatArray,
-        planes: Planes,
-        *,
-        asks_misfit: bool,
-    ) -> None:
-        self._vse, self._bundle, self._planes = vse, bundle, planes
-        self._recorded, self._mixed = recorded, mixed
-        self._sums: dict[tuple[int, ...], _Sums] = {}
-        self._lock = Lock()
-        known = bundle.reference
-        self.asks_network = asks_misfit or (known is not None and "mixture" in known.spreads)
-        try:
-            vse.camera(FramePart.whole(mixed.shape))
-        except NoiseModelError as error:
-            if asks_misfit:
-                raise
-            _LOG.warning("the verdict does not rest on the noise of the image: %s", error)
-            self.asks_network = False
+    mixing: Mixing
+    degradation: Degradation
 
-    def further(self, passes: Passes, tile: Tile, images: Images) -> Images:
-        """Chi-square [1 (z) y x] of a tile, whose posterior mean is known; nothing if nobody asks for it."""
-        if not self.asks_network:
-            return {}
-        data = self._bundle.spec.data
-        evidence = evidence_of(passes, tile)
-        noise = mixed_variance(evidence.variance, data.mixing, data.degradation)
-        mixed = without_bias(np.asarray(self._mixed[tile.inner.slices]), evidence.bias, data.mixing)
-        squares = chi_square(mixed, images["mean"], evidence.draw, noise, data.mixing)
-        sums = _Sums(
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
+        """Waits for the mean."""
+        return _Misfit(self, passes, tile)
+
+
+class _Misfit(Collector):
+    def __init__(self, of: Misfit, passes: Passes, tile: Tile) -> None:
+        self._of, self._passes, self._tile = of, passes, tile
+
+    def finish(self, images: Images) -> Made:
+        mixing = self._of.mixing
+        evidence = evidence_of(self._passes, self._tile)
+        noise = mixed_variance(evidence.variance, mixing, self._of.degradation)
+        seen = np.asarray(self._passes.canvas.scales[0][self._tile.inner.slices])
+        mixed = without_bias(seen, evidence.bias, mixing)
+        squares = chi_square(mixed, images["mean"], evidence.draw, noise, mixing)
+        sums = TileMisfit(
             pixels=squares.size,
             misfit=float(squares.sum(dtype=np.float64)),
             rates=tuple(float(rate.sum(dtype=np.float64)) for rate in evidence.rates),
         )
-        with self._lock:
-            self._sums[tile.inner.start] = sums
-        return {CHI_SQUARE: squares.astype(np.float32)[None]}
-
-    def verdict(self) -> Verdict:
-        """Once all tiles were seen."""
-        reference, stats = self._bundle.reference, self._bundle.statistics
-        centre, scale = stats.mixed_mean, stats.mixed_std
-        statistics: dict[str, float] = {}
-        if reference is not None:
-            statistics = image_statistics(self._mixed, centre=centre, scale=scale)
-        if self.asks_network:
-            statistics |= self._of_network()
-        ends = extremes(self._recorded)
-        pixels = int(np.prod(self._recorded.shape, dtype=np.int64))
-        dtype = self._planes.image.data.dtype
-        measured = Measured(
-            statistics=statistics,
-            pixels=pixels,
-            saturated=ends.at_highest / pixels,
-            at_limit=dtype.kind in "ui" and ends.highest >= float(np.float32(np.iinfo(dtype).max)),
-            pixel=() if self._planes.pixel_size is None else self._planes.pixel_size.sizes_in("µm"),
-        )
-        rate = FALSE_ALARMS / len(self._planes)
-        return judge(measured, reference, centre=centre, scale=scale, rate=rate)
-
-    def _of_network(self) -> dict[str, float]:
-        """Statistics of the whole plane from those of its tiles, whichever thread brought them first."""
-        parts = [self._sums[place] for place in sorted(self._sums)]
-        pixels = sum(part.pixels for part in parts)
-        levels = range(len(parts[0].rates))
-        misfit = np.array([sum(part.misfit for part in parts) / pixels])
-        return network_statistics(
-            misfit, [np.array([sum(part.rates[level] for part in parts) / pixels]) for level in levels]
-        )
+        return Made({CHI_SQUARE: squares.astype(np.float32)[None]}, sums)
 
 
-def verdict_on(judges: Sequence[PlaneJudge], planes: Planes) -> Verdict:
-    """Verdict on all planes of an image, which have to be usual all of them."""
-    names = [
-        " ".join(f"{axis}={i}" for axis, i in zip(planes.leading, index, strict=True))
-        for index in np.ndindex(planes.shape)
-    ]
-    return joined([judge.verdict() for judge in judges], names)
+def misfit_of(vse: VSE, bundle: Bundle, shape: tuple[int, ...], *, asked: bool) -> Misfit | None:
+    """What measures the misfit of planes [(z) y x] of a shape.
+
+    None where nobody asks for it and the run knows nothing to compare it with, or where the noise model does
+    not fit the image.
+
+    Raises:
+        NoiseModelError: the noise model has maps of a camera, and the image other sides, but it is asked for.
+    """
+    known = bundle.reference
+    if not asked and (known is None or "mixture" not in known.spreads):
+        return None
+    try:
+        vse.camera(FramePart.whole(shape))
+    except NoiseModelError as error:
+        if asked:
+            raise
+        _LOG.warning("the verdict does not rest on the noise of the image: %s", error)
+        return None
+    return Misfit(bundle.spec.data.mixing, bundle.spec.data.degradation)
+
+
+def plane_verdict(
+    bundle: Bundle,
+    planes: Planes,
+    recorded: FloatArray,
+    mixed: FloatArray,
+    tiles: Sequence[TileMisfit],
+    flaw: str,
+) -> Verdict:
+    """Verdict on one plane or stack.
+
+    Args:
+        bundle: of the run.
+        planes: what it is one of.
+        recorded: the plane [(z) y x] as it was recorded, counts; may be read where it is asked for.
+        mixed: the same as the network sees it.
+        tiles: misfit of its tiles, in their order; none where it was not measured.
+        flaw: why it holds no structure; empty where it does.
+    """
+    if flaw:
+        sentence = f"structure: {flaw.partition('. ')[0]}"
+        return Verdict(status="unlike", findings=(Finding("structure", sentence),))
+    reference, stats = bundle.reference, bundle.statistics
+    centre, scale = stats.mixed_mean, stats.mixed_std
+    statistics: dict[str, float] = {}
+    if reference is not None:
+        statistics = image_statistics(mixed, centre=centre, scale=scale)
+    if tiles:
+        pixels = sum(part.pixels for part in tiles)
+        misfit = np.array([sum(part.misfit for part in tiles) / pixels])
+        rates = zip(*(part.rates for part in tiles), strict=True)
+        statistics |= network_statistics(misfit, [np.array([sum(level) / pixels]) for level in rates])
+    ends = extremes(recorded)
+    pixels = int(np.prod(recorded.shape, dtype=np.int64))
+    dtype = planes.image.data.dtype
+    measured = Measured(
+        statistics=statistics,
+        pixels=pixels,
+        saturated=ends.at_highest / pixels,
+        at_limit=dtype.kind in "ui" and ends.highest >= float(np.float32(np.iinfo(dtype).max)),
+        pixel=() if planes.pixel_size is None else planes.pixel_size.sizes_in("µm"),
+    )
+    rate = FALSE_ALARMS / len(planes)
+    return judge(measured, reference, centre=centre, scale=scale, rate=rate)

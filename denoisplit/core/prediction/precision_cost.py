@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
@@ -19,6 +19,7 @@ from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import Posterior, draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
+from denoisplit.core.prediction.request import Request
 from denoisplit.core.storage.bundle import Bundle
 
 SAMPLES: Final = 16
@@ -100,11 +101,7 @@ def check_precision(
     if count < 2:
         problem = f"check of the precision: a std needs two samples (got {count}). Use 2 or more."
         raise SpecError([problem])
-    defaults = bundle.spec.prediction
-    how: dict[str, Any] = {
-        "seed": defaults.seed if seed is None else seed,
-        "tile": defaults.tile if tile is None else tile,
-    }
+    how = Request(seed=seed, tile=tile).settled(bundle.spec.prediction, count)
     planes = iterate_planes(image, bundle.spec.model.dimensions)
     whole = planes.plane_shape[1:]
     check_channels(planes.plane_shape[0], MIXED_CHANNELS, image.source, "Give the mixed image.")
@@ -114,10 +111,12 @@ def check_precision(
         return None if progress is None else part_of(progress, part, 2)
 
     with _float32(vse):
-        exact = predict(vse, mixed, samples=count, progress=told(0), **how)
+        exact = predict(vse, mixed, how, progress=told(0))
         truth = None if clean is None else _clean(clean, bundle, whole)
-        compared = draw_samples(vse, mixed, samples=1, first=count, **how)[0] if truth is None else truth
-    fast = predict(vse, mixed, samples=count, progress=told(1), **how)
+        compared = truth
+        if compared is None:
+            compared = draw_samples(vse, mixed, attrs.evolve(how, samples=1), first=count)[0]
+    fast = predict(vse, mixed, how, progress=told(1))
     costs = [
         _cost(name, _channel(exact, c), _channel(fast, c), compared[c], scored=truth is not None)
         for c, name in enumerate(bundle.spec.channels)

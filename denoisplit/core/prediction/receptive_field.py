@@ -44,7 +44,7 @@ def _forget_middle(tensor: Tensor, dim: int, half: int) -> None:
 
 
 def halo(vse: VSE) -> tuple[int, ...]:
-    """Pixels on each side of a tile that its prediction depends on.
+    """Pixels on each side of a tile that its prediction depends on; measured once per network.
 
     Measured on a float64 copy on the CPU, where convolutions are plain sums: the transforms of faster kernels
     would smear NaN over pixels that do not depend on it.
@@ -56,8 +56,10 @@ def halo(vse: VSE) -> tuple[int, ...]:
         PluginError: the network looks further than the largest probe, for example because it normalises over
             the image.
     """
-    probe = copy.deepcopy(vse).to(device="cpu", dtype=torch.float64).eval()
-    return tuple(_along(probe, axis) for axis in range(probe.spatial_rank))
+    if vse.halo is None:
+        probe = copy.deepcopy(vse).to(device="cpu", dtype=torch.float64).eval()
+        vse.halo = tuple(_along(probe, axis) for axis in range(probe.spatial_rank))
+    return vse.halo
 
 
 def _along(vse: VSE, axis: int) -> int:

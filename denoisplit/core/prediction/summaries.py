@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 import numpy as np
@@ -9,8 +10,11 @@ import torch
 
 from denoisplit.core.errors import PluginError
 from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.moments import Moments
 from denoisplit.core.prediction.passes import Draw, Passes
+from denoisplit.core.prediction.plan import Plan
+from denoisplit.core.prediction.tiling import Tile
 
 Images = Mapping[str, FloatArray]
 """Named images [c (z) y x]."""
@@ -26,23 +30,36 @@ def sample_name(number: int) -> str:
     return f"sample {number}"
 
 
+@attrs.frozen
+class Made:
+    """What a summary makes of a tile.
+
+    Attributes:
+        images: of its inner area, with the same names for every tile.
+        fact: whatever else was found; small, and ready for another process.
+    """
+
+    images: Images = attrs.field(factory=dict)
+    fact: Any = None
+
+
 class Collector(ABC):
     """Takes in the samples of one tile."""
 
-    @abstractmethod
     def add(self, draw: Draw) -> None:
         """Take in the next sample."""
+        del draw
 
     @abstractmethod
-    def images(self) -> Images:
-        """What was made of them, with the same names for every tile."""
+    def finish(self, images: Images) -> Made:
+        """What was made of them; ``images`` are those of the summaries before this one."""
 
 
 class Summary(ABC):
     """Begins a collector for every tile."""
 
     @abstractmethod
-    def begin(self) -> Collector:
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
         """A collector that has seen nothing yet."""
 
     def held(self, samples: int) -> int:
@@ -50,17 +67,18 @@ class Summary(ABC):
         del samples
         return 0
 
-    def check(self, passes: Passes) -> None:
+    def check(self, vse: VSE, plan: Plan) -> None:
         """Refuse, before anything is predicted, what this image does not allow, or tiles would change."""
-        del passes
+        del vse, plan
 
 
 @attrs.frozen
 class Spread(Summary):
     """``mean`` and, of two samples or more, ``std``."""
 
-    def begin(self) -> Collector:
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
         """Running moments."""
+        del passes, tile
         return _Spread()
 
 
@@ -68,19 +86,20 @@ class Spread(Summary):
 class NoiseVariance(Summary):
     """``noise variance``: of a measurement, by the noise model, averaged over the samples; counts squared."""
 
-    def begin(self) -> Collector:
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
         """A running mean."""
+        del passes, tile
         return _NoiseVariance()
 
-    def check(self, passes: Passes) -> None:
+    def check(self, vse: VSE, plan: Plan) -> None:
         """Noise models may average over the image, which nobody sees in tiles.
 
         Raises:
             PluginError: it does, and there is more than one tile.
             NoiseModelError: it has maps of a camera, and the image other sides.
         """
-        vse, tiles = passes.vse, len(passes.tiles)
-        corner = vse.camera(passes.part)
+        tiles = len(plan.tiles)
+        corner = vse.camera(plan.part)
         if corner is not None:
             corner = corner[..., :1, :1]
         weight = next(vse.parameters())
@@ -113,8 +132,9 @@ class Quantiles(Summary):
 
     levels: tuple[float, ...]
 
-    def begin(self) -> Collector:
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
         """Keeps the samples of the tile."""
+        del passes, tile
         return _Kept(self._of)
 
     def held(self, samples: int) -> int:
@@ -129,10 +149,11 @@ class Quantiles(Summary):
 
 @attrs.frozen
 class Samples(Summary):
-    """``sample <number>``: the samples themselves, from 0."""
+    """``sample <number>``: the samples themselves, in their order, from 0."""
 
-    def begin(self) -> Collector:
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
         """Keeps the samples of the tile."""
+        del passes, tile
         return _Kept(self._of)
 
     def held(self, samples: int) -> int:
@@ -150,9 +171,10 @@ class _Spread(Collector):
     def add(self, draw: Draw) -> None:
         self._moments.add(draw.signal)
 
-    def images(self) -> Images:
+    def finish(self, images: Images) -> Made:
+        del images
         mean, std = self._moments.mean, self._moments.std
-        return {"mean": mean} if std is None else {"mean": mean, "std": std}
+        return Made({"mean": mean} if std is None else {"mean": mean, "std": std})
 
 
 class _NoiseVariance(Collector):
@@ -162,8 +184,9 @@ class _NoiseVariance(Collector):
     def add(self, draw: Draw) -> None:
         self._moments.add(draw.noise_variance())
 
-    def images(self) -> Images:
-        return {"noise variance": self._moments.mean}
+    def finish(self, images: Images) -> Made:
+        del images
+        return Made({"noise variance": self._moments.mean})
 
 
 class _Kept(Collector):
@@ -174,5 +197,6 @@ class _Kept(Collector):
     def add(self, draw: Draw) -> None:
         self._samples.append(draw.signal)
 
-    def images(self) -> Images:
-        return self._of(self._samples)
+    def finish(self, images: Images) -> Made:
+        del images
+        return Made(self._of(self._samples))

@@ -27,6 +27,7 @@ from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.label_counting import SumsOver
 from denoisplit.core.prediction.outputs import Calibrated
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
@@ -114,8 +115,7 @@ def draw_field_samples(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, *, samples
         samples: how many.
     """
     image = mixed[0] if mixed.ndim - 1 == vse.spatial_rank else mixed[0, mixed.shape[1] // 2]
-    how = spec.prediction
-    return draw_samples(vse, image.astype(np.float32), samples=samples, seed=how.seed, tile=how.tile)
+    return draw_samples(vse, image.astype(np.float32), attrs.evolve(spec.prediction, samples=samples))
 
 
 def write_figures(
@@ -204,21 +204,18 @@ class _How:
     ) -> EvaluatedField:
         """A field with its prediction."""
         clean = np.asarray(field.clean)
-        how, names = self.spec.prediction, self.spec.channels
+        how, names = attrs.evolve(self.spec.prediction, samples=self.samples), self.spec.channels
         means, stds, calibrated, covered = [], [], [], []
         regions: list[RegionErrors] = []
         for number, (index, plane) in enumerate(walk):
             check_pixels(plane[0], f"field {field.name}")
             truth = clean[:, index[0]] if index else clean
-            sums = RegionSums(divisions[number], samples=self.samples, channels=len(names))
             posterior = predict(
                 self.vse,
                 plane[0],
-                samples=self.samples,
-                seed=how.seed,
-                tile=how.tile,
+                how,
                 progress=None if progress is None else part_of(progress, number, len(walk)),
-                visit=sums.add,
+                summaries=[SumsOver([divisions[number]])],
             )
             means.append(posterior.mean)
             if posterior.std is None:
@@ -228,7 +225,7 @@ class _How:
             if after is not None:
                 calibrated.append(after[0])
                 covered.append(after[1])
-            regions += sums.errors(
+            regions += RegionSums(divisions[number], posterior.facts[0]).errors(
                 posterior.mean, posterior.std, truth, after[0] if after else None, self.by_size
             )
         return EvaluatedField(

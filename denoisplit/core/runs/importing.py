@@ -6,7 +6,7 @@ from typing import Any
 
 from denoisplit.core.exchange.importing import import_network
 from denoisplit.core.exchange.statistics import ForeignStatistics
-from denoisplit.core.prediction.in_memory import PathLike
+from denoisplit.core.prediction.result import PathLike
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.storage.run_folder import RunFolder
 

@@ -9,15 +9,15 @@ import attrs
 import numpy as np
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
-from denoisplit.core.images.interfaces import Field, Image
+from denoisplit.core.images.interfaces import AnyArray, Field, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.device import AUTO, choose_device
-from denoisplit.core.prediction.in_file import FilePrediction, predict_to_file
-from denoisplit.core.prediction.in_memory import AnyArray, PathLike, Prediction, predict_image
 from denoisplit.core.prediction.label_counting import region_intervals
 from denoisplit.core.prediction.precision_cost import PrecisionCost, check_precision
 from denoisplit.core.prediction.progress import Progress, Stages, silent
-from denoisplit.core.prediction.splitting import How, Wish
+from denoisplit.core.prediction.request import How, Request
+from denoisplit.core.prediction.result import PathLike, Prediction
+from denoisplit.core.prediction.splitting import predict_image, predict_to_file
 from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
@@ -54,7 +54,7 @@ class Run:
 
     def predict(
         self,
-        image: AnyArray | PathLike,
+        image: AnyArray | PathLike | Image,
         *,
         samples: int | str | None = None,
         seed: int | None = None,
@@ -68,8 +68,8 @@ class Run:
         """Split and denoise a mixed image.
 
         Args:
-            image: array or file, in the counts of the training images. ``data.background`` and ``data.clip``
-                of the spec apply to it; where they do, the prediction is without background, too.
+            image: array, file or opened image, in the counts of the training images. ``data.background`` and
+                ``data.clip`` of the spec apply to it; where they do, the prediction is without background.
             samples: posterior samples; None takes the spec's. ``auto`` chooses as many as keep the Monte
                 Carlo error of the mean below 2 % of the intensity scale, ``auto:0.01`` below 1 %.
             seed: of the latent noise; None takes the spec's.
@@ -89,13 +89,21 @@ class Run:
             CalibrationError: a calibrated output of a run without calibration.
             PluginError: tiles are needed, but a component looks at the whole image.
         """
-        how = How(samples=samples, seed=seed, tile=tile, output=output, workers=workers, labels=labels)
-        wish = Wish.of(How(**how, progress=progress), lazily=False)
-        return predict_image(self.vse, self.bundle, self._open(image, axes), wish)
+        request = Request(
+            samples=samples,
+            seed=seed,
+            tile=tile,
+            axes=axes,
+            output=output,
+            workers=workers,
+            labels=labels,
+            progress=progress,
+        )
+        return predict_image(self.vse, self.bundle, open_given(image, axes), request)
 
     def predict_file(
-        self, image: AnyArray | PathLike, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
-    ) -> FilePrediction:
+        self, image: AnyArray | PathLike | Image, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
+    ) -> Prediction:
         """Split and denoise an image into a file, with the same pixels as ``predict(...).save(out)``.
 
         Tile by tile is read, predicted and written: image and result need not fit into memory. Tiles are
@@ -117,9 +125,8 @@ class Run:
             RunError: ``out`` is, contains or lies in an input or a run.
         """
         require_other(Path(out), self.folder.path, *files_among(image, how.get("labels")))
-        wish = Wish.of(how, lazily=True)
-        opened = self._open(image, how.get("axes"))
-        return predict_to_file(self.vse, self.bundle, opened, Path(out), wish=wish, dtype=dtype)
+        opened = open_given(image, how.get("axes"))
+        return predict_to_file(self.vse, self.bundle, opened, Path(out), Request(**how), dtype=dtype)
 
     def check_precision(
         self,
@@ -153,8 +160,8 @@ class Run:
         return check_precision(
             self.vse,
             self.bundle,
-            self._open(image, axes),
-            clean=None if clean is None else self._open(clean, self._clean_axes(clean)),
+            open_given(image, axes),
+            clean=None if clean is None else open_given(clean, self._clean_axes(clean)),
             samples=samples,
             seed=seed,
             tile=tile,
@@ -220,9 +227,6 @@ class Run:
         """Axes of an array of clean channels; a file says them itself."""
         known = isinstance(clean, np.ndarray) and clean.ndim == self.spec.model.dimensions + 1
         return "c" + "zyx"[-self.spec.model.dimensions :] if known else None
-
-    def _open(self, image: AnyArray | PathLike, axes: str | None) -> Image:
-        return open_given(image, axes)
 
 
 def load(path: PathLike, *, device: str = AUTO) -> Run:

@@ -8,12 +8,12 @@ import attrs
 
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
+from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.names import MIXED
 from denoisplit.core.prediction.device import AUTO
-from denoisplit.core.prediction.in_file import FilePrediction
-from denoisplit.core.prediction.in_memory import AnyArray, PathLike, Prediction
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.splitting import How
+from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.staging import scratch
 from denoisplit.core.storage.image_files import file_of, files_among, require_other
@@ -70,25 +70,24 @@ class SequentialRun:
             DenoisplitError: see ``Run.predict``.
         """
         denoised = self.denoiser.predict(
-            image, seed=seed, tile=tile, axes=axes, workers=workers, progress=progress
+            image, seed=seed, tile=tile, axes=axes, output="mean", workers=workers, progress=progress
         )
         split = self.splitter.predict(
-            denoised.mean,
+            denoised.to_image(),
             samples=samples,
             seed=seed,
             tile=tile,
-            axes=denoised.axes,
             output=output,
             workers=workers,
             labels=labels,
             progress=progress,
         )
         verdict = of_two_steps(denoised.verdict, split.verdict)
-        return attrs.evolve(split, pixel_size=denoised.pixel_size, verdict=verdict)
+        return attrs.evolve(split, verdict=verdict)
 
     def predict_file(
         self, image: AnyArray | PathLike, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
-    ) -> FilePrediction:
+    ) -> Prediction:
         """As ``predict``, tile by tile into a file; the denoised image is in another file meanwhile.
 
         Args:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from denoisplit.core.assessment.scores import Scores
-from denoisplit.core.images.interfaces import Field, FloatArray, Image
+from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.images.names import MIXED
-from denoisplit.core.prediction.in_memory import AnyArray, PathLike
-from denoisplit.core.prediction.posterior import predict as predict_posterior
+from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.progress import Progress, Stages, part_of, silent
+from denoisplit.core.prediction.result import PathLike
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.runs.sequence import SequentialRun, load_sequence
 from denoisplit.core.spec import load_spec, read_spec
@@ -157,8 +157,7 @@ def _denoise(
 
 def _mean(run: Run, image: AnyArray) -> FloatArray:
     """Posterior mean [1 (z) y x] of an image [(z) y x] as the training sees it, counts."""
-    how = run.spec.prediction
-    return predict_posterior(run.vse, image, samples=how.samples, seed=how.seed, tile=how.tile).mean
+    return predict(run.vse, image, run.spec.prediction).mean
 
 
 def _save(path: Path, channels: FloatArray, field: Field, spec: ResolvedSpec) -> None:

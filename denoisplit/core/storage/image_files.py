@@ -166,7 +166,7 @@ def save_mixed(path: Path, mixed: AnyArray, pixel_size: PixelSize | None) -> Non
 
 
 def open_given(image: object, axes: str | None) -> Image:
-    """What a caller gave as an image: an array of numbers, or the path of a file.
+    """What a caller gave as an image: an array of numbers, the path of a file, or an opened image.
 
     Args:
         image: of any type, for callers may be wrong about it.
@@ -176,6 +176,8 @@ def open_given(image: object, axes: str | None) -> Image:
     Raises:
         ImageError: neither an array of real numbers nor a path, or its axes are not known.
     """
+    if isinstance(image, Image):
+        return image
     if isinstance(image, str | os.PathLike):
         return open_image(Path(image), installed_formats(), axes=axes)
     if not isinstance(image, np.ndarray):

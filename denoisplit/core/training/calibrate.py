@@ -17,9 +17,10 @@ from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
 from denoisplit.core.network.interfaces import Calibration, Calibrator, RegionCalibrator
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.label_counting import SumsOver
 from denoisplit.core.prediction.posterior import Posterior, predict
 from denoisplit.core.prediction.progress import Progress, part_of
-from denoisplit.core.prediction.tilewise import Visit
+from denoisplit.core.prediction.summaries import Summary
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.calibrate_sums import HeldOut, finished, fit_sums
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors, errors_from_observed
@@ -130,15 +131,15 @@ def _held_out(
     for number, field in enumerate(chosen):
         blocks = [block_regions(field.observed.shape[1:], side) for side in sides]
         regions = [found for found in blocks if found is not None]
-        sums = RegionSums(regions, samples=samples, channels=len(field.observed))
         part = None if progress is None else part_of(progress, number, len(chosen))
-        mean, std = predicted_moments(vse, spec, field, sums.add, part)
+        found = predicted(vse, spec, field, [SumsOver([regions])], part)
+        mean, std = found.mean, np.asarray(found.std)
         errors = None
         if field.clean is None:
             rng = np.random.default_rng((spec.prediction.seed, number))
             errors = noisy_errors(vse, spec, field, mean, rng)
-        found = tuple(zip(regions, sums.sums(), strict=True))
-        held.append(HeldOut(field=field, mean=mean, std=std, sums=found, errors=errors))
+        sums = tuple(zip(regions, RegionSums(regions, found.facts[0]).sums(), strict=True))
+        held.append(HeldOut(field=field, mean=mean, std=std, sums=sums, errors=errors))
     return tuple(held)
 
 
@@ -173,25 +174,16 @@ def _tell_none(error: CalibrationError) -> None:
     )
 
 
-def predicted_moments(
-    vse: VSE, spec: ResolvedSpec, field: Field, visit: Visit | None = None, progress: Progress | None = None
-) -> tuple[AnyArray, AnyArray]:
-    """Posterior mean and std [c (z) y x] of the mixed image of a field, counts; ``visit`` sees samples."""
-    posterior = _posterior(vse, spec, mixed_image(field, spec.data.mixing)[0], visit, progress)
-    return posterior.mean, np.asarray(posterior.std)
-
-
-def _posterior(
+def predicted(
     vse: VSE,
     spec: ResolvedSpec,
-    mixed: AnyArray,
-    visit: Visit | None = None,
+    field: Field,
+    summaries: Sequence[Summary] = (),
     progress: Progress | None = None,
 ) -> Posterior:
-    how = spec.prediction
-    return predict(
-        vse, mixed, samples=how.samples, seed=how.seed, tile=how.tile, visit=visit, progress=progress
-    )
+    """Posterior of the mixed image of a field, counts."""
+    mixed = mixed_image(field, spec.data.mixing)[0]
+    return predict(vse, mixed, spec.prediction, summaries=summaries, progress=progress)
 
 
 def estimated_squares(
@@ -218,10 +210,10 @@ def noisy_errors(
     mixed = mixed_image(field, spec.data.mixing)[0]
     share = _share(field, spec.data.mixing)
     samples = min(spec.prediction.samples, PROBE_SAMPLES)
-    few = attrs.evolve(spec, prediction=attrs.evolve(spec.prediction, samples=samples))
+    few = attrs.evolve(spec.prediction, samples=samples)
     require_independent(field, mean)
     return errors_from_observed(
-        field.observed, mixed, mean, lambda image: _posterior(vse, few, image).mean, share=share, rng=rng
+        field.observed, mixed, mean, lambda image: predict(vse, image, few).mean, share=share, rng=rng
     )
 
 

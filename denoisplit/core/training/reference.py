@@ -114,8 +114,7 @@ def _of_network(
         evidence = gather_evidence(
             vse,
             image,
-            seed=spec.prediction.seed,
-            tile=spec.prediction.tile,
+            spec.prediction,
             part=fields[number].frame_part,
         )
         # The expectation is the same for any number of samples, so one will do.

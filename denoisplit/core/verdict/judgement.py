@@ -194,7 +194,7 @@ def joined(verdicts: Sequence[Verdict], places: Sequence[str]) -> Verdict:
         findings=tuple(findings),
         scores=worst,
         chi_square=sum(misfits) / len(misfits) if misfits else None,
-        chi_square_range=verdicts[0].chi_square_range,
+        chi_square_range=next((v.chi_square_range for v in verdicts if v.chi_square_range), None),
     )
 
 

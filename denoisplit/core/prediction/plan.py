@@ -1,0 +1,170 @@
+"""What a prediction is going to do: a plan, and its jobs. No pixel is read for it."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.network.frame_part import FramePart
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.canvas import canvas_multiple
+from denoisplit.core.prediction.memory import (
+    BESIDE,
+    MAX_SAMPLE_BATCH,
+    bytes_per_pixel,
+    largest_tile,
+    memory_budget,
+)
+from denoisplit.core.prediction.receptive_field import halo as measured_halo
+from denoisplit.core.prediction.tiling import Tile, canvas_shape, plan_tiles, plan_windows, round_up
+from denoisplit.core.spec.records import PredictionSpec
+
+
+@attrs.frozen
+class Job:
+    """One pass of the encoder, and all samples of it: a tile of a plane."""
+
+    plane: int
+    tile: Tile
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """How the planes of an image are predicted.
+
+    Attributes:
+        planes: how many there are, all of one shape.
+        shape: of each [(z) y x].
+        how: posterior samples, and the seed of their latent noise.
+        tiles: of each.
+        batch: samples per pass of the decoder.
+        part: which pixels of a camera a plane shows.
+    """
+
+    planes: int
+    shape: tuple[int, ...]
+    how: PredictionSpec
+    tiles: tuple[Tile, ...]
+    batch: int
+    part: FramePart
+
+    def jobs(self) -> Iterator[Job]:
+        """Plane after plane, and tile after tile of each."""
+        return (Job(plane, tile) for plane in range(self.planes) for tile in self.tiles)
+
+    def __len__(self) -> int:
+        return self.planes * len(self.tiles)
+
+    def __str__(self) -> str:
+        largest = max((tile.inner.shape for tile in self.tiles), key=math.prod)
+        return (
+            f"{_counted(self.planes, 'plane')} of {_sides(self.shape)} pixels, "
+            f"{_counted(len(self.tiles), 'tile')} of up to {_sides(largest)} each, "
+            f"{_counted(self.how.samples, 'sample')}"
+        )
+
+
+def plan_planes(
+    vse: VSE,
+    shape: Sequence[int],
+    how: PredictionSpec,
+    *,
+    planes: int = 1,
+    batch: int = 0,
+    halo: tuple[int, ...] | None = None,
+    held: int = 0,
+    workers: int = 1,
+    memory: float | None = None,
+    part: FramePart | None = None,
+) -> Plan:
+    """Choose tiles and batches; they change the speed and the memory, not the result.
+
+    Args:
+        vse: the network.
+        shape: of every plane [(z) y x].
+        how: samples, seed, and the side of a tile; 0 takes the whole plane if it fits into memory, else the
+            largest tile that does.
+        planes: how many.
+        batch: samples per pass of the decoder on a GPU; 0 chooses from the memory. A processor takes one.
+        halo: pixels per axis that a tile needs around it; None measures it if there is more than one tile.
+        held: samples of a tile that are kept until the tile is done.
+        workers: tiles at the same time, which share the memory.
+        memory: bytes; None asks the machine.
+        part: which pixels of a camera a plane shows; None for all of one.
+
+    Raises:
+        ImageError: the planes have another number of axes than the network, or no pixels.
+        SpecError: fewer than one worker.
+        PluginError: tiles are needed, but the network looks at the whole image.
+    """
+    if len(shape) != vse.spatial_rank or 0 in shape:
+        raise ImageError(
+            f"predict: the network needs an image with {vse.spatial_rank} spatial axes, none empty "
+            f"(got shape {tuple(shape)}). Predict one frame at a time."
+        )
+    if workers < 1:
+        raise SpecError([f"prediction: at least one worker is needed (got {workers}). Use 1 or more."])
+    device = next(vse.parameters()).device
+    budget = (memory_budget(device) if memory is None else memory) / workers
+    per_pass = bytes_per_pixel(vse)
+    kept = float(held * vse.channels * output_dtype(vse).itemsize)
+    if memory is not None:  # to be kept to, even where the network needs little
+        kept += BESIDE * (1 + vse.channels)
+    tiles = _tiles(vse, tuple(shape), how.tile, halo, budget / (per_pass + kept))
+    largest = max(math.prod(tile.outer.shape) for tile in tiles)
+    batch = batch or max(1, min(MAX_SAMPLE_BATCH, int((budget / largest - kept) // per_pass)))
+    if device.type == "cpu":
+        # Kernels for several images round in another way than those for one, and are no faster here.
+        batch = 1
+    return Plan(
+        planes=planes,
+        shape=tuple(shape),
+        how=how,
+        tiles=tiles,
+        batch=min(batch, how.samples),
+        part=part or FramePart.whole(tuple(shape)),
+    )
+
+
+def output_dtype(vse: VSE) -> np.dtype[Any]:
+    """Of predicted images: float32, or float64 for a float64 network."""
+    return np.dtype(np.float64 if next(vse.parameters()).dtype is torch.float64 else np.float32)
+
+
+def _tiles(
+    vse: VSE, shape: tuple[int, ...], tile: int, halo: tuple[int, ...] | None, pixels: float
+) -> tuple[Tile, ...]:
+    """Tiles for an image of which ``pixels`` pixels fit into memory; measures the halo only if needed."""
+    stride = vse.stride
+    canvas = canvas_shape(shape, canvas_multiple(vse))
+    plan: Callable[..., tuple[Tile, ...]] = plan_tiles
+    if vse.context:
+        plan = partial(plan_windows, canvas=canvas)
+    inner = tuple(round_up(tile, s) for s in stride)
+    if tile == 0:
+        whole = math.prod(canvas) <= pixels
+    else:
+        whole = all(t >= n for t, n in zip(inner, canvas, strict=True))
+    if whole:
+        inner = tuple(round_up(n, s) for n, s in zip(canvas, stride, strict=True))
+        return plan(shape, tile=inner, halo=(0,) * len(shape), stride=stride)
+    around = measured_halo(vse) if halo is None else halo
+    around = tuple(-(-h // s) * s for h, s in zip(around, stride, strict=True))
+    if tile == 0:
+        # A window is up to two strides wider than an inner area with its halo.
+        margin = tuple(h + s for h, s in zip(around, stride, strict=True)) if vse.context else around
+        inner = largest_tile(shape, halo=margin, stride=stride, pixels=pixels)
+    return plan(shape, tile=inner, halo=around, stride=stride)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

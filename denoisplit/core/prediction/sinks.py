@@ -1,0 +1,175 @@
+"""Where the results of a prediction go."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.images.axes import AXES
+from denoisplit.core.images.interfaces import AnyArray, FloatArray, ImageLayout
+from denoisplit.core.images.io import Planes
+from denoisplit.core.prediction.outputs import CHI_SQUARE, Calibrated, Output, default_outputs
+from denoisplit.core.prediction.posterior import Posterior
+from denoisplit.core.prediction.result import names_of
+from denoisplit.core.prediction.tiling import Tile
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What is to be kept.
+
+    Attributes:
+        planes: of the image.
+        outputs: what was asked for.
+        calibrated: the calibration of the run; None without.
+        samples: posterior samples.
+        channels: names of the channels.
+    """
+
+    planes: Planes
+    outputs: tuple[Output, ...]
+    calibrated: Calibrated | None
+    samples: int
+    channels: tuple[str, ...]
+
+    def made(self, posterior: Posterior) -> dict[str, FloatArray]:
+        """The images that were asked for, of a tile."""
+        found: dict[str, FloatArray] = {}
+        for one in self.outputs:
+            found |= one.make(posterior, self.calibrated)
+        return found
+
+    @property
+    def axes(self) -> str:
+        """Of the results."""
+        planes = self.planes
+        return "".join(a for a in AXES if a in planes.leading or a == "c" or a in planes.spatial)
+
+    def layout(self, images: Mapping[str, object], dtype: np.dtype[Any]) -> ImageLayout:
+        """Of the results, all images together."""
+        planes, names = self.planes, names_of(images, self.channels)
+        sides = dict(zip(planes.leading, planes.shape, strict=True)) | {"c": len(names)}
+        sides |= dict(zip(planes.spatial, planes.plane_shape[1:], strict=True))
+        return ImageLayout(
+            shape=tuple(sides[a] for a in self.axes),
+            dtype=dtype,
+            axes=self.axes,
+            channel_names=names,
+            pixel_size=planes.image.pixel_size,
+            time_interval=planes.image.time_interval,
+        )
+
+    def place(self, number: int, tile: Tile, channels: int) -> tuple[slice, ...]:
+        """Where a tile of a plane lies in the results."""
+        planes = self.planes
+        index = np.unravel_index(number, planes.shape) if planes.shape else ()
+        places = {a: slice(int(i), int(i) + 1) for a, i in zip(planes.leading, index, strict=True)}
+        places |= {"c": slice(0, channels), **dict(zip(planes.spatial, tile.inner.slices, strict=True))}
+        return tuple(places[a] for a in self.axes)
+
+    def turned(self, pixels: AnyArray) -> AnyArray:
+        """Pixels [c (z) y x] of a tile with all axes of the results."""
+        letters = f"c{self.planes.spatial}"
+        moved = np.transpose(pixels, [letters.index(a) for a in self.axes if a in letters])
+        sides = iter(moved.shape)
+        return moved.reshape([next(sides) if a in letters else 1 for a in self.axes])
+
+
+class Sink(ABC):
+    """Takes the tiles of an image as they come.
+
+    Attributes:
+        path: of the file they go to; None for memory.
+    """
+
+    path: Path | None = None
+
+    @abstractmethod
+    def begin(self, asked: Asked) -> None:
+        """Get to know the image and what is to be kept."""
+
+    @abstractmethod
+    def put(self, number: int, tile: Tile, posterior: Posterior) -> None:
+        """Take the inner area of a tile of the plane ``number``; the images of ``posterior`` are of it."""
+
+    @property
+    @abstractmethod
+    def layout(self) -> ImageLayout:
+        """Of all images together, once there is a tile."""
+
+    @property
+    @abstractmethod
+    def images(self) -> Mapping[str, AnyArray]:
+        """What was asked for, by name."""
+
+    @property
+    @abstractmethod
+    def usual(self) -> Mapping[str, AnyArray]:
+        """Mean, std and calibrated std, as far as they are kept."""
+
+    @property
+    def misfit(self) -> npt.NDArray[np.float32] | None:
+        """Map of chi-square with the axes of the prediction but ``c``; None where it is not kept."""
+        return None
+
+
+@final
+class Memory(Sink):
+    """Keeps whole images, those that are always wanted besides."""
+
+    def __init__(self) -> None:
+        self._asked: Asked | None = None
+        self._usual: Asked | None = None
+        self._names: tuple[str, ...] = ()
+        self._dtype: np.dtype[Any] = np.dtype(np.float32)
+        self._all: dict[str, AnyArray] = {}
+
+    def begin(self, asked: Asked) -> None:
+        """Nothing is known of the results yet."""
+        usual = default_outputs(samples=asked.samples, calibrated=asked.calibrated is not None)
+        self._asked, self._usual = asked, attrs.evolve(asked, outputs=usual)
+
+    def put(self, number: int, tile: Tile, posterior: Posterior) -> None:
+        """Copy the images of a tile to their place."""
+        chosen, usual = self._known()
+        made = chosen.made(posterior)
+        self._names, self._dtype = tuple(made), posterior.mean.dtype
+        made = {**usual.made(posterior), **made}
+        if CHI_SQUARE in posterior.images:
+            made[CHI_SQUARE] = posterior.images[CHI_SQUARE]
+        for name, image in made.items():
+            if name not in self._all:
+                shape = list(chosen.layout(made, image.dtype).shape)
+                shape[chosen.axes.index("c")] = len(image)
+                self._all[name] = np.empty(shape, dtype=image.dtype)
+            self._all[name][chosen.place(number, tile, len(image))] = chosen.turned(image)
+
+    @property
+    def layout(self) -> ImageLayout:
+        """Of all images together."""
+        return self._known()[0].layout(self.images, self._dtype)
+
+    @property
+    def images(self) -> Mapping[str, AnyArray]:
+        """What was asked for, by name."""
+        return {name: self._all[name] for name in self._names}
+
+    @property
+    def usual(self) -> Mapping[str, AnyArray]:
+        """Mean, std and calibrated std, as far as they can be had."""
+        return {name: self._all[name] for name in ("mean", "std", "calibrated std") if name in self._all}
+
+    @property
+    def misfit(self) -> npt.NDArray[Any] | None:
+        """Map of chi-square with the axes of the prediction but ``c``; None where it was not measured."""
+        found = self._all.get(CHI_SQUARE)
+        return None if found is None else found.squeeze(axis=self._known()[0].axes.index("c"))
+
+    def _known(self) -> tuple[Asked, Asked]:
+        if self._asked is None or self._usual is None:
+            raise ValueError("there is no image yet. Call begin first.")
+        return self._asked, self._usual
