@@ -145,7 +145,7 @@ def predict(
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
     from denoisplit.core.assessment.label_sums import is_table
-    from denoisplit.core.prediction.outputs import CHI_SQUARE
+    from denoisplit.core.prediction.outputs import CALIBRATED_STD, CHI_SQUARE
     from denoisplit.core.runs.sequence import load_any
     from denoisplit.core.storage.image_files import file_of, require_writable
     from denoisplit.core.storage.outputs import require_apart, require_ours
@@ -188,6 +188,12 @@ def predict(
         click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
     elif not prediction.calibrated and not output:
         click.echo("This run has no calibration, so there is no calibrated std.", err=True)
+    elif CALIBRATED_STD not in prediction.images and not output:
+        click.echo(
+            "The calibrator of this run gives intervals only, so there is no calibrated std. "
+            "Use --output mean,calibrated_interval=0.9 for intervals.",
+            err=True,
+        )
     if CHI_SQUARE in prediction.images:
         click.echo(f"Chi-square: {_chi_square(prediction)}")
     say(f"Verdict: {prediction.verdict}")

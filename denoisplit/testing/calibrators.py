@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, FieldSums, RegionCalibrator
+from denoisplit.core.network.calibrating import fit_squares
+from denoisplit.core.network.interfaces import (
+    Calibration,
+    FieldSums,
+    MeanCalibrator,
+    RegionCalibrator,
+)
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
 from denoisplit.testing.region_calibrators import Array, Held, RegionTests
 from denoisplit.testing.strategies import seeds
@@ -102,17 +108,75 @@ class CalibratorTests(RegionTests):
         for added, tolerance in ((0.0, 0.05), (1.0, 0.25)):
             refused: list[CalibrationError] = []
             try:
-                fitted = calibrator.fit_squares(held.std, squares + added * noise)
+                fitted = fit_squares(calibrator, held.mean, held.std, squares + added * noise)
             except CalibrationError as error:
                 refused.append(error)
             assert all(map(one_line, refused)), "the message has several lines or none"
             if refused:
                 return
-            found = np.asarray(calibrator.apply(fitted, held.std))
+            found = self.applied(calibrator, fitted, held)
             apart = float(np.sqrt(((found / expected - 1) ** 2).mean()))
             assert apart < tolerance, (
                 f"squared errors give a std that is {apart:.0%} from that of the truth on average"
             )
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_a_part_of_an_image_is_calibrated_as_in_the_whole(
+        self, rank: int, data: st.DataObject, seed: int
+    ) -> None:
+        """Every pixel by its own mean and std alone: images are predicted in tiles."""
+        calibrator, held = self.drawn(data), self.held_out(rank, seed)
+        fitted = self.fit(calibrator, held)
+        part = (slice(1, 2), slice(None), *(slice(2, 2 + side // 2) for side in held.mean.shape[2:]))
+        tile = Held(*(x[part].copy() for x in (held.mean, held.std, held.truth)))
+        whole, found = (self.applied(calibrator, fitted, one) for one in (held, tile))
+        _close(found, whole[part], "the std of a part is another than in the whole")
+        ends, own = (
+            np.asarray(calibrator.interval(fitted, one.mean, one.std, 0.9), dtype=np.float64)
+            for one in (held, tile)
+        )
+        _close(own, ends[:, *part], "the interval of a part is another than in the whole")
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_errors_that_follow_the_mean_are_calibrated_so(
+        self, rank: int, data: st.DataObject, seed: int
+    ) -> None:
+        """Errors of bright pixels that are larger, or smaller, show in their std; if it sees the mean."""
+        calibrator = self.drawn(data)
+        if not isinstance(calibrator, MeanCalibrator):
+            pytest.skip("it does not see the mean")
+        held = self.held_out(rank, seed, factors=(1.0, 1.0))
+        bright = held.mean > np.median(held.mean)
+        for size in (0.5, 2.0):
+            errors = np.where(bright, size, 1) * (held.truth - held.mean)
+            after = self.calibrated(calibrator, attrs.evolve(held, truth=held.mean + errors)) / held.std
+            grown = float(after[bright].mean() / after[~bright].mean())
+            assert abs(math.log(grown / size)) < math.log(2) / 2, (
+                f"errors of bright pixels are {size:g} times as large, but their std {grown:.2g} times"
+            )
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_means_and_stds_that_were_never_seen_have_an_interval(
+        self, rank: int, data: st.DataObject, seed: int
+    ) -> None:
+        """Finite, and the std above zero, for pixels far brighter, darker, surer or less sure."""
+        calibrator, held = self.drawn(data), self.held_out(rank, seed)
+        fitted = self.fit(calibrator, held)
+        for shift in (-1e4, 0.0, 1e4):
+            for scale in (0.01, 1.0, 100.0):
+                other = Held(held.mean + shift, held.std * scale, held.truth)
+                found = self.applied(calibrator, fitted, other)
+                ends = np.asarray(calibrator.interval(fitted, other.mean, other.std, 0.9))
+                assert bool((found > 0).all() and np.isfinite(found).all() and np.isfinite(ends).all()), (
+                    f"pixels {shift:+g} counts from those of the fit, with a std times {scale:g}, have a "
+                    f"std down to {found.min():.3g}"
+                )
 
     def test_every_option_has_an_effect(self) -> None:
         """On what is fitted, to pixels or to sums over many or few regions."""
@@ -188,7 +252,7 @@ class CalibratorTests(RegionTests):
         fitted = self.fit(calibrator, held)
         plain = json.dumps({name: list(numbers) for name, numbers in fitted.parameters.items()})
         read = Calibration(fitted.component, json.loads(plain))
-        one, two = (calibrator.apply(c, held.std) for c in (fitted, read))
+        one, two = (self.applied(calibrator, c, held) for c in (fitted, read))
         assert one.shape == held.std.shape, f"a std of the shape {one.shape} comes out"
         assert bool((one > 0).all() and np.isfinite(one).all()), "a calibrated std is not above zero"
         assert np.array_equal(one, two), "the std is another after writing and reading the calibration"

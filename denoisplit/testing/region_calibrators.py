@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FieldSums, RegionCalibrator
+from denoisplit.core.network.calibrating import calibrated_std, gives_std
+from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FieldSums, RegionCalibrator
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, accepted, law
 
@@ -20,7 +21,10 @@ Array = npt.NDArray[np.float64]
 _SUMS = 300
 _LEVELS = (0.5, 0.68, 0.9, 0.95)
 _FACTORS = (1.7, 0.6)
+ONE_STD = math.erf(1 / math.sqrt(2))
+"""Share of a Gaussian within one std."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_SILVER = math.sqrt(2) - 1
 
 
 @attrs.frozen
@@ -32,17 +36,18 @@ class Held:
     truth: Array
 
 
-def even_errors(std: Array, rng: np.random.Generator) -> Array:
+def even_errors(std: Array, rng: np.random.Generator, step: float = _GOLDEN) -> Array:
     """Standard normal numbers for a std [n c (z) y x] whose distribution is even among pixels of like std.
 
     Along the std of a channel, quantiles follow the golden ratio: any number of neighbours has nearly the
-    quantiles of the normal distribution, so that little is left to chance in what is fitted to them.
+    quantiles of the normal distribution, so that little is left to chance in what is fitted to them. With
+    another ``step``, the numbers are spread evenly against those of this one, too.
     """
     errors = np.empty_like(std)
     for channel in range(std.shape[1]):
         count = std[:, channel].size
         order = np.argsort(std[:, channel], axis=None)
-        quantiles = (rng.uniform() + _GOLDEN * np.arange(count)) % 1
+        quantiles = (rng.uniform() + step * np.arange(count)) % 1
         ranks = np.empty(count)
         ranks[np.argsort(quantiles)] = (np.arange(count) + 0.5) / count
         own = np.empty(count)
@@ -56,36 +61,43 @@ class RegionTests(ComponentTests):
 
     kind: ClassVar[str] = "calibrator"
 
-    def calibrator(self, options: Any) -> Calibrator:
+    def calibrator(self, options: Any) -> AnyCalibrator:
         """A calibrator."""
-        made: Calibrator = self.target()(options)
+        made: AnyCalibrator = self.target()(options)
         return made
 
-    def drawn(self, data: st.DataObject) -> Calibrator:
+    def drawn(self, data: st.DataObject) -> AnyCalibrator:
         """A calibrator with drawn options."""
         options = data.draw(self.options())
-        made: Calibrator = accepted(lambda: self.calibrator(options))
+        made: AnyCalibrator = accepted(lambda: self.calibrator(options))
         return made
 
     def held_out(self, rank: int, seed: int, *, factors: tuple[float, float] = (1.7, 0.6)) -> Held:
         """Two fields of two channels whose real errors are Gaussian, ``factors`` times the predicted std.
 
-        They are so for pixels of any predicted std: see ``even_errors``.
+        They are so for pixels of any predicted std and mean: see ``even_errors``.
         """
         rng = np.random.default_rng(seed)
         shape = (2, 2, 40, 40) if rank == 2 else (2, 2, 8, 20, 20)
-        mean, std = rng.normal(300, 50, shape), rng.gamma(5, 2, shape)
+        std = rng.gamma(5, 2, shape)
+        mean = 300 + 50 * even_errors(std, rng, _SILVER)
         real = np.array(factors).reshape(1, 2, *(1,) * rank)
         return Held(mean, std, mean + real * std * even_errors(std, rng))
 
-    def fit(self, calibrator: Calibrator, held: Held) -> Calibration:
+    def fit(self, calibrator: AnyCalibrator, held: Held) -> Calibration:
         """Fit to held-out fields."""
         return calibrator.fit(held.mean, held.std, held.truth)
 
-    def calibrated(self, calibrator: Calibrator, held: Held) -> Array:
+    def calibrated(self, calibrator: AnyCalibrator, held: Held) -> Array:
         """Calibrated std of the fields that it was fitted to."""
-        found = calibrator.apply(self.fit(calibrator, held), held.std)
-        return np.asarray(found, dtype=np.float64)
+        return self.applied(calibrator, self.fit(calibrator, held), held)
+
+    def applied(self, calibrator: AnyCalibrator, fitted: Calibration, held: Held) -> Array:
+        """Calibrated std; of a calibrator that gives intervals only, half the width of that of one std."""
+        if gives_std(calibrator):
+            return np.asarray(calibrated_std(calibrator, fitted, held.mean, held.std), dtype=np.float64)
+        low, high = calibrator.interval(fitted, held.mean, held.std, ONE_STD)
+        return (np.asarray(high, dtype=np.float64) - low) / 2
 
     @law(3)
     @given(data=st.data(), seed=seeds())

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.core.network.calibrating import calibrated_std
+from denoisplit.core.network.interfaces import Calibration
+from tests.registered import StdCalibrator
 
 Array = npt.NDArray[np.float64]
 LINE = re.compile(r"^calibration: [^\n]+ \(got [^\n]+\)\. [A-Z][^\n]+\.$")
@@ -21,7 +23,7 @@ def check_line(message: str) -> None:
     assert "nan" not in message.split("(got", maxsplit=1)[0]
 
 
-def outcome(calibrator: Calibrator, fit: Callable[[], Calibration], mean: Array, std: Array) -> str:
+def outcome(calibrator: StdCalibrator, fit: Callable[[], Calibration], mean: Array, std: Array) -> str:
     """The message of a refusal, or nothing; a calibration has to work for the very images of the fit."""
     try:
         fitted = fit()
@@ -29,7 +31,7 @@ def outcome(calibrator: Calibrator, fit: Callable[[], Calibration], mean: Array,
         check_line(str(error))
         return str(error)
     json.dumps({name: list(numbers) for name, numbers in fitted.parameters.items()}, allow_nan=False)
-    calibrated = calibrator.apply(fitted, std)
+    calibrated = calibrated_std(calibrator, fitted, mean, std)
     assert np.isfinite(calibrated).all()
     assert calibrated.min() >= 0
     for level in LEVELS:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.network.interfaces import Calibrator
+from denoisplit.core.network.calibrating import fit_squares
 from tests.calibration.outcome import Array, outcome
-from tests.registered import calibrators
+from tests.registered import StdCalibrator, calibrators, fits_squares
 
 CALIBRATORS = calibrators()
-SQUARES = {n: c for n, c in CALIBRATORS.items() if type(c).fit_squares is not Calibrator.fit_squares}
+SQUARES = {n: c for n, c in CALIBRATORS.items() if fits_squares(c)}
 every_calibrator = pytest.mark.parametrize("calibrator", CALIBRATORS.values(), ids=CALIBRATORS)
 Set = tuple[Array, Array, Array]
 
@@ -80,18 +80,18 @@ REFUSED: dict[str, tuple[Callable[[], Set], str]] = {
 }
 
 
-def from_truth(calibrator: Calibrator, mean: Array, std: Array, truth: Array) -> str:
+def from_truth(calibrator: StdCalibrator, mean: Array, std: Array, truth: Array) -> str:
     return outcome(calibrator, lambda: calibrator.fit(mean, std, truth), mean, std)
 
 
-def from_squares(calibrator: Calibrator, mean: Array, std: Array, truth: Array) -> str:
+def from_squares(calibrator: StdCalibrator, mean: Array, std: Array, truth: Array) -> str:
     squares = (truth - mean) ** 2
-    return outcome(calibrator, lambda: calibrator.fit_squares(std, squares), mean, std)
+    return outcome(calibrator, lambda: fit_squares(calibrator, mean, std, squares), mean, std)
 
 
 @every_calibrator
 @pytest.mark.parametrize("made", FITTED.values(), ids=FITTED)
-def test_what_little_there_is_is_used(calibrator: Calibrator, made: Callable[[], Set]) -> None:
+def test_what_little_there_is_is_used(calibrator: StdCalibrator, made: Callable[[], Set]) -> None:
     assert from_truth(calibrator, *made()) == ""
     said = from_squares(calibrator, *made())
     # Six pixels are a truth, but of estimates they are too few to be sure of.
@@ -101,7 +101,7 @@ def test_what_little_there_is_is_used(calibrator: Calibrator, made: Callable[[],
 @every_calibrator
 @pytest.mark.parametrize(("made", "reason"), REFUSED.values(), ids=REFUSED)
 def test_what_nothing_can_be_learned_from_is_named(
-    calibrator: Calibrator, made: Callable[[], Set], reason: str
+    calibrator: StdCalibrator, made: Callable[[], Set], reason: str
 ) -> None:
     assert reason in from_truth(calibrator, *made())
     said = from_squares(calibrator, *made())
@@ -110,12 +110,12 @@ def test_what_nothing_can_be_learned_from_is_named(
 
 @pytest.mark.parametrize("calibrator", SQUARES.values(), ids=SQUARES)
 @pytest.mark.parametrize("shift", [0.0, -1.0], ids=["around zero", "below zero"])
-def test_errors_that_cannot_be_told_from_noise_are_refused(calibrator: Calibrator, shift: float) -> None:
+def test_errors_that_cannot_be_told_from_noise_are_refused(calibrator: StdCalibrator, shift: float) -> None:
     """Else half of all perfect predictions would get a tiny std by chance, and the other half none."""
     rng = np.random.default_rng(0)
     std, squares = rng.gamma(5, 1, (2, 2, 32, 32)), rng.normal(0, 30, (2, 2, 32, 32))
     squares += shift - squares.mean()
-    said = outcome(calibrator, lambda: calibrator.fit_squares(std, squares), std, std)
+    said = outcome(calibrator, lambda: fit_squares(calibrator, std, std, squares), std, std)
     assert "fits these errors (got mean squared " in said
     if shift == 0:
         assert calibrator is CALIBRATORS["isotonic"] or "give or take" in said
@@ -128,7 +128,7 @@ values = st.sampled_from([0.0, 1e-30, 1e-3, 0.7, 1.0, 2.5, 1e4])
 @settings(max_examples=60)
 @given(data=st.data(), pixels=st.integers(1, 70), channels=st.integers(1, 2))
 def test_any_set_gives_finite_numbers_or_one_line(
-    calibrator: Calibrator, data: st.DataObject, pixels: int, channels: int
+    calibrator: StdCalibrator, data: st.DataObject, pixels: int, channels: int
 ) -> None:
     count = pixels * channels
     std, error, mean = (
@@ -139,4 +139,4 @@ def test_any_set_gives_finite_numbers_or_one_line(
     from_truth(calibrator, mean, std, mean + error)
     if calibrator in SQUARES.values():
         signed = error * data.draw(st.sampled_from([1, -1]))
-        outcome(calibrator, lambda: calibrator.fit_squares(std, signed), mean, std)
+        outcome(calibrator, lambda: fit_squares(calibrator, mean, std, signed), mean, std)

@@ -15,11 +15,16 @@ ORDER = "order_of_pixels_and_fields_does_not_matter"
 OTHER_CHANNEL = "every_channel_is_calibrated_by_itself"
 OTHER_IMAGES = "images_in_other_units_give_a_std_in_those"
 
+BRIGHT = "errors_that_follow_the_mean_are_calibrated_so"
+PART = "a_part_of_an_image_is_calibrated_as_in_the_whole"
+UNSEEN = "means_and_stds_that_were_never_seen_have_an_interval"
+
 COVER_SUMS = "intervals_of_sums_cover_as_often_as_they_say"
 OTHER_SIZES = "sums_of_other_sizes_do_not_hold"
 
 AFFINE, ISOTONIC = "calibrators.affine:Affine", "calibrators.isotonic:Isotonic"
 CONFORMAL = "calibrators.conformal:Conformal"
+INTENSITY = "calibrators.intensity:Intensity"
 REGION = "calibrators.region:Region"
 
 
@@ -75,7 +80,26 @@ def half_of_the_pixels(old: Any, self: Any, mean: Any, std: Any, truth: Any) -> 
     return fitted
 
 
+def blind(old: Any, self: Any, mean: Any, std: Any, squares: Any) -> Calibration:
+    fitted: Calibration = old(self, np.zeros_like(mean), std, squares)
+    return fitted
+
+
+def relative_to_the_image(old: Any, self: Any, calibration: Any, mean: Any, std: Any) -> Any:
+    return old(self, calibration, mean - mean.mean() + 300, std)
+
+
+def falling(old: Any, self: Any, calibration: Any, mean: Any, std: Any) -> Any:
+    """Goes on as a line where bright pixels were never seen."""
+    return old(self, calibration, mean, std) * (1 - np.maximum(mean - 1000, 0) / 1000)
+
+
 CALIBRATOR_MUTANTS = (
+    Mutant("calibrator/intensity", "dropped mean", f"{INTENSITY}.fit_squares", around(blind), BRIGHT),
+    Mutant("calibrator/intensity", "whole image", f"{INTENSITY}.apply", around(relative_to_the_image), PART),
+    Mutant("calibrator/intensity", "a line on", f"{INTENSITY}.apply", around(falling), UNSEEN),
+    Mutant("calibrator/intensity", "square", f"{INTENSITY}.fit_squares", numbers("factor", np.square), COVER),
+    Mutant("calibrator/intensity", "one channel", f"{INTENSITY}.fit", around(first_channel), OTHER_CHANNEL),
     Mutant("calibrator/affine", "sign", f"{AFFINE}._of", numbers("slope", np.negative), PLAIN),
     Mutant("calibrator/affine", "scale", f"{AFFINE}._of", numbers("slope", lambda a: 1.4 * a), COVER),
     Mutant("calibrator/affine", "floor added", f"{AFFINE}._of", numbers("floor", lambda b: b + 1), TWICE),

@@ -20,6 +20,10 @@ MIN_FIELDS: Final = 5
 """Five fields make 126 different resamples. Fewer do not resolve the tails that an interval ends in."""
 
 
+FieldCover = Mapping[float, npt.NDArray[np.bool_]]
+"""By level, True where the truth of a channel lies within the predicted interval."""
+
+
 @attrs.frozen
 class Interval:
     """A percentile interval.
@@ -48,7 +52,7 @@ class FieldSpread:
     mean: npt.NDArray[Any]
     std: npt.NDArray[Any]
     truth: npt.NDArray[Any]
-    covered: Mapping[float, npt.NDArray[np.bool_]] | None = None
+    covered: FieldCover | None = None
 
     def fractions(self) -> dict[float, float]:
         """Fraction of pixels within the interval, by level."""

@@ -99,7 +99,7 @@ def error_figure(
     if not stds:
         return None
     halves = {level: _half_widths(fields, level, interval_of) for level in (0.5, INTERVAL)}
-    kind = "" if fields[0].calibrated_std is None else "calibrated: "
+    kind = "" if interval_of is None and fields[0].calibrated_std is None else "calibrated: "
     count = len(channel_names)
     figure = Figure(figsize=(max(4.4 * count, 5.6), 4.3), facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)

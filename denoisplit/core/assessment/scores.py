@@ -2,15 +2,14 @@
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import attrs
-import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
-from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldSpread
+from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldCover, FieldSpread
 from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
 from denoisplit.core.assessment.region_reliability import RegionReliability, region_reliability
 from denoisplit.core.assessment.regions import RegionErrors
@@ -40,7 +39,8 @@ class EvaluatedField:
         std: predicted std [c (z) y x], None for a method without spread.
         calibrated_std: std after calibration [c (z) y x], None without calibration.
         covered: by level, True where the truth lies within the calibrated interval [c (z) y x]; None takes
-            the interval as that of a Gaussian with the calibrated std.
+            the interval as that of a Gaussian with the calibrated std. Alone, of a calibration that gives
+            intervals only.
         regions: errors of sums over regions, if these were asked for.
         pixel_size: along (z) y x, for scale bars.
     """
@@ -51,7 +51,7 @@ class EvaluatedField:
     mean: AnyArray = attrs.field(eq=False, repr=False)
     std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
     calibrated_std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
-    covered: Mapping[float, npt.NDArray[np.bool_]] | None = attrs.field(default=None, eq=False, repr=False)
+    covered: FieldCover | None = attrs.field(default=None, eq=False, repr=False)
     regions: tuple[RegionErrors, ...] = attrs.field(default=(), eq=False, repr=False)
     pixel_size: PixelSize | None = None
 
@@ -201,7 +201,7 @@ def evaluate_fields(
 def _check(fields: Sequence[EvaluatedField], channel_names: Sequence[str]) -> None:
     if not fields:
         raise ImageError("evaluation: no field has a known truth (got 0 fields). Name a test set with truth.")
-    for kind in ("std", "calibrated_std"):
+    for kind in ("std", "calibrated_std", "covered"):
         given = [getattr(field, kind) is not None for field in fields]
         if any(given) and not all(given):
             raise ImageError(
@@ -265,6 +265,11 @@ def _uncertainty(
                 for field in fields
                 if field.calibrated_std is not None
             ],
+            [
+                {level: inside[index] for level, inside in field.covered.items()}
+                for field in fields
+                if field.calibrated_std is None and field.covered is not None
+            ],
         )
         for index, channel in enumerate(channel_names)
         if fields[0].std is not None
@@ -272,10 +277,7 @@ def _uncertainty(
 
 
 def _spread(
-    field: EvaluatedField,
-    channel: int,
-    std: AnyArray,
-    covered: Mapping[float, npt.NDArray[np.bool_]] | None = None,
+    field: EvaluatedField, channel: int, std: AnyArray, covered: FieldCover | None = None
 ) -> FieldSpread:
     return FieldSpread(
         mean=field.mean[channel],

@@ -1,13 +1,13 @@
 """How well the predicted spread of a channel matches its real error, before and after calibration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.assessment.bootstrap import Bootstrap, FieldSpread, bootstrap
+from denoisplit.core.assessment.bootstrap import Bootstrap, FieldCover, FieldSpread, bootstrap
 from denoisplit.core.assessment.calibration_curve import (
     CalibrationCurve,
     expected_normalised_calibration_error,
@@ -50,13 +50,15 @@ class ChannelUncertainty:
     Attributes:
         channel: its name.
         before: of the std as predicted.
-        after: of the calibrated std, None when there is no calibration.
+        after: of the calibrated std, None when there is none.
+        intervals: what the calibrated intervals cover, of a calibration that gives intervals only.
         notes: what cannot be said about this channel and why, a sentence each.
     """
 
     channel: str
     before: Reliability
     after: Reliability | None = None
+    intervals: tuple[Coverage, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -86,13 +88,9 @@ def field_reliability(fields: Sequence[FieldSpread]) -> Reliability:
     )
     curve = quantile_curve(mean, std, truth)
     pixels = [field.mean.size for field in fields]
-    fractions = [field.fractions() for field in fields]
     return Reliability(
         ence=expected_normalised_calibration_error(curve),
-        coverage=tuple(
-            Coverage(level, float(np.average([found[level] for found in fractions], weights=pixels)))
-            for level in fractions[0]
-        ),
+        coverage=_pooled_coverage([field.fractions() for field in fields], pixels),
         nll=gaussian_nll(mean, std, truth) if std.min() > 0 else None,
         crps=gaussian_crps(mean, std, truth),
         sharpness=float(std.mean(dtype=np.float64)),
@@ -104,21 +102,39 @@ def field_reliability(fields: Sequence[FieldSpread]) -> Reliability:
 
 
 def channel_uncertainty(
-    channel: str, before: Sequence[FieldSpread], after: Sequence[FieldSpread]
+    channel: str,
+    before: Sequence[FieldSpread],
+    after: Sequence[FieldSpread],
+    intervals: Sequence[FieldCover] = (),
 ) -> ChannelUncertainty:
     """Reliability of one channel and what cannot be said about it.
 
     Args:
         channel: its name.
         before: every field with the std as predicted.
-        after: every field with the calibrated std; none without a calibration.
+        after: every field with the calibrated std; none without one.
+        intervals: what the calibrated intervals cover in every field, where there is no calibrated std.
     """
     found = field_reliability(before)
     return ChannelUncertainty(
         channel=channel,
         before=found,
         after=field_reliability(after) if after else None,
+        intervals=_pooled_coverage(
+            [{level: float(inside.mean()) for level, inside in field.items()} for field in intervals],
+            [field.mean.size for field in before],
+        ),
         notes=_notes(channel, found, before),
+    )
+
+
+def _pooled_coverage(
+    fractions: Sequence[Mapping[float, float]], pixels: Sequence[int]
+) -> tuple[Coverage, ...]:
+    """Over the pixels of all fields, from the fraction of each by level; empty without fields."""
+    return tuple(
+        Coverage(level, float(np.average([found[level] for found in fractions], weights=pixels)))
+        for level in (fractions[0] if fractions else ())
     )
 
 

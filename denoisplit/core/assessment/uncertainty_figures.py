@@ -54,6 +54,9 @@ def coverage_figure(scores: Scores) -> Figure:
         _coverage(panel, channel.before, "as predicted", BEFORE, "o")
         if channel.after is not None:
             _coverage(panel, channel.after, "calibrated", AFTER, "s")
+        if channel.intervals:
+            levels, fractions = zip(*((c.level, c.fraction) for c in channel.intervals), strict=True)
+            panel.plot(levels, fractions, color=AFTER, marker="s", markersize=4, label="calibrated intervals")
         panel.set(xlim=(0.4, 1.0), ylim=(0, 1.02))
         panel.set_xlabel("probability of the interval", fontsize=8)
         panel.set_ylabel("pixels whose truth is within it", fontsize=8)

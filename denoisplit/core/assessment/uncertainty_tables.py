@@ -14,6 +14,9 @@ from denoisplit.core.assessment.uncertainty import Reliability
 
 CALIBRATED: Final = "calibrated"
 
+INTERVALS: Final = "calibrated\nintervals"
+"""Of a calibration that gives no std."""
+
 SHOWN_LEVEL: Final = 0.9
 """Of the intervals of sums, which have one column."""
 
@@ -27,6 +30,7 @@ def uncertainty_table(scores: Scores) -> Table:
     columns = [f"within\n{level:.0%}" for level in LEVELS] if scores.uncertainty else []
     # Name and std share a column, for a terminal of 80 columns has room for the numbers only.
     _columns(result, "channel, std", "predicted", "real\nerror", "ENCE", *columns, first_number=1)
+    intervals_of = {one.channel: one.intervals for one in scores.uncertainty}
     for channel, kind, summary, last in _summaries(scores):
         covered = {c.level: c.fraction for c in summary.coverage}
         result.add_row(
@@ -35,8 +39,12 @@ def uncertainty_table(scores: Scores) -> Table:
             _number(summary, "rmse", summary.rmse),
             _number(summary, "ence", summary.ence, ".3f"),
             *[_number(summary, f"coverage_{level:g}", covered.get(level), ".1%") for level in LEVELS],
-            end_section=last,
+            end_section=last and not intervals_of[channel],
         )
+        if last and intervals_of[channel]:
+            covered = {c.level: c.fraction for c in intervals_of[channel]}
+            shares = [_share(covered.get(level)) for level in LEVELS]
+            result.add_row(INTERVALS, *[_share(None)] * 3, *shares, end_section=True)
     return result
 
 
@@ -135,6 +143,10 @@ def _number(summary: Reliability, name: str, value: float | None, how: str = ".4
     if interval is not None:
         shown.append(f"\n{_range(interval.low, interval.high, share=how.endswith('%'))}", style="dim")
     return shown
+
+
+def _share(fraction: float | None) -> Text:
+    return Text("n/a", style="dim") if fraction is None else Text(f"{fraction:.1%}")
 
 
 def _range(low: float, high: float, *, share: bool) -> str:

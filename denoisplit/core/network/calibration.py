@@ -30,10 +30,12 @@ class Calibration:
     origin: str = "clean references"
 
 
-class Calibrator(ABC):
-    """Map from predicted spread to real error, learned on held-out fields.
+class AnyCalibrator(ABC):
+    """What all calibrators do: learn on held-out fields how large errors are, and give intervals.
 
-    Arrays are [n c (z) y x] in counts; every pixel counts, none is dropped.
+    Derive from one of ``Calibrator`` (a std from the std alone), ``MeanCalibrator`` (a std from mean and std)
+    and ``IntervalCalibrator`` (intervals only). Arrays are [n c (z) y x] in counts; every pixel counts, none
+    is dropped, and a pixel is calibrated by its own mean and std alone: images are calibrated in tiles.
 
     Attributes:
         options: as given.
@@ -52,6 +54,16 @@ class Calibrator(ABC):
             CalibrationError: no calibration can be had from these arrays (for example, zero spread).
         """
 
+    @abstractmethod
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper bound of the central interval that covers the truth with probability ``level``."""
+
+
+class Calibrator(AnyCalibrator):
+    """Map from predicted spread to real error, learned on held-out fields; see ``AnyCalibrator``."""
+
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
         """Fit to unbiased estimates of the squared errors, of which single ones may be negative.
 
@@ -59,20 +71,43 @@ class Calibrator(ABC):
             CalibrationError: as ``fit``, or this calibrator needs the errors themselves (the default).
         """
         del std, squares
-        raise CalibrationError(
-            f"calibration: {type(self).__name__} needs clean references (got errors of noisy images). "
-            f"Use another calibrator, such as scale, or give clean images of held-out fields."
-        )
+        raise needs_truth(self)
 
     @abstractmethod
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std, same shape as ``std``."""
 
+
+class IntervalCalibrator(AnyCalibrator):
+    """A calibrator that gives intervals, and no std: they need not be symmetric, nor scale with one."""
+
+    def fit_squares(self, mean: FloatArray, std: FloatArray, squares: FloatArray) -> Calibration:
+        """Fit to unbiased estimates of the squared errors, of which single ones may be negative.
+
+        Raises:
+            CalibrationError: as ``fit``, or this calibrator needs the errors themselves (the default).
+        """
+        del mean, std, squares
+        raise needs_truth(self)
+
+
+class MeanCalibrator(IntervalCalibrator):
+    """Map from predicted mean and spread to real error, which may be another for bright pixels than for dark.
+
+    Means of other images may be outside of those of the held-out fields: the std has to stay above zero.
+    """
+
     @abstractmethod
-    def interval(
-        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the central interval that covers the truth with probability ``level``."""
+    def apply(self, calibration: Calibration, mean: FloatArray, std: FloatArray) -> FloatArray:
+        """Calibrated std, same shape as ``std``."""
+
+
+def needs_truth(calibrator: AnyCalibrator) -> CalibrationError:
+    """The error of a calibrator that cannot be fitted to squared errors."""
+    return CalibrationError(
+        f"calibration: {type(calibrator).__name__} needs clean references (got errors of noisy images). "
+        f"Use another calibrator, such as scale, or give clean images of held-out fields."
+    )
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -17,10 +17,13 @@ from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.calibration import (
+    AnyCalibrator,
     Calibration,
     Calibrator,
     FieldSums,
     FloatArray,
+    IntervalCalibrator,
+    MeanCalibrator,
     RegionCalibrator,
     SumInterval,
 )
@@ -260,6 +263,7 @@ class KLScheme(nn.Module, ABC):
 
 
 __all__ = [
+    "AnyCalibrator",
     "Calibration",
     "Calibrator",
     "Decoded",
@@ -271,7 +275,9 @@ __all__ = [
     "FitReport",
     "FloatArray",
     "IntensityStats",
+    "IntervalCalibrator",
     "KLScheme",
+    "MeanCalibrator",
     "NoiseModel",
     "NoisePairs",
     "Rate",

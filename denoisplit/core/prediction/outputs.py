@@ -9,7 +9,8 @@ import numpy as np
 
 from denoisplit.core.errors import CalibrationError, SpecError
 from denoisplit.core.images.names import MIXED
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
+from denoisplit.core.network.calibrating import calibrated_std, gives_std
+from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FloatArray
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.summaries import (
     Images,
@@ -24,6 +25,9 @@ from denoisplit.core.prediction.summaries import (
 DEFAULT: Final = ("mean", "std", "calibrated_std")
 """What is given unless something is asked for, as far as it can be had."""
 
+CALIBRATED_STD: Final = "calibrated std"
+"""Name of the images of the std that is calibrated to the real error."""
+
 CHI_SQUARE: Final = "chi-square"
 """Name of the image of the squared misfit of the predicted channels and the mixed image, one for all."""
 
@@ -35,12 +39,20 @@ _DIGITS = 12
 class Calibrated:
     """A calibrator and what it learned in training."""
 
-    calibrator: Calibrator
+    calibrator: AnyCalibrator
     calibration: Calibration
 
-    def std(self, std: FloatArray) -> FloatArray:
+    @property
+    def has_std(self) -> bool:
+        """Whether there is a calibrated std; some calibrators give intervals only."""
+        return gives_std(self.calibrator)
+
+    def std(self, mean: FloatArray, std: FloatArray) -> FloatArray:
         """Calibrated std [c (z) y x], counts."""
-        calibrated: FloatArray = self.calibrator.apply(self.calibration, std[None])[0].astype(std.dtype)
+        if not gives_std(self.calibrator):
+            raise ValueError("there are only intervals. Ask require_possible first.")
+        of_batch = calibrated_std(self.calibrator, self.calibration, mean[None], std[None])
+        calibrated: FloatArray = of_batch[0].astype(std.dtype)
         return calibrated
 
     def interval(self, mean: FloatArray, std: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
@@ -62,6 +74,7 @@ class Output:
         make: its images.
         least: posterior samples that it needs.
         calibrated: whether the run needs a calibration.
+        calibrated_std: whether that has to give a std.
         misfit: whether it needs the image ``CHI_SQUARE`` of the posterior.
         summaries: what has to be made of the samples besides mean, std and quantiles.
         quantiles: levels of the quantiles of the samples that it needs.
@@ -71,6 +84,7 @@ class Output:
     make: Make
     least: int = 1
     calibrated: bool = False
+    calibrated_std: bool = False
     misfit: bool = False
     summaries: tuple[Summary, ...] = ()
     quantiles: tuple[float, ...] = ()
@@ -87,12 +101,12 @@ def parse_outputs(words: str | Sequence[str]) -> tuple[Output, ...]:
     return tuple(_parse(word) for word in single)
 
 
-def require_possible(outputs: Sequence[Output], *, samples: int, calibrated: bool) -> None:
+def require_possible(outputs: Sequence[Output], *, samples: int, calibrated: Calibrated | None) -> None:
     """Check that a prediction can give what was asked for.
 
     Raises:
         SpecError: too few posterior samples.
-        CalibrationError: the run has no calibration.
+        CalibrationError: the run has no calibration, or one that gives intervals only.
     """
     short = [output for output in outputs if output.least > samples]
     if short:
@@ -103,11 +117,17 @@ def require_possible(outputs: Sequence[Output], *, samples: int, calibrated: boo
             f"Use {needed} or more (--samples {needed}), or leave {'it' if len(short) == 1 else 'them'} out."
         )
         raise SpecError([problem])
-    uncalibrated = [output.word for output in outputs if output.calibrated and not calibrated]
+    uncalibrated = [output.word for output in outputs if output.calibrated and calibrated is None]
     if uncalibrated:
         raise CalibrationError(
             f"prediction.output: the run has no calibration (got {', '.join(uncalibrated)}). Use std or "
             f"interval=LEVEL (spread of the samples), or train with held-out fields that allow a calibration."
+        )
+    if calibrated is not None and not calibrated.has_std and any(o.calibrated_std for o in outputs):
+        raise CalibrationError(
+            f"prediction.output: the calibrator of the run gives intervals only (got calibrated_std, by "
+            f"{calibrated.calibration.component}). Use calibrated_interval=LEVEL, as in "
+            f"calibrated_interval=0.9."
         )
 
 
@@ -123,10 +143,11 @@ def summaries_of(outputs: Sequence[Output]) -> tuple[Summary, ...]:
     return (*found, Quantiles(tuple(levels))) if levels else tuple(found)
 
 
-def default_outputs(*, samples: int, calibrated: bool) -> tuple[Output, ...]:
+def default_outputs(*, samples: int, calibrated: Calibrated | None) -> tuple[Output, ...]:
     """What can be had of ``DEFAULT``."""
+    with_std = calibrated is not None and calibrated.has_std
     usual = parse_outputs(DEFAULT)
-    return tuple(o for o in usual if o.least <= samples and (calibrated or not o.calibrated))
+    return tuple(o for o in usual if o.least <= samples and (with_std or not o.calibrated_std))
 
 
 def _parse(text: str) -> Output:
@@ -173,7 +194,7 @@ def _total_std(posterior: Posterior, _calibrated: Calibrated | None) -> Images:
 
 
 def _calibrated_std(posterior: Posterior, calibrated: Calibrated | None) -> Images:
-    return {"calibrated std": _known(calibrated).std(_spread(posterior))}
+    return {CALIBRATED_STD: _known(calibrated).std(posterior.mean, _spread(posterior))}
 
 
 def _chi_square(posterior: Posterior, _calibrated: Calibrated | None) -> Images:
@@ -219,7 +240,7 @@ _PLAIN: Final[Mapping[str, Output]] = {
         Output("mean", _mean),
         Output("std", _std, least=2),
         Output("total_std", _total_std, least=2, summaries=(NoiseVariance(),)),
-        Output("calibrated_std", _calibrated_std, least=2, calibrated=True),
+        Output("calibrated_std", _calibrated_std, least=2, calibrated=True, calibrated_std=True),
         Output("samples", _samples, summaries=(Samples(),)),
         Output("chi_square", _chi_square, misfit=True),
     )

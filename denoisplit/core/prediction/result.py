@@ -11,7 +11,7 @@ from denoisplit.core.assessment.label_sums import LabelSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageLayout, PixelSize, TimeInterval
 from denoisplit.core.images.scaled import as_dtype
-from denoisplit.core.prediction.outputs import channels_of
+from denoisplit.core.prediction.outputs import CALIBRATED_STD, channels_of
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.verdict.judgement import Verdict
@@ -73,7 +73,7 @@ class Prediction:
     @property
     def calibrated_std(self) -> AnyArray | None:
         """Spread calibrated to the real error; None without a calibration or without ``std``."""
-        return self.usual.get("calibrated std")
+        return self.usual.get(CALIBRATED_STD)
 
     @property
     def axes(self) -> str:

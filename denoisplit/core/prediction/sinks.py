@@ -12,7 +12,7 @@ import numpy.typing as npt
 from denoisplit.core.images.axes import AXES
 from denoisplit.core.images.interfaces import AnyArray, FloatArray, ImageLayout
 from denoisplit.core.images.io import Planes
-from denoisplit.core.prediction.outputs import CHI_SQUARE, Calibrated, Output, default_outputs
+from denoisplit.core.prediction.outputs import CALIBRATED_STD, CHI_SQUARE, Calibrated, Output, default_outputs
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.result import names_of
 from denoisplit.core.prediction.tiling import Tile
@@ -130,7 +130,7 @@ class Memory(Sink):
 
     def begin(self, asked: Asked) -> None:
         """Nothing is known of the results yet."""
-        usual = default_outputs(samples=asked.samples, calibrated=asked.calibrated is not None)
+        usual = default_outputs(samples=asked.samples, calibrated=asked.calibrated)
         self._asked, self._usual = asked, attrs.evolve(asked, outputs=usual)
 
     def put(self, number: int, tile: Tile, posterior: Posterior) -> None:
@@ -161,7 +161,7 @@ class Memory(Sink):
     @property
     def usual(self) -> Mapping[str, AnyArray]:
         """Mean, std and calibrated std, as far as they can be had."""
-        return {name: self._all[name] for name in ("mean", "std", "calibrated std") if name in self._all}
+        return {name: self._all[name] for name in ("mean", "std", CALIBRATED_STD) if name in self._all}
 
     @property
     def misfit(self) -> npt.NDArray[Any] | None:

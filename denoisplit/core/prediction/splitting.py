@@ -91,14 +91,14 @@ class _Splitting:
         wanted = request.wanted_samples(bundle.spec.prediction)
         asked = () if request.output is None else parse_outputs(request.output)
         fewest = max([LEAST, *(one.least for one in asked)]) if isinstance(wanted, AutoSamples) else wanted
-        require_possible(asked, samples=fewest, calibrated=calibrated is not None)
+        require_possible(asked, samples=fewest, calibrated=calibrated)
         self._flaws = self._examined()
         labels = request.label_image(lazily=self._memory is not None)
         counting = None if labels is None else Counting.of(labels, planes, bundle)
         count = fewest
         if isinstance(wanted, AutoSamples):
             count = wanted.choose_for(self._pilot(), self._vse.statistics, least=fewest)
-        outputs = asked or default_outputs(samples=count, calibrated=calibrated is not None)
+        outputs = asked or default_outputs(samples=count, calibrated=calibrated)
         misfit = misfit_of(
             self._vse, bundle, planes.plane_shape[1:], asked=any(one.misfit for one in outputs)
         )

@@ -19,6 +19,12 @@ BASES: Final[Mapping[str, str]] = {
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 
+FAMILIES: Final[Mapping[str, str]] = {
+    **BASES,
+    "calibrator": "denoisplit.core.network.interfaces:AnyCalibrator",
+}
+"""What a component has to be one of: of some kinds there are several sorts, beside that of the base."""
+
 
 def imported(target: str) -> object:
     """The object that ``package.module:Name`` stands for."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry.contract import BASES, imported
+from denoisplit.core.registry.contract import BASES, FAMILIES, imported
 
 _ALWAYS_GIVEN: Final = frozenset({"extra", "window", "axes"})
 """Arguments that have a default in the bases and are given all the same. Others with a default came later
@@ -57,7 +57,7 @@ def checked_class(loaded: object, *, kind: str, where: str) -> type:
         BrokenPluginError: not a final subclass of the base of the kind, methods of another form than those of
             the base, or no frozen attrs class ``Options`` whose options have types and finite defaults.
     """
-    base = imported(BASES[kind])
+    base = imported(FAMILIES[kind])
     if not (isinstance(loaded, type) and isinstance(base, type) and issubclass(loaded, base)):
         raise BrokenPluginError(
             f"{where}: not a subclass of {BASES[kind]} (got {loaded!r}). Derive it from that class."

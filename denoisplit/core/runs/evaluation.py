@@ -25,7 +25,7 @@ from denoisplit.core.images.checks import check_pixels
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.core.network.interfaces import Calibration
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.label_counting import SumsOver
 from denoisplit.core.prediction.outputs import Calibrated
@@ -86,7 +86,7 @@ def evaluate_run(
     how = _How(
         vse=vse,
         spec=spec,
-        calibration=calibration,
+        calibrated=_calibrated(spec, calibration),
         by_size=by_size,
         samples=spec.prediction.samples if samples is None else samples,
     )
@@ -144,7 +144,8 @@ def write_figures(
     from denoisplit.core.assessment import field_figures, uncertainty_figures
 
     first, names = evaluated[0], spec.channels
-    interval_of = None if calibration is None else Calibrated(spec.calibrator.build(), calibration).interval
+    known = _calibrated(spec, calibration)
+    interval_of = None if known is None else known.interval
     samples = draw_field_samples(vse, spec, first.mixed, samples=GALLERY)
     shown = {"samples": field_figures.sample_gallery(first, samples, names)}
     maps = field_figures.uncertainty_maps(first, names, interval_of)
@@ -167,7 +168,7 @@ class _How:
 
     vse: VSE
     spec: ResolvedSpec
-    calibration: Calibration | None
+    calibrated: Calibrated | None
     by_size: RegionIntervals | None
     samples: int
 
@@ -221,12 +222,14 @@ class _How:
             if posterior.std is None:
                 continue
             stds.append(posterior.std)
-            after = self._calibrated(posterior.mean, posterior.std, truth)
-            if after is not None:
-                calibrated.append(after[0])
-                covered.append(after[1])
+            known, after = self.calibrated, None
+            if known is not None:
+                covered.append(_covered(known, posterior.mean, posterior.std, truth))
+            if known is not None and known.has_std:
+                after = known.std(posterior.mean, posterior.std).astype(np.float32)
+                calibrated.append(after)
             regions += RegionSums(divisions[number], posterior.facts[0]).errors(
-                posterior.mean, posterior.std, truth, after[0] if after else None, self.by_size
+                posterior.mean, posterior.std, truth, after, self.by_size
             )
         return EvaluatedField(
             name=field.name,
@@ -240,21 +243,23 @@ class _How:
             pixel_size=field.pixel_size,
         )
 
-    def _calibrated(
-        self, mean: FloatArray, std: FloatArray, truth: AnyArray
-    ) -> tuple[FloatArray, dict[float, npt.NDArray[np.bool_]]] | None:
-        """Calibrated std [c (z) y x], and by level where the truth lies within the calibrated interval."""
-        if self.calibration is None:
-            return None
-        calibrator: Calibrator = self.spec.calibrator.build()
-        covered = {}
-        for level in LEVELS:
-            try:
-                low, high = calibrator.interval(self.calibration, mean[None], std[None], level)
-            except CalibrationError:
-                continue  # a calibrator may know some levels only; the others are not reported
-            covered[level] = (low[0] <= truth) & (truth <= high[0])
-        return calibrator.apply(self.calibration, std[None])[0].astype(np.float32), covered
+
+def _calibrated(spec: ResolvedSpec, calibration: Calibration | None) -> Calibrated | None:
+    return None if calibration is None else Calibrated(spec.calibrator.build(), calibration)
+
+
+def _covered(
+    calibrated: Calibrated, mean: FloatArray, std: FloatArray, truth: AnyArray
+) -> dict[float, npt.NDArray[np.bool_]]:
+    """By level, where the truth lies within the calibrated interval [c (z) y x]."""
+    covered = {}
+    for level in LEVELS:
+        try:
+            low, high = calibrated.interval(mean, std, level)
+        except CalibrationError:
+            continue  # a calibrator may know some levels only; the others are not reported
+        covered[level] = (low <= truth) & (truth <= high)
+    return covered
 
 
 def _assembled(

@@ -15,7 +15,8 @@ from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
-from denoisplit.core.network.interfaces import Calibration, Calibrator, RegionCalibrator
+from denoisplit.core.network.calibrating import fit_squares, gives_std
+from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, RegionCalibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.label_counting import SumsOver
 from denoisplit.core.prediction.posterior import Posterior, predict
@@ -144,20 +145,26 @@ def _held_out(
 
 
 def _of_pixels(spec: ResolvedSpec, held: Sequence[HeldOut]) -> Calibration | None:
-    calibrator: Calibrator = spec.calibrator.build()
+    calibrator: AnyCalibrator = spec.calibrator.build()
     try:
-        std = _row([one.std for one in held])
+        mean, std = (_row([getattr(one, name) for one in held]) for name in ("mean", "std"))
         _tell_constant(std, spec.channels)
         squares = [one.errors.squares() for one in held if one.errors is not None]
         if squares:
-            found = calibrator.fit_squares(std, _row(squares))
+            found = fit_squares(calibrator, mean, std, _row(squares))
         else:
             truths = [np.asarray(one.field.clean) for one in held]
-            found = calibrator.fit(_row([one.mean for one in held]), std, _row(truths))
+            found = calibrator.fit(mean, std, _row(truths))
     except CalibrationError as error:
         _tell_none(error)
         return None
     calibration = finished(found, spec.calibrator, held)
+    if not gives_std(calibrator):
+        _LOG.info(
+            "%s gives intervals only: predictions will have no calibrated std, but "
+            "--output calibrated_interval=LEVEL",
+            calibration.component,
+        )
     _LOG.info("calibrated on %d held-out fields (%s): %s", len(held), calibration.origin, _shown(calibration))
     if len(held) == 1:
         _LOG.warning(

@@ -28,8 +28,9 @@ from denoisplit.core.errors import (
     SpecError,
 )
 from denoisplit.core.images.interfaces import Field
+from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.composer import patch_sides
-from denoisplit.core.network.interfaces import IntensityStats
+from denoisplit.core.network.interfaces import AnyCalibrator, IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.trial import small_sides
 from denoisplit.core.network.vse import VSE
@@ -149,12 +150,14 @@ class _Rehearsal:
     def _applied(self, chosen: Chosen) -> None:
         """The calibration that was read back does what predictions ask of it."""
         stored = self._bundle.calibration
-        std = np.ones((1, len(self._spec.channels), *self._sides), dtype=np.float32)
+        mean = self._observed(self._bundle.statistics, seed=4)
+        std = np.ones_like(mean)
         with blaming((chosen.component,), "does not apply the calibration that it wrote"):
             if stored is not None:
-                calibrator = chosen.build()
-                calibrator.apply(stored, std)
-                calibrator.interval(stored, std, std, _LEVEL)
+                calibrator: AnyCalibrator = chosen.build()
+                if gives_std(calibrator):
+                    calibrated_std(calibrator, stored, mean, std)
+                calibrator.interval(stored, mean, std, _LEVEL)
 
     def _fields(self, statistics: IntensityStats, seed: int) -> Sequence[Field]:
         """Fields whose errors are known as those of the images will be."""

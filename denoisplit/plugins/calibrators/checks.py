@@ -47,6 +47,20 @@ def check_squares(std: FloatArray, squares: FloatArray) -> None:
     _check_positive(std)
 
 
+def check_mean(mean: FloatArray, std: FloatArray) -> None:
+    """Refuse a mean that is not one of the pixels of a std.
+
+    Raises:
+        CalibrationError: another shape, or numbers that are not finite.
+    """
+    if mean.shape != std.shape:
+        raise CalibrationError(
+            f"calibration: mean and std must be [n c (z) y x] of one shape (got {mean.shape}, "
+            f"{std.shape}). Predict the very fields whose errors are given."
+        )
+    _check_finite("mean", mean)
+
+
 def squared_errors(mean: FloatArray, truth: FloatArray) -> FloatArray:
     """Squared errors in float64, same shape, counts squared."""
     error: FloatArray = truth.astype(np.float64) - mean

@@ -1,0 +1,138 @@
+"""Scores whose expectation is the exponential of a line between knots, and the line of maximum likelihood."""
+
+from typing import Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.plugins.calibrators.checks import CERTAIN
+
+Array = npt.NDArray[np.float64]
+
+_FEWEST: Final = 300
+"""Pixels that a bin should hold: its root mean squared score is then known to 4 %."""
+
+_ROUNDS: Final = 60
+_LONGEST: Final = 1.0
+"""Largest change of a height in a round."""
+_NEAR: Final = 1e-7
+"""Relative error from which one more round leaves nothing but rounding."""
+
+
+def certain_knots(seen: Array, score: Array, wanted: int) -> Array:
+    """Means of bins of ``seen`` [pixels] with equally many pixels each, ascending.
+
+    A bin whose mean score [pixels] may as well be zero is joined with the next one, the last with the one
+    before.
+    """
+    number = max(1, min(wanted, seen.size // _FEWEST))
+    lower = np.unique(np.sort(seen)[np.arange(number) * seen.size // number])
+    place = np.searchsorted(lower, seen, side="right") - 1
+    moments = [np.bincount(place, values) for values in (np.ones_like(seen), seen, score, score**2)]
+    bins: list[Array] = []
+    for one in np.stack(moments, axis=1):
+        # What is not certain is still open, and goes on with the next bin.
+        if bins and not _is_certain(bins[-1]):
+            bins[-1] = bins[-1] + one
+        else:
+            bins.append(one)
+    if len(bins) > 1 and not _is_certain(bins[-1]):
+        last = bins.pop()
+        bins[-1] = bins[-1] + last
+    knots: Array = np.unique([total / count for count, total, *_ in bins])
+    return knots
+
+
+def fitted_heights(seen: Array, score: Array, knots: Array) -> tuple[Array, Array]:
+    """Knots and the logarithms of the expected score there; fewer knots, where there is no maximum.
+
+    Args:
+        seen: what it depends on [pixels].
+        score: its mean is above zero; single ones may be negative [pixels].
+        knots: ascending, within the range of ``seen``.
+    """
+    while len(knots) > 1:
+        heights = _newton(_Hats.of(seen, knots), score)
+        if heights is not None:
+            return knots, heights
+        knots = knots[::2]
+    return knots, np.log([score.mean()])
+
+
+def heights_at(seen: Array, knots: Array, heights: Array) -> Array:
+    """The line between the knots, and on as it is at the outer ones; any shape."""
+    found: Array = np.interp(seen, knots, heights)
+    return found
+
+
+@attrs.frozen(eq=False)
+class _Hats:
+    """Weights of the knots at every pixel, of which two neighbouring ones are not zero.
+
+    Attributes:
+        left: number of the knot to the left [pixels].
+        right_share: weight of the knot to its right [pixels]; the left one has the rest.
+        count: of knots.
+    """
+
+    left: npt.NDArray[np.intp]
+    right_share: Array
+    count: int
+
+    @classmethod
+    def of(cls, seen: Array, knots: Array) -> "_Hats":
+        left = np.clip(np.searchsorted(knots, seen, side="right") - 1, 0, len(knots) - 2)
+        share = (seen - knots[left]) / np.diff(knots)[left]
+        return cls(left, np.clip(share, 0, 1), len(knots))
+
+    def at(self, heights: Array) -> Array:
+        """[pixels]."""
+        found: Array = heights[self.left] + self.right_share * np.diff(heights)[self.left]
+        return found
+
+    def sums(self, values: Array) -> Array:
+        """Weighted sums around every knot."""
+        right = self.right_share * values
+        return self._summed(values - right, 0) + self._summed(right, 1)
+
+    def products(self, values: Array) -> Array:
+        """Sums of ``values`` times the weights of two knots, as a matrix."""
+        right, left = self.right_share, 1 - self.right_share
+        both = self._summed(left * right * values, 0)[:-1]
+        diagonal = self._summed(left**2 * values, 0) + self._summed(right**2 * values, 1)
+        matrix: Array = np.diag(diagonal) + np.diag(both, 1) + np.diag(both, -1)
+        return matrix
+
+    def _summed(self, values: Array, shift: int) -> Array:
+        return np.bincount(self.left + shift, values, self.count).astype(np.float64)
+
+
+def _newton(hats: _Hats, score: Array) -> Array | None:
+    """Heights at which scores are on average as expected around every knot; None if they are not found."""
+    pixels = hats.sums(np.ones_like(score))
+    if not pixels.min() > 0:
+        return None
+    # Where it is nearly right: around every knot, the mean score.
+    start = hats.sums(score) / pixels
+    if not start.min() > 0:
+        return None
+    heights: Array = np.log(start)
+    for _ in range(_ROUNDS):
+        relative = score * np.exp(-hats.at(heights))
+        gap = hats.sums(relative) - pixels
+        curvature = hats.products(relative)
+        if not np.linalg.eigvalsh(curvature).min() > 0:
+            return None
+        step = np.linalg.solve(curvature, gap)
+        heights = heights + step * _LONGEST / max(np.abs(step).max(), _LONGEST)
+        if np.abs(gap / pixels).max() < _NEAR:
+            return heights
+    return None
+
+
+def _is_certain(moments: Array) -> bool:
+    """Whether the mean score of a bin is surely above zero, from count and sums of means, scores, squares."""
+    count, _, total, square = moments
+    mean = total / count
+    return bool(mean > CERTAIN * np.sqrt(max(square / count - mean**2, 0) / count))
