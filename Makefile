@@ -27,9 +27,10 @@ environment: setup
 demo: environment ## Simulate, train, predict, evaluate, draw: results in demo/
 	$(BIN)/denoisplit demo --out demo
 
-# One process per core, every network on one thread: small networks gain nothing from more.
+# One process per core, every network on one thread: small networks gain nothing from more. What Python compiled
+# is kept, whatever the environment says: some tests start processes of their own.
 test: environment ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 fuzz: environment ## Read 100,000 damaged files with every reader and loader: hours
 	$(BIN)/python -m tests.fuzz $(if $(COUNT),--count $(COUNT))

@@ -8,9 +8,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import denoisplit
+from denoisplit.cli import main
 from denoisplit.cli.scaffold import write_package
+from denoisplit.core.registry import installed_registry
 
 ROOT = Path(denoisplit.__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
@@ -61,13 +64,18 @@ def test_its_tests_by_inheritance_pass(site: Path) -> None:
     assert int(passed) > 40
 
 
-def test_the_component_passes_the_check_and_resolves_in_a_spec(site: Path) -> None:
-    done = run(site, "denoisplit", "plugins", "check", "student_t")
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_component_passes_the_check_and_resolves_in_a_spec(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(site))
+    installed_registry.cache_clear()
+    done = CliRunner().invoke(main, ["plugins", "check", "student_t"])
+    assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[0] == "noise_model heavy-tails/student_t 0.1.0"
     lines = ["preset: denoisplit", "channels: [a, b]", "data: {train: {use: simulated}}"]
     lines.append("model: {noise_model: {use: student_t, degrees: 5}}")
     (site / "spec.yaml").write_text("\n".join(lines), encoding="utf-8")
-    checked = run(site, "denoisplit", "check", "spec.yaml")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    checked = CliRunner().invoke(main, ["check", str(site / "spec.yaml")])
+    assert checked.exit_code == 0, checked.output
     assert "use: heavy-tails/student_t" in checked.stdout
+    installed_registry.cache_clear()

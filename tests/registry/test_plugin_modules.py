@@ -19,6 +19,7 @@ from denoisplit.core.registry.modules import import_plugin_module
 from denoisplit.core.spec import component_versions, load_spec, parse_spec, resolve, to_yaml
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training import fit
 from tests.network.small import statistics
 
 MODULE = '''
@@ -248,3 +249,27 @@ def test_a_file_with_the_name_of_another_module_is_refused(tmp_path: Path) -> No
     (tmp_path / "json.py").write_text(MODULE)
     with pytest.raises(PluginError, match="another module is called json, choose another name"):
         import_plugin_module(str(tmp_path / "json.py"), installed_registry())
+
+
+def test_the_schema_of_every_run_of_a_session_has_the_components_that_it_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def enough(*_: object) -> None:
+        raise EnoughError
+
+    monkeypatch.setattr(fit, "rehearse", lambda *_, **__: None)
+    monkeypatch.setattr(fit, "optimise", enough)
+    small = ["data={train: {use: simulated, fields: 2, size: 32}, validation_fraction: 0.5}"]
+    alone = [*small, "calibrator={use: scale}"]
+    for option, overrides in (("", alone), ("colour", small), ("", alone), ("flavour", small)):
+        new_process()
+        module = MODULE.replace("pass", f"{option}: int = 1") if option else MODULE
+        spec = written(tmp_path, plugins="plugins: [my_module.py]\n" if option else "", module=module)
+        run = RunFolder(tmp_path / f"run-{option}-{len(list(tmp_path.iterdir()))}")
+        with pytest.raises(EnoughError):
+            denoisplit.train(spec, run.path, overrides=overrides)
+        schema = run.schema.read_text()
+        assert {name for name in ("colour", "flavour") if f'"{name}"' in schema} == {option} - {""}

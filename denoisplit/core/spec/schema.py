@@ -13,7 +13,7 @@ from typing import Any, Final, get_args, get_origin
 
 import attrs
 
-from denoisplit.core.documents import plain, read_document
+from denoisplit.core.documents import plain
 from denoisplit.core.errors import PluginError
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.component import KINDS, Component
@@ -21,7 +21,7 @@ from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.bounds import JSON, constraint, merged
 from denoisplit.core.spec.options import attribute_docs, default_of, type_hints
 from denoisplit.core.spec.records import BASE, KIND, SAID, Chosen, ResolvedSpec
-from denoisplit.core.spec.tree import PRESET, USE, preset_names, preset_text
+from denoisplit.core.spec.tree import PRESET, USE, preset_names, preset_tree
 from denoisplit.core.spec.types import bare, choices_of, is_mapping, is_record, is_sequence, is_union
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -87,7 +87,7 @@ class _Builder:
         }
 
     def _with_preset(self, name: str) -> JSON:
-        given = plain(read_document(preset_text(name), name))
+        given = plain(preset_tree(name))
         schema = self._record(ResolvedSpec, given if isinstance(given, Mapping) else {})
         schema["properties"][PRESET] = {"const": name}
         return {"if": {"properties": {PRESET: {"const": name}}, "required": [PRESET]}, "then": schema}

@@ -110,11 +110,12 @@ def _read_preset(chosen: Node) -> Node:
         close = did_you_mean(str(chosen.value), known)
         what = f"{chosen.where} $.preset: no such preset (got {show(chosen.value)})."
         raise SpecError([f"{what}{close} Use one of {', '.join(known)}."])
-    return _preset(chosen.value)
+    return preset_tree(chosen.value)
 
 
 @cache
-def _preset(name: str) -> Node:
+def preset_tree(name: str) -> Node:
+    """The values of a preset."""
     return read_document(preset_text(name), f"preset {name}")
 
 

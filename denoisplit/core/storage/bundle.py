@@ -125,7 +125,7 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
             module is missing.
     """
     folder.require_model()
-    bundle = _read_json(folder)
+    bundle = load_description(folder)
     spec = bundle.spec
     vse = compose(spec.model, bundle.statistics, channels=spec.channels, patch=spec.training.patch)
     try:
@@ -168,7 +168,8 @@ class _Stored:
     calibration_due: bool = False
 
 
-def _read_json(folder: RunFolder) -> Bundle:
+def load_description(folder: RunFolder) -> Bundle:
+    """The bundle without its network; raises as ``load_bundle``."""
     file, what = folder.bundle, "the description of a run"
     plain = read_mapping(file, what, _ADVICE)
     newest = plain.get("format")

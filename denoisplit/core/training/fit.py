@@ -1,7 +1,8 @@
 """From a resolved spec to a finished run folder."""
 
+import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
 
 import attrs
@@ -163,7 +164,17 @@ def check(spec: ResolvedSpec) -> None:
 def _schema_text(spec: ResolvedSpec) -> str:
     """JSON Schema with the built-ins and the packages that the spec uses; imports no other plugin."""
     used = {BUILTIN, *(component.package for component in components(spec))}
-    rows = [row for row in installed_registry().components() if row.package in used]
+    return _schema_of_builtins() if used == {BUILTIN} else _schema_of(used)
+
+
+@functools.cache
+def _schema_of_builtins() -> str:
+    """The same for every run, while other components may be registered anew between two runs."""
+    return _schema_of({BUILTIN})
+
+
+def _schema_of(packages: Collection[str]) -> str:
+    rows = [row for row in installed_registry().components() if row.package in packages]
     return schema_text(spec_schema(Registry(rows))[0])
 
 

@@ -36,7 +36,13 @@ from denoisplit.core.network.trial import small_sides
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import Chosen, ResolvedSpec, components
-from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle, save_description
+from denoisplit.core.storage.bundle import (
+    Bundle,
+    load_bundle,
+    load_description,
+    save_bundle,
+    save_description,
+)
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.calibrate import MIN_SAMPLES, calibrate_run
 from denoisplit.core.training.reference import measure_reference
@@ -145,7 +151,7 @@ class _Rehearsal:
         doing = "its calibration cannot be stored: Calibration.parameters holds lists of plain numbers"
         with blaming((chosen.component,), doing):
             save_description(self._folder, bundle)
-            self._bundle = load_bundle(self._folder)[1]
+            self._bundle = load_description(self._folder)
 
     def _applied(self, chosen: Chosen) -> None:
         """The calibration that was read back does what predictions ask of it."""
