@@ -1,19 +1,18 @@
 """``denoisplit predict``: mixed images in, separated and denoised channels with their uncertainty out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from denoisplit.cli.console import plugin_option, progress, say
+from denoisplit.cli.console import plugin_option
 from denoisplit.cli.device import device_option
-from denoisplit.core.errors import ImageError
-
-if TYPE_CHECKING:
-    from denoisplit.core.prediction.result import Prediction
 
 UNLIKE: Final = 3
 """Exit code of --strict."""
+
+FAILED: Final = 1
+"""Exit code where one of many images failed."""
 
 
 def _number_or_auto(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
@@ -24,23 +23,20 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     return number
 
 
-def _chi_square(prediction: "Prediction") -> str:
-    """The mean of the map, and what is usual if the run knows it."""
-    usual = "1 where the channels add up to the image"
-    if prediction.verdict.chi_square_range is not None:
-        low, high = prediction.verdict.chi_square_range
-        usual = f"usual: {low:.3g} to {high:.3g}"
-    return f"{prediction.verdict.chi_square or 0.0:.3g} on average ({usual})"
-
-
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="File to write, for example split.ome.tif or split.ome.zarr.  [required, except with "
-    "--check-precision]",
+    help="File to write, for example split.ome.tif or split.ome.zarr; of many images, a folder.  [required, "
+    "except with --check-precision]",
+)
+@click.option(
+    "--ending",
+    default=".ome.tif",
+    show_default=True,
+    help="Of the files in a folder, which have the names of the images otherwise; it chooses their format.",
 )
 @click.option(
     "--output",
@@ -79,7 +75,8 @@ def _chi_square(prediction: "Prediction") -> str:
     show_default=True,
     help="Pixels to write; uint16 has a scale per image, which is noted in the file.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an existing output file.")
+@click.option("--overwrite", is_flag=True, help="Replace existing output files.")
+@click.option("--resume", is_flag=True, help="Of many images, keep the results that are there.")
 @click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
 )
@@ -99,8 +96,9 @@ def _chi_square(prediction: "Prediction") -> str:
 def predict(
     ctx: click.Context,
     run: Path,
-    image: Path,
+    image: tuple[Path, ...],
     out: Path | None,
+    ending: str,
     output: tuple[str, ...],
     samples: int | str | None,
     seed: int | None,
@@ -110,12 +108,17 @@ def predict(
     axes: str | None,
     dtype: str,
     overwrite: bool,
+    resume: bool,
     strict: bool,
     check_precision: bool,
     clean: Path | None,
     device: str,
 ) -> None:
     """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
+
+    IMAGE is one file or several, a folder, a pattern in quotes such as "cells/*.tif", or a table (.csv) with
+    a column "file". Of more than one image, --out is a folder: every image gets a file of its name there, one
+    that fails is told and the others are done, and predictions.csv says what became of each.
 
     The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the
@@ -136,71 +139,44 @@ def predict(
     if check_precision:
         from denoisplit.cli.precision import show_precision
 
+        if len(image) > 1:
+            raise click.UsageError(f"--check-precision needs a single IMAGE (got {len(image)}).", ctx)
         show_precision(
-            run, image, device=device, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes
+            run, image[0], device=device, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes
         )
         return
     if out is None:
-        raise click.UsageError("Missing option '--out', the file to write, for example split.ome.tif.", ctx)
+        raise click.UsageError(
+            "Missing option '--out', the file to write, for example split.ome.tif, or a folder.", ctx
+        )
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
-    from denoisplit.core.assessment.label_sums import is_table
-    from denoisplit.core.prediction.outputs import CALIBRATED_STD, CHI_SQUARE
+    from denoisplit.cli import predicting
+    from denoisplit.core.prediction.inputs import is_one
+    from denoisplit.core.prediction.request import How
     from denoisplit.core.runs.sequence import load_any
-    from denoisplit.core.storage.image_files import file_of, require_writable
-    from denoisplit.core.storage.outputs import require_apart, require_ours
 
-    inputs = [run, image] if labels is None else [run, image, labels]
-    require_writable(out, overwrite=overwrite, inputs=inputs)
-    table = _table_beside(file_of(out))
-    if labels is not None and table.exists():
-        require_apart(table, *inputs)
-        require_ours(table, "table of sums", is_table)
-        if not overwrite:
-            raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
-    loaded = load_any(run, device=device)
-    with progress(f"Splitting {image.name}") as tell:
-        prediction = loaded.predict_file(
-            image,
-            out,
-            dtype=dtype,
-            samples=samples,
-            seed=seed,
-            tile=tile,
-            axes=axes,
-            output=output or None,
-            workers=workers,
-            labels=labels,
-            progress=tell,
+    how = How(
+        samples=samples,
+        seed=seed,
+        tile=tile,
+        axes=axes,
+        output=output or None,
+        workers=workers,
+        labels=labels,
+    )
+    if is_one(image, out) and not resume:
+        predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite)
+        loaded = load_any(run, device=device)
+        liked = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how)
+    else:
+        if labels is not None:
+            raise click.UsageError("--labels needs a single IMAGE and the name of a file for --out.", ctx)
+        loaded = load_any(run, device=device)
+        failed, liked = predicting.predict_many(
+            loaded, image, out, ending=ending, dtype=dtype, overwrite=overwrite, resume=resume, how=how
         )
-    written = prediction.layout
-    click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.shape))}")
-    for name in written.channel_names:
-        click.echo(f"  {name}")
-    if prediction.sums is not None:
-        prediction.save_sums(table)
-        click.echo(f"{table}: {prediction.sums.summary}")
-    if isinstance(samples, str):
-        click.echo(f"Samples: {prediction.samples}")
-    if prediction.seam_score is not None:
-        click.echo(f"Seam score of the tiles: {prediction.seam_score:.2f} (1 where they do not show)")
-    if prediction.samples == 1 and not output:
-        click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
-    elif not prediction.calibrated and not output:
-        click.echo("This run has no calibration, so there is no calibrated std.", err=True)
-    elif CALIBRATED_STD not in prediction.images and not output:
-        click.echo(
-            "The calibrator of this run gives intervals only, so there is no calibrated std. "
-            "Use --output mean,calibrated_interval=0.9 for intervals.",
-            err=True,
-        )
-    if CHI_SQUARE in prediction.images:
-        click.echo(f"Chi-square: {_chi_square(prediction)}")
-    say(f"Verdict: {prediction.verdict}")
-    if strict and prediction.verdict.status != "like":
+        if failed:
+            ctx.exit(FAILED)
+    if strict and not liked:
         ctx.exit(UNLIKE)
-
-
-def _table_beside(out: Path) -> Path:
-    """``split.sums.csv`` for ``split.ome.tif``."""
-    return out.with_name(f"{out.stem.removesuffix('.ome')}.sums.csv")

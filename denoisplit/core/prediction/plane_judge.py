@@ -116,8 +116,8 @@ def plane_verdict(
         flaw: why it holds no structure; empty where it does.
     """
     if flaw:
-        sentence = f"structure: {flaw.partition('. ')[0]}"
-        return Verdict(status="unlike", findings=(Finding("structure", sentence),))
+        sentence = f"no structure: {flaw.partition('. ')[0]}"
+        return Verdict(status="unlike", findings=(Finding("no structure", sentence),))
     reference, stats = bundle.reference, bundle.statistics
     centre, scale = stats.mixed_mean, stats.mixed_std
     statistics: dict[str, float] = {}

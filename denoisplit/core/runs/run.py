@@ -19,6 +19,7 @@ from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_image, predict_to_file
 from denoisplit.core.runs.evaluation import evaluate_run
+from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle
 from denoisplit.core.storage.image_files import files_among, open_given, require_other
@@ -29,7 +30,7 @@ _LOG: Final = logging.getLogger("denoisplit.runs")
 
 
 @attrs.frozen(kw_only=True)
-class Run:
+class Run(Predictor):
     """A trained model, ready to predict.
 
     Attributes:

@@ -8,12 +8,13 @@ import attrs
 
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.images.names import MIXED
 from denoisplit.core.prediction.device import AUTO
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import PathLike, Prediction
+from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.staging import scratch
 from denoisplit.core.storage.image_files import file_of, files_among, require_other
@@ -22,7 +23,7 @@ from denoisplit.core.verdict.judgement import of_two_steps
 
 
 @attrs.frozen(kw_only=True)
-class SequentialRun:
+class SequentialRun(Predictor):
     """A trained sequence, ready to predict: the denoiser of mixed images, then the splitter.
 
     Attributes:
@@ -37,9 +38,14 @@ class SequentialRun:
     splitter: Run
     scores: Scores | None = None
 
+    @property
+    def path(self) -> Path:
+        """The folder of the sequence."""
+        return self.folder.path
+
     def predict(
         self,
-        image: AnyArray | PathLike,
+        image: AnyArray | PathLike | Image,
         *,
         samples: int | str | None = None,
         seed: int | None = None,
@@ -86,7 +92,7 @@ class SequentialRun:
         return attrs.evolve(split, verdict=verdict)
 
     def predict_file(
-        self, image: AnyArray | PathLike, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
+        self, image: AnyArray | PathLike | Image, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
     ) -> Prediction:
         """As ``predict``, tile by tile into a file; the denoised image is in another file meanwhile.
 

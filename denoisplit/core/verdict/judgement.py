@@ -37,8 +37,8 @@ class Finding:
     """One way in which an image differs from the training images.
 
     Attributes:
-        check: ``offset``, ``gain``, ``noise``, ``structure``, ``latents``, ``mixture``, ``saturation`` or
-            ``pixel size``.
+        check: ``offset``, ``gain``, ``noise``, ``structure``, ``latents``, ``mixture``, ``saturation``,
+            ``pixel size``, or ``no structure`` of a plane that is constant or saturated.
         sentence: what was found, in plain words.
     """
 

@@ -9,10 +9,10 @@ from attrs.validators import ge
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.tables import lines
 from denoisplit.plugins.datasets.files import AxesOptions, SingleChannelDataset
 from denoisplit.plugins.datasets.pairing import Single, leftovers, matched, paired, singles
 from denoisplit.plugins.datasets.reading import require_folder
-from denoisplit.plugins.datasets.tables import lines
 
 _NEEDED: Final = ("field", "channel", "file")
 _COLUMNS: Final = (*_NEEDED, "kind", "split")

@@ -1,0 +1,122 @@
+"""What ``denoisplit predict`` does with one image, and with many."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from denoisplit.cli.console import progress, say
+from denoisplit.core.assessment.label_sums import is_table
+from denoisplit.core.errors import ImageError
+from denoisplit.core.prediction.many import TABLE, Outcome
+from denoisplit.core.prediction.outputs import CALIBRATED_STD, CHI_SQUARE
+from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.runs.predictor import Predictor
+from denoisplit.core.storage.image_files import file_of, require_writable
+from denoisplit.core.storage.outputs import require_apart, require_ours
+
+
+def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, overwrite: bool) -> None:
+    """Check, before anything is loaded, that the results can be written.
+
+    Raises:
+        ImageError: something is there already.
+        RunError: it would be, contain or lie in an input or a run.
+    """
+    inputs = [run, image] if labels is None else [run, image, labels]
+    require_writable(out, overwrite=overwrite, inputs=inputs)
+    table = _table_beside(out)
+    if labels is not None and table.exists():
+        require_apart(table, *inputs)
+        require_ours(table, "table of sums", is_table)
+        if not overwrite:
+            raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
+
+
+def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How) -> bool:
+    """Predict an image and say what came of it; whether it looks like the training images."""
+    with progress(f"Splitting {image.name}") as tell:
+        prediction = run.predict_file(image, out, dtype=dtype, **(how | How(progress=tell)))
+    written = prediction.layout
+    click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.shape))}")
+    for name in written.channel_names:
+        click.echo(f"  {name}")
+    if prediction.sums is not None:
+        table = _table_beside(out)
+        prediction.save_sums(table)
+        click.echo(f"{table}: {prediction.sums.summary}")
+    if isinstance(how["samples"], str):
+        click.echo(f"Samples: {prediction.samples}")
+    if prediction.seam_score is not None:
+        click.echo(f"Seam score of the tiles: {prediction.seam_score:.2f} (1 where they do not show)")
+    if prediction.samples == 1 and not how["output"]:
+        click.echo("One sample has no spread, so there is no std. Use --samples 2 or more.", err=True)
+    elif not prediction.calibrated and not how["output"]:
+        click.echo("This run has no calibration, so there is no calibrated std.", err=True)
+    elif CALIBRATED_STD not in prediction.images and not how["output"]:
+        click.echo(
+            "The calibrator of this run gives intervals only, so there is no calibrated std. "
+            "Use --output mean,calibrated_interval=0.9 for intervals.",
+            err=True,
+        )
+    if CHI_SQUARE in prediction.images:
+        click.echo(f"Chi-square: {_chi_square(prediction)}")
+    say(f"Verdict: {prediction.verdict}")
+    return prediction.verdict.status == "like"
+
+
+def predict_many(
+    run: Predictor,
+    images: Sequence[Path],
+    out: Path,
+    *,
+    ending: str,
+    dtype: str,
+    overwrite: bool,
+    resume: bool,
+    how: How,
+) -> tuple[bool, bool]:
+    """Predict images into a folder, one line each.
+
+    Returns:
+        Whether one failed, and whether all others look like the training images.
+    """
+
+    def tell_outcome(outcome: Outcome) -> None:
+        if outcome.state == "failed":
+            click.echo(f"failed: {outcome.error}", err=True)
+        elif outcome.prediction is not None:
+            say(f"{outcome.item.out}: {outcome.prediction.verdict}")
+
+    with progress("Splitting") as tell:
+        outcomes = run.predict_files(
+            images,
+            out,
+            ending=ending,
+            dtype=dtype,
+            overwrite=overwrite,
+            resume=resume,
+            tell=tell_outcome,
+            **(how | How(progress=tell)),
+        )
+    counted = {state: sum(one.state == state for one in outcomes) for state in ("done", "kept", "failed")}
+    told = ", ".join(f"{count} {state}" for state, count in counted.items() if count)
+    click.echo(f"{out}: {len(outcomes)} images, {told}; {out / TABLE} says what became of each.")
+    done = [one.prediction for one in outcomes if one.prediction is not None]
+    return counted["failed"] > 0, all(prediction.verdict.status == "like" for prediction in done)
+
+
+def _chi_square(prediction: Prediction) -> str:
+    """The mean of the map, and what is usual if the run knows it."""
+    usual = "1 where the channels add up to the image"
+    if prediction.verdict.chi_square_range is not None:
+        low, high = prediction.verdict.chi_square_range
+        usual = f"usual: {low:.3g} to {high:.3g}"
+    return f"{prediction.verdict.chi_square or 0.0:.3g} on average ({usual})"
+
+
+def _table_beside(out: Path) -> Path:
+    """``split.sums.csv`` for ``split.ome.tif``."""
+    file = file_of(out)
+    return file.with_name(f"{file.stem.removesuffix('.ome')}.sums.csv")

@@ -1,0 +1,116 @@
+"""The images of one call: files, folders, patterns and lists, and the names of their results."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from glob import has_magic
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.io import choose_format, split_inside
+from denoisplit.core.images.tables import lines
+from denoisplit.core.storage.image_files import installed_formats
+
+ENDING: Final = ".ome.tif"
+"""Of results, unless another is asked for."""
+
+_COLUMN: Final = "file"
+_LISTED: Final = 3
+
+
+@attrs.frozen
+class Item:
+    """An image, and the file of its result."""
+
+    image: Path
+    out: Path
+
+
+def is_one(given: Sequence[Path], out: Path) -> bool:
+    """Whether a single image is to become a single file: no folder, pattern or table, nor a folder for it."""
+    formats = installed_formats()
+    (first, *others) = given
+    if others or (out.is_dir() and not _is_image(out, formats)):
+        return False
+    listed = first.is_dir() or first.suffix.lower() == ".csv" or has_magic(str(first))
+    return not listed or _is_image(first, formats)
+
+
+def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[Item, ...]:
+    """Every image with the name of its result, in the order of what was given.
+
+    Args:
+        given: files; folders, whose images are taken; patterns such as ``cells/*.tif``; and tables (.csv)
+            with a column ``file``, whose paths are relative to the table.
+        folder: of the results.
+        ending: of their names, which are those of the images otherwise.
+
+    Raises:
+        ImageError: no image, one that is not there, or two results of one name.
+    """
+    formats = installed_formats()
+    found = list(dict.fromkeys(image for one in given for image in _images(one, formats)))
+    if not found:
+        raise ImageError("predict: no image was given. Name files, folders, patterns or a table.")
+    named = [Item(image, folder / f"{_name(image, formats)}{ending}") for image in found]
+    sources: dict[str, list[Path]] = defaultdict(list)
+    for item in named:
+        sources[item.out.name.casefold()].append(item.image)
+    for same in sources.values():
+        if len(same) > 1:
+            raise ImageError(
+                f"{folder}: {len(same)} images would have one name there (got {_shown(same)}). Predict them "
+                f"into folders of their own."
+            )
+    return tuple(named)
+
+
+def _images(given: Path, formats: Sequence[ImageFormat]) -> list[Path]:
+    if _is_image(given, formats):
+        return [given]
+    if given.is_dir():
+        inside = sorted(path for path in given.iterdir() if not path.name.startswith("."))
+        found = [path for path in inside if _is_image(path, formats)]
+        if not found:
+            raise ImageError(
+                f"{given}: holds no image (got {_shown(inside) or 'nothing'}). Name another folder."
+            )
+        return found
+    if given.suffix.lower() == ".csv" and given.exists():
+        rows = [cells[_COLUMN] for _, cells in lines(given, [_COLUMN], [_COLUMN]) if cells.get(_COLUMN)]
+        if not rows:
+            raise ImageError(f"{given}: names no image. Write one path per line in the column {_COLUMN}.")
+        return [given.parent / row for row in rows]
+    if has_magic(str(given)):
+        root = Path(given.anchor) if given.is_absolute() else Path()
+        pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else str(given)
+        found = sorted(path for path in root.glob(pattern) if _is_image(path, formats))
+        if not found:
+            raise ImageError(f"{given}: no image matches. Look at the pattern and the folder.")
+        return found
+    return [given]  # what is wrong with it is said where it is opened
+
+
+def _is_image(path: Path, formats: Sequence[ImageFormat]) -> bool:
+    """Whether a format reads files of this name, and it is there."""
+    try:
+        choose_format(path, formats)
+    except ImageError:
+        return False
+    return not has_magic(str(path)) or path.exists()
+
+
+def _name(image: Path, formats: Sequence[ImageFormat]) -> str:
+    """``cells`` for ``cells.ome.tif``, ``cells.raw`` for ``cells.h5/raw``."""
+    suffixes = sorted((s for one in formats for s in one.suffixes), key=len, reverse=True)
+    file, inside = split_inside(image, suffixes)
+    name = next((file.name[: -len(s)] for s in suffixes if file.name.lower().endswith(s)), file.stem)
+    return ".".join([name, *(part for part in inside.split("/") if part)])
+
+
+def _shown(paths: Sequence[Path]) -> str:
+    listed = ", ".join(path.name for path in paths[:_LISTED])
+    return f"{listed} and {len(paths) - _LISTED} more" if len(paths) > _LISTED else listed

@@ -1,0 +1,125 @@
+"""Predict many images, one file each, and keep a table of what became of them."""
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal, TextIO
+
+import attrs
+
+from denoisplit.core.errors import DenoisplitError, ImageError
+from denoisplit.core.prediction.inputs import Item
+from denoisplit.core.prediction.progress import Progress, part_of
+from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.storage.image_files import require_writable
+from denoisplit.core.storage.outputs import require_ours
+
+TABLE: Final = "predictions.csv"
+"""In the folder of the results."""
+
+COLUMNS: Final = ("file", "output", "state", "seconds", "verdict", "error")
+
+State = Literal["done", "kept", "failed"]
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What became of an image.
+
+    Attributes:
+        item: the image and the file of its result.
+        state: ``done``, ``kept`` where the result was there before, or ``failed``.
+        seconds: that it took.
+        prediction: what is known of the result; None unless it was done now.
+        error: why it failed; empty otherwise.
+    """
+
+    item: Item
+    state: State
+    seconds: float = 0.0
+    prediction: Prediction | None = attrs.field(default=None, repr=False)
+    error: str = ""
+
+    def row(self) -> tuple[str, ...]:
+        """Of the table."""
+        verdict = "" if self.prediction is None else str(self.prediction.verdict)
+        out = "" if self.state == "failed" else str(self.item.out)
+        return (str(self.item.image), out, self.state, f"{self.seconds:.2f}", verdict, self.error)
+
+
+Predict = Callable[[Path, Path, Progress | None], Prediction]
+"""Predicts an image into a file."""
+
+
+def predict_items(
+    predict: Predict,
+    items: Sequence[Item],
+    folder: Path,
+    *,
+    inputs: Sequence[Path],
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+    tell: Callable[[Outcome], None] = lambda _: None,
+) -> tuple[Outcome, ...]:
+    """Predict all images; one that fails is told, and the others are done.
+
+    Args:
+        predict: does one.
+        items: images and files; see ``inputs.items``.
+        folder: of the files; made if need be. It gets ``predictions.csv``.
+        inputs: what is never written over, such as the run.
+        overwrite: whether results that are there may be replaced.
+        resume: whether results that are there are kept.
+        progress: told (done, total) of all images.
+        tell: shown every outcome.
+
+    Raises:
+        ImageError: a result is there already, or the folder cannot be written. Nothing was done then.
+        RunError: a result would be, contain or lie in an input.
+    """
+    images = [item.image for item in items]
+    for item in items:
+        require_writable(item.out, overwrite=overwrite or resume, inputs=[*inputs, *images])
+    table_at = folder / TABLE
+    require_ours(table_at, "table of predictions", lambda first: first.startswith(",".join(COLUMNS).encode()))
+    if table_at.exists() and not (overwrite or resume):
+        raise ImageError(f"{table_at}: exists already. Choose another --out, or add --resume or --overwrite.")
+    outcomes = []
+    with _opened(table_at, add=resume) as file:
+        table = csv.writer(file, lineterminator="\n")
+        if not file.tell():
+            table.writerow(COLUMNS)
+        for number, item in enumerate(items):
+            part = None if progress is None else part_of(progress, number, len(items))
+            outcome = _done(predict, item, part, keep=resume and item.out.exists())
+            outcomes.append(outcome)
+            if outcome.state != "kept":
+                table.writerow(outcome.row())
+                file.flush()
+            if progress is not None:
+                progress(number + 1, len(items))
+            tell(outcome)
+    return tuple(outcomes)
+
+
+def _done(predict: Predict, item: Item, progress: Progress | None, *, keep: bool) -> Outcome:
+    if keep:
+        return Outcome(item=item, state="kept")
+    start = time.perf_counter()
+    try:
+        found = predict(item.image, item.out, progress)
+    except DenoisplitError as error:
+        return Outcome(item=item, state="failed", seconds=time.perf_counter() - start, error=str(error))
+    return Outcome(item=item, state="done", seconds=time.perf_counter() - start, prediction=found)
+
+
+def _opened(path: Path, *, add: bool) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a" if add else "w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise ImageError(
+            f"{path}: cannot be written ({error.strerror or error}). Choose another --out."
+        ) from error

@@ -1,0 +1,76 @@
+"""What predicts images from files into files: a run, or a sequence of two."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.prediction.inputs import ENDING, items
+from denoisplit.core.prediction.many import Outcome, predict_items
+from denoisplit.core.prediction.progress import Progress
+from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.result import PathLike, Prediction
+
+
+class Predictor(ABC):
+    """Predicts one image after the other."""
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """Where it is stored."""
+
+    @abstractmethod
+    def predict_file(
+        self, image: AnyArray | PathLike | Image, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
+    ) -> Prediction:
+        """Split and denoise an image into a file; see ``Run.predict_file``."""
+
+    def predict_files(
+        self,
+        images: PathLike | Sequence[PathLike],
+        out: PathLike,
+        *,
+        ending: str = ENDING,
+        dtype: str = "float32",
+        overwrite: bool = False,
+        resume: bool = False,
+        tell: Callable[[Outcome], None] = lambda _: None,
+        **how: Unpack[How],
+    ) -> tuple[Outcome, ...]:
+        """Split and denoise many images into a folder, one file each; a failure does not stop the others.
+
+        Args:
+            images: files; folders; patterns such as ``cells/*.tif``; tables (.csv) with a column ``file``.
+            out: folder of the results, which have the names of the images. ``predictions.csv`` beside them
+                says what became of each.
+            ending: of the names of the results, which chooses their format.
+            dtype: see ``predict_file``.
+            overwrite: whether results that are there are replaced.
+            resume: whether results that are there are kept.
+            tell: shown every outcome as it comes.
+            how: the other arguments of ``predict`` but ``labels``.
+
+        Raises:
+            ImageError: no image, two results of one name, a result that is there, or a folder that cannot be
+                written. Nothing was written then.
+            RunError: a result would be, contain or lie in an input or a run.
+        """
+        given = [images] if isinstance(images, str) or not isinstance(images, Sequence) else images
+        folder, progress = Path(out), how.get("progress")
+
+        def predict(image: Path, file: Path, told: Progress | None) -> Prediction:
+            arguments: dict[str, Any] = {**how, "progress": told}
+            return self.predict_file(image, file, dtype=dtype, **arguments)
+
+        return predict_items(
+            predict,
+            items([Path(one) for one in given], folder, ending),
+            folder,
+            inputs=[self.path],
+            overwrite=overwrite,
+            resume=resume,
+            progress=progress,
+            tell=tell,
+        )

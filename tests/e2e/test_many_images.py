@@ -1,0 +1,127 @@
+"""Many images in one call: each gets its file, what fails is told, and a table keeps what became of them."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import denoisplit
+from denoisplit.core.errors import ImageError
+from denoisplit.core.prediction.inputs import items
+from tests.cli.refusals import noise, refused
+from tests.cli.refusals import run as command
+from tests.e2e.experiment import Experiment
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder with three images, one of them broken, and what is none."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a.tif", "b.ome.tif"):
+        tifffile.imwrite(folder / name, noise(24, 20))
+    (folder / "broken.tif").write_bytes(b"II*\0")
+    (folder / "notes.txt").write_text("none", encoding="utf-8")
+    (folder / ".hidden.tif").write_bytes(b"")
+    return folder
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_is_predicted_image_by_image_and_goes_on_where_it_stopped(
+    experiment: Experiment, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = command("predict", experiment.run, images, "--out", out, "--samples", "2")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("failed")]
+    assert str(images / "broken.tif") in line
+    assert "3 images, 2 done, 1 failed" in result.stdout
+    states = {Path(row["file"]).name: row["state"] for row in rows(out)}
+    assert states == {"a.tif": "done", "b.ome.tif": "done", "broken.tif": "failed"}
+    assert sorted(path.name for path in out.iterdir()) == ["a.ome.tif", "b.ome.tif", "predictions.csv"]
+
+    alone = denoisplit.load(experiment.run).predict(images / "a.tif", samples=2).to_image()
+    np.testing.assert_array_equal(tifffile.imread(out / "a.ome.tif"), alone.pixels)
+
+    tifffile.imwrite(images / "broken.tif", noise(24, 20))
+    before = (out / "a.ome.tif").stat().st_mtime_ns
+    again = command("predict", experiment.run, images, "--out", out, "--samples", "2", "--resume")
+    assert again.exit_code == 0
+    assert "3 images, 1 done, 2 kept" in again.stdout
+    assert (out / "a.ome.tif").stat().st_mtime_ns == before
+    assert [row["state"] for row in rows(out)].count("done") == 3
+
+
+def test_patterns_tables_and_lists_name_the_same_images(images: Path, tmp_path: Path) -> None:
+    listed = images / "list.csv"
+    listed.write_text("file,comment\na.tif,good\nb.ome.tif,\n", encoding="utf-8")
+    wanted = [images / "a.tif", images / "b.ome.tif"]
+    for given in ([listed], wanted, [images / "[ab].*tif"], [images / "a.tif", images / "b.*"]):
+        found = items(given, tmp_path)
+        assert [item.image for item in found] == wanted
+        assert [item.out.name for item in found] == ["a.ome.tif", "b.ome.tif"]
+    (inside,) = items([images / "cells.h5" / "raw"], tmp_path, ".ome.zarr")
+    assert inside.out.name == "cells.raw.ome.zarr"
+
+
+def test_nothing_is_begun_that_would_go_wrong(experiment: Experiment, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def refuse(message: str, *arguments: object) -> None:
+        refused(command("predict", experiment.run, *arguments), message)
+        assert not list(out.iterdir()) if out.is_dir() and message != "exists already" else True
+
+    refuse("no image matches", images / "no*.tif", "--out", out)
+    (tmp_path / "empty").mkdir()
+    refuse("holds no image (got nothing)", tmp_path / "empty", "--out", out)
+    tifffile.imwrite(images / "a.ome.tif", noise(24, 20))
+    refuse("2 images would have one name there (got a.ome.tif, a.tif)", images, "--out", out)
+    (images / "a.ome.tif").unlink()
+    out.mkdir()
+    (out / "b.ome.tif").write_bytes(b"")
+    refused(command("predict", experiment.run, images, "--out", out), "b.ome.tif", "exists already")
+    (out / "b.ome.tif").unlink()
+    (out / "predictions.csv").write_text("mine", encoding="utf-8")
+    refused(command("predict", experiment.run, images, "--out", out), "is no table of predictions")
+    (out / "predictions.csv").unlink()
+    refused(command("predict", experiment.run, images, "--out", images), "b.ome.tif: is an input itself")
+    with pytest.raises(ImageError, match="no image was given"):
+        items([], out)
+
+
+def test_a_blank_frame_is_predicted_and_the_verdict_names_it(experiment: Experiment) -> None:
+    run = denoisplit.load(experiment.run)
+    movie = noise(3, 24, 20)
+    movie[1] = 0
+    found = run.predict(movie, axes="tyx", samples=2)
+    assert np.isfinite(found.mean).all()
+    assert "no structure: all pixels are equal (got 0.0) (t=1)" in str(found.verdict)
+    np.testing.assert_array_equal(found.mean[2], run.predict(movie[2], samples=2).mean)
+    movie[1] = 65535
+    movie[1, 0] = noise(20)
+    assert "no structure: the image is saturated" in str(run.predict(movie, axes="tyx", samples=2).verdict)
+    with pytest.raises(ImageError, match="all pixels are equal"):
+        run.predict(np.zeros((2, 24, 20)), axes="tyx", samples=2)
+    movie[1, 3, 4] = np.nan
+    with pytest.raises(ImageError, match="t=1: 1 of 480 pixels are NaN"):
+        run.predict(movie, axes="tyx", samples=2)
+
+
+def test_images_in_a_file_are_read_when_they_are_asked_for(experiment: Experiment, tmp_path: Path) -> None:
+    run, movie = denoisplit.load(experiment.run), noise(2, 24, 20)
+    kept = run.predict(movie, axes="tyx", samples=3, output="std,mean,chi_square")
+    for name, dtype in (("a.ome.zarr", "float32"), ("a.ome.tif", "uint16")):
+        found = run.predict_file(
+            movie, tmp_path / name, axes="tyx", dtype=dtype, samples=3, output="std,mean,chi_square"
+        )
+        assert list(found.images) == list(kept.images)
+        for image in kept.images:
+            np.testing.assert_allclose(found.images[image], kept.images[image], rtol=1e-3, atol=2e-2)
+        np.testing.assert_array_equal(found.mean, found.images["mean"])
+        assert found.calibrated_std is None
