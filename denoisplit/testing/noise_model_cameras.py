@@ -1,10 +1,6 @@
 """The part of the exam of a noise model that concerns maps of a camera; others have nothing to show here."""
 
-import functools
-import tempfile
-import typing
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import attrs
 import numpy as np
@@ -16,6 +12,7 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.camera import CameraNoiseModel, as_batch
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.noise_model_cases import NoiseModelCases
+from denoisplit.testing.noise_model_pixels import SIDES, map_fields, with_maps
 from denoisplit.testing.strategies import uniform
 from denoisplit.testing.suite import (
     assert_close,
@@ -25,7 +22,6 @@ from denoisplit.testing.suite import (
     one_line,
 )
 
-_SIDES = (6, 7)
 _GRID = 801
 _REACH = 7.4
 _DRAWS = 4000
@@ -36,24 +32,20 @@ class NoiseModelCameraTests(NoiseModelCases):
 
     def camera_options(self) -> Any:
         """Options with maps of 6 x 7 pixels; by default, a random map in every field that takes a path."""
-        hints = typing.get_type_hints(self.target().Options)
-        fields = [
-            field.name for field in attrs.fields(self.target().Options) if Path in _types(hints[field.name])
-        ]
-        files = {name: _map_file(number) for number, name in enumerate(fields)}
-        return attrs.evolve(self.defaults(), **files)
+        options = self.defaults()
+        return with_maps(options, map_fields(type(options)))
 
     def with_maps(self) -> tuple[CameraNoiseModel, Tensor]:
         """A noise model, float64, and its maps [m c y x]; the test ends for one that knows no camera."""
         if not issubclass(self.target(), CameraNoiseModel):
             pytest.skip("it has no maps of a camera")
-        model = self.new(self.camera_options())
+        model = self.made(self.camera_options())
         assert isinstance(model, CameraNoiseModel)
         model.read(installed_formats())
         if model.needs_fit:
             rng = np.random.default_rng(0)
             pairs = [
-                attrs.evolve(one, place=np.stack([rng.integers(0, side, one.signal.size) for side in _SIDES]))
+                attrs.evolve(one, place=np.stack([rng.integers(0, side, one.signal.size) for side in SIDES]))
                 for one in self.pairs()
             ]
             model.fit(pairs, seed=0)
@@ -116,7 +108,7 @@ class NoiseModelCameraTests(NoiseModelCases):
         camera = as_batch(maps, 2).clone()
         before, signal = (
             camera.clone(),
-            self._image(maps, 2).mean((2, 3), keepdim=True).expand(1, -1, *_SIDES),
+            self._image(maps, 2).mean((2, 3), keepdim=True).expand(1, -1, *SIDES),
         )
         found = model.log_prob(signal + 7, signal, camera=camera).detach()
         assert float(found.flatten(2).std(-1).min()) > 0, "all pixels are alike"
@@ -130,38 +122,21 @@ class NoiseModelCameraTests(NoiseModelCases):
     def test_maps_are_part_of_the_state_and_fit_images_of_their_size(self) -> None:
         """A model that is loaded reads no file; an image of other sides is refused in one line."""
         model, maps = self.with_maps()
-        other = self.new(self.camera_options())
+        other = self.made(self.camera_options())
         assert isinstance(other, CameraNoiseModel)
         other.double().load_state_dict(model.state_dict(), strict=True)
-        found = other.camera_maps(_SIDES)
+        found = other.camera_maps(SIDES)
         assert found is not None, "a loaded model has no maps"
         assert not other.needs_fit, "a loaded model needs a fit"
         assert_equal(found, maps, "a loaded model has other maps")
         with pytest.raises(NoiseModelError) as caught:
-            other.camera_maps((_SIDES[0] + 1, _SIDES[1] + 1))
+            other.camera_maps((SIDES[0] + 1, SIDES[1] + 1))
         assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     def _image(self, maps: Tensor, rank: int) -> Tensor:
         """Clean counts [1 c (2) y x] of the pixels of the maps."""
         channels = maps.shape[1]
-        place = uniform(3, 0.1, 0.9, 1, channels, *(2,) * (rank - 2), *_SIDES)
+        place = uniform(3, 0.1, 0.9, 1, channels, *(2,) * (rank - 2), *SIDES)
         ends = torch.tensor([self.range_of(channel) for channel in range(channels)], dtype=place.dtype)
         low, high = ends.view(channels, 2, *(1,) * rank).unbind(1)
         return low + (high - low) * place
-
-
-def _types(declared: Any) -> tuple[Any, ...]:
-    return (declared, *get_args(declared))
-
-
-@functools.cache
-def _folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="denoisplit-maps-")
-
-
-@functools.cache
-def _map_file(number: int) -> Path:
-    """A map [y x] of numbers about 3, without symmetry."""
-    path = Path(_folder().name) / f"map{number}.npy"
-    np.save(path, np.random.default_rng(number).uniform(2, 4, _SIDES).astype(np.float32))
-    return path

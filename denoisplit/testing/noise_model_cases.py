@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError, SpecError
+from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
+from denoisplit.testing.noise_model_pixels import named_maps, seen_by_a_pixel, with_maps
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests, usable
 
@@ -106,12 +108,24 @@ class NoiseModelCases(ComponentTests):
             made.append(NoisePairs(signal=signal, observation=noisy, origin="conformance suite"))
         return tuple(made)
 
-    def new(self, options: Any) -> NoiseModel:
+    def options(self) -> st.SearchStrategy[Any]:
+        """Options to examine the component with; the files that a camera needs are maps."""
+        found = super().options()
+        if not issubclass(self.target(), CameraNoiseModel):
+            return found
+        variants = st.integers(0, 1)
+        return st.builds(lambda one, n: with_maps(one, named_maps(one), n), found, variants)
+
+    def made(self, options: Any, statistics: IntensityStats | None = None) -> NoiseModel:
         """A noise model as the composer makes it, with random numbers where it starts at chance."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            made: NoiseModel = self.target()(options, statistics=self.statistics())
+            made: NoiseModel = self.target()(options, statistics=statistics or self.statistics())
         return made
+
+    def new(self, options: Any) -> NoiseModel:
+        """The same; one that needs maps of a camera is that of a single pixel."""
+        return seen_by_a_pixel(self.made(options))
 
     def model(self, options: Any, pairs: int = FEW) -> NoiseModel:
         """A noise model ready for use, float64; a fit to so many pairs is made once for the same options."""

@@ -13,6 +13,7 @@ import denoisplit
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.plugins.noise_models.scmos import Scmos
+from denoisplit.testing import NoiseModelTests
 from denoisplit.testing.noise_model_cameras import NoiseModelCameraTests
 
 PAGE = Path(denoisplit.__file__).parents[1] / "docs" / "extending.md"
@@ -34,8 +35,8 @@ class TestScmos(NoiseModelCameraTests):
     component: ClassVar[type[Any] | str] = "scmos"
 
 
-class TestDocumented(NoiseModelCameraTests):
-    """The example of the documentation."""
+class TestDocumented(NoiseModelTests):
+    """The example of the documentation, whose laws are those of its pixels."""
 
     component: ClassVar[type[Any] | str] = documented()
 

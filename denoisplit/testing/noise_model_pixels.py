@@ -1,0 +1,104 @@
+"""Maps of a camera for the exam of a noise model, and one that needs them as the model of a single pixel."""
+
+import functools
+import tempfile
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from denoisplit.core.network.camera import CameraNoiseModel, as_batch, waits_for_maps
+from denoisplit.core.network.interfaces import FitReport, NoiseModel, NoisePairs
+from denoisplit.core.storage.image_files import installed_formats
+
+SIDES: Final = (6, 7)
+"""Of the maps."""
+
+
+def map_fields(options: type[Any]) -> tuple[str, ...]:
+    """The options that take a path."""
+    hints = typing.get_type_hints(options)
+    return tuple(f.name for f in attrs.fields(options) if Path in (hints[f.name], *get_args(hints[f.name])))
+
+
+def with_maps(options: Any, fields: Sequence[str], variant: int = 0) -> Any:
+    """Options with a random map in these fields; another variant has other maps."""
+    order = map_fields(type(options))
+    return attrs.evolve(options, **{name: _map_file(order.index(name), variant) for name in fields})
+
+
+def named_maps(options: Any) -> tuple[str, ...]:
+    """The options that name a file."""
+    return tuple(name for name in map_fields(type(options)) if isinstance(getattr(options, name), Path))
+
+
+def seen_by_a_pixel(model: NoiseModel) -> NoiseModel:
+    """A noise model that can be asked without maps: itself, or one all of whose pixels are its first one."""
+    if not isinstance(model, CameraNoiseModel) or not waits_for_maps(model):
+        return model
+    model.read(installed_formats())
+    return OfOnePixel(model)
+
+
+class OfOnePixel(NoiseModel):
+    """A noise model with maps of a camera, all pixels of which are alike: a noise model as any other."""
+
+    def __init__(self, inner: CameraNoiseModel) -> None:
+        super().__init__()
+        self.inner, self.extra_maps, self.is_density = inner, inner.extra_maps, inner.is_density
+
+    @property
+    def needs_fit(self) -> bool:
+        """That of the model."""
+        return self.inner.needs_fit
+
+    def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
+        """Fit to pairs of this pixel."""
+        here = [attrs.evolve(one, place=np.zeros((2, one.signal.size), dtype=np.int64)) for one in pairs]
+        return self.inner.fit(here, seed=seed)
+
+    def concerns(self) -> tuple[tuple[int, str], ...]:
+        """Those of the model."""
+        return self.inner.concerns()
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Of this pixel."""
+        return self.inner.log_prob(observation, signal, extra, camera=self._camera(signal))
+
+    def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
+        """Of this pixel."""
+        return self.inner.sample(signal, generator, extra, camera=self._camera(signal))
+
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Of this pixel."""
+        return self.inner.variance(signal, extra, camera=self._camera(signal))
+
+    def bias(self, signal: Tensor) -> Tensor:
+        """Of this pixel."""
+        return self.inner.bias(signal, camera=self._camera(signal))
+
+    def _camera(self, signal: Tensor) -> Tensor:
+        maps = self.inner.camera_maps()
+        if maps is None:
+            raise ValueError("the maps are gone")
+        pixel = as_batch(maps[..., :1, :1], signal.ndim - 2)
+        return pixel.expand(*pixel.shape[:-2], *signal.shape[-2:])
+
+
+@functools.cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="denoisplit-maps-")
+
+
+@functools.cache
+def _map_file(number: int, variant: int) -> Path:
+    """A map [y x] of numbers about 3, without symmetry."""
+    path = Path(_folder().name) / f"map{number}_{variant}.npy"
+    rng = np.random.default_rng([variant, number] if variant else number)
+    np.save(path, rng.uniform(2, 4, SIDES).astype(np.float32))
+    return path

@@ -1,0 +1,1 @@
+"""What a lab added to denoisplit for its camera."""
