@@ -118,7 +118,7 @@ class DecoderTests(PriorTests):
     ) -> None:
         """Every level draws with its own noise, reparameterised."""
         noise, case = LevelNoise(1), self.case(data, rank)
-        for index, level in enumerate(case.decode(noise).levels):
+        for index, level in case.by_number(case.decode(noise)).items():
             posterior = level.posterior
             drawn = posterior.mean + posterior.stddev * noise.of(index, tuple(level.sample.shape))
             assert_close(level.sample, drawn, f"the sample of level {index} is not mean + std * noise")
@@ -127,27 +127,37 @@ class DecoderTests(PriorTests):
     @law(3)
     @given(data=st.data())
     def test_noise_is_asked_for_once_per_level_coarsest_first(self, rank: int, data: st.DataObject) -> None:
-        """With the sizes that the features declare, in training and in prediction."""
-        case, trained, predicted = self.case(data, rank), LevelNoise(1), LevelNoise(1)
-        count = len(case.decode(trained).levels)
+        """By its number, with the size of its features; in training, in prediction and in generation."""
+        case = self.case(data, rank)
+        trained, predicted, generated = LevelNoise(1), LevelNoise(1), LevelNoise(1)
+        levels = case.by_number(case.decode(trained))
         with torch.no_grad():
             case.decoder.sample(case.features, predicted)
-        expected = [(level, case.shapes[level].size(case.image)) for level in reversed(range(count))]
-        for where, noise in (("training", trained), ("prediction", predicted)):
-            asked = [(level, shape[2:]) for level, shape in noise.asked]
-            assert asked == expected, f"in {where} noise is asked for as {asked} instead of {expected}"
+            with suppress(SpecError):
+                case.decoder.generate(case.image, generated, batch=BATCH)
+        count = len(case.shapes)
+        assert set(levels) <= set(range(count)), f"noise of levels {list(levels)} is asked for, of {count}"
+        sizes = {level: case.shapes[level].size(case.image) for level in levels}
+        expected = [(level, (BATCH, *sizes[level])) for level in reversed(levels)]
+        for where, noise in (("training", trained), ("prediction", predicted), ("generation", generated)):
+            asked = [(level, (shape[0], *shape[2:])) for level, shape in noise.asked]
+            assert asked == expected or (noise is generated and not asked), (
+                f"in {where} noise is asked for as {asked} instead of {expected}"
+            )
+        found = {number: tuple(level.sample.shape[2:]) for number, level in levels.items()}
+        assert found == sizes, f"latents have the sizes {found}, the features of their levels {sizes}"
 
     @in_two_and_three_dimensions
     @law(3)
     @given(data=st.data())
     def test_every_level_of_features_and_of_noise_matters(self, rank: int, data: st.DataObject) -> None:
-        """No features are ignored; noise matters at every level, or at none where there are no latents."""
+        """No features are ignored; noise matters at every level that has a latent, and at no other."""
         case = self.case(data, rank)
         first = case.decode(LevelNoise(1))
         for level in range(len(case.features)):
             other = case.decode(LevelNoise(1), case.changed(level)).output
             assert_differs(other, first.output, f"the features of level {level} have no effect")
-        for level in range(len(first.levels)):
+        for level in case.by_number(first):
             other = case.decode(LevelNoise(1, moved=level)).output
             assert_differs(other, first.output, f"the noise of level {level} has no effect")
         if not first.levels:

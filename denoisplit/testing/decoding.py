@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape
+from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import generic
@@ -65,6 +66,18 @@ class DecoderCase:
         with torch.no_grad():
             decoded: Decoded = self.decoder(features or self.features, noise)
         return decoded
+
+    def latents(self) -> tuple[int, ...]:
+        """Numbers of the levels that have a latent, 0 = finest: those whose noise the decoder asks for."""
+        noise = LevelNoise(1)
+        self.decode(noise)
+        return tuple(sorted({level for level, _ in noise.asked}))
+
+    def by_number(self, decoded: Decoded) -> dict[int, Level]:
+        """The latents that come back, by the numbers of their levels."""
+        numbers, count = self.latents(), len(decoded.levels)
+        assert len(numbers) == count, f"{count} latents come back, noise is that of the levels {numbers}"
+        return dict(zip(numbers, decoded.levels, strict=True))
 
     def maps(self, decoder: Decoder, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Everything that comes out of a decoder, for the noise of one seed."""

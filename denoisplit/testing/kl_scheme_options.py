@@ -1,6 +1,8 @@
 """The part of the exam of a KL scheme that concerns its options, and its derivatives."""
 
 import typing
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import attrs
@@ -26,6 +28,7 @@ from denoisplit.testing.suite import (
     assert_equal,
     in_two_and_three_dimensions,
     law,
+    of_hierarchy,
     unit_levels,
 )
 
@@ -88,25 +91,42 @@ class KLOptionTests(ComponentTests):
         assert_derivative(total, (*posterior, *prior, top.sample), "the derivative of the rate", step=1e-6)
 
     def test_several_numbers_are_one_per_level_finest_first(self) -> None:
-        """A level gets what it would get if its number were that of all levels, also zero beside others."""
-        hints = typing.get_type_hints(self.target().Options)
+        """A level gets what it would get if its number were that of all levels, also zero beside others.
+
+        There is one number per level, not per latent, where some levels have none.
+        """
         values = divergences(2, 2)
-        found = unit_levels(tuple(v / v.sum((1, 2, 3), keepdim=True) for v in values))
-        for field in attrs.fields(self.target().Options):
-            declared = bare(hints[field.name])
-            members = [bare(one) for one in typing.get_args(declared)] if is_union(declared) else []
-            if not any(is_sequence(one) for one in members) or not {int, float} & set(members):
-                continue
+        every = unit_levels(tuple(v / v.sum((1, 2, 3), keepdim=True) for v in values))
+        known = {"image_pixels": IMAGE_SIDE**2, "channels": _CHANNELS}
+        for option in self._per_level_options():
             for numbers in ([n + 2 for n in range(len(values))], [0, *range(3, len(values) + 2)]):
-                several = self._with(field.alias, tuple(numbers))
-                together = several(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
-                for level, number in enumerate(numbers):
-                    same = self._with(field.alias, number)
-                    alone = same(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS).per_level
-                    what = f"{field.alias} of level {level} is another's, or not {number}"
-                    assert_close(together[level], alone[level], what)
-            with pytest.raises(SpecError):
-                self._with(field.alias, (1, 1))(found, image_pixels=IMAGE_SIDE**2, channels=_CHANNELS)
+                several = self._with(option, tuple(numbers))
+                for with_latent in ((0, 1, 2), (0, 2), (1,)):
+                    found = every if len(with_latent) == len(every) else of_hierarchy(every, with_latent)
+                    together = accepted(partial(several, found, **known)).per_level
+                    for place, level in enumerate(with_latent):
+                        alone = self._with(option, numbers[level])(found, **known).per_level
+                        what = f"{option} of level {level} is another's, or not {numbers[level]}"
+                        assert_close(together[place], alone[place], f"{what}, with latents at {with_latent}")
+            for found in (every, of_hierarchy(every, (0, 2))):
+                with pytest.raises(SpecError):
+                    self._with(option, (1, 1))(found, **known)
+
+    @pytest.mark.parametrize("numbers", [(0, 2), (1,), (2,)], ids=str)
+    def test_levels_without_a_latent_have_no_rate(self, numbers: tuple[int, ...]) -> None:
+        """There is one rate per latent, in the declared unit, and none where posteriors are priors."""
+        scheme, nats = self.scheme(self.defaults(), free_bits=0.0), 0.7
+        shapes = level_shapes(2, count=3)
+        for scale in (0.0, nats):
+            found = unit_levels(tuple(torch.full((1, *s), scale, dtype=torch.float64) for s in shapes))
+            rate = self.rate(scheme, of_hierarchy(found, numbers), 2)
+            assert rate.per_level.shape == (len(numbers),), f"the rates are {rate.per_level.tolist()}"
+            assert_close(rate.per_level.sum(), rate.total, "the rates do not add up to the total")
+            scalars = sum(torch.Size(shapes[number]).numel() for number in numbers)
+            expected = known_rate(scheme.unit, scale, scalars)
+            assert expected is None or abs(float(rate.total) - expected) <= 1e-9, (
+                f"with latents at the levels {numbers} the rate is {float(rate.total)}, not {expected}"
+            )
 
     @law(4)
     @given(data=st.data())
@@ -131,11 +151,6 @@ class KLOptionTests(ComponentTests):
         values, nats = level_shapes(2, count=3), 0.7
         found = unit_levels(tuple(torch.full((1, *s), nats, dtype=torch.float64) for s in values))
         scalars = sum(torch.Size(shape).numel() for shape in values)
-        known = {
-            PER_PIXEL: nats * scalars / IMAGE_SIDE**2,
-            PER_PIXEL_AND_CHANNEL: nats * scalars / IMAGE_SIDE**2 / _CHANNELS,
-            PER_SCALAR: nats,
-        }
         rates = []
         for share in (1.0, 0.0, 0.3):
             options = attrs.evolve(self.defaults(), share=share)
@@ -143,7 +158,7 @@ class KLOptionTests(ComponentTests):
             rates.append(float(self.rate(scheme, found, 2).total))
         first, _, second = scheme.unit.partition(_BLEND)
         for end, rate in ((first, rates[0]), (second, rates[1])):
-            expected = known.get(end, known.get(f"nats per {end}"))
+            expected = known_rate(end, nats, scalars) or known_rate(f"nats per {end}", nats, scalars)
             assert expected is not None, f"the unit {scheme.unit!r} does not say what is blended with what"
             assert abs(rate - expected) < 1e-9, f"at its end of {end} the rate is {rate}, not {expected}"
         between = 0.3 * rates[0] + 0.7 * rates[1]
@@ -175,12 +190,28 @@ class KLOptionTests(ComponentTests):
 
         assert_options_have_effects(examples(self.options(), 24), trace, unseen=self.unseen)
 
+    def _per_level_options(self) -> Iterator[str]:
+        """Names of the options that are one number, or one per level."""
+        hints = typing.get_type_hints(self.target().Options)
+        for field in attrs.fields(self.target().Options):
+            declared = bare(hints[field.name])
+            members = [bare(one) for one in typing.get_args(declared)] if is_union(declared) else []
+            if any(is_sequence(one) for one in members) and {int, float} & set(members):
+                yield str(field.alias)
+
     def _names(self) -> set[str]:
         return {field.alias for field in attrs.fields(self.target().Options) if field.init}
 
     def _with(self, option: str, value: Any) -> KLScheme:
         made: KLScheme = self.target()(attrs.evolve(self.defaults(), **{option: value}))
         return made
+
+
+def known_rate(unit: str, nats: float, scalars: int) -> float | None:
+    """Rate of planes of ``IMAGE_SIDE`` whose latent scalars have so many nats each; None for other units."""
+    known = {PER_PIXEL: scalars / IMAGE_SIDE**2, PER_SCALAR: 1.0}
+    known[PER_PIXEL_AND_CHANNEL] = known[PER_PIXEL] / _CHANNELS
+    return nats * known[unit] if unit in known else None
 
 
 def learn(scheme: KLScheme, step: int) -> None:

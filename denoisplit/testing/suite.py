@@ -1,7 +1,7 @@
 """What all conformance suites share. A law is a test method; its name says the law in plain words."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 import attrs
@@ -238,6 +238,11 @@ def unit_levels(divergences: tuple[Tensor, ...]) -> tuple[Level, ...]:
         normal = torch.distributions.Normal
         made.append(Level(normal(mean, unit), normal(torch.zeros_like(mean), unit), mean))
     return tuple(made)
+
+
+def of_hierarchy(given: tuple[Level, ...], numbers: Sequence[int]) -> tuple[Level, ...]:
+    """Levels of a hierarchy with these numbers, as the core hands them over where others have no latent."""
+    return tuple(attrs.evolve(given[n], index=n, hierarchy=len(given)) for n in numbers)
 
 
 def tensor(values: Any) -> Tensor:

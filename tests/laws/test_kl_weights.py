@@ -15,6 +15,7 @@ from denoisplit.core.network.interfaces import KLScheme
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.kl_schemes.elbo import ElboKL
+from denoisplit.plugins.kl_schemes.geco import GecoKL
 from denoisplit.plugins.kl_schemes.microsplit import MicroSplitKL
 from denoisplit.plugins.kl_schemes.musplit import MuSplitKL
 from denoisplit.plugins.kl_schemes.per_level import PerLevelKL
@@ -75,6 +76,27 @@ def test_context_beside_the_image_weighs_nothing_in_the_restricted_rate() -> Non
     assert effective_weights(restricted, CONTEXT, **known) == pytest.approx([2 / 4, 2 / 16, 2 / 16, 2 / 16])
     everywhere = MicroSplitKL(MicroSplitKL.Options(share=1.0, restricted=False))
     assert effective_weights(everywhere, CONTEXT, **known) == pytest.approx([2, 2, 2, 2])
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 2, 3), (1, 3), (2,), ()], ids=str)
+def test_a_level_weighs_the_same_whether_others_have_latents_or_not(numbers: tuple[int, ...]) -> None:
+    schemes: list[tuple[KLScheme, list[float]]] = [
+        (DenoiSplitKL(DenoiSplitKL.Options(free_bits=(1.0, 0.0, 2.0, 3.0))), [2, 2, 2, 2]),
+        (PerLevelKL(PerLevelKL.Options(level_weights=(0.5, 1.0, 3.0, 7.0))), [0.5, 1, 3, 7]),
+        (MicroSplitKL(MicroSplitKL.Options(share=1.0)), [2 / 4, 2 / 16, 2 / 16, 2 / 16]),
+        (GecoKL(GecoKL.Options(free_bits=(1.0, 0.0, 2.0, 3.0))), [1, 1, 1, 1]),
+    ]
+    shapes = [shape if number in numbers else None for number, shape in enumerate(CONTEXT)]
+    for scheme, weights in schemes:
+        found = effective_weights(scheme, shapes, image_pixels=32**2, channels=2)
+        assert found == pytest.approx([w if n in numbers else 0 for n, w in enumerate(weights)])
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 2, 3), (1, 3), (2,)], ids=str)
+def test_a_mean_over_levels_is_one_over_those_that_have_a_latent(numbers: tuple[int, ...]) -> None:
+    shapes = [shape if number in numbers else None for number, shape in enumerate(REFERENCE)]
+    found = effective_weights(MuSplitKL(MuSplitKL.Options()), shapes, image_pixels=128**2, channels=2)
+    assert found == pytest.approx([4 ** (n - 2) / len(numbers) if n in numbers else 0 for n in range(4)])
 
 
 def test_the_restricted_rate_takes_the_centre_of_oblong_images() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.network.interfaces import Decoder, Encoder
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
@@ -17,7 +18,8 @@ from denoisplit.core.training import precision
 from denoisplit.core.training.optimise import MIN_IMPROVEMENT
 from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.task import SplittingTask, step_seed
-from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network
+from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
+from tests.network.small import NoiseModelMaker, counts, gaussian, ladder, mixture, network
 
 SIZE = (8, 8)
 
@@ -99,6 +101,17 @@ def test_the_weight_of_the_rate_follows_the_step(step: int, expected: float) -> 
     assert task.logged["train_rate"] == pytest.approx(
         task.logged["train_rate_0"] + task.logged["train_rate_1"], rel=1e-6
     )
+
+
+def test_rates_are_logged_by_the_numbers_of_their_levels() -> None:
+    def some(rank: int, maps: int) -> tuple[Encoder, Decoder]:
+        encoder, _ = ladder(rank, maps, levels=3)
+        known: dict[str, Any] = {"feature_shapes": encoder.feature_shapes, "patch": (16,) * rank}
+        return encoder, PartialLadderDecoder(PartialLadderDecoder.Options(), out_maps=maps, **known)
+
+    task = Seen(network(parts=some), TrainingSpec(validate_every=1))
+    task.training_step(counts(task.vse, (16, 16)), 0)
+    assert [name for name in task.logged if name.startswith("train_rate_")] == ["train_rate_2"]
 
 
 def test_validation_is_the_distortion_alone() -> None:

@@ -15,7 +15,7 @@ _PROBE: Final = 1e3
 
 
 def effective_weights(
-    scheme: KLScheme, latent_shapes: Sequence[tuple[int, ...]], *, image_pixels: int, channels: int
+    scheme: KLScheme, latent_shapes: Sequence[tuple[int, ...] | None], *, image_pixels: int, channels: int
 ) -> tuple[float, ...]:
     """Weight of a nat of every level; 1 is that of the true evidence lower bound (beta of a beta-VAE).
 
@@ -24,7 +24,8 @@ def effective_weights(
 
     Args:
         scheme: of which the weights are wanted.
-        latent_shapes: [k (z) y x] of one image at every level, finest first.
+        latent_shapes: [k (z) y x] of one image at every level, finest first; None for a level without a
+            latent, whose weight is 0.
         image_pixels: pixels of one image.
         channels: target channels, over which the distortion is averaged.
 
@@ -32,11 +33,16 @@ def effective_weights(
     """
     zero = torch.zeros((), dtype=torch.float64)
     levels = []
-    for shape in latent_shapes:
+    known = [(number, shape) for number, shape in enumerate(latent_shapes) if shape is not None]
+    hierarchy = len(latent_shapes)
+    for number, shape in known:
         mean = torch.full((), _PROBE, dtype=torch.float64).expand(1, *shape)
         # At its own mean, the single-sample estimate of a shifted unit normal is its divergence.
-        levels.append(Level(Normal(mean, zero + 1), Normal(zero, zero + 1), mean))
+        prior = Normal(zero, zero + 1)
+        levels.append(Level(Normal(mean, zero + 1), prior, mean, index=number, hierarchy=hierarchy))
     rate = scheme(tuple(levels), image_pixels=image_pixels, channels=channels).per_level
-    nats = [math.prod(shape) * _PROBE**2 / 2 for shape in latent_shapes]
     bound = scheme.weight * image_pixels * channels
-    return tuple(bound * float(part) / n for part, n in zip(rate, nats, strict=True))
+    weights = [0.0] * hierarchy
+    for (number, shape), part in zip(known, rate, strict=True):
+        weights[number] = bound * float(part) / (math.prod(shape) * _PROBE**2 / 2)
+    return tuple(weights)

@@ -1,5 +1,6 @@
 """Latent distributions of the hierarchy, as records."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import attrs
@@ -57,11 +58,21 @@ class Level:
         posterior: q(z | mixed image, coarser levels), [b k (z) y x].
         prior: p(z | coarser levels), [b or 1, k (z) y x].
         sample: the draw z from the posterior, [b k (z) y x].
+        index: number of the level in the hierarchy of the encoder, 0 = finest. The core writes it down for a
+            decoder with latents at some levels only; None says that all levels have one.
+        hierarchy: levels of the encoder; None where ``index`` is.
     """
 
     posterior: Normal
     prior: Normal
     sample: Tensor
+    index: int | None = None
+    hierarchy: int | None = None
+
+
+def level_numbers(levels: Sequence[Level]) -> tuple[int, ...]:
+    """Number of every level in the hierarchy of the encoder, 0 = finest."""
+    return tuple(place if level.index is None else level.index for place, level in enumerate(levels))
 
 
 def divergence(level: Level, *, analytic: bool) -> Tensor:

@@ -3,6 +3,7 @@
 Source: Ashesh & Jug, ECCV 2024; method sections 2.3, 2.4 and 3.5.
 """
 
+import itertools
 import math
 
 import attrs
@@ -36,9 +37,10 @@ class LossTerms:
         distortion: nats per pixel and channel.
         distortion_per_channel: [c].
         rate: in the unit of the KL scheme.
-        rate_per_level: [levels], finest first.
+        rate_per_level: one number per latent, finest first.
         kl_weight: multiplier of the rate at this step.
         objectives: further terms, whose weighted values are part of the total.
+        levels: numbers of the levels that have a latent, 0 = finest; empty for all.
     """
 
     total: Tensor
@@ -48,6 +50,13 @@ class LossTerms:
     rate_per_level: Tensor
     kl_weight: float
     objectives: tuple[TermValue, ...] = ()
+    levels: tuple[int, ...] = ()
+
+    @property
+    def rate_by_level(self) -> dict[int, Tensor]:
+        """The rate of every latent, by the number of its level."""
+        numbers = self.levels if len(self.levels) == len(self.rate_per_level) else itertools.count()
+        return dict(zip(numbers, self.rate_per_level, strict=False))
 
 
 def kl_weight(step: int, *, target: float, start: int, duration: int) -> float:
@@ -83,7 +92,11 @@ def distortion(
 
 
 def combine(
-    distortion: Distortion, rate: Rate, weight: float, objectives: tuple[TermValue, ...] = ()
+    distortion: Distortion,
+    rate: Rate,
+    weight: float,
+    objectives: tuple[TermValue, ...] = (),
+    levels: tuple[int, ...] = (),
 ) -> LossTerms:
     """The objective: distortion + weight * rate + the sum of the weighted objectives."""
     total = distortion.total + weight * rate.total
@@ -97,6 +110,7 @@ def combine(
         rate_per_level=rate.per_level,
         kl_weight=weight,
         objectives=objectives,
+        levels=levels,
     )
 
 
@@ -113,7 +127,7 @@ def require_finite(terms: LossTerms, step: int) -> None:
         return
     if not math.isfinite(distortion):
         raise NonFiniteLossError(step, "distortion")
-    for level, value in enumerate(terms.rate_per_level.detach().tolist()):
-        if not math.isfinite(value):
+    for level, value in terms.rate_by_level.items():
+        if not math.isfinite(float(value.detach())):
             raise NonFiniteLossError(step, "rate", level)
     raise NonFiniteLossError(step, "total" if math.isfinite(rate) else "rate")

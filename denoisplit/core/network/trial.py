@@ -16,6 +16,7 @@ from denoisplit.core.network.camera import waits_for_maps
 from denoisplit.core.network.composer import compose, least_sides, patch_sides
 from denoisplit.core.network.interfaces import Decoded, Features, IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.placing import decode
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.component import Component
@@ -98,7 +99,7 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
             features = vse.encode(mixed)
         _look_at_features(features, vse, model.encoder.component, sides)
         with blaming((model.decoder.component, *parts), _together(model, sides)):
-            decoded = vse.decoder(features, GeneratorNoise(generator))
+            decoded = decode(vse.decoder, features, GeneratorNoise(generator))
         plane = sides[-len(vse.stride) :]
         _look_at_output(decoded, vse, model.decoder.component, plane)
         signal = vse.signal(decoded.output.float())

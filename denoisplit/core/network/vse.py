@@ -21,9 +21,11 @@ from denoisplit.core.network.interfaces import (
     NoiseModel,
     Rate,
 )
+from denoisplit.core.network.latent import level_numbers
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.objective import LossTerms, combine, distortion
 from denoisplit.core.network.objective_terms import NamedTerm, TermValue
+from denoisplit.core.network.placing import decode
 from denoisplit.core.network.units import at_least_float32
 
 _MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -145,7 +147,7 @@ class VSE(nn.Module):
             pad = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
             normalised = functional.pad(normalised, pad)
         window = tuple(slice(b, b + n) for b, n in zip(before, size, strict=True))
-        decoded: Decoded = self.decoder(self.encoder(self._layout(normalised)), noise, window=window)
+        decoded = decode(self.decoder, self.encoder(self._layout(normalised)), noise, window)
         return Decoded(output=at_least_float32(decoded.output), levels=decoded.levels)
 
     def loss(
@@ -191,6 +193,7 @@ class VSE(nn.Module):
                 TermValue(one.name, one.term.weight, one.value(signal, targets.to(signal), mixed[:, :1]))
                 for one in objectives
             ),
+            level_numbers(decoded.levels),
         )
 
     def _extra(self, maps: Tensor) -> Tensor | None:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from denoisplit.core.errors import PluginError
 from denoisplit.core.network.frame_part import FramePart
-from denoisplit.core.network.interfaces import Features, FloatArray
-from denoisplit.core.network.latent import Level, divergence
+from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.network.latent import divergence, level_numbers
+from denoisplit.core.network.placing import decode
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work, run
@@ -38,13 +38,15 @@ class Evidence:
         variance: of the noise that a camera would add to it [c (z) y x], counts squared.
         bias: what the pixels of the camera measure on average beyond the signal of the sample [c (z) y x],
             counts; None for a noise model that knows no pixels.
-        rates: per level, finest first, the closed-form divergence from prior to posterior [(z) y x], nats per
-            pixel; that of a latent position is spread evenly over its pixels.
+        rates: per latent, finest first, the closed-form divergence from prior to posterior [(z) y x], nats
+            per pixel; that of a latent position is spread evenly over its pixels.
+        levels: number of the level of every latent, 0 = finest.
     """
 
     draw: FloatArray = attrs.field(eq=False, repr=False)
     variance: FloatArray = attrs.field(eq=False, repr=False)
     rates: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+    levels: tuple[int, ...]
     bias: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
 
 
@@ -65,7 +67,8 @@ class _Evident(Collector):
         del images
         found = evidence_of(self._passes, self._tile)
         bias = {} if found.bias is None else {"bias": found.bias}
-        rates = {f"{_RATE}{level}": rate[None] for level, rate in enumerate(found.rates)}
+        named = zip(found.levels, found.rates, strict=True)
+        rates = {f"{_RATE}{level}": rate[None] for level, rate in named}
         return Made({"draw": found.draw, "variance": found.variance, **bias, **rates})
 
 
@@ -90,10 +93,12 @@ def gather_evidence(
         plan = plan_planes(vse, mixed.shape, attrs.evolve(how, samples=1), part=part)
         work = Work(vse, plan, lambda _: mixed, [Evident()], numbers=range(0))
     found, _ = assembled(mixed.shape, run(work))
+    rates = {int(name[len(_RATE) :]): image[0] for name, image in found.items() if name.startswith(_RATE)}
     return Evidence(
         draw=found["draw"],
         variance=found["variance"],
-        rates=tuple(image[0] for name, image in found.items() if name.startswith(_RATE)),
+        rates=tuple(rates.values()),
+        levels=tuple(rates),
         bias=found.get("bias"),
     )
 
@@ -107,7 +112,7 @@ def evidence_of(passes: Passes, tile: Tile) -> Evidence:
     with torch.inference_mode():
         with vse.autocast():
             features = vse.encode(outer)
-            decoded = vse.decoder(features, passes.noise(tile, range(1)))
+            decoded = decode(vse.decoder, features, passes.noise(tile, range(1)))
         maps = at_least_float32(decoded.output)
         signal = vse.signal(maps)
         least = vse.statistics.per_channel(vse.statistics.target_std, signal).square() * LEAST_VARIANCE
@@ -118,37 +123,18 @@ def evidence_of(passes: Passes, tile: Tile) -> Evidence:
             inner = maps[0][keep][None]
             variance = torch.maximum(vse.noise_variance(inner, camera), least)[0]
             bias = vse.noise_bias(inner, camera)[0].cpu().numpy()
+        numbers = level_numbers(decoded.levels)
         rates = [
-            _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, stride)
-            for level, stride in zip(decoded.levels, _strides(vse, features, decoded.levels), strict=True)
+            _on_pixels(divergence(level, analytic=True).sum(1)[0], tile, vse.level_strides[number])
+            for number, level in zip(numbers, decoded.levels, strict=True)
         ]
     return Evidence(
-        draw=signal[0][keep].cpu().numpy(), variance=variance.cpu().numpy(), rates=tuple(rates), bias=bias
+        draw=signal[0][keep].cpu().numpy(),
+        variance=variance.cpu().numpy(),
+        rates=tuple(rates),
+        levels=numbers,
+        bias=bias,
     )
-
-
-def _strides(vse: VSE, features: Features, levels: tuple[Level, ...]) -> list[tuple[int, ...]]:
-    """Pixels per position of every latent; a decoder may have latents at some levels of the encoder only.
-
-    Raises:
-        PluginError: a latent has the positions of no level of the encoder, or not in their order.
-    """
-    if len(levels) == len(features):
-        return list(vse.level_strides)
-    strides = []
-    left = list(zip(features, vse.level_strides, strict=True))
-    for level in levels:
-        size = level.sample.shape[2:]
-        while left and left[0][0].shape[2:] != size:
-            left.pop(0)
-        if not left:
-            raise PluginError(
-                f"decoder {type(vse.decoder).__name__}: a latent has the positions of no level of the "
-                f"encoder (got {list(size)} for {[list(f.shape[2:]) for f in features]}). Give latents of "
-                f"some of its levels, finest first."
-            )
-        strides.append(left.pop(0)[1])
-    return strides
 
 
 def _on_pixels(rate: Tensor, tile: Tile, stride: tuple[int, ...]) -> FloatArray:

@@ -34,11 +34,12 @@ _LOG = logging.getLogger("denoisplit.prediction")
 
 @attrs.frozen
 class TileMisfit:
-    """Of a tile: number of its pixels, chi-square and the rate of every level."""
+    """Of a tile: number of its pixels, chi-square, the rate of every latent and the number of its level."""
 
     pixels: int
     misfit: float
     rates: tuple[float, ...]
+    levels: tuple[int, ...]
 
 
 @attrs.frozen
@@ -71,6 +72,7 @@ class _Misfit(Collector):
             pixels=squares.size,
             misfit=float(squares.sum(dtype=np.float64)),
             rates=tuple(float(rate.sum(dtype=np.float64)) for rate in evidence.rates),
+            levels=evidence.levels,
         )
         return Made({CHI_SQUARE: squares.astype(np.float32)[None]}, sums)
 
@@ -127,7 +129,8 @@ def plane_verdict(
         pixels = sum(part.pixels for part in tiles)
         misfit = np.array([sum(part.misfit for part in tiles) / pixels])
         rates = zip(*(part.rates for part in tiles), strict=True)
-        statistics |= network_statistics(misfit, [np.array([sum(level) / pixels]) for level in rates])
+        means = [np.array([sum(rate) / pixels]) for rate in rates]
+        statistics |= network_statistics(misfit, means, tiles[0].levels)
     ends = extremes(recorded)
     pixels = int(np.prod(recorded.shape, dtype=np.int64))
     dtype = planes.image.data.dtype

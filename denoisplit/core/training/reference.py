@@ -126,7 +126,8 @@ def _of_network(
             spec.data.mixing,
         )
         units[number >= len(held_out)].extend(
-            network_statistics(misfit[cell], [rate[cell] for rate in evidence.rates]) for cell in cells
+            network_statistics(misfit[cell], [rate[cell] for rate in evidence.rates], evidence.levels)
+            for cell in cells
         )
         if progress is not None:
             progress(number + 1, len(images))

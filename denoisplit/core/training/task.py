@@ -170,7 +170,7 @@ class SplittingTask(lightning.LightningModule):
             f"{stage}_distortion": terms.distortion,
             f"{stage}_rate": terms.rate,
             **{f"{stage}_distortion_{c}": value for c, value in enumerate(terms.distortion_per_channel)},
-            **{f"{stage}_rate_{level}": value for level, value in enumerate(terms.rate_per_level)},
+            **{f"{stage}_rate_{level}": value for level, value in terms.rate_by_level.items()},
             **{f"{stage}_{one.name}": one.value for one in terms.objectives},
         }
         self.log_dict({name: value.detach() for name, value in values.items()}, batch_size=1)

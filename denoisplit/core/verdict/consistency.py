@@ -84,17 +84,18 @@ def chi_square(mixed: Array, mean: Array, draw: Array, variance: Array, mixing: 
     return misfit
 
 
-def network_statistics(misfit: Array, rates: Sequence[Array]) -> dict[str, float]:
+def network_statistics(misfit: Array, rates: Sequence[Array], levels: Sequence[int] = ()) -> dict[str, float]:
     """Summary of what the network makes of an image, as natural logarithms.
 
     Args:
         misfit: map of chi-square.
-        rates: per level, finest first, KL divergence from prior to posterior, nats per pixel, any shape.
+        rates: per latent, finest first, KL divergence from prior to posterior, nats per pixel, any shape.
+        levels: number of the level of every latent, 0 = finest; empty where all levels have one.
 
     Returns:
         ``mixture`` (reduced chi-square) and ``latents_<level>`` (mean rate, nats per pixel).
     """
     found = {"mixture": float(np.log(max(float(misfit.mean(dtype=np.float64)), LEAST_RATE)))}
-    for level, rate in enumerate(rates):
+    for level, rate in zip(levels or range(len(rates)), rates, strict=True):
         found[f"latents_{level}"] = float(np.log(max(float(rate.mean(dtype=np.float64)), 0) + LEAST_RATE))
     return found

@@ -5,8 +5,8 @@ from attrs.validators import ge
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
-from denoisplit.core.network.latent import Level, level_sums
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, not_negative, rate
+from denoisplit.core.network.latent import Level
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, level_sums, not_negative, rate
 
 
 class DenoiSplitKL(KLScheme):

@@ -8,8 +8,8 @@ from attrs.validators import and_, ge, gt, lt
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
-from denoisplit.core.network.latent import Level, level_sums
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, not_negative, rate
+from denoisplit.core.network.latent import Level
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, level_sums, not_negative, rate
 
 _FARTHEST: Final = 14.0
 """Of the logarithm of the multiplier from 0: a target that cannot be met leaves it at a millionth."""

@@ -1,6 +1,7 @@
 """KL scheme: a blend of the rates of denoiSplit and muSplit, as in MicroSplit."""
 
 import math
+from collections.abc import Sequence
 
 import attrs
 import torch
@@ -8,12 +9,13 @@ from attrs.validators import ge, le
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
-from denoisplit.core.network.latent import Level, divergence
+from denoisplit.core.network.latent import Level, divergence, level_numbers
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
     floored_mean,
     latent_scalars,
     not_negative,
+    on_hierarchy,
     rate,
 )
 
@@ -26,10 +28,10 @@ class MicroSplitKL(KLScheme):
         + \frac{1 - a}{L} \sum_i \operatorname{mean}_b K_{bi} / n_i
 
     with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars, N pixels per
-    image, and :math:`K'_{bi}` the same sum over the centre of the level only: the positions that lie over the
-    image, one per :math:`2^{i+1}` pixels. Without lateral context a level has no other positions and the two
-    are equal. The weight of the reference ends where it is told to; its annealing, which squared the ramp,
-    is not reproduced.
+    image, L levels that have a latent, and :math:`K'_{bi}` the same sum over the centre of the level only:
+    the positions that lie over the image, one per :math:`2^{i+1}` pixels. Without lateral context a level has
+    no other positions and the two are equal. The weight of the reference ends where it is told to; its
+    annealing, which squared the ramp, is not reproduced.
 
     Source: Ashesh et al., MicroSplit, and CAREamics; method section 12, items 7 to 11.
     """
@@ -73,17 +75,18 @@ class MicroSplitKL(KLScheme):
 
         def contributions() -> Tensor:
             maps = [divergence(level, analytic=self.options.analytic) for level in levels]
-            full = _sums(maps)
-            over_image = _sums(centres(maps, image_pixels)) if self.options.restricted else full
+            full = _sums(maps, levels)
+            near = centres(maps, image_pixels, level_numbers(levels)) if self.options.restricted else maps
+            over_image = _sums(near, levels) if self.options.restricted else full
             per_pixel = floored_mean(over_image, self.options.free_bits) / image_pixels
-            per_scalar = (full / full.new_tensor([latent_scalars(level) for level in levels])).mean(0)
+            per_scalar = (full / latent_scalars(levels, full)).mean(0)
             share = self.options.share
             return share * per_pixel + (1 - share) * per_scalar / len(levels)
 
         return rate(levels, contributions)
 
 
-def centres(maps: list[Tensor], image_pixels: int) -> list[Tensor]:
+def centres(maps: list[Tensor], image_pixels: int, numbers: Sequence[int] = ()) -> list[Tensor]:
     """The part of two-dimensional maps that lies over the image.
 
     The sides of the image follow from its number of pixels and the proportions of the finest level. Where
@@ -92,6 +95,7 @@ def centres(maps: list[Tensor], image_pixels: int) -> list[Tensor]:
     Args:
         maps: [b k y x] per level, finest first; volumes [b k z y x] are returned as they are.
         image_pixels: pixels of one image.
+        numbers: of the levels; empty for 0, 1 and so on.
 
     Source: CAREamics, ``kl_restricted``; method section 12, item 9.
     """
@@ -100,7 +104,7 @@ def centres(maps: list[Tensor], image_pixels: int) -> list[Tensor]:
     finest = maps[0].shape[2:]
     scale = math.sqrt(image_pixels / math.prod(finest))
     cut = []
-    for index, values in enumerate(maps):
+    for index, values in zip(numbers or range(len(maps)), maps, strict=True):
         wanted = [max(1, round(side * scale) // 2 ** (index + 1)) for side in finest]
         margins = [max(0, have - want) // 2 for have, want in zip(values.shape[2:], wanted, strict=True)]
         rows, columns = (slice(m, n - m) for m, n in zip(margins, values.shape[2:], strict=True))
@@ -108,6 +112,6 @@ def centres(maps: list[Tensor], image_pixels: int) -> list[Tensor]:
     return cut
 
 
-def _sums(maps: list[Tensor]) -> Tensor:
+def _sums(maps: list[Tensor], levels: Sequence[Level]) -> Tensor:
     """Sum of every map over latent channels and positions, [b levels]."""
-    return torch.stack([values.flatten(1).sum(1) for values in maps], dim=1)
+    return on_hierarchy(torch.stack([values.flatten(1).sum(1) for values in maps], dim=1), levels)

@@ -5,11 +5,12 @@ from attrs.validators import ge
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
-from denoisplit.core.network.latent import Level, level_sums
+from denoisplit.core.network.latent import Level
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
     floored_mean,
     latent_scalars,
+    level_sums,
     not_negative,
     rate,
 )
@@ -20,10 +21,11 @@ class MuSplitKL(KLScheme):
 
     .. math:: R = \frac{1}{L} \sum_i \operatorname{mean}_b \max(K_{bi} / n_i, f)
 
-    with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars. The mean KL
-    per latent scalar has the weight 1/L at every level, so that a nat of a fine level weighs less than one of
-    a coarse level: effective beta 1/64, 1/16, 1/4, 1 for four levels of 128 latent channels and two target
-    channels. Free bits near the usual KL per scalar (well below 1) switch the rate off.
+    with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars, and L levels
+    that have a latent. The mean KL per latent scalar has the weight 1/L at each of them, so that a nat of a
+    fine level weighs less than one of a coarse level: effective beta 1/64, 1/16, 1/4, 1 for four levels of
+    128 latent channels and two target channels. Free bits near the usual KL per scalar (well below 1) switch
+    the rate off.
 
     Source: Ashesh et al., ICCV 2023; method section 3.3.
     """
@@ -62,7 +64,7 @@ class MuSplitKL(KLScheme):
 
         def contributions() -> Tensor:
             sums = level_sums(levels, analytic=self.options.analytic)
-            per_scalar = sums / sums.new_tensor([latent_scalars(level) for level in levels])
+            per_scalar = sums / latent_scalars(levels, sums)
             return floored_mean(per_scalar, self.options.free_bits) / len(levels)
 
         return rate(levels, contributions)

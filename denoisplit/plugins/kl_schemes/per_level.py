@@ -5,10 +5,11 @@ from attrs.validators import ge
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import KLScheme, Rate
-from denoisplit.core.network.latent import Level, level_sums
+from denoisplit.core.network.latent import Level
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
     floored_mean,
+    level_sums,
     not_negative,
     rate,
     spread,
@@ -63,7 +64,7 @@ class PerLevelKL(KLScheme):
 
         def contributions() -> Tensor:
             sums = level_sums(levels, analytic=self.options.analytic)
-            weights = spread(self.options.level_weights, len(levels), "level_weights")
+            weights = spread(self.options.level_weights, sums.shape[1], "level_weights")
             weighted = floored_mean(sums, self.options.free_bits) * sums.new_tensor(weights)
             return weighted / (image_pixels * channels)
 

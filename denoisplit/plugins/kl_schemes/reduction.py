@@ -1,6 +1,10 @@
-"""What the KL schemes share: free bits, numbers per level, and records."""
+"""What the KL schemes share: free bits, numbers per level, and records.
 
-from collections.abc import Callable
+They reckon with a column for every level of the hierarchy, so that numbers per level find theirs; those of
+levels without a latent are left out in the end.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -9,15 +13,16 @@ from attrs.validators import and_, deep_iterable, ge, min_len, or_
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
+from denoisplit.core.network import latent
 from denoisplit.core.network.interfaces import Rate
-from denoisplit.core.network.latent import Level
+from denoisplit.core.network.latent import Level, level_numbers
 from denoisplit.core.validators import described_by
 
 SMALLEST_FREE_BITS = 1e-6
 """Free bits below this mean no floor at all: even negative single-sample estimates pass."""
 
 PerLevel = float | tuple[float, ...]
-"""One number for all levels, or one per level, finest first."""
+"""One number for all levels, or one per level, finest first, whether it has a latent or not."""
 
 
 @described_by(or_(ge(0), and_(min_len(1), deep_iterable(ge(0)))))
@@ -64,13 +69,34 @@ def floored_mean(divergence: Tensor, free_bits: PerLevel) -> Tensor:
 
 
 def rate(levels: tuple[Level, ...], contributions: Callable[[], Tensor]) -> Rate:
-    """Record of the contributions [levels], which are asked for only where the decoder has latents."""
+    """Record of the contributions [levels], which are asked for only where the decoder has latents.
+
+    Of a hierarchy, those of levels without a latent are left out.
+    """
     if not levels:
         return Rate(torch.zeros(()), torch.zeros(0))
     per_level = contributions()
+    if levels[0].hierarchy is not None:
+        per_level = torch.stack([per_level[number] for number in level_numbers(levels)])
     return Rate(per_level.sum(), per_level)
 
 
-def latent_scalars(level: Level) -> int:
-    """Number of latent scalars of one image at this level."""
-    return level.sample[0].numel()
+def on_hierarchy(values: Tensor, levels: Sequence[Level], missing: float = 0.0) -> Tensor:
+    """Values [... latents] as [... levels]; the other levels of the hierarchy are ``missing``."""
+    count = levels[0].hierarchy
+    if count is None:
+        return values
+    columns = [values.new_full(values.shape[:-1], missing)] * count
+    for place, number in enumerate(level_numbers(levels)):
+        columns[number] = values[..., place]
+    return torch.stack(columns, dim=-1)
+
+
+def level_sums(levels: tuple[Level, ...], *, analytic: bool) -> Tensor:
+    """KL of every level, summed over latent channels and positions [b levels], nats; 0 without a latent."""
+    return on_hierarchy(latent.level_sums(levels, analytic=analytic), levels)
+
+
+def latent_scalars(levels: Sequence[Level], like: Tensor) -> Tensor:
+    """Number of latent scalars of one image at every level [levels]; 1 where there is no latent."""
+    return on_hierarchy(like.new_tensor([level.sample[0].numel() for level in levels]), levels, missing=1.0)
