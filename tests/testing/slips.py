@@ -184,13 +184,13 @@ SLIPS = (
             "            clip=options.clip,\n"
             "            naive_variance=options.naive_variance,\n"
             "        )\n"
-            "        rank, width = top.rank, top.width\n"
+            "        rank, width = top.rank, [*inner, top][0].width\n"
         ),
         (
             "            clip=None,\n"
             "            naive_variance=options.naive_variance,\n"
             "        )\n"
-            "        rank, width = top.rank, top.width\n"
+            "        rank, width = top.rank, [*inner, top][0].width\n"
         ),
         "every_option_has_an_effect",
     ),

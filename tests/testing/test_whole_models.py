@@ -104,8 +104,11 @@ def model(row: Component, rank: int) -> VSE:
 
 def network(encoder_name: str, decoder_name: str, rank: int, maps: int) -> tuple[Encoder, Decoder]:
     encoder_cases: EncoderTests = part("encoder", encoder_name)
-    encoder = encoder_cases.encoder(encoder_cases.smallest(), rank)
+    options = encoder_cases.smallest()
     decoder_cases = part("decoder", decoder_name)
+    if hasattr(decoder_cases.smallest(), "latent_levels"):  # of which at least one has none
+        options = attrs.evolve(options, levels=2)
+    encoder = encoder_cases.encoder(options, rank)
     patch = (SIDE,) * len(encoder.feature_shapes[-1].stride)
     decoder = generic(
         lambda: decoder_cases.target()(
