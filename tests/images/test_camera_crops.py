@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from denoisplit.core.images.augmentation import Augmentation, Several
 from denoisplit.core.images.centres import in_memory
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.lazy import LazyPixels
@@ -21,6 +22,7 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.regions import cut_fields
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.network.frame_part import FramePart
+from denoisplit.core.registry import load_registry
 from denoisplit.core.training.batches import validation_loader
 
 Array = npt.NDArray[np.float32]
@@ -88,6 +90,41 @@ def test_all_planes_of_a_stack_have_the_maps_of_the_plane() -> None:
     batch = sampler.batch(0)
     assert batch.camera is not None
     np.testing.assert_array_equal(batch.camera[0], batch.targets)
+
+
+class Shifted(Augmentation):
+    """One that a package may bring: pixels move along x, round the patch."""
+
+    choices = 5
+
+    def apply(self, patch: Array, choice: int) -> Array:
+        return np.roll(patch, choice, axis=-1)
+
+
+AUGMENTATIONS = {row.name: row.load() for row in load_registry().components("augmentation")}
+
+
+@pytest.mark.parametrize("made", [Shifted, *AUGMENTATIONS.values()], ids=["of a package", *AUGMENTATIONS])
+@pytest.mark.parametrize("deep", [False, True], ids=["planes", "stacks"])
+def test_whatever_moves_the_pixels_moves_their_maps(made: type[Augmentation], deep: bool) -> None:
+    """Also of channels from different places, and after another one; in a stack, all planes have the maps."""
+    planes = image(2, 20, 24)
+    stack = np.repeat(planes[:, None], 4, axis=1) if deep else planes
+    fields = [Field(name=str(n), observed=stack + 300 * n, separate=True) for n in range(2)]
+    augmentation = Several([made(getattr(made, "Options", lambda: None)()), Shifted(None)])
+    sampler = PatchSampler(
+        fields,
+        patch=(2, 8, 8) if deep else (8, 8),
+        batch=24,
+        seed=0,
+        augment=False,
+        mixing=Mixing(),
+        augmentation=augmentation,
+        camera=[maps_like(field) for field in fields],
+    )
+    batch = sampler.batch(0)
+    assert batch.camera is not None
+    np.testing.assert_array_equal(batch.camera, np.stack([batch.targets, batch.targets - 1]))
 
 
 def test_parts_of_fields_know_their_place() -> None:

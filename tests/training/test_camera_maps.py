@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
+import torch
 
 import denoisplit
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
@@ -137,6 +138,18 @@ def test_a_run_has_its_maps_inside(run: denoisplit.Run, lab: Path, mixed: Array)
         (lab / "gone").rename(lab / "maps")
     np.testing.assert_array_equal(after.images["total std"], before.images["total std"])
     assert after.verdict == before.verdict
+
+
+@pytest.mark.slow
+def test_processes_that_prepare_patches_change_no_bit_of_maps_and_of_what_a_scheme_learns(lab: Path) -> None:
+    """The maps travel with turned patches, and the scheme learns where the steps are done."""
+    how = ["model.kl_scheme={use: geco, speed: 0.1}", "training.augment=true", "training.steps=6"]
+    alone, helped = (
+        train(lab, f"by{workers}", overrides=[*how, f"training.workers={workers}"]).vse.state_dict()
+        for workers in (0, 2)
+    )
+    assert float(alone["kl_scheme.log_multiplier"]) != 0
+    assert all(torch.equal(helped[name], tensor) for name, tensor in alone.items())
 
 
 def test_it_is_calibrated_and_evaluated(run: denoisplit.Run) -> None:
