@@ -12,7 +12,15 @@ import torch
 
 import denoisplit
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray, KLScheme, Rate
+from denoisplit.core.network.interfaces import (
+    Calibration,
+    Calibrator,
+    FloatArray,
+    IntervalCalibrator,
+    KLScheme,
+    MeanCalibrator,
+    Rate,
+)
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.training import fit as fitting
 from denoisplit.core.training import rehearsal
@@ -68,6 +76,35 @@ class TakesTheTruth(_Scaled):
         raise ZeroDivisionError("no bins")
 
 
+class OfAllPixels(MeanCalibrator):
+    """Sees the mean, and gives one std for all."""
+
+    Options = _Scaled.Options
+
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        return Calibration(parameters={"std": [1.0]})
+
+    def apply(self, calibration: Calibration, mean: FloatArray, std: FloatArray) -> FloatArray:
+        return np.asarray(std.mean(axis=(2, 3)))
+
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        return mean - std, mean + std
+
+
+class HalfWidths(IntervalCalibrator):
+    """Gives what has to be added to the mean."""
+
+    Options = _Scaled.Options
+
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        return Calibration(parameters={"half": [1.0]})
+
+    def interval(self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float) -> Any:
+        return std * calibration.parameters["half"][0]
+
+
 class TrainsOnly(LadderDecoder):
     """A decoder that nobody asked for a sample yet."""
 
@@ -120,6 +157,12 @@ def spec(tmp_path: Path) -> Iterator[Path]:
             TakesTheTruth,
             r"fails at the calibration after the training \(ZeroDivisionError: no bins, at test_r",
         ),
+        (
+            "calibrator",
+            OfAllPixels,
+            r"does not apply the calibration that it wrote \(ValueError: an image of shape \(2,\) comes out",
+        ),
+        ("calibrator", HalfWidths, r"does not apply the calibration that it wrote \(ValueError: not enough"),
         ("decoder", TrainsOnly, r"fails at the calibration after the training \(NotImplementedError: later"),
         ("kl_scheme", Counts, r"fails in a step of the training \(RuntimeError: Can't call numpy\(\)"),
     ],

@@ -161,8 +161,8 @@ def _of_pixels(spec: ResolvedSpec, held: Sequence[HeldOut]) -> Calibration | Non
     calibration = finished(found, spec.calibrator, held)
     if not gives_std(calibrator):
         _LOG.info(
-            "%s gives intervals only: predictions will have no calibrated std, but "
-            "--output calibrated_interval=LEVEL",
+            "%s gives intervals only: predictions have no calibrated std; ask them for "
+            "calibrated_interval=LEVEL",
             calibration.component,
         )
     _LOG.info("calibrated on %d held-out fields (%s): %s", len(held), calibration.origin, _shown(calibration))

@@ -28,12 +28,12 @@ from denoisplit.core.errors import (
     SpecError,
 )
 from denoisplit.core.images.interfaces import Field
-from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.composer import patch_sides
-from denoisplit.core.network.interfaces import AnyCalibrator, IntensityStats
+from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.trial import small_sides
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.outputs import Calibrated
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import Chosen, ResolvedSpec, components
 from denoisplit.core.storage.bundle import (
@@ -156,14 +156,16 @@ class _Rehearsal:
     def _applied(self, chosen: Chosen) -> None:
         """The calibration that was read back does what predictions ask of it."""
         stored = self._bundle.calibration
-        mean = self._observed(self._bundle.statistics, seed=4)
+        mean = self._observed(self._bundle.statistics, seed=4)[0]
         std = np.ones_like(mean)
         with blaming((chosen.component,), "does not apply the calibration that it wrote"):
-            if stored is not None:
-                calibrator: AnyCalibrator = chosen.build()
-                if gives_std(calibrator):
-                    calibrated_std(calibrator, stored, mean, std)
-                calibrator.interval(stored, mean, std, _LEVEL)
+            if stored is None:
+                return
+            known = Calibrated(chosen.build(), stored)
+            ends = known.interval(mean, std, _LEVEL)
+            for image in (*ends, known.std(mean, std)) if known.has_std else ends:
+                if image.shape != mean.shape:
+                    raise ValueError(f"an image of shape {image.shape} comes out for {mean.shape}")
 
     def _fields(self, statistics: IntensityStats, seed: int) -> Sequence[Field]:
         """Fields whose errors are known as those of the images will be."""
