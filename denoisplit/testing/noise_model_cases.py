@@ -16,12 +16,16 @@ from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.testing.noise_model_pixels import named_maps, seen_by_a_pixel, with_maps
+from denoisplit.testing.option_effects import covering
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests, usable
 
 _GAIN, _OFFSET, _READ_NOISE = 2.0, 80.0, 5.0
 FEW, MANY = 4500, 20_000
 """Pairs per channel of a fit: enough for most laws, and for those that ask how good it is."""
+
+_FITS = 6
+"""Options, beside the defaults, with which a noise model is fitted."""
 
 _APART = 0.6
 """Channels differ by this factor, and by its multiples."""
@@ -140,8 +144,9 @@ class NoiseModelCases(ComponentTests):
         return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, pairs, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
-        """A noise model with drawn options, ready for use."""
-        options = st.just(self.defaults()) | self.options()
+        """A noise model with drawn options, ready for use; one that is fitted has a few options for all laws."""
+        others = st.sampled_from(_few(self)) if self.new(self.defaults()).needs_fit else self.options()
+        options = st.just(self.defaults()) | others
         return usable(data, options, self.model, (SpecError, NoiseModelError))
 
     def signals(self, rank: int, *, batch: int = 1, seed: int = 0) -> Tensor:
@@ -208,3 +213,22 @@ def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
     model = recipe.cases.new(recipe.options)
     reports = model.fit(recipe.cases.pairs(recipe.count), seed=0) if model.needs_fit else ()
     return model.double().eval(), reports
+
+
+def _few(cases: NoiseModelCases) -> tuple[Any, ...]:
+    return _few_of(type(cases), cases.target())
+
+
+@functools.lru_cache(maxsize=64)
+def _few_of(suite: type[NoiseModelCases], _target: type) -> tuple[Any, ...]:
+    """Options of which as many values meet as can be in so few fits."""
+    cases = suite()
+
+    def built(options: Any) -> bool:
+        try:
+            cases.new(options)
+        except (SpecError, NoiseModelError):
+            return False
+        return True
+
+    return tuple(covering(cases.options(), built, _FITS))
