@@ -144,9 +144,9 @@ class NoiseModelCases(ComponentTests):
         return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, pairs, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
-        """A noise model with drawn options, ready for use; one that is fitted has a few options for all laws."""
-        others = st.sampled_from(_few(self)) if self.new(self.defaults()).needs_fit else self.options()
-        options = st.just(self.defaults()) | others
+        """A noise model with drawn options, ready for use; fits are made for a few options alone."""
+        few = _few(type(self), self.target())
+        options = st.just(self.defaults()) | (st.sampled_from(few) if few else self.options())
         return usable(data, options, self.model, (SpecError, NoiseModelError))
 
     def signals(self, rank: int, *, batch: int = 1, seed: int = 0) -> Tensor:
@@ -215,20 +215,18 @@ def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
     return model.double().eval(), reports
 
 
-def _few(cases: NoiseModelCases) -> tuple[Any, ...]:
-    return _few_of(type(cases), cases.target())
-
-
 @functools.lru_cache(maxsize=64)
-def _few_of(suite: type[NoiseModelCases], _target: type) -> tuple[Any, ...]:
-    """Options of which as many values meet as can be in so few fits."""
+def _few(suite: type[NoiseModelCases], _target: type) -> tuple[Any, ...]:
+    """Options in which as many values meet as can be in so few fits; none of a model that is not fitted."""
     cases = suite()
 
-    def built(options: Any) -> bool:
+    def built(options: Any) -> NoiseModel | None:
         try:
-            cases.new(options)
+            return cases.new(options)
         except (SpecError, NoiseModelError):
-            return False
-        return True
+            return None
 
-    return tuple(covering(cases.options(), built, _FITS))
+    usual = built(cases.defaults())
+    if usual is None or not usual.needs_fit:
+        return ()
+    return tuple(covering(cases.options(), lambda one: built(one) is not None, _FITS))

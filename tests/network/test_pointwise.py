@@ -51,6 +51,20 @@ def test_without_gradients_nothing_is_kept() -> None:
         assert not pointwise(_skewed, observation, signal).requires_grad
 
 
+def test_small_images_share_a_block() -> None:
+    sizes: list[torch.Size] = []
+
+    def watched(observation: Tensor, signal: Tensor) -> Tensor:
+        sizes.append(signal.shape)
+        return observation - signal
+
+    many = _images(1600, 2, 6, 7, seed=0)
+    value = pointwise(watched, many, 3 * many)
+    assert [math.prod(size) <= BLOCK for size in sizes] == [True, True, True]
+    assert sum(size[0] for size in sizes) == len(many)
+    torch.testing.assert_close(value, -2 * many)
+
+
 def test_a_block_is_never_the_whole_image() -> None:
     sizes: list[int] = []
 

@@ -27,7 +27,7 @@ def pointwise(function: Pointwise, *arguments: Tensor) -> Tensor:
     at work, and for arguments of several shapes, the function is called as it is.
 
     Args:
-        function: of blocks [1 c rows ...] of the arguments. It must not hold parameters that want a
+        function: of blocks [b c rows ...] of the arguments. It must not hold parameters that want a
             gradient: they would get none.
         arguments: [b c (z) y x], all of one shape.
 
@@ -97,8 +97,15 @@ def _layout(arguments: tuple[Tensor, ...]) -> torch.memory_format:
 
 
 def _blocks(shape: torch.Size) -> list[tuple[slice, ...]]:
-    """Slices of single images and of as many rows (or planes) as a block holds, all channels together."""
-    rows = max(1, BLOCK * shape[2] // max(1, shape[1:].numel()))
+    """Slices of as many images as a block holds, or else of as many rows (or planes) of a single one.
+
+    All channels are together.
+    """
+    size = max(1, shape[1:].numel())
+    if size <= BLOCK:
+        several = BLOCK // size
+        return [(slice(first, first + several),) for first in range(0, shape[0], several)]
+    rows = max(1, BLOCK * shape[2] // size)
     return [
         (slice(image, image + 1), slice(None), slice(row, row + rows))
         for image in range(shape[0])
