@@ -145,7 +145,8 @@ class NoiseModelCases(ComponentTests):
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model with drawn options, ready for use; fits are made for a few options alone."""
-        few = _few(type(self), self.target())
+        suite: Any = type(self)
+        few = _few(suite, self.target())
         options = st.just(self.defaults()) | (st.sampled_from(few) if few else self.options())
         return usable(data, options, self.model, (SpecError, NoiseModelError))
 
@@ -216,9 +217,9 @@ def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
 
 
 @functools.lru_cache(maxsize=64)
-def _few(suite: type[NoiseModelCases], _target: type) -> tuple[Any, ...]:
+def _few(suite: Any, _target: type) -> tuple[Any, ...]:
     """Options in which as many values meet as can be in so few fits; none of a model that is not fitted."""
-    cases = suite()
+    cases: NoiseModelCases = suite()
 
     def built(options: Any) -> NoiseModel | None:
         try:
