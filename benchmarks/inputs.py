@@ -12,10 +12,10 @@ import torch
 import denoisplit
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.precision import network_dtype
 
 CHANNELS: Final = ("first", "second")
 COMPONENTS: Final = 3

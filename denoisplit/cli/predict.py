@@ -63,6 +63,12 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     help="Tiles predicted at the same time.",
 )
 @click.option(
+    "--executor",
+    default="",
+    metavar="NAME",
+    help="Who predicts them: serial, threads, processes, dask, or that of a plugin.  [default: threads]",
+)
+@click.option(
     "--labels",
     type=click.Path(path_type=Path),
     help="Label image (0: no region), to sum the channels over its regions: a table beside the output.",
@@ -76,7 +82,11 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     help="Pixels to write; uint16 has a scale per image, which is noted in the file.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing output files.")
-@click.option("--resume", is_flag=True, help="Of many images, keep the results that are there.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the tiles that are finished, and keep the results of many images that are there.",
+)
 @click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
 )
@@ -104,6 +114,7 @@ def predict(
     seed: int | None,
     tile: int | None,
     workers: int,
+    executor: str,
     labels: Path | None,
     axes: str | None,
     dtype: str,
@@ -164,8 +175,10 @@ def predict(
         output=output or None,
         workers=workers,
         labels=labels,
+        executor=executor,
+        resume=resume,
     )
-    if is_one(image, out) and not resume:
+    if is_one(image, out):
         predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite)
         loaded = load_any(run, device=device)
         liked = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how)
@@ -174,7 +187,7 @@ def predict(
             raise click.UsageError("--labels needs a single IMAGE and the name of a file for --out.", ctx)
         loaded = load_any(run, device=device)
         failed, liked = predicting.predict_many(
-            loaded, image, out, ending=ending, dtype=dtype, overwrite=overwrite, resume=resume, how=how
+            loaded, image, out, ending=ending, dtype=dtype, overwrite=overwrite, how=how
         )
         if failed:
             ctx.exit(FAILED)

@@ -74,7 +74,6 @@ def predict_many(
     ending: str,
     dtype: str,
     overwrite: bool,
-    resume: bool,
     how: How,
 ) -> tuple[bool, bool]:
     """Predict images into a folder, one line each.
@@ -96,7 +95,6 @@ def predict_many(
             ending=ending,
             dtype=dtype,
             overwrite=overwrite,
-            resume=resume,
             tell=tell_outcome,
             **(how | How(progress=tell)),
         )

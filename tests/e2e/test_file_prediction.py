@@ -12,6 +12,7 @@ from denoisplit.core.images.claims import LARGE
 from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.scaled import as_dtype
+from denoisplit.core.prediction.spool import spool_of
 from denoisplit.core.storage.image_files import installed_formats, save_image
 from tests.e2e.experiment import Experiment
 
@@ -100,17 +101,18 @@ def test_background_and_ceiling_are_those_of_the_whole_image(experiment: Experim
     np.testing.assert_array_equal(written, run.predict(pixels, tile=16).to_image().pixels)
 
 
-def test_nothing_is_left_of_a_prediction_that_fails(run: denoisplit.Run, tmp_path: Path) -> None:
+def test_only_finished_tiles_are_left_of_a_prediction_that_stops(run: denoisplit.Run, tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         if done == total // 2:
             raise KeyboardInterrupt
 
+    out = tmp_path / "out.ome.zarr"
     for dtype in ("float32", "uint16"):
         with pytest.raises(KeyboardInterrupt):
-            run.predict_file(
-                movie().pixels, tmp_path / "out.ome.zarr", axes="tyx", dtype=dtype, tile=16, progress=stop
-            )
-    assert list(tmp_path.iterdir()) == []
+            run.predict_file(movie().pixels, out, axes="tyx", dtype=dtype, tile=16, progress=stop)
+        assert list(tmp_path.iterdir()) == [spool_of(out)]
+    run.predict_file(movie().pixels, out, axes="tyx", tile=16)
+    assert list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize(("large", "told"), [(LARGE, False), (4000, True)])

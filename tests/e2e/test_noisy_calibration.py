@@ -45,7 +45,7 @@ def factors(run: denoisplit.Run, fields: Sequence[Field], side: int) -> npt.NDAr
         blocks = block_regions(field.observed.shape[1:], side)
         assert blocks is not None
         found = predicted(run.vse, run.spec, field, [SumsOver([[blocks]])])
-        (samples,) = RegionSums([blocks], found.facts[0]).sums()
+        (samples,) = RegionSums.of([blocks], found.facts).sums()
         scores.append((samples.mean(0) - blocks.sums(np.asarray(field.clean))) / samples.std(0, ddof=1))
     factor: npt.NDArray[np.float64] = np.sqrt((np.concatenate(scores, axis=1) ** 2).mean(axis=1))
     return factor

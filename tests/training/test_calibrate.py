@@ -147,7 +147,7 @@ def test_a_constant_std_is_said_to_be_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     constant = np.full_like(fields[0].observed, 2.5)
-    found = Posterior(mean=0 * constant, std=constant, samples=2, facts=((),))
+    found = Posterior(mean=0 * constant, std=constant, samples=2)
     monkeypatch.setattr(module, "predicted", lambda *_: found)
     with caplog.at_level(logging.WARNING, logger="denoisplit"):
         assert calibrate(vse, spec(), fields) is not None

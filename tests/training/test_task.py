@@ -13,10 +13,10 @@ from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.interfaces import Decoder, Encoder
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction import device
+from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training import precision
 from denoisplit.core.training.optimise import MIN_IMPROVEMENT
-from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.task import SplittingTask, step_seed
 from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
 from tests.network.small import NoiseModelMaker, counts, gaussian, ladder, mixture, network
@@ -191,7 +191,7 @@ def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     assert network_dtype("float32") is None
     assert network_dtype("bf16") == torch.bfloat16
     for there, expected in ((True, torch.bfloat16), (False, None)):
-        monkeypatch.setattr(precision, "_has_bf16_units", lambda there=there: there)
+        monkeypatch.setattr(device, "_has_bf16_units", lambda there=there: there)
         assert network_dtype("auto") == expected
 
 

@@ -5,7 +5,7 @@ pixels tells when they are taken as independent, and only samples of whole image
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -26,6 +26,8 @@ BoolArray = npt.NDArray[np.bool_]
 BLOCK_SIDES: Final = (4, 16, 64)
 """Sides of the blocks along y and x, pixels."""
 LABELS: Final = "labels"
+
+_PLACE: Final = "place of sums"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -156,6 +158,20 @@ class TileSums:
     place: tuple[int, ...]
     parts: tuple[tuple[npt.NDArray[np.int64], Float64Array], ...]
 
+    def arrays(self) -> dict[str, AnyArray]:
+        """Ready for a file or another process."""
+        found: dict[str, AnyArray] = {_PLACE: np.array(self.place, dtype=np.int64)}
+        for number, (regions, sums) in enumerate(self.parts):
+            found |= {f"regions {number}": regions, f"sums {number}": sums}
+        return found
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, AnyArray]) -> "TileSums":
+        """Again, from ``arrays`` among others."""
+        count = sum(name.startswith("sums ") for name in arrays)
+        parts = ((arrays[f"regions {number}"], arrays[f"sums {number}"]) for number in range(count))
+        return cls(tuple(arrays[_PLACE].tolist()), tuple(parts))
+
 
 class TileSummer:
     """Takes in the samples of one tile.
@@ -200,6 +216,11 @@ class RegionSums:
 
     regions: Sequence[Regions]
     tiles: Sequence[TileSums]
+
+    @classmethod
+    def of(cls, regions: Sequence[Regions], facts: Iterable[Mapping[str, AnyArray]]) -> "RegionSums":
+        """From what was found in every tile."""
+        return cls(regions, [TileSums.of(found) for found in facts])
 
     def sums(self) -> tuple[Float64Array, ...]:
         """[s c regions] of every division, counts."""

@@ -2,20 +2,25 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import Canvas
+from denoisplit.core.prediction.executor import AtOnce
 from denoisplit.core.prediction.passes import Passes, evaluating
 from denoisplit.core.prediction.plan import Job, Plan, output_dtype
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.summaries import Images, Summary
+from denoisplit.core.prediction.summaries import Facts, Images, Summary
+
+J = TypeVar("J")
+R = TypeVar("R")
 
 _PLANES: Final = 2
 """Canvases that are kept: jobs go through one plane after the other."""
@@ -27,11 +32,11 @@ class Found:
 
     Attributes:
         images: by name [c (z) y x], in the dtype of the network's output.
-        facts: one per summary, None where it found nothing but images.
+        facts: what the summaries found besides images.
     """
 
     images: Images
-    facts: tuple[Any, ...]
+    facts: Facts
 
 
 class Work:
@@ -71,14 +76,14 @@ class Work:
                 collector.add(draw)
             tick()
         images: dict[str, Any] = {}
-        facts = []
+        facts: dict[str, Any] = {}
         for collector in collectors:
             made = collector.finish(images)
             images |= made.images
-            facts.append(made.fact)
+            facts |= made.facts
         dtype = output_dtype(self.vse)
         kept = {name: image.astype(dtype, copy=False) for name, image in images.items()}
-        return Found(images=kept, facts=tuple(facts))
+        return Found(images=kept, facts=facts)
 
     def _canvas(self, number: int) -> Canvas:
         with self._lock:
@@ -97,41 +102,51 @@ def run(work: Work, *, workers: int = 1, progress: Progress | None = None) -> It
         workers: jobs at the same time, each by a thread of its own; no more than twice as many are kept.
         progress: told after every sample of every job.
     """
-    tick = _Counter(len(work.plan) * len(work.numbers), progress).tick
+    tick = Counter(len(work.plan) * len(work.numbers), progress).tick
 
     def perform(job: Job) -> Found:
         return work.perform(job, tick)
 
-    with evaluating(work.vse):
-        yield from zip(work.plan.jobs(), _each(perform, work.plan.jobs(), workers), strict=True)
+    pool: Pool = AtOnce() if workers == 1 else ThreadPoolExecutor(max_workers=workers)
+    jobs = list(work.plan.jobs())
+    with evaluating(work.vse), pool:
+        found = in_order(jobs, lambda job: pool.submit(perform, job), ahead=ahead_of(workers))
+        yield from zip(jobs, found, strict=True)
 
 
-class _Counter:
+class Counter:
     """Counts finished samples, whichever thread finished them."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._done, self._total, self._progress, self._lock = 0, total, progress, Lock()
 
-    def tick(self) -> None:
+    def tick(self, samples: int = 1) -> None:
+        """So many more are done."""
         with self._lock:
-            self._done += 1
+            self._done += samples
             if self._progress is not None:
                 self._progress(self._done, self._total)
 
 
-def _each(function: Callable[[Job], Found], jobs: Iterator[Job], workers: int) -> Iterator[Found]:
-    """Results in the order of the jobs, from as many threads as there are workers."""
-    if workers == 1:
-        yield from map(function, jobs)
-        return
-    waiting: deque[Future[Found]] = deque()
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        # Jobs are begun as results are taken: finished ones must not pile up.
-        waiting.extend(pool.submit(function, job) for job in islice(jobs, 2 * workers))
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(function, job) for job in islice(jobs, 1))
-        finally:
-            for future in waiting:
-                future.cancel()
+def in_order(jobs: Iterable[J], submit: "Callable[[J], Future[R]]", *, ahead: int) -> Iterator[R]:
+    """Results in the order of the jobs.
+
+    Args:
+        jobs: all.
+        submit: begins one.
+        ahead: jobs that are begun before their turn: finished ones must not pile up.
+    """
+    rest = iter(jobs)
+    waiting = deque(map(submit, islice(rest, ahead)))
+    try:
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(map(submit, islice(rest, 1)))
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def ahead_of(workers: int) -> int:
+    """Jobs to begin before their turn."""
+    return 1 if workers == 1 else 2 * workers

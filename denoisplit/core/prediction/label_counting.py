@@ -40,7 +40,7 @@ class _SumsOver(Collector):
 
     def finish(self, images: Images) -> Made:
         del images
-        return Made(fact=self._summer.finish())
+        return Made(facts=self._summer.finish().arrays())
 
 
 @attrs.frozen(eq=False)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 import numpy as np
@@ -17,7 +18,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import evidence_of
 from denoisplit.core.prediction.outputs import CHI_SQUARE
 from denoisplit.core.prediction.passes import Passes
-from denoisplit.core.prediction.summaries import Collector, Images, Made, Summary
+from denoisplit.core.prediction.summaries import Collector, Facts, Images, Made, Summary
 from denoisplit.core.prediction.tiling import Tile
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.verdict.consistency import (
@@ -32,14 +33,11 @@ from denoisplit.core.verdict.statistics import image_statistics
 _LOG = logging.getLogger("denoisplit.prediction")
 
 
-@attrs.frozen
-class TileMisfit:
-    """Of a tile: number of its pixels, chi-square, the rate of every latent and the number of its level."""
+_MISFIT: Final = "misfit"
+"""Fact: number of pixels, chi-square and the rate of every latent, summed over them."""
 
-    pixels: int
-    misfit: float
-    rates: tuple[float, ...]
-    levels: tuple[int, ...]
+_LEVELS: Final = "levels of latents"
+"""Fact: the number of the level of every latent."""
 
 
 @attrs.frozen
@@ -68,13 +66,9 @@ class _Misfit(Collector):
         seen = np.asarray(self._passes.canvas.scales[0][self._tile.inner.slices])
         mixed = without_bias(seen, evidence.bias, mixing)
         squares = chi_square(mixed, images["mean"], evidence.draw, noise, mixing)
-        sums = TileMisfit(
-            pixels=squares.size,
-            misfit=float(squares.sum(dtype=np.float64)),
-            rates=tuple(float(rate.sum(dtype=np.float64)) for rate in evidence.rates),
-            levels=evidence.levels,
-        )
-        return Made({CHI_SQUARE: squares.astype(np.float32)[None]}, sums)
+        sums = [part.sum(dtype=np.float64) for part in (squares, *evidence.rates)]
+        facts = {_MISFIT: np.array([squares.size, *sums]), _LEVELS: np.array(evidence.levels, np.int64)}
+        return Made({CHI_SQUARE: squares.astype(np.float32)[None]}, facts)
 
 
 def misfit_of(vse: VSE, bundle: Bundle, shape: tuple[int, ...], *, asked: bool) -> Misfit | None:
@@ -104,7 +98,7 @@ def plane_verdict(
     planes: Planes,
     recorded: FloatArray,
     mixed: FloatArray,
-    tiles: Sequence[TileMisfit],
+    tiles: Sequence[Facts],
     flaw: str,
 ) -> Verdict:
     """Verdict on one plane or stack.
@@ -114,7 +108,7 @@ def plane_verdict(
         planes: what it is one of.
         recorded: the plane [(z) y x] as it was recorded, counts; may be read where it is asked for.
         mixed: the same as the network sees it.
-        tiles: misfit of its tiles, in their order; none where it was not measured.
+        tiles: what was found in its tiles, in their order.
         flaw: why it holds no structure; empty where it does.
     """
     if flaw:
@@ -125,16 +119,15 @@ def plane_verdict(
     statistics: dict[str, float] = {}
     if reference is not None:
         statistics = image_statistics(mixed, centre=centre, scale=scale)
-    if tiles:
-        pixels = sum(part.pixels for part in tiles)
-        misfit = np.array([sum(part.misfit for part in tiles) / pixels])
-        rates = zip(*(part.rates for part in tiles), strict=True)
-        means = [np.array([sum(rate) / pixels]) for rate in rates]
-        statistics |= network_statistics(misfit, means, tiles[0].levels)
+    measured = [facts[_MISFIT] for facts in tiles if _MISFIT in facts]
+    if measured:
+        count, *sums = (sum(column.tolist()) for column in np.transpose(measured))
+        misfit, *rates = (np.array([total / count]) for total in sums)
+        statistics |= network_statistics(misfit, rates, tuple(tiles[0][_LEVELS].tolist()))
     ends = extremes(recorded)
     pixels = int(np.prod(recorded.shape, dtype=np.int64))
     dtype = planes.image.data.dtype
-    measured = Measured(
+    found = Measured(
         statistics=statistics,
         pixels=pixels,
         saturated=ends.at_highest / pixels,
@@ -142,4 +135,4 @@ def plane_verdict(
         pixel=() if planes.pixel_size is None else planes.pixel_size.sizes_in("µm"),
     )
     rate = FALSE_ALARMS / len(planes)
-    return judge(measured, reference, centre=centre, scale=scale, rate=rate)
+    return judge(found, reference, centre=centre, scale=scale, rate=rate)

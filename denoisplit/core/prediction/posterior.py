@@ -14,7 +14,7 @@ from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import Job, plan_planes
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.seams import Seams, measure_seams
-from denoisplit.core.prediction.summaries import Images, Samples, Spread, Summary
+from denoisplit.core.prediction.summaries import Facts, Images, Samples, Spread, Summary
 from denoisplit.core.spec.records import PredictionSpec
 
 
@@ -27,7 +27,7 @@ class Posterior:
         std: unbiased, [c (z) y x], counts; None for a single sample, which has no spread.
         samples: number of samples.
         images: of the summaries that were asked for, [c (z) y x] by name.
-        facts: one tuple per summary that was asked for: what it found in every tile besides images.
+        facts: what the summaries found in every tile besides images.
         seams: whether tiles show in the mean; None without borders between tiles.
     """
 
@@ -35,7 +35,7 @@ class Posterior:
     std: FloatArray | None = attrs.field(eq=False, repr=False)
     samples: int
     images: Images = attrs.field(factory=dict, eq=False, repr=False)
-    facts: tuple[tuple[Any, ...], ...] = attrs.field(default=(), eq=False, repr=False)
+    facts: tuple[Facts, ...] = attrs.field(default=(), eq=False, repr=False)
     seams: Seams | None = None
 
 
@@ -85,7 +85,7 @@ def predict(
         std=std,
         samples=how.samples,
         images=whole,
-        facts=facts[1:],
+        facts=facts,
         seams=measure_seams(mean, plan.tiles),
     )
 
@@ -123,8 +123,8 @@ def draw_samples(
 
 def assembled(
     shape: tuple[int, ...], results: Iterable[tuple[Job, Found]]
-) -> tuple[dict[str, FloatArray], tuple[tuple[Any, ...], ...]]:
-    """Whole images [c (z) y x] of the tiles of one plane, and what every summary found in each of them."""
+) -> tuple[dict[str, FloatArray], tuple[Facts, ...]]:
+    """Whole images [c (z) y x] of the tiles of one plane, and what else was found in each of them."""
     whole: dict[str, FloatArray] = {}
     facts = []
     for job, found in results:
@@ -133,4 +133,4 @@ def assembled(
             if name not in whole:
                 whole[name] = np.empty((len(image), *shape), dtype=image.dtype)
             whole[name][:, *job.tile.inner.slices] = image
-    return whole, tuple(zip(*facts, strict=True))
+    return whole, tuple(facts)

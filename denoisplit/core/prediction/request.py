@@ -27,6 +27,8 @@ class How(TypedDict, total=False):
     axes: str | None
     output: str | Sequence[str] | None
     workers: int
+    executor: str
+    resume: bool
     labels: AnyArray | str | os.PathLike[str] | None
     progress: Progress | None
 
@@ -41,6 +43,8 @@ class Request:
     axes: str | None = None
     output: str | Sequence[str] | None = None
     workers: int = 1
+    executor: str = ""
+    resume: bool = False
     labels: AnyArray | str | os.PathLike[str] | None = attrs.field(default=None, eq=False, repr=False)
     progress: Progress | None = attrs.field(default=None, eq=False, repr=False)
 

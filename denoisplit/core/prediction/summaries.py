@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from denoisplit.core.errors import PluginError
@@ -18,6 +19,9 @@ from denoisplit.core.prediction.tiling import Tile
 
 Images = Mapping[str, FloatArray]
 """Named images [c (z) y x]."""
+
+Facts = Mapping[str, npt.NDArray[Any]]
+"""Named numbers of any shape, ready for a file or another process."""
 
 
 def quantile_name(level: float) -> str:
@@ -36,11 +40,11 @@ class Made:
 
     Attributes:
         images: of its inner area, with the same names for every tile.
-        fact: whatever else was found; small, and ready for another process.
+        facts: whatever else was found, as small arrays by name.
     """
 
     images: Images = attrs.field(factory=dict)
-    fact: Any = None
+    facts: Facts = attrs.field(factory=dict)
 
 
 class Collector(ABC):

@@ -16,6 +16,7 @@ BASES: Final[Mapping[str, str]] = {
     "metric": "denoisplit.core.assessment.metric:Metric",
     "augmentation": "denoisplit.core.images.augmentation:Augmentation",
     "objective": "denoisplit.core.network.objective_terms:ObjectiveTerm",
+    "executor": "denoisplit.core.prediction.executor:Executor",
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 

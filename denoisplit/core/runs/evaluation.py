@@ -228,7 +228,7 @@ class _How:
             if known is not None and known.has_std:
                 after = known.std(posterior.mean, posterior.std).astype(np.float32)
                 calibrated.append(after)
-            regions += RegionSums(divisions[number], posterior.facts[0]).errors(
+            regions += RegionSums.of(divisions[number], posterior.facts).errors(
                 posterior.mean, posterior.std, truth, after, self.by_size
             )
         return EvaluatedField(

@@ -35,7 +35,6 @@ class Predictor(ABC):
         ending: str = ENDING,
         dtype: str = "float32",
         overwrite: bool = False,
-        resume: bool = False,
         tell: Callable[[Outcome], None] = lambda _: None,
         **how: Unpack[How],
     ) -> tuple[Outcome, ...]:
@@ -48,9 +47,9 @@ class Predictor(ABC):
             ending: of the names of the results, which chooses their format.
             dtype: see ``predict_file``.
             overwrite: whether results that are there are replaced.
-            resume: whether results that are there are kept.
             tell: shown every outcome as it comes.
-            how: the other arguments of ``predict`` but ``labels``.
+            how: the other arguments of ``predict_file`` but ``labels``; ``resume`` also keeps results
+                that are there.
 
         Raises:
             ImageError: no image, two results of one name, a result that is there, or a folder that cannot be
@@ -70,7 +69,7 @@ class Predictor(ABC):
             folder,
             inputs=[self.path],
             overwrite=overwrite,
-            resume=resume,
+            resume=how.get("resume", False),
             progress=progress,
             tell=tell,
         )

@@ -1,6 +1,7 @@
 """A trained model, ready to predict."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Unpack
@@ -11,7 +12,9 @@ import numpy as np
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.images.interfaces import AnyArray, Field, Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.device import AUTO, choose_device
+from denoisplit.core.prediction.device import AUTO, load_network
+from denoisplit.core.prediction.elsewhere import Place
+from denoisplit.core.prediction.executors import chosen_executor
 from denoisplit.core.prediction.label_counting import region_intervals
 from denoisplit.core.prediction.precision_cost import PrecisionCost, check_precision
 from denoisplit.core.prediction.progress import Progress, Stages, silent
@@ -21,10 +24,9 @@ from denoisplit.core.prediction.splitting import predict_image, predict_to_file
 from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
-from denoisplit.core.storage.bundle import Bundle, load_bundle
+from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.image_files import files_among, open_given, require_other
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.precision import network_dtype
 
 _LOG: Final = logging.getLogger("denoisplit.runs")
 
@@ -115,19 +117,28 @@ class Run(Predictor):
             out: of the file to write; the ending of its name chooses the format. An existing file is
                 replaced when the new one is complete.
             dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
-            how: the other arguments of ``predict``.
-
-        Returns:
-            What is known of the prediction besides its images.
+            how: the other arguments of ``predict``; and ``executor``, the name of who predicts the tiles
+                (``serial``, ``threads``, ``processes`` or that of a plugin), and ``resume``, which goes on
+                from the tiles that an interrupted prediction has left beside ``out``.
 
         Raises:
             DenoisplitError: see ``predict``.
             ImageError: no installed format has this ending, or no space.
-            RunError: ``out`` is, contains or lies in an input or a run.
+            RunError: ``out`` is, contains or lies in an input or a run; the tiles that are there are those of
+                another prediction; or a worker ended.
         """
         require_other(Path(out), self.folder.path, *files_among(image, how.get("labels")))
-        opened = open_given(image, how.get("axes"))
-        return predict_to_file(self.vse, self.bundle, opened, Path(out), Request(**how), dtype=dtype)
+        opened, request = open_given(image, how.get("axes")), Request(**how)
+        place = Place(
+            out=Path(out),
+            folder=self.folder,
+            device=str(next(self.vse.parameters()).device),
+            image=Path(image) if isinstance(image, str | os.PathLike) else None,
+            pixels=opened.data,
+            resume=request.resume,
+            executor=chosen_executor(request.executor),
+        )
+        return predict_to_file(self.vse, self.bundle, opened, request, place, dtype=dtype)
 
     def check_precision(
         self,
@@ -242,10 +253,7 @@ def load(path: PathLike, *, device: str = AUTO) -> Run:
         PluginError: a component that it uses is not installed.
     """
     folder = RunFolder(Path(path))
-    where = choose_device(device)
-    vse, bundle = load_bundle(folder)
-    vse.to(where)
-    vse.network_dtype = network_dtype(bundle.spec.training.precision)
+    vse, bundle = load_network(folder, device)
     if bundle.calibration_due:
         _LOG.warning(
             "%s: is not calibrated yet: predictions have no calibrated std, and verdicts are unknown. "

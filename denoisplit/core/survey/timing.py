@@ -11,8 +11,8 @@ from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.precision import network_dtype
 
 STEPS: Final = 5
 SECONDS: Final = 8.0

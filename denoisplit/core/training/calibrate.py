@@ -139,7 +139,7 @@ def _held_out(
         if field.clean is None:
             rng = np.random.default_rng((spec.prediction.seed, number))
             errors = noisy_errors(vse, spec, field, mean, rng)
-        sums = tuple(zip(regions, RegionSums(regions, found.facts[0]).sums(), strict=True))
+        sums = tuple(zip(regions, RegionSums.of(regions, found.facts).sums(), strict=True))
         held.append(HeldOut(field=field, mean=mean, std=std, sums=sums, errors=errors))
     return tuple(held)
 

@@ -15,6 +15,7 @@ from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.registry.manager import BUILTIN
@@ -32,7 +33,6 @@ from denoisplit.core.training.completing import complete
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
-from denoisplit.core.training.precision import network_dtype
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.rehearsal import rehearse
 from denoisplit.core.training.resuming import Identity, point_of, require_same_data, require_same_spec

@@ -1,0 +1,210 @@
+"""A prediction into a file: jobs that are finished are kept beside it, and may be done by other processes."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Future
+from functools import lru_cache, partial
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from denoisplit.core.errors import RunError
+from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.streamed import blocks
+from denoisplit.core.prediction.device import load_network
+from denoisplit.core.prediction.engine import Counter, Found, Work, ahead_of, in_order, run
+from denoisplit.core.prediction.executor import Executor
+from denoisplit.core.prediction.image_work import ImageWork
+from denoisplit.core.prediction.passes import evaluating
+from denoisplit.core.prediction.plan import Job
+from denoisplit.core.prediction.request import Request
+from denoisplit.core.prediction.spool import (
+    Spool,
+    digest_of,
+    file_identity,
+    image_identity,
+    network_identity,
+    open_spool,
+    spool_of,
+)
+from denoisplit.core.storage.image_files import open_given
+from denoisplit.core.storage.run_folder import RunFolder
+
+_LOG = logging.getLogger("denoisplit.prediction")
+
+_IMAGE, _LABELS = "image.npy", "labels.npy"
+"""In the spool: the pixels of an image and of labels that are no files."""
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """Where a prediction comes from and goes to.
+
+    Attributes:
+        out: file of the result.
+        folder: of the run.
+        device: where the network runs.
+        image: file of the image; None for an array.
+        pixels: of the image.
+        resume: whether finished jobs are kept.
+        executor: does the jobs.
+    """
+
+    out: Path
+    folder: RunFolder
+    device: str
+    image: Path | None
+    pixels: LazyArray = attrs.field(eq=False, repr=False)
+    resume: bool
+    executor: Executor
+
+
+@attrs.frozen(kw_only=True)
+class Ticket:
+    """All that another process needs to do a job."""
+
+    folder: str
+    device: str
+    image: str
+    axes: str | None
+    samples: int
+    seed: int
+    tile: int
+    output: tuple[str, ...] | None
+    labels: str | None
+    memory: float
+    spool: str
+
+
+def results(work: Work, request: Request, place: Place, *, memory: float) -> Iterator[tuple[Job, Found]]:
+    """All jobs in their order, those aside that are finished; each is kept when it is.
+
+    Raises:
+        RunError: finished jobs are those of another prediction, or a worker ended.
+        ImageError: they cannot be written.
+    """
+    if len(work.plan) == 1 and not place.executor.elsewhere:
+        yield from run(work, workers=request.workers, progress=request.progress)
+        return
+    spool = open_spool(place.out, _key(work, request, place), resume=place.resume)
+    jobs = list(enumerate(work.plan.jobs()))
+    kept = {number for number, _ in jobs if spool.has(number)}
+    if kept:
+        _LOG.info("%s: going on from %d of %d tiles", place.out, len(kept), len(jobs))
+    counter, elsewhere = Counter(len(jobs) * len(work.numbers), request.progress), place.executor.elsewhere
+    perform = _elsewhere(work, request, place, spool, memory) if elsewhere else _here(work, spool, counter)
+    try:
+        with evaluating(work.vse), place.executor.start(request.workers) as pool:
+
+            def submit(one: tuple[int, Job]) -> "Future[Found | None]":
+                number, job = one
+                return pool.submit(_nothing) if number in kept else pool.submit(perform, number, job)
+
+            found = in_order(jobs, submit, ahead=ahead_of(request.workers))
+            for (number, job), here in zip(jobs, found, strict=True):
+                if here is None:
+                    counter.tick(len(work.numbers))
+                yield job, here or spool.load(number) or work.perform(job)
+    except BrokenExecutor as error:
+        raise RunError(
+            f"{place.out}: a worker ended before its job (got: {' '.join(str(error).split())}). Give it more "
+            f"memory or a smaller --tile, and go on with --resume."
+        ) from error
+    finally:
+        done = sum(spool.has(number) for number, _ in jobs)
+        if 0 < done < len(jobs):
+            told = "%s: %d of %d tiles are finished; --resume goes on from them"
+            _LOG.warning(told, place.out, done, len(jobs))
+
+
+def finished(out: Path) -> None:
+    """Forget the jobs of a prediction that is complete."""
+    Spool(spool_of(out)).remove()
+
+
+def perform_ticket(ticket: Ticket, number: int, job: Job) -> Found | None:
+    """Do a job of a prediction in a process of its own kind, and keep what came of it."""
+    work = _work_of(ticket)
+    with evaluating(work.vse):
+        Spool(Path(ticket.spool)).store(number, work.perform(job))
+    return None
+
+
+def _nothing() -> None:
+    """A job that is finished."""
+
+
+def _here(work: Work, spool: Spool, counter: Counter) -> "partial[Found | None]":
+    def perform(number: int, job: Job) -> Found | None:
+        found = work.perform(job, counter.tick)
+        spool.store(number, found)
+        return found
+
+    return partial(perform)
+
+
+def _elsewhere(
+    work: Work, request: Request, place: Place, spool: Spool, memory: float
+) -> "partial[Found | None]":
+    labels, output, how = request.labels, request.output, work.plan.how
+    image = place.image or _written(spool.folder / _IMAGE, place.pixels)
+    if isinstance(labels, np.ndarray):
+        labels = _written(spool.folder / _LABELS, labels)
+    ticket = Ticket(
+        folder=str(place.folder.path.absolute()),
+        device=place.device,
+        image=str(image.absolute()),
+        axes=request.axes,
+        samples=how.samples,
+        seed=how.seed,
+        tile=how.tile,
+        output=None if output is None else (output,) if isinstance(output, str) else tuple(output),
+        labels=None if labels is None else str(Path(labels).absolute()),
+        memory=memory,
+        spool=str(spool.folder.absolute()),
+    )
+    return partial(perform_ticket, ticket)
+
+
+def _written(path: Path, pixels: LazyArray) -> Path:
+    """Pixels in a file."""
+    file = np.lib.format.open_memmap(path, mode="w+", dtype=pixels.dtype, shape=tuple(pixels.shape))
+    for region, block in blocks(pixels):
+        file[region] = block
+    file.flush()
+    return path
+
+
+@lru_cache(maxsize=2)
+def _work_of(ticket: Ticket) -> Work:
+    """Opened once per process and prediction."""
+    vse, bundle = load_network(RunFolder(Path(ticket.folder)), ticket.device)
+    request = Request(
+        samples=ticket.samples,
+        seed=ticket.seed,
+        tile=ticket.tile,
+        axes=ticket.axes,
+        output=ticket.output,
+        labels=ticket.labels,
+    )
+    image = open_given(Path(ticket.image), ticket.axes)
+    return ImageWork(vse, bundle, image, request, memory=ticket.memory).work(ticket.samples)
+
+
+def _key(work: Work, request: Request, place: Place) -> dict[str, str]:
+    """What the jobs depend on, by name."""
+    plan = work.plan
+    image = image_identity(place.pixels) if place.image is None else file_identity(place.image)
+    labels = request.labels
+    shown = image_identity(labels) if isinstance(labels, np.ndarray) else labels
+    return {
+        "network": network_identity(place.folder.weights, place.folder.bundle),
+        "image": image,
+        "samples": str(plan.how.samples),
+        "seed": str(plan.how.seed),
+        "output": digest_of(request.output),
+        "labels": digest_of(shown),
+        "axes": str(request.axes),
+        "tiles": digest_of(plan.planes, plan.tiles),
+    }

@@ -1,0 +1,160 @@
+"""What there is to do for an image: its planes, how many samples, and what the jobs have in common."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.checks import check_channels, check_values
+from denoisplit.core.images.interfaces import FloatArray, Image
+from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.streamed import first_of, is_lazy
+from denoisplit.core.network.composer import MIXED_CHANNELS
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.engine import Work, run
+from denoisplit.core.prediction.label_counting import Counting, SumsOver
+from denoisplit.core.prediction.outputs import (
+    Calibrated,
+    Output,
+    default_outputs,
+    parse_outputs,
+    require_possible,
+    summaries_of,
+)
+from denoisplit.core.prediction.passes import evaluating
+from denoisplit.core.prediction.plan import plan_planes
+from denoisplit.core.prediction.plane_judge import misfit_of
+from denoisplit.core.prediction.request import Request
+from denoisplit.core.prediction.sample_count import LEAST, PILOT, AutoSamples
+from denoisplit.core.prediction.summaries import Spread, Summary
+from denoisplit.core.storage.bundle import Bundle
+
+_KEPT = 2
+"""Planes that are kept: tiles come of one after the other."""
+
+
+@final
+class ImageWork:
+    """The prediction of one image, up to its jobs.
+
+    Args:
+        vse: the network.
+        bundle: of the run.
+        image: mixed image, in memory or not.
+        request: what to make of it.
+        memory: working memory, bytes; None asks the machine. Given, the image is not read as a whole.
+
+    Attributes:
+        planes: of the image.
+        calibrated: the calibration of the run; None without.
+        counting: of the regions of a label image; None without one.
+
+    Raises:
+        SpecError: no number of samples, or too few for what was asked for.
+        CalibrationError: a calibrated output of a run without calibration.
+        ImageError: the image or the labels cannot be used.
+    """
+
+    def __init__(
+        self, vse: VSE, bundle: Bundle, image: Image, request: Request, *, memory: float | None
+    ) -> None:
+        self._vse, self._bundle, self._request, self._memory = vse, bundle, request, memory
+        self.planes: Planes = iterate_planes(image, bundle.spec.model.dimensions)
+        self.calibrated: Calibrated | None = None
+        if bundle.calibration is not None:
+            self.calibrated = Calibrated(bundle.spec.calibrator.build(), bundle.calibration)
+        self._wanted = request.wanted_samples(bundle.spec.prediction)
+        self._asked = () if request.output is None else parse_outputs(request.output)
+        self._fewest = (
+            max([LEAST, *(one.least for one in self._asked)])
+            if isinstance(self._wanted, AutoSamples)
+            else self._wanted
+        )
+        require_possible(self._asked, samples=self._fewest, calibrated=self.calibrated)
+        self.counting: Counting | None = None
+        labels = request.label_image(lazily=memory is not None)
+        if labels is not None:
+            self.counting = Counting.of(labels, self.planes, bundle)
+        self._lazily = memory is not None or is_lazy(image.data)
+        self.seen = lru_cache(_KEPT)(self._read)
+
+    def flaws(self) -> list[str]:
+        """Why planes hold nothing; all are looked at before the first is predicted, which may take a while.
+
+        Raises:
+            ImageError: pixels that no network can use, or no plane holds a structure.
+        """
+        source = self.planes.image.source
+        advice = "Give the mixed image, which has a single channel."
+        names = [" ".join(filter(None, (source, self.place(n)))) for n in range(len(self.planes))]
+        check_channels(self.planes.plane_shape[0], MIXED_CHANNELS, names[0], advice)
+        flaws = [check_values(self._recorded(number), name) for number, name in enumerate(names)]
+        if all(flaws):
+            raise ImageError(f"{names[0]}: {flaws[0]}")
+        return flaws
+
+    def samples(self) -> int:
+        """How many posterior samples; where they are to be chosen, a few are drawn of every plane."""
+        if isinstance(self._wanted, AutoSamples):
+            return self._wanted.choose_for(self._pilot(), self._vse.statistics, least=self._fewest)
+        return self._fewest
+
+    def outputs(self, samples: int) -> tuple[Output, ...]:
+        """What is to be given."""
+        return self._asked or default_outputs(samples=samples, calibrated=self.calibrated)
+
+    def work(self, samples: int) -> Work:
+        """What the jobs have in common."""
+        outputs, shape = self.outputs(samples), self.planes.plane_shape[1:]
+        misfit = misfit_of(self._vse, self._bundle, shape, asked=any(one.misfit for one in outputs))
+        sums = None if self.counting is None else SumsOver(self.counting.divisions)
+        further = [one for one in (misfit, sums) if one is not None]
+        return self._work(samples, [Spread(), *summaries_of(outputs), *further])
+
+    def place(self, number: int) -> str:
+        """What a plane is called, such as ``t=3``; empty for the only one."""
+        pairs = zip(self.planes.leading, self._index(number), strict=True)
+        return " ".join(f"{axis}={place}" for axis, place in pairs)
+
+    def _work(self, samples: int, summaries: Sequence[Summary]) -> Work:
+        request, vse = self._request, self._vse
+        how = request.settled(self._bundle.spec.prediction, samples)
+        with evaluating(vse):
+            plan = plan_planes(
+                vse,
+                self.planes.plane_shape[1:],
+                how,
+                planes=len(self.planes),
+                held=sum(summary.held(samples) for summary in summaries),
+                workers=request.workers,
+                memory=self._memory,
+            )
+            return Work(vse, plan, lambda number: self.seen(number)[1], summaries)
+
+    def _read(self, number: int) -> tuple[FloatArray, FloatArray]:
+        """A plane [(z) y x] as it was recorded, and as the network sees it, counts."""
+        recorded = self._recorded(number)
+        return recorded, self._bundle.conditioned(recorded)
+
+    def _recorded(self, number: int) -> FloatArray:
+        index = self._index(number)
+        return first_of(self.planes.lazy(index) if self._lazily else self.planes.read(index))
+
+    def _index(self, number: int) -> tuple[int, ...]:
+        shape = self.planes.shape
+        return tuple(int(i) for i in np.unravel_index(number, shape)) if shape else ()
+
+    def _pilot(self) -> Iterator[npt.NDArray[np.float64]]:
+        """Mean variance of every channel [c], plane by plane, from a few samples."""
+        work = self._work(PILOT, [Spread()])
+        total: npt.NDArray[np.float64] = np.zeros(())
+        for job, found in run(work, workers=self._request.workers, progress=self._request.progress):
+            std = found.images["std"].astype(np.float64)
+            total = total + np.square(std).sum(axis=tuple(range(1, std.ndim)))
+            if job.tile is work.plan.tiles[-1]:
+                yield total / math.prod(work.plan.shape)
+                total = np.zeros(())

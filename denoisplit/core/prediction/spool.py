@@ -1,0 +1,167 @@
+"""Finished jobs of a prediction that is not complete yet, one file each: what a killed one goes on from.
+
+The folder lies beside the result. A file in it has its name only when it is complete, so any number of
+processes, on any number of machines that see the folder, may add to it at the same time.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from denoisplit.core.errors import ImageError, RunError
+from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.streamed import blocks
+from denoisplit.core.prediction.engine import Found
+from denoisplit.core.storage.atomic import write_text
+from denoisplit.core.storage.image_files import file_of
+
+_KEY: Final = "prediction.json"
+_IMAGE: Final = "image "
+_FACT: Final = "fact "
+_BLOCK: Final = 2**16
+
+
+@final
+class Spool:
+    """The finished jobs of one prediction.
+
+    Attributes:
+        folder: where they lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def has(self, job: int) -> bool:
+        """Whether a job is finished."""
+        return self._file(job).is_file()
+
+    def store(self, job: int, found: Found) -> None:
+        """Keep what came of a job.
+
+        Raises:
+            ImageError: it cannot be written.
+        """
+        arrays = {f"{_IMAGE}{name}": np.ascontiguousarray(image) for name, image in found.images.items()}
+        arrays |= {f"{_FACT}{name}": np.ascontiguousarray(fact) for name, fact in found.facts.items()}
+        part = self.folder / f".{job}.{uuid.uuid4().hex}"
+        try:
+            save_file(arrays, part)
+            part.replace(self._file(job))
+        except (OSError, SafetensorError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ImageError(
+                f"{self.folder}: cannot be written (got: {reason}). Check folder and space."
+            ) from error
+
+    def load(self, job: int) -> Found | None:
+        """What came of a job; None where its file is damaged."""
+        try:
+            arrays = load_file(self._file(job))
+        except (OSError, SafetensorError, ValueError, KeyError):
+            return None
+        images = {n.removeprefix(_IMAGE): a for n, a in arrays.items() if n.startswith(_IMAGE)}
+        return Found(
+            images=images,
+            facts={n.removeprefix(_FACT): a for n, a in arrays.items() if n.startswith(_FACT)},
+        )
+
+    def remove(self) -> None:
+        """Forget all jobs."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.folder)
+
+    def _file(self, job: int) -> Path:
+        return self.folder / f"{job:08d}.safetensors"
+
+
+def open_spool(out: Path, key: Mapping[str, str], *, resume: bool) -> Spool:
+    """The finished jobs of a prediction; there are none at first.
+
+    Args:
+        out: of the prediction.
+        key: what the jobs depend on, by name.
+        resume: whether those that are there are kept.
+
+    Raises:
+        RunError: there are jobs of another prediction, and they were to be kept.
+        ImageError: the folder cannot be written.
+    """
+    spool = Spool(spool_of(out))
+    try:
+        if not resume:
+            spool.remove()
+        if spool.folder.exists():
+            _require(spool.folder, key)
+        spool.folder.mkdir(parents=True, exist_ok=True)
+        write_text(spool.folder / _KEY, json.dumps(dict(key), indent=2))
+    except OSError as error:
+        reason = error.strerror or error
+        raise ImageError(f"{out}: it cannot be written (got: {reason}). Check folder and space.") from error
+    return spool
+
+
+def _require(folder: Path, key: Mapping[str, str]) -> None:
+    """Refuse jobs of anything else."""
+    try:
+        found = json.loads((folder / _KEY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    other = [name for name in key if not isinstance(found, dict) or found.get(name) != key[name]]
+    if other:
+        raise RunError(
+            f"{folder}: holds a part of another prediction (other: {', '.join(other)}). "
+            f"Leave out --resume to begin anew, or choose another --out."
+        )
+
+
+def spool_of(out: Path) -> Path:
+    """The folder of the finished jobs of a prediction, beside its file."""
+    file = file_of(out)
+    inside = out.name if file == out else f"{file.name}.{out.relative_to(file).as_posix().replace('/', '.')}"
+    return file.with_name(f".{inside}.jobs")
+
+
+def digest_of(*parts: object) -> str:
+    """Of the text of some objects."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def file_identity(path: Path) -> str:
+    """What tells a file or folder from its former and later states, without reading all of it."""
+    file = next(one for one in (path, *path.parents) if one.exists())  # an image may lie inside a file
+    found = [file, *file.rglob("*")] if file.is_dir() else [file]
+    states = [entry.stat() for entry in found]
+    last = max(state.st_mtime_ns for state in states)
+    return digest_of(os.path.realpath(path), len(found), sum(state.st_size for state in states), last)
+
+
+def network_identity(weights: Path, description: Path) -> str:
+    """Of a run: its description, and the beginning of its weights, which holds their digest."""
+    with weights.open("rb") as file:
+        beginning = file.read(_BLOCK)
+    return digest_of(hashlib.sha256(beginning).hexdigest(), file_hash(description))
+
+
+def image_identity(pixels: LazyArray) -> str:
+    """Of the pixels of an array."""
+    found = hashlib.sha256(str((pixels.shape, pixels.dtype)).encode())
+    for _, block in blocks(pixels):
+        found.update(np.ascontiguousarray(block).tobytes())
+    return found.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of the bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,23 @@
+"""Executor: one job after the other, in this process."""
+
+from concurrent.futures import Executor as Pool
+from contextlib import AbstractContextManager
+from typing import final
+
+import attrs
+
+from denoisplit.core.prediction.executor import AtOnce, Executor
+
+
+@final
+class Serial(Executor):
+    """One job after the other, whatever the number of workers."""
+
+    @attrs.frozen
+    class Options:
+        """The executor has no options."""
+
+    def start(self, workers: int) -> AbstractContextManager[Pool]:
+        """A single worker: this thread."""
+        del workers
+        return AtOnce()

@@ -1,0 +1,32 @@
+"""Executor: threads of this process."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor as Pool
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import final
+
+import attrs
+
+from denoisplit.core.prediction.executor import AtOnce, Executor
+
+
+@final
+class Threads(Executor):
+    """Threads that share the network and the memory."""
+
+    @attrs.frozen
+    class Options:
+        """The executor has no options."""
+
+    @contextmanager
+    def start(self, workers: int) -> Iterator[Pool]:
+        """So many threads; a single worker is this one."""
+        if workers == 1:
+            yield AtOnce()
+            return
+        pool = ThreadPoolExecutor(max_workers=workers)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)

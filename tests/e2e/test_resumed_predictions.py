@@ -1,0 +1,122 @@
+"""A prediction into a file goes on from the tiles that are finished, whoever did them, to the same bits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import denoisplit
+from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.prediction.engine import Found, Work
+from denoisplit.core.prediction.plan import Job
+from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.prediction.spool import spool_of
+from tests.cli.refusals import noise
+from tests.e2e.experiment import Experiment
+
+WORDS = "mean,std,chi_square,quantile=0.5"
+HOW = How(axes="tyx", samples=3, tile=16, output=WORDS)
+
+
+@pytest.fixture(scope="module")
+def run(experiment: Experiment) -> denoisplit.Run:
+    return denoisplit.load(experiment.run)
+
+
+@pytest.fixture
+def movie(tmp_path: Path) -> Path:
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, noise(2, 40, 24))
+    return path
+
+
+def also(*parts: How) -> How:
+    """``HOW`` and more."""
+    found = HOW.copy()
+    for part in parts:
+        found.update(part)
+    return found
+
+
+def whole(run: denoisplit.Run, image: Path | AnyArray, labels: AnyArray | None = None) -> Prediction:
+    """The same in memory, at once."""
+    return run.predict(image, axes="tyx", samples=3, tile=16, output=WORDS, labels=labels)
+
+
+def stopped(run: denoisplit.Run, image: Path | AnyArray, out: Path, how: How = HOW) -> None:
+    """A prediction that is interrupted in the middle."""
+
+    def stop(done: int, total: int) -> None:
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.predict_file(image, out, **also(how, How(progress=stop)))
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.ome.zarr", "a.h5/split"])
+def test_it_goes_on_where_it_was_stopped(
+    run: denoisplit.Run, movie: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    out = tmp_path / "out" / name
+    jobs: list[Job] = []
+    expected = whole(run, movie)
+    stopped(run, movie, out)
+    assert not out.exists()
+    perform = Work.perform
+
+    def counted(self: Work, job: Job, *rest: Callable[[], None]) -> Found:
+        jobs.append(job)
+        return perform(self, job, *rest)
+
+    monkeypatch.setattr(Work, "perform", counted)
+    found = run.predict_file(movie, out, **also(How(resume=True)))
+    assert 0 < len(jobs) < 12
+    for image, pixels in expected.images.items():
+        np.testing.assert_array_equal(found.images[image], pixels)
+    assert (found.seam_score, found.verdict.scores) == (expected.seam_score, expected.verdict.scores)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name.partition("/")[0]]
+
+
+def test_it_does_not_go_on_with_anything_else(run: denoisplit.Run, movie: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.ome.tif"
+    stopped(run, movie, out)
+    others = {"samples": How(samples=4), "tiles": How(tile=24), "output": How(output="mean")}
+    for name, other in others.items():
+        with pytest.raises(RunError, match=rf"another prediction \(other: {name}\)\. Leave out --resume"):
+            run.predict_file(movie, out, **also(other, How(resume=True)))
+    tifffile.imwrite(movie, noise(2, 40, 24) + 1)
+    with pytest.raises(RunError, match=r"\(other: image\)"):
+        run.predict_file(movie, out, **also(How(resume=True)))
+    run.predict_file(movie, out, **HOW)
+    assert not spool_of(out).exists()
+
+
+def test_a_damaged_tile_is_predicted_again(run: denoisplit.Run, tmp_path: Path) -> None:
+    out, pixels = tmp_path / "a.npz", noise(2, 40, 24)
+    stopped(run, pixels, out)
+    first, second, *_ = sorted(spool_of(out).glob("*.safetensors"))
+    first.write_bytes(first.read_bytes()[:100])
+    second.write_bytes(b"")
+    found = run.predict_file(pixels, out, **also(How(resume=True)))
+    np.testing.assert_array_equal(found.mean, whole(run, pixels).mean)
+
+
+def test_processes_give_the_same_bits_and_go_on_from_threads(
+    run: denoisplit.Run, movie: Path, tmp_path: Path
+) -> None:
+    labels = np.zeros((40, 24), np.uint8)
+    labels[3:20, 4:9], labels[30:, 12:] = 1, 2
+    out = tmp_path / "a.ome.zarr"
+    how = How(workers=2, labels=labels)
+    stopped(run, movie, out, also(how))
+    found = run.predict_file(movie, out, **also(how, How(executor="processes", resume=True)))
+    expected = whole(run, movie, labels)
+    for image, pixels in expected.images.items():
+        np.testing.assert_array_equal(found.images[image], pixels)
+    assert found.sums == expected.sums
+    with pytest.raises(SpecError, match="there is no such executor"):
+        run.predict_file(movie, out, **also(How(executor="nobody")))
