@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy.typing as npt
 
-from denoisplit.core.assessment.regions import Regions, RegionSums, TileSummer, TileSums
+from denoisplit.core.assessment.regions import Regions, RegionSums
+from denoisplit.core.assessment.tile_sums import TileSummer, TileSums
 
 Place = tuple[slice, ...]
 
 
 def tile_sums(regions: Sequence[Regions], samples: npt.NDArray[Any], where: Place) -> TileSums:
     """Of the part at a place of samples [s c (z) y x]."""
-    summer = TileSummer(regions, where)
+    summer = TileSummer([one.index for one in regions], where)
     for sample in samples:
         summer.add(sample[:, *where])
     return summer.finish()

@@ -1,5 +1,6 @@
 """A prediction into a file goes on from the tiles that are finished, whoever did them, to the same bits."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np

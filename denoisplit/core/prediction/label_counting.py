@@ -7,7 +7,8 @@ import numpy as np
 
 from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
 from denoisplit.core.assessment.region_intervals import RegionIntervals
-from denoisplit.core.assessment.regions import Regions, RegionSums, TileSummer, TileSums
+from denoisplit.core.assessment.regions import Regions, RegionSums
+from denoisplit.core.assessment.tile_sums import TileSummer, TileSums
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.io import Planes
 from denoisplit.core.prediction.passes import Draw, Passes
@@ -33,7 +34,7 @@ class SumsOver(Summary):
 
 class _SumsOver(Collector):
     def __init__(self, regions: Sequence[Regions], tile: Tile) -> None:
-        self._summer = TileSummer(regions, tile.inner.slices)
+        self._summer = TileSummer([one.index for one in regions], tile.inner.slices)
 
     def add(self, draw: Draw) -> None:
         self._summer.add(draw.signal)

@@ -7,7 +7,7 @@ from functools import reduce
 import attrs
 import numpy as np
 
-from denoisplit.core.assessment.regions import TileSums
+from denoisplit.core.assessment.tile_sums import TileSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Image
 from denoisplit.core.network.vse import VSE
