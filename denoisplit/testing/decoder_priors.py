@@ -11,7 +11,7 @@ from torch import Tensor
 
 from denoisplit.core.errors import SpecError
 from denoisplit.testing.decoder_cases import MAPS, DecoderCases
-from denoisplit.testing.decoding import BATCH, GivenNoise, LevelNoise
+from denoisplit.testing.decoding import BATCH, DecoderCase, GivenNoise, LevelNoise, decoder_case
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
     assert_close,
@@ -23,6 +23,7 @@ from denoisplit.testing.suite import (
 )
 
 _LATENTS = "latent_channels"
+_LEVELS = "latent_levels"
 
 
 class PriorTests(DecoderCases):
@@ -130,6 +131,34 @@ class PriorTests(DecoderCases):
                 half = values.shape[axis] // 2
                 first, second = values.narrow(axis, 0, half), values.narrow(axis, half, half)
                 assert_close(second, first, "beyond the training patch the coarsest prior is another")
+
+    @in_two_and_three_dimensions
+    def test_latents_are_at_the_levels_of_the_options(self, rank: int) -> None:
+        """An option ``latent_levels``: different numbers of levels, 0 = finest; others are refused."""
+        options = self.smallest()
+        if not any(field.alias == _LEVELS for field in attrs.fields(type(options))):
+            return
+        shapes = max(self.pyramids(rank), key=len)
+        count = len(shapes)
+
+        def case(*numbers: int) -> DecoderCase:
+            changed = attrs.evolve(options, **{_LEVELS: numbers})
+            return decoder_case(partial(self.new, changed, shapes), shapes)
+
+        for numbers in ((0, 2), (count - 1, 1, 3)):
+            noise, drawn = LevelNoise(1), case(*numbers)
+            levels = drawn.by_number(drawn.decode(noise))
+            assert list(levels) == sorted(numbers), f"latents of {numbers} are at the levels {list(levels)}"
+            for number, level in levels.items():
+                q, size = level.posterior, tuple(level.sample.shape)
+                expected = q.mean + q.stddev * noise.of(number, size)
+                assert_close(level.sample, expected, f"another latent comes back for that of level {number}")
+            shown = drawn.decode(noise).output
+            with torch.no_grad():
+                assert_close(drawn.decoder.sample(drawn.features, noise), shown, "prediction is another")
+        for wrong in ((count,), (0, count), (1, 1), (-1,)):
+            with pytest.raises((SpecError, ValueError)):
+                case(*wrong)
 
     @in_two_and_three_dimensions
     def test_latent_channels_are_those_of_the_options(self, rank: int) -> None:

@@ -47,7 +47,8 @@ class Decoded:
 
     Attributes:
         output: [b maps (z) y x] in normalised units; the first c maps are the signal of the c channels.
-        levels: one record per level, finest first; empty for a decoder without latents.
+        levels: one record per level that has a latent, finest first; empty for a decoder without latents. The
+            core finds which levels these are from the noise that was asked for.
     """
 
     output: Tensor
@@ -84,12 +85,12 @@ class Decoder(nn.Module, ABC):
 
     Constructor: ``__init__(self, options, *, feature_shapes: tuple[FeatureShape, ...], out_maps: int,
     patch: tuple[int, ...])`` where ``patch`` is the training patch in pixels. Pure: the same features and the
-    same noise give the same output in evaluation mode.
+    same noise give the same output in evaluation mode. Levels with a latent ask for noise by their number.
     """
 
     @abstractmethod
     def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
-        """Decode with posterior and prior of every level (training).
+        """Decode with posterior and prior of every level that has a latent (training).
 
         Of a padded image, ``window`` is the image: the output is cut to it before the last layer, which
         otherwise would see padding at its border. Empty for all of it.
@@ -218,7 +219,7 @@ class Rate:
 
     Attributes:
         total: scalar.
-        per_level: [levels], finest first; sums to ``total``.
+        per_level: one number per latent, finest first; sums to ``total``.
     """
 
     total: Tensor
@@ -246,7 +247,10 @@ class KLScheme(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; ``image_pixels`` is the number of pixels of one image of it."""
+        """Rate of a batch; ``image_pixels`` is the number of pixels of one image of it.
+
+        Some levels of the encoder may have no latent: ``Level.index`` then is the number of the level.
+        """
 
     def observe(self, *, step: int, distortion: Tensor, rate: Tensor) -> None:
         """Learn from a training step, after its loss and as soon as a warm-up of the weight is over.

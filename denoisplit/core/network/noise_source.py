@@ -15,7 +15,7 @@ class NoiseSource(ABC):
     def normal(self, level: int, like: Tensor) -> Tensor:
         """Standard normal draw for ``level`` (0 = finest) with the shape, dtype and device of ``like``.
 
-        A decoder asks once per level, coarsest first.
+        A decoder asks once per level that has a latent, coarsest first.
         """
 
 

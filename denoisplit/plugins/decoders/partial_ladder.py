@@ -14,11 +14,10 @@ from denoisplit.core.network.interfaces import Decoded, Decoder, Features, Featu
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.validators import described_by
-from denoisplit.plugins.blocks import KERNEL, MOST_BLOCKS, ResidualBlock, conv
+from denoisplit.plugins.blocks import MOST_BLOCKS, ResidualBlock, conv
 from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
 from denoisplit.plugins.decoders import deterministic_ladder, ladder_level
 from denoisplit.plugins.decoders.ladder_plan import binning, image_maps, plan_levels
-from denoisplit.plugins.windows import by_windows
 
 
 @described_by(deep_iterable(ge(0)))
@@ -84,8 +83,7 @@ class PartialLadderDecoder(Decoder):
             for one in inner
         ]
         if top.index in self._drawn:
-            size = tuple(max(1, n) for n in feature_shapes[-1].size(patch))
-            levels.append(ladder_level.TopLevel(top, size=size))
+            levels.append(ladder_level.TopLevel(top, size=feature_shapes[-1].size(patch)))
         else:
             levels.append(deterministic_ladder.TopLevel(top))
         self.levels = nn.ModuleList(levels)
@@ -131,8 +129,8 @@ class PartialLadderDecoder(Decoder):
             return image_maps(self._full_precision, x, self._binning, window)
 
     def _full_precision(self, x: Tensor) -> Tensor:
-        dtype = next(self.output.parameters()).dtype
-        return by_windows(lambda part: self.output(part.to(dtype)), x, reach=(KERNEL // 2,) * (x.ndim - 2))
+        maps: Tensor = self.output(x.to(next(self.output.parameters()).dtype))
+        return maps
 
 
 def _drawn(numbers: tuple[int, ...], levels: int) -> frozenset[int]:
