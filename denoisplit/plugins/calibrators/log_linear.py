@@ -5,8 +5,10 @@ from typing import Final
 import attrs
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import solveh_banded
 
 from denoisplit.plugins.calibrators.checks import CERTAIN
+from denoisplit.plugins.calibrators.spread_bins import fill_bins
 
 Array = npt.NDArray[np.float64]
 
@@ -26,12 +28,10 @@ def certain_knots(seen: Array, score: Array, wanted: int) -> Array:
     A bin whose mean score [pixels] may as well be zero is joined with the next one, the last with the one
     before.
     """
-    number = max(1, min(wanted, seen.size // _FEWEST))
-    lower = np.unique(np.sort(seen)[np.arange(number) * seen.size // number])
-    place = np.searchsorted(lower, seen, side="right") - 1
-    moments = [np.bincount(place, values) for values in (np.ones_like(seen), seen, score, score**2)]
+    found = fill_bins(seen, score, min(wanted, seen.size // _FEWEST))
+    moments = found.count * np.stack([np.ones_like(found.mean), found.mean, found.error, found.error_square])
     bins: list[Array] = []
-    for one in np.stack(moments, axis=1):
+    for one in moments.T:
         # What is not certain is still open, and goes on with the next bin.
         if bins and not _is_certain(bins[-1]):
             bins[-1] = bins[-1] + one
@@ -52,12 +52,13 @@ def fitted_heights(seen: Array, score: Array, knots: Array) -> tuple[Array, Arra
         score: its mean is above zero; single ones may be negative [pixels].
         knots: ascending, within the range of ``seen``.
     """
+    whole: Array = np.log([score.mean()])
     while len(knots) > 1:
-        heights = _newton(_Hats.of(seen, knots), score)
+        heights = _newton(_Hats.of(seen, knots), score, whole.repeat(len(knots)))
         if heights is not None:
             return knots, heights
         knots = knots[::2]
-    return knots, np.log([score.mean()])
+    return knots, whole
 
 
 def heights_at(seen: Array, knots: Array, heights: Array) -> Array:
@@ -82,7 +83,7 @@ class _Hats:
 
     @classmethod
     def of(cls, seen: Array, knots: Array) -> "_Hats":
-        left = np.clip(np.searchsorted(knots, seen, side="right") - 1, 0, len(knots) - 2)
+        left = np.searchsorted(knots[1:-1], seen, side="right")
         share = (seen - knots[left]) / np.diff(knots)[left]
         return cls(left, np.clip(share, 0, 1), len(knots))
 
@@ -97,34 +98,25 @@ class _Hats:
         return self._summed(values - right, 0) + self._summed(right, 1)
 
     def products(self, values: Array) -> Array:
-        """Sums of ``values`` times the weights of two knots, as a matrix."""
+        """Sums of ``values`` times the weights of each knot and the one before, and of each knot twice."""
         right, left = self.right_share, 1 - self.right_share
-        both = self._summed(left * right * values, 0)[:-1]
-        diagonal = self._summed(left**2 * values, 0) + self._summed(right**2 * values, 1)
-        matrix: Array = np.diag(diagonal) + np.diag(both, 1) + np.diag(both, -1)
-        return matrix
+        squares = self._summed(left**2 * values, 0) + self._summed(right**2 * values, 1)
+        return np.stack([self._summed(left * right * values, 1), squares])
 
     def _summed(self, values: Array, shift: int) -> Array:
         return np.bincount(self.left + shift, values, self.count).astype(np.float64)
 
 
-def _newton(hats: _Hats, score: Array) -> Array | None:
+def _newton(hats: _Hats, score: Array, heights: Array) -> Array | None:
     """Heights at which scores are on average as expected around every knot; None if they are not found."""
     pixels = hats.sums(np.ones_like(score))
-    if not pixels.min() > 0:
-        return None
-    # Where it is nearly right: around every knot, the mean score.
-    start = hats.sums(score) / pixels
-    if not start.min() > 0:
-        return None
-    heights: Array = np.log(start)
     for _ in range(_ROUNDS):
         relative = score * np.exp(-hats.at(heights))
         gap = hats.sums(relative) - pixels
-        curvature = hats.products(relative)
-        if not np.linalg.eigvalsh(curvature).min() > 0:
+        try:
+            step = solveh_banded(hats.products(relative), gap)
+        except np.linalg.LinAlgError:  # estimates that are negative in sum have no maximum
             return None
-        step = np.linalg.solve(curvature, gap)
         heights = heights + step * _LONGEST / max(np.abs(step).max(), _LONGEST)
         if np.abs(gap / pixels).max() < _NEAR:
             return heights
