@@ -147,10 +147,10 @@ class CalibratorTests(RegionTests):
     def test_errors_that_follow_the_mean_are_calibrated_so(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
-        """Errors of bright pixels that are larger, or smaller, show in their std; if it sees the mean."""
+        """Larger, or smaller, errors of bright pixels show in their std, for one that sees the mean."""
         calibrator = self.drawn(data)
         if not isinstance(calibrator, MeanCalibrator):
-            pytest.skip("it does not see the mean")
+            return
         held = self.held_out(rank, seed, factors=(1.0, 1.0))
         bright = held.mean > np.median(held.mean)
         for size in (0.5, 2.0):
