@@ -128,6 +128,30 @@ class KLOptionTests(ComponentTests):
                 f"with latents at the levels {numbers} the rate is {float(rate.total)}, not {expected}"
             )
 
+    @pytest.mark.parametrize("numbers", [(0, 1, 2, 3, 4, 5), (1, 3), (5,)], ids=str)
+    def test_a_restricted_rate_is_that_of_latents_over_the_image(self, numbers: tuple[int, ...]) -> None:
+        """An option ``restricted``: latents beside the image, which context brings along, cost nothing then.
+
+        Level i has one position per ``2^(i+1)`` pixels; an option ``share`` is 1.
+        """
+        if "restricted" not in self._names():
+            return
+        changes = {"restricted": True, **({"share": 1.0} if "share" in self._names() else {})}
+        scheme = self.scheme(attrs.evolve(self.defaults(), **changes), free_bits=0.0)
+        known = {"image_pixels": IMAGE_SIDE**2, "channels": _CHANNELS}
+        inside, beside = [], []
+        for level in range(6):
+            side = IMAGE_SIDE // 2 ** (level + 1)
+            centre = torch.ones(1, 2, side, side, dtype=torch.float64)
+            surround = 0 if level == 0 else max(1, side // 2)
+            inside.append(torch.nn.functional.pad(centre, (surround,) * 4))
+            beside.append(1 - inside[-1])
+        for over, expected in ((inside, True), (beside, False)):
+            rate = scheme(of_hierarchy(unit_levels(tuple(over)), numbers), **known)
+            counted = [float(part) * IMAGE_SIDE**2 for part in rate.per_level]
+            wanted = [float(inside[number].sum()) * expected for number in numbers]
+            assert counted == pytest.approx(wanted), f"latents {numbers} count {counted} nats, not {wanted}"
+
     @law(4)
     @given(data=st.data())
     def test_a_closed_form_needs_no_sample(self, data: st.DataObject) -> None:
