@@ -66,8 +66,10 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     "--executor",
     default="",
     metavar="NAME",
-    help="Who predicts them: serial, threads, processes, dask, or that of a plugin.  [default: threads]",
+    help="Who predicts them: serial, threads, processes, dask, or that of a plugin; with options as in "
+    "'{use: processes, threads: 2}'.  [default: threads]",
 )
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that predicts them, tcp://HOST:PORT.")
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
@@ -86,6 +88,11 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     "--resume",
     is_flag=True,
     help="Go on from the tiles that are finished, and keep the results of many images that are there.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Predict a part of the tiles, for array jobs of a cluster; the shard that is last writes the file.",
 )
 @click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
@@ -115,11 +122,13 @@ def predict(
     tile: int | None,
     workers: int,
     executor: str,
+    scheduler: str | None,
     labels: Path | None,
     axes: str | None,
     dtype: str,
     overwrite: bool,
     resume: bool,
+    shard: str | None,
     strict: bool,
     check_precision: bool,
     clean: Path | None,
@@ -175,14 +184,16 @@ def predict(
         output=output or None,
         workers=workers,
         labels=labels,
-        executor=executor,
+        executor=executor if scheduler is None else {"use": "dask", "scheduler": scheduler},
         resume=resume,
     )
     if is_one(image, out):
         predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite)
         loaded = load_any(run, device=device)
-        liked = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how)
+        liked = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how, shard=shard)
     else:
+        if shard is not None:
+            raise click.UsageError("--shard needs a single IMAGE and the name of a file for --out.", ctx)
         if labels is not None:
             raise click.UsageError("--labels needs a single IMAGE and the name of a file for --out.", ctx)
         loaded = load_any(run, device=device)

@@ -7,11 +7,12 @@ import click
 
 from denoisplit.cli.console import progress, say
 from denoisplit.core.assessment.label_sums import is_table
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.prediction.many import TABLE, Outcome
 from denoisplit.core.prediction.outputs import CALIBRATED_STD, CHI_SQUARE
 from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.storage.image_files import file_of, require_writable
 from denoisplit.core.storage.outputs import require_apart, require_ours
@@ -34,10 +35,19 @@ def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, over
             raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
 
 
-def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How) -> bool:
-    """Predict an image and say what came of it; whether it looks like the training images."""
+def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How, shard: str | None) -> bool:
+    """Predict an image and say what came of it; whether it looks like the training images.
+
+    A shard says nothing of the image while others are missing.
+    """
     with progress(f"Splitting {image.name}") as tell:
-        prediction = run.predict_file(image, out, dtype=dtype, **(how | How(progress=tell)))
+        told = how | How(progress=tell)
+        if shard is None:
+            prediction = run.predict_file(image, out, dtype=dtype, **told)
+        elif (found := _sharded(run).predict_shard(image, out, shard, dtype=dtype, **told)) is None:
+            return True
+        else:
+            prediction = found
     written = prediction.layout
     click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.shape))}")
     for name in written.channel_names:
@@ -64,6 +74,19 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How)
         click.echo(f"Chi-square: {_chi_square(prediction)}")
     say(f"Verdict: {prediction.verdict}")
     return prediction.verdict.status == "like"
+
+
+def _sharded(run: Predictor) -> IntoFiles:
+    """A run whose predictions can be done in shards.
+
+    Raises:
+        RunError: a sequence of two.
+    """
+    if not isinstance(run, IntoFiles):
+        raise RunError(
+            f"{run.path}: a sequence of two networks is not predicted in shards. Leave out --shard."
+        )
+    return run
 
 
 def predict_many(

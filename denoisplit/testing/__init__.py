@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from denoisplit.testing.decoders import DecoderTests
     from denoisplit.testing.encoders import EncoderTests
     from denoisplit.testing.examination import Verdict, examine, suite_for, suite_named
+    from denoisplit.testing.executors import ExecutorTests
     from denoisplit.testing.image_formats import ImageFormatTests
     from denoisplit.testing.kl_schemes import KLSchemeTests
     from denoisplit.testing.metrics import MetricTests
@@ -36,6 +37,7 @@ __all__ = [
     "DatasetTests",
     "DecoderTests",
     "EncoderTests",
+    "ExecutorTests",
     "ImageFormatTests",
     "KLSchemeTests",
     "MetricTests",
@@ -55,6 +57,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "DatasetTests": "datasets",
     "DecoderTests": "decoders",
     "EncoderTests": "encoders",
+    "ExecutorTests": "executors",
     "ImageFormatTests": "image_formats",
     "KLSchemeTests": "kl_schemes",
     "MetricTests": "metrics",

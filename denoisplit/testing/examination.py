@@ -19,6 +19,7 @@ from denoisplit.testing.calibrators import CalibratorTests
 from denoisplit.testing.datasets import DatasetTests
 from denoisplit.testing.decoders import DecoderTests
 from denoisplit.testing.encoders import EncoderTests
+from denoisplit.testing.executors import ExecutorTests
 from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.kl_schemes import KLSchemeTests
 from denoisplit.testing.metrics import MetricTests
@@ -41,6 +42,7 @@ SUITES: Final[Mapping[str, type[ComponentTests]]] = {
         MetricTests,
         AugmentationTests,
         ObjectiveTests,
+        ExecutorTests,
     )
 }
 """The suite of every kind."""

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 import denoisplit
-from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.errors import DenoisplitError, RunError, SpecError
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.prediction.engine import Found, Work
 from denoisplit.core.prediction.plan import Job
@@ -119,5 +119,32 @@ def test_processes_give_the_same_bits_and_go_on_from_threads(
     for image, pixels in expected.images.items():
         np.testing.assert_array_equal(found.images[image], pixels)
     assert found.sums == expected.sums
-    with pytest.raises(SpecError, match="there is no such executor"):
-        run.predict_file(movie, out, **also(How(executor="nobody")))
+
+
+def test_shards_in_any_order_make_the_file(run: denoisplit.Run, movie: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.ome.zarr"
+    assert run.predict_shard(movie, out, "3/3", **HOW) is None
+    assert run.predict_shard(movie, out, "1/3", **HOW) is None
+    assert run.predict_shard(movie, out, "1/3", **HOW) is None
+    with pytest.raises(RunError, match=r"\(other: number of shards\)"):
+        run.predict_shard(movie, out, "2/4", **HOW)
+    found = run.predict_shard(movie, out, "2/3", **HOW)
+    assert found is not None
+    np.testing.assert_array_equal(found.mean, whole(run, movie).mean)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.zarr", "movie.tif"]
+    for wrong in ("0/3", "4/3", "a/b", "2"):
+        with pytest.raises(SpecError, match="no such shard"):
+            run.predict_shard(movie, out, wrong)
+
+
+def test_nothing_is_written_where_no_executor_begins(
+    run: denoisplit.Run, movie: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.npz"
+    for executor, message in (
+        ("procesess", "Did you mean processes"),
+        ({"use": "processes", "thread": 2}, "Did you mean threads"),
+    ):
+        with pytest.raises(DenoisplitError, match=message):
+            run.predict_file(movie, out, **also(How(executor=executor)))
+    assert list(tmp_path.iterdir()) == [movie]

@@ -1,7 +1,11 @@
 """Components that each break one law, as a plugin author might write them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor as Pool
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -26,11 +30,13 @@ from denoisplit.core.network.interfaces import (
 from denoisplit.core.network.latent import Level, level_sums
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.objective_terms import ObjectiveTerm
+from denoisplit.core.prediction.executor import AtOnce, P, R
 from denoisplit.plugins.augmentations.flips import Flips
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
+from denoisplit.plugins.executors.serial import Serial
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.plugins.noise_models.gaussian import Gaussian
@@ -239,6 +245,35 @@ class Brightens(Flips):
         return super().apply(patch, choice) * 1.5
 
 
+class _Late(AtOnce):
+    """Gives every job the result of the one before."""
+
+    def __init__(self) -> None:
+        self.before: Future[Any] = Future()
+        self.before.set_result(1)
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
+        found, self.before = self.before, super().submit(fn, *args, **kwargs)
+        return found
+
+
+class MixesJobsUp(Serial):
+    """Gives a job the result of another."""
+
+    def start(self, workers: int) -> AbstractContextManager[Pool]:
+        del workers
+        return _Late()
+
+
+class Swallows(Serial):
+    """Lets no error of its context out."""
+
+    @contextmanager
+    def start(self, workers: int) -> Iterator[Pool]:
+        with suppress(KeyError), super().start(workers) as pool:
+            yield pool
+
+
 BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ("noise_model", NotADensity, "the_density_integrates_to_one", "the density integrates to"),
     ("noise_model", OtherVariance, "the_variance_is_that_of_the_density", "the variance is not"),
@@ -271,6 +306,8 @@ BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ("encoder", DeadParameter, "every_parameter_gets_a_gradient", "no gradient reaches forgotten.bias"),
     ("calibrator", DropsABin, "no_bin_is_dropped", "errors of the pixels in bin 9 of 10"),
     ("calibrator", ChangesWithUnits, "images_in_other_units_give_a_std_in_those", "images in other units"),
+    ("executor", MixesJobsUp, "every_job_gives_its_result_or_its_error", "a job has the result of another"),
+    ("executor", Swallows, "nothing_goes_on_when_the_context_ends", "DID NOT RAISE"),
     ("image_format", LosesThePixelSize, "the_pixel_size_comes_back", "the pixel size is lost"),
     ("dataset", OneFieldTwice, "no_field_is_in_two_splits", "two fields have the same pixels"),
 )

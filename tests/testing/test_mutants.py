@@ -28,7 +28,7 @@ MUTANTS = (
     *DATASET_MUTANTS,
 )
 AT_LEAST = 3
-SPOILED = ("metric", "augmentation", "objective")
+SPOILED = ("metric", "augmentation", "objective", "executor")
 """Kinds whose components are a few lines each: ``test_broken`` tries their suites with spoiled ones."""
 RAISED = re.compile(r"\w+(Error|Exception): ")
 

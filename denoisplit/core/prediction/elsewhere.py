@@ -18,7 +18,7 @@ from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.image_work import ImageWork
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import Job
-from denoisplit.core.prediction.request import Request
+from denoisplit.core.prediction.request import Request, Shard
 from denoisplit.core.prediction.spool import (
     Spool,
     digest_of,
@@ -113,9 +113,30 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
         ) from error
     finally:
         done = sum(spool.has(number) for number, _ in jobs)
-        if 0 < done < len(jobs):
+        if not done:
+            spool.remove()
+        elif done < len(jobs):
             told = "%s: %d of %d tiles are finished; --resume goes on from them"
             _LOG.warning(told, place.out, done, len(jobs))
+
+
+def do_shard(work: Work, request: Request, place: Place, shard: Shard) -> int:
+    """Do the jobs of a shard that are not finished; how many of all jobs are missing then.
+
+    Raises:
+        RunError: finished jobs are those of another prediction, or of shards that overlap with this one.
+        ImageError: they cannot be written.
+    """
+    spool = open_spool(place.out, _key(work, request, place), resume=True)
+    jobs = list(enumerate(work.plan.jobs()))
+    own = [(number, job) for number, job in jobs if shard.has(number)]
+    counter = Counter(len(own) * len(work.numbers), request.progress)
+    perform = _here(work, spool, counter)
+    with evaluating(work.vse), place.executor.start(request.workers) as pool:
+        left = (one for one in own if not spool.has(one[0]))
+        for _ in in_order(left, lambda one: pool.submit(perform, *one), ahead=ahead_of(request.workers)):
+            pass
+    return sum(not spool.has(number) for number, _ in jobs)
 
 
 def finished(out: Path) -> None:
@@ -207,4 +228,5 @@ def _key(work: Work, request: Request, place: Place) -> dict[str, str]:
         "labels": digest_of(shown),
         "axes": str(request.axes),
         "tiles": digest_of(plan.planes, plan.tiles),
+        "number of shards": str(request.shard.count if request.shard else 1),
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, ParamSpec, TypeVar, final
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +35,6 @@ class Executor(ABC):
         """
 
 
-@final
 class AtOnce(Pool):
     """Does everything where and when it is submitted."""
 

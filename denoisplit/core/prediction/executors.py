@@ -1,37 +1,40 @@
 """The executor that was asked for."""
 
-import attrs
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
-from denoisplit.core.errors import SpecError, UnknownComponentError
+from denoisplit.core.documents import node_of, read_document
+from denoisplit.core.errors import SpecError
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import Chosen
+from denoisplit.core.spec.structure import Structurer
+from denoisplit.core.spec.tree import USE
 
-DEFAULT = "threads"
+DEFAULT: Final = "threads"
+_WHERE: Final = "executor"
 
 
-def chosen_executor(wanted: str | Chosen) -> Executor:
-    """An executor by name, ``package/name``, or with options; threads where none is asked for.
+def chosen_executor(wanted: str | Mapping[str, Any]) -> Executor:
+    """An executor, as a spec would name it.
+
+    Args:
+        wanted: a name, or a mapping with ``use`` and options, also as text: ``{use: dask, scheduler: ...}``.
+            Threads where it is empty.
 
     Raises:
-        SpecError: there is no such executor, or it needs options.
+        SpecError: there is no such executor, or it does not take these options.
         MissingPackageError: it needs a package that is not installed.
         BrokenPluginError: it cannot be imported or built.
     """
-    if isinstance(wanted, Chosen):
-        given: Executor = wanted.build()
-        return given
-    registry = installed_registry()
-    try:
-        row = registry.find("executor", wanted or DEFAULT)
-    except UnknownComponentError as error:
-        known = ", ".join(sorted(one.name for one in registry.components("executor")))
-        problem = f"prediction: there is no such executor (got {wanted}). Use one of {known}."
-        raise SpecError([problem]) from error
-    options = row.load().Options
-    needed = [field.alias for field in attrs.fields(options) if field.default is attrs.NOTHING]
-    if needed:
-        problem = f"prediction: the executor {wanted} needs options (got no {', '.join(needed)}). Give them."
-        raise SpecError([problem])
-    found: Executor = Chosen(component=row, options=options()).build()
-    return found
+    text = isinstance(wanted, str)
+    node = read_document(str(wanted or DEFAULT), _WHERE) if text else node_of(wanted, _WHERE)
+    if isinstance(node.value, str):
+        node = node_of({USE: node.value}, _WHERE)
+    structurer = Structurer(installed_registry(), Path())
+    chosen = structurer.value(node, Chosen, "$", _WHERE)
+    if structurer.problems:
+        raise SpecError(structurer.problems)
+    executor: Executor = chosen.build()
+    return executor

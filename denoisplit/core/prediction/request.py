@@ -1,9 +1,9 @@
 """What is asked of a prediction."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import attrs
 import numpy as np
@@ -18,6 +18,32 @@ from denoisplit.core.storage.image_files import open_labels
 _SEEDS = 2**63
 
 
+@attrs.frozen
+class Shard:
+    """A part of the tiles of a prediction: every ``count``-th one, from ``number`` (1 to ``count``) on."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """From ``2/8``.
+
+        Raises:
+            SpecError: no such shard.
+        """
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise SpecError(
+                [f"prediction: no such shard (got {text!r}). Write I/N, with I from 1 to N: 2/8."]
+            )
+        return cls(int(number), int(count))
+
+    def has(self, job: int) -> bool:
+        """Whether a job, counted from 0, belongs to it."""
+        return job % self.count == self.number - 1
+
+
 class How(TypedDict, total=False):
     """Keyword arguments of ``Run.predict``: the attributes of a ``Request``."""
 
@@ -27,7 +53,7 @@ class How(TypedDict, total=False):
     axes: str | None
     output: str | Sequence[str] | None
     workers: int
-    executor: str
+    executor: str | Mapping[str, Any]
     resume: bool
     labels: AnyArray | str | os.PathLike[str] | None
     progress: Progress | None
@@ -43,8 +69,9 @@ class Request:
     axes: str | None = None
     output: str | Sequence[str] | None = None
     workers: int = 1
-    executor: str = ""
+    executor: str | Mapping[str, Any] = ""
     resume: bool = False
+    shard: Shard | None = None
     labels: AnyArray | str | os.PathLike[str] | None = attrs.field(default=None, eq=False, repr=False)
     progress: Progress | None = attrs.field(default=None, eq=False, repr=False)
 

@@ -11,7 +11,7 @@ from denoisplit.core.assessment.tile_sums import TileSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.elsewhere import Place, finished, results
+from denoisplit.core.prediction.elsewhere import Place, do_shard, finished, results
 from denoisplit.core.prediction.engine import Found, Work, run
 from denoisplit.core.prediction.image_work import ImageWork
 from denoisplit.core.prediction.in_file import File
@@ -19,7 +19,7 @@ from denoisplit.core.prediction.memory import streamed_budget
 from denoisplit.core.prediction.plan import Job
 from denoisplit.core.prediction.plane_judge import plane_verdict
 from denoisplit.core.prediction.posterior import Posterior
-from denoisplit.core.prediction.request import Request
+from denoisplit.core.prediction.request import Request, Shard
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.prediction.seams import Seams, SeamStrips
 from denoisplit.core.prediction.sinks import Asked, Memory, Sink
@@ -52,6 +52,16 @@ def predict_to_file(
         prediction = _gathered(image_work, bundle, samples, flaws, work, found, sink)
     finished(place.out)
     return prediction
+
+
+def predict_shard(
+    vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place, shard: Shard
+) -> int:
+    """Do the tiles of a shard; how many of all are missing then."""
+    memory = streamed_budget(next(vse.parameters()).device)
+    image_work = ImageWork(vse, bundle, image, request, memory=memory)
+    image_work.flaws()
+    return do_shard(image_work.work(image_work.samples()), request, place, shard)
 
 
 def _gathered(

@@ -1,10 +1,9 @@
 """A trained model, ready to predict."""
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Unpack
+from typing import Final
 
 import attrs
 import numpy as np
@@ -13,26 +12,24 @@ from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.images.interfaces import AnyArray, Field, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.device import AUTO, load_network
-from denoisplit.core.prediction.elsewhere import Place
-from denoisplit.core.prediction.executors import chosen_executor
 from denoisplit.core.prediction.label_counting import region_intervals
 from denoisplit.core.prediction.precision_cost import PrecisionCost, check_precision
 from denoisplit.core.prediction.progress import Progress, Stages, silent
-from denoisplit.core.prediction.request import How, Request
+from denoisplit.core.prediction.request import Request
 from denoisplit.core.prediction.result import PathLike, Prediction
-from denoisplit.core.prediction.splitting import predict_image, predict_to_file
+from denoisplit.core.prediction.splitting import predict_image
 from denoisplit.core.runs.evaluation import evaluate_run
-from denoisplit.core.runs.predictor import Predictor
+from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle
-from denoisplit.core.storage.image_files import files_among, open_given, require_other
+from denoisplit.core.storage.image_files import open_given
 from denoisplit.core.storage.run_folder import RunFolder
 
 _LOG: Final = logging.getLogger("denoisplit.runs")
 
 
 @attrs.frozen(kw_only=True)
-class Run(Predictor):
+class Run(IntoFiles):
     """A trained model, ready to predict.
 
     Attributes:
@@ -103,42 +100,6 @@ class Run(Predictor):
             progress=progress,
         )
         return predict_image(self.vse, self.bundle, open_given(image, axes), request)
-
-    def predict_file(
-        self, image: AnyArray | PathLike | Image, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
-    ) -> Prediction:
-        """Split and denoise an image into a file, with the same pixels as ``predict(...).save(out)``.
-
-        Tile by tile is read, predicted and written: image and result need not fit into memory. Tiles are
-        chosen for 1 GiB of working memory unless ``tile`` is given.
-
-        Args:
-            image: file, or array (also a memory map), see ``predict``.
-            out: of the file to write; the ending of its name chooses the format. An existing file is
-                replaced when the new one is complete.
-            dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
-            how: the other arguments of ``predict``; and ``executor``, the name of who predicts the tiles
-                (``serial``, ``threads``, ``processes`` or that of a plugin), and ``resume``, which goes on
-                from the tiles that an interrupted prediction has left beside ``out``.
-
-        Raises:
-            DenoisplitError: see ``predict``.
-            ImageError: no installed format has this ending, or no space.
-            RunError: ``out`` is, contains or lies in an input or a run; the tiles that are there are those of
-                another prediction; or a worker ended.
-        """
-        require_other(Path(out), self.folder.path, *files_among(image, how.get("labels")))
-        opened, request = open_given(image, how.get("axes")), Request(**how)
-        place = Place(
-            out=Path(out),
-            folder=self.folder,
-            device=str(next(self.vse.parameters()).device),
-            image=Path(image) if isinstance(image, str | os.PathLike) else None,
-            pixels=opened.data,
-            resume=request.resume,
-            executor=chosen_executor(request.executor),
-        )
-        return predict_to_file(self.vse, self.bundle, opened, request, place, dtype=dtype)
 
     def check_precision(
         self,

@@ -17,6 +17,11 @@ _LOG = logging.getLogger("denoisplit.storage")
 LOCK: Final = ".lock"
 """Name of the file in the folder; it says who holds the lock."""
 
+
+class LockedError(RunError):
+    """Another process holds a lock."""
+
+
 _HELD: Final = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _UNSUPPORTED: Final = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}
 
@@ -94,7 +99,7 @@ def _acquired(path: Path) -> int:
             os.close(handle)
             if error.errno not in _HELD:
                 raise
-            raise RunError(
+            raise LockedError(
                 f"{path.parent}: another program is writing there (got {_said(path)}). "
                 f"Wait for it or stop it, or choose another --out."
             ) from error

@@ -2,14 +2,12 @@
 
 from concurrent.futures import Executor as Pool
 from contextlib import AbstractContextManager
-from typing import final
 
 import attrs
 
 from denoisplit.core.prediction.executor import AtOnce, Executor
 
 
-@final
 class Serial(Executor):
     """One job after the other, whatever the number of workers."""
 

@@ -1,0 +1,125 @@
+"""Predictions of a run into files, whole or in shards."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Final, Unpack
+
+import attrs
+
+from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.elsewhere import Place
+from denoisplit.core.prediction.executors import chosen_executor
+from denoisplit.core.prediction.request import How, Request, Shard
+from denoisplit.core.prediction.result import PathLike, Prediction
+from denoisplit.core.prediction.splitting import predict_shard, predict_to_file
+from denoisplit.core.prediction.spool import spool_of
+from denoisplit.core.runs.predictor import Predictor
+from denoisplit.core.storage.bundle import Bundle
+from denoisplit.core.storage.image_files import files_among, open_given, require_other
+from denoisplit.core.storage.lock import LockedError, exclusive
+from denoisplit.core.storage.run_folder import RunFolder
+
+_LOG: Final = logging.getLogger("denoisplit.runs")
+
+
+class IntoFiles(Predictor):
+    """What a run predicts from files into files.
+
+    Attributes:
+        folder: where the run is stored.
+        vse: the network.
+        bundle: what is known of it.
+    """
+
+    folder: RunFolder
+    vse: VSE
+    bundle: Bundle
+
+    def predict_file(
+        self, image: AnyArray | PathLike | Image, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
+    ) -> Prediction:
+        """Split and denoise an image into a file, with the same pixels as ``predict(...).save(out)``.
+
+        Tile by tile is read, predicted and written: image and result need not fit into memory. Tiles are
+        chosen for 1 GiB of working memory unless ``tile`` is given.
+
+        Args:
+            image: file, or array (also a memory map), see ``predict``.
+            out: of the file to write; the ending of its name chooses the format. An existing file is
+                replaced when the new one is complete.
+            dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
+            how: the other arguments of ``predict``; and ``executor``, the name of who predicts the tiles
+                (``serial``, ``threads``, ``processes`` or that of a plugin), and ``resume``, which goes on
+                from the tiles that an interrupted prediction has left beside ``out``.
+
+        Raises:
+            DenoisplitError: see ``predict``.
+            ImageError: no installed format has this ending, or no space.
+            RunError: ``out`` is, contains or lies in an input or a run; the tiles that are there are those of
+                another prediction; or a worker ended.
+        """
+        request = Request(**how)
+        opened, place = self._placed(image, out, request)
+        return predict_to_file(self.vse, self.bundle, opened, request, place, dtype=dtype)
+
+    def predict_shard(
+        self,
+        image: AnyArray | PathLike | Image,
+        out: PathLike,
+        shard: str,
+        *,
+        dtype: str = "float32",
+        **how: Unpack[How],
+    ) -> Prediction | None:
+        """Predict a part of the tiles of an image; the shard that finishes last writes the file.
+
+        For the array jobs of a cluster whose machines see the same files: each call does one shard, none
+        waits for another, and one that was killed is simply called again.
+
+        Args:
+            image: see ``predict_file``.
+            out: see ``predict_file``; finished tiles lie beside it until all are there.
+            shard: which, ``I/N`` with I from 1 to N.
+            dtype: see ``predict_file``.
+            how: see ``predict_file``.
+
+        Returns:
+            The prediction; None while tiles of other shards are missing.
+
+        Raises:
+            DenoisplitError: see ``predict_file``.
+            SpecError: no such shard.
+            RunError: the tiles that are there are those of another prediction, or number of shards.
+        """
+        part = Shard.parse(shard)
+        request = attrs.evolve(Request(**how), shard=part, resume=True)
+        opened, place = self._placed(image, out, request)
+        missing = predict_shard(self.vse, self.bundle, opened, request, place, part)
+        if missing:
+            _LOG.info("%s: shard %s is done, %d tiles of others are missing", out, shard, missing)
+            return None
+        try:
+            with exclusive(spool_of(Path(out))):
+                return predict_to_file(self.vse, self.bundle, opened, request, place, dtype=dtype)
+        except LockedError:
+            _LOG.info("%s: another shard writes the file", out)
+            return None
+
+    def _placed(
+        self, image: AnyArray | PathLike | Image, out: PathLike, request: Request
+    ) -> tuple[Image, Place]:
+        """The opened image, and where its prediction goes."""
+        require_other(Path(out), self.folder.path, *files_among(image, request.labels))
+        opened = open_given(image, request.axes)
+        place = Place(
+            out=Path(out),
+            folder=self.folder,
+            device=str(next(self.vse.parameters()).device),
+            image=Path(image) if isinstance(image, str | os.PathLike) else None,
+            pixels=opened.data,
+            resume=request.resume,
+            executor=chosen_executor(request.executor),
+        )
+        return opened, place
