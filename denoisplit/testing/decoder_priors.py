@@ -156,7 +156,7 @@ class PriorTests(DecoderCases):
             shown = drawn.decode(noise).output
             with torch.no_grad():
                 assert_close(drawn.decoder.sample(drawn.features, noise), shown, "prediction is another")
-        for wrong in ((count,), (0, count), (1, 1), (-1,)):
+        for wrong in ((count,), (0, count), (1, 1), (-1, 1)):
             with pytest.raises((SpecError, ValueError)):
                 case(*wrong)
 
