@@ -9,6 +9,9 @@ from typing import Any, Final
 import attrs
 from attrs.validators import deep_iterable, ge
 
+QUIET: Final = "quiet"
+"""Metadata key of a field that is written only where it says something: runs of early versions lack it."""
+
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 

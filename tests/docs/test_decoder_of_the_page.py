@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 import denoisplit
-from denoisplit.core.spec import load_spec
+from denoisplit.core.spec import load_spec, to_yaml
 from denoisplit.testing import DecoderTests
 
 PAGE = Path(denoisplit.__file__).parents[1] / "docs" / "extending.md"
@@ -68,3 +68,7 @@ def test_the_spec_beside_it_resolves(tmp_path: Path) -> None:
     file = tmp_path / "spec.yaml"
     file.write_text(block.removeprefix("yaml\n"), encoding="utf-8")
     assert load_spec(file).model.decoder.options.latent_levels == (1, 2)
+    # Runs that were begun before decoders had a width go on: it is written where it says something.
+    ladder = ["model.decoder={use: ladder}", "model.encoder.width=8", "model.kl_scheme.level_weights=1"]
+    assert "width: []" not in to_yaml(load_spec(file, ladder))
+    assert to_yaml(load_spec(file, [*ladder, "model.decoder.width=7"])).count("width: 7") == 1

@@ -14,13 +14,10 @@ from denoisplit.core.images.normalisation import Normalisation as Normalisation
 from denoisplit.core.images.splits import Split as Split
 from denoisplit.core.network.calibration import RegionCalibrator
 from denoisplit.core.registry.component import Component
-from denoisplit.core.validators import described_by, shares
+from denoisplit.core.validators import QUIET, described_by, shares
 
 KIND = "kind"
 """Metadata key of a field that holds a component: the kind to look it up by."""
-
-QUIET = "quiet"
-"""Metadata key of a field that is written only where it says something: runs of early versions lack it."""
 
 BASE = "base"
 """Metadata key of a field that takes some components of its kind only: the class that they derive from."""

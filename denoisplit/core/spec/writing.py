@@ -9,9 +9,10 @@ import attrs
 import yaml
 import yamlcore
 
-from denoisplit.core.spec.records import QUIET, Chosen, ResolvedSpec, components
+from denoisplit.core.spec.records import Chosen, ResolvedSpec, components
 from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.tree import USE
+from denoisplit.core.validators import QUIET
 
 SCHEMA_FILE: Final = "spec.schema.json"
 """Name of the JSON Schema that editors look for beside a spec, see ``denoisplit schema``."""

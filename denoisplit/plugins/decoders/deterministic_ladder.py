@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.validators import QUIET
 from denoisplit.plugins.blocks import MOST_BLOCKS, Merge, ResidualBlock, conv
 from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
 from denoisplit.plugins.decoders.ladder_plan import (
@@ -95,7 +96,7 @@ class DeterministicLadderDecoder(Decoder):
         blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
         dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         normalise_latents: bool = True
-        width: ChannelCounts = attrs.field(default=(), validator=counts_or_none)
+        width: ChannelCounts = attrs.field(default=(), validator=counts_or_none, metadata={QUIET: True})
 
     def __init__(
         self,

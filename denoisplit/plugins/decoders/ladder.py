@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.core.validators import described_by
+from denoisplit.core.validators import QUIET, described_by
 from denoisplit.plugins.blocks import KERNEL, MOST_BLOCKS, ResidualBlock, conv
 from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
@@ -54,7 +54,7 @@ class LadderDecoder(Decoder):
         clip: float | None = attrs.field(default=20.0, validator=_positive)
         naive_variance: bool = False
         normalise_latents: bool = True
-        width: ChannelCounts = attrs.field(default=(), validator=counts_or_none)
+        width: ChannelCounts = attrs.field(default=(), validator=counts_or_none, metadata={QUIET: True})
 
     def __init__(
         self,
