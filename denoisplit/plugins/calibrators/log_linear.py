@@ -30,17 +30,15 @@ def certain_knots(seen: Array, score: Array, wanted: int) -> Array:
     """
     found = fill_bins(seen, score, min(wanted, seen.size // _FEWEST))
     moments = found.count * np.stack([np.ones_like(found.mean), found.mean, found.error, found.error_square])
-    bins: list[Array] = []
+    nothing: Array = np.zeros(len(moments))
+    bins, rest = list[Array](), nothing
     for one in moments.T:
-        # What is not certain is still open, and goes on with the next bin.
-        if bins and not _is_certain(bins[-1]):
-            bins[-1] = bins[-1] + one
-        else:
-            bins.append(one)
-    if len(bins) > 1 and not _is_certain(bins[-1]):
-        last = bins.pop()
-        bins[-1] = bins[-1] + last
-    knots: Array = np.unique([total / count for count, total, *_ in bins])
+        rest = rest + one
+        if _is_certain(rest):
+            bins.append(rest)
+            rest = nothing
+    *before, last = bins or [nothing]
+    knots: Array = np.unique([total / count for count, total, *_ in (*before, last + rest)])
     return knots
 
 
@@ -83,9 +81,9 @@ class _Hats:
 
     @classmethod
     def of(cls, seen: Array, knots: Array) -> "_Hats":
-        left = np.searchsorted(knots[1:-1], seen, side="right")
-        share = (seen - knots[left]) / np.diff(knots)[left]
-        return cls(left, np.clip(share, 0, 1), len(knots))
+        place = np.interp(seen, knots, np.arange(len(knots)))
+        left = np.minimum(place.astype(np.intp), len(knots) - 2)
+        return cls(left, place - left, len(knots))
 
     def at(self, heights: Array) -> Array:
         """[pixels]."""
