@@ -90,6 +90,9 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     help="Go on from the tiles that are finished, and keep the results of many images that are there.",
 )
 @click.option(
+    "--dry-run", is_flag=True, help="Write nothing; say what there is to do, and the time it takes."
+)
+@click.option(
     "--shard",
     metavar="I/N",
     help="Predict a part of the tiles, for array jobs of a cluster; the shard that is last writes the file.",
@@ -128,6 +131,7 @@ def predict(
     dtype: str,
     overwrite: bool,
     resume: bool,
+    dry_run: bool,
     shard: str | None,
     strict: bool,
     check_precision: bool,
@@ -165,12 +169,6 @@ def predict(
             run, image[0], device=device, clean=clean, samples=samples, seed=seed, tile=tile, axes=axes
         )
         return
-    if out is None:
-        raise click.UsageError(
-            "Missing option '--out', the file to write, for example split.ome.tif, or a folder.", ctx
-        )
-    if clean is not None:
-        raise click.UsageError("--clean needs --check-precision.", ctx)
     from denoisplit.cli import predicting
     from denoisplit.core.prediction.inputs import is_one
     from denoisplit.core.prediction.request import How
@@ -187,6 +185,15 @@ def predict(
         executor=executor if scheduler is None else {"use": "dask", "scheduler": scheduler},
         resume=resume,
     )
+    if dry_run:
+        predicting.show_estimate(load_any(run, device=device), image, how)
+        return
+    if out is None:
+        raise click.UsageError(
+            "Missing option '--out', the file to write, for example split.ome.tif, or a folder.", ctx
+        )
+    if clean is not None:
+        raise click.UsageError("--clean needs --check-precision.", ctx)
     if is_one(image, out):
         predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite)
         loaded = load_any(run, device=device)

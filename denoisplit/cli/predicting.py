@@ -44,7 +44,7 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How,
         told = how | How(progress=tell)
         if shard is None:
             prediction = run.predict_file(image, out, dtype=dtype, **told)
-        elif (found := _sharded(run).predict_shard(image, out, shard, dtype=dtype, **told)) is None:
+        elif (found := _alone(run, "--shard").predict_shard(image, out, shard, dtype=dtype, **told)) is None:
             return True
         else:
             prediction = found
@@ -76,17 +76,40 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How,
     return prediction.verdict.status == "like"
 
 
-def _sharded(run: Predictor) -> IntoFiles:
-    """A run whose predictions can be done in shards.
+def _alone(run: Predictor, option: str) -> IntoFiles:
+    """A run of one network.
 
     Raises:
         RunError: a sequence of two.
     """
     if not isinstance(run, IntoFiles):
-        raise RunError(
-            f"{run.path}: a sequence of two networks is not predicted in shards. Leave out --shard."
-        )
+        raise RunError(f"{run.path}: is a sequence of two networks (got {option}). Leave {option} out.")
     return run
+
+
+def show_estimate(run: Predictor, images: Sequence[Path], how: How) -> None:
+    """Say what there is to do, and how long it takes."""
+    with progress("Predicting a tile"):
+        found = _alone(run, "--dry-run").estimate(images, **how)
+    shapes = {"x".join(map(str, plan.shape)) for plan in found.plans}
+    rows = {
+        "images": str(len(found.plans)),
+        "planes": f"{found.planes} of {', '.join(sorted(shapes))} pixels",
+        "tiles": f"{found.tiles}, which see {'x'.join(map(str, found.halo))} pixels around them",
+        "samples": ", ".join(sorted({str(plan.how.samples) for plan in found.plans})),
+        "memory": f"about {max(1.0, found.memory / 2**20):.0f} MiB for each of {found.workers} worker"
+        f"{'s' * (found.workers > 1)}, beside the program and its libraries",
+        "time": f"about {_duration(found.seconds)} ({_duration(found.tile_seconds)} for a tile), if nothing "
+        f"else is done meanwhile",
+    }
+    for name, text in rows.items():
+        say(f"{name:8} {text}", hanging=9)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def predict_many(

@@ -67,6 +67,10 @@ class Work:
         for summary in self._summaries:
             summary.check(vse, plan)
 
+    def of(self, numbers: range) -> "Work":
+        """The same with other samples."""
+        return Work(self.vse, self.plan, self._plane, self._summaries, numbers=numbers)
+
     def perform(self, job: Job, tick: Callable[[], None] = lambda: None) -> Found:
         """Do a job; a function of network, plane and job alone. ``tick`` is called after every sample."""
         passes = Passes(vse=self.vse, plan=self.plan, number=job.plane, canvas=self._canvas(job.plane))

@@ -52,6 +52,7 @@ class ImageWork:
         planes: of the image.
         calibrated: the calibration of the run; None without.
         counting: of the regions of a label image; None without one.
+        fewest: posterior samples that are drawn at least.
 
     Raises:
         SpecError: no number of samples, or too few for what was asked for.
@@ -69,12 +70,12 @@ class ImageWork:
             self.calibrated = Calibrated(bundle.spec.calibrator.build(), bundle.calibration)
         self._wanted = request.wanted_samples(bundle.spec.prediction)
         self._asked = () if request.output is None else parse_outputs(request.output)
-        self._fewest = (
+        self.fewest = (
             max([LEAST, *(one.least for one in self._asked)])
             if isinstance(self._wanted, AutoSamples)
             else self._wanted
         )
-        require_possible(self._asked, samples=self._fewest, calibrated=self.calibrated)
+        require_possible(self._asked, samples=self.fewest, calibrated=self.calibrated)
         self.counting: Counting | None = None
         labels = request.label_image(lazily=memory is not None)
         if labels is not None:
@@ -100,8 +101,8 @@ class ImageWork:
     def samples(self) -> int:
         """How many posterior samples; where they are to be chosen, a few are drawn of every plane."""
         if isinstance(self._wanted, AutoSamples):
-            return self._wanted.choose_for(self._pilot(), self._vse.statistics, least=self._fewest)
-        return self._fewest
+            return self._wanted.choose_for(self._pilot(), self._vse.statistics, least=self.fewest)
+        return self.fewest
 
     def outputs(self, samples: int) -> tuple[Output, ...]:
         """What is to be given."""

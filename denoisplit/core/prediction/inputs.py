@@ -52,9 +52,7 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
         ImageError: no image, one that is not there, or two results of one name.
     """
     formats = installed_formats()
-    found = list(dict.fromkeys(image for one in given for image in _images(one, formats)))
-    if not found:
-        raise ImageError("predict: no image was given. Name files, folders, patterns or a table.")
+    found = images_among(given)
     named = [Item(image, folder / f"{_name(image, formats)}{ending}") for image in found]
     sources: dict[str, list[Path]] = defaultdict(list)
     for item in named:
@@ -66,6 +64,19 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
                 f"into folders of their own."
             )
     return tuple(named)
+
+
+def images_among(given: Iterable[Path]) -> list[Path]:
+    """Every image once, in the order of what was given; see ``items``.
+
+    Raises:
+        ImageError: there is none.
+    """
+    formats = installed_formats()
+    found = list(dict.fromkeys(image for one in given for image in _images(one, formats)))
+    if not found:
+        raise ImageError("predict: no image was given. Name files, folders, patterns or a table.")
+    return found
 
 
 def _images(given: Path, formats: Sequence[ImageFormat]) -> list[Path]:

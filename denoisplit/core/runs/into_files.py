@@ -2,15 +2,19 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Unpack
 
 import attrs
+import numpy as np
 
 from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.elsewhere import Place
+from denoisplit.core.prediction.estimate import Estimate, estimate
 from denoisplit.core.prediction.executors import chosen_executor
+from denoisplit.core.prediction.inputs import images_among
 from denoisplit.core.prediction.request import How, Request, Shard
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_shard, predict_to_file
@@ -106,6 +110,26 @@ class IntoFiles(Predictor):
         except LockedError:
             _LOG.info("%s: another shard writes the file", out)
             return None
+
+    def estimate(
+        self, images: AnyArray | PathLike | Image | Sequence[PathLike], **how: Unpack[How]
+    ) -> Estimate:
+        """What a prediction of images into files would do and take; one tile is predicted for it.
+
+        Args:
+            images: see ``predict_file`` and ``predict_files``.
+            how: see ``predict_file``.
+
+        Raises:
+            DenoisplitError: see ``predict_file``.
+        """
+        request = Request(**how)
+        if isinstance(images, np.ndarray | Image):
+            opened = [open_given(images, request.axes)]
+        else:
+            given = [images] if isinstance(images, str | os.PathLike) else images
+            opened = [open_given(path, request.axes) for path in images_among(map(Path, given))]
+        return estimate(self.vse, self.bundle, opened, request)
 
     def _placed(
         self, image: AnyArray | PathLike | Image, out: PathLike, request: Request

@@ -1,0 +1,107 @@
+"""What a prediction would do and take, before it is started: plans, and the time of one tile."""
+
+import math
+import os
+import time
+from collections.abc import Iterable
+
+import attrs
+
+from denoisplit.core.images.interfaces import Image
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.engine import Work
+from denoisplit.core.prediction.image_work import ImageWork
+from denoisplit.core.prediction.memory import BESIDE, bytes_per_pixel, streamed_budget
+from denoisplit.core.prediction.passes import evaluating
+from denoisplit.core.prediction.plan import Plan
+from denoisplit.core.prediction.request import Request
+from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.storage.bundle import Bundle
+
+_TIMED = (1, 3)
+"""Samples of the tile that is timed."""
+
+
+@attrs.frozen(kw_only=True)
+class Estimate:
+    """What a prediction would do and take.
+
+    Attributes:
+        plans: one per image.
+        halo: pixels around a tile that it depends on, along (z) y x; zeros where no image needs tiles.
+        memory: of every worker, bytes.
+        tile_seconds: that the largest tile takes where nothing else is done meanwhile.
+        seconds: that everything takes.
+        workers: tiles at the same time.
+    """
+
+    plans: tuple[Plan, ...]
+    halo: tuple[int, ...]
+    memory: float
+    tile_seconds: float
+    seconds: float
+    workers: int
+
+    @property
+    def planes(self) -> int:
+        """Of all images."""
+        return sum(plan.planes for plan in self.plans)
+
+    @property
+    def tiles(self) -> int:
+        """Of all planes of all images."""
+        return sum(len(plan) for plan in self.plans)
+
+
+def estimate(vse: VSE, bundle: Bundle, images: Iterable[Image], request: Request) -> Estimate:
+    """Plan the prediction of opened images into files, and predict one tile of the first for its time.
+
+    Where the number of samples is to be chosen, it is taken for the smallest.
+
+    Raises:
+        DenoisplitError: an image cannot be used, or what was asked for cannot be had.
+    """
+    memory = streamed_budget(next(vse.parameters()).device)
+    works = []
+    for image in images:
+        image_work = ImageWork(vse, bundle, image, request, memory=memory)
+        works.append(image_work.work(image_work.fewest))
+    plans = tuple(work.plan for work in works)
+    once, each = _timed(works[0])
+    pixels = _pixels(plans[0].tiles[0])
+
+    def seconds(plan: Plan, tile: Tile) -> float:
+        return (once + each * plan.how.samples) * _pixels(tile) / pixels
+
+    total = sum(plan.planes * sum(seconds(plan, tile) for tile in plan.tiles) for plan in plans)
+    largest = max(((plan, tile) for plan in plans for tile in plan.tiles), key=lambda pair: _pixels(pair[1]))
+    kept = BESIDE * (1 + vse.channels)
+    return Estimate(
+        plans=plans,
+        halo=vse.halo if vse.halo is not None else (0,) * vse.spatial_rank,
+        memory=_pixels(largest[1]) * (bytes_per_pixel(vse) * max(plan.batch for plan in plans) + kept),
+        tile_seconds=seconds(*largest),
+        seconds=total / min(request.workers, os.cpu_count() or 1),
+        workers=request.workers,
+    )
+
+
+def _timed(work: Work) -> tuple[float, float]:
+    """Seconds that the first tile takes, once and for every sample."""
+    job = next(work.plan.jobs())
+    on_processor = next(work.vse.parameters()).device.type == "cpu"
+    found = []
+    with evaluating(work.vse):
+        for samples in (1, *_TIMED):  # the first time, memory is taken and kernels are chosen
+            start, busy = time.perf_counter(), time.process_time()
+            work.of(range(samples)).perform(job)
+            passed, used = time.perf_counter() - start, time.process_time() - busy
+            # Other programs hold a processor up, and not always as much as now.
+            found.append(min(passed, used) if on_processor else passed)
+    _, few, more = found
+    each = max(0.0, (more - few) / (_TIMED[1] - _TIMED[0]))
+    return max(0.0, few - each), each
+
+
+def _pixels(tile: Tile) -> int:
+    return math.prod(tile.outer.shape)
