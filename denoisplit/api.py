@@ -12,11 +12,11 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.progress import Progress, Stages, silent
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.run import Run, load
-from denoisplit.core.runs.workable import load_workable
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.worker_start import stop_in_worker
+from denoisplit.core.workable import load_workable
 
 __all__ = [
     "AnyArray",

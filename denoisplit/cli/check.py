@@ -20,7 +20,7 @@ def check(spec: Path, overrides: tuple[str, ...]) -> None:
     Its network is composed and tried on a few pixels of noise; the images are not looked at ("data check"
     does that).
     """
-    from denoisplit.core.runs.workable import load_workable  # help needs no torch
+    from denoisplit.core.workable import load_workable  # help needs no torch
 
     resolved = load_workable(spec, overrides)
     for kind, component, version in component_versions(resolved):

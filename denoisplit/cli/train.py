@@ -18,7 +18,7 @@ from denoisplit.cli.stopping import continued_by
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train the model that SPEC describes."""
-    from denoisplit.core.runs.workable import load_workable
+    from denoisplit.core.workable import load_workable
 
     resolved = load_workable(spec, overrides)
     from denoisplit import api

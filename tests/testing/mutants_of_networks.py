@@ -77,6 +77,7 @@ INNER = "decoders.ladder_level:InnerLevel.forward"
 LADDER = "decoders.ladder:LadderDecoder"
 MEANS = "decoders.deterministic_ladder:DeterministicLadderDecoder"
 UNET = "decoders.unet:UNetDecoder"
+PARTIAL = "decoders.partial_ladder:PartialLadderDecoder"
 MERGE = "blocks:Merge.forward"
 
 ENCODER_MUTANTS = (
@@ -170,6 +171,9 @@ DECODER_MUTANTS = (
         after(lambda x: x + 1e-6 * torch.randn_like(x)),
         REPEATABLE,
     ),
+    Mutant("decoder/partial_ladder", "sign", f"{PARTIAL}.forward", output_times(-1.0), OUTPUT),
+    Mutant("decoder/partial_ladder", "scale", f"{PARTIAL}.sample", after(lambda x: 2 * x), OUTPUT),
+    Mutant("decoder/partial_ladder", "sign of a sample", f"{PARTIAL}.sample", after(lambda x: -x), OUTPUT),
     Mutant("decoder/unet", "sign", f"{UNET}.forward", output_times(-1.0), OUTPUT),
     Mutant("decoder/unet", "scale", f"{UNET}.forward", output_times(1.01), OUTPUT),
     Mutant(

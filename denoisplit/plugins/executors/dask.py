@@ -20,10 +20,7 @@ _RETRIES: Final = 3
 
 @final
 class Dask(Executor):
-    """Workers of a Dask scheduler, on any machines that see the same files; with the extra ``dask``.
-
-    Source: Rocklin, SciPy 2015.
-    """
+    """Workers of a Dask scheduler, on any machines that see the same files; with the extra ``dask``."""
 
     elsewhere = True
 

@@ -1,0 +1,29 @@
+"""What a prediction would do is said before it is started, and nothing is written."""
+
+from pathlib import Path
+
+import tifffile
+
+import denoisplit
+from tests.cli.refusals import noise
+from tests.cli.refusals import run as command
+from tests.e2e.experiment import Experiment
+
+
+def test_a_dry_run_counts_and_writes_nothing(experiment: Experiment, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    tifffile.imwrite(images / "a.tif", noise(40, 24))
+    tifffile.imwrite(images / "b.tif", noise(24, 24))
+    result = command("predict", experiment.run, images, "--tile", "16", "--samples", "7", "--dry-run")
+    assert result.exit_code == 0, result.output
+    rows = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert rows["images"] == "2"
+    assert rows["planes"] == "2 of 24x24, 40x24 pixels"
+    assert rows["tiles"].startswith("10, which see ")
+    assert rows["samples"] == "7"
+    assert sorted(path.name for path in tmp_path.rglob("*.tif")) == ["a.tif", "b.tif"]
+    found = denoisplit.load(experiment.run).estimate(noise(3, 40, 24), axes="tyx", samples=2, tile=16)
+    assert (found.planes, found.tiles) == (3, 18)
+    assert found.seconds >= found.tile_seconds > 0
+    assert found.memory > 0
