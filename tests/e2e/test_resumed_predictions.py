@@ -100,8 +100,14 @@ def test_a_damaged_tile_is_predicted_again(run: denoisplit.Run, tmp_path: Path) 
     out, pixels = tmp_path / "a.npz", noise(2, 40, 24)
     stopped(run, pixels, out)
     first, second, *_ = sorted(spool_of(out).glob("*.safetensors"))
+    third, fourth, flipped = sorted(spool_of(out).glob("*.safetensors"))[2:5]
     first.write_bytes(first.read_bytes()[:100])
     second.write_bytes(b"")
+    content = third.read_bytes()
+    third.write_bytes(fourth.read_bytes())
+    fourth.write_bytes(content)
+    content = flipped.read_bytes()
+    flipped.write_bytes(content[:-2000] + bytes([content[-2000] ^ 1]) + content[-1999:])
     found = run.predict_file(pixels, out, **also(How(resume=True)))
     np.testing.assert_array_equal(found.mean, whole(run, pixels).mean)
 
@@ -148,3 +154,20 @@ def test_nothing_is_written_where_no_executor_begins(
         with pytest.raises(DenoisplitError, match=message):
             run.predict_file(movie, out, **also(How(executor=executor)))
     assert list(tmp_path.iterdir()) == [movie]
+
+
+def test_two_predictions_into_one_file_do_not_meet(run: denoisplit.Run, movie: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.npz"
+    told: list[bool] = []
+
+    def another(done: int, total: int) -> None:
+        if not told:
+            told.append(True)
+            with pytest.raises(RunError, match="another program is writing there"):
+                run.predict_file(movie, out, **HOW)
+
+    spool_of(out).mkdir()
+    (spool_of(out) / "mine.txt").write_text("kept", encoding="utf-8")
+    run.predict_file(movie, out, **also(How(progress=another)))
+    assert told
+    assert [path.name for path in spool_of(out).iterdir()] == ["mine.txt"]

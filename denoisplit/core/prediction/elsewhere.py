@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from denoisplit.core.prediction.spool import (
     spool_of,
 )
 from denoisplit.core.storage.image_files import open_given
+from denoisplit.core.storage.lock import exclusive, require_unlocked
 from denoisplit.core.storage.run_folder import RunFolder
 
 _LOG = logging.getLogger("denoisplit.prediction")
@@ -87,6 +89,8 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
     if len(work.plan) == 1 and not place.executor.elsewhere:
         yield from run(work, workers=request.workers, progress=request.progress)
         return
+    if request.shard is None:  # those of a shard hold the lock already
+        require_unlocked(spool_of(place.out))
     spool = open_spool(place.out, _key(work, request, place), resume=place.resume)
     jobs = list(enumerate(work.plan.jobs()))
     kept = {number for number, _ in jobs if spool.has(number)}
@@ -95,7 +99,8 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
     counter, elsewhere = Counter(len(jobs) * len(work.numbers), request.progress), place.executor.elsewhere
     perform = _elsewhere(work, request, place, spool, memory) if elsewhere else _here(work, spool, counter)
     try:
-        with evaluating(work.vse), place.executor.start(request.workers) as pool:
+        alone = exclusive(spool.folder) if request.shard is None else nullcontext()
+        with alone, evaluating(work.vse), place.executor.start(request.workers) as pool:
 
             def submit(one: tuple[int, Job]) -> "Future[Found | None]":
                 number, job = one

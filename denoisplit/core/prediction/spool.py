@@ -7,7 +7,7 @@ processes, on any number of machines that see the folder, may add to it at the s
 import hashlib
 import json
 import os
-import shutil
+import re
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,18 +16,23 @@ from typing import Final, final
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.images.streamed import blocks
 from denoisplit.core.prediction.engine import Found
 from denoisplit.core.storage.atomic import write_text
+from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
 from denoisplit.core.storage.image_files import file_of
 
 _KEY: Final = "prediction.json"
 _IMAGE: Final = "image "
 _FACT: Final = "fact "
+_NUMBER: Final = "number"
+_OURS: Final = re.compile(
+    r"prediction\.json|\d{8}\.safetensors|\.\d+\.[0-9a-f]{32}|(image|labels)\.npy|\.lock"
+)
 _BLOCK: Final = 2**16
 
 
@@ -54,9 +59,10 @@ class Spool:
         """
         arrays = {f"{_IMAGE}{name}": np.ascontiguousarray(image) for name, image in found.images.items()}
         arrays |= {f"{_FACT}{name}": np.ascontiguousarray(fact) for name, fact in found.facts.items()}
+        arrays[_NUMBER] = np.array(job)
         part = self.folder / f".{job}.{uuid.uuid4().hex}"
         try:
-            save_file(arrays, part)
+            part.write_bytes(sealed(save(arrays, metadata={NAME: ZEROS})))
             part.replace(self._file(job))
         except (OSError, SafetensorError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
@@ -65,10 +71,15 @@ class Spool:
             ) from error
 
     def load(self, job: int) -> Found | None:
-        """What came of a job; None where its file is damaged."""
+        """What came of a job; None where its file is damaged, or that of another."""
+        file = self._file(job)
         try:
-            arrays = load_file(self._file(job))
-        except (OSError, SafetensorError, ValueError, KeyError):
+            content = file.read_bytes()
+            require_intact(file, content)
+            arrays = load(content)
+            if int(arrays[_NUMBER]) != job:
+                return None
+        except (OSError, RunError, SafetensorError, TypeError, ValueError, KeyError):
             return None
         images = {n.removeprefix(_IMAGE): a for n, a in arrays.items() if n.startswith(_IMAGE)}
         return Found(
@@ -77,9 +88,12 @@ class Spool:
         )
 
     def remove(self) -> None:
-        """Forget all jobs."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.folder)
+        """Forget all jobs; what others have put into the folder stays there."""
+        with suppress(OSError):
+            for entry in list(self.folder.iterdir()):
+                if _OURS.fullmatch(entry.name) and not entry.is_dir():
+                    entry.unlink()
+            self.folder.rmdir()
 
     def _file(self, job: int) -> Path:
         return self.folder / f"{job:08d}.safetensors"
@@ -101,7 +115,7 @@ def open_spool(out: Path, key: Mapping[str, str], *, resume: bool) -> Spool:
     try:
         if not resume:
             spool.remove()
-        if spool.folder.exists():
+        elif spool.folder.exists():
             _require(spool.folder, key)
         spool.folder.mkdir(parents=True, exist_ok=True)
         write_text(spool.folder / _KEY, json.dumps(dict(key), indent=2))

@@ -1,19 +1,23 @@
 """Executor: processes of this machine."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor as Pool
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from typing import final
+from contextlib import contextmanager, suppress
+from typing import Final, final
 
 import attrs
 import torch
 from attrs.validators import ge
 
 from denoisplit.core.prediction.executor import Executor
+
+_END_WITH_PARENT: Final = 1
+"""Number of the option in Linux."""
 
 
 @final
@@ -55,6 +59,8 @@ def _cores() -> int:
 
 
 def _begin(threads: int) -> None:
-    """Ctrl-C is for the process that was started; it ends the others."""
+    """Ctrl-C is for the process that was started; it ends the others, and Linux does where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
     torch.set_num_threads(threads)
