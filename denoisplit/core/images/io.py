@@ -132,6 +132,15 @@ class Planes:
     def __len__(self) -> int:
         return math.prod(self.shape)
 
+    def index(self, number: int) -> tuple[int, ...]:
+        """Position along the leading axes of one of them, in the order of iteration."""
+        return tuple(int(i) for i in np.unravel_index(number, self.shape)) if self.shape else ()
+
+    def place(self, number: int) -> str:
+        """What one of them is called, such as ``t=3``; empty for the only one."""
+        pairs = zip(self.leading, self.index(number), strict=True)
+        return " ".join(f"{axis}={place}" for axis, place in pairs)
+
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
         """Position along the leading axes and the pixels there [c (z) y x], float32; one copy at a time."""
         for index in np.ndindex(self.shape):

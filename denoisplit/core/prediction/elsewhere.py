@@ -96,8 +96,8 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
     kept = {number for number, _ in jobs if spool.has(number)}
     if kept:
         _LOG.info("%s: going on from %d of %d tiles", place.out, len(kept), len(jobs))
-    counter, elsewhere = Counter(len(jobs) * len(work.numbers), request.progress), place.executor.elsewhere
-    perform = _elsewhere(work, request, place, spool, memory) if elsewhere else _here(work, spool, counter)
+    counter = Counter(len(jobs) * len(work.numbers), request.progress)
+    perform = _performing(work, request, place, spool, counter, memory)
     try:
         alone = exclusive(spool.folder) if request.shard is None else nullcontext()
         with alone, evaluating(work.vse), place.executor.start(request.workers) as pool:
@@ -125,7 +125,7 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
             _LOG.warning(told, place.out, done, len(jobs))
 
 
-def do_shard(work: Work, request: Request, place: Place, shard: Shard) -> int:
+def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory: float) -> int:
     """Do the jobs of a shard that are not finished; how many of all jobs are missing then.
 
     Raises:
@@ -136,11 +136,12 @@ def do_shard(work: Work, request: Request, place: Place, shard: Shard) -> int:
     jobs = list(enumerate(work.plan.jobs()))
     own = [(number, job) for number, job in jobs if shard.has(number)]
     counter = Counter(len(own) * len(work.numbers), request.progress)
-    perform = _here(work, spool, counter)
+    perform = _performing(work, request, place, spool, counter, memory)
     with evaluating(work.vse), place.executor.start(request.workers) as pool:
         left = (one for one in own if not spool.has(one[0]))
-        for _ in in_order(left, lambda one: pool.submit(perform, *one), ahead=ahead_of(request.workers)):
-            pass
+        for here in in_order(left, lambda one: pool.submit(perform, *one), ahead=ahead_of(request.workers)):
+            if here is None:
+                counter.tick(len(work.numbers))
     return sum(not spool.has(number) for number, _ in jobs)
 
 
@@ -159,6 +160,15 @@ def perform_ticket(ticket: Ticket, number: int, job: Job) -> Found | None:
 
 def _nothing() -> None:
     """A job that is finished."""
+
+
+def _performing(
+    work: Work, request: Request, place: Place, spool: Spool, counter: Counter, memory: float
+) -> "partial[Found | None]":
+    """What does a job where the executor does it, and keeps what came of it."""
+    if place.executor.elsewhere:
+        return _elsewhere(work, request, place, spool, memory)
+    return _here(work, spool, counter)
 
 
 def _here(work: Work, spool: Spool, counter: Counter) -> "partial[Found | None]":

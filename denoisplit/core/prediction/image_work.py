@@ -91,7 +91,7 @@ class ImageWork:
         """
         source = self.planes.image.source
         advice = "Give the mixed image, which has a single channel."
-        names = [" ".join(filter(None, (source, self.place(n)))) for n in range(len(self.planes))]
+        names = [" ".join(filter(None, (source, self.planes.place(n)))) for n in range(len(self.planes))]
         check_channels(self.planes.plane_shape[0], MIXED_CHANNELS, names[0], advice)
         flaws = [check_values(self._recorded(number), name) for number, name in enumerate(names)]
         if all(flaws):
@@ -116,11 +116,6 @@ class ImageWork:
         further = [one for one in (misfit, sums) if one is not None]
         return self._work(samples, [Spread(), *summaries_of(outputs), *further])
 
-    def place(self, number: int) -> str:
-        """What a plane is called, such as ``t=3``; empty for the only one."""
-        pairs = zip(self.planes.leading, self._index(number), strict=True)
-        return " ".join(f"{axis}={place}" for axis, place in pairs)
-
     def _work(self, samples: int, summaries: Sequence[Summary]) -> Work:
         request, vse = self._request, self._vse
         how = request.settled(self._bundle.spec.prediction, samples)
@@ -142,12 +137,8 @@ class ImageWork:
         return recorded, self._bundle.conditioned(recorded)
 
     def _recorded(self, number: int) -> FloatArray:
-        index = self._index(number)
+        index = self.planes.index(number)
         return first_of(self.planes.lazy(index) if self._lazily else self.planes.read(index))
-
-    def _index(self, number: int) -> tuple[int, ...]:
-        shape = self.planes.shape
-        return tuple(int(i) for i in np.unravel_index(number, shape)) if shape else ()
 
     def _pilot(self) -> Iterator[npt.NDArray[np.float64]]:
         """Mean variance of every channel [c], plane by plane, from a few samples."""

@@ -126,7 +126,7 @@ def check_precision(
         samples=count,
         shape=mixed.shape,
         whole=whole,
-        position=" ".join(f"{a}={i}" for a, i in zip(planes.leading, _middle(planes), strict=True)),
+        position=planes.place(_middle(planes)),
         truth="another sample in float32" if truth is None else "the clean image",
         channels=tuple(costs),
     )
@@ -165,9 +165,9 @@ def _float32(vse: VSE) -> Iterator[None]:
         vse.network_dtype = before
 
 
-def _middle(planes: Planes) -> tuple[int, ...]:
-    """The position in the middle of a series."""
-    return tuple(int(i) for i in np.unravel_index(len(planes) // 2, planes.shape))
+def _middle(planes: Planes) -> int:
+    """The number of the plane in the middle of a series."""
+    return len(planes) // 2
 
 
 def _compared(planes: Planes) -> FloatArray:
@@ -176,7 +176,7 @@ def _compared(planes: Planes) -> FloatArray:
     Raises:
         ImageError: they cannot be read or used.
     """
-    image = planes.lazy(_middle(planes))
+    image = planes.lazy(planes.index(_middle(planes)))
     pixels = np.asarray(image[centre_of(image, SIDE)])
     cut = pixels.shape != planes.plane_shape
     check_pixels(pixels, f"{planes.image.source}{', central pixels' if cut else ''}")

@@ -66,8 +66,8 @@ class Asked:
     def place(self, number: int, tile: Tile, channels: int) -> tuple[slice, ...]:
         """Where a tile of a plane lies in the results."""
         planes = self.planes
-        index = np.unravel_index(number, planes.shape) if planes.shape else ()
-        places = {a: slice(int(i), int(i) + 1) for a, i in zip(planes.leading, index, strict=True)}
+        index = planes.index(number)
+        places = {a: slice(i, i + 1) for a, i in zip(planes.leading, index, strict=True)}
         places |= {"c": slice(0, channels), **dict(zip(planes.spatial, tile.inner.slices, strict=True))}
         return tuple(places[a] for a in self.axes)
 

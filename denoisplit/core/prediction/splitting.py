@@ -61,7 +61,7 @@ def predict_shard(
     memory = streamed_budget(next(vse.parameters()).device)
     image_work = ImageWork(vse, bundle, image, request, memory=memory)
     image_work.flaws()
-    return do_shard(image_work.work(image_work.samples()), request, place, shard)
+    return do_shard(image_work.work(image_work.samples()), request, place, shard, memory=memory)
 
 
 def _gathered(
@@ -95,7 +95,7 @@ def _gathered(
         if job.tile is plan.tiles[-1]:
             recorded, mixed = image_work.seen(job.plane)
             here.verdict = plane_verdict(bundle, planes, recorded, mixed, here.facts, flaws[job.plane])
-    verdict = joined([one.verdict for one in gathered], [image_work.place(n) for n in range(len(gathered))])
+    verdict = joined([one.verdict for one in gathered], [planes.place(n) for n in range(len(gathered))])
     counting = image_work.counting
     sums = None
     if counting is not None:

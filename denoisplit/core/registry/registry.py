@@ -51,7 +51,7 @@ class Registry:
 
     Attributes:
         plugins: as given.
-        modules: plugin modules of this session, by name or path, see ``import_plugin_module``.
+        modules: plugin modules of this process, by name or path, see ``import_plugin_module``.
     """
 
     def __init__(
