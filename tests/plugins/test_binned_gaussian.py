@@ -55,7 +55,7 @@ def test_the_report_has_the_entropy_of_the_noise_and_no_complaint() -> None:
     model = BinnedGaussian(BinnedGaussian.Options(), statistics=statistics(1))
     (report,) = model.fit([pairs], seed=0)
     signal, observation = (values.astype(np.float64) for values in (pairs.signal, pairs.observation))
-    entropy = np.mean(0.5 * np.log(2 * np.pi * np.e * std(signal) ** 2))
+    entropy = np.mean(0.5 * np.log(2 * np.pi * math.e * std(signal) ** 2))
     assert report.nll == pytest.approx(entropy, abs=0.01)
     # The Kolmogorov limit at 60,000 pairs.
     assert report.calibration_error < 2 / math.sqrt(60_000)
