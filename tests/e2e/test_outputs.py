@@ -220,7 +220,7 @@ def test_runs_without_calibration_and_odd_counts_are_refused(experiment: Experim
         command("predict", run.path, image, "--out", out, "--samples", "auto:7"),
         "prediction.samples: must be a number, auto, or auto:FRACTION",
     )
-    with pytest.raises(SpecError, match=r"at least one worker is needed \(got 0\)"):
+    with pytest.raises(SpecError, match=r"prediction\.workers: must be a whole number >= 1 \(got 0\)"):
         run.predict(noise(9, 9), workers=0)
 
 

@@ -157,9 +157,9 @@ def test_numbers_that_single_precision_cannot_hold_are_told_with_their_place(
     planes = iterate_planes(image, 2)
     index = tuple(place[axis] for axis in planes.leading)
     region = tuple(slice(data.draw(st.integers(0, place[axis])), None) for axis in "yx")
-    for read in (lambda: planes.read(index), lambda: planes.read(index, region)):
+    for part in ((), region):
         with pytest.raises(ImageError) as caught:
-            read()
+            planes.read(index, part)
         said = " ".join(["a.tif", *(f"{axis}={place[axis]}" for axis in planes.leading)])
         assert str(caught.value).startswith(f"{said}: a pixel is beyond the largest number of single")
         assert f"(got {value:g} at {(place['y'], place['x'])})" in str(caught.value)

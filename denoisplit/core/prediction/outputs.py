@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import CalibrationError, SpecError
+from denoisplit.core.given import texts_of
 from denoisplit.core.images.names import MIXED
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FloatArray
@@ -94,9 +95,10 @@ def parse_outputs(words: str | Sequence[str]) -> tuple[Output, ...]:
     """What words ask for, each at most once; every word may be a list with commas.
 
     Raises:
+        ArgumentError: no words.
         SpecError: an unknown word, or a level that is missing, not wanted, or not between 0 and 1.
     """
-    lists = [words] if isinstance(words, str) else words
+    lists = [words] if isinstance(words, str) else texts_of(words, "output")
     single = dict.fromkeys(word.strip() for given in lists for word in given.split(","))
     return tuple(_parse(word) for word in single)
 

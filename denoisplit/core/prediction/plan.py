@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import torch
 
-from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.errors import ImageError
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import canvas_multiple
@@ -107,7 +107,6 @@ def plan_planes(
 
     Raises:
         ImageError: the planes have another number of axes than the network, or no pixels.
-        SpecError: fewer than one worker.
         PluginError: tiles are needed, but the network looks at the whole image.
     """
     if len(shape) != vse.spatial_rank or 0 in shape:
@@ -115,8 +114,6 @@ def plan_planes(
             f"predict: the network needs an image with {vse.spatial_rank} spatial axes, none empty "
             f"(got shape {tuple(shape)}). Predict one frame at a time."
         )
-    if workers < 1:
-        raise SpecError([f"prediction: at least one worker is needed (got {workers}). Use 1 or more."])
     device = next(vse.parameters()).device
     budget = (memory_budget(device) if memory is None else memory) / workers
     per_pass = bytes_per_pixel(vse)

@@ -9,6 +9,7 @@ from typing import Final, Unpack
 import attrs
 import numpy as np
 
+from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.elsewhere import Place
@@ -105,7 +106,7 @@ class IntoFiles(Predictor):
             _LOG.info("%s: shard %s is done, %d tiles of others are missing", out, shard, missing)
             return None
         try:
-            with exclusive(spool_of(Path(out))):
+            with exclusive(spool_of(path_of(out, "out"))):
                 return predict_to_file(self.vse, self.bundle, opened, request, place, dtype=dtype)
         except LockedError:
             _LOG.info("%s: another shard writes the file", out)
@@ -127,18 +128,19 @@ class IntoFiles(Predictor):
         if isinstance(images, np.ndarray | Image):
             opened = [open_given(images, request.axes)]
         else:
-            given = [images] if isinstance(images, str | os.PathLike) else images
-            opened = [open_given(path, request.axes) for path in images_among(map(Path, given))]
+            found = images_among(paths_of(images, "images"))
+            opened = [open_given(path, request.axes) for path in found]
         return estimate(self.vse, self.bundle, opened, request)
 
     def _placed(
         self, image: AnyArray | PathLike | Image, out: PathLike, request: Request
     ) -> tuple[Image, Place]:
         """The opened image, and where its prediction goes."""
-        require_other(Path(out), self.folder.path, *files_among(image, request.labels))
+        file = path_of(out, "out")
+        require_other(file, self.folder.path, *files_among(image, request.labels))
         opened = open_given(image, request.axes)
         place = Place(
-            out=Path(out),
+            out=file,
             folder=self.folder,
             device=str(next(self.vse.parameters()).device),
             image=Path(image) if isinstance(image, str | os.PathLike) else None,

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.prediction.inputs import ENDING, items
 from denoisplit.core.prediction.many import Outcome, predict_items
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import PathLike, Prediction
 
 
@@ -55,9 +56,10 @@ class Predictor(ABC):
             ImageError: no image, two results of one name, a result that is there, or a folder that cannot be
                 written. Nothing was written then.
             RunError: a result would be, contain or lie in an input or a run.
+            DenoisplitError: other arguments that no image can be predicted with.
         """
-        given = [images] if isinstance(images, str) or not isinstance(images, Sequence) else images
-        folder, progress = Path(out), how.get("progress")
+        Request(**how)  # what is wrong with all images is told once
+        folder, progress = path_of(out, "out"), how.get("progress")
 
         def predict(image: Path, file: Path, told: Progress | None) -> Prediction:
             arguments: dict[str, Any] = {**how, "progress": told}
@@ -65,7 +67,7 @@ class Predictor(ABC):
 
         return predict_items(
             predict,
-            items([Path(one) for one in given], folder, ending),
+            items(paths_of(images, "images"), folder, ending),
             folder,
             inputs=[self.path],
             overwrite=overwrite,
