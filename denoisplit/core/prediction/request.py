@@ -11,13 +11,20 @@ from attrs.validators import ge
 
 from denoisplit.core.errors import ArgumentError, SpecError
 from denoisplit.core.given import is_whole, path_of, shown
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.arrays import AnyArray, without_mask
 from denoisplit.core.prediction.outputs import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
 from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.image_files import open_labels
+
+Labels = AnyArray | str | os.PathLike[str] | None
+"""A label image, or its file."""
+
+
+def _unmasked(labels: Labels) -> Labels:
+    return without_mask(labels, "labels", "0")
 
 
 @attrs.frozen
@@ -57,7 +64,7 @@ class How(TypedDict, total=False):
     workers: int
     executor: str | Mapping[str, Any]
     resume: bool
-    labels: AnyArray | str | os.PathLike[str] | None
+    labels: Labels
     progress: Progress | None
 
 
@@ -74,7 +81,7 @@ class Request:
     executor: str | Mapping[str, Any] = ""
     resume: bool = False
     shard: Shard | None = None
-    labels: AnyArray | str | os.PathLike[str] | None = attrs.field(default=None, eq=False, repr=False)
+    labels: Labels = attrs.field(default=None, converter=_unmasked, eq=False, repr=False)
     progress: Progress | None = attrs.field(default=None, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:

@@ -22,6 +22,7 @@ from denoisplit.core.assessment.regions import (
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.given import items_of, texts_of
+from denoisplit.core.images.arrays import without_mask
 from denoisplit.core.images.checks import check_pixels
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
@@ -83,7 +84,10 @@ def evaluate_run(
         (*USUAL, *spec.metrics) if metrics is None else texts_of(metrics, "metrics")
     )
     scores = chosen_metrics([*wanted, *items_of(further, str | Chosen, "further_metrics", "names")])
-    if labels is not None and len(labels := items_of(labels, np.ndarray, "labels", "arrays")) != len(fields):
+    if labels is not None:
+        given = items_of(labels, np.ndarray, "labels", "arrays")
+        labels = [without_mask(one, "labels", "0") for one in given]
+    if labels is not None and len(labels) != len(fields):
         raise ImageError(
             f"labels: every field needs one label image (got {len(labels)} for {len(fields)} fields: "
             f"{', '.join(field.name for field in fields)}). Give them in the order of the fields."
