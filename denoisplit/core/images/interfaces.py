@@ -110,7 +110,11 @@ class ImageFormat(ABC):
         return path
 
     def is_taken(self, path: Path) -> bool:
-        """Whether something has this name, which an image may have inside a file, already."""
+        """Whether something has this name, which an image may have inside a file, already.
+
+        Raises:
+            ImageError: no image can have it.
+        """
         return path.exists()
 
     def may_replace(self, path: Path) -> bool:

@@ -22,6 +22,7 @@ from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.interfaces import AnyArray, LazyArray
 from denoisplit.core.images.streamed import blocks
 from denoisplit.core.prediction.engine import Found
+from denoisplit.core.staging import hidden
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
 from denoisplit.core.storage.image_files import file_of
@@ -146,7 +147,7 @@ def spool_of(out: Path) -> Path:
     """The folder of the finished jobs of a prediction, beside its file."""
     file = file_of(out)
     inside = out.name if file == out else f"{file.name}.{out.relative_to(file).as_posix().replace('/', '.')}"
-    return file.with_name(f".{inside}.jobs")
+    return hidden(file.with_name(inside), ".jobs")
 
 
 def digest_of(*parts: object) -> str:

@@ -17,7 +17,7 @@ from denoisplit.core.images.lazy import LazyPixels, rearranged
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.storage.formats import examine_formats
-from denoisplit.core.storage.outputs import is_same, require_apart, require_outside_runs
+from denoisplit.core.storage.outputs import is_same, require_apart, require_name, require_outside_runs
 
 AnyArray = npt.NDArray[Any]
 
@@ -43,27 +43,11 @@ def require_writable(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()
 
     Raises:
         ImageError: no installed format has its ending, or something is there that must not be replaced.
-        RunError: it is, contains or lies in an input or a run.
+        RunError: it is, contains or lies in an input or a run, or no file can have its name.
     """
-    formats = installed_formats()
-    chosen = writing_format(path, formats)
-    file, inside = _parts(path, chosen)
-    for given in inputs:
-        _require_other(path, given, formats)
-    require_outside_runs(file)
-    whole = path if inside and chosen.writes_inside else file
-    if not chosen.is_taken(whole):
-        return
-    if file.is_dir() and not chosen.holds_several:
-        raise ImageError(f"{file}: is a folder. Give the name of a file.")
-    if not chosen.may_replace(whole):
-        kind = "folder" if file.is_dir() else "file"
-        raise ImageError(
-            f"{whole}: something else has this name, which is never replaced (got a {kind}). "
-            f"Choose another name, or move it."
-        )
-    if not overwrite:
-        raise ImageError(f"{whole}: exists already. Choose another --out, or add --overwrite.")
+    taken = require_other(path, *inputs)
+    if taken is not None and not overwrite:
+        raise ImageError(f"{taken}: exists already. Choose another --out, or add --overwrite.")
 
 
 def file_of(path: Path) -> Path:
@@ -75,16 +59,34 @@ def file_of(path: Path) -> Path:
     return _parts(path, writing_format(path, installed_formats()))[0]
 
 
-def require_other(path: Path, *inputs: Path) -> None:
-    """Check that an image that is to be written is none of those that are read, and no part of them.
+def require_other(path: Path, *inputs: Path) -> Path | None:
+    """Check that an image that is to be written replaces nothing that is read, nor anything of another sort.
+
+    Returns:
+        What is there already and would be replaced; None where nothing is.
 
     Raises:
-        RunError: it is, contains or lies in an input or a run.
+        ImageError, RunError: see ``require_writable``.
     """
     formats = installed_formats()
+    chosen = writing_format(path, formats)
+    file, inside = _parts(path, chosen)
+    require_name(file)
     for given in inputs:
         _require_other(path, given, formats)
-    require_outside_runs(file_of(path))
+    require_outside_runs(file)
+    whole = path if inside and chosen.writes_inside else file
+    if not chosen.is_taken(whole):
+        return None
+    if file.is_dir() and not chosen.holds_several:
+        raise ImageError(f"{file}: is a folder. Give the name of a file.")
+    if not chosen.may_replace(whole):
+        kind = "folder" if file.is_dir() else "file"
+        raise ImageError(
+            f"{whole}: something else has this name, which is never replaced (got a {kind}). "
+            f"Choose another name, or move it."
+        )
+    return whole
 
 
 def files_among(*given: object) -> list[Path]:

@@ -3,6 +3,7 @@
 Names are compared by what they stand for: links, other spellings and second names of a file are seen through.
 """
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,20 @@ def require_apart(out: Path, *inputs: Path) -> None:
         if any(is_same(folder, out) for folder in _above(given)):
             raise RunError(f"{out}: contains an input (got {given}). {_ADVICE}")
     require_outside_runs(out)
+
+
+def require_name(out: Path) -> None:
+    """Refuse a name that no file can have.
+
+    Raises:
+        RunError: too long for the file system, or with a byte that names have not.
+    """
+    try:
+        out.lstat()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunError(f"{out}: no file can have this name ({reason}). Choose a shorter one.") from error
 
 
 def require_outside_runs(out: Path) -> None:
