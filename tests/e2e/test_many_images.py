@@ -9,7 +9,10 @@ import tifffile
 
 import denoisplit
 from denoisplit.core.errors import ImageError
-from denoisplit.core.prediction.inputs import items
+from denoisplit.core.prediction.inputs import Item, items
+from denoisplit.core.prediction.many import predict_items
+from denoisplit.core.prediction.progress import Progress
+from denoisplit.core.prediction.result import Prediction
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment
@@ -56,6 +59,23 @@ def test_a_folder_is_predicted_image_by_image_and_goes_on_where_it_stopped(
     assert "3 images, 1 done, 2 kept" in again.stdout
     assert (out / "a.ome.tif").stat().st_mtime_ns == before
     assert [row["state"] for row in rows(out)].count("done") == 3
+
+
+def test_progress_counts_an_image_by_its_size(tmp_path: Path) -> None:
+    told: list[float] = []
+    listed = [Item(tmp_path / f"{size}.npy", tmp_path / "out" / f"{size}.tif") for size in (300, 50, 49)]
+    for item, size in zip(listed, (300, 50, 50), strict=True):
+        item.image.write_bytes(bytes(size))
+
+    def predict(image: Path, out: Path, progress: Progress | None) -> Prediction:
+        assert progress is not None
+        progress(1, 2)
+        raise ImageError("broken")
+
+    predict_items(
+        predict, listed, tmp_path / "out", inputs=[], progress=lambda done, whole: told.append(done / whole)
+    )
+    assert told == [0.375, 0.75, 0.8125, 0.875, 0.9375, 1.0]
 
 
 def test_patterns_tables_and_lists_name_the_same_images(images: Path, tmp_path: Path) -> None:

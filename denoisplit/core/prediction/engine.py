@@ -2,8 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor as Pool
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice, repeat
 from threading import Lock
 from typing import Any, Final, TypeVar
@@ -14,7 +13,7 @@ import numpy as np
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import Canvas
-from denoisplit.core.prediction.executor import AtOnce
+from denoisplit.core.prediction.executor import pool_of
 from denoisplit.core.prediction.passes import Passes, evaluating
 from denoisplit.core.prediction.plan import Job, Plan, halved, output_dtype
 from denoisplit.core.prediction.progress import Progress
@@ -167,9 +166,8 @@ def run(work: Work, *, workers: int = 1, progress: Progress | None = None) -> It
     def perform(job: Job) -> Found:
         return work.perform(job, tick)
 
-    pool: Pool = AtOnce() if workers == 1 else ThreadPoolExecutor(max_workers=workers)
     jobs = list(work.plan.jobs())
-    with evaluating(work.vse), pool:
+    with evaluating(work.vse), pool_of(workers) as pool:
         found = in_order(jobs, lambda job: pool.submit(perform, job), ahead=ahead_of(workers))
         yield from zip(jobs, found, strict=True)
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Executor as Pool
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
@@ -43,3 +43,8 @@ class AtOnce(Pool):
         future: Future[R] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+def pool_of(workers: int) -> Pool:
+    """So many threads; none is started for a single worker."""
+    return AtOnce() if workers == 1 else ThreadPoolExecutor(max_workers=workers)

@@ -22,7 +22,7 @@ from denoisplit.core.prediction.splitting import predict_shard, predict_to_file
 from denoisplit.core.prediction.spool import spool_of
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.storage.bundle import Bundle
-from denoisplit.core.storage.image_files import files_among, open_given, require_other
+from denoisplit.core.storage.image_files import ImageInputs, files_among, open_given
 from denoisplit.core.storage.lock import LockedError, exclusive
 from denoisplit.core.storage.run_folder import RunFolder
 
@@ -137,7 +137,7 @@ class IntoFiles(Predictor):
     ) -> tuple[Image, Place]:
         """The opened image, and where its prediction goes."""
         file = path_of(out, "out")
-        require_other(file, self.folder.path, *files_among(image, request.labels))
+        ImageInputs([self.folder.path, *files_among(image, request.labels)]).require_other(file)
         opened = open_given(image, request.axes)
         place = Place(
             out=file,

@@ -18,7 +18,7 @@ from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.staging import scratch
-from denoisplit.core.storage.image_files import file_of, files_among, require_other
+from denoisplit.core.storage.image_files import ImageInputs, file_of, files_among
 from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.core.verdict.judgement import of_two_steps
 
@@ -109,7 +109,7 @@ class SequentialRun(Predictor):
             DenoisplitError: see ``Run.predict_file``.
         """
         request, file = Request(**how), path_of(out, "out")
-        require_other(file, self.folder.path, *files_among(image, request.labels))
+        ImageInputs([self.folder.path, *files_among(image, request.labels)]).require_other(file)
         with scratch(file_of(file)) as folder:
             between = folder / "denoised.ome.tif"
             first = How(seed=how.get("seed"), tile=how.get("tile"), axes=how.get("axes"), output="mean")
