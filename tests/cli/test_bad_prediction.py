@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from denoisplit.core.storage.records import write_mapping
 from tests.cli.refusals import Stack, noise, refused, run
 from tests.e2e.experiment import Experiment
 
@@ -168,7 +169,7 @@ def _other_component(run_folder: Path) -> None:
     description = run_folder / "model.json"
     plain = json.loads(description.read_text())
     plain["spec"]["model"]["encoder"]["use"] = "elsewhere/mine"
-    description.write_text(json.dumps(plain))
+    write_mapping(description, plain)
 
 
 @pytest.mark.parametrize(
