@@ -30,7 +30,7 @@ def run(experiment: Experiment) -> denoisplit.Run:
 def cluster() -> Iterator[Any]:
     """A scheduler and a worker in threads of this process."""
     with distributed.LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=":0"
     ) as started:
         yield started
 

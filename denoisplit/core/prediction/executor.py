@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,7 +20,7 @@ class Executor(ABC):
             What is submitted can be pickled then; results lie in files, and none comes back.
     """
 
-    elsewhere: ClassVar[bool] = False
+    elsewhere: bool = False
     options: Any
 
     def __init__(self, options: Any = None) -> None:

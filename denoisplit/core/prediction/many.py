@@ -3,6 +3,7 @@
 import csv
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
@@ -57,6 +58,7 @@ def predict_items(
     items: Sequence[Item],
     folder: Path,
     *,
+    start: Callable[[], AbstractContextManager[object]],
     inputs: Sequence[Path],
     overwrite: bool = False,
     resume: bool = False,
@@ -69,6 +71,7 @@ def predict_items(
         predict: does one.
         items: images and files; see ``inputs.items``.
         folder: of the files; made if need be. It gets ``predictions.csv``.
+        start: begins what predicts; called once before the first image.
         inputs: what is never written over, such as the run.
         overwrite: whether results that are there may be replaced.
         resume: whether results that are there are kept.
@@ -78,6 +81,7 @@ def predict_items(
     Raises:
         ImageError: a result is there already, or the folder cannot be written. Nothing was done then.
         RunError: a result would be, contain or lie in an input.
+        DenoisplitError: what predicts cannot begin.
     """
     read = ImageInputs([*inputs, *(item.image for item in items)])
     for item in items:
@@ -90,6 +94,8 @@ def predict_items(
     sizes = [0 if item in kept else max(1, _size(item.image)) for item in items]
     whole = max(1, sum(sizes))
     outcomes = []
+    with start():
+        pass
     with _opened(table_at, add=resume) as file:
         table = csv.writer(file, lineterminator="\n")
         if not file.tell():

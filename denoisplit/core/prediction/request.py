@@ -12,6 +12,7 @@ from attrs.validators import ge
 from denoisplit.core.errors import ArgumentError, SpecError
 from denoisplit.core.given import is_whole, path_of, shown
 from denoisplit.core.images.arrays import AnyArray, without_mask
+from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.outputs import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
@@ -62,7 +63,7 @@ class How(TypedDict, total=False):
     axes: str | None
     output: str | Sequence[str] | None
     workers: int
-    executor: str | Mapping[str, Any]
+    executor: str | Mapping[str, Any] | Executor
     resume: bool
     labels: Labels
     progress: Progress | None
@@ -78,7 +79,7 @@ class Request:
     axes: str | None = None
     output: str | Sequence[str] | None = None
     workers: int = 1
-    executor: str | Mapping[str, Any] = ""
+    executor: str | Mapping[str, Any] | Executor = ""
     resume: bool = False
     shard: Shard | None = None
     labels: Labels = attrs.field(default=None, converter=_unmasked, eq=False, repr=False)
@@ -99,7 +100,8 @@ class Request:
         known = isinstance(self.labels, None | np.ndarray | str | os.PathLike)
         _require(known, "labels", self.labels, "a NumPy array or the path of a file")
         _require(isinstance(self.axes, None | str), "axes", self.axes, "text, letters of stczyx")
-        _require(isinstance(self.executor, str | Mapping), "executor", self.executor, "a name or a mapping")
+        named = isinstance(self.executor, str | Mapping | Executor)
+        _require(named, "executor", self.executor, "a name or a mapping")
         _require(isinstance(self.resume, bool), "resume", self.resume, "True or False")
         _require(self.progress is None or callable(self.progress), "progress", self.progress, "a function")
 

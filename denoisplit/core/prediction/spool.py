@@ -139,7 +139,7 @@ def _require(folder: Path, key: Mapping[str, str]) -> None:
     if other:
         raise RunError(
             f"{folder}: holds a part of another prediction (other: {', '.join(other)}). "
-            f"Leave out --resume to begin anew, or choose another --out."
+            f"Remove it or leave out --resume to begin anew, or choose another --out."
         )
 
 

@@ -78,8 +78,7 @@ class Dask(Executor):
         """A client that the stack closes."""
         address: Any = self.options.scheduler
         if not address:
-            here = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-            address = stack.enter_context(here)
+            address = stack.enter_context(_local(distributed, workers))
         try:
             return stack.enter_context(distributed.Client(address, timeout=_SECONDS))
         except (OSError, ValueError) as error:
@@ -99,6 +98,22 @@ def _unheard() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+def _local(distributed: Any, workers: int) -> Any:
+    """A cluster of this machine, without pages of its own at a port that others may want."""
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=":0",
+            scheduler_kwargs={"dashboard": False},
+        )
+    except RuntimeError as error:
+        raise RunError(
+            f"executor dask: the workers do not start (got: {' '.join(str(error).split())}). In a script, "
+            f"put what predicts below 'if __name__ == \"__main__\":'; else go on with --resume."
+        ) from error
 
 
 class _NoLongerError(Exception):
