@@ -3,7 +3,7 @@
 import csv
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
@@ -58,7 +58,7 @@ def predict_items(
     items: Sequence[Item],
     folder: Path,
     *,
-    start: Callable[[], AbstractContextManager[object]],
+    start: Callable[[], AbstractContextManager[object]] = nullcontext,
     inputs: Sequence[Path],
     overwrite: bool = False,
     resume: bool = False,
