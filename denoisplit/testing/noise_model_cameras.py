@@ -12,7 +12,7 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.camera import CameraNoiseModel, as_batch
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.noise_model_cases import NoiseModelCases
-from denoisplit.testing.noise_model_pixels import SIDES, map_fields, with_maps
+from denoisplit.testing.noise_model_pixels import PART, SIDES, map_fields, with_maps
 from denoisplit.testing.strategies import uniform
 from denoisplit.testing.suite import (
     assert_close,
@@ -25,6 +25,7 @@ from denoisplit.testing.suite import (
 _GRID = 801
 _REACH = 7.4
 _DRAWS = 4000
+_ORIGIN = "origin"
 
 
 class NoiseModelCameraTests(NoiseModelCases):
@@ -132,6 +133,26 @@ class NoiseModelCameraTests(NoiseModelCases):
         with pytest.raises(NoiseModelError) as caught:
             other.camera_maps((SIDES[0] + 1, SIDES[1] + 1))
         assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
+
+    def test_an_origin_says_which_part_of_the_maps_an_image_shows(self) -> None:
+        """An option ``origin``, by its name: row and column of the maps that the first pixel is."""
+        model, maps = self.with_maps()
+        options = self.camera_options()
+        if _ORIGIN not in {field.alias for field in attrs.fields(type(options))}:
+            return
+        with pytest.raises(NoiseModelError):
+            model.camera_maps(PART)
+        for y, x in ((0, 0), (2, 1), tuple(side - part for side, part in zip(SIDES, PART, strict=True))):
+            moved = self.made(attrs.evolve(options, **{_ORIGIN: (y, x)}))
+            assert isinstance(moved, CameraNoiseModel)
+            moved.double().load_state_dict(model.state_dict(), strict=True)
+            found = moved.camera_maps(PART)
+            assert found is not None, "a part of the maps is none"
+            assert_equal(found, maps[..., y : y + PART[0], x : x + PART[1]], f"the maps from {y}, {x} on")
+            for wrong in ((SIDES[0] - y + 1, PART[1]), (PART[0], SIDES[1] - x + 1)):
+                with pytest.raises(NoiseModelError) as caught:
+                    moved.camera_maps(wrong)
+                assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     def _image(self, maps: Tensor, rank: int) -> Tensor:
         """Clean counts [1 c (2) y x] of the pixels of the maps."""

@@ -2,6 +2,9 @@
 
 import copy
 import functools
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
@@ -15,20 +18,25 @@ from torch import Tensor
 from denoisplit.core.errors import NoiseModelError, SpecError
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
-from denoisplit.testing.noise_model_pixels import named_maps, seen_by_a_pixel, with_maps
+from denoisplit.testing import strategies
+from denoisplit.testing.noise_model_pixels import map_fields, named_maps, seen_by_a_pixel, with_maps
+from denoisplit.testing.noise_pairs import CAMERAS, USUAL
 from denoisplit.testing.option_effects import covering
 from denoisplit.testing.strategies import random, uniform
-from denoisplit.testing.suite import ComponentTests, usable
+from denoisplit.testing.suite import ComponentTests
 
-_GAIN, _OFFSET, _READ_NOISE = 2.0, 80.0, 5.0
+GAIN, OFFSET, READ_NOISE = 2.0, 80.0, 5.0
 FEW, MANY = 4500, 20_000
 """Pairs per channel of a fit: enough for most laws, and for those that ask how good it is."""
 
-_FITS = 6
-"""Options, beside the defaults, with which a noise model is fitted."""
+_CHOSEN = 6
+"""Options, beside the defaults, with which a noise model is examined."""
 
 _APART = 0.6
 """Channels differ by this factor, and by its multiples."""
+
+_PLACES = (-0.3, -0.12, -0.024, 1.0, 1.3)
+"""Where densities are looked at besides: far below, at hardly any light, at the end of the range, beyond."""
 
 _GRID = 4001
 _REACH = 9.0
@@ -42,12 +50,14 @@ class Density:
 
     Attributes:
         signal: one image [1 c (z) y x], counts.
+        steps: std of the offsets per step of the grid [n].
         offsets: observations minus signal [n pixels], counts.
         values: density [n pixels], per count.
         variance: what the model declares [pixels], counts squared.
     """
 
     signal: Tensor
+    steps: Tensor
     offsets: Tensor
     values: Tensor
     variance: Tensor
@@ -67,6 +77,12 @@ class Density:
         """Standard deviation of the observation [pixels], counts."""
         return (self._moment((self.offsets - self.mean) ** 2) / self.integral).sqrt()
 
+    @property
+    def coarse(self) -> "Density":
+        """The same on every second step: how far apart the two are tells how exact both are."""
+        half = {name: getattr(self, name)[::2] for name in ("offsets", "values")}
+        return attrs.evolve(self, steps=2 * self.steps[::2], **half)
+
     def probability_below(self, pixel: int, drawn: Tensor) -> npt.NDArray[np.float64]:
         """Probability of at most the observations ``drawn`` of one pixel."""
         offsets, values = self.offsets[:, pixel], self.values[:, pixel]
@@ -77,7 +93,8 @@ class Density:
         return found
 
     def _moment(self, weight: Tensor) -> Tensor:
-        return torch.trapezoid(self.values * weight, self.offsets, dim=0)
+        # Sums over even steps of a smooth function that vanishes at both ends are exact but for rounding.
+        return (self.values * weight * self.steps[:, None] * self.variance.sqrt()).sum(0)
 
 
 class NoiseModelCases(ComponentTests):
@@ -95,30 +112,57 @@ class NoiseModelCases(ComponentTests):
         """Statistics of two channels."""
         return IntensityStats(mixed_mean=650, mixed_std=220, target_mean=[500, 850], target_std=[230, 390])
 
+    def factor(self, channel: int) -> float:
+        """By which the counts of a channel are larger than those of the first."""
+        return 1 + _APART * channel
+
     def range_of(self, channel: int) -> tuple[float, float]:
         """Range of the signals of a channel, counts: no two channels have the same."""
-        factor = 1 + _APART * channel
-        return factor * self.lowest, factor * self.highest
+        return self.factor(channel) * self.lowest, self.factor(channel) * self.highest
 
-    def pairs(self, count: int = FEW, *, seed: int = 0) -> tuple[NoisePairs, ...]:
-        """Pairs of cameras with shot noise and read noise, one entry per channel, no two of them alike."""
+    def pairs(self, count: int = FEW, *, seed: int = 0, camera: str = USUAL) -> tuple[NoisePairs, ...]:
+        """Pairs of cameras with shot noise and read noise, one entry per channel, no two of them alike.
+
+        Of another ``camera`` (see ``noise_pairs``), something is the matter with them.
+        """
         made = []
         for channel in range(self.statistics().channels):
-            rng, factor = np.random.default_rng([seed, channel]), 1 + _APART * channel
-            gain, offset, read_noise = _GAIN * factor**2, _OFFSET * factor, _READ_NOISE * factor
+            rng, factor = np.random.default_rng([seed, channel]), self.factor(channel)
+            gain, offset, read_noise = GAIN * factor**2, OFFSET * factor, READ_NOISE * factor
             signal = rng.uniform(*self.range_of(channel), count)
             photons = rng.poisson((signal - offset) / gain)
             noisy = offset + gain * photons + read_noise * rng.normal(size=count)
-            made.append(NoisePairs(signal=signal, observation=noisy, origin="conformance suite"))
+            pairs = NoisePairs(signal=signal, observation=noisy, origin="conformance suite")
+            made.append(CAMERAS[camera](pairs, rng))
         return tuple(made)
 
     def options(self) -> st.SearchStrategy[Any]:
-        """Options to examine the component with; the files that a camera needs are maps."""
-        found = super().options()
+        """Options to examine the component with; the files that a camera needs are maps.
+
+        Those called ``lowest`` and ``highest`` are ends of a range of counts. A ``path`` names the files that
+        a method ``export(channel, path)`` writes of a fitted model.
+        """
+        cls = self.target().Options
+        ends = {"lowest": (0.4 * self.lowest, 1.5 * self.lowest), "highest": (2 * self.highest, self.highest)}
+        known = {field.alias for field in attrs.fields(cls) if field.init}
+        counts = {name: st.none() | st.sampled_from(ends[name]) for name in known & set(ends)}
+        files = self.exported() if "path" in known else None
+        if files:
+            counts["path"] = st.none() | st.just(files)
+        found = strategies.options(cls, **counts)
         if not issubclass(self.target(), CameraNoiseModel):
             return found
         variants = st.integers(0, 1)
         return st.builds(lambda one, n: with_maps(one, named_maps(one), n), found, variants)
+
+    def exported(self) -> tuple[Path, ...]:
+        """One file per channel of a fit with the default options; none without a method ``export``."""
+        suite: Any = type(self)
+        return _exported(suite, self.target()) if hasattr(self.target(), "export") else ()
+
+    def map_fields(self) -> tuple[str, ...]:
+        """The options that may name a map of a camera; none of a model that knows no camera."""
+        return map_fields(self.target().Options) if issubclass(self.target(), CameraNoiseModel) else ()
 
     def made(self, options: Any, statistics: IntensityStats | None = None) -> NoiseModel:
         """A noise model as the composer makes it, with random numbers where it starts at chance."""
@@ -131,29 +175,30 @@ class NoiseModelCases(ComponentTests):
         """The same; one that needs maps of a camera is that of a single pixel."""
         return seen_by_a_pixel(self.made(options))
 
-    def model(self, options: Any, pairs: int = FEW) -> NoiseModel:
+    def model(self, options: Any, pairs: int = FEW, camera: str = USUAL) -> NoiseModel:
         """A noise model ready for use, float64; a fit to so many pairs is made once for the same options."""
-        return copy.deepcopy(self._ready(options, pairs)[0])
+        return copy.deepcopy(self._ready(options, pairs, camera)[0])
 
-    def reports(self, options: Any, pairs: int = FEW) -> tuple[FitReport, ...]:
+    def reports(self, options: Any, pairs: int = FEW, camera: str = USUAL) -> tuple[FitReport, ...]:
         """What the fit of ``model`` reported."""
-        return self._ready(options, pairs)[1]
+        return self._ready(options, pairs, camera)[1]
 
-    def _ready(self, options: Any, pairs: int) -> tuple[NoiseModel, tuple[FitReport, ...]]:
+    def _ready(self, options: Any, pairs: int, camera: str) -> tuple[NoiseModel, tuple[FitReport, ...]]:
         suite = type(self)
-        return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, pairs, self))
+        recipe = _Recipe(self.target(), options, suite.statistics, suite.pairs, pairs, camera, self)
+        return _ready(recipe)
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
-        """A noise model with drawn options, ready for use; fits are made for a few options alone."""
+        """A noise model ready for use, with the defaults or one of a few options in which values meet."""
         suite: Any = type(self)
-        few = _few(suite, self.target())
-        options = st.just(self.defaults()) | (st.sampled_from(few) if few else self.options())
-        return usable(data, options, self.model, (SpecError, NoiseModelError))
+        return self.model(data.draw(st.sampled_from(_chosen(suite, self.target()))))
 
-    def signals(self, rank: int, *, batch: int = 1, seed: int = 0) -> Tensor:
-        """Clean counts [b c (z) y x] within the range."""
+    def signals(self, rank: int, *, batch: int = 1, seed: int = 0, places: Sequence[float] = ()) -> Tensor:
+        """Clean counts [b c (z) y x], two within the range, and further ones at ``places``, 0 to 1 in it."""
         channels = self.statistics().channels
-        place = uniform(seed, 0.03, 0.97, batch, channels, *(1,) * (rank - 2), 1, 2)
+        shape = (batch, channels, *(1,) * (rank - 2), 1)
+        further = torch.tensor(places, dtype=torch.float64).expand(*shape, -1)
+        place = torch.cat([uniform(seed, 0.03, 0.97, *shape, 2), further], -1)
         low, high = torch.tensor([self.range_of(c) for c in range(channels)], dtype=place.dtype).unbind(1)
         space = (-1, *(1,) * rank)
         return low.view(space) + (high - low).view(space) * place
@@ -180,17 +225,19 @@ class NoiseModelCases(ComponentTests):
         """The density at a few signals; the test is skipped for a composite likelihood."""
         if not model.is_density:
             pytest.skip("it declares that it is no density")
-        signal = self.signals(rank)
+        signal = self.signals(rank, places=_PLACES)
         maps = self.maps(model, signal)
         variance = model.variance(signal, maps).detach()
-        steps = _FINENESS * torch.linspace(-_REACH, _REACH, _GRID, dtype=torch.float64).sinh()
-        offsets = steps.view(-1, *(1,) * (signal.ndim - 1)) * variance.sqrt()
+        even = torch.linspace(-_REACH, _REACH, _GRID, dtype=torch.float64)
+        steps = (_FINENESS * even.sinh()).view(-1, *(1,) * (signal.ndim - 1))
+        offsets = steps * variance.sqrt()
         many = signal.expand_as(offsets)
         extra = None if maps is None else maps.expand(_GRID, *maps.shape[1:])
         with torch.no_grad():
             values = model.log_prob(many + offsets, many, extra).exp()
         return Density(
             signal=signal,
+            steps=_FINENESS * even.cosh() * (even[1] - even[0]),
             offsets=offsets.flatten(1),
             values=values.flatten(1),
             variance=variance.flatten(),
@@ -206,28 +253,50 @@ class _Recipe:
     statistics: Any
     pairs: Any
     count: int
+    camera: str
     cases: NoiseModelCases = attrs.field(eq=False)
 
 
 @functools.lru_cache(maxsize=256)
 def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
     model = recipe.cases.new(recipe.options)
-    reports = model.fit(recipe.cases.pairs(recipe.count), seed=0) if model.needs_fit else ()
+    pairs = recipe.cases.pairs(recipe.count, camera=recipe.camera) if model.needs_fit else ()
+    reports = model.fit(pairs, seed=0) if model.needs_fit else ()
     return model.double().eval(), reports
 
 
+def exported(model: Any, channels: int, name: str) -> tuple[Path, ...]:
+    """What a noise model writes of every channel, in a folder that is there until the exam ends."""
+    paths = tuple(Path(_folder().name) / f"{name}{channel}" for channel in range(channels))
+    for channel, path in enumerate(paths):
+        model.export(channel, path)
+    return paths
+
+
+@functools.cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="denoisplit-noise-")
+
+
 @functools.lru_cache(maxsize=64)
-def _few(suite: Any, _target: type) -> tuple[Any, ...]:
-    """Options in which as many values meet as can be in so few fits; none of a model that is not fitted."""
+def _exported(suite: Any, target: type) -> tuple[Path, ...]:
+    cases: NoiseModelCases = suite()
+    model: Any = cases.new(cases.defaults())
+    model.fit(cases.pairs(seed=5), seed=0)
+    return exported(model, cases.statistics().channels, f"{target.__name__}-")
+
+
+@functools.lru_cache(maxsize=64)
+def _chosen(suite: Any, _target: type) -> tuple[Any, ...]:
+    """The defaults, where they can be built, and options in which as many values meet as can be in so few."""
     cases: NoiseModelCases = suite()
 
-    def built(options: Any) -> NoiseModel | None:
+    def usable(options: Any) -> bool:
         try:
-            return cases.new(options)
+            cases.model(options)
         except (SpecError, NoiseModelError):
-            return None
+            return False
+        return True
 
-    usual = built(cases.defaults())
-    if usual is None or not usual.needs_fit:
-        return ()
-    return tuple(covering(cases.options(), lambda one: built(one) is not None, _FITS))
+    usual = [one for one in [cases.defaults()] if usable(one)]
+    return (*usual, *covering(cases.options(), usable, _CHOSEN))

@@ -13,7 +13,7 @@ from torch import Tensor
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.testing.derivatives import assert_derivative
 from denoisplit.testing.noise_model_fits import NoiseModelFitTests
-from denoisplit.testing.noise_model_pixels import OfOnePixel
+from denoisplit.testing.noise_model_pixels import OfOnePixel, maps_of_a_part, with_maps
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law
@@ -26,7 +26,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
     """Laws of numbers: derivatives are true, half precision does no harm, and no option is idle."""
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(8)
     @given(data=st.data(), far=st.sampled_from([1.0, 4.0]))
     def test_derivatives_are_those_of_differences(self, rank: int, data: st.DataObject, far: float) -> None:
         """Of the likelihood by observation, signal, predicted maps and parameters; of the variance."""
@@ -52,7 +52,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
         assert_derivative(variance, (signal, *extra), "the derivative of the variance")
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_trainable_parameters_have_true_derivatives(self, rank: int, data: st.DataObject) -> None:
         """Those that are trained with the network."""
@@ -73,7 +73,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
 
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_half_precision_is_only_that_of_the_arguments(
         self, rank: int, half: torch.dtype, data: st.DataObject
@@ -94,7 +94,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
         assert_close(variance, expected, f"{half} changes the variance", rtol=1e-2, atol=1e-4)
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_arguments_stay_as_they_are(self, rank: int, data: st.DataObject) -> None:
         """Nothing that a noise model is given is overwritten."""
@@ -150,11 +150,12 @@ class NoiseModelNumberTests(NoiseModelFitTests):
             assert_close(raised, torch.maximum(free, lowest), "a floor does not raise to the floor alone")
 
     def test_every_option_has_an_effect(self) -> None:
-        """On likelihood, samples or variance, at usual and unusual signals and predicted maps."""
+        """On likelihood, variance or maps of a camera, at usual and unusual signals and predicted maps."""
 
         def trace(options: Any) -> Trace:
             model = self.model(options)
             seen = [(f"{name} {one.requires_grad}", one.detach()) for name, one in model.named_parameters()]
+            seen += maps_of_a_part(model)
             for far in (0.0, 3e3, -3e3):
                 signal = self.signals(2, batch=2) + far
                 maps = self.maps(model, signal)
@@ -165,7 +166,9 @@ class NoiseModelNumberTests(NoiseModelFitTests):
                     seen.append(("variance", model.variance(signal, wide)))
             return tuple(seen)
 
-        assert_options_have_effects(examples(self.options(), 5), trace, unseen=self.unseen)
+        drawn = examples(self.options(), 5)
+        drawn += [with_maps(one, fields) for one in drawn if (fields := self.map_fields())]
+        assert_options_have_effects(drawn, trace, unseen=self.unseen)
 
     def _in_units(self, options: Any, unit: float) -> NoiseModel:
         """The model of images with so many times the counts."""

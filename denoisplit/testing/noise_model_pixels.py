@@ -4,6 +4,7 @@ import functools
 import tempfile
 import typing
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -12,12 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.camera import CameraNoiseModel, as_batch, waits_for_maps
 from denoisplit.core.network.interfaces import FitReport, NoiseModel, NoisePairs
 from denoisplit.core.storage.image_files import installed_formats
 
 SIDES: Final = (6, 7)
 """Of the maps."""
+
+PART: Final = (3, 4)
+"""Sides of an image that shows a part of them."""
 
 
 def map_fields(options: type[Any]) -> tuple[str, ...]:
@@ -88,6 +93,15 @@ class OfOnePixel(NoiseModel):
             raise ValueError("the maps are gone")
         pixel = as_batch(maps[..., :1, :1], signal.ndim - 2)
         return pixel.expand(*pixel.shape[:-2], *signal.shape[-2:])
+
+
+def maps_of_a_part(model: NoiseModel) -> list[tuple[str, Tensor]]:
+    """Maps of an image that shows less than they do, each by a name; nothing where that is refused."""
+    if isinstance(model, OfOnePixel):
+        with suppress(NoiseModelError):
+            maps = model.inner.camera_maps(PART)
+            return [] if maps is None else [("maps of a part", maps)]
+    return []
 
 
 @functools.cache

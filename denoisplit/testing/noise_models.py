@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
+from torch import Tensor
 
 from denoisplit.testing.noise_model_cameras import NoiseModelCameraTests
 from denoisplit.testing.noise_model_numbers import NoiseModelNumberTests
@@ -18,6 +19,9 @@ _FAR = 60.0
 
 _DRAWS = 3000
 
+_SMOOTH, _STEPS = 1e-5, 0.01
+"""How far moments of a smooth density may be off, and those of one with steps."""
+
 
 class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
     """Laws of noise models: a true density, finite everywhere, that agrees with its samples and moments."""
@@ -25,34 +29,41 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
     kind: ClassVar[str] = "noise_model"
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_the_density_integrates_to_one(self, rank: int, data: st.DataObject) -> None:
         """``exp(log_prob)`` is a density in counts over the observation, whatever the signal."""
         density = self.density(self.drawn(data), rank)
-        wrong = float((density.integral - 1).abs().max())
-        assert wrong < 2e-3, f"the density integrates to 1 +- {wrong:.3g}"
+        found = density.integral
+        wrong, most = (found - 1).abs(), _exact(found - density.coarse.integral)
+        assert bool((wrong < most).all()), f"the density integrates to 1 +- {float(wrong.max()):.3g}"
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_the_mean_is_the_signal_or_a_declared_bias_away(self, rank: int, data: st.DataObject) -> None:
         """A model whose mean is not the signal has a method ``bias(signal)``, in counts."""
         model = self.drawn(data)
         density = self.density(model, rank)
-        wrong = float(((density.mean - self.bias(model, density.signal).flatten()) / density.std).abs().max())
-        assert wrong < 0.02, f"the mean is {wrong:.3g} std away from the signal (and its declared bias)"
+        wrong = ((density.mean - self.bias(model, density.signal).flatten()) / density.std).abs()
+        most = _exact((density.mean - density.coarse.mean) / density.std)
+        assert bool((wrong < most).all()), (
+            f"the mean is {float(wrong.max()):.3g} std away from the signal (and its declared bias)"
+        )
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_the_variance_is_that_of_the_density(self, rank: int, data: st.DataObject) -> None:
         """``variance`` agrees with the second moment of ``exp(log_prob)``."""
         density = self.density(self.drawn(data), rank)
-        assert_close(density.variance, density.std**2, "the variance is not that of the density", rtol=0.02)
+        ratio, most = density.variance / density.std**2, _exact(density.coarse.std / density.std - 1)
+        assert bool(((ratio - 1).abs() < most).all()), (
+            f"the variance is {float(ratio.min()):.6g} to {float(ratio.max()):.6g} times that of the density"
+        )
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data(), seed=st.integers(0, 99))
     def test_samples_agree_with_the_density(self, rank: int, data: st.DataObject, seed: int) -> None:
         """The probability integral transform of samples is uniform."""
@@ -65,7 +76,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
             assert p > 1e-6, f"samples do not follow the density (Kolmogorov-Smirnov p = {p:.2g})"
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data(), seed=st.integers(0, 99))
     def test_samples_have_the_declared_mean_and_variance(
         self, rank: int, data: st.DataObject, seed: int
@@ -82,7 +93,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         )
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data(), seed=st.integers(0, 99))
     def test_samples_come_from_the_generator_alone(self, rank: int, data: st.DataObject, seed: int) -> None:
         """The same generator gives the same samples, and the global one is left alone."""
@@ -98,7 +109,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
 
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-    @law(4)
+    @law(8)
     @given(data=st.data(), side=st.sampled_from([-1.0, 1.0]), far=st.sampled_from([0.0, -1e4, 1e5]))
     def test_value_and_gradient_are_finite_far_away(
         self, rank: int, dtype: torch.dtype, data: st.DataObject, side: float, far: float
@@ -117,7 +128,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         assert bool(gradient.isfinite().all()), "the gradient is not finite"
 
     @in_two_and_three_dimensions
-    @law(4)
+    @law(8)
     @given(data=st.data(), side=st.sampled_from([-1.0, 1.0]))
     def test_far_away_is_unlikely_and_has_a_gradient(
         self, rank: int, data: st.DataObject, side: float
@@ -134,7 +145,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         assert bool((near > far).all()), "an observation far away is likelier than one at the signal"
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_a_pixel_knows_nothing_of_other_pixels_and_channels(self, rank: int, data: st.DataObject) -> None:
         """The likelihood of a pixel depends on its own signal and observation."""
@@ -168,7 +179,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
             assert_close(after, before, f"a {name} that is NaN has an effect on other pixels")
 
     @in_two_and_three_dimensions
-    @law(2)
+    @law(8)
     @given(data=st.data())
     def test_the_shape_of_the_image_does_not_matter(self, rank: int, data: st.DataObject) -> None:
         """The same pixels in another arrangement, or in another batch, have the same likelihood."""
@@ -197,3 +208,8 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         assert gradient is not None, "no gradient reaches the predicted maps"
         assert bool(gradient.isfinite().all()), "the gradient of the predicted maps is not finite"
         assert float(gradient.abs().max()) > 0, "the predicted maps have no effect"
+
+
+def _exact(apart: Tensor) -> float:
+    """How far numbers of a density may be off that differ by so much on a coarser grid; steps take more."""
+    return min(_SMOOTH + 10 * float(apart.abs().max()), _STEPS)

@@ -163,8 +163,10 @@ def _lists(
     """Lists: the default, and short ones of items of which something is known; inner ones of one length."""
     members = [member for member in get_args(declared) if member is not ...]
     each = every([one.each for one in rules if isinstance(one, Items)])
-    if len(members) != 1 or not (parts(each) or choices_of(bare(members[0]))):
+    if len(set(members)) != 1 or not (parts(each) or choices_of(bare(members[0]))):
         return None
+    if len(members) > 1:
+        length = len(members)
     lengths = range_of([Bound(one.sign, one.value) for one in rules if isinstance(one, Length)])
     low = max(1, int(lengths.low or 0))
     high = max(low, low + _LONGEST - 1 if lengths.high is None else int(lengths.high))

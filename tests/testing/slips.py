@@ -439,7 +439,7 @@ SLIPS = (
             "e]\n"
             "        weights = weights.reshape(*weights.shape, *space)\n"
         ),
-        "a_fit_describes_the_noise_of_its_pairs",
+        "mean_and_std_are_those_of_the_pairs_at_every_signal",
     ),
     Slip(
         "noise_model/gaussian_mixture",
@@ -461,7 +461,7 @@ SLIPS = (
             ").view(-1, *space))\n"
             "\n"
         ),
-        "a_fit_describes_the_noise_of_its_pairs",
+        "mean_and_std_are_those_of_the_pairs_at_every_signal",
     ),
     Slip(
         "noise_model/binned_gaussian",

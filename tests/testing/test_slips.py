@@ -8,7 +8,7 @@ from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.testing import suite_for
 from denoisplit.testing.examination import laws, verdict
 from denoisplit.testing.networks import _combined
-from denoisplit.testing.noise_model_cases import _ready
+from denoisplit.testing.noise_model_cases import _chosen, _exported, _ready
 from tests.testing.slips import SLIPS, Slip
 from tools.mutants.live import install
 
@@ -22,12 +22,17 @@ def test_a_slip_is_caught(slip: Slip) -> None:
     assert examined, f"there is no law {slip.law}"
     path = slip.path()
     if kind == "noise_model":
-        _ready.cache_clear()  # fits are kept, and must be those of the slip
+        _forget()  # fits are kept, and must be those of the slip
     try:
         assert install(ast.parse(slip.source()), str(path)) > 0
         caught = any(verdict(law).outcome == "fails" for law in examined)
     finally:
         install(ast.parse(path.read_text(encoding="utf-8")), str(path))
-        _ready.cache_clear()
+        _forget()
         _combined.cache_clear()
     assert caught, f"{slip} survives"
+
+
+def _forget() -> None:
+    for kept in (_ready, _chosen, _exported):
+        kept.cache_clear()

@@ -57,6 +57,8 @@ class Mutation:
     Attributes:
         sort: what was changed.
         line: where.
+        function: in which it is, with its class.
+        within: the statement in which it is, or that part of its head, and every expression around it.
         before, after: the expression.
         index: of the expression in the tree, as ``ast.walk`` meets it.
         change: makes the mistake.
@@ -64,6 +66,8 @@ class Mutation:
 
     sort: str
     line: int
+    function: str
+    within: tuple[str, ...]
     before: str
     after: str
     index: int
@@ -178,18 +182,23 @@ OPERATORS: Final[dict[str, Change]] = {
 
 
 def mutations(tree: ast.Module) -> Iterator[Mutation]:
-    """Every mutation of the bodies of functions; messages of errors and annotations are left alone."""
-    inside = _mutable(tree)
+    """Every mutation of the bodies of functions.
+
+    Left alone are annotations, decorators, defaults, and what only says something: errors and all that is
+    raised, formatted text, assertions. So is the guard ``strict`` of ``zip``.
+    """
+    places = dict(_places(tree))
     for index, node in enumerate(ast.walk(tree)):
-        if not isinstance(node, ast.expr) or id(node) not in inside:
+        if not isinstance(node, ast.expr) or id(node) not in places:
             continue
+        function, within = places[id(node)]
         for sort, change in OPERATORS.items():
             changed = change(copy.deepcopy(node))
             if changed is None:
                 continue
             before, after = ast.unparse(node), ast.unparse(ast.fix_missing_locations(changed))
             if before != after:
-                yield Mutation(sort, node.lineno, before, after, index, change)
+                yield Mutation(sort, node.lineno, function, within, before, after, index, change)
 
 
 def mutated(source: str, mutation: Mutation) -> ast.Module:
@@ -213,27 +222,43 @@ class _Replace(ast.NodeTransformer):
         return self.new if node is self.old else self.generic_visit(node)
 
 
-def _mutable(tree: ast.Module) -> set[int]:
-    """Expressions in the bodies of functions, apart from what a raise, a docstring or a hint says."""
-    found: set[int] = set()
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef | ast.Lambda):
-            body = function.body if isinstance(function, ast.FunctionDef) else [function.body]
-            for statement in body:
-                _collect(statement, found)
-    return found
+_GUARD: Final = "strict"
+"""Keyword of ``zip``: where lengths are right, as they always are, it does nothing."""
+
+_HINTS: Final = ("annotation", "returns", "decorator_list", "args")
+"""Fields of functions and of assignments that say what something is."""
 
 
-def _collect(node: ast.AST, found: set[int]) -> None:
-    if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert):
+def _places(
+    node: ast.AST, function: str = "", within: tuple[str, ...] = (), *, inside: bool = False
+) -> Iterator[tuple[int, tuple[str, tuple[str, ...]]]]:
+    """Expressions in the bodies of functions that are mutated.
+
+    Yields:
+        The identity of the expression, the name of its function, and the text that it is within.
+    """
+    if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert) or _is_error(node) or _is_guard(node):
         return
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
-        return
-    if isinstance(node, ast.expr):
-        found.add(id(node))
+    if isinstance(node, ast.expr) and inside:
+        within = (*within, ast.unparse(node))
+        yield id(node), (function, within)
+    elif isinstance(node, ast.stmt):
+        within = () if hasattr(node, "body") else (ast.unparse(node),)
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        function = f"{function}.{node.name}".removeprefix(".")
+    inside = inside or isinstance(node, ast.FunctionDef | ast.Lambda)
+    declares = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign)
     for name, child in ast.iter_fields(node):
-        if name in ("annotation", "returns", "decorator_list"):
+        if declares and name in _HINTS:
             continue
         for one in child if isinstance(child, list) else [child]:
             if isinstance(one, ast.AST):
-                _collect(one, found)
+                yield from _places(one, function, within, inside=inside)
+
+
+def _is_error(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error")
+
+
+def _is_guard(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg == _GUARD

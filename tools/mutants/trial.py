@@ -2,14 +2,16 @@
 
 import ast
 import contextlib
+import json
 import os
 import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from types import CodeType, FrameType
+from typing import Any, Final
 
 import attrs
 
@@ -25,12 +27,23 @@ IDLE: Final = "not installed"
 TIME: Final = "took too long"
 
 
+Called = frozenset[tuple[str, str]]
+"""Paths and names of functions."""
+
+
 @attrs.frozen(kw_only=True)
 class Timed:
-    """The laws of a suite, the quickest first, and how long all of them take, s."""
+    """What is known of a suite.
+
+    Attributes:
+        laws: the quickest first.
+        seconds: how long all of them take.
+        calls: functions that they call, in this process.
+    """
 
     laws: tuple[Law, ...]
     seconds: float
+    calls: Called
 
 
 def timed(suite: type[ComponentTests]) -> Timed:
@@ -42,22 +55,49 @@ def timed(suite: type[ComponentTests]) -> Timed:
     every = list(laws(suite))
 
     def measure() -> str:
-        lines = []
-        for law in every:
-            start = time.perf_counter()
-            found = verdict(law)
-            if found.outcome == "fails":
-                return f"{found.law} ({found.case}): {found.reason}"
-            lines.append(f"{time.perf_counter() - start:.6f}")
-        return "\n".join(lines)
+        seconds, failing = [], ""
+        with _watched() as codes:
+            for law in every:
+                start = time.perf_counter()
+                found = verdict(law)
+                seconds.append(time.perf_counter() - start)
+                if found.outcome == "fails":
+                    failing = f"{found.law} ({found.case}): {found.reason}"
+                    break
+        calls = sorted({(code.co_filename, _plain(code.co_qualname)) for code in codes})
+        return json.dumps({"failing": failing, "seconds": seconds, "calls": calls})
 
-    answer = _forked(measure, limit=600.0)
+    answer = _forked(measure, limit=1800.0)
+    found: dict[str, Any] = json.loads(answer) if answer else {"failing": "it takes too long, or ends"}
+    if found["failing"]:
+        raise RuntimeError(f"mutants: the suite fails without a mutation: {found['failing']}")
+    order = sorted(range(len(every)), key=found["seconds"].__getitem__)
+    return Timed(
+        laws=tuple(every[n] for n in order),
+        seconds=sum(found["seconds"]),
+        calls=frozenset((path, name) for path, name in found["calls"]),
+    )
+
+
+@contextlib.contextmanager
+def _watched() -> Iterator[set[CodeType]]:
+    """The code of the functions that are called meanwhile."""
+    codes: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        del event, argument
+        codes.add(frame.f_code)
+
+    sys.settrace(note)
     try:
-        seconds = [float(line) for line in answer.splitlines()]
-    except ValueError as error:
-        raise RuntimeError(f"mutants: the suite fails without a mutation: {answer}") from error
-    order = sorted(range(len(every)), key=lambda n: seconds[n])
-    return Timed(laws=tuple(every[n] for n in order), seconds=sum(seconds))
+        yield codes
+    finally:
+        sys.settrace(None)
+
+
+def _plain(name: str) -> str:
+    """The name of the function that a function, a lambda or a comprehension is in, or is."""
+    return ".".join(part for part in name.split(".") if not part.startswith("<"))
 
 
 def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
@@ -84,13 +124,14 @@ def _forked(work: Callable[[], str], *, limit: float) -> str:
         os.close(reading)
         with contextlib.suppress(BaseException), Path(os.devnull).open("w") as nothing:
             sys.stdout = sys.stderr = nothing
-            os.write(writing, work().encode()[:60_000])
+            with os.fdopen(writing, "wb") as answers:
+                answers.write(work().encode())
         os._exit(0)
     os.close(writing)
     answer = b""
     end = time.monotonic() + limit
     while select.select([reading], [], [], max(0.0, end - time.monotonic()))[0]:
-        part = os.read(reading, 1 << 16)
+        part = os.read(reading, 1 << 20)
         if not part:
             break
         answer += part

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor as Pool
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import final
 
 import attrs
 
-from denoisplit.core.prediction.executor import Executor, pool_of
+from denoisplit.core.prediction.executor import AtOnce, Executor
 
 
 @final
@@ -21,7 +22,10 @@ class Threads(Executor):
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:
         """So many threads; a single worker is this one."""
-        pool = pool_of(workers)
+        if workers == 1:
+            yield AtOnce()
+            return
+        pool = ThreadPoolExecutor(max_workers=workers)
         try:
             yield pool
         finally:

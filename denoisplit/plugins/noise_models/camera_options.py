@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs.validators import gt
+from attrs.validators import deep_iterable, ge, gt, optional
 
 from denoisplit.core.validators import described_by
 
@@ -36,6 +36,7 @@ def named(_options: object, attribute: "attrs.Attribute[Any]", value: Given) -> 
         raise ValueError(f"{attribute.name} must name one file, or one per channel (got none).")
 
 
+@described_by(optional(deep_iterable(ge(0))))
 def first_pixel(_options: object, attribute: "attrs.Attribute[Any]", value: tuple[int, ...] | None) -> None:
     """Validator of a row and a column."""
     if value is not None and min(value) < 0:

@@ -1,0 +1,158 @@
+"""The part of the exam of a noise model that asks how good a fit is: on pairs of several cameras."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from scipy.special import gammaln
+from torch import Tensor
+
+from denoisplit.core.images.noise_pairs import smallest_step
+from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
+from denoisplit.testing.noise_model_cases import GAIN, MANY, OFFSET, READ_NOISE, NoiseModelCases
+from denoisplit.testing.noise_pairs import CAMERAS, DAMAGED, EVEN, USUAL
+
+_BINS = 8
+_STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3
+"""Of the std of a bin, how far that of a fit may be off where all have the same, or not; and the mean."""
+
+_LOST, _LOST_ON_OTHERS = 0.015, 0.3
+"""Nats per pixel that a fit may lose against the true density: on its own pairs, and on others."""
+
+_NLL_OFF, _CALIBRATION_OFF = 0.003, 0.05
+_PROBED, _GRID, _REACH = 2000, 201, 7.0
+"""Pairs whose integral transform is looked at, and the grid for it: so many std down from the signal."""
+
+of_every_camera = pytest.mark.parametrize("camera", list(CAMERAS))
+
+
+class NoiseModelQualityTests(NoiseModelCases):
+    """Laws of the quality of a fit with the default options; they hold trivially for a model without."""
+
+    @of_every_camera
+    def test_mean_and_std_are_those_of_the_pairs_at_every_signal(self, camera: str) -> None:
+        """Of other pairs than those of the fit, in bins of the signal."""
+        model = self.fitted(camera)
+        if model is None:
+            return
+        for channel, one in enumerate(self.pairs(MANY, seed=1)):
+            signal = one.signal
+            noise = CAMERAS[USUAL if camera == DAMAGED else camera]
+            residual = noise(one, np.random.default_rng(9)).observation - signal
+            whole = self.as_image(signal)
+            with torch.no_grad():
+                variance = model.variance(whole, self.maps(model, whole))[0, channel].flatten().numpy()
+                bias = self.bias(model, whole)[0, channel].flatten().numpy()
+            low, high = self.range_of(channel)
+            place = ((signal - low) / (high - low) * _BINS).astype(int).clip(0, _BINS - 1)
+            for number in range(_BINS):
+                own = residual[place == number]
+                ratio = float((variance[place == number] ** 0.5).mean() / own.std())
+                most = _STD_OFF if camera in EVEN else _STD_OFF_WHERE_IT_CHANGES
+                assert abs(ratio - 1) < most, (
+                    f"{camera} pairs: in bin {number} of {_BINS} of the signals of channel {channel} the "
+                    f"fitted std is {ratio:.3g} times that of the pairs"
+                )
+                off = float(bias[place == number].mean() - own.mean()) / own.std()
+                assert abs(off) < _MEAN_OFF, (
+                    f"{camera} pairs: in bin {number} of {_BINS} of the signals of channel {channel} the "
+                    f"mean is {off:.3g} std from that of the pairs"
+                )
+
+    @pytest.mark.parametrize("camera", [USUAL, DAMAGED])
+    def test_a_fit_is_as_likely_as_the_truth(self, camera: str) -> None:
+        """On pairs like its own nearly so, and on others of the same camera not much less."""
+        model = self.fitted(camera)
+        if model is None or not model.is_density:
+            return
+        for seed, most in ((0, _LOST), (1, _LOST_ON_OTHERS)):
+            pairs = self.pairs(MANY, seed=seed)
+            for channel, found in enumerate(self.likelihood(model, pairs)):
+                lost = true_log_density(pairs[channel], self.factor(channel)).mean() - float(found)
+                assert lost < most, (
+                    f"{camera} pairs: channel {channel} loses {lost:.3g} nats per pixel against the true "
+                    f"density, {'on other pairs' if seed else 'on its own pairs'}"
+                )
+
+    @of_every_camera
+    def test_a_report_is_true(self, camera: str) -> None:
+        """Its number of pairs, its likelihood, and how far the integral transform is from uniform."""
+        model = self.fitted(camera)
+        if model is None:
+            return
+        reports, pairs = self.reports(self.defaults(), MANY, camera), self.pairs(MANY, camera=camera)
+        finite = [_inside(one, *self.range_of(channel)) for channel, one in enumerate(pairs)]
+        for report, one, nll in zip(reports, finite, -self.likelihood(model, finite), strict=True):
+            assert abs(report.pairs / one.signal.size - 1) < 0.01, (
+                f"{report.pairs} pairs of channel {report.channel} are reported, of {one.signal.size}"
+            )
+            assert not model.is_density or abs(report.nll - float(nll)) < _NLL_OFF, (
+                f"{camera} pairs: the nll of channel {report.channel} is {float(nll):.4f}, reported is "
+                f"{report.nll:.4f}"
+            )
+        if model.is_density and camera != DAMAGED:
+            for report, found in zip(reports, self.calibration_errors(model, finite), strict=True):
+                assert abs(report.calibration_error - found) < _CALIBRATION_OFF, (
+                    f"{camera} pairs: the calibration error of channel {report.channel} is {found:.3f}, "
+                    f"reported is {report.calibration_error:.3f}"
+                )
+
+    def fitted(self, camera: str) -> NoiseModel | None:
+        """The model with default options, fitted to many pairs; None where there is nothing to fit."""
+        options = self.defaults()
+        return self.model(options, MANY, camera) if self.new(options).needs_fit else None
+
+    def as_image(self, values: Any) -> Tensor:
+        """Numbers [n] as an image [1 c 1 n], of one of whose channels they are."""
+        row = torch.as_tensor(values)[None, None, None]
+        return row.expand(1, self.statistics().channels, 1, -1)
+
+    def likelihood(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> Tensor:
+        """Mean log-likelihood of the pairs of every channel [c], nats per pixel."""
+        found = []
+        for channel, one in enumerate(pairs):
+            signal, observation = (self.as_image(x) for x in (one.signal, one.observation))
+            with torch.no_grad():
+                found.append(model.log_prob(observation, signal, self.maps(model, signal))[0, channel].mean())
+        return torch.stack(found)
+
+    def calibration_errors(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> list[float]:
+        """Largest distance of the integral transform of some pairs from uniform, by sums of the density."""
+        rng, rows = np.random.default_rng(3), []
+        for one in pairs:
+            some, step = rng.permutation(one.signal.size)[:_PROBED], smallest_step(one.observation)
+            rows.append((one.signal[some], one.observation[some] + step * rng.uniform(-0.5, 0.5, some.size)))
+        signal, seen = (torch.as_tensor(np.stack(row))[None, :, None] for row in zip(*rows, strict=True))
+        share = torch.linspace(0, 1, _GRID, dtype=torch.float64).view(-1, 1, 1, 1)
+        with torch.no_grad():
+            lowest = signal - _REACH * model.variance(signal, self.maps(model, signal)).sqrt()
+            grid, many = lowest + share * (seen - lowest), signal.expand(_GRID, *signal.shape[1:])
+            density = model.log_prob(grid, many, self.maps(model, many)).exp()
+            below = torch.trapezoid(density, grid, dim=0).flatten(1).sort().values
+        rank = torch.arange(_PROBED + 1, dtype=torch.float64) / _PROBED
+        return torch.maximum(rank[1:] - below, below - rank[:-1]).amax(1).tolist()
+
+
+def true_log_density(pairs: NoisePairs, factor: float) -> Any:
+    """Log-density of the pairs of ``NoiseModelCases.pairs`` under their camera: a plain sum over photons."""
+    gain, offset, read_noise = GAIN * factor**2, OFFSET * factor, READ_NOISE * factor
+    photons = ((pairs.signal - offset) / gain)[:, None]
+    around = np.round((pairs.observation - offset) / gain)[:, None]
+    n = np.maximum(around + np.arange(-20, 21), 0)
+    n = np.where(np.diff(n, axis=1, prepend=-1) > 0, n, np.inf)
+    count = np.where(np.isfinite(n), n, 0)
+    away = (pairs.observation[:, None] - offset - gain * count) / read_noise
+    terms = count * np.log(photons) - photons - gammaln(count + 1) - 0.5 * away**2
+    return np.logaddexp.reduce(np.where(np.isfinite(n), terms, -np.inf), axis=1) - math.log(
+        read_noise * math.sqrt(2 * math.pi)
+    )
+
+
+def _inside(pairs: NoisePairs, low: float, high: float) -> NoisePairs:
+    """The pairs that are finite, with signals in the range."""
+    kept = np.isfinite(pairs.observation) & (pairs.signal >= low) & (pairs.signal <= high)
+    return attrs.evolve(pairs, signal=pairs.signal[kept], observation=pairs.observation[kept])
