@@ -145,7 +145,9 @@ class NoiseModelCases(ComponentTests):
         cls = self.target().Options
         ends = {"lowest": (0.4 * self.lowest, 1.5 * self.lowest), "highest": (2 * self.highest, self.highest)}
         known = {field.alias for field in attrs.fields(cls) if field.init}
-        counts = {name: st.none() | st.sampled_from(ends[name]) for name in known & set(ends)}
+        counts: dict[str, st.SearchStrategy[object]] = {
+            name: st.none() | st.sampled_from(ends[name]) for name in known & set(ends)
+        }
         files = self.exported() if "path" in known else None
         if files:
             counts["path"] = st.none() | st.just(files)

@@ -30,7 +30,7 @@ class Argument:
     file: str
     function: str = ""
     code: str = ""
-    sorts: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    sorts: Sequence[str] = ()
     why: str
 
     def covers(self, path: Path, mutation: Mutation) -> bool:
