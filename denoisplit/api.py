@@ -1,10 +1,11 @@
 """The Python API: train, load, build, predict, evaluate."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
+from denoisplit.core.errors import ArgumentError
+from denoisplit.core.given import path_of, shown
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
@@ -55,11 +56,11 @@ def train(
         DenoisplitError: what is wrong and what to do.
     """
     stop_in_worker()
-    resolved = spec if isinstance(spec, ResolvedSpec) else load_workable(Path(spec), overrides)
+    folder = RunFolder(path_of(out, "out"))
+    resolved = spec if isinstance(spec, ResolvedSpec) else load_workable(path_of(spec, "spec"), overrides)
     # Lightning takes seconds to import and serves training alone.
     from denoisplit.core.training.fit import fit
 
-    folder = RunFolder(Path(out))
     fit(resolved, folder, resume=resume, stages=stages, watchers=watchers)
     return load(folder.path)
 
@@ -74,8 +75,13 @@ def build(spec: PathLike | ResolvedSpec, *, stats: IntensityStats, overrides: Se
 
     Raises:
         SpecError, PluginError, ChannelCountError: the spec cannot be built.
+        ArgumentError: what was given is no path, or no statistics.
     """
-    resolved = spec if isinstance(spec, ResolvedSpec) else load_spec(Path(spec), overrides)
+    if not isinstance(stats, IntensityStats):
+        raise ArgumentError(
+            f"stats: must be IntensityStats (got {shown(stats)}). Take those of a run: run.bundle.statistics."
+        )
+    resolved = spec if isinstance(spec, ResolvedSpec) else load_spec(path_of(spec, "spec"), overrides)
     return compose(resolved.model, stats, channels=resolved.channels, patch=resolved.training.patch)
 
 
@@ -84,7 +90,7 @@ def draw(path: PathLike, run: Run, field: EvaluatedField, scores: Scores) -> Non
     from denoisplit.core.assessment.figure import demo_figure  # matplotlib serves pictures alone
 
     demo_figure(
-        Path(path),
+        path_of(path, "path"),
         mixed=field.mixed,
         predictions=field.mean,
         truth=field.truth,

@@ -94,6 +94,11 @@ class LazyGroup(click.Group):
             for line in lines:
                 click.echo(line, err=True)
             ctx.exit(2)
+        except MemoryError as error:
+            reason = " ".join(str(error).split()) or "nothing more"
+            advice = "Close other programs, use smaller images or another computer."
+            click.echo(f"denoisplit: the memory is not enough (got: {reason}). {advice}", err=True)
+            ctx.exit(2)
         except KeyboardInterrupt as stop:
             line, code = farewell(stop)
             click.echo(line, err=True)

@@ -6,11 +6,12 @@ import click
 
 from denoisplit.cli.console import messages, plugin_option
 from denoisplit.cli.device import device_option
+from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @device_option
 @plugin_option
 def calibrate(run: Path, device: str) -> None:

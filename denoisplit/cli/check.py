@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import plugin_option
+from denoisplit.cli.paths import PATH
 from denoisplit.core.spec.writing import component_versions, to_yaml
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("spec", type=PATH)
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )

@@ -9,15 +9,14 @@ from typing import Final
 import click
 
 from denoisplit.cli.console import messages, progress, say, show
+from denoisplit.cli.paths import PATH
 
 FILES: Final = ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
 MARK: Final = "demo.txt"
 
 
 @click.command()
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder to write."
-)
+@click.option("--out", type=PATH, default=Path("demo"), show_default=True, help="Folder to write.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the demo's spec."
 )

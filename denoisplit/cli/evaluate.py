@@ -8,11 +8,12 @@ import click
 
 from denoisplit.cli.console import plugin_option, progress, say, show
 from denoisplit.cli.device import device_option
+from denoisplit.cli.paths import PATH
 from denoisplit.core.errors import ImageError
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option(
     "--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]"
 )
@@ -37,19 +38,15 @@ from denoisplit.core.errors import ImageError
 @click.option(
     "--labels",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Label image of a field (0: no region), to assess sums over its regions; repeat it for every field, "
     "in their order.",
 )
-@click.option(
-    "--json", "json_path", type=click.Path(path_type=Path), help="Also write all numbers to this file."
-)
-@click.option(
-    "--figure", type=click.Path(path_type=Path), help="Also write a picture of the first field (PNG)."
-)
+@click.option("--json", "json_path", type=PATH, help="Also write all numbers to this file.")
+@click.option("--figure", type=PATH, help="Also write a picture of the first field (PNG).")
 @click.option(
     "--figures",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Also write figures of the uncertainty into this folder (PNG).",
 )
 @device_option

@@ -5,22 +5,23 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import plugin_option
+from denoisplit.cli.paths import PATH
 
 
 @click.command("import-checkpoint")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=PATH)
 @click.option(
     "--config",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Config that the network was trained with (JSON or YAML).",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
+@click.option("--out", required=True, type=PATH, help="Run folder to write.")
 @click.option(
     "--noise-model",
     "noise_models",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Noise model (.npz), once per structure in their order, or once for all.",
 )
 @click.option("--channel", "channels", multiple=True, metavar="NAME", help="Name of a structure; repeatable.")

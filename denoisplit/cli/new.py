@@ -5,13 +5,12 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import plugin_option, progress, say
+from denoisplit.cli.paths import PATH
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Folder with the images to learn from."
-)
+@click.argument("path", type=PATH)
+@click.option("--data", required=True, type=PATH, help="Folder with the images to learn from.")
 @click.option(
     "--channels",
     default="",

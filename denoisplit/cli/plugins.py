@@ -13,6 +13,7 @@ import attrs
 import click
 
 from denoisplit.cli.console import columns, plugin_option, say
+from denoisplit.cli.paths import PATH
 from denoisplit.core.errors import PluginError
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin
@@ -104,7 +105,7 @@ def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | N
 
 
 @plugins.command("new", short_help="Begin a package with a component of your own, or add one.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @_kind_option("Kind of the component", required=True)
 @click.option("--name", required=True, help="Name of the component, as a spec will use it.")
 def new_plugin(path: Path, kind: str, name: str) -> None:

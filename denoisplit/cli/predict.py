@@ -7,6 +7,7 @@ import click
 
 from denoisplit.cli.console import plugin_option
 from denoisplit.cli.device import device_option
+from denoisplit.cli.paths import PATH
 
 UNLIKE: Final = 3
 """Exit code of --strict."""
@@ -24,11 +25,11 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("image", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
+@click.argument("image", nargs=-1, required=True, type=PATH)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="File to write, for example split.ome.tif or split.ome.zarr; of many images, a folder.  [required, "
     "except with --check-precision]",
 )
@@ -72,7 +73,7 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that predicts them, tcp://HOST:PORT.")
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Label image (0: no region), to sum the channels over its regions: a table beside the output.",
 )
 @click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
@@ -107,7 +108,7 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
 )
 @click.option(
     "--clean",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="With --check-precision: file of the true channels, for PSNR and coverage.",
 )
 @device_option

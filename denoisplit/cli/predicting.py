@@ -14,7 +14,7 @@ from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.runs.predictor import Predictor
-from denoisplit.core.storage.image_files import file_of, require_writable
+from denoisplit.core.storage.image_files import ImageInputs, file_of
 from denoisplit.core.storage.outputs import require_apart, require_ours
 
 
@@ -26,7 +26,7 @@ def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, over
         RunError: it would be, contain or lie in an input or a run.
     """
     inputs = [run, image] if labels is None else [run, image, labels]
-    require_writable(out, overwrite=overwrite, inputs=inputs)
+    ImageInputs(inputs).require_writable(out, overwrite=overwrite)
     table = _table_beside(out)
     if labels is not None and table.exists():
         require_apart(table, *inputs)

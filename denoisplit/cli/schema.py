@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import plugin_option
+from denoisplit.cli.paths import PATH
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; without it, standard output.")
+@click.option("--out", type=PATH, help="File to write; without it, standard output.")
 @plugin_option
 def schema(out: Path | None) -> None:
     """Write the JSON Schema of a spec, with the options of all installed components.

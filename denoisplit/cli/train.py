@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import messages, plugin_option, plugin_words
+from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
+@click.argument("spec", type=PATH)
+@click.option("--out", required=True, type=PATH, help="Run folder to write.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import messages, plugin_option, plugin_words, show
+from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
 
 
 @click.command(name="train-sequence")
-@click.argument("denoise", type=click.Path(path_type=Path))
-@click.argument("split", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.argument("denoise", type=PATH)
+@click.argument("split", type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder to write.")
 @click.option(
     "--set-denoise",
     "denoise_overrides",

@@ -21,6 +21,10 @@ class DenoisplitError(Exception):
         return "\n".join(map(printable, super().__str__().split("\n")))
 
 
+class ArgumentError(DenoisplitError):
+    """Whoever calls a function has to act: an argument is of a type that it does not take."""
+
+
 class SpecError(DenoisplitError):
     """The writer of a spec has to act. Carries every problem found, one line each."""
 

@@ -1,11 +1,13 @@
 """Files and folders that appear whole or not at all, whatever kills the process meanwhile.
 
 What is written grows in a hidden folder beside its place, is flushed to the disk, and takes its place in one
-step. A lock says that the process lives; what processes left that do not is removed by the next one.
+step. A file in the folder says that it is ours, and what is written; a lock, that the process lives. What
+processes left that do not is removed by the next one, and nothing else is.
 """
 
 import ctypes
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -19,8 +21,18 @@ from typing import Final, final
 if sys.platform != "win32":
     import fcntl
 
-_OURS: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}(?:[0-9a-f]{20})?\.part(?P<old>\.old)?")
-"""Names of what is staged, those of earlier versions included."""
+_STAGED: Final = re.compile(r"\..+\.[0-9a-f]{12}\.part")
+"""Names of what is staged."""
+
+_SET_ASIDE: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{32}\.part\.old")
+"""Names of folders that earlier versions set aside for a moment."""
+
+_MARK: Final = "place"
+_OURS: Final = b"denoisplit writes here: "
+"""What the file ``_MARK`` of our folders begins with; the name of what is written follows."""
+
+_ROOM: Final = 100
+"""Bytes of a name in hidden names beside it: file systems have room for 255, and some for 143."""
 
 _UNABLE: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems answer that cannot do something at all."""
@@ -53,14 +65,20 @@ class Staging:
     def _begin(self) -> int:
         """Make the hidden folder, and hold it."""
         while True:
-            self._folder = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:12]}.part")
+            self._folder = hidden(self.path, f".{uuid.uuid4().hex[:12]}.part")
             self._folder.mkdir()
             lock = os.open(self._folder, os.O_RDONLY)
             _hold(lock, wait=True)
-            # Another process may have taken it for abandoned before it was held.
-            if self._folder.is_dir():
+            try:
+                (self._folder / _MARK).write_bytes(_OURS + os.fsencode(self.path.name))
+            except FileNotFoundError:  # another process took it for abandoned before it was held
+                os.close(lock)
+            except OSError:
+                _discard(self._folder)
+                os.close(lock)
+                raise
+            else:
                 return lock
-            os.close(lock)
 
     def publish(self) -> None:
         """Put what was written in its place; at every moment, the old or the new is there, complete.
@@ -87,7 +105,7 @@ class Staging:
         if self._lock < 0:
             return
         with suppress(OSError):  # where nothing could be written, there is nothing to remove
-            _remove(self._folder)
+            _discard(self._folder)
         os.close(self._lock)
         self._lock = -1
 
@@ -135,15 +153,22 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def hidden(path: Path, ending: str) -> Path:
+    """A hidden place beside another, such as ``.cells.tif.jobs``; a long name is cut and gets a digest."""
+    name, given = path.name, os.fsencode(path.name)
+    if len(given) > _ROOM:
+        name = f"{given[:_ROOM].decode(errors='ignore')}~{hashlib.sha256(given).hexdigest()[:12]}"
+    return path.with_name(f".{name}{ending}")
+
+
 def is_staged(name: str) -> bool:
     """Whether a name is one that unfinished files and folders have."""
-    return _OURS.fullmatch(name) is not None
+    return _STAGED.fullmatch(name) is not None
 
 
 def place_of(path: Path) -> Path:
     """Where what is staged at ``path`` will appear; other paths as they are."""
-    match = _OURS.fullmatch(path.parent.name)
-    return path if match is None else path.parent.with_name(match["name"])
+    return _place(path.parent) or path
 
 
 def sweep(folder: Path) -> None:
@@ -154,23 +179,44 @@ def sweep(folder: Path) -> None:
     """
     with suppress(OSError):  # nobody asked for it: it must not stop the work
         for entry in list(os.scandir(folder)):
-            if (match := _OURS.fullmatch(entry.name)) and not entry.is_symlink():
-                _take_over(Path(entry.path), folder / match["name"], aside=bool(match["old"]))
+            if entry.is_dir(follow_symlinks=False):
+                if _STAGED.fullmatch(entry.name):
+                    _take_over(Path(entry.path))
+                elif match := _SET_ASIDE.fullmatch(entry.name):
+                    _bring_back(Path(entry.path), folder / match["name"])
 
 
-def _take_over(left: Path, path: Path, *, aside: bool) -> None:
+def _place(staged_at: Path) -> Path | None:
+    """Where what is in a folder of ours will appear; None for other folders."""
+    if not is_staged(staged_at.name):
+        return None
+    try:
+        said = (staged_at / _MARK).read_bytes()
+    except OSError:
+        return None
+    return staged_at.with_name(os.fsdecode(said.removeprefix(_OURS))) if said.startswith(_OURS) else None
+
+
+def _take_over(left: Path) -> None:
     with suppress(OSError):
-        lock = os.open(left, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        lock = os.open(left, os.O_RDONLY)
         try:
             if not _hold(lock, wait=False):
                 return
-            finished = left if aside else left / "new"
-            if not os.path.lexists(path) and (aside or (left / "old").is_dir()) and finished.is_dir():
-                finished.rename(path)
-            if left.exists():
-                _remove(left)
+            place, finished = _place(left), left / "new"
+            if place is None:
+                left.rmdir()  # of a process that was killed at once; a folder of others is not empty
+                return
+            if not os.path.lexists(place) and (left / "old").is_dir() and finished.is_dir():
+                finished.rename(place)
+            _discard(left)
         finally:
             os.close(lock)
+
+
+def _bring_back(left: Path, path: Path) -> None:
+    if not os.path.lexists(path):
+        left.rename(path)
 
 
 def _hold(lock: int, *, wait: bool) -> bool:
@@ -184,11 +230,14 @@ def _hold(lock: int, *, wait: bool) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _discard(folder: Path) -> None:
+    """Remove a folder of ours; should the process end meanwhile, what is left is known to be ours."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name == _MARK):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry)
+        else:
+            Path(entry).unlink()
+    folder.rmdir()
 
 
 def _flush_all(path: Path) -> None:

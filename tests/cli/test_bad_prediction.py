@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from denoisplit.core.storage.records import write_mapping
 from tests.cli.refusals import Stack, noise, refused, run
 from tests.e2e.experiment import Experiment
 
@@ -117,6 +118,14 @@ def test_an_output_that_cannot_be_written(experiment: Experiment, tmp_path: Path
             "folder.tif: is a folder. Give the name of a file.",
         )
     refused(run("predict", experiment.run, image, "--out", image / "out.tif"), "out.tif: lies in an input")
+    (tmp_path / "file").touch()
+    for out in ("a.ome.tif", "a.ome.zarr"):
+        for options in ((), ("--tile", "8"), ("--shard", "1/2")):
+            refused(
+                run("predict", experiment.run, image, "--out", tmp_path / "file" / out, *options),
+                f"{out}: it cannot be written (got: ",
+            )
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_what_is_no_image_is_never_replaced(experiment: Experiment, tmp_path: Path) -> None:
@@ -168,7 +177,7 @@ def _other_component(run_folder: Path) -> None:
     description = run_folder / "model.json"
     plain = json.loads(description.read_text())
     plain["spec"]["model"]["encoder"]["use"] = "elsewhere/mine"
-    description.write_text(json.dumps(plain))
+    write_mapping(description, plain)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from denoisplit.core.storage.records import write_mapping
 from tests.cli.refusals import refused, run
 from tests.e2e.test_sequence import DENOISE, SPLIT
 
@@ -65,7 +66,7 @@ def test_a_folder_that_is_taken_or_belongs_to_other_specs(specs: tuple[Path, Pat
     taken = f"{out}: is not an empty folder. Choose another --out, or continue the run with --resume."
     refused(run(*command), taken)
     refused(run(*command, "--resume"), taken)
-    (out / "sequence.json").write_text('{"format": 1}')
+    write_mapping(out / "sequence.json", {"format": 1})
     refused(run(*command, "--resume"), "sequence.json: differs from the specs given with --resume")
     (out / "sequence.json").write_text("{")
     refused(run(*command, "--resume"), "sequence.json: is not the record of a sequence")

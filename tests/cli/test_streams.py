@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from denoisplit.cli import main
 
 WRONG = ("check", "nothing.yaml")
 LONG = ("plugins", "list")
@@ -63,3 +66,13 @@ def test_a_pipe_that_nobody_reads_ends_a_command_without_a_word(
             check=False,
         )
     assert (done.returncode, done.stderr or b"") == (1, b"")
+
+
+def test_too_little_memory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate\n 2.00 GiB")
+
+    monkeypatch.setattr("denoisplit.core.spec.load_spec", full)
+    result = CliRunner().invoke(main, ["cite", "spec.yaml"])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "memory is not enough (got: Unable to allocate 2.00 GiB)" in result.stderr

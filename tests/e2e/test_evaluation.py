@@ -22,6 +22,7 @@ from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
+from denoisplit.core.storage.records import write_mapping
 from denoisplit.core.training.prepare import evaluation_fields, prepare
 from tests.e2e.experiment import CHANNELS, Experiment
 
@@ -182,7 +183,7 @@ def test_a_run_without_a_record_says_so(experiment: Experiment, tmp_path: Path) 
             (folder / file.name).write_bytes(file.read_bytes())
     plain = json.loads((folder / "model.json").read_text())
     del plain["served"]
-    (folder / "model.json").write_text(json.dumps(plain))
+    write_mapping(folder / "model.json", plain)
     result = evaluate(folder, "--samples", 2)
     assert result.exit_code == 0, result.output
     assert "no record of what it was trained on" in " ".join(result.stdout.split())

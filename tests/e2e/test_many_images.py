@@ -9,7 +9,10 @@ import tifffile
 
 import denoisplit
 from denoisplit.core.errors import ImageError
-from denoisplit.core.prediction.inputs import items
+from denoisplit.core.prediction.inputs import Item, items
+from denoisplit.core.prediction.many import predict_items
+from denoisplit.core.prediction.progress import Progress
+from denoisplit.core.prediction.result import Prediction
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment
@@ -58,6 +61,23 @@ def test_a_folder_is_predicted_image_by_image_and_goes_on_where_it_stopped(
     assert [row["state"] for row in rows(out)].count("done") == 3
 
 
+def test_progress_counts_an_image_by_its_size(tmp_path: Path) -> None:
+    told: list[float] = []
+    listed = [Item(tmp_path / f"{size}.npy", tmp_path / "out" / f"{size}.tif") for size in (300, 50, 49)]
+    for item, size in zip(listed, (300, 50, 50), strict=True):
+        item.image.write_bytes(bytes(size))
+
+    def predict(image: Path, out: Path, progress: Progress | None) -> Prediction:
+        assert progress is not None
+        progress(1, 2)
+        raise ImageError("broken")
+
+    predict_items(
+        predict, listed, tmp_path / "out", inputs=[], progress=lambda done, whole: told.append(done / whole)
+    )
+    assert told == [0.375, 0.75, 0.8125, 0.875, 0.9375, 1.0]
+
+
 def test_patterns_tables_and_lists_name_the_same_images(images: Path, tmp_path: Path) -> None:
     listed = images / "list.csv"
     listed.write_text("file,comment\na.tif,good\nb.ome.tif,\n", encoding="utf-8")
@@ -70,7 +90,35 @@ def test_patterns_tables_and_lists_name_the_same_images(images: Path, tmp_path: 
     assert inside.out.name == "cells.raw.ome.zarr"
 
 
-def test_nothing_is_begun_that_would_go_wrong(experiment: Experiment, images: Path, tmp_path: Path) -> None:
+def test_images_of_any_size_and_type_are_predicted_and_all_else_is_told(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "mixed", tmp_path / "out"
+    folder.mkdir()
+    good = {"bytes": noise(20, 30).astype("u1"), "words": noise(64, 20).astype("u2"), "doubles": noise(9, 9)}
+    bad = {"colours": noise(9, 9, 3).astype("u1"), "mask": noise(9, 9) > 200, "movie": noise(3, 9, 9)}
+    for name, pixels in (good | bad).items():
+        kind = "rgb" if name == "colours" else "minisblack"
+        tifffile.imwrite(folder / f"{name}.tif", pixels, photometric=kind)
+    (folder / "gone.tif").symlink_to(tmp_path / "nowhere.tif")
+    result = command("predict", experiment.run, folder, "--out", out, "--samples", "2")
+    assert result.exit_code == 1
+    told = dict(zip(sorted([*bad, "gone"]), result.stderr.splitlines(), strict=True))
+    for name, message in {
+        "colours": "the image is an RGB picture",
+        "gone": "there is no such file",
+        "mask": "pixels must be real numbers (got bool)",
+        "movie": "does not say what its axes are",
+    }.items():
+        assert told[name].startswith(f"failed: {folder / name}.tif: ")
+        assert message in told[name]
+    made = {path.name for path in out.iterdir()}
+    assert made == {"predictions.csv", *(f"{name}.ome.tif" for name in good)}
+
+
+def test_nothing_is_begun_that_would_go_wrong(
+    experiment: Experiment, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
 
     def refuse(message: str, *arguments: object) -> None:
@@ -80,6 +128,16 @@ def test_nothing_is_begun_that_would_go_wrong(experiment: Experiment, images: Pa
     refuse("no image matches", images / "no*.tif", "--out", out)
     (tmp_path / "empty").mkdir()
     refuse("holds no image (got nothing)", tmp_path / "empty", "--out", out)
+    for missing in ("list.csv", "no folder"):
+        refuse(f"{missing}: there is no such ", images / missing, images, "--out", out)
+    refuse("the results of several images need a folder", images, "--out", tmp_path / "one.ome.zarr")
+    refuse(
+        "predictions.csv: cannot be written (Not a directory)", images, "--out", images / "notes.txt" / "a"
+    )
+    monkeypatch.setattr("denoisplit.plugins.executors.dask._SECONDS", 0.2)
+    refuse("no scheduler answers", images, "--out", out, "--scheduler", "tcp://127.0.0.1:9")
+    refuse("Did you mean processes", images, "--out", out, "--executor", "procesess")
+    assert not out.exists()
     tifffile.imwrite(images / "a.ome.tif", noise(24, 20))
     refuse("2 images would have one name there (got a.ome.tif, a.tif)", images, "--out", out)
     (images / "a.ome.tif").unlink()

@@ -16,6 +16,7 @@ from denoisplit.core.images.interfaces import Image, PixelSize
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.prediction.sample_count import LEAST
 from denoisplit.core.spec.records import PredictionSpec
+from denoisplit.core.storage.records import write_mapping
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
@@ -207,7 +208,7 @@ def test_runs_without_calibration_and_odd_counts_are_refused(experiment: Experim
     copy = tmp_path / "run"
     shutil.copytree(experiment.run, copy)
     plain = json.loads((copy / "model.json").read_text())
-    (copy / "model.json").write_text(json.dumps({**plain, "calibration": None}))
+    write_mapping(copy / "model.json", {**plain, "calibration": None})
     run = denoisplit.load(copy)
     image, out = tmp_path / "mixed.ome.tif", tmp_path / "split.ome.tif"
     FORMAT.write(image, Image(data=noise(9, 9), axes="yx"))
@@ -220,7 +221,7 @@ def test_runs_without_calibration_and_odd_counts_are_refused(experiment: Experim
         command("predict", run.path, image, "--out", out, "--samples", "auto:7"),
         "prediction.samples: must be a number, auto, or auto:FRACTION",
     )
-    with pytest.raises(SpecError, match=r"at least one worker is needed \(got 0\)"):
+    with pytest.raises(SpecError, match=r"prediction\.workers: must be a whole number >= 1 \(got 0\)"):
         run.predict(noise(9, 9), workers=0)
 
 
@@ -252,7 +253,7 @@ def test_chi_square_of_a_run_that_knows_no_training_images(experiment: Experimen
     copy, out = tmp_path / "run", tmp_path / "split.ome.tif"
     shutil.copytree(experiment.run, copy)
     plain = json.loads((copy / "model.json").read_text())
-    (copy / "model.json").write_text(json.dumps({**plain, "reference": None}))
+    write_mapping(copy / "model.json", {**plain, "reference": None})
     image = tmp_path / "mixed.ome.tif"
     FORMAT.write(image, Image(data=noise(20, 30), axes="yx", pixel_size=PixelSize((0.2, 0.1))))
     done = command("predict", copy, image, "--out", out, "--output", "chi_square", "--samples", 1)

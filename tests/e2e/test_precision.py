@@ -16,6 +16,7 @@ from denoisplit.core.images.interfaces import Image
 from denoisplit.core.prediction import precision_cost
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.spec.records import PredictionSpec
+from denoisplit.core.storage.records import write_mapping
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
@@ -90,7 +91,7 @@ def as_bf16(run: Path) -> None:
     record = run / "model.json"
     plain = json.loads(record.read_text())
     plain["spec"]["training"]["precision"] = "bf16"
-    record.write_text(json.dumps(plain))
+    write_mapping(record, plain)
 
 
 def test_what_cannot_be_compared_is_refused(run: denoisplit.Run) -> None:

@@ -87,11 +87,19 @@ def test_it_does_not_go_on_with_anything_else(run: denoisplit.Run, movie: Path, 
     stopped(run, movie, out)
     others = {"samples": How(samples=4), "tiles": How(tile=24), "output": How(output="mean")}
     for name, other in others.items():
-        with pytest.raises(RunError, match=rf"another prediction \(other: {name}\)\. Leave out --resume"):
+        with pytest.raises(RunError, match=rf"another prediction \(other: {name}\)\. Remove it or leave out"):
             run.predict_file(movie, out, **also(other, How(resume=True)))
     tifffile.imwrite(movie, noise(2, 40, 24) + 1)
     with pytest.raises(RunError, match=r"\(other: image\)"):
         run.predict_file(movie, out, **also(How(resume=True)))
+    ledger = spool_of(out) / "prediction.json"
+    ledger.write_text(ledger.read_text().replace('"network": "', '"network": "0'), encoding="utf-8")
+    with pytest.raises(RunError, match=r"\(other: network, image\)"):
+        run.predict_file(movie, out, **also(How(resume=True)))
+    for nothing in ("", "[]", '{"network": 1}'):
+        ledger.write_text(nothing, encoding="utf-8")
+        with pytest.raises(RunError, match=r"\(other: network, image, samples, "):
+            run.predict_file(movie, out, **also(How(resume=True)))
     run.predict_file(movie, out, **HOW)
     assert not spool_of(out).exists()
 

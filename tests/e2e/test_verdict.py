@@ -12,6 +12,7 @@ import pytest
 import tifffile
 
 import denoisplit
+from denoisplit.core.storage.records import write_mapping
 from denoisplit.core.verdict.judgement import FALSE_ALARMS
 from denoisplit.core.verdict.statistics import noise_level
 from denoisplit.plugins.datasets.simulated import Simulated
@@ -167,7 +168,7 @@ def test_a_run_of_an_early_version_says_unknown(trained: denoisplit.Run, tmp_pat
     plain = json.loads(description.read_text())
     assert plain["reference"]["spreads"]["mixture"]["count"] >= 4
     del plain["reference"]
-    description.write_text(json.dumps(plain))
+    write_mapping(description, plain)
     (observed,) = channels(trained)
     prediction = denoisplit.load(copy).predict(observed.mean(0))
     assert prediction.verdict.status == "unknown"

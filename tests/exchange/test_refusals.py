@@ -52,6 +52,28 @@ def test_a_truncated_checkpoint(plain: Files, tmp_path: Path, share: float) -> N
     attempt(plain, tmp_path / "run", "BaselineVAECL_best.ckpt", "is truncated, or no checkpoint")
 
 
+@pytest.mark.parametrize("ending", [".yaml", ".ckpt"])
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"channels: [a]\ndata: {train: images}\n", "text"),
+        (b"a,b\n1,2\n", "text"),
+        (b'{"training": 1}', "text"),
+        (b".\n", "text"),
+        (b"(lp0\n.", "text"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), "a file of another kind"),
+        (b"II*\0\x08\0\0\0", "a file of another kind"),
+    ],
+)
+def test_what_is_no_checkpoint(plain: Files, tmp_path: Path, ending: str, content: bytes, what: str) -> None:
+    """Torch takes text for a pickle, and tells of empty lists and odd classes."""
+    path = tmp_path / f"weights{ending}"
+    path.write_bytes(content)
+    done = run("import-checkpoint", path, "--config", plain.config, "--out", tmp_path / "run")
+    refused(done, f"{path.name}: is no checkpoint (got {what}). Give the file with the trained weights")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("ending", [".npz", ".safetensors"])
 def test_truncated_files_of_other_sorts(plain: Files, tmp_path: Path, ending: str) -> None:
     from safetensors.numpy import save_file

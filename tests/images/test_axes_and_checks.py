@@ -12,6 +12,7 @@ from denoisplit.core.images.axes import ambiguous_axes, parse_axes, propose_axes
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
 from denoisplit.core.images.io import iterate_planes
+from denoisplit.core.images.physical import IntensityScale
 
 LENGTHS = {"s": 2, "t": 3, "c": 4, "z": 5, "y": 6, "x": 7}
 orders = (
@@ -143,3 +144,38 @@ def test_numbers_whose_squares_single_precision_does_not_hold_are_refused_with_a
         check_pixels(image, "f.tif")
     factor = float(str(caught.value).split("images by ")[1].split(",")[0])
     check_pixels((image.astype(np.float64) * factor).astype(np.float32), "f.tif")
+
+
+@given(orders, st.data())
+def test_numbers_that_single_precision_cannot_hold_are_told_with_their_place(
+    axes: str, data: st.DataObject
+) -> None:
+    value = data.draw(st.sampled_from([1e300, -3.5e38, np.float64(np.finfo(np.float32).max) * 1.0001]))
+    place = {axis: data.draw(st.integers(0, LENGTHS[axis] - 1)) for axis in axes}
+    image = Image(data=coded(axes).astype(np.float64), axes=axes, source="a.tif")
+    np.asarray(image.data)[tuple(place[axis] for axis in axes)] = value
+    planes = iterate_planes(image, 2)
+    index = tuple(place[axis] for axis in planes.leading)
+    region = tuple(slice(data.draw(st.integers(0, place[axis])), None) for axis in "yx")
+    for part in ((), region):
+        with pytest.raises(ImageError) as caught:
+            planes.read(index, part)
+        said = " ".join(["a.tif", *(f"{axis}={place[axis]}" for axis in planes.leading)])
+        assert str(caught.value).startswith(f"{said}: a pixel is beyond the largest number of single")
+        assert f"(got {value:g} at {(place['y'], place['x'])})" in str(caught.value)
+
+
+def test_what_single_precision_holds_stays_and_so_do_bad_pixels() -> None:
+    pixels = np.array([[np.finfo(np.float32).max, -1e-300], [np.nan, -np.inf]])
+    found = iterate_planes(Image(data=pixels, axes="yx"), 2).read(())
+    np.testing.assert_array_equal(found, [[[np.finfo(np.float32).max, 0], [np.nan, -np.inf]]])
+
+
+def test_a_scale_that_single_precision_cannot_hold_is_told() -> None:
+    scale = IntensityScale((1.0, 1e35), (0.0, 5.0))
+    image = Image(
+        data=np.full((2, 1, 3), 40000, np.uint16), axes="cyx", intensity_scale=scale, source="a.tif"
+    )
+    with pytest.raises(ImageError, match=r"a\.tif: a pixel is beyond .* \(got 4e\+39 at \(0, 0\)\)"):
+        iterate_planes(image, 2).read(())
+    assert iterate_planes(image, 2).read((), channels=slice(0, 1)).max() == 40000

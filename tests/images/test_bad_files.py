@@ -12,7 +12,7 @@ from denoisplit.core.images.checks import check_pixels
 from denoisplit.core.images.interfaces import Image, IntensityScale
 from denoisplit.core.images.io import choose_format, iterate_planes, open_image, split_inside
 from denoisplit.core.storage.image_files import (
-    require_writable,
+    ImageInputs,
     save_image,
     writing_format,
 )
@@ -100,5 +100,5 @@ def test_names_and_paths_inside_files() -> None:
 
 def test_names_that_are_only_read_are_refused_before_a_prediction(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"only read \(got \.npy\)"):
-        require_writable(tmp_path / "a.npy", overwrite=False)
+        ImageInputs([]).require_writable(tmp_path / "a.npy", overwrite=False)
     assert ".npz" in writing_format(tmp_path / "a.npz", FORMATS).suffixes

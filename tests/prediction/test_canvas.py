@@ -10,7 +10,7 @@ from denoisplit.core.images.lateral_context import pyramid
 from denoisplit.core.prediction.canvas import Canvas, canvas_multiple
 from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise, NoiseField
 from denoisplit.core.prediction.posterior import draw_samples
-from denoisplit.core.prediction.tiling import Region, plan_windows
+from denoisplit.core.prediction.tiling import Moved, Region, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
@@ -67,7 +67,7 @@ def test_windows_cover_the_image_have_one_size_and_keep_the_halo(
 ) -> None:
     end = -(-size // 8) * 8
     side, around = strides * step, margin * step
-    tiles = plan_windows((size,), tile=(side,), halo=(around,), stride=(step,), canvas=(end,))
+    tiles = plan_tiles((size,), tile=(side,), around=Moved(halo=(around,), stride=(step,), canvas=(end,)))
     covered = [pixel for t in tiles for pixel in range(t.inner.start[0], t.inner.stop[0])]
     assert covered == list(range(size))
     (outer,) = {t.outer.shape[0] for t in tiles}

@@ -12,7 +12,7 @@ from denoisplit.core.prediction.splitting import finite_posterior
 @pytest.mark.parametrize("name", ["mean", "std", "interval low"])
 def test_no_output_is_given_numbers_that_are_none(name: str, number: float) -> None:
     images = {part: np.ones((2, 4, 4), np.float32) for part in ("mean", "std", "interval low")}
-    assert finite_posterior(Found(images=images, facts={}), 2).images.keys() == {"interval low"}
+    assert finite_posterior(Found(images=images, facts=()), 2).images.keys() == {"interval low"}
     images[name][1, 3, 2] = number
     with pytest.raises(ImageError, match=rf"prediction: the {name} is not finite .*\. Look for counts"):
-        finite_posterior(Found(images=images, facts={}), 2)
+        finite_posterior(Found(images=images, facts=()), 2)

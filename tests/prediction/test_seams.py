@@ -7,11 +7,11 @@ import pytest
 
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.seams import Seams, measure_seams
-from denoisplit.core.prediction.tiling import plan_tiles
+from denoisplit.core.prediction.tiling import Clipped, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
-TILES = plan_tiles((64, 96), tile=(32, 32), halo=(0, 0), stride=(4, 4))
+TILES = plan_tiles((64, 96), tile=(32, 32), around=Clipped(halo=(0, 0), stride=(4, 4), canvas=(64, 96)))
 
 
 def test_a_ramp_has_no_seams_and_a_step_counts_against_it() -> None:
@@ -40,7 +40,9 @@ def test_noise_has_no_seams_until_tiles_have_an_offset_each() -> None:
 
 
 def test_stacks_have_borders_along_depth_too() -> None:
-    tiles = plan_tiles((8, 4, 4), tile=(4, 4, 4), halo=(0, 0, 0), stride=(1, 1, 1))
+    tiles = plan_tiles(
+        (8, 4, 4), tile=(4, 4, 4), around=Clipped(halo=(0, 0, 0), stride=(1, 1, 1), canvas=(8, 4, 4))
+    )
     stack = np.arange(8.0)[None, :, None, None] + np.zeros((1, 8, 4, 4))
     stack[:, 4:] += 1
     seams = measure_seams(stack, tiles)

@@ -16,7 +16,7 @@ from denoisplit.core.prediction.passes import Draw, Passes
 from denoisplit.core.prediction.plan import plan_planes
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples
-from denoisplit.core.prediction.tiling import plan_tiles
+from denoisplit.core.prediction.tiling import Clipped, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import MapNoise, ShotNoise, small_vse
 
@@ -52,7 +52,9 @@ def test_of_seven_samples_the_second_smallest_is_the_lower_quartile() -> None:
 def test_a_further_sample_lies_within_an_interval_as_often_as_it_says(count: int) -> None:
     """For a distribution that is far from a Gaussian, too: 200000 pixels, 4 standard errors."""
     vse, rng = small_vse(), np.random.default_rng(0)
-    (tile,) = plan_tiles((400, 500), tile=(400, 500), halo=(0, 0), stride=(1, 1))
+    (tile,) = plan_tiles(
+        (400, 500), tile=(400, 500), around=Clipped(halo=(0, 0), stride=(1, 1), canvas=(400, 500))
+    )
     how = PredictionSpec(samples=count)
     plan = plan_planes(vse, (400, 500), how)
     mixed = np.zeros((400, 500), np.float32)

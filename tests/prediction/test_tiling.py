@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.prediction.memory import largest_tile
-from denoisplit.core.prediction.tiling import canvas_shape, pad_to_canvas, plan_tiles
+from denoisplit.core.prediction.tiling import Clipped, canvas_shape, pad_to_canvas, plan_tiles
 
 axis = st.tuples(st.integers(1, 90), st.integers(1, 5), st.integers(0, 4), st.sampled_from([1, 2, 4, 8]))
 
@@ -20,7 +20,7 @@ def test_tiles_keep_every_pixel_once_and_see_their_halo(axes: list[tuple[int, in
     canvas = canvas_shape(shape, stride)
     kept = np.zeros(shape, dtype=int)
     seen = np.arange(np.prod(canvas)).reshape(canvas)
-    for tile in plan_tiles(shape, tile=side, halo=halo, stride=stride):
+    for tile in plan_tiles(shape, tile=side, around=Clipped(halo=halo, stride=stride, canvas=canvas)):
         kept[tile.inner.slices] += 1
         for k in range(len(shape)):
             low, high = tile.outer.start[k], tile.outer.stop[k]
@@ -50,11 +50,11 @@ def test_padding_adds_mirrored_pixels_at_the_far_side_only(shape: list[int], sid
 
 def test_tile_and_halo_have_to_fit_the_stride() -> None:
     with pytest.raises(ValueError, match="tile must be a multiple"):
-        plan_tiles((64,), tile=(12,), halo=(8,), stride=(8,))
+        plan_tiles((64,), tile=(12,), around=Clipped(halo=(8,), stride=(8,), canvas=(64,)))
     with pytest.raises(ValueError, match="halo must be a multiple"):
-        plan_tiles((64,), tile=(16,), halo=(3,), stride=(8,))
+        plan_tiles((64,), tile=(16,), around=Clipped(halo=(3,), stride=(8,), canvas=(64,)))
     with pytest.raises(ValueError, match="shape must be at least 1"):
-        plan_tiles((0,), tile=(16,), halo=(8,), stride=(8,))
+        plan_tiles((0,), tile=(16,), around=Clipped(halo=(8,), stride=(8,), canvas=(0,)))
 
 
 @settings(max_examples=60)

@@ -24,6 +24,7 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import component_versions, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
+from denoisplit.core.storage.records import write_mapping
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.verdict.reference import Reference, Spread
 from tests.e2e.experiment import Experiment
@@ -135,7 +136,7 @@ def test_a_run_of_an_early_version_knows_no_range_and_takes_images_as_they_are(t
     plain = json.loads(folder.bundle.read_text())
     assert plain.pop("fitted_range")["ceiling"] == [1 / 3, None]
     del plain["region_calibration"], plain["spec"]["region_calibrator"]
-    folder.bundle.write_text(json.dumps(plain))
+    write_mapping(folder.bundle, plain)
     _, bundle = load_bundle(folder)
     assert (bundle.fitted_range, bundle.ceiling, bundle.region_calibration) == (None, None, None)
     mixed = np.random.default_rng(0).normal(330, 70, (5, 6)).astype(np.float32)
@@ -146,7 +147,7 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[RunFolder],
     def edit(folder: RunFolder) -> None:
         plain = json.loads(folder.bundle.read_text())
         change(plain)
-        folder.bundle.write_text(json.dumps(plain))
+        write_mapping(folder.bundle, plain)
 
     return edit
 

@@ -78,7 +78,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert (state["step"], state["nested"]) == (STATE["step"], STATE["nested"])
 
 
-def test_files_without_a_digest_open(tmp_path: Path) -> None:
+def test_files_without_a_digest_open_and_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As earlier versions wrote them."""
     from safetensors.torch import save_file
 
@@ -90,8 +90,44 @@ def test_files_without_a_digest_open(tmp_path: Path) -> None:
     save_bundle(folder, *untrained())
     plain = json.loads(folder.bundle.read_text())
     assert len(plain.pop(NAME)) == len(ZEROS)
-    folder.bundle.write_text(json.dumps(plain, indent=2))
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        str(tmp_path / name) for name in "ws"
+    ]
+    caplog.clear()
+    for indent in (2, None):
+        folder.bundle.write_text(json.dumps(plain, indent=indent))
+        load_bundle(folder)
+        (record,) = caplog.records
+        assert record.message.startswith(f"{folder.bundle}: holds no sha256, as files of early versions")
+        caplog.clear()
+
+
+REWRITTEN: dict[str, Callable[[dict[str, object]], str]] = {
+    "in one line": json.dumps,
+    "with tabs": lambda plain: json.dumps(plain, indent="\t"),
+    "sorted": lambda plain: json.dumps(plain, indent=2, sort_keys=True),
+    "another": lambda plain: json.dumps({**plain, NAME: "0" * 63}, indent=2),
+    "no text": lambda plain: json.dumps({**plain, NAME: 5}, indent=2),
+    "no text in one line": lambda plain: json.dumps({**plain, NAME: None}),
+    "a list": lambda plain: json.dumps({**plain, NAME: []}, indent=2),
+    "a changed number": lambda plain: json.dumps({**plain, "steps": 10**6}, indent=2),
+}
+
+
+@pytest.mark.parametrize("change", REWRITTEN.values(), ids=REWRITTEN)
+def test_a_description_that_was_changed_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: Callable[[dict[str, object]], str]
+) -> None:
+    folder = RunFolder(tmp_path)
+    save_bundle(folder, *untrained())
+    plain = json.loads(folder.bundle.read_text())
     load_bundle(folder)
+    assert not caplog.records
+    folder.bundle.write_text(change(plain) + "\n")
+    with pytest.raises(
+        RunError, match=r"model\.json: (was changed after it was written|the file is damaged) \("
+    ):
+        load_bundle(folder)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])

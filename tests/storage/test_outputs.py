@@ -13,7 +13,7 @@ import zarr
 
 from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images.interfaces import Image
-from denoisplit.core.storage.image_files import require_other, require_writable, save_image
+from denoisplit.core.storage.image_files import ImageInputs, save_image
 from denoisplit.core.storage.outputs import require_apart, require_figure
 from denoisplit.plugins.image_formats._hdf5_beside import add_beside
 from tests.cli.refusals import refused, run
@@ -56,19 +56,40 @@ def test_an_input_is_never_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / "sub").mkdir()
     said = r"is an input itself .*\. Choose another name\.$"
     with pytest.raises(DenoisplitError, match=said):
-        require_writable(tmp_path / name, overwrite=True, inputs=(image,))
+        ImageInputs([image]).require_writable(tmp_path / name, overwrite=True)
     with pytest.raises(DenoisplitError, match=said):
-        require_other(tmp_path / name, image)
-    require_writable(tmp_path / "b.tif", overwrite=True, inputs=(image,))
+        ImageInputs([image]).require_other(tmp_path / name)
+    ImageInputs([image]).require_writable(tmp_path / "b.tif", overwrite=True)
+
+
+def test_a_check_costs_the_same_however_many_inputs_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    images = [_image(tmp_path / f"{number}.tif") for number in range(20)]
+    few, many = ImageInputs(images[:1]), ImageInputs(images)
+    real = os.path.realpath
+
+    def counted(path: Path | str) -> str:
+        asked.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os.path, "realpath", counted)
+    counts = []
+    for inputs in (few, many):
+        inputs.require_other(tmp_path / "b.tif")
+        counts.append(len(asked))
+        asked.clear()
+    assert counts[0] == counts[1] > 0
 
 
 def test_nothing_is_written_around_or_into_an_input(tmp_path: Path) -> None:
     folder = _image(tmp_path / "a.zarr")
     with pytest.raises(DenoisplitError, match="lies in an input"):
-        require_writable(folder / "b.tif", overwrite=True, inputs=(folder,))
+        ImageInputs([folder]).require_writable(folder / "b.tif", overwrite=True)
     labels = _image(tmp_path / "b.zarr" / "labels.tif")
     with pytest.raises(DenoisplitError, match="contains an input"):
-        require_writable(tmp_path / "b.zarr", overwrite=True, inputs=(folder, labels))
+        ImageInputs([folder, labels]).require_writable(tmp_path / "b.zarr", overwrite=True)
 
 
 @pytest.mark.parametrize("mark", ["model.json", "checkpoints/resume.ckpt", "sequence.json"])
@@ -78,7 +99,7 @@ def test_nothing_is_written_into_a_run(tmp_path: Path, mark: str) -> None:
     (tmp_path / "elsewhere").symlink_to(tmp_path / "run")
     for name in ("run/out.tif", "run/sub/out.zarr", "elsewhere/out.tif"):
         with pytest.raises(DenoisplitError, match="lies in the folder of a run"):
-            require_writable(tmp_path / name, overwrite=True)
+            ImageInputs([]).require_writable(tmp_path / name, overwrite=True)
     require_apart(tmp_path / "run")
 
 
@@ -87,7 +108,7 @@ def test_a_data_set_is_written_beside_the_others_of_its_file(tmp_path: Path) -> 
     raw = file / "raw"
     before = file.stat().st_ino
     for overwrite in (False, True):
-        require_writable(file / "pred" / "1", overwrite=overwrite, inputs=(raw,))
+        ImageInputs([raw]).require_writable(file / "pred" / "1", overwrite=overwrite)
         _image(file / "pred" / "1")
         assert file.stat().st_ino != before, "the file was written to in its place"
         with h5py.File(file) as opened:
@@ -95,7 +116,7 @@ def test_a_data_set_is_written_beside_the_others_of_its_file(tmp_path: Path) -> 
             assert list(opened["group/notes"]) == [1, 2, 3]
             assert np.array_equal(opened["pred/1"][...], PIXELS)
     with pytest.raises(DenoisplitError, match=r"cells\.h5/pred/1: exists already\. .* add --overwrite\."):
-        require_writable(file / "pred" / "1", overwrite=False, inputs=(raw,))
+        ImageInputs([raw]).require_writable(file / "pred" / "1", overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == ["cells.h5"]
 
 
@@ -105,7 +126,7 @@ def test_data_sets_of_others_stay(tmp_path: Path, name: str) -> None:
     out, before = Path(f"{file.with_suffix('')}{name}"), file.read_bytes()
     for overwrite in (False, True):
         with pytest.raises(DenoisplitError, match=r"(is an input itself|never replaced)") as caught:
-            require_writable(out, overwrite=overwrite, inputs=(file / "raw",))
+            ImageInputs([file / "raw"]).require_writable(out, overwrite=overwrite)
         assert "--overwrite" not in str(caught.value), "the advice destroys"
     if name in (".h5", ".h5/group"):
         with pytest.raises(DenoisplitError, match="something else has this name"):
@@ -133,13 +154,13 @@ def test_a_file_that_was_changed_meanwhile_is_not_replaced(
 @pytest.mark.parametrize("ending", [".zarr", ".ome.zarr"])
 def test_a_zarr_folder_with_other_things_is_never_replaced(tmp_path: Path, name: str, ending: str) -> None:
     folder = _image(tmp_path / f"a{ending}")
-    require_writable(folder, overwrite=True)
+    ImageInputs([]).require_writable(folder, overwrite=True)
     _image(folder)
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text("years of work")
     before = _content(folder)
     with pytest.raises(DenoisplitError, match="never replaced"):
-        require_writable(folder, overwrite=True)
+        ImageInputs([]).require_writable(folder, overwrite=True)
     with pytest.raises(DenoisplitError, match="something else has this name"):
         _image(folder)
     assert _content(folder) == before
@@ -150,7 +171,7 @@ def test_a_zarr_group_with_two_arrays_is_never_replaced(tmp_path: Path) -> None:
     for name in ("raw", "other"):
         group.create_array(name, data=PIXELS)
     with pytest.raises(DenoisplitError, match="never replaced"):
-        require_writable(tmp_path / "a.zarr", overwrite=True)
+        ImageInputs([]).require_writable(tmp_path / "a.zarr", overwrite=True)
 
 
 def test_a_linked_zarr_folder_is_replaced_where_it_is(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from denoisplit.core import staging
-from denoisplit.core.staging import Staging, staged, sweep
+from denoisplit.core.staging import Staging, hidden, place_of, staged, sweep
 from denoisplit.core.storage.lock import LOCK, exclusive
 from denoisplit.core.storage.run_folder import RunFolder
 
@@ -83,16 +83,68 @@ def test_killed_at_any_moment_the_old_or_the_new_is_there(
 def test_what_a_living_process_holds_stays(tmp_path: Path) -> None:
     mine = Staging(tmp_path / "a.tif")
     _file(mine.new, "growing")
-    foreign = tmp_path / ".a.tif.backup.part"
-    _folder(foreign, "mine")
-    for name in (".a.tif.0123456789ab.part", ".b.tif.0123456789abcdef0123456789abcdef.part"):
-        _file(tmp_path / name, "of a killed process")
+    assert os.waitpid(_killed_while_writing(tmp_path / "a.tif"), 0)[1] == signal.SIGKILL
+    assert len(_names(tmp_path)) == 2
     with staged(tmp_path / "b.tif") as new:
         _file(new, "b")
-    assert _names(tmp_path) == sorted([mine.new.parent.name, foreign.name, "b.tif"])
+    assert _names(tmp_path) == sorted([mine.new.parent.name, "b.tif"])
     mine.publish()
     mine.close()
-    assert _names(tmp_path) == [foreign.name, "a.tif", "b.tif"]
+    assert _names(tmp_path) == ["a.tif", "b.tif"]
+
+
+def _killed_while_writing(path: Path) -> int:
+    child = os.fork()
+    if child == 0:
+        _file(Staging(path).new, "growing")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return child
+
+
+FOREIGN: dict[str, Callable[[Path], object]] = {
+    ".a.tif.backup.part": lambda path: _folder(path, "mine"),
+    ".b.tif.0123456789ab.part": lambda path: _folder(path, "mine"),
+    ".c.tif.0123456789ab.part": lambda path: _folder(path / "new", "mine"),
+    ".d.tif.0123456789ab.part": lambda path: _folder(path / "place", "mine"),
+    ".e.tif.0123456789ab.part": lambda path: _file(path, "mine"),
+    ".f.tif.0123456789abcdef0123456789abcdef.part": lambda path: _folder(path, "mine"),
+}
+
+
+def test_what_others_made_stays_whatever_its_name(tmp_path: Path) -> None:
+    for name, make in FOREIGN.items():
+        make(tmp_path / name)
+    _file(tmp_path / ".b.tif.0123456789ab.part" / "place", "of my birth")
+    (tmp_path / ".g.tif.0123456789ab.part").symlink_to(tmp_path / ".b.tif.0123456789ab.part")
+    before = sorted(tmp_path.rglob("*"))
+    for name in "abcdefg":
+        with staged(tmp_path / f"{name}.tif") as new:
+            _file(new, name)
+    sweep(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.suffix != ".tif") == before
+
+
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 235, 236, 237, 255])
+@pytest.mark.parametrize("letter", ["a", "µ"])
+def test_whatever_name_a_file_can_have_can_be_staged(tmp_path: Path, length: int, letter: str) -> None:
+    name = letter * (length // len(letter.encode())) or "a"
+    path = tmp_path / name
+    with staged(path) as new:
+        assert place_of(new) == path
+        assert all(len(os.fsencode(entry)) < 143 for entry in _names(tmp_path))
+        _file(new, name)
+    os.waitpid(_killed_while_writing(path), 0)
+    (hidden_one,) = set(_names(tmp_path)) - {name}
+    assert place_of(tmp_path / hidden_one / "new") == path
+    sweep(tmp_path)
+    assert _names(tmp_path) == [name]
+
+
+def test_long_names_that_differ_in_the_end_have_hidden_names_of_their_own(tmp_path: Path) -> None:
+    first, second = (hidden(tmp_path / f"{'a' * 250}{end}", ".jobs") for end in "12")
+    assert first != second
+    assert first == hidden(tmp_path / f"{'a' * 250}1", ".jobs")
+    assert hidden(tmp_path / "cells.tif", ".jobs") == tmp_path / ".cells.tif.jobs"
 
 
 def test_an_old_folder_that_was_set_aside_comes_back(tmp_path: Path) -> None:

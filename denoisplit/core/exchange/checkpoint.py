@@ -20,7 +20,10 @@ WRAPPERS = ("model.", "module.", "_orig_mod.")
 
 _INSIDE = "state_dict"
 _STEPS = "global_step"
-_PICKLE = b"\x80"
+_TORCH = (b"PK", b"\x80")
+"""How files of torch begin: zip archives, and older ones, which are pickles."""
+
+_SEEN = 1000
 _CLASS = re.compile(r"GLOBAL ([\w.]+)")
 
 
@@ -78,14 +81,15 @@ def _content(path: Path) -> Mapping[str, Any]:
             return {key: torch.from_numpy(array) for key, array in read_npz(path).items()}
         if path.suffix == ".safetensors":
             return load_file(path)
+        _require_torch_file(path)
         with warnings.catch_warnings():
             # Pickles of other programs are warned of, and then refused anyway.
             warnings.simplefilter("ignore", UserWarning)
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         found = _CLASS.search(str(error))
-        if found is None and not path.read_bytes().startswith(_PICKLE):
-            raise _unreadable(path, "no tensors can be read from it") from error
         raise CheckpointError(
             f"{path}: holds Python objects beside tensors, which are not loaded because they could run any "
             f"code (got {found[1] if found else 'a pickle'}). Where you trust the file, open it in the "
@@ -100,6 +104,25 @@ def _content(path: Path) -> Mapping[str, Any]:
             f"Save model.state_dict() with torch.save and give that file."
         )
     return content
+
+
+def _require_torch_file(path: Path) -> None:
+    """Refuse what is no archive and no pickle: torch takes any text for a pickle.
+
+    Raises:
+        CheckpointError: another kind of file.
+    """
+    with path.open("rb") as file:
+        beginning = file.read(_SEEN)
+    if beginning.startswith(_TORCH):
+        return
+    if not beginning:
+        raise _unreadable(path, "it is empty")
+    what = "text" if beginning.isascii() and 0 not in beginning else "a file of another kind"
+    raise CheckpointError(
+        f"{path}: is no checkpoint (got {what}). Give the file with the trained weights, a .ckpt, .pt, .pth, "
+        f".npz or .safetensors file."
+    )
 
 
 def _unreadable(path: Path, reason: str) -> CheckpointError:

@@ -1,9 +1,11 @@
 """Arrays of pixels, and what may stand for them."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+
+from denoisplit.core.errors import ImageError
 
 AnyArray = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
@@ -29,3 +31,27 @@ class LazyArray(Protocol):
 
     def __array__(self) -> AnyArray:
         """All pixels."""
+
+
+Given = TypeVar("Given")
+
+
+def without_mask(given: Given, name: str, fill: str = "numpy.ma.median({})") -> Given:
+    """Pixels none of which is masked, as a plain array; what is no masked array stays as it is.
+
+    Args:
+        given: pixels, or anything else.
+        name: of the argument.
+        fill: what masked pixels might become, with the name of the argument as ``{}``.
+
+    Raises:
+        ImageError: some are masked. What lies under a mask means nothing, and nothing here looks at masks.
+    """
+    if not isinstance(given, np.ma.MaskedArray):
+        return given
+    if count := int(np.count_nonzero(np.ma.getmaskarray(given))):
+        raise ImageError(
+            f"{name}: {count} of {given.size} pixels are masked, and what is under a mask would be used. "
+            f"Crop them, or fill them: {name}.filled({fill.format(name)})."
+        )
+    return cast(Given, np.asarray(given))

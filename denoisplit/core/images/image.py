@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from denoisplit.core.images.arrays import AnyArray, LazyArray
+from denoisplit.core.images.arrays import AnyArray, LazyArray, without_mask
 from denoisplit.core.images.physical import IntensityScale, PixelSize, TimeInterval
 
 
@@ -32,6 +32,10 @@ class ImageLayout:
     intensity_scale: IntensityScale | None = None
 
 
+def _unmasked(data: LazyArray) -> LazyArray:
+    return without_mask(data, "image")
+
+
 @attrs.frozen(kw_only=True)
 class Image:
     """Pixels with the names of their axes.
@@ -44,9 +48,12 @@ class Image:
         time_interval: time between two time points, None when unknown.
         intensity_scale: how the numbers of ``data`` become counts, None when they are the counts.
         source: where it came from, for messages.
+
+    Raises:
+        ImageError: some pixels are masked.
     """
 
-    data: LazyArray = attrs.field(eq=False, repr=False)
+    data: LazyArray = attrs.field(eq=False, repr=False, converter=_unmasked)
     axes: str
     channel_names: tuple[str, ...] = ()
     pixel_size: PixelSize | None = None

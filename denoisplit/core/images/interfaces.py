@@ -10,6 +10,7 @@ import attrs
 from denoisplit.core.images.arrays import AnyArray as AnyArray
 from denoisplit.core.images.arrays import FloatArray as FloatArray
 from denoisplit.core.images.arrays import LazyArray as LazyArray
+from denoisplit.core.images.arrays import without_mask
 from denoisplit.core.images.image import Image as Image
 from denoisplit.core.images.image import ImageLayout as ImageLayout
 from denoisplit.core.images.physical import IntensityScale as IntensityScale
@@ -109,7 +110,11 @@ class ImageFormat(ABC):
         return path
 
     def is_taken(self, path: Path) -> bool:
-        """Whether something has this name, which an image may have inside a file, already."""
+        """Whether something has this name, which an image may have inside a file, already.
+
+        Raises:
+            ImageError: no image can have it.
+        """
         return path.exists()
 
     def may_replace(self, path: Path) -> bool:
@@ -176,6 +181,9 @@ class Field:
             evaluation keeps the pairs of the data set.
         files: what the field was read from, if it was.
         part: which part of an image it is, as it was recorded; None for all of it.
+
+    Raises:
+        ImageError: some pixels are masked.
     """
 
     name: str
@@ -188,6 +196,10 @@ class Field:
     separate: bool = False
     files: tuple[FieldFile, ...] = attrs.field(default=(), repr=False)
     part: FramePart | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for image in (self.observed, self.clean, self.repeats, self.mixed):
+            without_mask(image, "image")
 
     @property
     def frame_part(self) -> FramePart:

@@ -15,6 +15,8 @@ from denoisplit.core.images.disputed import DisputedFormat
 from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
 from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.physical import IntensityScale
+from denoisplit.core.images.single import in_single
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.special_files import special_file
 
@@ -138,8 +140,10 @@ class Planes:
 
     def place(self, number: int) -> str:
         """What one of them is called, such as ``t=3``; empty for the only one."""
-        pairs = zip(self.leading, self.index(number), strict=True)
-        return " ".join(f"{axis}={place}" for axis, place in pairs)
+        return self._name(self.index(number))
+
+    def _name(self, index: tuple[int, ...]) -> str:
+        return " ".join(f"{axis}={place}" for axis, place in zip(self.leading, index, strict=True))
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
         """Position along the leading axes and the pixels there [c (z) y x], float32; one copy at a time."""
@@ -169,20 +173,23 @@ class Planes:
             index: position along the leading axes.
             region: one slice per spatial axis, (z) y x; empty for all.
             channels: which of them.
+
+        Raises:
+            ImageError: a number that float32 cannot hold.
         """
         image = self.image
         asked = dict(zip(self.spatial, region, strict=True)) if region else {}
         asked["c"] = channels
         places = dict(zip(self.leading, index, strict=True))
         key = tuple(places.get(letter, asked.get(letter, slice(None))) for letter in image.axes)
-        pixels = np.array(image.data[key], dtype=np.float32, order="C")
-        if "c" not in image.axes:
-            pixels = pixels[None]
-        if image.intensity_scale is not None:
-            shape = (-1,) + (1,) * len(self.spatial)
-            pixels *= np.array(image.intensity_scale.factor[channels], np.float32).reshape(shape)
-            pixels += np.array(image.intensity_scale.offset[channels], np.float32).reshape(shape)
-        return pixels
+        stored = np.asarray(image.data[key])
+        scale = image.intensity_scale
+        return in_single(
+            stored if "c" in image.axes else stored[None],
+            " ".join(filter(None, (image.source, self._name(index)))),
+            scale=scale and IntensityScale(scale.factor[channels], scale.offset[channels]),
+            begin=[part.start or 0 for part in region],
+        )
 
     def assemble(self, results: Sequence[FloatArray], channel_names: tuple[str, ...]) -> Image:
         """Put one result [c (z) y x] per position together again, in canonical axis order.

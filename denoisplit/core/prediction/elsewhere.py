@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future
-from contextlib import nullcontext
+from concurrent.futures import Executor as Pool
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
     perform = _performing(work, request, place, spool, counter, memory)
     try:
         alone = exclusive(spool.folder) if request.shard is None else nullcontext()
-        with alone, evaluating(work.vse), place.executor.start(request.workers) as pool:
+        with alone, evaluating(work.vse), _started(place, request.workers) as pool:
 
             def submit(one: tuple[int, Job]) -> "Future[Found | None]":
                 number, job = one
@@ -111,11 +112,6 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
                 if here is None:
                     counter.tick(len(work.numbers))
                 yield job, here or spool.load(number) or work.perform(job)
-    except BrokenExecutor as error:
-        raise RunError(
-            f"{place.out}: a worker ended before its job (got: {' '.join(str(error).split())}). Give it more "
-            f"memory or a smaller --tile, and go on with --resume."
-        ) from error
     finally:
         done = sum(spool.has(number) for number, _ in jobs)
         if not done:
@@ -129,7 +125,8 @@ def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory
     """Do the jobs of a shard that are not finished; how many of all jobs are missing then.
 
     Raises:
-        RunError: finished jobs are those of another prediction, or of shards that overlap with this one.
+        RunError: finished jobs are those of another prediction, or of shards that overlap with this one; or
+            a worker ended.
         ImageError: they cannot be written.
     """
     spool = open_spool(place.out, _key(work, request, place), resume=True)
@@ -137,12 +134,25 @@ def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory
     own = [(number, job) for number, job in jobs if shard.has(number)]
     counter = Counter(len(own) * len(work.numbers), request.progress)
     perform = _performing(work, request, place, spool, counter, memory)
-    with evaluating(work.vse), place.executor.start(request.workers) as pool:
+    with evaluating(work.vse), _started(place, request.workers) as pool:
         left = (one for one in own if not spool.has(one[0]))
         for here in in_order(left, lambda one: pool.submit(perform, *one), ahead=ahead_of(request.workers)):
             if here is None:
                 counter.tick(len(work.numbers))
     return sum(not spool.has(number) for number, _ in jobs)
+
+
+@contextmanager
+def _started(place: Place, workers: int) -> Iterator[Pool]:
+    """So many workers."""
+    try:
+        with place.executor.start(workers) as pool:
+            yield pool
+    except BrokenExecutor as error:
+        raise RunError(
+            f"{place.out}: a worker ended before its job (got: {' '.join(str(error).split())}). Give it more "
+            f"memory or a smaller --tile, and go on with --resume."
+        ) from error
 
 
 def finished(out: Path) -> None:

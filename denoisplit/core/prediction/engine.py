@@ -2,22 +2,24 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor as Pool
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Future
+from itertools import islice, repeat
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 import attrs
+import numpy as np
 
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import Canvas
-from denoisplit.core.prediction.executor import AtOnce
+from denoisplit.core.prediction.executor import pool_of
 from denoisplit.core.prediction.passes import Passes, evaluating
-from denoisplit.core.prediction.plan import Job, Plan, output_dtype
+from denoisplit.core.prediction.plan import Job, Plan, halved, output_dtype
 from denoisplit.core.prediction.progress import Progress
+from denoisplit.core.prediction.shrinking import Shrinking, is_shortage
 from denoisplit.core.prediction.summaries import Facts, Images, Summary
+from denoisplit.core.prediction.tiling import Region, Tile
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -32,11 +34,11 @@ class Found:
 
     Attributes:
         images: by name [c (z) y x], in the dtype of the network's output.
-        facts: what the summaries found besides images.
+        facts: what the summaries found besides images, of the tile or of every part that it was cut into.
     """
 
     images: Images
-    facts: Facts
+    facts: tuple[Facts, ...]
 
 
 class Work:
@@ -63,22 +65,52 @@ class Work:
         self.vse, self.plan, self._plane, self._summaries = vse, plan, plane, tuple(summaries)
         self.numbers = range(plan.how.samples) if numbers is None else numbers
         self._canvases: dict[int, Canvas] = {}
-        self._lock = Lock()
-        for summary in self._summaries:
-            summary.check(vse, plan)
+        self._lock, self._shrinking = Lock(), Shrinking(plan)
+        self._checked(plan)
 
     def of(self, numbers: range) -> "Work":
         """The same with other samples."""
         return Work(self.vse, self.plan, self._plane, self._summaries, numbers=numbers)
 
     def perform(self, job: Job, tick: Callable[[], None] = lambda: None) -> Found:
-        """Do a job; a function of network, plane and job alone. ``tick`` is called after every sample."""
-        passes = Passes(vse=self.vse, plan=self.plan, number=job.plane, canvas=self._canvas(job.plane))
-        collectors = [summary.begin(passes, job.tile) for summary in self._summaries]
-        for draw in passes.draws(job.tile, self.numbers):
+        """Do a job; a function of network, plane and job alone. ``tick`` is called after every sample.
+
+        Where the memory is not enough, the tile is done in parts.
+
+        Raises:
+            ImageError: the memory is not enough for the smallest parts either.
+        """
+        canvas, ticks = self._canvas(job.plane), islice(repeat(tick), len(self.numbers))
+        parts: list[tuple[Tile, Found]] = []
+        waiting = [job.tile]
+        while waiting:
+            tile = waiting.pop(0)
+            plan = self._shrinking.settled(self.plan, tile)
+            if not self._shrinking.fits(tile):
+                plan = self._checked(halved(self.vse, plan, tile))
+                if len(plan.tiles) > 1:
+                    waiting[:0] = plan.tiles
+                    continue
+            passes = Passes(vse=self.vse, plan=plan, number=job.plane, canvas=canvas)
+            try:
+                parts.append((tile, self._made(passes, tile, ticks)))
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not is_shortage(error):
+                    raise
+                reason = str(error)
+            # Here, because whatever the pass has left is only given back when the error is gone.
+            self._shrinking.learn(self.vse, plan, reason)
+            waiting.insert(0, tile)
+        return parts[0][1] if len(parts) == 1 else _joined(job.tile.inner, parts)
+
+    def _made(self, passes: Passes, tile: Tile, ticks: Iterator[Callable[[], None]]) -> Found:
+        """What came of one tile."""
+        collectors = [summary.begin(passes, tile) for summary in self._summaries]
+        for draw in passes.draws(tile, self.numbers):
             for collector in collectors:
                 collector.add(draw)
-            tick()
+            next(ticks, _nothing)()
         images: dict[str, Any] = {}
         facts: dict[str, Any] = {}
         for collector in collectors:
@@ -87,7 +119,13 @@ class Work:
             facts |= made.facts
         dtype = output_dtype(self.vse)
         kept = {name: image.astype(dtype, copy=False) for name, image in images.items()}
-        return Found(images=kept, facts=facts)
+        return Found(images=kept, facts=(facts,))
+
+    def _checked(self, plan: Plan) -> Plan:
+        """A plan that every summary allows."""
+        for summary in self._summaries:
+            summary.check(self.vse, plan)
+        return plan
 
     def _canvas(self, number: int) -> Canvas:
         with self._lock:
@@ -96,6 +134,23 @@ class Work:
                     self._canvases.pop(min(self._canvases))
                 self._canvases[number] = Canvas.of(self._plane(number), self.vse)
             return self._canvases[number]
+
+
+def _nothing() -> None:
+    """A sample that was counted before the memory was not enough."""
+
+
+def _joined(whole: Region, parts: Iterable[tuple[Tile, Found]]) -> Found:
+    """The parts of a tile, put together."""
+    images: dict[str, Any] = {}
+    facts: tuple[Facts, ...] = ()
+    for tile, found in parts:
+        facts += found.facts
+        for name, image in found.images.items():
+            if name not in images:
+                images[name] = np.empty((len(image), *whole.shape), dtype=image.dtype)
+            images[name][:, *tile.inner.within(whole)] = image
+    return Found(images=images, facts=facts)
 
 
 def run(work: Work, *, workers: int = 1, progress: Progress | None = None) -> Iterator[tuple[Job, Found]]:
@@ -111,9 +166,8 @@ def run(work: Work, *, workers: int = 1, progress: Progress | None = None) -> It
     def perform(job: Job) -> Found:
         return work.perform(job, tick)
 
-    pool: Pool = AtOnce() if workers == 1 else ThreadPoolExecutor(max_workers=workers)
     jobs = list(work.plan.jobs())
-    with evaluating(work.vse), pool:
+    with evaluating(work.vse), pool_of(workers) as pool:
         found = in_order(jobs, lambda job: pool.submit(perform, job), ahead=ahead_of(workers))
         yield from zip(jobs, found, strict=True)
 

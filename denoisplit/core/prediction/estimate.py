@@ -1,6 +1,5 @@
 """What a prediction would do and take, before it is started: plans, and the time of one tile."""
 
-import math
 import os
 import time
 from collections.abc import Iterable
@@ -68,18 +67,20 @@ def estimate(vse: VSE, bundle: Bundle, images: Iterable[Image], request: Request
         works.append(image_work.work(image_work.fewest))
     plans = tuple(work.plan for work in works)
     once, each = _timed(works[0])
-    pixels = _pixels(plans[0].tiles[0])
+    pixels = plans[0].tiles[0].outer.pixels
 
     def seconds(plan: Plan, tile: Tile) -> float:
-        return (once + each * plan.how.samples) * _pixels(tile) / pixels
+        return (once + each * plan.how.samples) * tile.outer.pixels / pixels
 
     total = sum(plan.planes * sum(seconds(plan, tile) for tile in plan.tiles) for plan in plans)
-    largest = max(((plan, tile) for plan in plans for tile in plan.tiles), key=lambda pair: _pixels(pair[1]))
+    largest = max(
+        ((plan, tile) for plan in plans for tile in plan.tiles), key=lambda pair: pair[1].outer.pixels
+    )
     kept = BESIDE * (1 + vse.channels)
     return Estimate(
         plans=plans,
         halo=vse.halo if vse.halo is not None else (0,) * vse.spatial_rank,
-        memory=_pixels(largest[1]) * (bytes_per_pixel(vse) * max(plan.batch for plan in plans) + kept),
+        memory=largest[1].outer.pixels * (bytes_per_pixel(vse) * max(plan.batch for plan in plans) + kept),
         tile_seconds=seconds(*largest),
         seconds=total / min(request.workers, os.cpu_count() or 1),
         workers=request.workers,
@@ -101,7 +102,3 @@ def _timed(work: Work) -> tuple[float, float]:
     _, few, more = found
     each = max(0.0, (more - few) / (_TIMED[1] - _TIMED[0]))
     return max(0.0, few - each), each
-
-
-def _pixels(tile: Tile) -> int:
-    return math.prod(tile.outer.shape)

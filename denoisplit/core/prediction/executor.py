@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Executor as Pool
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,7 +20,7 @@ class Executor(ABC):
             What is submitted can be pickled then; results lie in files, and none comes back.
     """
 
-    elsewhere: ClassVar[bool] = False
+    elsewhere: bool = False
     options: Any
 
     def __init__(self, options: Any = None) -> None:
@@ -43,3 +43,8 @@ class AtOnce(Pool):
         future: Future[R] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+def pool_of(workers: int) -> Pool:
+    """So many threads; none is started for a single worker."""
+    return AtOnce() if workers == 1 else ThreadPoolExecutor(max_workers=workers)

@@ -16,8 +16,8 @@ DEFAULT: Final = "threads"
 _WHERE: Final = "executor"
 
 
-def chosen_executor(wanted: str | Mapping[str, Any]) -> Executor:
-    """An executor, as a spec would name it.
+def chosen_executor(wanted: str | Mapping[str, Any] | Executor) -> Executor:
+    """An executor, as a spec would name it, or as it is.
 
     Args:
         wanted: a name, or a mapping with ``use`` and options, also as text: ``{use: dask, scheduler: ...}``.
@@ -28,6 +28,8 @@ def chosen_executor(wanted: str | Mapping[str, Any]) -> Executor:
         MissingPackageError: it needs a package that is not installed.
         BrokenPluginError: it cannot be imported or built.
     """
+    if isinstance(wanted, Executor):
+        return wanted
     text = isinstance(wanted, str)
     node = read_document(str(wanted or DEFAULT), _WHERE) if text else node_of(wanted, _WHERE)
     if isinstance(node.value, str):

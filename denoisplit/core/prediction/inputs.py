@@ -17,6 +17,7 @@ from denoisplit.core.storage.image_files import installed_formats
 ENDING: Final = ".ome.tif"
 """Of results, unless another is asked for."""
 
+_TABLE: Final = ".csv"
 _COLUMN: Final = "file"
 _LISTED: Final = 3
 
@@ -35,7 +36,7 @@ def is_one(given: Sequence[Path], out: Path) -> bool:
     (first, *others) = given
     if others or (out.is_dir() and not _is_image(out, formats)):
         return False
-    listed = first.is_dir() or first.suffix.lower() == ".csv" or has_magic(str(first))
+    listed = first.is_dir() or first.suffix.lower() == _TABLE or has_magic(str(first))
     return not listed or _is_image(first, formats)
 
 
@@ -49,9 +50,14 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
         ending: of their names, which are those of the images otherwise.
 
     Raises:
-        ImageError: no image, one that is not there, or two results of one name.
+        ImageError: no image, one that is not there, two results of one name, or the folder is called as an
+            image.
     """
     formats = installed_formats()
+    if _is_image(folder, formats) and not folder.is_dir():
+        raise ImageError(
+            f"{folder}: the results of several images need a folder (got the name of a file). Give a folder."
+        )
     found = images_among(given)
     named = [Item(image, folder / f"{_name(image, formats)}{ending}") for image in found]
     sources: dict[str, list[Path]] = defaultdict(list)
@@ -90,7 +96,7 @@ def _images(given: Path, formats: Sequence[ImageFormat]) -> list[Path]:
                 f"{given}: holds no image (got {_shown(inside) or 'nothing'}). Name another folder."
             )
         return found
-    if given.suffix.lower() == ".csv" and given.exists():
+    if given.suffix.lower() == _TABLE:
         rows = [cells[_COLUMN] for _, cells in lines(given, [_COLUMN], [_COLUMN]) if cells.get(_COLUMN)]
         if not rows:
             raise ImageError(f"{given}: names no image. Write one path per line in the column {_COLUMN}.")
@@ -102,6 +108,8 @@ def _images(given: Path, formats: Sequence[ImageFormat]) -> list[Path]:
         if not found:
             raise ImageError(f"{given}: no image matches. Look at the pattern and the folder.")
         return found
+    if not given.exists():
+        raise ImageError(f"{given}: there is no such file or folder. Check the path.")
     return [given]  # what is wrong with it is said where it is opened
 
 

@@ -3,6 +3,7 @@
 import csv
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
@@ -10,9 +11,9 @@ import attrs
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.prediction.inputs import Item
-from denoisplit.core.prediction.progress import Progress, part_of
+from denoisplit.core.prediction.progress import Progress, within
 from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.storage.image_files import require_writable
+from denoisplit.core.storage.image_files import ImageInputs
 from denoisplit.core.storage.outputs import require_ours
 
 TABLE: Final = "predictions.csv"
@@ -57,6 +58,7 @@ def predict_items(
     items: Sequence[Item],
     folder: Path,
     *,
+    start: Callable[[], AbstractContextManager[object]] = nullcontext,
     inputs: Sequence[Path],
     overwrite: bool = False,
     resume: bool = False,
@@ -69,6 +71,7 @@ def predict_items(
         predict: does one.
         items: images and files; see ``inputs.items``.
         folder: of the files; made if need be. It gets ``predictions.csv``.
+        start: begins what predicts; called once before the first image.
         inputs: what is never written over, such as the run.
         overwrite: whether results that are there may be replaced.
         resume: whether results that are there are kept.
@@ -78,28 +81,35 @@ def predict_items(
     Raises:
         ImageError: a result is there already, or the folder cannot be written. Nothing was done then.
         RunError: a result would be, contain or lie in an input.
+        DenoisplitError: what predicts cannot begin.
     """
-    images = [item.image for item in items]
+    read = ImageInputs([*inputs, *(item.image for item in items)])
     for item in items:
-        require_writable(item.out, overwrite=overwrite or resume, inputs=[*inputs, *images])
+        read.require_writable(item.out, overwrite=overwrite or resume)
     table_at = folder / TABLE
     require_ours(table_at, "table of predictions", lambda first: first.startswith(",".join(COLUMNS).encode()))
     if table_at.exists() and not (overwrite or resume):
         raise ImageError(f"{table_at}: exists already. Choose another --out, or add --resume or --overwrite.")
+    kept = {item for item in items if resume and item.out.exists()}
+    sizes = [0 if item in kept else max(1, _size(item.image)) for item in items]
+    whole = max(1, sum(sizes))
     outcomes = []
+    with start():
+        pass
     with _opened(table_at, add=resume) as file:
         table = csv.writer(file, lineterminator="\n")
         if not file.tell():
             table.writerow(COLUMNS)
         for number, item in enumerate(items):
-            part = None if progress is None else part_of(progress, number, len(items))
-            outcome = _done(predict, item, part, keep=resume and item.out.exists())
+            before = sum(sizes[:number])
+            part = None if progress is None else within(progress, before, sizes[number], whole)
+            outcome = _done(predict, item, part, keep=item in kept)
             outcomes.append(outcome)
             if outcome.state != "kept":
                 table.writerow(outcome.row())
                 file.flush()
             if progress is not None:
-                progress(number + 1, len(items))
+                progress(before + sizes[number], whole)
             tell(outcome)
     return tuple(outcomes)
 
@@ -113,6 +123,15 @@ def _done(predict: Predict, item: Item, progress: Progress | None, *, keep: bool
     except DenoisplitError as error:
         return Outcome(item=item, state="failed", seconds=time.perf_counter() - start, error=str(error))
     return Outcome(item=item, state="done", seconds=time.perf_counter() - start, prediction=found)
+
+
+def _size(image: Path) -> int:
+    """Bytes of an image, which tell best, before it is opened, how long it takes."""
+    file = next(one for one in (image, *image.parents) if one.exists())  # an image may lie inside a file
+    try:
+        return sum(one.stat().st_size for one in (file, *file.rglob("*")))
+    except OSError:  # told when its turn comes
+        return 0
 
 
 def _opened(path: Path, *, add: bool) -> TextIO:

@@ -75,9 +75,13 @@ def bytes_per_pixel(vse: VSE) -> float:
 
 
 def memory_budget(device: torch.device) -> int:
-    """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory."""
+    """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory.
+
+    What torch has reserved on a GPU but does not use is free, too.
+    """
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] * 4 // 5
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return (torch.cuda.mem_get_info(device)[0] + idle) * 4 // 5
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
     return FALLBACK_BUDGET

@@ -6,7 +6,6 @@ it touches.
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import attrs
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.prediction.executor import pool_of
 
 BLOCK_SIDE = {1: 1024, 2: 32, 3: 8}
 """Latent positions per axis of one block, by number of spatial axes. Changing it changes every prediction."""
@@ -176,6 +176,6 @@ def _windows(
         out[item][:, *there] = block[:, *here]
 
     tasks = [(item, piece) for item, start in enumerate(starts) for piece in _pieces(start, shape)]
-    with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
+    with pool_of(min(len(tasks), torch.get_num_threads())) as pool:
         list(pool.map(fill, tasks))
     return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)

@@ -1,13 +1,14 @@
 """The images that a prediction can give, by the words that ask for them."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
 import numpy as np
 
 from denoisplit.core.errors import CalibrationError, SpecError
+from denoisplit.core.given import texts_of
 from denoisplit.core.images.names import MIXED
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FloatArray
@@ -94,9 +95,10 @@ def parse_outputs(words: str | Sequence[str]) -> tuple[Output, ...]:
     """What words ask for, each at most once; every word may be a list with commas.
 
     Raises:
+        ArgumentError: no words.
         SpecError: an unknown word, or a level that is missing, not wanted, or not between 0 and 1.
     """
-    lists = [words] if isinstance(words, str) else words
+    lists = [words] if isinstance(words, str) else texts_of(words, "output")
     single = dict.fromkeys(word.strip() for given in lists for word in given.split(","))
     return tuple(_parse(word) for word in single)
 
@@ -152,14 +154,19 @@ def default_outputs(*, samples: int, calibrated: Calibrated | None) -> tuple[Out
 
 def _parse(text: str) -> Output:
     word, _, level = text.partition("=")
-    word = word.strip().replace("-", "_")
-    if word in _PLAIN and not level:
-        return _PLAIN[word]
-    if word in _WITH_LEVEL and (number := _probability(level)) is not None:
-        return _WITH_LEVEL[word](number)
+    offer = next((one for one in OFFERS if one.word == word.strip().replace("-", "_")), None)
+    if offer is not None:
+        if isinstance(offer.of, Output):
+            if not level:
+                return offer.of
+        elif (number := _probability(level)) is not None:
+            return offer.of(number)
+    plain, with_level = (
+        ", ".join(one.word for one in OFFERS if isinstance(one.of, Output) is kind) for kind in (True, False)
+    )
     problem = (
-        f"prediction.output: no such image (got {text!r}). Use {', '.join(_PLAIN)}, or "
-        f"{', '.join(_WITH_LEVEL)} with a level between 0 and 1, as in interval=0.9."
+        f"prediction.output: no such image (got {text!r}). Use {plain}, or {with_level} with a level "
+        f"between 0 and 1, as in interval=0.9."
     )
     raise SpecError([problem])
 
@@ -234,23 +241,92 @@ def _calibrated_interval(level: float) -> Output:
     return Output(f"calibrated_interval={level}", make, least=2, calibrated=True)
 
 
-_PLAIN: Final[Mapping[str, Output]] = {
-    output.word: output
-    for output in (
-        Output("mean", _mean),
-        Output("std", _std, least=2),
-        Output("total_std", _total_std, least=2, summaries=(NoiseVariance(),)),
-        Output("calibrated_std", _calibrated_std, least=2, calibrated=True, calibrated_std=True),
-        Output("samples", _samples, summaries=(Samples(),)),
-        Output("chi_square", _chi_square, misfit=True),
-    )
-}
+@attrs.frozen
+class Offer:
+    """A row of the table of what can be asked for.
 
-_WITH_LEVEL: Final[Mapping[str, Callable[[float], Output]]] = {
-    "quantile": _quantile,
-    "interval": _interval,
-    "calibrated_interval": _calibrated_interval,
-}
+    Attributes:
+        word: that asks for it, without level.
+        images: names of what it gives.
+        says: what they say.
+        samples: that it needs.
+        of: the output, or that of a level.
+    """
+
+    word: str
+    images: str
+    says: str
+    samples: str
+    of: Output | Callable[[float], Output]
+
+    @property
+    def asked(self) -> str:
+        """How it is asked for."""
+        return self.word if isinstance(self.of, Output) else f"{self.word}=LEVEL"
+
+
+OFFERS: Final = (
+    Offer(
+        "mean", "mean", "the denoised structure: average of the posterior samples", "1", Output("mean", _mean)
+    ),
+    Offer(
+        "std",
+        "std",
+        "how far the samples spread: what the network leaves open",
+        "2",
+        Output("std", _std, least=2),
+    ),
+    Offer(
+        "total_std",
+        "total std",
+        "how far a *measurement* of the structure would lie from the mean",
+        "2",
+        Output("total_std", _total_std, least=2, summaries=(NoiseVariance(),)),
+    ),
+    Offer(
+        "calibrated_std",
+        "calibrated std",
+        "how far the *true* structure lies from the mean, as learned on held-out fields",
+        "2",
+        Output("calibrated_std", _calibrated_std, least=2, calibrated=True, calibrated_std=True),
+    ),
+    Offer(
+        "samples",
+        "sample 0, sample 1, ...",
+        "single images that all explain the mixed image",
+        "1",
+        Output("samples", _samples, summaries=(Samples(),)),
+    ),
+    Offer(
+        "chi_square",
+        "chi-square",
+        "where the channels together do not explain the mixed image",
+        "1",
+        Output("chi_square", _chi_square, misfit=True),
+    ),
+    Offer(
+        "quantile",
+        "quantile LEVEL",
+        "a further sample lies below it with this probability",
+        "1/LEVEL - 1",
+        _quantile,
+    ),
+    Offer(
+        "interval",
+        "interval LEVEL low, interval LEVEL high",
+        "a further sample lies in between with this probability",
+        "2/(1-LEVEL) - 1",
+        _interval,
+    ),
+    Offer(
+        "calibrated_interval",
+        "calibrated interval LEVEL low, calibrated interval LEVEL high",
+        "the truth lies in between with this probability",
+        "2",
+        _calibrated_interval,
+    ),
+)
+"""What can be asked for; command line, docstrings and documentation say the same."""
 
 
 def _least(level: float) -> int:

@@ -1,15 +1,15 @@
 """What a prediction is going to do: a plan, and its jobs. No pixel is read for it."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from operator import add
 from typing import Any
 
 import attrs
 import numpy as np
 import torch
 
-from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.errors import ImageError
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import canvas_multiple
@@ -21,7 +21,15 @@ from denoisplit.core.prediction.memory import (
     memory_budget,
 )
 from denoisplit.core.prediction.receptive_field import halo as measured_halo
-from denoisplit.core.prediction.tiling import Tile, canvas_shape, plan_tiles, plan_windows, round_up
+from denoisplit.core.prediction.tiling import (
+    Clipped,
+    Moved,
+    Surround,
+    Tile,
+    canvas_shape,
+    plan_tiles,
+    round_up,
+)
 from denoisplit.core.spec.records import PredictionSpec
 
 
@@ -63,9 +71,9 @@ class Plan:
     def __str__(self) -> str:
         largest = max((tile.inner.shape for tile in self.tiles), key=math.prod)
         return (
-            f"{_counted(self.planes, 'plane')} of {_sides(self.shape)} pixels, "
-            f"{_counted(len(self.tiles), 'tile')} of up to {_sides(largest)} each, "
-            f"{_counted(self.how.samples, 'sample')}"
+            f"{counted(self.planes, 'plane')} of {sides(self.shape)} pixels, "
+            f"{counted(len(self.tiles), 'tile')} of up to {sides(largest)} each, "
+            f"{counted(self.how.samples, 'sample')}"
         )
 
 
@@ -99,7 +107,6 @@ def plan_planes(
 
     Raises:
         ImageError: the planes have another number of axes than the network, or no pixels.
-        SpecError: fewer than one worker.
         PluginError: tiles are needed, but the network looks at the whole image.
     """
     if len(shape) != vse.spatial_rank or 0 in shape:
@@ -107,8 +114,6 @@ def plan_planes(
             f"predict: the network needs an image with {vse.spatial_rank} spatial axes, none empty "
             f"(got shape {tuple(shape)}). Predict one frame at a time."
         )
-    if workers < 1:
-        raise SpecError([f"prediction: at least one worker is needed (got {workers}). Use 1 or more."])
     device = next(vse.parameters()).device
     budget = (memory_budget(device) if memory is None else memory) / workers
     per_pass = bytes_per_pixel(vse)
@@ -116,7 +121,7 @@ def plan_planes(
     if memory is not None:  # to be kept to, even where the network needs little
         kept += BESIDE * (1 + vse.channels)
     tiles = _tiles(vse, tuple(shape), how.tile, halo, budget / (per_pass + kept))
-    largest = max(math.prod(tile.outer.shape) for tile in tiles)
+    largest = max(tile.outer.pixels for tile in tiles)
     batch = batch or max(1, min(MAX_SAMPLE_BATCH, int((budget / largest - kept) // per_pass)))
     if device.type == "cpu":
         # Kernels for several images round in another way than those for one, and are no faster here.
@@ -136,35 +141,52 @@ def output_dtype(vse: VSE) -> np.dtype[Any]:
     return np.dtype(np.float64 if next(vse.parameters()).dtype is torch.float64 else np.float32)
 
 
+def halved(vse: VSE, plan: Plan, tile: Tile) -> Plan:
+    """The same for a part of a plane: the halves of a tile, or the tile itself where it cannot be cut.
+
+    Raises:
+        PluginError: the network looks at the whole image.
+    """
+    return attrs.evolve(plan, tiles=_surround(vse, plan.shape, measured_halo(vse)).halves(tile))
+
+
+def _surround(vse: VSE, shape: tuple[int, ...], halo: Sequence[int]) -> Surround:
+    """What the network has to see around the inner area of a tile of an image."""
+    kind = Moved if vse.context else Clipped
+    return kind(
+        halo=tuple(-(-h // s) * s for h, s in zip(halo, vse.stride, strict=True)),
+        stride=vse.stride,
+        canvas=canvas_shape(shape, canvas_multiple(vse)),
+    )
+
+
 def _tiles(
     vse: VSE, shape: tuple[int, ...], tile: int, halo: tuple[int, ...] | None, pixels: float
 ) -> tuple[Tile, ...]:
     """Tiles for an image of which ``pixels`` pixels fit into memory; measures the halo only if needed."""
     stride = vse.stride
     canvas = canvas_shape(shape, canvas_multiple(vse))
-    plan: Callable[..., tuple[Tile, ...]] = plan_tiles
-    if vse.context:
-        plan = partial(plan_windows, canvas=canvas)
     inner = tuple(round_up(tile, s) for s in stride)
     if tile == 0:
         whole = math.prod(canvas) <= pixels
     else:
         whole = all(t >= n for t, n in zip(inner, canvas, strict=True))
     if whole:
-        inner = tuple(round_up(n, s) for n, s in zip(canvas, stride, strict=True))
-        return plan(shape, tile=inner, halo=(0,) * len(shape), stride=stride)
-    around = measured_halo(vse) if halo is None else halo
-    around = tuple(-(-h // s) * s for h, s in zip(around, stride, strict=True))
+        inner = tuple(map(round_up, canvas, stride))
+        return plan_tiles(shape, tile=inner, around=_surround(vse, shape, (0,) * len(shape)))
+    around = _surround(vse, shape, measured_halo(vse) if halo is None else halo)
     if tile == 0:
         # A window is up to two strides wider than an inner area with its halo.
-        margin = tuple(h + s for h, s in zip(around, stride, strict=True)) if vse.context else around
+        margin = tuple(map(add, around.halo, stride)) if vse.context else around.halo
         inner = largest_tile(shape, halo=margin, stride=stride, pixels=pixels)
-    return plan(shape, tile=inner, halo=around, stride=stride)
+    return plan_tiles(shape, tile=inner, around=around)
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """For example ``2 tiles``."""
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def _sides(shape: Sequence[int]) -> str:
+def sides(shape: Sequence[int]) -> str:
+    """For example ``40 x 20``."""
     return " x ".join(map(str, shape))

@@ -45,14 +45,25 @@ class Misfit(Summary):
     """``chi-square`` [1 (z) y x] of a tile whose posterior mean is known, and its sums.
 
     It costs one pass through encoder and decoder per tile.
+
+    Attributes:
+        mixing: of the channels.
+        degradation: of the mixed image.
+        levels: of latents at most, whose rates are kept.
     """
 
     mixing: Mixing
     degradation: Degradation
+    levels: int
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
         """Waits for the mean."""
         return _Misfit(self, passes, tile)
+
+    def held(self, samples: int) -> int:
+        """A draw, its variance and bias, chi-square, and the rates."""
+        del samples
+        return 4 + self.levels
 
 
 class _Misfit(Collector):
@@ -90,7 +101,7 @@ def misfit_of(vse: VSE, bundle: Bundle, shape: tuple[int, ...], *, asked: bool) 
             raise
         _LOG.warning("the verdict does not rest on the noise of the image: %s", error)
         return None
-    return Misfit(bundle.spec.data.mixing, bundle.spec.data.degradation)
+    return Misfit(bundle.spec.data.mixing, bundle.spec.data.degradation, len(vse.level_strides))
 
 
 def plane_verdict(

@@ -126,9 +126,9 @@ def assembled(
 ) -> tuple[dict[str, FloatArray], tuple[Facts, ...]]:
     """Whole images [c (z) y x] of the tiles of one plane, and what else was found in each of them."""
     whole: dict[str, FloatArray] = {}
-    facts = []
+    facts: list[Facts] = []
     for job, found in results:
-        facts.append(found.facts)
+        facts.extend(found.facts)
         for name, image in found.images.items():
             if name not in whole:
                 whole[name] = np.empty((len(image), *shape), dtype=image.dtype)

@@ -98,10 +98,10 @@ def check_precision(
         )
         raise SpecError([problem])
     count = SAMPLES if samples is None else samples
+    how = Request(seed=seed, tile=tile).settled(bundle.spec.prediction, count)
     if count < 2:
         problem = f"check of the precision: a std needs two samples (got {count}). Use 2 or more."
         raise SpecError([problem])
-    how = Request(seed=seed, tile=tile).settled(bundle.spec.prediction, count)
     planes = iterate_planes(image, bundle.spec.model.dimensions)
     whole = planes.plane_shape[1:]
     check_channels(planes.plane_shape[0], MIXED_CHANNELS, image.source, "Give the mixed image.")

@@ -32,4 +32,9 @@ def silent(what: str) -> Iterator[Tell]:
 
 def part_of(progress: Progress, number: int, count: int) -> Progress:
     """Progress within one of ``count`` equal parts as progress of the whole."""
-    return lambda done, total: progress(number * total + done, count * total)
+    return within(progress, number, 1, count)
+
+
+def within(progress: Progress, before: int, size: int, whole: int) -> Progress:
+    """Progress within a part of a size, before which so much was done, as progress of the whole."""
+    return lambda done, total: progress(before * total + size * done, whole * total)

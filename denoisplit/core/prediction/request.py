@@ -2,20 +2,30 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, TypedDict
 
 import attrs
 import numpy as np
+from attrs.validators import ge
 
-from denoisplit.core.errors import SpecError
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.errors import ArgumentError, SpecError
+from denoisplit.core.given import is_whole, path_of, shown
+from denoisplit.core.images.arrays import AnyArray, without_mask
+from denoisplit.core.prediction.executor import Executor
+from denoisplit.core.prediction.outputs import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
+from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.image_files import open_labels
 
-_SEEDS = 2**63
+Labels = AnyArray | str | os.PathLike[str] | None
+"""A label image, or its file."""
+
+
+def _unmasked(labels: Labels) -> Labels:
+    return without_mask(labels, "labels", "0")
 
 
 @attrs.frozen
@@ -32,7 +42,7 @@ class Shard:
         Raises:
             SpecError: no such shard.
         """
-        number, _, count = text.partition("/")
+        number, _, count = str(text).partition("/")
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
             raise SpecError(
                 [f"prediction: no such shard (got {text!r}). Write I/N, with I from 1 to N: 2/8."]
@@ -53,9 +63,9 @@ class How(TypedDict, total=False):
     axes: str | None
     output: str | Sequence[str] | None
     workers: int
-    executor: str | Mapping[str, Any]
+    executor: str | Mapping[str, Any] | Executor
     resume: bool
-    labels: AnyArray | str | os.PathLike[str] | None
+    labels: Labels
     progress: Progress | None
 
 
@@ -69,11 +79,31 @@ class Request:
     axes: str | None = None
     output: str | Sequence[str] | None = None
     workers: int = 1
-    executor: str | Mapping[str, Any] = ""
+    executor: str | Mapping[str, Any] | Executor = ""
     resume: bool = False
     shard: Shard | None = None
-    labels: AnyArray | str | os.PathLike[str] | None = attrs.field(default=None, eq=False, repr=False)
+    labels: Labels = attrs.field(default=None, converter=_unmasked, eq=False, repr=False)
     progress: Progress | None = attrs.field(default=None, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Check all, for callers may be wrong about types, and reading an image takes time.
+
+        Raises:
+            SpecError: a number out of range, or of another type.
+            ArgumentError, ImageError: another type of something else.
+        """
+        self.settled(PredictionSpec(), 1)
+        self.wanted_samples(PredictionSpec())
+        _whole("workers", self.workers, ge(1))
+        if self.output is not None:
+            parse_outputs(self.output)
+        known = isinstance(self.labels, None | np.ndarray | str | os.PathLike)
+        _require(known, "labels", self.labels, "a NumPy array or the path of a file")
+        _require(isinstance(self.axes, None | str), "axes", self.axes, "text, letters of stczyx")
+        named = isinstance(self.executor, str | Mapping | Executor)
+        _require(named, "executor", self.executor, "a name or a mapping")
+        _require(isinstance(self.resume, bool), "resume", self.resume, "True or False")
+        _require(self.progress is None or callable(self.progress), "progress", self.progress, "a function")
 
     def wanted_samples(self, defaults: PredictionSpec) -> int | AutoSamples:
         """A number, or the rule that finds one.
@@ -81,7 +111,8 @@ class Request:
         Raises:
             SpecError: neither.
         """
-        return parse_samples(defaults.samples if self.samples is None else self.samples)
+        wanted = parse_samples(defaults.samples if self.samples is None else self.samples)
+        return wanted if isinstance(wanted, AutoSamples) else number_of("samples", wanted)
 
     def settled(self, defaults: PredictionSpec, samples: int) -> PredictionSpec:
         """With the defaults of a run for what was not asked for.
@@ -89,20 +120,39 @@ class Request:
         Raises:
             SpecError: a number out of range.
         """
-        seed = defaults.seed if self.seed is None else self.seed
-        tile = defaults.tile if self.tile is None else self.tile
-        if samples < 1:
-            raise SpecError(
-                [f"prediction.samples: at least one sample is needed (got {samples}). Use 1 or more."]
-            )
-        if not 0 <= seed < _SEEDS:
-            raise SpecError([f"prediction.seed: must be 0 to 2^63 - 1 (got {seed}). Use another number."])
-        if tile < 0:
-            raise SpecError([f"prediction.tile: must be 0 or more pixels (got {tile}). Use 0 to choose one."])
-        return PredictionSpec(samples=samples, seed=seed, tile=tile)
+        return PredictionSpec(
+            samples=number_of("samples", samples),
+            seed=number_of("seed", defaults.seed if self.seed is None else self.seed),
+            tile=number_of("tile", defaults.tile if self.tile is None else self.tile),
+        )
 
     def label_image(self, *, lazily: bool) -> AnyArray | None:
         """The label image, read from its file if need be; ``lazily`` leaves a large one there."""
         if self.labels is None or isinstance(self.labels, np.ndarray):
             return self.labels
-        return open_labels(Path(self.labels), lazily=lazily)
+        return open_labels(path_of(self.labels, "labels"), lazily=lazily)
+
+
+def number_of(name: str, given: object) -> int:
+    """A number of a prediction, within the limits that it has in a spec.
+
+    Raises:
+        SpecError: out of range, or no whole number.
+    """
+    return _whole(name, given, getattr(attrs.fields(PredictionSpec), name).validator)
+
+
+def _whole(name: str, given: object, limits: Any) -> int:
+    if is_whole(given):
+        with suppress(ValueError):
+            limits(None, attrs.fields(PredictionSpec).samples, given)  # which is for its message
+            return int(given)
+    allowed = " and ".join(bounds(limits))
+    raise SpecError(
+        [f"prediction.{name}: must be a whole number {allowed} (got {shown(given)}). Use another one."]
+    )
+
+
+def _require(fits: bool, name: str, given: object, what: str) -> None:
+    if not fits:
+        raise ArgumentError(f"{name}: must be {what} (got {shown(given)}). Leave it out for the default.")

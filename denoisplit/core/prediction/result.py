@@ -9,6 +9,7 @@ import numpy as np
 
 from denoisplit.core.assessment.label_sums import LabelSums
 from denoisplit.core.errors import ImageError
+from denoisplit.core.given import path_of
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageLayout, PixelSize, TimeInterval
 from denoisplit.core.images.scaled import as_dtype
 from denoisplit.core.prediction.outputs import CALIBRATED_STD, channels_of
@@ -111,7 +112,7 @@ class Prediction:
         Raises:
             ImageError: no installed format has this ending.
         """
-        save_image(Path(path), as_dtype(self.to_image(), dtype))
+        save_image(path_of(path, "path"), as_dtype(self.to_image(), dtype))
 
     def save_sums(self, path: PathLike) -> None:
         """Write the sums over the regions of the label image as comma-separated values.
@@ -121,7 +122,7 @@ class Prediction:
         """
         if self.sums is None:
             raise ImageError(f"{path}: there are no sums to write (got no labels). Predict with labels.")
-        write_text(Path(path), self.sums.to_csv())
+        write_text(path_of(path, "path"), self.sums.to_csv())
 
 
 def names_of(images: Mapping[str, object], channels: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from attrs.validators import gt, le
 
 from denoisplit.core.errors import SpecError
+from denoisplit.core.given import is_whole, shown
 from denoisplit.core.network.interfaces import FloatArray, IntensityStats
 
 _LOG = logging.getLogger("denoisplit.prediction")
@@ -80,20 +81,22 @@ class AutoSamples:
         return min(most, max(LEAST, least, math.ceil(needed)))
 
 
-def parse_samples(given: int | str) -> int | AutoSamples:
+def parse_samples(given: object) -> int | AutoSamples:
     """A number of samples, ``auto``, or ``auto:FRACTION``.
 
     Raises:
         SpecError: neither, or a fraction outside 0 to 1.
     """
-    word, _, fraction = str(given).strip().partition(":")
+    if is_whole(given):
+        return int(given)
+    word, _, fraction = given.strip().partition(":") if isinstance(given, str) else ("", "", "")
     try:
         if word == "auto":
             return AutoSamples(float(fraction)) if fraction else AutoSamples()
-        return int(given)
+        return int(word)
     except ValueError:
         problem = (
             f"prediction.samples: must be a number, auto, or auto:FRACTION with a fraction above 0, up to 1 "
-            f"(got {given!r}). Use for example 50, or auto:0.01."
+            f"(got {shown(given)}). Use for example 50, or auto:0.01."
         )
         raise SpecError([problem]) from None

@@ -90,7 +90,7 @@ def _gathered(
             gathered.append(_Gathered(SeamStrips(plan.shape, plan.tiles)))
         here = gathered[job.plane]
         here.strips.add(job.tile, found.images["mean"])
-        here.facts.append(found.facts)
+        here.facts.extend(found.facts)
         sink.put(job.plane, job.tile, finite_posterior(found, samples))
         if job.tile is plan.tiles[-1]:
             recorded, mixed = image_work.seen(job.plane)

@@ -19,9 +19,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from denoisplit.core.errors import ImageError, RunError
-from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.interfaces import AnyArray, LazyArray
 from denoisplit.core.images.streamed import blocks
 from denoisplit.core.prediction.engine import Found
+from denoisplit.core.staging import hidden
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
 from denoisplit.core.storage.image_files import file_of
@@ -58,7 +59,8 @@ class Spool:
             ImageError: it cannot be written.
         """
         arrays = {f"{_IMAGE}{name}": np.ascontiguousarray(image) for name, image in found.images.items()}
-        arrays |= {f"{_FACT}{name}": np.ascontiguousarray(fact) for name, fact in found.facts.items()}
+        for number, facts in enumerate(found.facts):
+            arrays |= {f"{_FACT}{number} {name}": np.ascontiguousarray(fact) for name, fact in facts.items()}
         arrays[_NUMBER] = np.array(job)
         part = self.folder / f".{job}.{uuid.uuid4().hex}"
         try:
@@ -82,10 +84,12 @@ class Spool:
         except (OSError, RunError, SafetensorError, TypeError, ValueError, KeyError):
             return None
         images = {n.removeprefix(_IMAGE): a for n, a in arrays.items() if n.startswith(_IMAGE)}
-        return Found(
-            images=images,
-            facts={n.removeprefix(_FACT): a for n, a in arrays.items() if n.startswith(_FACT)},
-        )
+        parts: dict[int, dict[str, AnyArray]] = {0: {}}
+        for name in sorted(arrays):
+            if name.startswith(_FACT):
+                part, _, fact = name.removeprefix(_FACT).partition(" ")
+                parts.setdefault(int(part), {})[fact] = arrays[name]
+        return Found(images=images, facts=tuple(parts[number] for number in sorted(parts)))
 
     def remove(self) -> None:
         """Forget all jobs; what others have put into the folder stays there."""
@@ -135,7 +139,7 @@ def _require(folder: Path, key: Mapping[str, str]) -> None:
     if other:
         raise RunError(
             f"{folder}: holds a part of another prediction (other: {', '.join(other)}). "
-            f"Leave out --resume to begin anew, or choose another --out."
+            f"Remove it or leave out --resume to begin anew, or choose another --out."
         )
 
 
@@ -143,7 +147,7 @@ def spool_of(out: Path) -> Path:
     """The folder of the finished jobs of a prediction, beside its file."""
     file = file_of(out)
     inside = out.name if file == out else f"{file.name}.{out.relative_to(file).as_posix().replace('/', '.')}"
-    return file.with_name(f".{inside}.jobs")
+    return hidden(file.with_name(inside), ".jobs")
 
 
 def digest_of(*parts: object) -> str:

@@ -1,8 +1,10 @@
 """How an image of any size is cut into tiles. Geometry only; regions are in pixels of the padded image."""
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, final
 
 import attrs
 import numpy as np
@@ -30,6 +32,11 @@ class Region:
         return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
 
     @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return math.prod(self.shape)
+
+    @property
     def slices(self) -> tuple[slice, ...]:
         """The region as an index of the whole image."""
         return tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
@@ -38,6 +45,12 @@ class Region:
         """The region as an index of an array that holds ``outer``."""
         limits = zip(self.start, self.stop, outer.start, strict=True)
         return tuple(slice(a - origin, b - origin) for a, b, origin in limits)
+
+    def with_span(self, axis: int, start: int, stop: int) -> "Region":
+        """The same with another first and last pixel along an axis."""
+        starts, stops = list(self.start), list(self.stop)
+        starts[axis], stops[axis] = start, stop
+        return Region(tuple(starts), tuple(stops))
 
 
 @attrs.frozen
@@ -75,19 +88,87 @@ def pad_to_canvas(image: LazyArray, stride: Sequence[int]) -> npt.NDArray[Any]:
     return whole
 
 
-def plan_tiles(
-    shape: Sequence[int], *, tile: Sequence[int], halo: Sequence[int], stride: Sequence[int]
-) -> tuple[Tile, ...]:
-    """Tiles of an image.
+@attrs.frozen(kw_only=True)
+class Surround(ABC):
+    """What a network has to see around the inner area of a tile.
 
-    The halo ends at the border of the padded image, so a tile there has the same border as the whole image,
-    and tiled prediction equals one pass over the whole padded image.
+    Attributes:
+        halo: pixels on each side that the inner area depends on, per axis, a multiple of the stride.
+        stride: total stride of the coarsest level per axis.
+        canvas: pixels of the padded image per axis.
+    """
+
+    halo: tuple[int, ...]
+    stride: tuple[int, ...]
+    canvas: tuple[int, ...]
+
+    def tile(self, inner: Region, sides: Sequence[int]) -> Tile:
+        """The tile of an inner area, which begins at a multiple of the stride.
+
+        Args:
+            inner: what is kept.
+            sides: of it, or of larger ones whose outer areas are to be as large.
+        """
+        spans = zip(inner.start, sides, self.halo, self.stride, self.canvas, strict=True)
+        low, high = zip(*(self._span(*numbers) for numbers in spans), strict=True)
+        return Tile(outer=Region(low, high), inner=inner)
+
+    def halves(self, tile: Tile) -> tuple[Tile, ...]:
+        """The tile cut in two, so that the network sees least at once; itself where it is a single stride."""
+        cuts = [self._cut(tile.inner, axis) for axis in range(len(tile.inner.shape))]
+        return min(filter(None, cuts), key=lambda parts: max(p.outer.pixels for p in parts), default=(tile,))
+
+    def _cut(self, inner: Region, axis: int) -> tuple[Tile, ...]:
+        """Tiles of both sides of the middle of an axis; none where it is a single stride."""
+        step, start, stop = self.stride[axis], inner.start[axis], inner.stop[axis]
+        middle = start + round_up(-(-(stop - start) // 2), step)
+        if middle >= stop:
+            return ()
+        parts = (inner.with_span(axis, start, middle), inner.with_span(axis, middle, stop))
+        return tuple(self.tile(part, tuple(map(round_up, part.shape, self.stride))) for part in parts)
+
+    @abstractmethod
+    def _span(self, start: int, side: int, halo: int, stride: int, end: int) -> tuple[int, int]:
+        """Start and stop of the outer area along an axis whose canvas ends at ``end``."""
+
+
+@final
+class Clipped(Surround):
+    """The halo, which ends at the border of the padded image.
+
+    So a tile there has the same border as the whole image, and tiled prediction equals one pass over the
+    whole padded image.
+    """
+
+    def _span(self, start: int, side: int, halo: int, stride: int, end: int) -> tuple[int, int]:
+        del stride
+        return max(0, start - halo), min(end, start + side + halo)
+
+
+@final
+class Moved(Surround):
+    """That of a network that also sees the surround of its input.
+
+    How far such a network sees depends on the size of the outer area, so it has the same size for every tile:
+    at least two halos, or the whole axis. It is moved into the canvas instead of being clipped. Its centre
+    lies whole strides from the centre of the canvas, so that its latents are latents of the whole image.
+    The canvas is even where there is more than one tile.
+    """
+
+    def _span(self, start: int, side: int, halo: int, stride: int, end: int) -> tuple[int, int]:
+        spare = max(0, end - side - 2 * halo)
+        outer = end - spare // (2 * stride) * (2 * stride)
+        low = min(max(0, start - halo), end - outer)
+        return low, low + outer
+
+
+def plan_tiles(shape: Sequence[int], *, tile: Sequence[int], around: Surround) -> tuple[Tile, ...]:
+    """Tiles of an image.
 
     Args:
         shape: pixels of the image per spatial axis, any size >= 1.
         tile: pixels of the inner area per axis, a multiple of the stride.
-        halo: pixels on each side that the inner area depends on, a multiple of the stride.
-        stride: total stride of the coarsest level per axis.
+        around: what the network has to see around it.
 
     Returns:
         Tiles, last axis fastest.
@@ -95,53 +176,13 @@ def plan_tiles(
     Raises:
         ValueError: an empty axis, or a tile or halo that is not a multiple of the stride.
     """
-    _require_sizes(shape, tile=tile, halo=halo, stride=stride)
+    _require_sizes(shape, tile=tile, halo=around.halo, stride=around.stride)
     per_axis = [
-        [
-            (max(0, start - margin), min(end, start + side + margin), start, min(size, start + side))
-            for start in range(0, size, side)
-        ]
-        for size, side, margin, end in zip(shape, tile, halo, canvas_shape(shape, stride), strict=True)
+        [(start, min(size, start + side)) for start in range(0, size, side)]
+        for size, side in zip(shape, tile, strict=True)
     ]
-    return _combined(per_axis)
-
-
-def plan_windows(
-    shape: Sequence[int],
-    *,
-    tile: Sequence[int],
-    halo: Sequence[int],
-    stride: Sequence[int],
-    canvas: Sequence[int],
-) -> tuple[Tile, ...]:
-    """Tiles of an image for a network that also sees the surround of its input.
-
-    How far such a network sees depends on the size of the outer area, so it has the same size for every tile:
-    at least two halos, or the whole axis. It is moved into the canvas instead of being clipped. Its centre
-    lies whole strides from the centre of the canvas, so that its latents are latents of the whole image.
-
-    Args:
-        shape: pixels of the image per spatial axis, any size >= 1.
-        tile: pixels of the inner area per axis, a multiple of the stride.
-        halo: pixels on each side that the inner area depends on, a multiple of the stride.
-        stride: total stride of the coarsest level per axis.
-        canvas: pixels of the padded image per axis, even where there is more than one tile.
-
-    Returns:
-        Tiles, last axis fastest.
-
-    Raises:
-        ValueError: see ``plan_tiles``.
-    """
-    _require_sizes(shape, tile=tile, halo=halo, stride=stride)
-    per_axis = []
-    for size, side, margin, step, end in zip(shape, tile, halo, stride, canvas, strict=True):
-        spare = max(0, end - side - 2 * margin)
-        outer = end - spare // (2 * step) * (2 * step)
-        lows = [min(max(0, start - margin), end - outer) for start in range(0, size, side)]
-        spans = zip(lows, range(0, size, side), strict=True)
-        per_axis.append([(low, low + outer, start, min(size, start + side)) for low, start in spans])
-    return _combined(per_axis)
+    inner = (Region(*zip(*spans, strict=True)) for spans in product(*per_axis))
+    return tuple(around.tile(one, tile) for one in inner)
 
 
 def _require_sizes(
@@ -158,12 +199,3 @@ def _require_sizes(
                 f"plan_tiles: {name} must be a multiple of the stride {tuple(stride)} "
                 f"(got {tuple(numbers)}). Round it up."
             )
-
-
-def _combined(per_axis: Sequence[Sequence[tuple[int, int, int, int]]]) -> tuple[Tile, ...]:
-    """Tiles of all combinations of spans (outer start and stop, inner start and stop)."""
-    tiles = []
-    for spans in product(*per_axis):
-        low, high, first, last = zip(*spans, strict=True)
-        tiles.append(Tile(outer=Region(low, high), inner=Region(first, last)))
-    return tuple(tiles)

@@ -21,6 +21,8 @@ from denoisplit.core.assessment.regions import (
 )
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.errors import CalibrationError, ImageError
+from denoisplit.core.given import items_of, texts_of
+from denoisplit.core.images.arrays import without_mask
 from denoisplit.core.images.checks import check_pixels
 from denoisplit.core.images.interfaces import Field, FloatArray, Image
 from denoisplit.core.images.io import Planes, iterate_planes
@@ -31,6 +33,7 @@ from denoisplit.core.prediction.label_counting import SumsOver
 from denoisplit.core.prediction.outputs import Calibrated
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
+from denoisplit.core.prediction.request import number_of
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.staging import staged
 
@@ -76,8 +79,14 @@ def evaluate_run(
         SpecError: no score of that name.
         MissingPackageError: a score needs a package that is not installed.
     """
-    wanted = (*USUAL, *spec.metrics) if metrics is None else metrics
-    scores = chosen_metrics([*wanted, *further])
+    fields = items_of(fields, Field, "fields", "fields, as evaluation_fields gives them")
+    wanted: tuple[str | Chosen, ...] = (
+        (*USUAL, *spec.metrics) if metrics is None else texts_of(metrics, "metrics")
+    )
+    scores = chosen_metrics([*wanted, *items_of(further, str | Chosen, "further_metrics", "names")])
+    if labels is not None:
+        given = items_of(labels, np.ndarray, "labels", "arrays")
+        labels = [without_mask(one, "labels", "0") for one in given]
     if labels is not None and len(labels) != len(fields):
         raise ImageError(
             f"labels: every field needs one label image (got {len(labels)} for {len(fields)} fields: "
@@ -88,7 +97,7 @@ def evaluate_run(
         spec=spec,
         calibrated=_calibrated(spec, calibration),
         by_size=by_size,
-        samples=spec.prediction.samples if samples is None else samples,
+        samples=spec.prediction.samples if samples is None else number_of("samples", samples),
     )
     walks = [how.walk(field) for field in fields]
     divisions = [

@@ -1,11 +1,11 @@
 """The Python API for networks that other programs trained."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from denoisplit.core.exchange.importing import import_network
 from denoisplit.core.exchange.statistics import ForeignStatistics
+from denoisplit.core.given import path_of, paths_of, texts_of
 from denoisplit.core.prediction.result import PathLike
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.storage.run_folder import RunFolder
@@ -42,19 +42,19 @@ def import_checkpoint(
     Raises:
         DenoisplitError: what does not fit, by name, and what to do.
     """
-    folder = RunFolder(Path(out))
+    folder = RunFolder(path_of(out, "out"))
     import_network(
-        Path(checkpoint),
-        config if isinstance(config, Mapping) else Path(config),
+        path_of(checkpoint, "checkpoint"),
+        config if isinstance(config, Mapping) else path_of(config, "config"),
         folder,
-        noise_models=[Path(path) for path in noise_models],
+        noise_models=paths_of(noise_models, "noise_models"),
         statistics=ForeignStatistics(
             input_mean=() if input_mean is None else (input_mean,),
             input_std=() if input_std is None else (input_std,),
             target_mean=target_mean,
             target_std=target_std,
         ),
-        channels=channels,
+        channels=texts_of(channels, "channels"),
         overrides=overrides,
     )
     return load(folder.path)

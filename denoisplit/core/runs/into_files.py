@@ -9,6 +9,7 @@ from typing import Final, Unpack
 import attrs
 import numpy as np
 
+from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.elsewhere import Place
@@ -21,7 +22,7 @@ from denoisplit.core.prediction.splitting import predict_shard, predict_to_file
 from denoisplit.core.prediction.spool import spool_of
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.storage.bundle import Bundle
-from denoisplit.core.storage.image_files import files_among, open_given, require_other
+from denoisplit.core.storage.image_files import ImageInputs, files_among, open_given
 from denoisplit.core.storage.lock import LockedError, exclusive
 from denoisplit.core.storage.run_folder import RunFolder
 
@@ -105,7 +106,7 @@ class IntoFiles(Predictor):
             _LOG.info("%s: shard %s is done, %d tiles of others are missing", out, shard, missing)
             return None
         try:
-            with exclusive(spool_of(Path(out))):
+            with exclusive(spool_of(path_of(out, "out"))):
                 return predict_to_file(self.vse, self.bundle, opened, request, place, dtype=dtype)
         except LockedError:
             _LOG.info("%s: another shard writes the file", out)
@@ -127,18 +128,19 @@ class IntoFiles(Predictor):
         if isinstance(images, np.ndarray | Image):
             opened = [open_given(images, request.axes)]
         else:
-            given = [images] if isinstance(images, str | os.PathLike) else images
-            opened = [open_given(path, request.axes) for path in images_among(map(Path, given))]
+            found = images_among(paths_of(images, "images"))
+            opened = [open_given(path, request.axes) for path in found]
         return estimate(self.vse, self.bundle, opened, request)
 
     def _placed(
         self, image: AnyArray | PathLike | Image, out: PathLike, request: Request
     ) -> tuple[Image, Place]:
         """The opened image, and where its prediction goes."""
-        require_other(Path(out), self.folder.path, *files_among(image, request.labels))
+        file = path_of(out, "out")
+        ImageInputs([self.folder.path, *files_among(image, request.labels)]).require_other(file)
         opened = open_given(image, request.axes)
         place = Place(
-            out=Path(out),
+            out=file,
             folder=self.folder,
             device=str(next(self.vse.parameters()).device),
             image=Path(image) if isinstance(image, str | os.PathLike) else None,

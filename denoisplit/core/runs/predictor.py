@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
+from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.prediction.executors import chosen_executor
 from denoisplit.core.prediction.inputs import ENDING, items
+from denoisplit.core.prediction.kept_executor import Kept
 from denoisplit.core.prediction.many import Outcome, predict_items
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import PathLike, Prediction
 
 
@@ -55,21 +58,26 @@ class Predictor(ABC):
             ImageError: no image, two results of one name, a result that is there, or a folder that cannot be
                 written. Nothing was written then.
             RunError: a result would be, contain or lie in an input or a run.
+            DenoisplitError: other arguments that no image can be predicted with.
         """
-        given = [images] if isinstance(images, str) or not isinstance(images, Sequence) else images
-        folder, progress = Path(out), how.get("progress")
+        request = Request(**how)  # what is wrong with all images is told once
+        folder = path_of(out, "out")
 
-        def predict(image: Path, file: Path, told: Progress | None) -> Prediction:
-            arguments: dict[str, Any] = {**how, "progress": told}
-            return self.predict_file(image, file, dtype=dtype, **arguments)
+        with Kept(chosen_executor(request.executor)) as executor:
 
-        return predict_items(
-            predict,
-            items([Path(one) for one in given], folder, ending),
-            folder,
-            inputs=[self.path],
-            overwrite=overwrite,
-            resume=how.get("resume", False),
-            progress=progress,
-            tell=tell,
-        )
+            def predict(image: Path, file: Path, told: Progress | None) -> Prediction:
+                return self.predict_file(
+                    image, file, dtype=dtype, **(how | How(progress=told, executor=executor))
+                )
+
+            return predict_items(
+                predict,
+                items(paths_of(images, "images"), folder, ending),
+                folder,
+                start=lambda: executor.start(request.workers),
+                inputs=[self.path],
+                overwrite=overwrite,
+                resume=request.resume,
+                progress=request.progress,
+                tell=tell,
+            )

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
+from denoisplit.core.given import path_of
 from denoisplit.core.images.interfaces import AnyArray, Field, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.device import AUTO, load_network
@@ -85,7 +86,8 @@ class Run(IntoFiles):
 
         Raises:
             ImageError, ChannelCountError: the image or the labels cannot be used; the message says why.
-            SpecError: too few samples for what was asked for, or an unknown output.
+            SpecError: numbers out of range, too few samples for what was asked for, or an unknown output.
+            ArgumentError: an argument of a type that it does not take.
             CalibrationError: a calibrated output of a run without calibration.
             PluginError: tiles are needed, but a component looks at the whole image.
         """
@@ -161,6 +163,7 @@ class Run(IntoFiles):
             ImageError: a field without clean reference, or labels that do not fit the fields.
             SpecError: no score of that name.
             MissingPackageError: a score needs a package that is not installed.
+            ArgumentError: an argument of a type that it does not take.
         """
         return evaluate_run(
             self.vse,
@@ -212,8 +215,9 @@ def load(path: PathLike, *, device: str = AUTO) -> Run:
     Raises:
         RunError: not a finished run, or no such device.
         PluginError: a component that it uses is not installed.
+        ArgumentError: no path.
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(path_of(path, "path"))
     vse, bundle = load_network(folder, device)
     if bundle.calibration_due:
         _LOG.warning(

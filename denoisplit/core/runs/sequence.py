@@ -8,16 +8,17 @@ import attrs
 
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import RunError
+from denoisplit.core.given import path_of
 from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.images.names import MIXED
 from denoisplit.core.prediction.device import AUTO
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.staging import scratch
-from denoisplit.core.storage.image_files import file_of, files_among, require_other
+from denoisplit.core.storage.image_files import ImageInputs, file_of, files_among
 from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.core.verdict.judgement import of_two_steps
 
@@ -75,6 +76,8 @@ class SequentialRun(Predictor):
         Raises:
             DenoisplitError: see ``Run.predict``.
         """
+        # Before the first step, what is wrong with the second.
+        Request(samples=samples, output=output, labels=labels)
         denoised = self.denoiser.predict(
             image, seed=seed, tile=tile, axes=axes, output="mean", workers=workers, progress=progress
         )
@@ -105,8 +108,9 @@ class SequentialRun(Predictor):
         Raises:
             DenoisplitError: see ``Run.predict_file``.
         """
-        require_other(Path(out), self.folder.path, *files_among(image, how.get("labels")))
-        with scratch(file_of(Path(out))) as folder:
+        request, file = Request(**how), path_of(out, "out")
+        ImageInputs([self.folder.path, *files_among(image, request.labels)]).require_other(file)
+        with scratch(file_of(file)) as folder:
             between = folder / "denoised.ome.tif"
             first = How(seed=how.get("seed"), tile=how.get("tile"), axes=how.get("axes"), output="mean")
             first |= How(workers=how.get("workers", 1), progress=how.get("progress"))
@@ -123,7 +127,7 @@ def load_sequence(path: PathLike, *, device: str = AUTO) -> SequentialRun:
         RunError: not a sequence, one that is not finished, or no such device.
         PluginError: a component that it uses is not installed.
     """
-    folder = SequenceFolder(Path(path))
+    folder = SequenceFolder(path_of(path, "path"))
     folder.require_begun()
     if not folder.splitter.bundle.is_file():
         raise RunError(
@@ -143,5 +147,5 @@ def load_any(path: PathLike, *, device: str = AUTO) -> Run | SequentialRun:
     Raises:
         RunError: neither, or no such device.
     """
-    opened = load_sequence if SequenceFolder(Path(path)).record.is_file() else load
+    opened = load_sequence if SequenceFolder(path_of(path, "path")).record.is_file() else load
     return opened(path, device=device)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from denoisplit.core.assessment.scores import Scores
+from denoisplit.core.given import path_of
 from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.images.names import MIXED
@@ -65,8 +66,9 @@ def train_sequence(
     from denoisplit.core.training.fit import check
     from denoisplit.core.training.sequence_specs import parts_of, plan_sequence
 
-    plan = plan_sequence(read_spec(Path(denoise), denoise_overrides), load_spec(Path(split), split_overrides))
-    folder = SequenceFolder(Path(out))
+    folder = SequenceFolder(path_of(out, "out"))
+    denoising = read_spec(path_of(denoise, "denoise"), denoise_overrides)
+    plan = plan_sequence(denoising, load_spec(path_of(split, "split"), split_overrides))
     if resume:
         folder.require_same(plan.to_json())
         folder.sweep()

@@ -10,6 +10,7 @@ import attrs
 
 from denoisplit.core.documents import Node, read_document, read_text, show
 from denoisplit.core.errors import SpecError
+from denoisplit.core.given import path_of, texts_of
 from denoisplit.core.registry.contract import did_you_mean
 
 PRESET = "preset"
@@ -40,7 +41,7 @@ def read_spec(path: Path, overrides: Sequence[str] = ()) -> SpecTree:
     Raises:
         SpecError: the file is missing, empty or not YAML, or an override has no such form.
     """
-    path = Path(path)
+    path = path_of(path, "spec")
     return parse_spec(read_text(path), overrides, name=str(path), folder=path.parent)
 
 
@@ -123,7 +124,7 @@ def _read_overrides(overrides: Sequence[str], root: Node) -> Node:
     """All overrides as one tree, so that their order matters only where two set the same key."""
     tree = Node({}, root.where)
     problems: list[str] = []
-    for override in overrides:
+    for override in texts_of(overrides, "overrides"):
         where = f"--set {override if len(override) <= _SHOWN else f'{override[:_SHOWN]}...'}"
         path, equals, text = override.partition("=")
         keys = path.strip().split(".")

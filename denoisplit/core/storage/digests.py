@@ -61,12 +61,15 @@ def sealed(content: bytes) -> bytes:
     return b"".join((content[: place.start], _digest(content, place), content[place.stop :]))
 
 
-def require_intact(path: Path, content: bytes) -> None:
+def require_intact(path: Path, content: bytes) -> bool:
     """Check that a file holds what was written.
 
     Args:
         path: of the file, for the message.
         content: all bytes of it.
+
+    Returns:
+        Whether it says so itself; files without a digest cannot.
 
     Raises:
         RunError: some bytes are others.
@@ -78,6 +81,7 @@ def require_intact(path: Path, content: bytes) -> None:
             f"{path}: the file is damaged (got other bytes than were written, by their SHA-256). "
             f"Copy it again, or restore it from a backup."
         )
+    return place is not None
 
 
 def _digest(content: bytes, place: slice) -> bytes:

@@ -1,6 +1,7 @@
 """The installed image formats: those that work, and what is wrong with the others."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import attrs
 
@@ -27,8 +28,14 @@ class Formats:
 
 
 def examine_formats(registry: Registry) -> Formats:
-    """Build every image format of a registry. Imports their code."""
-    rows = sorted(registry.components("image_format"), key=lambda row: row.package != BUILTIN)
+    """Build every image format of a registry, once. Imports their code."""
+    return _examined(
+        tuple(sorted(registry.components("image_format"), key=lambda row: row.package != BUILTIN))
+    )
+
+
+@lru_cache(maxsize=2)
+def _examined(rows: tuple[Component, ...]) -> Formats:
     made: dict[Component, ImageFormat] = {}
     faults = []
     for row in rows:

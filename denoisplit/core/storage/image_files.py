@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from denoisplit.core.images.lazy import LazyPixels, rearranged
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.storage.formats import examine_formats
-from denoisplit.core.storage.outputs import is_same, require_apart, require_outside_runs
+from denoisplit.core.storage.outputs import Inputs, is_same, require_name, require_outside_runs
 
 AnyArray = npt.NDArray[Any]
 
@@ -32,38 +32,90 @@ def installed_formats() -> list[ImageFormat]:
     return list(found.usable)
 
 
-def require_writable(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
-    """Check, before the work is done, that an image can be written under this name.
+@final
+class ImageInputs:
+    """Images, folders and files that are read, and that no output may touch.
 
     Args:
-        path: of the image; one behind the name of a file stands for the whole file, unless its format writes
-            images beside each other.
-        overwrite: whether a file that is there already may be replaced.
-        inputs: images and folders that are never replaced.
-
-    Raises:
-        ImageError: no installed format has its ending, or something is there that must not be replaced.
-        RunError: it is, contains or lies in an input or a run.
+        paths: of them; they need not exist.
     """
-    formats = installed_formats()
-    chosen = writing_format(path, formats)
-    file, inside = _parts(path, chosen)
-    for given in inputs:
-        _require_other(path, given, formats)
-    require_outside_runs(file)
-    whole = path if inside and chosen.writes_inside else file
-    if not chosen.is_taken(whole):
-        return
-    if file.is_dir() and not chosen.holds_several:
-        raise ImageError(f"{file}: is a folder. Give the name of a file.")
-    if not chosen.may_replace(whole):
-        kind = "folder" if file.is_dir() else "file"
-        raise ImageError(
-            f"{whole}: something else has this name, which is never replaced (got a {kind}). "
-            f"Choose another name, or move it."
-        )
-    if not overwrite:
-        raise ImageError(f"{whole}: exists already. Choose another --out, or add --overwrite.")
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._formats = installed_formats()
+        self._read: list[tuple[Path, str, Path]] = []
+        sets = []
+        for given in paths:
+            try:
+                reading = choose_format(given, self._formats)
+                source, image = _parts(given, reading)
+            except ImageError:  # a folder, or a file that will be refused for what it is
+                source, image = given, ""
+            else:
+                if source.is_file():
+                    sets.append(reading.first_of_set(source))
+            self._read.append((source, image, given))
+        self._sources, self._sets = Inputs(source for source, _, _ in self._read), Inputs(sets)
+
+    def require_other(self, path: Path) -> Path | None:
+        """Check that an image that is to be written replaces nothing that is read or of another sort.
+
+        Args:
+            path: of the image; one behind the name of a file stands for the whole file, unless its format
+                writes images beside each other.
+
+        Returns:
+            What is there already and would be replaced; None where nothing is.
+
+        Raises:
+            ImageError: no installed format has its ending, or something else has its name.
+            RunError: it is, contains or lies in an input or a run, or no file can have its name.
+        """
+        chosen = writing_format(path, self._formats)
+        file, inside = _parts(path, chosen)
+        require_name(file)
+        self._require_apart(path, file, inside, chosen)
+        require_outside_runs(file)
+        whole = path if inside and chosen.writes_inside else file
+        if not chosen.is_taken(whole):
+            return None
+        if file.is_dir() and not chosen.holds_several:
+            raise ImageError(f"{file}: is a folder. Give the name of a file.")
+        if not chosen.may_replace(whole):
+            kind = "folder" if file.is_dir() else "file"
+            raise ImageError(
+                f"{whole}: something else has this name, which is never replaced (got a {kind}). "
+                f"Choose another name, or move it."
+            )
+        return whole
+
+    def require_writable(self, path: Path, *, overwrite: bool) -> None:
+        """Check, before the work is done, that an image can be written under this name.
+
+        Args:
+            path: see ``require_other``.
+            overwrite: whether a file that is there already may be replaced.
+
+        Raises:
+            ImageError, RunError: see ``require_other``; or the file is there and may not be replaced.
+        """
+        taken = self.require_other(path)
+        if taken is not None and not overwrite:
+            raise ImageError(f"{taken}: exists already. Choose another --out, or add --overwrite.")
+
+    def _require_apart(self, path: Path, file: Path, inside: str, chosen: ImageFormat) -> None:
+        beside = [one for one in self._read if inside and chosen.writes_inside and is_same(one[0], file)]
+        for _, image, given in beside:
+            nested = f"{image}/".startswith(f"{inside}/") or f"{inside}/".startswith(f"{image}/")
+            if nested if image else chosen.is_taken(path):
+                raise RunError(f"{path}: is an input itself (got {given}). Choose another name.")
+        if not beside:
+            self._sources.require_other(file)
+            first = self._sets.same(chosen.first_of_set(file)) if file.is_file() else None
+            if first is not None:
+                raise RunError(
+                    f"{path}: belongs to the files of an input (got {first}). Choose another name."
+                )
+        self._sources.require_apart(file)
 
 
 def file_of(path: Path) -> Path:
@@ -75,45 +127,10 @@ def file_of(path: Path) -> Path:
     return _parts(path, writing_format(path, installed_formats()))[0]
 
 
-def require_other(path: Path, *inputs: Path) -> None:
-    """Check that an image that is to be written is none of those that are read, and no part of them.
-
-    Raises:
-        RunError: it is, contains or lies in an input or a run.
-    """
-    formats = installed_formats()
-    for given in inputs:
-        _require_other(path, given, formats)
-    require_outside_runs(file_of(path))
-
-
 def files_among(*given: object) -> list[Path]:
     """The files among what may be arrays: paths, and the files of memory maps."""
     paths = [one.filename if isinstance(one, np.memmap) else one for one in given]
     return [Path(one) for one in paths if isinstance(one, str | os.PathLike)]
-
-
-def _require_other(path: Path, given: Path, formats: Sequence[ImageFormat]) -> None:
-    chosen = writing_format(path, formats)
-    file, inside = _parts(path, chosen)
-    try:
-        reading = choose_format(given, formats)
-        source, image = _parts(given, reading)
-    except ImageError:  # a folder, or a file that will be refused for what it is
-        require_apart(file, given)
-        return
-    if inside and chosen.writes_inside and is_same(file, source):
-        nested = f"{image}/".startswith(f"{inside}/") or f"{inside}/".startswith(f"{image}/")
-        if nested if image else chosen.is_taken(path):
-            raise RunError(f"{path}: is an input itself (got {given}). Choose another name.")
-        return
-    require_apart(file, source)
-    if (
-        file.is_file()
-        and source.is_file()
-        and is_same(chosen.first_of_set(file), reading.first_of_set(source))
-    ):
-        raise RunError(f"{path}: belongs to the files of an input (got {given}). Choose another name.")
 
 
 def _parts(path: Path, image_format: ImageFormat) -> tuple[Path, str]:

@@ -3,10 +3,11 @@
 Names are compared by what they stand for: links, other spellings and second names of a file are seen through.
 """
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.storage.run_folder import RunFolder
@@ -15,6 +16,54 @@ _ADVICE: Final = "Choose another name."
 _BEGINNING: Final = 2**16
 _PROPERTIES: Final = 1000
 
+_Key = str | tuple[int, int]
+"""A path without links, or the numbers of device and file."""
+
+
+@final
+class Inputs:
+    """Files and folders that are read, found by what their names stand for, however many there are.
+
+    Args:
+        paths: of them; they need not exist.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._own: dict[_Key, Path] = {}
+        self._above: dict[_Key, Path] = {}
+        for path in paths:
+            for key in _keys(path):
+                self._own.setdefault(key, path)
+            for folder in _above(path):
+                if str(folder) in self._above:
+                    break  # and so are those above it
+                self._above.update(dict.fromkeys(_keys(folder), path))
+
+    def same(self, out: Path) -> Path | None:
+        """The input that an output is."""
+        return _first(self._own, out)
+
+    def require_other(self, out: Path) -> None:
+        """Refuse an output that is an input.
+
+        Raises:
+            RunError: says which.
+        """
+        if (given := self.same(out)) is not None:
+            raise RunError(f"{out}: is an input itself (got {given}). {_ADVICE}")
+
+    def require_apart(self, out: Path) -> None:
+        """Refuse an output that contains or lies in an input.
+
+        Raises:
+            RunError: says which.
+        """
+        for folder in _above(out):
+            if (given := _first(self._own, folder)) is not None:
+                raise RunError(f"{out}: lies in an input (got {given}). {_ADVICE}")
+        if (given := _first(self._above, out)) is not None:
+            raise RunError(f"{out}: contains an input (got {given}). {_ADVICE}")
+
 
 def require_apart(out: Path, *inputs: Path) -> None:
     """Refuse an output that is, contains or lies in an input, or that lies in a run folder.
@@ -22,14 +71,24 @@ def require_apart(out: Path, *inputs: Path) -> None:
     Raises:
         RunError: says which.
     """
-    for given in inputs:
-        if is_same(out, given):
-            raise RunError(f"{out}: is an input itself (got {given}). {_ADVICE}")
-        if any(is_same(folder, given) for folder in _above(out)):
-            raise RunError(f"{out}: lies in an input (got {given}). {_ADVICE}")
-        if any(is_same(folder, out) for folder in _above(given)):
-            raise RunError(f"{out}: contains an input (got {given}). {_ADVICE}")
+    known = Inputs(inputs)
+    known.require_other(out)
+    known.require_apart(out)
     require_outside_runs(out)
+
+
+def require_name(out: Path) -> None:
+    """Refuse a name that no file can have.
+
+    Raises:
+        RunError: too long for the file system, or with a byte that names have not.
+    """
+    try:
+        out.lstat()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunError(f"{out}: no file can have this name ({reason}). Choose a shorter one.") from error
 
 
 def require_outside_runs(out: Path) -> None:
@@ -80,10 +139,21 @@ def require_figure(path: Path, *inputs: Path) -> None:
 
 def is_same(one: Path, other: Path) -> bool:
     """Whether two names stand for one file or folder, which need not exist."""
+    return not _keys(one).isdisjoint(_keys(other))
+
+
+def _keys(path: Path) -> frozenset[_Key]:
+    """What a name stands for: its place with links followed, and the file itself where there is one."""
+    real = os.path.realpath(path)
     try:
-        return one.samefile(other)
+        found = Path(real).stat()
     except (OSError, ValueError):
-        return os.path.realpath(one) == os.path.realpath(other)
+        return frozenset((real,))
+    return frozenset((real, (found.st_dev, found.st_ino)))
+
+
+def _first(known: Mapping[_Key, Path], path: Path) -> Path | None:
+    return next((known[key] for key in _keys(path) if key in known), None)
 
 
 def _above(path: Path) -> tuple[Path, ...]:

@@ -1,6 +1,7 @@
 """JSON files back into attrs records: every value checked against its declared type."""
 
 import json
+import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,6 +14,8 @@ from denoisplit.core.storage.atomic import write_bytes
 from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
 
 Record = TypeVar("Record")
+
+_LOG = logging.getLogger("denoisplit.storage")
 
 _SHOWN: Final = 2
 _LONGEST: Final = 120
@@ -37,11 +40,11 @@ def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
         advice: what to do when it is not.
 
     Raises:
-        RunError: no readable file, damaged, no JSON, or no mapping in it.
+        RunError: no readable file, damaged, no JSON, or no mapping in it; or it was changed since.
     """
     try:
         content = path.read_bytes()
-        require_intact(path, content)
+        known = require_intact(path, content)
         plain = json.loads(content, parse_constant=_refuse)
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
@@ -51,7 +54,28 @@ def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
         raise RunError(f"{path}: is not {what} ({error}). {advice}") from error
     if not isinstance(plain, dict):
         raise RunError(f"{path}: is not {what} (expected a mapping, got {show(plain):.40}). {advice}")
+    if not known:
+        _tell_unknown(path, plain)
     return plain
+
+
+def _tell_unknown(path: Path, plain: Mapping[str, Any]) -> None:
+    """Tell of a file that does not say itself whether it is what was written.
+
+    Raises:
+        RunError: it did once.
+    """
+    if NAME in plain:
+        raise RunError(
+            f"{path}: was changed after it was written (got {NAME} in another place than it was written to). "
+            f"Copy it again; where you changed it yourself and are sure of it, remove {NAME}."
+        )
+    _LOG.warning(
+        "%s: holds no %s, as files of early versions and those that were edited: nothing tells whether it is "
+        "what was written",
+        path,
+        NAME,
+    )
 
 
 def _refuse(number: str) -> None:

@@ -1,18 +1,28 @@
 """Executor: a Dask cluster, of this machine or one that runs already."""
 
 import importlib
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from concurrent.futures import Executor as Pool
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final, final
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Event, Thread
+from typing import Any, Final, ParamSpec, TypeVar, final
 
 import attrs
+from attrs.validators import gt
 
 from denoisplit.core.errors import MissingPackageError, RunError
 from denoisplit.core.prediction.executor import Executor
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_LOG: Final = logging.getLogger("denoisplit.prediction")
+
 _SECONDS: Final = 10
-"""For which a scheduler is waited for."""
+"""For which a scheduler is waited for, and after which one is told that there is no worker."""
 
 _RETRIES: Final = 3
 """How often a job is done again whose worker ended."""
@@ -30,9 +40,11 @@ class Dask(Executor):
 
         Attributes:
             scheduler: address of one that runs, such as ``tcp://host:8786``; empty starts workers here.
+            patience: for how long a worker is waited for where there is none, seconds.
         """
 
         scheduler: str = ""
+        patience: float = attrs.field(default=300.0, validator=gt(0))
 
     options: Options
 
@@ -42,17 +54,9 @@ class Dask(Executor):
 
         Raises:
             MissingPackageError: Dask is not installed.
-            RunError: no scheduler answers.
+            RunError: no scheduler answers, or it ended, or it has no workers.
+            BrokenExecutor: a job ended its workers.
         """
-        with ExitStack() as stack:
-            pool = self._client(workers, stack).get_executor(pure=False, retries=_RETRIES)
-            try:
-                yield pool
-            finally:
-                pool.shutdown(wait=False)  # which drops what has not begun
-
-    def _client(self, workers: int, stack: ExitStack) -> Any:
-        """A client that the stack closes."""
         try:
             distributed: Any = importlib.import_module("distributed")
         except ImportError as error:
@@ -60,10 +64,21 @@ class Dask(Executor):
                 "executor dask: Dask is not installed (got no package distributed). "
                 "Install 'denoisplit[dask]'."
             ) from error
-        address = self.options.scheduler
+        with _unheard(), ExitStack() as stack:
+            client = self._client(distributed, workers, stack)
+            cluster = stack.enter_context(_Cluster(client, self.options.patience))
+            try:
+                yield cluster
+            except distributed.KilledWorker as error:
+                raise BrokenExecutor(str(error)) from error
+            except (CancelledError, _NoLongerError) as error:
+                raise RunError(cluster.why()) from error
+
+    def _client(self, distributed: Any, workers: int, stack: ExitStack) -> Any:
+        """A client that the stack closes."""
+        address: Any = self.options.scheduler
         if not address:
-            here = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-            address = stack.enter_context(here)
+            address = stack.enter_context(_local(distributed, workers))
         try:
             return stack.enter_context(distributed.Client(address, timeout=_SECONDS))
         except (OSError, ValueError) as error:
@@ -71,3 +86,91 @@ class Dask(Executor):
                 f"executor dask: no scheduler answers (got {address}: {' '.join(str(error).split())}). "
                 f"Start one with 'dask scheduler', or leave out its address."
             ) from error
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Without what the client logs of a lost scheduler, which is an error here, with what to do."""
+    logger = logging.getLogger("distributed.client")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _local(distributed: Any, workers: int) -> Any:
+    """A cluster of this machine, without pages of its own at a port that others may want."""
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=":0",
+            scheduler_kwargs={"dashboard": False},
+        )
+    except RuntimeError as error:
+        raise RunError(
+            f"executor dask: the workers do not start (got: {' '.join(str(error).split())}). In a script, "
+            f"put what predicts below 'if __name__ == \"__main__\":'; else go on with --resume."
+        ) from error
+
+
+class _NoLongerError(Exception):
+    """Nothing is taken any more."""
+
+
+@final
+class _Cluster(Pool):
+    """What is submitted goes to the workers of a client's scheduler, until there is none for too long."""
+
+    def __init__(self, client: Any, patience: float) -> None:
+        self._client, self._patience, self._without = client, patience, ""
+        self._pool: Any = client.get_executor(pure=False, retries=_RETRIES)
+        self._address, self._over = client.scheduler.address, Event()
+        self._watch = Thread(target=self._look, daemon=True)
+        self._watch.start()
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
+        """Begin a job."""
+        try:
+            future: Future[R] = self._pool.submit(fn, *args, **kwargs)
+        except Exception as error:
+            if self._without or self._client.status != "running":
+                raise _NoLongerError from error
+            raise
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Drop what has not begun."""
+        del wait, cancel_futures
+        self._over.set()
+        self._watch.join(_SECONDS)
+        self._pool.shutdown(wait=False)
+
+    def why(self) -> str:
+        """Why nothing is done any more."""
+        return self._without or (
+            f"executor dask: the scheduler ended, or cannot be reached any more (got {self._address}). "
+            f"Start one with 'dask scheduler', and go on with --resume."
+        )
+
+    def _look(self) -> None:
+        """Look for workers once a second."""
+        last, told = time.monotonic(), False
+        while not self._over.wait(1):
+            with suppress(Exception):  # a scheduler that has ended is noticed by who waits for a job
+                if self._client.nthreads():
+                    last, told = time.monotonic(), False
+            waited = time.monotonic() - last
+            if waited > self._patience:
+                self._without = (
+                    f"executor dask: the scheduler has no workers (got none for {self._patience:g} s at "
+                    f"{self._address}). Start some with 'dask worker {self._address}', and go on with "
+                    f"--resume."
+                )
+                self._pool.shutdown(wait=False)
+                return
+            if waited > _SECONDS and not told:
+                told = True
+                _LOG.warning("%s: no workers there; waiting for some", self._address)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import attrs
 
-from denoisplit.core.prediction.executor import AtOnce, Executor
+from denoisplit.core.prediction.executor import Executor, pool_of
 
 
 class Serial(Executor):
@@ -18,4 +18,4 @@ class Serial(Executor):
     def start(self, workers: int) -> AbstractContextManager[Pool]:
         """A single worker: this thread."""
         del workers
-        return AtOnce()
+        return pool_of(1)

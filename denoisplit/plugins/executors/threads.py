@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor as Pool
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import final
 
 import attrs
 
-from denoisplit.core.prediction.executor import AtOnce, Executor
+from denoisplit.core.prediction.executor import Executor, pool_of
 
 
 @final
@@ -22,10 +21,7 @@ class Threads(Executor):
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:
         """So many threads; a single worker is this one."""
-        if workers == 1:
-            yield AtOnce()
-            return
-        pool = ThreadPoolExecutor(max_workers=workers)
+        pool = pool_of(workers)
         try:
             yield pool
         finally:

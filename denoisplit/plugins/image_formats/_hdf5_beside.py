@@ -1,7 +1,7 @@
 """A data set beside the others of an HDF5 file: added to a copy, which then takes the place of the file."""
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.staging import staged
@@ -17,6 +17,20 @@ def has(file: Path, name: str, *, image: bool = False) -> bool:
             return kind is h5py.Dataset if image else kind is not None
     except (OSError, RuntimeError, KeyError):  # another file, or a damaged one: it is not to be replaced
         return not image
+
+
+def require_free_way(file: Path, name: str) -> None:
+    """Refuse a name that leads through a data set, in which nothing else can be.
+
+    Raises:
+        ImageError: says which.
+    """
+    for outer in PurePosixPath(name).parents[:-1]:
+        if has(file, str(outer), image=True):
+            raise ImageError(
+                f"{file}/{name}: the way there leads through an image (got the data set {outer}). "
+                f"Choose a name beside it."
+            )
 
 
 def has_one(file: Path) -> bool:

@@ -26,7 +26,7 @@ from denoisplit.core.images.layout import (
 )
 from denoisplit.core.images.lazy import LazyPixels, Region, at_hand
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
-from denoisplit.plugins.image_formats._hdf5_beside import add_beside, has, has_one
+from denoisplit.plugins.image_formats._hdf5_beside import add_beside, has, has_one, require_free_way
 from denoisplit.plugins.image_formats._hdf5_child import look
 from denoisplit.plugins.image_formats._hdf5_contents import REMARK, SIZE_UM, TAGS
 from denoisplit.plugins.image_formats._hdf5_filters import use_installed
@@ -97,6 +97,7 @@ class Hdf5(ImageFormat):
     def is_taken(self, path: Path) -> bool:
         """Whether the file, or the data set that is named behind it, is there."""
         file, inside = split_inside(path, self.suffixes)
+        require_free_way(file, inside)
         return file.exists() and (not inside or not file.is_file() or has(file, inside))
 
     def may_replace(self, path: Path) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat
 from denoisplit.core.images.io import open_image
+from denoisplit.core.images.single import in_single
 
 Files = tuple[Path, ...]
 """Of one map: one file for all channels, or one per channel."""
@@ -85,8 +86,8 @@ def _planes(what: str, path: Path, image: Image) -> FloatArray:
             f"with {sides}). Average what was recorded over time before."
         )
     order = [axes.index(axis) for axis in ("cyx" if "c" in axes else "yx")]
-    plane = np.transpose(data, order).astype(np.float32)
-    return plane if plane.ndim == 3 else plane[None]
+    plane = np.transpose(data, order)
+    return in_single(plane if plane.ndim == 3 else plane[None], f"noise model scmos: {what} of {path.name}")
 
 
 def _sides(plane: FloatArray | Tensor) -> str:

@@ -1,0 +1,77 @@
+"""What to do where the memory was not enough after all: fewer samples at a time, then smaller tiles."""
+
+import logging
+from threading import Lock
+from typing import Final, final
+
+import attrs
+import torch
+
+from denoisplit.core.errors import ImageError
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.plan import Plan, counted, halved, sides
+from denoisplit.core.prediction.tiling import Tile
+
+_LOG: Final = logging.getLogger("denoisplit.prediction")
+
+_TOLD_BY_TEXT: Final = ("can't allocate memory", "out of memory")
+"""What torch says on a processor and on Apple's GPUs, where it raises a ``RuntimeError`` like any other."""
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether an error says that the memory was not enough."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _TOLD_BY_TEXT)
+
+
+@final
+class Shrinking:
+    """How much of an image is predicted at once: as planned, until the memory was not enough for it.
+
+    What was found is remembered, so that later tiles do not fail first. Threads may share it.
+
+    Args:
+        plan: what was planned.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._batch, self._pixels = plan.batch, max(tile.outer.pixels for tile in plan.tiles)
+        self._lock = Lock()
+
+    def settled(self, plan: Plan, tile: Tile) -> Plan:
+        """The plan of a tile alone, with as many samples at a time as the memory has borne."""
+        return attrs.evolve(plan, tiles=(tile,), batch=min(plan.batch, self._batch))
+
+    def fits(self, tile: Tile) -> bool:
+        """Whether nothing is known against a tile."""
+        return tile.outer.pixels <= self._pixels
+
+    def learn(self, vse: VSE, failed: Plan, reason: str) -> None:
+        """Shrink, after the memory was not enough for a plan of one tile.
+
+        Raises:
+            ImageError: nothing can be made smaller.
+            PluginError: the network looks at the whole image, which cannot be cut.
+        """
+        (tile,) = failed.tiles
+        if next(vse.parameters()).device.type == "cuda":
+            torch.cuda.empty_cache()
+        asked = f"{counted(failed.batch, 'sample')} of {sides(tile.outer.shape)} pixels"
+        said = f"the memory is not enough for {asked}"
+        with self._lock:
+            if failed.batch > 1:
+                smaller = failed.batch // 2
+                if smaller < self._batch:
+                    self._batch = smaller
+                    _LOG.warning("%s at a time; going on with %d", said, smaller)
+                return
+            if halved(vse, failed, tile) == failed:
+                short = " ".join(reason.split())[:200]
+                raise ImageError(
+                    f"prediction: {said}, and it cannot be cut further (got: {short}). "
+                    f"Close other programs, use fewer workers, or a computer with more memory."
+                )
+            if self.fits(tile):
+                self._pixels = tile.outer.pixels - 1
+                _LOG.warning("%s; going on with smaller tiles", said)
