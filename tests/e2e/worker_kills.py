@@ -116,11 +116,10 @@ def of_a_cluster(victim: str, *options: str) -> Iterator[Command]:
         executor = f"{{use: dask, scheduler: '{address}', patience: 60}}"
         yield Command(mark, ("--executor", executor), lambda: family(cluster, victim))
     finally:
-        for program in programs[::-1]:
-            program.terminate()
+        for process in family(cluster):
+            os.kill(process, signal.SIGKILL)
         for program in programs:
             program.wait()
-        _ended(cluster)
 
 
 def _words(port: int) -> tuple[str, ...]:
