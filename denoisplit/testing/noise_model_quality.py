@@ -23,7 +23,7 @@ _STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3
 _LOST, _LOST_ON_OTHERS = 0.015, 0.3
 """Nats per pixel that a fit may lose against the true density: on its own pairs, and on others."""
 
-_NLL_OFF, _CALIBRATION_OFF = 0.003, 0.05
+_NLL_OFF, _CALIBRATION_OFF = 0.03, 0.05
 _PROBED, _GRID, _REACH = 2000, 201, 7.0
 """Pairs whose integral transform is looked at, and the grid for it: so many std down from the signal."""
 

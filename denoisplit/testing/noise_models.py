@@ -19,7 +19,7 @@ _FAR = 60.0
 
 _DRAWS = 3000
 
-_SMOOTH, _STEPS = 1e-5, 0.01
+_SMOOTH, _STEPS = 1e-3, 0.01
 """How far moments of a smooth density may be off, and those of one with steps."""
 
 

@@ -53,13 +53,13 @@ def fit_camera(
         NoiseModelError: mismatched, too few, constant or swapped pairs.
     """
     signal, observation = _checked(pairs, f"noise model of channel {channel} ({pairs.origin})")
-    rng = np.random.default_rng(seed)
-    if len(signal) > most:
-        chosen = rng.choice(len(signal), most, replace=False)
+    rng, finite = np.random.default_rng(seed), len(signal)
+    if finite > most:
+        chosen = rng.choice(finite, most, replace=False)
         signal, observation = signal[chosen], observation[chosen]
     start = known.complete(_photon_transfer(signal, observation))
     camera = _most_likely(signal, observation, known, start, steps)
-    return camera, _report(signal, observation, camera, channel, len(pairs.signal), rng)
+    return camera, _report(signal, observation, camera, channel, finite, rng)
 
 
 def _checked(pairs: NoisePairs, where: str) -> tuple[Array, Array]:
