@@ -1,0 +1,50 @@
+"""Worker processes end with the process that started them, however that ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import os, time
+from denoisplit.plugins.executors.processes import Processes
+
+with Processes(Processes.Options()).start(1) as pool:
+    worker = pool.submit(os.getpid).result()
+    pool.submit(time.sleep, 600)
+    print(worker, flush=True)
+    time.sleep(600)
+"""
+LONGEST = 60
+"""Seconds that are waited for an end that comes at once."""
+
+
+def _lives(process: int) -> bool:
+    """Whether a process runs; one that has ended may wait for somebody to ask for its exit code."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in ("Z", "X")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
+def test_a_busy_worker_ends_when_its_parent_is_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert _lives(worker)
+        parent.kill()
+        parent.wait()
+    deadline = time.monotonic() + LONGEST
+    while _lives(worker) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if _lives(worker):
+        os.kill(worker, signal.SIGKILL)
+        pytest.fail("the worker went on without its parent")
