@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,10 @@ _UNABLE: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP)
 
 _MANY: Final = 200
 """Files that are flushed one by one."""
+
+_TRIES: Final = 10
+_PAUSE: Final = 0.02
+"""Of removing a folder, seconds."""
 
 _HERE: Final = -100
 _EXCHANGE: Final = 2
@@ -104,8 +109,12 @@ class Staging:
         """Remove what is left of it."""
         if self._lock < 0:
             return
-        with suppress(OSError):  # where nothing could be written, there is nothing to remove
-            _discard(self._folder)
+        for _ in range(_TRIES):
+            with suppress(OSError):  # where nothing could be written, there is nothing to remove
+                _discard(self._folder)
+            if not self._folder.exists():
+                break
+            time.sleep(_PAUSE)  # threads of a library may write for a moment after one of them has failed
         os.close(self._lock)
         self._lock = -1
 
