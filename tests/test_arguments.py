@@ -9,7 +9,7 @@ import pytest
 
 import denoisplit
 from denoisplit import api
-from denoisplit.core.errors import ArgumentError, SpecError
+from denoisplit.core.errors import ArgumentError, ImageError, SpecError
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.prediction.result import Prediction
 from tests.e2e.experiment import Experiment
@@ -117,6 +117,12 @@ def test_what_is_no_path(
     message = rf"^\w+: must be the path of a file or folder \(got {path!r}\)\. Give a str or pathlib\.Path\.$"
     with pytest.raises(ArgumentError, match=message):
         call(run, prediction, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_type_of_pixels_is_told_once(run: denoisplit.Run, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"^dtype: expected float32 or uint16 \(got 'int8'\)"):
+        run.predict_files([NOTHING, "other.tif"], tmp_path, dtype="int8")
     assert list(tmp_path.iterdir()) == []
 
 

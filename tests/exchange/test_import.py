@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 import denoisplit
-from denoisplit.core.errors import CheckpointError
+from denoisplit.core.errors import ArgumentError, CheckpointError
 from tests.cli.refusals import refused, run
 from tests.exchange.foreign import INPUT_MEAN, INPUT_STD, Files, config, state, write_arrays, write_config
 
@@ -90,6 +90,14 @@ def test_a_sum_is_normalised_as_the_reference_does(plain: Files, tmp_path: Path)
     expected = ((channels - INPUT_MEAN) / INPUT_STD).sum(1, keepdim=True)
     found = imported.bundle.statistics.normalise_mixed(channels.sum(1, keepdim=True))
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", ["input_mean", "target_mean"])
+@pytest.mark.parametrize("given", ["x", ["x"], [None]], ids=str)
+def test_statistics_that_are_no_numbers(plain: Files, tmp_path: Path, name: str, given: Any) -> None:
+    with pytest.raises(ArgumentError, match=rf"^{name}: must be a list of numbers \(got "):
+        denoisplit.import_checkpoint(plain.checkpoint, plain.config, tmp_path / "run", **{name: given})
+    assert not (tmp_path / "run").exists()
 
 
 def test_statistics_may_be_options(plain: Files, tmp_path: Path) -> None:

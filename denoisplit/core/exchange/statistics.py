@@ -4,11 +4,13 @@ Source: method sections 5.5 and 5.6.
 """
 
 from collections.abc import Sequence
+from numbers import Real
 
 import attrs
 
 from denoisplit.core.errors import CheckpointError
 from denoisplit.core.exchange.config import ForeignConfig
+from denoisplit.core.given import items_of
 from denoisplit.core.network.interfaces import IntensityStats
 
 _OPTIONS = {
@@ -41,6 +43,7 @@ def read_statistics(given: ForeignStatistics, config: ForeignConfig) -> Intensit
 
     Raises:
         CheckpointError: some are missing, contradict each other, or cannot be.
+        ArgumentError: no numbers.
     """
     values = {name: _values(name, getattr(given, name), config) for name in _OPTIONS}
     for name in ("input_mean", "input_std"):
@@ -70,8 +73,8 @@ def read_statistics(given: ForeignStatistics, config: ForeignConfig) -> Intensit
 
 
 def _values(name: str, given: Sequence[float], config: ForeignConfig) -> tuple[float, ...]:
-    if given:
-        return tuple(given)
+    if numbers := items_of(given, Real, name, "numbers"):
+        return numbers
     found = config.numbers(name)
     if not found:
         raise CheckpointError(

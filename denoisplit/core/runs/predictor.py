@@ -7,6 +7,7 @@ from typing import Unpack
 
 from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.images.scaled import require_dtype
 from denoisplit.core.prediction.executors import chosen_executor
 from denoisplit.core.prediction.inputs import ENDING, items
 from denoisplit.core.prediction.kept_executor import Kept
@@ -61,6 +62,7 @@ class Predictor(ABC):
             DenoisplitError: other arguments that no image can be predicted with.
         """
         request = Request(**how)  # what is wrong with all images is told once
+        require_dtype(dtype)
         folder = path_of(out, "out")
 
         with Kept(chosen_executor(request.executor)) as executor:
