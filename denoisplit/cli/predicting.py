@@ -9,7 +9,7 @@ from denoisplit.cli.console import progress, say
 from denoisplit.core.assessment.label_sums import is_table
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.prediction.many import TABLE, Outcome
-from denoisplit.core.prediction.outputs import CALIBRATED_STD, CHI_SQUARE
+from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
 from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.runs.into_files import IntoFiles

@@ -20,7 +20,7 @@ from denoisplit.core.assessment.uncertainty_figures import (
 )
 from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.prediction.outputs import Calibrated
+from denoisplit.core.prediction.offers import Calibrated
 from tests.registered import calibrators
 from tests.summing import region_sums
 

@@ -17,14 +17,8 @@ from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work, run
 from denoisplit.core.prediction.label_counting import Counting, SumsOver
-from denoisplit.core.prediction.outputs import (
-    Calibrated,
-    Output,
-    default_outputs,
-    parse_outputs,
-    require_possible,
-    summaries_of,
-)
+from denoisplit.core.prediction.offers import Calibrated, Output
+from denoisplit.core.prediction.outputs import default_outputs, parse_outputs, require_possible, summaries_of
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import plan_planes
 from denoisplit.core.prediction.plane_judge import misfit_of

@@ -16,7 +16,7 @@ from denoisplit.core.images.streamed import extremes
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import evidence_of
-from denoisplit.core.prediction.outputs import CHI_SQUARE
+from denoisplit.core.prediction.offers import CHI_SQUARE
 from denoisplit.core.prediction.passes import Passes
 from denoisplit.core.prediction.summaries import Collector, Facts, Images, Made, Summary
 from denoisplit.core.prediction.tiling import Tile

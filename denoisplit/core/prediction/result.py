@@ -12,7 +12,8 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.given import path_of
 from denoisplit.core.images.interfaces import AnyArray, Image, ImageLayout, PixelSize, TimeInterval
 from denoisplit.core.images.scaled import as_dtype
-from denoisplit.core.prediction.outputs import CALIBRATED_STD, channels_of
+from denoisplit.core.prediction.offers import CALIBRATED_STD
+from denoisplit.core.prediction.outputs import channels_of
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.verdict.judgement import Verdict

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from denoisplit.core.images.axes import AXES
 from denoisplit.core.images.interfaces import AnyArray, FloatArray, ImageLayout
 from denoisplit.core.images.io import Planes
-from denoisplit.core.prediction.outputs import CALIBRATED_STD, CHI_SQUARE, Calibrated, Output, default_outputs
+from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE, Calibrated, Output
+from denoisplit.core.prediction.outputs import default_outputs
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.result import names_of
 from denoisplit.core.prediction.tiling import Tile

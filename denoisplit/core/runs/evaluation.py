@@ -30,7 +30,7 @@ from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import Calibration
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.label_counting import SumsOver
-from denoisplit.core.prediction.outputs import Calibrated
+from denoisplit.core.prediction.offers import Calibrated
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
 from denoisplit.core.prediction.request import number_of

@@ -33,7 +33,7 @@ from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.trial import small_sides
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.outputs import Calibrated
+from denoisplit.core.prediction.offers import Calibrated
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import Chosen, ResolvedSpec, components
 from denoisplit.core.storage.bundle import (
