@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.interfaces import Dataset, Field, ImageFormat
-from denoisplit.core.registry import installed_registry
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts
 from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY
@@ -45,14 +44,6 @@ class FieldTests(ComponentTests):
     def reads_a_folder(self) -> bool:
         """Whether the component has an option ``path``."""
         return PATH in {field.alias for field in attrs.fields(self.target().Options)}
-
-    def name(self) -> str:
-        """Its name in the registry, if it is there; a component may be given as a class."""
-        if isinstance(self.component, str):
-            return self.component.rpartition("/")[2]
-        target = f"{self.component.__module__}:{self.component.__qualname__}"
-        rows = installed_registry().components(self.kind)
-        return next((row.name for row in rows if row.target == target), "")
 
     def write_folder(self, folder: Path, rank: int) -> None:
         """Fill a folder with noisy fields of all channels, in the layout that the data set reads.

@@ -45,10 +45,10 @@ def makes(action: Callable[[], object]) -> bool:
 
 
 @contextmanager
-def path_for(suffix: str) -> Iterator[Path]:
-    """Path of a file that does not exist, alone in its folder."""
+def path_for(name: str) -> Iterator[Path]:
+    """Path of a file that does not exist, alone in its folder; of its name, the suffix is enough."""
     with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / f"image{suffix}"
+        yield Path(folder) / (f"image{name}" if name.startswith(".") else name)
 
 
 @contextmanager

@@ -23,13 +23,14 @@ from denoisplit.testing.image_cases import (
     read_in_pieces,
 )
 from denoisplit.testing.image_comparison import same_image, same_interval, same_size
+from denoisplit.testing.image_foreign import ForeignFileTests
 from denoisplit.testing.strategies import images
-from denoisplit.testing.suite import ComponentTests, accepted, in_two_and_three_dimensions, law, not_examined
+from denoisplit.testing.suite import accepted, in_two_and_three_dimensions, law, not_examined
 
 _AXES = {2: "tcyx", 3: "tczyx"}
 
 
-class ImageFormatTests(ComponentTests):
+class ImageFormatTests(ForeignFileTests):
     """Laws of image formats: everything comes back, and what cannot be read or written is refused.
 
     Attributes:

@@ -75,6 +75,14 @@ class ComponentTests:
             return installed_registry().find(self.kind, self.component).load()
         return self.component
 
+    def name(self) -> str:
+        """Its name in the registry, if it is there; a component may be given as a class."""
+        if isinstance(self.component, str):
+            return self.component.rpartition("/")[2]
+        target = f"{self.component.__module__}:{self.component.__qualname__}"
+        rows = installed_registry().components(self.kind)
+        return next((row.name for row in rows if row.target == target), "")
+
     def options(self) -> st.SearchStrategy[Any]:
         """Options to examine the component with: by default derived from types and validators."""
         return strategies.options(self.target().Options)

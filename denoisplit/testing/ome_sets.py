@@ -33,6 +33,7 @@ class Block:
     said: str = ""
 
     def xml(self) -> str:
+        """The element."""
         named = f'<UUID FileName="{escape(self.file)}">{uuid(self.number)}</UUID>' if self.file else ""
         return f"<TiffData {self.said}>{named}</TiffData>"
 
