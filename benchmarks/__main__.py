@@ -14,7 +14,7 @@ import attrs
 import click
 import torch
 
-from benchmarks import fixed, limit, machine, memory, prediction, training
+from benchmarks import executors, fixed, limit, machine, memory, prediction, training
 from benchmarks.inputs import FULL, SMALL
 from benchmarks.records import Row, Session, add
 from benchmarks.settings import QUICK, THOROUGH, Settings
@@ -36,6 +36,7 @@ MEASURES: Final[dict[str, Callable[[Settings], tuple[Row, ...]]]] = {
     "memory": memory.measure,
     "fixed": fixed.measure,
     "limit": limit.measure,
+    "executors": executors.measure,
 }
 
 IN_ALL: Final = tuple(name for name in MEASURES if name != "quality")
@@ -97,7 +98,7 @@ def main(
     network: str | None,
     file: Path | None,
 ) -> None:
-    """Measure NAMES: training, prediction, quality, memory, fixed, limit; all is all but quality."""
+    """Measure NAMES: training, prediction, quality and others; all is all but quality."""
     settings = attrs.evolve(QUICK if quick else THOROUGH, rival=rival and rival.resolve(), clock=clock)
     if rounds:
         settings = attrs.evolve(settings, rounds=rounds, prediction_rounds=rounds)

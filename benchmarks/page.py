@@ -44,6 +44,7 @@ _TITLES: Final = {
     "memory": "Peak memory",
     "fixed": "Fixed costs",
     "limit": "How near to the limit",
+    "executors": "Tiles in other processes",
 }
 
 _WORDS: Final = {
@@ -59,6 +60,10 @@ Arithmetic per second of a stage of the training step, in per cent of what a pro
 in the same precision, in the same round. Convolutions and products count in encoder, decoder and backward
 pass. The likelihood has none: there every operation on an element counts one, an exponential included, and a
 low share is in its nature.""",
+    "executors": """\
+Seconds of the processor, of the command and of all processes that it started, with one worker and the tile
+that is chosen for it. The second table has what is paid once, whatever the work: libraries, run and image are
+opened once more, and for Dask there is a scheduler.""",
 }
 
 _FOOT: Final = """\
@@ -67,7 +72,7 @@ _FOOT: Final = """\
 ```bash
 python -m benchmarks.rival_environment bench-rival  # once: an environment with CAREamics
 make bench RIVAL=bench-rival                        # all but the time to a quality, and this page
-python -m benchmarks training --rival bench-rival   # or prediction, memory, fixed, limit
+python -m benchmarks training --rival bench-rival   # or prediction, memory, fixed, limit, executors
 python -m benchmarks quality                        # half an hour; DENOISPLIT_DATA names the images
 OMP_NUM_THREADS=1 python -m benchmarks training --clock processor  # where others use the machine, too
 python -m benchmarks.page                           # this page

@@ -30,6 +30,7 @@ class Settings:
             depend on the width.
         memory_tile: for all of them; left to itself, the toolkit takes larger tiles where they come out even.
         fixed_rounds: starts of a process.
+        executor_side, executor_samples, executor_rounds: of predictions by several executors.
         matrix: side of the matrix product that the limit is measured with.
         rival: environment with CAREamics, or None to leave it out.
         clock: ``wall``, or ``processor`` for one thread on a machine that others use.
@@ -50,6 +51,9 @@ class Settings:
     memory_architecture: Architecture
     memory_tile: int
     fixed_rounds: int
+    executor_side: int
+    executor_samples: int
+    executor_rounds: int
     matrix: int
     rival: Path | None = None
     clock: str = attrs.field(default="wall", validator=in_(tuple(CLOCKS)))
@@ -71,6 +75,9 @@ THOROUGH: Final = Settings(
     memory_architecture=SLIM,
     memory_tile=1536,
     fixed_rounds=7,
+    executor_side=1024,
+    executor_samples=8,
+    executor_rounds=3,
     matrix=2048,
 )
 
@@ -90,5 +97,8 @@ QUICK: Final = Settings(
     memory_architecture=TINY,
     memory_tile=64,
     fixed_rounds=1,
+    executor_side=128,
+    executor_samples=2,
+    executor_rounds=1,
     matrix=256,
 )

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import tifffile
+import torch
 
 import denoisplit
+from denoisplit.core.prediction import memory
+from denoisplit.core.prediction.request import How
 from tests.cli.refusals import noise
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment
@@ -27,3 +31,24 @@ def test_a_dry_run_counts_and_writes_nothing(experiment: Experiment, tmp_path: P
     assert (found.planes, found.tiles) == (3, 18)
     assert found.seconds >= found.tile_seconds > 0
     assert found.memory > 0
+
+
+def test_processes_have_memory_of_their_own_which_threads_share(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "STREAMED_BUDGET", 40 << 20)
+    run, pixels = denoisplit.load(experiment.run), noise(512, 512)
+    (alone,), (processes,), (threads,) = (
+        run.estimate(pixels, samples=2, **how).plans
+        for how in (How(), How(workers=2, executor="processes"), How(workers=2))
+    )
+    assert len(alone) > 1
+    assert processes == alone
+    assert len(threads) > len(alone)
+
+
+def test_processes_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_budget", lambda _: 100 << 30)
+    gpu, processor = torch.device("cuda"), torch.device("cpu")
+    assert memory.streamed_budget(gpu, processes=4) == 25 << 30
+    assert memory.streamed_budget(processor, processes=4) == memory.STREAMED_BUDGET

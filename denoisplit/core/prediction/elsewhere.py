@@ -235,7 +235,7 @@ def _work_of(ticket: Ticket) -> Work:
         labels=ticket.labels,
     )
     image = open_given(Path(ticket.image), ticket.axes)
-    return ImageWork(vse, bundle, image, request, memory=ticket.memory).work(ticket.samples)
+    return ImageWork(vse, bundle, image, request, memory=ticket.memory, workers=1).work(ticket.samples)
 
 
 def _key(work: Work, request: Request, place: Place) -> dict[str, str]:

@@ -9,6 +9,7 @@ import attrs
 from denoisplit.core.images.interfaces import Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work
+from denoisplit.core.prediction.executors import chosen_executor
 from denoisplit.core.prediction.image_work import ImageWork
 from denoisplit.core.prediction.memory import BESIDE, bytes_per_pixel, streamed_budget
 from denoisplit.core.prediction.passes import evaluating
@@ -60,10 +61,11 @@ def estimate(vse: VSE, bundle: Bundle, images: Iterable[Image], request: Request
     Raises:
         DenoisplitError: an image cannot be used, or what was asked for cannot be had.
     """
-    memory = streamed_budget(next(vse.parameters()).device)
+    threads = chosen_executor(request.executor).threads(request.workers)
+    memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
     works = []
     for image in images:
-        image_work = ImageWork(vse, bundle, image, request, memory=memory)
+        image_work = ImageWork(vse, bundle, image, request, memory=memory, workers=threads)
         works.append(image_work.work(image_work.fewest))
     plans = tuple(work.plan for work in works)
     once, each = _timed(works[0])

@@ -26,6 +26,10 @@ class Executor(ABC):
     def __init__(self, options: Any = None) -> None:
         self.options = options
 
+    def threads(self, workers: int) -> int:
+        """How many of so many workers are threads of this process, and share its memory."""
+        return 1 if self.elsewhere else workers
+
     @abstractmethod
     def start(self, workers: int) -> AbstractContextManager[Pool]:
         """So many jobs at the same time, until the context ends; jobs that have not begun then are dropped.

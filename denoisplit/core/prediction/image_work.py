@@ -40,7 +40,9 @@ class ImageWork:
         bundle: of the run.
         image: mixed image, in memory or not.
         request: what to make of it.
-        memory: working memory, bytes; None asks the machine. Given, the image is not read as a whole.
+        memory: working memory of the process, bytes; None asks the machine. Given, the image is not read as a
+            whole.
+        workers: jobs at the same time, which share the memory.
 
     Attributes:
         planes: of the image.
@@ -55,9 +57,17 @@ class ImageWork:
     """
 
     def __init__(
-        self, vse: VSE, bundle: Bundle, image: Image, request: Request, *, memory: float | None
+        self,
+        vse: VSE,
+        bundle: Bundle,
+        image: Image,
+        request: Request,
+        *,
+        memory: float | None,
+        workers: int,
     ) -> None:
-        self._vse, self._bundle, self._request, self._memory = vse, bundle, request, memory
+        self._vse, self._bundle, self._request = vse, bundle, request
+        self._memory, self._workers = memory, workers
         self.planes: Planes = iterate_planes(image, bundle.spec.model.dimensions)
         self.calibrated: Calibrated | None = None
         if bundle.calibration is not None:
@@ -120,7 +130,7 @@ class ImageWork:
                 how,
                 planes=len(self.planes),
                 held=sum(summary.held(samples) for summary in summaries),
-                workers=request.workers,
+                workers=self._workers,
                 memory=self._memory,
             )
             return Work(vse, plan, lambda number: self.seen(number)[1], summaries)
@@ -138,7 +148,7 @@ class ImageWork:
         """Mean variance of every channel [c], plane by plane, from a few samples."""
         work = self._work(PILOT, [Spread()])
         total: npt.NDArray[np.float64] = np.zeros(())
-        for job, found in run(work, workers=self._request.workers, progress=self._request.progress):
+        for job, found in run(work, workers=self._workers, progress=self._request.progress):
             std = found.images["std"].astype(np.float64)
             total = total + np.square(std).sum(axis=tuple(range(1, std.ndim)))
             if job.tile is work.plan.tiles[-1]:

@@ -87,9 +87,16 @@ def memory_budget(device: torch.device) -> int:
     return FALLBACK_BUDGET
 
 
-def streamed_budget(device: torch.device) -> int:
-    """Bytes for a prediction from file to file, which should need the same for an image of any size."""
-    return memory_budget(device) if device.type == "cuda" else min(memory_budget(device), STREAMED_BUDGET)
+def streamed_budget(device: torch.device, *, processes: int) -> int:
+    """Bytes of a process for a prediction from file to file, the same for an image of any size.
+
+    Args:
+        device: where it predicts.
+        processes: that share a GPU. Each has its own share of a computer's memory.
+    """
+    if device.type == "cuda":
+        return memory_budget(device) // processes
+    return min(memory_budget(device), STREAMED_BUDGET)
 
 
 def largest_tile(

@@ -30,7 +30,7 @@ from denoisplit.core.verdict.judgement import Verdict, joined
 
 def predict_image(vse: VSE, bundle: Bundle, image: Image, request: Request) -> Prediction:
     """Split and denoise an opened image; errors are those of ``Run.predict``."""
-    image_work = ImageWork(vse, bundle, image, request, memory=None)
+    image_work = ImageWork(vse, bundle, image, request, memory=None, workers=request.workers)
     flaws, samples = image_work.flaws(), image_work.samples()
     work = image_work.work(samples)
     found = run(work, workers=request.workers, progress=request.progress)
@@ -43,8 +43,7 @@ def predict_to_file(
     """Split and denoise an opened image into a file; errors are those of ``Run.predict_file``."""
     with ExitStack() as stack:
         sink = File(place.out, dtype=dtype, stack=stack)
-        memory = streamed_budget(next(vse.parameters()).device)
-        image_work = ImageWork(vse, bundle, image, request, memory=memory)
+        image_work, memory = _planned(vse, bundle, image, request, place)
         flaws, samples = image_work.flaws(), image_work.samples()
         work = image_work.work(samples)
         # The file appears when the stack ends without an error, and what it was made of goes then.
@@ -58,10 +57,16 @@ def predict_shard(
     vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place, shard: Shard
 ) -> int:
     """Do the tiles of a shard; how many of all are missing then."""
-    memory = streamed_budget(next(vse.parameters()).device)
-    image_work = ImageWork(vse, bundle, image, request, memory=memory)
+    image_work, memory = _planned(vse, bundle, image, request, place)
     image_work.flaws()
     return do_shard(image_work.work(image_work.samples()), request, place, shard, memory=memory)
+
+
+def _planned(vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place) -> tuple[ImageWork, int]:
+    """What there is to do, and the memory of every process, bytes."""
+    threads = place.executor.threads(request.workers)
+    memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
+    return ImageWork(vse, bundle, image, request, memory=memory, workers=threads), memory
 
 
 def _gathered(

@@ -48,7 +48,8 @@ class IntoFiles(Predictor):
         """Split and denoise an image into a file, with the same pixels as ``predict(...).save(out)``.
 
         Tile by tile is read, predicted and written: image and result need not fit into memory. Tiles are
-        chosen for 1 GiB of working memory unless ``tile`` is given.
+        chosen for 1 GiB of working memory of the process, and of each that ``processes`` and ``dask`` start,
+        unless ``tile`` is given.
 
         Args:
             image: file, or array (also a memory map), see ``predict``.
