@@ -39,8 +39,12 @@ def test_processes_have_memory_of_their_own_which_threads_share(
     monkeypatch.setattr(memory, "STREAMED_BUDGET", 40 << 20)
     run, pixels = denoisplit.load(experiment.run), noise(512, 512)
     (alone,), (processes,), (threads,) = (
-        run.estimate(pixels, samples=2, **how).plans
-        for how in (How(), How(workers=2, executor="processes"), How(workers=2))
+        run.estimate(pixels, **how).plans
+        for how in (
+            How(samples=2),
+            How(samples=2, workers=2, executor="processes"),
+            How(samples=2, workers=2),
+        )
     )
     assert len(alone) > 1
     assert processes == alone

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = """
+BUSY = """
 import os, time
 from denoisplit.plugins.executors.processes import Processes
 
@@ -19,6 +19,17 @@ with Processes(Processes.Options()).start(1) as pool:
     print(worker, flush=True)
     time.sleep(600)
 """
+BEGINNING = """
+import multiprocessing, os, time
+from denoisplit.plugins.executors.processes import Processes
+
+with Processes(Processes.Options()).start(2) as pool:
+    # The second keeps the queue open that the first waits at.
+    waiting = [pool.submit(time.sleep, 600) for _ in range(2)]
+    print(multiprocessing.active_children()[0].pid, flush=True)
+    time.sleep(600)
+"""
+"""Killed before its workers are ready: they are still importing."""
 LONGEST = 60
 """Seconds that are waited for an end that comes at once."""
 
@@ -32,10 +43,11 @@ def _lives(process: int) -> bool:
     return state not in ("Z", "X")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
-def test_a_busy_worker_ends_when_its_parent_is_killed() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the processes of Linux")
+@pytest.mark.parametrize("script", [BUSY, BEGINNING], ids=["busy", "beginning"])
+def test_a_worker_ends_when_its_parent_is_killed(script: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())

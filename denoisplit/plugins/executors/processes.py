@@ -1,23 +1,20 @@
 """Executor: processes of this machine."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor as Pool
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import Final, final
+from contextlib import contextmanager
+from threading import Thread
+from typing import final
 
 import attrs
 import torch
 from attrs.validators import ge
 
 from denoisplit.core.prediction.executor import Executor
-
-_END_WITH_PARENT: Final = 1
-"""Number of the option in Linux."""
 
 
 @final
@@ -59,8 +56,15 @@ def _cores() -> int:
 
 
 def _begin(threads: int) -> None:
-    """Ctrl-C is for the process that was started; it ends the others, and Linux does where it is killed."""
+    """Ctrl-C is for the process that was started; it ends the others, which also end where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, which may have come before this process was ready to work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
