@@ -1,14 +1,18 @@
 """What it takes to examine a decoder with drawn options: one for features that it takes."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+import attrs
 from hypothesis import strategies as st
+from torch import Tensor
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoder, FeatureShape
-from denoisplit.testing.decoding import DecoderCase, decoder_case, training_patch
-from denoisplit.testing.networks import NetworkTests, Trial
+from denoisplit.testing.decoding import BATCH, DecoderCase, LevelNoise, decoder_case, training_patch
+from denoisplit.testing.networks import LARGE, NetworkTests, Trial
 from denoisplit.testing.strategies import feature_pyramids
 from denoisplit.testing.suite import usable
 
@@ -58,6 +62,17 @@ class DecoderCases(NetworkTests):
     def trial_of(self, options: Any, rank: int) -> Trial:
         """A decoder with features of the simplest pyramid that it takes, as a network."""
         return _trial(self.taken(options, rank))
+
+    def large_trial(self, rank: int) -> Trial:
+        """A decoder with features of a long image; what it predicts is part of what comes out."""
+        small = self.taken(self.smallest(), rank)
+        long = math.ceil(LARGE / BATCH / small.shapes[0].channels / math.prod(small.image))
+        case = decoder_case(small.new, small.shapes, patches=(1,) * (len(small.image) - 1) + (long,))
+
+        def run(decoder: Decoder, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+            return (*case.maps(decoder, features), decoder.sample(tuple(features), LevelNoise(1)))
+
+        return attrs.evolve(_trial(case), run=run)
 
     def different_trials(self, options: Any, rank: int) -> list[Trial]:
         """With features of the simplest pyramid, and of the one with the most levels."""

@@ -111,6 +111,18 @@ class DecoderTests(PriorTests):
         assert_close(predicted, case.decode(LevelNoise(1)).output, "prediction and training differ")
 
     @in_two_and_three_dimensions
+    def test_half_precision_does_not_round_the_output(self, rank: int) -> None:
+        """Of a decoder with latents: counts of eight bits would make the spread of samples vanish."""
+        for trial in self.trials(rank):
+            decoder, features = trial.module.float(), tuple(one.float() for one in trial.inputs)
+            with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+                decoded = decoder(features, LevelNoise(1))
+                outputs = (decoded.output, decoder.sample(features, LevelNoise(1)))
+            for output in outputs if decoded.levels else ():
+                assert output.dtype == torch.float32, f"the output is rounded to {output.dtype}"
+                assert not torch.equal(output.bfloat16().float(), output), "the output has eight bits"
+
+    @in_two_and_three_dimensions
     @law(3)
     @given(data=st.data())
     def test_a_sample_is_the_posterior_mean_plus_std_times_noise(

@@ -115,14 +115,16 @@ def training_patch(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
 
 
 def decoder_case(
-    new: Callable[[], Decoder], shapes: tuple[FeatureShape, ...], *, patches: int = 1
+    new: Callable[[], Decoder], shapes: tuple[FeatureShape, ...], *, patches: int | tuple[int, ...] = 1
 ) -> DecoderCase:
-    """A decoder with random features of an image of so many training patches along every axis.
+    """A decoder with random features of an image of so many training patches along every axis, or each.
 
     Raises:
         SpecError: the decoder does not take these features.
     """
-    image = tuple(patches * side for side in training_patch(shapes))
+    patch = training_patch(shapes)
+    many = (patches,) * len(patch) if isinstance(patches, int) else patches
+    image = tuple(count * side for count, side in zip(many, patch, strict=True))
     features = tuple(
         random(10 + i, BATCH, shape.channels, *shape.size(image)) for i, shape in enumerate(shapes)
     )

@@ -5,6 +5,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import attrs
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from denoisplit.core.network.interfaces import Encoder
 from denoisplit.testing.encoder_geometry import apart_when_moved, places_seen, reach_around, sides_of
-from denoisplit.testing.networks import NetworkTests, Trial
+from denoisplit.testing.networks import LARGE, NetworkTests, Trial
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
     RANKS,
@@ -69,6 +70,14 @@ class EncoderTests(NetworkTests):
             inputs=(self.image(encoder, rank, (2,) * rank, 6, batch=2),),
             run=lambda module, inputs: tuple(module(*inputs)),
         )
+
+    def large_trial(self, rank: int) -> Trial:
+        """An encoder with a long image."""
+        encoder = self.encoder(self.smallest(), rank)
+        sides = sides_of(encoder, rank, (8,) * rank)
+        long = math.ceil(LARGE / math.prod(sides))
+        image = random(7, 1, encoder.input_scales, *sides[:-1], sides[-1] * long)
+        return attrs.evolve(self.trial_of(self.smallest(), rank), module=encoder, inputs=(image,))
 
     def trial(self, data: st.DataObject, rank: int) -> Trial:
         """An encoder with drawn options and two images."""

@@ -19,6 +19,7 @@ from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.suite import (
     RANKS,
     ComponentTests,
+    assert_close,
     assert_equal,
     copied,
     in_two_and_three_dimensions,
@@ -35,6 +36,9 @@ from denoisplit.testing.training_mode import (
 
 _COMBINED = 6
 """Networks of different options."""
+
+LARGE = 2**20 + 2**18
+"""Pixels of a large image: in float64, a map of them has more than 8 MB."""
 
 _LARGE = 40.0
 """Of inputs under which bounds of options show."""
@@ -68,6 +72,10 @@ class NetworkTests(ComponentTests):
         """A network with these options; a ``SpecError`` where it does not take them or the dimensions."""
         raise NotImplementedError
 
+    def large_trial(self, rank: int) -> Trial:
+        """A network with the simplest options and inputs of ``LARGE`` pixels."""
+        raise NotImplementedError
+
     def different_trials(self, options: Any, rank: int) -> list[Trial]:
         """Networks with these options in whatever surroundings make a difference to them."""
         return [self.trial_of(options, rank)]
@@ -89,6 +97,18 @@ class NetworkTests(ComponentTests):
         """Dropout and the statistics of a batch apart, which are modules of torch."""
         for trial in self.trials(rank):
             assert_training_is_evaluation(trial.module, trial.maps)
+
+    @in_two_and_three_dimensions
+    def test_large_images_are_evaluated_as_small_ones(self, rank: int) -> None:
+        """Without a gradient a network may work on parts of its maps: it gives what it gives with one."""
+        if not takes(partial(self.trial_of, self.smallest(), rank)):
+            pytest.skip(f"no options with {rank} dimensions are taken")
+        trial = self.large_trial(rank)
+        expected = [one.detach() for one in trial.maps()]
+        with torch.no_grad():
+            found = trial.maps()
+        for one, two in zip(found, expected, strict=True):
+            assert_close(one, two, "large maps come out otherwise without a gradient")
 
     @in_two_and_three_dimensions
     def test_derivatives_are_those_of_differences(self, rank: int) -> None:
