@@ -16,6 +16,7 @@ import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.prediction.request import How
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training import fit as fitting
 from denoisplit.plugins.datasets.simulated import Simulated
@@ -179,6 +180,25 @@ def test_a_noisy_mixed_image_goes_through_both(trained: Trained, tmp_path: Path)
     np.testing.assert_array_equal(written.data[:, :2], split.mean)
     again = denoisplit.load_sequence(trained.out).predict(data, axes="tyx", samples=1, seed=9, tile=16)
     assert (again.samples, again.std, again.mean.shape) == (1, None, (2, 2, 11, 18))
+
+
+def test_an_interrupted_split_is_gone_on_with(trained: Trained, tmp_path: Path) -> None:
+    run, out = denoisplit.load_sequence(trained.out), tmp_path / "out" / "split.ome.tif"
+    how = How(axes="yx", tile=16, samples=2)
+    mixed = np.random.default_rng(0).normal(200, 40, (40, 24)).astype(np.float32)
+    told: list[bool] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done == total)
+        if any(told[:-1]) and done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.predict_file(mixed, out, **(how | How(progress=stop)))
+    found = run.predict_file(mixed, out, **(how | How(resume=True)))
+    expected = run.predict(mixed, axes="yx", tile=16, samples=2)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    assert list(out.parent.iterdir()) == [out]
 
 
 def test_the_verdict_is_on_the_image_and_on_what_the_denoiser_makes_of_it(trained: Trained) -> None:

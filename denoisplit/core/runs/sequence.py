@@ -18,7 +18,7 @@ from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.staging import scratch
-from denoisplit.core.storage.image_files import ImageInputs, file_of, files_among
+from denoisplit.core.storage.image_files import ImageInputs, file_of, files_among, open_given
 from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.core.verdict.judgement import of_two_steps
 
@@ -116,7 +116,8 @@ class SequentialRun(Predictor):
             first |= How(workers=how.get("workers", 1), progress=how.get("progress"))
             denoised = self.denoiser.predict_file(image, between, **first)
             then = how | How(axes=None)
-            split = self.splitter.predict_file(between, out, dtype=dtype, **then)
+            # Opened, it is known by its pixels, which are the same when a killed prediction is gone on with.
+            split = self.splitter.predict_file(open_given(between, None), out, dtype=dtype, **then)
         return attrs.evolve(split, verdict=of_two_steps(denoised.verdict, split.verdict))
 
 
