@@ -10,8 +10,9 @@ from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.camera import CameraNoiseModel, as_batch
+from denoisplit.core.network.interfaces import NoisePairs
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.testing.noise_model_cases import NoiseModelCases
+from denoisplit.testing.noise_model_cases import FEW, NoiseModelCases
 from denoisplit.testing.noise_model_pixels import PART, SIDES, map_fields, with_maps
 from denoisplit.testing.strategies import uniform
 from denoisplit.testing.suite import (
@@ -26,6 +27,11 @@ _GRID = 801
 _REACH = 7.4
 _DRAWS = 4000
 _ORIGIN = "origin"
+_NUMBER = 3.0
+"""Of a camera all of whose pixels have the same."""
+
+_LOST = 0.02
+"""Nats per pixel."""
 
 
 class NoiseModelCameraTests(NoiseModelCases):
@@ -133,6 +139,65 @@ class NoiseModelCameraTests(NoiseModelCases):
         with pytest.raises(NoiseModelError) as caught:
             other.camera_maps((SIDES[0] + 1, SIDES[1] + 1))
         assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
+
+    def test_numbers_without_a_map_are_fitted_with_the_maps_of_the_others(self) -> None:
+        """To pairs of unlike pixels, with an ``origin`` or without: as likely as under the truth, nearly."""
+        _, maps = self.with_maps()
+        options = self.camera_options()
+        fields = {field.alias for field in attrs.fields(type(options))}
+        for number, name in enumerate(self.map_fields()):
+            try:
+                truth = self.camera(attrs.evolve(options, **{name: _NUMBER}))
+                unknown = attrs.evolve(options, **{name: None})
+                if truth.needs_fit or not self.made(unknown).needs_fit:
+                    continue
+            except (TypeError, ValueError, NoiseModelError):
+                continue  # it is a map, or nothing
+            others = maps[[n for n in range(len(maps)) if n != number]]
+            for first in ((0, 0), (2, 1)) if _ORIGIN in fields else ((0, 0),):
+                given = {_ORIGIN: first} if any(first) else {}
+                fitted = self.camera(attrs.evolve(unknown, **given))
+                pairs, own = self.seen_by(truth, others, first, seed=0)
+                fitted.fit(pairs, seed=0)
+                fresh, own = self.seen_by(truth.double().eval(), others, first, seed=1)
+                seen, signal = (
+                    torch.as_tensor(np.stack([getattr(one, part) for one in fresh]))[None, ..., None]
+                    for part in ("observation", "signal")
+                )
+                with torch.no_grad():
+                    best, found = (
+                        model.double().eval().log_prob(seen, signal, camera=own).mean((0, 2, 3))
+                        for model in (truth, fitted)
+                    )
+                assert float((best - found).max()) < _LOST, (
+                    f"without a map of {name}, the fit loses {(best - found).tolist()} nats per pixel"
+                )
+
+    def camera(self, options: Any) -> CameraNoiseModel:
+        """A noise model that has read its maps."""
+        model = self.made(options)
+        assert isinstance(model, CameraNoiseModel)
+        model.read(installed_formats())
+        return model
+
+    def seen_by(
+        self, truth: CameraNoiseModel, maps: Tensor, first: tuple[int, int], seed: int
+    ) -> tuple[list[NoisePairs], Tensor]:
+        """Pairs drawn from a camera, and maps [m 1 c n 1] of their pixels; places count from ``first`` on."""
+        rng = np.random.default_rng(seed)
+        sides = [side - begin for side, begin in zip(SIDES, first, strict=True)]
+        place = np.stack([rng.integers(0, side, FEW) for side in sides])
+        rows, columns = place + np.array(first)[:, None]
+        own = maps[..., rows, columns][:, None, ..., None]
+        signal = torch.stack(
+            [uniform(seed + channel, *self.range_of(channel), FEW) for channel in range(maps.shape[1])]
+        )[None, ..., None]
+        seen = truth.double().sample(signal, torch.Generator().manual_seed(seed), camera=own).detach()
+        pairs = [
+            NoisePairs(signal=clean.flatten().numpy(), observation=noisy.flatten().numpy(), place=place)
+            for clean, noisy in zip(signal[0], seen[0], strict=True)
+        ]
+        return pairs, own
 
     def test_an_origin_says_which_part_of_the_maps_an_image_shows(self) -> None:
         """An option ``origin``, by its name: row and column of the maps that the first pixel is."""

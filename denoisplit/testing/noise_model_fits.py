@@ -1,8 +1,10 @@
 """The part of the exam of a noise model that concerns fitting, saving and what it says of itself."""
 
+import io
 import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -26,6 +28,14 @@ from denoisplit.testing.suite import (
 )
 
 _AS_LIKELY = 0.01
+
+_DAMAGED: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "text": lambda _: b"hello\n" * 99,
+    "half": lambda whole: whole[: len(whole) // 2],
+    "images": lambda _: _saved(np.zeros((4, 4))),
+}
+"""What a file holds instead of noise."""
+
 _EXPORTED = 0.2
 """Nats: a file may hold less than the model knows, such as what stands in for observations never seen."""
 
@@ -93,7 +103,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
                     f"(by {gained:.3g} nats per pixel)"
                 )
 
-    @pytest.mark.parametrize("mistake", ["constant", "swapped", "mismatched"])
+    @pytest.mark.parametrize("mistake", ["constant", "swapped", "mismatched", "narrow", "few", "same"])
     def test_pairs_that_cannot_be_right_are_refused(self, mistake: str) -> None:
         """With a ``NoiseModelError`` of one line."""
         model = self.new(self.smallest())
@@ -142,12 +152,30 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         apart = float((found[0] - expected).abs().median())
         assert apart < _EXPORTED, f"exported files change the likelihood by {apart:.3g} nats"
 
+    @pytest.mark.parametrize("damage", ["missing", "text", "half", "images"])
+    def test_files_that_hold_no_noise_are_refused(self, damage: str) -> None:
+        """Before anything is fitted or asked, or where a file is not there, with the fit: in one line."""
+        for number, whole in enumerate(self.exported()):
+            path = whole.with_name(f"{damage}-{whole.name}")
+            if damage in _DAMAGED:
+                path.write_bytes(_DAMAGED[damage](whole.read_bytes()))
+            paths = tuple(path if n == number else one for n, one in enumerate(self.exported()))
+            with pytest.raises(NoiseModelError) as caught:
+                self.new(attrs.evolve(self.defaults(), path=paths)).fit(self.pairs(), seed=0)
+            assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
+
     def test_concerns_are_a_channel_and_a_sentence_each(self) -> None:
         """What training did to the noise model can be shown to the user."""
         model = self.model(self.smallest())
         for channel, sentence in model.concerns():
             assert 0 <= channel < self.statistics().channels, f"a concern of channel {channel}"
             assert sentence.strip(), "a concern without words"
+
+
+def _saved(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def _image(pairs: Sequence[NoisePairs]) -> tuple[Tensor, Tensor]:
@@ -170,4 +198,12 @@ def _wrong(pairs: NoisePairs, mistake: str) -> NoisePairs:
         return attrs.evolve(pairs, signal=np.full_like(pairs.signal, 300.0))
     if mistake == "swapped":
         return attrs.evolve(pairs, signal=pairs.observation, observation=pairs.signal)
+    if mistake == "narrow":
+        noise = pairs.observation - pairs.signal
+        narrow = pairs.signal.mean() + 0.1 * noise.std() * np.sign(pairs.signal - pairs.signal.mean())
+        return attrs.evolve(pairs, signal=narrow, observation=narrow + noise)
+    if mistake == "few":
+        return attrs.evolve(pairs, signal=pairs.signal[:20], observation=pairs.observation[:20])
+    if mistake == "same":
+        return attrs.evolve(pairs, observation=pairs.signal)
     return attrs.evolve(pairs, signal=pairs.signal[:-1])

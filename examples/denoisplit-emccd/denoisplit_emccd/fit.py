@@ -80,6 +80,11 @@ def _checked(pairs: NoisePairs, where: str) -> tuple[Array, Array]:
             f"{where}: constant signal or noise (got std {signal.std():g} and "
             f"{(observation - signal).std():g} counts). Give images with structure and noise."
         )
+    if np.ptp(signal) < 0.5 * (observation - signal).std():
+        raise NoiseModelError(
+            f"{where}: the signal covers too narrow a range (got {np.ptp(signal):g} counts). Give images that "
+            f"show bright and dark structures."
+        )
     # Noise in the regressor flattens a regression: that of the observation on a clean signal has slope 1.
     slope, intercept = np.polyfit(signal, observation, 1)
     error = (observation - slope * signal - intercept).std() / signal.std() / len(signal) ** 0.5
