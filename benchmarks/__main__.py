@@ -24,7 +24,7 @@ RESULTS: Final = Path(__file__).with_name("results")
 
 
 def _quality(settings: Settings) -> tuple[Row, ...]:
-    from benchmarks import quality  # needs Lightning and images, the others do not
+    from benchmarks import quality  # needs what trains and images, the others do not
 
     return quality.measure(settings)
 

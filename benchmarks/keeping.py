@@ -19,10 +19,8 @@ from typing import Final
 
 import attrs
 import click
-import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file, save_file
 
 import denoisplit
@@ -36,6 +34,7 @@ from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import PredictionSpec, ResolvedSpec
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.prepare import evaluation_fields, prepare
+from denoisplit.core.training.watching import Moment, Watcher
 
 REDUCED: Final = (
     "model.encoder.width=16",
@@ -53,19 +52,19 @@ DRAWS: Final = 8
 """Posterior samples of a validation that takes several."""
 
 
-class AllWeights(Callback):
+class AllWeights(Watcher):
     """Stores the weights of every validation."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def validated(self, now: Moment) -> None:
         """Write one file, named by the step."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        weights = pl_module.get_submodule("vse").state_dict()
+        weights = now.vse.state_dict()
         save_file(
             {name: tensor.contiguous() for name, tensor in weights.items()},
-            self._folder / f"{trainer.global_step:06}.safetensors",
+            self._folder / f"{now.step:06}.safetensors",
         )
 
 

@@ -33,7 +33,7 @@ def this_machine() -> Machine:
 
 def versions() -> dict[str, str]:
     """Python and what the speed depends on."""
-    packages = ("torch", "numpy", "lightning")
+    packages = ("torch", "numpy", "lightning-fabric")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 

@@ -10,12 +10,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
-import lightning
 import numpy as np
-from lightning.pytorch.callbacks import Callback
 
 import denoisplit
 from benchmarks.machine import ROOT
@@ -30,6 +28,7 @@ from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import Mixing, PredictionSpec, ResolvedSpec
 from denoisplit.core.training.prepare import evaluation_fields
+from denoisplit.core.training.watching import Moment, Watcher
 
 SPEC: Final = ROOT / "examples" / "w2s" / "split.yaml"
 SAMPLES: Final = 4
@@ -75,7 +74,7 @@ def score(vse: VSE, fields: Sequence[Field], mixing: Mixing, *, samples: int) ->
     return float(np.mean(values))
 
 
-class Scores(Callback):
+class Scores(Watcher):
     """Scores test fields at every validation."""
 
     def __init__(self, mixing: Mixing, fields: Sequence[Field], clock: Clock = time.perf_counter) -> None:
@@ -83,18 +82,17 @@ class Scores(Callback):
         self._begun, self._paused = 0.0, 0.0
         self.curve: list[Point] = []
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def begun(self, now: Moment) -> None:
         """Start the clock."""
-        del trainer, pl_module
+        del now
         self._begun = self._clock()
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def validated(self, now: Moment) -> None:
         """Add a point."""
-        now = self._clock()
-        vse: Any = pl_module.get_submodule("vse")
-        psnr = score(vse, self._fields, self._mixing, samples=SAMPLES)
-        self.curve.append(Point(trainer.global_step, now - self._begun - self._paused, psnr))
-        self._paused += self._clock() - now
+        clock = self._clock()
+        psnr = score(now.vse, self._fields, self._mixing, samples=SAMPLES)
+        self.curve.append(Point(now.step, clock - self._begun - self._paused, psnr))
+        self._paused += self._clock() - clock
 
 
 def learning_curve(spec: ResolvedSpec, folder: Path, clock: Clock = time.perf_counter) -> tuple[Point, ...]:

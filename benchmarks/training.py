@@ -1,7 +1,6 @@
 """Measure a: one training step, against the reference procedure and against CAREamics."""
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,18 +34,17 @@ RIVAL = "CAREamics 0.2.0"
 def our_step(
     spec: ResolvedSpec, batch: Batch, *, seed: int = 0
 ) -> tuple[Callable[[], float], torch.nn.Module]:
-    """What the toolkit does for one batch, its Lightning module included; returns step and network."""
-    from denoisplit.core.training.task import SplittingTask  # Lightning takes seconds to import
+    """What the toolkit does for one batch, the task included; returns step and network."""
+    from denoisplit.core.training.optimiser import optimizer_of
+    from denoisplit.core.training.task import SplittingTask
 
     vse = network(spec, seed=seed).train()
     task = SplittingTask(vse, spec.training)
-    optimizer = task.configure_optimizers()["optimizer"]
+    optimizer = optimizer_of(vse.parameters(), spec.training)
     pair = (torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets))
 
     def step() -> float:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nobody listens to what the module logs, and it says so
-            loss = task.training_step(pair, 0)
+        loss = task(pair, 0).total
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward([loss])
         torch.nn.utils.clip_grad_norm_(vse.parameters(), spec.training.gradient_clip)

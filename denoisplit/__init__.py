@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from denoisplit.core.runs.sequence_training import train_sequence
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
+    from denoisplit.core.training.watching import Watcher
 
 __version__: Final = VERSION
 
@@ -30,6 +31,7 @@ __all__ = [
     "Prediction",
     "Run",
     "SequentialRun",
+    "Watcher",
     "__version__",
     "build",
     "errors",
@@ -50,6 +52,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "Prediction": "denoisplit.core.prediction.result",
     "Run": "denoisplit.core.runs.run",
     "SequentialRun": "denoisplit.core.runs.sequence",
+    "Watcher": "denoisplit.core.training.watching",
     "build": "denoisplit.api",
     "hookimpl": "denoisplit.core.registry.hookspecs",
     "import_checkpoint": "denoisplit.core.runs.importing",

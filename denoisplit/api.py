@@ -1,7 +1,6 @@
 """The Python API: train, load, build, predict, evaluate."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.errors import ArgumentError
@@ -16,6 +15,7 @@ from denoisplit.core.runs.run import Run, load
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.watching import Watcher
 from denoisplit.core.training.worker_start import stop_in_worker
 from denoisplit.core.workable import load_workable
 
@@ -39,7 +39,7 @@ def train(
     overrides: Sequence[str] = (),
     resume: bool = False,
     stages: Stages = silent,
-    watchers: Sequence[Any] = (),
+    watchers: Sequence[Watcher] = (),
 ) -> Run:
     """Train a model from a spec and store it as a run folder.
 
@@ -50,7 +50,7 @@ def train(
         resume: continue an interrupted run.
         stages: shows progress: called with what is done, such as "Training", it gives a context with the
             callback to tell while it is done, (done, total, note).
-        watchers: Lightning callbacks that look on.
+        watchers: what looks on at the steps.
 
     Raises:
         DenoisplitError: what is wrong and what to do.
@@ -58,7 +58,7 @@ def train(
     stop_in_worker()
     folder = RunFolder(path_of(out, "out"))
     resolved = spec if isinstance(spec, ResolvedSpec) else load_workable(path_of(spec, "spec"), overrides)
-    # Lightning takes seconds to import and serves training alone.
+    # What trains takes seconds to import.
     from denoisplit.core.training.fit import fit
 
     fit(resolved, folder, resume=resume, stages=stages, watchers=watchers)

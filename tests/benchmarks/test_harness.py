@@ -4,8 +4,6 @@ import json
 import runpy
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import attrs
 import cattrs
@@ -28,6 +26,8 @@ from benchmarks.timing import alternate
 from benchmarks.training import require_same
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.watching import Moment
+from tests.network.small import network
 
 MACHINE = Machine(
     processor="AMD EPYC 9B14",
@@ -150,11 +150,10 @@ def test_the_clock_stands_still_while_fields_are_scored(monkeypatch: pytest.Monk
     ticks = iter([100.0, 110.0, 117.0, 127.0, 135.0])
     monkeypatch.setattr(quality, "score", lambda *_args, **_options: 22.0)
     scores = quality.Scores(Mixing(), (), clock=lambda: next(ticks))
-    trainer: Any = SimpleNamespace(global_step=5)
-    network: Any = torch.nn.ModuleDict({"vse": torch.nn.Identity()})
-    scores.on_train_start(trainer, network)
+    now = Moment(step=5, steps=9, vse=network(), learning_rate=1e-3)
+    scores.begun(now)
     for _ in range(2):
-        scores.on_validation_end(trainer, network)
+        scores.validated(now)
     assert scores.curve == [Point(5, 10.0, 22.0), Point(5, 20.0, 22.0)]
 
 

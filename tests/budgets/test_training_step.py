@@ -2,13 +2,10 @@
 
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 import denoisplit
@@ -17,7 +14,9 @@ from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.training.optimiser import optimizer_of
 from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.watching import Moment, Watcher
 from tests.budgets.counting import Calls, kept_bytes, operators, within
 from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network
 from tests.training.test_fit import SPEC
@@ -32,8 +31,8 @@ OPERATORS_PER_LEVEL = 320
 UPDATE = 30
 """Operators of the optimiser and of the gradient's bound, for any number of tensors."""
 
-CALLS = 6000
-"""Of Python functions from one step to the next, the trainer's included."""
+CALLS = 5000
+"""Of Python functions from one step to the next, those of the loop included."""
 
 KEPT_MAPS = 60
 """What is kept for the way back, in feature maps of the size of the image."""
@@ -51,7 +50,7 @@ def step_of(vse: VSE, *, batch: int = 2) -> tuple[SplittingTask, tuple[Tensor, T
 def operators_of(vse: VSE, *, batch: int = 2) -> list[str]:
     task, pair = step_of(vse, batch=batch)
     with operators() as names:
-        torch.autograd.backward(task._terms(pair, 0, 1.0).total)
+        torch.autograd.backward(task.terms(pair, 0, 1.0).total)
     return names
 
 
@@ -72,10 +71,10 @@ def test_a_step_runs_the_same_operators_for_any_number_of_channels_and_images(
 
 def test_all_tensors_are_updated_at_once() -> None:
     task, pair = step_of(network(levels=3))
-    optimizer = task.configure_optimizers()["optimizer"]
+    optimizer = optimizer_of(task.vse.parameters(), TrainingSpec())
     for _ in range(2):  # the first step sets up the state
         optimizer.zero_grad()
-        torch.autograd.backward(task._terms(pair, 0, 1.0).total)
+        torch.autograd.backward(task.terms(pair, 0, 1.0).total)
         with operators() as names:
             nn.utils.clip_grad_norm_(task.vse.parameters(), 0.5)
             optimizer.step()
@@ -84,16 +83,16 @@ def test_all_tensors_are_updated_at_once() -> None:
     within(len(names), UPDATE, f"operators that update {tensors} tensors")
 
 
-class Between(Callback):
-    """Counts what happens from the beginning of one step to that of the next, without a validation."""
+class Between(Watcher):
+    """Counts what happens from the end of one step to that of the next, without a validation."""
 
     def __init__(self, first: int) -> None:
         self.first, self.calls = first, Calls()
 
-    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.first:
+    def stepped(self, now: Moment, loss: Tensor) -> None:
+        if now.step == self.first:
             self.calls.start()
-        elif trainer.global_step == self.first + 1:
+        elif now.step == self.first + 1:
             self.calls.stop()
 
 
@@ -110,7 +109,7 @@ def test_calls_of_python_functions_of_a_step(tmp_path: Path) -> None:
 def test_memory_that_is_kept_for_the_way_back() -> None:
     vse = network(levels=2, noise_model=mixture)
     task, pair = step_of(vse, batch=1)
-    kept = kept_bytes(lambda: task._terms(pair, 0, 1.0).total, [*vse.parameters(), *pair])
+    kept = kept_bytes(lambda: task.terms(pair, 0, 1.0).total, [*vse.parameters(), *pair])
     width, pixels, itemsize = 4, SIZE[0] * SIZE[1], 4
     within(kept / (width * pixels * itemsize), KEPT_MAPS, "feature maps kept for the way back")
 

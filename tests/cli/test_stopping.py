@@ -5,29 +5,28 @@ import shlex
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import lightning
 import pytest
 from click.testing import CliRunner
-from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from denoisplit.cli import main
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.watching import Moment, Watcher
 from tests.e2e.test_sequence import DENOISE, SPLIT
 from tests.training.test_fit import SPEC
 
 OVERRIDE = "channels=[filaments, it's]"
 
 
-class Signal(Callback):
+class Signal(Watcher):
     """Sends this process a signal at the end of a step."""
 
     def __init__(self, step: int, number: signal.Signals) -> None:
         self.step, self.number = step, number
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
+    def stepped(self, now: Moment, loss: Tensor) -> None:
+        if now.step == self.step:
             os.kill(os.getpid(), self.number)
 
 

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file
+from torch import Tensor
 
 import denoisplit
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.interfaces import Image
 from denoisplit.core.training.prepare import evaluation_fields
+from denoisplit.core.training.watching import Moment, Watcher
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 
 SPEC = """
@@ -38,11 +37,11 @@ CASES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-class Interrupt(Callback):
+class Interrupt(Watcher):
     """Ctrl-C at the end of a step."""
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step == 3:
+    def stepped(self, now: Moment, loss: Tensor) -> None:
+        if now.step == 3:
             raise KeyboardInterrupt
 
 

@@ -42,7 +42,7 @@ def _finish(process: "subprocess.Popen[str]") -> None:
 def _last_step(folder: RunFolder) -> int:
     if not folder.resume_point.is_file():
         return 0
-    return int(torch.load(folder.resume_point, weights_only=True)["global_step"])
+    return int(torch.load(folder.resume_point, weights_only=True)["step"])
 
 
 def _rows(folder: RunFolder) -> list[dict[str, str]]:

@@ -1,9 +1,8 @@
-"""What plugins may add beside components: commands and callbacks of a training. Real distributions."""
+"""What plugins may add beside components: commands and watchers of a training. Real distributions."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +11,10 @@ from click.testing import CliRunner, Result
 import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.errors import TrainingError
+from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry.registry import installed_registry, load_registry
 from denoisplit.core.training import fit
+from denoisplit.core.training.watching import Moment
 from tests.distributions import MANIFEST, Install, installer
 
 HOOKS = """
@@ -27,7 +28,7 @@ def denoisplit_commands():
     return {"greet": "{package}.greeting:greet"}
 
 @hookimpl
-def denoisplit_callbacks(out):
+def denoisplit_watchers(out):
     from {package}.watching import Steps
     return [Steps(out)]
 
@@ -44,13 +45,13 @@ def greet(name):
     click.echo(f"{package} greets {name}")
 """
 WATCHING = """
-from lightning.pytorch.callbacks import Callback
+from denoisplit import Watcher
 
-class Steps(Callback):
+class Steps(Watcher):
     def __init__(self, out):
         self.out = out
-    def on_train_end(self, trainer, pl_module):
-        (self.out / "steps.txt").write_text(str(trainer.global_step))
+    def ended(self, now):
+        (self.out / "steps.txt").write_text(str(now.step))
 """
 SPEC = """
 preset: denoisplit
@@ -152,14 +153,14 @@ def test_a_plugin_looks_on_at_a_training(
     hooked(install, "wrong", HOOKS.replace("[Steps(out)]", "['steps']"))
     (tmp_path / "spec.yaml").write_text(SPEC)
 
-    def one_step(vse: object, learning: object, begun: object, watchers: Sequence[Any]) -> None:
+    def one_step(vse: VSE, learning: object, begun: object, watchers: Sequence[Any]) -> None:
         """As training ends for those who look on, without the minute that it takes."""
         for watcher in watchers[1:]:
-            watcher.on_train_end(SimpleNamespace(global_step=7), vse)
+            watcher.ended(Moment(step=7, steps=7, vse=vse, learning_rate=1e-3))
         raise TrainingError("enough")
 
     monkeypatch.setattr(fit, "optimise", one_step)
     with caplog.at_level(logging.WARNING, "denoisplit"), pytest.raises(TrainingError, match="enough"):
         denoisplit.train(tmp_path / "spec.yaml", tmp_path / "run")
     assert (tmp_path / "run" / "steps.txt").read_text() == "7"
-    assert "package wrong: gives no Lightning callback (got 'steps')" in caplog.text
+    assert "package wrong: gives no denoisplit.Watcher (got 'steps')" in caplog.text

@@ -8,7 +8,7 @@ import pytest
 
 import denoisplit
 
-HEAVY = ("torch", "lightning", "numpy", "scipy", "matplotlib", "rich")
+HEAVY = ("torch", "lightning_fabric", "numpy", "scipy", "matplotlib", "rich")
 ROOT = Path(denoisplit.__file__).parents[1]
 
 
@@ -18,7 +18,10 @@ ROOT = Path(denoisplit.__file__).parents[1]
         ("import denoisplit; denoisplit.__version__; dir(denoisplit)", HEAVY),
         ("import denoisplit; denoisplit.installed_registry().components()", HEAVY),
         ("import denoisplit; denoisplit.register", HEAVY),
-        ("import denoisplit; denoisplit.read_spec; denoisplit.load_spec", ("torch", "lightning", "scipy")),
+        (
+            "import denoisplit; denoisplit.read_spec; denoisplit.load_spec",
+            ("torch", "lightning_fabric", "scipy"),
+        ),
         ("from denoisplit.cli import main; main(['--help'], standalone_mode=False)", HEAVY),
         ("from denoisplit.cli import main; main(['plugins', 'list'], standalone_mode=False)", HEAVY),
     ],

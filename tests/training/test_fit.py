@@ -5,15 +5,13 @@ import json
 import math
 import signal
 from pathlib import Path
-from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file
+from torch import Tensor
 
 import denoisplit
 from denoisplit.cli import main
@@ -22,6 +20,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.watching import Moment, Watcher
 from denoisplit.testing import layouts
 
 SPEC = """
@@ -36,25 +35,23 @@ prediction: {samples: 2}
 """
 
 
-class Capture(Callback):
+class Capture(Watcher):
     """Keeps the network that is being trained."""
 
     vse: VSE
 
-    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        vse = pl_module.get_submodule("vse")
-        assert isinstance(vse, VSE)
-        self.vse = vse
+    def begun(self, now: Moment) -> None:
+        self.vse = now.vse
 
 
-class Interrupt(Callback):
+class Interrupt(Watcher):
     """Ctrl-C at the end of a step."""
 
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
+    def stepped(self, now: Moment, loss: Tensor) -> None:
+        if now.step == self.step:
             raise KeyboardInterrupt
 
 
@@ -134,11 +131,9 @@ def test_gradients_are_clipped_by_their_norm(spec: Path, tmp_path: Path) -> None
     """By the same rule on every device; clipped by value, they would have a larger norm."""
     norms = []
 
-    class Norms(Callback):
-        def on_train_batch_end(
-            self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
-        ) -> None:
-            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+    class Norms(Watcher):
+        def stepped(self, now: Moment, loss: Tensor) -> None:
+            gradients = [p.grad for p in now.vse.parameters() if p.grad is not None]
             norms.append(float(torch.stack([g.norm() for g in gradients]).norm()))
 
     denoisplit.train(spec, tmp_path / "run", overrides=["training.gradient_clip=1e-3"], watchers=[Norms()])

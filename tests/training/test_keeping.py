@@ -3,9 +3,8 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
+import attrs
 import pytest
 import torch
 
@@ -15,6 +14,7 @@ from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.keeping import KeptWeights
 from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.watching import Moment
 from tests.network.small import network
 from tests.training.test_fit import SPEC
 
@@ -61,10 +61,9 @@ class Fixed(SplittingTask):
 
 def ended(task: Fixed) -> KeptWeights:
     kept = KeptWeights(TrainingSpec(keep="last"), task, ())
-    trainer: Any = SimpleNamespace(global_step=0)
-    kept.on_train_start(trainer, task)
-    trainer.global_step = 9
-    kept.on_train_end(trainer, task)
+    now = Moment(step=0, steps=9, vse=task.vse, learning_rate=1e-3)
+    kept.begun(now)
+    kept.ended(attrs.evolve(now, step=9))
     return kept
 
 

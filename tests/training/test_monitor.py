@@ -12,7 +12,7 @@ import denoisplit
 from denoisplit.core.errors import ImageError
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
-from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.optimiser import after_validation, optimizer_of, schedule_of
 from tests.network.small import network
 
 SPEC = """
@@ -69,15 +69,13 @@ def test_lower_losses_and_higher_psnrs_are_better(name: str, better: float) -> N
 
 def test_the_plateau_is_one_of_the_psnr() -> None:
     given = TrainingSpec(monitor="psnr", plateau_patience=1)
-    configured = SplittingTask(network(), given).configure_optimizers()["lr_scheduler"]
-    assert configured["monitor"] == "val_psnr"
-    scheduler = configured["scheduler"]
+    schedule = schedule_of(optimizer_of(network().parameters(), given), given)
     for value in (10.0, 11.0, 12.0, 13.0):
-        scheduler.step(value)
-    assert scheduler.get_last_lr() == [given.learning_rate]
+        after_validation(schedule, given, {"val_psnr": value, "val_loss": 0.0})
+    assert schedule.get_last_lr() == [given.learning_rate]
     for value in (12.0, 11.0):
-        scheduler.step(value)
-    assert scheduler.get_last_lr() == [given.learning_rate / 2]
+        after_validation(schedule, given, {"val_psnr": value, "val_loss": 0.0})
+    assert schedule.get_last_lr() == [given.learning_rate / 2]
 
 
 def test_the_weights_of_the_best_psnr_are_kept(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_who_prepares_longer_comes_too_late(trainings: Trainings, tmp_path: Path
 def test_a_batch_system_changes_nothing(
     trainings: Trainings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a job of SLURM, Lightning goes by its tasks, and on from any checkpoint that lies about."""
+    """In a job of SLURM, Fabric would go by its tasks."""
     for name, value in (("SLURM_NTASKS", "2"), ("SLURM_JOB_NAME", "job"), ("SLURM_NTASKS_PER_NODE", "2")):
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)

@@ -11,10 +11,11 @@ import denoisplit
 from denoisplit.core.network.objective import kl_weight
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.task import SplittingTask
 from denoisplit.plugins.kl_schemes.geco import GecoKL
 from tests.network.small import counts, network
 from tests.training.test_fit import SPEC, Interrupt
-from tests.training.test_task import SIZE, Seen
+from tests.training.test_task import SIZE
 
 SMOOTH, TARGET = 0.9, 2.5
 
@@ -40,14 +41,14 @@ def test_a_target_out_of_reach_leaves_a_finite_multiplier(violation: float, end:
 
 def test_nothing_is_learned_before_the_end_of_the_warm_up() -> None:
     spec = TrainingSpec(kl_warmup_start=2, kl_warmup_steps=4, validate_every=1)
-    task = Seen(network(kl_scheme=GecoKL(GecoKL.Options())), spec)
+    task = SplittingTask(network(kl_scheme=GecoKL(GecoKL.Options())), spec)
     scheme, batch = task.vse.kl_scheme, counts(task.vse, SIZE)
-    for task.step in range(9):
+    for step in range(9):
         before = {name: value.clone() for name, value in scheme.state_dict().items()}
-        (gradient,) = torch.autograd.grad(task.training_step(batch, 0), next(task.parameters()))
+        (gradient,) = torch.autograd.grad(task(batch, step).total, next(task.parameters()))
         assert bool(gradient.isfinite().all())
         same = all(torch.equal(value, before[name]) for name, value in scheme.state_dict().items())
-        over = kl_weight(task.step, target=1.0, start=2, duration=4) == 1.0
+        over = kl_weight(step, target=1.0, start=2, duration=4) == 1.0
         assert same is not over
 
 

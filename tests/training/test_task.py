@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.interfaces import Decoder, Encoder
@@ -16,52 +17,34 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction import device
 from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.optimise import MIN_IMPROVEMENT
-from denoisplit.core.training.task import SplittingTask, step_seed
+from denoisplit.core.training.early_end import MIN_IMPROVEMENT
+from denoisplit.core.training.optimiser import (
+    after_step,
+    after_validation,
+    optimizer_of,
+    schedule_of,
+)
+from denoisplit.core.training.task import SplittingTask, step_seed, values_of
 from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
 from tests.network.small import NoiseModelMaker, counts, gaussian, ladder, mixture, network
 
 SIZE = (8, 8)
 
 
-class Seen(SplittingTask):
-    """The task outside of a trainer, at a chosen step, remembering what it would log."""
-
-    def __init__(self, vse: VSE, spec: TrainingSpec, step: int = 0) -> None:
-        super().__init__(vse, spec)
-        self.logged: dict[str, float] = {}
-        self.step = step
-
-    @property
-    def global_step(self) -> int:
-        return self.step
-
-    def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
-        self.logged[name] = float(value)
-
-    def log_dict(self, dictionary: Any, *args: Any, **options: Any) -> None:
-        self.logged |= {name: float(value) for name, value in dictionary.items()}
-
-
 seeds = st.integers(0, 2**63 - 1)
 
 
-@given(seed=seeds, step=st.integers(-10, 10**7), rank=st.integers(0, 64))
-def test_a_step_has_its_own_seed(seed: int, step: int, rank: int) -> None:
-    found = step_seed(seed, step, rank)
+@given(seed=seeds, step=st.integers(-10, 10**7))
+def test_a_step_has_its_own_seed(seed: int, step: int) -> None:
+    found = step_seed(seed, step)
     assert 0 <= found < 2**63
-    assert found == step_seed(seed, step, rank)
-    others = [
-        step_seed(seed, step + 1, rank),
-        step_seed(seed, step, rank + 1),
-        step_seed(seed + 1, step, rank),
-    ]
-    assert len({found, *others}) == 4
+    assert found == step_seed(seed, step)
+    assert len({found, step_seed(seed, step + 1), step_seed(seed + 1, step)}) == 3
 
 
 def test_neighbouring_steps_draw_independent_noise() -> None:
     draws = torch.stack(
-        [torch.randn(2000, generator=torch.Generator().manual_seed(step_seed(0, s, 0))) for s in range(20)]
+        [torch.randn(2000, generator=torch.Generator().manual_seed(step_seed(0, s))) for s in range(20)]
     )
     off_diagonal = torch.corrcoef(draws) - torch.eye(20)
     assert float(off_diagonal.abs().max()) < 5 / math.sqrt(2000)
@@ -77,30 +60,27 @@ def with_dropout() -> VSE:
 
 def test_a_step_depends_on_its_number_and_nothing_else() -> None:
     """Latent noise and dropout are the same whatever was drawn before, and the global generator stays."""
-    task = Seen(with_dropout(), TrainingSpec(), step=5)
+    task = SplittingTask(with_dropout(), TrainingSpec())
     batch = counts(task.vse, SIZE, batch=2)
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = task.training_step(batch, 0)
+    first = task(batch, 5).total
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    assert torch.equal(task.training_step(batch, 7), first)
-    task.step = 6
-    assert not torch.equal(task.training_step(batch, 0), first)
+    assert torch.equal(task(batch, 5).total, first)
+    assert not torch.equal(task(batch, 6).total, first)
 
 
 @pytest.mark.parametrize(
     ("step", "expected"), [(0, 0.0), (10, 0.0), (12, 0.25), (14, 0.5), (18, 1.0), (99, 1.0)]
 )
 def test_the_weight_of_the_rate_follows_the_step(step: int, expected: float) -> None:
-    task = Seen(network(), TrainingSpec(kl_warmup_start=10, kl_warmup_steps=8, validate_every=1), step=step)
-    loss = task.training_step(counts(task.vse, SIZE), 0)
-    assert task.logged["kl_weight"] == expected
-    parts = task.logged["train_distortion"] + expected * task.logged["train_rate"]
-    assert float(loss.detach()) == pytest.approx(parts, rel=1e-6)
-    assert task.logged["train_rate"] == pytest.approx(
-        task.logged["train_rate_0"] + task.logged["train_rate_1"], rel=1e-6
-    )
+    task = SplittingTask(network(), TrainingSpec(kl_warmup_start=10, kl_warmup_steps=8))
+    values = values_of(task(counts(task.vse, SIZE), step))
+    assert values["kl_weight"] == expected
+    parts = values["train_distortion"] + expected * values["train_rate"]
+    assert values["train_loss"] == pytest.approx(parts, rel=1e-6)
+    assert values["train_rate"] == pytest.approx(values["train_rate_0"] + values["train_rate_1"], rel=1e-6)
 
 
 def test_rates_are_logged_by_the_numbers_of_their_levels() -> None:
@@ -109,23 +89,21 @@ def test_rates_are_logged_by_the_numbers_of_their_levels() -> None:
         known: dict[str, Any] = {"feature_shapes": encoder.feature_shapes, "patch": (16,) * rank}
         return encoder, PartialLadderDecoder(PartialLadderDecoder.Options(), out_maps=maps, **known)
 
-    task = Seen(network(parts=some), TrainingSpec(validate_every=1))
-    task.training_step(counts(task.vse, (16, 16)), 0)
-    assert [name for name in task.logged if name.startswith("train_rate_")] == ["train_rate_2"]
+    task = SplittingTask(network(parts=some), TrainingSpec())
+    values = values_of(task(counts(task.vse, (16, 16)), 0))
+    assert [name for name in values if name.startswith("train_rate_")] == ["train_rate_2"]
 
 
 def test_validation_is_the_distortion_alone() -> None:
-    task = Seen(network(), TrainingSpec())
+    task = SplittingTask(network(), TrainingSpec())
     batch = counts(task.vse, SIZE)
+    (first,) = task.validated([batch], 0).values()
     with torch.no_grad():
-        task.validation_step(batch, 0)
-        first = task.logged["val_loss"]
-        assert first == float(task._terms(batch, -1, 1.0).distortion)
-        task.step = 50
-        task.validation_step(batch, 0)
-        assert task.logged["val_loss"] == first  # the same noise at every validation
-        task.validation_step(batch, 1)
-        assert task.logged["val_loss"] != first
+        expected = [float(task.terms(batch, step, 1.0).distortion) for step in (-1, -2)]
+    assert first == expected[0] != expected[1]
+    assert task.validated([batch], 50) == {"val_loss": first}, "the same noise at every validation"
+    assert task.validated([batch, batch], 0) == {"val_loss": pytest.approx(sum(expected) / 2, rel=1e-12)}
+    assert task.loss_of([batch]) == first
 
 
 @torch.no_grad()
@@ -133,7 +111,8 @@ def test_the_channel_weights_of_the_spec_count() -> None:
     vse = network()
     batch = counts(vse, SIZE)
     terms = [
-        Seen(vse, TrainingSpec(channel_weights=weights))._terms(batch, 0, 0.0) for weights in ((), (3.0, 1.0))
+        SplittingTask(vse, TrainingSpec(channel_weights=weights)).terms(batch, 0, 0.0)
+        for weights in ((), (3.0, 1.0))
     ]
     first, second = terms[0].distortion_per_channel.tolist()
     assert float(terms[0].total) == pytest.approx((first + second) / 2)
@@ -142,11 +121,12 @@ def test_the_channel_weights_of_the_spec_count() -> None:
 
 @pytest.mark.parametrize("stage", ["training", "validation"])
 def test_a_bad_batch_stops_the_training(stage: str) -> None:
-    task = Seen(network(), TrainingSpec(), step=41)
+    task = SplittingTask(network(), TrainingSpec())
     mixed, targets = counts(task.vse, SIZE)
     targets[0, 1, 2, 3] = math.nan
+    look = task if stage == "training" else lambda batch, step: task.validated([batch], step)
     with pytest.raises(NonFiniteLossError) as caught:
-        (task.training_step if stage == "training" else task.validation_step)((mixed, targets), 0)
+        look((mixed, targets), 41)
     assert (caught.value.step, caught.value.term) == (41, "distortion")
 
 
@@ -158,7 +138,7 @@ def test_in_bf16_the_network_is_rounded_and_the_likelihood_is_not(noise_model: N
     for dtype in (None, torch.bfloat16):
         exact.network_dtype = dtype
         task = SplittingTask(exact, TrainingSpec())
-        terms[dtype] = task._terms((mixed, targets), 0, 1.0)
+        terms[dtype] = task.terms((mixed, targets), 0, 1.0)
         gradients = torch.autograd.grad(terms[dtype].total, list(exact.parameters()))
         assert all(torch.isfinite(gradient).all() for gradient in gradients)
         for name in ("total", "distortion", "distortion_per_channel", "rate", "rate_per_level"):
@@ -181,7 +161,7 @@ def test_in_bf16_counts_keep_their_precision(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(vse.noise_model, "log_prob", watched)
     mixed, targets = (image.float() for image in counts(vse, SIZE))
-    SplittingTask(vse, TrainingSpec())._terms((mixed, targets), 0, 1.0)
+    SplittingTask(vse, TrainingSpec()).terms((mixed, targets), 0, 1.0)
     observation, signal = seen
     assert observation.dtype == signal.dtype == torch.float32
     assert torch.equal(observation, targets)
@@ -196,25 +176,25 @@ def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_optimiser_halves_its_rate_on_a_plateau() -> None:
-    spec = TrainingSpec(learning_rate=0.01, plateau_patience=1, plateau_factor=0.5, validate_every=7)
-    chosen = SplittingTask(network(), spec).configure_optimizers()
-    optimizer, schedule = chosen["optimizer"], chosen["lr_scheduler"]
+    spec = TrainingSpec(learning_rate=0.01, plateau_patience=1, plateau_factor=0.5)
+    optimizer = optimizer_of(network().parameters(), spec)
     assert isinstance(optimizer, torch.optim.Adamax)
-    assert (schedule["monitor"], schedule["interval"], schedule["frequency"]) == ("val_loss", "step", 7)
-    rates = []
+    schedule, rates = schedule_of(optimizer, spec), []
     for loss in (5.0, 4.0, 4.0, 4.0, 4.0, 4.0):
-        schedule["scheduler"].step(loss)
+        after_step(schedule)
+        after_validation(schedule, spec, {"val_loss": loss})
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates == [0.01, 0.01, 0.01, 0.005, 0.005, 0.0025]
 
 
 def test_the_optimiser_has_the_settings_of_the_reference() -> None:
     """Method section 6.1."""
-    chosen = SplittingTask(network(), TrainingSpec()).configure_optimizers()
-    defaults = chosen["optimizer"].defaults
+    optimizer = optimizer_of(network().parameters(), TrainingSpec())
+    defaults = optimizer.defaults
     assert (defaults["lr"], defaults["betas"], defaults["eps"]) == (1e-3, (0.9, 0.999), 1e-8)
     assert defaults["weight_decay"] == 0
-    plateau = chosen["lr_scheduler"]["scheduler"]
+    plateau = schedule_of(optimizer, TrainingSpec())
+    assert isinstance(plateau, ReduceLROnPlateau)
     assert (plateau.factor, plateau.mode, plateau.min_lrs) == (0.5, "min", [1e-12])
     assert (plateau.threshold, plateau.threshold_mode) == (1e-4, "rel")
     assert MIN_IMPROVEMENT == 1e-6

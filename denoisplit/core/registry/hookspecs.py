@@ -72,8 +72,8 @@ def denoisplit_commands() -> Mapping[str, str]:
 
 
 @hookspec
-def denoisplit_callbacks(spec: object, out: Path) -> Sequence[object]:
-    """Lightning callbacks that look on at a training. One that fails on being asked stops no training.
+def denoisplit_watchers(spec: object, out: Path) -> Sequence[object]:
+    """Watchers (``denoisplit.Watcher``) of a training. One that fails on being asked stops no training.
 
     Args:
         spec: the resolved spec.

@@ -62,7 +62,7 @@ def train_sequence(
     Source: Ashesh & Jug, ECCV 2024 (HDN, then muSplit).
     """
     stop_in_worker()
-    # Lightning takes seconds to import and serves training alone.
+    # What trains takes seconds to import.
     from denoisplit.core.training.fit import check
     from denoisplit.core.training.sequence_specs import parts_of, plan_sequence
 

@@ -1,11 +1,11 @@
 """Training batches as a function of the step number, and the loader that hands them out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.lateral_context import context_crop, pyramid
@@ -39,33 +39,12 @@ class StepBatches(Dataset[Pair]):
         return (mixed, targets) if batch.camera is None else (mixed, targets, torch.from_numpy(batch.camera))
 
 
-class StepOrder(Sampler[int]):
-    """Steps from the current one to the last.
-
-    Its length stays the full number of steps after a resume: the trainer counts batches from the beginning of
-    the run, and a shortened length would make it start the loader anew.
-    """
-
-    def __init__(self, current: Callable[[], int], steps: int) -> None:
-        self._current, self._steps = current, steps
-
-    def __iter__(self) -> Iterator[int]:
-        """Steps that are still to be done."""
-        return iter(range(self._current(), self._steps))
-
-    def __len__(self) -> int:
-        """All steps of the run."""
-        return self._steps
-
-
-def training_loader(
-    sampler: PatchSampler, *, steps: int, current: Callable[[], int], workers: int
-) -> DataLoader[Pair]:
-    """Loader of the batches that are still to be done."""
+def training_loader(sampler: PatchSampler, steps: range, *, workers: int) -> DataLoader[Pair]:
+    """Loader of the batches of these steps."""
     return DataLoader(
         StepBatches(sampler),
         batch_size=None,
-        sampler=StepOrder(current, steps),
+        sampler=steps,
         num_workers=workers,
         # The loader draws a seed when it starts; its own generator keeps that off the global one.
         generator=torch.Generator().manual_seed(0),

@@ -7,7 +7,6 @@ from importlib.metadata import version
 
 import attrs
 import torch
-from lightning.pytorch.callbacks import Callback
 
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.camera import CameraNoiseModel
@@ -27,7 +26,6 @@ from denoisplit.core.storage.claim import Claim
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
-from denoisplit.core.training.callbacks import callbacks_of_plugins
 from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.completing import complete
 from denoisplit.core.training.log_file import log_file
@@ -38,6 +36,8 @@ from denoisplit.core.training.rehearsal import rehearse
 from denoisplit.core.training.resuming import Identity, point_of, require_same_data, require_same_spec
 from denoisplit.core.training.step_progress import StepProgress
 from denoisplit.core.training.task import step_seed
+from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
+from denoisplit.core.training.watching import Watcher
 
 _LOG = logging.getLogger("denoisplit.training")
 _INITIAL_WEIGHTS = -1_000_000
@@ -49,7 +49,7 @@ def fit(
     *,
     resume: bool,
     stages: Stages = silent,
-    watchers: Sequence[Callback] = (),
+    watchers: Sequence[Watcher] = (),
     read: Callable[[ResolvedSpec], PreparedData] = prepare,
 ) -> None:
     """Train, calibrate and store a model.
@@ -59,7 +59,7 @@ def fit(
         folder: where the run goes; empty unless ``resume``.
         resume: continue from the last resume point, or start anew when there is none.
         stages: shows how far training, calibration and reference have come.
-        watchers: Lightning callbacks that look on.
+        watchers: what looks on.
         read: reads the images of the spec.
 
     Raises:
@@ -103,8 +103,7 @@ def fit(
         with log_file(folder.log):
             _describe(spec, data, pairs, reports)
             with stages("Training") as tell:
-                added = callbacks_of_plugins(spec, folder.path)
-                looking_on = (StepProgress(spec.training.steps, tell), *watchers, *added)
+                looking_on = (StepProgress(tell), *watchers, *watchers_of_plugins(spec, folder.path))
                 learnt = optimise(vse, learning, begun, looking_on)
             _finish(vse, bundle, data, folder, learnt, stages)
 
@@ -120,7 +119,7 @@ def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ..
         components=component_versions(spec),
         data_fingerprint=data.fingerprint,
         served=data.served,
-        versions={name: version(name) for name in ("denoisplit", "torch", "lightning")},
+        versions={name: version(name) for name in ("denoisplit", "torch", "lightning-fabric")},
         steps=0,
         best_step=0,
         best_loss=None,
@@ -181,7 +180,7 @@ def _schema_of(packages: Collection[str]) -> str:
 def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
     """The network with its first weights, a function of the seed alone."""
     with torch.random.fork_rng():
-        torch.manual_seed(step_seed(spec.training.seed, _INITIAL_WEIGHTS, 0))
+        torch.manual_seed(step_seed(spec.training.seed, _INITIAL_WEIGHTS))
         vse = compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
     vse.network_dtype = network_dtype(spec.training.precision)
     return vse

@@ -2,12 +2,10 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, final
 
 import attrs
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from denoisplit.core.errors import NonFiniteLossError, TrainingError
@@ -15,6 +13,7 @@ from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.watching import Moment, RememberingWatcher
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -37,13 +36,16 @@ class Kept:
     weights: Mapping[str, Tensor] = attrs.field(eq=False, repr=False)
 
 
-class KeptWeights(Callback):
+@final
+class KeptWeights(RememberingWatcher):
     """Holds the weights that the run is to have; resume points carry them.
 
     ``training.keep`` says which: those of the best validation, or the last ones. A validation looks at one
     posterior sample of a few noisy fields: after the first few hundred steps it changes by noise more than by
     what was learnt, so that the best one of many is a matter of luck (decision 15).
     """
+
+    key = "kept weights"
 
     def __init__(self, training: TrainingSpec, task: SplittingTask, validation: Iterable[Pair]) -> None:
         self._keeps_last, self._monitor = training.keeps_last, MONITORS[training.monitor]
@@ -59,28 +61,23 @@ class KeptWeights(Callback):
             raise RuntimeError("no training has ended")
         return self._kept
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def begun(self, now: Moment) -> None:
         """Measure the network before it has learnt anything."""
-        del pl_module
-        if trainer.global_step == 0:
+        if now.step == 0:
             self._untrained = self._task.loss_of(self._validation)
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def validated(self, now: Moment) -> None:
         """Hold the weights when the validation is better than ever before, if that counts."""
-        del pl_module
-        value = float(trainer.callback_metrics[self._monitor.name])
-        if trainer.sanity_checking or self._keeps_last or not self._monitor.improves(value, self._best):
+        value = now.values[self._monitor.name]
+        if self._keeps_last or not self._monitor.improves(value, self._best):
             return
         self._best = value
-        loss = float(trainer.callback_metrics["val_loss"])
-        self._kept = Kept(trainer.global_step, loss, self._weights(trainer.global_step))
+        self._kept = Kept(now.step, now.values[MONITORS["loss"].name], self._weights(now.step))
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def ended(self, now: Moment) -> None:
         """Hold the last weights, unless better ones are held."""
-        del pl_module
         if self._kept is None:
-            loss = self._task.loss_of(self._validation)
-            self._kept = Kept(trainer.global_step, loss, self._weights(trainer.global_step))
+            self._kept = Kept(now.step, self._task.loss_of(self._validation), self._weights(now.step))
 
     def require_success(self) -> None:
         """Look at what was learnt.

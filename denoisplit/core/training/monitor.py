@@ -27,9 +27,9 @@ class Monitor:
         """What every value improves on."""
         return float("inf") if self.mode == "min" else -float("inf")
 
-    def improves(self, value: float, on: float) -> bool:
-        """Whether a value is better than another one."""
-        return value < on if self.mode == "min" else value > on
+    def improves(self, value: float, on: float, by: float = 0.0) -> bool:
+        """Whether a value is better than another one, by more than so much."""
+        return value < on - by if self.mode == "min" else value > on + by
 
 
 MONITORS: Final[Mapping[str, Monitor]] = {

@@ -4,22 +4,18 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
-import lightning
-from lightning.pytorch.callbacks import Callback
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec import is_text_of, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.storage.states import load_state
+from denoisplit.core.storage.states import load_state, save_state
 from denoisplit.core.training.prepare import PreparedData, splits_text
 
 _LOG = logging.getLogger("denoisplit.training")
-
-_KEY: Final = "denoisplit"
 
 
 @attrs.frozen(kw_only=True)
@@ -44,68 +40,26 @@ def _fingerprint(spec: ResolvedSpec) -> str:
     return hashlib.sha256(to_yaml(spec).encode()).hexdigest()
 
 
-class ResumePoints(Callback):
-    """Saves everything that training needs to go on, every ``every`` steps and when it is done.
-
-    It saves at the beginning of a step: by then the validation, the schedule and all other callbacks of the
-    step before are done, so nothing is lost or repeated after a resume.
-    """
-
-    def __init__(self, path: Path, identity: Identity, *, every: int) -> None:
-        self._path, self._identity, self._every = path, identity, every
-        self._done = False
-
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Save when a multiple of ``every`` steps is done."""
-        del pl_module, batch, batch_idx
-        if trainer.global_step and trainer.global_step % self._every == 0:
-            trainer.save_checkpoint(self._path)
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Go straight on with the next step.
-
-        After a step with a validation, the trainer would else take a turn without batch and without
-        validation, in which the schedule asks for the validation loss.
-        """
-        del pl_module
-        trainer.fit_loop.epoch_loop.reset_restart_stage()
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the end: what comes after it takes time, too."""
-        del pl_module
-        self._done = True
-        trainer.save_checkpoint(self._path)
-
-    def on_save_checkpoint(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Say whose it is, and take back that the trainer has already counted the batch that begins here."""
-        del trainer, pl_module
-        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        for count in (progress["total"], progress["current"]):
-            count["ready"] = count["completed"]
-        checkpoint[_KEY] = {**attrs.asdict(self._identity), "done": self._done}
-
-
 @attrs.frozen(kw_only=True)
 class ResumePoint:
     """A point that training goes on from.
 
     Attributes:
-        path: of its file.
         step: optimiser steps done.
         done: whether no step is left to do.
         identity: whose it is.
-        callbacks: what the callbacks of the training remember, by their key.
+        state: of the network, the optimiser, the schedule, and of what remembers, by name.
     """
 
-    path: Path
     step: int
     done: bool
     identity: Identity
-    callbacks: dict[str, Any] = attrs.field(eq=False, repr=False)
+    state: dict[str, Any] = attrs.field(eq=False, repr=False)
+
+    def save(self, path: Path) -> None:
+        """Write it; it appears whole or not at all."""
+        own = {"spec": self.identity.spec, "data": self.identity.data}
+        save_state(path, {"step": self.step, "done": self.done, "identity": own, "state": self.state})
 
 
 def require_same_spec(folder: RunFolder, spec: ResolvedSpec) -> None:
@@ -135,8 +89,8 @@ def point_of(folder: RunFolder, spec: ResolvedSpec) -> ResumePoint | None:
         _LOG.info("%s: no point to go on from yet: training begins anew", folder.path)
     elif point.identity.spec != _fingerprint(spec):
         raise RunError(
-            f"{point.path}: belongs to a training with another spec. Continue with the spec and --set "
-            f"options that it was begun with, or train into another folder."
+            f"{folder.resume_point}: belongs to a training with another spec. Continue with the spec and "
+            f"--set options that it was begun with, or train into another folder."
         )
     return point
 
@@ -154,8 +108,8 @@ def require_same_data(folder: RunFolder, point: ResumePoint, data: PreparedData)
         )
     if point.identity.data != data.known.of_training:
         raise RunError(
-            f"{point.path}: the images are not those that the training was begun with (got other pixels). "
-            f"Restore the images, or train into another folder."
+            f"{folder.resume_point}: the images are not those that the training was begun with (got other "
+            f"pixels). Restore the images, or train into another folder."
         )
 
 
@@ -172,13 +126,12 @@ def _read(path: Path) -> ResumePoint | None:
         return None
     state = load_state(path)
     try:
-        own = state[_KEY]
+        own = state["identity"]
         return ResumePoint(
-            path=path,
-            step=int(state["global_step"]),
-            done=bool(own["done"]),
+            step=int(state["step"]),
+            done=bool(state["done"]),
             identity=Identity(spec=str(own["spec"]), data=str(own["data"])),
-            callbacks=dict(state["callbacks"]),
+            state=dict(state["state"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(

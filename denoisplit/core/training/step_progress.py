@@ -2,63 +2,53 @@
 
 import logging
 import time
-from typing import Any
+from typing import Final, final
 
-import lightning
-from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from denoisplit.core.prediction.progress import Tell
+from denoisplit.core.training.watching import Moment, Watcher
 
 _LOG = logging.getLogger("denoisplit.training")
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS: Final = 1.0
 """Between looks at the loss: a GPU has to finish a step before its loss can be read."""
 
 
-class StepProgress(Callback):
+@final
+class StepProgress(Watcher):
     """Tells of steps done and of the loss, and logs every validation with the time that is left."""
 
-    def __init__(self, steps: int, tell: Tell) -> None:
-        self._steps, self._tell = steps, tell
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
         self._begin = (0.0, 0)
         self._looked = -LOOK_SECONDS
         self._note = ""
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def begun(self, now: Moment) -> None:
         """Start the clock."""
-        del pl_module
-        self._begin = (time.monotonic(), trainer.global_step)
-        self._tell(trainer.global_step, self._steps)
+        self._begin = (time.monotonic(), now.step)
+        self._tell(now.step, now.steps)
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def stepped(self, now: Moment, loss: Tensor) -> None:
         """A step is done."""
-        del pl_module, batch, batch_idx
-        now = time.monotonic()
-        if now - self._looked >= LOOK_SECONDS:
-            self._looked, self._note = now, f"loss {float(outputs['loss']):.3f}"
-        self._tell(trainer.global_step, self._steps, self._note)
+        clock = time.monotonic()
+        if clock - self._looked >= LOOK_SECONDS:
+            self._looked, self._note = clock, f"loss {float(loss):.3f}"
+        self._tell(now.step, now.steps, self._note)
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def validated(self, now: Moment) -> None:
         """Say where training is, how well it fits, and how long it will take."""
-        del pl_module
         started, first = self._begin
-        metrics = trainer.callback_metrics
-        rate = (time.monotonic() - started) / max(1, trainer.global_step - first)
+        rate = (time.monotonic() - started) / max(1, now.step - first)
         _LOG.info(
             "step %d of %d: loss %.4f, validation %.4f, %.2g s per step, %s",
-            trainer.global_step,
-            self._steps,
-            float(metrics["train_loss"]),
-            float(metrics["val_loss"]),
+            now.step,
+            now.steps,
+            now.values["train_loss"],
+            now.values["val_loss"],
             rate,
-            _left(rate * (self._steps - trainer.global_step)),
+            _left(rate * (now.steps - now.step)),
         )
 
 

@@ -1,9 +1,7 @@
-"""The training step as Lightning wants it. All mathematics is in the VSE."""
+"""What is learnt in a step, and looked at in a validation: functions of the step's number and its batch."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import lightning
 import torch
 from torch import Tensor, nn
 
@@ -11,41 +9,43 @@ from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.objective import LossTerms, kl_weight, require_finite
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
 
 _VALIDATION = -1
-MIN_LEARNING_RATE = 1e-12
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """One number below 2^63 for a (seed, step, rank), by a fixed integer hash (splitmix64)."""
+def step_seed(seed: int, step: int) -> int:
+    """One number below 2^63 for a (seed, step), by a fixed integer hash (splitmix64)."""
     mask = (1 << 64) - 1
-    value = (seed * 0x9E3779B97F4A7C15 + (step + 2) * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & mask
+    value = (seed * 0x9E3779B97F4A7C15 + (step + 2) * 0xBF58476D1CE4E5B9) & mask
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
     return (value ^ (value >> 31)) >> 1
 
 
-def _seed_drawing(seed: int) -> None:
-    """Seed the global generators of the devices that are there.
+def _seed_drawing(seed: int, device: torch.device) -> None:
+    """Seed the global generators of the processor and the device.
 
     ``torch.manual_seed`` notes for every other sort of device where it was called from, and goes through
     source files for it.
     """
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_available():
-        torch.cuda.manual_seed_all(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
 
 
-def _moved(batch: Pair, device: torch.device) -> Pair:
-    mixed, targets, *camera = (tensor.to(device) for tensor in batch)
-    return (mixed, targets, camera[0]) if camera else (mixed, targets)
+class SplittingTask(nn.Module):
+    """The objective of a VSE; every random draw is a function of (seed, step).
 
-
-class SplittingTask(lightning.LightningModule):
-    """Minimises the objective of a VSE; every random draw is a function of (seed, step, rank)."""
+    Args:
+        vse: the network.
+        spec: how it is trained.
+        objectives: terms beside distortion and rate.
+    """
 
     def __init__(self, vse: VSE, spec: TrainingSpec, objectives: Sequence[NamedTerm] = ()) -> None:
         super().__init__()
@@ -53,100 +53,65 @@ class SplittingTask(lightning.LightningModule):
         self._spec = spec
         self._objectives = tuple(objectives)
         self._terms_of_objectives = nn.ModuleList(one.term for one in objectives)  # moves with the network
-        self._validated: list[tuple[Tensor, Tensor]] = []
 
-    def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
-        """Objective of one batch; stops on the first non-finite term.
+    def forward(self, batch: Pair, step: int) -> LossTerms:
+        """Objective of the batch of a step.
 
-        Terms are logged where a validation follows: nobody looks at others, and a dozen numbers cost the
-        trainer as much as the step of a small network.
+        Raises:
+            NonFiniteLossError: a term is NaN or infinite.
         """
-        del batch_idx
-        step = self.global_step
         weight = kl_weight(
             step,
             target=self.vse.kl_scheme.weight,
             start=self._spec.kl_warmup_start,
             duration=self._spec.kl_warmup_steps,
         )
-        terms = self._terms(batch, step, weight, self._objectives)
+        terms = self.terms(batch, step, weight, self._objectives)
         require_finite(terms, step)
         if weight == self.vse.kl_scheme.weight:
             with torch.no_grad():
                 self.vse.kl_scheme.observe(
                     step=step, distortion=terms.distortion.detach(), rate=terms.rate.detach()
                 )
-        if (step + 1) % self._spec.validate_every == 0 or step + 1 == self._spec.steps:
-            self._report("train", terms)
-        return terms.total
+        return terms
 
-    def validation_step(self, batch: Pair, batch_idx: int) -> None:
-        """Distortion of one posterior sample, without the rate (method section 2.4)."""
-        terms = self._terms(batch, _VALIDATION - batch_idx, 0.0)
-        require_finite(terms, self.global_step)
-        self.log("val_loss", terms.distortion.detach(), batch_size=1, on_step=False, on_epoch=True)
-        if self._spec.monitor == "psnr":
-            mixed, targets = batch[:2]
-            with self.vse.autocast():
-                output = self.vse.decode(mixed, self._noise(_VALIDATION - batch_idx)).output
-            signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
-            self._validated.append((signal.detach(), targets.to(signal)))
+    def validated(self, batches: Iterable[Pair], step: int) -> dict[str, float]:
+        """Values of a validation by name: distortion of one posterior sample, without the rate.
+
+        And the PSNR over all fields, where the spec goes by it.
+
+        Raises:
+            NonFiniteLossError: a distortion is NaN or infinite.
+        Source: method sections 2.4 and 6.4.
+        """
+        losses, signals = [], []
+        with evaluating(self.vse), torch.inference_mode():
+            for number, batch in enumerate(self._moved(batches)):
+                terms = self.terms(batch, _VALIDATION - number, 0.0)
+                require_finite(terms, step)
+                losses.append(terms.distortion)
+                if self._spec.monitor == "psnr":
+                    signals.append(self._signal(batch, _VALIDATION - number))
+            found = {MONITORS["loss"].name: float(torch.stack(losses).mean())}
+            if signals:
+                found[MONITORS["psnr"].name] = validation_psnr(signals)
+        return found
 
     def loss_of(self, batches: Iterable[Pair]) -> float:
         """What the validation loss of these batches is, be it NaN or infinite."""
-        training = self.training
-        self.eval()
-        with torch.no_grad():
+        with evaluating(self.vse), torch.inference_mode():
             losses = [
-                self._terms(_moved(batch, self.device), _VALIDATION - number, 0.0).distortion
-                for number, batch in enumerate(batches)
+                self.terms(batch, _VALIDATION - number, 0.0).distortion
+                for number, batch in enumerate(self._moved(batches))
             ]
-        self.train(training)
         return float(torch.stack(losses).mean())
 
-    def on_validation_epoch_start(self) -> None:
-        """Forget the validation before."""
-        self._validated.clear()
-
-    def on_validation_epoch_end(self) -> None:
-        """PSNR over all fields, where the spec goes by it (method section 6.4)."""
-        if self._validated:
-            self.log("val_psnr", validation_psnr(self._validated), batch_size=1)
-
-    def configure_optimizers(self) -> Any:
-        """Adamax, with the learning rate that the spec's schedule gives (method section 6.1)."""
-        # One call for all tensors: hundreds of small calls take longer than what they compute.
-        optimizer = torch.optim.Adamax(self.vse.parameters(), lr=self._spec.learning_rate, foreach=True)
-        return {"optimizer": optimizer, "lr_scheduler": self._schedule(optimizer)}
-
-    def _schedule(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        """Halved on a plateau of what is monitored, or half a cosine wave over all steps."""
-        spec = self._spec
-        if spec.schedule == "cosine":
-            cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=spec.steps)
-            return {"scheduler": cosine, "interval": "step"}
-        monitor = MONITORS[spec.monitor]
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer,
-            mode=monitor.mode,
-            factor=spec.plateau_factor,
-            patience=spec.plateau_patience,
-            min_lr=MIN_LEARNING_RATE,
-        )
-        return {
-            "scheduler": plateau,
-            "monitor": monitor.name,
-            "interval": "step",
-            "frequency": spec.validate_every,
-        }
-
-    def _terms(
-        self, batch: Pair, step: int, weight: float, objectives: Sequence[NamedTerm] = ()
-    ) -> LossTerms:
+    def terms(self, batch: Pair, step: int, weight: float, objectives: Sequence[NamedTerm] = ()) -> LossTerms:
+        """The objective of a batch and what it is made of, with the noise of a step."""
         mixed, targets, *camera = batch
-        # Dropout draws from the global generator, so that one is put aside and seeded for this step.
-        with torch.random.fork_rng():
-            _seed_drawing(self._seed(step))
+        # Dropout draws from the global generators, so those are put aside and seeded for this step.
+        with torch.random.fork_rng([mixed.device] if mixed.is_cuda else []):
+            _seed_drawing(self._seed(step), mixed.device)
             return self.vse.loss(
                 mixed,
                 targets,
@@ -157,21 +122,38 @@ class SplittingTask(lightning.LightningModule):
                 objectives=objectives,
             )
 
+    def _signal(self, batch: Pair, step: int) -> tuple[Tensor, Tensor]:
+        """One posterior sample and the targets, counts."""
+        mixed, targets = batch[:2]
+        with self.vse.autocast():
+            output = self.vse.decode(mixed, self._noise(step)).output
+        signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
+        return signal, targets.to(signal)
+
+    def _moved(self, batches: Iterable[Pair]) -> Iterable[Pair]:
+        device = next(self.vse.parameters()).device
+        for batch in batches:
+            mixed, targets, *camera = (tensor.to(device) for tensor in batch)
+            yield (mixed, targets, camera[0]) if camera else (mixed, targets)
+
     def _seed(self, step: int) -> int:
-        return step_seed(self._spec.seed, step, self.global_rank)
+        return step_seed(self._spec.seed, step)
 
     def _noise(self, step: int) -> GeneratorNoise:
         """Latent noise of a step."""
         return GeneratorNoise(torch.Generator().manual_seed(self._seed(step)))
 
-    def _report(self, stage: str, terms: LossTerms) -> None:
-        values = {
-            f"{stage}_loss": terms.total,
-            f"{stage}_distortion": terms.distortion,
-            f"{stage}_rate": terms.rate,
-            **{f"{stage}_distortion_{c}": value for c, value in enumerate(terms.distortion_per_channel)},
-            **{f"{stage}_rate_{level}": value for level, value in terms.rate_by_level.items()},
-            **{f"{stage}_{one.name}": one.value for one in terms.objectives},
-        }
-        self.log_dict({name: value.detach() for name, value in values.items()}, batch_size=1)
-        self.log("kl_weight", terms.kl_weight, batch_size=1)
+
+def values_of(terms: LossTerms) -> dict[str, float]:
+    """The terms of a training step by the names of the log."""
+    values = {
+        "loss": terms.total,
+        "distortion": terms.distortion,
+        "rate": terms.rate,
+        **{f"distortion_{c}": value for c, value in enumerate(terms.distortion_per_channel)},
+        **{f"rate_{level}": value for level, value in terms.rate_by_level.items()},
+        **{one.name: one.value for one in terms.objectives},
+    }
+    return {f"train_{name}": float(value.detach()) for name, value in values.items()} | {
+        "kl_weight": float(terms.kl_weight)
+    }

@@ -1,0 +1,46 @@
+"""When a training ends before its last step."""
+
+from typing import Any, Final, final
+
+from denoisplit.core.training.monitor import Monitor
+from denoisplit.core.training.watching import Moment, RememberingWatcher
+
+MIN_IMPROVEMENT: Final = 1e-6
+"""Of what is monitored; less is none."""
+
+
+@final
+class EarlyEnd(RememberingWatcher):
+    """Ends a training when validations no longer improve.
+
+    Args:
+        monitor: what tells that they do.
+        patience: validations without improvement, after which it is time.
+    """
+
+    key = "early end"
+
+    def __init__(self, monitor: Monitor, patience: int) -> None:
+        self._monitor, self._patience = monitor, patience
+        self._best, self._waited = monitor.worst, 0
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time."""
+        return self._waited >= self._patience
+
+    def validated(self, now: Moment) -> None:
+        """Wait, or begin to wait again."""
+        value = now.values[self._monitor.name]
+        if self._monitor.improves(value, self._best, by=MIN_IMPROVEMENT):
+            self._best, self._waited = value, 0
+        else:
+            self._waited += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best value, and how long it is ago."""
+        return {"best": self._best, "waited": self._waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._best, self._waited = state_dict["best"], state_dict["waited"]
