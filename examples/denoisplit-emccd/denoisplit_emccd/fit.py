@@ -82,8 +82,8 @@ def _checked(pairs: NoisePairs, where: str) -> tuple[Array, Array]:
         )
     if np.ptp(signal) < 0.5 * (observation - signal).std():
         raise NoiseModelError(
-            f"{where}: the signal covers too narrow a range (got {np.ptp(signal):g} counts). Give images that "
-            f"show bright and dark structures."
+            f"{where}: the signal covers too narrow a range (got {np.ptp(signal):g} counts). Give images "
+            f"that show bright and dark structures."
         )
     # Noise in the regressor flattens a regression: that of the observation on a clean signal has slope 1.
     slope, intercept = np.polyfit(signal, observation, 1)
