@@ -14,9 +14,18 @@ _STATUS = Path("/proc/self/status")
 def peak() -> float:
     """Of this process until now, MiB."""
     if _STATUS.is_file():
-        lines = _STATUS.read_text(encoding="ascii", errors="ignore").splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+        return resident(_STATUS)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)  # bytes on macOS
+
+
+def resident(status: Path) -> float:
+    """Of a process until now, MiB, from its file in /proc.
+
+    Raises:
+        OSError, StopIteration: it has ended.
+    """
+    lines = status.read_text(encoding="ascii", errors="ignore").splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def main() -> None:
