@@ -76,7 +76,7 @@ THOROUGH: Final = Settings(
     memory_tile=1536,
     fixed_rounds=7,
     executor_side=1024,
-    executor_samples=8,
+    executor_samples=2,
     executor_rounds=3,
     matrix=2048,
 )
