@@ -14,6 +14,8 @@ import attrs
 import pytest
 
 from denoisplit.core.errors import BrokenPluginError
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.testing.augmentations import AugmentationTests
 from denoisplit.testing.calibrators import CalibratorTests
 from denoisplit.testing.datasets import DatasetTests
@@ -23,6 +25,7 @@ from denoisplit.testing.executors import ExecutorTests
 from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.kl_schemes import KLSchemeTests
 from denoisplit.testing.metrics import MetricTests
+from denoisplit.testing.microscope_formats import MADE_BY_OTHERS
 from denoisplit.testing.noise_models import NoiseModelTests
 from denoisplit.testing.objectives import ObjectiveTests
 from denoisplit.testing.suite import NOT_EXAMINED, ComponentTests
@@ -98,10 +101,21 @@ def suite_for(
     Args:
         kind: of the component.
         component: the class, or its name in the registry.
-        suite: to inherit from, None for that of the kind.
+        suite: to inherit from, None for that of the kind, or for that of a format of denoisplit that is only
+            read.
     """
-    made = type(f"Test_{kind}", (suite or SUITES[kind],), {"component": component})
+    usual = SUITES[kind] if kind != ImageFormatTests.kind else _suite_of_format(component)
+    made = type(f"Test_{kind}", (suite or usual,), {"component": component})
     return cast(type[ComponentTests], made)
+
+
+def _suite_of_format(component: type[Any] | str) -> type[ComponentTests]:
+    for name, suite in MADE_BY_OTHERS.items():
+        row = installed_registry().find(ImageFormatTests.kind, f"{BUILTIN}/{name}")
+        own = f"{component.__module__}:{component.__qualname__}" if isinstance(component, type) else component
+        if own in (row.target, row.name, row.qualified):
+            return suite
+    return ImageFormatTests
 
 
 def suite_named(target: str) -> type[ComponentTests]:

@@ -20,6 +20,7 @@ _MODULES: Final = {
     "zarr": "foreign_zarr",
     "ome_zarr": "foreign_ome_zarr",
     "numpy": "foreign_numpy",
+    "png": "foreign_png",
 }
 """Module with ``FILES`` by the name of the format."""
 

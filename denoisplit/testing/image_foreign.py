@@ -4,12 +4,14 @@ from contextlib import nullcontext
 from functools import partial
 from typing import ClassVar
 
+import attrs
 import numpy as np
 
 from denoisplit.core.images.interfaces import ImageFormat
 from denoisplit.testing.foreign_files import Foreign, foreign_files
 from denoisplit.testing.image_cases import assert_refused, path_for, read_in_pieces
 from denoisplit.testing.image_comparison import same_image
+from denoisplit.testing.image_readers import READERS, WRITTEN
 from denoisplit.testing.suite import ComponentTests
 
 
@@ -21,6 +23,34 @@ class ForeignFileTests(ComponentTests):
     def foreign(self) -> tuple[Foreign, ...]:
         """Files of other programs; denoisplit has some for its own formats."""
         return foreign_files(self.name())
+
+    def test_other_programs_read_what_is_written(self) -> None:
+        """Pixels, sizes, names, smaller copies, where those look for them; for the formats of denoisplit."""
+        for reader in READERS.get(self.name(), ()):
+            options = attrs.evolve(self.defaults(), **reader.options)
+            with path_for(reader.suffix) as path:
+                self.target()(options).write(path, reader.image)
+                reader.check(path, reader.image)
+
+    def test_an_image_is_written_beside_others(self) -> None:
+        """In a file that a format ``writes_inside``: the others stay, and it is replaced alone."""
+        image_format: ImageFormat = self.target()(self.smallest())
+        if not image_format.writes_inside:
+            return
+        one, two, three = (attrs.evolve(WRITTEN, data=WRITTEN.pixels + number) for number in range(3))
+        with path_for(image_format.suffixes[-1]) as path:
+            for name, image in (("one", one), ("two/deep", two), ("one", three)):
+                assert image_format.is_taken(path / name) == (image is three), f"{name} is taken, or is not"
+                image_format.write(path / name, image)
+                assert image_format.may_replace(path / name), f"{name} may not be replaced"
+            same_image(three, image_format.open(path / "one"))
+            same_image(two, image_format.open(path / "two" / "deep"))
+            assert image_format.is_taken(path), "a file with images is not taken"
+            assert not image_format.may_replace(path), "a file with two images may be replaced"
+            assert not image_format.may_replace(path / "two"), "a group may be replaced"
+            for wrong in ("one/more", "two"):
+                assert_refused(partial(image_format.write, path / wrong, one), f"an image called {wrong}")
+            assert_refused(partial(image_format.open, path), "a file with two images")
 
     def test_files_of_other_programs_are_read_or_refused(self) -> None:
         """With what they say, also where images are too large to be read at once; one line says why not."""

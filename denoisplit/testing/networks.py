@@ -37,8 +37,8 @@ from denoisplit.testing.training_mode import (
 _COMBINED = 6
 """Networks of different options."""
 
-LARGE = 2**20 + 2**18
-"""Pixels of a large image: in float64, a map of them has more than 8 MB."""
+LARGE = 2**19 + 2**17
+"""Pixels of a large image: in float64, a map of them has more than 4 MB."""
 
 _LARGE = 40.0
 """Of inputs under which bounds of options show."""

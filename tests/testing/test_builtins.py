@@ -7,15 +7,15 @@ import pytest
 import denoisplit
 from denoisplit.core.registry import KINDS, Component, load_registry
 from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.testing import suite_for
 from denoisplit.testing.examination import SUITES
-from tests.testing.microscope_formats import builtin_suite
 
 ROWS = [row for row in load_registry().components() if row.package == BUILTIN]
 COMPONENTS = Path(denoisplit.__file__).parents[1] / "docs" / "components.md"
 
 # One class per row for pytest to collect, so that a new component is examined without a line here.
 globals().update(
-    {f"Test_{row.kind}_{row.name}": builtin_suite(row.kind, row.package, row.name) for row in ROWS}
+    {f"Test_{row.kind}_{row.name}": suite_for(row.kind, f"{row.package}/{row.name}") for row in ROWS}
 )
 
 

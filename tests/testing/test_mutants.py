@@ -7,8 +7,8 @@ import pytest
 
 from denoisplit.core.registry import load_registry
 from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.testing import suite_for
 from denoisplit.testing.examination import laws, verdict
-from tests.testing.microscope_formats import builtin_suite
 from tests.testing.mutants import Mutant
 from tests.testing.mutants_of_calibrators import CALIBRATOR_MUTANTS
 from tests.testing.mutants_of_datasets import DATASET_MUTANTS
@@ -48,7 +48,7 @@ def test_every_component_has_mutants() -> None:
 def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name = mutant.place()
     kind, _, component = mutant.component.partition("/")
-    broken = [law for law in laws(builtin_suite(kind, BUILTIN, component)) if law.name == mutant.law]
+    broken = [law for law in laws(suite_for(kind, f"{BUILTIN}/{component}")) if law.name == mutant.law]
     if kind == "noise_model":
         # Fits are kept: they must not be those of a mutant.
         assert all(verdict(law).outcome != "fails" for law in broken)

@@ -21,9 +21,6 @@ from tools.mutants.operators import Mutation, mutations
 from tools.mutants.trial import IDLE, SURVIVED, Timed, timed, tried
 
 _PLUGINS: Final = "denoisplit.plugins"
-_READ_ONLY: Final = frozenset({"czi", "lif", "nd2"})
-"""Formats whose files the shipped suite cannot make."""
-
 _LEAST: Final = 0.95
 _MOST: Final = 2
 """Suites that a mutant is tried with."""
@@ -49,7 +46,6 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     rows = [row for row in load_registry().components() if row.package == BUILTIN]
-    rows = [row for row in rows if row.name not in _READ_ONLY]
     asked = [row for row in rows if not components or {row.name, row.kind} & set(components)]
     users = _users(rows)
     files = [path for path, using in users.items() if using[0] in asked]

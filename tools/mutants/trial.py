@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -55,6 +56,7 @@ def timed(suite: type[ComponentTests]) -> Timed:
     every = list(laws(suite))
 
     def measure() -> str:
+        _look_here()
         seconds, failing = [], ""
         with _watched() as codes:
             for law in every:
@@ -105,6 +107,7 @@ def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
     source = path.read_text(encoding="utf-8")
 
     def attempt() -> str:
+        _look_here()
         tree: ast.Module = mutated(source, mutation)
         if not install(tree, str(path)):
             return IDLE
@@ -114,6 +117,12 @@ def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
         return SURVIVED
 
     return _forked(attempt, limit=20.0 + 5 * sum(suite.seconds for suite in suites)) or TIME
+
+
+def _look_here() -> None:
+    """Have HDF5 files looked at in this process, as where no other can be started: it has the mutated code."""
+    child: Any = importlib.import_module("denoisplit.plugins.image_formats._hdf5_child")
+    child._started = lambda: None
 
 
 def _forked(work: Callable[[], str], *, limit: float) -> str:

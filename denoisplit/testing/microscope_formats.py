@@ -1,7 +1,8 @@
 """The exams of formats that are only read: other programs write the files."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Final
 
 import attrs
 import imagecodecs
@@ -11,10 +12,8 @@ from hypothesis import strategies as st
 
 from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize, TimeInterval
 from denoisplit.core.images.units import IN_MICRONS
-from denoisplit.testing import suite_for
 from denoisplit.testing.image_formats import ImageFormatTests
-from denoisplit.testing.suite import ComponentTests
-from tests.plugins.microscope_files import write_czi, write_lif, write_nd2
+from denoisplit.testing.microscope_files import write_czi, write_lif, write_nd2
 
 
 @st.composite
@@ -52,7 +51,19 @@ def recorded(draw: st.DrawFn, rank: int, dtypes: tuple[str, ...], *, order: str,
     )
 
 
-class MicroscopeFormatTests(ImageFormatTests):
+class _OnlyReadTests(ImageFormatTests):
+    """Another program makes the files."""
+
+    def readable(self) -> tuple[str, ...]:
+        """All file names."""
+        return self.image_format(self.smallest()).suffixes
+
+    def written(self) -> tuple[str, ...]:
+        """None; laws of writing do not apply."""
+        pytest.skip("files of this format are only read")
+
+
+class MicroscopeFormatTests(_OnlyReadTests):
     """Files are made by ``write_file``; what they cannot hold is left out.
 
     Attributes:
@@ -70,18 +81,23 @@ class MicroscopeFormatTests(ImageFormatTests):
         raise NotImplementedError
 
     def readable(self) -> tuple[str, ...]:
+        """All file names, where the package is there."""
         pytest.importorskip(self.package)
-        return self.image_format(self.smallest()).suffixes
+        return super().readable()
 
     def make(self, image_format: ImageFormat, path: Path, image: Image) -> None:
+        """Make a file, as far as it can hold the image."""
+        del image_format
         if image.pixel_size and image.pixel_size.unit not in IN_MICRONS:
             raise ValueError("such files have no place for a unit")
         self.write_file(path, image)
 
     def images(self, rank: int) -> st.SearchStrategy[Image]:
+        """Images as such microscopes record them."""
         return recorded(rank, self.dtypes, order=self.order, square=self.square)
 
     def example(self, rank: int) -> Image:
+        """One image of two channels with all that such a file holds."""
         image = super().example(rank)
         axes = "".join(letter for letter in self.order if letter in image.axes)
         data = np.transpose(image.pixels, [image.axes.index(letter) for letter in axes])
@@ -96,6 +112,7 @@ class CziTests(MicroscopeFormatTests):
     order = "stczyx"
 
     def write_file(self, path: Path, image: Image) -> None:
+        """Write a file."""
         write_czi(path, image, compression="zstd1:ExplicitLevel=2;PreProcess=HiLoByteUnpack", tile=3)
 
 
@@ -107,6 +124,7 @@ class Nd2Tests(MicroscopeFormatTests):
     square = True
 
     def write_file(self, path: Path, image: Image) -> None:
+        """Write a file."""
         write_nd2(path, image)
 
 
@@ -117,21 +135,23 @@ class LifTests(MicroscopeFormatTests):
     order = "[stcz]yx"
 
     def write_file(self, path: Path, image: Image) -> None:
+        """Write a file."""
         write_lif(path, image)
 
 
-class PngTests(ImageFormatTests):
+class PngTests(_OnlyReadTests):
     """One gray plane, of which nothing else is said."""
 
     dtypes = ("uint8", "uint16")
 
-    def readable(self) -> tuple[str, ...]:
-        return self.image_format(self.smallest()).suffixes
-
     def make(self, image_format: ImageFormat, path: Path, image: Image) -> None:
+        """Make a file, as far as it can hold the image."""
+        del image_format
         path.write_bytes(imagecodecs.png_encode(image.pixels))
 
     def images(self, rank: int) -> st.SearchStrategy[Image]:
+        """Planes."""
+        del rank
         shapes = st.tuples(st.integers(1, 9), st.integers(1, 9))
         return st.builds(
             lambda shape, dtype, seed: Image(
@@ -143,18 +163,15 @@ class PngTests(ImageFormatTests):
         )
 
     def example(self, rank: int) -> Image:
+        """A plane."""
+        del rank
         return Image(data=np.arange(20, dtype=np.uint16).reshape(4, 5), axes="yx")
 
 
-_SUITES: dict[str, type[ComponentTests]] = {
+MADE_BY_OTHERS: Final[Mapping[str, type[ImageFormatTests]]] = {
     "czi": CziTests,
     "nd2": Nd2Tests,
     "lif": LifTests,
     "png": PngTests,
 }
-
-
-def builtin_suite(kind: str, package: str, name: str) -> type[ComponentTests]:
-    """The suite of a built-in component: that of its kind, with files where the format is only read."""
-    suite: Any = _SUITES.get(name) if kind == "image_format" else None
-    return suite_for(kind, f"{package}/{name}", suite)
+"""Suites of the formats of denoisplit that are only read, by name."""
