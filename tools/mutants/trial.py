@@ -120,7 +120,7 @@ def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
 
 
 def _look_here() -> None:
-    """Have HDF5 files looked at in this process, as where no other can be started: it has the mutated code."""
+    """Have HDF5 files looked at in this process, which has the mutated code, as where none can be started."""
     child: Any = importlib.import_module("denoisplit.plugins.image_formats._hdf5_child")
     child._started = lambda: None
 
