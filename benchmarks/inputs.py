@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 import denoisplit
+from denoisplit.core.devices import network_dtype
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve
 from denoisplit.core.spec.records import ResolvedSpec

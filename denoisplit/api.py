@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
+from denoisplit.core.devices import AUTO
 from denoisplit.core.errors import ArgumentError
 from denoisplit.core.given import path_of, shown
 from denoisplit.core.images.interfaces import AnyArray
@@ -40,6 +41,7 @@ def train(
     resume: bool = False,
     stages: Stages = silent,
     watchers: Sequence[Watcher] = (),
+    device: str = AUTO,
 ) -> Run:
     """Train a model from a spec and store it as a run folder.
 
@@ -51,6 +53,8 @@ def train(
         stages: shows progress: called with what is done, such as "Training", it gives a context with the
             callback to tell while it is done, (done, total, note).
         watchers: what looks on at the steps.
+        device: where the network is trained and the run is opened: ``cpu``, ``cuda``, ``cuda:1``, ``mps``;
+            ``auto`` takes a GPU of the first kind if any.
 
     Raises:
         DenoisplitError: what is wrong and what to do.
@@ -61,8 +65,8 @@ def train(
     # What trains takes seconds to import.
     from denoisplit.core.training.fit import fit
 
-    fit(resolved, folder, resume=resume, stages=stages, watchers=watchers)
-    return load(folder.path)
+    fit(resolved, folder, resume=resume, stages=stages, watchers=watchers, device=device)
+    return load(folder.path, device=device)
 
 
 def build(spec: PathLike | ResolvedSpec, *, stats: IntensityStats, overrides: Sequence[str] = ()) -> VSE:

@@ -6,6 +6,11 @@ device_option = click.option(
     "--device",
     default="auto",
     show_default=True,
-    metavar="auto|cpu|cuda",
-    help="Where the network runs; auto takes a GPU if there is one.",
+    metavar="auto|cpu|cuda|mps",
+    help="Where the network runs; auto takes a CUDA GPU if there is one.",
 )
+
+
+def device_words(device: str) -> tuple[str, ...]:
+    """The option as words of the command line, where it was given."""
+    return () if device == "auto" else ("--device", device)

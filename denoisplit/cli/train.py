@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import messages, plugin_option, plugin_words
+from denoisplit.cli.device import device_option, device_words
 from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
 
@@ -15,9 +16,10 @@ from denoisplit.cli.stopping import continued_by
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )
+@device_option
 @plugin_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
-def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
+def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool, device: str) -> None:
     """Train the model that SPEC describes."""
     from denoisplit.core.workable import load_workable
 
@@ -28,10 +30,11 @@ def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> No
     require_outside_runs(out)
 
     options = [word for override in overrides for word in ("--set", override)] + [*plugin_words()]
+    options += device_words(device)
     with (
         messages() as stages,
         continued_by("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume"),
     ):
-        run = api.train(resolved, out, resume=resume, stages=stages)
+        run = api.train(resolved, out, resume=resume, stages=stages, device=device)
     click.echo(f"Trained: {run.path}")
     click.echo(f"Next: denoisplit predict {run.path} IMAGE --out PREDICTION.ome.tif")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import messages, plugin_option, plugin_words, show
+from denoisplit.cli.device import device_option, device_words
 from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
 
@@ -27,6 +28,7 @@ from denoisplit.cli.stopping import continued_by
     metavar="A.B=C",
     help="Override a value of SPLIT; repeatable.",
 )
+@device_option
 @plugin_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted sequence; finished runs are kept.")
 def train_sequence(
@@ -36,6 +38,7 @@ def train_sequence(
     denoise_overrides: tuple[str, ...],
     split_overrides: tuple[str, ...],
     resume: bool,
+    device: str,
 ) -> None:
     """Train denoisers, then a splitter on the images that they denoised.
 
@@ -52,7 +55,7 @@ def train_sequence(
 
     changes = {"--set-denoise": denoise_overrides, "--set-split": split_overrides}
     options = [word for name, values in changes.items() for value in values for word in (name, value)]
-    options += plugin_words()
+    options += [*plugin_words(), *device_words(device)]
     command = ("denoisplit", "train-sequence", str(denoise), str(split), "--out", str(out), *options)
     with messages() as stages, continued_by(*command, "--resume"):
         run = train(
@@ -63,6 +66,7 @@ def train_sequence(
             split_overrides=split_overrides,
             resume=resume,
             stages=stages,
+            device=device,
         )
     if run.scores is not None:
         show(table(run.scores))

@@ -21,7 +21,7 @@ REPORT = "print('LOADED', *sorted(set(sys.modules) - before))"
         ("import denoisplit", 3, 60),
         ("from denoisplit.cli import main; main(['--help'], standalone_mode=False)", 6, 160),
         ("from denoisplit.cli import main; main(['plugins', 'list'], standalone_mode=False)", 21, 400),
-        (f"{MISSING}\n    main(['train', 'no.yaml', '--out', 'no'], standalone_mode=False)", 68, 400),
+        (f"{MISSING}\n    main(['train', 'no.yaml', '--out', 'no'], standalone_mode=False)", 69, 400),
         (f"{MISSING}\n    main(['data', 'check', 'no.yaml'], standalone_mode=False)", 67, 400),
     ],
 )

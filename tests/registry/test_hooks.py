@@ -153,7 +153,7 @@ def test_a_plugin_looks_on_at_a_training(
     hooked(install, "wrong", HOOKS.replace("[Steps(out)]", "['steps']"))
     (tmp_path / "spec.yaml").write_text(SPEC)
 
-    def one_step(vse: VSE, learning: object, begun: object, watchers: Sequence[Any]) -> None:
+    def one_step(vse: VSE, learning: object, begun: object, watchers: Sequence[Any], device: object) -> None:
         """As training ends for those who look on, without the minute that it takes."""
         for watcher in watchers[1:]:
             watcher.ended(Moment(step=7, steps=7, vse=vse, learning_rate=1e-3))

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from denoisplit.core import devices
+from denoisplit.core.devices import network_dtype
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.interfaces import Decoder, Encoder
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction import device
-from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.early_end import MIN_IMPROVEMENT
 from denoisplit.core.training.optimiser import (
@@ -171,7 +171,7 @@ def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     assert network_dtype("float32") is None
     assert network_dtype("bf16") == torch.bfloat16
     for there, expected in ((True, torch.bfloat16), (False, None)):
-        monkeypatch.setattr(device, "_has_bf16_units", lambda there=there: there)
+        monkeypatch.setattr(devices, "_has_bf16_units", lambda _device, there=there: there)
         assert network_dtype("auto") == expected
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.images.streamed import blocks
-from denoisplit.core.prediction.device import load_network
 from denoisplit.core.prediction.engine import Counter, Found, Work, ahead_of, in_order, run
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.image_work import ImageWork
+from denoisplit.core.prediction.network_of import load_network
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import Job
 from denoisplit.core.prediction.request import Request, Shard

@@ -1,7 +1,6 @@
 """How much of an image fits into memory at once: an estimate, measured on one small image."""
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -9,6 +8,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from denoisplit.core.devices import memory_budget
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import canvas_multiple
@@ -26,8 +26,6 @@ MAX_SAMPLE_BATCH = 8
 
 BESIDE = 64
 """Bytes per pixel and image that a tile needs beside the network: sums in float64, chi-square, results."""
-
-FALLBACK_BUDGET = 2 << 30
 
 STREAMED_BUDGET = 1 << 30
 """Working memory of predictions from file to file, bytes; all else that a process needs fits beside it into
@@ -72,19 +70,6 @@ def bytes_per_pixel(vse: VSE) -> float:
         alive = TENSORS_ALIVE_ON_PROCESSORS if device == "cpu" else TENSORS_ALIVE
         vse.bytes_per_pixel[known] = (alive * largest.sizes[0] + kept) / math.prod(shape)
     return vse.bytes_per_pixel[known]
-
-
-def memory_budget(device: torch.device) -> int:
-    """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory.
-
-    What torch has reserved on a GPU but does not use is free, too.
-    """
-    if device.type == "cuda":
-        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return (torch.cuda.mem_get_info(device)[0] + idle) * 4 // 5
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-    return FALLBACK_BUDGET
 
 
 def streamed_budget(device: torch.device, *, processes: int) -> int:

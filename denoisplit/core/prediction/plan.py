@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import torch
 
+from denoisplit.core.devices import memory_budget
 from denoisplit.core.errors import ImageError
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
@@ -18,7 +19,6 @@ from denoisplit.core.prediction.memory import (
     MAX_SAMPLE_BATCH,
     bytes_per_pixel,
     largest_tile,
-    memory_budget,
 )
 from denoisplit.core.prediction.receptive_field import halo as measured_halo
 from denoisplit.core.prediction.tiling import (

@@ -7,6 +7,7 @@ from typing import Final, final
 import attrs
 import torch
 
+from denoisplit.core.devices import give_back_memory
 from denoisplit.core.errors import ImageError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.plan import Plan, counted, halved, sides
@@ -55,8 +56,7 @@ class Shrinking:
             PluginError: the network looks at the whole image, which cannot be cut.
         """
         (tile,) = failed.tiles
-        if next(vse.parameters()).device.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back_memory(next(vse.parameters()).device)
         asked = f"{counted(failed.batch, 'sample')} of {sides(tile.outer.shape)} pixels"
         said = f"the memory is not enough for {asked}"
         with self._lock:

@@ -9,11 +9,12 @@ import attrs
 import numpy as np
 
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
+from denoisplit.core.devices import AUTO
 from denoisplit.core.given import path_of
 from denoisplit.core.images.interfaces import AnyArray, Field, Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.device import AUTO, load_network
 from denoisplit.core.prediction.label_counting import region_intervals
+from denoisplit.core.prediction.network_of import load_network
 from denoisplit.core.prediction.precision_cost import PrecisionCost, check_precision
 from denoisplit.core.prediction.progress import Progress, Stages, silent
 from denoisplit.core.prediction.request import Request

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from denoisplit.core.assessment.scores import Scores
+from denoisplit.core.devices import AUTO
 from denoisplit.core.given import path_of
 from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, Image
 from denoisplit.core.images.mixing import mixed_image
@@ -43,6 +44,7 @@ def train_sequence(
     split_overrides: Sequence[str] = (),
     resume: bool = False,
     stages: Stages = silent,
+    device: str = AUTO,
 ) -> SequentialRun:
     """Train a denoiser per channel and one for the mixed image, denoise all images, train a splitter on them.
 
@@ -56,6 +58,7 @@ def train_sequence(
         split_overrides: ``a.b=c`` as on the command line.
         resume: continue an interrupted sequence; what is finished is kept.
         stages: shows progress; see ``train``.
+        device: see ``train``.
 
     Raises:
         DenoisplitError: what is wrong and what to do.
@@ -74,7 +77,7 @@ def train_sequence(
         folder.sweep()
         if folder.is_finished:
             _LOG.info("%s: is finished and stays as it is", folder.path)
-            return load_sequence(folder.path)
+            return load_sequence(folder.path, device=device)
     with Claim(folder.path, resume=resume) as claim:
         # Only then is anything written: what is wrong with the last run should not show after all others.
         for spec in (plan.splitter, next(iter(plan.denoisers.values()))):
@@ -83,27 +86,31 @@ def train_sequence(
         folder.require_same_data(fingerprint)
         claim.take()
         folder.begin(plan.to_json(), fingerprint)
-        return _run(plan, folder, parts, stages)
+        return _run(plan, folder, parts, stages, device)
 
 
 def _run(
-    plan: "SequencePlan", folder: SequenceFolder, parts: Mapping[str, tuple[Field, ...]], stages: Stages
+    plan: "SequencePlan",
+    folder: SequenceFolder,
+    parts: Mapping[str, tuple[Field, ...]],
+    stages: Stages,
+    device: str,
 ) -> SequentialRun:
     """All runs of a sequence, those aside that are finished."""
     from denoisplit.core.training.sequence_specs import on_denoised
 
     count = len(plan.denoisers) + 2
     for number, (name, spec) in enumerate(plan.denoisers.items(), start=1):
-        _train(spec, folder.denoiser(name), f"{number} of {count}: denoise {name}", stages)
-    denoisers = {name: load(folder.denoiser(name).path) for name in plan.denoisers}
+        _train(spec, folder.denoiser(name), f"{number} of {count}: denoise {name}", stages, device)
+    denoisers = {name: load(folder.denoiser(name).path, device=device) for name in plan.denoisers}
     _LOG.info("%d of %d: denoise all images", count - 1, count)
     with stages("Denoising") as tell:
         for number, (part, fields) in enumerate(parts.items()):
             _denoise(fields, part, denoisers, plan.splitter, folder, part_of(tell, number, len(parts)))
     final = on_denoised(plan.splitter, folder, parts)
     title = f"{count} of {count}: split {' + '.join(final.channels)}"
-    _train(final, folder.splitter, title, stages, read=prepare_denoised)
-    splitter = load(folder.splitter.path)
+    _train(final, folder.splitter, title, stages, device, read=prepare_denoised)
+    splitter = load(folder.splitter.path, device=device)
     origin, fields = evaluation_fields(final)
     known = [field for field in fields if field.clean is not None]
     with stages("Evaluating") as tell:
@@ -117,6 +124,7 @@ def _train(
     folder: RunFolder,
     title: str,
     stages: Stages,
+    device: str,
     *,
     read: Callable[[ResolvedSpec], PreparedData] = prepare,
 ) -> None:
@@ -127,7 +135,7 @@ def _train(
         _LOG.info("%s: finished before", title)
         return
     _LOG.info("%s", title)
-    fit(spec, folder, resume=True, stages=stages, read=read)
+    fit(spec, folder, resume=True, stages=stages, read=read, device=device)
 
 
 def _denoise(

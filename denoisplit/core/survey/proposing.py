@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
-import torch
 
+from denoisplit.core.devices import choose_device, memory_budget, name_of
 from denoisplit.core.images.interfaces import ImageFormat
-from denoisplit.core.prediction.memory import memory_budget
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.resolution import resolve
 from denoisplit.core.spec.tree import parse_spec
@@ -41,10 +40,10 @@ class Proposal:
 
 def this_machine() -> Machine:
     """What there is to train on: most of a GPU's free memory, or a quarter of the computer's."""
-    gpu = torch.cuda.is_available()
+    device = choose_device()
     return Machine(
-        memory=memory_budget(torch.device("cuda" if gpu else "cpu")),
-        gpu=torch.cuda.get_device_name() if gpu else "",
+        memory=memory_budget(device),
+        gpu=name_of(device),
         cores=os.cpu_count() or 1,
     )
 

@@ -7,11 +7,11 @@ import attrs
 import numpy as np
 import torch
 
+from denoisplit.core.devices import PROCESSOR, choose_device, network_dtype, seeded, wait_for
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.spec.records import ResolvedSpec
 
 STEPS: Final = 5
@@ -57,12 +57,11 @@ def step_time(spec: ResolvedSpec) -> StepTime:
     Args:
         spec: of the training, with a noise model whose fit is quick.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.random.fork_rng():
-        torch.manual_seed(spec.training.seed)
-        vse = _network(spec).to(device)
+    device = choose_device()
+    with seeded(spec.training.seed):
+        vse = _network(spec, device).to(device)
     found = _timed(vse, spec, device)
-    if device.type == "cuda":  # the processor has nothing to do but wait
+    if device != PROCESSOR:  # which has nothing to do but wait
         return StepTime(found.elapsed, found.elapsed)
     threads = torch.get_num_threads()
     if not found.busy or threads == 1:
@@ -86,19 +85,18 @@ def _timed(vse: VSE, spec: ResolvedSpec, device: torch.device) -> StepTime:
         )
         start, own = time.perf_counter(), time.thread_time()
         _step(vse, images.to(device), optimizer, spec.training.gradient_clip)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        wait_for(device)
         taken.append((time.perf_counter() - start, time.thread_time() - own))
     return StepTime(min(elapsed for elapsed, _ in taken[1:]), min(own for _, own in taken[1:]))
 
 
-def _network(spec: ResolvedSpec) -> VSE:
+def _network(spec: ResolvedSpec, device: torch.device) -> VSE:
     count = len(spec.channels)
     statistics = IntensityStats(
         mixed_mean=_MEAN, mixed_std=_STD, target_mean=(_MEAN,) * count, target_std=(_STD,) * count
     )
     vse = compose(spec.model, statistics, channels=spec.channels, patch=spec.training.patch)
-    vse.network_dtype = network_dtype(spec.training.precision)
+    vse.network_dtype = network_dtype(spec.training.precision, device)
     if vse.noise_model.needs_fit:
         rng = np.random.default_rng(0)
         signal = rng.uniform(_MEAN - 3 * _STD, _MEAN + 3 * _STD, 2000)

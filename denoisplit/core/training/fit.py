@@ -8,13 +8,13 @@ from importlib.metadata import version
 import attrs
 import torch
 
+from denoisplit.core.devices import AUTO, PROCESSOR, choose_device, network_dtype, seeded
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.device import network_dtype
 from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.registry.manager import BUILTIN
@@ -51,6 +51,7 @@ def fit(
     stages: Stages = silent,
     watchers: Sequence[Watcher] = (),
     read: Callable[[ResolvedSpec], PreparedData] = prepare,
+    device: str = AUTO,
 ) -> None:
     """Train, calibrate and store a model.
 
@@ -61,14 +62,16 @@ def fit(
         stages: shows how far training, calibration and reference have come.
         watchers: what looks on.
         read: reads the images of the spec.
+        device: where the network is trained, see ``choose_device``.
 
     Raises:
-        RunError: the folder is not empty, is another training's, or holds a run with another spec or other
-            images.
+        RunError: no such device; or the folder is not empty, is another training's, or holds a run with
+            another spec or other images.
         ImageError, NoiseModelError, SpecError: the data or the components do not allow this experiment.
         NonFiniteLossError: the objective became NaN or infinite.
         TrainingError: what was learnt is no network for these images.
     """
+    where = choose_device(device)
     if resume:
         require_same_spec(folder, spec)
         if folder.is_finished:
@@ -80,7 +83,7 @@ def fit(
         data = read(spec)
         if begun is not None:
             require_same_data(folder, begun, data)
-        vse = _initial(spec, data)
+        vse = _initial(spec, data, where)
         learning = Learning(
             training=spec.training,
             sampler=_sampler(spec, data, vse.context, _camera(spec, data, vse)),
@@ -104,7 +107,7 @@ def fit(
             _describe(spec, data, pairs, reports)
             with stages("Training") as tell:
                 looking_on = (StepProgress(tell), *watchers, *watchers_of_plugins(spec, folder.path))
-                learnt = optimise(vse, learning, begun, looking_on)
+                learnt = optimise(vse, learning, begun, looking_on, where)
             _finish(vse, bundle, data, folder, learnt, stages)
 
 
@@ -177,12 +180,11 @@ def _schema_of(packages: Collection[str]) -> str:
     return schema_text(spec_schema(Registry(rows))[0])
 
 
-def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
-    """The network with its first weights, a function of the seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(step_seed(spec.training.seed, _INITIAL_WEIGHTS))
+def _initial(spec: ResolvedSpec, data: PreparedData, device: torch.device = PROCESSOR) -> VSE:
+    """The network with its first weights, a function of the seed alone, as it is to run on a device."""
+    with seeded(step_seed(spec.training.seed, _INITIAL_WEIGHTS)):
         vse = compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
-    vse.network_dtype = network_dtype(spec.training.precision)
+    vse.network_dtype = network_dtype(spec.training.precision, device)
     return vse
 
 

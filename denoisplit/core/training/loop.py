@@ -26,16 +26,20 @@ class Loop:
         task: what is learnt.
         spec: how.
         watchers: look on, in this order.
+        device: where; the network is moved there, and stays.
 
     Attributes:
         step: optimiser steps done.
     """
 
-    def __init__(self, task: SplittingTask, spec: TrainingSpec, watchers: Sequence[Watcher]) -> None:
+    def __init__(
+        self, task: SplittingTask, spec: TrainingSpec, watchers: Sequence[Watcher], device: torch.device
+    ) -> None:
         self.step = 0
         self._task, self._spec, self._watchers = task, spec, tuple(watchers)
         # Not what a batch system says: one process trains.
-        self._fabric = Fabric(accelerator="auto", devices=1, plugins=[LightningEnvironment()])
+        devices = [device.index] if device.index is not None else 1
+        self._fabric = Fabric(accelerator=device.type, devices=devices, plugins=[LightningEnvironment()])
         optimizer = optimizer_of(task.vse.parameters(), spec)
         self._schedule = schedule_of(optimizer, spec)
         self._module, self._optimizer = self._fabric.setup(task, optimizer)

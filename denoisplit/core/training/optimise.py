@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 import attrs
+import torch
 from torch.utils.data import DataLoader
 
 from denoisplit.core.images.patches import PatchSampler
@@ -61,8 +62,14 @@ class Learnt:
     kept: KeptWeights
 
 
-def optimise(vse: VSE, learning: Learning, begun: ResumePoint | None, watchers: Sequence[Watcher]) -> Learnt:
-    """Train the network, or go on from where it was interrupted.
+def optimise(
+    vse: VSE,
+    learning: Learning,
+    begun: ResumePoint | None,
+    watchers: Sequence[Watcher],
+    device: torch.device,
+) -> Learnt:
+    """Train the network on a device, or go on from where it was interrupted; it stays there.
 
     Raises:
         NonFiniteLossError: the objective became NaN or infinite.
@@ -77,7 +84,8 @@ def optimise(vse: VSE, learning: Learning, begun: ResumePoint | None, watchers: 
         return Learnt(steps=begun.step, kept=kept)
     # Where the last weights are kept there is no early end: a cosine that is cut off ends at a high rate.
     end = () if training.keeps_last else (EarlyEnd(MONITORS[training.monitor], training.stop_patience),)
-    loop = Loop(task, training, (kept, *end, MetricsFile(folder.metrics), *watchers))
+    looking_on = (kept, *end, MetricsFile(folder.metrics), *watchers)
+    loop = Loop(task, training, looking_on, device)
     if begun is not None:
         _LOG.info("going on from step %d of %d", begun.step, training.steps)
         loop.go_on_from(begun, folder.resume_point)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from denoisplit.core.devices import seeded
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.objective import LossTerms, kl_weight, require_finite
 from denoisplit.core.network.objective_terms import NamedTerm
@@ -24,18 +25,6 @@ def step_seed(seed: int, step: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
     return (value ^ (value >> 31)) >> 1
-
-
-def _seed_drawing(seed: int, device: torch.device) -> None:
-    """Seed the global generators of the processor and the device.
-
-    ``torch.manual_seed`` notes for every other sort of device where it was called from, and goes through
-    source files for it.
-    """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)
 
 
 class SplittingTask(nn.Module):
@@ -109,9 +98,7 @@ class SplittingTask(nn.Module):
     def terms(self, batch: Pair, step: int, weight: float, objectives: Sequence[NamedTerm] = ()) -> LossTerms:
         """The objective of a batch and what it is made of, with the noise of a step."""
         mixed, targets, *camera = batch
-        # Dropout draws from the global generators, so those are put aside and seeded for this step.
-        with torch.random.fork_rng([mixed.device] if mixed.is_cuda else []):
-            _seed_drawing(self._seed(step), mixed.device)
+        with seeded(self._seed(step), mixed.device):  # dropout draws from the global generators
             return self.vse.loss(
                 mixed,
                 targets,
@@ -128,7 +115,7 @@ class SplittingTask(nn.Module):
         with self.vse.autocast():
             output = self.vse.decode(mixed, self._noise(step)).output
         signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
-        return signal, targets.to(signal)
+        return signal.cpu(), targets.to(signal).cpu()  # float64 follows, which not every device has
 
     def _moved(self, batches: Iterable[Pair]) -> Iterable[Pair]:
         device = next(self.vse.parameters()).device

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from denoisplit.core.devices import choose_device, network_dtype, seeded
 from denoisplit.core.errors import RunError
-from denoisplit.core.prediction.device import choose_device
 
 
 def _gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -33,3 +33,25 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(
         RunError, match=rf"device: not on this computer \(got '{name}'\)\. Use one of auto, cpu"
     ):
         choose_device(name)
+
+
+def test_a_seed_is_used_for_a_while_and_leaves_no_trace() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    with seeded(7):
+        drawn = torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), before)
+    with seeded(7):
+        assert torch.equal(torch.rand(3), drawn)
+
+
+def test_the_gpu_of_a_mac_is_taken_only_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    _gpus(monkeypatch, 0)
+    assert (choose_device().type, choose_device("mps").type) == ("cpu", "mps")
+
+
+def test_precision_goes_by_the_device_that_was_chosen() -> None:
+    """Not by one that is there: a Mac has no units for bf16 that torch knows of."""
+    assert network_dtype("auto", torch.device("mps")) is None
+    assert network_dtype("bf16", torch.device("mps")) == torch.bfloat16

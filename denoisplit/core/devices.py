@@ -1,0 +1,108 @@
+"""Devices: choosing one, its number formats, its memory, and the generators that draw on it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+
+from denoisplit.core.errors import RunError
+
+AUTO: Final = "auto"
+PROCESSOR: Final = torch.device("cpu")
+FALLBACK_BUDGET: Final = 2 << 30
+"""Bytes, where a system does not say how much memory it has."""
+
+_UNITS: Final = ("amx_bf16", "avx512_bf16")
+
+
+def choose_device(name: str = AUTO) -> torch.device:
+    """The device of this name; ``auto`` is a GPU where PyTorch finds one, else the processor.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` for the second GPU, or ``mps``, the GPU of a Mac, which
+            has no numbers of 64 bits, so that ``auto`` leaves it aside.
+
+    Raises:
+        RunError: no such device here.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    known = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+    if torch.backends.mps.is_available():
+        known.append("mps")
+    if name == AUTO:
+        return torch.device("cuda") if gpus else PROCESSOR
+    if name not in known:
+        raise RunError(f"device: not on this computer (got {name!r}). Use one of {AUTO}, {', '.join(known)}.")
+    return torch.device(name)
+
+
+def name_of(device: torch.device) -> str:
+    """What a GPU is called; empty for a processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+
+
+def network_dtype(
+    precision: Literal["auto", "float32", "bf16"], device: torch.device = PROCESSOR
+) -> torch.dtype | None:
+    """The autocast dtype of a network on a device for a precision of the spec; None keeps float32.
+
+    ``auto`` means bf16 where the device has units for it (CUDA, AMX, AVX512-BF16), float32 elsewhere.
+    """
+    if precision == "auto":
+        return torch.bfloat16 if _has_bf16_units(device) else None
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory.
+
+    What torch has reserved on a GPU but does not use is free, too.
+    """
+    if device.type == "cuda":
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return (torch.cuda.mem_get_info(device)[0] + idle) * 4 // 5
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    return FALLBACK_BUDGET
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Let go of memory that is reserved and not used."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a device has done what it was given to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[None]:
+    """The global generators of the processor and a device begin with a seed, and go on afterwards as before.
+
+    Other devices are left alone. ``torch.manual_seed`` would seed them, too, and note for every sort of
+    device where it was called from, for which it goes through source files.
+    """
+    gpu = device.type == "cuda"
+    with torch.random.fork_rng([device] if gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def _has_bf16_units(device: torch.device) -> bool:
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch reports no bf16 flag for processors; Linux does, and elsewhere float32 is the safe answer.
+    cpu = Path("/proc/cpuinfo")
+    if device.type != "cpu" or not cpu.is_file():
+        return False
+    return any(unit in cpu.read_text(encoding="ascii", errors="ignore") for unit in _UNITS)
