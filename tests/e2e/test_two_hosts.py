@@ -27,6 +27,7 @@ print(*client.run(lambda: _work_of.cache_info().misses))
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("network", [loopback, namespaces])
 def test_workers_of_two_hosts_give_the_bits_of_one_process(
     experiment: Experiment,

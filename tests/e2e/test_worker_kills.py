@@ -9,6 +9,7 @@ from tests.e2e.worker_kills import KINDS, kill
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the processes of Linux")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_process_is_killed(tmp_path: Path, kind: str) -> None:

@@ -35,8 +35,8 @@ OPTIONS: Final = ("--samples", "20", "--tile", "16", "--workers", "2")
 MARK: Final = "DENOISPLIT_KILLS"
 """In the environment of the processes of one command."""
 
-PATIENCE: Final = 120.0
-"""For which a command may go on after a kill, and a victim is waited for, seconds."""
+PATIENCE: Final = 600.0
+"""For which a command may go on after a kill, and a victim is waited for, seconds: the machine may be busy."""
 
 SPAN: Final = 12.0
 """In which one is killed after it has begun, seconds; about what the rest of the command takes."""
@@ -223,7 +223,7 @@ class Killer:
     def _killed(self, command: Command, predicting: "subprocess.Popen[str]") -> bool:
         """Kill once; whether something was killed before the command was done."""
         begin = time.monotonic()
-        while not command.victims() and time.monotonic() - begin < PATIENCE:
+        while not command.victims() and predicting.poll() is None and time.monotonic() - begin < PATIENCE:
             time.sleep(0.02)
         with suppress(subprocess.TimeoutExpired):
             predicting.wait(self.draw.uniform(0, SPAN))
