@@ -46,10 +46,10 @@ def test_workers_of_two_hosts_give_the_bits_of_one_process(
         address = stack.enter_context(cluster(here, others))
         words = "predict run image.tif --out split.ome.zarr --samples 8 --tile 16 --workers 2 --scheduler"
         predicting = here.start("denoisplit", *words.split(), address)
-        said, _ = predicting.communicate(timeout=200)
+        said, _ = predicting.communicate(timeout=600)
         assert predicting.returncode == 0, said
         asking = here.start("ask", address)
-        answer, _ = asking.communicate(timeout=60)
+        answer, _ = asking.communicate(timeout=200)
         assert answer.count(":") == 2 * len(others)
         for host in others:
             assert host.address in answer

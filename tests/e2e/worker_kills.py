@@ -36,7 +36,7 @@ MARK: Final = "DENOISPLIT_KILLS"
 """In the environment of the processes of one command."""
 
 PATIENCE: Final = 600.0
-"""For which a command may go on after a kill, and a victim is waited for, seconds: the machine may be busy."""
+"""For which a command may go on after a kill, and a victim is waited for, seconds; machines are busy."""
 
 SPAN: Final = 12.0
 """In which one is killed after it has begun, seconds; about what the rest of the command takes."""
