@@ -160,6 +160,37 @@ class RegionTests(ComponentTests):
         assert not larger.holds, "sums over regions of another size are said to hold"
         assert larger.note, "there is no reason why sums over regions of another size do not hold"
 
+    @law(2)
+    @given(data=st.data(), seed=seeds())
+    def test_a_field_in_planes_is_one_field(self, data: st.DataObject, seed: int) -> None:
+        """Sums of the planes of a field are left out together: they calibrate as its sums at once do."""
+        calibrator = self.of_regions(data)
+        fields = [self.sums(calibrator, seed + number) for number in range(3)]
+        for given_fields in (fields, [[_squares(sums) for sums in field] for field in fields]):
+            planes = [[part for sums in field for part in _halves(sums)] for field in given_fields]
+            one, two = (calibrator.fit_regions(each) for each in (given_fields, planes))
+            assert one.parameters.keys() == two.parameters.keys(), "planes are calibrated for other sizes"
+            for name, numbers in one.parameters.items():
+                assert np.allclose(two.parameters[name], numbers, rtol=1e-9), f"planes have another {name}"
+
+    @law(2)
+    @given(data=st.data(), seed=seeds(), larger=st.sampled_from([8.0, 20.0]))
+    def test_fields_that_are_unlike_do_not_hold(self, data: st.DataObject, seed: int, larger: float) -> None:
+        """Where the errors of a field are of another size, no sum is said to hold, and why."""
+        calibrator = self.of_regions(data)
+        fields = [self.sums(calibrator, seed + number) for number in range(4)]
+        uneven = [
+            [_scaled(sums, 1.0 if number else larger) for sums in field]
+            for number, field in enumerate(fields)
+        ]
+        single = fields[:1]
+        for given_fields in (uneven, [[_squares(sums) for sums in field] for field in uneven], single):
+            fitted = calibrator.fit_regions(given_fields)
+            for side in calibrator.sides:
+                found = calibrator.sum_interval(fitted, channel=0, pixels=side**2, level=0.9)
+                assert not found.holds, f"sums over {side} x {side} pixels of unlike fields hold"
+                assert found.note, "there is no reason why they do not hold"
+
     def of_regions(self, data: st.DataObject) -> RegionCalibrator:
         """A calibrator of regions; the law does not apply to one of pixels alone."""
         calibrator = self.drawn(data)
@@ -177,6 +208,28 @@ class RegionTests(ComponentTests):
             truth = mean + real * std * even_errors(std[None], rng)[0]
             made.append(FieldSums(pixels=side**2, mean=mean, std=std, truth=truth))
         return made
+
+
+def _halves(sums: FieldSums) -> tuple[FieldSums, FieldSums]:
+    """The sums of two planes."""
+    middle = sums.std.shape[1] // 3
+    cuts = (slice(0, middle), slice(middle, None))
+    return tuple(  # type: ignore[return-value]
+        attrs.evolve(
+            sums,
+            mean=sums.mean[:, cut],
+            std=sums.std[:, cut],
+            truth=None if sums.truth is None else sums.truth[:, cut],
+            squares=None if sums.squares is None else sums.squares[:, cut],
+        )
+        for cut in cuts
+    )
+
+
+def _scaled(sums: FieldSums, larger: float) -> FieldSums:
+    if sums.truth is None:
+        raise ValueError("sums without a truth have no errors")
+    return attrs.evolve(sums, truth=sums.mean + larger * (sums.truth - sums.mean))
 
 
 def _squares(sums: FieldSums) -> FieldSums:

@@ -1,0 +1,82 @@
+"""The part of the exam of a calibrator that concerns few pixels, and errors that are only estimated."""
+
+import math
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denoisplit.core.errors import CalibrationError
+from denoisplit.core.network.calibrating import fit_squares
+from denoisplit.testing.region_calibrators import Array, Held, RegionTests
+from denoisplit.testing.strategies import seeds
+from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
+
+_SURE = 20.0
+"""Standard errors above zero that are beyond doubt."""
+
+
+class EstimateTests(RegionTests):
+    """Laws of estimates of squared errors; they hold trivially where a calibrator does not take them."""
+
+    @in_two_and_three_dimensions
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_errors_that_may_be_none_are_refused(self, rank: int, data: st.DataObject, seed: int) -> None:
+        """In one line, where estimates are above zero by chance; beyond doubt, the std has their size."""
+        calibrator, held = self.drawn(data), self.held_out(rank, seed)
+        try:
+            fit_squares(calibrator, held.mean, held.std, held.std**2)
+        except CalibrationError:
+            return
+        for certain in (-_SURE, 0.0, 1.0):
+            with pytest.raises(CalibrationError) as caught:
+                fit_squares(calibrator, held.mean, held.std, _alternating(held.std, certain))
+            assert one_line(caught.value), "the message has several lines or none"
+        fitted = fit_squares(calibrator, held.mean, held.std, _alternating(held.std, _SURE))
+        found = self.applied(calibrator, fitted, held)
+        size = _SURE / math.sqrt(held.std[:, 0].size)
+        apart = math.sqrt(float((found**2).mean() / (size * held.std**2).mean()))
+        assert abs(apart - 1) < 0.1, f"the std is {apart:.3g} times as large as the estimated errors"
+
+    @in_two_and_three_dimensions
+    def test_one_channel_and_few_pixels_are_enough(self, rank: int) -> None:
+        """A channel alone is calibrated as beside others; one pixel per channel is refused in one line."""
+        calibrator, held = self.calibrator(self.smallest()), self.held_out(rank, 0)
+        alone = Held(*(array[:, 1:] for array in attrs.astuple(held)))
+        found, both = self.calibrated(calibrator, alone), self.calibrated(calibrator, held)
+        assert np.allclose(found, both[:, 1:], rtol=1e-9), "a channel alone has another std"
+        part = (slice(0, 1), slice(None), *(slice(0, 1),) * rank)
+        with pytest.raises(CalibrationError) as caught:
+            self.fit(calibrator, Held(*(array[part] for array in attrs.astuple(held))))
+        assert one_line(caught.value), "the message has several lines or none"
+        wrong = attrs.evolve(held, truth=held.truth[:1])
+        with pytest.raises(CalibrationError) as caught:
+            self.fit(calibrator, wrong)
+        assert one_line(caught.value), "the message has several lines or none"
+
+    @in_two_and_three_dimensions
+    def test_a_calibration_of_others_is_refused(self, rank: int) -> None:
+        """For another number of channels, and levels that are no probabilities: in one line."""
+        calibrator, held = self.calibrator(self.smallest()), self.held_out(rank, 0)
+        fitted = self.fit(calibrator, held)
+        other = Held(*(array[:, :1] for array in attrs.astuple(held)))
+        with pytest.raises(CalibrationError) as caught:
+            self.applied(calibrator, fitted, other)
+        assert one_line(caught.value), "the message has several lines or none"
+        for level in (0.0, 1.0, -0.5, 1.5, math.nan):
+            with pytest.raises(CalibrationError) as caught:
+                calibrator.interval(fitted, held.mean, held.std, level)
+            assert one_line(caught.value), "the message has several lines or none"
+
+
+def _alternating(std: Array, certain: float) -> Array:
+    """Squared errors, up and down among pixels of like std, so many standard errors above zero."""
+    made = np.empty_like(std)
+    for channel in range(std.shape[1]):
+        place = np.argsort(np.argsort(std[:, channel], axis=None)).reshape(std[:, channel].shape)
+        sign = np.where((place * 7919) % 2, 1.0, -1.0)
+        made[:, channel] = (sign + certain / math.sqrt(place.size)) * std[:, channel] ** 2
+    return made
