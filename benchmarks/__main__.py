@@ -14,7 +14,7 @@ import attrs
 import click
 import torch
 
-from benchmarks import executors, fixed, limit, machine, memory, prediction, training
+from benchmarks import executors, fixed, limit, machine, memory, prediction, training, waiting
 from benchmarks.inputs import FULL, SMALL
 from benchmarks.records import Row, Session, add
 from benchmarks.settings import QUICK, THOROUGH, Settings
@@ -37,6 +37,7 @@ MEASURES: Final[dict[str, Callable[[Settings], tuple[Row, ...]]]] = {
     "fixed": fixed.measure,
     "limit": limit.measure,
     "executors": executors.measure,
+    "waiting": waiting.measure,
 }
 
 IN_ALL: Final = tuple(name for name in MEASURES if name != "quality")

@@ -120,5 +120,30 @@ def tile(run: Path, side: int) -> None:
     denoisplit.load(run).predict(pixels, samples=2)
 
 
+@main.command()
+def step() -> None:
+    """The median of some training steps of small convolutions in two threads, seconds by the clock.
+
+    Nothing of denoisplit is imported, which would choose how threads wait.
+    """
+    import time
+
+    import torch
+
+    torch.set_num_threads(2)
+    layers = [
+        (torch.nn.Conv2d(16, 16, 3, padding=1), torch.nn.ELU(), torch.nn.BatchNorm2d(16)) for _ in range(4)
+    ]
+    network = torch.nn.Sequential(*(module for three in layers for module in three))
+    optimizer, image, seconds = torch.optim.Adamax(network.parameters()), torch.randn(4, 16, 64, 64), []
+    for _ in range(23):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        torch.autograd.backward(network(image).square().mean())
+        optimizer.step()
+        seconds.append(time.perf_counter() - start)
+    click.echo(sorted(seconds[3:])[10])
+
+
 if __name__ == "__main__":
     main()

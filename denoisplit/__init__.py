@@ -4,10 +4,12 @@ The names below are imported when first used, so that ``import denoisplit`` is f
 """
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from denoisplit.core.version import VERSION
+from denoisplit.core.waiting import bound_spinning
 
 if TYPE_CHECKING:
     from denoisplit.api import build, train
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
     from denoisplit.core.training.watching import Watcher
+
+bound_spinning(os.environ)  # before torch is loaded, which reads it
 
 __version__: Final = VERSION
 
