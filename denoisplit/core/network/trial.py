@@ -14,6 +14,7 @@ from torch import Tensor
 from denoisplit.core.errors import BrokenPluginError, SpecError
 from denoisplit.core.network.camera import waits_for_maps
 from denoisplit.core.network.composer import compose, least_sides, patch_sides
+from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.interfaces import Decoded, Features, IntensityStats
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.placing import decode
@@ -51,6 +52,7 @@ def require_workable(spec: ResolvedSpec) -> None:
             if small == whole:
                 raise
             _try(vse, spec, whole)  # a component may know the patches of its training alone
+        freeze(vse, spec.training.freeze)
 
 
 def small_sides(vse: VSE, patch: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """The experiment as records: what a spec file says, before and after its components were looked up."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import attrs
@@ -164,6 +165,9 @@ class TrainingSpec:
         objectives: terms of the loss beside distortion and rate, each with its ``weight``.
         foreground: part of the patches that is centred on a pixel of a structure, every channel as often; for
             images that are mostly empty. The rest is drawn from everywhere.
+        start_from: folder of a run whose weights the training starts from, as far as they fit; of other
+            channels or another noise model, too. None draws them.
+        freeze: parts of the network that stay as they are, such as ``encoder``.
         workers: processes that prepare patches; 0 prepares them in the training process.
         seed: every random draw of the run is a function of it.
     """
@@ -196,6 +200,8 @@ class TrainingSpec:
     augmentations: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "augmentation", QUIET: True})
     objectives: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "objective", QUIET: True})
     foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
+    start_from: Path | None = attrs.field(default=None, metadata={QUIET: True})
+    freeze: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})
     workers: int = attrs.field(default=0, validator=ge(0))
     seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
 

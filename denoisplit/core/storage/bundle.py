@@ -30,6 +30,23 @@ _ADVICE: Final = "Copy the run folder again, or train it anew from its spec.yaml
 
 
 @attrs.frozen(kw_only=True)
+class Start:
+    """What a training started from.
+
+    Attributes:
+        run: folder of the run.
+        weights: SHA-256 of its file of weights.
+        taken: how many tensors fitted.
+        drawn: names of the tensors of encoder and decoder that did not, and were drawn.
+    """
+
+    run: str
+    weights: str
+    taken: int
+    drawn: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
 class Bundle:
     """What a trained model is, beside its weights.
 
@@ -51,6 +68,7 @@ class Bundle:
         reference: what is usual of mixed images; None where nobody measured it, as in runs of early versions.
         region_calibration: of sums over regions; None where there is none, as in runs of early versions.
         calibration_due: whether calibration and reference are still to be measured.
+        start: what the training started from; None for weights that were drawn.
     """
 
     spec: ResolvedSpec
@@ -68,6 +86,7 @@ class Bundle:
     reference: Reference | None = None
     region_calibration: Calibration | None = None
     calibration_due: bool = False
+    start: Start | None = None
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -112,6 +131,8 @@ def save_description(folder: RunFolder, bundle: Bundle) -> None:
     }
     if bundle.calibration_due:
         plain[DUE] = True
+    if bundle.start is not None:
+        plain["start"] = attrs.asdict(bundle.start)
     write_mapping(folder.bundle, plain)
 
 
@@ -166,6 +187,7 @@ class _Stored:
     reference: Reference | None = None
     region_calibration: Calibration | None = None
     calibration_due: bool = False
+    start: Start | None = None
 
 
 def load_description(folder: RunFolder) -> Bundle:

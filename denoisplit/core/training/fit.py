@@ -34,6 +34,7 @@ from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.rehearsal import rehearse
 from denoisplit.core.training.resuming import Identity, point_of, require_same_data, require_same_spec
+from denoisplit.core.training.starting import start
 from denoisplit.core.training.step_progress import StepProgress
 from denoisplit.core.training.task import step_seed
 from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
@@ -96,7 +97,7 @@ def fit(
         )
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
-        bundle = _bundle(spec, data, reports)
+        bundle = attrs.evolve(_bundle(spec, data, reports), start=start(vse, spec.training))
         rehearse(vse, bundle, clean=any(field.clean is not None for field in data.validation))
         # Only now is all found that a spec or its images can have wrong: nothing was written for a mistake.
         claim.take()
@@ -161,6 +162,7 @@ def check(spec: ResolvedSpec) -> None:
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))
     _objectives(spec, data)
+    start(vse, spec.training)
 
 
 def _schema_text(spec: ResolvedSpec) -> str:

@@ -40,7 +40,8 @@ class Loop:
         # Not what a batch system says: one process trains.
         devices = [device.index] if device.index is not None else 1
         self._fabric = Fabric(accelerator=device.type, devices=devices, plugins=[LightningEnvironment()])
-        optimizer = optimizer_of(task.vse.parameters(), spec)
+        self._learnt = [weight for weight in task.vse.parameters() if weight.requires_grad]
+        optimizer = optimizer_of(self._learnt, spec)
         self._schedule = schedule_of(optimizer, spec)
         self._module, self._optimizer = self._fabric.setup(task, optimizer)
         self._values: dict[str, float] = {}
@@ -109,7 +110,7 @@ class Loop:
         terms = self._module(batch, self.step)
         self._optimizer.zero_grad()
         self._fabric.backward(terms.total)
-        torch.nn.utils.clip_grad_norm_(self._task.vse.parameters(), spec.gradient_clip)
+        torch.nn.utils.clip_grad_norm_(self._learnt, spec.gradient_clip)
         self._optimizer.step()
         after_step(self._schedule)
         self.step += 1

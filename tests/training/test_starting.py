@@ -1,0 +1,109 @@
+"""Trainings that start from the weights of another run, and parts of a network that stay."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import denoisplit
+from denoisplit.cli import main
+from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.storage.states import load_weights
+from tests.training.test_fit import SPEC, Interrupt, _assert_equal
+
+NONE = ["training.learning_rate=1e-30", "training.keep=last"]
+"""Adamax takes steps as large as the rate: the weights stay what they were at the start."""
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> denoisplit.Run:
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    return denoisplit.train(folder / "spec.yaml", folder / "run", overrides=["training.keep=last"])
+
+
+def train(first: denoisplit.Run, out: Path, *overrides: str, spec: str = SPEC) -> denoisplit.Run:
+    (out.parent / "spec.yaml").write_text(spec, encoding="utf-8")
+    start = f"training.start_from={first.path}"
+    return denoisplit.train(out.parent / "spec.yaml", out, overrides=[start, *overrides])
+
+
+def test_a_training_starts_from_the_weights_of_a_run(first: denoisplit.Run, tmp_path: Path) -> None:
+    run = train(first, tmp_path / "run", *NONE, "training.seed=7")
+    theirs, ours = load_weights(first.folder.weights), load_weights(run.folder.weights)
+    learnt = [name for name in theirs if name.endswith(("weight", "bias"))]
+    assert learnt
+    assert all(torch.allclose(ours[name], theirs[name]) for name in learnt)
+    stored = json.loads(run.folder.bundle.read_text(encoding="utf-8"))["start"]
+    assert stored["run"] == str(first.path)
+    assert stored["drawn"] == []
+    assert run.bundle.start is not None
+    assert run.bundle.start.taken == stored["taken"]
+
+
+def test_a_run_of_other_channels_gives_what_fits_and_the_rest_is_named(
+    first: denoisplit.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = SPEC.replace("[filaments, puncta]", "[filaments, puncta, mitochondria]")
+    with caplog.at_level("INFO", "denoisplit"):
+        run = train(first, tmp_path / "run", *NONE, spec=spec)
+    assert run.bundle.start is not None
+    assert set(run.bundle.start.drawn) == {"decoder.output.weight", "decoder.output.bias"}
+    assert any("decoder.output.weight" in message for message in caplog.messages)
+    theirs, ours = load_weights(first.folder.weights), load_weights(run.folder.weights)
+    name = next(name for name in theirs if name.startswith("encoder.") and name.endswith("weight"))
+    assert torch.allclose(ours[name], theirs[name])
+
+
+def test_frozen_parts_stay_bit_for_bit_and_the_rest_learns(first: denoisplit.Run, tmp_path: Path) -> None:
+    run = train(first, tmp_path / "run", "training.freeze=[encoder]", "training.keep=last")
+    theirs, ours = load_weights(first.folder.weights), load_weights(run.folder.weights)
+    encoder = {name for name in theirs if name.startswith("encoder.")}
+    assert all(torch.equal(ours[name], theirs[name]) for name in encoder), "batch norms, too"
+    assert not torch.equal(ours["decoder.output.weight"], theirs["decoder.output.weight"])
+
+
+def test_it_resumes_bit_for_bit(first: denoisplit.Run, tmp_path: Path) -> None:
+    frozen = "training.freeze=[encoder]"
+    whole = train(first, tmp_path / "whole", frozen)
+    start = [f"training.start_from={first.path}", frozen]
+    with pytest.raises(KeyboardInterrupt):
+        denoisplit.train(tmp_path / "spec.yaml", tmp_path / "cut", overrides=start, watchers=[Interrupt(4)])
+    cut = denoisplit.train(tmp_path / "spec.yaml", tmp_path / "cut", overrides=start, resume=True)
+    _assert_equal(cut.folder, whole.folder)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "training.freeze=[encodr]",
+            "training.freeze: the network has no such part (got 'encodr'). Use one of enc",
+        ),
+        ("training.freeze=[encoder.nothing]", "Use one of encoder."),
+        (
+            "training.freeze=[encoder, decoder, noise_model, kl_scheme]",
+            "training.freeze: nothing is left to learn",
+        ),
+    ],
+)
+def test_a_wrong_part_is_told_by_check(tmp_path: Path, override: str, said: str) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "spec.yaml"), "--set", override])
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_run_that_is_none_or_has_nothing_in_common(first: denoisplit.Run, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    with pytest.raises(DenoisplitError, match="no such run folder"):
+        denoisplit.train(
+            tmp_path / "spec.yaml", tmp_path / "run", overrides=[f"training.start_from={tmp_path / 'none'}"]
+        )
+    other = SPEC.replace("levels: 2, width: 4", "levels: 1, width: 7")
+    with pytest.raises(DenoisplitError, match="none of its weights fits this network"):
+        train(first, tmp_path / "run", "model.decoder.latent_channels=5", spec=other)
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
