@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.children import CHILD, run
-from benchmarks.inputs import Architecture
+from benchmarks.inputs import TINY, Architecture
 from benchmarks.records import OURS, Row
 from benchmarks.settings import Settings
 from benchmarks.timing import Work, alternate, children_clock, timed
@@ -17,40 +17,62 @@ EXECUTORS: Final = {OURS: "serial", "processes": "processes", "dask": "dask"}
 SMALLEST: Final = 64
 """Side of an image that is no work, so that what remains is beginning and end."""
 
+MANY: Final = 1024
+"""Side of an image of many tiles that are little work, so that what remains is what a tile costs."""
+
+TILE: Final = 64
+
 
 def measure(settings: Settings) -> tuple[Row, ...]:
     """Seconds of the processor, of the command and all processes that it started."""
-    architecture, side, samples = (
-        settings.architectures[0],
-        settings.executor_side,
-        settings.executor_samples,
-    )
+    full, side, samples = settings.architectures[0], settings.executor_side, settings.executor_samples
+    tiles = (MANY // TILE) ** 2
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run("-m", CHILD, "store", str(folder / "run"), *_shape(architecture))
-        rows: list[Row] = []
-        for case, pixels, passes in (
-            (f"{architecture}, {samples} samples of {side} x {side}", side, samples),
-            (f"begin and end: {architecture}, 1 sample of {SMALLEST} x {SMALLEST}", SMALLEST, 1),
-        ):
-            image = folder / f"mixed_{pixels}.tif"
-            run("-m", CHILD, "image", str(image), str(pixels))
-            work: dict[str, Work] = {
-                who: timed(partial(_predict, folder, image, executor, passes), children_clock("processor"))
-                for who, executor in EXECUTORS.items()
-            }
-            seconds = alternate(work, rounds=settings.executor_rounds, warm_up=0)
-            rows += [
-                Row(case=case, contestant=who, unit="s", values=values, note=f"--executor {EXECUTORS[who]}")
-                for who, values in seconds.items()
-            ]
-    return tuple(rows)
+        return (
+            *_rows(settings, folder, f"{full}, {samples} samples of {side} x {side}", full, side, samples),
+            *_rows(settings, folder, f"begin and end: {full}, {SMALLEST} x {SMALLEST}", full, SMALLEST, 1),
+            *_rows(
+                settings, folder, f"begin, {tiles} tiles of {TILE} x {TILE}, and end", TINY, MANY, 1, TILE
+            ),
+        )
 
 
-def _predict(folder: Path, image: Path, executor: str, samples: int) -> None:
-    """Predict an image into a file, with one worker and the tile that is chosen for it."""
-    words = ("--out", str(folder / "split.ome.zarr"), "--overwrite", "--samples", str(samples))
-    run("-m", "denoisplit", "predict", str(folder / "run"), str(image), *words, "--executor", executor)
+def _rows(
+    settings: Settings,
+    folder: Path,
+    case: str,
+    architecture: Architecture,
+    side: int,
+    samples: int,
+    tile: int = 0,
+) -> list[Row]:
+    trained, image = folder / architecture.name, folder / f"mixed_{side}.tif"
+    if not trained.exists():
+        run("-m", CHILD, "store", str(trained), *_shape(architecture))
+    run("-m", CHILD, "image", str(image), str(side))
+    words = (
+        "--samples",
+        str(samples),
+        "--tile",
+        str(tile),
+        "--out",
+        str(folder / "split.ome.zarr"),
+        "--overwrite",
+    )
+
+    def predict(executor: str) -> None:
+        run("-m", "denoisplit", "predict", str(trained), str(image), *words, "--executor", executor)
+
+    work: dict[str, Work] = {
+        who: timed(partial(predict, executor), children_clock("processor"))
+        for who, executor in EXECUTORS.items()
+    }
+    seconds = alternate(work, rounds=settings.executor_rounds, warm_up=0)
+    return [
+        Row(case=case, contestant=who, unit="s", values=values, note=f"--executor {EXECUTORS[who]}")
+        for who, values in seconds.items()
+    ]
 
 
 def _shape(architecture: Architecture) -> tuple[str, str, str]:

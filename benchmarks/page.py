@@ -63,7 +63,7 @@ low share is in its nature.""",
     "executors": """\
 Seconds of the processor, of the command and of all processes that it started, with one worker and the tile
 that is chosen for it. The second table has what is paid once, whatever the work: libraries, run and image are
-opened once more, and for Dask there is a scheduler.""",
+opened once more, and for Dask there is a scheduler. The third has many tiles that are little work.""",
 }
 
 _FOOT: Final = """\

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from denoisplit.plugins.executors.processes import Processes
+
 BUSY = """
 import os, time
 from denoisplit.plugins.executors.processes import Processes
@@ -60,3 +62,25 @@ def test_a_worker_ends_when_its_parent_is_killed(script: str) -> None:
     if _lives(worker):
         os.kill(worker, signal.SIGKILL)
         pytest.fail("the worker went on without its parent")
+
+
+@pytest.mark.parametrize(("here", "workers", "each"), [(1, 1, 1), (8, 2, 4), (2, 3, 1)])
+def test_processes_share_the_threads_of_their_parent(
+    monkeypatch: pytest.MonkeyPatch, here: int, workers: int, each: int
+) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: here)
+    made: list[tuple[int, tuple[int, ...]]] = []
+
+    class Pool:
+        def __init__(self, *, max_workers: int, initargs: tuple[int, ...], **_: object) -> None:
+            made.append((max_workers, initargs))
+
+        def shutdown(self, *, cancel_futures: bool) -> None:
+            assert cancel_futures
+
+    monkeypatch.setattr("denoisplit.plugins.executors.processes.ProcessPoolExecutor", Pool)
+    with Processes(Processes.Options()).start(workers):
+        pass
+    with Processes(Processes.Options(threads=7)).start(workers):
+        pass
+    assert made == [(workers, (each,)), (workers, (7,))]

@@ -28,7 +28,7 @@ class Processes(Executor):
         """Options of the executor.
 
         Attributes:
-            threads: of every process; 0 shares the processor's cores among them.
+            threads: of every process; 0 shares those of this one among them.
         """
 
         threads: int = attrs.field(default=0, validator=ge(0))
@@ -38,7 +38,7 @@ class Processes(Executor):
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:
         """So many processes."""
-        threads = self.options.threads or max(1, _cores() // workers)
+        threads = self.options.threads or max(1, torch.get_num_threads() // workers)
         pool = ProcessPoolExecutor(
             max_workers=workers,
             mp_context=multiprocessing.get_context("spawn"),
@@ -49,10 +49,6 @@ class Processes(Executor):
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begin(threads: int) -> None:
