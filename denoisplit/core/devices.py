@@ -17,6 +17,9 @@ FALLBACK_BUDGET: Final = 2 << 30
 
 _UNITS: Final = ("amx_bf16", "avx512_bf16")
 
+_TOLD_BY_TEXT: Final = ("can't allocate memory", "out of memory")
+"""What torch says on a processor and on Apple's GPUs, where it raises a ``RuntimeError`` like any other."""
+
 
 def choose_device(name: str = AUTO) -> torch.device:
     """The device of this name; ``auto`` is a GPU where PyTorch finds one, else the processor.
@@ -67,6 +70,13 @@ def memory_budget(device: torch.device) -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
     return FALLBACK_BUDGET
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether an error says that the memory was not enough."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _TOLD_BY_TEXT)
 
 
 def give_back_memory(device: torch.device) -> None:

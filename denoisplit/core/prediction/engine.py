@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import attrs
 import numpy as np
 
+from denoisplit.core.devices import is_shortage
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import Canvas
@@ -17,7 +18,7 @@ from denoisplit.core.prediction.executor import pool_of
 from denoisplit.core.prediction.passes import Passes, evaluating
 from denoisplit.core.prediction.plan import Job, Plan, halved, output_dtype
 from denoisplit.core.prediction.progress import Progress
-from denoisplit.core.prediction.shrinking import Shrinking, is_shortage
+from denoisplit.core.prediction.shrinking import Shrinking
 from denoisplit.core.prediction.summaries import Facts, Images, Summary
 from denoisplit.core.prediction.tiling import Region, Tile
 

@@ -5,7 +5,6 @@ from threading import Lock
 from typing import Final, final
 
 import attrs
-import torch
 
 from denoisplit.core.devices import give_back_memory
 from denoisplit.core.errors import ImageError
@@ -14,16 +13,6 @@ from denoisplit.core.prediction.plan import Plan, counted, halved, sides
 from denoisplit.core.prediction.tiling import Tile
 
 _LOG: Final = logging.getLogger("denoisplit.prediction")
-
-_TOLD_BY_TEXT: Final = ("can't allocate memory", "out of memory")
-"""What torch says on a processor and on Apple's GPUs, where it raises a ``RuntimeError`` like any other."""
-
-
-def is_shortage(error: Exception) -> bool:
-    """Whether an error says that the memory was not enough."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _TOLD_BY_TEXT)
 
 
 @final

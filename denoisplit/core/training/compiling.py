@@ -9,6 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from denoisplit.core.devices import is_shortage
 from denoisplit.core.network.region import Pass, Region
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -77,6 +78,8 @@ def _attempt(region: Region, backend: Backend, give_up: Callable[[Exception], No
         try:
             return compiled(*maps)
         except _FAILURES as error:
+            if is_shortage(error):
+                raise
             give_up(error)
             return region.recorded(*maps)
 

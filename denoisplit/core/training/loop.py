@@ -8,7 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.devices import give_back_memory, is_shortage
+from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.early_end import EarlyEnd
@@ -59,6 +60,7 @@ class Loop:
 
         Raises:
             NonFiniteLossError: the objective became NaN or infinite.
+            SpecError: the memory is not enough for a batch; says what is.
         """
         spec = self._spec
         for watcher in self._watchers:
@@ -107,9 +109,19 @@ class Loop:
 
     def _do_step(self, batch: Pair) -> None:
         spec = self._spec
-        terms = self._module(batch, self.step)
-        self._optimizer.zero_grad()
-        self._fabric.backward(terms.total)
+        try:
+            terms = self._module(batch, self.step)
+            self._optimizer.zero_grad()
+            self._fabric.backward(terms.total)
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            reason = " ".join(str(error).split())[:200]
+        else:
+            reason = ""
+        if reason:  # here, because whatever the step has left is only given back when the error is gone
+            what = f"training.batch: the memory is not enough (got: {reason})"
+            raise SpecError([f"{what}. {self._advice(batch)}"])
         torch.nn.utils.clip_grad_norm_(self._learnt, spec.gradient_clip)
         self._optimizer.step()
         after_step(self._schedule)
@@ -120,6 +132,24 @@ class Loop:
         loss = terms.total.detach()
         for watcher in self._watchers:
             watcher.stepped(self._now, loss)
+
+    def _advice(self, batch: Pair) -> str:
+        """What to do where the memory is not enough for a batch: how many patches it is enough for."""
+        fitting = len(batch[0]) // 2
+        while fitting:
+            self._optimizer.zero_grad()
+            give_back_memory(self._fabric.device)
+            mixed, targets, *camera = batch
+            few = mixed[:fitting], targets[:fitting], *(maps[:, :fitting] for maps in camera)
+            try:
+                self._fabric.backward(self._module(few, self.step).total)
+            except (MemoryError, RuntimeError) as error:
+                if not is_shortage(error):
+                    raise
+                fitting //= 2
+            else:
+                return f"It is for {fitting} patches of {len(mixed)}: set training.batch to {fitting}."
+        return "It is not for a single patch: choose a smaller training.patch, or a smaller network."
 
     def _validate(self, batches: Iterable[Pair]) -> None:
         self._values = self._values | self._task.validated(batches, self.step)
