@@ -18,8 +18,8 @@ from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.interfaces import Dataset, Field, ImageFormat
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.testing import layouts
-from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY
+from denoisplit.testing import layouts, strategies
+from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY, WORDS
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
 from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, usable
 
@@ -40,6 +40,13 @@ class FieldTests(ComponentTests):
 
     kind: ClassVar[str] = "dataset"
     channels: ClassVar[tuple[str, ...]] = ("first", "second")
+
+    def options(self) -> st.SearchStrategy[Any]:
+        """Options to examine the component with; those of denoisplit that name files have such values."""
+        words = WORDS.get(self.name(), {})
+        return strategies.options(
+            self.target().Options, **{option: st.sampled_from(values) for option, values in words.items()}
+        )
 
     def reads_a_folder(self) -> bool:
         """Whether the component has an option ``path``."""
@@ -149,6 +156,8 @@ class FieldTests(ComponentTests):
             known = {}
             if self.reads_a_folder():
                 self.write_folder(Path(folder), 2 if self.name() in PLANES_ONLY else 3)
+                if "clean" in WORDS.get(self.name(), {}):
+                    layouts.partners(Path(folder), self.channels, 3)
                 known = {PATH: Path(folder)}
 
             def trace(options: Any) -> Trace:

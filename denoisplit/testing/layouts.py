@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -67,8 +67,10 @@ def manifest(path: Path, channels: Sequence[str], rank: int) -> None:
             truth = _truth(rng, (*(3,) * (rank - 2), *_SIDES), place)
             for kind, image in (("observed", _noisy(rng, truth)), ("clean", truth)):
                 _write(path / f"{channel}_{number}_{kind}.tif", image, "ZYX"[3 - rank :])
-                lines.append(f"cell {number},{channel},{channel}_{number}_{kind}.tif,{kind},train")
-    (path / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+                split = "train" if number % 3 else "test"
+                lines.append(f"cell {number},{channel},{channel}_{number}_{kind}.tif,{kind},{split}")
+    for table, until in (("manifest.csv", len(lines)), ("fewer.csv", len(lines) // 2 + 1)):
+        (path / table).write_text("\n".join(lines[:until]) + "\n", encoding="utf-8")
 
 
 def biosr(path: Path, channels: Sequence[str], rank: int) -> None:
@@ -90,9 +92,10 @@ def hagen(path: Path, channels: Sequence[str], rank: int) -> None:
     del rank
     rng = np.random.default_rng(0)
     for place, channel in enumerate(channels):
-        truth = _truth(rng, (FIELDS, *_SIDES), place)
-        _write(path / f"{channel}-60x-noise2-highsnr.tif", truth, "TYX")
-        _write(path / f"{channel}-60x-noise2-lowsnr.tif", _noisy(rng, truth), "TYX")
+        for series in ("60x-noise2", "60x-noise1"):
+            truth = _truth(rng, (FIELDS, *_SIDES), place)
+            _write(path / f"{channel}-{series}-highsnr.tif", truth, "TYX")
+            _write(path / f"{channel}-{series}-lowsnr.tif", _noisy(rng, truth), "TYX")
 
 
 def w2s(path: Path, channels: Sequence[str], rank: int) -> None:
@@ -104,6 +107,43 @@ def w2s(path: Path, channels: Sequence[str], rank: int) -> None:
             truth = np.broadcast_to(_truth(rng, _SIDES, channel), (40, *_SIDES))
             _write(path / f"Image{number:03d}" / f"wf_channel{channel}.tif", _noisy(rng, truth), "TYX")
 
+
+def partners(path: Path, channels: Sequence[str], rank: int) -> None:
+    """Folders of clean references and of recorded mixed images, beside what the first two writers make."""
+    rng, letters = np.random.default_rng(1), "ZYX"[3 - rank :]
+    for number in range(FIELDS):
+        truth = [_truth(rng, (*(3,) * (rank - 2), *_SIDES), place) for place in range(len(channels))]
+        for channel, image in zip(channels, truth, strict=True):
+            _write(path / "clean" / channel / f"field_{number}.tif", image, letters)
+        _write(path / "mixed" / f"field_{number}.tif", np.sum(truth, axis=0), letters)
+        _write(path / "clean" / f"field_{number}.tif", np.stack(truth, axis=rank - 2), f"{letters[:-2]}CYX")
+
+
+_CHANNELS: Final = ("first/*.tif", "second/*.tif")
+_CLEAN: Final = ("clean/first/*.tif", "clean/second/*.tif")
+_SWAPPED: Final = ("second", "first")
+
+WORDS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
+    "folder": {
+        "observed": ("*.tif*", "*_[1-4].tif"),
+        "clean": ("", "clean/*.tif*"),
+        "mixed": ("", "mixed/*.tif*"),
+        "axes": ("", "zcxy"),
+        "channel_index": ((), (1, 0)),
+    },
+    "channel_files": {
+        "observed": ((), _CHANNELS[::-1]),
+        "clean": ((), _CLEAN),
+        "mixed": ("", "mixed/*.tif"),
+        "axes": ("", "zxy"),
+    },
+    "separate_channels": {"observed": ((), _CHANNELS[::-1]), "clean": ((), _CLEAN), "axes": ("", "zxy")},
+    "manifest": {"table": ("manifest.csv", "fewer.csv"), "split": ("", "train"), "axes": ("", "zxy")},
+    "biosr": {"structures": ((), _SWAPPED)},
+    "hagen": {"structures": ((), _SWAPPED), "series": ("60x-noise2", "60x-noise1")},
+    "w2s": {"channel_index": ((), (1, 0))},
+}
+"""Values of options that name files, for these layouts and two channels called first and second."""
 
 LAYOUTS: Final[Mapping[str, Writer]] = {
     "channel_files": channel_folders,

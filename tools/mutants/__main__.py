@@ -37,8 +37,9 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
     """Mutate components (names or kinds, by default all) and try their suites.
 
     A mutant is one changed expression in the body of a function. Not changed are annotations, decorators,
-    defaults, docstrings, constants of modules, what is raised or formatted into text, assertions, and
-    the guard strict of zip. Each is tried with the suites of two components that call its function.
+    defaults, docstrings, constants of modules, what is raised or formatted into text, assertions, and the
+    guard strict of zip; nothing is detached that becomes a plain number. Each mutant is tried with the suites
+    of two components that call its function.
 
     Mutants that argued.yaml gives a reason for are counted, and not tried. The exit code is 1 where less than
     95 % of the others are noticed.

@@ -185,20 +185,23 @@ def mutations(tree: ast.Module) -> Iterator[Mutation]:
     """Every mutation of the bodies of functions.
 
     Left alone are annotations, decorators, defaults, and what only says something: errors and all that is
-    raised, formatted text, assertions. So is the guard ``strict`` of ``zip``.
+    raised, formatted text, assertions. So is the guard ``strict`` of ``zip``, and nothing is detached of
+    which no gradient can be asked.
     """
-    places = dict(_places(tree))
+    places = dict(_places(tree, _Place()))
     for index, node in enumerate(ast.walk(tree)):
         if not isinstance(node, ast.expr) or id(node) not in places:
             continue
-        function, within = places[id(node)]
+        place = places[id(node)]
         for sort, change in OPERATORS.items():
+            if sort == _DETACH and not place.graded:
+                continue
             changed = change(copy.deepcopy(node))
             if changed is None:
                 continue
             before, after = ast.unparse(node), ast.unparse(ast.fix_missing_locations(changed))
             if before != after:
-                yield Mutation(sort, node.lineno, function, within, before, after, index, change)
+                yield Mutation(sort, node.lineno, place.function, place.within, before, after, index, change)
 
 
 def mutated(source: str, mutation: Mutation) -> ast.Module:
@@ -222,6 +225,7 @@ class _Replace(ast.NodeTransformer):
         return self.new if node is self.old else self.generic_visit(node)
 
 
+_DETACH: Final = "detach"
 _GUARD: Final = "strict"
 """Keyword of ``zip``: where lengths are right, as they always are, it does nothing."""
 
@@ -229,31 +233,55 @@ _HINTS: Final = ("annotation", "returns", "decorator_list", "args")
 """Fields of functions and of assignments that say what something is."""
 
 
-def _places(
-    node: ast.AST, function: str = "", within: tuple[str, ...] = (), *, inside: bool = False
-) -> Iterator[tuple[int, tuple[str, tuple[str, ...]]]]:
-    """Expressions in the bodies of functions that are mutated.
+@attrs.frozen
+class _Place:
+    """Where an expression is.
 
-    Yields:
-        The identity of the expression, the name of its function, and the text that it is within.
+    Attributes:
+        function: its name, with its class.
+        within: the statement and every expression around it, and itself.
+        inside: a function.
+        graded: whether somebody may ask for a gradient of it.
     """
+
+    function: str = ""
+    within: tuple[str, ...] = ()
+    inside: bool = False
+    graded: bool = True
+
+
+def _places(node: ast.AST, place: _Place) -> Iterator[tuple[int, _Place]]:
+    """Expressions in the bodies of functions that are mutated, by their identity."""
     if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert) or _is_error(node) or _is_guard(node):
         return
-    if isinstance(node, ast.expr) and inside:
-        within = (*within, ast.unparse(node))
-        yield id(node), (function, within)
+    if isinstance(node, ast.expr) and place.inside:
+        place = attrs.evolve(place, within=(*place.within, ast.unparse(node)))
+        yield id(node), place
     elif isinstance(node, ast.stmt):
-        within = () if hasattr(node, "body") else (ast.unparse(node),)
+        place = attrs.evolve(place, within=() if hasattr(node, "body") else (ast.unparse(node),))
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
-        function = f"{function}.{node.name}".removeprefix(".")
-    inside = inside or isinstance(node, ast.FunctionDef | ast.Lambda)
+        place = attrs.evolve(place, function=f"{place.function}.{node.name}".removeprefix("."))
+    if isinstance(node, ast.FunctionDef | ast.Lambda):
+        place = attrs.evolve(place, inside=True)
+    if _is_plain(node):
+        place = attrs.evolve(place, graded=False)
     declares = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign)
     for name, child in ast.iter_fields(node):
         if declares and name in _HINTS:
             continue
         for one in child if isinstance(child, list) else [child]:
             if isinstance(one, ast.AST):
-                yield from _places(one, function, within, inside=inside)
+                yield from _places(one, place)
+
+
+def _is_plain(node: ast.AST) -> bool:
+    """Whether what is in it has no gradient: it becomes a plain number or array, or is not recorded."""
+    if isinstance(node, ast.With):
+        return any("no_grad" in ast.unparse(item) for item in node.items)
+    if isinstance(node, ast.Call):
+        called = node.func
+        return isinstance(called, ast.Name) and called.id in ("float", "int", "bool")
+    return isinstance(node, ast.Attribute) and node.attr in ("detach", "numpy", "tolist", "item")
 
 
 def _is_error(node: ast.AST) -> bool:
