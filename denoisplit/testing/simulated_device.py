@@ -75,7 +75,10 @@ _WATCHING: Final[list[Transfers]] = []
 
 
 def simulated_device() -> torch.device:
-    """The device, which is there from the first call on until the process ends."""
+    """The device, which is there from the first call on until the process ends.
+
+    Torch counts devices when it first computes a derivative: call this before, where a test module begins.
+    """
     _register()
     return torch.device(NAME, 0)
 
@@ -157,13 +160,15 @@ def _perform(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
         return _to_copy(*args, **kwargs)
     if operator is _ATEN.copy_.default:
         return _copy(args[0], args[1])
-    leaves = pytree.tree_leaves((args, kwargs))
+    leaves, form = pytree.tree_flatten((args, kwargs))
     _require_one_device(operator, leaves)
     for one in _WATCHING:
         one.waits += operator in _WAITING or (operator in _INDEXING and _has_mask(args[1]))
     wanted = kwargs.get("device")
-    inside = pytree.tree_map(_inner, (tuple(args), dict(kwargs) | ({"device": PROCESSOR} if wanted else {})))
-    found = _ON_PROCESSOR.get(operator, operator)(*inside[0], **inside[1])
+    inner_args, inner_kwargs = pytree.tree_unflatten([_inner(leaf) for leaf in leaves], form)
+    if wanted is not None:
+        inner_kwargs = {**inner_kwargs, "device": PROCESSOR}
+    found = _ON_PROCESSOR.get(operator, operator)(*inner_args, **inner_kwargs)
     if wanted is not None and torch.device(wanted).type != NAME:
         return found
     # What is changed in place stays the tensor that it is.

@@ -1,0 +1,1 @@
+"""What the processor computes, the simulated device computes."""
