@@ -13,11 +13,11 @@ from denoisplit.plugins.decoders.ladder_plan import (
     LatentOptions,
     adapter,
     binning,
-    image_maps,
     part_below,
     plan_levels,
     upsampling,
 )
+from denoisplit.plugins.decoders.output_layer import emitted
 
 
 class Code(nn.Module):
@@ -131,5 +131,5 @@ class DeterministicLadderDecoder(Decoder):
         x = top(features[-1])
         for level, feature in zip(reversed(inner), reversed(features[:-1]), strict=True):
             x = level(feature, x)
-        output = image_maps(self.output, self.final(x), self._binning, window)
+        output = emitted(self.output, self.final(x), self._binning, window)
         return Decoded(output=output, levels=())

@@ -3,7 +3,6 @@
 from typing import Any
 
 import attrs
-import torch
 from attrs.validators import ge, gt, le, lt, optional
 from torch import Tensor, nn
 
@@ -11,11 +10,11 @@ from denoisplit.core.network.interfaces import Decoded, Decoder, Features, Featu
 from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.validators import QUIET, described_by
-from denoisplit.plugins.blocks import KERNEL, MOST_BLOCKS, ResidualBlock, conv
+from denoisplit.plugins.blocks import MOST_BLOCKS, ResidualBlock, conv
 from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
 from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
-from denoisplit.plugins.decoders.ladder_plan import binning, image_maps, plan_levels
-from denoisplit.plugins.windows import by_windows
+from denoisplit.plugins.decoders.ladder_plan import binning, plan_levels
+from denoisplit.plugins.decoders.output_layer import emitted
 
 
 @described_by(optional(gt(0)))
@@ -112,14 +111,7 @@ class LadderDecoder(Decoder):
         return self._emit(x)
 
     def _emit(self, x: Tensor, window: Window = ()) -> Tensor:
-        """Output maps, in full precision: counts rounded to eight bits would make a spread vanish."""
-        x = self.final(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return image_maps(self._full_precision, x, self._binning, window)
-
-    def _full_precision(self, x: Tensor) -> Tensor:
-        dtype = next(self.output.parameters()).dtype
-        return by_windows(lambda part: self.output(part.to(dtype)), x, reach=(KERNEL // 2,) * (x.ndim - 2))
+        return emitted(self.output, self.final(x), self._binning, window)
 
     def _split(self) -> tuple[TopLevel, list[InnerLevel]]:
         """Top level, and the inner levels from coarse to fine."""

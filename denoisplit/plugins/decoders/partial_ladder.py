@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import attrs
-import torch
 from attrs.validators import deep_iterable, ge, gt, le, lt
 from torch import Tensor, nn
 
@@ -17,7 +16,8 @@ from denoisplit.core.validators import described_by
 from denoisplit.plugins.blocks import MOST_BLOCKS, ResidualBlock, conv
 from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
 from denoisplit.plugins.decoders import deterministic_ladder, ladder_level
-from denoisplit.plugins.decoders.ladder_plan import binning, image_maps, plan_levels
+from denoisplit.plugins.decoders.ladder_plan import binning, plan_levels
+from denoisplit.plugins.decoders.output_layer import emitted
 
 
 @described_by(deep_iterable(ge(0)))
@@ -123,14 +123,7 @@ class PartialLadderDecoder(Decoder):
             level = partial(step, number) if number in self._drawn else self.levels[number]
             state = (level(features[number], *state),)
         (x,) = state
-        x = self.final(x)
-        # In full precision: counts rounded to eight bits would make a spread vanish.
-        with torch.autocast(x.device.type, enabled=False):
-            return image_maps(self._full_precision, x, self._binning, window)
-
-    def _full_precision(self, x: Tensor) -> Tensor:
-        maps: Tensor = self.output(x.to(next(self.output.parameters()).dtype))
-        return maps
+        return emitted(self.output, self.final(x), self._binning, window)
 
 
 def _drawn(numbers: tuple[int, ...], levels: int) -> frozenset[int]:

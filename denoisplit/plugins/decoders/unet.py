@@ -8,6 +8,7 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.plugins.blocks import LINEAR, conv
+from denoisplit.plugins.decoders.output_layer import in_full_precision
 from denoisplit.plugins.unet_blocks import DoubleConv
 
 
@@ -85,8 +86,7 @@ class UNetDecoder(Decoder):
         x = features[-1]
         for level, skip in zip(reversed(list(self.levels)), reversed(features[:-1]), strict=True):
             x = level(skip, x)
-        output: Tensor = self.output(x)
-        return output
+        return in_full_precision(self.output, x)
 
 
 def _require_full_size(shapes: tuple[FeatureShape, ...]) -> None:
