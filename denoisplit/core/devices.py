@@ -59,6 +59,11 @@ def network_dtype(
     return torch.bfloat16 if precision == "bf16" else None
 
 
+def has_float64(device: torch.device) -> bool:
+    """Whether a device has numbers of 64 bits."""
+    return device.type != "mps"
+
+
 def memory_budget(device: torch.device) -> int:
     """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory.
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import PluginError
+from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.noise_field import FieldNoise, NoiseField
-from denoisplit.core.prediction.passes import Draw, Passes
+from denoisplit.core.prediction.passes import Draw, Drawn, Passes
 from denoisplit.core.prediction.plan import plan_planes
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples
@@ -61,7 +62,8 @@ def test_a_further_sample_lies_within_an_interval_as_often_as_it_says(count: int
     passes = Passes(vse=vse, plan=plan, number=0, canvas=Canvas.of(mixed, vse))
     collector = Quantiles((0.05, 0.95)).begin(passes, tile)
     for _ in range(count):
-        collector.add(Draw(rng.exponential(size=(1, 400, 500)), torch.empty(0), vse))
+        signals = torch.from_numpy(rng.exponential(size=(1, 1, 400, 500)))
+        collector.add(Draw(Drawn(torch.empty(0), signals), 0, vse, FramePart.whole((400, 500))))
     low, high = collector.finish({}).images.values()
     further = rng.exponential(size=low.shape)
     # Between order statistics, the line overshoots a convex quantile function a little: not for 19 samples.

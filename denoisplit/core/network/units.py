@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -82,9 +83,14 @@ class IntensityStats:
                 f"IntensityStats: the image has {like.shape[1]} channels, the statistics {len(values)}. "
                 f"Use images with the channels that the model was built for."
             )
-        return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(
-            1, -1, *[1] * (like.ndim - 2)
-        )
+        return _on_device(values, like.dtype, like.device).view(1, -1, *[1] * (like.ndim - 2))
+
+
+@lru_cache(maxsize=64)
+def _on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers as a tensor, copied to a device once and not in every step."""
+    with torch.inference_mode(False):  # trainings get the same tensor as predictions
+        return torch.as_tensor(values, dtype=dtype, device=device)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

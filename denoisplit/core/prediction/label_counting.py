@@ -37,7 +37,7 @@ class _SumsOver(Collector):
         self._summer = TileSummer([one.index for one in regions], tile.inner.slices)
 
     def add(self, draw: Draw) -> None:
-        self._summer.add(draw.signal)
+        self._summer.add(draw.pixels)
 
     def finish(self, images: Images) -> Made:
         del images

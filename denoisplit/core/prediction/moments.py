@@ -1,18 +1,19 @@
 """Mean and standard deviation of posterior samples that come one at a time."""
 
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from denoisplit.core.devices import PROCESSOR, has_float64
+from denoisplit.core.network.interfaces import FloatArray
 
 _PIECE: Final = 1 << 15
 """Elements."""
 
-Array = npt.NDArray[np.floating[Any]]
-
 
 class Moments:
-    r"""Running mean and unbiased standard deviation, element by element.
+    r"""Running mean and unbiased standard deviation, element by element, where the samples are.
 
     .. math:: m_n = m_{n-1} + (x_n - m_{n-1}) / n, \quad M_n = M_{n-1} + (x_n - m_{n-1})(x_n - m_n)
 
@@ -24,33 +25,31 @@ class Moments:
 
     def __init__(self) -> None:
         self._count = 0
-        self._shape: tuple[int, ...] = ()
-        self._mean: npt.NDArray[np.float64] = np.zeros(0)
-        self._squares: npt.NDArray[np.float64] = np.zeros(0)
-        self._dtype: np.dtype[np.floating[Any]] = np.dtype(np.float32)
+        self._shape, self._dtype = torch.Size(), torch.float32
+        self._mean = self._squares = torch.zeros(0)
 
-    def add(self, sample: Array) -> None:
-        """Take in one sample; all samples have the same shape."""
+    def add(self, sample: Tensor) -> None:
+        """Take in one sample; all samples have the same shape and device."""
+        given = sample if has_float64(sample.device) else sample.cpu()
         if self._count == 0:
-            self._mean, self._squares = np.zeros(sample.size), np.zeros(sample.size)
-            self._shape, self._dtype = sample.shape, sample.dtype
+            self._shape, self._dtype = given.shape, given.dtype
+            self._mean = torch.zeros(given.numel(), dtype=torch.float64, device=given.device)
+            self._squares = torch.zeros_like(self._mean)
         self._count += 1
-        flat = np.ascontiguousarray(sample).reshape(-1)
-        # In pieces that stay in the cache, with what a step needs in between.
-        before, after = np.empty(min(_PIECE, flat.size)), np.empty(min(_PIECE, flat.size))
-        for start in range(0, flat.size, _PIECE):
-            part = slice(start, start + _PIECE)
+        # On a processor in pieces that stay in the cache, with what a step needs in between.
+        size, flat = given.numel(), given.reshape(-1)
+        piece = min(_PIECE, size) if given.device == PROCESSOR else size
+        before, after = self._mean.new_empty(piece), self._mean.new_empty(piece)
+        for start in range(0, size, piece):
+            part = slice(start, start + piece)
             x, mean, squares = flat[part], self._mean[part], self._squares[part]
-            first, second = before[: x.size], after[: x.size]
-            np.subtract(x, mean, out=first)
-            np.divide(first, self._count, out=second)
-            mean += second
-            np.subtract(x, mean, out=second)
-            second *= first
-            squares += second
+            first, second = before[: len(x)], after[: len(x)]
+            first.copy_(x).sub_(mean)
+            mean.add_(torch.div(first, self._count, out=second))
+            squares.add_(second.copy_(x).sub_(mean).mul_(first))
 
     @property
-    def mean(self) -> Array:
+    def mean(self) -> FloatArray:
         """Mean of the samples.
 
         Raises:
@@ -58,11 +57,15 @@ class Moments:
         """
         if self._count == 0:
             raise ValueError("Moments: there is no mean of no samples. Add at least one.")
-        return self._mean.astype(self._dtype).reshape(self._shape)
+        return self._shown(self._mean)
 
     @property
-    def std(self) -> Array | None:
+    def std(self) -> FloatArray | None:
         """Standard deviation with divisor n - 1; None for fewer than two samples, which have no spread."""
         if self._count < 2:
             return None
-        return np.sqrt(self._squares / (self._count - 1)).astype(self._dtype).reshape(self._shape)
+        return self._shown((self._squares / (self._count - 1)).sqrt())
+
+    def _shown(self, numbers: Tensor) -> FloatArray:
+        found: FloatArray = numbers.to(self._dtype).view(self._shape).cpu().numpy()
+        return found

@@ -6,6 +6,7 @@ samples do not depend on tiles, batches or workers.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import attrs
 import torch
@@ -21,28 +22,56 @@ from denoisplit.core.prediction.plan import Plan
 from denoisplit.core.prediction.tiling import Tile
 
 
+class Drawn:
+    """The posterior samples of one pass through the decoder, where the network is.
+
+    Attributes:
+        maps: output maps of the inner area of a tile [n maps (z) y x], normalised units.
+        signals: [n c (z) y x], counts.
+    """
+
+    def __init__(self, maps: Tensor, signals: Tensor) -> None:
+        self.maps, self.signals = maps, signals
+
+    @cached_property
+    def pixels(self) -> FloatArray:
+        """The signals as an array; all are copied from a GPU at once, when the first is asked for."""
+        found: FloatArray = self.signals.cpu().numpy()
+        return found
+
+
 @attrs.frozen
 class Draw:
     """One posterior sample of the inner area of a tile.
 
     Attributes:
-        signal: [c (z) y x], counts.
-        maps: output maps it comes from, [1 maps (z) y x], normalised units.
+        drawn: what it is one of.
+        number: which.
         vse: the network.
-        part: which pixels of a camera it shows; None where it is a whole image.
+        part: which pixels of a camera it shows.
     """
 
-    signal: FloatArray
-    maps: Tensor
+    drawn: Drawn
+    number: int
     vse: VSE
-    part: FramePart | None = None
+    part: FramePart
 
-    def noise_variance(self) -> FloatArray:
+    @property
+    def signal(self) -> Tensor:
+        """[c (z) y x], counts, where the network is."""
+        return self.drawn.signals[self.number]
+
+    @property
+    def pixels(self) -> FloatArray:
+        """The signal as an array."""
+        found: FloatArray = self.drawn.pixels[self.number]
+        return found
+
+    def noise_variance(self) -> Tensor:
         """Variance of a measurement of this signal [c (z) y x], counts squared, by the noise model."""
-        camera = self.vse.camera(self.part or FramePart.whole(self.signal.shape))
+        camera = self.vse.camera(self.part)
         with torch.inference_mode():
-            variance: FloatArray = self.vse.noise_variance(self.maps, camera)[0].cpu().numpy()
-        return variance
+            return self.vse.noise_variance(self.drawn.maps[self.number : self.number + 1], camera)[0]
 
 
 @attrs.frozen(kw_only=True)
@@ -75,9 +104,9 @@ class Passes:
             n, noise = len(numbers), self.noise(tile, numbers)
             with torch.inference_mode(), self.vse.autocast():
                 maps = self.vse.sample_maps(tuple(f.expand(n, *f.shape[1:]) for f in features), noise)[keep]
-                batch = self.vse.signal(maps).cpu().numpy()
-            for i in range(n):
-                yield Draw(batch[i], maps[i : i + 1], self.vse, self.part_of(tile))
+                drawn = Drawn(maps, self.vse.signal(maps))
+            for number in range(n):
+                yield Draw(drawn, number, self.vse, self.part_of(tile))
 
     def part_of(self, tile: Tile) -> FramePart:
         """The pixels of a camera that the inner area of a tile shows."""

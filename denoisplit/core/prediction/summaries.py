@@ -199,7 +199,7 @@ class _Kept(Collector):
         self._samples: list[FloatArray] = []
 
     def add(self, draw: Draw) -> None:
-        self._samples.append(draw.signal)
+        self._samples.append(draw.pixels)
 
     def finish(self, images: Images) -> Made:
         del images
