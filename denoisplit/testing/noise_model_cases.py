@@ -139,8 +139,12 @@ class NoiseModelCases(ComponentTests):
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model ready for use, with the defaults or one of a few options in which values meet."""
+        return self.model(data.draw(st.sampled_from(self.chosen())))
+
+    def chosen(self) -> tuple[Any, ...]:
+        """The defaults, where they can be built, and a few options in which values meet."""
         suite: Any = type(self)
-        return self.model(data.draw(st.sampled_from(_chosen(suite, self.target()))))
+        return _chosen(suite, self.target())
 
     def signals(self, rank: int, *, batch: int = 1, seed: int = 0, places: Sequence[float] = ()) -> Tensor:
         """Clean counts [b c (z) y x], two within the range, and further ones at ``places``, 0 to 1 in it."""
