@@ -72,6 +72,7 @@ class Loop:
             if any(watcher.due for watcher in self._watchers if isinstance(watcher, EarlyEnd)):
                 break
             if self.step % spec.checkpoint_every == 0:
+                self._task.unread.look()
                 self._point(identity, done=False).save(point)
         for watcher in self._watchers:
             watcher.ended(self._now)
@@ -152,6 +153,7 @@ class Loop:
         return "It is not for a single patch: choose a smaller training.patch, or a smaller network."
 
     def _validate(self, batches: Iterable[Pair]) -> None:
+        self._task.unread.look()
         self._values = self._values | self._task.validated(batches, self.step)
         for watcher in self._watchers:
             watcher.validated(self._now)

@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 from denoisplit.core.devices import seeded
 from denoisplit.core.network.noise_source import GeneratorNoise
-from denoisplit.core.network.objective import LossTerms, kl_weight, require_finite
+from denoisplit.core.network.objective import LossTerms, kl_weight
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
+from denoisplit.core.training.unread import Unread
 
 _VALIDATION = -1
 
@@ -34,6 +35,9 @@ class SplittingTask(nn.Module):
         vse: the network.
         spec: how it is trained.
         objectives: terms beside distortion and rate.
+
+    Attributes:
+        unread: steps of which nobody knows yet whether they were finite.
     """
 
     def __init__(self, vse: VSE, spec: TrainingSpec, objectives: Sequence[NamedTerm] = ()) -> None:
@@ -41,13 +45,14 @@ class SplittingTask(nn.Module):
         self.vse = vse
         self._spec = spec
         self._objectives = tuple(objectives)
+        self.unread = Unread()
         self._terms_of_objectives = nn.ModuleList(one.term for one in objectives)  # moves with the network
 
     def forward(self, batch: Pair, step: int) -> LossTerms:
         """Objective of the batch of a step.
 
         Raises:
-            NonFiniteLossError: a term is NaN or infinite.
+            NonFiniteLossError: a term is NaN or infinite, of this step or an earlier one; see ``Unread``.
         """
         weight = kl_weight(
             step,
@@ -56,7 +61,7 @@ class SplittingTask(nn.Module):
             duration=self._spec.kl_warmup_steps,
         )
         terms = self.terms(batch, step, weight, self._objectives)
-        require_finite(terms, step)
+        self.unread.take(terms, step)
         if weight == self.vse.kl_scheme.weight:
             with torch.no_grad():
                 self.vse.kl_scheme.observe(
@@ -73,14 +78,15 @@ class SplittingTask(nn.Module):
             NonFiniteLossError: a distortion is NaN or infinite.
         Source: method sections 2.4 and 6.4.
         """
-        losses, signals = [], []
+        losses, signals, unread = [], [], Unread()
         with evaluating(self.vse), torch.inference_mode():
             for number, batch in enumerate(self._moved(batches)):
                 terms = self.terms(batch, _VALIDATION - number, 0.0)
-                require_finite(terms, step)
+                unread.take(terms, step)
                 losses.append(terms.distortion)
                 if self._spec.monitor == "psnr":
                     signals.append(self._signal(batch, _VALIDATION - number))
+            unread.look()
             found = {MONITORS["loss"].name: float(torch.stack(losses).mean())}
             if signals:
                 found[MONITORS["psnr"].name] = validation_psnr(signals)
@@ -141,6 +147,6 @@ def values_of(terms: LossTerms) -> dict[str, float]:
         **{f"rate_{level}": value for level, value in terms.rate_by_level.items()},
         **{one.name: one.value for one in terms.objectives},
     }
-    return {f"train_{name}": float(value.detach()) for name, value in values.items()} | {
-        "kl_weight": float(terms.kl_weight)
-    }
+    numbers = torch.stack([value.detach() for value in values.values()]).tolist()  # waits once for all
+    found = {f"train_{name}": number for name, number in zip(values, numbers, strict=True)}
+    return found | {"kl_weight": float(terms.kl_weight)}
