@@ -159,21 +159,9 @@ SLIPS = (
     Slip(
         "decoder/ladder",
         "output rounded to bfloat16",
-        "decoders/ladder.py",
-        (
-            "        return by_windows(lambda part: self.output(part.to(dtype)), x, reach=(KE"
-            "RNEL // 2,) * (x.ndim - 2))\n"
-            "\n"
-            "    def _split(self) -> tuple[TopLevel, list[InnerLevel]]:\n"
-            '        """Top level, and the inner levels from coarse to fine."""\n'
-        ),
-        (
-            "        return by_windows(lambda part: self.output(part.to(dtype)).to(torch.bflo"
-            "at16).to(dtype), x, reach=(KERNEL // 2,) * (x.ndim - 2))\n"
-            "\n"
-            "    def _split(self) -> tuple[TopLevel, list[InnerLevel]]:\n"
-            '        """Top level, and the inner levels from coarse to fine."""\n'
-        ),
+        "decoders/output_layer.py",
+        "return by_windows(lambda part: layer(part.to(dtype)), state, reach=reach)",
+        "return by_windows(lambda part: layer(part.to(dtype)).bfloat16().to(dtype), state, reach=reach)",
         "derivatives_are_those_of_differences",
     ),
     Slip(
