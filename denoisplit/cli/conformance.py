@@ -9,7 +9,9 @@ from denoisplit.core.registry import Component, Registry, installed_registry
 from denoisplit.testing import Verdict, examine, require_packages, suite_for, suite_named
 
 
-def check(name: str, *, kind: str | None, suite: str | None, strict: bool = False) -> bool:
+def check(
+    name: str, *, kind: str | None, suite: str | None, strict: bool = False, device: str | None = None
+) -> bool:
     """Examine a component and print which laws hold.
 
     Args:
@@ -17,6 +19,7 @@ def check(name: str, *, kind: str | None, suite: str | None, strict: bool = Fals
         kind: of the component; None finds it, where only one kind has the name.
         suite: ``package.module:Class`` of a suite of its own; None for that of the kind.
         strict: whether every law has to be examined that could apply.
+        device: on which it has to compute what it computes on the processor, too; None for no other.
 
     Returns:
         Whether no law is broken, or left out where ``strict``.
@@ -25,10 +28,15 @@ def check(name: str, *, kind: str | None, suite: str | None, strict: bool = Fals
         MissingPackageError: pytest or hypothesis are not installed.
         UnknownComponentError: no component has this name.
         BrokenPluginError: component or suite cannot be imported.
+        PluginError: components of this kind are not examined on this device.
     """
     require_packages()
     row = _find(installed_registry(), name, kind)
     examined = suite_for(row.kind, row.load(), suite_named(suite) if suite else None)
+    if device is not None:
+        from denoisplit.testing.device_law import examined_on  # which needs the packages
+
+        examined = examined_on(device, examined)
     click.echo(f"{row.kind} {row.qualified} {row.version}")
     found: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in examine(examined):

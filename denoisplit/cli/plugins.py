@@ -91,17 +91,22 @@ def show_plugin(name: str, kind: str | None, as_json: bool) -> None:
 @click.argument("name")
 @_kind_option("Where several kinds have a component of this name")
 @click.option("--suite", metavar="MODULE:CLASS", help="A suite of the plugin's own, for that of the kind.")
+@click.option(
+    "--device", metavar="simulated", help="Examine it on a device that refuses what a GPU refuses, too."
+)
 @plugin_option
 @click.pass_context
 @click.option("--strict", is_flag=True, help="Fail also when a law could not be examined.")
-def check_plugin(ctx: click.Context, name: str, kind: str | None, suite: str | None, strict: bool) -> None:
+def check_plugin(
+    ctx: click.Context, name: str, kind: str | None, suite: str | None, device: str | None, strict: bool
+) -> None:
     """Examine a component: which laws of its kind hold, which fail, and which could not be examined.
 
     Exit code 1 when a law fails. Needs denoisplit[testing].
     """
     # By name, as this module must not need torch: listing components never does.
     conformance = importlib.import_module("denoisplit.cli.conformance")
-    ctx.exit(0 if conformance.check(name, kind=kind, suite=suite, strict=strict) else 1)
+    ctx.exit(0 if conformance.check(name, kind=kind, suite=suite, strict=strict, device=device) else 1)
 
 
 @plugins.command("new", short_help="Begin a package with a component of your own, or add one.")
