@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from denoisplit.core.devices import choose_device, network_dtype, seeded
+from denoisplit.core.devices import choose_device, has_float64, network_dtype, seeded
 from denoisplit.core.errors import RunError
 
 
@@ -53,5 +53,7 @@ def test_the_gpu_of_a_mac_is_taken_only_by_its_name(monkeypatch: pytest.MonkeyPa
 
 def test_precision_goes_by_the_device_that_was_chosen() -> None:
     """Not by one that is there: a Mac has no units for bf16 that torch knows of."""
+    assert not has_float64(torch.device("mps"))
+    assert has_float64(torch.device("cuda"))
     assert network_dtype("auto", torch.device("mps")) is None
     assert network_dtype("bf16", torch.device("mps")) == torch.bfloat16

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.prediction import moments as moments_of_samples
 from denoisplit.core.prediction.moments import Moments
 from denoisplit.testing.simulated_device import Transfers, counted_transfers, simulated_device
 
@@ -58,3 +59,14 @@ def test_samples_of_a_device_give_the_bits_of_the_processor_and_come_back_once()
     assert std is not None
     assert here.std is not None
     np.testing.assert_array_equal(std, here.std)
+
+
+def test_a_device_without_numbers_of_64_bits_hands_samples_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a Mac."""
+    monkeypatch.setattr(moments_of_samples, "has_float64", lambda device: device.type == "cpu")
+    moments = Moments()
+    with counted_transfers() as found:
+        for sample in torch.ones(3, 2, 2).to(DEVICE):
+            moments.add(sample)
+        np.testing.assert_array_equal(moments.std, np.zeros((2, 2)))
+    assert found == Transfers(there=1, back=3)
