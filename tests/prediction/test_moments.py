@@ -70,3 +70,15 @@ def test_a_device_without_numbers_of_64_bits_hands_samples_over(monkeypatch: pyt
             moments.add(sample)
         np.testing.assert_array_equal(moments.std, np.zeros((2, 2)))
     assert found == Transfers(there=1, back=3)
+
+
+def test_the_spread_is_exactly_the_root_of_the_variance() -> None:
+    samples = np.random.default_rng(0).normal(120, 30, (5, 12600))
+    moments, mean, squares = Moments(), np.zeros(12600), np.zeros(12600)
+    for number, sample in enumerate(samples, 1):
+        moments.add(torch.from_numpy(sample))
+        before = sample - mean
+        mean = mean + before / number
+        squares = squares + before * (sample - mean)
+    np.testing.assert_array_equal(moments.mean, mean)
+    np.testing.assert_array_equal(moments.std, np.sqrt(squares / 4))

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,15 +58,15 @@ class Moments:
         """
         if self._count == 0:
             raise ValueError("Moments: there is no mean of no samples. Add at least one.")
-        return self._shown(self._mean)
+        found: FloatArray = self._mean.to(self._dtype).view(self._shape).cpu().numpy()
+        return found
 
     @property
     def std(self) -> FloatArray | None:
         """Standard deviation with divisor n - 1; None for fewer than two samples, which have no spread."""
         if self._count < 2:
             return None
-        return self._shown((self._squares / (self._count - 1)).sqrt())
-
-    def _shown(self, numbers: Tensor) -> FloatArray:
-        found: FloatArray = numbers.to(self._dtype).view(self._shape).cpu().numpy()
+        variance = (self._squares / (self._count - 1)).view(self._shape).cpu().numpy()
+        # Roots of torch may be off by a bit, and not everywhere by the same.
+        found: FloatArray = np.sqrt(variance).astype(torch.zeros(0, dtype=self._dtype).numpy().dtype)
         return found
