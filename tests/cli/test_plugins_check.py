@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from click.testing import CliRunner, Result
 
@@ -24,6 +25,20 @@ class OnlyTwice(CalibratorTests):
 
     def test_it_is_a_calibrator(self) -> None:
         assert isinstance(self.calibrator(self.smallest()), Calibrator)
+
+
+class Documented(Scale):
+    """A calibrator with an option whose values nobody can guess."""
+
+    @attrs.frozen
+    class Options:
+        """Options.
+
+        Attributes:
+            table: of factors.
+        """
+
+        table: Path = Path("table.csv")
 
 
 @pytest.fixture(autouse=True)
@@ -65,12 +80,13 @@ def test_what_does_not_apply_says_why() -> None:
 
 
 def test_what_was_not_examined_says_what_is_missing_and_fails_where_all_is_wanted() -> None:
-    result = check("hagen")
+    denoisplit.register("calibrator", "documented", summary="Has an option of its own.")(Documented)
+    result = check("documented")
     assert result.exit_code == 0, result.output
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("  not examined  ")]
     assert "every option has an effect: no other values are taken, or known, of the options" in line
     assert re.search(r" 0 fail, \d+ do not apply, 1 not examined\.$", result.stdout.strip())
-    assert check("hagen", "--strict").exit_code == 1
+    assert check("documented", "--strict").exit_code == 1
     assert check("scale", "--strict").exit_code == 0
 
 
