@@ -18,6 +18,9 @@ from denoisplit.core.prediction.progress import Tell
 QUIET_SECONDS: Final = 60.0
 """Nobody who sees lines only has to wait longer for a sign of life."""
 
+_COUNTABLE: Final = 10**6
+"""Larger totals, such as bytes, are told as a part."""
+
 SPEED_SECONDS: Final = 600.0
 """What the time left is estimated from: long enough for the pauses of validations to count."""
 
@@ -146,6 +149,7 @@ class Lines(Screen):
             begin, before = first[0]
             rate = (now - begin) / max(1, done - before)
             left = f"about {rate * (total - done) / 60:.0f} min left"
-            self.say(", ".join(filter(None, (f"{what}: {done} of {total}", note, left))))
+            far = f"{done} of {total}" if total < _COUNTABLE else f"{100 * done // total} %"
+            self.say(", ".join(filter(None, (f"{what}: {far}", note, left))))
 
         yield tell

@@ -72,10 +72,35 @@ def test_progress_counts_an_image_by_its_size(tmp_path: Path) -> None:
         progress(1, 2)
         raise ImageError("broken")
 
-    predict_items(
-        predict, listed, tmp_path / "out", inputs=[], progress=lambda done, whole: told.append(done / whole)
-    )
+    def tell(done: int, whole: int) -> None:
+        told.append(done / whole)
+
+    predict_items(predict, listed, tmp_path / "out", inputs=[], settings="", progress=tell)
     assert told == [0.375, 0.75, 0.8125, 0.875, 0.9375, 1.0]
+
+
+def test_results_of_other_settings_are_not_kept(experiment: Experiment, images: Path, tmp_path: Path) -> None:
+    out, words = tmp_path / "out", ("predict", experiment.run, images / "a.tif", images / "b.ome.tif")
+    assert command(*words, "--out", out, "--samples", "2").exit_code == 0
+    before = (out / "a.ome.tif").read_bytes()
+    for other in (
+        ("--samples", "3"),
+        ("--samples", "2", "--seed", "5"),
+        ("--samples", "2", "--output", "mean"),
+    ):
+        refused(
+            command(*words, "--out", out, *other, "--resume"), "predicted by another network or with other"
+        )
+    assert (out / "a.ome.tif").read_bytes() == before
+    # Nothing is known of a result that the table does not name.
+    rows = (out / "predictions.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (out / "predictions.csv").write_text("".join(rows[:-1]), encoding="utf-8")
+    again = command(*words, "--out", out, "--samples", "2", "--workers", "2", "--resume")
+    assert "2 images, 1 done, 1 kept" in again.stdout
+
+
+def test_results_beside_the_images_are_refused(experiment: Experiment, images: Path) -> None:
+    refused(command("predict", experiment.run, images, "--out", images), "holds the images themselves")
 
 
 def test_patterns_tables_and_lists_name_the_same_images(images: Path, tmp_path: Path) -> None:
@@ -148,7 +173,9 @@ def test_nothing_is_begun_that_would_go_wrong(
     (out / "predictions.csv").write_text("mine", encoding="utf-8")
     refused(command("predict", experiment.run, images, "--out", out), "is no table of predictions")
     (out / "predictions.csv").unlink()
-    refused(command("predict", experiment.run, images, "--out", images), "b.ome.tif: is an input itself")
+    refused(
+        command("predict", experiment.run, images / "*.tif", "--out", images), "b.ome.tif: is an input itself"
+    )
     with pytest.raises(ImageError, match="no image was given"):
         items([], out)
 

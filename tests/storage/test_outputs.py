@@ -11,12 +11,14 @@ import pytest
 import tifffile
 import zarr
 
+import denoisplit
 from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images.interfaces import Image
 from denoisplit.core.storage.image_files import ImageInputs, save_image
 from denoisplit.core.storage.outputs import require_apart, require_figure
 from denoisplit.plugins.image_formats._hdf5_beside import add_beside
 from tests.cli.refusals import refused, run
+from tests.e2e.experiment import Experiment
 
 PIXELS = np.arange(63, dtype=np.float32).reshape(7, 9)
 
@@ -236,3 +238,17 @@ def test_a_demo_takes_the_place_of_a_demo(tmp_path: Path) -> None:
     (run_folder / "my_notes.txt").touch()
     with pytest.raises(DenoisplitError, match=r"did not make, .*my_notes\.txt"):
         _begin(tmp_path / "demo")
+
+
+def test_a_prediction_in_memory_replaces_no_input(experiment: Experiment, tmp_path: Path) -> None:
+    image = _image(tmp_path / "a.tif")
+    run = denoisplit.load(experiment.run)
+    prediction = run.predict(image, samples=2)
+    before = image.read_bytes()
+    with pytest.raises(DenoisplitError, match=r"is an input itself \(got .*a\.tif"):
+        prediction.save(image)
+    with pytest.raises(DenoisplitError, match=r"lies in an input"):
+        prediction.save(experiment.run / "p.ome.tif")
+    assert image.read_bytes() == before
+    for _ in range(2):
+        prediction.save(tmp_path / "b.ome.tif")

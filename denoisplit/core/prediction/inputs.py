@@ -13,6 +13,7 @@ from denoisplit.core.images.interfaces import ImageFormat
 from denoisplit.core.images.io import choose_format, split_inside
 from denoisplit.core.images.tables import lines
 from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.core.storage.outputs import is_same
 
 ENDING: Final = ".ome.tif"
 """Of results, unless another is asked for."""
@@ -53,7 +54,12 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
         ImageError: no image, one that is not there, two results of one name, or the folder is called as an
             image.
     """
-    formats = installed_formats()
+    given, formats = list(given), installed_formats()
+    if any(one.is_dir() and is_same(one, folder) for one in given):
+        raise ImageError(
+            f"{folder}: holds the images themselves, and results would be taken for images the next time. "
+            f"Choose another --out."
+        )
     if _is_image(folder, formats) and not folder.is_dir():
         raise ImageError(
             f"{folder}: the results of several images need a folder (got the name of a file). Give a folder."

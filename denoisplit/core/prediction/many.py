@@ -9,7 +9,7 @@ from typing import Final, Literal, TextIO
 
 import attrs
 
-from denoisplit.core.errors import DenoisplitError, ImageError
+from denoisplit.core.errors import DenoisplitError, ImageError, RunError
 from denoisplit.core.prediction.inputs import Item
 from denoisplit.core.prediction.progress import Progress, within
 from denoisplit.core.prediction.result import Prediction
@@ -19,7 +19,7 @@ from denoisplit.core.storage.outputs import require_ours
 TABLE: Final = "predictions.csv"
 """In the folder of the results."""
 
-COLUMNS: Final = ("file", "output", "state", "seconds", "verdict", "error")
+COLUMNS: Final = ("file", "output", "state", "seconds", "verdict", "error", "settings")
 
 State = Literal["done", "kept", "failed"]
 
@@ -42,11 +42,11 @@ class Outcome:
     prediction: Prediction | None = attrs.field(default=None, repr=False)
     error: str = ""
 
-    def row(self) -> tuple[str, ...]:
+    def row(self, settings: str) -> tuple[str, ...]:
         """Of the table."""
         verdict = "" if self.prediction is None else str(self.prediction.verdict)
         out = "" if self.state == "failed" else str(self.item.out)
-        return (str(self.item.image), out, self.state, f"{self.seconds:.2f}", verdict, self.error)
+        return (str(self.item.image), out, self.state, f"{self.seconds:.2f}", verdict, self.error, settings)
 
 
 Predict = Callable[[Path, Path, Progress | None], Prediction]
@@ -60,6 +60,7 @@ def predict_items(
     *,
     start: Callable[[], AbstractContextManager[object]] = nullcontext,
     inputs: Sequence[Path],
+    settings: str,
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
@@ -73,14 +74,16 @@ def predict_items(
         folder: of the files; made if need be. It gets ``predictions.csv``.
         start: begins what predicts; called once before the first image.
         inputs: what is never written over, such as the run.
+        settings: digest of the network and of all that a result depends on beside its image.
         overwrite: whether results that are there may be replaced.
-        resume: whether results that are there are kept.
+        resume: whether results that are there are kept; those that the table does not know are made again.
         progress: told (done, total) of all images.
         tell: shown every outcome.
 
     Raises:
         ImageError: a result is there already, or the folder cannot be written. Nothing was done then.
-        RunError: a result would be, contain or lie in an input.
+        RunError: a result would be, contain or lie in an input; or one that was to be kept is of another
+            network or other settings.
         DenoisplitError: what predicts cannot begin.
     """
     read = ImageInputs([*inputs, *(item.image for item in items)])
@@ -90,7 +93,7 @@ def predict_items(
     require_ours(table_at, "table of predictions", lambda first: first.startswith(",".join(COLUMNS).encode()))
     if table_at.exists() and not (overwrite or resume):
         raise ImageError(f"{table_at}: exists already. Choose another --out, or add --resume or --overwrite.")
-    kept = {item for item in items if resume and item.out.exists()}
+    kept = _kept(items, table_at, settings) if resume else frozenset()
     sizes = [0 if item in kept else max(1, _size(item.image)) for item in items]
     whole = max(1, sum(sizes))
     outcomes = []
@@ -106,12 +109,32 @@ def predict_items(
             outcome = _done(predict, item, part, keep=item in kept)
             outcomes.append(outcome)
             if outcome.state != "kept":
-                table.writerow(outcome.row())
+                table.writerow(outcome.row(settings))
                 file.flush()
             if progress is not None:
                 progress(before + sizes[number], whole)
             tell(outcome)
     return tuple(outcomes)
+
+
+def _kept(items: Sequence[Item], table: Path, settings: str) -> frozenset[Item]:
+    """The images whose results are there.
+
+    Raises:
+        RunError: a result is one of another network or other settings.
+    """
+    made: dict[str, str] = {}
+    if table.exists():
+        with table.open(encoding="utf-8", newline="") as file:
+            made = {row["output"]: row["settings"] for row in csv.DictReader(file) if row["state"] == "done"}
+    kept = frozenset(item for item in items if item.out.exists() and str(item.out) in made)
+    for item in kept:
+        if made[str(item.out)] != settings:
+            raise RunError(
+                f"{item.out}: was predicted by another network or with other settings. Use those again, "
+                f"choose another --out, or add --overwrite instead of --resume."
+            )
+    return kept
 
 
 def _done(predict: Predict, item: Item, progress: Progress | None, *, keep: bool) -> Outcome:

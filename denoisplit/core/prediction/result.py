@@ -15,7 +15,7 @@ from denoisplit.core.images.scaled import as_dtype
 from denoisplit.core.prediction.offers import CALIBRATED_STD
 from denoisplit.core.prediction.outputs import channels_of
 from denoisplit.core.storage.atomic import write_text
-from denoisplit.core.storage.image_files import save_image
+from denoisplit.core.storage.image_files import ImageInputs, save_image
 from denoisplit.core.verdict.judgement import Verdict
 
 PathLike = str | os.PathLike[str]
@@ -41,6 +41,7 @@ class Prediction:
             furthest from 1; 1 where tiles do not show, None without borders.
         verdict: whether the image looks like the training images.
         sums: over the regions of a label image; None without one.
+        read: files and folders that it was made from, which ``save`` never replaces.
     """
 
     images: Mapping[str, AnyArray] = attrs.field(eq=False, repr=False)
@@ -53,6 +54,7 @@ class Prediction:
     seam_score: float | None = None
     verdict: Verdict = attrs.field(factory=Verdict)
     sums: LabelSums | None = attrs.field(default=None, repr=False)
+    read: tuple[Path, ...] = attrs.field(default=(), repr=False)
 
     @property
     def mean(self) -> AnyArray:
@@ -111,9 +113,12 @@ class Prediction:
             dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
 
         Raises:
-            ImageError: no installed format has this ending.
+            ImageError: no installed format has this ending, or something that is no image has this name.
+            RunError: it is, contains or lies in an input or a run.
         """
-        save_image(path_of(path, "path"), as_dtype(self.to_image(), dtype))
+        file = path_of(path, "path")
+        ImageInputs(self.read).require_other(file)
+        save_image(file, as_dtype(self.to_image(), dtype))
 
     def save_sums(self, path: PathLike) -> None:
         """Write the sums over the regions of the label image as comma-separated values.

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Final, Unpack
 
 from denoisplit.core.given import path_of, paths_of
 from denoisplit.core.images.interfaces import AnyArray, Image
@@ -12,9 +12,15 @@ from denoisplit.core.prediction.executors import chosen_executor
 from denoisplit.core.prediction.inputs import ENDING, items
 from denoisplit.core.prediction.kept_executor import Kept
 from denoisplit.core.prediction.many import Outcome, predict_items
+from denoisplit.core.prediction.outputs import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import PathLike, Prediction
+from denoisplit.core.prediction.spool import digest_of, network_identity
+from denoisplit.core.storage.run_folder import RunFolder
+
+_DIGITS: Final = 16
+"""Of the settings, as the table shows them."""
 
 
 class Predictor(ABC):
@@ -24,6 +30,11 @@ class Predictor(ABC):
     @abstractmethod
     def path(self) -> Path:
         """Where it is stored."""
+
+    @property
+    @abstractmethod
+    def networks(self) -> tuple[RunFolder, ...]:
+        """The runs that it is made of."""
 
     @abstractmethod
     def predict_file(
@@ -78,8 +89,16 @@ class Predictor(ABC):
                 folder,
                 start=lambda: executor.start(request.workers),
                 inputs=[self.path],
+                settings=self._settings(request, dtype),
                 overwrite=overwrite,
                 resume=request.resume,
                 progress=request.progress,
                 tell=tell,
             )
+
+    def _settings(self, request: Request, dtype: str) -> str:
+        """Digest of the networks and of what was asked for, without what changes no pixel."""
+        networks = (network_identity(run.weights, run.bundle) for run in self.networks)
+        output = parse_outputs(request.output) if request.output is not None else ()
+        words = [one.word for one in output]
+        return digest_of(*networks, request.samples, request.seed, request.axes, words, dtype)[:_DIGITS]

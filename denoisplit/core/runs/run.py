@@ -24,7 +24,7 @@ from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle
-from denoisplit.core.storage.image_files import open_given
+from denoisplit.core.storage.image_files import files_among, open_given
 from denoisplit.core.storage.run_folder import RunFolder
 
 _LOG: Final = logging.getLogger("denoisplit.runs")
@@ -48,6 +48,11 @@ class Run(IntoFiles):
     def path(self) -> Path:
         """The run folder."""
         return self.folder.path
+
+    @property
+    def networks(self) -> tuple[RunFolder, ...]:
+        """This one."""
+        return (self.folder,)
 
     @property
     def spec(self) -> ResolvedSpec:
@@ -102,7 +107,8 @@ class Run(IntoFiles):
             labels=labels,
             progress=progress,
         )
-        return predict_image(self.vse, self.bundle, open_given(image, axes), request)
+        found = predict_image(self.vse, self.bundle, open_given(image, axes), request)
+        return attrs.evolve(found, read=(self.path, *files_among(image, labels)))
 
     def check_precision(
         self,

@@ -19,6 +19,7 @@ from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.staging import scratch
 from denoisplit.core.storage.image_files import ImageInputs, file_of, files_among, open_given
+from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.core.verdict.judgement import of_two_steps
 
@@ -43,6 +44,11 @@ class SequentialRun(Predictor):
     def path(self) -> Path:
         """The folder of the sequence."""
         return self.folder.path
+
+    @property
+    def networks(self) -> tuple[RunFolder, ...]:
+        """The denoiser and the splitter."""
+        return (self.denoiser.folder, self.splitter.folder)
 
     def predict(
         self,
@@ -92,7 +98,7 @@ class SequentialRun(Predictor):
             progress=progress,
         )
         verdict = of_two_steps(denoised.verdict, split.verdict)
-        return attrs.evolve(split, verdict=verdict)
+        return attrs.evolve(split, verdict=verdict, read=(self.path, *files_among(image, labels)))
 
     def predict_file(
         self, image: AnyArray | PathLike | Image, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
