@@ -119,7 +119,7 @@ def spec_of(
 
 def network(spec: ResolvedSpec, *, seed: int = 0) -> VSE:
     """The untrained network of a spec, in the precision that the spec asks for."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vse = denoisplit.build(spec, stats=STATISTICS)
     vse.network_dtype = network_dtype(spec.training.precision)

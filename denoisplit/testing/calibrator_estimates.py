@@ -1,4 +1,4 @@
-"""The part of the exam of a calibrator that concerns few pixels, and errors that are only estimated."""
+"""The exam of the calibrators of denoisplit: they refuse, too, what a calibrator may make the best of."""
 
 import math
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
-from denoisplit.testing.region_calibrators import Array, Held, RegionTests
+from denoisplit.testing.calibrators import CalibratorTests
+from denoisplit.testing.region_calibrators import Array, Held
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
@@ -18,8 +19,8 @@ _SURE = 20.0
 """Standard errors above zero that are beyond doubt."""
 
 
-class EstimateTests(RegionTests):
-    """Laws of estimates of squared errors; they hold trivially where a calibrator does not take them."""
+class OwnCalibratorTests(CalibratorTests):
+    """Laws of refusals, and of estimates of squared errors, which hold trivially where none are taken."""
 
     @in_two_and_three_dimensions
     @law(3)

@@ -20,9 +20,8 @@ from denoisplit.core.network.interfaces import (
     MeanCalibrator,
     RegionCalibrator,
 )
-from denoisplit.testing.calibrator_estimates import EstimateTests
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
-from denoisplit.testing.region_calibrators import Array, Held
+from denoisplit.testing.region_calibrators import Array, Held, RegionTests
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
@@ -32,7 +31,7 @@ _SHORT, _LONG = 0.004, 0.009
 """By how much the share that is covered may be below or above the level."""
 
 
-class CalibratorTests(EstimateTests):
+class CalibratorTests(RegionTests):
     """Laws of calibrators: no pixel is dropped, units do not matter, and intervals cover what they say."""
 
     kind: ClassVar[str] = "calibrator"

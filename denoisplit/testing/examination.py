@@ -17,6 +17,7 @@ from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.testing.augmentations import AugmentationTests
+from denoisplit.testing.calibrator_estimates import OwnCalibratorTests
 from denoisplit.testing.calibrators import CalibratorTests
 from denoisplit.testing.datasets import DatasetTests
 from denoisplit.testing.decoders import DecoderTests
@@ -105,8 +106,17 @@ def suite_for(
             read.
     """
     usual = SUITES[kind] if kind != ImageFormatTests.kind else _suite_of_format(component)
+    if usual is CalibratorTests and _is_own(kind, component):
+        usual = OwnCalibratorTests
     made = type(f"Test_{kind}", (suite or usual,), {"component": component})
     return cast(type[ComponentTests], made)
+
+
+def _is_own(kind: str, component: type[Any] | str) -> bool:
+    """Whether a component is one of denoisplit."""
+    if isinstance(component, str):
+        component = installed_registry().find(kind, component).load()
+    return component.__module__.startswith("denoisplit.plugins.")
 
 
 def _suite_of_format(component: type[Any] | str) -> type[ComponentTests]:

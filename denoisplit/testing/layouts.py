@@ -90,9 +90,9 @@ def biosr(path: Path, channels: Sequence[str], rank: int) -> None:
 def hagen(path: Path, channels: Sequence[str], rank: int) -> None:
     """``actin-60x-noise2-lowsnr.tif`` and ``...-highsnr.tif``."""
     del rank
-    rng = np.random.default_rng(0)
+    series_of = {"60x-noise2": np.random.default_rng(0), "60x-noise1": np.random.default_rng(1)}
     for place, channel in enumerate(channels):
-        for series in ("60x-noise2", "60x-noise1"):
+        for series, rng in series_of.items():
             truth = _truth(rng, (FIELDS, *_SIDES), place)
             _write(path / f"{channel}-{series}-highsnr.tif", truth, "TYX")
             _write(path / f"{channel}-{series}-lowsnr.tif", _noisy(rng, truth), "TYX")

@@ -276,7 +276,7 @@ class Swallows(Serial):
 
 BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ("noise_model", NotADensity, "the_density_integrates_to_one", "the density integrates to"),
-    ("noise_model", OtherVariance, "the_variance_is_that_of_the_density", "the variance is not"),
+    ("noise_model", OtherVariance, "the_variance_is_that_of_the_density", "the variance is "),
     (
         "noise_model",
         GlobalSamples,
