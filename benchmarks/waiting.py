@@ -15,8 +15,8 @@ from denoisplit.core.waiting import SPINS
 CONTESTANTS: Final[Mapping[str, Mapping[str, str]]] = {
     OURS: {"GOMP_SPINCOUNT": str(SPINS)},
     "as OpenMP does by itself": {"GOMP_SPINCOUNT": ""},
-    "GOMP_SPINCOUNT=10000": {"GOMP_SPINCOUNT": "10000"},
-    "GOMP_SPINCOUNT=100": {"GOMP_SPINCOUNT": "100"},
+    "GOMP_SPINCOUNT=100000": {"GOMP_SPINCOUNT": "100000"},
+    "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": ""},
 }
 """Environments by contestant; an empty value is none."""

@@ -3,8 +3,8 @@
 from collections.abc import MutableMapping
 from typing import Final
 
-SPINS: Final = 1000
-"""Turns of the loop in which a thread waits awake: some microseconds (docs/performance-training.md)."""
+SPINS: Final = 10_000
+"""Turns of the loop in which a thread waits awake: some ten microseconds (docs/performance-training.md)."""
 
 CHOICES: Final = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Variables of the environment by which somebody has chosen."""
