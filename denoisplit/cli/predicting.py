@@ -45,6 +45,7 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How,
         if shard is None:
             prediction = run.predict_file(image, out, dtype=dtype, **told)
         elif (found := _alone(run, "--shard").predict_shard(image, out, shard, dtype=dtype, **told)) is None:
+            click.echo(f"{out}: shard {shard} is done; the file comes with the last one.")
             return True
         else:
             prediction = found

@@ -16,6 +16,7 @@ from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.prediction.spool import spool_of
 from tests.cli.refusals import noise
+from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment
 
 WORDS = "mean,std,chi_square,quantile=0.5"
@@ -179,3 +180,15 @@ def test_two_predictions_into_one_file_do_not_meet(run: denoisplit.Run, movie: P
     run.predict_file(movie, out, **also(How(progress=another)))
     assert told
     assert [path.name for path in spool_of(out).iterdir()] == ["mine.txt"]
+
+
+def test_a_shard_that_is_not_the_last_says_so(experiment: Experiment, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "mixed.tif", noise(64, 64))
+    out = tmp_path / "split.ome.tif"
+    words = ("predict", experiment.run, tmp_path / "mixed.tif", "--out", out, "--tile", 32, "--samples", 2)
+    first = command(*words, "--shard", "1/2")
+    assert first.exit_code == 0
+    assert "shard 1/2 is done; the file comes with the last one." in first.stdout
+    assert not out.exists()
+    assert command(*words, "--shard", "2/2").exit_code == 0
+    assert out.exists()
