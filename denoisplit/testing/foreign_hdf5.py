@@ -124,7 +124,8 @@ def _elsewhere(path: Path, virtual: bool) -> None:
             file.create_dataset("data", _PLANE.shape, "u2", external=place)
 
 
-def _filtered(path: Path, code: int) -> None:
+def filtered(path: Path, code: int) -> None:
+    """A file whose only chunk went through the filter of a number."""
     with h5py.File(path, "w") as file:
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         properties.set_chunk((6, 8))
@@ -145,7 +146,7 @@ def _storage() -> Iterator[Foreign]:
     for virtual in (True, False):
         write = partial(_elsewhere, virtual=virtual)
         yield Foreign(what=f"pixels elsewhere, {virtual}", name="a.h5", write=write)
-    yield Foreign(what="an unknown filter", name="a.h5", write=partial(_filtered, code=40000))
+    yield Foreign(what="an unknown filter", name="a.h5", write=partial(filtered, code=40000))
     storing: tuple[dict[str, Any], ...] = (
         {"chunks": (2, 3)},
         {"chunks": (4, 5), "compression": "gzip", "shuffle": True},

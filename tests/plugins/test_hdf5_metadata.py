@@ -10,6 +10,7 @@ import pytest
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.interfaces import PixelSize
 from denoisplit.plugins.image_formats.hdf5 import Hdf5
+from denoisplit.testing.foreign_hdf5 import filtered
 
 PIXELS = np.arange(3 * 6 * 8, dtype=np.uint16).reshape(3, 6, 8)
 H5 = Hdf5(Hdf5.Options())
@@ -86,12 +87,6 @@ def test_the_largest_data_set_is_proposed_and_a_table_alone_is_no_image(tmp_path
 def test_a_filter_that_is_missing_is_named(tmp_path: Path, code: int, advice: str) -> None:
     if h5py.h5z.filter_avail(code):
         pytest.skip("it is installed")
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        properties.set_chunk((6, 8))
-        properties.set_filter(code, h5py.h5z.FLAG_OPTIONAL, ())
-        space = h5py.h5s.create_simple((6, 8))
-        made = h5py.h5d.create(file.id, b"data", h5py.h5t.STD_U16LE, space, properties)
-        made.write_direct_chunk((0, 0), b"compressed")
+    filtered(tmp_path / "a.h5", code)
     with pytest.raises(ImageError, match=rf"is missing \(got .*number {code}\)\. .*{advice}\.$"):
         H5.open(tmp_path / "a.h5")

@@ -1,6 +1,5 @@
 """From the checkpoint of another program to a run folder."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -27,6 +26,7 @@ from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.resolution import escape
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
+from denoisplit.core.storage.digests import file_hash
 from denoisplit.core.storage.run_folder import RunFolder
 
 _NOISE = "noise_model."
@@ -179,9 +179,7 @@ def _state(vse: VSE, weights: Weights, likelihood: Likelihood, where: str) -> di
 
 def _report(checkpoint: Path, config: ForeignConfig) -> list[str]:
     """What whoever finds the run folder should know."""
-    with checkpoint.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    lines = [f"imported from {checkpoint.absolute()} (sha256 {digest}) and {config.name}"]
+    lines = [f"imported from {checkpoint.absolute()} (sha256 {file_hash(checkpoint)}) and {config.name}"]
     assumed = [
         f"{config.key(setting)} = {show(value)}"
         for setting, value in (("analytic", False), ("encoder_dropout", 0.1), ("kl_weight", 1.0))

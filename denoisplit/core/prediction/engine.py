@@ -103,7 +103,7 @@ class Work:
             # Here, because whatever the pass has left is only given back when the error is gone.
             self._shrinking.learn(self.vse, plan, reason)
             waiting.insert(0, tile)
-        return parts[0][1] if len(parts) == 1 else _joined(job.tile.inner, parts)
+        return parts[0][1] if len(parts) == 1 else joined(job.tile.inner, parts)
 
     def _made(self, passes: Passes, tile: Tile, ticks: Iterator[Callable[[], None]]) -> Found:
         """What came of one tile."""
@@ -141,8 +141,8 @@ def _nothing() -> None:
     """A sample that was counted before the memory was not enough."""
 
 
-def _joined(whole: Region, parts: Iterable[tuple[Tile, Found]]) -> Found:
-    """The parts of a tile, put together."""
+def joined(whole: Region, parts: Iterable[tuple[Tile, Found]]) -> Found:
+    """The tiles of a region, put together."""
     images: dict[str, Any] = {}
     facts: tuple[Facts, ...] = ()
     for tile, found in parts:

@@ -103,16 +103,17 @@ def predict_items(
         table = csv.writer(file, lineterminator="\n")
         if not file.tell():
             table.writerow(COLUMNS)
-        for number, item in enumerate(items):
-            before = sum(sizes[:number])
-            part = None if progress is None else within(progress, before, sizes[number], whole)
+        before = 0
+        for item, size in zip(items, sizes, strict=True):
+            part = None if progress is None else within(progress, before, size, whole)
             outcome = _done(predict, item, part, keep=item in kept)
             outcomes.append(outcome)
             if outcome.state != "kept":
                 table.writerow(outcome.row(settings))
                 file.flush()
+            before += size
             if progress is not None:
-                progress(before + sizes[number], whole)
+                progress(before, whole)
             tell(outcome)
     return tuple(outcomes)
 

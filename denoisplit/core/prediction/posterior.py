@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.engine import Found, Work, run
+from denoisplit.core.prediction.engine import Found, Work, joined, run
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import Job, plan_planes
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.seams import Seams, measure_seams
 from denoisplit.core.prediction.summaries import Facts, Images, Samples, Spread, Summary
+from denoisplit.core.prediction.tiling import Region
 from denoisplit.core.spec.records import PredictionSpec
 
 
@@ -125,12 +126,5 @@ def assembled(
     shape: tuple[int, ...], results: Iterable[tuple[Job, Found]]
 ) -> tuple[dict[str, FloatArray], tuple[Facts, ...]]:
     """Whole images [c (z) y x] of the tiles of one plane, and what else was found in each of them."""
-    whole: dict[str, FloatArray] = {}
-    facts: list[Facts] = []
-    for job, found in results:
-        facts.extend(found.facts)
-        for name, image in found.images.items():
-            if name not in whole:
-                whole[name] = np.empty((len(image), *shape), dtype=image.dtype)
-            whole[name][:, *job.tile.inner.slices] = image
-    return whole, tuple(facts)
+    found = joined(Region((0,) * len(shape), shape), ((job.tile, one) for job, one in results))
+    return dict(found.images), found.facts

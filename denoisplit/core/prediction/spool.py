@@ -24,7 +24,7 @@ from denoisplit.core.images.streamed import blocks
 from denoisplit.core.prediction.engine import Found
 from denoisplit.core.staging import hidden
 from denoisplit.core.storage.atomic import write_text
-from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
+from denoisplit.core.storage.digests import NAME, ZEROS, file_hash, require_intact, sealed
 from denoisplit.core.storage.image_files import file_of
 
 _KEY: Final = "prediction.json"
@@ -177,9 +177,3 @@ def image_identity(pixels: LazyArray) -> str:
     for _, block in blocks(pixels):
         found.update(np.ascontiguousarray(block).tobytes())
     return found.hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of the bytes of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

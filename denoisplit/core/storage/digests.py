@@ -84,6 +84,12 @@ def require_intact(path: Path, content: bytes) -> bool:
     return place is not None
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 of all bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _digest(content: bytes, place: slice) -> bytes:
     found = hashlib.sha256(memoryview(content)[: place.start])
     found.update(ZEROS.encode())

@@ -10,6 +10,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from denoisplit.core.devices import give_back_memory, is_shortage
 from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.early_end import EarlyEnd
@@ -110,18 +111,9 @@ class Loop:
 
     def _do_step(self, batch: Pair) -> None:
         spec = self._spec
-        try:
-            terms = self._module(batch, self.step)
-            self._optimizer.zero_grad()
-            self._fabric.backward(terms.total)
-        except (MemoryError, RuntimeError) as error:
-            if not is_shortage(error):
-                raise
-            reason = " ".join(str(error).split())[:200]
-        else:
-            reason = ""
-        if reason:  # here, because whatever the step has left is only given back when the error is gone
-            what = f"training.batch: the memory is not enough (got: {reason})"
+        terms = self._gradients(batch)
+        if isinstance(terms, str):
+            what = f"training.batch: the memory is not enough (got: {terms})"
             raise SpecError([f"{what}. {self._advice(batch)}"])
         torch.nn.utils.clip_grad_norm_(self._learnt, spec.gradient_clip)
         self._optimizer.step()
@@ -134,22 +126,31 @@ class Loop:
         for watcher in self._watchers:
             watcher.stepped(self._now, loss)
 
+    def _gradients(self, batch: Pair) -> LossTerms | str:
+        """The objective of a batch, whose gradients are kept; or what is said where memory is not enough."""
+        try:
+            terms: LossTerms = self._module(batch, self.step)
+            self._optimizer.zero_grad()
+            self._fabric.backward(terms.total)
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            return " ".join(str(error).split())[:200]
+        return terms
+
     def _advice(self, batch: Pair) -> str:
         """What to do where the memory is not enough for a batch: how many patches it is enough for."""
-        fitting = len(batch[0]) // 2
+        mixed, targets, *camera = batch
+        fitting = len(mixed) // 2
         while fitting:
+            # Whatever a failed attempt has left is only given back when its error is gone.
             self._optimizer.zero_grad()
             give_back_memory(self._fabric.device)
-            mixed, targets, *camera = batch
-            few = mixed[:fitting], targets[:fitting], *(maps[:, :fitting] for maps in camera)
-            try:
-                self._fabric.backward(self._module(few, self.step).total)
-            except (MemoryError, RuntimeError) as error:
-                if not is_shortage(error):
-                    raise
-                fitting //= 2
-            else:
+            images = mixed[:fitting], targets[:fitting]
+            few = (*images, camera[0][:, :fitting]) if camera else images
+            if not isinstance(self._gradients(few), str):
                 return f"It is for {fitting} patches of {len(mixed)}: set training.batch to {fitting}."
+            fitting //= 2
         return "It is not for a single patch: choose a smaller training.patch, or a smaller network."
 
     def _validate(self, batches: Iterable[Pair]) -> None:

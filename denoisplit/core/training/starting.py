@@ -1,6 +1,5 @@
 """Weights that a training starts from: those of another run, as far as they fit; and parts that stay."""
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.bundle import Start
+from denoisplit.core.storage.digests import file_hash
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_weights
 
@@ -57,15 +57,13 @@ def _taken(vse: VSE, path: Path) -> Start:
         for name in fitting:
             ours[name].copy_(theirs[name])
     left = tuple(name for name in names if name not in fitting)
-    with folder.weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     _LOG.info("starting from %s: %d of %d weights fit", path, len(fitting), len(names))
     if left:
         shown = ", ".join(left[:_LISTED]) + (
             f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
         )
         _LOG.info("drawn anew, as no weight of that run fits: %s", shown)
-    return Start(run=str(path), weights=digest, taken=len(fitting), drawn=left)
+    return Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left)
 
 
 def _layer(name: str) -> str:

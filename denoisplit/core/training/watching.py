@@ -1,5 +1,6 @@
 """What may look on at a training."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,7 +45,7 @@ class Watcher:
         """There is no step left to do."""
 
 
-class RememberingWatcher(Watcher):
+class RememberingWatcher(Watcher, ABC):
     """Looks on, and remembers: resume points carry its state.
 
     Attributes:
@@ -53,10 +54,10 @@ class RememberingWatcher(Watcher):
 
     key: str
 
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        raise NotImplementedError
