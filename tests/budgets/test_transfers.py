@@ -55,6 +55,7 @@ def test_a_step_takes_its_noise_and_waits_for_nothing(levels: int, noise_model: 
     with counted_transfers() as found:
         for step in range(steps):
             terms = task(batch_of(vse), step)
+            task.took(terms, step)
             optimizer.zero_grad()
             torch.autograd.backward(terms.total)
             torch.nn.utils.clip_grad_norm_(vse.parameters(), 0.5)
@@ -81,9 +82,8 @@ def test_a_validation_comes_back_once_for_every_question(levels: int) -> None:
 def test_a_step_that_was_not_finite_is_found_when_it_is_looked_at() -> None:
     vse = there(2).train()
     task, (mixed, targets) = SplittingTask(vse, TrainingSpec()), batch_of(vse)
-    task((mixed, targets), 4)
-    task((mixed, targets * math.nan), 5)
-    task((mixed, targets), 6)
+    for step, factor in ((4, 1.0), (5, math.nan), (6, 1.0)):
+        task.took(task((mixed, targets * factor), step), step)
     with pytest.raises(NonFiniteLossError, match="step 5: distortion"):
         task.unread.look()
     task.unread.look()  # once is enough

@@ -60,6 +60,7 @@ def learnt(spec: ResolvedSpec, vse: VSE, device: torch.device) -> dict[str, Tens
     mixed, targets = (one.to(device) for one in counts(vse, (SIDE, SIDE), batch=2))
     for step in range(STEPS):
         terms = task((mixed, targets), step)
+        task.took(terms, step)
         optimizer.zero_grad()
         torch.autograd.backward(terms.total)
         torch.nn.utils.clip_grad_norm_(vse.parameters(), spec.training.gradient_clip)

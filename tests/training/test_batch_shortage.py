@@ -29,7 +29,7 @@ def with_room_for(patches: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("room", "advice"),
     [
-        (3, "It is for 2 patches of 8: set training.batch to 2."),
+        (3, "It is for a step in 4 parts: set training.accumulate to 4, or training.batch to 2."),
         (0, "It is not for a single patch: choose a smaller training.patch, or a smaller network."),
     ],
 )

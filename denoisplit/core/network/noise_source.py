@@ -46,6 +46,26 @@ class FixedNoise(NoiseSource):
 
 
 @attrs.frozen
+class PartNoise(NoiseSource):
+    """What another source draws for a batch, for some images of it.
+
+    Attributes:
+        whole: source for the batch.
+        rows: numbers of the images.
+        total: images of the batch.
+    """
+
+    whole: NoiseSource
+    rows: range
+    total: int
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """The rows of the draw for the batch."""
+        of_batch = like[:1].expand(self.total, *like.shape[1:])
+        return self.whole.normal(level, of_batch)[self.rows.start : self.rows.stop]
+
+
+@attrs.frozen
 class ZeroNoise(NoiseSource):
     """No noise: every sample is the mode of its posterior."""
 

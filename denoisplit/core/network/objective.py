@@ -114,6 +114,30 @@ def combine(
     )
 
 
+def numbers_of(terms: LossTerms) -> Tensor:
+    """All numbers of an objective in one row, without their gradients; see ``with_numbers``."""
+    rows = (terms.distortion_per_channel, terms.rate_per_level)
+    scalars = (terms.total, terms.distortion, terms.rate, *(one.value for one in terms.objectives))
+    return torch.cat([*(one.detach().reshape(1) for one in scalars), *(row.detach() for row in rows)])
+
+
+def with_numbers(terms: LossTerms, numbers: Tensor) -> LossTerms:
+    """The same objective with other numbers, in the order of ``numbers_of``."""
+    sizes = (3 + len(terms.objectives), len(terms.distortion_per_channel), len(terms.rate_per_level))
+    scalars, per_channel, per_level = numbers.split(sizes)
+    total, distortion, rate, *values = scalars.unbind()
+    objectives = zip(terms.objectives, values, strict=True)
+    return attrs.evolve(
+        terms,
+        total=total,
+        distortion=distortion,
+        distortion_per_channel=per_channel,
+        rate=rate,
+        rate_per_level=per_level,
+        objectives=tuple(attrs.evolve(one, value=value) for one, value in objectives),
+    )
+
+
 def require_finite(terms: LossTerms, step: int) -> None:
     """Stop at the first term that is NaN or infinite.
 

@@ -139,6 +139,8 @@ class TrainingSpec:
     Attributes:
         steps: optimiser steps.
         batch: patches per step.
+        accumulate: parts in which a step takes its batch, one after the other, for want of memory. The gradients
+            are those of the whole batch; batch norms see the patches of a part.
         patch: side of a patch, pixels; several numbers are one per spatial axis (z) y x.
         learning_rate: of Adamax.
         kl_warmup_start: step at which the KL weight begins to rise from 0.
@@ -174,6 +176,7 @@ class TrainingSpec:
 
     steps: int = attrs.field(default=40000, validator=ge(1))
     batch: int = attrs.field(default=32, validator=ge(1))
+    accumulate: int = attrs.field(default=1, validator=ge(1), metadata={QUIET: True})
     patch: int | tuple[int, ...] = attrs.field(default=128, validator=_sides)
     learning_rate: float = attrs.field(default=1e-3, validator=gt(0))
     kl_warmup_start: int = attrs.field(default=0, validator=ge(0))

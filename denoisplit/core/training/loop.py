@@ -10,11 +10,12 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from denoisplit.core.devices import give_back_memory, is_shortage
 from denoisplit.core.errors import RunError, SpecError
-from denoisplit.core.network.objective import LossTerms
+from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.early_end import EarlyEnd
 from denoisplit.core.training.optimiser import after_step, after_validation, optimizer_of, schedule_of
+from denoisplit.core.training.parts import Part
 from denoisplit.core.training.resuming import Identity, ResumePoint
 from denoisplit.core.training.task import SplittingTask, values_of
 from denoisplit.core.training.watching import Moment, RememberingWatcher, Watcher
@@ -111,10 +112,11 @@ class Loop:
 
     def _do_step(self, batch: Pair) -> None:
         spec = self._spec
-        terms = self._gradients(batch)
+        terms = self._gradients(batch, spec.accumulate)
         if isinstance(terms, str):
             what = f"training.batch: the memory is not enough (got: {terms})"
             raise SpecError([f"{what}. {self._advice(batch)}"])
+        self._task.took(terms, self.step)
         torch.nn.utils.clip_grad_norm_(self._learnt, spec.gradient_clip)
         self._optimizer.step()
         after_step(self._schedule)
@@ -126,31 +128,38 @@ class Loop:
         for watcher in self._watchers:
             watcher.stepped(self._now, loss)
 
-    def _gradients(self, batch: Pair) -> LossTerms | str:
+    def _gradients(self, batch: Pair, parts: int) -> LossTerms | str:
         """The objective of a batch, whose gradients are kept; or what is said where memory is not enough."""
         try:
-            terms: LossTerms = self._module(batch, self.step)
-            self._optimizer.zero_grad()
-            self._fabric.backward(terms.total)
+            return self._summed(batch, parts)
         except (MemoryError, RuntimeError) as error:
             if not is_shortage(error):
                 raise
             return " ".join(str(error).split())[:200]
-        return terms
+
+    def _summed(self, batch: Pair, parts: int) -> LossTerms:
+        """The objective of a batch and its gradients, part by part."""
+        self._optimizer.zero_grad()
+        shares = []
+        for part in Part.whole(len(batch[0])).divided(parts):
+            terms: LossTerms = self._module(part.of(batch), self.step, part)
+            self._fabric.backward(terms.total * part.share)
+            shares.append(numbers_of(terms) * part.share)
+        return with_numbers(terms, torch.stack(shares).sum(0))
 
     def _advice(self, batch: Pair) -> str:
-        """What to do where the memory is not enough for a batch: how many patches it is enough for."""
-        mixed, targets, *camera = batch
-        fitting = len(mixed) // 2
-        while fitting:
+        """What to do where the memory is not enough for a batch: in how many parts it is."""
+        parts = self._spec.accumulate
+        while parts < len(batch[0]):
+            parts *= 2
             # Whatever a failed attempt has left is only given back when its error is gone.
             self._optimizer.zero_grad()
             give_back_memory(self._fabric.device)
-            images = mixed[:fitting], targets[:fitting]
-            few = (*images, camera[0][:, :fitting]) if camera else images
-            if not isinstance(self._gradients(few), str):
-                return f"It is for {fitting} patches of {len(mixed)}: set training.batch to {fitting}."
-            fitting //= 2
+            if not isinstance(self._gradients(batch, parts), str):
+                return (
+                    f"It is for a step in {parts} parts: set training.accumulate to {parts}, or training.batch "
+                    f"to {-(-len(batch[0]) // parts)}."
+                )
         return "It is not for a single patch: choose a smaller training.patch, or a smaller network."
 
     def _validate(self, batches: Iterable[Pair]) -> None:

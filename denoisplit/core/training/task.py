@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from denoisplit.core.devices import seeded
-from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.noise_source import GeneratorNoise, NoiseSource, PartNoise
 from denoisplit.core.network.objective import LossTerms, kl_weight
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
@@ -14,6 +14,7 @@ from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
+from denoisplit.core.training.parts import Part
 from denoisplit.core.training.unread import Unread
 
 _VALIDATION = -1
@@ -48,26 +49,28 @@ class SplittingTask(nn.Module):
         self.unread = Unread()
         self._terms_of_objectives = nn.ModuleList(one.term for one in objectives)  # moves with the network
 
-    def forward(self, batch: Pair, step: int) -> LossTerms:
-        """Objective of the batch of a step.
-
-        Raises:
-            NonFiniteLossError: a term is NaN or infinite, of this step or an earlier one; see ``Unread``.
-        """
+    def forward(self, batch: Pair, step: int, part: Part | None = None) -> LossTerms:
+        """Objective of the batch of a step, or of a part of it."""
         weight = kl_weight(
             step,
             target=self.vse.kl_scheme.weight,
             start=self._spec.kl_warmup_start,
             duration=self._spec.kl_warmup_steps,
         )
-        terms = self.terms(batch, step, weight, self._objectives)
+        return self.terms(batch, step, weight, self._objectives, part)
+
+    def took(self, terms: LossTerms, step: int) -> None:
+        """Learn from the objective of the batch of a step what is not learnt from its gradients.
+
+        Raises:
+            NonFiniteLossError: a term is NaN or infinite, of this step or an earlier one; see ``Unread``.
+        """
         self.unread.take(terms, step)
-        if weight == self.vse.kl_scheme.weight:
+        if terms.kl_weight == self.vse.kl_scheme.weight:
             with torch.no_grad():
                 self.vse.kl_scheme.observe(
                     step=step, distortion=terms.distortion.detach(), rate=terms.rate.detach()
                 )
-        return terms
 
     def validated(self, batches: Iterable[Pair], step: int) -> dict[str, float]:
         """Values of a validation by name: distortion of one posterior sample, without the rate.
@@ -101,14 +104,23 @@ class SplittingTask(nn.Module):
             ]
         return float(torch.stack(losses).mean())
 
-    def terms(self, batch: Pair, step: int, weight: float, objectives: Sequence[NamedTerm] = ()) -> LossTerms:
-        """The objective of a batch and what it is made of, with the noise of a step."""
+    def terms(
+        self,
+        batch: Pair,
+        step: int,
+        weight: float,
+        objectives: Sequence[NamedTerm] = (),
+        part: Part | None = None,
+    ) -> LossTerms:
+        """The objective of a batch, or of a part, and what it is made of, with the noise of a step."""
         mixed, targets, *camera = batch
-        with seeded(self._seed(step), mixed.device):  # dropout draws from the global generators
+        part = part or Part.whole(len(mixed))
+        # Dropout draws from the global generators: of parts of a batch, each has its own.
+        with seeded(self._seed(step) + part.rows.start, mixed.device):
             return self.vse.loss(
                 mixed,
                 targets,
-                self._noise(step),
+                self._noise(step, part),
                 kl_weight=weight,
                 channel_weights=self._spec.channel_weights,
                 camera=camera[0] if camera else None,
@@ -119,7 +131,7 @@ class SplittingTask(nn.Module):
         """One posterior sample and the targets, counts."""
         mixed, targets = batch[:2]
         with self.vse.autocast():
-            output = self.vse.decode(mixed, self._noise(step)).output
+            output = self.vse.decode(mixed, self._noise(step, Part.whole(len(mixed)))).output
         signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
         return signal.cpu(), targets.to(signal).cpu()  # float64 follows, which not every device has
 
@@ -132,9 +144,10 @@ class SplittingTask(nn.Module):
     def _seed(self, step: int) -> int:
         return step_seed(self._spec.seed, step)
 
-    def _noise(self, step: int) -> GeneratorNoise:
-        """Latent noise of a step."""
-        return GeneratorNoise(torch.Generator().manual_seed(self._seed(step)))
+    def _noise(self, step: int, part: Part) -> NoiseSource:
+        """Latent noise of a step, for a part of its batch."""
+        whole = GeneratorNoise(torch.Generator().manual_seed(self._seed(step)))
+        return whole if len(part.rows) == part.total else PartNoise(whole, part.rows, part.total)
 
 
 def values_of(terms: LossTerms) -> dict[str, float]:

@@ -2,11 +2,10 @@
 
 from typing import Final, final
 
-import attrs
 import torch
 
 from denoisplit.core.devices import PROCESSOR
-from denoisplit.core.network.objective import LossTerms, require_finite
+from denoisplit.core.network.objective import LossTerms, numbers_of, require_finite, with_numbers
 
 _MOST: Final = 100
 """Steps that are looked at together, at most."""
@@ -29,7 +28,7 @@ class Unread:
         Raises:
             NonFiniteLossError: see ``look``.
         """
-        self._kept.append((step, _detached(terms)))
+        self._kept.append((step, with_numbers(terms, numbers_of(terms))))
         if terms.total.device == PROCESSOR or len(self._kept) >= _MOST:
             self.look()
 
@@ -46,16 +45,3 @@ class Unread:
         for (step, terms), is_finite in zip(kept, finite, strict=True):
             if not is_finite:
                 require_finite(terms, step)
-
-
-def _detached(terms: LossTerms) -> LossTerms:
-    """The numbers, without what was computed on the way."""
-    return attrs.evolve(
-        terms,
-        total=terms.total.detach(),
-        distortion=terms.distortion.detach(),
-        distortion_per_channel=terms.distortion_per_channel.detach(),
-        rate=terms.rate.detach(),
-        rate_per_level=terms.rate_per_level.detach(),
-        objectives=tuple(attrs.evolve(one, value=one.value.detach()) for one in terms.objectives),
-    )
