@@ -139,8 +139,8 @@ class TrainingSpec:
     Attributes:
         steps: optimiser steps.
         batch: patches per step.
-        accumulate: parts in which a step takes its batch, one after the other, for want of memory. The gradients
-            are those of the whole batch; batch norms see the patches of a part.
+        accumulate: parts in which a step takes its batch, one after the other, for want of memory. The
+            gradients are those of the whole batch; batch norms see the patches of a part.
         patch: side of a patch, pixels; several numbers are one per spatial axis (z) y x.
         learning_rate: of Adamax.
         kl_warmup_start: step at which the KL weight begins to rise from 0.

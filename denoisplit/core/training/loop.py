@@ -156,9 +156,10 @@ class Loop:
             self._optimizer.zero_grad()
             give_back_memory(self._fabric.device)
             if not isinstance(self._gradients(batch, parts), str):
+                fitting = -(-len(batch[0]) // parts)
                 return (
-                    f"It is for a step in {parts} parts: set training.accumulate to {parts}, or training.batch "
-                    f"to {-(-len(batch[0]) // parts)}."
+                    f"It is for a step in {parts} parts: set training.accumulate to {parts}, "
+                    f"or training.batch to {fitting}."
                 )
         return "It is not for a single patch: choose a smaller training.patch, or a smaller network."
 

@@ -1,9 +1,10 @@
 """Parts of the batch of a step, which several processes take at once, or one process in turn.
 
-The objective is a mean over the patches of a batch. So the gradients of its parts, each times its share of the
-patches, add up to those of the whole.
+The objective is a mean over the patches of a batch. So the gradients of its parts, each times its share of
+the patches, add up to those of the whole.
 """
 
+from itertools import pairwise
 from typing import Self, final
 
 import attrs
@@ -38,7 +39,7 @@ class Part:
         """So many parts of it, in order, of sizes that differ by one patch at most; fewer of few patches."""
         number = min(number, len(self.rows))
         ends = [len(self.rows) * i // number for i in range(number + 1)]
-        rows = (self.rows[start:stop] for start, stop in zip(ends, ends[1:], strict=False))
+        rows = (self.rows[start:stop] for start, stop in pairwise(ends))
         return tuple(Part(one, self.total) for one in rows)
 
     def of(self, batch: Pair) -> Pair:
