@@ -123,7 +123,7 @@ def numbers_of(terms: LossTerms) -> Tensor:
 
 def with_numbers(terms: LossTerms, numbers: Tensor) -> LossTerms:
     """The same objective with other numbers, in the order of ``numbers_of``."""
-    sizes = (3 + len(terms.objectives), len(terms.distortion_per_channel), len(terms.rate_per_level))
+    sizes = [3 + len(terms.objectives), len(terms.distortion_per_channel), len(terms.rate_per_level)]
     scalars, per_channel, per_level = torch.split(numbers, sizes)
     total, distortion, rate, *values = scalars.unbind()
     objectives = zip(terms.objectives, values, strict=True)
