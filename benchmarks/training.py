@@ -35,7 +35,7 @@ def our_step(
     spec: ResolvedSpec, batch: Batch, *, seed: int = 0
 ) -> tuple[Callable[[], float], torch.nn.Module]:
     """What the toolkit does for one batch, the task included; returns step and network."""
-    from denoisplit.core.training.optimiser import optimizer_of
+    from denoisplit.core.training.descent import optimizer_of
     from denoisplit.core.training.task import SplittingTask
 
     vse = network(spec, seed=seed).train()

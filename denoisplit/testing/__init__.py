@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from denoisplit.testing.metrics import MetricTests
     from denoisplit.testing.noise_models import NoiseModelTests
     from denoisplit.testing.objectives import ObjectiveTests
+    from denoisplit.testing.optimizers import OptimizerTests
+    from denoisplit.testing.schedules import ScheduleTests
     from denoisplit.testing.suite import ComponentTests
 
 __all__ = [
@@ -43,6 +45,8 @@ __all__ = [
     "MetricTests",
     "NoiseModelTests",
     "ObjectiveTests",
+    "OptimizerTests",
+    "ScheduleTests",
     "Verdict",
     "examine",
     "require_packages",
@@ -63,6 +67,8 @@ _HOMES: Final[Mapping[str, str]] = {
     "MetricTests": "metrics",
     "NoiseModelTests": "noise_models",
     "ObjectiveTests": "objectives",
+    "OptimizerTests": "optimizers",
+    "ScheduleTests": "schedules",
     "Verdict": "examination",
     "examine": "examination",
     "suite_for": "examination",

@@ -29,6 +29,8 @@ from denoisplit.testing.metrics import MetricTests
 from denoisplit.testing.microscope_formats import MADE_BY_OTHERS
 from denoisplit.testing.noise_models import NoiseModelTests
 from denoisplit.testing.objectives import ObjectiveTests
+from denoisplit.testing.optimizers import OptimizerTests
+from denoisplit.testing.schedules import ScheduleTests
 from denoisplit.testing.suite import NOT_EXAMINED, ComponentTests
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ SUITES: Final[Mapping[str, type[ComponentTests]]] = {
         AugmentationTests,
         ObjectiveTests,
         ExecutorTests,
+        OptimizerTests,
+        ScheduleTests,
     )
 }
 """The suite of every kind."""

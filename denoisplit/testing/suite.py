@@ -1,6 +1,7 @@
 """What all conformance suites share. A law is a test method; its name says the law in plain words."""
 
 import functools
+import io
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
@@ -256,3 +257,21 @@ def of_hierarchy(given: tuple[Level, ...], numbers: Sequence[int]) -> tuple[Leve
 def tensor(values: Any) -> Tensor:
     """A float64 tensor of an array or of numbers."""
     return torch.as_tensor(np.asarray(values, dtype=np.float64))
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    """What a resume point has of a state.
+
+    Raises:
+        AssertionError: it has to hold tensors and plain numbers alone.
+    """
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    try:
+        found: dict[str, Any] = torch.load(file, weights_only=True)
+    except Exception as error:
+        raise AssertionError(
+            f"the state is not made of tensors and plain numbers ({' '.join(str(error).split())[:120]})"
+        ) from error
+    return found

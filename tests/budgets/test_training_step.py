@@ -14,7 +14,7 @@ from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.optimiser import optimizer_of
+from denoisplit.core.training.descent import optimizer_of
 from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.watching import Moment, Watcher
 from tests.budgets.counting import Calls, kept_bytes, operators, within

@@ -16,6 +16,7 @@ from tests.testing.mutants_of_image_formats import FORMAT_MUTANTS
 from tests.testing.mutants_of_networks import DECODER_MUTANTS, ENCODER_MUTANTS
 from tests.testing.mutants_of_noise_models import NOISE_MUTANTS
 from tests.testing.mutants_of_the_rest import KL_MUTANTS, OTHER_MUTANTS
+from tests.testing.mutants_of_training import TRAINING_MUTANTS
 
 MUTANTS = (
     *ENCODER_MUTANTS,
@@ -26,6 +27,7 @@ MUTANTS = (
     *FORMAT_MUTANTS,
     *CALIBRATOR_MUTANTS,
     *DATASET_MUTANTS,
+    *TRAINING_MUTANTS,
 )
 AT_LEAST = 3
 SPOILED = ("metric", "augmentation", "objective", "executor")

@@ -140,40 +140,48 @@ def test_gradients_are_clipped_by_their_norm(spec: Path, tmp_path: Path) -> None
     assert norms == pytest.approx([1e-3] * 6, rel=1e-3)
 
 
+WARM = "training.schedule={use: cosine, warmup: 2}"
+
 # Checkpoints before and after validations, schedules that have just changed the rate, patience that runs out.
 RESTLESS = {
-    schedule: [
-        f"training.schedule={schedule}",
-        "training.learning_rate=0.1",
-        "training.plateau_patience=0",
-        "training.stop_patience=2",
-    ]
-    for schedule in ("plateau", "cosine")
+    name: [*named, "training.learning_rate=0.1", "training.stop_patience=2"]
+    for name, named in {
+        "plateau": ["training.schedule=plateau", "training.plateau_patience=0"],
+        "cosine": ["training.schedule=cosine"],
+        "others": ["training.optimizer={use: adamw, weight_decay: 0.1}", WARM],
+    }.items()
 }
 
 
 @pytest.fixture(scope="module", params=list(RESTLESS))
-def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> denoisplit.Run:
+def sort(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def whole(sort: str, tmp_path_factory: pytest.TempPathFactory) -> denoisplit.Run:
     folder = tmp_path_factory.mktemp("whole")
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-    return denoisplit.train(folder / "spec.yaml", folder / "run", overrides=RESTLESS[request.param])
+    return denoisplit.train(folder / "spec.yaml", folder / "run", overrides=RESTLESS[sort])
 
 
-def test_the_learning_rate_follows_its_schedule(whole: denoisplit.Run) -> None:
+def test_the_learning_rate_follows_its_schedule(sort: str, whole: denoisplit.Run) -> None:
     rates = curve(whole.folder, "learning_rate")
-    if whole.spec.training.schedule == "cosine":
-        expected = {step: 0.1 * (1 + math.cos(math.pi * step / 6)) / 2 for step in rates}
-        assert rates == pytest.approx(expected, rel=1e-5, abs=1e-9)
-    else:
+    if sort == "plateau":
         assert list(rates.values())[-1] < 0.1
         assert set(rates.values()) <= {0.1, 0.05, 0.025}
+    else:
+        warm = 0 if sort == "cosine" else 2
+        share = {step: (1 + math.cos(math.pi * (step - warm) / (6 - warm))) / 2 for step in rates}
+        expected = {step: 0.1 * (one if step >= warm else (step + 1) / warm) for step, one in share.items()}
+        assert rates == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
 @pytest.mark.parametrize("step", range(1, 7))
 def test_law_12_an_interrupted_training_continues_bit_for_bit(
-    spec: Path, tmp_path: Path, whole: denoisplit.Run, step: int
+    spec: Path, tmp_path: Path, sort: str, whole: denoisplit.Run, step: int
 ) -> None:
-    out, overrides = tmp_path / "interrupted", RESTLESS[whole.spec.training.schedule]
+    out, overrides = tmp_path / "interrupted", RESTLESS[sort]
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         denoisplit.train(spec, out, overrides=overrides, watchers=[Interrupt(step)])

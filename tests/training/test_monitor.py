@@ -11,8 +11,9 @@ import torch
 import denoisplit
 from denoisplit.core.errors import ImageError
 from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.training.descent import monitored, optimizer_of, schedule_of
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
-from denoisplit.core.training.optimiser import after_validation, optimizer_of, schedule_of
+from denoisplit.core.training.schedule import after_validation
 from tests.network.small import network
 
 SPEC = """
@@ -71,10 +72,10 @@ def test_the_plateau_is_one_of_the_psnr() -> None:
     given = TrainingSpec(monitor="psnr", plateau_patience=1)
     schedule = schedule_of(optimizer_of(network().parameters(), given), given)
     for value in (10.0, 11.0, 12.0, 13.0):
-        after_validation(schedule, given, {"val_psnr": value, "val_loss": 0.0})
+        after_validation(schedule, monitored(given, {"val_psnr": value, "val_loss": 0.0}))
     assert schedule.get_last_lr() == [given.learning_rate]
     for value in (12.0, 11.0):
-        after_validation(schedule, given, {"val_psnr": value, "val_loss": 0.0})
+        after_validation(schedule, monitored(given, {"val_psnr": value, "val_loss": 0.0}))
     assert schedule.get_last_lr() == [given.learning_rate / 2]
 
 

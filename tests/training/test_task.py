@@ -17,13 +17,9 @@ from denoisplit.core.network.interfaces import Decoder, Encoder
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.training.descent import optimizer_of, schedule_of
 from denoisplit.core.training.early_end import MIN_IMPROVEMENT
-from denoisplit.core.training.optimiser import (
-    after_step,
-    after_validation,
-    optimizer_of,
-    schedule_of,
-)
+from denoisplit.core.training.schedule import after_step, after_validation
 from denoisplit.core.training.task import SplittingTask, step_seed, values_of
 from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
 from tests.network.small import NoiseModelMaker, counts, gaussian, ladder, mixture, network
@@ -183,7 +179,7 @@ def test_the_optimiser_halves_its_rate_on_a_plateau() -> None:
     schedule, rates = schedule_of(optimizer, spec), []
     for loss in (5.0, 4.0, 4.0, 4.0, 4.0, 4.0):
         after_step(schedule)
-        after_validation(schedule, spec, {"val_loss": loss})
+        after_validation(schedule, loss)
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates == [0.01, 0.01, 0.01, 0.005, 0.005, 0.0025]
 

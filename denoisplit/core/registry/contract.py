@@ -17,6 +17,8 @@ BASES: Final[Mapping[str, str]] = {
     "augmentation": "denoisplit.core.images.augmentation:Augmentation",
     "objective": "denoisplit.core.network.objective_terms:ObjectiveTerm",
     "executor": "denoisplit.core.prediction.executor:Executor",
+    "optimizer": "denoisplit.core.training.optimizer:Optimizer",
+    "schedule": "denoisplit.core.training.schedule:Schedule",
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 

@@ -15,13 +15,11 @@ from denoisplit.core.images.normalisation import Normalisation as Normalisation
 from denoisplit.core.images.splits import Split as Split
 from denoisplit.core.network.calibration import RegionCalibrator
 from denoisplit.core.registry.component import Component
+from denoisplit.core.spec.chosen import BASE as BASE
+from denoisplit.core.spec.chosen import BY_NAME as BY_NAME
+from denoisplit.core.spec.chosen import KIND as KIND
+from denoisplit.core.spec.chosen import Chosen as Chosen
 from denoisplit.core.validators import QUIET, described_by, shares
-
-KIND = "kind"
-"""Metadata key of a field that holds a component: the kind to look it up by."""
-
-BASE = "base"
-"""Metadata key of a field that takes some components of its kind only: the class that they derive from."""
 
 SAID = "said"
 """Metadata key of what the JSON schema says of a field besides its type and validator."""
@@ -36,23 +34,6 @@ _SHARES: Final = {SAID: {"anyOf": [{"maxItems": 0}, {"contains": {"exclusiveMini
 
 PLUGINS = "plugins"
 """Field of the plugin modules, which are imported before any component is looked up."""
-
-
-@attrs.frozen(kw_only=True)
-class Chosen:
-    """A component that a spec names, with its options.
-
-    Attributes:
-        component: the row of the registry.
-        options: instance of the component's ``Options`` class.
-    """
-
-    component: Component
-    options: Any
-
-    def build(self, **known: Any) -> Any:
-        """An instance of the component, see ``Component.build``."""
-        return self.component.build(self.options, **known)
 
 
 @attrs.frozen(kw_only=True)
@@ -142,7 +123,8 @@ class TrainingSpec:
         accumulate: parts in which a step takes its batch, one after the other, for want of memory. The
             gradients are those of the whole batch; batch norms see the patches of a part.
         patch: side of a patch, pixels; several numbers are one per spatial axis (z) y x.
-        learning_rate: of Adamax.
+        learning_rate: the highest one; the schedule changes it.
+        optimizer: what moves the weights: ``adamax`` (the reference), or another component.
         kl_warmup_start: step at which the KL weight begins to rise from 0.
         kl_warmup_steps: steps until it reaches its target; 0 for no warm-up.
         gradient_clip: bound of the gradient norm.
@@ -150,14 +132,16 @@ class TrainingSpec:
         validate_every: steps between two validations.
         checkpoint_every: steps between two checkpoints to resume from.
         schedule: of the learning rate: ``plateau`` (the reference; lowered when validation stalls) or
-            ``cosine`` (falls to zero along half a wave until the last step; better for short trainings).
+            ``cosine`` (falls to zero along half a wave until the last step; better for short trainings), or
+            another component.
         keep: which weights the run gets: those of the ``best`` validation (the reference), the ``last``, or
-            ``auto``: the last of a cosine, whose rate has fallen to zero by then, or else the best.
+            ``auto``: the last of a schedule that ends low, such as a cosine, or else the best.
         monitor: what a validation improves: ``loss`` (the distortion), or ``psnr`` of one posterior sample
             against the noisy targets. The plateau goes by it; where the best weights are kept, they and the
             early end do, too.
-        plateau_patience: validations without improvement before the learning rate is halved.
-        plateau_factor: factor of that reduction.
+        plateau_patience: of ``schedule: plateau``, validations without improvement before the learning rate
+            is halved; a schedule with ``use`` has options of its own.
+        plateau_factor: of ``schedule: plateau``, factor of that reduction.
         stop_patience: validations without improvement before training stops early; not where the last weights
             are kept.
         precision: ``float32``, ``bf16``, or ``auto`` (bf16 where the processor has units for it).
@@ -179,14 +163,17 @@ class TrainingSpec:
     accumulate: int = attrs.field(default=1, validator=ge(1), metadata={QUIET: True})
     patch: int | tuple[int, ...] = attrs.field(default=128, validator=_sides)
     learning_rate: float = attrs.field(default=1e-3, validator=gt(0))
+    optimizer: Literal["adamax"] | Chosen = attrs.field(
+        default="adamax", metadata={KIND: "optimizer", QUIET: True}
+    )
     kl_warmup_start: int = attrs.field(default=0, validator=ge(0))
     kl_warmup_steps: int = attrs.field(default=0, validator=ge(0))
     gradient_clip: float = attrs.field(default=0.5, validator=gt(0))
     channel_weights: tuple[float, ...] = attrs.field(default=(), validator=shares, metadata=_SHARES)
     validate_every: int = attrs.field(default=100, validator=ge(1))
     checkpoint_every: int = attrs.field(default=200, validator=ge(1))
-    schedule: Literal["plateau", "cosine"] = attrs.field(
-        default="plateau", validator=in_(("plateau", "cosine"))
+    schedule: Literal["plateau", "cosine"] | Chosen = attrs.field(
+        default="plateau", metadata={KIND: "schedule"}
     )
     keep: Literal["auto", "best", "last"] = attrs.field(
         default="auto", validator=in_(("auto", "best", "last"))
@@ -211,7 +198,9 @@ class TrainingSpec:
     @property
     def keeps_last(self) -> bool:
         """Whether the run gets the last weights."""
-        return self.keep == "last" or (self.keep == "auto" and self.schedule == "cosine")
+        if self.keep != "auto" or not isinstance(self.schedule, Chosen):
+            return self.keep == "last" or (self.keep == "auto" and self.schedule == "cosine")
+        return bool(self.schedule.build().ends_low)
 
 
 @attrs.frozen(kw_only=True)

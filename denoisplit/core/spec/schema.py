@@ -20,7 +20,7 @@ from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.bounds import JSON, constraint, merged
 from denoisplit.core.spec.options import attribute_docs, default_of, type_hints
-from denoisplit.core.spec.records import BASE, KIND, SAID, Chosen, ResolvedSpec
+from denoisplit.core.spec.records import BASE, BY_NAME, KIND, SAID, Chosen, ResolvedSpec
 from denoisplit.core.spec.tree import PRESET, USE, preset_names, preset_tree
 from denoisplit.core.spec.types import bare, choices_of, is_mapping, is_record, is_sequence, is_union
 
@@ -68,6 +68,9 @@ class _Builder:
                 self.problems.append(str(error))
         for kind in KINDS:
             named = self._named(kind, None, ())
+            names = [one["properties"][USE]["const"] for one in named if one["required"] == [USE]]
+            if kind in BY_NAME:
+                named = [*named, {"enum": names, "description": "by its name alone"}]
             self._definitions[kind] = {"oneOf": named} if named else {"not": {}}
 
     def whole(self) -> JSON:

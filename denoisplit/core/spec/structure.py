@@ -51,7 +51,7 @@ class Structurer:
         declared = bare(declared)
         if declared is Any:
             return plain(node)
-        if not fits(node, declared):
+        if not fits(node, declared, kind):
             return self._fail(node, path, f"expected {describe(declared)} (got {show(node.value)})")
         if is_union(declared):
             return self._union(node, declared, path, kind)
@@ -124,21 +124,26 @@ class Structurer:
             return self._fail(node, path, f"expected {error} (got {show(node.value)}).{close}")
 
     def _union(self, node: Node, declared: Any, path: str, kind: str) -> Any:
-        """The member that has the shape of the value; where several have, the first that accepts it."""
-        members = [member for member in get_args(declared) if fits(node, member)]
+        """The member that has the shape of the value; where several have, the first that accepts it.
+
+        A component that is the last one tells for itself what is wrong.
+        """
+        members = [member for member in get_args(declared) if fits(node, member, kind)]
         for member in members[:-1]:
             trial = Structurer(self._registry, self._folder)
             value = trial.value(node, member, path, kind)
             if not trial.problems:
                 return value
-        if len(members) > 1:
+        if len(members) > 1 and members[-1] is not Chosen:
             trial = Structurer(self._registry, self._folder)
             value = trial.value(node, members[-1], path, kind)
             what = f"expected {describe(declared)} (got {show(node.value)})"
             return self._fail(node, path, what) if trial.problems else value
-        return self.value(node, members[0], path, kind)
+        return self.value(node, members[-1], path, kind)
 
     def _component(self, node: Node, path: str, kind: str) -> Any:
+        if isinstance(node.value, str):
+            node = attrs.evolve(node, value={USE: node})
         if not isinstance(node.value, Mapping) or USE not in node.value:
             names = ", ".join(dict.fromkeys(row.name for row in self._registry.components(kind)))
             return self._fail(node, path, f"use is missing. Name a {kind}: {names}.")

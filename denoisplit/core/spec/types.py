@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import attrs
 
 from denoisplit.core.documents import Node
-from denoisplit.core.spec.records import Chosen
+from denoisplit.core.spec.records import BY_NAME, Chosen
 
 _NAMES: Mapping[object, str] = {
     bool: "true or false",
@@ -79,18 +79,23 @@ def choices_of(declared: Any) -> tuple[Any, ...]:
     return ()
 
 
-def fits(node: Node, declared: Any) -> bool:
-    """Whether the value has the shape of the type; what is inside a list or a mapping is not looked at."""
+def fits(node: Node, declared: Any, kind: str = "") -> bool:
+    """Whether the value has the shape of the type; what is inside a list or a mapping is not looked at.
+
+    ``kind`` is that of the components that the type takes.
+    """
     declared = bare(declared)
     value = node.value
     if declared is Any:
         return True
     if is_union(declared):
-        return any(fits(node, member) for member in get_args(declared))
+        return any(fits(node, member, kind) for member in get_args(declared))
     if choices := choices_of(declared):
         return any(type(choice) is type(value) for choice in choices)
     if is_sequence(declared):
         return isinstance(value, tuple)
+    if declared is Chosen and kind in BY_NAME and isinstance(value, str):
+        return True
     if is_record(declared) or is_mapping(declared):
         return isinstance(value, Mapping)
     accepted = {float: (int, float), Path: (str,)}.get(declared, (declared,))

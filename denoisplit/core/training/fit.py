@@ -28,6 +28,7 @@ from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.completing import complete
+from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
@@ -79,6 +80,7 @@ def fit(
             folder.sweep()
             _LOG.info("%s: is finished and stays as it is", folder.path)
             return
+    try_descent(spec.training)
     with Claim(folder.path, resume=resume) as claim:
         begun = point_of(folder, spec) if claim.goes_on else None
         data = read(spec)
@@ -158,6 +160,7 @@ def check(spec: ResolvedSpec) -> None:
     Raises:
         ImageError, SpecError, ChannelCountError: as ``fit`` would.
     """
+    try_descent(spec.training)
     data = prepare(spec)
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))

@@ -13,10 +13,11 @@ from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.descent import monitored, optimizer_of, schedule_of
 from denoisplit.core.training.early_end import EarlyEnd
-from denoisplit.core.training.optimiser import after_step, after_validation, optimizer_of, schedule_of
 from denoisplit.core.training.parts import Part
 from denoisplit.core.training.resuming import Identity, ResumePoint
+from denoisplit.core.training.schedule import after_step, after_validation
 from denoisplit.core.training.task import SplittingTask, values_of
 from denoisplit.core.training.watching import Moment, RememberingWatcher, Watcher
 
@@ -168,7 +169,7 @@ class Loop:
         self._values = self._values | self._task.validated(batches, self.step)
         for watcher in self._watchers:
             watcher.validated(self._now)
-        after_validation(self._schedule, self._spec, self._values)
+        after_validation(self._schedule, monitored(self._spec, self._values))
 
     def _point(self, identity: Identity, *, done: bool) -> ResumePoint:
         state = {

@@ -1,0 +1,1 @@
+"""Optimisers: how the weights of a network follow their gradients."""

@@ -1,0 +1,44 @@
+"""Optimiser: Adamax."""
+
+from collections.abc import Iterable
+
+import attrs
+from attrs.validators import ge, lt
+from torch import nn, optim
+
+from denoisplit.core.training.optimizer import Optimizer
+
+
+class Adamax(Optimizer):
+    """Adam with the largest of the recent gradients in place of their mean square.
+
+    Source: Kingma & Ba, ICLR 2015, section 7.1.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the optimiser.
+
+        Attributes:
+            momentum: share of the mean gradient that a step keeps.
+            memory: share of the largest gradient that a step keeps.
+            weight_decay: pull of every weight towards zero, as a gradient of so many times the weight.
+        """
+
+        momentum: float = attrs.field(default=0.9, validator=[ge(0), lt(1)])
+        memory: float = attrs.field(default=0.999, validator=[ge(0), lt(1)])
+        weight_decay: float = attrs.field(default=0.0, validator=ge(0))
+
+    options: Options
+
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> optim.Optimizer:
+        """The optimiser of these weights."""
+        own = self.options
+        # One call for all tensors: hundreds of small calls take longer than what they compute.
+        return optim.Adamax(
+            weights,
+            lr=learning_rate,
+            betas=(own.momentum, own.memory),
+            weight_decay=own.weight_decay,
+            foreach=True,
+        )

@@ -1,0 +1,23 @@
+"""Schedule: none."""
+
+import attrs
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from denoisplit.core.training.schedule import Better, Schedule
+
+
+class Constant(Schedule):
+    """The same rate at every step.
+
+    Source: Robbins & Monro, 1951.
+    """
+
+    @attrs.frozen
+    class Options:
+        """The schedule has no options."""
+
+    def over(self, optimizer: Optimizer, *, steps: int, better: Better) -> LRScheduler:
+        """The scheduler, which changes nothing."""
+        del steps, better
+        return LambdaLR(optimizer, lambda _step: 1.0)
