@@ -129,8 +129,8 @@ class ScheduleTests(ComponentTests):
         for stop in (1, _EVERY, _STEPS // 2, _STEPS - 1):
             stopped, resumed = self.over(options), self.over(options, rate=7.0)
             self.rates(stopped, COURSES[course], range(stop))
-            for new, old in zip(resumed, stopped, strict=True):
-                new.load_state_dict(through_a_file(old.state_dict()))
+            resumed[0].load_state_dict(through_a_file(stopped[0].state_dict()))
+            resumed[1].load_state_dict(through_a_file(stopped[1].state_dict()))
             found = self.rates(resumed, COURSES[course], range(stop, _STEPS))
             assert found == expected[stop:], f"a training that goes on from step {stop} has other rates"
 

@@ -190,7 +190,8 @@ class NoScheduler(Schedule):
 )
 def test_a_broken_one_is_one_line_before_training(kind: str, cls: type[Any], message: str) -> None:
     row = Component(kind=kind, name="odd", target=cls, package="lab", version="1", summary="Odd.")
-    spec = attrs.evolve(training(), **{kind: Chosen(component=row, options=Nothing())})
+    named: Any = {kind: Chosen(component=row, options=Nothing())}
+    spec = attrs.evolve(training(), **named)
     with pytest.raises(BrokenPluginError) as caught:
         try_descent(spec)
     assert str(caught.value).startswith(f"{kind} lab/odd: {message}")
