@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.region import Region
 from denoisplit.plugins.evaluated import Evaluated, residual
 from denoisplit.plugins.windows import by_windows, records_nothing
@@ -18,7 +19,6 @@ _TRANSPOSED: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _NORM: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _MEAN_POOL: dict[int, Any] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _MAX_POOL: dict[int, Any] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_DROPOUT: dict[int, Any] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 
 LINEAR = {2: "bilinear", 3: "trilinear"}
 """Modes of linear interpolation, by number of spatial axes."""
@@ -114,7 +114,7 @@ class ResidualBlock(Region):
                 batch_norm(rank, channels),
                 nn.ELU(inplace=True),
                 conv(rank, channels, channels),
-                _DROPOUT[rank](dropout, inplace=True),
+                ChannelDropout(channels, dropout, inplace=True),
             ]
         if gated:
             layers.append(Gate(rank, channels))

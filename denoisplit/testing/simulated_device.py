@@ -259,6 +259,8 @@ def _register() -> Any:
     library = of_torch.Library("aten", "IMPL")
     library.impl("empty.memory_format", _empty, "PrivateUse1")
     library.impl("empty_strided", _empty_strided, "PrivateUse1")
+    for name in ("arange", "arange.start", "arange.start_step"):
+        library.impl(name, _arange, "PrivateUse1")  # torch would make it empty, and enlarge it
     library.impl("_copy_from", lambda source, into, *_: _copy(into, source), "PrivateUse1")
     return library
 
@@ -270,3 +272,7 @@ def _empty(size: Sequence[int], *, memory_format: Any = None, dtype: Any = None,
 
 def _empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: Any = None, **_: Any) -> Tensor:
     return SimulatedTensor(torch.empty_strided(size, stride, dtype=dtype))
+
+
+def _arange(*bounds: float, dtype: Any = None, **_: Any) -> Tensor:
+    return SimulatedTensor(torch.arange(*bounds, dtype=dtype))

@@ -47,8 +47,8 @@ def image(side: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
 
 @both_noise_models
 @levels_of_networks
-def test_a_step_takes_its_noise_and_waits_for_nothing(levels: int, noise_model: NoiseModelMaker) -> None:
-    """The noise of every level is drawn on the processor: one copy each, beside those of the batch."""
+def test_a_step_takes_its_batch_and_waits_for_nothing(levels: int, noise_model: NoiseModelMaker) -> None:
+    """Latent noise and dropout are drawn on the device."""
     vse = there(levels, noise_model).train()
     task, optimizer = SplittingTask(vse, TrainingSpec()), optimizer_of(vse.parameters(), TrainingSpec())
     steps = 3
@@ -60,7 +60,7 @@ def test_a_step_takes_its_noise_and_waits_for_nothing(levels: int, noise_model: 
             torch.autograd.backward(terms.total)
             torch.nn.utils.clip_grad_norm_(vse.parameters(), 0.5)
             optimizer.step()
-    assert found == Transfers(there=steps * (BATCH + levels))
+    assert found == Transfers(there=steps * BATCH)
     with counted_transfers() as found:
         task.unread.look()
     assert found == Transfers(back=1), "looking at several steps waits more than once"
@@ -76,7 +76,7 @@ def test_a_validation_comes_back_once_for_every_question(levels: int) -> None:
     task, crop = SplittingTask(vse, TrainingSpec()), batch_of(vse, to=torch.device("cpu"))
     with counted_transfers() as found:
         task.validated([crop] * batches, 0)
-    assert found == Transfers(there=batches * (BATCH + levels), back=1, waits=1)
+    assert found == Transfers(there=batches * BATCH, back=1, waits=1)
 
 
 def test_a_step_that_was_not_finite_is_found_when_it_is_looked_at() -> None:

@@ -68,7 +68,7 @@ def test_dropout_takes_whole_channels_after_each_convolution(rank: int) -> None:
     """Method section 1.1: batch norm, activation, convolution, dropout; twice."""
     block = ResidualBlock(rank, 64, dropout=0.5, gated=False)
     kinds = [type(layer).__name__.removesuffix(f"{rank}d") for layer in block.layers]
-    assert kinds == ["BatchNorm", "ELU", "Conv", "Dropout"] * 2
+    assert kinds == ["BatchNorm", "ELU", "Conv", "ChannelDropout"] * 2
     x = torch.randn(1, 64, *(4,) * rank)
     with torch.no_grad():
         residual = (block.train()(x) - x).flatten(2)

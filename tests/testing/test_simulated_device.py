@@ -61,6 +61,15 @@ def test_single_numbers_and_indices_may_be_of_the_processor() -> None:
     assert there[torch.tensor([3, 1])].tolist() == [3, 1]
 
 
+@pytest.mark.parametrize("bounds", [(4,), (-1, 3), (1, 9, 2)])
+def test_numbers_in_a_row_are_made_there(bounds: tuple[int, ...]) -> None:
+    with counted_transfers() as found:
+        there = torch.arange(*bounds, device=DEVICE)
+    assert found == Transfers()
+    assert list(there.shape) == [len(range(*bounds))]
+    assert there.tolist() == list(range(*bounds))
+
+
 @pytest.mark.parametrize(
     ("run", "expected"),
     [

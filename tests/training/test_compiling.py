@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import denoisplit
+from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.region import Region
 from denoisplit.core.network.vse import VSE
@@ -48,7 +49,7 @@ def _forgotten() -> None:
 def vse() -> VSE:
     made = network()
     for module in made.modules():
-        if isinstance(module, nn.Dropout2d):
+        if isinstance(module, ChannelDropout):
             module.p = 0.5
     return made.train()
 

@@ -146,7 +146,8 @@ WARM = "training.schedule={use: cosine, warmup: 2}"
 RESTLESS = {
     name: [*named, "training.learning_rate=0.1", "training.stop_patience=2"]
     for name, named in {
-        "plateau": ["training.schedule=plateau", "training.plateau_patience=0"],
+        # With the draws of the other name, the plateau would not be reached.
+        "plateau": ["training.schedule=plateau", "training.plateau_patience=0", "training.noise=generator"],
         "cosine": ["training.schedule=cosine"],
         "others": ["training.optimizer={use: adamw, weight_decay: 0.1}", WARM],
     }.items()

@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
+from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
@@ -54,8 +55,13 @@ def gradients(vse: VSE, batch: tuple[Tensor, Tensor], parts: int) -> tuple[LossT
 
 
 def test_the_parts_of_a_step_add_up_to_it() -> None:
-    """Objective and gradients, with the noise of the step; batch norms would see other patches."""
-    vse = network().double().eval()  # batch norms of the whole
+    """Objective and gradients, with noise and dropout of the step; batch norms would see other patches."""
+    vse = network().double().train()
+    for module in vse.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.eval()  # as of the whole
+        if isinstance(module, ChannelDropout):
+            module.p = 0.5
     close = partial(torch.testing.assert_close, rtol=1e-12, atol=1e-13)
     batch = counts(vse, SIZE, batch=BATCH)
     terms, expected = gradients(vse, batch, 1)

@@ -13,14 +13,16 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from denoisplit.core import devices
 from denoisplit.core.devices import network_dtype
 from denoisplit.core.errors import NonFiniteLossError
+from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.interfaces import Decoder, Encoder
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.descent import optimizer_of, schedule_of
+from denoisplit.core.training.drawing import step_seed
 from denoisplit.core.training.early_end import MIN_IMPROVEMENT
 from denoisplit.core.training.schedule import after_step, after_validation
-from denoisplit.core.training.task import SplittingTask, step_seed, values_of
+from denoisplit.core.training.task import SplittingTask, values_of
 from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
 from tests.network.small import NoiseModelMaker, counts, gaussian, ladder, mixture, network
 
@@ -49,7 +51,7 @@ def test_neighbouring_steps_draw_independent_noise() -> None:
 def with_dropout() -> VSE:
     vse = network()
     for module in vse.modules():
-        if isinstance(module, torch.nn.Dropout2d):
+        if isinstance(module, ChannelDropout):
             module.p = 0.5
     return vse.train()
 

@@ -7,6 +7,9 @@ import attrs
 import torch
 from torch import Tensor
 
+from denoisplit.core.network.normals import normals
+from denoisplit.core.network.philox import Purpose, Streams
+
 
 class NoiseSource(ABC):
     """Standard normal numbers for every level of the hierarchy."""
@@ -21,7 +24,7 @@ class NoiseSource(ABC):
 
 @attrs.frozen
 class GeneratorNoise(NoiseSource):
-    """Noise from a seeded generator; training keys the generator by (seed, step, rank)."""
+    """Noise from a seeded generator, for a whole batch."""
 
     generator: torch.Generator
 
@@ -32,6 +35,36 @@ class GeneratorNoise(NoiseSource):
             like.shape, generator=self.generator, dtype=torch.float32, device=self.generator.device
         )
         return noise.to(device=like.device, dtype=like.dtype)
+
+
+@attrs.frozen
+class StepNoise(NoiseSource):
+    """Noise of a step of the training, made where the network is.
+
+    A number belongs to (seed, step, number in the batch, level, place in the latent): a part of a batch has
+    the noise that it has in the whole.
+
+    Attributes:
+        seed: of the training.
+        step: which; validations have negative ones.
+        rows: numbers in the batch of what is decoded.
+    """
+
+    seed: int
+    step: int
+    rows: range
+
+    def normal(self, level: int, like: Tensor) -> Tensor:
+        """Noise for the batch ``like`` [n k (z) y x].
+
+        Raises:
+            ValueError: a batch of another size than ``rows``.
+        """
+        if len(self.rows) != len(like):
+            raise ValueError(f"StepNoise: a batch of {len(like)} for rows {self.rows}. Give one per patch.")
+        numbers = range(self.step, self.step + 1)
+        streams = Streams(seed=self.seed, purpose=Purpose.LATENT, numbers=numbers, level=level, y=self.rows)
+        return normals(streams, like[0].numel(), like.device).view(like.shape).to(like.dtype)
 
 
 @attrs.frozen

@@ -156,6 +156,8 @@ class TrainingSpec:
         freeze: parts of the network that stay as they are, such as ``encoder``.
         workers: processes that prepare patches; 0 prepares them in the training process.
         seed: every random draw of the run is a function of it.
+        noise: how latent noise and dropout are drawn: ``box_muller``, for every patch by itself and on any
+            device, or ``generator``, as up to version 0.1.
     """
 
     steps: int = attrs.field(default=40000, validator=ge(1))
@@ -194,6 +196,9 @@ class TrainingSpec:
     freeze: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})
     workers: int = attrs.field(default=0, validator=ge(0))
     seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
+    noise: Literal["box_muller", "generator"] = attrs.field(
+        default="box_muller", validator=in_(("box_muller", "generator"))
+    )
 
     @property
     def keeps_last(self) -> bool:

@@ -26,6 +26,9 @@ from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_we
 from denoisplit.core.verdict.reference import Reference
 
 FORMAT = 1
+_UNSAID: Final = {"training": {"noise": "generator"}}
+"""What the spec of an early run does not say, as there was no choice yet."""
+
 _ADVICE: Final = "Copy the run folder again, or train it anew from its spec.yaml."
 
 
@@ -210,10 +213,21 @@ def load_description(folder: RunFolder) -> Bundle:
     require_components(str(folder.path), stored.components, registry)
     values = {name: getattr(stored, name) for name in known - {"format", "fitted_range"}}
     return Bundle(
-        spec=resolve(SpecTree(node_of(plain["spec"], str(file)), folder.path), registry),
+        spec=resolve(SpecTree(node_of(_said(plain["spec"]), str(file)), folder.path), registry),
         fitted_range=_range(stored.fitted_range),
         **values,
     )
+
+
+def _said(spec: Any) -> Any:
+    """A stored spec with what it leaves unsaid; what is none is told when the spec is resolved."""
+    if not isinstance(spec, Mapping):
+        return spec
+    parts = {name: spec.get(name, {}) for name in _UNSAID}
+    return {
+        **spec,
+        **{name: {**_UNSAID[name], **part} for name, part in parts.items() if isinstance(part, Mapping)},
+    }
 
 
 def _plugin_modules(spec: Any) -> tuple[str, ...]:

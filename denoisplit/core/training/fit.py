@@ -29,6 +29,7 @@ from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.completing import complete
 from denoisplit.core.training.descent import try_descent
+from denoisplit.core.training.drawing import step_seed
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
@@ -37,7 +38,6 @@ from denoisplit.core.training.rehearsal import rehearse
 from denoisplit.core.training.resuming import Identity, point_of, require_same_data, require_same_spec
 from denoisplit.core.training.starting import start
 from denoisplit.core.training.step_progress import StepProgress
-from denoisplit.core.training.task import step_seed
 from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
 from denoisplit.core.training.watching import Watcher
 

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from denoisplit.core.devices import seeded
-from denoisplit.core.network.noise_source import GeneratorNoise, NoiseSource, PartNoise
 from denoisplit.core.network.objective import LossTerms, kl_weight
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.drawing import STEP_DRAWS
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
 from denoisplit.core.training.parts import Part
 from denoisplit.core.training.unread import Unread
@@ -20,17 +19,8 @@ from denoisplit.core.training.unread import Unread
 _VALIDATION = -1
 
 
-def step_seed(seed: int, step: int) -> int:
-    """One number below 2^63 for a (seed, step), by a fixed integer hash (splitmix64)."""
-    mask = (1 << 64) - 1
-    value = (seed * 0x9E3779B97F4A7C15 + (step + 2) * 0xBF58476D1CE4E5B9) & mask
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
-    return (value ^ (value >> 31)) >> 1
-
-
 class SplittingTask(nn.Module):
-    """The objective of a VSE; every random draw is a function of (seed, step).
+    """The objective of a VSE; every random draw is a function of (seed, step, number in the batch).
 
     Args:
         vse: the network.
@@ -45,6 +35,7 @@ class SplittingTask(nn.Module):
         super().__init__()
         self.vse = vse
         self._spec = spec
+        self._draws = STEP_DRAWS[spec.noise](spec.seed)
         self._objectives = tuple(objectives)
         self.unread = Unread()
         self._terms_of_objectives = nn.ModuleList(one.term for one in objectives)  # moves with the network
@@ -112,15 +103,14 @@ class SplittingTask(nn.Module):
         objectives: Sequence[NamedTerm] = (),
         part: Part | None = None,
     ) -> LossTerms:
-        """The objective of a batch, or of a part, and what it is made of, with the noise of a step."""
+        """The objective of a batch, or of a part, and what it is made of, with the draws of a step."""
         mixed, targets, *camera = batch
         part = part or Part.whole(len(mixed))
-        # Dropout draws from the global generators: of parts of a batch, each has its own.
-        with seeded(self._seed(step) + part.rows.start, mixed.device):
+        with self._draws.dropping(self.vse, step, part, mixed.device):
             return self.vse.loss(
                 mixed,
                 targets,
-                self._noise(step, part),
+                self._draws.latent(step, part),
                 kl_weight=weight,
                 channel_weights=self._spec.channel_weights,
                 camera=camera[0] if camera else None,
@@ -131,7 +121,7 @@ class SplittingTask(nn.Module):
         """One posterior sample and the targets, counts."""
         mixed, targets = batch[:2]
         with self.vse.autocast():
-            output = self.vse.decode(mixed, self._noise(step, Part.whole(len(mixed)))).output
+            output = self.vse.decode(mixed, self._draws.latent(step, Part.whole(len(mixed)))).output
         signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
         return signal.cpu(), targets.to(signal).cpu()  # float64 follows, which not every device has
 
@@ -140,14 +130,6 @@ class SplittingTask(nn.Module):
         for batch in batches:
             mixed, targets, *camera = (tensor.to(device) for tensor in batch)
             yield (mixed, targets, camera[0]) if camera else (mixed, targets)
-
-    def _seed(self, step: int) -> int:
-        return step_seed(self._spec.seed, step)
-
-    def _noise(self, step: int, part: Part) -> NoiseSource:
-        """Latent noise of a step, for a part of its batch."""
-        whole = GeneratorNoise(torch.Generator().manual_seed(self._seed(step)))
-        return whole if len(part.rows) == part.total else PartNoise(whole, part.rows, part.total)
 
 
 def values_of(terms: LossTerms) -> dict[str, float]:

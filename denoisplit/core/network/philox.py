@@ -1,0 +1,151 @@
+"""Random words that are counted: each belongs to a key and a place, and can be had without those before it.
+
+Philox 4x64-10 makes four words of 64 bits from a key (seed, number) and a counter (running number; purpose,
+level and z; y; x). A processor has them from numpy, whose raw stream is fixed; any other device computes the
+same words by integer operations of torch.
+
+Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from itertools import product
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+WORDS: Final = 8
+"""Words of 32 bits per counter, the lower half of each 64 first."""
+
+_ROUNDS: Final = 10
+_MULTIPLIERS: Final = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
+_KEY_STEPS: Final = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
+_LOW: Final = 0xFFFF_FFFF
+
+Stream = tuple[int, int, int, int]
+"""Number, z, y, x."""
+
+
+class Purpose(IntEnum):
+    """What words are for. No two purposes share one; numbers are for ever."""
+
+    FIELD = 0
+    LATENT = 1
+    DROPOUT = 2
+
+
+@attrs.frozen(kw_only=True)
+class Streams:
+    """Endless streams of words, one for every number and place, in the order of ``shape``.
+
+    Attributes:
+        seed: 0 to 2**64 - 1.
+        purpose: what they are for.
+        numbers: steps or samples.
+        level: of the hierarchy, 0 = finest; below 2**24.
+        z, y, x: places; of a step, ``y`` is the number in the batch.
+    """
+
+    seed: int = attrs.field(validator=[attrs.validators.ge(0), attrs.validators.lt(2**64)])
+    purpose: Purpose
+    numbers: range
+    level: int = attrs.field(default=0, validator=[attrs.validators.ge(0), attrs.validators.lt(2**24)])
+    z: range = range(1)
+    y: range = range(1)
+    x: range = range(1)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """How many numbers, z, y, x there are."""
+        return len(self.numbers), len(self.z), len(self.y), len(self.x)
+
+    @property
+    def first_word(self) -> int:
+        """Of the counter, at z = 0."""
+        return self.purpose << 56 | self.level << 32
+
+    def each(self) -> Iterator[Stream]:
+        """All of them, one by one."""
+        return product(self.numbers, self.z, self.y, self.x)
+
+
+def words(streams: Streams, counters: int, device: torch.device) -> Tensor:
+    """The first words of every stream, made where they are wanted.
+
+    Args:
+        streams: which.
+        counters: how many running numbers are made words of.
+        device: where.
+
+    Returns:
+        [numbers z y x, 8 * counters] with one axis for each of the four, int32: bits, not amounts.
+    """
+    if device.type != "cpu":
+        return computed_words(streams, counters, device)
+    found = np.stack([raw_words(streams, stream, range(counters)) for stream in streams.each()])
+    return torch.from_numpy(found).view(*streams.shape, -1)
+
+
+def raw_words(streams: Streams, stream: Stream, counters: range) -> npt.NDArray[np.int32]:
+    """Words of one stream, made by numpy.
+
+    Args:
+        streams: what it is one of.
+        stream: which, as ``each`` says.
+        counters: which running numbers.
+
+    Returns:
+        [8 * counters], bits.
+    """
+    number, z, y, x = stream
+    counter = [counters.start, streams.first_word | z & _LOW, _unsigned(y), _unsigned(x)]
+    key = [streams.seed, _unsigned(number)]
+    philox: Any = np.random.Philox(counter=np.array(counter, np.uint64), key=np.array(key, np.uint64))
+    found: npt.NDArray[np.uint64] = philox.random_raw(WORDS // 2 * len(counters))
+    return found.astype("<u8", copy=False).view(np.int32)
+
+
+def computed_words(streams: Streams, counters: int, device: torch.device) -> Tensor:
+    """``words`` on any device that has integers of 64 bits."""
+    number, z, y, x = (
+        torch.arange(part.start, part.stop, device=device).view(-1, *[1] * (4 - axis))
+        for axis, part in enumerate((streams.numbers, streams.z, streams.y, streams.x))
+    )
+    running = torch.arange(1, counters + 1, device=device)  # numpy counts before it makes words
+    counter = (running, (z & _LOW) | streams.first_word, y, x)
+    seed = streams.seed
+    for _ in range(_ROUNDS):
+        high_0, low_0 = _product(counter[0], _MULTIPLIERS[0])
+        high_2, low_2 = _product(counter[2], _MULTIPLIERS[1])
+        counter = (high_2 ^ counter[1] ^ _signed(seed), low_2, high_0 ^ counter[3] ^ number, low_0)
+        seed, number = seed + _KEY_STEPS[0], number + _signed(_KEY_STEPS[1])
+    whole = [part.expand(*streams.shape, counters) for part in counter]
+    return torch.stack(whole, dim=-1).view(torch.int32).flatten(-2)
+
+
+def _product(word: Tensor, by: int) -> tuple[Tensor, Tensor]:
+    """Upper and lower 64 bits of a product of unsigned numbers, in halves of 32 bits."""
+    low, high = word & _LOW, _upper(word)
+    by_low, by_high = by & _LOW, by >> 32
+    middle = high * by_low + _upper(low * by_low)
+    other = low * by_high + (middle & _LOW)
+    return high * by_high + _upper(middle) + _upper(other), word * _signed(by)
+
+
+def _upper(word: Tensor) -> Tensor:
+    return (word >> 32) & _LOW
+
+
+def _unsigned(number: int) -> int:
+    """Two's complement in 64 bits."""
+    return number & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def _signed(number: int) -> int:
+    """The number of torch with the bits of one of 64 bits."""
+    number = _unsigned(number)
+    return number - (1 << 64) if number >> 63 else number
