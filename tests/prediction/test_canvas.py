@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.images.lateral_context import pyramid
+from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.canvas import Canvas, canvas_multiple
-from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise, NoiseField
+from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.prediction.tiling import Moved, Region, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
@@ -81,23 +82,23 @@ def test_windows_cover_the_image_have_one_size_and_keep_the_halo(
 
 def test_noise_counted_from_the_centre_is_a_window_of_the_same_field() -> None:
     strides = ((2, 2), (4, 4))
-    centred = CentredNoise(NoiseField(7), [3, 4], [(0, 0), (-8, 4)], strides)
+    centred = CentredNoise(BoxMullerField(7), [3, 4], [(0, 0), (-8, 4)], strides)
     like = torch.empty(2, 2, 6, 10, dtype=torch.float64)
     drawn = centred.normal(1, like)
     for item, start in enumerate([(-3, -5), (-5, -4)]):
         origin = tuple(4 * n for n in start)
-        alone = FieldNoise(NoiseField(7), [3 + item], [origin], strides).normal(1, like[:1])
+        alone = FieldNoise(BoxMullerField(7), [3 + item], [origin], strides).normal(1, like[:1])
         assert torch.equal(drawn[item], alone[0])
     with pytest.raises(ValueError, match="multiple of the stride"):
-        CentredNoise(NoiseField(0), [0], [(2, 0)], strides).normal(1, like[:1])
+        CentredNoise(BoxMullerField(0), [0], [(2, 0)], strides).normal(1, like[:1])
     with pytest.raises(ValueError, match="batch of 2"):
-        CentredNoise(NoiseField(0), [0], [(0, 0)], strides).normal(0, like)
+        CentredNoise(BoxMullerField(0), [0], [(0, 0)], strides).normal(0, like)
 
 
 def test_samples_are_the_network_fed_with_all_scales_and_the_noise_field() -> None:
     mixed = np.random.default_rng(0).normal(120, 30, (16, 32))
     scales = Canvas.of(mixed, REGULAR).cut(Region((0, 0), (16, 32)))
-    noise = CentredNoise(NoiseField(9), [5, 6], [(0, 0)] * 2, REGULAR.level_strides)
+    noise = CentredNoise(BoxMullerField(9), [5, 6], [(0, 0)] * 2, REGULAR.level_strides)
     with torch.inference_mode():
         decoded = REGULAR.decode(torch.from_numpy(scales)[None].expand(2, *scales.shape), noise)
     expected = REGULAR.statistics.to_counts(decoded.output).numpy()

@@ -8,8 +8,9 @@ import torch
 
 from denoisplit.core.network.latent import level_sums
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.evidence import gather_evidence
-from denoisplit.core.prediction.noise_field import FieldNoise, NoiseField
+from denoisplit.core.prediction.noise_field import FieldNoise
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
 from tests.network.small import mixture, network
@@ -37,7 +38,7 @@ def test_noise_and_rates_are_those_of_the_training_path(rank: int) -> None:
     """With a noise model whose variance is an output of the network."""
     size = (8, 16, 8)[-rank:]
     vse, mixed = network(rank=rank), image(*size)
-    noise = FieldNoise(NoiseField(9), [0], [(0,) * rank], vse.level_strides)
+    noise = FieldNoise(BoxMullerField(9), [0], [(0,) * rank], vse.level_strides)
     with torch.inference_mode():
         decoded = vse.decode(torch.from_numpy(mixed)[None, None], noise)
         signal = vse.statistics.to_counts(decoded.output[:, :2])

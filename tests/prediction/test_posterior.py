@@ -1,6 +1,6 @@
 """Posterior moments and samples of whole images."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -8,10 +8,12 @@ import torch
 
 from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.prediction import plan
+from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.memory import bytes_per_pixel
 from denoisplit.core.prediction.noise_field import FieldNoise, NoiseField
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.request import Request
+from denoisplit.core.prediction.ziggurat_field import ZigguratField
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
@@ -32,16 +34,18 @@ def test_moments_are_those_of_the_samples() -> None:
     assert result.std.min() > 0
 
 
-def test_samples_are_the_network_fed_with_the_noise_field() -> None:
+@pytest.mark.parametrize(("name", "field"), [("box_muller", BoxMullerField), ("ziggurat", ZigguratField)])
+def test_samples_are_the_network_fed_with_the_noise_field(
+    name: Literal["box_muller", "ziggurat"], field: type[NoiseField]
+) -> None:
     """An image whose sides are multiples of the stride needs neither padding nor tiles."""
     vse, mixed = small_vse(), image(16, 32)
-    noise = FieldNoise(NoiseField(9), [5, 6], [(0, 0)] * 2, vse.level_strides)
+    noise = FieldNoise(field(9), [5, 6], [(0, 0)] * 2, vse.level_strides)
     with torch.inference_mode():
         decoded = vse.decode(torch.from_numpy(mixed)[None, None].expand(2, 1, 16, 32), noise)
     expected = vse.statistics.to_counts(decoded.output).numpy()
-    np.testing.assert_allclose(
-        draw_samples(vse, mixed, PredictionSpec(samples=2, seed=9), first=5), expected, rtol=1e-12
-    )
+    how = PredictionSpec(samples=2, seed=9, noise=name)
+    np.testing.assert_allclose(draw_samples(vse, mixed, how, first=5), expected, rtol=1e-12)
 
 
 def test_seeds_differ_and_repeat() -> None:

@@ -11,8 +11,9 @@ from torch import Tensor
 from denoisplit.core.errors import PluginError
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.canvas import Canvas
-from denoisplit.core.prediction.noise_field import FieldNoise, NoiseField
+from denoisplit.core.prediction.noise_field import FieldNoise
 from denoisplit.core.prediction.passes import Draw, Drawn, Passes
 from denoisplit.core.prediction.plan import plan_planes
 from denoisplit.core.prediction.posterior import draw_samples, predict
@@ -81,7 +82,7 @@ def test_noise_that_grows_with_the_signal_has_the_variance_of_the_mean() -> None
 
 def test_a_predicted_noise_variance_is_averaged_over_the_samples() -> None:
     vse, mixed = small_vse(noise_model=MapNoise()), image(16, 32)
-    noise = FieldNoise(NoiseField(9), range(4), [(0, 0)] * 4, vse.level_strides)
+    noise = FieldNoise(BoxMullerField(9), range(4), [(0, 0)] * 4, vse.level_strides)
     with torch.inference_mode():
         maps = vse.decode(torch.from_numpy(mixed)[None, None].expand(4, 1, 16, 32), noise).output
     assert maps.shape[1] == 4

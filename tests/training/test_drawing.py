@@ -51,7 +51,7 @@ def test_noise_of_another_batch_is_refused() -> None:
         StepNoise(0, 0, range(2)).normal(0, torch.empty(3, 1, 2, 2))
 
 
-def test_the_draws_of_version_0_1_are_those_of_one_generator() -> None:
+def test_the_draws_of_early_versions_are_those_of_one_generator() -> None:
     """Runs that were begun with them give the same weights, bit for bit."""
     vse = network().train()
     for module in vse.modules():

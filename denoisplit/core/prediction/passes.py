@@ -4,9 +4,10 @@ The encoder runs once per tile, the decoder once per tile and sample. Noise belo
 samples do not depend on tiles, batches or workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Final
 
 import attrs
 import torch
@@ -16,10 +17,18 @@ from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise, NoiseField
 from denoisplit.core.prediction.plan import Plan
 from denoisplit.core.prediction.tiling import Tile
+from denoisplit.core.prediction.ziggurat_field import ZigguratField
+
+FIELDS: Final[Mapping[str, Callable[[int], NoiseField]]] = {
+    "box_muller": BoxMullerField,
+    "ziggurat": ZigguratField,
+}
+"""By ``prediction.noise``, of a seed."""
 
 
 class Drawn:
@@ -114,7 +123,7 @@ class Passes:
 
     def noise(self, tile: Tile, numbers: range) -> NoiseSource:
         """Latent noise of samples of a tile."""
-        strides, field = self.vse.level_strides, NoiseField(self.plan.how.seed)
+        strides, field = self.vse.level_strides, FIELDS[self.plan.how.noise](self.plan.how.seed)
         if self.vse.context:
             return CentredNoise(field, numbers, [self.canvas.shift(tile.outer)] * len(numbers), strides)
         return FieldNoise(field, numbers, [tile.outer.start] * len(numbers), strides)

@@ -120,7 +120,8 @@ class Request:
         Raises:
             SpecError: a number out of range.
         """
-        return PredictionSpec(
+        return attrs.evolve(
+            defaults,
             samples=number_of("samples", samples),
             seed=number_of("seed", defaults.seed if self.seed is None else self.seed),
             tile=number_of("tile", defaults.tile if self.tile is None else self.tile),

@@ -157,7 +157,7 @@ class TrainingSpec:
         workers: processes that prepare patches; 0 prepares them in the training process.
         seed: every random draw of the run is a function of it.
         noise: how latent noise and dropout are drawn: ``box_muller``, for every patch by itself and on any
-            device, or ``generator``, as up to version 0.1.
+            device, or ``generator``, for a whole batch, as in early versions.
     """
 
     steps: int = attrs.field(default=40000, validator=ge(1))
@@ -215,11 +215,15 @@ class PredictionSpec:
     Attributes:
         samples: posterior samples per image.
         seed: of the latent noise field.
+        noise: how its numbers are made: ``box_muller``, on any device, or ``ziggurat``, as in early versions.
         tile: side of the area that one pass predicts, pixels; 0 chooses from the image and the memory.
     """
 
     samples: int = attrs.field(default=50, validator=ge(1))
     seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
+    noise: Literal["box_muller", "ziggurat"] = attrs.field(
+        default="box_muller", validator=in_(("box_muller", "ziggurat"))
+    )
     tile: int = attrs.field(default=0, validator=ge(0))
 
 

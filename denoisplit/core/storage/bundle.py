@@ -26,7 +26,7 @@ from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_we
 from denoisplit.core.verdict.reference import Reference
 
 FORMAT = 1
-_UNSAID: Final = {"training": {"noise": "generator"}}
+_UNSAID: Final = {"training": {"noise": "generator"}, "prediction": {"noise": "ziggurat"}}
 """What the spec of an early run does not say, as there was no choice yet."""
 
 _ADVICE: Final = "Copy the run folder again, or train it anew from its spec.yaml."

@@ -69,7 +69,7 @@ class RowDraws(StepDraws):
 @final
 @attrs.frozen
 class BatchDraws(StepDraws):
-    """Draws for a whole batch, latent noise by the generator of the processor: those of version 0.1."""
+    """Draws for a whole batch, latent noise by the generator of the processor: those of early versions."""
 
     def latent(self, step: int, part: Part) -> NoiseSource:
         """By (seed, step), level after level; a part has its own of what is drawn for the whole."""

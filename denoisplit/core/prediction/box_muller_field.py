@@ -1,0 +1,82 @@
+"""The noise field whose numbers are the same on every device, and are made there."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, product
+from typing import final
+
+import attrs
+import torch
+from torch import Tensor
+
+from denoisplit.core.network.normals import normals
+from denoisplit.core.network.philox import Purpose, Streams
+from denoisplit.core.prediction.noise_field import BLOCK_SIDE, NoiseField
+
+
+@final
+@attrs.frozen
+class BoxMullerField(NoiseField):
+    """Blocks of numbers by a formula of our own; see ``normals``.
+
+    A block [k (z) y x] takes its numbers in order from a stream of its own.
+    """
+
+    def windows(
+        self, level: int, samples: Sequence[int], starts: Sequence[tuple[int, ...]], like: Tensor
+    ) -> Tensor:
+        """Cut out of the blocks that they touch, all samples of one place together."""
+        out = torch.empty(like.shape, device=like.device)
+        for items, numbers in _runs(samples, starts):
+            start = starts[items.start]
+            for part in _parts(start, tuple(like.shape[2:]), like.device):
+                blocks = self._blocks(level, numbers, part, like.shape[1], like.device)
+                _cut(out[items], start, blocks, tuple(numbers.start for numbers in part))
+        return out.to(like.dtype)
+
+    def _blocks(
+        self, level: int, numbers: range, part: tuple[range, ...], channels: int, device: torch.device
+    ) -> Tensor:
+        """Neighbouring blocks, put together: [n k (z) y x]."""
+        rank = len(part)
+        side = BLOCK_SIDE[rank]
+        z, y, x = (range(1),) * (3 - rank) + part
+        streams = Streams(seed=self.seed, purpose=Purpose.FIELD, numbers=numbers, level=level, z=z, y=y, x=x)
+        found = normals(streams, channels * side**rank, device)
+        found = found.view(len(numbers), *map(len, part), channels, *(side,) * rank)
+        order = [axis for i in range(rank) for axis in (1 + i, 2 + rank + i)]  # block, and place in it
+        size = [side * len(blocks) for blocks in part]
+        return found.permute(0, 1 + rank, *order).reshape(len(numbers), channels, *size)
+
+
+def _runs(samples: Sequence[int], starts: Sequence[tuple[int, ...]]) -> Iterator[tuple[slice, range]]:
+    """Batch items of one start and successive samples, and these samples."""
+    keys = [(start, sample - item) for item, (sample, start) in enumerate(zip(samples, starts, strict=True))]
+    for (_, shift), group in groupby(range(len(keys)), key=keys.__getitem__):
+        items = list(group)
+        first, last = items[0], items[-1] + 1
+        yield slice(first, last), range(first + shift, last + shift)
+
+
+def _parts(
+    start: tuple[int, ...], shape: tuple[int, ...], device: torch.device
+) -> Iterator[tuple[range, ...]]:
+    """Blocks that a window touches: on a processor row by row, which takes less memory, else all at once."""
+    side = BLOCK_SIDE[len(shape)]
+    axes = [range(a // side, (a + n - 1) // side + 1) for a, n in zip(start, shape, strict=True)]
+    if device.type != "cpu":
+        yield tuple(axes)
+        return
+    *rows, last = axes
+    for index in product(*rows):
+        yield (*(range(i, i + 1) for i in index), last)
+
+
+def _cut(out: Tensor, start: tuple[int, ...], blocks: Tensor, first: tuple[int, ...]) -> None:
+    """Copy what blocks, the first of which has this number, have of a window."""
+    side = BLOCK_SIDE[len(start)]
+    here, there = [], []
+    for a, n, i, m in zip(start, out.shape[2:], first, blocks.shape[2:], strict=True):
+        low, high = max(a, i * side), min(a + n, i * side + m)
+        there.append(slice(low - a, high - a))
+        here.append(slice(low - i * side, high - i * side))
+    out[:, :, *there] = blocks[:, :, *here]
