@@ -25,6 +25,7 @@ def main() -> None:
 def store(folder: Path, levels: int, width: int, latent: int, patch: int) -> None:
     """Store an untrained network as a run in FOLDER."""
     from benchmarks.inputs import STATISTICS, Architecture, network, spec_of, write_noise_models
+    from denoisplit.core.precision.probe import Purpose
     from denoisplit.core.spec import component_versions, to_yaml
     from denoisplit.core.storage.bundle import Bundle, save_bundle
     from denoisplit.core.storage.run_folder import RunFolder
@@ -47,7 +48,7 @@ def store(folder: Path, levels: int, width: int, latent: int, patch: int) -> Non
             best_step=0,
             best_loss=None,
         )
-        save_bundle(run, network(spec).eval(), bundle)
+        save_bundle(run, network(spec, Purpose.PREDICTION).eval(), bundle)
 
 
 @main.command()

@@ -10,9 +10,11 @@ import numpy.typing as npt
 import torch
 
 import denoisplit
-from denoisplit.core.devices import network_dtype
+from denoisplit.core.devices import PROCESSOR
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.choice import choose
+from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve
 from denoisplit.core.spec.records import ResolvedSpec
@@ -117,12 +119,12 @@ def spec_of(
     return resolve(parse_spec(json.dumps(plain), name="spec of the benchmark"), installed_registry())
 
 
-def network(spec: ResolvedSpec, *, seed: int = 0) -> VSE:
+def network(spec: ResolvedSpec, purpose: Purpose = Purpose.TRAINING, *, seed: int = 0) -> VSE:
     """The untrained network of a spec, in the precision that the spec asks for."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vse = denoisplit.build(spec, stats=STATISTICS)
-    vse.network_dtype = network_dtype(spec.training.precision)
+    vse.network_dtype = choose(spec, vse, PROCESSOR, purpose).dtype
     return vse
 
 

@@ -17,6 +17,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Clock
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.probe import Purpose
 
 STAGES: Final = ("encoder", "decoder", "likelihood", "backward")
 
@@ -116,7 +117,7 @@ def measure(settings: Settings) -> tuple[Row, ...]:
 def _rows(
     settings: Settings, architecture: Architecture, patch: int, size: int, noise: tuple[Path, ...]
 ) -> list[Row]:
-    vse = network(spec_of(architecture, patch=patch, size=size, noise=noise)).train()
+    vse = network(spec_of(architecture, patch=patch, size=size, noise=noise), Purpose.TRAINING).train()
     given = batch(patch=patch, size=size)
     stages = Steps(vse, torch.from_numpy(given.mixed), torch.from_numpy(given.targets)).stages()
     dtype = vse.network_dtype or torch.float32

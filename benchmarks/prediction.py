@@ -16,6 +16,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Work, alternate, timed
 from benchmarks.training import REFERENCE
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.spec.records import PredictionSpec
 
@@ -50,7 +51,7 @@ def _rows(
     found: dict[str, VSE] = {}
     for who, precision in ((OURS, "auto"), (f"{OURS}, float32", "float32")):
         spec = spec_of(architecture, patch=settings.patch, size=8, noise=noise, precision=precision)
-        found[who] = network(spec).eval()
+        found[who] = network(spec, Purpose.PREDICTION).eval()
     torch.manual_seed(0)
     reference = ReferencePrediction(
         network=ReferenceNetwork(architecture, patch=settings.patch, channels=len(CHANNELS)).eval(),

@@ -23,6 +23,7 @@ from benchmarks.reference_procedure import ReferenceTraining
 from benchmarks.rival_process import rival
 from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Work, alternate, timed
+from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.training.compiling import compiled_regions
 
@@ -38,7 +39,7 @@ def our_step(
     from denoisplit.core.training.descent import optimizer_of
     from denoisplit.core.training.task import SplittingTask
 
-    vse = network(spec, seed=seed).train()
+    vse = network(spec, Purpose.TRAINING, seed=seed).train()
     task = SplittingTask(vse, spec.training)
     optimizer = optimizer_of(vse.parameters(), spec.training)
     pair = (torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets))

@@ -16,6 +16,9 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
+# Tests time nothing: ``precision: auto`` is the same on every machine, and in the processes of a test.
+os.environ["DENOISPLIT_PRECISION"] = "float32"
+
 # On networks of a few numbers, threads only wait for each other.
 torch.set_num_threads(1)
 

@@ -1,9 +1,19 @@
 """Where the network runs."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from denoisplit.core.devices import choose_device, has_float64, network_dtype, seeded
+from denoisplit.core import devices
+from denoisplit.core.devices import (
+    PROCESSOR,
+    choose_device,
+    has_bf16_units,
+    has_float64,
+    processor,
+    seeded,
+)
 from denoisplit.core.errors import RunError
 
 
@@ -51,9 +61,38 @@ def test_the_gpu_of_a_mac_is_taken_only_by_its_name(monkeypatch: pytest.MonkeyPa
     assert (choose_device().type, choose_device("mps").type) == ("cpu", "mps")
 
 
-def test_precision_goes_by_the_device_that_was_chosen() -> None:
-    """Not by one that is there: a Mac has no units for bf16 that torch knows of."""
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("flags : fpu avx2 avx512f", False),
+        ("flags : fpu avx512f avx512_bf16", True),
+        ("flags : fpu amx_bf16 amx_tile", True),
+        ("Features : fp asimd bf16", True),
+        ("", False),
+    ],
+)
+def test_units_for_bf16_are_those_of_the_device_that_was_chosen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, expected: bool
+) -> None:
+    """Not of one that is there: a Mac has no units for bf16 that torch knows of."""
     assert not has_float64(torch.device("mps"))
     assert has_float64(torch.device("cuda"))
-    assert network_dtype("auto", torch.device("mps")) is None
-    assert network_dtype("bf16", torch.device("mps")) == torch.bfloat16
+    known = tmp_path / "cpuinfo"
+    known.write_text(f"processor : 0\n{flags}\n", encoding="ascii")
+    monkeypatch.setattr(devices, "_CPUINFO", known if flags else tmp_path / "none")
+    assert has_bf16_units(PROCESSOR) == expected
+    assert not has_bf16_units(torch.device("mps"))
+
+
+def test_a_processor_is_known_by_what_it_can_and_not_by_what_it_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = "processor\t: {}\nmodel name\t: Any Processor\ncpu MHz\t\t: {}\nflags\t\t: fpu {}\n\n"
+    known = tmp_path / "cpuinfo"
+    monkeypatch.setattr(devices, "_CPUINFO", known)
+    found = []
+    for mhz, flag in (("2599.9", "avx2"), ("1200.1", "avx2"), ("2599.9", "amx_bf16")):
+        known.write_text(told.format(0, mhz, flag) + told.format(1, "3000.0", flag), encoding="ascii")
+        found.append(processor())
+    assert found[0] == found[1] == "model name : Any Processor\nflags : fpu avx2"
+    assert found[2] != found[0]

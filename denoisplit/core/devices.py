@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import torch
 
@@ -15,7 +15,11 @@ PROCESSOR: Final = torch.device("cpu")
 FALLBACK_BUDGET: Final = 2 << 30
 """Bytes, where a system does not say how much memory it has."""
 
-_UNITS: Final = ("amx_bf16", "avx512_bf16")
+PRECISIONS: Final[dict[str, torch.dtype | None]] = {"float32": None, "bf16": torch.bfloat16}
+"""Dtypes of autocast by the names that specs give them; None keeps float32."""
+
+_CPUINFO: Final = Path("/proc/cpuinfo")
+_TOLD_BY_CPUINFO: Final = ("vendor", "cpu", "model", "stepping", "cache size", "flags", "features")
 
 _TOLD_BY_TEXT: Final = ("can't allocate memory", "out of memory")
 """What torch says on a processor and on Apple's GPUs, where it raises a ``RuntimeError`` like any other."""
@@ -47,16 +51,31 @@ def name_of(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
 
 
-def network_dtype(
-    precision: Literal["auto", "float32", "bf16"], device: torch.device = PROCESSOR
-) -> torch.dtype | None:
-    """The autocast dtype of a network on a device for a precision of the spec; None keeps float32.
+def name_of_precision(dtype: torch.dtype | None) -> str:
+    """The name that specs give a dtype of autocast."""
+    return next((name for name, known in PRECISIONS.items() if known == dtype), str(dtype))
 
-    ``auto`` means bf16 where the device has units for it (CUDA, AMX, AVX512-BF16), float32 elsewhere.
+
+def has_bf16_units(device: torch.device) -> bool:
+    """Whether a device names units for bf16; on a processor that does not say that they are fast."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch reports no bf16 flag for processors; Linux does, and elsewhere float32 is the safe answer.
+    return device.type == "cpu" and "bf16" in processor()
+
+
+def processor() -> str:
+    """What Linux says of the sort of the processor, not of how it is doing; empty elsewhere.
+
+    Names alone do not do: under a hypervisor, unlike processors have one name.
     """
-    if precision == "auto":
-        return torch.bfloat16 if _has_bf16_units(device) else None
-    return torch.bfloat16 if precision == "bf16" else None
+    try:
+        first, _, _ = _CPUINFO.read_text(encoding="ascii", errors="ignore").partition("\n\n")
+    except OSError:
+        return ""
+    told = (line for line in first.splitlines() if line.lower().startswith(_TOLD_BY_CPUINFO))
+    return "\n".join(" ".join(line.split()) for line in told if "mhz" not in line.lower())
 
 
 def has_float64(device: torch.device) -> bool:
@@ -110,14 +129,3 @@ def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
-
-
-def _has_bf16_units(device: torch.device) -> bool:
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch reports no bf16 flag for processors; Linux does, and elsewhere float32 is the safe answer.
-    cpu = Path("/proc/cpuinfo")
-    if device.type != "cpu" or not cpu.is_file():
-        return False
-    return any(unit in cpu.read_text(encoding="ascii", errors="ignore") for unit in _UNITS)

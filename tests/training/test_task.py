@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from denoisplit.core import devices
-from denoisplit.core.devices import network_dtype
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.interfaces import Decoder, Encoder
@@ -164,14 +162,6 @@ def test_in_bf16_counts_keep_their_precision(monkeypatch: pytest.MonkeyPatch) ->
     observation, signal = seen
     assert observation.dtype == signal.dtype == torch.float32
     assert torch.equal(observation, targets)
-
-
-def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert network_dtype("float32") is None
-    assert network_dtype("bf16") == torch.bfloat16
-    for there, expected in ((True, torch.bfloat16), (False, None)):
-        monkeypatch.setattr(devices, "_has_bf16_units", lambda _device, there=there: there)
-        assert network_dtype("auto") == expected
 
 
 def test_the_optimiser_halves_its_rate_on_a_plateau() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from denoisplit.core.devices import name_of_precision
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.images.streamed import blocks
@@ -69,6 +70,7 @@ class Ticket:
 
     folder: str
     device: str
+    precision: str
     image: str
     axes: str | None
     samples: int
@@ -200,6 +202,7 @@ def _elsewhere(
     ticket = Ticket(
         folder=str(place.folder.path.absolute()),
         device=place.device,
+        precision=name_of_precision(work.vse.network_dtype),
         image=str(image.absolute()),
         axes=request.axes,
         samples=how.samples,
@@ -225,7 +228,7 @@ def _written(path: Path, pixels: LazyArray) -> Path:
 @lru_cache(maxsize=2)
 def _work_of(ticket: Ticket) -> Work:
     """Opened once per process and prediction."""
-    vse, bundle = load_network(RunFolder(Path(ticket.folder)), ticket.device)
+    vse, bundle = load_network(RunFolder(Path(ticket.folder)), ticket.device, ticket.precision)
     request = Request(
         samples=ticket.samples,
         seed=ticket.seed,
@@ -253,5 +256,6 @@ def _key(work: Work, request: Request, place: Place) -> dict[str, str]:
         "labels": digest_of(shown),
         "axes": str(request.axes),
         "tiles": digest_of(plan.planes, plan.tiles),
+        "precision": name_of_precision(work.vse.network_dtype),
         "number of shards": str(request.shard.count if request.shard else 1),
     }

@@ -1,20 +1,37 @@
 """The network of a run, where it is to run."""
 
-from denoisplit.core.devices import choose_device, network_dtype
+import logging
+from typing import Final
+
+from denoisplit.core.devices import AUTO, PRECISIONS, choose_device
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.choice import choose
+from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.storage.bundle import Bundle, load_bundle
 from denoisplit.core.storage.run_folder import RunFolder
 
+_LOG: Final = logging.getLogger("denoisplit.prediction")
 
-def load_network(folder: RunFolder, device: str) -> tuple[VSE, Bundle]:
+
+def load_network(folder: RunFolder, device: str, precision: str = "") -> tuple[VSE, Bundle]:
     """The network of a run where it is to run, in evaluation mode, and its bundle.
 
+    Args:
+        folder: of the run.
+        device: see ``choose_device``.
+        precision: ``float32`` or ``bf16``, where another process has chosen; empty to choose.
+
     Raises:
-        RunError: not a finished run, or no such device.
+        RunError: not a finished run, no such device, or no such precision.
         PluginError: a component that it uses is not installed.
     """
     where = choose_device(device)
     vse, bundle = load_bundle(folder)
     vse.to(where)
-    vse.network_dtype = network_dtype(bundle.spec.training.precision, where)
+    if not precision:
+        choice = choose(bundle.spec, vse, where, Purpose.PREDICTION)
+        if bundle.spec.training.precision == AUTO:
+            _LOG.info("precision of the prediction: %s", choice)
+        precision = choice.name
+    vse.network_dtype = PRECISIONS[precision]
     return vse, bundle

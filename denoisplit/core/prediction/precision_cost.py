@@ -6,10 +6,10 @@ from typing import Final
 
 import attrs
 import numpy as np
-import torch
 
 from denoisplit.core.assessment.coverage import coverage
 from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
+from denoisplit.core.devices import name_of_precision
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import FloatArray, Image
@@ -26,8 +26,6 @@ SAMPLES: Final = 16
 SIDE: Final = 512
 """Pixels in y and x that are compared at most."""
 LEVELS: Final = (0.68, 0.90)
-
-_NAMES: Final = {torch.bfloat16: "bf16", torch.float16: "float16"}
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +120,7 @@ def check_precision(
         for c, name in enumerate(bundle.spec.channels)
     ]
     return PrecisionCost(
-        precision=_NAMES.get(vse.network_dtype, str(vse.network_dtype)),
+        precision=name_of_precision(vse.network_dtype),
         samples=count,
         shape=mixed.shape,
         whole=whole,

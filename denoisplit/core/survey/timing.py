@@ -7,11 +7,13 @@ import attrs
 import numpy as np
 import torch
 
-from denoisplit.core.devices import PROCESSOR, choose_device, network_dtype, seeded, wait_for
+from denoisplit.core.devices import PROCESSOR, choose_device, seeded, wait_for
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.choice import choose
+from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.spec.records import ResolvedSpec
 
 STEPS: Final = 5
@@ -96,7 +98,7 @@ def _network(spec: ResolvedSpec, device: torch.device) -> VSE:
         mixed_mean=_MEAN, mixed_std=_STD, target_mean=(_MEAN,) * count, target_std=(_STD,) * count
     )
     vse = compose(spec.model, statistics, channels=spec.channels, patch=spec.training.patch)
-    vse.network_dtype = network_dtype(spec.training.precision, device)
+    vse.network_dtype = choose(spec, vse, device, Purpose.TRAINING).dtype
     if vse.noise_model.needs_fit:
         rng = np.random.default_rng(0)
         signal = rng.uniform(_MEAN - 3 * _STD, _MEAN + 3 * _STD, 2000)

@@ -8,13 +8,15 @@ from importlib.metadata import version
 import attrs
 import torch
 
-from denoisplit.core.devices import AUTO, PROCESSOR, choose_device, network_dtype, seeded
+from denoisplit.core.devices import AUTO, choose_device, seeded
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.camera import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.choice import Choice, choose
+from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.registry.manager import BUILTIN
@@ -35,7 +37,13 @@ from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.rehearsal import rehearse
-from denoisplit.core.training.resuming import Identity, point_of, require_same_data, require_same_spec
+from denoisplit.core.training.resuming import (
+    Identity,
+    ResumePoint,
+    point_of,
+    require_same_data,
+    require_same_spec,
+)
 from denoisplit.core.training.starting import start
 from denoisplit.core.training.step_progress import StepProgress
 from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
@@ -86,7 +94,8 @@ def fit(
         data = read(spec)
         if begun is not None:
             require_same_data(folder, begun, data)
-        vse = _initial(spec, data, where)
+        vse = _initial(spec, data)
+        precision = _precision(vse, spec, where, begun)
         learning = Learning(
             training=spec.training,
             sampler=_sampler(spec, data, vse.context, _camera(spec, data, vse)),
@@ -107,11 +116,11 @@ def fit(
         write_text(folder.schema, _schema_text(spec))
         write_text(folder.splits, splits_text(data))
         with log_file(folder.log):
-            _describe(spec, data, pairs, reports)
+            _describe(spec, data, pairs, reports, precision)
             with stages("Training") as tell:
                 looking_on = (StepProgress(tell), *watchers, *watchers_of_plugins(spec, folder.path))
                 learnt = optimise(vse, learning, begun, looking_on, where)
-            _finish(vse, bundle, data, folder, learnt, stages)
+            _finish(vse, bundle, data, folder, learnt, stages, where)
 
 
 def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ...]) -> Bundle:
@@ -134,7 +143,13 @@ def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ..
 
 
 def _finish(
-    vse: VSE, bundle: Bundle, data: PreparedData, folder: RunFolder, learnt: Learnt, stages: Stages
+    vse: VSE,
+    bundle: Bundle,
+    data: PreparedData,
+    folder: RunFolder,
+    learnt: Learnt,
+    stages: Stages,
+    device: torch.device,
 ) -> None:
     """Calibrate and store what was learnt.
 
@@ -150,6 +165,10 @@ def _finish(
     bundle = attrs.evolve(bundle, steps=learnt.steps, best_step=kept.step, best_loss=kept.loss)
     # Before anything else can fail: hours of training are not to be lost for want of a calibration.
     save_bundle(folder, vse, bundle)
+    # As whoever opens the run on this machine predicts.
+    choice = choose(bundle.spec, vse, device, Purpose.PREDICTION)
+    _LOG.info("precision of the calibration: %s", choice)
+    vse.network_dtype = choice.dtype
     complete(vse, bundle, data, folder, stages)
     _LOG.info("finished: weights of step %d in %s", kept.step, folder.path)
 
@@ -185,12 +204,20 @@ def _schema_of(packages: Collection[str]) -> str:
     return schema_text(spec_schema(Registry(rows))[0])
 
 
-def _initial(spec: ResolvedSpec, data: PreparedData, device: torch.device = PROCESSOR) -> VSE:
-    """The network with its first weights, a function of the seed alone, as it is to run on a device."""
+def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
+    """The network with its first weights, a function of the seed alone."""
     with seeded(step_seed(spec.training.seed, _INITIAL_WEIGHTS)):
-        vse = compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
-    vse.network_dtype = network_dtype(spec.training.precision, device)
-    return vse
+        return compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
+
+
+def _precision(vse: VSE, spec: ResolvedSpec, device: torch.device, begun: ResumePoint | None) -> Choice:
+    """What the steps are done in: what they were begun in, wherever and whenever they go on."""
+    if begun is None:
+        choice = choose(spec, vse, device, Purpose.TRAINING)
+    else:
+        choice = Choice(begun.precision, "as the training was begun")
+    vse.network_dtype = choice.dtype
+    return choice
 
 
 def _camera(spec: ResolvedSpec, data: PreparedData, vse: VSE) -> tuple[FloatArray, ...]:
@@ -236,7 +263,11 @@ def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[Nois
 
 
 def _describe(
-    spec: ResolvedSpec, data: PreparedData, pairs: Sequence[NoisePairs], reports: Sequence[FitReport]
+    spec: ResolvedSpec,
+    data: PreparedData,
+    pairs: Sequence[NoisePairs],
+    reports: Sequence[FitReport],
+    precision: Choice,
 ) -> None:
     """Log what training starts from."""
     _LOG.info(
@@ -245,6 +276,7 @@ def _describe(
         len(data.validation),
         ", ".join(spec.channels),
     )
+    _LOG.info("precision of the training: %s", precision)
     for report in reports:
         _LOG.info(
             "noise model of %s: fitted to %d pairs (%s), %.4f nats per pixel, calibration error %.3f",

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-from denoisplit.core.devices import give_back_memory, is_shortage
+from denoisplit.core.devices import give_back_memory, is_shortage, name_of_precision
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.spec.records import TrainingSpec
@@ -178,7 +178,13 @@ class Loop:
             "schedule": self._schedule.state_dict(),
             "watchers": {watcher.key: watcher.state_dict() for watcher in self._remembering()},
         }
-        return ResumePoint(step=self.step, done=done, identity=identity, state=state)
+        return ResumePoint(
+            step=self.step,
+            done=done,
+            identity=identity,
+            precision=name_of_precision(self._task.vse.network_dtype),
+            state=state,
+        )
 
     def _remembering(self) -> list[RememberingWatcher]:
         return [watcher for watcher in self._watchers if isinstance(watcher, RememberingWatcher)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from denoisplit.core.devices import PRECISIONS, name_of_precision
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec import is_text_of, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
@@ -48,18 +49,21 @@ class ResumePoint:
         step: optimiser steps done.
         done: whether no step is left to do.
         identity: whose it is.
+        precision: that the steps were done in.
         state: of the network, the optimiser, the schedule, and of what remembers, by name.
     """
 
     step: int
     done: bool
     identity: Identity
+    precision: str
     state: dict[str, Any] = attrs.field(eq=False, repr=False)
 
     def save(self, path: Path) -> None:
         """Write it; it appears whole or not at all."""
         own = {"spec": self.identity.spec, "data": self.identity.data}
-        save_state(path, {"step": self.step, "done": self.done, "identity": own, "state": self.state})
+        told = {"step": self.step, "done": self.done, "identity": own, "precision": self.precision}
+        save_state(path, {**told, "state": self.state})
 
 
 def require_same_spec(folder: RunFolder, spec: ResolvedSpec) -> None:
@@ -131,6 +135,7 @@ def _read(path: Path) -> ResumePoint | None:
             step=int(state["step"]),
             done=bool(state["done"]),
             identity=Identity(spec=str(own["spec"]), data=str(own["data"])),
+            precision=name_of_precision(PRECISIONS[state["precision"]]),
             state=dict(state["state"]),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -1,0 +1,105 @@
+"""The precision of a network on a device, for its training or for predictions."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import torch
+
+from denoisplit.core.devices import AUTO, PRECISIONS, has_bf16_units, processor
+from denoisplit.core.errors import BrokenPluginError, RunError
+from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.kept import keep, recall
+from denoisplit.core.precision.probe import Purpose, images_of, probe
+from denoisplit.core.registry.blame import blaming
+from denoisplit.core.spec.records import ResolvedSpec, components
+
+VARIABLE: Final = "DENOISPLIT_PRECISION"
+"""Of the environment: what ``auto`` means, where nothing is to be measured."""
+
+WORTH: Final = 0.98
+"""Of the time of float32: who saves less is not worth its rounding."""
+
+FULL, SHORT = PRECISIONS
+
+
+@attrs.frozen
+class Choice:
+    """A precision.
+
+    Attributes:
+        name: as in a spec, ``float32`` or ``bf16``.
+        why: in words.
+    """
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.why})"
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """Of autocast; None keeps float32."""
+        return PRECISIONS[self.name]
+
+
+def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose) -> Choice:
+    """The precision of a network: that of its spec, or for ``auto`` the fastest.
+
+    On a processor with units for bf16, both are measured once per sort of processor, version of torch, number
+    of threads, and architecture; what was measured is kept (``kept``). On other devices, the fastest
+    is known: bf16 where a GPU has it.
+
+    Args:
+        spec: of the network.
+        vse: the network; a copy of it is run, on patches of noise.
+        device: where it is to run.
+        purpose: what it is to do.
+
+    Raises:
+        RunError: the environment asks for a precision that there is not.
+    """
+    if spec.training.precision != AUTO:
+        return Choice(spec.training.precision, "as the spec says")
+    if said := os.environ.get(VARIABLE, ""):
+        if said not in PRECISIONS:
+            raise RunError(f"{VARIABLE}: no such precision (got {said!r}). Use {' or '.join(PRECISIONS)}.")
+        return Choice(said, f"as {VARIABLE} says")
+    if not has_bf16_units(device):
+        return Choice(FULL, f"{device.type} has no units for {SHORT}")
+    if device.type != "cpu":
+        return Choice(SHORT, f"{device.type} has units for it")
+    try:
+        return fastest(_measured(spec, vse, purpose))
+    except BrokenPluginError as error:
+        # What fails in all precisions is told where it is needed.
+        return Choice(FULL, f"nothing could be measured: {error}")
+
+
+def fastest(seconds: Mapping[str, float]) -> Choice:
+    """What measured times speak for."""
+    ratio = seconds[SHORT] / seconds[FULL]
+    name = SHORT if ratio < WORTH else FULL
+    return Choice(name, f"{SHORT} takes {ratio:.2f} of the time of {FULL}, measured on this machine")
+
+
+def _measured(spec: ResolvedSpec, vse: VSE, purpose: Purpose) -> dict[str, float]:
+    images = images_of(vse, spec.training)
+    facts: dict[str, Any] = {
+        "processor": processor(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "purpose": purpose.value,
+        "images": list(images.shape),
+        "network": hashlib.sha256(f"{vse.encoder}{vse.decoder}".encode()).hexdigest(),
+    }
+    seconds = recall(facts)
+    if seconds is None or seconds.keys() != PRECISIONS.keys():
+        rows = [row for row in components(spec) if row.kind in ("encoder", "decoder", "kl_scheme")]
+        with blaming(rows, f"fails in a pass of the {purpose}, of which the time was to be measured"):
+            seconds = probe(vse, images, purpose)
+        keep(facts, seconds)
+    return seconds
