@@ -1,12 +1,12 @@
 """What it takes to examine a decoder with drawn options: one for features that it takes."""
 
+import functools
 import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 import attrs
-from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
@@ -14,7 +14,6 @@ from denoisplit.core.network.interfaces import Decoder, FeatureShape
 from denoisplit.testing.decoding import BATCH, DecoderCase, LevelNoise, decoder_case, training_patch
 from denoisplit.testing.networks import LARGE, NetworkTests, Trial
 from denoisplit.testing.strategies import feature_pyramids
-from denoisplit.testing.suite import usable
 
 MAPS = 3
 """Output maps of the decoders under examination."""
@@ -35,13 +34,13 @@ class DecoderCases(NetworkTests):
         made: Decoder = self.target()(options, feature_shapes=shapes, out_maps=MAPS, patch=patch)
         return made
 
-    def case(self, data: st.DataObject, rank: int, *, patches: int = 1) -> DecoderCase:
-        """A decoder with drawn options, for drawn features of an image of the training patch or several.
+    def cases(self, rank: int, *, patches: int = 1) -> tuple[DecoderCase, ...]:
+        """Decoders in whose options values meet, for features of an image of so many training patches a side.
 
-        The test is skipped where no features with so many axes are taken.
+        They are made once: a law that changes one changes a copy.
         """
-        first = data.draw(st.integers(0, len(self.pyramids(rank)) - 1))
-        return usable(data, self.options(), lambda options: self.taken(options, rank, first, patches))
+        suite: Any = type(self)
+        return kept_cases(suite, self.target(), rank, patches)
 
     def taken(self, options: Any, rank: int, first: int = 0, patches: int = 1) -> DecoderCase:
         """A decoder for the first features that it takes, of those from one on.
@@ -50,6 +49,7 @@ class DecoderCases(NetworkTests):
             SpecError: it takes none of these numbers of axes; it begins with ``model.dimensions``.
         """
         pyramids, refused = self.pyramids(rank), ""
+        first %= len(pyramids)
         for shapes in (*pyramids[first:], *pyramids[:first]):
             try:
                 return decoder_case(partial(self.new, options, shapes), shapes, patches=patches)
@@ -80,9 +80,13 @@ class DecoderCases(NetworkTests):
         deepest = levels.index(max(levels))
         return [_trial(self.taken(options, rank, first)) for first in (0, deepest)]
 
-    def trial(self, data: st.DataObject, rank: int) -> Trial:
-        """A decoder with drawn options and features, as a network."""
-        return _trial(self.case(data, rank))
+
+@functools.lru_cache(maxsize=8)
+def kept_cases(suite: Any, _target: type, rank: int, patches: int) -> tuple[DecoderCase, ...]:
+    """What ``cases`` gives: every one with other features."""
+    tests: DecoderCases = suite()
+    chosen = enumerate(tests.chosen(rank))
+    return tuple(tests.taken(one, rank, 3 * number + rank, patches) for number, one in chosen)
 
 
 def _trial(case: DecoderCase) -> Trial:

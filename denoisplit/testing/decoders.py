@@ -1,12 +1,11 @@
 """The exam of a decoder."""
 
+import copy
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
@@ -14,8 +13,8 @@ from denoisplit.core.network.interfaces import Decoded, Decoder
 from denoisplit.core.network.latent import divergence
 from denoisplit.testing.decoder_cases import MAPS
 from denoisplit.testing.decoder_priors import PriorTests
-from denoisplit.testing.decoding import BATCH, LevelNoise, decoder_case
-from denoisplit.testing.strategies import random
+from denoisplit.testing.decoding import BATCH, DecoderCase, LevelNoise, decoder_case
+from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import (
     RANKS,
     assert_close,
@@ -24,7 +23,6 @@ from denoisplit.testing.suite import (
     dead_parameters,
     generic,
     in_two_and_three_dimensions,
-    law,
 )
 
 _BESIDE = 2
@@ -58,57 +56,48 @@ class DecoderTests(PriorTests):
                 )
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_output_has_the_declared_maps_and_the_size_of_the_image(
-        self, rank: int, data: st.DataObject
-    ) -> None:
+    def test_output_has_the_declared_maps_and_the_size_of_the_image(self, rank: int) -> None:
         """[b maps (z) y x]."""
-        case = self.case(data, rank)
-        expected = (len(case.features[0]), MAPS, *case.image)
-        output = case.decode(LevelNoise(1)).output
-        assert output.shape == expected, f"the output has the shape {tuple(output.shape)}, not {expected}"
-        assert bool(output.isfinite().all()), "the output is not finite"
+        for case in self.cases(rank):
+            expected = (len(case.features[0]), MAPS, *case.image)
+            output = case.decode(LevelNoise(1)).output
+            assert output.shape == expected, f"the output has the shape {tuple(output.shape)}, not {expected}"
+            assert bool(output.isfinite().all()), "the output is not finite"
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data())
-    def test_a_window_is_that_part_of_the_output(self, rank: int, data: st.DataObject) -> None:
+    def test_a_window_is_that_part_of_the_output(self, rank: int) -> None:
         """Wherever it begins and ends; only pixels beside a cut may differ, which the last layer sees."""
-        case = self.case(data, rank, patches=2)
-        ends = [(data.draw(st.integers(0, n // 4)), data.draw(st.integers(0, n // 4))) for n in case.image]
-        window: Any = tuple(slice(a, n - b) for n, (a, b) in zip(case.image, ends, strict=True))
-        whole = case.decode(LevelNoise(1)).output
-        with torch.no_grad():
-            cut = case.decoder(case.features, LevelNoise(1), window=window).output
-        expected = whole[..., *window]
-        assert cut.shape == expected.shape, f"the window has the shape {tuple(cut.shape)}"
-        inner: Any = tuple(
-            slice(_BESIDE * (a > 0), n - a - b - _BESIDE * (b > 0))
-            for n, (a, b) in zip(case.image, ends, strict=True)
-        )
-        assert_close(cut[..., *inner], expected[..., *inner], "a window shows another part of the output")
+        for number, case in enumerate(self.cases(rank, patches=2)):
+            shares = uniform(number, 0, 0.25, len(case.image), 2).tolist()
+            ends = [(round(n * a), round(n * b)) for n, (a, b) in zip(case.image, shares, strict=True)]
+            window: Any = tuple(slice(a, n - b) for n, (a, b) in zip(case.image, ends, strict=True))
+            whole = case.decode(LevelNoise(1)).output
+            with torch.no_grad():
+                cut = case.decoder(case.features, LevelNoise(1), window=window).output
+            expected = whole[..., *window]
+            assert cut.shape == expected.shape, f"the window has the shape {tuple(cut.shape)}"
+            inner: Any = tuple(
+                slice(_BESIDE * (a > 0), n - a - b - _BESIDE * (b > 0))
+                for n, (a, b) in zip(case.image, ends, strict=True)
+            )
+            assert_close(cut[..., *inner], expected[..., *inner], "a window shows another part of the output")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_the_same_noise_gives_the_same_output(self, rank: int, data: st.DataObject) -> None:
+    def test_the_same_noise_gives_the_same_output(self, rank: int) -> None:
         """The decoder draws nothing itself: all chance comes from the noise source."""
-        case = self.case(data, rank)
-        first, second = case.decode(LevelNoise(1)), case.decode(LevelNoise(1))
-        assert_equal(second.output, first.output, "the same noise gives another output")
-        for one, two in zip(first.levels, second.levels, strict=True):
-            assert_equal(two.sample, one.sample, "the same noise gives another sample")
+        for case in self.cases(rank):
+            first, second = case.decode(LevelNoise(1)), case.decode(LevelNoise(1))
+            assert_equal(second.output, first.output, "the same noise gives another output")
+            for one, two in zip(first.levels, second.levels, strict=True):
+                assert_equal(two.sample, one.sample, "the same noise gives another sample")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_prediction_gives_the_output_of_training(self, rank: int, data: st.DataObject) -> None:
+    def test_prediction_gives_the_output_of_training(self, rank: int) -> None:
         """``sample`` leaves out what only the rate needs, and nothing else."""
-        case = self.case(data, rank)
-        with torch.no_grad():
-            predicted = case.decoder.sample(case.features, LevelNoise(1))
-        assert_close(predicted, case.decode(LevelNoise(1)).output, "prediction and training differ")
+        for case in self.cases(rank):
+            with torch.no_grad():
+                predicted = case.decoder.sample(case.features, LevelNoise(1))
+            assert_close(predicted, case.decode(LevelNoise(1)).output, "prediction and training differ")
 
     @in_two_and_three_dimensions
     def test_half_precision_does_not_round_the_output(self, rank: int) -> None:
@@ -123,82 +112,73 @@ class DecoderTests(PriorTests):
                 assert not torch.equal(output.bfloat16().float(), output), "the output has eight bits"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_a_sample_is_the_posterior_mean_plus_std_times_noise(
-        self, rank: int, data: st.DataObject
-    ) -> None:
+    def test_a_sample_is_the_posterior_mean_plus_std_times_noise(self, rank: int) -> None:
         """Every level draws with its own noise, reparameterised."""
-        noise, case = LevelNoise(1), self.case(data, rank)
-        for index, level in case.by_number(case.decode(noise)).items():
-            posterior = level.posterior
-            drawn = posterior.mean + posterior.stddev * noise.of(index, tuple(level.sample.shape))
-            assert_close(level.sample, drawn, f"the sample of level {index} is not mean + std * noise")
+        for case in self.cases(rank):
+            noise = LevelNoise(1)
+            for index, level in case.by_number(case.decode(noise)).items():
+                posterior = level.posterior
+                drawn = posterior.mean + posterior.stddev * noise.of(index, tuple(level.sample.shape))
+                assert_close(level.sample, drawn, f"the sample of level {index} is not mean + std * noise")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_noise_is_asked_for_once_per_level_coarsest_first(self, rank: int, data: st.DataObject) -> None:
+    def test_noise_is_asked_for_once_per_level_coarsest_first(self, rank: int) -> None:
         """By its number, with the size of its features; in training, in prediction and in generation."""
-        case = self.case(data, rank)
-        trained, predicted, generated = LevelNoise(1), LevelNoise(1), LevelNoise(1)
-        levels = case.by_number(case.decode(trained))
-        with torch.no_grad():
-            case.decoder.sample(case.features, predicted)
-            with suppress(SpecError):
-                case.decoder.generate(case.image, generated, batch=BATCH)
-        count = len(case.shapes)
-        assert set(levels) <= set(range(count)), f"noise of levels {list(levels)} is asked for, of {count}"
-        sizes = {level: case.shapes[level].size(case.image) for level in levels}
-        expected = [(level, (BATCH, *sizes[level])) for level in reversed(levels)]
-        for where, noise in (("training", trained), ("prediction", predicted), ("generation", generated)):
-            asked = [(level, (shape[0], *shape[2:])) for level, shape in noise.asked]
-            assert asked == expected or (noise is generated and not asked), (
-                f"in {where} noise is asked for as {asked} instead of {expected}"
+        for case in self.cases(rank):
+            trained, predicted, generated = LevelNoise(1), LevelNoise(1), LevelNoise(1)
+            levels = case.by_number(case.decode(trained))
+            with torch.no_grad():
+                case.decoder.sample(case.features, predicted)
+                with suppress(SpecError):
+                    case.decoder.generate(case.image, generated, batch=BATCH)
+            count = len(case.shapes)
+            assert set(levels) <= set(range(count)), (
+                f"noise of levels {list(levels)} is asked for, of {count}"
             )
-        found = {number: tuple(level.sample.shape[2:]) for number, level in levels.items()}
-        assert found == sizes, f"latents have the sizes {found}, the features of their levels {sizes}"
+            sizes = {level: case.shapes[level].size(case.image) for level in levels}
+            expected = [(level, (BATCH, *sizes[level])) for level in reversed(levels)]
+            for where, noise in (("training", trained), ("prediction", predicted), ("generation", generated)):
+                asked = [(level, (shape[0], *shape[2:])) for level, shape in noise.asked]
+                assert asked == expected or (noise is generated and not asked), (
+                    f"in {where} noise is asked for as {asked} instead of {expected}"
+                )
+            found = {number: tuple(level.sample.shape[2:]) for number, level in levels.items()}
+            assert found == sizes, f"latents have the sizes {found}, the features of their levels {sizes}"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_every_level_of_features_and_of_noise_matters(self, rank: int, data: st.DataObject) -> None:
+    def test_every_level_of_features_and_of_noise_matters(self, rank: int) -> None:
         """No features are ignored; noise matters at every level that has a latent, and at no other."""
-        case = self.case(data, rank)
-        first = case.decode(LevelNoise(1))
-        for level in range(len(case.features)):
-            other = case.decode(LevelNoise(1), case.changed(level)).output
-            assert_differs(other, first.output, f"the features of level {level} have no effect")
-        for level in case.by_number(first):
-            other = case.decode(LevelNoise(1, moved=level)).output
-            assert_differs(other, first.output, f"the noise of level {level} has no effect")
-        if not first.levels:
-            other = case.decode(LevelNoise(2)).output
-            assert_equal(other, first.output, "noise has an effect, but there are no levels")
+        for case in self.cases(rank):
+            first = case.decode(LevelNoise(1))
+            for level in range(len(case.features)):
+                other = case.decode(LevelNoise(1), case.changed(level)).output
+                assert_differs(other, first.output, f"the features of level {level} have no effect")
+            for level in case.by_number(first):
+                other = case.decode(LevelNoise(1, moved=level)).output
+                assert_differs(other, first.output, f"the noise of level {level} has no effect")
+            if not first.levels:
+                other = case.decode(LevelNoise(2)).output
+                assert_equal(other, first.output, "noise has an effect, but there are no levels")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_every_parameter_gets_a_gradient(self, rank: int, data: st.DataObject) -> None:
+    def test_every_parameter_gets_a_gradient(self, rank: int) -> None:
         """No trainable parameter is without effect on the output and the divergences."""
-        drawn = self.case(data, rank)
+        for case in self.cases(rank):
 
-        def attempt(seed: int) -> tuple[Decoder, Tensor]:
-            decoder = generic(lambda: drawn.decoder, seed)
-            features = tuple(random(seed + i, *f.shape) for i, f in enumerate(drawn.features))
-            decoded: Decoded = decoder(features, LevelNoise(seed))
-            total = (decoded.output * random(seed + 9, *decoded.output.shape)).sum()
-            return decoder, total + sum(divergence(x, analytic=True).sum() for x in decoded.levels)
+            def attempt(seed: int, of: DecoderCase = case) -> tuple[Decoder, Tensor]:
+                decoder = generic(lambda: copy.deepcopy(of.decoder), seed)
+                features = tuple(random(seed + i, *f.shape) for i, f in enumerate(of.features))
+                decoded: Decoded = decoder(features, LevelNoise(seed))
+                total = (decoded.output * random(seed + 9, *decoded.output.shape)).sum()
+                return decoder, total + sum(divergence(x, analytic=True).sum() for x in decoded.levels)
 
-        dead = dead_parameters(attempt)
-        assert not dead, f"no gradient reaches {', '.join(dead)}"
+            dead = dead_parameters(attempt)
+            assert not dead, f"no gradient reaches {', '.join(dead)}"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_images_of_a_batch_do_not_mix(self, rank: int, data: st.DataObject) -> None:
+    def test_images_of_a_batch_do_not_mix(self, rank: int) -> None:
         """In evaluation mode an image comes out the same with any other beside it."""
-        case = self.case(data, rank)
-        other = tuple(torch.cat([f[:1], random(5, *f[1:].shape)]) for f in case.features)
-        one, two = case.decode(LevelNoise(1)).output, case.decode(LevelNoise(1), other).output
-        assert_close(two[:1], one[:1], "an image depends on others of its batch")
+        for case in self.cases(rank):
+            other = tuple(torch.cat([f[:1], random(5, *f[1:].shape)]) for f in case.features)
+            one, two = case.decode(LevelNoise(1)).output, case.decode(LevelNoise(1), other).output
+            assert_close(two[:1], one[:1], "an image depends on others of its batch")

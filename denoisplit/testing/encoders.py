@@ -1,5 +1,6 @@
 """The exam of an encoder."""
 
+import functools
 import math
 from functools import partial
 from itertools import pairwise
@@ -7,8 +8,6 @@ from typing import Any, ClassVar
 
 import attrs
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.network.interfaces import Encoder
@@ -23,9 +22,7 @@ from denoisplit.testing.suite import (
     dead_parameters,
     generic,
     in_two_and_three_dimensions,
-    law,
     takes,
-    usable,
 )
 
 _ATTEMPTS = 10
@@ -57,9 +54,14 @@ class EncoderTests(NetworkTests):
                 break
         return made
 
-    def drawn(self, data: st.DataObject, rank: int) -> Encoder:
-        """An encoder with drawn options; the test is skipped where it does not take the dimensions."""
-        return usable(data, self.options(), lambda options: self.encoder(options, rank))
+    def encoders(self, rank: int) -> tuple[Encoder, ...]:
+        """Encoders in whose options values meet, made once: no law changes them."""
+        suite: Any = type(self)
+        return kept_encoders(suite, self.target(), rank)
+
+    def few(self, rank: int) -> tuple[Encoder, ...]:
+        """The same for laws of large images: of volumes, the simplest one."""
+        return self.encoders(rank) if rank == min(RANKS) else (self.trial_of(self.smallest(), rank).module,)
 
     def trial_of(self, options: Any, rank: int) -> Trial:
         """An encoder with two images."""
@@ -79,10 +81,6 @@ class EncoderTests(NetworkTests):
         image = random(7, 1, encoder.input_scales, *sides[:-1], sides[-1] * long)
         return attrs.evolve(self.trial_of(self.smallest(), rank), module=encoder, inputs=(image,))
 
-    def trial(self, data: st.DataObject, rank: int) -> Trial:
-        """An encoder with drawn options and two images."""
-        return usable(data, self.options(), lambda options: self.trial_of(options, rank))
-
     def image(
         self, encoder: Encoder, rank: int, factors: tuple[int, ...], seed: int, batch: int = 1
     ) -> Tensor:
@@ -98,89 +96,79 @@ class EncoderTests(NetworkTests):
         )
 
     @in_two_and_three_dimensions
-    @law(4)
-    @given(data=st.data())
-    def test_features_have_the_declared_shapes(self, rank: int, data: st.DataObject) -> None:
+    def test_features_have_the_declared_shapes(self, rank: int) -> None:
         """Channels, strides and extents are those of ``feature_shapes``, at every size."""
-        encoder = self.drawn(data, rank)
-        factors = data.draw(st.tuples(*[st.integers(1, 3)] * rank))
-        image = self.image(encoder, rank, factors, 0, batch=2)
-        with torch.no_grad():
-            features = encoder(image)
-        shapes = encoder.feature_shapes
-        assert len(features) == len(shapes), f"{len(features)} levels of features, {len(shapes)} declared"
-        for level, (feature, shape) in enumerate(zip(features, shapes, strict=True)):
-            expected = (2, shape.channels, *shape.size(tuple(image.shape[-len(shape.stride) :])))
-            assert feature.shape == expected, (
-                f"features of level {level} have the shape {tuple(feature.shape)}, declared is {expected}"
-            )
-            assert bool(feature.isfinite().all()), f"features of level {level} are not finite"
+        for number, encoder in enumerate(self.encoders(rank)):
+            factors = tuple((number + axis) % 3 + 1 for axis in range(rank))
+            image = self.image(encoder, rank, factors, 0, batch=2)
+            with torch.no_grad():
+                features = encoder(image)
+            shapes = encoder.feature_shapes
+            assert len(features) == len(shapes), f"{len(features)} levels of features, {len(shapes)} declared"
+            for level, (feature, shape) in enumerate(zip(features, shapes, strict=True)):
+                expected = (2, shape.channels, *shape.size(tuple(image.shape[-len(shape.stride) :])))
+                assert feature.shape == expected, (
+                    f"features of level {level} have the shape {tuple(feature.shape)}, declared is {expected}"
+                )
+                assert bool(feature.isfinite().all()), f"features of level {level} are not finite"
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_strides_grow_from_the_finest_level(self, rank: int, data: st.DataObject) -> None:
+    def test_strides_grow_from_the_finest_level(self, rank: int) -> None:
         """Level 0 is the finest, and every stride divides that of the next level."""
-        shapes = self.drawn(data, rank).feature_shapes
-        assert len({len(shape.stride) for shape in shapes}) == 1, "levels have different numbers of axes"
-        assert min(min(shape.stride + shape.extent) for shape in shapes) >= 1, "a stride or extent is below 1"
-        for fine, coarse in pairwise(shapes):
-            grows = all(c % f == 0 for f, c in zip(fine.stride, coarse.stride, strict=True))
-            assert grows, f"the stride {coarse.stride} follows {fine.stride}"
-            assert fine.stride != coarse.stride, f"two levels have the stride {fine.stride}"
-
-    @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_every_parameter_gets_a_gradient(self, rank: int, data: st.DataObject) -> None:
-        """No trainable parameter is without effect on the features."""
-        options = usable(data, self.options(), lambda one: (self.encoder(one, rank), one)[1])
-
-        def attempt(seed: int) -> tuple[Encoder, Tensor]:
-            encoder = self.encoder(options, rank, seed)
-            features = encoder(self.image(encoder, rank, (4,) * rank, seed, batch=2))
-            parts = [(f * random(seed + 1 + i, *f.shape)).sum() for i, f in enumerate(features)]
-            return encoder, torch.stack(parts).sum()
-
-        dead = dead_parameters(attempt)
-        assert not dead, f"no gradient reaches {', '.join(dead)}"
-
-    @in_two_and_three_dimensions
-    @law(6)
-    @given(data=st.data())
-    def test_features_shift_with_the_image(self, rank: int, data: st.DataObject) -> None:
-        """Away from borders, an image moved by the total stride gives features moved by one position."""
-        options = self.options() if rank == min(RANKS) else st.just(self.smallest())
-        encoder = usable(data, options, lambda one: self.encoder(one, rank))
-        apart, strides = math.inf, 8
-        while apart > 1e-9 and strides <= _LARGEST:
-            apart, strides = apart_when_moved(encoder, rank, strides), 2 * strides
-        assert apart <= 1e-9, (
-            f"the features of a shifted image are others (difference {apart:.3g} at the centre of "
-            f"{strides // 2} strides)"
-        )
-
-    @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_borders_are_far_from_each_other(self, rank: int, data: st.DataObject) -> None:
-        """What lies at the beginning of an axis has no effect on the features at its end."""
-        options = self.options() if rank == min(RANKS) else st.just(self.smallest())
-        encoder = usable(data, options, lambda one: self.encoder(one, rank))
-        for axis in range(len(encoder.feature_shapes[0].stride)):
-            reached, strides = math.inf, 8
-            while reached > 1e-9 and strides <= _LARGEST:
-                reached, strides = reach_around(encoder, rank, axis, strides), 2 * strides
-            assert reached <= 1e-9, (
-                f"the beginning of axis {axis} has an effect on the features at its end (difference "
-                f"{reached:.3g} at {strides // 2} strides)"
+        for encoder in self.encoders(rank):
+            shapes = encoder.feature_shapes
+            assert len({len(shape.stride) for shape in shapes}) == 1, "levels have different numbers of axes"
+            assert min(min(shape.stride + shape.extent) for shape in shapes) >= 1, (
+                "a stride or extent is below 1"
             )
+            for fine, coarse in pairwise(shapes):
+                grows = all(c % f == 0 for f, c in zip(fine.stride, coarse.stride, strict=True))
+                assert grows, f"the stride {coarse.stride} follows {fine.stride}"
+                assert fine.stride != coarse.stride, f"two levels have the stride {fine.stride}"
+
+    @in_two_and_three_dimensions
+    def test_every_parameter_gets_a_gradient(self, rank: int) -> None:
+        """No trainable parameter is without effect on the features."""
+        for options in self.chosen(rank):
+
+            def attempt(seed: int, of: Any = options) -> tuple[Encoder, Tensor]:
+                encoder = self.encoder(of, rank, seed)
+                features = encoder(self.image(encoder, rank, (4,) * rank, seed, batch=2))
+                parts = [(f * random(seed + 1 + i, *f.shape)).sum() for i, f in enumerate(features)]
+                return encoder, torch.stack(parts).sum()
+
+            dead = dead_parameters(attempt)
+            assert not dead, f"no gradient reaches {', '.join(dead)}"
+
+    @in_two_and_three_dimensions
+    def test_features_shift_with_the_image(self, rank: int) -> None:
+        """Away from borders, an image moved by the total stride gives features moved by one position."""
+        for encoder in self.few(rank):
+            apart, strides = math.inf, 8
+            while apart > 1e-9 and strides <= _LARGEST:
+                apart, strides = apart_when_moved(encoder, rank, strides), 2 * strides
+            assert apart <= 1e-9, (
+                f"the features of a shifted image are others (difference {apart:.3g} at the centre of "
+                f"{strides // 2} strides)"
+            )
+
+    @in_two_and_three_dimensions
+    def test_borders_are_far_from_each_other(self, rank: int) -> None:
+        """What lies at the beginning of an axis has no effect on the features at its end."""
+        for encoder in self.few(rank):
+            for axis in range(len(encoder.feature_shapes[0].stride)):
+                reached, strides = math.inf, 8
+                while reached > 1e-9 and strides <= _LARGEST:
+                    reached, strides = reach_around(encoder, rank, axis, strides), 2 * strides
+                assert reached <= 1e-9, (
+                    f"the beginning of axis {axis} has an effect on the features at its end (difference "
+                    f"{reached:.3g} at {strides // 2} strides)"
+                )
 
     @in_two_and_three_dimensions
     def test_features_look_at_their_own_place_in_every_scale(self, rank: int) -> None:
         """What they depend on lies around it: surrounds are centred, nothing is turned or exchanged."""
-        trials = self.trials(rank) if rank == min(RANKS) else [self.trial_of(self.smallest(), rank)]
-        for encoder in (trial.module for trial in trials):
+        for encoder in self.few(rank):
             for level in range(len(encoder.feature_shapes)):
                 for scale, found, expected in places_seen(encoder, rank, level):
                     apart = max(abs(f - e) for f, e in zip(found, expected, strict=True))
@@ -190,50 +178,53 @@ class EncoderTests(NetworkTests):
                     )
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_the_same_image_gives_the_same_features(self, rank: int, data: st.DataObject) -> None:
+    def test_the_same_image_gives_the_same_features(self, rank: int) -> None:
         """In evaluation mode nothing is drawn and nothing is remembered."""
-        encoder = self.drawn(data, rank)
-        image = self.image(encoder, rank, (2,) * rank, 1)
-        with torch.no_grad():
-            first, second = encoder(image), encoder(image)
-        for level, (one, two) in enumerate(zip(first, second, strict=True)):
-            assert_equal(two, one, f"features of level {level} differ from call to call")
+        for encoder in self.encoders(rank):
+            image = self.image(encoder, rank, (2,) * rank, 1)
+            with torch.no_grad():
+                first, second = encoder(image), encoder(image)
+            for level, (one, two) in enumerate(zip(first, second, strict=True)):
+                assert_equal(two, one, f"features of level {level} differ from call to call")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_images_of_a_batch_do_not_mix(self, rank: int, data: st.DataObject) -> None:
+    def test_images_of_a_batch_do_not_mix(self, rank: int) -> None:
         """In evaluation mode an image has the same features alone and in company."""
-        encoder = self.drawn(data, rank)
-        image = self.image(encoder, rank, (2,) * rank, 2, batch=3)
-        with torch.no_grad():
-            together, alone = encoder(image), encoder(image[1:2])
-        for level, (one, two) in enumerate(zip(together, alone, strict=True)):
-            assert_close(two, one[1:2], f"features of level {level} depend on other images of the batch")
+        for encoder in self.encoders(rank):
+            image = self.image(encoder, rank, (2,) * rank, 2, batch=3)
+            with torch.no_grad():
+                together, alone = encoder(image), encoder(image[1:2])
+            for level, (one, two) in enumerate(zip(together, alone, strict=True)):
+                assert_close(two, one[1:2], f"features of level {level} depend on other images of the batch")
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_every_level_sees_every_scale_and_plane(self, rank: int, data: st.DataObject) -> None:
+    def test_every_level_sees_every_scale_and_plane(self, rank: int) -> None:
         """No level ignores the image, and no scale of it and no outer plane is ignored by all levels."""
-        encoder = self.drawn(data, rank)
-        image = self.image(encoder, rank, (4,) * rank, 3)
-        other = self.image(encoder, rank, (4,) * rank, 4)
-        with torch.no_grad():
-            before = encoder(image)
-            for level, (one, two) in enumerate(zip(before, encoder(other), strict=True)):
-                assert_differs(one, two, f"level {level} does not see the image")
-            for scale in range(encoder.input_scales):
-                changed = image.clone()
-                changed[:, scale] = other[:, scale]
-                assert_differs(_joined(encoder(changed)), _joined(before), f"scale {scale} is not seen")
-            for plane in (0, -1):
-                changed = image.clone()
-                changed[:, :, plane] = other[:, :, plane]
-                where = "first" if plane == 0 else "last"
-                assert_differs(_joined(encoder(changed)), _joined(before), f"the {where} plane is not seen")
+        for encoder in self.encoders(rank):
+            image = self.image(encoder, rank, (4,) * rank, 3)
+            other = self.image(encoder, rank, (4,) * rank, 4)
+            with torch.no_grad():
+                before = encoder(image)
+                for level, (one, two) in enumerate(zip(before, encoder(other), strict=True)):
+                    assert_differs(one, two, f"level {level} does not see the image")
+                for scale in range(encoder.input_scales):
+                    changed = image.clone()
+                    changed[:, scale] = other[:, scale]
+                    assert_differs(_joined(encoder(changed)), _joined(before), f"scale {scale} is not seen")
+                for plane in (0, -1):
+                    changed = image.clone()
+                    changed[:, :, plane] = other[:, :, plane]
+                    where = "first" if plane == 0 else "last"
+                    assert_differs(
+                        _joined(encoder(changed)), _joined(before), f"the {where} plane is not seen"
+                    )
+
+
+@functools.lru_cache(maxsize=8)
+def kept_encoders(suite: Any, _target: type, rank: int) -> tuple[Encoder, ...]:
+    """What ``encoders`` gives."""
+    tests: EncoderTests = suite()
+    return tuple(tests.encoder(options, rank) for options in tests.chosen(rank))
 
 
 def _shown(place: tuple[float, ...]) -> str:

@@ -9,8 +9,6 @@ from typing import Any
 import attrs
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
@@ -23,7 +21,6 @@ from denoisplit.testing.suite import (
     assert_equal,
     copied,
     in_two_and_three_dimensions,
-    law,
     takes,
 )
 from denoisplit.testing.training_mode import (
@@ -80,17 +77,17 @@ class NetworkTests(ComponentTests):
         """Networks with these options in whatever surroundings make a difference to them."""
         return [self.trial_of(options, rank)]
 
-    def trial(self, data: st.DataObject, rank: int) -> Trial:
-        """A network with drawn options; the test is skipped where it does not take the dimensions."""
-        raise NotImplementedError
-
     def trials(self, rank: int) -> Iterator[Trial]:
         """Networks in whose options the values of different ones meet; the test is skipped without any."""
+        return (self.trial_of(options, rank) for options in self.chosen(rank))
+
+    def chosen(self, rank: int) -> tuple[Any, ...]:
+        """Their options."""
         suite: Any = type(self)
-        chosen = _combined(suite, rank)
-        if not chosen:
+        found = _combined(suite, rank)
+        if not found:
             pytest.skip(f"no options with {rank} dimensions are taken")
-        return (self.trial_of(options, rank) for options in chosen)
+        return found
 
     @in_two_and_three_dimensions
     def test_training_sees_what_evaluation_sees(self, rank: int) -> None:
@@ -121,12 +118,10 @@ class NetworkTests(ComponentTests):
                 assert_derivative(joined, trial.inputs, "the derivative by the inputs")
 
     @in_two_and_three_dimensions
-    @law(2)
-    @given(data=st.data())
-    def test_evaluation_changes_nothing_and_inputs_stay(self, rank: int, data: st.DataObject) -> None:
+    def test_evaluation_changes_nothing_and_inputs_stay(self, rank: int) -> None:
         """No buffer changes in evaluation, and what the network is given is never overwritten."""
-        trial = self.trial(data, rank)
-        assert_evaluation_changes_nothing(trial.module, trial.maps, trial.inputs)
+        for trial in self.trials(rank):
+            assert_evaluation_changes_nothing(trial.module, trial.maps, trial.inputs)
 
     @in_two_and_three_dimensions
     def test_dropout_is_for_training(self, rank: int) -> None:
@@ -141,17 +136,15 @@ class NetworkTests(ComponentTests):
             assert_dropout_is_for_training(options, build)
 
     @in_two_and_three_dimensions
-    @law(3)
-    @given(data=st.data())
-    def test_weights_survive_training_and_saving(self, rank: int, data: st.DataObject) -> None:
+    def test_weights_survive_training_and_saving(self, rank: int) -> None:
         """A new network with the saved state gives the same maps, also after a step of training."""
-        trial = self.trial(data, rank)
-        train_a_step(trial.module, trial.maps)
-        other = copied(trial.module, trial.new)
-        with torch.no_grad():
-            pairs = zip(trial.run(other, trial.inputs), trial.maps(), strict=True)
-            for one, two in pairs:
-                assert_equal(one, two, "the maps are others after saving and loading")
+        for trial in self.trials(rank):
+            train_a_step(trial.module, trial.maps)
+            other = copied(trial.module, trial.new)
+            with torch.no_grad():
+                pairs = zip(trial.run(other, trial.inputs), trial.maps(), strict=True)
+                for one, two in pairs:
+                    assert_equal(one, two, "the maps are others after saving and loading")
 
     def test_every_option_has_an_effect(self) -> None:
         """On the maps for usual and for large inputs, in evaluation or in training."""

@@ -141,7 +141,7 @@ class NoiseModelCameraTests(NoiseModelCases):
         assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     def test_numbers_without_a_map_are_fitted_with_the_maps_of_the_others(self) -> None:
-        """To pairs of unlike pixels, with an ``origin`` or without: as likely as under the truth, nearly."""
+        """To pairs of unlike pixels, some with an ``origin``: as likely as under the truth, nearly."""
         _, maps = self.with_maps()
         options = self.camera_options()
         fields = {field.alias for field in attrs.fields(type(options))}
@@ -154,24 +154,24 @@ class NoiseModelCameraTests(NoiseModelCases):
             except (TypeError, ValueError, NoiseModelError):
                 continue  # it is a map, or nothing
             others = maps[[n for n in range(len(maps)) if n != number]]
-            for first in ((0, 0), (2, 1)) if _ORIGIN in fields else ((0, 0),):
-                given = {_ORIGIN: first} if any(first) else {}
-                fitted = self.camera(attrs.evolve(unknown, **given))
-                pairs, own = self.seen_by(truth, others, first, seed=0)
-                fitted.fit(pairs, seed=0)
-                fresh, own = self.seen_by(truth.double().eval(), others, first, seed=1)
-                seen, signal = (
-                    torch.as_tensor(np.stack([getattr(one, part) for one in fresh]))[None, ..., None]
-                    for part in ("observation", "signal")
+            first = (2, 1) if _ORIGIN in fields and number % 2 == 0 else (0, 0)
+            given = {_ORIGIN: first} if any(first) else {}
+            fitted = self.camera(attrs.evolve(unknown, **given))
+            pairs, own = self.seen_by(truth, others, first, seed=0)
+            fitted.fit(pairs, seed=0)
+            fresh, own = self.seen_by(truth.double().eval(), others, first, seed=1)
+            seen, signal = (
+                torch.as_tensor(np.stack([getattr(one, part) for one in fresh]))[None, ..., None]
+                for part in ("observation", "signal")
+            )
+            with torch.no_grad():
+                best, found = (
+                    model.double().eval().log_prob(seen, signal, camera=own).mean((0, 2, 3))
+                    for model in (truth, fitted)
                 )
-                with torch.no_grad():
-                    best, found = (
-                        model.double().eval().log_prob(seen, signal, camera=own).mean((0, 2, 3))
-                        for model in (truth, fitted)
-                    )
-                assert float((best - found).max()) < _LOST, (
-                    f"without a map of {name}, the fit loses {(best - found).tolist()} nats per pixel"
-                )
+            assert float((best - found).max()) < _LOST, (
+                f"without a map of {name}, the fit loses {(best - found).tolist()} nats per pixel"
+            )
 
     def camera(self, options: Any) -> CameraNoiseModel:
         """A noise model that has read its maps."""

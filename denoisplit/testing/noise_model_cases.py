@@ -26,7 +26,7 @@ from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests
 
 GAIN, OFFSET, READ_NOISE = 2.0, 80.0, 5.0
-FEW, MANY = 4500, 20_000
+FEW, MANY = 3000, 20_000
 """Pairs per channel of a fit: enough for most laws, and for those that ask how good it is."""
 
 _CHOSEN = 6
@@ -124,18 +124,23 @@ class NoiseModelCases(ComponentTests):
         """The same; one that needs maps of a camera is that of a single pixel."""
         return seen_by_a_pixel(self.made(options))
 
-    def model(self, options: Any, pairs: int = FEW, camera: str = USUAL) -> NoiseModel:
-        """A noise model ready for use, float64; a fit to so many pairs is made once for the same options."""
-        return copy.deepcopy(self._ready(options, pairs, camera)[0])
+    def model(self, options: Any, camera: str = USUAL, pairs: int | None = None) -> NoiseModel:
+        """A noise model ready for use, float64; a fit is made once for the same options and pairs."""
+        return copy.deepcopy(self._ready(options, camera, pairs)[0])
 
-    def reports(self, options: Any, pairs: int = FEW, camera: str = USUAL) -> tuple[FitReport, ...]:
+    def reports(self, options: Any, camera: str = USUAL) -> tuple[FitReport, ...]:
         """What the fit of ``model`` reported."""
-        return self._ready(options, pairs, camera)[1]
+        return self._ready(options, camera)[1]
 
-    def _ready(self, options: Any, pairs: int, camera: str) -> tuple[NoiseModel, tuple[FitReport, ...]]:
-        suite = type(self)
-        recipe = _Recipe(self.target(), options, suite.statistics, suite.pairs, pairs, camera, self)
-        return _ready(recipe)
+    def enough(self, options: Any) -> int:
+        """Pairs per channel of a fit: laws of its quality ask for many with the default options."""
+        return MANY if options == self.defaults() else FEW
+
+    def _ready(
+        self, options: Any, camera: str, pairs: int | None = None
+    ) -> tuple[NoiseModel, tuple[FitReport, ...]]:
+        suite, count = type(self), pairs or self.enough(options)
+        return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, count, camera, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """A noise model ready for use, with the defaults or one of a few options in which values meet."""
@@ -174,10 +179,16 @@ class NoiseModelCases(ComponentTests):
         extra = None if maps is None else maps.expand(count, *maps.shape[1:])
         return model.sample(many, torch.Generator().manual_seed(seed), extra).detach().flatten(1)
 
-    def density(self, model: NoiseModel, rank: int) -> Density:
-        """The density at a few signals; the test is skipped for a composite likelihood."""
-        if not model.is_density:
+    def densities(self, rank: int) -> tuple[tuple[NoiseModel, Density], ...]:
+        """Noise models and their densities, made once; the test is skipped for composite likelihoods."""
+        suite: Any = type(self)
+        found = kept_densities(suite, self.target(), rank)
+        if not found:
             pytest.skip("it declares that it is no density")
+        return found
+
+    def density(self, model: NoiseModel, rank: int) -> Density:
+        """The density at a few signals."""
         signal = self.signals(rank, places=_PLACES)
         maps = self.maps(model, signal)
         variance = model.variance(signal, maps).detach()
@@ -237,6 +248,14 @@ def _exported(suite: Any, target: type) -> tuple[Path, ...]:
     model: Any = cases.new(cases.defaults())
     model.fit(cases.pairs(seed=5), seed=0)
     return exported(model, cases.statistics().channels, f"{target.__name__}-")
+
+
+@functools.lru_cache(maxsize=8)
+def kept_densities(suite: Any, _target: type, rank: int) -> tuple[tuple[NoiseModel, Density], ...]:
+    """What ``densities`` gives."""
+    cases: NoiseModelCases = suite()
+    models = [cases.model(options) for options in cases.chosen()]
+    return tuple((model, cases.density(model, rank)) for model in models if model.is_density)
 
 
 @functools.lru_cache(maxsize=64)

@@ -62,7 +62,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         options = self.smallest()
         again = self.new(options)
         if again.needs_fit:
-            again.fit(self.pairs(), seed=0)
+            again.fit(self.pairs(self.enough(options)), seed=0)
         found = again.double().state_dict()
         for name, value in self.model(options).state_dict().items():
             assert_equal(found[name], value, f"{name} differs between two fits with one seed")
@@ -81,7 +81,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
             options = attrs.evolve(options, **{name: getattr(smallest, name) for name in whole})
         if not self.new(options).needs_fit:
             return
-        model = self.model(options, MANY)
+        model = self.model(options, pairs=MANY)
         signal, observation = _image(self.pairs(MANY))
         reach = torch.tensor([high - low for low, high in map(self.range_of, range(signal.shape[1]))])
         reach = reach.double().view(1, -1, 1, 1)
@@ -134,7 +134,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
 
     def test_exported_files_bring_the_noise_back(self) -> None:
         """A method ``export`` writes what an option ``path`` reads; what was read is written as it was."""
-        options, model = self.defaults(), self.model(self.defaults(), MANY)
+        options, model = self.defaults(), self.model(self.defaults())
         if not self.exported():
             return
         signal, observation = _image(self.pairs(MANY))
@@ -147,7 +147,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
                 found.append(model.log_prob(observation, signal))
         assert_close(found[1], found[0], "files that were read are written otherwise", rtol=1e-6, atol=1e-6)
         with torch.no_grad():
-            expected = self.model(options, MANY).log_prob(observation, signal)
+            expected = self.model(options).log_prob(observation, signal)
         apart = float((found[0] - expected).abs().median())
         assert apart < _EXPORTED, f"exported files change the likelihood by {apart:.3g} nats"
 

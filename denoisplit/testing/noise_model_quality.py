@@ -24,7 +24,7 @@ _LOST, _LOST_ON_OTHERS = 0.015, 0.3
 """Nats per pixel that a fit may lose against the true density: on its own pairs, and on others."""
 
 _NLL_OFF, _CALIBRATION_OFF = 0.03, 0.05
-_PROBED, _GRID, _REACH = 2000, 201, 7.0
+_PROBED, _GRID, _REACH = 2000, 101, 7.0
 """Pairs whose integral transform is looked at, and the grid for it: so many std down from the signal."""
 
 of_every_camera = pytest.mark.parametrize("camera", list(CAMERAS))
@@ -84,7 +84,7 @@ class NoiseModelQualityTests(NoiseModelCases):
         model = self.fitted(camera)
         if model is None:
             return
-        reports, pairs = self.reports(self.defaults(), MANY, camera), self.pairs(MANY, camera=camera)
+        reports, pairs = self.reports(self.defaults(), camera), self.pairs(MANY, camera=camera)
         finite = [_inside(one, *self.range_of(channel)) for channel, one in enumerate(pairs)]
         for report, one, nll in zip(reports, finite, -self.likelihood(model, finite), strict=True):
             assert abs(report.pairs / one.signal.size - 1) < 0.01, (
@@ -104,7 +104,7 @@ class NoiseModelQualityTests(NoiseModelCases):
     def fitted(self, camera: str) -> NoiseModel | None:
         """The model with default options, fitted to many pairs; None where there is nothing to fit."""
         options = self.defaults()
-        return self.model(options, MANY, camera) if self.new(options).needs_fit else None
+        return self.model(options, camera) if self.new(options).needs_fit else None
 
     def as_image(self, values: Any) -> Tensor:
         """Numbers [n] as an image [1 c 1 n], of one of whose channels they are."""

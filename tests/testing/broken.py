@@ -308,7 +308,7 @@ BROKEN: tuple[tuple[str, type, str, str], ...] = (
     ("calibrator", ChangesWithUnits, "images_in_other_units_give_a_std_in_those", "images in other units"),
     ("executor", MixesJobsUp, "every_job_gives_its_result_or_its_error", "a job has the result of another"),
     ("executor", Swallows, "nothing_goes_on_when_the_context_ends", "DID NOT RAISE"),
-    ("image_format", LosesThePixelSize, "the_pixel_size_comes_back", "the pixel size is lost"),
+    ("image_format", LosesThePixelSize, "images_come_back", "the pixel size is lost"),
     ("dataset", OneFieldTwice, "no_field_is_in_two_splits", "two fields have the same pixels"),
 )
 """Kind, component, the law that it breaks, and how the reason begins."""

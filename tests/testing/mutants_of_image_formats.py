@@ -7,10 +7,7 @@ import numpy as np
 
 from tests.testing.mutants import Change, Mutant, after, around, replaced
 
-SIZE = "the_pixel_size_comes_back"
-PIXELS = "pixels_come_back"
-AXES = "axes_come_back"
-NAMES = "channel_names_come_back"
+DRAWN = "images_come_back"
 EVERYTHING = "everything_known_of_an_image_comes_back"
 REGION = "a_region_is_that_part_of_the_image"
 GIVEN = "given_axes_win_over_those_of_the_file"
@@ -49,10 +46,10 @@ def common(name: str, module: str, cls: str) -> tuple[Mutant, ...]:
     """Changes that fit every format."""
     kind, target = f"image_format/{name}", f"image_formats.{module}:{cls}"
     return (
-        Mutant(kind, "sign of x", f"{target}.write", around(flipped), PIXELS),
+        Mutant(kind, "sign of x", f"{target}.write", around(flipped), DRAWN),
         Mutant(kind, "order of names", f"{target}.write", around(names_reversed), EVERYTHING),
-        Mutant(kind, "dropped names", f"{target}.write", without(channel_names=()), NAMES),
-        Mutant(kind, "dropped pixel size", f"{target}.write", without(pixel_size=None), SIZE),
+        Mutant(kind, "dropped names", f"{target}.write", without(channel_names=()), DRAWN),
+        Mutant(kind, "dropped pixel size", f"{target}.write", without(pixel_size=None), DRAWN),
         Mutant(kind, "dropped time interval", f"{target}.open", read_without(time_interval=None), EVERYTHING),
         Mutant(kind, "dropped scale", f"{target}.open", read_without(intensity_scale=None), EVERYTHING),
         Mutant(kind, "deaf to axes", f"{target}.open", around(deaf), GIVEN),
@@ -63,8 +60,8 @@ def read_only(name: str, cls: str) -> tuple[Mutant, ...]:
     """Changes that fit every format that is only read."""
     kind, target = f"image_format/{name}", f"image_formats.{name}:{cls}"
     return (
-        Mutant(kind, "dropped names", f"{target}.open", read_without(channel_names=()), NAMES),
-        Mutant(kind, "dropped pixel size", f"{target}.open", read_without(pixel_size=None), SIZE),
+        Mutant(kind, "dropped names", f"{target}.open", read_without(channel_names=()), DRAWN),
+        Mutant(kind, "dropped pixel size", f"{target}.open", read_without(pixel_size=None), DRAWN),
         Mutant(kind, "dropped time interval", f"{target}.open", read_without(time_interval=None), EVERYTHING),
         Mutant(kind, "deaf to axes", f"{target}.open", around(deaf), GIVEN),
         Mutant(kind, "no refusal", f"{target}.write", replaced(lambda *_: None), READ_ONLY),
@@ -100,13 +97,13 @@ FORMAT_MUTANTS = (
     *read_only("nd2", "Nd2"),
     *read_only("lif", "Lif"),
     Mutant("image_format/czi", "first place", f"{CZI}:_Scene.read", around(first_place), REGION),
-    Mutant("image_format/czi", "sign of y", f"{CZI}:_Scene._plane", around(upside_down), PIXELS),
+    Mutant("image_format/czi", "sign of y", f"{CZI}:_Scene._plane", around(upside_down), DRAWN),
     Mutant(
         "image_format/czi",
         "dropped pixels",
         f"{CZI}:pixels",
         around(lambda old, file, block, path: np.zeros(block.shape, block.dtype)),
-        PIXELS,
+        DRAWN,
     ),
     Mutant("image_format/nd2", "first place", f"{ND2}:_Frames.read", around(first_place), REGION),
     Mutant(
@@ -127,7 +124,7 @@ FORMAT_MUTANTS = (
         EVERYTHING,
     ),
     Mutant("image_format/mrc", "filled up", f"{HEADER}:Header.pixels", replaced(filled_up), TRUNCATED),
-    Mutant("image_format/png", "8 bits", f"{PNG}:_gray", after(lambda pixels: pixels.astype("u1")), PIXELS),
+    Mutant("image_format/png", "8 bits", f"{PNG}:_gray", after(lambda pixels: pixels.astype("u1")), DRAWN),
     Mutant("image_format/png", "no refusal", f"{PNG}:Png.write", replaced(lambda *_: None), READ_ONLY),
     Mutant("image_format/png", "deaf to axes", f"{PNG}:Png.open", around(deaf), GIVEN),
     Mutant(
@@ -135,7 +132,7 @@ FORMAT_MUTANTS = (
         "dropped order",
         f"{METADATA}:as_noted",
         replaced(lambda data, axes, said, override: (data, axes)),
-        AXES,
+        DRAWN,
     ),
     Mutant(
         "image_format/tiff",
@@ -148,7 +145,11 @@ FORMAT_MUTANTS = (
         "image_format/mrc", "read only", "image_formats.mrc:check_name", replaced(lambda *_: None), READ_ONLY
     ),
     Mutant(
-        "image_format/ome_zarr", "dropped order", f"{NODES}:_as_noted", replaced(lambda image, _: image), AXES
+        "image_format/ome_zarr",
+        "dropped order",
+        f"{NODES}:_as_noted",
+        replaced(lambda image, _: image),
+        DRAWN,
     ),
     *(
         Mutant(

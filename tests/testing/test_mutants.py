@@ -9,6 +9,7 @@ from denoisplit.core.registry import load_registry
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.testing import suite_for
 from denoisplit.testing.examination import laws, verdict
+from denoisplit.testing.noise_model_cases import kept_densities
 from tests.testing.mutants import Mutant
 from tests.testing.mutants_of_calibrators import CALIBRATOR_MUTANTS
 from tests.testing.mutants_of_datasets import DATASET_MUTANTS
@@ -52,8 +53,9 @@ def test_a_mutant_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> 
     kind, _, component = mutant.component.partition("/")
     broken = [law for law in laws(suite_for(kind, f"{BUILTIN}/{component}")) if law.name == mutant.law]
     if kind == "noise_model":
-        # Fits are kept: they must not be those of a mutant.
+        # Fits are kept for all tests: they must not be those of a mutant.
         assert all(verdict(law).outcome != "fails" for law in broken)
+        kept_densities.cache_clear()
     monkeypatch.setattr(owner, name, mutant.change(getattr(owner, name)))
     found = []
     for law in broken:

@@ -119,12 +119,13 @@ def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
     bell = (-0.5 * z.square() - _HALF_LOG_2PI).exp()
     value = torch.special.ndtr(z) - skewness / 6 * (z.square() - 1) * bell
     few = expected <= _MANY_PHOTONS
-    first = (expected[few].round() - _CUMULATIVE_REACH).clamp(min=0)
-    total = torch.zeros_like(first)
-    for step in range(2 * _CUMULATIVE_REACH + 1):
-        n = first + step
-        below = torch.special.ndtr((electrons[few] - n) / read[few])
-        total = total + _log_poisson(n, expected[few]).exp() * below
+    seen, clean, width = electrons[few], expected[few], read[few]
+    n = (clean.round() - _CUMULATIVE_REACH).clamp(min=0)
+    term, total = _log_poisson(n, clean), torch.zeros_like(n)
+    for _ in range(2 * _CUMULATIVE_REACH + 1):
+        total = total + term.exp() * torch.special.ndtr((seen - n) / width)
+        n = n + 1
+        term = term + (clean / n).log()
     mixed: Tensor = value.masked_scatter(few, total).clamp(0, 1)
     return mixed
 
