@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from denoisplit.core.network.philox import WORDS, Purpose, Streams, computed_words, raw_words, words
+from denoisplit.core.network.normals import words
+from denoisplit.core.network.philox import WORDS, Purpose, Streams, computed_words, raw_words
 from denoisplit.testing.simulated_device import Transfers, counted_transfers, simulated_device
 
 DEVICE = simulated_device()
@@ -27,7 +28,7 @@ streams_of = st.builds(
 
 
 def by_numpy(streams: Streams, counters: int) -> Tensor:
-    parts = [raw_words(streams, stream, range(counters)) for stream in streams.each()]
+    parts = [raw_words(streams, [(stream, range(counters))]) for stream in streams.each()]
     return torch.from_numpy(np.array(parts)).view(*streams.shape, WORDS * counters)
 
 
@@ -72,8 +73,9 @@ def test_words_never_change() -> None:
 def test_words_go_on_from_any_counter() -> None:
     streams = Streams(seed=3, purpose=Purpose.FIELD, numbers=range(1))
     (stream,) = streams.each()
-    whole = raw_words(streams, stream, range(9))
-    np.testing.assert_array_equal(raw_words(streams, stream, range(4, 9)), whole[4 * WORDS :])
+    whole = raw_words(streams, [(stream, range(9))])
+    parts = raw_words(streams, [(stream, range(4)), (stream, range(4, 9))])
+    np.testing.assert_array_equal(parts, whole)
 
 
 def test_no_two_streams_share_a_word() -> None:

@@ -7,7 +7,8 @@ from typing import Final, final
 import torch
 from torch import Tensor, nn
 
-from denoisplit.core.network.philox import WORDS, Purpose, Streams, words
+from denoisplit.core.network.normals import words
+from denoisplit.core.network.philox import WORDS, Purpose, Streams
 
 _HALF: Final = 1 << 31
 

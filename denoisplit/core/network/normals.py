@@ -11,17 +11,19 @@ step but ln, cos and sin is rounded exactly, so these are taken of the same numb
 Source: Box & Muller, Annals of Mathematical Statistics 29, 1958.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
-import attrs
+import numpy as np
 import torch
 from torch import Tensor
 
-from denoisplit.core.network.philox import WORDS, Stream, Streams, computed_words, raw_words
+from denoisplit.core.network.kernels import kernels_of
+from denoisplit.core.network.philox import WORDS, Run, Streams, computed_words, raw_words
 
-CHUNK: Final = 1024
+CHUNK: Final = 64
 """Numbers that are made together. Changing it changes every number."""
 COUNTERS: Final = CHUNK // WORDS
 """Of a chunk."""
@@ -33,8 +35,22 @@ ANGLE: Final = 3.1415927410125732 * SHARE
 SMALLEST: Final = 0.25
 """In place of 0: the middle of what is rounded to it."""
 
-_CACHED: Final = 128
-"""Chunks that a processor makes at a time: what they need stays in its cache."""
+_CACHED: Final = 4096
+"""Chunks that a processor makes at a time: few calls of torch, and what they need stays in its cache."""
+
+
+def words(streams: Streams, counters: int, device: torch.device) -> Tensor:
+    """The first words of every stream, made where they are wanted.
+
+    Arguments and result are those of ``computed_words``.
+    """
+    kernels = kernels_of(device)
+    if kernels is not None:
+        return kernels.words(streams, counters, device)
+    if device.type != "cpu":
+        return computed_words(streams, counters, device)
+    found = raw_words(streams, ((stream, range(counters)) for stream in streams.each()))
+    return torch.from_numpy(found).view(*streams.shape, -1)
 
 
 def normals(streams: Streams, count: int, device: torch.device) -> Tensor:
@@ -51,6 +67,9 @@ def normals(streams: Streams, count: int, device: torch.device) -> Tensor:
     chunks = -(-count // CHUNK)
     if device.type == "cpu":
         return _by_processor(streams, chunks)[..., :count]
+    kernels = kernels_of(device)
+    if kernels is not None:
+        return kernels.normals(streams, chunks, device)[..., :count]
     bits = computed_words(streams, chunks * COUNTERS, device)
     return box_muller(bits, torch.empty(bits.shape, device=device))[..., :count]
 
@@ -76,42 +95,37 @@ def _halves(chunks: Tensor) -> tuple[Tensor, Tensor]:
     return both[..., 0, :], both[..., 1, :]
 
 
-@attrs.frozen
-class _Piece:
-    """Some chunks of one of the streams."""
-
-    streams: Streams
-    stream: Stream
-    number: int
-    chunks: range
-
-    def words(self) -> Tensor:
-        counters = range(self.chunks.start * COUNTERS, self.chunks.stop * COUNTERS)
-        return torch.from_numpy(raw_words(self.streams, self.stream, counters))
-
-
-def _pieces(streams: Streams, chunks: int) -> Iterator[_Piece]:
-    for number, stream in enumerate(streams.each()):
-        for start in range(0, chunks, _CACHED):
-            yield _Piece(streams, stream, number, range(start, min(start + _CACHED, chunks)))
+def _groups(streams: Streams, chunks: int) -> Iterator[list[Run]]:
+    """All chunks of all streams in order, so many at a time as stay in the cache."""
+    group, room = list[Run](), _CACHED
+    for stream in streams.each():
+        start = 0
+        while start < chunks:
+            stop = min(start + room, chunks)
+            group.append((stream, range(start * COUNTERS, stop * COUNTERS)))
+            start, room = stop, room - (stop - start)
+            if not room:
+                yield group
+                group, room = [], _CACHED
+    if group:
+        yield group
 
 
 def _by_processor(streams: Streams, chunks: int) -> Tensor:
     """Words are made by as many threads as torch may use, and numbers of them by those of torch."""
     out = torch.empty((*streams.shape, chunks * CHUNK))
-    rows, pieces = out.view(-1, chunks * CHUNK), list(_pieces(streams, chunks))
-    workers = min(len(pieces), torch.get_num_threads())
-    if workers <= 1:
-        for piece in pieces:
-            _fill(rows, piece, piece.words())
-        return out
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(pieces), workers):  # words of a few pieces are kept, not of all
-            some = pieces[start : start + workers]
-            for piece, bits in zip(some, pool.map(_Piece.words, some), strict=True):
-                _fill(rows, piece, bits)
+    groups = list(_groups(streams, chunks))
+    parts = zip(torch.split(out.view(-1), _CACHED * CHUNK), _words_of(streams, groups), strict=True)
+    for part, bits in parts:
+        box_muller(torch.from_numpy(bits), part)
     return out
 
 
-def _fill(rows: Tensor, piece: _Piece, bits: Tensor) -> None:
-    box_muller(bits, rows[piece.number, piece.chunks.start * CHUNK : piece.chunks.stop * CHUNK])
+def _words_of(streams: Streams, groups: Sequence[Sequence[Run]]) -> Iterator["np.ndarray[Any, Any]"]:
+    make, workers = partial(raw_words, streams), min(len(groups), torch.get_num_threads())
+    if workers <= 1:
+        yield from map(make, groups)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(groups), workers):  # words of a few groups are kept, not of all
+            yield from pool.map(make, groups[start : start + workers])

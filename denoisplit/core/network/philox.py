@@ -7,7 +7,7 @@ same words by integer operations of torch.
 Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from itertools import product
 from typing import Any, Final
@@ -28,6 +28,8 @@ _LOW: Final = 0xFFFF_FFFF
 
 Stream = tuple[int, int, int, int]
 """Number, z, y, x."""
+Run = tuple[Stream, range]
+"""A stream, and running numbers of it, the first of which is 0."""
 
 
 class Purpose(IntEnum):
@@ -73,8 +75,32 @@ class Streams:
         return product(self.numbers, self.z, self.y, self.x)
 
 
-def words(streams: Streams, counters: int, device: torch.device) -> Tensor:
-    """The first words of every stream, made where they are wanted.
+def raw_words(streams: Streams, runs: Iterable[Run]) -> npt.NDArray[np.int32]:
+    """Words of some of the streams, one after the other, made by numpy.
+
+    Args:
+        streams: what they are some of.
+        runs: which.
+
+    Returns:
+        [8 * running numbers], bits.
+    """
+    philox: Any = np.random.Philox(0)
+    state, place = philox.state, philox.state["state"]
+    parts = []
+    for (number, z, y, x), counters in runs:
+        place["counter"] = np.array(
+            [counters.start, streams.first_word | z & _LOW, _unsigned(y), _unsigned(x)], np.uint64
+        )
+        place["key"] = np.array([streams.seed, _unsigned(number)], np.uint64)
+        philox.state = {**state, "state": place}
+        parts.append(philox.random_raw(WORDS // 2 * len(counters)))
+    whole: npt.NDArray[np.uint64] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return whole.astype("<u8", copy=False).view(np.int32)
+
+
+def computed_words(streams: Streams, counters: int, device: torch.device) -> Tensor:
+    """The first words of every stream, on any device that has integers of 64 bits.
 
     Args:
         streams: which.
@@ -84,33 +110,6 @@ def words(streams: Streams, counters: int, device: torch.device) -> Tensor:
     Returns:
         [numbers z y x, 8 * counters] with one axis for each of the four, int32: bits, not amounts.
     """
-    if device.type != "cpu":
-        return computed_words(streams, counters, device)
-    found = np.stack([raw_words(streams, stream, range(counters)) for stream in streams.each()])
-    return torch.from_numpy(found).view(*streams.shape, -1)
-
-
-def raw_words(streams: Streams, stream: Stream, counters: range) -> npt.NDArray[np.int32]:
-    """Words of one stream, made by numpy.
-
-    Args:
-        streams: what it is one of.
-        stream: which, as ``each`` says.
-        counters: which running numbers.
-
-    Returns:
-        [8 * counters], bits.
-    """
-    number, z, y, x = stream
-    counter = [counters.start, streams.first_word | z & _LOW, _unsigned(y), _unsigned(x)]
-    key = [streams.seed, _unsigned(number)]
-    philox: Any = np.random.Philox(counter=np.array(counter, np.uint64), key=np.array(key, np.uint64))
-    found: npt.NDArray[np.uint64] = philox.random_raw(WORDS // 2 * len(counters))
-    return found.astype("<u8", copy=False).view(np.int32)
-
-
-def computed_words(streams: Streams, counters: int, device: torch.device) -> Tensor:
-    """``words`` on any device that has integers of 64 bits."""
     number, z, y, x = (
         torch.arange(part.start, part.stop, device=device).view(-1, *[1] * (4 - axis))
         for axis, part in enumerate((streams.numbers, streams.z, streams.y, streams.x))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, product
-from typing import final
+from typing import Final, final
 
 import attrs
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor
 from denoisplit.core.network.normals import normals
 from denoisplit.core.network.philox import Purpose, Streams
 from denoisplit.core.prediction.noise_field import BLOCK_SIDE, NoiseField
+
+_FEW: Final = 1 << 20
+"""Numbers of a window whose blocks are made together."""
 
 
 @final
@@ -28,7 +31,7 @@ class BoxMullerField(NoiseField):
         out = torch.empty(like.shape, device=like.device)
         for items, numbers in _runs(samples, starts):
             start = starts[items.start]
-            for part in _parts(start, tuple(like.shape[2:]), like.device):
+            for part in _parts(start, out[items]):
                 blocks = self._blocks(level, numbers, part, like.shape[1], like.device)
                 _cut(out[items], start, blocks, tuple(numbers.start for numbers in part))
         return out.to(like.dtype)
@@ -57,14 +60,12 @@ def _runs(samples: Sequence[int], starts: Sequence[tuple[int, ...]]) -> Iterator
         yield slice(first, last), range(first + shift, last + shift)
 
 
-def _parts(
-    start: tuple[int, ...], shape: tuple[int, ...], device: torch.device
-) -> Iterator[tuple[range, ...]]:
-    """Blocks that a window touches: on a processor row by row, which takes less memory, else all at once."""
-    side = BLOCK_SIDE[len(shape)]
-    axes = [range(a // side, (a + n - 1) // side + 1) for a, n in zip(start, shape, strict=True)]
-    if device.type != "cpu":
-        yield tuple(axes)
+def _parts(start: tuple[int, ...], like: Tensor) -> Iterator[tuple[range, ...]]:
+    """Blocks that a window touches: many on a processor row by row, which takes less memory, else all."""
+    shape, side = like.shape[2:], BLOCK_SIDE[len(start)]
+    axes = tuple(range(a // side, (a + n - 1) // side + 1) for a, n in zip(start, shape, strict=True))
+    if like.device.type != "cpu" or like.numel() <= _FEW:
+        yield axes
         return
     *rows, last = axes
     for index in product(*rows):
