@@ -1,4 +1,4 @@
-"""Noise on a CUDA device is that of the processor: the same integers, and numbers within a few last places."""
+"""Noise on a CUDA device is that of the processor: the same integers, and nearly the same numbers."""
 
 import pytest
 import torch
