@@ -124,7 +124,7 @@ def network(spec: ResolvedSpec, purpose: Purpose = Purpose.TRAINING, *, seed: in
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vse = denoisplit.build(spec, stats=STATISTICS)
-    vse.network_dtype = choose(spec, vse, PROCESSOR, purpose).dtype
+    vse.precision = choose(spec, vse, PROCESSOR, purpose).name
     return vse
 
 

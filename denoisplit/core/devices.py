@@ -4,19 +4,24 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, SpecError
 
 AUTO: Final = "auto"
 PROCESSOR: Final = torch.device("cpu")
 FALLBACK_BUDGET: Final = 2 << 30
 """Bytes, where a system does not say how much memory it has."""
 
-PRECISIONS: Final[dict[str, torch.dtype | None]] = {"float32": None, "bf16": torch.bfloat16}
-"""Dtypes of autocast by the names that specs give them; None keeps float32."""
+TF32: Final = "tf32"
+PRECISIONS: Final[dict[str, torch.dtype | None]] = {"float32": None, TF32: None, "bf16": torch.bfloat16}
+"""Dtypes of autocast by the names of precisions in specs; None keeps float32."""
+
+_WORKSPACE: Final = "CUBLAS_WORKSPACE_CONFIG"
+_FIXED: Final = (":4096:8", ":16:8")
+"""Of cuBLAS: workspaces with which its sums have an order."""
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _TOLD_BY_CPUINFO: Final = ("vendor", "cpu", "model", "stepping", "cache size", "flags", "features")
@@ -49,11 +54,6 @@ def choose_device(name: str = AUTO) -> torch.device:
 def name_of(device: torch.device) -> str:
     """What a GPU is called; empty for a processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-
-
-def name_of_precision(dtype: torch.dtype | None) -> str:
-    """The name that specs give a dtype of autocast."""
-    return next((name for name, known in PRECISIONS.items() if known == dtype), str(dtype))
 
 
 def has_bf16_units(device: torch.device) -> bool:
@@ -129,3 +129,55 @@ def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def rounding(device: torch.device, *, tf32: bool) -> Iterator[None]:
+    """How a GPU rounds products of float32 for a while, of forward and backward passes.
+
+    PyTorch's own choice is TF32 in convolutions: 10 bits, where float32 has 23.
+
+    Args:
+        device: others than CUDA are left alone.
+        tf32: whether convolutions may round to TF32; no other product does.
+    """
+    settings: list[tuple[Any, str]] = []
+    if device.type == "cuda":
+        backends: Any = torch.backends
+        settings = [(backends.cudnn.conv, TF32 if tf32 else "ieee"), (backends.cuda.matmul, "ieee")]
+    before = [setting.fp32_precision for setting, _ in settings]
+    try:
+        for setting, wanted in settings:
+            setting.fp32_precision = wanted
+        yield
+    finally:
+        for (setting, _), found in zip(settings, before, strict=True):
+            setting.fp32_precision = found
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Operations give the same bits every time, or an error, for a while.
+
+    Raises:
+        SpecError: an operation cannot, or cuBLAS was not told to in time.
+    """
+    said = os.environ.get(_WORKSPACE, "")
+    if device.type == "cuda" and said not in _FIXED:
+        what = f"$.training.deterministic: cuBLAS gives the same bits only if told in time (got {said!r})"
+        raise SpecError([f"{what}. Set {_WORKSPACE}={_FIXED[0]} in the environment before the start."])
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        reason, _, _ = str(error).partition(",")
+        what = f"$.training.deterministic: an operation of this network cannot (got: {reason})"
+        raise SpecError([f"{what}. Leave it out, or use other components."]) from error
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

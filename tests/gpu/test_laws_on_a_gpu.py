@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from denoisplit.core.devices import deterministic, rounding
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.summaries import Samples
 from denoisplit.core.spec.records import PredictionSpec
+from denoisplit.core.training.batches import moved
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.network.small import counts, network
 from tests.prediction.networks import small_vse
@@ -20,7 +22,7 @@ pytestmark = [
 
 DTYPES = pytest.mark.parametrize("dtype", [None, torch.bfloat16], ids=["float32", "bf16"])
 TOLERANCE = {None: 0.01, torch.bfloat16: 0.1}
-"""Of a pixel, in intensity ranges: TF32 and other kernels for other sizes round in other ways."""
+"""Of a pixel, in intensity ranges: other kernels for other sizes round in other ways."""
 
 
 def on_gpu(vse: VSE, dtype: torch.dtype | None) -> VSE:
@@ -54,6 +56,41 @@ def test_a_gpu_predicts_what_a_processor_does(dtype: torch.dtype | None) -> None
     expected = predict(small_vse(width=8).float(), mixed, PredictionSpec(samples=3, seed=5)).mean
     found = predict(on_gpu(small_vse(width=8), dtype), mixed, PredictionSpec(samples=3, seed=5)).mean
     assert np.abs(found - expected).max() < TOLERANCE[dtype] * np.ptp(expected)
+
+
+def test_float32_is_exact_and_tf32_is_not() -> None:
+    maps = torch.randn(1, 64, 64, 64, dtype=torch.float64)
+    kernel = torch.randn(64, 64, 3, 3, dtype=torch.float64)
+    exact = torch.nn.functional.conv2d(maps, kernel)
+    errors = {}
+    for tf32 in (False, True):
+        with rounding(torch.device("cuda"), tf32=tf32):
+            found = torch.nn.functional.conv2d(maps.float().cuda(), kernel.float().cuda())
+        errors[tf32] = float((found.cpu().double() - exact).abs().max() / exact.abs().max())
+    assert errors[False] < 1e-5
+    assert errors[True] < 1e-2
+
+
+def test_batches_arrive_as_they_left() -> None:
+    batches = [(torch.full((8, 1, 64, 64), i).pin_memory(), torch.rand(8, 2, 64, 64)) for i in range(20)]
+    for batch, here in zip(batches, moved(batches, torch.device("cuda")), strict=True):
+        assert all(torch.equal(one, other.cpu()) for one, other in zip(batch, here, strict=True))
+
+
+def test_a_deterministic_step_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    found = []
+    for _ in range(2):
+        vse = on_gpu(network(), None).train()
+        mixed, targets = (one.float().cuda() for one in counts(vse, (32, 32), batch=2))
+        with deterministic(torch.device("cuda")):
+            noise = GeneratorNoise(torch.Generator().manual_seed(0))
+            torch.autograd.backward(vse.loss(mixed, targets, noise, kl_weight=1.0).total)
+        found.append([weight.grad for weight in vse.parameters()])
+    for one, other in zip(*found, strict=True):
+        assert one is not None
+        assert other is not None
+        assert torch.equal(one, other)
 
 
 @DTYPES

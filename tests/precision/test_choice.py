@@ -62,21 +62,33 @@ def probe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Probe:
 
 
 def test_what_the_spec_says_holds(vse: VSE, probe: Probe) -> None:
-    assert choose(spec("bf16"), vse, PROCESSOR, Purpose.TRAINING).dtype == torch.bfloat16
-    assert choose(spec("float32"), vse, PROCESSOR, Purpose.TRAINING).dtype is None
+    assert choose(spec("bf16"), vse, PROCESSOR, Purpose.TRAINING).name == "bf16"
+    assert choose(spec("float32"), vse, PROCESSOR, Purpose.TRAINING).name == "float32"
     assert probe.asked == []
+
+
+@pytest.mark.parametrize("who", ["the spec", VARIABLE])
+def test_what_a_device_has_not_is_said(
+    vse: VSE, probe: Probe, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    if who == VARIABLE:
+        monkeypatch.setenv(VARIABLE, "tf32")
+    asked = spec("auto" if who == VARIABLE else "tf32")
+    here = choose(asked, vse, PROCESSOR, Purpose.TRAINING)
+    assert here == Choice("float32", "cpu has no tf32")
+    assert choose(asked, vse, torch.device("cuda"), Purpose.TRAINING) == Choice("tf32", f"as {who} says")
 
 
 def test_without_units_nothing_is_measured(vse: VSE, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "processor", lambda: "flags : avx2")
     for device in (PROCESSOR, torch.device("mps")):
-        assert choose(spec(), vse, device, Purpose.TRAINING).dtype is None
+        assert choose(spec(), vse, device, Purpose.TRAINING).name == "float32"
     assert probe.asked == []
 
 
 def test_a_gpu_with_units_uses_them(vse: VSE, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "has_bf16_units", lambda device: device.type == "cuda")
-    assert choose(spec(), vse, torch.device("cuda"), Purpose.TRAINING).dtype == torch.bfloat16
+    assert choose(spec(), vse, torch.device("cuda"), Purpose.TRAINING).name == "bf16"
     assert probe.asked == []
 
 
@@ -94,7 +106,7 @@ def test_it_is_measured_once_per_purpose_network_threads_torch_and_processor(
 ) -> None:
     def asked(network: VSE = vse, purpose: Purpose = Purpose.TRAINING) -> int:
         for _ in range(2):
-            assert choose(spec(), network, PROCESSOR, purpose).dtype == torch.bfloat16
+            assert choose(spec(), network, PROCESSOR, purpose).name == "bf16"
         return len(probe.asked)
 
     assert asked() == 1
@@ -146,7 +158,7 @@ def test_damaged_files_cost_no_more_than_a_measurement(
     damage(file)
     probe.seconds = {"float32": 1.0, "bf16": 2.0}
     for _ in range(2):
-        assert choose(spec(), vse, PROCESSOR, Purpose.TRAINING).dtype is None
+        assert choose(spec(), vse, PROCESSOR, Purpose.TRAINING).name == "float32"
     assert len(probe.asked) == 2
 
 
@@ -164,7 +176,7 @@ def test_a_cache_that_cannot_be_written_costs_no_more_than_that(
         monkeypatch.setenv("XDG_CACHE_HOME", "relative")
         monkeypatch.setattr(Path, "home", homeless)
     for count in (1, 2):
-        assert choose(spec(), vse, PROCESSOR, Purpose.TRAINING).dtype == torch.bfloat16
+        assert choose(spec(), vse, PROCESSOR, Purpose.TRAINING).name == "bf16"
         assert len(probe.asked) == count
 
 
@@ -177,9 +189,9 @@ def test_without_a_variable_the_cache_is_in_the_home(monkeypatch: pytest.MonkeyP
 def test_the_environment_says_what_auto_means(
     vse: VSE, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for said, dtype in (("bf16", torch.bfloat16), ("float32", None)):
+    for said in ("bf16", "float32"):
         monkeypatch.setitem(os.environ, VARIABLE, said)
-        assert choose(spec(), vse, PROCESSOR, Purpose.TRAINING).dtype == dtype
+        assert choose(spec(), vse, PROCESSOR, Purpose.TRAINING).name == said
     assert choose(spec("bf16"), vse, PROCESSOR, Purpose.TRAINING) == Choice("bf16", "as the spec says")
     monkeypatch.setitem(os.environ, VARIABLE, "half")
     with pytest.raises(RunError, match=rf"{VARIABLE}: no such precision \(got 'half'\)\. Use"):

@@ -16,7 +16,7 @@ from denoisplit.core.prediction import network_of
 from denoisplit.core.prediction.elsewhere import _work_of
 from denoisplit.core.training import fit as fitting
 from denoisplit.core.training.completing import complete
-from denoisplit.core.training.watching import Moment
+from denoisplit.core.training.watching import Moment, Watcher
 from tests.cli.refusals import noise
 from tests.training.test_fit import SPEC, Capture, Interrupt
 
@@ -78,6 +78,23 @@ def test_training_and_calibration_choose_for_themselves(
     text = run.folder.log.read_text()
     assert "precision of the training: bf16 (said)" in text
     assert "precision of the calibration: float32 (said)" in text
+
+
+def test_a_deterministic_training_gives_the_same_bits(spec: Path, tmp_path: Path) -> None:
+    """On a processor, where every training is."""
+    seen: list[bool] = []
+
+    class Look(Watcher):
+        def stepped(self, now: Moment, loss: torch.Tensor) -> None:
+            seen.append(torch.are_deterministic_algorithms_enabled())
+
+    usual = denoisplit.train(spec, tmp_path / "usual", watchers=[Look()])
+    told = denoisplit.train(
+        spec, tmp_path / "told", overrides=["training.deterministic=true"], watchers=[Look()]
+    )
+    assert seen == [False] * 6 + [True] * 6
+    weights = load_file(usual.folder.weights)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in load_file(told.folder.weights).items())
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
         ("training.augment=no", "$.training.augment: expected true or false (got 'no')"),
         (
             "training.precision=float23",
-            "$.training.precision: expected one of auto, float32, bf16 (got 'float23'). Did you mean float",
+            "$.training.precision: expected one of auto, float32, tf32, bf16 (got 'float23'). Did you mean",
         ),
         ("training=null", "$.training: expected a mapping (got null)"),
         ("training=[1]", "$.training: expected a mapping (got a list)"),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoisplit.core.devices import PRECISIONS, TF32
 from denoisplit.core.network import camera as cameras
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import (
@@ -57,6 +58,7 @@ class VSE(nn.Module):
         self.statistics = statistics
         self.spatial_rank = spatial_rank
         self.network_dtype: torch.dtype | None = None
+        self.tf32 = False
         # Measured once, by prediction: the halo of tiles, and bytes per pixel by device and dtype.
         self.halo: tuple[int, ...] | None = None
         self.bytes_per_pixel: dict[tuple[object, ...], float] = {}
@@ -92,11 +94,27 @@ class VSE(nn.Module):
         """Image sides are padded to multiples of it: the stride, or less where maps exceed the image."""
         return side_multiple(self.encoder.feature_shapes)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return next(self.parameters()).device
+
+    @property
+    def precision(self) -> str:
+        """What the network runs in, by its name in a spec."""
+        if self.tf32:
+            return TF32
+        names = (name for name, dtype in PRECISIONS.items() if dtype == self.network_dtype)
+        return next(names, str(self.network_dtype))
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        self.network_dtype, self.tf32 = PRECISIONS[name], name == TF32
+
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which the network runs in ``network_dtype`` (None: the dtype of its weights)."""
-        device = next(self.parameters()).device.type
         dtype = self.network_dtype or torch.bfloat16
-        return torch.autocast(device, dtype=dtype, enabled=self.network_dtype is not None)
+        return torch.autocast(self.device.type, dtype=dtype, enabled=self.network_dtype is not None)
 
     def encode(self, mixed: Tensor) -> Features:
         """Features of a mixed image [b scales (z) y x] in counts, sides multiples of ``multiple``."""

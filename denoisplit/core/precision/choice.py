@@ -8,11 +8,11 @@ from typing import Any, Final
 import attrs
 import torch
 
-from denoisplit.core.devices import AUTO, PRECISIONS, has_bf16_units, processor
+from denoisplit.core.devices import AUTO, PRECISIONS, TF32, has_bf16_units, processor
 from denoisplit.core.errors import BrokenPluginError, RunError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.kept import keep, recall
-from denoisplit.core.precision.probe import Purpose, images_of, probe
+from denoisplit.core.precision.probe import MEASURED, Purpose, images_of, probe
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import ResolvedSpec, components
 
@@ -22,7 +22,7 @@ VARIABLE: Final = "DENOISPLIT_PRECISION"
 WORTH: Final = 0.98
 """Of the time of float32: who saves less is not worth its rounding."""
 
-FULL, SHORT = PRECISIONS
+FULL, SHORT = MEASURED
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class Choice:
     """A precision.
 
     Attributes:
-        name: as in a spec, ``float32`` or ``bf16``.
+        name: as in a spec.
         why: in words.
     """
 
@@ -39,11 +39,6 @@ class Choice:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.why})"
-
-    @property
-    def dtype(self) -> torch.dtype | None:
-        """Of autocast; None keeps float32."""
-        return PRECISIONS[self.name]
 
 
 def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose) -> Choice:
@@ -63,11 +58,11 @@ def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose)
         RunError: the environment asks for a precision that there is not.
     """
     if spec.training.precision != AUTO:
-        return Choice(spec.training.precision, "as the spec says")
+        return _asked(spec.training.precision, "as the spec says", device)
     if said := os.environ.get(VARIABLE, ""):
         if said not in PRECISIONS:
             raise RunError(f"{VARIABLE}: no such precision (got {said!r}). Use {' or '.join(PRECISIONS)}.")
-        return Choice(said, f"as {VARIABLE} says")
+        return _asked(said, f"as {VARIABLE} says", device)
     if not has_bf16_units(device):
         return Choice(FULL, f"{device.type} has no units for {SHORT}")
     if device.type != "cpu":
@@ -77,6 +72,13 @@ def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose)
     except BrokenPluginError as error:
         # What fails in all precisions is told where it is needed.
         return Choice(FULL, f"nothing could be measured: {error}")
+
+
+def _asked(name: str, why: str, device: torch.device) -> Choice:
+    """A precision that somebody named, or what comes next to it on the device."""
+    if name == TF32 and device.type != "cuda":
+        return Choice(FULL, f"{device.type} has no {TF32}")
+    return Choice(name, why)
 
 
 def fastest(seconds: Mapping[str, float]) -> Choice:
@@ -97,7 +99,7 @@ def _measured(spec: ResolvedSpec, vse: VSE, purpose: Purpose) -> dict[str, float
         "network": hashlib.sha256(f"{vse.encoder}{vse.decoder}".encode()).hexdigest(),
     }
     seconds = recall(facts)
-    if seconds is None or seconds.keys() != PRECISIONS.keys():
+    if seconds is None or set(seconds) != set(MEASURED):
         rows = [row for row in components(spec) if row.kind in ("encoder", "decoder", "kl_scheme")]
         with blaming(rows, f"fails in a pass of the {purpose}, of which the time was to be measured"):
             seconds = probe(vse, images, purpose)

@@ -10,13 +10,16 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from denoisplit.core.devices import PRECISIONS, seeded
+from denoisplit.core.devices import seeded
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 
 Clock = Callable[[], float]
+
+MEASURED: Final = ("float32", "bf16")
+"""Precisions that a processor may have units for."""
 
 ROUNDS: Final = 2
 """Of all precisions, of which the faster counts: other programs make passes slower, never faster. In a round
@@ -66,8 +69,8 @@ def probe(vse: VSE, images: Tensor, purpose: Purpose, clock: Clock | None = None
     now = clock or (time.thread_time if torch.get_num_threads() == 1 else time.perf_counter)
     copy, run = deepcopy(vse), _PASSES[purpose]
 
-    def seconds(dtype: torch.dtype | None) -> float:
-        copy.network_dtype = dtype
+    def seconds(precision: str) -> float:
+        copy.precision = precision
         begin = now()
         run(copy, images)
         return now() - begin
@@ -75,8 +78,8 @@ def probe(vse: VSE, images: Tensor, purpose: Purpose, clock: Clock | None = None
     rounds: list[dict[str, float]] = []
     with seeded(0):  # dropout draws
         while len(rounds) <= ROUNDS and not (rounds[1:] and _is_clear(rounds[1])):
-            rounds.append({name: seconds(dtype) for name, dtype in PRECISIONS.items()})
-    return {name: min(one[name] for one in rounds[1:]) for name in PRECISIONS}
+            rounds.append({name: seconds(name) for name in MEASURED})
+    return {name: min(one[name] for one in rounds[1:]) for name in MEASURED}
 
 
 def _is_clear(seconds: Mapping[str, float]) -> bool:

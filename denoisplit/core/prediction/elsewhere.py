@@ -11,7 +11,6 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from denoisplit.core.devices import name_of_precision
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.interfaces import LazyArray
 from denoisplit.core.images.streamed import blocks
@@ -202,7 +201,7 @@ def _elsewhere(
     ticket = Ticket(
         folder=str(place.folder.path.absolute()),
         device=place.device,
-        precision=name_of_precision(work.vse.network_dtype),
+        precision=work.vse.precision,
         image=str(image.absolute()),
         axes=request.axes,
         samples=how.samples,
@@ -256,6 +255,6 @@ def _key(work: Work, request: Request, place: Place) -> dict[str, str]:
         "labels": digest_of(shown),
         "axes": str(request.axes),
         "tiles": digest_of(plan.planes, plan.tiles),
-        "precision": name_of_precision(work.vse.network_dtype),
+        "precision": work.vse.precision,
         "number of shards": str(request.shard.count if request.shard else 1),
     }

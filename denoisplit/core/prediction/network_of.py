@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from denoisplit.core.devices import AUTO, PRECISIONS, choose_device
+from denoisplit.core.devices import AUTO, choose_device
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import choose
 from denoisplit.core.precision.probe import Purpose
@@ -19,7 +19,7 @@ def load_network(folder: RunFolder, device: str, precision: str = "") -> tuple[V
     Args:
         folder: of the run.
         device: see ``choose_device``.
-        precision: ``float32`` or ``bf16``, where another process has chosen; empty to choose.
+        precision: that of a spec, where another process has chosen; empty to choose.
 
     Raises:
         RunError: not a finished run, no such device, or no such precision.
@@ -33,5 +33,5 @@ def load_network(folder: RunFolder, device: str, precision: str = "") -> tuple[V
         if bundle.spec.training.precision == AUTO:
             _LOG.info("precision of the prediction: %s", choice)
         precision = choice.name
-    vse.network_dtype = PRECISIONS[precision]
+    vse.precision = precision
     return vse, bundle

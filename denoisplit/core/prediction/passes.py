@@ -13,6 +13,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from denoisplit.core.devices import rounding
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.noise_source import NoiseSource
@@ -131,11 +132,15 @@ class Passes:
 
 @contextmanager
 def evaluating(vse: VSE) -> Iterator[None]:
-    """Evaluation mode (no dropout, fixed batch norm) for a while; predictions also happen during training."""
+    """Evaluation mode (no dropout, fixed batch norm) and the rounding of the network's precision for a while.
+
+    Predictions also happen during training.
+    """
     before = [(module, module.training) for module in vse.modules()]
     vse.eval()
     try:
-        yield
+        with rounding(vse.device, tf32=vse.tf32):
+            yield
     finally:
         for module, training in before:
             module.training = training

@@ -9,7 +9,6 @@ import numpy as np
 
 from denoisplit.core.assessment.coverage import coverage
 from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
-from denoisplit.core.devices import name_of_precision
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
 from denoisplit.core.images.checks import check_channels, check_pixels
 from denoisplit.core.images.interfaces import FloatArray, Image
@@ -17,6 +16,7 @@ from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.streamed import centre_of
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.precision.choice import FULL
 from denoisplit.core.prediction.posterior import Posterior, draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
 from denoisplit.core.prediction.request import Request
@@ -89,7 +89,7 @@ def check_precision(
     progress: Progress | None,
 ) -> PrecisionCost:
     """Compare predictions; arguments and errors are those of ``Run.check_precision``."""
-    if vse.network_dtype is None:
+    if vse.precision == FULL:
         problem = (
             "check of the precision: the network runs in float32 here (got training.precision: "
             f"{bundle.spec.training.precision}), so there is nothing to compare. Nothing needs to be done."
@@ -120,7 +120,7 @@ def check_precision(
         for c, name in enumerate(bundle.spec.channels)
     ]
     return PrecisionCost(
-        precision=name_of_precision(vse.network_dtype),
+        precision=vse.precision,
         samples=count,
         shape=mixed.shape,
         whole=whole,
@@ -155,12 +155,12 @@ def _cost(name: str, exact: _Moments, fast: _Moments, truth: FloatArray, *, scor
 @contextmanager
 def _float32(vse: VSE) -> Iterator[None]:
     """The network in the precision of its weights for a while."""
-    before = vse.network_dtype
-    vse.network_dtype = None
+    before = vse.precision
+    vse.precision = FULL
     try:
         yield
     finally:
-        vse.network_dtype = before
+        vse.precision = before
 
 
 def _middle(planes: Planes) -> int:

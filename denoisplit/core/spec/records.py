@@ -144,7 +144,9 @@ class TrainingSpec:
         plateau_factor: of ``schedule: plateau``, factor of that reduction.
         stop_patience: validations without improvement before training stops early; not where the last weights
             are kept.
-        precision: ``float32``, ``bf16``, or ``auto`` (bf16 where the processor has units for it).
+        precision: ``float32``, ``bf16``, ``tf32`` (of CUDA), or ``auto``, the fastest where that is known or
+            can be measured.
+        deterministic: operations give the same bits in every run, also on a GPU, or an error.
         compile: train with compiled blocks; slow to begin, faster from then on, the same up to rounding.
         augment: random flips and rotations by 90 degrees of a patch: the augmentation ``flips``.
         augmentations: further ones, one after the other.
@@ -184,9 +186,10 @@ class TrainingSpec:
     plateau_patience: int = attrs.field(default=30, validator=ge(0))
     plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
     stop_patience: int = attrs.field(default=200, validator=ge(1))
-    precision: Literal["auto", "float32", "bf16"] = attrs.field(
-        default="auto", validator=in_(("auto", "float32", "bf16"))
+    precision: Literal["auto", "float32", "tf32", "bf16"] = attrs.field(
+        default="auto", validator=in_(("auto", "float32", "tf32", "bf16"))
     )
+    deterministic: bool = attrs.field(default=False, metadata={QUIET: True})
     compile: bool = False
     augment: bool = False
     augmentations: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "augmentation", QUIET: True})

@@ -98,7 +98,7 @@ def _network(spec: ResolvedSpec, device: torch.device) -> VSE:
         mixed_mean=_MEAN, mixed_std=_STD, target_mean=(_MEAN,) * count, target_std=(_STD,) * count
     )
     vse = compose(spec.model, statistics, channels=spec.channels, patch=spec.training.patch)
-    vse.network_dtype = choose(spec, vse, device, Purpose.TRAINING).dtype
+    vse.precision = choose(spec, vse, device, Purpose.TRAINING).name
     if vse.noise_model.needs_fit:
         rng = np.random.default_rng(0)
         signal = rng.uniform(_MEAN - 3 * _STD, _MEAN + 3 * _STD, 2000)

@@ -1,6 +1,7 @@
 """Training batches as a function of the step number, and the loader that hands them out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,8 +40,10 @@ class StepBatches(Dataset[Pair]):
         return (mixed, targets) if batch.camera is None else (mixed, targets, torch.from_numpy(batch.camera))
 
 
-def training_loader(sampler: PatchSampler, steps: range, *, workers: int) -> DataLoader[Pair]:
-    """Loader of the batches of these steps."""
+def training_loader(
+    sampler: PatchSampler, steps: range, *, workers: int, pinned: bool = False
+) -> DataLoader[Pair]:
+    """Loader of the batches of these steps; pinned ones can be copied to a GPU while it computes."""
     return DataLoader(
         StepBatches(sampler),
         batch_size=None,
@@ -50,7 +53,23 @@ def training_loader(sampler: PatchSampler, steps: range, *, workers: int) -> Dat
         generator=torch.Generator().manual_seed(0),
         prefetch_factor=4 if workers else None,
         multiprocessing_context="spawn" if workers else None,
+        pin_memory=pinned,
     )
+
+
+def moved(batches: Iterable[Pair], device: torch.device) -> Iterator[Pair]:
+    """The batches on a device; to a GPU, pinned ones are copied while the step before still computes."""
+    cuda: Any = torch.cuda  # whose types are not told
+    beside = cuda.Stream(device) if device.type == "cuda" else None
+    for batch in batches:
+        with cuda.stream(beside):
+            mixed, targets, *camera = (tensor.to(device, non_blocking=True) for tensor in batch)
+        if beside is not None:
+            now = cuda.current_stream(device)
+            now.wait_stream(beside)
+            for tensor in (mixed, targets, *camera):
+                tensor.record_stream(now)  # its memory is not given to others before the step is done
+        yield (mixed, targets, camera[0]) if camera else (mixed, targets)
 
 
 class ValidationCrops(Dataset[Pair]):

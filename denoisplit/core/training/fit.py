@@ -168,7 +168,7 @@ def _finish(
     # As whoever opens the run on this machine predicts.
     choice = choose(bundle.spec, vse, device, Purpose.PREDICTION)
     _LOG.info("precision of the calibration: %s", choice)
-    vse.network_dtype = choice.dtype
+    vse.precision = choice.name
     complete(vse, bundle, data, folder, stages)
     _LOG.info("finished: weights of step %d in %s", kept.step, folder.path)
 
@@ -216,7 +216,7 @@ def _precision(vse: VSE, spec: ResolvedSpec, device: torch.device, begun: Resume
         choice = choose(spec, vse, device, Purpose.TRAINING)
     else:
         choice = Choice(begun.precision, "as the training was begun")
-    vse.network_dtype = choice.dtype
+    vse.precision = choice.name
     return choice
 
 

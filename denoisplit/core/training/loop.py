@@ -8,11 +8,11 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-from denoisplit.core.devices import give_back_memory, is_shortage, name_of_precision
+from denoisplit.core.devices import give_back_memory, is_shortage
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.batches import Pair, moved
 from denoisplit.core.training.descent import monitored, optimizer_of, schedule_of
 from denoisplit.core.training.early_end import EarlyEnd
 from denoisplit.core.training.parts import Part
@@ -68,8 +68,8 @@ class Loop:
         spec = self._spec
         for watcher in self._watchers:
             watcher.begun(self._now)
-        for batch in batches:
-            self._do_step(self._fabric.to_device(batch))
+        for batch in moved(batches, self._fabric.device):
+            self._do_step(batch)
             if self.step % spec.validate_every == 0 or self.step == spec.steps:
                 self._validate(validation)
             if any(watcher.due for watcher in self._watchers if isinstance(watcher, EarlyEnd)):
@@ -182,7 +182,7 @@ class Loop:
             step=self.step,
             done=done,
             identity=identity,
-            precision=name_of_precision(self._task.vse.network_dtype),
+            precision=self._task.vse.precision,
             state=state,
         )
 

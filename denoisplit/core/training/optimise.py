@@ -8,6 +8,7 @@ import attrs
 import torch
 from torch.utils.data import DataLoader
 
+from denoisplit.core.devices import deterministic, rounding
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
@@ -74,6 +75,7 @@ def optimise(
     Raises:
         NonFiniteLossError: the objective became NaN or infinite.
         RunError: the resume point does not fit the network.
+        SpecError: the memory is not enough, or an operation that is to be deterministic is not.
     """
     training, folder = learning.training, learning.folder
     task = SplittingTask(vse, training, learning.objectives)
@@ -89,7 +91,17 @@ def optimise(
     if begun is not None:
         _LOG.info("going on from step %d of %d", begun.step, training.steps)
         loop.go_on_from(begun, folder.resume_point)
-    batches = training_loader(learning.sampler, range(loop.step, training.steps), workers=training.workers)
-    with compiled_regions(vse) if training.compile else nullcontext(), explained(training.workers):
+    batches = training_loader(
+        learning.sampler,
+        range(loop.step, training.steps),
+        workers=training.workers,
+        pinned=device.type == "cuda",
+    )
+    with (
+        compiled_regions(vse) if training.compile else nullcontext(),
+        deterministic(device) if training.deterministic else nullcontext(),
+        rounding(device, tf32=vse.tf32),
+        explained(training.workers),
+    ):
         loop.run(batches, learning.validation, point=folder.resume_point, identity=learning.identity)
     return Learnt(steps=loop.step, kept=kept)

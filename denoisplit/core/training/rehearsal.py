@@ -109,7 +109,7 @@ class _Rehearsal:
         with blaming(self._network, "cannot be stored and read back"):
             save_bundle(self._folder, vse, self._bundle)
             copy, _ = load_bundle(self._folder)
-        copy.network_dtype = vse.network_dtype
+        copy.precision = vse.precision
         with suppress(NoiseModelError):  # of one that knows the pixels of images, which noise has none of
             self._step(copy)
         copy.eval()

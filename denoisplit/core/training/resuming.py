@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from denoisplit.core.devices import PRECISIONS, name_of_precision
+from denoisplit.core.devices import PRECISIONS
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec import is_text_of, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
@@ -125,6 +125,10 @@ def _names_others(written: bytes, now: str) -> bool:
         return False
 
 
+def _precision(said: object) -> str:
+    return next(name for name in PRECISIONS if name == said)
+
+
 def _read(path: Path) -> ResumePoint | None:
     if not path.exists():
         return None
@@ -135,10 +139,10 @@ def _read(path: Path) -> ResumePoint | None:
             step=int(state["step"]),
             done=bool(state["done"]),
             identity=Identity(spec=str(own["spec"]), data=str(own["data"])),
-            precision=name_of_precision(PRECISIONS[state["precision"]]),
+            precision=_precision(state["precision"]),
             state=dict(state["state"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, StopIteration, TypeError, ValueError) as error:
         raise RunError(
             f"{path}: was written by another version of denoisplit, or by another program. "
             f"Continue with that version, or train into another folder."

@@ -10,7 +10,7 @@ from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.batches import Pair, moved
 from denoisplit.core.training.drawing import STEP_DRAWS
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
 from denoisplit.core.training.parts import Part
@@ -74,7 +74,7 @@ class SplittingTask(nn.Module):
         """
         losses, signals, unread = [], [], Unread()
         with evaluating(self.vse), torch.inference_mode():
-            for number, batch in enumerate(self._moved(batches)):
+            for number, batch in enumerate(moved(batches, self.vse.device)):
                 terms = self.terms(batch, _VALIDATION - number, 0.0)
                 unread.take(terms, step)
                 losses.append(terms.distortion)
@@ -91,7 +91,7 @@ class SplittingTask(nn.Module):
         with evaluating(self.vse), torch.inference_mode():
             losses = [
                 self.terms(batch, _VALIDATION - number, 0.0).distortion
-                for number, batch in enumerate(self._moved(batches))
+                for number, batch in enumerate(moved(batches, self.vse.device))
             ]
         return float(torch.stack(losses).mean())
 
@@ -124,12 +124,6 @@ class SplittingTask(nn.Module):
             output = self.vse.decode(mixed, self._draws.latent(step, Part.whole(len(mixed)))).output
         signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
         return signal.cpu(), targets.to(signal).cpu()  # float64 follows, which not every device has
-
-    def _moved(self, batches: Iterable[Pair]) -> Iterable[Pair]:
-        device = next(self.vse.parameters()).device
-        for batch in batches:
-            mixed, targets, *camera = (tensor.to(device) for tensor in batch)
-            yield (mixed, targets, camera[0]) if camera else (mixed, targets)
 
 
 def values_of(terms: LossTerms) -> dict[str, float]:
