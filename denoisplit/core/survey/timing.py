@@ -10,7 +10,7 @@ import torch
 from denoisplit.core.devices import PROCESSOR, choose_device, seeded, wait_for
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
-from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.noise_source import StepNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import choose
 from denoisplit.core.precision.probe import Purpose
@@ -108,7 +108,7 @@ def _network(spec: ResolvedSpec, device: torch.device) -> VSE:
 
 
 def _step(vse: VSE, images: torch.Tensor, optimizer: torch.optim.Optimizer, clip: float) -> None:
-    noise = GeneratorNoise(torch.Generator().manual_seed(0))
+    noise = StepNoise(0, 0, range(len(images)))
     terms = vse.loss(images.mean(dim=1, keepdim=True), images, noise, kl_weight=1.0)
     torch.autograd.backward(terms.total)
     torch.nn.utils.clip_grad_norm_(vse.parameters(), clip)
