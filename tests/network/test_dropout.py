@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from denoisplit.core.network.dropout import ChannelDropout, dropping
+from denoisplit.core.network.normals import words
+from denoisplit.core.network.philox import Purpose, Streams
 from denoisplit.testing.simulated_device import Transfers, counted_transfers, simulated_device
 
 DEVICE = simulated_device()
@@ -39,6 +41,14 @@ def test_as_often_as_was_asked_for_and_nobody_knows_of_the_others() -> None:
     assert float(share.mean()) == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / share.numel()))
     off_diagonal = torch.corrcoef(share.T) - torch.eye(share.shape[1])
     assert float(off_diagonal.abs().max()) < 5 / math.sqrt(rows)
+
+
+def test_what_is_dropped_never_changes() -> None:
+    """Layers share the words of a row, which are not those of latent noise."""
+    streams = Streams(seed=2, purpose=Purpose.DROPOUT, numbers=range(4, 5), y=range(3, 8))
+    drawn = words(streams, 2, CPU)[0, 0, :, 0, : 5 + 7].long() + 2**31
+    expected = drawn < int(0.3 * 2**32)
+    assert torch.equal(dropped(range(3, 8), step=4, p=0.3) == 0, expected)
 
 
 @pytest.mark.parametrize("inplace", [False, True])

@@ -17,7 +17,9 @@ from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.region import Region
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.task import SplittingTask
 from denoisplit.plugins.blocks import ResidualBlock
 from tests.network.small import counts, network
 from tests.training.test_fit import SPEC, Interrupt
@@ -85,6 +87,17 @@ def test_a_compiled_step_is_the_step_and_regions_of_one_shape_share_what_was_com
         step(vse)
         assert compiler.graphs == graphs
     assert_same(found, expected)
+
+
+def test_what_steps_drop_is_no_reason_to_compile_again(vse: VSE) -> None:
+    batch, compiler = counts(vse, SIZE, batch=2), Counting()
+    expected = [SplittingTask(copy.deepcopy(vse), TrainingSpec())(batch, step).total for step in (0, 1)]
+    with compiled_regions(vse, backend=compiler):
+        found = [SplittingTask(vse, TrainingSpec())(batch, 0).total]
+        graphs = compiler.graphs
+        found.append(SplittingTask(vse, TrainingSpec())(batch, 1).total)
+    assert compiler.graphs == graphs > 0
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=0)
 
 
 def test_weights_keep_their_names_and_afterwards_nothing_is_compiled(
