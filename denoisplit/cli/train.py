@@ -17,12 +17,24 @@ from denoisplit.cli.stopping import continued_by
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
 )
 @device_option
+@click.option("--devices", type=click.IntRange(1), help="GPUs, or processes, that train together.")
+@click.option("--nodes", type=click.IntRange(1), help="Hosts that train together; this is called on each.")
 @plugin_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
-def train(spec: Path, out: Path, overrides: tuple[str, ...], resume: bool, device: str) -> None:
+def train(
+    spec: Path,
+    out: Path,
+    overrides: tuple[str, ...],
+    resume: bool,
+    device: str,
+    devices: int | None,
+    nodes: int | None,
+) -> None:
     """Train the model that SPEC describes."""
     from denoisplit.core.workable import load_workable
 
+    where = {"training.devices": devices, "training.nodes": nodes}
+    overrides += tuple(f"{key}={number}" for key, number in where.items() if number is not None)
     resolved = load_workable(spec, overrides)
     from denoisplit import api
     from denoisplit.core.storage.outputs import require_outside_runs

@@ -28,12 +28,12 @@ class Host:
     folder: Path
     before: tuple[str, ...] = ()
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
         """Begin a Python module."""
         return subprocess.Popen(
             [*self.before, sys.executable, "-m", *words],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -10,7 +10,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.summaries import Samples
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.batches import moved
+from denoisplit.core.training.batches import Mover
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.network.small import counts, network
 from tests.prediction.networks import small_vse
@@ -73,7 +73,7 @@ def test_float32_is_exact_and_tf32_is_not() -> None:
 
 def test_batches_arrive_as_they_left() -> None:
     batches = [(torch.full((8, 1, 64, 64), i).pin_memory(), torch.rand(8, 2, 64, 64)) for i in range(20)]
-    for batch, here in zip(batches, moved(batches, torch.device("cuda")), strict=True):
+    for batch, here in zip(batches, map(Mover(torch.device("cuda")), batches), strict=True):
         assert all(torch.equal(one, other.cpu()) for one, other in zip(batch, here, strict=True))
 
 

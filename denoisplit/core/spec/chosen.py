@@ -12,6 +12,9 @@ KIND = "kind"
 BASE = "base"
 """Metadata key of a field that takes some components of its kind only: the class that they derive from."""
 
+SAID = "said"
+"""Metadata key of what the JSON schema says of a field besides its type and validator."""
+
 BY_NAME: Final = frozenset({"optimizer", "schedule"})
 """Kinds of components that a spec may give by their name alone, without ``use``. No preset has any of them,
 so that it never matters whether a name replaces the options of a preset."""

@@ -1,7 +1,7 @@
 """Training batches as a function of the step number, and the loader that hands them out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -57,19 +57,25 @@ def training_loader(
     )
 
 
-def moved(batches: Iterable[Pair], device: torch.device) -> Iterator[Pair]:
-    """The batches on a device; to a GPU, pinned ones are copied while the step before still computes."""
-    cuda: Any = torch.cuda  # whose types are not told
-    beside = cuda.Stream(device) if device.type == "cuda" else None
-    for batch in batches:
-        with cuda.stream(beside):
-            mixed, targets, *camera = (tensor.to(device, non_blocking=True) for tensor in batch)
-        if beside is not None:
-            now = cuda.current_stream(device)
-            now.wait_stream(beside)
+@final
+class Mover:
+    """Moves batches to a device; to a GPU, pinned ones are copied while the step before still computes."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda: Any = torch.cuda  # whose types are not told
+        self._device = device
+        self._beside = self._cuda.Stream(device) if device.type == "cuda" else None
+
+    def __call__(self, batch: Pair) -> Pair:
+        """The batch on the device."""
+        with self._cuda.stream(self._beside):
+            mixed, targets, *camera = (tensor.to(self._device, non_blocking=True) for tensor in batch)
+        if self._beside is not None:
+            now = self._cuda.current_stream(self._device)
+            now.wait_stream(self._beside)
             for tensor in (mixed, targets, *camera):
                 tensor.record_stream(now)  # its memory is not given to others before the step is done
-        yield (mixed, targets, camera[0]) if camera else (mixed, targets)
+        return (mixed, targets, camera[0]) if camera else (mixed, targets)
 
 
 class ValidationCrops(Dataset[Pair]):

@@ -1,8 +1,7 @@
 """From a resolved spec to a finished run folder."""
 
-import functools
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import attrs
@@ -18,10 +17,9 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import Choice, choose
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.prediction.progress import Stages, silent
-from denoisplit.core.registry import Registry, installed_registry
-from denoisplit.core.registry.manager import BUILTIN
-from denoisplit.core.spec import component_versions, components, schema_text, spec_schema, to_yaml
+from denoisplit.core.spec import component_versions, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.schema_of_a_spec import schema_of
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle, save_bundle
 from denoisplit.core.storage.claim import Claim
@@ -32,6 +30,8 @@ from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.completing import complete
 from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.drawing import step_seed
+from denoisplit.core.training.fellows import serve, together
+from denoisplit.core.training.joining import seat_of
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
@@ -43,6 +43,7 @@ from denoisplit.core.training.resuming import (
     point_of,
     require_same_data,
     require_same_spec,
+    without_devices,
 )
 from denoisplit.core.training.starting import start
 from denoisplit.core.training.step_progress import StepProgress
@@ -63,7 +64,7 @@ def fit(
     read: Callable[[ResolvedSpec], PreparedData] = prepare,
     device: str = AUTO,
 ) -> None:
-    """Train, calibrate and store a model.
+    """Train, calibrate and store a model; or, on another host than the first one, take part in its training.
 
     Args:
         spec: the experiment.
@@ -72,7 +73,7 @@ def fit(
         stages: shows how far training, calibration and reference have come.
         watchers: what looks on.
         read: reads the images of the spec.
-        device: where the network is trained, see ``choose_device``.
+        device: where the network is trained; ``auto`` goes by the spec.
 
     Raises:
         RunError: no such device; or the folder is not empty, is another training's, or holds a run with
@@ -81,13 +82,19 @@ def fit(
         NonFiniteLossError: the objective became NaN or infinite.
         TrainingError: what was learnt is no network for these images.
     """
-    where = choose_device(device)
+    where = choose_device(spec.training.device if device == AUTO else device)
+    seat = seat_of(spec.training, where)
+    spec = without_devices(spec)
     if resume:
         require_same_spec(folder, spec)
         if folder.is_finished:
             folder.sweep()
             _LOG.info("%s: is finished and stays as it is", folder.path)
             return
+    if seat.host:
+        with together(seat, where) as ranks:
+            serve(ranks)
+        return
     try_descent(spec.training)
     with Claim(folder.path, resume=resume) as claim:
         begun = point_of(folder, spec) if claim.goes_on else None
@@ -96,31 +103,36 @@ def fit(
             require_same_data(folder, begun, data)
         vse = _initial(spec, data)
         precision = _precision(vse, spec, where, begun)
-        learning = Learning(
-            training=spec.training,
-            sampler=_sampler(spec, data, vse.context, _camera(spec, data, vse)),
-            validation=validation_loader(
-                data.validation, spec.data.mixing, context=vse.context, camera=vse.camera
-            ),
-            folder=folder,
-            identity=Identity.of(spec, data.known.of_training),
-            objectives=_objectives(spec, data),
+        sampler = _sampler(spec, data, vse.context, _camera(spec, data, vse))
+        validation = validation_loader(
+            data.validation, spec.data.mixing, context=vse.context, camera=vse.camera
         )
+        objectives = _objectives(spec, data)
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
         bundle = attrs.evolve(_bundle(spec, data, reports), start=start(vse, spec.training))
+        learning = Learning(
+            training=spec.training,
+            sampler=sampler,
+            validation=validation,
+            folder=folder,
+            identity=Identity.of(spec, data.known.of_training),
+            bundle=bundle,
+            objectives=objectives,
+        )
         rehearse(vse, bundle, clean=any(field.clean is not None for field in data.validation))
         # Only now is all found that a spec or its images can have wrong: nothing was written for a mistake.
         claim.take()
         write_text(folder.spec, to_yaml(spec))
-        write_text(folder.schema, _schema_text(spec))
+        write_text(folder.schema, schema_of(spec))
         write_text(folder.splits, splits_text(data))
         with log_file(folder.log):
             _describe(spec, data, pairs, reports, precision)
-            with stages("Training") as tell:
-                looking_on = (StepProgress(tell), *watchers, *watchers_of_plugins(spec, folder.path))
-                learnt = optimise(vse, learning, begun, looking_on, where)
-            _finish(vse, bundle, data, folder, learnt, stages, where)
+            with together(seat, where) as ranks:
+                with stages("Training") as tell:
+                    looking_on = (StepProgress(tell), *watchers, *watchers_of_plugins(spec, folder.path))
+                    learnt = optimise(vse, learning, begun, looking_on, ranks)
+                _finish(vse, bundle, data, folder, learnt, stages, where)
 
 
 def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ...]) -> Bundle:
@@ -185,23 +197,6 @@ def check(spec: ResolvedSpec) -> None:
     _sampler(spec, data, vse.context, _camera(spec, data, vse))
     _objectives(spec, data)
     start(vse, spec.training)
-
-
-def _schema_text(spec: ResolvedSpec) -> str:
-    """JSON Schema with the built-ins and the packages that the spec uses; imports no other plugin."""
-    used = {BUILTIN, *(component.package for component in components(spec))}
-    return _schema_of_builtins() if used == {BUILTIN} else _schema_of(used)
-
-
-@functools.cache
-def _schema_of_builtins() -> str:
-    """The same for every run, while other components may be registered anew between two runs."""
-    return _schema_of({BUILTIN})
-
-
-def _schema_of(packages: Collection[str]) -> str:
-    rows = [row for row in installed_registry().components() if row.package in packages]
-    return schema_text(spec_schema(Registry(rows))[0])
 
 
 def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:

@@ -2,25 +2,25 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import attrs
-import torch
 from torch.utils.data import DataLoader
 
-from denoisplit.core.devices import deterministic, rounding
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.batches import Pair, training_loader
-from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.computing import computing
 from denoisplit.core.training.early_end import EarlyEnd
+from denoisplit.core.training.fellows import Told
 from denoisplit.core.training.keeping import KeptWeights
 from denoisplit.core.training.loop import Loop
 from denoisplit.core.training.metrics_file import MetricsFile
 from denoisplit.core.training.monitor import MONITORS
+from denoisplit.core.training.ranks import Ranks
 from denoisplit.core.training.resuming import Identity, ResumePoint
 from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.watching import Watcher
@@ -39,6 +39,7 @@ class Learning:
         validation: batches to look at in between.
         folder: of the run.
         identity: of the training.
+        bundle: what is known of the network before its first step.
         objectives: terms beside distortion and rate.
     """
 
@@ -47,6 +48,7 @@ class Learning:
     validation: DataLoader[Pair]
     folder: RunFolder
     identity: Identity
+    bundle: Bundle
     objectives: tuple[NamedTerm, ...] = ()
 
 
@@ -68,9 +70,9 @@ def optimise(
     learning: Learning,
     begun: ResumePoint | None,
     watchers: Sequence[Watcher],
-    device: torch.device,
+    ranks: Ranks,
 ) -> Learnt:
-    """Train the network on a device, or go on from where it was interrupted; it stays there.
+    """Train the network, or go on from where it was interrupted; it stays on the device of this process.
 
     Raises:
         NonFiniteLossError: the objective became NaN or infinite.
@@ -87,21 +89,18 @@ def optimise(
     # Where the last weights are kept there is no early end: a cosine that is cut off ends at a high rate.
     end = () if training.keeps_last else (EarlyEnd(MONITORS[training.monitor], training.stop_patience),)
     looking_on = (kept, *end, MetricsFile(folder.metrics), *watchers)
-    loop = Loop(task, training, looking_on, device)
+    loop = Loop(task, training, looking_on, ranks)
     if begun is not None:
         _LOG.info("going on from step %d of %d", begun.step, training.steps)
         loop.go_on_from(begun, folder.resume_point)
+    if ranks.number > 1:
+        ranks.from_first(lambda: Told.of(vse, learning.bundle, loop.point(learning.identity)))
     batches = training_loader(
         learning.sampler,
         range(loop.step, training.steps),
         workers=training.workers,
-        pinned=device.type == "cuda",
+        pinned=ranks.device.type == "cuda",
     )
-    with (
-        compiled_regions(vse) if training.compile else nullcontext(),
-        deterministic(device) if training.deterministic else nullcontext(),
-        rounding(device, tf32=vse.tf32),
-        explained(training.workers),
-    ):
+    with computing(vse, training, ranks.device), explained(training.workers):
         loop.run(batches, learning.validation, point=folder.resume_point, identity=learning.identity)
     return Learnt(steps=loop.step, kept=kept)

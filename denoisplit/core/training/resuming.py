@@ -11,7 +11,7 @@ import attrs
 from denoisplit.core.devices import PRECISIONS
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec import is_text_of, to_yaml
-from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_state, save_state
 from denoisplit.core.training.prepare import PreparedData, splits_text
@@ -35,6 +35,15 @@ class Identity:
     def of(cls, spec: ResolvedSpec, data: str) -> "Identity":
         """That of the training of a spec on images of this fingerprint."""
         return cls(spec=_fingerprint(spec), data=data)
+
+
+def without_devices(spec: ResolvedSpec) -> ResolvedSpec:
+    """The same experiment, wherever it is trained: that is no part of a run, which may go on elsewhere."""
+    anywhere = TrainingSpec()
+    training = attrs.evolve(
+        spec.training, device=anywhere.device, devices=anywhere.devices, nodes=anywhere.nodes
+    )
+    return attrs.evolve(spec, training=training)
 
 
 def _fingerprint(spec: ResolvedSpec) -> str:
@@ -88,7 +97,7 @@ def point_of(folder: RunFolder, spec: ResolvedSpec) -> ResumePoint | None:
     Raises:
         RunError: damaged, of another version, or of a training with another spec.
     """
-    point = _read(folder.resume_point)
+    point = read_point(folder.resume_point) if folder.resume_point.exists() else None
     if point is None:
         _LOG.info("%s: no point to go on from yet: training begins anew", folder.path)
     elif point.identity.spec != _fingerprint(spec):
@@ -129,9 +138,12 @@ def _precision(said: object) -> str:
     return next(name for name in PRECISIONS if name == said)
 
 
-def _read(path: Path) -> ResumePoint | None:
-    if not path.exists():
-        return None
+def read_point(path: Path) -> ResumePoint:
+    """A point that was saved.
+
+    Raises:
+        RunError: damaged, or of another version.
+    """
     state = load_state(path)
     try:
         own = state["identity"]

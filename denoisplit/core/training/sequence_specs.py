@@ -17,6 +17,7 @@ from denoisplit.core.spec.resolution import escape
 from denoisplit.core.spec.tree import merge
 from denoisplit.core.storage.sequence_folder import CHANNELS, CLEAN, SequenceFolder, file_name
 from denoisplit.core.training.prepare import evaluation_fields, prepare
+from denoisplit.core.training.resuming import without_devices
 
 PARTS: Final = ("train", "validation", "test")
 _OWN_DATA: Final = ("noise_pairs", "statistics")
@@ -37,9 +38,14 @@ class SequencePlan:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "denoisers": {name: unstructure(spec) for name, spec in self.denoisers.items()},
-            "splitter": unstructure(self.splitter),
+            "denoisers": {name: _plain(spec) for name, spec in self.denoisers.items()},
+            "splitter": _plain(self.splitter),
         }
+
+
+def _plain(spec: ResolvedSpec) -> dict[str, Any]:
+    plain: dict[str, Any] = unstructure(without_devices(spec))
+    return plain
 
 
 def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
@@ -67,6 +73,10 @@ def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
         over = {"channels": [name], "data": shared, "training": {"seed": splitter.training.seed}}
         root = merge(denoise.root, node_of(over, f"denoiser of {name}"))
         denoisers[name] = resolve(SpecTree(root, denoise.folder), installed_registry())
+    nodes = max(one.training.nodes for one in (splitter, *denoisers.values()))
+    if nodes > 1:
+        problem = f"training.nodes: a sequence is trained on one host (got {nodes})."
+        raise SpecError([f"{problem} Use training.devices."])
     return SequencePlan(denoisers=denoisers, splitter=splitter)
 
 

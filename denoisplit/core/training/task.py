@@ -10,7 +10,7 @@ from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.batches import Pair, moved
+from denoisplit.core.training.batches import Mover, Pair
 from denoisplit.core.training.drawing import STEP_DRAWS
 from denoisplit.core.training.monitor import MONITORS, validation_psnr
 from denoisplit.core.training.parts import Part
@@ -74,7 +74,7 @@ class SplittingTask(nn.Module):
         """
         losses, signals, unread = [], [], Unread()
         with evaluating(self.vse), torch.inference_mode():
-            for number, batch in enumerate(moved(batches, self.vse.device)):
+            for number, batch in enumerate(map(Mover(self.vse.device), batches)):
                 terms = self.terms(batch, _VALIDATION - number, 0.0)
                 unread.take(terms, step)
                 losses.append(terms.distortion)
@@ -91,7 +91,7 @@ class SplittingTask(nn.Module):
         with evaluating(self.vse), torch.inference_mode():
             losses = [
                 self.terms(batch, _VALIDATION - number, 0.0).distortion
-                for number, batch in enumerate(moved(batches, self.vse.device))
+                for number, batch in enumerate(map(Mover(self.vse.device), batches))
             ]
         return float(torch.stack(losses).mean())
 

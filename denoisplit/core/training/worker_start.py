@@ -8,9 +8,9 @@ from typing import Final
 
 from denoisplit.core.errors import SpecError
 
-_ADVICE: Final = (
-    "Workers run the script that calls the training, too: where that is done at its top level, do it below "
-    "'if __name__ == \"__main__\":', or set training.workers to 0."
+MAIN_GUARD: Final = (
+    "Other processes run the script that calls the training, too: where that is done at its top level, do it "
+    "below 'if __name__ == \"__main__\":'"
 )
 
 
@@ -39,5 +39,5 @@ def explained(workers: int) -> Iterator[None]:
     except RuntimeError as error:
         if not workers or "DataLoader worker" not in str(error):
             raise
-        problem = f"training.workers: a worker process ended (got {workers} workers). {_ADVICE}"
-        raise SpecError([problem]) from error
+        problem = f"training.workers: a worker process ended (got {workers} workers)"
+        raise SpecError([f"{problem}. {MAIN_GUARD}, or set training.workers to 0."]) from error

@@ -1,13 +1,10 @@
 """Executor: processes of this machine."""
 
 import multiprocessing
-import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor as Pool
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from threading import Thread
 from typing import final
 
 import attrs
@@ -15,6 +12,7 @@ import torch
 from attrs.validators import ge
 
 from denoisplit.core.prediction.executor import Executor
+from denoisplit.core.spawned import begin
 
 
 @final
@@ -42,25 +40,10 @@ class Processes(Executor):
         pool = ProcessPoolExecutor(
             max_workers=workers,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
+            initializer=begin,
             initargs=(threads,),
         )
         try:
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _begin(threads: int) -> None:
-    """Ctrl-C is for the process that was started; it ends the others, which also end where it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
-
-
-def _end_with_parent() -> None:
-    """Wait for the end of the parent, which may have come before this process was ready to work."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

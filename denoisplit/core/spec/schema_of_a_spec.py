@@ -1,0 +1,26 @@
+"""The JSON Schema that stands beside the spec of a run."""
+
+import functools
+from collections.abc import Collection
+
+from denoisplit.core.registry import Registry, installed_registry
+from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.core.spec.records import ResolvedSpec, components
+from denoisplit.core.spec.schema import schema_text, spec_schema
+
+
+def schema_of(spec: ResolvedSpec) -> str:
+    """JSON Schema with the built-ins and the packages that the spec uses; imports no other plugin."""
+    used = {BUILTIN, *(component.package for component in components(spec))}
+    return _of_builtins() if used == {BUILTIN} else _of_packages(used)
+
+
+@functools.cache
+def _of_builtins() -> str:
+    """The same for every run, while other components may be registered anew between two runs."""
+    return _of_packages({BUILTIN})
+
+
+def _of_packages(packages: Collection[str]) -> str:
+    rows = [row for row in installed_registry().components() if row.package in packages]
+    return schema_text(spec_schema(Registry(rows))[0])

@@ -1,0 +1,124 @@
+"""How a network is trained, as a spec says it."""
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+from attrs.validators import deep_iterable, ge, gt, in_, le, lt, min_len, or_
+
+from denoisplit.core.spec.chosen import KIND, SAID, Chosen
+from denoisplit.core.validators import QUIET, described_by, shares
+
+_SHARES: Final = {SAID: {"anyOf": [{"maxItems": 0}, {"contains": {"exclusiveMinimum": 0}}]}}
+
+
+@described_by(or_(ge(2), deep_iterable(ge(1), min_len(1))))
+def _sides(_instance: object, attribute: "attrs.Attribute[Any]", value: int | tuple[int, ...]) -> None:
+    """Validator of ``patch``: a depth may be a single plane."""
+    if isinstance(value, int):
+        ge(2)(_instance, attribute, value)
+    elif not value or min(value) < 1:
+        raise ValueError(f"'{attribute.name}' must be 1 or more along every axis (got {list(value)})")
+
+
+@attrs.frozen(kw_only=True)
+class TrainingSpec:
+    """How the network is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: patches per step.
+        accumulate: parts in which a step takes its batch, for want of memory; batch norms see one.
+        patch: side of a patch, pixels; several numbers are one per spatial axis (z) y x.
+        learning_rate: the highest one; the schedule changes it.
+        optimizer: what moves the weights: ``adamax`` (the reference), or another component.
+        kl_warmup_start: step at which the KL weight begins to rise from 0.
+        kl_warmup_steps: steps until it reaches its target; 0 for no warm-up.
+        gradient_clip: bound of the gradient norm.
+        channel_weights: relative weight of every channel in the distortion; empty for equal weights.
+        validate_every: steps between two validations.
+        checkpoint_every: steps between two checkpoints to resume from.
+        schedule: of the learning rate: ``plateau`` (the reference; lowered when validation stalls) or
+            ``cosine`` (falls to zero along half a wave until the last step; better for short trainings), or
+            another component.
+        keep: which weights the run gets: those of the ``best`` validation (the reference), the ``last``, or
+            ``auto``: the last of a schedule that ends low, such as a cosine, or else the best.
+        monitor: what a validation improves: ``loss`` (the distortion), or ``psnr`` of one posterior sample
+            against the noisy targets. The plateau goes by it; where the best weights are kept, they and the
+            early end do, too.
+        plateau_patience: of ``schedule: plateau``, validations without improvement before the learning rate
+            is halved; a schedule with ``use`` has options of its own.
+        plateau_factor: of ``schedule: plateau``, factor of that reduction.
+        stop_patience: validations without improvement before training stops early; not where the last weights
+            are kept.
+        precision: ``float32``, ``bf16``, ``tf32`` (of CUDA), or ``auto``, the fastest where that is known or
+            can be measured.
+        deterministic: operations give the same bits in every run, also on a GPU, or an error.
+        compile: train with compiled blocks; slow to begin, faster from then on, the same up to rounding.
+        augment: random flips and rotations by 90 degrees of a patch: the augmentation ``flips``.
+        augmentations: further ones, one after the other.
+        objectives: terms of the loss beside distortion and rate, each with its ``weight``.
+        foreground: part of the patches that is centred on a pixel of a structure, every channel as often; for
+            images that are mostly empty. The rest is drawn from everywhere.
+        start_from: folder of a run whose weights the training starts from, as far as they fit; of other
+            channels or another noise model, too. None draws them.
+        freeze: parts of the network that stay as they are, such as ``encoder``.
+        workers: processes that prepare patches; 0 prepares them in the training process.
+        device: where the network is trained: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto``: a GPU.
+        devices: of every host, that train together, each a part of a batch.
+        nodes: hosts that train together, where the same command is given on each.
+        seed: every random draw of the run is a function of it.
+        noise: how latent noise and dropout are drawn: ``box_muller``, for every patch by itself and on any
+            device, or ``generator``, for a whole batch, as in early versions.
+    """
+
+    steps: int = attrs.field(default=40000, validator=ge(1))
+    batch: int = attrs.field(default=32, validator=ge(1))
+    accumulate: int = attrs.field(default=1, validator=ge(1), metadata={QUIET: True})
+    patch: int | tuple[int, ...] = attrs.field(default=128, validator=_sides)
+    learning_rate: float = attrs.field(default=1e-3, validator=gt(0))
+    optimizer: Literal["adamax"] | Chosen = attrs.field(
+        default="adamax", metadata={KIND: "optimizer", QUIET: True}
+    )
+    kl_warmup_start: int = attrs.field(default=0, validator=ge(0))
+    kl_warmup_steps: int = attrs.field(default=0, validator=ge(0))
+    gradient_clip: float = attrs.field(default=0.5, validator=gt(0))
+    channel_weights: tuple[float, ...] = attrs.field(default=(), validator=shares, metadata=_SHARES)
+    validate_every: int = attrs.field(default=100, validator=ge(1))
+    checkpoint_every: int = attrs.field(default=200, validator=ge(1))
+    schedule: Literal["plateau", "cosine"] | Chosen = attrs.field(
+        default="plateau", metadata={KIND: "schedule"}
+    )
+    keep: Literal["auto", "best", "last"] = attrs.field(
+        default="auto", validator=in_(("auto", "best", "last"))
+    )
+    monitor: Literal["loss", "psnr"] = attrs.field(default="loss", validator=in_(("loss", "psnr")))
+    plateau_patience: int = attrs.field(default=30, validator=ge(0))
+    plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
+    stop_patience: int = attrs.field(default=200, validator=ge(1))
+    precision: Literal["auto", "float32", "tf32", "bf16"] = attrs.field(
+        default="auto", validator=in_(("auto", "float32", "tf32", "bf16"))
+    )
+    deterministic: bool = attrs.field(default=False, metadata={QUIET: True})
+    compile: bool = False
+    augment: bool = False
+    augmentations: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "augmentation", QUIET: True})
+    objectives: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "objective", QUIET: True})
+    foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
+    start_from: Path | None = attrs.field(default=None, metadata={QUIET: True})
+    freeze: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})
+    workers: int = attrs.field(default=0, validator=ge(0))
+    device: str = attrs.field(default="auto", metadata={QUIET: True})
+    devices: int = attrs.field(default=1, validator=ge(1), metadata={QUIET: True})
+    nodes: int = attrs.field(default=1, validator=ge(1), metadata={QUIET: True})
+    seed: int = attrs.field(default=0, validator=[ge(0), lt(2**63)])
+    noise: Literal["box_muller", "generator"] = attrs.field(
+        default="box_muller", validator=in_(("box_muller", "generator"))
+    )
+
+    @property
+    def keeps_last(self) -> bool:
+        """Whether the run gets the last weights."""
+        if self.keep != "auto" or not isinstance(self.schedule, Chosen):
+            return self.keep == "last" or (self.keep == "auto" and self.schedule == "cosine")
+        return bool(self.schedule.build().ends_low)

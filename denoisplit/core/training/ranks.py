@@ -1,0 +1,142 @@
+"""The processes that train one network: what each takes of a batch, and what they tell one another."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar, final
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, distributed, nn
+
+from denoisplit.core.network.shared_batch_norms import shared_batch_norms
+from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.parts import Part
+
+Value = TypeVar("Value")
+
+
+class Ranks(ABC):
+    """All processes of a training; each has a number, its rank. The first one (0) alone reads and writes.
+
+    They do the same in the same order. What is asked here is asked by all of them.
+
+    Args:
+        fabric: knows the devices.
+
+    Attributes:
+        rank: of this process.
+        number: of processes.
+    """
+
+    rank: int = 0
+    number: int = 1
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network of this process is."""
+        device: torch.device = self.fabric.device
+        return device
+
+    @abstractmethod
+    def parts(self, batches: Iterable[Pair]) -> Iterator[tuple[Part, Pair]]:
+        """What falls to this process of the batches of the first one, on the processor.
+
+        Args:
+            batches: of the steps that are left; the other processes have none.
+        """
+
+    @abstractmethod
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their sums over all processes."""
+
+    @abstractmethod
+    def from_first(self, make: Callable[[], Value]) -> Value:
+        """What the first process makes; the others make nothing."""
+
+    @abstractmethod
+    def sharing(self, network: nn.Module) -> AbstractContextManager[None]:
+        """Context in which the network of every process sees what those of the others see."""
+
+
+@final
+class Alone(Ranks):
+    """One process."""
+
+    def parts(self, batches: Iterable[Pair]) -> Iterator[tuple[Part, Pair]]:
+        """All of every batch."""
+        for batch in batches:
+            yield Part.whole(len(batch[0])), batch
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """They are sums already."""
+
+    def from_first(self, make: Callable[[], Value]) -> Value:
+        """That is this one."""
+        return make()
+
+    def sharing(self, network: nn.Module) -> AbstractContextManager[None]:
+        """There is nobody to share with."""
+        del network
+        return nullcontext()
+
+
+@final
+class Joined(Ranks):
+    """One of several processes that have found one another.
+
+    Args:
+        fabric: of the device of this one.
+        talk: group for what is not computed with; on GPUs, nobody waits for it.
+    """
+
+    def __init__(self, fabric: Fabric, talk: Any) -> None:
+        super().__init__(fabric)
+        self.rank, self.number = distributed.get_rank(), distributed.get_world_size()
+        self._talk = talk
+
+    def parts(self, batches: Iterable[Pair]) -> Iterator[tuple[Part, Pair]]:
+        """An equal part of every batch; the first process cuts it up."""
+        source = iter(batches) if self.rank == 0 else None
+        while True:
+            given = None if source is None else self._cut(next(source, None))
+            found: list[tuple[Part, Pair] | None] = [None]
+            distributed.scatter_object_list(found, given, src=0, group=self._talk)
+            if found[0] is None:
+                return
+            yield found[0]
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """In one message for every sort of number."""
+        for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
+            own = [tensor for tensor in tensors if tensor.dtype == dtype]
+            flat = torch.cat([tensor.reshape(-1) for tensor in own])
+            distributed.all_reduce(flat)
+            sums = torch.split(flat, [tensor.numel() for tensor in own])
+            for tensor, total in zip(own, sums, strict=True):
+                tensor.copy_(total.view_as(tensor))
+
+    def from_first(self, make: Callable[[], Value]) -> Value:
+        """Told by the first process."""
+        told: list[Any] = [None if self.rank else make()]
+        distributed.broadcast_object_list(told, src=0, group=self._talk)
+        found: Value = told[0]
+        return found
+
+    def sharing(self, network: nn.Module) -> AbstractContextManager[None]:
+        """Batch norms normalise by the patches of all processes."""
+        return shared_batch_norms(network, self._sum)
+
+    def _sum(self, values: Tensor) -> Tensor:
+        total = values.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    def _cut(self, batch: Pair | None) -> list[tuple[Part, Pair] | None]:
+        if batch is None:
+            return [None] * self.number
+        parts = Part.whole(len(batch[0])).divided(self.number)
+        return [(part, part.of(batch)) for part in parts]
