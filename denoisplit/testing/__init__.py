@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from denoisplit.testing.executors import ExecutorTests
     from denoisplit.testing.image_formats import ImageFormatTests
     from denoisplit.testing.kl_schemes import KLSchemeTests
+    from denoisplit.testing.loggers import LoggerTests
     from denoisplit.testing.metrics import MetricTests
     from denoisplit.testing.noise_models import NoiseModelTests
     from denoisplit.testing.objectives import ObjectiveTests
@@ -42,6 +43,7 @@ __all__ = [
     "ExecutorTests",
     "ImageFormatTests",
     "KLSchemeTests",
+    "LoggerTests",
     "MetricTests",
     "NoiseModelTests",
     "ObjectiveTests",
@@ -64,6 +66,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "ExecutorTests": "executors",
     "ImageFormatTests": "image_formats",
     "KLSchemeTests": "kl_schemes",
+    "LoggerTests": "loggers",
     "MetricTests": "metrics",
     "NoiseModelTests": "noise_models",
     "ObjectiveTests": "objectives",

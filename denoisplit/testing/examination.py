@@ -25,6 +25,7 @@ from denoisplit.testing.encoders import EncoderTests
 from denoisplit.testing.executors import ExecutorTests
 from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.kl_schemes import KLSchemeTests
+from denoisplit.testing.loggers import LoggerTests
 from denoisplit.testing.metrics import MetricTests
 from denoisplit.testing.microscope_formats import MADE_BY_OTHERS
 from denoisplit.testing.noise_models import NoiseModelTests
@@ -51,6 +52,7 @@ SUITES: Final[Mapping[str, type[ComponentTests]]] = {
         ExecutorTests,
         OptimizerTests,
         ScheduleTests,
+        LoggerTests,
     )
 }
 """The suite of every kind."""

@@ -1,7 +1,8 @@
-"""Mutants of optimisers and schedules."""
+"""Mutants of optimisers, schedules and loggers."""
 
 from typing import Any
 
+import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from tests.testing.mutants import Change, Mutant, around
@@ -124,4 +125,61 @@ TRAINING_MUTANTS = (
         for name, mutants in OF_SCHEDULES.items()
         for sort, change, law in mutants
     ),
+)
+
+DOWN = "a_training_is_taken_down"
+ONCE = "a_training_that_goes_on_is_taken_down_once"
+LEFT = "the_training_is_left_alone"
+BEFORE = "nothing_is_begun_before_the_training"
+CSV, BOARD = "loggers.csv_table:CsvTable", "loggers.tensorboard:TensorBoard"
+
+
+def eager(old: Any, self: Any, options: Any, *, folder: Any) -> None:
+    folder.mkdir()
+    old(self, options, folder=folder)
+
+
+def negated(old: Any, self: Any, step: int, numbers: Any) -> None:
+    old(self, step, {name: -number for name, number in numbers.items()})
+
+
+def late(old: Any, self: Any, step: int, numbers: Any) -> None:
+    old(self, step + 1, numbers)
+
+
+def shuffling(old: Any, self: Any, step: int, numbers: Any) -> None:
+    torch.rand(1)
+    old(self, step, numbers)
+
+
+def forgetful(old: Any, self: Any, step: int, numbers: Any) -> None:
+    old(self, step, {name: number for name, number in numbers.items() if name != "train_rate_0"})
+
+
+def no_step(old: Any, self: Any, about: Any, *, step: int) -> None:
+    del step
+    old(self, about, step=0)
+
+
+def spoiling(old: Any, self: Any, step: int, title: str, pixels: Any) -> None:
+    old(self, step, title, pixels)
+    pixels[:] = 0
+
+
+LOGGER_MUTANTS = (
+    *(
+        Mutant(f"logger/{name}", sort, f"{target}.{method}", around(change), law)
+        for name, target in (("csv", CSV), ("tensorboard", BOARD))
+        for sort, method, change, law in (
+            ("sign", "values", negated, DOWN),
+            ("another step", "values", late, DOWN),
+            ("dropped numbers", "values", forgetful, DOWN),
+            ("random numbers", "values", shuffling, LEFT),
+            ("a folder at once", "__init__", eager, BEFORE),
+        )
+    ),
+    Mutant("logger/csv", "dropped state", f"{CSV}.load_state_dict", lambda _old: lambda *_: None, ONCE),
+    Mutant("logger/tensorboard", "dropped step", f"{BOARD}.begin", around(no_step), ONCE),
+    Mutant("logger/tensorboard", "spoilt pixels", f"{BOARD}.picture", around(spoiling), LEFT),
+    Mutant("logger/tensorboard", "dropped picture", f"{BOARD}.picture", lambda _old: lambda *_: None, DOWN),
 )

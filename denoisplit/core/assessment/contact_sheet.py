@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -17,11 +19,11 @@ _WIDTH: Final = 34
 
 @attrs.frozen(kw_only=True)
 class SheetRow:
-    """One field.
+    """One field, or one channel.
 
     Attributes:
-        title: split and name of the field.
-        images: mixed image first, then the channels, [(z) y x] each.
+        title: what it is, such as split and name of the field.
+        images: one per column, [(z) y x] each.
     """
 
     title: str
@@ -29,11 +31,22 @@ class SheetRow:
 
 
 def contact_sheet(path: Path, rows: Sequence[SheetRow], columns: Sequence[str]) -> None:
-    """Write a PNG with a row per field; every picture has its own contrast, a stack shows its middle plane.
+    """Write a PNG of a sheet, see ``sheet``, to a path."""
+    sheet(rows, columns).savefig(path, format="png")
+
+
+def sheet_pixels(rows: Sequence[SheetRow], columns: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Pixels [y x 3] of a sheet, see ``sheet``."""
+    canvas = FigureCanvasAgg(sheet(rows, columns))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def sheet(rows: Sequence[SheetRow], columns: Sequence[str]) -> Figure:
+    """Every picture with its own contrast, of a stack the middle plane.
 
     Args:
-        path: of the PNG.
-        rows: fields, all with as many images as there are columns.
+        rows: all with as many images as there are columns.
         columns: headings.
     """
     figure = Figure(figsize=(PANEL_INCHES * len(columns), (PANEL_INCHES + 0.3) * len(rows) + 0.4), dpi=DPI)
@@ -52,7 +65,7 @@ def contact_sheet(path: Path, rows: Sequence[SheetRow], columns: Sequence[str]) 
     figure.subplots_adjust(
         left=0.01, right=0.99, bottom=0.01, top=1 - 0.5 / figure.get_figheight(), wspace=0.04
     )
-    figure.savefig(path, format="png")
+    return figure
 
 
 def _short(title: str) -> str:

@@ -19,6 +19,7 @@ BASES: Final[Mapping[str, str]] = {
     "executor": "denoisplit.core.prediction.executor:Executor",
     "optimizer": "denoisplit.core.training.optimizer:Optimizer",
     "schedule": "denoisplit.core.training.schedule:Schedule",
+    "logger": "denoisplit.core.training.logger:Logger",
 }
 """The abstract base of every kind, by name: some of them import torch, which a listing must not."""
 

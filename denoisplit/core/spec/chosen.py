@@ -15,7 +15,7 @@ BASE = "base"
 SAID = "said"
 """Metadata key of what the JSON schema says of a field besides its type and validator."""
 
-BY_NAME: Final = frozenset({"optimizer", "schedule"})
+BY_NAME: Final = frozenset({"optimizer", "schedule", "logger"})
 """Kinds of components that a spec may give by their name alone, without ``use``. No preset has any of them,
 so that it never matters whether a name replaces the options of a preset."""
 

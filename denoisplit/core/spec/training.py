@@ -58,6 +58,7 @@ class TrainingSpec:
         augment: random flips and rotations by 90 degrees of a patch: the augmentation ``flips``.
         augmentations: further ones, one after the other.
         objectives: terms of the loss beside distortion and rate, each with its ``weight``.
+        loggers: where the course of the training is taken down, beside ``metrics.csv``.
         foreground: part of the patches that is centred on a pixel of a structure, every channel as often; for
             images that are mostly empty. The rest is drawn from everywhere.
         start_from: folder of a run whose weights the training starts from, as far as they fit; of other
@@ -104,6 +105,7 @@ class TrainingSpec:
     augment: bool = False
     augmentations: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "augmentation", QUIET: True})
     objectives: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "objective", QUIET: True})
+    loggers: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "logger", QUIET: True})
     foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
     start_from: Path | None = attrs.field(default=None, metadata={QUIET: True})
     freeze: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})

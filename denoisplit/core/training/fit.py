@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import attrs
 import torch
@@ -33,6 +34,7 @@ from denoisplit.core.training.drawing import step_seed
 from denoisplit.core.training.fellows import serve, together
 from denoisplit.core.training.joining import seat_of
 from denoisplit.core.training.log_file import log_file
+from denoisplit.core.training.logged import loggers_of, logging_to
 from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
@@ -96,6 +98,7 @@ def fit(
             serve(ranks)
         return
     try_descent(spec.training)
+    loggers = loggers_of(spec, folder.path)
     with Claim(folder.path, resume=resume) as claim:
         begun = point_of(folder, spec) if claim.goes_on else None
         data = read(spec)
@@ -129,8 +132,9 @@ def fit(
         with log_file(folder.log):
             _describe(spec, data, pairs, reports, precision)
             with together(seat, where) as ranks:
-                with stages("Training") as tell:
-                    looking_on = (StepProgress(tell), *watchers, *watchers_of_plugins(spec, folder.path))
+                with stages("Training") as tell, logging_to(loggers, spec, validation) as logged:
+                    looking_on = (*logged, StepProgress(tell), *watchers)
+                    looking_on += watchers_of_plugins(spec, folder.path)
                     learnt = optimise(vse, learning, begun, looking_on, ranks)
                 _finish(vse, bundle, data, folder, learnt, stages, where)
 
@@ -192,6 +196,7 @@ def check(spec: ResolvedSpec) -> None:
         ImageError, SpecError, ChannelCountError: as ``fit`` would.
     """
     try_descent(spec.training)
+    loggers_of(spec, Path())
     data = prepare(spec)
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))

@@ -18,7 +18,6 @@ from denoisplit.core.training.early_end import EarlyEnd
 from denoisplit.core.training.fellows import Told
 from denoisplit.core.training.keeping import KeptWeights
 from denoisplit.core.training.loop import Loop
-from denoisplit.core.training.metrics_file import MetricsFile
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.ranks import Ranks
 from denoisplit.core.training.resuming import Identity, ResumePoint
@@ -88,7 +87,7 @@ def optimise(
         return Learnt(steps=begun.step, kept=kept)
     # Where the last weights are kept there is no early end: a cosine that is cut off ends at a high rate.
     end = () if training.keeps_last else (EarlyEnd(MONITORS[training.monitor], training.stop_patience),)
-    looking_on = (kept, *end, MetricsFile(folder.metrics), *watchers)
+    looking_on = (kept, *end, *watchers)
     loop = Loop(task, training, looking_on, ranks)
     if begun is not None:
         _LOG.info("going on from step %d of %d", begun.step, training.steps)

@@ -1,0 +1,152 @@
+"""Loggers look on at a training, and cannot stop it."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, final
+
+import attrs
+
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.spec.writing import unstructure
+from denoisplit.core.training.batches import Pair
+from denoisplit.core.training.logger import Logger
+from denoisplit.core.training.preview import Preview
+from denoisplit.core.training.watching import Moment, RememberingWatcher
+
+_logger: Final = logging.getLogger("denoisplit.training")
+
+_CSV: Final = f"{BUILTIN}/csv"
+"""What every run has."""
+
+PICTURE_EVERY: Final = 10
+"""Validations from one picture to the next."""
+
+_PICTURE: Final = "validation"
+_LONGEST: Final = 300
+
+
+@attrs.frozen
+class NamedLogger:
+    """A logger with what messages and resume points call it.
+
+    Attributes:
+        name: of the component, with a number where several have it.
+        logger: the component.
+    """
+
+    name: str
+    logger: Logger
+
+
+def loggers_of(spec: ResolvedSpec, folder: Path) -> tuple[NamedLogger, ...]:
+    """The loggers of a training into a folder, the table of every run first; a second one is ``NAME_2``.
+
+    Raises:
+        MissingPackageError: one needs a package that is not installed.
+        BrokenPluginError: one cannot be built.
+    """
+    row = installed_registry().find("logger", _CSV)
+    named = [one for one in spec.training.loggers if one.component.qualified != _CSV]
+    found: dict[str, Logger] = {}
+    for chosen in (Chosen(component=row, options=row.load().Options()), *named):
+        name, number = chosen.component.name, 1
+        while name in found:
+            number += 1
+            name = f"{chosen.component.name}_{number}"
+        found[name] = chosen.build(folder=folder)
+    return tuple(NamedLogger(name, logger) for name, logger in found.items())
+
+
+@contextmanager
+def logging_to(
+    loggers: Sequence[NamedLogger], spec: ResolvedSpec, validation: Iterable[Pair]
+) -> Iterator[tuple[RememberingWatcher, ...]]:
+    """The loggers as watchers, which end with the context.
+
+    Args:
+        loggers: of the training.
+        spec: which they are told.
+        validation: batches; pictures are of the first image.
+    """
+    about, preview = unstructure(spec), Preview(validation, spec.channels)
+    watchers = tuple(_Logged(one, about, spec.training.validate_every, preview) for one in loggers)
+    try:
+        yield watchers
+    finally:
+        for watcher in watchers:
+            watcher.close()
+
+
+@final
+class _Logged(RememberingWatcher):
+    """A logger. When it fails, that is told, and it is left out from then on.
+
+    Args:
+        named: the logger.
+        about: the spec.
+        every: steps between two validations.
+        preview: draws pictures.
+    """
+
+    def __init__(self, named: NamedLogger, about: Mapping[str, Any], every: int, preview: Preview) -> None:
+        # Under this name, resume points have the rows of the table since there are any.
+        self.key = "metrics" if named.name == "csv" else f"logger {named.name}"
+        self._name, self._logger = named.name, named.logger
+        self._about, self._every, self._preview = about, every, preview
+        self._fails = self._begun = self._finished = False
+        self._state: dict[str, Any] = {}
+
+    def begun(self, now: Moment) -> None:
+        """Begin, or go on."""
+        self._begun = True
+        self._try(lambda: self._logger.begin(self._about, step=now.step))
+
+    def validated(self, now: Moment) -> None:
+        """Hand on the numbers, and now and then a picture."""
+        self._try(lambda: self._logger.values(now.step, {"learning_rate": now.learning_rate, **now.values}))
+        due = now.step == now.steps or now.step // self._every % PICTURE_EVERY == 0
+        if due and self._logger.takes_pictures:
+            self._try(lambda: self._logger.picture(now.step, _PICTURE, self._preview.at(now.step, now.vse)))
+
+    def ended(self, now: Moment) -> None:
+        """It was a whole training."""
+        del now
+        self._finished = True
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        if self._begun:
+            self._try(lambda: self._logger.end(finished=self._finished))
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the logger, or the last one that it gave."""
+
+        def ask() -> None:
+            self._state = self._logger.state_dict()
+
+        self._try(ask)
+        return self._state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Hand on a saved state; there is none of one that failed, which begins anew."""
+        self._state = state_dict
+        if state_dict:
+            self._try(lambda: self._logger.load_state_dict(state_dict))
+
+    def _try(self, call: Callable[[], None]) -> None:
+        if self._fails:
+            return
+        try:
+            call()
+        except (Exception, SystemExit) as error:
+            self._fails = True
+            _logger.debug("logger %s", self._name, exc_info=True)
+            reason = " ".join(str(error).split())[:_LONGEST]
+            _logger.warning(
+                "training.loggers: %s fails (%s: %s). It is left out, and the training goes on.",
+                *(self._name, type(error).__name__, reason),
+            )

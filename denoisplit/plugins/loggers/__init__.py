@@ -1,0 +1,1 @@
+"""Loggers: where the course of a training is taken down."""

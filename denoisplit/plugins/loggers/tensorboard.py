@@ -1,0 +1,68 @@
+"""Logger: event files for TensorBoard, with the extra ``tensorboard``."""
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from denoisplit.core.errors import MissingPackageError
+from denoisplit.core.training.logger import Logger, Picture
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+FOLDER: Final = "tensorboard"
+
+
+class TensorBoard(Logger):
+    """Numbers and pictures in the folder ``tensorboard`` of the run.
+
+    ``tensorboard --logdir runs`` shows those of all runs.
+
+    Source: Abadi et al., TensorFlow, 2015.
+    """
+
+    takes_pictures = True
+
+    @attrs.frozen
+    class Options:
+        """The logger has no options."""
+
+    _writer: "SummaryWriter"
+
+    def __init__(self, options: Options, *, folder: Path) -> None:
+        super().__init__(options, folder=folder)
+        if importlib.util.find_spec("tensorboard") is None:
+            raise MissingPackageError(
+                "training.loggers: tensorboard needs the package tensorboard, which is not installed. "
+                "Install it with: pip install 'denoisplit[tensorboard]'."
+            )
+
+    def begin(self, about: Mapping[str, Any], *, step: int) -> None:
+        """Begin a file of events; what others of the folder have of later steps is no longer shown."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        purged = step + 1 if step else None
+        self._writer = SummaryWriter(str(self.folder / FOLDER), purge_step=purged)  # type: ignore[no-untyped-call]
+        # Indented as Markdown wants it for text that stays as it is.
+        text = "\n".join(f"    {line}" for line in json.dumps(about, indent=2).splitlines())
+        self._writer.add_text("spec", text, step)  # type: ignore[no-untyped-call]
+
+    def values(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Add a point to every curve."""
+        for name, number in numbers.items():
+            self._writer.add_scalar(name, number, step)  # type: ignore[no-untyped-call]
+        self._writer.flush()  # type: ignore[no-untyped-call]
+
+    def picture(self, step: int, title: str, pixels: Picture) -> None:
+        """Add a picture."""
+        self._writer.add_image(title, pixels, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+        self._writer.flush()  # type: ignore[no-untyped-call]
+
+    def end(self, *, finished: bool) -> None:
+        """Close the file."""
+        del finished
+        self._writer.close()  # type: ignore[no-untyped-call]

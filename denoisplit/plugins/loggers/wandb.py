@@ -1,0 +1,102 @@
+"""Logger: Weights & Biases, with the extra ``wandb``."""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+from attrs.validators import in_
+
+from denoisplit.core.errors import MissingPackageError
+from denoisplit.core.training.logger import Logger, Picture
+
+_SECONDS: Final = 60
+"""For which a server is waited for."""
+
+
+class Wandb(Logger):
+    """Numbers, pictures and the spec as a run of Weights & Biases, in its cloud or on a server of your own.
+
+    ``offline`` keeps all in the folder ``wandb`` of the run, from where ``wandb sync`` uploads it; a machine
+    without a network or an account needs it. A training that goes on is the same run there.
+
+    Source: Biewald, Weights & Biases, 2020.
+    """
+
+    takes_pictures = True
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the logger.
+
+        Attributes:
+            project: which the run is shown in.
+            entity: user or team that it belongs to; empty for that of the account.
+            name: of the run; empty for that of its folder.
+            mode: ``online`` or ``offline``.
+        """
+
+        project: str = "denoisplit"
+        entity: str = ""
+        name: str = ""
+        mode: Literal["online", "offline"] = attrs.field(
+            default="online", validator=in_(("online", "offline"))
+        )
+
+    options: Options
+
+    def __init__(self, options: Options, *, folder: Path) -> None:
+        super().__init__(options, folder=folder)
+        if importlib.util.find_spec("wandb") is None:
+            raise MissingPackageError(
+                "training.loggers: wandb needs the package wandb, which is not installed. "
+                "Install it with: pip install 'denoisplit[wandb]'."
+            )
+        self._id: str | None = None
+        self._run: Any = None
+
+    def begin(self, about: Mapping[str, Any], *, step: int) -> None:
+        """Begin a run, or go on with the one of the resume point."""
+        del step
+        wandb, own = importlib.import_module("wandb"), self.options
+        # It is silent as a whole: otherwise a terminal is asked for a key, where nobody may sit.
+        wandb.setup(settings=wandb.Settings(silent=True))
+        self._run = wandb.init(
+            project=own.project,
+            entity=own.entity or None,
+            name=own.name or self.folder.name,
+            dir=str(self.folder),
+            config=dict(about),
+            mode=own.mode,
+            id=self._id,
+            resume="allow",
+            reinit="create_new",
+            settings=wandb.Settings(silent=True, console="off", init_timeout=_SECONDS),
+        )
+        self._id = self._run.id
+        # Its own steps may not be given twice, which those after a resume point are.
+        self._run.define_metric("step")
+        self._run.define_metric("*", step_metric="step")
+
+    def values(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Add a point to every curve."""
+        self._run.log({"step": step, **numbers})
+
+    def picture(self, step: int, title: str, pixels: Picture) -> None:
+        """Add a picture."""
+        image = importlib.import_module("wandb").Image(pixels, caption=f"step {step}")
+        self._run.log({"step": step, title: image})
+
+    def end(self, *, finished: bool) -> None:
+        """Tell how it ended, and wait until all is uploaded."""
+        self._run.finish(exit_code=0 if finished else 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which run it is."""
+        return {"id": self._id}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with that run."""
+        self._id = state_dict["id"]

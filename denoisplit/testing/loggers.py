@@ -1,0 +1,166 @@
+"""The exam of a logger."""
+
+import csv
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import pytest
+import torch
+
+from denoisplit.core.errors import MissingPackageError
+from denoisplit.core.training.logger import Logger
+from denoisplit.testing.suite import ComponentTests, not_examined, through_a_file
+
+Curves = Mapping[str, Mapping[int, float]]
+"""Numbers by name and step."""
+
+_ABOUT: Final = {"channels": ["a", "b"], "training": {"steps": 6, "learning_rate": 1e-3, "compile": False}}
+_STEPS: Final = (2, 4, 6)
+_NAMES: Final = ("learning_rate", "train_loss", "train_rate_0", "val_loss")
+
+
+class LoggerTests(ComponentTests):
+    """Laws of loggers: they take all down, go on where they stopped, and leave the training alone."""
+
+    kind: ClassVar[str] = "logger"
+
+    def logger(self, folder: Path) -> Logger:
+        """The component with its simplest options."""
+        try:
+            made = self.target()(self.defaults(), folder=folder)
+        except MissingPackageError as error:
+            not_examined(str(error))
+        assert isinstance(made, Logger), f"not a Logger (got {type(made)})"
+        return made
+
+    def read(self, folder: Path) -> Curves | None:
+        """What was taken down, as far as it can be read here; None where it cannot."""
+        reader = _READERS.get(self.name())
+        return None if reader is None else reader(folder)
+
+    def numbers(self, step: int) -> dict[str, float]:
+        """Those of a validation."""
+        return {name: (1 + place) / 8 + step for place, name in enumerate(_NAMES)}
+
+    def validations(self, logger: Logger, steps: tuple[int, ...]) -> None:
+        """Some validations, each with a picture."""
+        for step in steps:
+            logger.values(step, self.numbers(step))
+            if logger.takes_pictures:
+                logger.picture(step, "validation", self.pixels(step))
+
+    def pixels(self, step: int) -> Any:
+        """A picture of a few pixels, wider than high."""
+        return np.random.default_rng(step).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+
+    def expected(self, *steps: int) -> dict[str, dict[int, float]]:
+        """The curves of validations at these steps."""
+        return {name: {step: self.numbers(step)[name] for step in steps} for name in _NAMES}
+
+    def test_nothing_is_begun_before_the_training(self) -> None:
+        """A constructor writes nothing, and says whether pictures are worth drawing."""
+        with TemporaryDirectory() as there:
+            logger = self.logger(Path(there) / "run")
+            assert not any(Path(there).iterdir()), "the constructor writes something"
+            assert isinstance(logger.takes_pictures, bool), "takes_pictures is neither True nor False"
+
+    def test_a_training_is_taken_down(self) -> None:
+        """Every number of every validation."""
+        with TemporaryDirectory() as there:
+            logger = self.logger(Path(there))
+            logger.begin(_ABOUT, step=0)
+            self.validations(logger, _STEPS)
+            logger.end(finished=True)
+            self._assert_read(Path(there), self.expected(*_STEPS))
+
+    def test_a_training_that_goes_on_is_taken_down_once(self) -> None:
+        """From a state that a file can hold; what was taken down after the resume point comes again."""
+        with TemporaryDirectory() as there:
+            logger = self.logger(Path(there))
+            logger.begin(_ABOUT, step=0)
+            self.validations(logger, _STEPS[:1])
+            state = through_a_file(logger.state_dict())
+            self.validations(logger, _STEPS[1:2])
+            logger.end(finished=False)
+            resumed = self.logger(Path(there))
+            resumed.load_state_dict(state)
+            resumed.begin(_ABOUT, step=_STEPS[0])
+            self.validations(resumed, _STEPS[1:])
+            resumed.end(finished=True)
+            self._assert_read(Path(there), self.expected(*_STEPS))
+
+    def test_the_training_is_left_alone(self) -> None:
+        """Global random numbers, what was handed over, and the spec are as they were."""
+        with TemporaryDirectory() as there:
+            before = _generators()
+            logger, pixels, numbers = self.logger(Path(there)), self.pixels(1), self.numbers(2)
+            about = {"training": {"steps": 6}}
+            logger.begin(about, step=0)
+            logger.values(2, numbers)
+            if logger.takes_pictures:
+                logger.picture(2, "validation", pixels)
+            logger.end(finished=True)
+            assert _generators() == before, "global random numbers are drawn"
+            assert numbers == self.numbers(2), "the numbers are changed"
+            assert np.array_equal(pixels, self.pixels(1)), "the pixels are changed"
+            assert about == {"training": {"steps": 6}}, "the spec is changed"
+
+    def test_a_training_may_end_before_a_validation(self) -> None:
+        """Also when it was interrupted."""
+        with TemporaryDirectory() as there:
+            logger = self.logger(Path(there))
+            logger.begin(_ABOUT, step=0)
+            logger.end(finished=False)
+
+    def _assert_read(self, folder: Path, expected: Curves) -> None:
+        found = self.read(folder)
+        if found is None:
+            pytest.skip("nothing tells what was taken down: read() gives it")
+        assert sorted(found) == sorted(expected), f"curves of {sorted(found)} instead of {sorted(expected)}"
+        for name, points in expected.items():
+            assert found[name] == pytest.approx(points, rel=1e-6), f"the curve of {name} is another one"
+
+
+def _generators() -> tuple[object, ...]:
+    """What the next global random numbers are."""
+    legacy: Any = np.random.get_state()  # noqa: NPY002 - it is what others may draw from
+    return random.getstate(), legacy[1].tobytes(), legacy[2:], torch.get_rng_state().numpy().tobytes()
+
+
+def _table(folder: Path) -> Curves:
+    """What is in ``metrics.csv``; a step that is there twice has no number."""
+    curves: dict[str, dict[int, float]] = {}
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            step = int(row.pop("step"))
+            for name, text in row.items():
+                points = curves.setdefault(name, {})
+                points[step] = float("nan") if step in points else float(text)
+    return curves
+
+
+def _events(folder: Path) -> Curves:
+    """What TensorBoard shows of a folder; a picture goes with every point."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = folder / "tensorboard"
+    for file in sorted(events.iterdir()):  # of the same second, the tenth would be read before the ninth
+        start, _, number = file.name.rpartition(".")
+        file.rename(events / f"{start}.{int(number):06}")
+    found = EventAccumulator(str(events), size_guidance={"images": 0, "scalars": 0}).Reload()
+    curves: dict[str, dict[int, float]] = {}
+    for name in found.Tags()["scalars"]:
+        points = curves.setdefault(name, {})
+        for event in found.Scalars(name):
+            points[event.step] = float("nan") if event.step in points else event.value
+    pictures = [event.step for name in found.Tags()["images"] for event in found.Images(name)]
+    assert pictures == sorted(curves["val_loss"]), f"pictures of steps {pictures}"
+    return curves
+
+
+_READERS: Final[Mapping[str, Callable[[Path], Curves]]] = {"csv": _table, "tensorboard": _events}
+"""How what built-ins take down is read, by their names."""
