@@ -1,6 +1,7 @@
 """The exam of a logger."""
 
 import csv
+import importlib
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -145,13 +146,12 @@ def _table(folder: Path) -> Curves:
 
 def _events(folder: Path) -> Curves:
     """What TensorBoard shows of a folder; a picture goes with every point."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     events = folder / "tensorboard"
     for file in sorted(events.iterdir()):  # of the same second, the tenth would be read before the ninth
         start, _, number = file.name.rpartition(".")
         file.rename(events / f"{start}.{int(number):06}")
-    found = EventAccumulator(str(events), size_guidance={"images": 0, "scalars": 0}).Reload()
+    reading: Any = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
+    found = reading.EventAccumulator(str(events), size_guidance={"images": 0, "scalars": 0}).Reload()
     curves: dict[str, dict[int, float]] = {}
     for name in found.Tags()["scalars"]:
         points = curves.setdefault(name, {})

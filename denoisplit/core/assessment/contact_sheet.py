@@ -1,5 +1,6 @@
 """Thumbnails of the images that a spec names, to see at a glance whether they are the right ones."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -37,9 +38,10 @@ def contact_sheet(path: Path, rows: Sequence[SheetRow], columns: Sequence[str]) 
 
 def sheet_pixels(rows: Sequence[SheetRow], columns: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Pixels [y x 3] of a sheet, see ``sheet``."""
-    canvas = FigureCanvasAgg(sheet(rows, columns))
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    figure, pixels = sheet(rows, columns), io.BytesIO()
+    figure.savefig(pixels, format="rgba")
+    width, height = figure.canvas.get_width_height()
+    return np.frombuffer(pixels.getvalue(), dtype=np.uint8).reshape(height, width, 4)[..., :3].copy()
 
 
 def sheet(rows: Sequence[SheetRow], columns: Sequence[str]) -> Figure:

@@ -46,23 +46,23 @@ class TensorBoard(Logger):
         from torch.utils.tensorboard import SummaryWriter
 
         purged = step + 1 if step else None
-        self._writer = SummaryWriter(str(self.folder / FOLDER), purge_step=purged)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(self.folder / FOLDER), purge_step=purged)
         # Indented as Markdown wants it for text that stays as it is.
         text = "\n".join(f"    {line}" for line in json.dumps(about, indent=2).splitlines())
-        self._writer.add_text("spec", text, step)  # type: ignore[no-untyped-call]
+        self._writer.add_text("spec", text, step)
 
     def values(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add a point to every curve."""
         for name, number in numbers.items():
-            self._writer.add_scalar(name, number, step)  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+            self._writer.add_scalar(name, number, step)
+        self._writer.flush()
 
     def picture(self, step: int, title: str, pixels: Picture) -> None:
         """Add a picture."""
-        self._writer.add_image(title, pixels, step, dataformats="HWC")  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+        self._writer.add_image(title, pixels, step, dataformats="HWC")
+        self._writer.flush()
 
     def end(self, *, finished: bool) -> None:
         """Close the file."""
         del finished
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
