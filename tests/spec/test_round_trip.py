@@ -139,4 +139,4 @@ def test_the_written_spec_has_every_default_and_qualified_names() -> None:
     assert list(plain)[:2] == ["spec_version", "channels"]
     assert plain["model"]["kl_scheme"] == {"use": "lab/denoisplit", "free_bits": 0.5, "weight": 1.0}
     assert plain["data"]["train"]["path"] == "/lab/data/train"
-    assert plain["prediction"] == {"samples": 50, "seed": 0, "tile": 0}
+    assert plain["prediction"] == {"samples": 50, "seed": 0, "tile": 0, "noise": "box_muller"}
