@@ -188,7 +188,7 @@ def test_a_component_has_one_alternative_per_name_with_the_name_as_constant(
 
 
 def test_options_carry_meaning_and_default(schema: dict[str, Any]) -> None:
-    training = schema["definitions"]["denoisplit.core.spec.records.TrainingSpec"]
+    training = schema["definitions"]["denoisplit.core.spec.training.TrainingSpec"]
     assert training["properties"]["steps"] == {
         "description": "optimiser steps.",
         "default": 40000,
