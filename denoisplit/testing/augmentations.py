@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from denoisplit.core.images.augmentation import MOST_CHOICES, Augmentation
 from denoisplit.core.images.interfaces import FloatArray
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, law
+from denoisplit.testing.suite import ComponentTests, examples, law
 
 _SHOWN: Final = 12
 """Choices that are looked at where there are more."""

@@ -20,8 +20,8 @@ from denoisplit.core.images.interfaces import Dataset, Field, ImageFormat
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts, strategies
 from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY, WORDS
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
-from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, usable
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
+from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, usable
 
 PATH = "path"
 """The option by which a data set that reads a folder is known."""

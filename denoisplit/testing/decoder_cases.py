@@ -18,6 +18,9 @@ from denoisplit.testing.strategies import feature_pyramids
 MAPS = 3
 """Output maps of the decoders under examination."""
 
+_FULL = 1
+"""Of the pyramids, one whose finest features have the size of the image."""
+
 
 class DecoderCases(NetworkTests):
     """Decoders to examine."""
@@ -64,8 +67,8 @@ class DecoderCases(NetworkTests):
         return _trial(self.taken(options, rank))
 
     def large_trial(self, rank: int) -> Trial:
-        """A decoder with features of a long image; what it predicts is part of what comes out."""
-        small = self.taken(self.smallest(), rank)
+        """A decoder with features of a long image at full size; what it predicts comes out, too."""
+        small = self.taken(self.smallest(), rank, _FULL)
         long = math.ceil(LARGE / BATCH / small.shapes[0].channels / math.prod(small.image))
         case = decoder_case(small.new, small.shapes, patches=(1,) * (len(small.image) - 1) + (long,))
 

@@ -30,6 +30,7 @@ _WIDE: Final = Image(
 _PLANES: Final = Image(
     data=np.random.default_rng(2).integers(0, 999, (2, 300, 420)).astype(np.uint16), axes="tyx"
 )
+_THIN: Final = Image(data=_PLANES.pixels[:, :3, :13], axes="tyx")
 _VOLUME: Final = Image(data=WRITTEN.pixels[0, 0], axes="zyx", pixel_size=WRITTEN.pixel_size)
 
 
@@ -100,6 +101,18 @@ def _pyramid(path: Path, image: Image) -> None:
         assert np.abs(level - expected).max() <= 0.5, "smaller copies are no means"
 
 
+def _thin(path: Path, image: Image) -> None:
+    with tifffile.TiffFile(path) as tif:
+        levels = [level.asarray() for level in tif.series[0].levels]
+    expected = [image.pixels.mean(-2, keepdims=True)]
+    for _ in range(2):
+        even = expected[-1][..., : 2 * (expected[-1].shape[-1] // 2)]
+        expected.append(even.reshape(*even.shape[:-1], -1, 2).mean(-1))
+    assert [one.shape for one in levels] == [(2, 3, 13), (2, 1, 6), (2, 1, 3)], "copies have other sides"
+    for level, means in zip(levels[1:], expected[1:], strict=True):
+        assert np.abs(level - means).max() <= 0.5, "smaller copies are no means"
+
+
 def _hdf5(path: Path, image: Image) -> None:
     with h5py.File(path) as file:
         data = file["data"]
@@ -151,7 +164,22 @@ def _mrc(path: Path, image: Image) -> None:
         _same(file.data, image.pixels, "pixels")
         assert file.is_volume(), "it is no volume"
         assert np.allclose(file.voxel_size.tolist(), (1250, 2500, 5000)), f"voxels of {file.voxel_size}"
-        assert (file.header.dmin, file.header.dmax, file.header.rms) == (0, -1, -1), "statistics are said"
+        head = file.header
+        statistics = (head.dmin, head.dmax, head.dmean, head.rms)
+        assert statistics == (0, -1, -2, -1), f"statistics are said: {statistics}"
+        assert head.nversion == 20140, f"the version of the standard is {head.nversion}"
+        counts = (head.mx, head.my, head.mz)
+        assert counts == image.pixels.shape[::-1], f"a volume of {counts} voxels is found"
+        assert head.cellb.tolist() == (90, 90, 90), f"the angles are {head.cellb}"
+        assert (head.mapc, head.mapr, head.maps) == (1, 2, 3), "the axes are in another order"
+        assert head.nsymbt % 16 == 0, f"pixels begin after {head.nsymbt} bytes: no number lies where it can"
+
+
+def _mrc_stack(path: Path, image: Image) -> None:
+    with mrcfile.open(path) as file:
+        _same(file.data, image.pixels, "pixels")
+        assert file.is_image_stack(), "it is no stack of images"
+        assert file.header.mz == 1, f"volumes of {file.header.mz} planes are found"
 
 
 def _numpy(path: Path, image: Image) -> None:
@@ -166,6 +194,7 @@ READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
         Reader(
             suffix=".ome.tif", image=_PLANES, options={"compression": "zstd", "pyramid": 2}, check=_pyramid
         ),
+        Reader(suffix=".ome.tif", image=_THIN, options={"pyramid": 2}, check=_thin),
     ),
     "hdf5": (Reader(suffix=".h5", check=_hdf5),),
     "zarr": (Reader(suffix=".zarr", check=_zarr),),
@@ -173,7 +202,10 @@ READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
         Reader(suffix=".ome.zarr", image=_WIDE, options={"version": version}, check=_ome_zarr)
         for version in ("0.4", "0.5")
     ),
-    "mrc": (Reader(suffix=".mrc", image=_VOLUME, check=_mrc),),
+    "mrc": (
+        Reader(suffix=".mrc", image=_VOLUME, check=_mrc),
+        Reader(suffix=".mrc", image=_PLANES, check=_mrc_stack),
+    ),
     "numpy": (Reader(suffix=".npz", check=_numpy),),
 }
 """By the name of the format."""

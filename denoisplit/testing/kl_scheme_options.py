@@ -18,18 +18,25 @@ from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level
 from denoisplit.core.spec.types import bare, is_sequence, is_union
 from denoisplit.testing.derivatives import assert_derivative
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
-from denoisplit.testing.strategies import IMAGE_SIDE, image_side, level_shapes, levels, random
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
+from denoisplit.testing.strategies import (
+    IMAGE_SIDE,
+    image_side,
+    level_shapes,
+    levels,
+    of_hierarchy,
+    random,
+    unit_levels,
+)
 from denoisplit.testing.suite import (
     ComponentTests,
     accepted,
     assert_close,
     assert_differs,
     assert_equal,
+    examples,
     in_two_and_three_dimensions,
     law,
-    of_hierarchy,
-    unit_levels,
 )
 
 _CHANNELS = 2

@@ -7,8 +7,8 @@ from torch.distributions import Normal
 
 from denoisplit.core.network.latent import Level
 from denoisplit.testing.kl_scheme_options import KLOptionTests, divergences, learn
-from denoisplit.testing.strategies import levels
-from denoisplit.testing.suite import accepted, assert_close, law, unit_levels
+from denoisplit.testing.strategies import levels, unit_levels
+from denoisplit.testing.suite import accepted, assert_close, law
 
 
 class KLStateTests(KLOptionTests):

@@ -21,14 +21,16 @@ from denoisplit.testing.kl_scheme_options import (
     divergences,
 )
 from denoisplit.testing.kl_scheme_states import KLStateTests
-from denoisplit.testing.strategies import IMAGE_SIDE, image_side, level_counts, level_shapes, levels, random
-from denoisplit.testing.suite import (
-    accepted,
-    assert_close,
-    in_two_and_three_dimensions,
-    law,
+from denoisplit.testing.strategies import (
+    IMAGE_SIDE,
+    image_side,
+    level_counts,
+    level_shapes,
+    levels,
+    random,
     unit_levels,
 )
+from denoisplit.testing.suite import accepted, assert_close, in_two_and_three_dimensions, law
 
 _DRAWS = 4000
 _CHANNELS = 2

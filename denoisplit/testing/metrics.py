@@ -15,9 +15,9 @@ from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.assessment.metric import Metric
 from denoisplit.core.errors import ImageError, MissingPackageError
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, in_two_and_three_dimensions, law, not_examined
+from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, not_examined
 
 Array = npt.NDArray[Any]
 

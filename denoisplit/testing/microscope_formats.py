@@ -105,6 +105,10 @@ class MicroscopeFormatTests(_OnlyReadTests):
         return attrs.evolve(image, data=data, axes=axes, intensity_scale=None, pixel_size=sizes)
 
 
+_ZSTD: Final = ("zstd1:ExplicitLevel=2;PreProcess=HiLoByteUnpack", "zstd1:ExplicitLevel=2", "zstd0:")
+"""With high bytes after the low ones, and without."""
+
+
 class CziTests(MicroscopeFormatTests):
     """Zeiss' library writes; it knows neither int16 nor float64."""
 
@@ -112,8 +116,9 @@ class CziTests(MicroscopeFormatTests):
     order = "stczyx"
 
     def write_file(self, path: Path, image: Image) -> None:
-        """Write a file."""
-        write_czi(path, image, compression="zstd1:ExplicitLevel=2;PreProcess=HiLoByteUnpack", tile=3)
+        """Write a file whose scenes lie anywhere; how it is compressed depends on the axes."""
+        places = [(4 + 9 * scene, 5 + 7 * scene) for scene in range(max(image.data.shape))]
+        write_czi(path, image, compression=_ZSTD[len(image.axes) % len(_ZSTD)], tile=3, places=places)
 
 
 class Nd2Tests(MicroscopeFormatTests):

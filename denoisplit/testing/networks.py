@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
 from denoisplit.testing.derivatives import assert_derivative
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, covering, examples
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects, covering
 from denoisplit.testing.suite import (
     RANKS,
     ComponentTests,
     assert_close,
     assert_equal,
     copied,
+    examples,
     in_two_and_three_dimensions,
     takes,
 )

@@ -14,9 +14,9 @@ from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.testing.derivatives import assert_derivative
 from denoisplit.testing.noise_model_fits import NoiseModelFitTests
 from denoisplit.testing.noise_model_pixels import OfOnePixel, maps_of_a_part, with_maps
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import random
-from denoisplit.testing.suite import assert_close, assert_equal, in_two_and_three_dimensions, law
+from denoisplit.testing.suite import assert_close, assert_equal, examples, in_two_and_three_dimensions, law
 
 _UNIT = 1000.0
 _FLOOR = "log_variance_floor"

@@ -13,9 +13,9 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.objective_terms import ObjectiveTerm
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, assert_close, in_two_and_three_dimensions, law
+from denoisplit.testing.suite import ComponentTests, assert_close, examples, in_two_and_three_dimensions, law
 
 _MEANS: Final = (40.0, 90.0, 15.0)
 _STDS: Final = (30.0, 80.0, 20.0)

@@ -12,9 +12,9 @@ from torch import nn
 from torch.optim import Optimizer as Stepping
 
 from denoisplit.core.training.optimizer import Optimizer
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, assert_equal, law, through_a_file
+from denoisplit.testing.suite import ComponentTests, assert_equal, examples, law, through_a_file
 
 _SHAPES: Final = ((4, 3, 3, 3), (5, 2), (4,), ())
 """Of weights: convolutions, matrices, biases, and single numbers."""

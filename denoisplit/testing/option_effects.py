@@ -6,33 +6,18 @@ from typing import Any, Final
 
 import attrs
 import torch
-from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.testing.suite import law, not_examined
+from denoisplit.testing.suite import examples, not_examined
 
 Trace = tuple[tuple[str, Tensor], ...]
 """Everything that can be seen of a component, each by a name."""
 
-_DRAWN: Final = 24
 _POOL: Final = 60
 _COMPARED: Final = 2
 """Other values of an option that are tried, on average, with every one of the options drawn."""
-
-
-def examples(options: st.SearchStrategy[Any], count: int = _DRAWN) -> list[Any]:
-    """A few options, the same ones every time."""
-    found: list[Any] = []
-
-    @settings(law(count), phases=(Phase.generate,))
-    @given(options)
-    def collect(one: Any) -> None:
-        found.append(one)
-
-    collect()
-    return found
 
 
 def covering(options: st.SearchStrategy[Any], usable: Callable[[Any], bool], count: int) -> list[Any]:

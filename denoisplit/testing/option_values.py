@@ -68,6 +68,22 @@ def range_of(rules: Sequence[Rule]) -> Range:
     return found
 
 
+def edges(field: "attrs.Attribute[Any]", declared: Any) -> tuple[list[float], list[float]]:
+    """Numbers just within the range of a field, and just beyond it; a list has none."""
+    within, beyond = list[float](), list[float]()
+    declared = bare(declared)
+    for member in map(bare, get_args(declared) if is_union(declared) else (declared,)):
+        if member not in (int, float):
+            continue
+        limits = range_of(parts(_for(member, rule(field.validator))))
+        for end, clear, away in ((limits.low, limits.above, 1), (limits.high, limits.below, -1)):
+            if end is not None:
+                step = away * (1 if member is int else 1e-6 * max(1.0, abs(end)))
+                within.append(member(end + step * clear))
+                beyond.append(member(end - step * (not clear)))
+    return within, beyond
+
+
 def values(field: "attrs.Attribute[Any]", declared: Any) -> st.SearchStrategy[Any]:
     """Values of a field that are small and likely to be accepted; the default is one of the simplest.
 

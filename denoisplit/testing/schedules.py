@@ -17,8 +17,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.training.schedule import Better, Schedule, after_step, after_validation
-from denoisplit.testing.option_effects import Trace, assert_options_have_effects, examples
-from denoisplit.testing.suite import ComponentTests, law, tensor, through_a_file, usable
+from denoisplit.testing.option_effects import Trace, assert_options_have_effects
+from denoisplit.testing.suite import ComponentTests, examples, law, tensor, through_a_file, usable
 
 _RATE: Final = 0.01
 _STEPS: Final = 60

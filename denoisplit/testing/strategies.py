@@ -6,6 +6,7 @@ Tensors and arrays are drawn by the seed of a generator, so that a failing examp
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 import torch
 from hypothesis import strategies as st
@@ -82,6 +83,28 @@ def levels(draw: st.DrawFn, rank: int, *, batch: int = 3) -> tuple[Level, ...]:
 def _normal(seed: int, index: int, *shape: int) -> Normal:
     mean, raw = random(seed + 7 * index, 2, *shape)
     return Normal(mean, (0.5 * raw).exp())
+
+
+def unit_levels(divergences: tuple[Tensor, ...]) -> tuple[Level, ...]:
+    """Levels whose every latent scalar has the given divergence, in closed form and as a single sample.
+
+    At its own mean, the single-sample estimate of a shifted unit normal is its divergence.
+
+    Args:
+        divergences: [b k (z) y x] per level, nats.
+    """
+    made = []
+    for values in divergences:
+        mean = (2 * values).sqrt()
+        unit = torch.ones_like(mean)
+        normal = Normal
+        made.append(Level(normal(mean, unit), normal(torch.zeros_like(mean), unit), mean))
+    return tuple(made)
+
+
+def of_hierarchy(given: tuple[Level, ...], numbers: Sequence[int]) -> tuple[Level, ...]:
+    """Levels of a hierarchy with these numbers, as the core hands them over where others have no latent."""
+    return tuple(attrs.evolve(given[n], index=n, hierarchy=len(given)) for n in numbers)
 
 
 def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, ...], ...]:
@@ -181,9 +204,11 @@ __all__ = [
     "level_counts",
     "level_shapes",
     "levels",
+    "of_hierarchy",
     "options",
     "random",
     "seeds",
     "specs",
     "uniform",
+    "unit_levels",
 ]

@@ -2,7 +2,8 @@
 
 import functools
 import io
-from collections.abc import Callable, Sequence
+import typing
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 import attrs
@@ -10,21 +11,24 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 from torch import Tensor, nn
 
 from denoisplit.core.errors import DenoisplitError, SpecError
-from denoisplit.core.network.latent import Level
 from denoisplit.core.registry import installed_registry
 from denoisplit.testing import strategies
+from denoisplit.testing.option_values import edges
 
 RANKS: Final = (2, 3)
 """Numbers of spatial axes."""
 
 _UNSUPPORTED: Final = "model.dimensions"
 """A ``SpecError`` that begins with it says that a component does not take this number of spatial axes."""
+
+_EXAMPLES: Final = 24
+"""Options that are drawn where nothing else is said."""
 
 _DRAWS: Final = 20
 """Times that options are drawn until some fit each other."""
@@ -99,11 +103,46 @@ class ComponentTests:
         suite: Any = type(self)
         return _smallest(suite)
 
+    def test_ranges_of_options_are_as_told(self) -> None:
+        """A number is taken at the edge of its range, beside some values of other options, and not beyond."""
+        drawn, cls = examples(self.options()), self.target().Options
+        hints = typing.get_type_hints(cls)
+        for field in (one for one in attrs.fields(cls) if one.init and one.validator):
+            within, beyond = edges(field, hints[field.name])
+            for value, wanted in (*((one, True) for one in within), *((one, False) for one in beyond)):
+                taken = any(_is_valid(one, field, value) for one in drawn)
+                assert taken == wanted, (
+                    f"{field.alias}: {value} is {'taken' if taken else 'refused'}, unlike what its range says"
+                )
+
+
+def examples(options: st.SearchStrategy[Any], count: int = _EXAMPLES) -> list[Any]:
+    """A few options, the same ones every time."""
+    found: list[Any] = []
+
+    @settings(law(count), phases=(Phase.generate,))
+    @given(options)
+    def collect(one: Any) -> None:
+        found.append(one)
+
+    collect()
+    return found
+
 
 @functools.cache
 def _smallest(suite: Any) -> Any:
     found = settings(law(50), phases=(Phase.generate, Phase.shrink))
     return hypothesis.find(suite().options(), lambda _: True, settings=found)
+
+
+def _is_valid(options: Any, field: "attrs.Attribute[Any]", value: float) -> bool:
+    """What the validator of a field says of a value, beside the others of some options."""
+    try:
+        if field.validator is not None:
+            field.validator(options, field, value)
+    except (ValueError, TypeError, DenoisplitError):
+        return False
+    return True
 
 
 def accepted(build: Callable[[], Any]) -> Any:
@@ -230,28 +269,6 @@ def one_line(error: BaseException) -> bool:
     """Whether an error message is one line, with what is wrong and what to do."""
     text = str(error)
     return bool(text.strip()) and "\n" not in text
-
-
-def unit_levels(divergences: tuple[Tensor, ...]) -> tuple[Level, ...]:
-    """Levels whose every latent scalar has the given divergence, in closed form and as a single sample.
-
-    At its own mean, the single-sample estimate of a shifted unit normal is its divergence.
-
-    Args:
-        divergences: [b k (z) y x] per level, nats.
-    """
-    made = []
-    for values in divergences:
-        mean = (2 * values).sqrt()
-        unit = torch.ones_like(mean)
-        normal = torch.distributions.Normal
-        made.append(Level(normal(mean, unit), normal(torch.zeros_like(mean), unit), mean))
-    return tuple(made)
-
-
-def of_hierarchy(given: tuple[Level, ...], numbers: Sequence[int]) -> tuple[Level, ...]:
-    """Levels of a hierarchy with these numbers, as the core hands them over where others have no latent."""
-    return tuple(attrs.evolve(given[n], index=n, hierarchy=len(given)) for n in numbers)
 
 
 def tensor(values: Any) -> Tensor:

@@ -107,8 +107,16 @@ def mapped(
     """Pixels that lie in one piece in a file, last axis fastest.
 
     The file is mapped for every region anew: what was read does not stay in the memory of the process.
+
+    Raises:
+        ImageError: the file ends before them.
     """
     shape = tuple(int(side) for side in shape)
+    needed, size = offset + math.prod(shape) * np.dtype(dtype).itemsize, path.stat().st_size
+    if size < needed:
+        raise ImageError(
+            f"{where or path}: the file is truncated (got {size} bytes of {needed}). Copy it again."
+        )
     read = partial(_read_mapped, path, shape, np.dtype(dtype), offset)
     return LazyPixels(shape=shape, dtype=dtype, read=read, source=where or str(path))
 

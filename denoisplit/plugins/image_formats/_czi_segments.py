@@ -215,13 +215,16 @@ def _decoded(data: bytes, block: Block, path: Path) -> AnyArray:
     return found.reshape(-1, block.colours)[:, [2, 1, 0, 3][: block.colours]]  # blue comes first
 
 
+_APART: Final = b"\x01\x01"
+"""In the header: there is a word on the order of bytes, and it says that high and low ones lie apart."""
+
+
 def _unpacked(data: bytes, itemsize: int) -> bytes:
     """Zstandard behind a header, which may say that the high bytes of all numbers follow the low ones."""
     import imagecodecs
 
     header = data[0]
-    apart = header > 1 and data[1] == 1 and bool(data[2] & 1)
     found = imagecodecs.zstd_decode(data[header:])
-    if not apart:
+    if data[1:header] != _APART:
         return bytes(found)
     return np.frombuffer(found, np.uint8).reshape(itemsize, -1).T.tobytes()

@@ -20,7 +20,6 @@ KINDS: Final = {"uint8": 0, "int8": 0, "int16": 1, "float32": 2, "uint16": 6}
 _SIZE: Final = 1024
 _ANGSTROM: Final = 1e-4  # µm
 _MODES: Final = {1: "i2", 2: "f4", 6: "u2", 12: "f2"}
-_STAMPS: Final = {b"\x44\x44": "<", b"\x44\x41": "<", b"\x11\x11": ">"}
 _COMPLEX: Final = (3, 4)
 _IMOD: Final = 1146047817
 _PRIISM: Final = -16224
@@ -57,13 +56,6 @@ class Header:
         Raises:
             ImageError: a truncated file.
         """
-        needed = self.offset + math.prod(self.shape) * self.dtype.itemsize
-        size = path.stat().st_size
-        if size < needed:
-            raise ImageError(
-                f"{path}: the file is truncated (got {size} bytes, its header promises {needed}). "
-                f"Copy it again."
-            )
         return mapped(path, shape=self.shape, dtype=self.dtype, offset=self.offset)
 
     def axes(self, where: str) -> str:
@@ -119,10 +111,8 @@ def read_header(path: Path) -> Header:
 
 
 def _byte_order(raw: bytes, size: int) -> str:
-    """``<`` or ``>``; empty where the sizes make no sense in either. Old files have no stamp."""
+    """``<`` or ``>``, whatever a stamp says; empty where the sizes make no sense in either."""
     orders = [order for order in "<>" if _plausible(raw, order)]
-    if len(orders) == 2 and (stamped := _STAMPS.get(raw[212:214])):
-        return stamped
     return min(orders, key=lambda order: abs(size - _promised(raw, order)), default="")
 
 

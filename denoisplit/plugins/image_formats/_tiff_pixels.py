@@ -21,7 +21,7 @@ from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.lazy import LazyPixels, Region, is_small, mapped
-from denoisplit.plugins.image_formats._tiff_checks import Page, check_alike, check_page, truncated
+from denoisplit.plugins.image_formats._tiff_checks import Page, check_alike, check_page
 
 Description = set[bytes]
 """Entries of tags."""
@@ -148,8 +148,6 @@ def pixels_of(series: tifffile.TiffPageSeries, find: Find, path: Path) -> LazyPi
     check_numbers(np.dtype("V1") if series.dtype is None else series.dtype, str(path))
     handle = series.keyframe.parent.filehandle
     if series.dataoffset is not None:
-        if series.dataoffset + series.nbytes > handle.size:
-            raise truncated(path, handle.size, series.dataoffset + series.nbytes)
         kind = np.dtype(series.dtype).newbyteorder(series.keyframe.parent.byteorder)
         return mapped(path, shape=series.shape, dtype=kind, offset=series.dataoffset)
     for sides in (series.shape, series.keyframe.chunks):

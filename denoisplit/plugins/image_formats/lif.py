@@ -54,17 +54,16 @@ def _part(file: Path, found: Any) -> Part:
     where = f"{file}/{found.path}"
     memory = next((m.get("MemoryBlockID") for m in found.xml_element.findall("./Memory")), None)
     shape, dtype = tuple(int(side) for side in found.shape), np.dtype(found.dtype)
-    size = file.stat().st_size
     if memory not in found.parent.memory_blocks:
         raise ImageError(
-            f"{where}: the file is truncated (got {size} bytes, its pixels are missing). Copy it again."
+            f"{where}: the file is truncated (got {file.stat().st_size} bytes, its pixels are missing). "
+            f"Copy it again."
         )
     block = found.memory_block
     needed = math.prod(shape) * dtype.itemsize
-    if block.size < needed or size < block.offset + needed:
+    if block.size < needed:
         raise ImageError(
-            f"{where}: the file is truncated (got {min(block.size, size - block.offset)} bytes of pixels, "
-            f"needs {needed}). Copy it again."
+            f"{where}: the image is incomplete (got {block.size} bytes of {needed}). Export it again."
         )
     steps = _steps(found)
     return Part(

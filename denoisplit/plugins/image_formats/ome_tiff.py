@@ -137,9 +137,7 @@ def _scaled(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
 
 def _tiles(data: LazyArray, shape: tuple[int, ...], step: int) -> Iterator[AnyArray]:
     """The tiles of a level, one after the other; each pixel is the mean of ``step`` x ``step``."""
-    steps = [
-        side // smaller if smaller == 1 else step for side, smaller in zip(data.shape, shape, strict=True)
-    ]
+    steps = [side if smaller == 1 else step for side, smaller in zip(data.shape, shape, strict=True)]
     corners = [range(0, side, _TILE) for side in shape[-2:]]
     for index in np.ndindex(shape[:-2]):
         for corner in itertools.product(*corners):

@@ -118,10 +118,7 @@ class BinnedGaussian(NoiseModel):
         limits = [[one.low, one.high] for one in checked]
         self.table = torch.from_numpy(tables).to(self.table)
         self.limits = torch.tensor(limits).to(self.limits)
-        return tuple(
-            _report(one, table, channel=c, seed=seed + c)
-            for c, (one, table) in enumerate(zip(checked, tables, strict=True))
-        )
+        return tuple(self._report(one, channel=c, seed=seed + c) for c, one in enumerate(checked))
 
     def _bias_and_std(self, signal: Tensor) -> tuple[Tensor, Tensor]:
         if self.needs_fit:
@@ -139,6 +136,24 @@ class BinnedGaussian(NoiseModel):
         below, above = table[row], table[row + 1]
         bias, std = torch.lerp(below, above, (place - lower)[..., None]).unbind(-1)
         return bias, std
+
+    def _report(self, pairs: CheckedPairs, *, channel: int, seed: int) -> FitReport:
+        """Likelihood and calibration on pairs drawn as they come."""
+        rng = np.random.default_rng(seed)
+        chosen = choose_plain(len(pairs.signal), _REPORT_PAIRS, rng)
+        signal, observation = (torch.from_numpy(x[chosen]) for x in (pairs.signal, pairs.observation))
+        image = signal.expand(1, self.channels, 1, -1)
+        nll = -float(self.log_prob(observation.expand_as(image), image)[0, channel].mean())
+        bias, std = (x[0, channel, 0] for x in self._bias_and_std(image))
+        spread = (observation + torch.from_numpy(dither(len(chosen), pairs.step, rng)) - signal - bias) / std
+        error = calibration_error(torch.special.ndtr(spread).numpy())
+        warnings = list(pairs.warnings)
+        if error > BADLY_CALIBRATED:
+            warnings.append(
+                f"the noise is not well described (calibration error {error:.3f}): it may not be Gaussian, "
+                f"as gaussian_mixture and histogram allow, or need more bins"
+            )
+        return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
 
 
 def measured(pairs: CheckedPairs, bins: int) -> Array:
@@ -162,24 +177,3 @@ def measured(pairs: CheckedPairs, bins: int) -> Array:
     every = np.arange(bins)
     columns = [np.interp(every, usable, values[usable]) for values in (mean, np.sqrt(variance))]
     return np.stack(columns, axis=1)
-
-
-def _report(pairs: CheckedPairs, table: Array, *, channel: int, seed: int) -> FitReport:
-    """Likelihood and calibration on pairs drawn as they come."""
-    rng = np.random.default_rng(seed)
-    chosen = choose_plain(len(pairs.signal), _REPORT_PAIRS, rng)
-    signal, observation = pairs.signal[chosen], pairs.observation[chosen]
-    width = (pairs.high - pairs.low) / len(table)
-    centres = pairs.low + (np.arange(len(table)) + 0.5) * width
-    bias, std = (np.interp(signal, centres, column) for column in table.T)
-    residual = torch.from_numpy((observation - signal - bias) / std)
-    nll = float((0.5 * residual.square()).mean() + np.log(std).mean()) + 0.5 * math.log(2 * math.pi)
-    spread = residual + torch.from_numpy(dither(len(chosen), pairs.step, rng) / std)
-    error = calibration_error(torch.special.ndtr(spread).numpy())
-    warnings = list(pairs.warnings)
-    if error > BADLY_CALIBRATED:
-        warnings.append(
-            f"the noise is not well described (calibration error {error:.3f}): it may not be Gaussian, as "
-            f"gaussian_mixture and histogram allow, or need more bins"
-        )
-    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
