@@ -85,6 +85,22 @@ def _of_kl_scheme(cases: Any, rank: int) -> tuple[nn.Module, Callable[[Any, torc
     return cases.scheme(cases.defaults()), answers
 
 
+def _of_optimizer(cases: Any, rank: int) -> tuple[nn.Module, Callable[[Any, torch.device], Answers]]:
+    del rank
+    weights = nn.ParameterList(cases.weights())
+
+    def answers(module: Any, device: torch.device) -> Answers:
+        stepping = cases.over(list(module), cases.defaults())
+        for number in range(2):
+            for place, weight in enumerate(module):
+                weight.grad = random(7 * number + place, weight.numel()).view(weight.shape).to(weight)
+            stepping.step()
+        assert all(weight.device.type == device.type for weight in module)
+        return {f"weight {place}": weight.detach() for place, weight in enumerate(module)}
+
+    return weights, answers
+
+
 def _gradients(module: nn.Module, scalar: Tensor) -> Answers:
     named = {name: one for name, one in module.named_parameters() if one.requires_grad}
     if not named or not scalar.requires_grad:
@@ -98,5 +114,6 @@ _ANSWERS: Final[Mapping[str, Any]] = {
     "decoder": _of_network,
     "noise_model": _of_noise_model,
     "kl_scheme": _of_kl_scheme,
+    "optimizer": _of_optimizer,
 }
 """What a component of a kind gives."""

@@ -1,18 +1,20 @@
 """The law of devices holds of the built-ins, and not of components that forget where tensors are."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 import pytest
 import torch
 from click.testing import CliRunner
-from torch import Tensor
+from torch import Tensor, nn
 
 from denoisplit.cli import main
 from denoisplit.core.network.interfaces import Features
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.kl_schemes.elbo import ElboKL
 from denoisplit.plugins.noise_models.gaussian import Gaussian
+from denoisplit.plugins.optimizers.sgd import Sgd
 from denoisplit.testing import suite_for
 from denoisplit.testing.device_law import examined_on
 from denoisplit.testing.examination import Verdict, laws, verdict
@@ -20,7 +22,7 @@ from denoisplit.testing.simulated_device import NAME, simulated_device
 from tests.testing.test_builtins import ROWS
 
 simulated_device()
-KINDS = ("encoder", "decoder", "noise_model", "kl_scheme")
+KINDS = ("encoder", "decoder", "noise_model", "kl_scheme", "optimizer")
 
 
 def verdicts(kind: str, component: type[Any] | str) -> list[Verdict]:
@@ -71,6 +73,17 @@ class GivesProcessors(ElboKL):
         return attrs.evolve(rate, total=rate.total.cpu())
 
 
+class Averages(Sgd):
+    """Takes its weights to the processor."""
+
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> Any:
+        kept = list(weights)
+        made = super().over(kept, learning_rate)
+        self.mean = torch.zeros(kept[0].shape)
+        made.register_step_post_hook(lambda *_: self.mean.add_(kept[0].detach()))
+        return made
+
+
 @pytest.mark.parametrize(
     ("kind", "component", "reason"),
     [
@@ -78,6 +91,7 @@ class GivesProcessors(ElboKL):
         ("noise_model", TakesNumbers, "is no array"),
         ("noise_model", Remembers, "of the processor"),
         ("kl_scheme", GivesProcessors, "the rate is not on the device"),
+        ("optimizer", Averages, "of the processor"),
     ],
 )
 def test_a_component_that_forgets_where_tensors_are_fails(
