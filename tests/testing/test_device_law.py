@@ -80,7 +80,11 @@ class Averages(Sgd):
         kept = list(weights)
         made = super().over(kept, learning_rate)
         self.mean = torch.zeros(kept[0].shape)
-        made.register_step_post_hook(lambda *_: self.mean.add_(kept[0].detach()))
+
+        def average(*_: Any) -> None:
+            self.mean.add_(kept[0].detach())
+
+        made.register_step_post_hook(average)
         return made
 
 
