@@ -50,6 +50,7 @@ check: environment ## Lint, format, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.unused
 
 format: setup ## Format and fix
 	$(BIN)/ruff format .

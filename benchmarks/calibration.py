@@ -25,7 +25,7 @@ from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.calibrate import estimated_squares
+from denoisplit.core.training.calibrate import noisy_errors
 from denoisplit.core.training.calibrate import predicted as posterior_of
 from denoisplit.core.training.prepare import evaluation_fields
 
@@ -59,7 +59,7 @@ def predicted(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> list[Pix
         posterior = posterior_of(vse, spec, field)
         mean, std = posterior.mean, np.asarray(posterior.std)
         rng = np.random.default_rng((spec.prediction.seed, number))
-        squares = estimated_squares(vse, spec, attrs.evolve(field, clean=None), mean, rng)
+        squares = noisy_errors(vse, spec, attrs.evolve(field, clean=None), mean, rng).squares()
         arrays = (mean, std, np.asarray(field.clean), squares)
         found.append(Pixels(*(array.reshape(1, len(array), -1) for array in arrays)))
     return found

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 import denoisplit
 from denoisplit.core.devices import PROCESSOR
@@ -53,6 +54,14 @@ SLIM: Final = Architecture("slim", 3, 16, 8)
 TINY: Final = Architecture("tiny", 2, 8, 4)
 
 
+def in_units_of(statistics: IntensityStats, targets: Tensor) -> Tensor:
+    """Target channels [b c y x] in counts, as they are inside of the network."""
+    mean, std = (
+        statistics.per_channel(one, targets) for one in (statistics.target_mean, statistics.target_std)
+    )
+    return (targets - mean) / std
+
+
 @attrs.frozen
 class Batch:
     """Training patches: mixed [b 1 y x] and targets [b c y x], counts."""
@@ -63,7 +72,7 @@ class Batch:
     def normalised(self) -> "Batch":
         """Both in the units of the network, as the other contestants want them."""
         mixed, targets = torch.from_numpy(self.mixed), torch.from_numpy(self.targets)
-        return Batch(STATISTICS.normalise_mixed(mixed).numpy(), STATISTICS.normalise_target(targets).numpy())
+        return Batch(STATISTICS.normalise_mixed(mixed).numpy(), in_units_of(STATISTICS, targets).numpy())
 
 
 def batch(*, patch: int, size: int, seed: int = 0) -> Batch:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from benchmarks.inputs import STATISTICS, Batch
 from benchmarks.reference import LevelTerms, ReferenceNetwork
+from benchmarks.reference_tiling import ReferenceGrid
 from benchmarks.timing import Clock
-from denoisplit.core.prediction.reference_tiling import ReferenceGrid
 
 _TOLERANCE: Final = 1e-10
 FREE_BITS: Final = 1.0

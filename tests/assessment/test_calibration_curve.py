@@ -13,12 +13,12 @@ from scipy.stats import norm
 
 from denoisplit.core.assessment.calibration_curve import (
     CalibrationCurve,
-    equal_width_curve,
     expected_normalised_calibration_error,
     quantile_curve,
 )
 from denoisplit.core.assessment.coverage import coverage, gaussian_crps, gaussian_nll
 from denoisplit.core.errors import CalibrationError
+from tests.assessment.equal_width import equal_width_curve
 
 Array = npt.NDArray[np.float64]
 Maker = Callable[..., CalibrationCurve]

@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.inputs import CHANNELS, STATISTICS, Architecture, batch, network, parameters, spec_of
+from benchmarks.inputs import (
+    CHANNELS,
+    STATISTICS,
+    Architecture,
+    batch,
+    in_units_of,
+    network,
+    parameters,
+    spec_of,
+)
 from benchmarks.inputs import write_noise_models as write
 from benchmarks.reference import ReferenceNetwork, Stochastic
 from benchmarks.reference_procedure import (
@@ -20,8 +29,8 @@ from benchmarks.reference_procedure import (
     rate,
 )
 from denoisplit.core.exchange.names import our_name
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.vse import VSE
+from tests.network.fixed_noise import FixedNoise
 
 PATCH = 64
 
@@ -70,7 +79,7 @@ def test_the_likelihood_is_ours_within_the_range_of_the_floor_of_the_reference(t
     targets = torch.from_numpy(batch(patch=32, size=2).targets)
     # Far away, the reference has a floor of 1e-10 under the density, and ours goes on falling.
     signal = targets + 30 * torch.randn(targets.shape, generator=torch.Generator().manual_seed(0))
-    theirs = distortion(STATISTICS.normalise_target(signal), targets, [Mixture(path) for path in noise])
+    theirs = distortion(in_units_of(STATISTICS, signal), targets, [Mixture(path) for path in noise])
     torch.testing.assert_close(theirs, -ours.log_prob(targets, signal).mean(), rtol=1e-4, atol=1e-4)
 
 

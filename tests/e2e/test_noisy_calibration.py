@@ -13,7 +13,7 @@ import denoisplit
 from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.images.interfaces import Field
 from denoisplit.core.prediction.label_counting import SumsOver
-from denoisplit.core.training.calibrate import calibrate_run, estimated_squares, predicted
+from denoisplit.core.training.calibrate import calibrate_run, noisy_errors, predicted
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """
@@ -73,5 +73,5 @@ def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path:
     mean = predicted(run.vse, run.spec, single).mean
     unaware = attrs.evolve(single, mixed=single.observed.mean(0, keepdims=True))
     rng = np.random.default_rng(0)
-    whole, part = (estimated_squares(run.vse, run.spec, f, mean, rng).mean() for f in (single, unaware))
+    whole, part = (noisy_errors(run.vse, run.spec, f, mean, rng).squares().mean() for f in (single, unaware))
     assert part < 0.9 * whole

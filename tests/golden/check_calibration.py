@@ -6,13 +6,13 @@ import numpy as np
 from denoisplit.core.assessment.bootstrap import FieldSpread
 from denoisplit.core.assessment.calibration_curve import (
     curve_over,
-    equal_width_curve,
     expected_normalised_calibration_error,
     quantile_curve,
 )
 from denoisplit.core.assessment.coverage import coverage, gaussian_crps, gaussian_nll
 from denoisplit.core.assessment.uncertainty import field_reliability
 from denoisplit.plugins.calibrators.scale import Scale
+from tests.assessment.equal_width import equal_width_curve
 from tests.golden.account import Array, GoldenFile
 from tests.golden.tolerance import EXACT
 

@@ -3,7 +3,6 @@
 import torch
 
 from denoisplit.core.network.latent import divergence
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.plugins.kl_schemes.microsplit import centres
 from tests.golden.account import GoldenFile
 from tests.golden.check_networks import build, network_named
@@ -12,6 +11,7 @@ from tests.golden.test_microsplit import (
     test_every_variant_has_the_reference_losses,
     test_the_two_likelihoods_alone,
 )
+from tests.network.fixed_noise import FixedNoise
 
 
 def check_combined(file: GoldenFile) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.reference_tiling import ReferenceGrid
 from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.lateral_context import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.splits import reference_split
-from denoisplit.core.prediction.reference_tiling import ReferenceGrid
 from tests.golden.account import Array, GoldenFile
 from tests.golden.check_likelihoods import number_of
 from tests.golden.tolerance import EXACT, Tolerance

@@ -14,6 +14,7 @@ from tests.golden.account import Array, GoldenFile
 from tests.golden.check_likelihoods import mixtures, with_floor
 from tests.golden.check_noise_models import UNIT
 from tests.golden.tolerance import Tolerance
+from tests.plugins.cameras_found import parameters_of
 
 SLACK = 1e-3
 """Nats per pixel that a fit may be worse than that of the reference, by the file's rule of acceptance."""
@@ -105,7 +106,7 @@ def _fitted_camera(file: GoldenFile) -> None:
     fits = file.meta["reference_fits"].values()
     assert all(nll <= fit["final"]["nll_exact"] + SLACK for fit in fits)
     assert report.warnings == ()
-    gain, _, _ = model.parameters_of(0)
+    gain, _, _ = parameters_of(model, 0)
     file.compare("camera/gain_counts_per_electron", gain, Tolerance(rtol=0.03))
 
 

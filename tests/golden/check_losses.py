@@ -9,22 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from denoisplit.core.assessment.matched_metrics import pooled_psnr
 from denoisplit.core.assessment.metrics import range_invariant_psnr
 from denoisplit.core.exchange.names import our_name
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, KLScheme, NoiseModel, NoisePairs
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.kl_schemes.musplit import MuSplitKL
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from tests.assessment.pooled import pooled_psnr
 from tests.golden.account import GoldenFile
 from tests.golden.check_likelihoods import mixtures, statistics_of, with_floor
 from tests.golden.check_networks import network_named
 from tests.golden.reference import ReferenceNetwork
 from tests.golden.tolerance import Tolerance
+from tests.network.fixed_noise import FixedNoise
 
 DTYPES = (torch.float64, torch.float32)
 _VARIANT = re.compile(r"(?P<scheme>denoisplit|musplit)_f(?P<free_bits>[\d.]+)(?:_(?P<change>\w[\w.]*))?")

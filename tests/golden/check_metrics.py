@@ -10,12 +10,12 @@ from denoisplit.core.assessment.matched_metrics import (
     care_ms_ssim,
     ms_ssim_pooled,
     pearson,
-    pooled_psnr,
     range_invariant_ms_ssim,
     ssim_uniform,
 )
 from denoisplit.core.assessment.metrics import ms_ssim, psnr, range_invariant_psnr, ssim
 from denoisplit.core.assessment.micro_metrics import MicroParameters, fit_micro, micro_ms3im, micro_ssim
+from tests.assessment.pooled import pooled_psnr
 from tests.golden.account import Array, GoldenFile
 from tests.golden.check_likelihoods import number_of
 from tests.golden.tolerance import Tolerance

@@ -6,13 +6,13 @@ import torch
 
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.latent import level_sums
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from tests.golden.account import GoldenFile, largest
 from tests.golden.reference import ReferenceNetwork
 from tests.golden.tolerance import Tolerance
+from tests.network.fixed_noise import FixedNoise
 
 DTYPES = (torch.float64, torch.float32)
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import denoisplit
-from denoisplit.core.network.noise_source import FixedNoise
 from tests.exchange.foreign import INPUT_MEAN, INPUT_STD, config, state, target_mean, target_std, write
 from tests.golden.reference import ReferenceNetwork
+from tests.network.fixed_noise import FixedNoise
 
 FOLDER = os.environ.get("DENOISPLIT_GOLDEN")
 NETWORKS = sorted(path.stem for path in Path(FOLDER, "networks").glob("*.npz")) if FOLDER else ["none"]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from denoisplit.core.network.interfaces import FloatArray
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.prediction import passes
 from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.posterior import predict
@@ -15,6 +14,7 @@ from denoisplit.core.prediction.tiling import Region
 from denoisplit.core.spec.records import PredictionSpec
 from tests.golden.check_networks import build
 from tests.golden.reference import ReferenceNetwork
+from tests.network.fixed_noise import FixedNoise
 
 FOLDER = os.environ.get("DENOISPLIT_GOLDEN")
 # Without the folder one test stays, so that it shows as skipped.

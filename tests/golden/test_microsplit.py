@@ -14,7 +14,6 @@ from torch import Tensor
 
 from denoisplit.core.network.interfaces import Decoded, IntensityStats
 from denoisplit.core.network.latent import divergence
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.objective import combine, distortion
 from denoisplit.plugins.kl_schemes.microsplit import MicroSplitKL, centres
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, write_mixture
@@ -22,6 +21,7 @@ from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.noise_models.weighted import Weighted
 from tests.golden.reference import ReferenceNetwork
+from tests.network.fixed_noise import FixedNoise
 
 REFERENCE_FLOOR = math.log(1e-10)
 """The reference takes ln(p + 1e-10) of the mixture."""

@@ -11,17 +11,17 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from denoisplit.core.assessment.matched_metrics import pooled_psnr
+from benchmarks.reference_tiling import ReferenceGrid
 from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
 from denoisplit.core.images.lateral_context import pyramid
 from denoisplit.core.network.interfaces import IntensityStats, KLScheme
 from denoisplit.core.network.latent import Level, divergence, gaussian, stable_variance
-from denoisplit.core.prediction.reference_tiling import ReferenceGrid
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.kl_schemes.musplit import MuSplitKL
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, write_mixture
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from tests.assessment.pooled import pooled_psnr
 
 UNIT = IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(0.0,), target_std=(1.0,))
 

@@ -1,5 +1,6 @@
 """Images that share pixels are found whatever part of each other they are, and others are not."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,17 @@ from denoisplit.core.images import block_hashes
 from denoisplit.core.images.fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
 from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.overlap import find_overlap, kept_blocks
+from denoisplit.core.images.overlap import Overlap, first_overlap, kept_blocks, rarity_of
 from denoisplit.core.images.streamed import as_array
 
 SIDE = 96
 LEAST = 32
+
+
+def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
+    rarity = rarity_of([field for fields in splits.values() for field in fields])
+    blocks = {name: kept_blocks(fields, rarity) for name, fields in splits.items()}
+    return first_overlap(blocks, {name: [one.name for one in fields] for name, fields in splits.items()})
 
 
 def noise(seed: int, shape: tuple[int, ...] = (2, SIDE, SIDE), counts: float = 20) -> FloatArray:

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.objective import require_finite
 from denoisplit.plugins.decoders.ladder import LadderDecoder
+from tests.network.fixed_noise import FixedNoise
 from tests.network.small import counts, fixed, mixture, network
 
 seeds = st.integers(0, 10**6)

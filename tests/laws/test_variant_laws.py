@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from denoisplit.core.errors import NonFiniteLossError, SpecError
-from denoisplit.core.network.noise_source import FixedNoise, ZeroNoise
+from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.objective import require_finite
 from tests.laws.test_vse_laws import permuted
+from tests.network.fixed_noise import FixedNoise
 from tests.network.small import counts, draws, fixed
 from tests.network.variants import ALL_CASES, WITH_PRIOR, WITHOUT_PRIOR, cases, image_size, variant
 

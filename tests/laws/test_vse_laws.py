@@ -14,12 +14,13 @@ from torch.distributions import Normal
 
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.interfaces import Rate
-from denoisplit.core.network.noise_source import FixedNoise, GeneratorNoise
+from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.objective import Distortion, combine, kl_weight, require_finite
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.kl_schemes.elbo import ElboKL
 from denoisplit.plugins.kl_schemes.musplit import MuSplitKL
+from tests.network.fixed_noise import FixedNoise
 from tests.network.small import NoiseModelMaker, counts, draws, fixed, gaussian, mixture, network
 
 SIZE = (8, 8)

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Decoder, Encoder, IntensityStats, KLScheme, NoiseModel
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.decoders.ladder import LadderDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from tests.network.fixed_noise import FixedNoise
 
 LATENT = 2
 PLANES = 3

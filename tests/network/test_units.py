@@ -24,7 +24,6 @@ def test_normalising_is_undone_by_to_counts(
     in_counts = stats.to_counts(signal)
     for channel in range(2):
         torch.testing.assert_close(in_counts[:, channel], signal[:, channel] * std[channel] + mean[channel])
-    torch.testing.assert_close(stats.normalise_target(in_counts), signal, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(
         stats.normalise_mixed(signal[:, :1] * std[0] + mean[0]), signal[:, :1], rtol=1e-6, atol=1e-6
     )

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from benchmarks.inputs import in_units_of
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoder, FeatureShape
 from denoisplit.core.network.noise_source import ZeroNoise
@@ -62,7 +63,7 @@ def test_training_a_unet_with_fixed_noise_minimises_the_squared_error() -> None:
     mixed, targets = counts(vse, (8, 8), batch=3)
     terms = vse.loss(mixed, targets, ZeroNoise(), kl_weight=1.0)
     output = vse.decode(mixed, ZeroNoise()).output
-    error = functional.mse_loss(output, vse.statistics.normalise_target(targets))
+    error = functional.mse_loss(output, in_units_of(vse.statistics, targets))
     parameters = list(vse.parameters())
     for one, two in zip(
         torch.autograd.grad(terms.total, parameters), torch.autograd.grad(error / 2, parameters), strict=True

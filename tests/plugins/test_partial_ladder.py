@@ -8,7 +8,7 @@ import torch
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Decoder, Encoder, FeatureShape
-from denoisplit.core.network.noise_source import FixedNoise, GeneratorNoise
+from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.prediction.posterior import draw_samples
@@ -18,6 +18,7 @@ from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.encoders.lateral_context import LateralContextEncoder
 from denoisplit.plugins.kl_schemes.elbo import ElboKL
+from tests.network.fixed_noise import FixedNoise
 from tests.network.small import LATENT, counts, draws, network
 
 SHAPES = tuple(FeatureShape(4, (2**n, 2**n)) for n in (1, 2, 3))

@@ -13,6 +13,7 @@ from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density
+from tests.plugins.cameras_found import parameters_of
 
 Array = npt.NDArray[np.float64]
 Options = PoissonGaussian.Options
@@ -113,7 +114,7 @@ def test_fit_recovers_a_camera(gain: float, offset: float, read: float) -> None:
     (report,) = model.fit([NoisePairs(signal, noisy(signal, gain=gain, offset=offset, read=read))], seed=0)
     assert report.warnings == ()
     assert report.calibration_error < 0.015
-    found = model.parameters_of(0)
+    found = parameters_of(model, 0)
     assert found[0] == pytest.approx(gain, rel=0.04)
     probe = torch.tensor([offset + 30.0, offset + 100.0, offset + 400.0]).view(1, 1, 1, -1)
     expected = gain * (probe - offset) + read**2
@@ -124,7 +125,7 @@ def test_photons_that_can_be_told_apart_give_offset_and_read_noise() -> None:
     signal = scene(40_000)
     model = build(options=Options(gain=10.0))
     model.fit([NoisePairs(signal, noisy(signal, gain=10.0, offset=100.0, read=2.0))], seed=0)
-    assert model.parameters_of(0) == pytest.approx((10.0, 100.0, 2.0), rel=0.02)
+    assert parameters_of(model, 0) == pytest.approx((10.0, 100.0, 2.0), rel=0.02)
 
 
 def test_what_is_known_is_not_fitted_and_channels_are_fitted_one_by_one() -> None:
@@ -137,7 +138,7 @@ def test_what_is_known_is_not_fitted_and_channels_are_fitted_one_by_one() -> Non
     reports = model.fit(pairs, seed=0)
     assert [report.channel for report in reports] == [0, 1]
     for channel, expected in enumerate([(2.0, 100.0, 9.0), (8.0, 100.0, 3.0)]):
-        found = model.parameters_of(channel)
+        found = parameters_of(model, channel)
         assert found[1] == 100.0
         assert found == pytest.approx(expected, rel=0.1)
 
@@ -153,13 +154,13 @@ def test_fit_is_deterministic_and_travels_in_the_state_dict() -> None:
         fresh.log_prob(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
     fresh.load_state_dict(one.state_dict())
     assert not fresh.needs_fit
-    assert fresh.parameters_of(0) == one.parameters_of(0)
+    assert parameters_of(fresh, 0) == parameters_of(one, 0)
 
 
 def test_a_camera_that_is_known_needs_no_fit() -> None:
     model = build(3, Options(gain=2.2, offset=100.0, read_noise=4.5))
     assert not model.needs_fit
-    assert model.parameters_of(2) == pytest.approx((2.2, 100.0, 4.5), rel=1e-13)
+    assert parameters_of(model, 2) == pytest.approx((2.2, 100.0, 4.5), rel=1e-13)
 
 
 def test_what_is_no_such_camera_is_reported() -> None:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from denoisplit.core.network.noise_source import FixedNoise
 from denoisplit.plugins import windows
 from denoisplit.plugins.blocks import Merge, ResidualBlock, Upsample
 from denoisplit.plugins.decoders.ladder_level import Latent
 from denoisplit.plugins.decoders.ladder_plan import LatentOptions
 from denoisplit.plugins.windows import by_windows
+from tests.network.fixed_noise import FixedNoise
 
 WIDTH = 3
 

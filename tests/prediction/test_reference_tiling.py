@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denoisplit.core.prediction.reference_tiling import ReferenceGrid
+from benchmarks.reference_tiling import ReferenceGrid
 
 AXIS = st.tuples(st.integers(1, 5), st.integers(0, 5), st.integers(8, 17))
 

@@ -16,7 +16,7 @@ from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training import calibrate as module
-from denoisplit.core.training.calibrate import calibrate, estimated_squares, predicted
+from denoisplit.core.training.calibrate import calibrate, noisy_errors, predicted
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """
@@ -74,9 +74,9 @@ def test_a_recorded_mixed_image_is_not_probed(vse: VSE, fields: tuple[Field, ...
     (field, other), rng = noisy(fields), np.random.default_rng(0)
     recorded = attrs.evolve(field, mixed=other.observed.mean(0, keepdims=True))
     mean = predicted(vse, spec(), recorded).mean
-    found = estimated_squares(vse, spec("prediction.samples=1"), recorded, mean, rng)
+    found = noisy_errors(vse, spec("prediction.samples=1"), recorded, mean, rng).squares()
     assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
-    mixed = estimated_squares(vse, spec(), field, mean, rng)
+    mixed = noisy_errors(vse, spec(), field, mean, rng).squares()
     assert found.shape == mixed.shape == field.observed.shape
     assert not np.allclose(found, mixed)
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibrator
-from denoisplit.core.training.noisy_errors import noise_variance, squares_from_observed, squares_from_repeats
+from denoisplit.core.training.noisy_errors import errors_from_observed, noise_variance, squares_from_repeats
 from denoisplit.plugins.calibrators.affine import Affine
 from denoisplit.plugins.calibrators.isotonic import Isotonic
 from denoisplit.plugins.calibrators.scale import Scale
@@ -86,14 +86,14 @@ def world(share: float, seed: int = 0) -> World:
 
 
 def estimated(there: World, share: float) -> Array:
-    return squares_from_observed(
+    return errors_from_observed(
         there.observed,
         there.mixed,
         there.mean,
         there.network,
         share=share,
         rng=np.random.default_rng(1),
-    )
+    ).squares()
 
 
 @SHARES
@@ -150,9 +150,9 @@ def test_the_slope_of_a_linear_network_is_exact(rank: int, channels: int) -> Non
     observed, slopes = rng.normal(50, 3, shape), rng.uniform(0, 1, shape)
     mixed = observed.mean(0)
     mean = slopes * mixed
-    found = squares_from_observed(
+    found = errors_from_observed(
         observed, mixed, mean, lambda image: slopes * image, share=1 / channels, rng=rng
-    )
+    ).squares()
     noise = noise_variance(observed)
     around = gaussian_filter(noise, (0,) * (rank - 1) + (3, 3))
     expected = (observed - mean) ** 2 - noise + 2 / channels * around * slopes
@@ -162,9 +162,9 @@ def test_the_slope_of_a_linear_network_is_exact(rank: int, channels: int) -> Non
 def test_an_image_without_noise_is_no_division_by_zero() -> None:
     y, x = np.mgrid[:9.0, :9.0]
     clean = (3 * x + y**3)[None]
-    found = squares_from_observed(
+    found = errors_from_observed(
         clean, clean[0], clean + 1, lambda image: image[None] + 1, share=1.0, rng=np.random.default_rng(0)
-    )
+    ).squares()
     np.testing.assert_allclose(found, 1, atol=1e-9)
 
 

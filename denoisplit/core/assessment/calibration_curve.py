@@ -37,10 +37,10 @@ class CalibrationCurve:
         return self.count > 0
 
 
-def equal_width_curve(
+def quantile_curve(
     mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArray[Any], *, bins: int = BINS
 ) -> CalibrationCurve:
-    """Curve over bins of equal width between the smallest and the largest predicted std.
+    """Curve over bins that hold (nearly) the same number of pixels.
 
     Args:
         mean: predicted image of one channel, any shape, counts.
@@ -51,14 +51,6 @@ def equal_width_curve(
     Raises:
         CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite.
     """
-    spread, error = spread_and_error("calibration curve", mean, std, truth)
-    return curve_over(np.linspace(spread.min(), spread.max(), bins + 1), spread, error)
-
-
-def quantile_curve(
-    mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArray[Any], *, bins: int = BINS
-) -> CalibrationCurve:
-    """Curve over bins that hold (nearly) the same number of pixels; arguments as ``equal_width_curve``."""
     spread, error = spread_and_error("calibration curve", mean, std, truth)
     return curve_over(np.quantile(spread, np.linspace(0, 1, bins + 1)), spread, error)
 

@@ -1,6 +1,5 @@
 """Scores of the reference publications beyond the usual four: other windows, matchings and ranges."""
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -127,27 +126,6 @@ def care_ms_ssim(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) ->
         planes = contrast_planes(where, truth, prediction, side=MS_SSIM_SIDE)
         images.append([_care_normalised(where, *pair) for pair in planes])
     return _shared_range(images)
-
-
-def pooled_psnr(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> float:
-    """PSNR of a whole set: range of the truth over all images, mean of their mean squared errors.
-
-    Args:
-        truths: images [(z) y x] of one channel.
-        predictions: images of the same shapes and units.
-
-    Returns:
-        dB; infinite when all images are equal.
-
-    Raises:
-        ImageError: shapes differ, a value is not finite, or a truth is constant.
-
-    Source: Ashesh & Jug, ECCV 2024, code (the running PSNR of training); method section 6.4.
-    """
-    pairs = zip(truths, predictions, strict=True)
-    images = [contrast_planes("PSNR of a set", t, p, side=1) for t, p in pairs]
-    error = mean([mean([float(np.mean((t - p) ** 2)) for t, p in planes]) for planes in images])
-    return math.inf if error == 0 else 20 * math.log10(_range(images) / math.sqrt(error))
 
 
 def _pearson_of_plane(truth: Float64Array, prediction: Float64Array, _range: float) -> float:

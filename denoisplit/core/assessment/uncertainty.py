@@ -1,7 +1,6 @@
 """How well the predicted spread of a channel matches its real error, before and after calibration."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import attrs
 import numpy as np
@@ -60,20 +59,6 @@ class ChannelUncertainty:
     after: Reliability | None = None
     intervals: tuple[Coverage, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def reliability(mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Reliability:
-    """Summarise the spread of one channel, taken as the std of a Gaussian.
-
-    Args:
-        mean: predicted image, any shape, counts.
-        std: predicted std of the same shape, counts.
-        truth: clean image of the same shape, counts.
-
-    Raises:
-        CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite.
-    """
-    return field_reliability([FieldSpread(mean=mean, std=std, truth=truth)])
 
 
 def field_reliability(fields: Sequence[FieldSpread]) -> Reliability:

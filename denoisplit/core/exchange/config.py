@@ -145,13 +145,6 @@ class ForeignConfig:
         value = self.get(setting, default)
         return value if isinstance(value, bool) else self._refuse(setting, "true or false")
 
-    def integer(self, setting: str) -> int | None:
-        """Value of a setting that counts; None where it is missing or null."""
-        value = self.get(setting)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
-        return int(self._refuse(setting, "a whole number"))
-
     def number(self, setting: str, default: float | None = None) -> float | None:
         """Value of a numeric setting; None where it is null."""
         value = self.get(setting, default)

@@ -69,7 +69,7 @@ class Marks:
 
 
 def _marked(field: Field, rarity: int) -> tuple[Marks, Kept]:
-    """What a field is known by, and the kept blocks of all its images, see ``find_overlap``."""
+    """What a field is known by, and the kept blocks of all its images, see ``first_overlap``."""
     observed, kept = _walked(field.observed, rarity)
     clean = ""
     if field.clean is not None:
@@ -152,7 +152,7 @@ def _of_marks(splits: Sequence[Sequence[Marks]]) -> str:
 def assert_disjoint(
     train: Sequence[Field], validation: Sequence[Field] = (), test: Sequence[Field] = ()
 ) -> DisjointFields:
-    """Refuse splits that share a field, or pixels of one, as overlapping crops do; see ``find_overlap``.
+    """Refuse splits that share a field, or pixels of one, as overlapping crops do; see ``first_overlap``.
 
     Every pixel is read once.
 

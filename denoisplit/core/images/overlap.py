@@ -68,7 +68,7 @@ class Overlap:
     shift: tuple[int, int]
 
 
-def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
+def first_overlap(blocks: Mapping[str, Blocks], names: Mapping[str, Sequence[str]]) -> Overlap | None:
     """Two fields of different splits that share pixels, if there are any.
 
     Observed, clean and recorded mixed images count, all their channels and planes. Overlaps of 32 x 32 pixels
@@ -77,16 +77,9 @@ def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
     re-compressed copies are not found, and neither are blocks without structure or noise.
 
     Args:
-        splits: name of a split to its fields.
+        blocks: the kept blocks of the fields of every split.
+        names: of these fields.
     """
-    rarity = rarity_of([field for fields in splits.values() for field in fields])
-    blocks = {name: kept_blocks(fields, rarity) for name, fields in splits.items()}
-    names = {name: [field.name for field in fields] for name, fields in splits.items()}
-    return first_overlap(blocks, names)
-
-
-def first_overlap(blocks: Mapping[str, Blocks], names: Mapping[str, Sequence[str]]) -> Overlap | None:
-    """``find_overlap`` for the kept blocks of the fields of every split, and the names of the fields."""
     splits = list(blocks)
     for number, first in enumerate(splits):
         for second in splits[number + 1 :]:
@@ -100,7 +93,7 @@ def first_overlap(blocks: Mapping[str, Blocks], names: Mapping[str, Sequence[str
 
 
 def overlapping(fields: Sequence[Field], others: Sequence[Field]) -> tuple[bool, ...]:
-    """Whether each of the fields shares pixels with any of the others, see ``find_overlap``."""
+    """Whether each of the fields shares pixels with any of the others, see ``first_overlap``."""
     rarity = rarity_of([*fields, *others])
     blocks = kept_blocks(others, rarity)
     return tuple(_common(kept_blocks([field], rarity), blocks) is not None for field in fields)

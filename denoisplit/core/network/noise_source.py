@@ -1,7 +1,6 @@
 """Where latent noise comes from. A decoder draws nothing itself: it asks one of these."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import attrs
 import torch
@@ -65,17 +64,6 @@ class StepNoise(NoiseSource):
         numbers = range(self.step, self.step + 1)
         streams = Streams(seed=self.seed, purpose=Purpose.LATENT, numbers=numbers, level=level, y=self.rows)
         return normals(streams, like[0].numel(), like.device).view(like.shape).to(like.dtype)
-
-
-@attrs.frozen
-class FixedNoise(NoiseSource):
-    """Given tensors, one per level, finest first."""
-
-    tensors: Sequence[Tensor]
-
-    def normal(self, level: int, like: Tensor) -> Tensor:
-        """The given tensor of ``level``."""
-        return self.tensors[level].to(like).expand_as(like)
 
 
 @attrs.frozen

@@ -62,12 +62,6 @@ class IntensityStats:
         """Counts [b 1 (z) y x] to normalised units."""
         return (mixed - self.mixed_mean) / self.mixed_std
 
-    def normalise_target(self, target: Tensor) -> Tensor:
-        """Counts [b c (z) y x] to normalised units."""
-        return (target - self.per_channel(self.target_mean, target)) / self.per_channel(
-            self.target_std, target
-        )
-
     def to_counts(self, signal: Tensor) -> Tensor:
         """Normalised target channels [b c (z) y x] to counts."""
         return signal * self.per_channel(self.target_std, signal) + self.per_channel(self.target_mean, signal)

@@ -193,17 +193,6 @@ def predicted(
     return predict(vse, mixed, spec.prediction, summaries=summaries, progress=progress)
 
 
-def estimated_squares(
-    vse: VSE, spec: ResolvedSpec, field: Field, mean: AnyArray, rng: np.random.Generator
-) -> AnyArray:
-    """Squared errors [c (z) y x] of the predicted ``mean`` of a field, from its noisy images, counts squared.
-
-    Raises:
-        CalibrationError: its noise is not known well enough.
-    """
-    return noisy_errors(vse, spec, field, mean, rng).squares()
-
-
 def noisy_errors(
     vse: VSE, spec: ResolvedSpec, field: Field, mean: AnyArray, rng: np.random.Generator
 ) -> NoisyErrors | RepeatedErrors:

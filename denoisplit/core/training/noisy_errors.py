@@ -195,26 +195,7 @@ def errors_from_observed(
     share: float,
     rng: np.random.Generator,
 ) -> NoisyErrors:
-    """Errors against the noisy channels themselves; arguments and errors as ``squares_from_observed``."""
-    noise, probe = noise_variance(observed), None
-    if share:
-        # That of a single pixel goes with its own noise, and so does the slope of a network that bends.
-        around = gaussian_filter(noise, (0,) * (noise.ndim - 2) + (_SURROUND, _SURROUND))
-        change, taken = _probed(mixed, mean_of, share * np.sqrt(around.sum(0)), rng)
-        probe = Probe(change=change, taken=taken, noise=around, share=share)
-    return NoisyErrors(residual=observed.astype(np.float64) - mean, noise=noise, probe=probe)
-
-
-def squares_from_observed(
-    observed: AnyArray,
-    mixed: AnyArray,
-    mean: AnyArray,
-    mean_of: Mean,
-    *,
-    share: float,
-    rng: np.random.Generator,
-) -> Array:
-    """Squared errors from the noisy channels themselves.
+    """Errors against the noisy channels themselves.
 
     Args:
         observed: noisy channels [c (z) y x], counts.
@@ -224,13 +205,16 @@ def squares_from_observed(
         share: weight of the noise of every channel in the mixed image; 0 where that is another exposure.
         rng: of the signs of the probe.
 
-    Returns:
-        [c (z) y x], counts squared; single ones may be negative.
-
     Raises:
         CalibrationError: images of fewer than 5 x 5 pixels.
     """
-    return errors_from_observed(observed, mixed, mean, mean_of, share=share, rng=rng).squares()
+    noise, probe = noise_variance(observed), None
+    if share:
+        # That of a single pixel goes with its own noise, and so does the slope of a network that bends.
+        around = gaussian_filter(noise, (0,) * (noise.ndim - 2) + (_SURROUND, _SURROUND))
+        change, taken = _probed(mixed, mean_of, share * np.sqrt(around.sum(0)), rng)
+        probe = Probe(change=change, taken=taken, noise=around, share=share)
+    return NoisyErrors(residual=observed.astype(np.float64) - mean, noise=noise, probe=probe)
 
 
 def _probed(mixed: AnyArray, mean_of: Mean, noise: Array, rng: np.random.Generator) -> tuple[Array, Array]:

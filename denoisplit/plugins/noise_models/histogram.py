@@ -17,7 +17,6 @@ from denoisplit.plugins.noise_models.histogram_maths import (
     Tables,
     draw,
     log_density,
-    look_up,
     mean_and_variance,
     prepare,
 )
@@ -127,17 +126,6 @@ class Histogram(NoiseModel):
         """Mean of the observation minus the signal [b c (z) y x], counts; raises as ``log_prob``."""
         signal = at_least_float32(signal)
         return mean_and_variance(signal, self._tables(signal))[0]
-
-    def bin_probability(self, observation: Tensor, signal: Tensor) -> Tensor:
-        """Probability of the bin of an observation [b c (z) y x] as PN2V gives it; raises as ``log_prob``.
-
-        Divided by the width of a bin it is the density of denoiSplit. There is no floor, and what lies
-        outside the table counts to its border.
-        """
-        observation, signal = at_least_float32(observation), at_least_float32(signal)
-        self._require_ready(signal)
-        low, high = join(self.limits, signal.dtype).unbind(1)
-        return look_up(observation, signal, join(self.tables, signal.dtype), low, high)
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
         """Count the pairs of every channel.

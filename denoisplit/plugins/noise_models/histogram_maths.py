@@ -149,20 +149,6 @@ def draw(signal: Tensor, tables: Tables, generator: torch.Generator) -> Tensor:
     return torch.where(column < n, seen, floor)
 
 
-def look_up(observation: Tensor, signal: Tensor, probability: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Probability of the bin of an observation, as the reference implementations look it up.
-
-    Whatever lies outside counts to the nearest bin; the last bin is never reached. It is no distribution.
-    """
-    n = probability.shape[-1]
-    start, width = _along(low, signal), (_along(high, signal) - _along(low, signal)) / n
-    row, column = (((x - start) / width).clamp(0, n - 1 - _LAST) for x in (signal, observation))
-    lower = row.floor()
-    cell = (_channel(signal) * n + lower.long()) * n + column.floor().long()
-    flat = probability.flatten()
-    return (1 - row + lower) * flat[cell] + (row - lower) * flat[cell + n]
-
-
 def _row_moments(cells: Tensor, width: Tensor, anchor: float) -> tuple[Tensor, Tensor, Tensor]:
     """Moments [c n] of order 0, 1 and 2 of the observation about the place of its row, counts."""
     index = torch.arange(cells.shape[-1], device=cells.device, dtype=cells.dtype)

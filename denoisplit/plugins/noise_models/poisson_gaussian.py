@@ -125,12 +125,6 @@ class PoissonGaussian(NoiseModel):
         self._set(cameras)
         return tuple(reports)
 
-    def parameters_of(self, channel: int) -> tuple[float, float, float]:
-        """Gain (counts per photon), offset (counts) and read noise (counts); raises as ``log_prob``."""
-        self._require_ready()
-        gain, offset, read_noise = join(self.cameras[channel].cpu(), torch.float64).tolist()
-        return gain, offset, read_noise
-
     def _log_density(self, observation: Tensor, signal: Tensor) -> Tensor:
         return log_density(observation, signal, self._camera(signal))
 

@@ -1,0 +1,74 @@
+"""Look for what nothing in the package calls: ``python -m tools.unused``.
+
+Tests and benchmarks are no callers. What is reached by name is: the classes of ``registry.yaml``, what the
+kit offers to authors of plugins, functions that a decorator hands on, and methods of a base class of others.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+ROOT: Final = Path(__file__).parents[1]
+PACKAGE: Final = ROOT / "denoisplit"
+KIT: Final = PACKAGE / "testing"
+SORTS: Final = ("function", "method", "class", "property")
+
+_KEPT_BY: Final = ("contextmanager", "cache", "staticmethod", "classmethod", "property", "final", "frozen")
+"""Decorators that leave a definition where it is."""
+
+
+def main() -> int:
+    """Tell what is unused; the number of findings."""
+    found = [*unused(PACKAGE)]
+    for item in found:
+        place = f"{item.filename.relative_to(ROOT)}:{item.first_lineno}"
+        advice = "Remove it, or move it to its tests."
+        sys.stdout.write(f"{place}: nothing calls the {item.typ} {item.name}. {advice}\n")
+    return len(found)
+
+
+def unused(package: Path) -> Iterator[Any]:
+    """Definitions of a package that it does not use itself, and that nobody reaches by name."""
+    search: Any = import_module("vulture").Vulture()  # has no types
+    search.scavenge([str(package)])
+    rows = yaml.safe_load((ROOT / "registry.yaml").read_text(encoding="utf-8"))
+    named = {row["target"].partition(":")[2] for row in rows}
+    for item in search.get_unused_code(min_confidence=60):
+        reached = item.name in named or item.name.startswith("__") or KIT in item.filename.parents
+        if item.typ in SORTS and not reached and not _handed_on(item) and not _is_of_a_base(item):
+            yield item
+
+
+def _handed_on(item: Any) -> bool:
+    """Whether a decorator hands it on, to a command line or to a record."""
+    node = _definition(item)
+    names = [ast.unparse(one).split("(")[0].rpartition(".")[2] for one in node.decorator_list]
+    return any(name not in _KEPT_BY for name in names)
+
+
+def _is_of_a_base(item: Any) -> bool:
+    """Whether it takes the place of a method that a base class calls."""
+    if item.typ not in ("method", "property"):
+        return False
+    module = import_module(".".join(item.filename.relative_to(ROOT).with_suffix("").parts))
+    owners = [one for one in vars(module).values() if isinstance(one, type) and item.name in vars(one)]
+    return any(hasattr(base, item.name) for owner in owners for base in owner.__mro__[1:])
+
+
+def _definition(item: Any) -> ast.FunctionDef | ast.ClassDef:
+    tree = ast.parse(item.filename.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == item.name:
+            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+            if first == item.first_lineno:
+                return node
+    raise LookupError(f"{item.filename}:{item.first_lineno}: no definition of {item.name}")
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(), 1))
