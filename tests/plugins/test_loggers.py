@@ -4,6 +4,7 @@ import importlib.machinery
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -136,6 +137,18 @@ def test_a_run_of_wandb(tmp_path: Path, wandb: Said) -> None:
     ]
     assert ("define_metric", ("*", {"step_metric": "step"})) in wandb
     assert wandb[-1] == ("finish", 0)
+
+
+def test_uploads_without_end_are_told(tmp_path: Path, wandb: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = Wandb(Wandb.Options(), folder=tmp_path)
+    logger.begin({}, step=0)
+    monkeypatch.setattr("denoisplit.plugins.loggers.wandb._UPLOAD_SECONDS", 0.01)
+    released = Event()
+    monkeypatch.setattr(logger._run, "finish", lambda exit_code: released.wait())
+    with pytest.raises(TimeoutError, match=r"after 0\.01 s that all is uploaded: run wandb sync"):
+        logger.end(finished=True)
+    released.set()
+    assert wandb[-1][0] == "define_metric"
 
 
 def test_a_training_that_goes_on_is_the_same_run_of_wandb(tmp_path: Path, wandb: Said) -> None:

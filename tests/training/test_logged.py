@@ -156,6 +156,26 @@ def test_a_logger_that_fails_is_told_once_and_left_out(
     assert [said[0] for said in Notes.told].index(call) == len(Notes.told) - 1, "it is asked again"
 
 
+def test_pictures_that_cannot_be_drawn_are_told_once_and_stop_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def draw(*given: Any) -> Picture:
+        tried.append(given)
+        raise MemoryError("no room\nfor it")
+
+    monkeypatch.setattr(Preview, "_draw", draw)
+    with caplog.at_level(logging.WARNING, "denoisplit.training"):
+        trained(resolved("notes", "tensorboard"), tmp_path / "run")
+    lines = [record.getMessage() for record in caplog.records if "loggers" in record.getMessage()]
+    assert lines == ["training.loggers: no more pictures are drawn (got: no room for it)"]
+    assert len(tried) == 1
+    assert calls("picture") == []
+    assert len(calls("values")) == 5
+    assert calls("end") == [(True,)]
+
+
 def test_one_that_failed_at_the_beginning_is_begun_anew_when_the_training_goes_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         trained(resolved(failing("begin")), tmp_path / "run", Interrupt())

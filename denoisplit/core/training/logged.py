@@ -108,9 +108,13 @@ class _Logged(RememberingWatcher):
     def validated(self, now: Moment) -> None:
         """Hand on the numbers, and now and then a picture."""
         self._try(lambda: self._logger.values(now.step, {"learning_rate": now.learning_rate, **now.values}))
-        due = now.step == now.steps or now.step // self._every % PICTURE_EVERY == 0
-        if due and self._logger.takes_pictures:
-            self._try(lambda: self._logger.picture(now.step, _PICTURE, self._preview.at(now.step, now.vse)))
+        if self._logger.takes_pictures and not self._fails and self._is_pictured(now):
+            pixels = self._preview.at(now.step, now.vse)
+            if pixels is not None:
+                self._try(lambda: self._logger.picture(now.step, _PICTURE, pixels))
+
+    def _is_pictured(self, now: Moment) -> bool:
+        return now.step == now.steps or now.step // self._every % PICTURE_EVERY == 0
 
     def ended(self, now: Moment) -> None:
         """It was a whole training."""

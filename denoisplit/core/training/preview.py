@@ -1,5 +1,6 @@
 """A picture of what a network that is in training makes of an image."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Final, final
 
@@ -10,6 +11,10 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.logger import Picture
+
+_logger: Final = logging.getLogger("denoisplit.training")
+
+_LONGEST: Final = 300
 
 SAMPLES: Final = 8
 """Posterior samples of mean and std: to look at, not to measure."""
@@ -30,13 +35,23 @@ class Preview:
 
     def __init__(self, validation: Iterable[Pair], channels: Sequence[str]) -> None:
         self._validation, self._channels = validation, tuple(channels)
-        self._drawn: tuple[int, Picture] | None = None
+        self._drawn: tuple[int, Picture | None] = (-1, None)
+        self._fails = False
 
-    def at(self, step: int, vse: VSE) -> Picture:
-        """The picture of a step, drawn once however many ask for it."""
-        if self._drawn is None or self._drawn[0] != step:
-            self._drawn = (step, self._draw(vse))
-        return self._drawn[1]
+    def at(self, step: int, vse: VSE) -> Picture | None:
+        """The picture of a step, drawn once however many ask for it.
+
+        None from the first one on that cannot be drawn, which is told: it must not stop the training.
+        """
+        if self._drawn[0] != step and not self._fails:
+            try:
+                self._drawn = (step, self._draw(vse))
+            except Exception as error:
+                _logger.debug("picture of step %d", step, exc_info=True)
+                self._fails, self._drawn = True, (step, None)
+                reason = " ".join(str(error).split())[:_LONGEST]
+                _logger.warning("training.loggers: no more pictures are drawn (got: %s)", reason)
+        return None if self._fails else self._drawn[1]
 
     def _draw(self, vse: VSE) -> Picture:
         from denoisplit.core.assessment.contact_sheet import SheetRow, sheet_pixels  # loads matplotlib

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, Literal
 
 import attrs
@@ -14,6 +15,9 @@ from denoisplit.core.training.logger import Logger, Picture
 
 _SECONDS: Final = 60
 """For which a server is waited for."""
+
+_UPLOAD_SECONDS: Final = 300.0
+"""For which the last uploads are waited for."""
 
 
 class Wandb(Logger):
@@ -90,8 +94,19 @@ class Wandb(Logger):
         self._run.log({"step": step, title: image})
 
     def end(self, *, finished: bool) -> None:
-        """Tell how it ended, and wait until all is uploaded."""
-        self._run.finish(exit_code=0 if finished else 1)
+        """Tell how it ended, and wait until all is uploaded.
+
+        Raises:
+            TimeoutError: that takes long, for example because the network is gone.
+        """
+        # Without a limit of its own: calibration waits, and all is in the folder anyway.
+        upload = Thread(target=self._run.finish, kwargs={"exit_code": 0 if finished else 1}, daemon=True)
+        upload.start()
+        upload.join(_UPLOAD_SECONDS)
+        if upload.is_alive():
+            raise TimeoutError(
+                f"nothing says after {_UPLOAD_SECONDS:g} s that all is uploaded: run wandb sync later"
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Which run it is."""
