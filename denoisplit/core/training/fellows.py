@@ -80,7 +80,8 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
             other.require_begun()
         with joined(seat) as ranks:
             yield ranks
-            ranks.from_first(lambda: None)
+            if not ranks.rank:
+                ranks.from_first(lambda: None)  # the others stay until all is stored
     except RuntimeError as error:
         reason = _reason(others, error)
         if not reason:
