@@ -27,8 +27,9 @@ model:
   encoder: {levels: 2, width: 8, dropout: 0.0}
   decoder: {latent_channels: 4, dropout: 0.0}
   noise_model: {fit_pairs: 4000, fit_steps: 20}
-  kl_scheme: {use: elbo, weight: 0.02} # a network that passes noise on
-training: {steps: 90, batch: 2, patch: 32, learning_rate: 3e-3, validate_every: 45, precision: float32}
+  kl_scheme: {use: elbo, weight: 0.02} # a network that passes noise on, with the draws below
+training: {steps: 90, batch: 2, patch: 32, learning_rate: 3e-3,
+  validate_every: 45, precision: float32, noise: generator}
 prediction: {samples: 8}
 """
 
