@@ -99,13 +99,14 @@ def evaluate(
     fields = require_clean(data.fields, str(run))
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
     known = independence(loaded.bundle, spec, given)
+    loaded = loaded.on(spec)
     marked = [open_labels(path) for path in labels] if labels else None
     with progress("Evaluating") as tell:
         scores, evaluated = loaded.evaluate(
             fields,
             samples=samples,
             metrics=names,
-            further_metrics=[*spec.metrics, *further] if names is None else further,
+            further_metrics=further,
             labels=marked,
             progress=tell,
         )

@@ -141,6 +141,23 @@ def test_numbers_tables_and_figures(experiment: Experiment, tmp_path: Path) -> N
     )
 
 
+def test_other_settings_count(experiment: Experiment, tmp_path: Path) -> None:
+    """Samples and mixing are those that were asked for, not those of the training."""
+    found = {}
+    asked = {
+        "few": ("--samples", 2),
+        "set": ("--set", "prediction.samples=2"),
+        "sum": ("--samples", 2, "--set", "data.mixing={mode: sum}"),
+    }
+    for name, words in asked.items():
+        numbers = tmp_path / f"{name}.json"
+        result = evaluate(experiment.run, "--metrics", "psnr", "--json", numbers, *words)
+        assert result.exit_code == 0, result.output
+        found[name] = json.loads(numbers.read_text())
+    assert found["set"] == found["few"]
+    assert found["sum"] != found["few"]
+
+
 def test_fields_that_the_model_has_seen_are_named(experiment: Experiment, tmp_path: Path) -> None:
     numbers = tmp_path / "scores.json"
     same = "{use: folder, path: %s, observed: '*_noisy.ome.tif', clean: '*_clean.ome.tif'}"

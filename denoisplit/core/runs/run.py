@@ -59,6 +59,11 @@ class Run(IntoFiles):
         """The resolved spec it was trained from."""
         return self.bundle.spec
 
+    def on(self, spec: ResolvedSpec) -> "Run":
+        """The same network with the images, the prediction and the metrics of another spec."""
+        mixed = attrs.evolve(self.spec, data=spec.data, prediction=spec.prediction, metrics=spec.metrics)
+        return attrs.evolve(self, bundle=attrs.evolve(self.bundle, spec=mixed))
+
     def predict(
         self,
         image: AnyArray | PathLike | Image,
