@@ -48,6 +48,12 @@ def test_samples_are_the_network_fed_with_the_noise_field(
     np.testing.assert_allclose(draw_samples(vse, mixed, how, first=5), expected, rtol=1e-12)
 
 
+def test_what_is_asked_for_leaves_the_noise_of_a_run_as_it_is() -> None:
+    for noise in ("box_muller", "ziggurat"):
+        how = Request(seed=4, tile=64).settled(PredictionSpec(noise=noise), 3)
+        assert how == PredictionSpec(samples=3, seed=4, tile=64, noise=noise)
+
+
 def test_seeds_differ_and_repeat() -> None:
     vse, mixed = small_vse(), image(16, 16)
     one, again, other = (predict(vse, mixed, PredictionSpec(samples=2, seed=s)).mean for s in (1, 1, 2))

@@ -36,10 +36,11 @@ def test_seeds_steps_rows_and_levels_are_independent(name: str) -> None:
     """Noise of validations, whose steps are negative, too."""
     drawn = torch.stack(
         [
-            image.flatten()
+            image.flatten()[:72]
             for seed in (0, 1)
             for step in (-2, -1, 0, 1)
-            for image in levels(STEP_DRAWS[name](seed).latent(step, Part.whole(2)), 2)[1]
+            for level in levels(STEP_DRAWS[name](seed).latent(step, Part.whole(2)), 2)
+            for image in level
         ]
     )
     off_diagonal = torch.corrcoef(drawn) - torch.eye(len(drawn))
