@@ -1,6 +1,6 @@
 """Residual, gated and resampling blocks shared by encoders and decoders, in two and three dimensions.
 
-Source: Prakash et al., ICLR 2022 (HDN); method section 1.1.
+Source: Prakash et al., HDN, ICLR 2022; method section 1.1.
 """
 
 from typing import Any, Final

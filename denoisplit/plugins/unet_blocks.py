@@ -1,6 +1,6 @@
 """The block of a U-Net, in two and three dimensions.
 
-Source: Ronneberger et al., MICCAI 2015, in the form of the muSplit code; method section 10.
+Source: Ronneberger et al., MICCAI 2015; Ashesh et al., muSplit, ICCV 2023, code; method section 10.
 """
 
 from torch import Tensor, nn

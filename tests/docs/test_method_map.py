@@ -11,7 +11,7 @@ import pytest
 import denoisplit
 
 ROOT = Path(denoisplit.__file__).parents[1]
-PAGE = (ROOT / "docs/method.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/method-map.md").read_text(encoding="utf-8")
 TABLES = "\n".join(line for line in PAGE.splitlines() if line.startswith("| "))
 PLACE = re.compile(r"`([\w.]+):([\w.]+)`")
 PIN = re.compile(r"`([\w/]+\.py)::(\w+)`")

@@ -72,7 +72,7 @@ def range_invariant_ms_ssim(truth: AnyArray, prediction: AnyArray) -> float:
     Raises:
         ImageError: shapes differ, a value is not finite, the truth is constant, or the image is too small.
 
-    Source: CAREamics; method section 12, item 20.
+    Source: CAREamics; method section 12.3.
     """
     return mean_over_planes(
         "range-invariant MS-SSIM", truth, prediction, _matched_ms_ssim_of_plane, side=MS_SSIM_SIDE
@@ -92,7 +92,7 @@ def ms_ssim_pooled(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) 
     Raises:
         ImageError: shapes differ, a value is not finite, a truth is constant, or an image is too small.
 
-    Source: Ashesh & Jug, ECCV 2024, code; method section 8.1.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 8.1.
     """
     pairs = zip(truths, predictions, strict=True)
     return _shared_range(

@@ -56,7 +56,7 @@ def fit_micro(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Mi
         ImageError: shapes differ, a value is not finite, a truth is constant, an image is too small, or the
             truth is nothing but background.
 
-    Source: Ashesh et al., MicroSSIM, 2024; method section 12, item 20.
+    Source: Ashesh et al., MicroSSIM, 2024; method section 12.3.
     """
     package = microssim()
     planes = [pair for t, p in zip(truths, predictions, strict=True) for pair in _planes(t, p, SSIM_SIDE)]

@@ -34,7 +34,7 @@ def ms_ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: 
     Contrast at the first four scales leaves out the border; at the last one, the whole image counts,
     continued by mirrors.
 
-    Source: Wang et al., Asilomar 2003; method sections 8.1 and 15.
+    Source: Wang et al., Asilomar 2003; method section 8.1.
     """
     score = 1.0
     for weight in SCALE_WEIGHTS[:-1]:

@@ -44,7 +44,7 @@ def _halve(image: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
     A Gaussian of :math:`\sigma = (f - 1) / 2` with :math:`f` the exact ratio of sizes, then linear
     interpolation at :math:`(i + 1/2) f - 1/2`; borders are mirrored about the outermost pixel. In float64.
 
-    Source: Ashesh et al., ICCV 2023, code; method sections 5.8 and 15.1.
+    Source: Ashesh et al., muSplit, ICCV 2023, code; method section 5.8.
     """
     rows, columns = image.shape[-2:]
     half = (rows // 2, columns // 2)

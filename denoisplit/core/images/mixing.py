@@ -48,7 +48,7 @@ def mix(
 
     Returns:
         [1 (z) y x] or [b 1 (z) y x], counts, in the dtype of ``channels``.
-    Source: Ashesh & Jug, ECCV 2024, section 3; method section 5.6.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, section 3; method section 5.6.
     """
     if weights is not None:
         return _weighted(channels, mixing, axis, weights)

@@ -29,7 +29,8 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
 
     Raises:
         SpecError: there is no channel of that name.
-    Source: Ashesh & Jug, ECCV 2024, code (the denoisers of its sequential baseline); method section 10.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code (the denoisers of its sequential baseline); method
+    section 10.
     """
     if wanted in recorded:
         index = list(recorded).index(wanted)

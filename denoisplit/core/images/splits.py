@@ -209,7 +209,7 @@ def reference_split(
         test: fraction of them for the test.
         mode: the rule, see ``Split``.
 
-    Source: Ashesh & Jug, ECCV 2024, code; method section 5.1.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 5.1.
     """
     if mode == "test_first":
         held, tested = _test_first(count, validation, test)

@@ -68,7 +68,7 @@ def intensity_stats(
         ImageError: no field, NaN or infinite pixels, or a channel that is constant over all fields.
         ChannelCountError: fields with different numbers of channels.
 
-    Source: Ashesh & Jug, ECCV 2024, code; method section 5.5, without its repeated mean of a sum.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 5.5, without its repeated mean of a sum.
     """
     if not targets:
         raise ImageError(

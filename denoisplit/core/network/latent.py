@@ -20,7 +20,7 @@ def stable_variance(raw: Tensor) -> Tensor:
 
     Continuously differentiable at 0, linear above, floored below.
 
-    Source: Prakash et al., ICLR 2022, code; method section 1.6.
+    Source: Prakash et al., HDN, ICLR 2022, code; method section 1.6.
     """
     # A sum, as one of the parts is constant wherever the other is not; a choice takes far longer.
     return raw.clamp(max=0).exp() + raw.relu() + VARIANCE_FLOOR

@@ -8,7 +8,7 @@ half, a and b as signed numbers of 32 bits, give numbers p and p + CHUNK/2 of th
 all in float32. Here a and b are rounded to the nearest float32, and PI is the float32 nearest to pi. Every
 step but ln, cos and sin is rounded exactly, so these are taken of the same numbers on all devices.
 
-Source: Box & Muller, Annals of Mathematical Statistics 29, 1958.
+Source: Box & Muller, Annals of Mathematical Statistics 1958.
 """
 
 from collections.abc import Iterator, Sequence

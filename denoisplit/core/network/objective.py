@@ -1,6 +1,6 @@
 """The training objective as pure functions: distortion, KL weight, and their sum.
 
-Source: Ashesh & Jug, ECCV 2024; method sections 2.3, 2.4 and 3.5.
+Source: Ashesh & Jug, denoiSplit, ECCV 2024; method sections 2.3, 2.4 and 3.5.
 """
 
 import itertools

@@ -4,7 +4,7 @@ Philox 4x64-10 makes four words of 64 bits from a key (seed, number) and a count
 level and z; y; x). A processor has them from numpy, whose raw stream is fixed; any other device computes the
 same words by integer operations of torch.
 
-Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
+Source: Salmon et al., SC 2011.
 """
 
 from collections.abc import Iterable, Iterator

@@ -38,7 +38,7 @@ class IntensityStats:
         target_mean: mean of every target channel.
         target_std: standard deviation of every target channel (noise included).
 
-    Source: Ashesh & Jug, ECCV 2024, code; method section 5.5.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 5.5.
     """
 
     mixed_mean: float = attrs.field(validator=_finite)

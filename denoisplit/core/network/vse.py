@@ -37,7 +37,7 @@ class VSE(nn.Module):
 
     Images go in and come out in detector counts; inside the network everything is normalised.
 
-    Source: Ashesh & Jug, ECCV 2024.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024.
     """
 
     def __init__(

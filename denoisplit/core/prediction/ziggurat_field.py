@@ -23,7 +23,7 @@ _Piece = tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]
 class ZigguratField(NoiseField):
     """Blocks of numbers from ``numpy.random.Generator.standard_normal``, made on the processor.
 
-    Source: Philox 4x64-10, Salmon et al., SC 2011, with the key (seed, sample) and the counter (running
+    Source: Salmon et al., SC 2011, Philox 4x64-10 with the key (seed, sample) and the counter (running
     number, level and block z, block y, block x).
     """
 

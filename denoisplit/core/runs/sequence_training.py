@@ -62,7 +62,7 @@ def train_sequence(
 
     Raises:
         DenoisplitError: what is wrong and what to do.
-    Source: Ashesh & Jug, ECCV 2024 (HDN, then muSplit).
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024 (HDN, then muSplit).
     """
     stop_in_worker()
     # What trains takes seconds to import.

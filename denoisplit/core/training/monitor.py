@@ -49,7 +49,7 @@ def validation_psnr(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
 
     Raises:
         ImageError: all targets of a channel are constant.
-    Source: Ashesh & Jug, ECCV 2024, code; method section 6.4.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 6.4.
     """
     spatial = tuple(range(2, pairs[0][1].ndim))
     errors = [(signal.double() - target.double()).square().mean(spatial) for signal, target in pairs]

@@ -73,7 +73,7 @@ def noise_variance(observed: AnyArray) -> Array:
 
     Raises:
         CalibrationError: fewer than five pixels along y or x.
-    Source: Immerkaer, Computer Vision and Image Understanding 1996, with fourth differences.
+    Source: Immerkær, Computer Vision and Image Understanding 1996, with fourth differences.
     """
     margin = len(_DIFFERENCE) // 2
     if min(observed.shape[-2:]) < len(_DIFFERENCE):

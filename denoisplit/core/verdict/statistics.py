@@ -118,7 +118,7 @@ def noise_level(pixels: Array) -> float:
     Args:
         pixels: image [(z) y x], at least 2 pixels along y and x.
 
-    Source: Donoho & Johnstone, Biometrika 1994; Immerkaer, Computer Vision and Image Understanding 1996.
+    Source: Donoho & Johnstone, Biometrika 1994; Immerkær, Computer Vision and Image Understanding 1996.
     """
     return _of_differences(np.abs(_diagonal(pixels)).mean())
 

@@ -10,7 +10,7 @@ from denoisplit.core.images.turns import TURNS, turned
 class Flips(Augmentation):
     """The eight orientations in (y, x), each as likely; patches that are not square have four.
 
-    Source: Ashesh & Jug, ECCV 2024, code.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code.
     """
 
     @attrs.frozen

@@ -36,7 +36,7 @@ class Affine(Calibrator):
 
     From estimates of squared errors, bins whose mean is negative count as bins without error.
 
-    Source: Levi et al., Sensors 2022; method section 12, item 19, without its dropped bins.
+    Source: Levi et al., Sensors 2022; method section 12.4, without its dropped bins.
     """
 
     @attrs.frozen(kw_only=True)

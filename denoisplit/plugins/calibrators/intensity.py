@@ -42,7 +42,7 @@ class Intensity(MeanCalibrator):
     score is not surely above zero are joined with their neighbours, as estimates from noisy images may be
     negative.
 
-    Source: Laves et al., MIDL 2020, with the log link of McCullagh & Nelder, Generalized linear models, 1989.
+    Source: Laves et al., MIDL 2020; McCullagh & Nelder, Generalized Linear Models, 1989, the log link.
     """
 
     @attrs.frozen(kw_only=True)

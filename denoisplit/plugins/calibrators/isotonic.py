@@ -32,7 +32,7 @@ class Isotonic(Calibrator):
     The lowest step is as wide as it takes for its mean squared error to exceed two standard errors: estimates
     from noisy images may be negative, and a std of nearly zero would be worse than one that is too coarse.
 
-    Source: Barlow et al., Statistical inference under order restrictions, 1972; Kuleshov et al., ICML 2018.
+    Source: Barlow et al., 1972; Kuleshov, Fenner & Ermon, ICML 2018.
     """
 
     @attrs.frozen(kw_only=True)

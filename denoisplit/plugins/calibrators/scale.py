@@ -21,7 +21,7 @@ class Scale(Calibrator):
 
     over all pixels x of the clean truth, with posterior mean and std; intervals are Gaussian.
 
-    Source: Laves et al., MIDL 2020; Ashesh & Jug, ECCV 2024; method section 9.
+    Source: Laves et al., MIDL 2020; Ashesh & Jug, denoiSplit, ECCV 2024; method section 9.
     """
 
     @attrs.frozen(kw_only=True)

@@ -76,7 +76,7 @@ class DeterministicLadderDecoder(Decoder):
     Given the weights of a ladder it gives that ladder's output without noise. Every posterior sample is the
     same, and there is no rate.
 
-    Source: Ashesh & Jug, ECCV 2024, code; method section 1.6.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 1.6.
     """
 
     @attrs.frozen(kw_only=True)

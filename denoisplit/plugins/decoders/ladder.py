@@ -28,8 +28,8 @@ class LadderDecoder(Decoder):
 
     Where features cover the surround of the image, so do the latents; the states are cut on the way down.
 
-    Source: Sonderby et al., NeurIPS 2016; Prakash et al., ICLR 2022; Ashesh & Jug, ECCV 2024; method sections
-    1.5 and 1.6.
+    Source: Sønderby et al., NeurIPS 2016; Prakash et al., HDN, ICLR 2022; Ashesh & Jug, denoiSplit, ECCV
+    2024; method sections 1.5 and 1.6.
     """
 
     @attrs.frozen(kw_only=True)

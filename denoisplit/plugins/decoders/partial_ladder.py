@@ -32,7 +32,7 @@ class PartialLadderDecoder(Decoder):
     With latents at coarse levels alone, a sample decides about structures, while fine detail comes from the
     image as in a U-Net. As levels without a latent need features, no images are drawn from the prior.
 
-    Source: Kohl et al., 2019; Sonderby et al., NeurIPS 2016.
+    Source: Kohl et al., Hierarchical Probabilistic U-Net, 2019; Sønderby et al., NeurIPS 2016.
     """
 
     @attrs.frozen(kw_only=True)

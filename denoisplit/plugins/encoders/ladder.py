@@ -20,7 +20,7 @@ from denoisplit.plugins.encoders.levels import (
 class LadderEncoder(Encoder):
     """Stem, then ``levels`` times a strided block.
 
-    Source: Prakash et al., ICLR 2022; Ashesh & Jug, ECCV 2024; method sections 1.2 and 1.3.
+    Source: Prakash et al., HDN, ICLR 2022; Ashesh & Jug, denoiSplit, ECCV 2024; method sections 1.2 and 1.3.
     """
 
     @attrs.frozen(kw_only=True)

@@ -32,7 +32,7 @@ class DepthSquish(nn.Module):
 class LadderEncoder3dTo2d(Encoder):
     """A three-dimensional ladder that never strides in z; z is projected out of the features of every level.
 
-    Source: CAREamics, lightning VAE modules; method section 12, items 2 and 3.
+    Source: CAREamics, lightning VAE modules; method section 12.1.
     """
 
     @attrs.frozen(kw_only=True)

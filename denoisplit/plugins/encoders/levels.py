@@ -1,6 +1,6 @@
 """Parts that ladder encoders share: the stem, one level, and how far the levels stride.
 
-Source: Prakash et al., ICLR 2022; method sections 1.2 and 1.3.
+Source: Prakash et al., HDN, ICLR 2022; method sections 1.2 and 1.3.
 """
 
 from typing import Any

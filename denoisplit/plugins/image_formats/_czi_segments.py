@@ -1,6 +1,6 @@
 """The container of CZI files: segments, of which one is the directory of all blocks of pixels.
 
-Source: the description of the format with libCZI, and the reader czifile (BSD).
+Source: Carl Zeiss Microscopy, libCZI, 2017, the description of the format; Gohlke, czifile, 2013.
 """
 
 import math

@@ -32,7 +32,7 @@ class Czi(MicroscopeFormat):
     Scenes of one shape become an axis ``s``; ``cells.czi/P2`` and ``cells.czi/1`` are one of them, by name
     or number. Smaller copies of the image are left out. Where a mosaic has no tile, the counts are 0.
 
-    Source: libCZI, Carl Zeiss Microscopy.
+    Source: Carl Zeiss Microscopy, libCZI, 2017.
     """
 
     suffixes = (".czi",)

@@ -36,7 +36,7 @@ class Lif(MicroscopeFormat):
     one of them. Without a name, or with that of a folder, all images of it become an axis ``s`` if they are
     alike; so do the tiles of a scan.
 
-    Source: liffile, Christoph Gohlke.
+    Source: Gohlke, liffile, Zenodo 2025.
     """
 
     suffixes = (".lif",)

@@ -35,7 +35,7 @@ class Nd2(MicroscopeFormat):
 
     Positions become an axis ``s``; ``cells.nd2/A1`` and ``cells.nd2/3`` are one of them, by name or number.
 
-    Source: nd2, Talley Lambert.
+    Source: Lambert, nd2, 2021.
     """
 
     suffixes = (".nd2",)

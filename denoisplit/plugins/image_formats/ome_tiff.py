@@ -35,7 +35,7 @@ _KINDS = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "flo
 class OmeTiff(ImageFormat):
     """TIFF with OME-XML, as Bio-Formats, QuPath and OMERO read it; files over 4 GiB become BigTIFF.
 
-    Source: Goldberg et al., Genome Biology 2005; OME model 2016-06.
+    Source: Goldberg et al., Genome Biology 2005, in the OME model of 2016-06.
     """
 
     @attrs.frozen(kw_only=True)

@@ -28,7 +28,7 @@ class OmeZarr(ZarrFormat):
     Plates, wells and collections whose images are alike are read with their positions as an axis ``s``;
     ``plate.ome.zarr/A/1/0`` is one of them.
 
-    Source: Moore et al., Nature Methods 2021; OME-NGFF 0.4 and 0.5.
+    Source: Moore et al., Nature Methods 2021, OME-NGFF 0.4 and 0.5.
     """
 
     @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ class DenoiSplitKL(KLScheme):
     the weight :math:`n_i / N` (latent scalars per pixel: 32, 8, 2, 0.5 for 128 latent channels). Beside a
     distortion that is averaged over C channels, this is a beta-VAE with beta = C.
 
-    Source: Ashesh & Jug, ECCV 2024; method section 3.2.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024; method section 3.2.
     """
 
     @attrs.frozen(kw_only=True)

@@ -33,7 +33,7 @@ class MicroSplitKL(KLScheme):
     no other positions and the two are equal. The weight of the reference ends where it is told to; its
     annealing, which squared the ramp, is not reproduced.
 
-    Source: Ashesh et al., MicroSplit, and CAREamics; method section 12, items 7 to 11.
+    Source: Ashesh et al., MicroSplit, 2025; CAREamics; method section 12.2.
     """
 
     unit = "nats per image pixel, blended with nats per latent scalar"
@@ -97,7 +97,7 @@ def centres(maps: list[Tensor], image_pixels: int, numbers: Sequence[int] = ()) 
         image_pixels: pixels of one image.
         numbers: of the levels; empty for 0, 1 and so on.
 
-    Source: CAREamics, ``kl_restricted``; method section 12, item 9.
+    Source: CAREamics, ``kl_restricted``; method section 12.2.
     """
     if maps[0].ndim != 4:
         return maps

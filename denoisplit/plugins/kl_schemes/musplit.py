@@ -27,7 +27,7 @@ class MuSplitKL(KLScheme):
     128 latent channels and two target channels. Free bits near the usual KL per scalar (well below 1) switch
     the rate off.
 
-    Source: Ashesh et al., ICCV 2023; method section 3.3.
+    Source: Ashesh et al., muSplit, ICCV 2023; method section 3.3.
     """
 
     unit = "nats per latent scalar"

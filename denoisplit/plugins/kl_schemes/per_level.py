@@ -25,7 +25,7 @@ class PerLevelKL(KLScheme):
     and C target channels. The weights are the effective ones: all 1 is the scheme ``elbo``, all C the scheme
     ``denoisplit``, and :math:`C N / (L n_i)` for :math:`n_i` latent scalars the scheme ``musplit``.
 
-    Source: Higgins et al., ICLR 2017; method section 3.4.
+    Source: Higgins et al., beta-VAE, ICLR 2017; method section 3.4.
     """
 
     unit = "nats per image pixel and channel"

@@ -91,7 +91,7 @@ class RangeInvariantMsSsim(Metric):
 class MsSsimPooled(Metric):
     """MS-SSIM whose range is that of the truth over all images of a channel.
 
-    Source: Ashesh & Jug, ECCV 2024, code.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code.
     """
 
     @attrs.frozen

@@ -40,7 +40,7 @@ class BinnedGaussian(NoiseModel):
     reference fits a bell curve to the histogram of every bin instead, which needs bins of the observation and
     a good start, and adds 1e-10 to the density, where its gradient vanishes; neither is reproduced.
 
-    Source: Ashesh & Jug, ECCV 2024, code (``histgmm``); method section 4.3.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code (``histgmm``); method section 4.3.
     """
 
     @attrs.frozen(kw_only=True)

@@ -47,7 +47,7 @@ class Gaussian(NoiseModel):
     with v the log-variance in normalised units and :math:`\sigma_c` the std of the target channel in counts:
     a density in counts that differs from that in normalised units by :math:`\ln \sigma_c` only.
 
-    Source: Ashesh et al., ICCV 2023; method section 2.1.
+    Source: Ashesh et al., muSplit, ICCV 2023; method section 2.1.
     """
 
     @attrs.frozen(kw_only=True)

@@ -46,7 +46,8 @@ class GaussianMixture(NoiseModel):
     numbers travel in ``state_dict``; a state dict of other numbers of components or coefficients loads too.
     With ``learnable``, the polynomials are trainable parameters; range and floor stay as they are.
 
-    Source: Prakash et al., ISBI 2020; Ashesh & Jug, ECCV 2024; method section 4.1.
+    Source: Prakash et al., Fully unsupervised probabilistic Noise2Void, ISBI 2020; Ashesh & Jug, denoiSplit,
+    ECCV 2024; method section 4.1.
     """
 
     @attrs.frozen(kw_only=True)

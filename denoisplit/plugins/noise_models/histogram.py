@@ -43,7 +43,7 @@ class Histogram(NoiseModel):
     never zero (see ``histogram_maths``). The mean is the signal plus ``bias``: about half a bin, unless
     ``centred``.
 
-    Source: Krull et al., Probabilistic Noise2Void, 2020; method section 4.2.
+    Source: Krull et al., Probabilistic Noise2Void, Frontiers in Computer Science 2020; method section 4.2.
     """
 
     @attrs.frozen(kw_only=True)

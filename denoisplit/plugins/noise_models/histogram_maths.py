@@ -9,7 +9,7 @@ The density at a signal s between the lower edges of the bins k and k+1 interpol
   showed and for signals without pairs. It is a true density, and its gradient leads back from anywhere.
 * Beyond its ends, the table moves along with the signal.
 
-Source: Krull et al., Probabilistic Noise2Void, 2020; method section 4.2.
+Source: Krull et al., Probabilistic Noise2Void, Frontiers in Computer Science 2020; method section 4.2.
 """
 
 import math

@@ -4,7 +4,7 @@ A file holds [3 n n]: how often an observation falls into a bin (column) when th
 (row), every row normalised, and the lower and upper edge of the bin of every row. Signal and observation have
 the same bins.
 
-Source: Krull et al., Probabilistic Noise2Void, 2020; method section 4.2.
+Source: Krull et al., Probabilistic Noise2Void, Frontiers in Computer Science 2020; method section 4.2.
 """
 
 import zipfile

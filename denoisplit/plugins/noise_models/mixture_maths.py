@@ -9,7 +9,7 @@ With :math:`t = (s - s_\min) / (s_\max - s_\min)`, the components of channel c h
 
 and means :math:`s + m_k - \sum_l \pi_l m_l`, so that the mean of the mixture is the signal.
 
-Source: Prakash et al., ISBI 2020; method section 4.1.
+Source: Prakash et al., Fully unsupervised probabilistic Noise2Void, ISBI 2020; method section 4.1.
 """
 
 import math

@@ -30,7 +30,7 @@ class PoissonGaussian(NoiseModel):
     with gain g, offset o and read noise r, to a relative error below 1e-6 for signals of at least 0.001
     photons. At darker ones, and below the offset, the density of 0.001 photons moves along with the signal.
 
-    Source: Foi et al., IEEE Trans. Image Process. 17(10), 2008; method section 4.
+    Source: Foi et al., IEEE Transactions on Image Processing 2008; method section 4.4.
     """
 
     @attrs.frozen(kw_only=True)

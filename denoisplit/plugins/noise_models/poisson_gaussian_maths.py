@@ -12,7 +12,7 @@ With gain g, offset o and read noise r, and :math:`\lambda = (s - o) / g` expect
 * Below ``DIMMEST`` expected photons, the density at ``DIMMEST`` moves along with the signal. So it stays a
   density whose mean is the signal, with a gradient, even for signals below the offset.
 
-Source: Foi et al., IEEE Trans. Image Process. 17(10), 2008; method section 4.
+Source: Foi et al., IEEE Transactions on Image Processing 2008; method section 4.4.
 """
 
 import math

@@ -39,7 +39,7 @@ class Scmos(CameraNoiseModel):
     same signal. An observation is in the counts of its own pixel; ``bias`` says how many more these are on
     average. What is None is fitted, one number per channel for all pixels, while the maps stay as they are.
 
-    Source: Huang et al., Nature Methods 10, 2013.
+    Source: Huang et al., Nature Methods 2013.
     """
 
     @attrs.frozen(kw_only=True)

@@ -22,7 +22,7 @@ class Weighted(NoiseModel):
     compare with those of the same noise model only. What the camera does is told by the mixture alone:
     ``sample``, ``variance`` and ``fit`` are those of the mixture; the Gaussian only steers the training.
 
-    Source: Ashesh et al., MicroSplit, and CAREamics; method section 12, item 10.
+    Source: Ashesh et al., MicroSplit, 2025; CAREamics; method section 12.2.
     """
 
     is_density = False

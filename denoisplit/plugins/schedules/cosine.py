@@ -14,7 +14,7 @@ from denoisplit.core.training.schedule import Better, Schedule
 class Cosine(Schedule):
     """The rate falls to zero along half a cosine wave, and rises in a straight line before, if asked to.
 
-    Source: Loshchilov & Hutter, ICLR 2017; the warm-up of Goyal et al., 2017.
+    Source: Loshchilov & Hutter, ICLR 2017; Goyal et al., 2017, the warm-up.
     """
 
     ends_low = True

@@ -15,7 +15,7 @@ MIN_LEARNING_RATE: Final = 1e-12
 class Plateau(Schedule):
     """The rate is lowered whenever some validations in a row were no better than the best one.
 
-    Source: Ashesh & Jug, ECCV 2024, code.
+    Source: Ashesh & Jug, denoiSplit, ECCV 2024, code.
     """
 
     @attrs.frozen(kw_only=True)
