@@ -130,7 +130,7 @@ class ResidualBlock(Region):
         """The layers one by one."""
         (x,) = maps
         result: Tensor = self.layers(x)
-        return result.add_(x)
+        return result.add_(x) if result.dtype is x.dtype else result + x
 
     def evaluates(self, x: Tensor) -> bool:
         """Whether ``evaluated`` may stand for the layers: neither gradient nor statistics are wanted."""

@@ -148,6 +148,14 @@ def test_with_a_gradient_maps_stay_whole() -> None:
     assert calls == [x.shape]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_block_keeps_the_precision_of_its_input_in_training_and_after(dtype: torch.dtype) -> None:
+    block = ResidualBlock(2, 4, dropout=0.0)
+    x = torch.randn(2, 4, 8, 8).to(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        assert block.train()(x).dtype == block.eval()(x).dtype == dtype
+
+
 @torch.no_grad()
 def test_in_bf16_fewer_steps_round_less() -> None:
     torch.manual_seed(1)
