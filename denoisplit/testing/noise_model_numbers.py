@@ -114,21 +114,20 @@ class NoiseModelNumberTests(NoiseModelFitTests):
 
         ``counts_share`` is the power of a density in counts that is part of the likelihood, 1 without it.
         """
-        options, given = self.defaults(), self.statistics()
-        if isinstance(self.new(options), OfOnePixel):
-            pytest.skip("its maps are in counts")
-        model, other = self.model(options), self._in_units(options, _UNIT)
-        signal = self.signals(2, batch=2)
-        observation, maps = signal + 20 * random(3, *signal.shape), self.maps(model, signal)
-        with torch.no_grad():
-            found = other.log_prob(_UNIT * observation, _UNIT * signal, maps).mean()
-            share = float(getattr(model, "counts_share", 1.0))
-            expected = model.log_prob(observation, signal, maps).mean() - share * math.log(_UNIT)
-        assert given.channels == signal.shape[1]
-        assert abs(float(found - expected)) < 0.3, (
-            f"counts that are {_UNIT:g} times as many change the likelihood to {float(found):.4g} instead of "
-            f"{float(expected):.4g} nats"
-        )
+        for options, unit in ((self.defaults(), _UNIT), (self.smallest(), 1 / _UNIT)):
+            if isinstance(self.new(options), OfOnePixel):
+                pytest.skip("its maps are in counts")
+            model, other = self.model(options), self._in_units(options, unit)
+            signal = self.signals(2, batch=2)
+            observation, maps = signal + 20 * random(3, *signal.shape), self.maps(model, signal)
+            with torch.no_grad():
+                found = other.log_prob(unit * observation, unit * signal, maps).mean()
+                share = float(getattr(model, "counts_share", 1.0))
+                expected = model.log_prob(observation, signal, maps).mean() - share * math.log(unit)
+            assert abs(float(found - expected)) < 0.3, (
+                f"counts that are {unit:g} times as many change the likelihood to {float(found):.4g} instead "
+                f"of {float(expected):.4g} nats"
+            )
 
     @in_two_and_three_dimensions
     def test_a_floor_is_a_floor_and_nothing_else(self, rank: int) -> None:
