@@ -15,7 +15,8 @@ _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef
 def cited_sources() -> Iterator[tuple[str, str]]:
     """Path in the package and one source, without remarks in parentheses."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        code = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(code)) if "Source: " in code else ():
             text = (ast.get_docstring(node) if isinstance(node, _DOCUMENTED) else None) or ""
             for found in _SOURCE.findall(text):
                 for part in re.sub(r" \(.*?\)", "", " ".join(found.split())).split("; "):

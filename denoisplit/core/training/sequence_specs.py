@@ -57,6 +57,7 @@ def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
 
     Raises:
         SpecError: one of them asks for something that a sequence does not do.
+
     Source: Ashesh & Jug, denoiSplit, ECCV 2024 (HDN, then muSplit); method section 10.
     """
     problems = [*_problems_of_splitter(splitter), *_problems_of_denoiser(denoise.root)]
