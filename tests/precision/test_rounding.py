@@ -12,6 +12,8 @@ from denoisplit.core.errors import SpecError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction import passes
 from denoisplit.core.prediction.passes import evaluating
+from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.training.computing import computing
 from tests.network.small import network
 
 BACKENDS: Any = torch.backends
@@ -77,6 +79,18 @@ def test_a_network_is_evaluated_in_the_rounding_of_its_precision(
     assert vse.precision == precision
     assert vse.network_dtype == PRECISIONS[precision]
     assert asked == [precision == "tf32"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "convolutions"), [("float32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")]
+)
+def test_steps_are_done_in_the_rounding_of_the_precision(
+    usual: tuple[str, str], precision: str, convolutions: str
+) -> None:
+    vse = network().float()
+    vse.precision = precision
+    with computing(vse, TrainingSpec(), GPU):
+        assert said() == (convolutions, "ieee")
 
 
 def _not_deterministic() -> None:
