@@ -35,7 +35,7 @@ from denoisplit.testing.training_mode import (
 _COMBINED = 6
 """Networks of different options."""
 
-LARGE = 2**19 + 2**17
+LARGE = 2**19 + 2**15
 """Pixels of a large image: in float64, a map of them has more than 4 MB."""
 
 _LARGE = 40.0
