@@ -16,7 +16,7 @@ import denoisplit
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training import fit as fitting
-from denoisplit.core.training import loop
+from denoisplit.core.training import joining
 from denoisplit.testing.simulated_device import counted_transfers, simulated_device
 from tests.e2e.experiment import Experiment
 
@@ -56,7 +56,7 @@ def on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
         strategy = SingleDeviceStrategy(DEVICE, accelerator=OfTheDevice())
         return Fabric(strategy=strategy, devices=1, **given)
 
-    monkeypatch.setattr(loop, "Fabric", fabric)
+    monkeypatch.setattr(joining, "Fabric", fabric)
     monkeypatch.setattr(fitting, "choose_device", lambda _: DEVICE)
 
 
