@@ -142,6 +142,11 @@ def test_hosts_that_are_not_told_apart_are_refused(environment: dict[str, str]) 
         seat_of(attrs.evolve(SPEC, nodes=2), CPU, environment)
 
 
+def test_a_port_is_a_number() -> None:
+    with pytest.raises(RunError, match="MASTER_PORT must be the number of a port"):
+        seat_of(attrs.evolve(SPEC, nodes=2), CPU, {**HOSTS, "MASTER_PORT": "tcp"})
+
+
 @pytest.mark.parametrize(
     ("spec", "device", "problem"),
     [

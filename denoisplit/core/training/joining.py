@@ -1,5 +1,6 @@
 """How the processes of a training find one another: those of this computer are started, hosts are told."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ from torch import distributed
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.ranks import Joined
+
+_LOG: Final = logging.getLogger("denoisplit.training")
 
 PATIENCE: Final = timedelta(hours=1)
 """How long one process waits for another, such as for a validation of the first one."""
@@ -73,6 +76,9 @@ def seat_of(spec: TrainingSpec, device: torch.device, environment: Mapping[str, 
     several = spec.nodes > 1
     host = environment.get("NODE_RANK", environment.get("SLURM_NODEID", "")) if several else "0"
     address = environment.get("MASTER_ADDR", "") if several else "127.0.0.1"
+    port = environment.get("MASTER_PORT", str(_PORT))
+    if several and not port.isdecimal():
+        raise RunError(f"training.nodes: MASTER_PORT must be the number of a port (got {port!r}). Unset it.")
     if not host.isdecimal() or int(host) >= spec.nodes or not address:
         raise RunError(
             f"training.nodes: nothing says which of {spec.nodes} hosts this is (got NODE_RANK={host!r}, "
@@ -85,7 +91,7 @@ def seat_of(spec: TrainingSpec, device: torch.device, environment: Mapping[str, 
         processes=spec.devices,
         process=0,
         address=address,
-        port=int(environment.get("MASTER_PORT", _PORT)) if several else _free_port(),
+        port=int(port) if several else _free_port(),
         device=device.type,
         threads=max(1, torch.get_num_threads() // spec.devices),
     )
@@ -101,6 +107,9 @@ def alone(device: torch.device) -> Fabric:
 @contextmanager
 def joined(seat: Seat) -> Iterator[Joined]:
     """This process among the others, which all come here; until the context ends."""
+    if seat.hosts > 1 and not seat.process:
+        told = "host %d of %d: waiting for the others at %s, port %d"
+        _LOG.info(told, seat.host + 1, seat.hosts, seat.address, seat.port)
     on_gpu = seat.device == "cuda"
     distributed.init_process_group(
         backend="nccl" if on_gpu else "gloo",
