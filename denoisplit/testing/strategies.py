@@ -192,7 +192,14 @@ def specs(draw: st.DrawFn, registry: Registry | None = None) -> ResolvedSpec:
             dimensions=draw(st.sampled_from([2, 3])),
         ),
         calibrator=chosen("calibrator"),
-        training=draw(options(TrainingSpec, channel_weights=weights)),
+        training=draw(
+            options(
+                TrainingSpec,
+                channel_weights=weights,
+                optimizer=chosen("optimizer"),
+                schedule=chosen("schedule"),
+            )
+        ),
     )
 
 

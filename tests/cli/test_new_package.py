@@ -81,6 +81,7 @@ def test_the_component_is_found_and_keeps_to_its_contract(tmp_path: Path, site: 
     assert row.source
 
 
+@pytest.mark.slow
 def test_the_tests_of_every_kind_pass_untouched(tmp_path: Path, site: Path) -> None:
     folders = [made(tmp_path / f"fresh-{kind}", kind, f"fresh_{kind}") for kind in KINDS]
     for folder in folders:

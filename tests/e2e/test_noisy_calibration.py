@@ -52,6 +52,7 @@ def factors(run: denoisplit.Run, fields: Sequence[Field], side: int) -> npt.NDAr
     return factor
 
 
+@pytest.mark.slow
 def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC, encoding="utf-8")

@@ -52,6 +52,7 @@ def weights(run: RunFolder) -> dict[str, Tensor]:
     return dict(load_weights(run.weights))
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_run_of_one(spec: Path) -> None:
     before = torch.get_num_threads()
     assert_alike(train(spec, "two", 2), train(spec, "one", 1))

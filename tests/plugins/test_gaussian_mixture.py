@@ -242,6 +242,7 @@ def test_real_repeats_are_described(data_root: Path) -> None:
         build().fit([NoisePairs(pairs.observation, pairs.signal)], seed=0)
 
 
+@pytest.mark.slow
 def test_real_emccd_images_are_described_and_have_the_documented_gain(data_root: Path) -> None:
     folder = data_root / "small" / "w2s"
     clean, noisy = (

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.patience import interruptible
 from denoisplit.core.precision.choice import Choice, choose
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.prediction.progress import Stages, silent
@@ -95,7 +97,7 @@ def fit(
             return
     if seat.host:
         with together(seat, where) as ranks:
-            serve(ranks)
+            interruptible(partial(serve, ranks))
         return
     try_descent(spec.training)
     loggers = loggers_of(spec, folder.path)

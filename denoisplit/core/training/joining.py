@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import attrs
@@ -15,6 +16,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import distributed
 
 from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.patience import interruptible
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.ranks import Joined
 
@@ -111,13 +113,15 @@ def joined(seat: Seat) -> Iterator[Joined]:
         told = "host %d of %d: waiting for the others at %s, port %d"
         _LOG.info(told, seat.host + 1, seat.hosts, seat.address, seat.port)
     on_gpu = seat.device == "cuda"
-    distributed.init_process_group(
+    begin = partial(
+        distributed.init_process_group,
         backend="nccl" if on_gpu else "gloo",
         init_method=f"tcp://{seat.address}:{seat.port}",
         rank=seat.host * seat.processes + seat.process,
         world_size=seat.hosts * seat.processes,
         timeout=PATIENCE,
     )
+    interruptible(begin)
     try:
         fabric = alone(torch.device("cuda", seat.process) if on_gpu else torch.device(seat.device))
         yield Joined(fabric, distributed.new_group(backend="gloo", timeout=PATIENCE))
