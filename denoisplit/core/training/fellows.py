@@ -21,7 +21,7 @@ from denoisplit.core.spawned import begin
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.computing import computing
-from denoisplit.core.training.joining import Seat, alone, joined
+from denoisplit.core.training.joining import Seat, alone, joined, tell_of_waiting
 from denoisplit.core.training.loop import Loop
 from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.ranks import Alone, Ranks
@@ -31,6 +31,11 @@ from denoisplit.core.training.worker_start import MAIN_GUARD
 
 _END: Final = 20.0
 """Seconds that a process has to end by itself."""
+
+_ADVICE: Final = (
+    "Continue with --resume, with fewer processes if need be. On several hosts, look at what the others say, "
+    "at NODE_RANK and MASTER_PORT, and name the network of a host that has several by GLOO_SOCKET_IFNAME."
+)
 
 _GRACE: Final = 1.0
 """Seconds within which a process that has failed says so."""
@@ -78,6 +83,7 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
     try:
         for other in others:
             other.require_begun()
+        tell_of_waiting(seat)
         with joined(seat) as ranks:
             yield ranks
             if not ranks.rank:
@@ -86,10 +92,39 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
         reason = _reason(others, error)
         if not reason:
             raise
-        advice = "Continue with --resume, with fewer processes if need be."
-        if seat.hosts > 1:
-            advice += " Where a host has several networks, GLOO_SOCKET_IFNAME names the one to use."
+        advice = _ADVICE if seat.hosts > 1 else _ADVICE.partition(" On ")[0]
         raise RunError(f"training: a process that takes part has ended ({reason}). {advice}") from error
+    except BaseException:
+        for other in others:
+            other.process.kill()  # it has nothing to store
+        raise
+    finally:
+        for other in others:
+            other.end()
+
+
+def take_part(seat: Seat) -> None:
+    """Let the processes of this host train with the first one, until that has stored what was learnt.
+
+    This process only waits, for a call that waits for others cannot be interrupted.
+
+    Raises:
+        RunError: one of them ended before.
+    """
+    others = [_Other(attrs.evolve(seat, process=number)) for number in range(seat.processes)]
+    try:
+        for other in others:
+            other.require_begun()
+        tell_of_waiting(seat)
+        for other in others:
+            while other.process.is_alive():
+                other.process.join(_GRACE)
+        if said := [words for words in (other.last_words() for other in others) if words]:
+            raise RunError(f"training: the part of this host has ended ({_short(said[0])}). {_ADVICE}")
+    except BaseException:
+        for other in others:
+            other.process.kill()
+        raise
     finally:
         for other in others:
             other.end()
@@ -129,7 +164,7 @@ class _Other:
     def __init__(self, seat: Seat) -> None:
         context = multiprocessing.get_context("spawn")
         self._words, theirs = context.Pipe(duplex=False)
-        self.process: SpawnProcess = context.Process(target=_live, args=(seat, theirs))
+        self.process: SpawnProcess = context.Process(target=_live, args=(seat, theirs), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -152,7 +187,7 @@ class _Other:
                 return str(self._words.recv())
         except EOFError:
             self.process.join(_END)
-            return f"exit code {self.process.exitcode}"
+            return f"exit code {self.process.exitcode}" if self.process.exitcode else ""
         return ""
 
     def end(self) -> None:
@@ -181,4 +216,8 @@ def _reason(others: Sequence[_Other], error: RuntimeError) -> str:
     said = [words for words in (other.last_words() for other in others) if words]
     if not said and (isinstance(error, distributed.DistError) or "gloo" in str(error)):
         said = [str(error)]
-    return " ".join(said[0].split())[:200] if said else ""
+    return _short(said[0]) if said else ""
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]

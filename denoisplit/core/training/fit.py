@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.patience import interruptible
 from denoisplit.core.precision.choice import Choice, choose
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.prediction.progress import Stages, silent
@@ -33,7 +31,7 @@ from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.completing import complete
 from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.drawing import step_seed
-from denoisplit.core.training.fellows import serve, together
+from denoisplit.core.training.fellows import take_part, together
 from denoisplit.core.training.joining import seat_of
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.logged import loggers_of, logging_to
@@ -96,8 +94,7 @@ def fit(
             _LOG.info("%s: is finished and stays as it is", folder.path)
             return
     if seat.host:
-        with together(seat, where) as ranks:
-            interruptible(partial(serve, ranks))
+        take_part(seat)
         return
     try_descent(spec.training)
     loggers = loggers_of(spec, folder.path)

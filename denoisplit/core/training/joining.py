@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import torch
@@ -106,27 +106,35 @@ def alone(device: torch.device) -> Fabric:
     return Fabric(accelerator=device.type, devices=devices, plugins=[LightningEnvironment()])
 
 
+def tell_of_waiting(seat: Seat) -> None:
+    """Log where other hosts are waited for."""
+    if seat.hosts > 1:
+        told = "host %d of %d: waiting for the others at %s, port %d"
+        _LOG.info(told, seat.host + 1, seat.hosts, seat.address, seat.port)
+
+
 @contextmanager
 def joined(seat: Seat) -> Iterator[Joined]:
     """This process among the others, which all come here; until the context ends."""
-    if seat.hosts > 1 and not seat.process:
-        told = "host %d of %d: waiting for the others at %s, port %d"
-        _LOG.info(told, seat.host + 1, seat.hosts, seat.address, seat.port)
     on_gpu = seat.device == "cuda"
-    begin = partial(
-        distributed.init_process_group,
+    talk = interruptible(partial(_meet, seat, on_gpu=on_gpu))
+    try:
+        fabric = alone(torch.device("cuda", seat.process) if on_gpu else torch.device(seat.device))
+        yield Joined(fabric, talk)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _meet(seat: Seat, *, on_gpu: bool) -> Any:
+    """Wait for the others; a group for what is not computed with."""
+    distributed.init_process_group(
         backend="nccl" if on_gpu else "gloo",
         init_method=f"tcp://{seat.address}:{seat.port}",
         rank=seat.host * seat.processes + seat.process,
         world_size=seat.hosts * seat.processes,
         timeout=PATIENCE,
     )
-    interruptible(begin)
-    try:
-        fabric = alone(torch.device("cuda", seat.process) if on_gpu else torch.device(seat.device))
-        yield Joined(fabric, distributed.new_group(backend="gloo", timeout=PATIENCE))
-    finally:
-        distributed.destroy_process_group()
+    return distributed.new_group(backend="gloo", timeout=PATIENCE)
 
 
 def _free_port() -> int:
