@@ -1,12 +1,19 @@
 """A wait in a thread can be interrupted, and is otherwise the call."""
 
-import os
 import signal
-from threading import Event, Timer
+import subprocess
+import sys
 
 import pytest
 
 from denoisplit.core.patience import interruptible
+
+WAITING = """
+from threading import Event
+from denoisplit.core.patience import interruptible
+print("waiting", flush=True)
+interruptible(Event().wait)
+"""
 
 
 def test_it_gives_what_the_call_gives() -> None:
@@ -16,8 +23,10 @@ def test_it_gives_what_the_call_gives() -> None:
 
 
 def test_a_call_that_waits_for_ever_is_left_alone() -> None:
-    never = Event()
-    Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        interruptible(never.wait)
-    never.set()
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", WAITING], stdout=pipe, stderr=pipe, text=True) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "waiting\n"
+        waiting.send_signal(signal.SIGINT)
+        _, said = waiting.communicate(timeout=60)
+    assert said.endswith("KeyboardInterrupt\n")
