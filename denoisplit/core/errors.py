@@ -6,6 +6,11 @@ A message reads ``WHERE: WHAT IS WRONG (got VALUE). WHAT TO DO.`` There is one c
 from collections.abc import Sequence
 
 
+def in_one_line(said: object, most: int = 200) -> str:
+    """What others say, such as an error of a library, as a part of a message of ours."""
+    return " ".join(str(said).split())[:most]
+
+
 def printable(text: str) -> str:
     """A text with everything but visible characters and spaces escaped, as ``repr`` does."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

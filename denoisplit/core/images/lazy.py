@@ -9,7 +9,7 @@ from typing import Any, Final, final
 import attrs
 import numpy as np
 
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, in_one_line
 from denoisplit.core.images.claims import LARGE, check_memory
 from denoisplit.core.images.interfaces import AnyArray, LazyArray
 
@@ -85,7 +85,7 @@ class LazyPixels:
 
 def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
     """The error for a file that a library cannot read; one line, whatever the library says."""
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = in_one_line(error) or type(error).__name__
     return ImageError(
         f"{where}: not a readable {kind} file (got: {reason}). Check that it is complete and really {kind}."
     )

@@ -7,7 +7,7 @@ from typing import Final, final
 import attrs
 
 from denoisplit.core.devices import give_back_memory
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, in_one_line
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.plan import Plan, counted, halved, sides
 from denoisplit.core.prediction.tiling import Tile
@@ -56,7 +56,7 @@ class Shrinking:
                     _LOG.warning("%s at a time; going on with %d", said, smaller)
                 return
             if halved(vse, failed, tile) == failed:
-                short = " ".join(reason.split())[:200]
+                short = in_one_line(reason)
                 raise ImageError(
                     f"prediction: {said}, and it cannot be cut further (got: {short}). "
                     f"Close other programs, use fewer workers, or a computer with more memory."

@@ -13,7 +13,7 @@ import attrs
 import torch
 from torch import distributed
 
-from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.errors import RunError, SpecError, in_one_line
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
@@ -32,9 +32,11 @@ from denoisplit.core.training.worker_start import MAIN_GUARD
 _END: Final = 20.0
 """Seconds that a process has to end by itself."""
 
-_ADVICE: Final = (
-    "Continue with --resume, with fewer processes if need be. On several hosts, look at what the others say, "
-    "at NODE_RANK and MASTER_PORT, and name the network of a host that has several by GLOO_SOCKET_IFNAME."
+_GO_ON: Final = "Continue with --resume, with fewer processes if need be."
+
+_OF_HOSTS: Final = (
+    f"{_GO_ON} On several hosts, look at what the others say, at NODE_RANK and MASTER_PORT, and name the "
+    f"network of a host that has several by GLOO_SOCKET_IFNAME."
 )
 
 _GRACE: Final = 1.0
@@ -92,7 +94,7 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
         reason = _reason(others, error)
         if not reason:
             raise
-        advice = _ADVICE if seat.hosts > 1 else _ADVICE.partition(" On ")[0]
+        advice = _OF_HOSTS if seat.hosts > 1 else _GO_ON
         raise RunError(f"training: a process that takes part has ended ({reason}). {advice}") from error
     except BaseException:
         for other in others:
@@ -120,7 +122,7 @@ def take_part(seat: Seat) -> None:
             while other.process.is_alive():
                 other.process.join(_GRACE)
         if said := [words for words in (other.last_words() for other in others) if words]:
-            raise RunError(f"training: the part of this host has ended ({_short(said[0])}). {_ADVICE}")
+            raise RunError(f"training: the part of this host has ended ({in_one_line(said[0])}). {_OF_HOSTS}")
     except BaseException:
         for other in others:
             other.process.kill()
@@ -216,8 +218,4 @@ def _reason(others: Sequence[_Other], error: RuntimeError) -> str:
     said = [words for words in (other.last_words() for other in others) if words]
     if not said and (isinstance(error, distributed.DistError) or "gloo" in str(error)):
         said = [str(error)]
-    return _short(said[0]) if said else ""
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:200]
+    return in_one_line(said[0]) if said else ""

@@ -8,6 +8,7 @@ from typing import Any, Final, final
 
 import attrs
 
+from denoisplit.core.errors import in_one_line
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
@@ -149,7 +150,7 @@ class _Logged(RememberingWatcher):
         except (Exception, SystemExit) as error:
             self._fails = True
             _logger.debug("logger %s", self._name, exc_info=True)
-            reason = " ".join(str(error).split())[:_LONGEST]
+            reason = in_one_line(error, _LONGEST)
             _logger.warning(
                 "training.loggers: %s fails (%s: %s). It is left out, and the training goes on.",
                 *(self._name, type(error).__name__, reason),

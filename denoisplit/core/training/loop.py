@@ -8,7 +8,7 @@ from typing import final
 import torch
 
 from denoisplit.core.devices import give_back_memory, is_shortage
-from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.errors import RunError, SpecError, in_one_line
 from denoisplit.core.network.objective import LossTerms, numbers_of, with_numbers
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Mover, Pair
@@ -93,8 +93,7 @@ class Loop:
                 watcher.load_state_dict(state["watchers"][watcher.key])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(
-                f"{where}: does not fit this network ({' '.join(str(error).split())[:200]}). "
-                f"Train into another folder."
+                f"{where}: does not fit this network ({in_one_line(error)}). Train into another folder."
             ) from error
         self.step = point.step
 
@@ -168,7 +167,7 @@ class Loop:
         except (MemoryError, RuntimeError) as error:
             if not is_shortage(error):
                 raise
-            return " ".join(str(error).split())[:200]
+            return in_one_line(error)
 
     def _summed(self, part: Part, batch: Pair, number: int) -> LossTerms:
         self._optimizer.zero_grad()

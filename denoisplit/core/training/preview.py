@@ -6,6 +6,7 @@ from typing import Final, final
 
 import torch
 
+from denoisplit.core.errors import in_one_line
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.passes import evaluating
@@ -49,7 +50,7 @@ class Preview:
             except Exception as error:
                 _logger.debug("picture of step %d", step, exc_info=True)
                 self._fails, self._drawn = True, (step, None)
-                reason = " ".join(str(error).split())[:_LONGEST]
+                reason = in_one_line(error, _LONGEST)
                 _logger.warning("training.loggers: no more pictures are drawn (got: %s)", reason)
         return None if self._fails else self._drawn[1]
 
