@@ -1,7 +1,6 @@
 """Logger: MLflow, with the extra ``mlflow``."""
 
 import importlib
-import importlib.util
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any, Final
 
 import attrs
 
-from denoisplit.core.errors import MissingPackageError
 from denoisplit.core.training.logger import Logger, Picture
+from denoisplit.plugins.loggers._needed import require_package
 
 _LONGEST: Final = 500
 """Characters of a parameter that every server takes."""
@@ -48,11 +47,7 @@ class MLflow(Logger):
 
     def __init__(self, options: Options, *, folder: Path) -> None:
         super().__init__(options, folder=folder)
-        if importlib.util.find_spec("mlflow") is None:
-            raise MissingPackageError(
-                "training.loggers: mlflow needs the package mlflow, which is not installed. "
-                "Install it with: pip install 'denoisplit[mlflow]'."
-            )
+        require_package("mlflow")
         self._id: str | None = None
         self._client: Any = None
 

@@ -1,6 +1,5 @@
 """Logger: event files for TensorBoard, with the extra ``tensorboard``."""
 
-import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from denoisplit.core.errors import MissingPackageError
 from denoisplit.core.training.logger import Logger, Picture
+from denoisplit.plugins.loggers._needed import require_package
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -35,11 +34,7 @@ class TensorBoard(Logger):
 
     def __init__(self, options: Options, *, folder: Path) -> None:
         super().__init__(options, folder=folder)
-        if importlib.util.find_spec("tensorboard") is None:
-            raise MissingPackageError(
-                "training.loggers: tensorboard needs the package tensorboard, which is not installed. "
-                "Install it with: pip install 'denoisplit[tensorboard]'."
-            )
+        require_package("tensorboard")
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
         """Begin a file of events; what others of the folder have of later steps is no longer shown."""

@@ -1,7 +1,6 @@
 """Logger: Weights & Biases, with the extra ``wandb``."""
 
 import importlib
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
@@ -10,8 +9,8 @@ from typing import Any, Final, Literal
 import attrs
 from attrs.validators import in_
 
-from denoisplit.core.errors import MissingPackageError
 from denoisplit.core.training.logger import Logger, Picture
+from denoisplit.plugins.loggers._needed import require_package
 
 _SECONDS: Final = 60
 """For which a server is waited for."""
@@ -53,11 +52,7 @@ class Wandb(Logger):
 
     def __init__(self, options: Options, *, folder: Path) -> None:
         super().__init__(options, folder=folder)
-        if importlib.util.find_spec("wandb") is None:
-            raise MissingPackageError(
-                "training.loggers: wandb needs the package wandb, which is not installed. "
-                "Install it with: pip install 'denoisplit[wandb]'."
-            )
+        require_package("wandb")
         self._id: str | None = None
         self._run: Any = None
 
