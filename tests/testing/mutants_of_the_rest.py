@@ -82,9 +82,9 @@ def kl_mutants(name: str, cls: str, per_unit: Any) -> tuple[Mutant, ...]:
     return (
         Mutant(kind, "sign", forward, RATE_NEGATED, POSITIVE),
         Mutant(kind, "scale of the total", forward, TOTAL_DOUBLED, SUM),
-        Mutant(kind, "dropped mean over the batch", f"kl_schemes.{name}:floored_mean", SUM_OF_BATCH, BATCH),
-        Mutant(kind, "dropped free bits", f"kl_schemes.{name}:floored_mean", NO_FLOOR, FREE),
-        Mutant(kind, "free bits added", f"kl_schemes.{name}:floored_mean", FLOOR_ADDED, FREE),
+        Mutant(kind, "dropped mean over the batch", "kl_schemes.reduction:floored_mean", SUM_OF_BATCH, BATCH),
+        Mutant(kind, "dropped free bits", "kl_schemes.reduction:floored_mean", NO_FLOOR, FREE),
+        Mutant(kind, "free bits added", "kl_schemes.reduction:floored_mean", FLOOR_ADDED, FREE),
         *(Mutant(kind, sort, forward, change, law) for sort, change, law in per_unit),
     )
 

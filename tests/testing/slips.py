@@ -320,37 +320,17 @@ SLIPS = (
     Slip(
         "kl_scheme/denoisplit",
         "analytic ignored",
-        "kl_schemes/denoisplit.py",
-        (
-            "            sums = level_sums(levels, analytic=self.options.analytic)\n"
-            "            return floored_mean(sums, self.options.free_bits) / image_pixels\n"
-            "\n"
-            "        return rate(levels, contributions)\n"
-        ),
-        (
-            "            sums = level_sums(levels, analytic=False)\n"
-            "            return floored_mean(sums, self.options.free_bits) / image_pixels\n"
-            "\n"
-            "        return rate(levels, contributions)\n"
-        ),
+        "kl_schemes/reduction.py",
+        "level_sums(levels, analytic=self.options.analytic)",
+        "level_sums(levels, analytic=False)",
         "a_closed_form_needs_no_sample",
     ),
     Slip(
         "kl_scheme/microsplit",
         "share swapped",
         "kl_schemes/microsplit.py",
-        (
-            "            return share * per_pixel + (1 - share) * per_scalar / len(levels)\n"
-            "\n"
-            "        return rate(levels, contributions)\n"
-            "\n"
-        ),
-        (
-            "            return (1 - share) * per_pixel + share * per_scalar / len(levels)\n"
-            "\n"
-            "        return rate(levels, contributions)\n"
-            "\n"
-        ),
+        "return share * per_pixel + (1 - share) * per_scalar / len(levels)",
+        "return (1 - share) * per_pixel + share * per_scalar / len(levels)",
         "a_blend_is_what_it_blends_at_its_ends",
     ),
     Slip(

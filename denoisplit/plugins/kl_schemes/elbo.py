@@ -4,12 +4,11 @@ import attrs
 from attrs.validators import ge
 from torch import Tensor
 
-from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, level_sums, not_negative, rate
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, RateOptions, SumOverLevels, not_negative
 
 
-class ElboKL(KLScheme):
+class ElboKL(SumOverLevels):
     r"""The KL of the evidence lower bound, in nats per image pixel and channel.
 
     .. math:: R = \frac{1}{N C} \sum_i \operatorname{mean}_b \max(K_{bi}, f)
@@ -24,15 +23,8 @@ class ElboKL(KLScheme):
     unit = "nats per image pixel and channel"
 
     @attrs.frozen(kw_only=True)
-    class Options:
-        """Options of the rate.
-
-        Attributes:
-            free_bits: floor of the KL of every level of every image, nats; 0 for none.
-                Several numbers are one per level, finest first.
-            weight: multiplier of the rate that a warm-up ends at.
-            analytic: closed form of the KL instead of the single-sample estimate.
-        """
+    class Options(RateOptions):
+        """Options of the rate."""
 
         free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
         weight: float = attrs.field(default=1.0, validator=ge(0))
@@ -40,20 +32,6 @@ class ElboKL(KLScheme):
 
     options: Options
 
-    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; see the class for the unit.
-
-        Args:
-            levels: finest first; may be empty.
-            image_pixels: pixels of one image.
-            channels: target channels.
-
-        Raises:
-            SpecError: several free bits, but not one per level.
-        """
-
-        def contributions() -> Tensor:
-            sums = level_sums(levels, analytic=self.options.analytic)
-            return floored_mean(sums, self.options.free_bits) / (image_pixels * channels)
-
-        return rate(levels, contributions)
+    def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
+        """Nats per pixel and channel."""
+        return self.floored(self.sums(levels)) / (image_pixels * channels)

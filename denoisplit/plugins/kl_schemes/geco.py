@@ -7,16 +7,15 @@ import torch
 from attrs.validators import and_, ge, gt, lt
 from torch import Tensor
 
-from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level
-from denoisplit.plugins.kl_schemes.reduction import PerLevel, floored_mean, level_sums, not_negative, rate
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, RateOptions, SumOverLevels, not_negative
 
 _FARTHEST: Final = 14.0
 """Of the logarithm of the multiplier from 0: a target that cannot be met leaves it at a millionth."""
 
 
 @final
-class GecoKL(KLScheme):
+class GecoKL(SumOverLevels):
     r"""The rate of ``elbo``, times a multiplier that keeps the distortion at a target.
 
     .. math:: R = \frac{m}{N C} \sum_i \operatorname{mean}_b \max(K_{bi}, f), \qquad
@@ -34,17 +33,13 @@ class GecoKL(KLScheme):
     unit = "nats per image pixel and channel"
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(RateOptions):
         """Options of the rate.
 
         Attributes:
             distortion: its target, nats per pixel and channel; training with ``elbo`` tells what can be had.
             speed: by which the logarithm of the multiplier falls in a step, per nat above the target.
             smoothing: share of the moving average that is left after a step.
-            free_bits: floor of the KL of every level of every image, nats; 0 for none.
-                Several numbers are one per level, finest first.
-            weight: multiplier of the rate that a warm-up ends at.
-            analytic: closed form of the KL instead of the single-sample estimate.
         """
 
         distortion: float = 3.0
@@ -64,23 +59,10 @@ class GecoKL(KLScheme):
         for name in ("log_multiplier", "average", "seen"):
             self.register_buffer(name, torch.zeros(()))
 
-    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; see the class for the unit.
-
-        Args:
-            levels: finest first; may be empty.
-            image_pixels: pixels of one image.
-            channels: target channels.
-
-        Raises:
-            SpecError: several free bits, but not one per level.
-        """
-
-        def contributions() -> Tensor:
-            sums = floored_mean(level_sums(levels, analytic=self.options.analytic), self.options.free_bits)
-            return self.log_multiplier.to(sums).exp() * sums / (image_pixels * channels)
-
-        return rate(levels, contributions)
+    def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
+        """Nats per pixel and channel, times the multiplier."""
+        sums = self.floored(self.sums(levels))
+        return self.log_multiplier.to(sums).exp() * sums / (image_pixels * channels)
 
     def observe(self, *, step: int, distortion: Tensor, rate: Tensor) -> None:
         """Move the multiplier towards what keeps the distortion at its target."""

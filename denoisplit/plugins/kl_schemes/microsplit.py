@@ -8,19 +8,18 @@ import torch
 from attrs.validators import ge, le
 from torch import Tensor
 
-from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level, divergence, level_numbers
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
-    floored_mean,
+    RateOptions,
+    SumOverLevels,
     latent_scalars,
     not_negative,
     on_hierarchy,
-    rate,
 )
 
 
-class MicroSplitKL(KLScheme):
+class MicroSplitKL(SumOverLevels):
     r"""The blend of MicroSplit, nats per image pixel and nats per latent scalar weighed together.
 
     .. math::
@@ -39,7 +38,7 @@ class MicroSplitKL(KLScheme):
     unit = "nats per image pixel, blended with nats per latent scalar"
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(RateOptions):
         """Options of the rate.
 
         Attributes:
@@ -48,8 +47,6 @@ class MicroSplitKL(KLScheme):
                 dimensional lateral context brings along.
             free_bits: floor of the KL of every level of every image in the denoiSplit rate, nats; 0 for none.
                 Several numbers are one per level, finest first.
-            weight: multiplier of the rate that a warm-up ends at.
-            analytic: closed form of the KL instead of the single-sample estimate.
         """
 
         share: float = attrs.field(default=0.9, validator=[ge(0), le(1)])
@@ -60,30 +57,17 @@ class MicroSplitKL(KLScheme):
 
     options: Options
 
-    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; see the class for the unit.
-
-        Args:
-            levels: finest first; may be empty.
-            image_pixels: pixels of one image.
-            channels: target channels.
-
-        Raises:
-            SpecError: several free bits, but not one per level.
-        """
+    def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
+        """Both rates, each with its share."""
         del channels
-
-        def contributions() -> Tensor:
-            maps = [divergence(level, analytic=self.options.analytic) for level in levels]
-            full = _sums(maps, levels)
-            near = centres(maps, image_pixels, level_numbers(levels)) if self.options.restricted else maps
-            over_image = _sums(near, levels) if self.options.restricted else full
-            per_pixel = floored_mean(over_image, self.options.free_bits) / image_pixels
-            per_scalar = (full / latent_scalars(levels, full)).mean(0)
-            share = self.options.share
-            return share * per_pixel + (1 - share) * per_scalar / len(levels)
-
-        return rate(levels, contributions)
+        maps = [divergence(level, analytic=self.options.analytic) for level in levels]
+        full = _sums(maps, levels)
+        near = centres(maps, image_pixels, level_numbers(levels)) if self.options.restricted else maps
+        over_image = _sums(near, levels) if self.options.restricted else full
+        per_pixel = self.floored(over_image) / image_pixels
+        per_scalar = (full / latent_scalars(levels, full)).mean(0)
+        share = self.options.share
+        return share * per_pixel + (1 - share) * per_scalar / len(levels)
 
 
 def centres(maps: list[Tensor], image_pixels: int, numbers: Sequence[int] = ()) -> list[Tensor]:

@@ -4,19 +4,17 @@ import attrs
 from attrs.validators import ge
 from torch import Tensor
 
-from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level
 from denoisplit.plugins.kl_schemes.reduction import (
     PerLevel,
-    floored_mean,
+    RateOptions,
+    SumOverLevels,
     latent_scalars,
-    level_sums,
     not_negative,
-    rate,
 )
 
 
-class MuSplitKL(KLScheme):
+class MuSplitKL(SumOverLevels):
     r"""The KL of the muSplit paper, in nats per latent scalar, averaged over the levels.
 
     .. math:: R = \frac{1}{L} \sum_i \operatorname{mean}_b \max(K_{bi} / n_i, f)
@@ -33,14 +31,12 @@ class MuSplitKL(KLScheme):
     unit = "nats per latent scalar"
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(RateOptions):
         """Options of the rate.
 
         Attributes:
             free_bits: floor of the KL of every level of every image, nats per latent scalar; 0 for none.
                 Several numbers are one per level, finest first.
-            weight: multiplier of the rate that a warm-up ends at.
-            analytic: closed form of the KL instead of the single-sample estimate.
         """
 
         free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
@@ -49,22 +45,8 @@ class MuSplitKL(KLScheme):
 
     options: Options
 
-    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; see the class for the unit.
-
-        Args:
-            levels: finest first; may be empty.
-            image_pixels: pixels of one image.
-            channels: target channels.
-
-        Raises:
-            SpecError: several free bits, but not one per level.
-        """
+    def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
+        """Nats per latent scalar, and a mean over the latents."""
         del image_pixels, channels
-
-        def contributions() -> Tensor:
-            sums = level_sums(levels, analytic=self.options.analytic)
-            per_scalar = sums / latent_scalars(levels, sums)
-            return floored_mean(per_scalar, self.options.free_bits) / len(levels)
-
-        return rate(levels, contributions)
+        sums = self.sums(levels)
+        return self.floored(sums / latent_scalars(levels, sums)) / len(levels)

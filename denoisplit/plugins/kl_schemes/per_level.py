@@ -4,19 +4,11 @@ import attrs
 from attrs.validators import ge
 from torch import Tensor
 
-from denoisplit.core.network.interfaces import KLScheme, Rate
 from denoisplit.core.network.latent import Level
-from denoisplit.plugins.kl_schemes.reduction import (
-    PerLevel,
-    floored_mean,
-    level_sums,
-    not_negative,
-    rate,
-    spread,
-)
+from denoisplit.plugins.kl_schemes.reduction import PerLevel, RateOptions, SumOverLevels, not_negative, spread
 
 
-class PerLevelKL(KLScheme):
+class PerLevelKL(SumOverLevels):
     r"""KL with one weight per level, in nats per image pixel and channel.
 
     .. math:: R = \frac{1}{N C} \sum_i \beta_i \operatorname{mean}_b \max(K_{bi}, f_i)
@@ -31,7 +23,7 @@ class PerLevelKL(KLScheme):
     unit = "nats per image pixel and channel"
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(RateOptions):
         """Options of the rate.
 
         Attributes:
@@ -39,8 +31,6 @@ class PerLevelKL(KLScheme):
                 are one per level, finest first.
             free_bits: floor of the KL of every level of every image, nats, before the weight; 0 for none.
                 Several numbers are one per level, finest first.
-            weight: multiplier of the rate that a warm-up ends at.
-            analytic: closed form of the KL instead of the single-sample estimate.
         """
 
         level_weights: PerLevel = attrs.field(default=1.0, validator=not_negative)
@@ -50,22 +40,8 @@ class PerLevelKL(KLScheme):
 
     options: Options
 
-    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; see the class for the unit.
-
-        Args:
-            levels: finest first; may be empty.
-            image_pixels: pixels of one image.
-            channels: target channels.
-
-        Raises:
-            SpecError: several weights or free bits, but not one per level.
-        """
-
-        def contributions() -> Tensor:
-            sums = level_sums(levels, analytic=self.options.analytic)
-            weights = spread(self.options.level_weights, sums.shape[1], "level_weights")
-            weighted = floored_mean(sums, self.options.free_bits) * sums.new_tensor(weights)
-            return weighted / (image_pixels * channels)
-
-        return rate(levels, contributions)
+    def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
+        """Weighted nats per pixel and channel."""
+        sums = self.floored(self.sums(levels))
+        weights = spread(self.options.level_weights, len(sums), "level_weights")
+        return sums * sums.new_tensor(weights) / (image_pixels * channels)

@@ -1,10 +1,7 @@
-"""What the KL schemes share: free bits, numbers per level, and records.
+"""What the KL schemes share: free bits, numbers per level, and a rate that is a sum over the levels."""
 
-They reckon with a column for every level of the hierarchy, so that numbers per level find theirs; those of
-levels without a latent are left out in the end.
-"""
-
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -13,9 +10,8 @@ from attrs.validators import and_, deep_iterable, ge, min_len, or_
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.network import latent
-from denoisplit.core.network.interfaces import Rate
-from denoisplit.core.network.latent import Level, level_numbers
+from denoisplit.core.network.interfaces import KLScheme, Rate
+from denoisplit.core.network.latent import Level, level_numbers, level_sums
 from denoisplit.core.validators import described_by
 
 SMALLEST_FREE_BITS = 1e-6
@@ -68,19 +64,6 @@ def floored_mean(divergence: Tensor, free_bits: PerLevel) -> Tensor:
     return divergence.mean(0)
 
 
-def rate(levels: tuple[Level, ...], contributions: Callable[[], Tensor]) -> Rate:
-    """Record of the contributions [levels], which are asked for only where the decoder has latents.
-
-    Of a hierarchy, those of levels without a latent are left out.
-    """
-    if not levels:
-        return Rate(torch.zeros(()), torch.zeros(0))
-    per_level = contributions()
-    if levels[0].hierarchy is not None:
-        per_level = torch.stack([per_level[number] for number in level_numbers(levels)])
-    return Rate(per_level.sum(), per_level)
-
-
 def on_hierarchy(values: Tensor, levels: Sequence[Level], missing: float = 0.0) -> Tensor:
     """Values [... latents] as [... levels]; the other levels of the hierarchy are ``missing``."""
     count = levels[0].hierarchy
@@ -92,11 +75,62 @@ def on_hierarchy(values: Tensor, levels: Sequence[Level], missing: float = 0.0) 
     return torch.stack(columns, dim=-1)
 
 
-def level_sums(levels: tuple[Level, ...], *, analytic: bool) -> Tensor:
-    """KL of every level, summed over latent channels and positions [b levels], nats; 0 without a latent."""
-    return on_hierarchy(latent.level_sums(levels, analytic=analytic), levels)
-
-
 def latent_scalars(levels: Sequence[Level], like: Tensor) -> Tensor:
     """Number of latent scalars of one image at every level [levels]; 1 where there is no latent."""
     return on_hierarchy(like.new_tensor([level.sample[0].numel() for level in levels]), levels, missing=1.0)
+
+
+class RateOptions:
+    """Options that every scheme here has; their defaults, and which come before them, are its own.
+
+    Attributes:
+        free_bits: floor of the KL of every level of every image, nats; 0 for none.
+            Several numbers are one per level, finest first.
+        weight: multiplier of the rate that a warm-up ends at.
+        analytic: closed form of the KL instead of the single-sample estimate.
+    """
+
+    __slots__ = ()
+    free_bits: PerLevel
+    weight: float
+    analytic: bool
+
+
+class SumOverLevels(KLScheme):
+    r"""A rate :math:`R = \sum_i w_i \operatorname{mean}_b \max(K_{bi}, f_i)`; schemes differ in the weights.
+
+    They reckon with a column for every level of the hierarchy, so that numbers per level find theirs; those
+    of levels without a latent are left out in the end.
+    """
+
+    options: RateOptions
+
+    def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
+        """Rate of a batch; see the class of the scheme for the unit.
+
+        Args:
+            levels: finest first; may be empty.
+            image_pixels: pixels of one image.
+            channels: target channels.
+
+        Raises:
+            SpecError: several numbers for an option, but not one per level.
+        """
+        if not levels:
+            return Rate(torch.zeros(()), torch.zeros(0))
+        per_level = self.per_level(levels, image_pixels=image_pixels, channels=channels)
+        if levels[0].hierarchy is not None:
+            per_level = torch.stack([per_level[number] for number in level_numbers(levels)])
+        return Rate(per_level.sum(), per_level)
+
+    @abstractmethod
+    def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
+        """What every level adds to the rate [levels of the hierarchy]; there is at least one latent."""
+
+    def sums(self, levels: tuple[Level, ...]) -> Tensor:
+        """KL of every level, summed over channels and positions [b levels], nats; 0 without a latent."""
+        return on_hierarchy(level_sums(levels, analytic=self.options.analytic), levels)
+
+    def floored(self, divergence: Tensor) -> Tensor:
+        """Batch mean of [b levels], with the free bits of the options."""
+        return floored_mean(divergence, self.options.free_bits)
