@@ -11,28 +11,26 @@ from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import click
 import numpy as np
-import numpy.typing as npt
 
 import denoisplit
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.calibrate import noisy_errors
-from denoisplit.core.training.calibrate import predicted as posterior_of
+from denoisplit.core.training.fit_calibrators import noisy_errors
+from denoisplit.core.training.fit_calibrators import predicted as posterior_of
 from denoisplit.core.training.prepare import evaluation_fields
 
 CALIBRATORS: Final = ("scale", "affine", "isotonic", "conformal")
 LEVELS: Final = (0.5, 0.68, 0.9, 0.95)
-
-AnyArray = npt.NDArray[Any]
 
 
 @attrs.frozen

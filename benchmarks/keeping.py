@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 import denoisplit
 from benchmarks.quality import SPEC
-from denoisplit.core.assessment.metrics import range_invariant_psnr
+from denoisplit.core.assessment.image_scores import range_invariant_psnr
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE

@@ -20,8 +20,8 @@ from benchmarks.machine import ROOT
 from benchmarks.records import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Clock
-from denoisplit.core.assessment.metrics import range_invariant_psnr
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.assessment.image_scores import range_invariant_psnr
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs.validators import ge, in_
 
-from denoisplit.core.images.lateral_context import reflected_crop
+from denoisplit.core.images.context_pyramid import reflected_crop
 
 
 @attrs.frozen(kw_only=True)

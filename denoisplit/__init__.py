@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from denoisplit.core.prediction.result import Prediction
     from denoisplit.core.registry.hookspecs import hookimpl
     from denoisplit.core.registry.registry import installed_registry, register
-    from denoisplit.core.runs.importing import import_checkpoint
+    from denoisplit.core.runs.imported import import_checkpoint
     from denoisplit.core.runs.run import Run, load
     from denoisplit.core.runs.sequence import SequentialRun, load_sequence
     from denoisplit.core.runs.sequence_training import train_sequence
@@ -59,7 +59,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "Watcher": "denoisplit.core.training.watching",
     "build": "denoisplit.api",
     "hookimpl": "denoisplit.core.registry.hookspecs",
-    "import_checkpoint": "denoisplit.core.runs.importing",
+    "import_checkpoint": "denoisplit.core.runs.imported",
     "installed_registry": "denoisplit.core.registry.registry",
     "load": "denoisplit.core.runs.run",
     "load_sequence": "denoisplit.core.runs.sequence",

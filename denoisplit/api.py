@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
 from denoisplit.core.errors import ArgumentError
 from denoisplit.core.given import path_of, shown
-from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.io import open_image
 from denoisplit.core.storage.image_files import installed_formats
 

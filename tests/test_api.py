@@ -5,13 +5,13 @@ from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
 import denoisplit
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
-from denoisplit.core.images.interfaces import Image, MixedSource, PixelSize
+from denoisplit.core.images.bases import Image, MixedSource, PixelSize
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
@@ -19,15 +19,13 @@ from denoisplit.plugins.image_formats.tiff import Tiff
 from tests.e2e.experiment import CHANNELS, Experiment
 from tests.network.small import statistics
 
-Array = npt.NDArray[Any]
-
 
 @pytest.fixture(scope="module")
 def run(experiment: Experiment) -> denoisplit.Run:
     return denoisplit.load(experiment.run)
 
 
-def mixed(*shape: int) -> Array:
+def mixed(*shape: int) -> AnyArray:
     return np.random.default_rng(0).normal(200, 50, shape).astype(np.float32)
 
 

@@ -10,7 +10,7 @@ import pytest
 import denoisplit
 from denoisplit import api
 from denoisplit.core.errors import ArgumentError, ImageError, SpecError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.prediction.result import Prediction
 from tests.e2e.experiment import Experiment
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
@@ -107,3 +108,23 @@ def test_all_files_tell_the_same_version() -> None:
 def test_the_change_log_ends_in_this_version_or_in_unreleased_changes() -> None:
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings[0] == "Unreleased" or headings[0].startswith(denoisplit.__version__)
+
+
+def test_no_two_modules_have_one_name() -> None:
+    """Components are found by kind and name, so an encoder may be called as a decoder is."""
+    names = Counter(
+        path.stem
+        for path in MODULES
+        if path.stem not in ("__init__", "__main__") and path.parents[1].name != "plugins"
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_types_of_arrays_have_one_home() -> None:
+    found = [
+        _named(path)
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and re.search(r"\bArray$|\w+Array$", ast.unparse(node.targets[0]))
+    ]
+    assert set(found) == {"denoisplit/core/arrays.py"}

@@ -13,7 +13,7 @@ from denoisplit.core.documents import read_text
 from denoisplit.core.errors import PluginError
 from denoisplit.core.registry.hookspecs import GROUP
 from denoisplit.core.registry.manager import canonical
-from denoisplit.core.registry.manifest import COMPONENTS, read_manifest
+from denoisplit.core.registry.registry_file import COMPONENTS, read_manifest
 from denoisplit.core.storage.atomic import write_text
 
 PROJECT: Final = "pyproject.toml"

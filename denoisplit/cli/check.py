@@ -6,7 +6,7 @@ import click
 
 from denoisplit.cli.console import plugin_option
 from denoisplit.cli.paths import PATH
-from denoisplit.core.spec.writing import component_versions, to_yaml
+from denoisplit.core.spec.yaml_text import component_versions, to_yaml
 
 
 @click.command()

@@ -98,7 +98,7 @@ def show(table: Table) -> None:
     """Print a table on stdout, as wide as the terminal allows, or wide enough for a file."""
     import rich.console
 
-    from denoisplit.cli.tables import fitted
+    from denoisplit.cli.fitted_tables import fitted
 
     console = rich.console.Console()
     if not console.is_terminal:

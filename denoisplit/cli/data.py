@@ -8,10 +8,11 @@ import click
 
 from denoisplit.cli.console import plugin_option, say
 from denoisplit.cli.paths import PATH
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.spec.resolution import load_spec
 
 if TYPE_CHECKING:
-    from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray
+    from denoisplit.core.images.bases import Field, FieldFile
     from denoisplit.core.images.mixing import Mixing
     from denoisplit.core.training.data_check import ChannelSummary, DataReport, SplitSummary
 
@@ -40,7 +41,7 @@ def check_data(
     Exit code 2 when the spec cannot be trained with these images; warnings do not change it.
     """
     resolved = load_spec(spec, overrides)
-    from denoisplit.core.storage.outputs import require_apart, require_figure
+    from denoisplit.core.storage.write_guards import require_apart, require_figure
     from denoisplit.core.training.data_check import check_data
 
     if sheet is not None:
@@ -126,7 +127,7 @@ def _draw(report: "DataReport", path: Path, rows: int, mixing: "Mixing") -> None
     from denoisplit.core.images.streamed import channel_of, first_of
     from denoisplit.core.staging import staged
 
-    def pictures(field: "Field") -> "tuple[FloatArray, ...]":
+    def pictures(field: "Field") -> "tuple[Float32Array, ...]":
         channels = (channel_of(field.observed, number) for number in range(field.observed.shape[0]))
         return tuple(picture(first_of(image)) for image in (mixed_image(field, mixing), *channels))
 

@@ -68,8 +68,8 @@ def _begin(out: Path) -> None:
     """Make the folder, or take one that an earlier demo made: nothing else is ever replaced."""
     from denoisplit.core.errors import RunError
     from denoisplit.core.storage.atomic import write_text
-    from denoisplit.core.storage.outputs import require_outside_runs
     from denoisplit.core.storage.run_folder import RunFolder
+    from denoisplit.core.storage.write_guards import require_outside_runs
 
     require_outside_runs(out / MARK)
     run, mark = RunFolder(out / "run"), out / MARK

@@ -78,7 +78,7 @@ def evaluate(
     from denoisplit.core.spec import read_spec, resolve
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
-    from denoisplit.core.storage.outputs import require_apart, require_figure, require_ours
+    from denoisplit.core.storage.write_guards import require_apart, require_figure, require_ours
     from denoisplit.core.training.independence import independence
     from denoisplit.core.training.prepare import evaluation_data, require_clean, require_same_range
 

@@ -55,8 +55,8 @@ def import_checkpoint(
     Files from strangers are safe: numbers are read from them and nothing is executed. What does not fit is
     named, and then nothing is written.
     """
-    from denoisplit.core.runs import importing
-    from denoisplit.core.storage.outputs import require_outside_runs
+    from denoisplit.core.runs import imported as importing
+    from denoisplit.core.storage.write_guards import require_outside_runs
 
     require_outside_runs(out)
 

@@ -38,9 +38,9 @@ def new(
     from denoisplit.core.registry import installed_registry
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import installed_formats
-    from denoisplit.core.storage.outputs import require_ours, require_outside_runs
+    from denoisplit.core.storage.write_guards import require_ours, require_outside_runs
     from denoisplit.core.survey.proposing import propose
-    from denoisplit.core.survey.writing import next_commands
+    from denoisplit.core.survey.spec_text import next_commands
 
     if path.is_dir():
         raise SpecError([f"{path}: is a folder. Give the name of the file to write, such as my-split.yaml."])

@@ -171,7 +171,7 @@ def predict(
         )
         return
     from denoisplit.cli import predicting
-    from denoisplit.core.prediction.inputs import is_one
+    from denoisplit.core.prediction.items import is_one
     from denoisplit.core.prediction.request import How
     from denoisplit.core.runs.sequence import load_any
 

@@ -15,7 +15,7 @@ from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.storage.image_files import ImageInputs, file_of
-from denoisplit.core.storage.outputs import require_apart, require_ours
+from denoisplit.core.storage.write_guards import require_apart, require_ours
 
 
 def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, overwrite: bool) -> None:

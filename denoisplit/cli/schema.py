@@ -17,9 +17,9 @@ def schema(out: Path | None) -> None:
     Specs that denoisplit writes name the file spec.schema.json beside them.
     """
     from denoisplit.core.registry.registry import installed_registry
-    from denoisplit.core.spec.schema import schema_text, spec_schema
+    from denoisplit.core.spec.json_schema import schema_text, spec_schema
     from denoisplit.core.storage.atomic import write_text
-    from denoisplit.core.storage.outputs import require_ours, require_outside_runs
+    from denoisplit.core.storage.write_guards import require_ours, require_outside_runs
 
     found, problems = spec_schema(installed_registry())
     for problem in problems:

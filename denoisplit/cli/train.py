@@ -37,7 +37,7 @@ def train(
     overrides += tuple(f"{key}={number}" for key, number in where.items() if number is not None)
     resolved = load_workable(spec, overrides)
     from denoisplit import api
-    from denoisplit.core.storage.outputs import require_outside_runs
+    from denoisplit.core.storage.write_guards import require_outside_runs
 
     require_outside_runs(out)
 

@@ -49,7 +49,7 @@ def train_sequence(
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
     from denoisplit.core.runs.sequence_training import train_sequence as train
-    from denoisplit.core.storage.outputs import require_outside_runs
+    from denoisplit.core.storage.write_guards import require_outside_runs
 
     require_outside_runs(out)
 

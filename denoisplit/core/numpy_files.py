@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib import format as npy
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.claims import check_claim
 from denoisplit.core.special_files import special_file
-
-Array = npt.NDArray[Any]
 
 _MEMBER: Final = ".npy"
 
 
-def read_npy(path: Path) -> Array:
+def read_npy(path: Path) -> AnyArray:
     """The array of a .npy file.
 
     Raises:
@@ -32,7 +30,7 @@ def read_npy(path: Path) -> Array:
         return _array(file, path.stat().st_size)
 
 
-def read_npz(path: Path) -> Mapping[str, Array]:
+def read_npz(path: Path) -> Mapping[str, AnyArray]:
     """All arrays of a .npz file by their names.
 
     Raises:
@@ -53,7 +51,7 @@ def members(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
     return {member.filename.removesuffix(_MEMBER): member for member in archive.infolist()}
 
 
-def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> AnyArray:
     """An array of an archive.
 
     Raises:
@@ -81,7 +79,7 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         return shape, bool(fortran), dtype
 
 
-def _array(file: IO[bytes], size: int) -> Array:
+def _array(file: IO[bytes], size: int) -> AnyArray:
     shape, fortran, dtype = read_header(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not loaded because they could run any code")

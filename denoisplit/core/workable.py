@@ -25,7 +25,7 @@ def load_workable(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
     spec = resolve_new(tree, installed_registry())
     # What a network needs takes seconds to import: nobody is to wait for it to read of a typo.
     from denoisplit.core.network.trial import require_workable
-    from denoisplit.core.spec.places import located
+    from denoisplit.core.spec.located import located
 
     try:
         require_workable(spec)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoisplit.core.network.compiled_block import CompiledBlock
 from denoisplit.core.network.dropout import ChannelDropout
-from denoisplit.core.network.region import Region
 from denoisplit.plugins.evaluated import Evaluated, residual
 from denoisplit.plugins.windows import by_windows, records_nothing
 
@@ -99,7 +99,7 @@ class Gate(nn.Module):
         return functional.elu(value) * torch.sigmoid(gate)
 
 
-class ResidualBlock(Region):
+class ResidualBlock(CompiledBlock):
     """Twice (batch norm, ELU, 3x3 convolution, channel dropout), an optional gate, plus the input.
 
     What a step makes is its own, and what made it does not look at it again: so the next one changes it in

@@ -5,11 +5,11 @@ Source: Ronneberger et al., MICCAI 2015; Ashesh et al., muSplit, ICCV 2023, code
 
 from torch import Tensor, nn
 
-from denoisplit.core.network.region import Region
+from denoisplit.core.network.compiled_block import CompiledBlock
 from denoisplit.plugins.blocks import batch_norm, conv
 
 
-class DoubleConv(Region):
+class DoubleConv(CompiledBlock):
     """Twice (3x3 convolution without bias, batch norm, ReLU)."""
 
     def __init__(self, rank: int, inputs: int, outputs: int, *, middle: int) -> None:

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.augmentation import MOST_CHOICES, Augmentation
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, examples, law
@@ -42,7 +42,7 @@ class AugmentationTests(ComponentTests):
         drawn = np.random.default_rng(seed).integers(count, size=_SHOWN - 2)
         return [0, count - 1, *(int(choice) for choice in drawn)]
 
-    def patch(self, sides: tuple[int, ...], seed: int, *, maps: int = 3) -> FloatArray:
+    def patch(self, sides: tuple[int, ...], seed: int, *, maps: int = 3) -> Float32Array:
         """Counts [k (z) y x], no two of them the same."""
         count = maps * int(np.prod(sides))
         return np.random.default_rng(seed).permutation(count).astype(np.float32).reshape(maps, *sides) + 1

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
 from denoisplit.testing.calibrators import CalibratorTests
-from denoisplit.testing.region_calibrators import Array, Held
+from denoisplit.testing.region_calibrators import Held
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
@@ -73,7 +74,7 @@ class OwnCalibratorTests(CalibratorTests):
             assert one_line(caught.value), "the message has several lines or none"
 
 
-def _alternating(std: Array, certain: float) -> Array:
+def _alternating(std: Float64Array, certain: float) -> Float64Array:
     """Squared errors, up and down among pixels of like std, so many standard errors above zero."""
     made = np.empty_like(std)
     for channel in range(std.shape[1]):

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
 from denoisplit.core.network.interfaces import (
@@ -21,7 +22,7 @@ from denoisplit.core.network.interfaces import (
     RegionCalibrator,
 )
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
-from denoisplit.testing.region_calibrators import Array, Held, RegionTests
+from denoisplit.testing.region_calibrators import Held, RegionTests
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import examples, in_two_and_three_dimensions, law, one_line
 
@@ -281,6 +282,6 @@ def _first(sums: FieldSums, count: int) -> FieldSums:
     return attrs.evolve(sums, mean=sums.mean[:, :count], std=sums.std[:, :count], truth=truth)
 
 
-def _close(found: Array, expected: Array, what: str) -> None:
+def _close(found: Float64Array, expected: Float64Array, what: str) -> None:
     apart = float(np.max(np.abs(found / expected - 1)))
     assert apart < 1e-6, f"{what} (relative difference up to {apart:.3g})"

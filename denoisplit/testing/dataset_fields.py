@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.images.bases import Dataset, Field, ImageFormat
 from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Dataset, Field, ImageFormat
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts, strategies
 from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY, WORDS

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images import lazy
+from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Image, ImageFormat
 from denoisplit.core.images.io import choose_format
 from denoisplit.core.images.splits import Split, split_fields
 from denoisplit.core.images.streamed import is_lazy

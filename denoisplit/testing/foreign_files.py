@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import Image, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, IntensityScale, PixelSize, TimeInterval
 
 _MODULES: Final = {
     "tiff": "foreign_tiff",

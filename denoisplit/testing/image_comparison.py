@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 
 
 def same_image(image: Image, back: Image) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.testing.foreign_files import Foreign, foreign_files
 from denoisplit.testing.image_cases import assert_refused, path_for, read_in_pieces
 from denoisplit.testing.image_comparison import same_image

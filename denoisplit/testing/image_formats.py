@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, ImageFormat, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, ImageFormat, IntensityScale, PixelSize, TimeInterval
 from denoisplit.testing.image_cases import (
     IMPOSSIBLE,
     assert_refused,

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 import zarr
 
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 
 WRITTEN: Final = Image(
     data=np.random.default_rng(0).integers(0, 250, (2, 3, 2, 9, 8)).astype(np.uint16),

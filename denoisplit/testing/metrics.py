@@ -7,19 +7,17 @@ from typing import Any, ClassVar
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.metric import Metric
 from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, not_examined
-
-Array = npt.NDArray[Any]
 
 _COUNTS = "counts"
 """A unit with this word in it changes with the units of the images."""
@@ -45,7 +43,7 @@ class MetricTests(ComponentTests):
 
     def images(
         self, side: int, seed: int, *, rank: int = 2, count: int = 2
-    ) -> tuple[list[Array], list[Array]]:
+    ) -> tuple[list[AnyArray], list[AnyArray]]:
         """Clean images [(z) y x] of one channel, and noisy predictions of them, counts."""
         rng = np.random.default_rng(seed)
         shape = (*(2,) * (rank - 2), max(side, 24), max(side, 24) + 3)
@@ -56,7 +54,9 @@ class MetricTests(ComponentTests):
             predictions.append(truth + 0.3 * (1 + number) * truth.std() * rng.normal(size=shape))
         return truths, predictions
 
-    def scores(self, metric: Metric, truths: Sequence[Array], predictions: Sequence[Array]) -> list[float]:
+    def scores(
+        self, metric: Metric, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]
+    ) -> list[float]:
         """One number per image."""
         found = list(metric.scores(truths, predictions))
         assert len(found) == len(truths), f"{len(found)} numbers for {len(truths)} images"

@@ -9,8 +9,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import pytest
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.axes import sizes_by_axis
-from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.images.bases import Image
 
 _MAGIC, _STAR = 0x70, 0x2A
 _DIMENSIONS = {"x": 1, "y": 2, "z": 3, "t": 4, "s": 10, "h": 6}

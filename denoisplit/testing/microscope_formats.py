@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize, TimeInterval
-from denoisplit.core.images.units import IN_MICRONS
+from denoisplit.core.images.bases import Image, ImageFormat, PixelSize, TimeInterval
+from denoisplit.core.images.physical_units import IN_MICRONS
 from denoisplit.testing.image_formats import ImageFormatTests
 from denoisplit.testing.microscope_files import write_czi, write_lif, write_nd2
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.network.camera import CameraNoiseModel, as_batch
+from denoisplit.core.network.camera_noise import CameraNoiseModel, as_batch
 from denoisplit.core.network.interfaces import NoisePairs
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.noise_model_cases import FEW, NoiseModelCases

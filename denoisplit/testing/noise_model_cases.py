@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError, SpecError
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.testing import strategies
 from denoisplit.testing.noise_density import Density
+from denoisplit.testing.noise_model_pairs import CAMERAS, USUAL
 from denoisplit.testing.noise_model_pixels import map_fields, named_maps, seen_by_a_pixel, with_maps
-from denoisplit.testing.noise_pairs import CAMERAS, USUAL
 from denoisplit.testing.option_effects import covering
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import ComponentTests

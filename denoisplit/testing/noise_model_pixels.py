@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.network.camera import CameraNoiseModel, as_batch, waits_for_maps
+from denoisplit.core.network.camera_noise import CameraNoiseModel, as_batch, waits_for_maps
 from denoisplit.core.network.interfaces import FitReport, NoiseModel, NoisePairs
 from denoisplit.core.storage.image_files import installed_formats
 

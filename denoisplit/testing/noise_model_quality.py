@@ -14,7 +14,7 @@ from torch import Tensor
 from denoisplit.core.images.noise_pairs import smallest_step
 from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
 from denoisplit.testing.noise_model_cases import GAIN, MANY, OFFSET, READ_NOISE, NoiseModelCases
-from denoisplit.testing.noise_pairs import CAMERAS, DAMAGED, EVEN, USUAL
+from denoisplit.testing.noise_model_pairs import CAMERAS, DAMAGED, EVEN, USUAL
 
 _BINS = 8
 _STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3

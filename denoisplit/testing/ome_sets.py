@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import tifffile
 
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.arrays import AnyArray
 
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 

@@ -5,18 +5,16 @@ from typing import Any, ClassVar
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FieldSums, RegionCalibrator
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, accepted, law
-
-Array = npt.NDArray[np.float64]
 
 _SUMS = 300
 _LEVELS = (0.5, 0.68, 0.9, 0.95)
@@ -31,12 +29,12 @@ _SILVER = math.sqrt(2) - 1
 class Held:
     """Held-out fields with a posterior; arrays [n c (z) y x] in counts."""
 
-    mean: Array
-    std: Array
-    truth: Array
+    mean: Float64Array
+    std: Float64Array
+    truth: Float64Array
 
 
-def even_errors(std: Array, rng: np.random.Generator, step: float = _GOLDEN) -> Array:
+def even_errors(std: Float64Array, rng: np.random.Generator, step: float = _GOLDEN) -> Float64Array:
     """Standard normal numbers for a std [n c (z) y x] whose distribution is even among pixels of like std.
 
     Along the std of a channel, quantiles follow the golden ratio: any number of neighbours has nearly the
@@ -88,11 +86,11 @@ class RegionTests(ComponentTests):
         """Fit to held-out fields."""
         return calibrator.fit(held.mean, held.std, held.truth)
 
-    def calibrated(self, calibrator: AnyCalibrator, held: Held) -> Array:
+    def calibrated(self, calibrator: AnyCalibrator, held: Held) -> Float64Array:
         """Calibrated std of the fields that it was fitted to."""
         return self.applied(calibrator, self.fit(calibrator, held), held)
 
-    def applied(self, calibrator: AnyCalibrator, fitted: Calibration, held: Held) -> Array:
+    def applied(self, calibrator: AnyCalibrator, fitted: Calibration, held: Held) -> Float64Array:
         """Calibrated std; of a calibrator that gives intervals only, half the width of that of one std."""
         if gives_std(calibrator):
             return np.asarray(calibrated_std(calibrator, fitted, held.mean, held.std), dtype=np.float64)

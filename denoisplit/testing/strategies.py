@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Normal
 
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.network.interfaces import FeatureShape
 from denoisplit.core.network.latent import Level
 from denoisplit.core.registry import Registry, installed_registry

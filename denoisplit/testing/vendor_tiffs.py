@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.arrays import AnyArray
 
 _LONG, _RATIONAL, _SHORT = 4, 5, 3
 _CALIBRATED, _X, _Y, _UNIT = 3, 4, 5, 6

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from denoisplit.core.assessment.planes import AnyArray, contrast_planes, mean
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.planes import contrast_planes, mean
 
 
 def pooled_psnr(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> float:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.assessment.calibration_curve import (
     CalibrationCurve,
     expected_normalised_calibration_error,
@@ -20,7 +20,6 @@ from denoisplit.core.assessment.coverage import coverage, gaussian_crps, gaussia
 from denoisplit.core.errors import CalibrationError
 from tests.assessment.equal_width import equal_width_curve
 
-Array = npt.NDArray[np.float64]
 Maker = Callable[..., CalibrationCurve]
 every_curve = pytest.mark.parametrize("make", [equal_width_curve, quantile_curve])
 spreads = arrays(
@@ -28,7 +27,7 @@ spreads = arrays(
 )
 
 
-def _gaussian(pixels: int) -> tuple[Array, Array, Array]:
+def _gaussian(pixels: int) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Mean, std and truth of which the std is right."""
     random = np.random.default_rng(0)
     std = random.uniform(1, 4, pixels)
@@ -39,7 +38,7 @@ def _gaussian(pixels: int) -> tuple[Array, Array, Array]:
 @every_curve
 @settings(max_examples=60)
 @given(std=spreads, bins=st.integers(1, 12))
-def test_every_pixel_is_in_the_one_bin_whose_edges_hold_it(make: Maker, std: Array, bins: int) -> None:
+def test_every_pixel_is_in_the_one_bin_whose_edges_hold_it(make: Maker, std: Float64Array, bins: int) -> None:
     error = np.sqrt(np.arange(1.0, std.size + 1))
     curve = make(np.zeros_like(std), std, error, bins=bins)
     filled = curve.filled

@@ -11,9 +11,9 @@ from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed
 from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
+from denoisplit.core.assessment.image_scores import ms_ssim
 from denoisplit.core.assessment.matched_metrics import care_ms_ssim, ms_ssim_pooled, pearson
 from denoisplit.core.assessment.metric import Metric
-from denoisplit.core.assessment.metrics import ms_ssim
 from denoisplit.core.assessment.micro_metrics import MicroParameters, fit_micro, micro_ms3im, micro_ssim
 from denoisplit.core.assessment.score_tables import table
 from denoisplit.core.assessment.scores import BLURRED, METHODS, EvaluatedField, evaluate_fields

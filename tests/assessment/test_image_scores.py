@@ -15,8 +15,8 @@ from torchmetrics.functional.image import (
 )
 
 from denoisplit.core.assessment.catalogue import NamedMetric, chosen_metrics
+from denoisplit.core.assessment.image_scores import ms_ssim, psnr, range_invariant_psnr, ssim
 from denoisplit.core.assessment.matched_metrics import pearson, range_invariant_ms_ssim, ssim_uniform
-from denoisplit.core.assessment.metrics import ms_ssim, psnr, range_invariant_psnr, ssim
 from denoisplit.core.errors import ImageError
 
 ALONE = (

@@ -9,20 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from denoisplit.core.arrays import Float64Array, FloatArray
 from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
 from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.regions import block_regions
 from denoisplit.core.errors import ImageError
-from denoisplit.core.network.interfaces import (
-    Calibration,
-    FieldSums,
-    FloatArray,
-    RegionCalibrator,
-    SumInterval,
-)
+from denoisplit.core.network.interfaces import Calibration, FieldSums, RegionCalibrator, SumInterval
 from tests.summing import region_sums
 
-Array = npt.NDArray[np.float64]
 LABELS = np.array([[0, 7, 7], [3, 0, 7]], dtype=np.uint16)
 
 
@@ -56,7 +50,9 @@ class Double(RegionCalibrator):
 KNOWN = RegionIntervals(Double(), Calibration("lab/double", {}))
 
 
-def rows(samples: Array, labels: npt.NDArray[np.uint16] = LABELS, *, known: bool = True) -> list[LabelSum]:
+def rows(
+    samples: Float64Array, labels: npt.NDArray[np.uint16] = LABELS, *, known: bool = True
+) -> list[LabelSum]:
     (regions,) = label_divisions(labels, (), labels.shape, "here")
     assert regions is not None
     return list(
@@ -154,7 +150,7 @@ def test_a_plane_without_regions_has_no_rows() -> None:
         (np.zeros((4, 5)), "here: there is no region"),
     ],
 )
-def test_labels_that_do_not_fit_are_refused(labels: Array, said: str) -> None:
+def test_labels_that_do_not_fit_are_refused(labels: Float64Array, said: str) -> None:
     with pytest.raises(ImageError, match=said):
         label_divisions(labels, (3,), (4, 5), "here")
 

@@ -3,22 +3,20 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.assessment.region_calibration import calibrate_regions
 from denoisplit.core.assessment.region_reliability import region_reliability
 from denoisplit.core.assessment.regions import PredictedSums, RegionErrors
 
-Array = npt.NDArray[np.float64]
-
 
 def _fields(
     count: int, *, factor: float = 6.0, tail: bool = False, regions: int = 400
-) -> tuple[list[Array], list[Array]]:
+) -> tuple[list[Float64Array], list[Float64Array]]:
     """Errors ``factor`` times as large as the joint std, Gaussian or with long tails."""
     random = np.random.default_rng(0)
     variances = [random.uniform(1, 9, regions) for _ in range(count)]

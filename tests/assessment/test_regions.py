@@ -4,13 +4,13 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.assessment.region_reliability import RegionReliability, region_reliability
 from denoisplit.core.assessment.regions import (
     RegionErrors,
@@ -21,7 +21,6 @@ from denoisplit.core.assessment.regions import (
 from denoisplit.core.errors import ImageError
 from tests.summing import region_sums
 
-Array = npt.NDArray[np.float64]
 LEVELS = (0.5, 0.68, 0.9, 0.95)
 
 
@@ -68,20 +67,20 @@ def test_labels_are_regions_and_zero_is_none() -> None:
         (np.full((2, 3), -1), "smallest -1"),
     ],
 )
-def test_labels_that_are_none_are_refused(labels: Array, said: str) -> None:
+def test_labels_that_are_none_are_refused(labels: Float64Array, said: str) -> None:
     with pytest.raises(ImageError, match=said):
         label_regions(labels, (2, 3), "here")
 
 
-def _drawn(samples: int, shape: tuple[int, ...], *, blur: float, seed: int) -> Array:
+def _drawn(samples: int, shape: tuple[int, ...], *, blur: float, seed: int) -> Float64Array:
     """Images [s 1 y x] of unit variance whose pixels go together within ``blur``."""
     white = np.random.default_rng(seed).normal(size=(samples, 1, *shape))
-    smooth: Array = gaussian_filter(white, (0, 0, blur, blur), mode="wrap")
+    smooth: Float64Array = gaussian_filter(white, (0, 0, blur, blur), mode="wrap")
     return smooth * 2 * blur * math.sqrt(math.pi)
 
 
 def _assess(
-    samples: Array, truth: Array, *, tile: int, calibrated: Array | None = None
+    samples: Float64Array, truth: Float64Array, *, tile: int, calibrated: Float64Array | None = None
 ) -> tuple[RegionErrors, ...]:
     """Stream the samples tile by tile, as a prediction does."""
     shape = truth.shape[1:]

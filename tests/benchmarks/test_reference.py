@@ -28,7 +28,7 @@ from benchmarks.reference_procedure import (
     distortion,
     rate,
 )
-from denoisplit.core.exchange.names import our_name
+from denoisplit.core.exchange.tensor_names import our_name
 from denoisplit.core.network.vse import VSE
 from tests.network.fixed_noise import FixedNoise
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.images import lazy, writing
-from denoisplit.core.images.interfaces import AnyArray
-from denoisplit.core.images.lazy import Region
 from denoisplit.core.spec import load_spec
 from denoisplit.core.training.prepare import prepare
 from denoisplit.plugins.image_formats import _zarr_nodes
@@ -32,7 +31,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Pixels of the chunks that are decoded, read by read; blocks are a few rows of an image."""
     found: list[int] = []
 
-    def read(array: Any, region: Region) -> AnyArray:
+    def read(array: Any, region: Window) -> AnyArray:
         whole = [
             min(-(-part.stop // side) * side, length) - part.start // side * side
             for part, side, length in zip(region, array.chunks, array.shape, strict=True)

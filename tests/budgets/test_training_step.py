@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import denoisplit
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.vse import VSE

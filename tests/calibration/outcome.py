@@ -5,14 +5,13 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import calibrated_std
 from denoisplit.core.network.interfaces import Calibration
 from tests.registered import StdCalibrator
 
-Array = npt.NDArray[np.float64]
 LINE = re.compile(r"^calibration: [^\n]+ \(got [^\n]+\)\. [A-Z][^\n]+\.$")
 LEVELS = (0.5, 0.9)
 
@@ -23,7 +22,9 @@ def check_line(message: str) -> None:
     assert "nan" not in message.split("(got", maxsplit=1)[0]
 
 
-def outcome(calibrator: StdCalibrator, fit: Callable[[], Calibration], mean: Array, std: Array) -> str:
+def outcome(
+    calibrator: StdCalibrator, fit: Callable[[], Calibration], mean: Float64Array, std: Float64Array
+) -> str:
     """The message of a refusal, or nothing; a calibration has to work for the very images of the fit."""
     try:
         fitted = fit()

@@ -13,12 +13,12 @@ import attrs
 import numpy as np
 import pytest
 
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
-from denoisplit.core.training.calibrate import calibrate, predicted
+from denoisplit.core.training.fit_calibrators import calibrate, predicted
 from denoisplit.core.training.prepare import prepare
 from tests.registered import calibrators
 

@@ -15,7 +15,7 @@ import tifffile
 from click.testing import Result
 
 import denoisplit
-from denoisplit.core.images.interfaces import Field, Image
+from denoisplit.core.images.bases import Field, Image
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused

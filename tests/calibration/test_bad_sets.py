@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.calibrating import fit_squares
-from tests.calibration.outcome import Array, outcome
+from tests.calibration.outcome import outcome
 from tests.registered import StdCalibrator, calibrators, fits_squares
 
 CALIBRATORS = calibrators()
 SQUARES = {n: c for n, c in CALIBRATORS.items() if fits_squares(c)}
 every_calibrator = pytest.mark.parametrize("calibrator", CALIBRATORS.values(), ids=CALIBRATORS)
-Set = tuple[Array, Array, Array]
+Set = tuple[Float64Array, Float64Array, Float64Array]
 
 
 def usual(*shape: int) -> Set:
@@ -80,11 +81,13 @@ REFUSED: dict[str, tuple[Callable[[], Set], str]] = {
 }
 
 
-def from_truth(calibrator: StdCalibrator, mean: Array, std: Array, truth: Array) -> str:
+def from_truth(calibrator: StdCalibrator, mean: Float64Array, std: Float64Array, truth: Float64Array) -> str:
     return outcome(calibrator, lambda: calibrator.fit(mean, std, truth), mean, std)
 
 
-def from_squares(calibrator: StdCalibrator, mean: Array, std: Array, truth: Array) -> str:
+def from_squares(
+    calibrator: StdCalibrator, mean: Float64Array, std: Float64Array, truth: Float64Array
+) -> str:
     squares = (truth - mean) ** 2
     return outcome(calibrator, lambda: fit_squares(calibrator, mean, std, squares), mean, std)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.storage.json_records import write_mapping
 from tests.cli.refusals import Stack, noise, refused, run
 from tests.e2e.experiment import Experiment
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.storage.json_records import write_mapping
 from tests.cli.refusals import refused, run
 from tests.e2e.test_sequence import DENOISE, SPLIT
 

@@ -15,8 +15,8 @@ import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.registry.hookspecs import GROUP
 from denoisplit.core.registry.manager import Offer
-from denoisplit.core.registry.manifest import read_manifest
 from denoisplit.core.registry.registry import installed_registry
+from denoisplit.core.registry.registry_file import read_manifest
 from denoisplit.core.spec import load_spec, to_yaml
 from denoisplit.plugins.datasets.simulated import Simulated
 

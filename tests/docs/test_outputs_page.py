@@ -5,7 +5,7 @@ import re
 
 from denoisplit.cli.predict import predict
 from denoisplit.core.prediction.offers import OFFERS, Offer
-from denoisplit.core.prediction.outputs import parse_outputs
+from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.runs.run import Run
 from tests.docs.test_pages import DOCS
 

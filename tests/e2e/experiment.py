@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 
 import denoisplit
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.bases import Image, PixelSize
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 

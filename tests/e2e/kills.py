@@ -28,7 +28,7 @@ import torch
 
 import denoisplit
 from denoisplit.core import staging
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.io import open_image
 from denoisplit.core.storage.image_files import installed_formats, save_image
 from tests.e2e.test_sequence import DENOISE, SPLIT

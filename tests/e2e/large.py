@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from denoisplit.core.images.interfaces import Image, ImageLayout
+from denoisplit.core.images.bases import Image, ImageLayout
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.storage.image_files import installed_formats, writing_format

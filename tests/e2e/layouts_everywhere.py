@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, PixelSize, TimeInterval
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import Image, ImageFormat, PixelSize, TimeInterval
 
 CHANNELS: Final = ("filaments", "mitochondria")
 SIZE: Final = PixelSize((0.25, 0.125))

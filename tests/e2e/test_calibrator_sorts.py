@@ -4,10 +4,8 @@ import json
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tifffile
 from click.testing import CliRunner, Result
@@ -33,7 +31,6 @@ calibrator: {use: mine}
 training: {steps: 2, batch: 1, patch: 16, validate_every: 2, checkpoint_every: 2, precision: float32}
 prediction: {samples: 3}
 """
-Array = npt.NDArray[Any]
 
 
 @pytest.fixture(scope="module", params=["DarkAndBright", "Skewed"])

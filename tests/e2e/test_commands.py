@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import denoisplit
 from denoisplit.cli import main
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.bases import Image, PixelSize
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli import terminal
 from tests.e2e.experiment import CHANNELS, Experiment

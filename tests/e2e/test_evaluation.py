@@ -17,12 +17,12 @@ import denoisplit
 from denoisplit.api import Run, draw
 from denoisplit.cli import main
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.fingerprint import assert_disjoint
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.data_fingerprint import assert_disjoint
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.core.training.prepare import evaluation_fields, prepare
 from tests.e2e.experiment import CHANNELS, Experiment
 

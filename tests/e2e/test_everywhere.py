@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import denoisplit
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.images.io import open_image
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.manager import BUILTIN

@@ -8,8 +8,8 @@ import pytest
 
 import denoisplit
 from denoisplit.core.images import lazy
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.images.claims import LARGE
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.scaled import as_dtype
 from denoisplit.core.prediction.spool import spool_of

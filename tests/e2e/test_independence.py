@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from denoisplit.cli import main
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.spec import load_spec
 from denoisplit.core.training.prepare import prepare
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff

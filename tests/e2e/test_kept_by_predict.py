@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 import denoisplit
 from denoisplit.cli import main
-from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize, TimeInterval
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.storage.image_files import installed_formats, save_image
 from denoisplit.plugins.image_formats.ome_zarr import OmeZarr
 from tests.e2e.experiment import Experiment

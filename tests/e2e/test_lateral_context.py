@@ -11,7 +11,7 @@ from torch import Tensor
 
 import denoisplit
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.training.prepare import evaluation_fields
 from denoisplit.core.training.watching import Moment, Watcher
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff

@@ -9,7 +9,7 @@ import tifffile
 
 import denoisplit
 from denoisplit.core.errors import ImageError
-from denoisplit.core.prediction.inputs import Item, items
+from denoisplit.core.prediction.items import Item, items
 from denoisplit.core.prediction.many import predict_items
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.result import Prediction

@@ -11,9 +11,9 @@ import pytest
 
 import denoisplit
 from denoisplit.core.assessment.regions import RegionSums, block_regions
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.prediction.label_counting import SumsOver
-from denoisplit.core.training.calibrate import calibrate_run, noisy_errors, predicted
+from denoisplit.core.training.fit_calibrators import calibrate_run, noisy_errors, predicted
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """

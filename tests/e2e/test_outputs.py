@@ -3,27 +3,24 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy import stats
 
 import denoisplit
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.bases import Image, PixelSize
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.prediction.sample_count import LEAST
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import CHANNELS, Experiment
 
 FORMAT = OmeTiff(OmeTiff.Options())
-Array = npt.NDArray[Any]
 
 
 @pytest.fixture(scope="module")

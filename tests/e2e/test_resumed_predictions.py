@@ -8,8 +8,8 @@ import pytest
 import tifffile
 
 import denoisplit
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import DenoisplitError, RunError, SpecError
-from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.prediction.engine import Found, Work
 from denoisplit.core.prediction.plan import Job
 from denoisplit.core.prediction.request import How

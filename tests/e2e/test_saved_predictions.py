@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import denoisplit
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import iterate_planes, open_image
 from denoisplit.core.storage.image_files import installed_formats, save_image
 from tests.e2e.experiment import Experiment

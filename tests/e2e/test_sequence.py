@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import denoisplit
 from denoisplit.cli import main
 from denoisplit.core.errors import RunError
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.bases import Image, PixelSize
 from denoisplit.core.prediction.request import How
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training import fit as fitting

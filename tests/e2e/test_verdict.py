@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tifffile
 
 import denoisplit
-from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.arrays import Float32Array
+from denoisplit.core.storage.json_records import write_mapping
+from denoisplit.core.verdict.image_statistics import noise_level
 from denoisplit.core.verdict.judgement import FALSE_ALARMS
-from denoisplit.core.verdict.statistics import noise_level
 from denoisplit.plugins.datasets.simulated import Simulated
 from tests.cli.refusals import run as command
-
-Array = npt.NDArray[np.float32]
 
 SPEC = """
 preset: denoisplit
@@ -41,16 +39,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> denoisplit.Run:
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched:
         # Trained for seconds, it is worse than a blur, which is another verdict.
-        patched.setattr("denoisplit.core.training.calibrate.measured_gains", lambda *_: {"filaments": 1.0})
+        patched.setattr(
+            "denoisplit.core.training.fit_calibrators.measured_gains", lambda *_: {"filaments": 1.0}
+        )
         return denoisplit.train(folder / "spec.yaml", folder / "run")
 
 
-def channels(run: denoisplit.Run, *, count: int = 1, size: int = 96) -> list[Array]:
+def channels(run: denoisplit.Run, *, count: int = 1, size: int = 96) -> list[Float32Array]:
     options = Simulated.Options(fields=count, size=size, seed=99)
     return [field.observed for field in Simulated(options, channels=run.spec.channels).fields()]
 
 
-def checks(run: denoisplit.Run, mixed: Array) -> set[str]:
+def checks(run: denoisplit.Run, mixed: Float32Array) -> set[str]:
     return {finding.check for finding in run.predict(mixed.astype(np.float32)).verdict.findings}
 
 
@@ -69,7 +69,7 @@ def test_size_and_seed_do_not_matter(trained: denoisplit.Run) -> None:
             assert trained.predict(image, seed=seed, samples=1).verdict.status == "like"
 
 
-def blocks(mixed: Array) -> Array:
+def blocks(mixed: Float32Array) -> Float32Array:
     """A chequered image with the same mean, contrast and noise."""
     rng = np.random.default_rng(0)
     pattern = np.kron(rng.random((12, 12)) < 0.5, np.ones((8, 8)))
@@ -78,7 +78,7 @@ def blocks(mixed: Array) -> Array:
     return np.asarray(mixed.mean() + contrast * (2 * pattern - 1) + rng.normal(0, sigma, mixed.shape))
 
 
-CHANGES: dict[str, tuple[Callable[[Array], Any], set[str]]] = {
+CHANGES: dict[str, tuple[Callable[[Float32Array], Any], set[str]]] = {
     "doubled gain": (lambda observed: 100 + 2 * (observed.mean(0) - 100), {"gain", "noise"}),
     "added offset": (lambda observed: observed.mean(0) + 200, {"offset", "mixture"}),
     "other structures": (lambda observed: blocks(observed.mean(0)), {"structure"}),

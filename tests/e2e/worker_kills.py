@@ -25,7 +25,7 @@ import attrs
 import numpy as np
 
 import denoisplit
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.io import open_image
 from denoisplit.core.storage.image_files import installed_formats, save_image
 from tests.e2e.experiment import Experiment

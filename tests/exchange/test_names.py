@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from denoisplit.core.exchange.names import our_name, their_name
+from denoisplit.core.exchange.tensor_names import our_name, their_name
 from tests.golden.reference import ReferenceNetwork
 
 

@@ -23,8 +23,8 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.images.interfaces import AnyArray
 from tests.fuzz.mutations import Mutate
 
 SECONDS: Final = 10

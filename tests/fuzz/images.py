@@ -8,7 +8,8 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize, TimeInterval
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.layout import check_layout
 from denoisplit.core.images.lazy import is_small

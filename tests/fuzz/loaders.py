@@ -12,7 +12,7 @@ import yaml
 
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.manager import Offer
-from denoisplit.core.registry.manifest import builtin_manifest, read_manifest
+from denoisplit.core.registry.registry_file import builtin_manifest, read_manifest
 from denoisplit.core.spec import parse_spec, preset_text, resolve, unstructure
 from denoisplit.core.spec.resolution import load_spec
 from denoisplit.core.storage.image_files import installed_formats
@@ -197,7 +197,7 @@ def _checkpoints(folder: Path) -> Sequence[Sample]:
     import torch
     from safetensors.torch import save_file
 
-    from denoisplit.core.exchange.names import their_name
+    from denoisplit.core.exchange.tensor_names import their_name
     from tests.storage.test_bundle import untrained
 
     vse, _ = untrained("model.noise_model={use: gaussian}", "model.encoder.width=2", "model.encoder.levels=1")
@@ -270,7 +270,7 @@ _CONFIG: Final = {
 def _read_config(path: Path) -> None:
     from denoisplit.core.exchange.architecture import describe
     from denoisplit.core.exchange.config import read_config
-    from denoisplit.core.exchange.statistics import ForeignStatistics, read_statistics
+    from denoisplit.core.exchange.foreign_statistics import ForeignStatistics, read_statistics
     from denoisplit.core.exchange.weights import Shapes
 
     config = read_config(path)

@@ -9,12 +9,10 @@ from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
+from denoisplit.core.arrays import AnyArray
 from tests.golden.tolerance import Tolerance, parse
-
-Array = npt.NDArray[Any]
 
 
 @attrs.define
@@ -35,7 +33,7 @@ class GoldenFile:
     root: Path
     about: dict[str, Any]
     scratch: Path
-    arrays: dict[str, Array]
+    arrays: dict[str, AnyArray]
     meta: dict[str, Any]
     _inputs: set[str] = attrs.field(factory=set)
     _compared: set[str] = attrs.field(factory=set)
@@ -69,10 +67,10 @@ class GoldenFile:
             return Tolerance(**{key: float(stated)})
         return parse(stated, name)
 
-    def given(self, *names: str) -> Array:
+    def given(self, *names: str) -> AnyArray:
         """Inputs; the first of them is returned."""
         self._inputs.update(names)
-        first: Array = self._number(names[0])
+        first: AnyArray = self._number(names[0])
         return first
 
     def matching(self, pattern: str) -> dict[str, re.Match[str]]:
@@ -89,7 +87,7 @@ class GoldenFile:
         self._compared.update(self.matching(pattern))
 
     def compare(
-        self, name: str, found: object, within: Tolerance, *, by: Callable[[Array], Array] = np.asarray
+        self, name: str, found: object, within: Tolerance, *, by: Callable[[AnyArray], AnyArray] = np.asarray
     ) -> None:
         """Assert that ``found`` has the reference values; ``by`` picks or sorts on both sides."""
         expected, actual = by(np.asarray(self._number(name))), by(_array(found))
@@ -125,7 +123,7 @@ class GoldenFile:
         return value
 
 
-def _array(found: object) -> Array:
+def _array(found: object) -> AnyArray:
     return found.detach().cpu().double().numpy() if isinstance(found, Tensor) else np.asarray(found)
 
 
@@ -145,6 +143,6 @@ def _only_numbers(values: list[Any]) -> bool:
     return all(_only_numbers(v) if isinstance(v, list) else isinstance(v, int | float) for v in values)
 
 
-def largest(values: Array) -> float:
+def largest(values: AnyArray) -> float:
     """Largest magnitude, 0 of nothing."""
     return float(np.abs(values).max()) if math.prod(values.shape) else 0.0

@@ -3,6 +3,7 @@
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.bootstrap import FieldSpread
 from denoisplit.core.assessment.calibration_curve import (
     curve_over,
@@ -13,7 +14,7 @@ from denoisplit.core.assessment.coverage import coverage, gaussian_crps, gaussia
 from denoisplit.core.assessment.uncertainty import field_reliability
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.assessment.equal_width import equal_width_curve
-from tests.golden.account import Array, GoldenFile
+from tests.golden.account import GoldenFile
 from tests.golden.tolerance import EXACT
 
 CURVES = {"uniform": equal_width_curve, "quantile": quantile_curve}
@@ -31,7 +32,7 @@ def check_calibration(file: GoldenFile) -> None:
         _scores(file, channel, mean, std, truth)
 
 
-def _factor(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Array) -> None:
+def _factor(file: GoldenFile, channel: int, mean: AnyArray, std: AnyArray, truth: AnyArray) -> None:
     path = f"values_per_channel/{channel}"
     arrays = (image[:, None] for image in (mean, std, truth))
     (factor,) = Scale(Scale.Options()).fit(*arrays).parameters["factor"]
@@ -42,7 +43,7 @@ def _factor(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Arra
     file.compare(f"{path}/reference_optimiser_std_factor", factor, optimiser)
 
 
-def _curves(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Array) -> None:
+def _curves(file: GoldenFile, channel: int, mean: AnyArray, std: AnyArray, truth: AnyArray) -> None:
     path, within = f"values_per_channel/{channel}", file.tolerance("float64")
     factor = file.meta["values_per_channel"][channel]["closed_form_std_factor"]
     for kind, curve_of in CURVES.items():
@@ -60,7 +61,7 @@ def _curves(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Arra
     file.compare(f"{path}/rmv", whole.rmv[0], within)
 
 
-def _reference_line(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Array) -> None:
+def _reference_line(file: GoldenFile, channel: int, mean: AnyArray, std: AnyArray, truth: AnyArray) -> None:
     """Slope and offset of the reference's line through the curve, restated on the bins of the project.
 
     The calibrator ``affine`` has other numbers, on purpose. The reference leaves out the pixel of the largest
@@ -91,7 +92,7 @@ def _reference_line(file: GoldenFile, channel: int, mean: Array, std: Array, tru
         file.compare(f"{path}/careamics_bins_dropped_at_end", dropped, EXACT)
 
 
-def _scores(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Array) -> None:
+def _scores(file: GoldenFile, channel: int, mean: AnyArray, std: AnyArray, truth: AnyArray) -> None:
     path, within = f"values_per_channel/{channel}", file.tolerance("float64")
     stored = file.meta["values_per_channel"][channel]
     for when, factor in (("before", 1.0), ("after", stored["closed_form_std_factor"])):
@@ -105,7 +106,7 @@ def _scores(file: GoldenFile, channel: int, mean: Array, std: Array, truth: Arra
         _summary(file, channel, when, [mean, spread, truth])
 
 
-def _summary(file: GoldenFile, channel: int, when: str, images: list[Array]) -> None:
+def _summary(file: GoldenFile, channel: int, when: str, images: list[AnyArray]) -> None:
     """What ``evaluate`` reports of all fields together, field by field."""
     path, within = f"values_per_channel/{channel}", file.tolerance("float64")
     fields = [FieldSpread(mean=m, std=s, truth=t) for m, s, t in zip(*images, strict=True)]

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reference_tiling import ReferenceGrid
-from denoisplit.core.images.interfaces import AnyArray
-from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.splits import reference_split
-from tests.golden.account import Array, GoldenFile
+from tests.golden.account import GoldenFile
 from tests.golden.check_likelihoods import number_of
 from tests.golden.tolerance import EXACT, Tolerance
 
@@ -59,11 +59,11 @@ def check_patches(file: GoldenFile) -> None:
     frames = channels_first(file.given("frames")).astype(np.float32)
     levels = pyramid(frames, scales - 1)
 
-    def surround(frame: int, corner: list[int]) -> Array:
+    def surround(frame: int, corner: list[int]) -> AnyArray:
         cut = [context_crop(levels[m][frame], corner, patch, m) for m in range(scales)]
         return np.stack(cut, axis=1)
 
-    def compare(name: str, found: list[Array]) -> None:
+    def compare(name: str, found: list[AnyArray]) -> None:
         file.compare(name, np.stack(found), EXACT, by=lambda patches: patches[:, :, :1])
         file.compare(name, np.stack(found), file.tolerance("other"))
 

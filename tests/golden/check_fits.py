@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.network.interfaces import FitReport, NoiseModel, NoisePairs
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
-from tests.golden.account import Array, GoldenFile
+from tests.golden.account import GoldenFile
 from tests.golden.check_likelihoods import mixtures, with_floor
 from tests.golden.check_noise_models import UNIT
 from tests.golden.tolerance import Tolerance
@@ -34,7 +35,7 @@ def check_camera(file: GoldenFile) -> None:
     _fitted_camera(file)
 
 
-def _counts(file: GoldenFile, name: str) -> Array:
+def _counts(file: GoldenFile, name: str) -> AnyArray:
     return file.arrays[name].astype(np.float64) * float(file.meta["code_to_counts"])
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.degradation import Degradation, add_read_noise, shot_noise
 from denoisplit.core.images.intensity_range import Clip, ceilings
-from denoisplit.core.images.interfaces import Field, MixedSource
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image, superimpose
 from denoisplit.core.images.normalisation import Normalisation
-from denoisplit.core.images.statistics import intensity_stats
 from tests.golden.account import GoldenFile
 from tests.golden.check_data import channels_first
 from tests.golden.tolerance import Tolerance

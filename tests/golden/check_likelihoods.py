@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, write_mixture
 from denoisplit.plugins.noise_models.gaussian import Gaussian, LogVariance, pooled_log_variance
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
-from tests.golden.account import Array, GoldenFile
+from tests.golden.account import GoldenFile
 from tests.golden.tolerance import EXACT
 
 DTYPES = (torch.float64, torch.float32)
@@ -30,7 +31,7 @@ def with_floor(log_prob: Tensor) -> Tensor:
     return torch.logaddexp(log_prob, log_prob.new_tensor(REFERENCE_FLOOR))
 
 
-def mixtures(weights: list[Array], about: list[dict[str, float]], folder: Path) -> GaussianMixture.Options:
+def mixtures(weights: list[AnyArray], about: list[dict[str, float]], folder: Path) -> GaussianMixture.Options:
     """Options of one mixture per channel, by way of files in the exchange format."""
     paths = []
     for channel, (weight, facts) in enumerate(zip(weights, about, strict=True)):
@@ -42,7 +43,7 @@ def mixtures(weights: list[Array], about: list[dict[str, float]], folder: Path) 
     return GaussianMixture.Options(path=paths)
 
 
-def statistics_of(mean: Array, std: Array) -> IntensityStats:
+def statistics_of(mean: AnyArray, std: AnyArray) -> IntensityStats:
     """Statistics with a mixed image in normalised units, as the files have it."""
     return IntensityStats(
         mixed_mean=0.0,

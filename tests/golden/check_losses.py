@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from denoisplit.core.assessment.metrics import range_invariant_psnr
-from denoisplit.core.exchange.names import our_name
+from denoisplit.core.assessment.image_scores import range_invariant_psnr
+from denoisplit.core.exchange.tensor_names import our_name
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, KLScheme, NoiseModel, NoisePairs
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE

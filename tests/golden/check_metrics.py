@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.image_scores import ms_ssim, psnr, range_invariant_psnr, ssim
 from denoisplit.core.assessment.matched_metrics import (
     care_ms_ssim,
     ms_ssim_pooled,
@@ -13,14 +15,13 @@ from denoisplit.core.assessment.matched_metrics import (
     range_invariant_ms_ssim,
     ssim_uniform,
 )
-from denoisplit.core.assessment.metrics import ms_ssim, psnr, range_invariant_psnr, ssim
 from denoisplit.core.assessment.micro_metrics import MicroParameters, fit_micro, micro_ms3im, micro_ssim
 from tests.assessment.pooled import pooled_psnr
-from tests.golden.account import Array, GoldenFile
+from tests.golden.account import GoldenFile
 from tests.golden.check_likelihoods import number_of
 from tests.golden.tolerance import Tolerance
 
-Images = Sequence[Array]
+Images = Sequence[AnyArray]
 _PAIR = {
     "psnr": psnr,
     "range_invariant_psnr": range_invariant_psnr,
@@ -43,8 +44,8 @@ def check_small_pairs(file: GoldenFile) -> None:
     _leave_what_is_no_score(file)
     for number in range(len(file.meta["values"])):
         _pair(file, f"values/{number}", file.given(f"gt_{number}"), file.given(f"pred_{number}"))
-    truths: list[Array] = []
-    predictions: list[Array] = []
+    truths: list[AnyArray] = []
+    predictions: list[AnyArray] = []
     found = []
     for number in range(len(file.arrays["running_psnr_after_update"])):
         truths += list(_float(file.given(f"running_target_{number}")))
@@ -91,7 +92,7 @@ def check_crop(file: GoldenFile) -> None:
             _fitted(file, f"values/{name}", [truth] * len(chosen), chosen)
 
 
-def _float(images: Array) -> Array:
+def _float(images: AnyArray) -> AnyArray:
     return images.astype(np.float64)
 
 
@@ -102,7 +103,7 @@ def _single(file: GoldenFile) -> Tolerance:
     return file.tolerance("float64") if "float64" in stated else Tolerance(rtol=1e-8)
 
 
-def _pair(file: GoldenFile, path: str, truth: Array, prediction: Array) -> None:
+def _pair(file: GoldenFile, path: str, truth: AnyArray, prediction: AnyArray) -> None:
     for name, score in _PAIR.items():
         file.compare(f"{path}/{name}", score(_float(truth), _float(prediction)), _single(file))
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from denoisplit.core.exchange.names import our_name
+from denoisplit.core.exchange.tensor_names import our_name
 from denoisplit.core.network.interfaces import Encoder, Features, IntensityStats, KLScheme, NoiseModel
 from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.decoders.ladder import LadderDecoder

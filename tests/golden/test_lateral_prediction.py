@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.prediction import passes
 from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.tiling import Region
+from denoisplit.core.prediction.tiling import Box
 from denoisplit.core.spec.records import PredictionSpec
 from tests.golden.check_networks import build
 from tests.golden.reference import ReferenceNetwork
@@ -43,7 +43,7 @@ def test_an_image_of_another_size(golden: Path, name: str, monkeypatch: pytest.M
     scales = np.pad(scales, [(0, 0), *widths])
     edge = 1 if np.any(widths) else 0
 
-    def cut(_canvas: Canvas, region: Region) -> FloatArray:
+    def cut(_canvas: Canvas, region: Box) -> FloatArray:
         assert region.start == (0, 0), "a single tile"
         return scales
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from denoisplit.core.exchange.names import our_name
+from denoisplit.core.exchange.tensor_names import our_name
 from denoisplit.core.network.latent import level_sums
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.vse import VSE

@@ -12,8 +12,8 @@ import torch
 from torch.distributions import Normal
 
 from benchmarks.reference_tiling import ReferenceGrid
-from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
-from denoisplit.core.images.lateral_context import pyramid
+from denoisplit.core.assessment.image_scores import psnr, range_invariant_psnr
+from denoisplit.core.images.context_pyramid import pyramid
 from denoisplit.core.network.interfaces import IntensityStats, KLScheme
 from denoisplit.core.network.latent import Level, divergence, gaussian, stable_variance
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL

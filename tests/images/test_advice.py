@@ -19,7 +19,7 @@ import zarr
 import denoisplit
 from denoisplit.cli import COMMANDS, main
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.io import choose_format, open_image
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.microscope_files import write_czi, write_lif

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.axes import ambiguous_axes, parse_axes, propose_axes, reorder, to_canonical
-from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize
+from denoisplit.core.images.bases import Image, PixelSize
+from denoisplit.core.images.image_checks import check_channels, check_pixels
 from denoisplit.core.images.io import iterate_planes
 from denoisplit.core.images.physical import IntensityScale
 

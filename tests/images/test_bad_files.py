@@ -8,8 +8,8 @@ import pytest
 import tifffile
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_pixels
-from denoisplit.core.images.interfaces import Image, IntensityScale
+from denoisplit.core.images.bases import Image, IntensityScale
+from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.io import choose_format, iterate_planes, open_image, split_inside
 from denoisplit.core.storage.image_files import (
     ImageInputs,

@@ -7,9 +7,11 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.augmentation import Augmentation, Several
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.centres import in_memory
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.cut_fields import cut_fields
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.noise_pairs import (
@@ -19,20 +21,17 @@ from denoisplit.core.images.noise_pairs import (
     pairs_from_repeats,
 )
 from denoisplit.core.images.patches import PatchSampler
-from denoisplit.core.images.regions import cut_fields
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.registry import load_registry
 from denoisplit.core.training.batches import validation_loader
 
-Array = npt.NDArray[np.float32]
 
-
-def image(*shape: int, seed: int = 0) -> Array:
+def image(*shape: int, seed: int = 0) -> Float32Array:
     return np.random.default_rng(seed).normal(100, 20, shape).astype(np.float32)
 
 
-def maps_like(field: Field) -> Array:
+def maps_like(field: Field) -> Float32Array:
     """Two maps [m c y x]: the images of the field themselves (of the first plane), and less than them."""
     plane = field.observed if field.observed.ndim == 3 else field.observed[:, 0]
     return np.stack([plane, plane - 1])
@@ -54,7 +53,7 @@ def test_patches_of_maps_are_those_of_their_pixels(
 ) -> None:
     fields = [Field(name=str(n), observed=image(*shape, seed=n), separate=separate) for n in range(3)]
 
-    def sampler(camera: Sequence[Array] = ()) -> PatchSampler:
+    def sampler(camera: Sequence[Float32Array] = ()) -> PatchSampler:
         return PatchSampler(
             fields,
             patch=patch,
@@ -97,7 +96,7 @@ class Shifted(Augmentation):
 
     choices = 5
 
-    def apply(self, patch: Array, choice: int) -> Array:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         return np.roll(patch, choice, axis=-1)
 
 
@@ -148,7 +147,7 @@ def test_validation_crops_ask_for_their_pixels() -> None:
     assert torch.equal(batch[2][0], batch[1])
 
 
-def _joined(images: Sequence[Array], kind: str) -> tuple[Array, npt.NDArray[np.int64]]:
+def _joined(images: Sequence[Float32Array], kind: str) -> tuple[Float32Array, npt.NDArray[np.int64]]:
     """Observations of pairs and their places, of parts one above the other of one frame."""
     pairs = []
     for number, one in enumerate(images):

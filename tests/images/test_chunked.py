@@ -11,11 +11,11 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.images import chunked, lazy
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.chunked import ByChunks
-from denoisplit.core.images.interfaces import AnyArray, Image
 from denoisplit.core.images.io import open_image
-from denoisplit.core.images.lazy import Region
 from denoisplit.core.images.writing import pieces
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.plugins.image_formats import _tiff_pixels, _zarr_nodes, hdf5
@@ -29,7 +29,7 @@ class Stored:
         self.array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
         self.chunks, self.decoded = chunks, np.zeros(shape, int)
 
-    def read(self, region: Region) -> AnyArray:
+    def read(self, region: Window) -> AnyArray:
         whole = tuple(
             slice(p.start // side * side, -(-p.stop // side) * side)
             for p, side in zip(region, self.chunks, strict=True)
@@ -88,7 +88,7 @@ def test_chunks_that_are_too_large_are_read_in_part(monkeypatch: pytest.MonkeyPa
     asked: list[tuple[int, ...]] = []
     array = np.zeros((8, 100, 20), np.int32)
 
-    def read(region: Region) -> AnyArray:
+    def read(region: Window) -> AnyArray:
         asked.append(tuple(part.stop - part.start for part in region))
         return array[region]
 
@@ -111,7 +111,7 @@ def test_other_processes_get_none_of_the_pixels() -> None:
     np.testing.assert_array_equal(again((slice(3, 4), slice(0, 9))), array[3:4, :9])
 
 
-def _of_noise(region: Region) -> AnyArray:
+def _of_noise(region: Window) -> AnyArray:
     return np.random.default_rng(0).normal(size=(40, 1000))[region]
 
 
@@ -140,10 +140,10 @@ def test_files_in_chunks_are_walked_through_once(
     name: str, module: Any, write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bands of 5 rows through chunks of 16: each pixel is asked for once, rows of chunks as a whole."""
-    asked: list[Region] = []
+    asked: list[Window] = []
 
     def watched(read: Any, shape: Any, chunks: Any, itemsize: int) -> ByChunks:
-        def seen(region: Region) -> AnyArray:
+        def seen(region: Window) -> AnyArray:
             asked.append(region)
             found: AnyArray = read(region)
             return found

@@ -12,8 +12,8 @@ import pytest
 import tifffile
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.claims import check_claim
-from denoisplit.core.images.interfaces import ImageLayout
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.writing import raw_file

@@ -5,10 +5,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.conditioning import Conditioning, condition
+from denoisplit.core.images.context_pyramid import pyramid
 from denoisplit.core.images.degradation import Degradation, shot_noise
-from denoisplit.core.images.interfaces import Field
-from denoisplit.core.images.lateral_context import pyramid
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ChannelCountError, ImageError
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.conditioning import Conditioning, condition
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.intensity_range import Background, Clip
-from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 

@@ -10,22 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import drawn as drawing
 from denoisplit.core.images import writing
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.centres import in_memory
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.drawn import drawn
 from denoisplit.core.images.fresh_noise import fresh_noise
 from denoisplit.core.images.intensity_range import Background, Clip
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.recorded_mixed import condition_fields
 from denoisplit.core.images.selection import select
-from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.images.streamed import as_array, is_lazy
 
 BOTH = Degradation(gaussian=7.0, poisson=3.0)
@@ -42,7 +43,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "SEGMENT", 7)
 
 
-def lazily(image: npt.NDArray[Any]) -> FloatArray:
+def lazily(image: npt.NDArray[Any]) -> Float32Array:
     return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test"))
 
 
@@ -69,11 +70,11 @@ def conditioned(how: Conditioning, **given: Any) -> tuple[Conditioned, Condition
     return large, whole
 
 
-def normal(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
+def normal(pixels: Float32Array, rng: np.random.Generator) -> Float32Array:
     return rng.standard_normal(pixels.shape, dtype=np.float32)
 
 
-def photons(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
+def photons(pixels: Float32Array, rng: np.random.Generator) -> Float32Array:
     return rng.poisson(pixels).astype(np.float32)
 
 

@@ -1,27 +1,25 @@
 """Exposures of one place are found by what they show, and are never taken for fields of their own."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from denoisplit.core.arrays import Float32Array, Float64Array
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.exposures import places_of, refuse_shared_scenes, scenes_of, with_repeats
-from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.splits import Split, split_fields
 
-Array = npt.NDArray[np.float64]
 
-
-def light(seed: int, side: int = 128) -> Array:
+def light(seed: int, side: int = 128) -> Float64Array:
     return gaussian_filter(np.random.default_rng(seed).random((side, side)) ** 8, 2) * 100
 
 
-def exposure(photons: Array, seed: int) -> FloatArray:
+def exposure(photons: Float64Array, seed: int) -> Float32Array:
     return np.random.default_rng(1000 + seed).poisson(photons).astype(np.float32)[None] + 10
 
 
-def fields(images: list[FloatArray]) -> list[Field]:
+def fields(images: list[Float32Array]) -> list[Field]:
     return [Field(name=f"f{n}", observed=image) for n, image in enumerate(images)]
 
 

@@ -6,25 +6,26 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from denoisplit.core.arrays import AnyArray, Float32Array, Window
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.hot_pixels import healed, healed_field, healed_image, hot_places
-from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.intensity_statistics import intensity_stats
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.images.streamed import as_array
 
 
-def scene(seed: int, shape: tuple[int, ...] = (2, 64, 64)) -> FloatArray:
+def scene(seed: int, shape: tuple[int, ...] = (2, 64, 64)) -> Float32Array:
     rng = np.random.default_rng(seed)
     light = gaussian_filter(rng.random(shape) ** 8, (0,) * (len(shape) - 2) + (2, 2)) * 300
     return (100 + rng.poisson(light)).astype(np.float32)
 
 
-def read(image: FloatArray, region: Region) -> AnyArray:
+def read(image: Float32Array, region: Window) -> AnyArray:
     return image[region].copy()
 
 
-def lazily(image: FloatArray) -> FloatArray:
+def lazily(image: Float32Array) -> Float32Array:
     return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=partial(read, image), source="a"))
 
 

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import transform
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.conditioning import Conditioning, condition
+from denoisplit.core.images.context_pyramid import context_crop, pyramid, reflected_crop
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
-from denoisplit.core.images.interfaces import Field, FloatArray
-from denoisplit.core.images.lateral_context import context_crop, pyramid, reflected_crop
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 
@@ -91,7 +92,7 @@ def test_the_sampler_adds_the_surroundings_of_every_patch(
             np.testing.assert_allclose(batch.mixed[item, scale], expected[0], rtol=1e-5, atol=1e-2)
 
 
-def _turned(image: FloatArray, turn: int) -> FloatArray:
+def _turned(image: Float32Array, turn: int) -> Float32Array:
     """One of the eight orientations of an image [... y x]."""
     quarters = np.rot90(image, turn // 2, axes=(-2, -1))
     return np.ascontiguousarray(quarters[..., ::-1] if turn % 2 else quarters)

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Image, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, IntensityScale, PixelSize, TimeInterval
 from denoisplit.core.images.io import iterate_planes
-from denoisplit.core.images.lazy import LazyPixels, Region, mapped, rearranged, stacked
+from denoisplit.core.images.lazy import LazyPixels, mapped, rearranged, stacked
 from denoisplit.core.images.scaled import as_dtype
 from denoisplit.core.images.writing import pieces
 
 
 def lazily(array: AnyArray, seen: list[int] | None = None) -> LazyPixels:
-    def read(region: Region) -> AnyArray:
+    def read(region: Window) -> AnyArray:
         found = array[region]
         if seen is not None:
             seen.append(found.size)

@@ -7,7 +7,7 @@ import pytest
 
 import denoisplit
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Field, Image
+from denoisplit.core.images.bases import Field, Image
 from tests.e2e.experiment import Experiment
 
 PIXELS = np.random.default_rng(0).normal(200, 50, (9, 8)).astype(np.float32)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from denoisplit.core.arrays import Float32Array
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.conditioning import Conditioning, condition
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.intensity_range import Background, Clip
-from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange, condition_mixed
 from denoisplit.core.images.mixing import Mixing, mixed_image
 
@@ -22,7 +23,7 @@ def field(seed: int, *shape: int) -> Field:
     return Field(name=str(seed), observed=counts.astype(np.float32))
 
 
-def plain(mixing: Mixing, *fields: Field) -> list[FloatArray]:
+def plain(mixing: Mixing, *fields: Field) -> list[Float32Array]:
     return [mixed_image(one, mixing)[0] for one in fields]
 
 

@@ -1,24 +1,23 @@
 """A background that was cut off, and noise that is correlated, are told from what images usually are."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.arrays import Float64Array
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.noise_correlation import neighbour_correlation, noise_correlation
 from denoisplit.core.images.pile_up import piled_up
 
-Array = npt.NDArray[np.float64]
 RNG = np.random.default_rng
 PIXELS = 60_000
 
 
-def light(seed: int = 0, side: int = 192) -> Array:
+def light(seed: int = 0, side: int = 192) -> Float64Array:
     return gaussian_filter(RNG(seed).random((side, side)) ** 8, 2) * 300
 
 
-def dim() -> Array:
+def dim() -> Float64Array:
     return RNG(1).gamma(1, 20, PIXELS)
 
 
@@ -31,7 +30,7 @@ def dim() -> Array:
         np.clip(np.round(100 + RNG(3).normal(0, 3, PIXELS)), 100, None),
     ],
 )
-def test_a_background_that_was_cut_off_piles_up(cut: Array) -> None:
+def test_a_background_that_was_cut_off_piles_up(cut: Float64Array) -> None:
     assert piled_up(cut) == np.mean(cut == cut.min()) > 0.1
 
 
@@ -48,7 +47,7 @@ def test_a_background_that_was_cut_off_piles_up(cut: Array) -> None:
         np.array([0.0, 0.0, 1.0]),
     ],
 )
-def test_what_counts_photons_does_not(whole: Array) -> None:
+def test_what_counts_photons_does_not(whole: Float64Array) -> None:
     assert piled_up(whole) == 0
 
 

@@ -1,11 +1,11 @@
 """Noise pairs have the statistics of the noise: mean the signal, variance that of the camera."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.ndimage import convolve, gaussian_filter
 from scipy.stats import norm
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import noise_pairs
 from denoisplit.core.images.noise_pairs import (
@@ -18,24 +18,23 @@ from denoisplit.core.images.noise_pairs import (
 )
 from denoisplit.core.network.interfaces import NoisePairs
 
-Array = npt.NDArray[np.float64]
 GAIN, OFFSET = 5.0, 100.0
 
 
-def scene(side: int = 256, seed: int = 0) -> Array:
+def scene(side: int = 256, seed: int = 0) -> Float64Array:
     """Blurred spots and background."""
     rng = np.random.default_rng(seed)
     spots = gaussian_filter((rng.random((side, side)) < 0.003) * 2e5, 5)
-    clean: Array = OFFSET + 50 + spots * 0.5
+    clean: Float64Array = OFFSET + 50 + spots * 0.5
     return clean
 
 
-def expose(clean: Array, count: int, seed: int = 1) -> Array:
+def expose(clean: Float64Array, count: int, seed: int = 1) -> Float64Array:
     electrons = np.random.default_rng(seed).poisson((clean - OFFSET) / GAIN, (count, *clean.shape))
     return OFFSET + GAIN * electrons.astype(np.float64)
 
 
-def variance_ratio(pairs: NoisePairs) -> Array:
+def variance_ratio(pairs: NoisePairs) -> Float64Array:
     """Variance of the residual over that of the camera, in thirds of the signal."""
     thirds = np.digitize(pairs.signal, np.quantile(pairs.signal, [1 / 3, 2 / 3]))
     residual = pairs.observation - pairs.signal
@@ -48,11 +47,11 @@ def slope(pairs: NoisePairs) -> float:
     return float(covariance[0, 1] / covariance[0, 0])
 
 
-def surround(width: float) -> Array:
+def surround(width: float) -> Float64Array:
     """Weights of the neighbours of a pixel in its Gaussian mean, the pixel itself left out."""
     x = np.arange(-int(4 * width) - 1, int(4 * width) + 2)
     line = np.exp(-(x**2) / (2 * width**2))
-    weights: Array = np.outer(line, line)
+    weights: Float64Array = np.outer(line, line)
     weights[len(x) // 2, len(x) // 2] = 0
     weights /= weights.sum()
     return weights
@@ -86,7 +85,7 @@ def test_bootstrap_comes_close_without_any_reference() -> None:
     np.testing.assert_allclose(variance_ratio(pairs), 1, atol=0.15)
 
 
-def expected_slope(clean: Array) -> float:
+def expected_slope(clean: Float64Array) -> float:
     r"""Slope that a bootstrap of exposures of a known scene s should find.
 
     The smoothed image is :math:`\hat s = s + (1 - w) B + \nu`: of the mean S of the neighbours,
@@ -120,10 +119,10 @@ def expected_slope(clean: Array) -> float:
     bins = np.searchsorted(np.linspace(low, high, 33)[1:-1], signal)
     count = np.maximum(np.bincount(bins, minlength=32), 1)
 
-    def ends(limit: Array) -> tuple[Array, Array]:
+    def ends(limit: Float64Array) -> tuple[Float64Array, Float64Array]:
         return (-limit[bins] - delta) / spread, (limit[bins] - delta) / spread
 
-    def chance(limit: Array) -> Array:
+    def chance(limit: Float64Array) -> Float64Array:
         below, above = ends(limit)
         return np.asarray(norm.cdf(above) - norm.cdf(below))
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import block_hashes
-from denoisplit.core.images.fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.data_fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.overlap import Overlap, first_overlap, kept_blocks, rarity_of
 from denoisplit.core.images.streamed import as_array
@@ -27,12 +28,12 @@ def find_overlap(splits: Mapping[str, Sequence[Field]]) -> Overlap | None:
     return first_overlap(blocks, {name: [one.name for one in fields] for name, fields in splits.items()})
 
 
-def noise(seed: int, shape: tuple[int, ...] = (2, SIDE, SIDE), counts: float = 20) -> FloatArray:
+def noise(seed: int, shape: tuple[int, ...] = (2, SIDE, SIDE), counts: float = 20) -> Float32Array:
     """What a camera gives: whole numbers that repeat all the time, in a pattern that never does."""
     return np.random.default_rng(seed).poisson(counts, shape).astype(np.float32)
 
 
-def overlap(one: FloatArray, other: FloatArray, **known: Any) -> tuple[int, int] | None:
+def overlap(one: Float32Array, other: Float32Array, **known: Any) -> tuple[int, int] | None:
     found = find_overlap(
         {"train": [Field(name="a", observed=one)], "test": [Field(name="b", observed=other, **known)]}
     )
@@ -80,7 +81,7 @@ def test_patterns_that_repeat_are_not_taken_for_an_overlap() -> None:
         )
 
 
-def spots(seed: int, *, width: float, count: int, side: int = SIDE) -> FloatArray:
+def spots(seed: int, *, width: float, count: int, side: int = SIDE) -> Float32Array:
     """What a simulation without noise gives: spots on a constant ground, the same wherever one is alone."""
     rng = np.random.default_rng(seed)
     image = np.zeros((1, side, side), np.float32)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.patches import PatchSampler
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import sizes_by_axis, to_canonical
-from denoisplit.core.images.interfaces import Image, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.channel_names import check_names, known_names
 from denoisplit.core.images.io import iterate_planes
 from denoisplit.core.images.layout import check_layout
-from denoisplit.core.images.names import check_names, known_names
 from denoisplit.core.images.physical import known_interval, known_scale, known_size
-from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
+from denoisplit.core.images.physical_units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
 
 anything: st.SearchStrategy[Any] = (
     st.none()

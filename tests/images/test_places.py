@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.conditioning import Conditioning
+from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.foreground import ForegroundPixels, foreground
 from denoisplit.core.images.fresh_noise import FreshNoise
-from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
-from denoisplit.core.images.lateral_context import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.selection import select
@@ -66,7 +67,7 @@ def test_a_step_is_a_pure_function_of_seed_and_number(
     assert not np.array_equal(one.batch(step).targets, one.batch(step + 1).targets)
 
 
-def turned(image: FloatArray, turn: int) -> FloatArray:
+def turned(image: Float32Array, turn: int) -> Float32Array:
     quarters = np.rot90(image, turn // 2, axes=(-2, -1))
     return np.ascontiguousarray(quarters[..., ::-1] if turn % 2 else quarters)
 
@@ -141,7 +142,7 @@ def test_fields_of_both_sorts_and_recorded_mixed_images_of_separate_channels_are
     assert not select(field, "a", ("a", "b"), Mixing()).separate
 
 
-def spots(seed: int, centres: list[tuple[int, int]], shape: tuple[int, ...] = (64, 80)) -> FloatArray:
+def spots(seed: int, centres: list[tuple[int, int]], shape: tuple[int, ...] = (64, 80)) -> Float32Array:
     rng = np.random.default_rng(seed)
     image = rng.normal(100, 5, shape)
     for y, x in centres:

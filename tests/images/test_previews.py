@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images import previews
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.previews import picture, thinned
 from denoisplit.core.images.streamed import as_array
@@ -26,11 +26,11 @@ def small_blocks() -> Iterator[None]:
         yield
 
 
-def noise(*shape: int) -> FloatArray:
+def noise(*shape: int) -> Float32Array:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def lazily(image: FloatArray) -> FloatArray:
+def lazily(image: Float32Array) -> Float32Array:
     return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test"))
 
 

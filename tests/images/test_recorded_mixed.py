@@ -4,25 +4,26 @@ import attrs
 import numpy as np
 import pytest
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.conditioning import Conditioning, condition
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.fresh_noise import fresh_noise
 from denoisplit.core.images.intensity_range import Background, Clip
-from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.normalisation import Normalisation
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.recorded_mixed import condition_fields
 from denoisplit.core.images.selection import select
-from denoisplit.core.images.statistics import intensity_stats
 
 NAMES = ("a", "b", "c")
 SUM = Mixing(mode="sum", offset=100.0)
 RNG = np.random.default_rng(0)
 
 
-def pixels(*shape: int) -> FloatArray:
+def pixels(*shape: int) -> Float32Array:
     return RNG.normal(300, 40, shape).astype(np.float32)
 
 
@@ -36,7 +37,7 @@ def field(name: str = "f", *, recorded: bool = True) -> Field:
     )
 
 
-def recorded_of(given: Field) -> FloatArray:
+def recorded_of(given: Field) -> Float32Array:
     assert given.mixed is not None
     return given.mixed
 

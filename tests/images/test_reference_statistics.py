@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.mixing import Mixing, mix
-from denoisplit.core.images.statistics import intensity_stats
 
 
 def test_statistics_and_patches_agree_with_the_reference(golden: Path) -> None:

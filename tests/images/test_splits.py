@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
-from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.data_fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
 from denoisplit.core.images.splits import Split, hold_out, reference_split, split_fields
 
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import FloatArray
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.mixing import Mixing, mix, random_weights
 from denoisplit.core.images.normalisation import Normalisation
-from denoisplit.core.images.statistics import intensity_stats
 
 
-def fields(seed: int, channels: int, sizes: list[int]) -> list[FloatArray]:
+def fields(seed: int, channels: int, sizes: list[int]) -> list[Float32Array]:
     rng = np.random.default_rng(seed)
     level = rng.uniform(50, 5000, (channels, 1, 1))
     return [(level + rng.normal(0, 30, (channels, size, size + 1))).astype(np.float32) for size in sizes]
@@ -26,7 +26,7 @@ many = st.builds(
 
 
 @given(many)
-def test_statistics_for_mean_mixing_pool_all_target_pixels(targets: list[FloatArray]) -> None:
+def test_statistics_for_mean_mixing_pool_all_target_pixels(targets: list[Float32Array]) -> None:
     stats = intensity_stats(targets, Mixing())
     pixels = np.concatenate([t.reshape(len(t), -1) for t in targets], axis=1).astype(np.float64)
     np.testing.assert_allclose(stats.target_mean, pixels.mean(axis=1))
@@ -36,7 +36,7 @@ def test_statistics_for_mean_mixing_pool_all_target_pixels(targets: list[FloatAr
 
 @given(many, st.floats(0, 200))
 def test_statistics_for_sum_mixing_are_those_of_the_mixed_images(
-    targets: list[FloatArray], offset: float
+    targets: list[Float32Array], offset: float
 ) -> None:
     stats = intensity_stats(targets, Mixing(mode="sum", offset=offset))
     pixels = (
@@ -127,7 +127,7 @@ def test_weights_of_a_patch_share_one_way_between_their_ends() -> None:
 
 
 @given(many, st.sampled_from(["mean", "sum"]), st.floats(0, 200))
-def test_statistics_by_every_rule(targets: list[FloatArray], mode: Any, offset: float) -> None:
+def test_statistics_by_every_rule(targets: list[Float32Array], mode: Any, offset: float) -> None:
     mixing = Mixing(mode=mode, offset=offset)
     flat = np.concatenate([t.reshape(len(t), -1) for t in targets], axis=1).astype(np.float64)
     mixed = mix(flat, mixing, axis=0)

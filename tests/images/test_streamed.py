@@ -10,16 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import halving, lazy, streamed
-from denoisplit.core.images.checks import check_pixels
+from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.images.conditioning import Conditioning
-from denoisplit.core.images.fingerprint import array_fingerprint
+from denoisplit.core.images.context_pyramid import pyramid
+from denoisplit.core.images.cut_fields import cut_fields
+from denoisplit.core.images.data_fingerprint import array_fingerprint
 from denoisplit.core.images.foreground import ForegroundPixels, foreground
+from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.intensity_range import Background, Clip
-from denoisplit.core.images.interfaces import Field, FloatArray, Image
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.io import open_image
-from denoisplit.core.images.lateral_context import pyramid
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_pairs import pairs_from_clean
@@ -27,8 +30,6 @@ from denoisplit.core.images.overlap import kept_blocks
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.quantiles import quantile
 from denoisplit.core.images.recorded_mixed import condition_fields
-from denoisplit.core.images.regions import cut_fields
-from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.storage.image_files import installed_formats, save_image
 
 SHAPES = st.tuples(st.integers(4, 40), st.integers(4, 40))
@@ -43,14 +44,14 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(halving, "_BAND_PIXELS", 60)
 
 
-def lazily(image: npt.NDArray[Any]) -> FloatArray:
+def lazily(image: npt.NDArray[Any]) -> Float32Array:
     """The same pixels, read where they are asked for."""
     return streamed.as_array(
         LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test")
     )
 
 
-def noise(*shape: int, seed: int = 0) -> FloatArray:
+def noise(*shape: int, seed: int = 0) -> Float32Array:
     return np.random.default_rng(seed).normal(200, 40, shape).astype(np.float32)
 
 

@@ -5,32 +5,31 @@ import math
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import Float64Array, FloatArray
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import calibrated_std, fit_squares
-from denoisplit.core.network.interfaces import Calibration, FloatArray
+from denoisplit.core.network.interfaces import Calibration
 from denoisplit.plugins.calibrators.scale import Scale
 from tests.registered import StdCalibrator, calibrators, fits_squares
 
-Array = npt.NDArray[np.float64]
 CALIBRATORS = calibrators()
 SCALE = Scale(Scale.Options())
 
 
 def _case(
     seed: int, true_factor: float = 1.7, shape: tuple[int, ...] = (3, 2, 24, 24)
-) -> tuple[Array, Array, Array]:
+) -> tuple[Float64Array, Float64Array, Float64Array]:
     rng = np.random.default_rng(seed)
     mean, std = rng.normal(300, 50, shape), rng.gamma(5, 2, shape)
     return mean, std, mean + true_factor * std * rng.normal(size=shape)
 
 
 def _fit(
-    calibrator: StdCalibrator, mean: Array, std: FloatArray, truth: Array, *, squares: bool
+    calibrator: StdCalibrator, mean: Float64Array, std: FloatArray, truth: Float64Array, *, squares: bool
 ) -> Calibration:
     """From the truth, or from estimates of the squared errors, some of which are negative."""
     if not squares:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.offers import Calibrated
-from denoisplit.core.prediction.outputs import parse_outputs, summaries_of
+from denoisplit.core.prediction.output_words import parse_outputs, summaries_of
 from denoisplit.core.prediction.posterior import Posterior, predict
 from denoisplit.core.prediction.receptive_field import halo
 from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples

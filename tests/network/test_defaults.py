@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import (
     Calibration,
@@ -13,7 +14,6 @@ from denoisplit.core.network.interfaces import (
     Decoded,
     Decoder,
     Features,
-    FloatArray,
     KLScheme,
     NoiseModel,
     Rate,

@@ -3,17 +3,15 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from scipy.stats import norm
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import NoisePairs
 from denoisplit.plugins.noise_models.binned_gaussian import BinnedGaussian
 from tests.network.small import statistics
-
-Array = npt.NDArray[np.float64]
 
 
 def noisy(count: int, seed: int = 0) -> NoisePairs:
@@ -23,11 +21,11 @@ def noisy(count: int, seed: int = 0) -> NoisePairs:
     return NoisePairs(signal, signal + bias(signal) + std(signal) * rng.standard_normal(count))
 
 
-def bias(signal: Array) -> Array:
+def bias(signal: Float64Array) -> Float64Array:
     return 4 * np.sin(signal / 100)
 
 
-def std(signal: Array) -> Array:
+def std(signal: Float64Array) -> Float64Array:
     return np.sqrt(25 + 2 * signal)
 
 
@@ -37,7 +35,7 @@ def fitted(pairs: NoisePairs, bins: int = 64) -> BinnedGaussian:
     return model
 
 
-def image(values: Array) -> torch.Tensor:
+def image(values: Float64Array) -> torch.Tensor:
     return torch.from_numpy(values)[None, None, None]
 
 

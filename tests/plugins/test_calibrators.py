@@ -4,12 +4,12 @@ import json
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.plugins.calibrators.affine import Affine
@@ -18,7 +18,6 @@ from denoisplit.plugins.calibrators.isotonic import Isotonic
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.calibrators.spread_bins import fill_bins
 
-Array = npt.NDArray[np.float64]
 SCALE, AFFINE = Scale(Scale.Options()), Affine(Affine.Options())
 ISOTONIC, CONFORMAL = Isotonic(Isotonic.Options()), Conformal(Conformal.Options())
 FROM_SQUARES: list[Calibrator] = [SCALE, AFFINE, ISOTONIC]
@@ -27,12 +26,12 @@ every_calibrator = pytest.mark.parametrize("calibrator", EVERY, ids=lambda c: ty
 from_squares = pytest.mark.parametrize("calibrator", FROM_SQUARES, ids=lambda c: type(c).__name__)
 
 
-def row(values: Array) -> Array:
+def row(values: Float64Array) -> Float64Array:
     """One channel of one field."""
     return values.reshape(1, 1, -1)
 
 
-def spreads(pixels: int, seed: int = 0) -> tuple[Array, Array]:
+def spreads(pixels: int, seed: int = 0) -> tuple[Float64Array, Float64Array]:
     """A predicted std [1 1 n], and a normal draw of the same shape."""
     rng = np.random.default_rng(seed)
     return row(rng.uniform(1, 6, pixels)), row(rng.normal(size=pixels))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, stats
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Image, PixelSize
+from denoisplit.core.images.bases import Image, PixelSize
 from denoisplit.plugins.datasets.folder import Folder
 from denoisplit.plugins.datasets.simulated import Simulated
 from denoisplit.plugins.datasets.simulation.camera import Camera, CameraKind

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tifffile
 import torch
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean, pairs_from_repeats
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
@@ -17,7 +17,6 @@ from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.pair_moments import binned_moments, doubt_variance, variance_misfit
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 
-Array = npt.NDArray[np.float64]
 Options = GaussianMixture.Options
 
 
@@ -28,11 +27,11 @@ def build(channels: int = 1, options: Options | None = None) -> GaussianMixture:
     return GaussianMixture(options or Options(), statistics=statistics)
 
 
-def image(values: Array | list[float]) -> torch.Tensor:
+def image(values: Float64Array | list[float]) -> torch.Tensor:
     return torch.as_tensor(np.asarray(values), dtype=torch.float64).view(1, 1, 1, -1)
 
 
-def scene(pixels: int, seed: int = 0, offset: float = 100.0) -> Array:
+def scene(pixels: int, seed: int = 0, offset: float = 100.0) -> Float64Array:
     """Mostly dark pixels and a few bright ones, as in fluorescence images."""
     rng = np.random.default_rng(seed)
     return offset + np.concatenate(
@@ -40,13 +39,15 @@ def scene(pixels: int, seed: int = 0, offset: float = 100.0) -> Array:
     )
 
 
-def poisson_gaussian(signal: Array, seed: int = 0, gain: float = 4.0, read: float = 6.0) -> Array:
+def poisson_gaussian(
+    signal: Float64Array, seed: int = 0, gain: float = 4.0, read: float = 6.0
+) -> Float64Array:
     rng = np.random.default_rng(seed)
-    noisy: Array = 100 + gain * rng.poisson((signal - 100) / gain) + rng.normal(0, read, len(signal))
+    noisy: Float64Array = 100 + gain * rng.poisson((signal - 100) / gain) + rng.normal(0, read, len(signal))
     return noisy
 
 
-def electron_multiplying(signal: Array, seed: int = 0) -> Array:
+def electron_multiplying(signal: Float64Array, seed: int = 0) -> Float64Array:
     """An EMCCD: Poisson electrons, exponential gain each, read noise; variance 12.8 (signal - 100) + 9."""
     rng = np.random.default_rng(seed)
     electrons = rng.poisson((signal - 100) / 6.4)
@@ -117,7 +118,7 @@ def test_a_single_gaussian_and_few_pairs_are_reported() -> None:
 
 
 @pytest.mark.parametrize("noise", [poisson_gaussian, electron_multiplying])
-def test_swapped_pairs_are_refused(noise: Callable[[Array], Array]) -> None:
+def test_swapped_pairs_are_refused(noise: Callable[[Float64Array], Float64Array]) -> None:
     signal = scene(50_000)
     with pytest.raises(NoiseModelError, match="Exchange signal and observation"):
         build().fit([NoisePairs(noise(signal), signal)], seed=0)
@@ -135,7 +136,7 @@ def test_swapped_pairs_are_refused(noise: Callable[[Array], Array]) -> None:
         (np.full(2000, np.nan), np.ones(2000), "too few"),
     ],
 )
-def test_unusable_pairs_are_refused(signal: Array, observation: Array, message: str) -> None:
+def test_unusable_pairs_are_refused(signal: Float64Array, observation: Float64Array, message: str) -> None:
     model = build()
     with pytest.raises(NoiseModelError, match=message):
         model.fit([NoisePairs(signal, observation)], seed=0)

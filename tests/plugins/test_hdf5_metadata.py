@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import PixelSize
+from denoisplit.core.images.bases import PixelSize
 from denoisplit.plugins.image_formats.hdf5 import Hdf5
 from denoisplit.testing.foreign_hdf5 import filtered
 

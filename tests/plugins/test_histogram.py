@@ -3,17 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.noise_models.histogram import Histogram
 from denoisplit.plugins.noise_models.histogram_table import ChannelTable, write_table
 
-Array = npt.NDArray[np.float64]
 Options = Histogram.Options
 
 
@@ -27,21 +26,21 @@ def build(channels: int = 1, options: Options | None = None) -> Histogram:
     return Histogram(options or Options(), statistics=statistics(channels))
 
 
-def image(values: Array | list[float]) -> torch.Tensor:
+def image(values: Float64Array | list[float]) -> torch.Tensor:
     return torch.as_tensor(np.asarray(values), dtype=torch.float64).view(1, 1, 1, -1)
 
 
-def scene(pixels: int, seed: int = 0) -> Array:
-    found: Array = 100 + np.random.default_rng(seed).gamma(2, 60, pixels)
+def scene(pixels: int, seed: int = 0) -> Float64Array:
+    found: Float64Array = 100 + np.random.default_rng(seed).gamma(2, 60, pixels)
     return found
 
 
-def electron_multiplying(signal: Array, seed: int = 0) -> Array:
+def electron_multiplying(signal: Float64Array, seed: int = 0) -> Float64Array:
     """An EMCCD that gives whole counts; variance 12.8 (signal - 100) + 9."""
     rng = np.random.default_rng(seed)
     electrons = rng.poisson((signal - 100) / 6.4)
     multiplied = np.where(electrons > 0, rng.gamma(np.maximum(electrons, 1), 6.4), 0)
-    found: Array = np.round(100 + multiplied + rng.normal(0, 3, len(signal)))
+    found: Float64Array = np.round(100 + multiplied + rng.normal(0, 3, len(signal)))
     return found
 
 

@@ -8,9 +8,10 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, PixelSize
+from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
 from denoisplit.core.images.io import choose_format, open_image
 from denoisplit.plugins.image_formats.ome_tiff import OmeTiff
 from denoisplit.plugins.image_formats.tiff import Tiff

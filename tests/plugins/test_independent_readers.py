@@ -13,9 +13,10 @@ import pytest
 import tifffile
 import zarr
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.images.io import iterate_planes
 from denoisplit.plugins.image_formats.hdf5 import Hdf5
 from denoisplit.plugins.image_formats.mrc import Mrc

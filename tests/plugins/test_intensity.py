@@ -1,25 +1,25 @@
 """The calibrator whose factor follows the predicted mean."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from denoisplit.core.arrays import Float64Array, FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.plugins.calibrators.intensity import Intensity
 from denoisplit.plugins.calibrators.scale import Scale
 
-Array = npt.NDArray[np.float64]
 INTENSITY, SCALE = Intensity(Intensity.Options()), Scale(Scale.Options())
 
 
-def factor(mean: Array) -> Array:
+def factor(mean: Float64Array) -> Float64Array:
     """From 0.8 in the dark to 3 where it is bright; not a line between any two knots."""
-    grown: Array = 0.8 + 2.2 / (1 + np.exp(-(mean - 300) / 60))
+    grown: Float64Array = 0.8 + 2.2 / (1 + np.exp(-(mean - 300) / 60))
     return grown
 
 
-def images(seed: int = 0, pixels: int = 60_000, offset: float = 100) -> tuple[Array, Array, Array]:
+def images(
+    seed: int = 0, pixels: int = 60_000, offset: float = 100
+) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Mean, std and error [1 1 pixels] of a dark background with bright structures."""
     rng = np.random.default_rng(seed)
     mean = offset + rng.gamma(1.2, 120, (1, 1, pixels))

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.fingerprint import data_fingerprint
-from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.data_fingerprint import data_fingerprint
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.large_fields import alike
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.recorded_mixed import recorded_images
-from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.plugins.datasets.biosr import BioSR

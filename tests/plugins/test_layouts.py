@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Dataset, FloatArray
+from denoisplit.core.images.bases import Dataset
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.plugins.datasets.biosr import BioSR
 from denoisplit.plugins.datasets.folder import Folder
@@ -22,11 +23,11 @@ from denoisplit.plugins.datasets.w2s import W2S
 TWO = ("mito", "actin")
 
 
-def image(seed: int, shape: tuple[int, ...] = (9, 8)) -> FloatArray:
+def image(seed: int, shape: tuple[int, ...] = (9, 8)) -> Float32Array:
     return np.random.default_rng(seed).integers(0, 60_000, shape).astype(np.float32)
 
 
-def write(path: Path, pixels: FloatArray, axes: str = "YX") -> FloatArray:
+def write(path: Path, pixels: Float32Array, axes: str = "YX") -> Float32Array:
     path.parent.mkdir(parents=True, exist_ok=True)
     known = {"axes": axes, "unit": "um"}
     tifffile.imwrite(path, pixels.astype(np.uint16), imagej=True, resolution=(10.0, 10.0), metadata=known)
@@ -284,7 +285,7 @@ def test_biosr_gives_the_images_of_all_cells(tmp_path: Path) -> None:
 
 
 def test_biosr_gives_wide_field_images_of_every_light_level(tmp_path: Path) -> None:
-    raw: dict[tuple[str, int, str], FloatArray] = {}
+    raw: dict[tuple[str, int, str], Float32Array] = {}
     for number in (2, 10, 1):
         flat, nested = tmp_path / "CCPs" / f"Cell_{number:03d}", tmp_path / "ER" / f"Cell_{number:03d}"
         seed = 50 * number

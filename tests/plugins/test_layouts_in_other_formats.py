@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import zarr
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Dataset, FloatArray, Image, PixelSize
+from denoisplit.core.images.bases import Dataset, Image, PixelSize
 from denoisplit.core.registry import Component, Registry, installed_registry
 from denoisplit.core.storage import image_files
 from denoisplit.core.storage.image_files import installed_formats, save_image
@@ -25,7 +26,7 @@ from denoisplit.plugins.datasets.w2s import W2S
 TWO = ("mito", "actin")
 
 
-def pixels(seed: int, *shape: int) -> FloatArray:
+def pixels(seed: int, *shape: int) -> Float32Array:
     return np.random.default_rng(seed).integers(0, 60_000, shape or (9, 8)).astype(np.float32)
 
 
@@ -34,7 +35,7 @@ def made(cls: Any, path: Path, *, channels: tuple[str, ...] = TWO, **options: An
     return dataset
 
 
-def write(path: Path, image: FloatArray, axes: str) -> FloatArray:
+def write(path: Path, image: Float32Array, axes: str) -> Float32Array:
     save_image(path, Image(data=image, axes=axes, pixel_size=PixelSize((0.2, 0.1))))
     return image
 

@@ -10,9 +10,10 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import AnyArray, Image, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.plugins.image_formats._czi_metadata import metadata
 from denoisplit.plugins.image_formats._czi_segments import Block, Extent, _decoded
 from denoisplit.plugins.image_formats.czi import Czi

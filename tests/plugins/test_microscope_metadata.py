@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.plugins.image_formats._czi_metadata import metadata
 from denoisplit.plugins.image_formats.czi import Czi
 from denoisplit.plugins.image_formats.lif import Lif

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.streamed import is_lazy
 from denoisplit.plugins.image_formats.numpy_arrays import NumpyArrays
 

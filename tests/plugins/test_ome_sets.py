@@ -8,7 +8,7 @@ import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import PixelSize
+from denoisplit.core.images.bases import PixelSize
 from denoisplit.core.survey.finding import find_images
 from denoisplit.plugins.datasets.reading import ImageFiles
 from denoisplit.testing.ome_sets import (

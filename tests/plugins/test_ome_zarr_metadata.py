@@ -12,7 +12,7 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.plugins.image_formats.ome_zarr import OmeZarr
 from denoisplit.plugins.image_formats.zarr_arrays import ZarrArrays
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.arrays import AnyArray
 from tests.reading import opened, refused
 
 PLANE = np.random.default_rng(0).integers(0, 250, (12, 10)).astype(np.uint8)

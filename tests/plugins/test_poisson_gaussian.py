@@ -1,7 +1,6 @@
 """The noise model of a camera: exact sums, derivatives, fits, refusals."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,13 +8,13 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from scipy.stats import norm, poisson
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats, NoisePairs
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density
 from tests.plugins.cameras_found import parameters_of
 
-Array = npt.NDArray[np.float64]
 Options = PoissonGaussian.Options
 
 
@@ -39,13 +38,15 @@ def term_by_term(observation: float, signal: float, gain: float, offset: float, 
     return float(logsumexp(terms))
 
 
-def noisy(signal: Array, *, gain: float, offset: float, read: float, seed: int = 0) -> Array:
+def noisy(signal: Float64Array, *, gain: float, offset: float, read: float, seed: int = 0) -> Float64Array:
     rng = np.random.default_rng(seed)
-    found: Array = offset + gain * rng.poisson((signal - offset) / gain) + rng.normal(0, read, len(signal))
+    found: Float64Array = (
+        offset + gain * rng.poisson((signal - offset) / gain) + rng.normal(0, read, len(signal))
+    )
     return found
 
 
-def scene(pixels: int, offset: float = 100.0) -> Array:
+def scene(pixels: int, offset: float = 100.0) -> Float64Array:
     return offset + np.random.default_rng(1).gamma(1.5, 60, pixels)
 
 

@@ -5,18 +5,16 @@ from collections.abc import Sequence
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, FieldSums
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.region import Region
-
-Array = npt.NDArray[np.float64]
 
 FACTORS = {4: (2.0, 3.0), 16: (6.0, 9.0), 64: (20.0, 30.0)}
 """By side, of two channels: how many times as large as the spread of the sums their errors are."""
@@ -44,7 +42,7 @@ def fields(count: int, *sides: int, known: str = "truth", regions: int = 200) ->
 
 def asked(
     calibrator: Region, calibration: Calibration, side: float, level: float = 0.9
-) -> tuple[Array, Array]:
+) -> tuple[Float64Array, Float64Array]:
     """Std and half-width of both channels."""
     found = [
         calibrator.sum_interval(calibration, channel=c, pixels=round(side**2), level=level) for c in (0, 1)

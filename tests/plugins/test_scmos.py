@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.network.camera import as_batch
+from denoisplit.core.network.camera_noise import as_batch
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.per_channel import PerChannelNoiseModel
 from denoisplit.core.storage.image_files import installed_formats

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, IntensityScale
+from denoisplit.core.images.bases import IntensityScale
 from denoisplit.core.images.io import iterate_planes
 from tests.reading import advised, opened, refused
 

@@ -10,8 +10,8 @@ import pytest
 import tifffile
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, PixelSize, TimeInterval
-from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
+from denoisplit.core.images.physical_units import IN_MICRONS, IN_SECONDS
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.testing.vendor_tiffs import write_lsm, write_stk
 from tests.reading import opened

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.images.lateral_context import pyramid
+from denoisplit.core.images.context_pyramid import pyramid
 from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.canvas import Canvas, canvas_multiple
 from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise
 from denoisplit.core.prediction.posterior import draw_samples
-from denoisplit.core.prediction.tiling import Moved, Region, plan_tiles
+from denoisplit.core.prediction.tiling import Box, Moved, plan_tiles
 from denoisplit.core.spec.records import PredictionSpec
 from tests.prediction.networks import small_vse
 
@@ -20,7 +20,7 @@ REGULAR = small_vse(levels=2, context={"input_scales": 3})
 
 def test_every_scale_is_cut_about_the_centre_of_the_tile() -> None:
     image = np.random.default_rng(0).normal(120, 30, (128, 192))
-    canvas, region = Canvas.of(image, REGULAR), Region((32, 64), (96, 128))
+    canvas, region = Canvas.of(image, REGULAR), Box((32, 64), (96, 128))
     cut = canvas.cut(region)
     # The centre is pixel (64, 96), which is (32, 48) and (16, 24) of the smaller scales.
     _, half, quarter = pyramid(image, 2)
@@ -33,13 +33,13 @@ def test_a_constant_image_is_constant_at_every_scale_and_size() -> None:
     for shape in ((1, 1), (5, 70), (64, 64)):
         canvas = Canvas.of(np.full(shape, 300, np.uint16), REGULAR)
         assert canvas.shape == tuple(-(-n // 8) * 8 for n in shape)
-        np.testing.assert_allclose(canvas.cut(Region((0, 0), canvas.shape)), 300, rtol=1e-6)
+        np.testing.assert_allclose(canvas.cut(Box((0, 0), canvas.shape)), 300, rtol=1e-6)
 
 
 def test_scales_agree_on_where_things_are() -> None:
     """On an image that is its own row coordinate, every pixel of every scale tells where it lies."""
     rows = np.broadcast_to(np.arange(256.0)[:, None], (256, 64)).copy()
-    cut = Canvas.of(rows, REGULAR).cut(Region((112, 0), (144, 64)))
+    cut = Canvas.of(rows, REGULAR).cut(Box((112, 0), (144, 64)))
     for scale in range(3):
         size = 2**scale
         first = 128 - 16 * size
@@ -97,7 +97,7 @@ def test_noise_counted_from_the_centre_is_a_window_of_the_same_field() -> None:
 
 def test_samples_are_the_network_fed_with_all_scales_and_the_noise_field() -> None:
     mixed = np.random.default_rng(0).normal(120, 30, (16, 32))
-    scales = Canvas.of(mixed, REGULAR).cut(Region((0, 0), (16, 32)))
+    scales = Canvas.of(mixed, REGULAR).cut(Box((0, 0), (16, 32)))
     noise = CentredNoise(BoxMullerField(9), [5, 6], [(0, 0)] * 2, REGULAR.level_strides)
     with torch.inference_mode():
         decoded = REGULAR.decode(torch.from_numpy(scales)[None].expand(2, *scales.shape), noise)
@@ -110,9 +110,9 @@ def test_samples_are_the_network_fed_with_all_scales_and_the_noise_field() -> No
 def test_what_lies_at_a_place_does_not_depend_on_the_window() -> None:
     """Beside the image, too, where its reflections go on for as long as a scale reaches."""
     canvas = Canvas.of(np.random.default_rng(0).normal(120, 30, (48, 40)), REGULAR)
-    small, large = canvas.cut(Region((16, 8), (32, 24))), canvas.cut(Region((8, 0), (40, 32)))
+    small, large = canvas.cut(Box((16, 8), (32, 24))), canvas.cut(Box((8, 0), (40, 32)))
     np.testing.assert_array_equal(small, large[:, 8:24, 8:24])
-    corner = canvas.cut(Region((0, 0), (16, 16)))
+    corner = canvas.cut(Box((0, 0), (16, 16)))
     for scale in (1, 2):
         shift = 8 // 2**scale
         np.testing.assert_array_equal(

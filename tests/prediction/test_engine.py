@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from denoisplit.core.images.interfaces import FloatArray
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.prediction.engine import Work, run
@@ -20,11 +20,11 @@ from tests.prediction.networks import small_vse
 REGULAR = small_vse(levels=2, context={"input_scales": 3})
 
 
-def noise(*shape: int) -> FloatArray:
+def noise(*shape: int) -> Float32Array:
     return np.random.default_rng(0).normal(120, 30, shape).astype(np.float32)
 
 
-def lazily(image: FloatArray) -> FloatArray:
+def lazily(image: Float32Array) -> Float32Array:
     return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test"))
 
 
@@ -42,7 +42,7 @@ def test_only_the_surround_of_a_tile_is_read() -> None:
     vse, image = small_vse(), noise(64, 640)
     sizes: list[int] = []
 
-    def read(region: tuple[slice, ...]) -> FloatArray:
+    def read(region: tuple[slice, ...]) -> Float32Array:
         sizes.append(int(np.prod([part.stop - part.start for part in region])))
         return image[region]
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.network.interfaces import Features
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
@@ -27,7 +27,7 @@ HOW = PredictionSpec(samples=4, seed=1)
 FULL: Exception = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-def image(*shape: int) -> FloatArray:
+def image(*shape: int) -> Float32Array:
     return np.random.default_rng(0).normal(120, 30, shape).astype(np.float32)
 
 
@@ -77,7 +77,7 @@ KINDS = {
 }
 
 
-def work_of(vse: VSE, mixed: FloatArray, *, tile: int = 0, batch: int = 1) -> Work:
+def work_of(vse: VSE, mixed: Float32Array, *, tile: int = 0, batch: int = 1) -> Work:
     plan = plan_planes(vse, mixed.shape, attrs.evolve(HOW, tile=tile))
     # Planned for a processor, which takes one sample at a time; what a GPU does is the same code.
     return Work(vse, attrs.evolve(plan, batch=batch), lambda _: mixed, [Spread(), Sums()])

@@ -14,13 +14,13 @@ from denoisplit.cli import main
 from denoisplit.core.errors import BrokenPluginError, ImageError
 from denoisplit.core.images.image import Image
 from denoisplit.core.registry.registry import Registry, installed_registry, load_registry
-from denoisplit.core.spec.schema import spec_schema
+from denoisplit.core.spec.json_schema import spec_schema
 from denoisplit.core.storage.image_files import installed_formats, open_given, save_image
 from tests.distributions import Install, installer
 
 FORMAT = """
 import attrs
-from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.bases import ImageFormat
 
 class Mine(ImageFormat):
     suffixes = (".abc",)

@@ -8,7 +8,7 @@ import pytest
 
 import denoisplit
 from denoisplit.core.errors import BrokenPluginError, DuplicateNameError, UnknownComponentError
-from denoisplit.core.images.interfaces import Dataset, Field
+from denoisplit.core.images.bases import Dataset, Field
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.registry import Registry, installed_registry, load_registry
 
@@ -133,7 +133,7 @@ def test_a_notebook_cannot_take_an_installed_name() -> None:
 @pytest.mark.usefixtures("_fresh_session")
 def test_a_class_of_the_wrong_kind_is_refused_when_registering() -> None:
     with pytest.raises(
-        BrokenPluginError, match=r"not a subclass of denoisplit\.core\.images\.interfaces:ImageFormat"
+        BrokenPluginError, match=r"not a subclass of denoisplit\.core\.images\.bases:ImageFormat"
     ):
         denoisplit.register("image_format", "mine")(dataset_class())
     assert "mine" not in [found.name for found in installed_registry().components()]

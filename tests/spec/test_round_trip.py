@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.names import name_fault
+from denoisplit.core.images.channel_names import name_fault
 from denoisplit.core.spec import parse_spec, resolve, resolve_plain, to_yaml, unstructure
 from denoisplit.core.spec.records import (
     Chosen,

@@ -24,7 +24,7 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import component_versions, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
-from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.verdict.reference import Reference, Spread
 from tests.e2e.experiment import Experiment

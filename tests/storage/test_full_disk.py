@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from denoisplit.cli import LazyGroup
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import save_image
-from denoisplit.core.storage.records import write_mapping
+from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.core.storage.states import save_state, save_weights
 from denoisplit.core.training.log_file import log_file
 

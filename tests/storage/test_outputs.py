@@ -13,9 +13,9 @@ import zarr
 
 import denoisplit
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.storage.image_files import ImageInputs, save_image
-from denoisplit.core.storage.outputs import require_apart, require_figure
+from denoisplit.core.storage.write_guards import require_apart, require_figure
 from denoisplit.plugins.image_formats._hdf5_beside import add_beside
 from tests.cli.refusals import refused, run
 from tests.e2e.experiment import Experiment

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from denoisplit.core.arrays import Float64Array
+
 OFFSET = 100.0
 GAIN = 4.0
 
-Array = npt.NDArray[np.float64]
 
-
-def light(side: int, *, seed: int, finest: float = 0.08, mean: float = 60.0) -> Array:
+def light(side: int, *, seed: int, finest: float = 0.08, mean: float = 60.0) -> Float64Array:
     """Photons of smooth structures that have no detail above a frequency (cycles per pixel)."""
     rng = np.random.default_rng(seed)
     frequency = np.fft.fftfreq(side)
@@ -22,7 +22,7 @@ def light(side: int, *, seed: int, finest: float = 0.08, mean: float = 60.0) -> 
     return np.asarray(mean * field / field.mean())
 
 
-def exposure(photons: Array, *, seed: int) -> npt.NDArray[np.uint16]:
+def exposure(photons: Float64Array, *, seed: int) -> npt.NDArray[np.uint16]:
     """What a camera with shot noise makes of it, counts."""
     shot = np.random.default_rng(seed).poisson(photons)
     return np.clip(np.round(OFFSET + GAIN * shot), 0, 65535).astype(np.uint16)

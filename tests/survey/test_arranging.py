@@ -4,7 +4,7 @@ import pytest
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.survey.arranging import arrange
-from denoisplit.core.survey.records import Arrangement, Found, FoundImage, Skipped
+from denoisplit.core.survey.findings import Arrangement, Found, FoundImage, Skipped
 
 
 def image(name: str, channels: int = 2, side: int = 64) -> FoundImage:

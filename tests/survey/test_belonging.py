@@ -1,10 +1,11 @@
 import numpy as np
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.survey.belonging import show_same_fields
-from tests.survey.pictures import Array, exposure, light
+from tests.survey.pictures import exposure, light
 
 
-def cells(seed: int) -> Array:
+def cells(seed: int) -> Float64Array:
     """Photons of one structure of cells that lie where the seed says."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:256, :256]
@@ -13,7 +14,7 @@ def cells(seed: int) -> Array:
     return np.asarray(np.where(inside, 1.0, 0.02))
 
 
-def images(structure: int) -> list[Array]:
+def images(structure: int) -> list[Float64Array]:
     """Eight fields: their cells belong to the field, what lies in them to the structure."""
     return [
         exposure(cells(seed) * light(256, seed=1000 * structure + seed), seed=seed).astype(np.float64)

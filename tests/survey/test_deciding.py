@@ -7,11 +7,11 @@ import pytest
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.survey.arranging import arrange
-from denoisplit.core.survey.datasets import Abilities
+from denoisplit.core.survey.dataset_plans import Abilities
 from denoisplit.core.survey.deciding import decide
-from denoisplit.core.survey.plan import Plan
-from denoisplit.core.survey.records import ChannelFacts, Facts, Found, FoundImage, Machine
-from denoisplit.core.survey.writing import spec_text
+from denoisplit.core.survey.findings import ChannelFacts, Facts, Found, FoundImage, Machine
+from denoisplit.core.survey.proposal import Plan
+from denoisplit.core.survey.spec_text import spec_text
 
 FEW = Abilities(datasets=frozenset({"folder"}), split_rules=frozenset({"random"}))
 ALL = Abilities(

@@ -2,7 +2,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from denoisplit.core.survey.names import pattern, purpose, role, wild
+from denoisplit.core.survey.file_names import pattern, purpose, role, wild
 
 
 @pytest.mark.parametrize(

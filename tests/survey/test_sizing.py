@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.survey.records import ChannelFacts, Facts, Machine
+from denoisplit.core.survey.findings import ChannelFacts, Facts, Machine
 from denoisplit.core.survey.sizing import choose_size
 
 PLENTY = Machine(memory=2**34)

@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from denoisplit.core.assessment.planes import AnyArray
-from denoisplit.core.images.interfaces import Dataset, Field, Image, ImageFormat
+from denoisplit.core.arrays import AnyArray, FloatArray
+from denoisplit.core.images.bases import Dataset, Field, Image, ImageFormat
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.interfaces import (
     Calibration,
     Calibrator,
     Decoded,
     Features,
-    FloatArray,
     IntensityStats,
     KLScheme,
     NoiseModel,

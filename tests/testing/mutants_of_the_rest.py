@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 import torch
 
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.network.interfaces import Calibration, Rate
 from tests.testing.mutants import Mutant, after, around, replaced
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import denoisplit
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.plugins.noise_models.scmos import Scmos
 from denoisplit.testing import NoiseModelTests
 from denoisplit.testing.noise_model_cameras import NoiseModelCameraTests

@@ -9,7 +9,7 @@ from attrs.validators import and_, deep_iterable, ge, gt, in_, le, lt, min_len, 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.network.latent import Level, divergence
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve, to_yaml

@@ -6,9 +6,10 @@ import attrs
 import numpy as np
 import pytest
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.images.augmentation import Augmentation, backward_axes
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.registry import Component, installed_registry
@@ -72,17 +73,17 @@ class Odd(Augmentation):
 
     choices = 3
 
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         return patch
 
 
 class Smaller(Odd):
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         return patch[..., 1:]
 
 
 class Raises(Odd):
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         raise IndexError("no\nplace")
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Field, MixedSource
-from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.bases import Field, MixedSource
+from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.training.batches import training_loader, validation_loader

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.images.interfaces import Field, MixedSource
+from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
-from denoisplit.core.training import calibrate as module
-from denoisplit.core.training.calibrate import calibrate, noisy_errors, predicted
+from denoisplit.core.training import fit_calibrators as module
+from denoisplit.core.training.fit_calibrators import calibrate, noisy_errors, predicted
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """

@@ -4,22 +4,20 @@ import logging
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.arrays import Float64Array
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import SumInterval
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import draw_samples
 from denoisplit.core.spec import ResolvedSpec
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.calibrate import calibrate, calibrate_run
+from denoisplit.core.training.fit_calibrators import calibrate, calibrate_run
 from tests.training.test_calibrate import fields as fields
 from tests.training.test_calibrate import noisy, spec
 from tests.training.test_calibrate import vse as vse
-
-Array = npt.NDArray[np.float64]
 
 
 def asked(vse: VSE, chosen: ResolvedSpec, fields: tuple[Field, ...], pixels: int) -> list[SumInterval]:
@@ -30,7 +28,7 @@ def asked(vse: VSE, chosen: ResolvedSpec, fields: tuple[Field, ...], pixels: int
     return [calibrator.sum_interval(found, channel=c, pixels=pixels, level=0.9) for c in (0, 1)]
 
 
-def block_scores(vse: VSE, chosen: ResolvedSpec, fields: tuple[Field, ...], side: int) -> Array:
+def block_scores(vse: VSE, chosen: ResolvedSpec, fields: tuple[Field, ...], side: int) -> Float64Array:
     """Errors of the sums over all blocks in stds of the sums of the samples [c blocks]."""
     count, scores = 64 // side, []
     for field in fields:

@@ -10,8 +10,9 @@ import tifffile
 import torch
 
 import denoisplit
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.spec.records import PredictionSpec
@@ -36,10 +37,8 @@ prediction: {{samples: 3}}
 
 SCMOS = "{use: scmos, gain: maps/gain.tif, offset: maps/offset.tif, read_noise: maps/read_noise.tif}"
 
-Array = npt.NDArray[np.float32]
 
-
-def maps(sides: tuple[int, int] = SIDES) -> dict[str, Array]:
+def maps(sides: tuple[int, int] = SIDES) -> dict[str, Float32Array]:
     """Maps whose pixels differ a lot, with no symmetry."""
     rng = np.random.default_rng(3)
     return {
@@ -94,7 +93,7 @@ def run(lab: Path) -> denoisplit.Run:
 
 
 @pytest.fixture(scope="module")
-def mixed() -> Array:
+def mixed() -> Float32Array:
     """A mixed image that the camera recorded."""
     rng = np.random.default_rng(9)
     return np.asarray(observed(scene(rng), rng).mean(0), dtype=np.float32)
@@ -108,7 +107,7 @@ def noise_variance(prediction: denoisplit.Prediction) -> npt.NDArray[np.float64]
     return np.square(total) - np.square(own)
 
 
-def test_the_total_std_knows_every_pixel(run: denoisplit.Run, mixed: Array) -> None:
+def test_the_total_std_knows_every_pixel(run: denoisplit.Run, mixed: Float32Array) -> None:
     camera = maps()
     found = run.predict(mixed, output=["mean", "total_std"])
     photons = (found.mean - np.median(camera["offset"])) / np.median(camera["gain"])
@@ -118,7 +117,7 @@ def test_the_total_std_knows_every_pixel(run: denoisplit.Run, mixed: Array) -> N
     np.testing.assert_allclose(noise_variance(found)[lit], expected[lit], rtol=1e-3)
 
 
-def test_tiles_change_nothing(run: denoisplit.Run, mixed: Array) -> None:
+def test_tiles_change_nothing(run: denoisplit.Run, mixed: Float32Array) -> None:
     whole = run.predict(mixed, output=["mean", "total_std"])
     tiled = run.predict(mixed, output=["mean", "total_std"], tile=16)
     np.testing.assert_allclose(tiled.images["total std"], whole.images["total std"], rtol=1e-4)
@@ -129,7 +128,7 @@ def test_tiles_change_nothing(run: denoisplit.Run, mixed: Array) -> None:
     np.testing.assert_allclose(two.variance, one.variance, rtol=1e-3)
 
 
-def test_a_run_has_its_maps_inside(run: denoisplit.Run, lab: Path, mixed: Array) -> None:
+def test_a_run_has_its_maps_inside(run: denoisplit.Run, lab: Path, mixed: Float32Array) -> None:
     before = run.predict(mixed, output=["mean", "total_std"])
     (lab / "maps").rename(lab / "gone")
     try:
@@ -162,7 +161,7 @@ def test_it_is_calibrated_and_evaluated(run: denoisplit.Run) -> None:
 
 
 def test_of_an_image_of_other_pixels_only_the_noise_is_unknown(
-    run: denoisplit.Run, mixed: Array, caplog: pytest.LogCaptureFixture
+    run: denoisplit.Run, mixed: Float32Array, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert run.predict(mixed[:24, :24], output=["mean"]).mean.shape == (2, 24, 24)
     assert "the maps have 40 x 48 pixels, the image 24 x 24" in caplog.text
@@ -170,7 +169,7 @@ def test_of_an_image_of_other_pixels_only_the_noise_is_unknown(
         run.predict(mixed[:24, :24], output=["mean", "total_std"])
 
 
-def test_evidence_of_a_part_is_that_of_its_pixels(run: denoisplit.Run, mixed: Array) -> None:
+def test_evidence_of_a_part_is_that_of_its_pixels(run: denoisplit.Run, mixed: Float32Array) -> None:
     part = FramePart(SIDES, (8, 16), (24, 24))
     camera, found = maps(), gather_evidence(run.vse, mixed[part.slices], PredictionSpec(seed=0), part=part)
     photons = (found.draw - np.median(camera["offset"])) / np.median(camera["gain"])
@@ -179,7 +178,7 @@ def test_evidence_of_a_part_is_that_of_its_pixels(run: denoisplit.Run, mixed: Ar
     np.testing.assert_allclose(found.variance[lit], expected[lit], rtol=1e-3)
 
 
-def test_regions_and_numbers_to_fit_know_their_pixels(lab: Path, mixed: Array) -> None:
+def test_regions_and_numbers_to_fit_know_their_pixels(lab: Path, mixed: Float32Array) -> None:
     """Training and held-out fields are parts of one image; the gain is fitted to pairs of known pixels."""
     fitted = "{use: scmos, offset: maps/offset.tif, read_noise: maps/read_noise.tif, fit_pairs: 1000}"
     cut = [

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import denoisplit
+from denoisplit.core.network.compiled_block import CompiledBlock
 from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.noise_source import GeneratorNoise
-from denoisplit.core.network.region import Region
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.compiling import compiled_regions
@@ -79,7 +79,7 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 def test_a_compiled_step_is_the_step_and_regions_of_one_shape_share_what_was_compiled(vse: VSE) -> None:
     expected, compiler = step(copy.deepcopy(vse)), Counting()
-    inner = [m for m in vse.modules() if isinstance(m, Region)]
+    inner = [m for m in vse.modules() if isinstance(m, CompiledBlock)]
     with compiled_regions(vse, backend=compiler):
         found = step(vse)
         assert 0 < compiler.graphs < len(inner)
@@ -192,7 +192,7 @@ def test_on_a_machine_without_a_compiler_a_training_gives_the_same_weights(
 
 
 @final
-class Dropping(Region):
+class Dropping(CompiledBlock):
     """Draws a number per element."""
 
     def forward(self, x: Tensor) -> Tensor:

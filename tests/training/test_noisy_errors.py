@@ -2,22 +2,19 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibrator
 from denoisplit.core.training.noisy_errors import errors_from_observed, noise_variance, squares_from_repeats
 from denoisplit.plugins.calibrators.affine import Affine
 from denoisplit.plugins.calibrators.isotonic import Isotonic
 from denoisplit.plugins.calibrators.scale import Scale
-
-Array = npt.NDArray[Any]
 
 GAIN, READ = 2.0, 4.0
 SIZE = 512
@@ -34,29 +31,29 @@ SHARES = pytest.mark.parametrize("share", [0.5, 1.0], ids=["mean", "sum"])
 class World:
     """Two structures, an image of both, and a network that splits them, in closed form."""
 
-    clean: Array
-    observed: Array
-    mixed: Array
-    network: Callable[[Array], Array]
+    clean: AnyArray
+    observed: AnyArray
+    mixed: AnyArray
+    network: Callable[[AnyArray], AnyArray]
 
     @property
-    def mean(self) -> Array:
-        predicted: Array = self.network(self.mixed)
+    def mean(self) -> AnyArray:
+        predicted: AnyArray = self.network(self.mixed)
         return predicted
 
     @property
-    def std(self) -> Array:
+    def std(self) -> AnyArray:
         """Depends on the image, as the spread of a posterior does."""
         smooth = gaussian_filter(self.mixed, 2)
         return np.stack([0.03 * smooth + 1, 0.02 * smooth + 3])
 
     @property
-    def squares(self) -> Array:
-        squares: Array = (self.clean - self.mean) ** 2
+    def squares(self) -> AnyArray:
+        squares: AnyArray = (self.clean - self.mean) ** 2
         return squares
 
 
-def expose(clean: Array, rng: np.random.Generator) -> Array:
+def expose(clean: AnyArray, rng: np.random.Generator) -> AnyArray:
     """One exposure of the camera."""
     noisy = GAIN * rng.poisson(clean / GAIN) + rng.normal(0, READ, clean.shape)
     return noisy.astype(np.float32)
@@ -74,18 +71,18 @@ def world(share: float, seed: int = 0) -> World:
     learned = clean + 6 * blur / blur.std()
     expected = share * learned.sum(0)
 
-    def network(x: Array) -> Array:
+    def network(x: AnyArray) -> AnyArray:
         """Knows the structures but for an error, keeps part of the noise, and bends."""
         rest = (x - expected) / share
         bent = 20 * np.tanh(rest / 20)
         one = 0.5 * bent + gaussian_filter(bent, 1.0)
-        predicted: Array = learned + np.stack([one, rest - gaussian_filter(rest, 1.5)])
+        predicted: AnyArray = learned + np.stack([one, rest - gaussian_filter(rest, 1.5)])
         return predicted
 
     return World(clean, observed, mixed.astype(np.float32), network)
 
 
-def estimated(there: World, share: float) -> Array:
+def estimated(there: World, share: float) -> AnyArray:
     return errors_from_observed(
         there.observed,
         there.mixed,

@@ -5,11 +5,10 @@ import numpy.typing as npt
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.assessment.regions import Regions, block_regions
 from denoisplit.core.training.noisy_errors import RepeatedErrors, errors_from_observed, noise_variance
 from tests.training.test_noisy_errors import SHARES, SIZE, World, expose, world
-
-Array = npt.NDArray[np.float64]
 
 
 def blocks(side: int) -> Regions:
@@ -18,8 +17,8 @@ def blocks(side: int) -> Regions:
     return found
 
 
-def true_squares(there: World, regions: Regions) -> Array:
-    squares: Array = (regions.sums(there.mean) - regions.sums(there.clean)) ** 2
+def true_squares(there: World, regions: Regions) -> Float64Array:
+    squares: Float64Array = (regions.sums(there.mean) - regions.sums(there.clean)) ** 2
     return squares
 
 
@@ -66,8 +65,8 @@ def test_a_network_that_spreads_noise_is_known_in_closed_form() -> None:
     regions = block_regions((400, 400), 8)
     assert regions is not None
 
-    def network(mixed: npt.NDArray[np.float64]) -> Array:
-        shifted: Array = clean + np.roll(mixed[None] - clean, 1, axis=-1)
+    def network(mixed: npt.NDArray[np.float64]) -> Float64Array:
+        shifted: Float64Array = clean + np.roll(mixed[None] - clean, 1, axis=-1)
         return shifted
 
     mean = network(observed[0])

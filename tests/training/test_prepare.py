@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from denoisplit.core.errors import ImageError, NoiseModelError, SpecError
-from denoisplit.core.images.interfaces import Field, MixedSource
+from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.spec.records import PredictionSpec
-from denoisplit.core.training.calibrate import calibrate
 from denoisplit.core.training.fit import _sampler
+from denoisplit.core.training.fit_calibrators import calibrate
 from denoisplit.core.training.prepare import evaluation_fields, noise_pairs, prepare, require_clean
 
 SPEC = """

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import denoisplit
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.network.interfaces import (
     Calibration,
     Calibrator,
-    FloatArray,
     IntervalCalibrator,
     KLScheme,
     MeanCalibrator,

@@ -1,14 +1,12 @@
 """Chi-square of images drawn from the model is 1, for oracles that know the posterior."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from denoisplit.core.images.degradation import Degradation, noise_of_mixed, read_noise
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
 
-Array = npt.NDArray[np.float64]
 PLAIN = Degradation()
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from denoisplit.core.verdict.statistics import image_statistics, noise_level, share_at_maximum
+from denoisplit.core.verdict.image_statistics import image_statistics, noise_level, share_at_maximum
 
 LOGARITHMS = ("brightness", "contrast", "noise", "photons", "detail_2", "detail_4", "detail_8")
 

@@ -11,7 +11,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.assessment.calibration_curve import Float64Array, curve_over, spread_and_error
+from denoisplit.core.arrays import Float64Array
+from denoisplit.core.assessment.calibration_curve import curve_over, spread_and_error
 from denoisplit.core.assessment.coverage import LEVELS, coverage, gaussian_crps, gaussian_nll
 
 RESAMPLES: Final = 1000

@@ -9,9 +9,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 
-Float64Array = npt.NDArray[np.float64]
 BINS: Final = 30
 
 

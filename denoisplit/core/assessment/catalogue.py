@@ -5,8 +5,8 @@ from typing import Final
 
 import attrs
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.metric import Metric
-from denoisplit.core.assessment.planes import AnyArray
 from denoisplit.core.errors import BrokenPluginError, DenoisplitError, SpecError, UnknownComponentError
 from denoisplit.core.registry import Component, Registry, installed_registry
 from denoisplit.core.spec.records import Chosen

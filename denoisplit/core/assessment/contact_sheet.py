@@ -11,7 +11,8 @@ import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from denoisplit.core.assessment.panels import AnyArray, bare, middle_plane, window
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.panels import bare, middle_plane, window
 
 PANEL_INCHES: Final = 1.7
 DPI: Final = 120

@@ -4,16 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.panels import COLOURS, bare, colour_bar, middle_plane, tinted, window
 from denoisplit.core.assessment.regions import half_width
 from denoisplit.core.assessment.scores import EvaluatedField
 from denoisplit.core.errors import CalibrationError
 
-AnyArray = npt.NDArray[Any]
 IntervalOf = Callable[[AnyArray, AnyArray, float], tuple[AnyArray, AnyArray]]
 """Mean and std as predicted [c (z) y x], and a level, to both ends of the calibrated interval, counts.
 

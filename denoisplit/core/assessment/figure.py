@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
-from denoisplit.core.assessment.metrics import range_invariant_psnr
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.image_scores import range_invariant_psnr
 from denoisplit.core.assessment.panels import (
     COLOURS,
     bare,
@@ -25,10 +25,8 @@ from denoisplit.core.assessment.panels import (
 from denoisplit.core.assessment.reliability_plot import draw_reliability
 from denoisplit.core.assessment.scores import BLURRED, SPLIT, Scores
 from denoisplit.core.errors import ChannelCountError
-from denoisplit.core.images.interfaces import PixelSize
+from denoisplit.core.images.bases import PixelSize
 from denoisplit.core.staging import staged
-
-AnyArray = npt.NDArray[Any]
 
 PANEL_INCHES: Final = 2.5
 DPI: Final = 200

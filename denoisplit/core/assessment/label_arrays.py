@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray
 
 
 def refuse_labels(labels: AnyArray, where: str) -> None:

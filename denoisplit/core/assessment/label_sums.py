@@ -5,20 +5,18 @@ import io
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.lazy_labels import fit, lazy_divisions
 from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.regions import Regions, RegionSums, label_regions
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.network.interfaces import SumInterval
-
-AnyArray = npt.NDArray[Any]
 
 LEVEL: Final = 0.9
 """Of the intervals in the table."""

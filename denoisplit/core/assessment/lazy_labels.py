@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.assessment.label_arrays import refuse_labels
 from denoisplit.core.assessment.regions import LABELS, Regions
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, LazyArray
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.streamed import blocks
 
 
@@ -68,7 +69,7 @@ def _part(
     return LazyPixels(shape=plane, dtype=labels.dtype, read=read, source="labels")
 
 
-def _read(labels: LazyArray, key: tuple[int, ...], region: Region) -> AnyArray:
+def _read(labels: LazyArray, key: tuple[int, ...], region: Window) -> AnyArray:
     there = labels.ndim - len(key)
     asked = [part for part in region[:-2] if there == len(region)] + list(region[-2:])
     found: Any = labels[(*key, *asked)]
@@ -89,6 +90,6 @@ def _regions(labels: LazyPixels, where: str) -> Regions | None:
     return Regions(name=LABELS, index=index, count=len(numbers), labels=numbers)
 
 
-def _read_index(labels: LazyPixels, values: npt.NDArray[Any], region: Region) -> AnyArray:
+def _read_index(labels: LazyPixels, values: npt.NDArray[Any], region: Window) -> AnyArray:
     found = np.asarray(labels[region])
     return np.where(found > 0, np.searchsorted(values, found), -1)

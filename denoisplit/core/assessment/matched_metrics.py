@@ -6,17 +6,10 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from denoisplit.core.assessment.metrics import MS_SSIM_SIDE
-from denoisplit.core.assessment.planes import (
-    AnyArray,
-    Float64Array,
-    Pair,
-    contrast_planes,
-    fitted_slope,
-    mean,
-    mean_over_planes,
-)
-from denoisplit.core.assessment.structural import ms_ssim_of_plane
+from denoisplit.core.arrays import AnyArray, Float64Array
+from denoisplit.core.assessment.image_scores import MS_SSIM_SIDE
+from denoisplit.core.assessment.planes import Pair, contrast_planes, fitted_slope, mean, mean_over_planes
+from denoisplit.core.assessment.ssim_maps import ms_ssim_of_plane
 from denoisplit.core.errors import ImageError
 
 UNIFORM_SIDE: Final = 7

@@ -4,7 +4,7 @@ import abc
 from collections.abc import Sequence
 from typing import Any
 
-from denoisplit.core.assessment.planes import AnyArray
+from denoisplit.core.arrays import AnyArray
 
 
 class Metric(abc.ABC):

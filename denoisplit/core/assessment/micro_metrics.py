@@ -13,9 +13,10 @@ from typing import Final
 import attrs
 import numpy as np
 
-from denoisplit.core.assessment.metrics import MS_SSIM_SIDE, SSIM_SIDE
-from denoisplit.core.assessment.planes import AnyArray, Float64Array, contrast_planes, mean
-from denoisplit.core.assessment.structural import ms_ssim_of_plane
+from denoisplit.core.arrays import AnyArray, Float64Array
+from denoisplit.core.assessment.image_scores import MS_SSIM_SIDE, SSIM_SIDE
+from denoisplit.core.assessment.planes import contrast_planes, mean
+from denoisplit.core.assessment.ssim_maps import ms_ssim_of_plane
 from denoisplit.core.errors import ImageError, MissingPackageError
 
 PACKAGE: Final = "microssim"

@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from denoisplit.core.images.interfaces import PixelSize
-
-AnyArray = npt.NDArray[Any]
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import PixelSize
 
 COLOURS: Final = ("#ff4fd8", "#3ddc84", "#33bbff", "#ffb000", "#ff6b4a", "#b9a3ff")
 """Channel colours on black, told apart by most colour-blind readers; they repeat after six channels."""

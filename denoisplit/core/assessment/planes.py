@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import ImageError
 
-AnyArray = npt.NDArray[Any]
-Float64Array = npt.NDArray[np.float64]
 Pair = tuple[Float64Array, Float64Array]
 
 

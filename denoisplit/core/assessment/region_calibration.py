@@ -11,10 +11,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.assessment.coverage import LEVELS, Coverage
 from denoisplit.core.assessment.regions import half_width
-
-Float64Array = npt.NDArray[np.float64]
 
 HOLDS_AT: Final = 0.9
 TOLERANCE: Final = 0.05

@@ -4,9 +4,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.interfaces import Calibration, RegionCalibrator, SumInterval
-
-Float64Array = npt.NDArray[np.float64]
 
 
 @attrs.frozen(eq=False)

@@ -5,8 +5,8 @@ from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.assessment.coverage import LEVELS, Coverage
 from denoisplit.core.assessment.region_calibration import RegionCalibration, calibrate_regions
 from denoisplit.core.assessment.regions import (
@@ -17,8 +17,6 @@ from denoisplit.core.assessment.regions import (
     JOINT_CALIBRATED,
     RegionErrors,
 )
-
-Float64Array = npt.NDArray[np.float64]
 
 FEW_REGIONS: Final = 20
 """Below this number, one region more or less moves the coverage by over 5 %."""

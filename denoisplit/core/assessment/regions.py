@@ -6,23 +6,20 @@ pixels tells when they are taken as independent, and only samples of whole image
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from denoisplit.core.arrays import AnyArray, BoolArray, Float64Array
 from denoisplit.core.assessment.coverage import LEVELS
 from denoisplit.core.assessment.label_arrays import refuse_labels, sums_over
 from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.tile_sums import TileSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.streamed import blocks
-
-AnyArray = npt.NDArray[Any]
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 BLOCK_SIDES: Final = (4, 16, 64)
 """Sides of the blocks along y and x, pixels."""

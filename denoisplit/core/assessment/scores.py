@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import attrs
-import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
 from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldCover, FieldSpread
 from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
@@ -15,11 +15,9 @@ from denoisplit.core.assessment.region_reliability import RegionReliability, reg
 from denoisplit.core.assessment.regions import RegionErrors
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.checks import check_finite
-from denoisplit.core.images.interfaces import PixelSize
+from denoisplit.core.images.bases import PixelSize
+from denoisplit.core.images.image_checks import check_finite
 from denoisplit.core.images.mixing import Mixing
-
-AnyArray = npt.NDArray[Any]
 
 SPLIT: Final = "denoisplit"
 BLURRED: Final = "blurred mixed"

@@ -1,16 +1,14 @@
 """Sums over the parts of regions that lie in one tile, from samples that come one at a time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.assessment.label_arrays import sums_over
-
-AnyArray = npt.NDArray[Any]
-Float64Array = npt.NDArray[np.float64]
 
 _PLACE: Final = "place of sums"
 

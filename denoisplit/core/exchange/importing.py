@@ -13,10 +13,10 @@ from denoisplit.core.errors import CheckpointError
 from denoisplit.core.exchange.architecture import Architecture, describe
 from denoisplit.core.exchange.checkpoint import read_checkpoint
 from denoisplit.core.exchange.config import ForeignConfig, read_config
+from denoisplit.core.exchange.foreign_statistics import ForeignStatistics, read_statistics
 from denoisplit.core.exchange.likelihood import Likelihood, describe_likelihood
 from denoisplit.core.exchange.mixtures import require_same
-from denoisplit.core.exchange.names import our_name, their_name
-from denoisplit.core.exchange.statistics import ForeignStatistics, read_statistics
+from denoisplit.core.exchange.tensor_names import our_name, their_name
 from denoisplit.core.exchange.weights import Weights, sort_tensors
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.images.interfaces import FloatArray
 
 MOST_CHOICES: Final = 2**62
 
@@ -32,7 +32,7 @@ class Augmentation(abc.ABC):
         self.options = options
 
     @abc.abstractmethod
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         """The patch with its pixels moved.
 
         Args:
@@ -62,7 +62,7 @@ class Several(Augmentation):
                 f"training.augmentations: too many choices together (got {self.choices:.3g}). Name fewer."
             )
 
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         """The patch after all of them."""
         for part, own in self._split(choice):
             patch = part.apply(patch, own)
@@ -92,6 +92,6 @@ def backward_axes(augmentation: Augmentation, choice: int, sides: tuple[int, ...
     return tuple(axis for axis in (-2, -1) if _falls(augmentation.apply(ramps[axis][None], choice)))
 
 
-def _falls(image: FloatArray) -> bool:
+def _falls(image: Float32Array) -> bool:
     """Whether an image falls along y or along x, everywhere."""
     return any(bool((np.diff(image, axis=axis) < 0).all()) for axis in (-2, -1))

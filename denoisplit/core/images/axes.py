@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, ImageLayout, LazyArray, PixelSize
+from denoisplit.core.images.bases import Image, ImageLayout, LazyArray, PixelSize
 from denoisplit.core.images.lazy import rearranged
 from denoisplit.core.images.physical import known_size
 

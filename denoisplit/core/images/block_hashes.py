@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from denoisplit.core.images.interfaces import AnyArray, LazyArray
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.streamed import BLOCK_PIXELS, is_lazy
 
 BLOCK: Final = 8

@@ -7,7 +7,8 @@ from typing import Final
 import attrs
 import numpy as np
 
-from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.arrays import Float32Array
+from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.large_fields import is_large, with_images
 from denoisplit.core.images.streamed import centre_of
 
@@ -40,7 +41,7 @@ def _centre(field: Field, side: int, purpose: str) -> Field:
             *sides,
         )
 
-    def cut(image: FloatArray) -> FloatArray:
+    def cut(image: Float32Array) -> Float32Array:
         return np.asarray(image[centre_of(image, side)])
 
     source = field.mixed_source

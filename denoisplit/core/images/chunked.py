@@ -6,8 +6,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from denoisplit.core.images.arrays import AnyArray
-from denoisplit.core.images.lazy import Region
+from denoisplit.core.arrays import AnyArray, Window
 
 MOST: Final = 2**27
 """Bytes of chunks that are decoded together for the sake of a region that takes a part of them."""
@@ -29,23 +28,23 @@ class ByChunks:
     """
 
     def __init__(
-        self, read: Callable[[Region], AnyArray], shape: Sequence[int], chunks: Sequence[int], itemsize: int
+        self, read: Callable[[Window], AnyArray], shape: Sequence[int], chunks: Sequence[int], itemsize: int
     ) -> None:
         self._read, self._itemsize = read, itemsize
         self._shape, self._chunks = tuple(shape), tuple(chunks)
-        self._kept: tuple[Region, AnyArray] | None = None
+        self._kept: tuple[Window, AnyArray] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._read, self._shape, self._chunks, self._itemsize)
 
-    def __call__(self, region: Region) -> AnyArray:
+    def __call__(self, region: Window) -> AnyArray:
         """The pixels of a region, which are not to be changed."""
         box = self._touched(region)
         pixels = self._pixels(box)
         self._kept = _last_layer(region, box, self._chunks, pixels)
         return pixels[_inside(region, box)]
 
-    def _touched(self, region: Region) -> Region:
+    def _touched(self, region: Window) -> Window:
         """All of the chunks that a region touches, along as many of the last axes as stay small."""
         box = list(region)
         for axis in reversed(range(len(region))):
@@ -57,7 +56,7 @@ class ByChunks:
                 box = wider
         return tuple(box)
 
-    def _pixels(self, box: Region) -> AnyArray:
+    def _pixels(self, box: Window) -> AnyArray:
         kept = self._kept
         if kept is None:
             return np.asarray(self._read(box))
@@ -76,14 +75,14 @@ class ByChunks:
         return np.concatenate([pixels[_inside(first, known)], self._read(rest)], axis=axis)
 
 
-def _inside(region: Region, box: Region) -> Region:
+def _inside(region: Window, box: Window) -> Window:
     """A region as a part of a box around it."""
     return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(region, box, strict=True))
 
 
 def _last_layer(
-    region: Region, box: Region, chunks: Sequence[int], pixels: AnyArray
-) -> tuple[Region, AnyArray] | None:
+    region: Window, box: Window, chunks: Sequence[int], pixels: AnyArray
+) -> tuple[Window, AnyArray] | None:
     """The last chunks of a box along the first axis along which the region ends inside of them."""
     for axis, (part, whole) in enumerate(zip(region, box, strict=True)):
         if part.stop < whole.stop:

@@ -10,8 +10,10 @@ from functools import partial
 
 import attrs
 
-from denoisplit.core.images.checks import check_channels, check_finite
+from denoisplit.core.arrays import Float32Array
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.degradation import Degradation, add_read_noise, add_shot_noise
+from denoisplit.core.images.image_checks import check_channels, check_finite
 from denoisplit.core.images.intensity_range import (
     Background,
     Clip,
@@ -20,7 +22,6 @@ from denoisplit.core.images.intensity_range import (
     clip_intensities,
     subtract_background,
 )
-from denoisplit.core.images.interfaces import Field, FloatArray
 from denoisplit.core.images.mixed_range import FittedRange, background_shift
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.streamed import changed
@@ -62,7 +63,7 @@ class Conditioned:
     """
 
     fields: tuple[Field, ...]
-    noiseless: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+    noiseless: tuple[Float32Array, ...] = attrs.field(eq=False, repr=False)
     background: tuple[tuple[float, ...], ...]
     fitted: FittedRange
 
@@ -136,7 +137,7 @@ def _clipped(field: Field, ceiling: tuple[float, ...]) -> Field:
     return _mapped(field, partial(clip_intensities, ceiling=ceiling, spatial=field.observed.ndim - 1))
 
 
-def _mapped(field: Field, change: Callable[[FloatArray], FloatArray]) -> Field:
+def _mapped(field: Field, change: Callable[[Float32Array], Float32Array]) -> Field:
     return attrs.evolve(
         field,
         observed=changed(field.observed, change, axis=0),

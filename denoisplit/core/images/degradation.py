@@ -7,10 +7,11 @@ import attrs
 import numpy as np
 from attrs.validators import ge
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Field, MixedSource
+from denoisplit.core.images.data_fingerprint import field_fingerprint
 from denoisplit.core.images.drawn import drawn
-from denoisplit.core.images.fingerprint import field_fingerprint
-from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
 from denoisplit.core.images.large_fields import added
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.streamed import is_lazy, reduced, window, zeros_like
@@ -45,7 +46,7 @@ class Degradation:
         return self.gaussian > 0 or self.poisson > 0
 
 
-def shot_noise(counts: FloatArray, factor: float, rng: np.random.Generator) -> FloatArray:
+def shot_noise(counts: Float32Array, factor: float, rng: np.random.Generator) -> Float32Array:
     r"""Poisson noise, :math:`\varphi \, \mathrm{Poisson}(D / \varphi)`.
 
     Args:
@@ -70,14 +71,19 @@ def shot_noise(counts: FloatArray, factor: float, rng: np.random.Generator) -> F
     return (photons * factor).astype(np.float32)
 
 
-def read_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> FloatArray:
+def read_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Float32Array:
     """Additive Gaussian noise of mean 0 and standard deviation ``sigma``, counts, float32."""
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(sigma)
 
 
 def noise_of_mixed(
-    target_noise: FloatArray, degradation: Degradation, mixing: Mixing, rng: np.random.Generator, *, axis: int
-) -> FloatArray:
+    target_noise: Float32Array,
+    degradation: Degradation,
+    mixing: Mixing,
+    rng: np.random.Generator,
+    *,
+    axis: int,
+) -> Float32Array:
     """Additive noise of the mixed image: mean (or sum) of that of the channels, or a draw of its own.
 
     Args:
@@ -98,8 +104,8 @@ def noise_of_mixed(
     return _read_noise_on(window(target_noise, (*(slice(None),) * axis, slice(0, 1))), sigma, rng)
 
 
-def _noise_of_channels(noise: FloatArray, mixing: Mixing, axis: int) -> FloatArray:
-    mean: FloatArray = noise.mean(axis=axis, keepdims=True, dtype=np.float32)
+def _noise_of_channels(noise: Float32Array, mixing: Mixing, axis: int) -> Float32Array:
+    mean: Float32Array = noise.mean(axis=axis, keepdims=True, dtype=np.float32)
     return mean if mixing.mode == "mean" else mean * np.float32(noise.shape[axis])
 
 
@@ -134,18 +140,18 @@ def add_read_noise(field: Field, degradation: Degradation, mixing: Mixing, seed:
     return attrs.evolve(field, observed=added(field.observed, noise), repeats=repeats, mixed_source=source)
 
 
-def _read_noise_on(image: FloatArray, sigma: float, rng: np.random.Generator) -> FloatArray:
+def _read_noise_on(image: Float32Array, sigma: float, rng: np.random.Generator) -> Float32Array:
     """Additive noise for an image, of which only the shape counts."""
     draw = partial(_read_noise_of, sigma=sigma)
     # Pixels of a large image need not be read for that.
     return drawn(zeros_like(image) if is_lazy(image) else image, draw, rng)
 
 
-def _shot_noise_of(pixels: FloatArray, rng: np.random.Generator, factor: float) -> FloatArray:
+def _shot_noise_of(pixels: Float32Array, rng: np.random.Generator, factor: float) -> Float32Array:
     return shot_noise(pixels, factor, rng)
 
 
-def _read_noise_of(pixels: FloatArray, rng: np.random.Generator, sigma: float) -> FloatArray:
+def _read_noise_of(pixels: Float32Array, rng: np.random.Generator, sigma: float) -> Float32Array:
     return read_noise(pixels.shape, sigma, rng)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image, ImageFormat
+from denoisplit.core.images.bases import Image, ImageFormat
 
 
 class DisputedFormat(ImageFormat):

@@ -12,12 +12,12 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import FloatArray
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.arrays import Float32Array, Window
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.streamed import BLOCK_PIXELS, as_array, is_lazy
 from denoisplit.core.images.writing import PIECE, pieces
 
-Draw = Callable[[FloatArray, np.random.Generator], FloatArray]
+Draw = Callable[[Float32Array, np.random.Generator], Float32Array]
 """From pixels, in their order, to what is drawn for them; piece by piece the same as for all together."""
 
 SEGMENT: Final = 1024
@@ -27,7 +27,7 @@ _WORDS: Final = 4
 """Numbers of 64 bits that Philox makes at a time."""
 
 
-def drawn(image: FloatArray, draw: Draw, rng: np.random.Generator) -> FloatArray:
+def drawn(image: Float32Array, draw: Draw, rng: np.random.Generator) -> Float32Array:
     """What is drawn for the pixels of an image; lazily if it is lazy, with the same draws.
 
     Args:
@@ -59,7 +59,7 @@ class _Notes:
     half: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, image: FloatArray, draw: Draw, rng: np.random.Generator) -> "_Notes":
+    def of(cls, image: Float32Array, draw: Draw, rng: np.random.Generator) -> "_Notes":
         """Draw for all pixels and note where the generator stands."""
         *leading, width = image.shape
         begin: Any = rng.bit_generator.state
@@ -93,7 +93,7 @@ def _taken(state: dict[str, Any]) -> int:
     return _WORDS * (int(state["state"]["counter"][0]) - 1) + int(state["buffer_pos"])
 
 
-def _read(image: FloatArray, draw: Draw, notes: _Notes, region: Region) -> FloatArray:
+def _read(image: Float32Array, draw: Draw, notes: _Notes, region: Window) -> Float32Array:
     *rows, columns = region
     segment = columns.start // SEGMENT
     begin = segment * SEGMENT

@@ -7,15 +7,16 @@ moved.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Field, LazyArray
 from denoisplit.core.images.centres import in_memory
-from denoisplit.core.images.interfaces import Field, LazyArray
 from denoisplit.core.images.streamed import centre_of
 
 _LOOKED_AT: Final = 1024
@@ -37,9 +38,6 @@ _NEAREST: Final = 3
 """Fields that a frame of a movie is compared with."""
 _STRUCTURED: Final = 0.1
 """Structures in the difference of two exposures have at most this part of the variance of those shared."""
-
-Array = npt.NDArray[np.float64]
-AnyArray = npt.NDArray[Any]
 
 
 def places_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
@@ -192,32 +190,32 @@ def _block(shape: tuple[int, ...]) -> int:
     return max(2, min(shape) // _SIDE)
 
 
-def _means(image: AnyArray) -> Array:
+def _means(image: AnyArray) -> Float64Array:
     """Means of blocks [y x]."""
     size = _block(image.shape)
     rows, columns = (side // size for side in image.shape)
     cut = image[: rows * size, : columns * size].astype(np.float64)
-    means: Array = cut.reshape(rows, size, columns, size).mean((1, 3))
+    means: Float64Array = cut.reshape(rows, size, columns, size).mean((1, 3))
     return means
 
 
-def _smoothest(means: Array) -> Array:
+def _smoothest(means: Float64Array) -> Float64Array:
     """The polynomial of both places that comes closest: uneven light."""
     basis = _basis(*means.shape)
-    smooth: Array = (basis @ (basis.T @ means.ravel())).reshape(means.shape)
+    smooth: Float64Array = (basis @ (basis.T @ means.ravel())).reshape(means.shape)
     return smooth
 
 
 @lru_cache(maxsize=8)
-def _basis(rows: int, columns: int) -> Array:
+def _basis(rows: int, columns: int) -> Float64Array:
     """Orthonormal polynomials [pixel, polynomial]."""
     y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     terms = [y**i * x**j for i in range(_ORDER + 1) for j in range(_ORDER + 1 - i)]
-    basis: Array = np.linalg.qr(np.stack([term.ravel() for term in terms], axis=1))[0]
+    basis: Float64Array = np.linalg.qr(np.stack([term.ravel() for term in terms], axis=1))[0]
     return basis
 
 
-def _detailed(means: Array) -> Array:
+def _detailed(means: Float64Array) -> Float64Array:
     """Without what is broad, and with nothing that stands out as a hot pixel does."""
     from scipy.ndimage import gaussian_filter  # which no spec needs that only names the places
 
@@ -226,12 +224,12 @@ def _detailed(means: Array) -> Array:
     return even - gaussian_filter(even, _BROAD)
 
 
-def _coarse(image: AnyArray) -> Array:
+def _coarse(image: AnyArray) -> Float64Array:
     if min(image.shape) < _SMALLEST:
         return np.zeros(1)
     details = _detailed(_means(image)).ravel()
     details = details - details.mean()
-    unit: Array = details / (float(np.linalg.norm(details)) or 1.0)
+    unit: Float64Array = details / (float(np.linalg.norm(details)) or 1.0)
     return unit
 
 

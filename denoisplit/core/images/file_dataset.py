@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from denoisplit.core.images.interfaces import Dataset, ImageFormat
+from denoisplit.core.images.bases import Dataset, ImageFormat
 
 
 class FileDataset(Dataset):

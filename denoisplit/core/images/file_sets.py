@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.bases import ImageFormat
 
 
 def own_images(files: Sequence[Path], formats: Sequence[ImageFormat]) -> list[Path]:

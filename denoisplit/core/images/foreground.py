@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.arrays import Float32Array
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.streamed import channel_of, first_of, is_lazy
 
 WINDOW: Final = 5
@@ -21,7 +22,7 @@ SAMPLES: Final = 256
 Mask = npt.NDArray[np.bool_]
 
 
-def foreground(channel: FloatArray) -> Mask:
+def foreground(channel: Float32Array) -> Mask:
     r"""Pixels of one channel [(z) y x] that belong to a structure.
 
     Those whose mean over 5 x 5 pixels exceeds the lower quartile of all such means by more than the noise of
@@ -33,12 +34,12 @@ def foreground(channel: FloatArray) -> Mask:
     return mask
 
 
-def _local_means(pixels: FloatArray) -> FloatArray:
-    means: FloatArray = uniform_filter(pixels, size=WINDOW, axes=(-2, -1), mode="reflect")
+def _local_means(pixels: Float32Array) -> Float32Array:
+    means: Float32Array = uniform_filter(pixels, size=WINDOW, axes=(-2, -1), mode="reflect")
     return means
 
 
-def _threshold(parts: Sequence[FloatArray]) -> np.float32:
+def _threshold(parts: Sequence[Float32Array]) -> np.float32:
     """Above which a local mean belongs to a structure."""
     means = np.concatenate([_local_means(part).ravel() for part in parts])
     differences = np.concatenate([np.diff(part, axis=-1).ravel() for part in parts])
@@ -104,7 +105,7 @@ class _Rows:
 class _Sample:
     """The foreground of a sample of blocks of an image [(z) y x], which stands for all of it."""
 
-    def __init__(self, image: FloatArray) -> None:
+    def __init__(self, image: Float32Array) -> None:
         corners, self._every = _sampled_corners(image.shape)
         windows = [
             tuple(slice(c, c + side) for c, side in zip(at, _sides(image.shape), strict=True))
@@ -125,7 +126,7 @@ class _Sample:
         return tuple(i + corner for i, corner in zip(inside, self._corners[block], strict=True))
 
 
-def _mask_of(observed: FloatArray, channel: int) -> _Rows | _Sample:
+def _mask_of(observed: Float32Array, channel: int) -> _Rows | _Sample:
     image = first_of(channel_of(observed, channel))
     return _Sample(image) if is_lazy(image) else _Rows(foreground(image))
 

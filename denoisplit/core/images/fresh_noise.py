@@ -4,10 +4,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import Float32Array
+from denoisplit.core.images.bases import MixedSource
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.degradation import noise_of_mixed, read_noise, shot_noise
 from denoisplit.core.images.intensity_range import clip_intensities, subtract_background
-from denoisplit.core.images.interfaces import FloatArray, MixedSource
 
 
 @attrs.frozen(kw_only=True)
@@ -27,8 +28,8 @@ class FreshNoise:
     ceiling: tuple[float, ...]
 
     def draw(
-        self, counts: FloatArray, fields: npt.NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[FloatArray, MixedSource]:
+        self, counts: Float32Array, fields: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[Float32Array, MixedSource]:
         """Noisy targets [b c (z) y x] and what their mixed patches are made of.
 
         Args:

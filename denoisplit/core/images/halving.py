@@ -4,21 +4,19 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
-from denoisplit.core.images.interfaces import AnyArray, FloatArray, LazyArray
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.arrays import AnyArray, Float32Array, Float64Array, Window
+from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.streamed import as_array
 
 _TRUNCATE: Final = 4.0
 _BAND_PIXELS: Final = 2**20
 """Pixels of the result that are made at a time."""
 
-Float64Array = npt.NDArray[np.float64]
 
-
-def halved_lazily(image: LazyArray) -> FloatArray:
+def halved_lazily(image: LazyArray) -> Float32Array:
     """The image [... y x] at half the size along y and x; see ``lateral_context``."""
     rows, columns = image.shape[-2:]
     return as_array(
@@ -31,7 +29,7 @@ def halved_lazily(image: LazyArray) -> FloatArray:
     )
 
 
-def _read(image: LazyArray, region: Region) -> AnyArray:
+def _read(image: LazyArray, region: Window) -> AnyArray:
     """A window, in bands of rows, so that what is in between stays small however large the window."""
     rows, columns = region[-2:]
     shape = tuple(part.stop - part.start for part in region)
@@ -44,7 +42,7 @@ def _read(image: LazyArray, region: Region) -> AnyArray:
     return found
 
 
-def _band(image: LazyArray, region: Region) -> Float64Array:
+def _band(image: LazyArray, region: Window) -> Float64Array:
     """Smoothed, then interpolated linearly at the centres of the new pixels, in float64."""
     ratios = [side / (side // 2) for side in image.shape[-2:]]
     sigmas = [(ratio - 1) / 2 for ratio in ratios]

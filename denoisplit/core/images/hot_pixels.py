@@ -14,9 +14,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, LazyArray
+from denoisplit.core.arrays import AnyArray, Float32Array, Window
+from denoisplit.core.images.bases import Field, LazyArray
 from denoisplit.core.images.large_fields import with_images
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.streamed import as_array, blocks, centre_of, first_of, is_lazy
 
 _LOG = logging.getLogger("denoisplit.images")
@@ -64,7 +65,7 @@ def hot_places(image: LazyArray) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
-def healed(image: FloatArray) -> FloatArray:
+def healed(image: Float32Array) -> Float32Array:
     """An image [c (z) y x] whose hot pixels have the median of their neighbours; the same object without any.
 
     Pixels that are not in memory are healed where they are read.
@@ -90,7 +91,7 @@ def healed(image: FloatArray) -> FloatArray:
 def healed_field(field: Field) -> Field:
     """The field, with all its images ``healed``; the log says where they were, of images in memory."""
 
-    def heal(image: FloatArray) -> FloatArray:
+    def heal(image: Float32Array) -> Float32Array:
         found = healed(image)
         if found is not image and not is_lazy(image):
             _LOG.warning("field %s: %s", field.name, told(hot_places(image)))
@@ -99,7 +100,7 @@ def healed_field(field: Field) -> Field:
     return with_images(field, heal)
 
 
-def healed_image(image: FloatArray) -> FloatArray:
+def healed_image(image: Float32Array) -> Float32Array:
     """An image [(z) y x] ``healed``; the log says where it was, of an image in memory."""
     if is_lazy(image):
         read = partial(_read_as_channel, image)
@@ -123,7 +124,7 @@ def told(places: Sequence[tuple[int, ...]]) -> str:
     )
 
 
-def _read_as_channel(image: LazyArray, region: Region) -> AnyArray:
+def _read_as_channel(image: LazyArray, region: Window) -> AnyArray:
     return np.asarray(image[region[1:]])[None]
 
 
@@ -134,7 +135,7 @@ def _channel(image: LazyArray, number: int) -> LazyArray:
     return LazyPixels(shape=tuple(image.shape[1:]), dtype=image.dtype, read=read, source="image")
 
 
-def _read_channel(image: LazyArray, number: int, region: Region) -> AnyArray:
+def _read_channel(image: LazyArray, number: int, region: Window) -> AnyArray:
     return np.asarray(image[(number, *region)])
 
 
@@ -196,7 +197,7 @@ def _healed(pixels: AnyArray, places: Places) -> AnyArray:
     return changed
 
 
-def _with_border(image: LazyArray, number: int, region: Region) -> tuple[AnyArray, tuple[int, ...]]:
+def _with_border(image: LazyArray, number: int, region: Window) -> tuple[AnyArray, tuple[int, ...]]:
     """A region of a channel with some pixels around it in the plane, and how far it begins before."""
     wider = [
         slice(max(0, part.start - _BORDER), min(side, part.stop + _BORDER))
@@ -207,7 +208,7 @@ def _with_border(image: LazyArray, number: int, region: Region) -> tuple[AnyArra
     return np.asarray(image[(number, *own)]), (*(0 for _ in region[:-2]), *moved)
 
 
-def _read_healed(image: LazyArray, usual: Sequence[_Usual], region: Region) -> AnyArray:
+def _read_healed(image: LazyArray, usual: Sequence[_Usual], region: Window) -> AnyArray:
     found = np.asarray(image[region])
     for number in range(region[0].start, region[0].stop):
         own = found[number - region[0].start]

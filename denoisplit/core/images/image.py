@@ -5,7 +5,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from denoisplit.core.images.arrays import AnyArray, LazyArray, without_mask
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.lazy_array import LazyArray, without_mask
 from denoisplit.core.images.physical import IntensityScale, PixelSize, TimeInterval
 
 

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 from attrs.validators import ge, gt, le, lt
 
-from denoisplit.core.images.interfaces import AnyArray, FloatArray
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.images.quantiles import quantile
 from denoisplit.core.images.streamed import channel_of
 
@@ -75,8 +75,8 @@ def ceilings(fields: Sequence[AnyArray], clip: Clip) -> tuple[float, ...]:
 
 
 def subtract_background(
-    counts: FloatArray, levels: Sequence[float] | AnyArray, background: Background, *, spatial: int
-) -> FloatArray:
+    counts: Float32Array, levels: Sequence[float] | AnyArray, background: Background, *, spatial: int
+) -> Float32Array:
     """Counts without their background.
 
     Args:
@@ -91,13 +91,13 @@ def subtract_background(
     return np.maximum(lowered, np.float32(0)) if background.floor else lowered
 
 
-def clip_intensities(counts: FloatArray, ceiling: Sequence[float], *, spatial: int) -> FloatArray:
+def clip_intensities(counts: Float32Array, ceiling: Sequence[float], *, spatial: int) -> Float32Array:
     """Counts [... c (z) y x] with everything above the ceiling of its channel set to the ceiling."""
     if np.isinf(ceiling).all():
         return counts
     return np.minimum(counts, _per_channel(ceiling, spatial))
 
 
-def _per_channel(values: Sequence[float] | AnyArray, spatial: int) -> FloatArray:
+def _per_channel(values: Sequence[float] | AnyArray, spatial: int) -> Float32Array:
     array = np.asarray(values, dtype=np.float32)
     return array.reshape(*array.shape, *[1] * spatial)

@@ -9,12 +9,13 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, reordered_size, to_canonical
+from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
 from denoisplit.core.images.disputed import DisputedFormat
 from denoisplit.core.images.file_kinds import wrongly_named
-from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat, PixelSize
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.physical import IntensityScale
 from denoisplit.core.images.single import in_single
 from denoisplit.core.images.streamed import as_array
@@ -145,12 +146,12 @@ class Planes:
     def _name(self, index: tuple[int, ...]) -> str:
         return " ".join(f"{axis}={place}" for axis, place in zip(self.leading, index, strict=True))
 
-    def __iter__(self) -> Iterator[tuple[tuple[int, ...], FloatArray]]:
+    def __iter__(self) -> Iterator[tuple[tuple[int, ...], Float32Array]]:
         """Position along the leading axes and the pixels there [c (z) y x], float32; one copy at a time."""
         for index in np.ndindex(self.shape):
             yield index, self.read(index)
 
-    def lazy(self, index: tuple[int, ...]) -> FloatArray:
+    def lazy(self, index: tuple[int, ...]) -> Float32Array:
         """One position [c (z) y x] as ``read`` gives it, read where it is asked for."""
         return as_array(
             LazyPixels(
@@ -166,7 +167,7 @@ class Planes:
         index: tuple[int, ...],
         region: tuple[slice, ...] = (),
         channels: slice = _ALL,
-    ) -> FloatArray:
+    ) -> Float32Array:
         """The pixels of one position [c (z) y x] in counts, float32; nothing else is read.
 
         Args:
@@ -191,7 +192,7 @@ class Planes:
             begin=[part.start or 0 for part in region],
         )
 
-    def assemble(self, results: Sequence[FloatArray], channel_names: tuple[str, ...]) -> Image:
+    def assemble(self, results: Sequence[Float32Array], channel_names: tuple[str, ...]) -> Image:
         """Put one result [c (z) y x] per position together again, in canonical axis order.
 
         Args:
@@ -211,7 +212,7 @@ class Planes:
         )
 
 
-def _read_plane(planes: Planes, index: tuple[int, ...], region: Region) -> FloatArray:
+def _read_plane(planes: Planes, index: tuple[int, ...], region: Window) -> Float32Array:
     return planes.read(index, region[1:], region[0])
 
 

@@ -6,8 +6,9 @@ from functools import partial
 import attrs
 import numpy as np
 
-from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.arrays import AnyArray, Float32Array, Window
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.streamed import as_array, is_lazy
 
 
@@ -24,7 +25,7 @@ def alike(field: Field) -> Field:
     return with_images(field, _lazily)
 
 
-def with_images(field: Field, change: Callable[[FloatArray], FloatArray]) -> Field:
+def with_images(field: Field, change: Callable[[Float32Array], Float32Array]) -> Field:
     """The field with the same change made to each of its images; ``mixed_source`` stays as it is."""
     clean, mixed, repeats = (
         None if image is None else change(image) for image in (field.clean, field.mixed, field.repeats)
@@ -32,7 +33,7 @@ def with_images(field: Field, change: Callable[[FloatArray], FloatArray]) -> Fie
     return attrs.evolve(field, observed=change(field.observed), clean=clean, mixed=mixed, repeats=repeats)
 
 
-def added(one: FloatArray, other: FloatArray) -> FloatArray:
+def added(one: Float32Array, other: Float32Array) -> Float32Array:
     """The sum of two images of one shape, pixel by pixel; lazily if one of them is lazy."""
     if not is_lazy(one) and not is_lazy(other):
         return one + other
@@ -40,16 +41,16 @@ def added(one: FloatArray, other: FloatArray) -> FloatArray:
     return as_array(LazyPixels(shape=one.shape, dtype=one.dtype, read=read, source="image"))
 
 
-def _read_sum(one: AnyArray, other: AnyArray, region: Region) -> AnyArray:
+def _read_sum(one: AnyArray, other: AnyArray, region: Window) -> AnyArray:
     return np.asarray(np.asarray(one[region]) + np.asarray(other[region]))
 
 
-def _lazily(image: FloatArray) -> FloatArray:
+def _lazily(image: Float32Array) -> Float32Array:
     if is_lazy(image):
         return image
     read = partial(_read, image)
     return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=read, source="image"))
 
 
-def _read(image: AnyArray, region: Region) -> AnyArray:
+def _read(image: AnyArray, region: Window) -> AnyArray:
     return np.asarray(image[region])

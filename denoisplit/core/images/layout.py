@@ -6,8 +6,8 @@ from typing import Any
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL, parse_axes
-from denoisplit.core.images.interfaces import Image, ImageLayout, LazyArray
-from denoisplit.core.images.names import check_names, known_names
+from denoisplit.core.images.bases import Image, ImageLayout, LazyArray
+from denoisplit.core.images.channel_names import check_names, known_names
 from denoisplit.core.images.physical import known_interval, known_scale, known_size
 
 

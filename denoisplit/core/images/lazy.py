@@ -9,15 +9,13 @@ from typing import Any, Final, final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError, in_one_line
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.claims import LARGE, check_memory
-from denoisplit.core.images.interfaces import AnyArray, LazyArray
 
 LAZY_FROM: Final = LARGE
 """Bytes from which the pixels of a file are read piece by piece instead of all at once."""
-
-Region = tuple[slice, ...]
-"""One slice per axis, with beginning and end and without a step."""
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -38,7 +36,7 @@ class LazyPixels:
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = attrs.field(converter=_native)
-    read: Callable[[Region], AnyArray] = attrs.field(repr=False)
+    read: Callable[[Window], AnyArray] = attrs.field(repr=False)
     source: str
 
     @property
@@ -66,7 +64,7 @@ class LazyPixels:
             raise ValueError(f"{self.source}: pixels that are in a file cannot be had without a copy.")
         return np.asarray(self[...], dtype=dtype)
 
-    def _pixels(self, region: Region) -> AnyArray:
+    def _pixels(self, region: Window) -> AnyArray:
         check_memory(math.prod(part.stop - part.start for part in region) * self.dtype.itemsize, self.source)
         try:
             found = np.asarray(self.read(region))
@@ -122,7 +120,7 @@ def mapped(
 
 
 def _read_mapped(
-    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int, region: Region
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int, region: Window
 ) -> AnyArray:
     return np.array(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)[region])
 
@@ -147,7 +145,7 @@ def rearranged(data: LazyArray, source: Sequence[int | None], where: str = "pixe
     )
 
 
-def _read_rearranged(data: LazyArray, source: tuple[int | None, ...], region: Region) -> AnyArray:
+def _read_rearranged(data: LazyArray, source: tuple[int | None, ...], region: Window) -> AnyArray:
     asked = [slice(0, 1)] * data.ndim
     for axis, part in zip(source, region, strict=True):
         if axis is not None:
@@ -168,11 +166,11 @@ def stacked(parts: Sequence[LazyArray], where: str) -> LazyPixels:
     )
 
 
-def _read_stacked(parts: tuple[LazyArray, ...], region: Region) -> AnyArray:
+def _read_stacked(parts: tuple[LazyArray, ...], region: Window) -> AnyArray:
     return np.stack([np.asarray(part[region[1:]]) for part in parts[region[0]]])
 
 
-def _region(key: Any, shape: tuple[int, ...]) -> tuple[Region, tuple[Any, ...]]:
+def _region(key: Any, shape: tuple[int, ...]) -> tuple[Window, tuple[Any, ...]]:
     """The box around what is asked for, and what to take of the box."""
     parts = list(key) if isinstance(key, tuple) else [key]
     if any(part is Ellipsis for part in parts):

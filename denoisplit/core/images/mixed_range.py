@@ -10,8 +10,8 @@ from functools import partial
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.intensity_range import Background, background_level, background_levels
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.streamed import elementwise
 
@@ -34,7 +34,7 @@ class FittedRange:
 
 
 def background_shift(
-    mixed: Sequence[FloatArray],
+    mixed: Sequence[Float32Array],
     levels: Sequence[Sequence[float]],
     background: Background,
     mixing: Mixing,
@@ -61,8 +61,8 @@ def background_shift(
 
 
 def condition_mixed(
-    mixed: FloatArray, fitted: FittedRange, background: Background, mixing: Mixing
-) -> FloatArray:
+    mixed: Float32Array, fitted: FittedRange, background: Background, mixing: Mixing
+) -> Float32Array:
     """A mixed image as the network was trained to see it.
 
     Its background is its own quantile plus the fitted shift. It is cut off where the mixture of channels at
@@ -87,7 +87,7 @@ def condition_mixed(
     return elementwise(mixed, partial(np.clip, a_min=np.float32(lowest), a_max=np.float32(highest)))
 
 
-def _lowered(counts: FloatArray, by: np.float32) -> FloatArray:
+def _lowered(counts: Float32Array, by: np.float32) -> Float32Array:
     return counts - by
 
 

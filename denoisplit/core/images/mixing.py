@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from attrs.validators import in_
 
-from denoisplit.core.images.checks import check_channels
-from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
+from denoisplit.core.arrays import Float32Array
+from denoisplit.core.images.bases import Field, MixedSource
+from denoisplit.core.images.image_checks import check_channels
 from denoisplit.core.images.large_fields import added
 from denoisplit.core.images.streamed import is_lazy, reduced, zeros_like
 from denoisplit.core.validators import ranges_of_shares
@@ -77,13 +78,13 @@ def random_weights(
 
 
 def superimpose(
-    observed: FloatArray,
+    observed: Float32Array,
     source: MixedSource | None,
     mixing: Mixing,
     *,
     axis: int,
     weights: Weights | None = None,
-) -> FloatArray:
+) -> Float32Array:
     """The mixed image of noisy channels, or of its own source where it has one; see ``mix``."""
     if source is None:
         return mix(observed, mixing, axis=axis, weights=weights)
@@ -97,7 +98,7 @@ def source_of(field: Field) -> MixedSource | None:
     return MixedSource(noiseless=field.mixed, noise=zeros_like(field.mixed))
 
 
-def mixed_image(field: Field, mixing: Mixing) -> FloatArray:
+def mixed_image(field: Field, mixing: Mixing) -> Float32Array:
     """The mixed image [1 (z) y x] of a field, counts: as recorded, or the channels at equal weights."""
     if not is_lazy(field.observed):
         return superimpose(field.observed, source_of(field), mixing, axis=0)

@@ -1,15 +1,15 @@
 """Whether the noise of neighbouring pixels goes together, as in interpolated, filtered, compressed images."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import correlate1d
 
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import Field, LazyArray
 from denoisplit.core.images.exposures import with_repeats
-from denoisplit.core.images.interfaces import Field, LazyArray
 from denoisplit.core.images.streamed import centre_of
 
 NOTABLE: Final = 0.15
@@ -21,8 +21,6 @@ _DIFFERENCE: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 _OUTLIERS: Final = 0.001
 _FIELDS: Final = 8
 _SIDE: Final = 1024
-
-AnyArray = npt.NDArray[Any]
 
 
 def neighbour_correlation(residual: AnyArray) -> tuple[float, float] | None:

@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from denoisplit.core.arrays import AnyArray, Float64Array, IntArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.streamed import blocks, is_lazy
 from denoisplit.core.network.frame_part import FramePart
-from denoisplit.core.network.interfaces import IntArray, NoisePairs
-
-AnyArray = npt.NDArray[Any]
-Array = npt.NDArray[np.float64]
+from denoisplit.core.network.interfaces import NoisePairs
 
 LIMIT = 1_000_000
 """Most pairs that are kept; more do not improve a fit."""
@@ -194,14 +191,14 @@ def _places(chosen: npt.NDArray[np.intp], part: FramePart | None) -> IntArray | 
     return np.stack([y + chosen // columns % rows, x + chosen % columns]).astype(np.int64)
 
 
-def _take(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Array:
+def _take(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
     if is_lazy(image):
         return _take_lazily(image, chosen)
-    values: Array = image.reshape(-1)[chosen].astype(np.float64)
+    values: Float64Array = image.reshape(-1)[chosen].astype(np.float64)
     return values
 
 
-def _take_lazily(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Array:
+def _take_lazily(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
     """The same, with every block read once."""
     order = np.argsort(chosen, kind="stable")
     sorted_places = chosen[order]
@@ -215,7 +212,7 @@ def _take_lazily(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Array:
     return values
 
 
-def _surround(planes: Array, width: float) -> tuple[Array, float]:
+def _surround(planes: Float64Array, width: float) -> tuple[Float64Array, float]:
     """Gaussian mean [p y x] of the neighbours of every pixel, without the pixel; sum of squared weights."""
     side = 2 * int(np.ceil(4 * width)) + 1
     impulse = np.zeros((side, side))
@@ -232,7 +229,7 @@ def _centre_weight(square_sum: float) -> float:
     return square_sum / (1 + square_sum)
 
 
-def _flattest(signal: Array, structure: Array) -> npt.NDArray[np.intp]:
+def _flattest(signal: Float64Array, structure: Float64Array) -> npt.NDArray[np.intp]:
     """Indices of the pixels with least structure among those of like signal, without a border."""
     inner = np.zeros(signal.shape, dtype=bool)
     inner[:, 2:-2, 2:-2] = True  # at the border, mirrored neighbours would count twice

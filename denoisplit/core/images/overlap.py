@@ -13,8 +13,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.block_hashes import BLOCK, KEPT, Hashes, Integers, Kept, kept_of_image
-from denoisplit.core.images.interfaces import Field
 
 AGREEING: Final = 3
 """Blocks at one shift that make an overlap; an overlap of 32 x 32 pixels has 20 on average."""

@@ -7,14 +7,15 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.augmentation import Augmentation, backward_axes
+from denoisplit.core.images.bases import Field, MixedSource
+from denoisplit.core.images.context_pyramid import context_start, mirrored_start, pyramid, reflected_crop
 from denoisplit.core.images.fresh_noise import FreshNoise
-from denoisplit.core.images.interfaces import Field, FloatArray, MixedSource
 from denoisplit.core.images.large_fields import is_large
-from denoisplit.core.images.lateral_context import context_start, mirrored_start, pyramid, reflected_crop
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
-from denoisplit.core.images.places import Place, PlaceDrawer, Places
+from denoisplit.core.images.patch_places import Place, PlaceDrawer, Places
 from denoisplit.core.images.recorded_mixed import require_trainable
 from denoisplit.core.images.streamed import channel_of, zeros_like
 from denoisplit.core.images.turns import TURNS, turned
@@ -33,9 +34,9 @@ class Batch:
         camera: what the noise model knows of their pixels [m b c (z) y x]; None for nothing.
     """
 
-    mixed: FloatArray = attrs.field(eq=False, repr=False)
-    targets: FloatArray = attrs.field(eq=False, repr=False)
-    camera: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+    mixed: Float32Array = attrs.field(eq=False, repr=False)
+    targets: Float32Array = attrs.field(eq=False, repr=False)
+    camera: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen
@@ -43,7 +44,7 @@ class _Scale:
     """All fields at one resolution; ``sources`` only where the observed channels are not what is mixed."""
 
     number: int
-    observed: tuple[FloatArray, ...]
+    observed: tuple[Float32Array, ...]
     sources: tuple[MixedSource, ...] | None
 
 
@@ -55,7 +56,7 @@ class _Turns(Augmentation):
     def __init__(self) -> None:
         super().__init__(None)
 
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         return turned(patch, choice)
 
 
@@ -104,7 +105,7 @@ class PatchSampler:
         context: int = 0,
         foreground: float = 0.0,
         augmentation: Augmentation | None = None,
-        camera: Sequence[FloatArray] = (),
+        camera: Sequence[Float32Array] = (),
     ) -> None:
         self._augmentation = _Turns() if augment else augmentation
         turns = TURNS if self._augmentation is None else self._augmentation.choices
@@ -171,8 +172,8 @@ class PatchSampler:
         scale: _Scale,
         places: Sequence[Places],
         weights: Weights | None,
-        observed: FloatArray | None = None,
-    ) -> FloatArray:
+        observed: Float32Array | None = None,
+    ) -> Float32Array:
         """Mixed patches [b 1 (z) y x] at one scale; ``observed`` if they were cut already."""
         if scale.sources is None:
             cut = self._cut(scale.observed, places, scale.number) if observed is None else observed
@@ -182,7 +183,7 @@ class PatchSampler:
         source = MixedSource(noiseless=noiseless, noise=noise)
         return superimpose(noiseless, source, self._mixing, axis=1, weights=weights)
 
-    def _cut(self, images: Sequence[FloatArray], places: Sequence[Places], scale: int) -> FloatArray:
+    def _cut(self, images: Sequence[Float32Array], places: Sequence[Places], scale: int) -> Float32Array:
         """Patches [b k (z) y x] of images [k (z) y x]."""
         channels = images[0].shape[0]
         patches = np.empty((len(places), channels, *self._patch), dtype=np.float32)
@@ -195,7 +196,7 @@ class PatchSampler:
                 patches[item, channel : channel + 1] = self._cut_one(image, place, scale)
         return patches
 
-    def _cut_one(self, image: FloatArray, place: Place, scale: int) -> FloatArray:
+    def _cut_one(self, image: Float32Array, place: Place, scale: int) -> Float32Array:
         crop = reflected_crop(image, self._start(place, image.shape[1:], scale), self._patch)
         return crop if self._augmentation is None else self._augmentation.apply(crop, place.turn)
 
@@ -224,7 +225,7 @@ def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
     )
 
 
-def _per_map(camera: Sequence[FloatArray], fields: Sequence[Field]) -> tuple[tuple[FloatArray, ...], ...]:
+def _per_map(camera: Sequence[Float32Array], fields: Sequence[Field]) -> tuple[tuple[Float32Array, ...], ...]:
     """By map and field, [c (z) y x], from maps of every field [m c y x]."""
     planes = [field.observed.shape[1:-2] for field in fields]
     return tuple(

@@ -11,7 +11,7 @@ from typing import Final, SupportsFloat
 import attrs
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
+from denoisplit.core.images.physical_units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
 
 _MICRONS: Final = (1e-9, 1e12)
 """From the size of a nucleus to that of a country: whatever lies outside is a mistake."""

@@ -1,17 +1,16 @@
 """Pixels that pile up at the lowest value: a background was cut off, and half of the noise with it."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+
+from denoisplit.core.arrays import AnyArray
 
 MUCH: Final = 0.01
 """Part of the pixels at the lowest value from which it is a pile."""
 _STEEP: Final = 3.5
 _FEW_PHOTONS: Final = 8.0
 """Median of the counts above zero below which integers from 0 on may be photons in a dark surround."""
-
-AnyArray = npt.NDArray[Any]
 
 
 def piled_up(sample: AnyArray) -> float:

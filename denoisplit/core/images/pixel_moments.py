@@ -5,7 +5,7 @@ import math
 import attrs
 import numpy as np
 
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.arrays import AnyArray
 
 
 @attrs.frozen

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from denoisplit.core.images.interfaces import AnyArray, FloatArray
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.images.streamed import blocks, first_of, is_lazy, window
 
 PICTURE: Final = 1024
@@ -22,7 +22,7 @@ def thinned(image: AnyArray, count: int) -> AnyArray:
     return np.concatenate(parts)
 
 
-def picture(image: FloatArray) -> FloatArray:
+def picture(image: Float32Array) -> Float32Array:
     """What to draw of an image [(z) y x]: an array itself, else every so many pixels of the middle plane."""
     if not is_lazy(image):
         return image

@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import AnyArray, LazyArray
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.streamed import blocks, is_lazy
 
 _HALF_KEYS: Final = 2**16

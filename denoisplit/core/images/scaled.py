@@ -6,8 +6,9 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Image, IntensityScale
+from denoisplit.core.images.bases import Image, IntensityScale
 
 DTYPES: Final = ("float32", "uint16")
 """Types of pixels in which an image of counts can be saved."""

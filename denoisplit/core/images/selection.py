@@ -6,11 +6,12 @@ from functools import partial
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.images.lazy import stacked
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
-from denoisplit.core.images.names import MIXED
 from denoisplit.core.images.streamed import as_array, channel_of, first_of, is_lazy, reduced, window
 
 
@@ -64,15 +65,15 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
 
 
 def select_noiseless(
-    noiseless: FloatArray, wanted: str, recorded: Sequence[str], mixing: Mixing, *, field: Field
-) -> FloatArray:
+    noiseless: Float32Array, wanted: str, recorded: Sequence[str], mixing: Mixing, *, field: Field
+) -> Float32Array:
     """The same choice among channels before additive noise [c (z) y x]; [1 (z) y x]."""
     bare = Field(name=field.name, observed=noiseless, mixed=field.mixed)
     found = select(bare, wanted, recorded, mixing).observed
     return found if is_lazy(found) else np.ascontiguousarray(found)
 
 
-def _mixed(channels: FloatArray | None, mixing: Mixing, *, axis: int) -> FloatArray | None:
+def _mixed(channels: Float32Array | None, mixing: Mixing, *, axis: int) -> Float32Array | None:
     if channels is None:
         return None
     together = partial(mix, mixing=mixing, axis=0)

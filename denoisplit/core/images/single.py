@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.arrays import AnyArray, FloatArray
 from denoisplit.core.images.physical import IntensityScale
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
@@ -14,7 +14,7 @@ _LARGEST: Final = float(np.finfo(np.float32).max)
 
 def in_single(
     stored: AnyArray, where: str, *, scale: IntensityScale | None = None, begin: Sequence[int] = ()
-) -> FloatArray:
+) -> Float32Array:
     """What an image holds as counts in float32, a copy; NaN and infinity stay what they are.
 
     Args:

@@ -9,9 +9,9 @@ import numpy as np
 from attrs.validators import ge, in_, lt
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.cut_fields import cut_fields
 from denoisplit.core.images.exposures import refuse_shared_scenes, scenes_of
-from denoisplit.core.images.interfaces import Field
-from denoisplit.core.images.regions import cut_fields
 
 Rule = Literal["random", "named", "regions", "test_first", "interleaved"]
 

@@ -12,8 +12,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import AnyArray, FloatArray, LazyArray
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.arrays import AnyArray, Float32Array, Window
+from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.writing import PIECE, pieces
 
 BLOCK_PIXELS: Final = 2**22
@@ -25,28 +26,28 @@ def is_lazy(image: LazyArray) -> bool:
     return not isinstance(image, np.ndarray)
 
 
-def as_array(pixels: LazyPixels) -> FloatArray:
+def as_array(pixels: LazyPixels) -> Float32Array:
     """Lazy pixels in the place of an array: code that only cuts out windows takes both."""
-    return cast(FloatArray, pixels)
+    return cast(Float32Array, pixels)
 
 
-def blocks(image: LazyArray) -> Iterator[tuple[Region, AnyArray]]:
+def blocks(image: LazyArray) -> Iterator[tuple[Window, AnyArray]]:
     """Regions that cover an image, in the order of its pixels, and what is in them."""
     for region in regions(image.shape):
         yield region, np.asarray(image[region])
 
 
-def regions(shape: Sequence[int]) -> Iterator[Region]:
+def regions(shape: Sequence[int]) -> Iterator[Window]:
     """The regions of ``blocks`` of an image of this shape."""
     return pieces(tuple(shape), PIECE // BLOCK_PIXELS)
 
 
-def channel_of(image: LazyArray, channel: int) -> FloatArray:
+def channel_of(image: LazyArray, channel: int) -> Float32Array:
     """One channel [1 ...] of an image [c ...]."""
     return window(image, (slice(channel, channel + 1),))
 
 
-def chosen_channels(image: FloatArray, index: Sequence[int]) -> FloatArray:
+def chosen_channels(image: Float32Array, index: Sequence[int]) -> Float32Array:
     """Some channels of an image [c ...], in the order of ``index``."""
     if not is_lazy(image):
         return np.ascontiguousarray(image[list(index)])
@@ -55,11 +56,11 @@ def chosen_channels(image: FloatArray, index: Sequence[int]) -> FloatArray:
     return as_array(LazyPixels(shape=shape, dtype=image.dtype, read=read, source="image"))
 
 
-def _read_chosen(image: LazyArray, index: tuple[int, ...], region: Region) -> AnyArray:
+def _read_chosen(image: LazyArray, index: tuple[int, ...], region: Window) -> AnyArray:
     return np.concatenate([np.asarray(image[(slice(i, i + 1), *region[1:])]) for i in index[region[0]]])
 
 
-def window(image: LazyArray, place: tuple[slice, ...]) -> FloatArray:
+def window(image: LazyArray, place: tuple[slice, ...]) -> Float32Array:
     """A window of the first axes of an image; a view of an array."""
     if not is_lazy(image):
         return np.asarray(image[place])
@@ -75,12 +76,12 @@ def window(image: LazyArray, place: tuple[slice, ...]) -> FloatArray:
     )
 
 
-def _read_window(image: LazyArray, starts: tuple[int, ...], region: Region) -> AnyArray:
+def _read_window(image: LazyArray, starts: tuple[int, ...], region: Window) -> AnyArray:
     moved = (slice(a.start + start, a.stop + start) for a, start in zip(region, starts, strict=True))
     return np.asarray(image[tuple(moved)])
 
 
-def changed(image: FloatArray, change: Callable[[AnyArray], AnyArray], *, axis: int) -> FloatArray:
+def changed(image: Float32Array, change: Callable[[AnyArray], AnyArray], *, axis: int) -> Float32Array:
     """An image, every pixel changed by itself; what is changed has all its channels, along ``axis``."""
     if not is_lazy(image):
         return change(image)
@@ -91,13 +92,13 @@ def changed(image: FloatArray, change: Callable[[AnyArray], AnyArray], *, axis: 
 
 
 def _read_changed(
-    image: LazyArray, change: Callable[[AnyArray], AnyArray], axis: int, region: Region
+    image: LazyArray, change: Callable[[AnyArray], AnyArray], axis: int, region: Window
 ) -> AnyArray:
     whole = (*region[:axis], slice(None), *region[axis + 1 :])
     return change(np.asarray(image[whole]))[(slice(None),) * axis + (region[axis],)]
 
 
-def elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray]) -> FloatArray:
+def elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray]) -> Float32Array:
     """An image with any axes, every pixel changed by itself and in the same way."""
     if not is_lazy(image):
         return change(np.asarray(image))
@@ -106,11 +107,11 @@ def elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray]) -> Flo
     return as_array(LazyPixels(shape=tuple(image.shape), dtype=image.dtype, read=read, source=source))
 
 
-def _read_elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray], region: Region) -> AnyArray:
+def _read_elementwise(image: LazyArray, change: Callable[[AnyArray], AnyArray], region: Window) -> AnyArray:
     return change(np.asarray(image[region]))
 
 
-def reduced(image: FloatArray, reduce: Callable[[AnyArray], AnyArray]) -> FloatArray:
+def reduced(image: Float32Array, reduce: Callable[[AnyArray], AnyArray]) -> Float32Array:
     """An image [1 (z) y x] made of all channels of an image [c (z) y x], pixel by pixel."""
     if not is_lazy(image):
         return reduce(image)
@@ -124,11 +125,11 @@ def reduced(image: FloatArray, reduce: Callable[[AnyArray], AnyArray]) -> FloatA
     )
 
 
-def _read_reduced(image: LazyArray, reduce: Callable[[AnyArray], AnyArray], region: Region) -> AnyArray:
+def _read_reduced(image: LazyArray, reduce: Callable[[AnyArray], AnyArray], region: Window) -> AnyArray:
     return reduce(np.asarray(image[(slice(None), *region[1:])]))
 
 
-def first_of(image: LazyArray) -> FloatArray:
+def first_of(image: LazyArray) -> Float32Array:
     """The image [(z) y x] of an image [1 (z) y x]."""
     if not is_lazy(image):
         return np.asarray(image[0])
@@ -136,11 +137,11 @@ def first_of(image: LazyArray) -> FloatArray:
     return as_array(LazyPixels(shape=tuple(image.shape[1:]), dtype=image.dtype, read=read, source="image"))
 
 
-def _read_first(image: LazyArray, region: Region) -> AnyArray:
+def _read_first(image: LazyArray, region: Window) -> AnyArray:
     return np.asarray(image[(0, *region)])
 
 
-def zeros_like(image: FloatArray) -> FloatArray:
+def zeros_like(image: Float32Array) -> Float32Array:
     """Zeros of the shape of an image; of one that is not in memory, they are not either."""
     if not is_lazy(image):
         return np.zeros_like(image)
@@ -148,7 +149,7 @@ def zeros_like(image: FloatArray) -> FloatArray:
     return as_array(LazyPixels(shape=shape, dtype=image.dtype, read=_read_zeros, source="zeros"))
 
 
-def _read_zeros(region: Region) -> AnyArray:
+def _read_zeros(region: Window) -> AnyArray:
     return np.zeros([part.stop - part.start for part in region], np.float32)
 
 
@@ -159,7 +160,7 @@ def centre_of(image: LazyArray, side: int) -> tuple[slice, ...]:
     return (*(slice(None),) * (image.ndim - 2), *inner)
 
 
-def padded(image: LazyArray, sides: Sequence[int]) -> FloatArray:
+def padded(image: LazyArray, sides: Sequence[int]) -> Float32Array:
     """An image of ``sides`` pixels, reflected at the far ends (a single pixel is repeated), lazily."""
     return as_array(
         LazyPixels(
@@ -171,7 +172,7 @@ def padded(image: LazyArray, sides: Sequence[int]) -> FloatArray:
     )
 
 
-def _read_padded(image: LazyArray, region: Region) -> AnyArray:
+def _read_padded(image: LazyArray, region: Window) -> AnyArray:
     places = [_reflected(part, side) for part, side in zip(region, image.shape, strict=True)]
     lows = [int(place.min()) for place in places]
     box = tuple(slice(low, int(place.max()) + 1) for low, place in zip(lows, places, strict=True))

@@ -4,12 +4,12 @@ from typing import Final
 
 import numpy as np
 
-from denoisplit.core.images.interfaces import FloatArray
+from denoisplit.core.arrays import Float32Array
 
 TURNS: Final = 8
 
 
-def turned(crop: FloatArray, turn: int) -> FloatArray:
+def turned(crop: Float32Array, turn: int) -> Float32Array:
     """The patch [k (z) y x] after quarter turns in (y, x), and a mirror along x for odd numbers.
 
     One that is not square takes half turns alone.

@@ -9,14 +9,15 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import reorder
+from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.claims import check_space
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.lazy import Region, mapped
+from denoisplit.core.images.lazy import mapped
 from denoisplit.core.staging import Staging, place_of, staged
 
-Put = Callable[[Region, AnyArray], object]
+Put = Callable[[Window, AnyArray], object]
 """Writes pixels to a region; axes are in the order in which a format stores them."""
 
 Begin = Callable[[Path], AbstractContextManager[Put]]
@@ -145,7 +146,7 @@ def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: i
         # Space is taken now: a full disk would end the process when a mapped page is written.
         os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
 
-    def put(region: Region, pixels: AnyArray) -> None:
+    def put(region: Window, pixels: AnyArray) -> None:
         # Mapped anew for every region, so that written pages do not stay in the memory of the process.
         target = np.memmap(path, dtype=dtype, mode="r+", offset=offset, shape=shape)
         target[region] = pixels
@@ -191,7 +192,7 @@ def copy_pieces(image: Image, writer: ImageWriter) -> None:
             writer.write(region, np.asarray(image.data[region]))
 
 
-def pieces(shape: tuple[int, ...], itemsize: int) -> Iterator[Region]:
+def pieces(shape: tuple[int, ...], itemsize: int) -> Iterator[Window]:
     """Regions of at most ``PIECE`` bytes, in the order of the array, that cover it."""
     whole = tuple(slice(0, side) for side in shape)
     size = math.prod(shape)

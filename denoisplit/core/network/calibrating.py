@@ -2,11 +2,11 @@
 
 from typing import TypeGuard
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.network.calibration import (
     AnyCalibrator,
     Calibration,
     Calibrator,
-    FloatArray,
     IntervalCalibrator,
     MeanCalibrator,
     needs_truth,

@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
 
-FloatArray = npt.NDArray[np.floating[Any]]
 Numbers = Mapping[str, Sequence[float]]
 
 

@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from denoisplit.core.arrays import FloatArray, IntArray, Window
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.calibration import (
     AnyCalibrator,
     Calibration,
     Calibrator,
     FieldSums,
-    FloatArray,
     IntervalCalibrator,
     MeanCalibrator,
     RegionCalibrator,
@@ -32,13 +30,8 @@ from denoisplit.core.network.latent import Level
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.units import IntensityStats
 
-IntArray = npt.NDArray[np.int64]
-
 Features = tuple[Tensor, ...]
 """Deterministic features, one tensor [b f (z) y x] per level, level 0 (finest) first."""
-
-Window = tuple[slice, ...]
-"""Part of an image, one slice per spatial axis in pixels."""
 
 
 @attrs.frozen

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from denoisplit.core.errors import NoiseModelError, SpecError
-from denoisplit.core.images.interfaces import ImageFormat
-from denoisplit.core.network import camera as cameras
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.images.bases import ImageFormat
+from denoisplit.core.network import camera_noise as cameras
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import BrokenPluginError, SpecError
-from denoisplit.core.network.camera import waits_for_maps
+from denoisplit.core.network.camera_noise import waits_for_maps
 from denoisplit.core.network.composer import compose, least_sides, patch_sides
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.interfaces import Decoded, Features, IntensityStats

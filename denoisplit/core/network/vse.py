@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from denoisplit.core.devices import PRECISIONS, TF32
-from denoisplit.core.network import camera as cameras
+from denoisplit.core.network import camera_noise as cameras
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import (
     Decoded,

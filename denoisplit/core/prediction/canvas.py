@@ -7,11 +7,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import LazyArray
-from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.tiling import Region, pad_to_canvas
+from denoisplit.core.prediction.tiling import Box, pad_to_canvas
 
 
 def canvas_multiple(vse: VSE) -> tuple[int, ...]:
@@ -52,7 +52,7 @@ class Canvas:
         """Pixels per axis of the padded image."""
         return self.scales[0].shape
 
-    def cut(self, region: Region) -> npt.NDArray[np.float64]:
+    def cut(self, region: Box) -> npt.NDArray[np.float64]:
         """All scales [scales (z) y x] about the centre of a region, in as many pixels each.
 
         Beyond the canvas, a scale is reflected. A window about a place of the canvas holds so much of it that
@@ -65,7 +65,7 @@ class Canvas:
         ]
         return np.stack([first, *around]) if around else first[None]
 
-    def shift(self, region: Region) -> tuple[int, ...]:
+    def shift(self, region: Box) -> tuple[int, ...]:
         """Pixels from the centre of the canvas to that of a region whose sides are as even or odd."""
         sides = zip(region.start, region.stop, self.shape, strict=True)
         return tuple((start + stop - side) // 2 for start, stop, side in sides)

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import RunError
-from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.streamed import blocks
 from denoisplit.core.prediction.engine import Counter, Found, Work, ahead_of, in_order, run
 from denoisplit.core.prediction.executor import Executor

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.devices import is_shortage
-from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.executor import pool_of
@@ -20,7 +20,7 @@ from denoisplit.core.prediction.plan import Job, Plan, halved, output_dtype
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.shrinking import Shrinking
 from denoisplit.core.prediction.summaries import Facts, Images, Summary
-from denoisplit.core.prediction.tiling import Region, Tile
+from denoisplit.core.prediction.tiling import Box, Tile
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -141,7 +141,7 @@ def _nothing() -> None:
     """A sample that was counted before the memory was not enough."""
 
 
-def joined(whole: Region, parts: Iterable[tuple[Tile, Found]]) -> Found:
+def joined(whole: Box, parts: Iterable[tuple[Tile, Found]]) -> Found:
     """The tiles of a region, put together."""
     images: dict[str, Any] = {}
     facts: tuple[Facts, ...] = ()

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import attrs
 
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.chosen_executor import chosen_executor
 from denoisplit.core.prediction.engine import Work
-from denoisplit.core.prediction.executors import chosen_executor
 from denoisplit.core.prediction.image_work import ImageWork
 from denoisplit.core.prediction.memory import BESIDE, bytes_per_pixel, streamed_budget
 from denoisplit.core.prediction.passes import evaluating

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.network.frame_part import FramePart
-from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.latent import divergence, level_numbers
 from denoisplit.core.network.placing import decode
 from denoisplit.core.network.units import at_least_float32

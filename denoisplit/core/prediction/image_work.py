@@ -8,9 +8,10 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_channels, check_values
-from denoisplit.core.images.interfaces import FloatArray, Image
+from denoisplit.core.images.bases import Image
+from denoisplit.core.images.image_checks import check_channels, check_values
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.streamed import first_of, is_lazy
 from denoisplit.core.network.composer import MIXED_CHANNELS
@@ -18,7 +19,12 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work, run
 from denoisplit.core.prediction.label_counting import Counting, SumsOver
 from denoisplit.core.prediction.offers import Calibrated, Output
-from denoisplit.core.prediction.outputs import default_outputs, parse_outputs, require_possible, summaries_of
+from denoisplit.core.prediction.output_words import (
+    default_outputs,
+    parse_outputs,
+    require_possible,
+    summaries_of,
+)
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import plan_planes
 from denoisplit.core.prediction.plane_judge import misfit_of
@@ -135,12 +141,12 @@ class ImageWork:
             )
             return Work(vse, plan, lambda number: self.seen(number)[1], summaries)
 
-    def _read(self, number: int) -> tuple[FloatArray, FloatArray]:
+    def _read(self, number: int) -> tuple[Float32Array, Float32Array]:
         """A plane [(z) y x] as it was recorded, and as the network sees it, counts."""
         recorded = self._recorded(number)
         return recorded, self._bundle.conditioned(recorded)
 
-    def _recorded(self, number: int) -> FloatArray:
+    def _recorded(self, number: int) -> Float32Array:
         index = self.planes.index(number)
         return first_of(self.planes.lazy(index) if self._lazily else self.planes.read(index))
 

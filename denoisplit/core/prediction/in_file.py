@@ -10,13 +10,14 @@ from typing import Any, Final, final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.axes import to_canonical
+from denoisplit.core.images.bases import ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.claims import LARGE
-from denoisplit.core.images.interfaces import AnyArray, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.lazy import mapped
 from denoisplit.core.images.scaled import require_dtype, scale_of, stretched
 from denoisplit.core.images.writing import RegionWriter, pieces, raw_file
-from denoisplit.core.prediction.outputs import channels_of
+from denoisplit.core.prediction.output_words import channels_of
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.sinks import Asked, Sink
 from denoisplit.core.prediction.tiling import Tile

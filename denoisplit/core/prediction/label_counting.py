@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.label_sums import LabelSum, LabelSums, label_divisions, sums_at
 from denoisplit.core.assessment.region_intervals import RegionIntervals
 from denoisplit.core.assessment.regions import Regions, RegionSums
 from denoisplit.core.assessment.tile_sums import TileSummer, TileSums
-from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.io import Planes
 from denoisplit.core.prediction.passes import Draw, Passes
 from denoisplit.core.prediction.summaries import Collector, Images, Made, Summary

@@ -10,11 +10,11 @@ from typing import Final, Literal, TextIO
 import attrs
 
 from denoisplit.core.errors import DenoisplitError, ImageError, RunError
-from denoisplit.core.prediction.inputs import Item
+from denoisplit.core.prediction.items import Item
 from denoisplit.core.prediction.progress import Progress, within
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.storage.image_files import ImageInputs
-from denoisplit.core.storage.outputs import require_ours
+from denoisplit.core.storage.write_guards import require_ours
 
 TABLE: Final = "predictions.csv"
 """In the folder of the results."""

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.devices import PROCESSOR, has_float64
-from denoisplit.core.network.interfaces import FloatArray
 
 _PIECE: Final = 1 << 15
 """Elements."""

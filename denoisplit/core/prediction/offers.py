@@ -7,8 +7,9 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
-from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FloatArray
+from denoisplit.core.network.interfaces import AnyCalibrator, Calibration
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.summaries import (
     Images,

@@ -13,9 +13,9 @@ import attrs
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.devices import rounding
 from denoisplit.core.network.frame_part import FramePart
-from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.box_muller_field import BoxMullerField

@@ -7,9 +7,9 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.images.degradation import Degradation
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.io import Planes
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.streamed import extremes
@@ -27,8 +27,8 @@ from denoisplit.core.verdict.consistency import (
     network_statistics,
     without_bias,
 )
+from denoisplit.core.verdict.image_statistics import image_statistics
 from denoisplit.core.verdict.judgement import FALSE_ALARMS, Finding, Measured, Verdict, judge
-from denoisplit.core.verdict.statistics import image_statistics
 
 _LOG = logging.getLogger("denoisplit.prediction")
 
@@ -107,8 +107,8 @@ def misfit_of(vse: VSE, bundle: Bundle, shape: tuple[int, ...], *, asked: bool) 
 def plane_verdict(
     bundle: Bundle,
     planes: Planes,
-    recorded: FloatArray,
-    mixed: FloatArray,
+    recorded: Float32Array,
+    mixed: Float32Array,
     tiles: Sequence[Facts],
     flaw: str,
 ) -> Verdict:

@@ -7,7 +7,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Found, Work, joined, run
 from denoisplit.core.prediction.passes import evaluating
@@ -15,7 +15,7 @@ from denoisplit.core.prediction.plan import Job, plan_planes
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.seams import Seams, measure_seams
 from denoisplit.core.prediction.summaries import Facts, Images, Samples, Spread, Summary
-from denoisplit.core.prediction.tiling import Region
+from denoisplit.core.prediction.tiling import Box
 from denoisplit.core.spec.records import PredictionSpec
 
 
@@ -126,5 +126,5 @@ def assembled(
     shape: tuple[int, ...], results: Iterable[tuple[Job, Found]]
 ) -> tuple[dict[str, FloatArray], tuple[Facts, ...]]:
     """Whole images [c (z) y x] of the tiles of one plane, and what else was found in each of them."""
-    found = joined(Region((0,) * len(shape), shape), ((job.tile, one) for job, one in results))
+    found = joined(Box((0,) * len(shape), shape), ((job.tile, one) for job, one in results))
     return dict(found.images), found.facts

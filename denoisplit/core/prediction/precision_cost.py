@@ -7,11 +7,12 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.assessment.coverage import coverage
-from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
+from denoisplit.core.assessment.image_scores import psnr, range_invariant_psnr
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
-from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import FloatArray, Image
+from denoisplit.core.images.bases import Image
+from denoisplit.core.images.image_checks import check_channels, check_pixels
 from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.streamed import centre_of
 from denoisplit.core.network.composer import MIXED_CHANNELS
@@ -130,7 +131,7 @@ def check_precision(
     )
 
 
-_Moments = tuple[FloatArray, FloatArray]
+_Moments = tuple[Float32Array, Float32Array]
 """Mean and std of one channel [(z) y x], counts."""
 
 
@@ -140,7 +141,7 @@ def _channel(posterior: Posterior, channel: int) -> _Moments:
     return posterior.mean[channel], posterior.std[channel]
 
 
-def _cost(name: str, exact: _Moments, fast: _Moments, truth: FloatArray, *, scored: bool) -> ChannelCost:
+def _cost(name: str, exact: _Moments, fast: _Moments, truth: Float32Array, *, scored: bool) -> ChannelCost:
     within = [coverage(*one, truth, levels=LEVELS) for one in (exact, fast)]
     scores = (range_invariant_psnr(truth, exact[0]), range_invariant_psnr(truth, fast[0])) if scored else None
     return ChannelCost(
@@ -168,7 +169,7 @@ def _middle(planes: Planes) -> int:
     return len(planes) // 2
 
 
-def _compared(planes: Planes) -> FloatArray:
+def _compared(planes: Planes) -> Float32Array:
     """The central pixels [c (z) y x] of the middle position, ``SIDE`` in y and x at most; no others are read.
 
     Raises:
@@ -181,7 +182,7 @@ def _compared(planes: Planes) -> FloatArray:
     return pixels
 
 
-def _clean(clean: Image, bundle: Bundle, whole: tuple[int, ...]) -> FloatArray:
+def _clean(clean: Image, bundle: Bundle, whole: tuple[int, ...]) -> Float32Array:
     """Clean channels [c (z) y x] of the compared pixels."""
     names = bundle.spec.channels
     planes = iterate_planes(clean, bundle.spec.model.dimensions)
@@ -199,7 +200,7 @@ def _clean(clean: Image, bundle: Bundle, whole: tuple[int, ...]) -> FloatArray:
     return _compared(planes)
 
 
-def _ratio(std: FloatArray, reference: FloatArray) -> float:
+def _ratio(std: Float32Array, reference: Float32Array) -> float:
     below = float(np.mean(reference, dtype=np.float64))
     above = float(np.mean(std, dtype=np.float64))
     return above / below if below > 0 else float("nan" if above == 0 else "inf")

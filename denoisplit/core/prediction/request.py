@@ -9,11 +9,12 @@ import attrs
 import numpy as np
 from attrs.validators import ge
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ArgumentError, SpecError
 from denoisplit.core.given import is_whole, path_of, shown
-from denoisplit.core.images.arrays import AnyArray, without_mask
+from denoisplit.core.images.lazy_array import without_mask
 from denoisplit.core.prediction.executor import Executor
-from denoisplit.core.prediction.outputs import parse_outputs
+from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.sample_count import AutoSamples, parse_samples
 from denoisplit.core.spec.bounds import bounds

@@ -9,9 +9,10 @@ import attrs
 import numpy as np
 from attrs.validators import gt, le
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import SpecError
 from denoisplit.core.given import is_whole, shown
-from denoisplit.core.network.interfaces import FloatArray, IntensityStats
+from denoisplit.core.network.interfaces import IntensityStats
 
 _LOG = logging.getLogger("denoisplit.prediction")
 

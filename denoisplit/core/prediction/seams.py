@@ -7,7 +7,7 @@ from functools import reduce
 import attrs
 import numpy as np
 
-from denoisplit.core.network.interfaces import FloatArray
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.prediction.tiling import Tile
 
 

@@ -9,11 +9,12 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.images.axes import AXES
-from denoisplit.core.images.interfaces import AnyArray, FloatArray, ImageLayout
+from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.io import Planes
 from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE, Calibrated, Output
-from denoisplit.core.prediction.outputs import default_outputs
+from denoisplit.core.prediction.output_words import default_outputs
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.result import names_of
 from denoisplit.core.prediction.tiling import Tile
@@ -37,9 +38,9 @@ class Asked:
     samples: int
     channels: tuple[str, ...]
 
-    def made(self, posterior: Posterior) -> dict[str, FloatArray]:
+    def made(self, posterior: Posterior) -> dict[str, Float32Array]:
         """The images that were asked for, of a tile."""
-        found: dict[str, FloatArray] = {}
+        found: dict[str, Float32Array] = {}
         for one in self.outputs:
             found |= one.make(posterior, self.calibrated)
         return found

@@ -9,7 +9,7 @@ import numpy as np
 
 from denoisplit.core.assessment.tile_sums import TileSums
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.elsewhere import Place, do_shard, finished, results
 from denoisplit.core.prediction.engine import Found, Work, run

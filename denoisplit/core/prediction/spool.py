@@ -18,8 +18,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
-from denoisplit.core.images.interfaces import AnyArray, LazyArray
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.streamed import blocks
 from denoisplit.core.prediction.engine import Found
 from denoisplit.core.staging import hidden

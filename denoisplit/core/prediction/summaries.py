@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import PluginError
-from denoisplit.core.network.interfaces import FloatArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.moments import Moments
 from denoisplit.core.prediction.passes import Draw, Passes

@@ -10,12 +10,12 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.streamed import is_lazy, padded
 
 
 @attrs.frozen
-class Region:
+class Box:
     """A box of pixels.
 
     Attributes:
@@ -41,16 +41,16 @@ class Region:
         """The region as an index of the whole image."""
         return tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
 
-    def within(self, outer: "Region") -> tuple[slice, ...]:
+    def within(self, outer: "Box") -> tuple[slice, ...]:
         """The region as an index of an array that holds ``outer``."""
         limits = zip(self.start, self.stop, outer.start, strict=True)
         return tuple(slice(a - origin, b - origin) for a, b, origin in limits)
 
-    def with_span(self, axis: int, start: int, stop: int) -> "Region":
+    def with_span(self, axis: int, start: int, stop: int) -> "Box":
         """The same with another first and last pixel along an axis."""
         starts, stops = list(self.start), list(self.stop)
         starts[axis], stops[axis] = start, stop
-        return Region(tuple(starts), tuple(stops))
+        return Box(tuple(starts), tuple(stops))
 
 
 @attrs.frozen
@@ -62,8 +62,8 @@ class Tile:
         inner: what is kept; the inner regions of all tiles cover every pixel of the image once.
     """
 
-    outer: Region
-    inner: Region
+    outer: Box
+    inner: Box
 
 
 def round_up(size: int, multiple: int) -> int:
@@ -102,7 +102,7 @@ class Surround(ABC):
     stride: tuple[int, ...]
     canvas: tuple[int, ...]
 
-    def tile(self, inner: Region, sides: Sequence[int]) -> Tile:
+    def tile(self, inner: Box, sides: Sequence[int]) -> Tile:
         """The tile of an inner area, which begins at a multiple of the stride.
 
         Args:
@@ -111,14 +111,14 @@ class Surround(ABC):
         """
         spans = zip(inner.start, sides, self.halo, self.stride, self.canvas, strict=True)
         low, high = zip(*(self._span(*numbers) for numbers in spans), strict=True)
-        return Tile(outer=Region(low, high), inner=inner)
+        return Tile(outer=Box(low, high), inner=inner)
 
     def halves(self, tile: Tile) -> tuple[Tile, ...]:
         """The tile cut in two, so that the network sees least at once; itself where it is a single stride."""
         cuts = [self._cut(tile.inner, axis) for axis in range(len(tile.inner.shape))]
         return min(filter(None, cuts), key=lambda parts: max(p.outer.pixels for p in parts), default=(tile,))
 
-    def _cut(self, inner: Region, axis: int) -> tuple[Tile, ...]:
+    def _cut(self, inner: Box, axis: int) -> tuple[Tile, ...]:
         """Tiles of both sides of the middle of an axis; none where it is a single stride."""
         step, start, stop = self.stride[axis], inner.start[axis], inner.stop[axis]
         middle = start + round_up(-(-(stop - start) // 2), step)
@@ -181,7 +181,7 @@ def plan_tiles(shape: Sequence[int], *, tile: Sequence[int], around: Surround) -
         [(start, min(size, start + side)) for start in range(0, size, side)]
         for size, side in zip(shape, tile, strict=True)
     ]
-    inner = (Region(*zip(*spans, strict=True)) for spans in product(*per_axis))
+    inner = (Box(*zip(*spans, strict=True)) for spans in product(*per_axis))
     return tuple(around.tile(one, tile) for one in inner)
 
 

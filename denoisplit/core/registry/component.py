@@ -112,7 +112,7 @@ class Component:
         Raises:
             BrokenPluginError: the target cannot be imported, or breaks the contract of its kind.
         """
-        from denoisplit.core.registry.examination import checked_class  # a list of components needs none
+        from denoisplit.core.registry.class_checks import checked_class  # a list of components needs none
 
         where = self._where
         try:
@@ -132,7 +132,7 @@ class Component:
                 breaks the contract of its kind.
         """
         from denoisplit.core.registry.blame import blaming
-        from denoisplit.core.registry.examination import check_call, checked_instance
+        from denoisplit.core.registry.class_checks import check_call, checked_instance
 
         cls = self.load()
         check_call(cls, options, known, self._where)

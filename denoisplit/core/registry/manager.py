@@ -18,7 +18,7 @@ from denoisplit.core.registry import hookspecs
 from denoisplit.core.registry.api_version import check_plugin_api
 from denoisplit.core.registry.component import ROW, Component
 from denoisplit.core.registry.hookspecs import GROUP
-from denoisplit.core.registry.manifest import FILE_NAME, HOOKS, Manifest, builtin_manifest, read_manifest
+from denoisplit.core.registry.registry_file import FILE_NAME, HOOKS, Manifest, builtin_manifest, read_manifest
 from denoisplit.core.version import VERSION
 
 BUILTIN: Final = "denoisplit"

@@ -36,7 +36,9 @@ def require_components(where: str, made_with: Iterable[tuple[str, str, str]], re
 
 def _tell_of_others(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:
     """Log a line for every component of a notebook that is another class now."""
-    from denoisplit.core.registry.fingerprint import is_another  # few runs need it, and every list loads this
+    from denoisplit.core.registry.source_version import (
+        is_another,  # few runs need it, and every list loads this
+    )
 
     for kind, qualified, version in made_with:
         for row in registry.components(kind):

@@ -195,7 +195,7 @@ def register(kind: str, name: str, *, summary: str = "", **fields: str) -> Calla
     """
 
     def decorate(cls: _Class) -> _Class:
-        from denoisplit.core.registry.fingerprint import source_version  # a list of plugins needs none
+        from denoisplit.core.registry.source_version import source_version  # a list of plugins needs none
 
         lines = (cls.__doc__ or "").strip().splitlines() or ["Registered in a notebook."]
         component = Component(

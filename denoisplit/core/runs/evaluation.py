@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.assessment.catalogue import USUAL, chosen_metrics
 from denoisplit.core.assessment.coverage import LEVELS
 from denoisplit.core.assessment.region_intervals import RegionIntervals
@@ -22,10 +23,10 @@ from denoisplit.core.assessment.regions import (
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.given import items_of, texts_of
-from denoisplit.core.images.arrays import without_mask
-from denoisplit.core.images.checks import check_pixels
-from denoisplit.core.images.interfaces import Field, FloatArray, Image
+from denoisplit.core.images.bases import Field, Image
+from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.io import Planes, iterate_planes
+from denoisplit.core.images.lazy_array import without_mask
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import Calibration
 from denoisplit.core.network.vse import VSE
@@ -36,8 +37,6 @@ from denoisplit.core.prediction.progress import Progress, part_of
 from denoisplit.core.prediction.request import number_of
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.staging import staged
-
-AnyArray = npt.NDArray[Any]
 
 GALLERY: Final = 4
 """Samples in the gallery."""
@@ -112,7 +111,7 @@ def evaluate_run(
     return found, evaluated
 
 
-def draw_field_samples(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, *, samples: int) -> FloatArray:
+def draw_field_samples(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, *, samples: int) -> Float32Array:
     """The first posterior samples [s c (z) y x] of an evaluated field, for a look at them.
 
     A network of planes draws those of the middle plane of a stack.
@@ -258,7 +257,7 @@ def _calibrated(spec: ResolvedSpec, calibration: Calibration | None) -> Calibrat
 
 
 def _covered(
-    calibrated: Calibrated, mean: FloatArray, std: FloatArray, truth: AnyArray
+    calibrated: Calibrated, mean: Float32Array, std: Float32Array, truth: AnyArray
 ) -> dict[float, npt.NDArray[np.bool_]]:
     """By level, where the truth lies within the calibrated interval [c (z) y x]."""
     covered = {}

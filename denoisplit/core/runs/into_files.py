@@ -9,13 +9,14 @@ from typing import Final, Unpack
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.given import path_of, paths_of
-from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.chosen_executor import chosen_executor
 from denoisplit.core.prediction.elsewhere import Place
 from denoisplit.core.prediction.estimate import Estimate, estimate
-from denoisplit.core.prediction.executors import chosen_executor
-from denoisplit.core.prediction.inputs import images_among
+from denoisplit.core.prediction.items import images_among
 from denoisplit.core.prediction.request import How, Request, Shard
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_shard, predict_to_file

@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Unpack
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.given import path_of, paths_of
-from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.scaled import require_dtype
-from denoisplit.core.prediction.executors import chosen_executor
-from denoisplit.core.prediction.inputs import ENDING, items
+from denoisplit.core.prediction.chosen_executor import chosen_executor
+from denoisplit.core.prediction.items import ENDING, items
 from denoisplit.core.prediction.kept_executor import Kept
 from denoisplit.core.prediction.many import Outcome, predict_items
-from denoisplit.core.prediction.outputs import parse_outputs
+from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import PathLike, Prediction

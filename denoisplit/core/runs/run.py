@@ -8,10 +8,11 @@ from typing import Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
 from denoisplit.core.given import path_of
-from denoisplit.core.images.interfaces import AnyArray, Field, Image
+from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.label_counting import region_intervals
 from denoisplit.core.prediction.network_of import load_network

@@ -6,12 +6,13 @@ from typing import Unpack
 
 import attrs
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.devices import AUTO
 from denoisplit.core.errors import RunError
 from denoisplit.core.given import path_of
-from denoisplit.core.images.interfaces import AnyArray, Image
-from denoisplit.core.images.names import MIXED
+from denoisplit.core.images.bases import Image
+from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import PathLike, Prediction

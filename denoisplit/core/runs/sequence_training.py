@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.devices import AUTO
 from denoisplit.core.given import path_of
-from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, Image
+from denoisplit.core.images.bases import Field, Image
+from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.images.mixing import mixed_image
-from denoisplit.core.images.names import MIXED
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.progress import Progress, Stages, part_of, silent
 from denoisplit.core.prediction.result import PathLike
@@ -165,12 +166,12 @@ def _denoise(
         progress(number + 1, len(fields))
 
 
-def _mean(run: Run, image: AnyArray) -> FloatArray:
+def _mean(run: Run, image: AnyArray) -> Float32Array:
     """Posterior mean [1 (z) y x] of an image [(z) y x] as the training sees it, counts."""
     return predict(run.vse, image, run.spec.prediction).mean
 
 
-def _save(path: Path, channels: FloatArray, field: Field, spec: ResolvedSpec) -> None:
+def _save(path: Path, channels: Float32Array, field: Field, spec: ResolvedSpec) -> None:
     axes = f"c{'zyx'[1 - channels.ndim :]}"
     save_image(
         path,

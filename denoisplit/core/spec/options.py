@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from denoisplit.core.registry.examination import type_hints as type_hints
+from denoisplit.core.registry.class_checks import type_hints as type_hints
 from denoisplit.core.spec.bounds import bounds
 from denoisplit.core.spec.types import choices_of, describe
 

@@ -9,7 +9,7 @@ import attrs
 
 from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import BrokenPluginError, SpecError
-from denoisplit.core.images.names import MIXED, name_fault, new_name_fault, same_name
+from denoisplit.core.images.channel_names import MIXED, name_fault, new_name_fault, same_name
 from denoisplit.core.registry.registry import Registry, installed_registry
 from denoisplit.core.spec.records import PLUGINS, Plain, ResolvedSpec, components
 from denoisplit.core.spec.structure import Structurer

@@ -5,8 +5,8 @@ from collections.abc import Collection
 
 from denoisplit.core.registry import Registry, installed_registry
 from denoisplit.core.registry.manager import BUILTIN
+from denoisplit.core.spec.json_schema import schema_text, spec_schema
 from denoisplit.core.spec.records import ResolvedSpec, components
-from denoisplit.core.spec.schema import schema_text, spec_schema
 
 
 def schema_of(spec: ResolvedSpec) -> str:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import attrs
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
-from denoisplit.core.images.fingerprint import ServedFields
+from denoisplit.core.images.data_fingerprint import ServedFields
 from denoisplit.core.images.hot_pixels import healed_image
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.mixed_range import FittedRange, condition_mixed
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
@@ -20,7 +20,7 @@ from denoisplit.core.registry import installed_registry, require_components
 from denoisplit.core.registry.modules import import_modules_of
 from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import PLUGINS, ResolvedSpec
-from denoisplit.core.storage.records import read_mapping, structured, write_mapping
+from denoisplit.core.storage.json_records import read_mapping, structured, write_mapping
 from denoisplit.core.storage.run_folder import DUE, RunFolder
 from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_weights
 from denoisplit.core.verdict.reference import Reference
@@ -96,7 +96,7 @@ class Bundle:
         """What every channel is cut off at, counts; None where nobody measured it."""
         return None if self.fitted_range is None else self.fitted_range.ceiling
 
-    def conditioned(self, mixed: FloatArray) -> FloatArray:
+    def conditioned(self, mixed: Float32Array) -> Float32Array:
         """A mixed image [(z) y x] in counts as the network was trained to see it, without hot pixels."""
         mixed = healed_image(mixed)
         data, fitted = self.spec.data, self.fitted_range

@@ -6,8 +6,8 @@ from functools import lru_cache
 import attrs
 
 from denoisplit.core.errors import BrokenPluginError, DenoisplitError, PluginError
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.images.disputed import DisputedFormat
-from denoisplit.core.images.interfaces import ImageFormat
 from denoisplit.core.registry import BrokenPlugin, Component, Registry
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.manager import BUILTIN

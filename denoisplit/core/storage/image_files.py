@@ -4,22 +4,20 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, propose_axes
-from denoisplit.core.images.interfaces import Image, ImageFormat, PixelSize
+from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
 from denoisplit.core.images.io import choose_format, open_image, split_inside
 from denoisplit.core.images.lazy import LazyPixels, rearranged
 from denoisplit.core.images.streamed import as_array
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.storage.formats import examine_formats
-from denoisplit.core.storage.outputs import Inputs, is_same, require_name, require_outside_runs
-
-AnyArray = npt.NDArray[Any]
+from denoisplit.core.storage.write_guards import Inputs, is_same, require_name, require_outside_runs
 
 _LOG = logging.getLogger("denoisplit.images")
 

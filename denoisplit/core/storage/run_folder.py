@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import RunError
-from denoisplit.core.spec.writing import SCHEMA_FILE
+from denoisplit.core.spec.yaml_text import SCHEMA_FILE
 from denoisplit.core.staging import is_staged, sweep
 from denoisplit.core.storage.lock import LOCK, exclusive
 

@@ -10,7 +10,7 @@ import attrs
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.storage.digests import NAME
-from denoisplit.core.storage.records import read_mapping, write_mapping
+from denoisplit.core.storage.json_records import read_mapping, write_mapping
 from denoisplit.core.storage.run_folder import SEQUENCE, RunFolder
 
 FORMAT: Final = 1

@@ -7,10 +7,10 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.survey.file_names import pattern, purpose, role, stem, wild, words
 from denoisplit.core.survey.finding import listed
-from denoisplit.core.survey.names import pattern, purpose, role, stem, wild, words
-from denoisplit.core.survey.records import Arrangement, Found, FoundImage, Part
-from denoisplit.core.survey.structures import Named, find_structures
+from denoisplit.core.survey.findings import Arrangement, Found, FoundImage, Part
+from denoisplit.core.survey.named_structures import Named, find_structures
 
 _ORDER: Final = ("train", "validation", "test")
 

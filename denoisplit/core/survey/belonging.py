@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.arrays import AnyArray, Float64Array
 
 _BLOCK: Final = 16
 _FEWEST: Final = 4
 _ALIKE: Final = 0.1
 _ERRORS: Final = 3.0
-
-Array = npt.NDArray[np.float64]
 
 
 def show_same_fields(first: Sequence[AnyArray], second: Sequence[AnyArray]) -> bool | None:
@@ -40,7 +37,7 @@ def show_same_fields(first: Sequence[AnyArray], second: Sequence[AnyArray]) -> b
     return True if more > _ERRORS * error else None
 
 
-def _coarse(images: Sequence[AnyArray]) -> Array:
+def _coarse(images: Sequence[AnyArray]) -> Float64Array:
     """Block means of every image, of mean 0 and norm 1 [image, block]."""
     rows, columns = (side // _BLOCK for side in images[0].shape)
     stack = np.stack([image[: rows * _BLOCK, : columns * _BLOCK] for image in images]).astype(np.float64)

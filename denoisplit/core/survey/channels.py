@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import attrs
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.names import MIXED
-from denoisplit.core.survey.records import Part
+from denoisplit.core.images.channel_names import MIXED
+from denoisplit.core.survey.findings import Part
 
 LEFT_OUT = "-"
 """Stands for a channel of the files that is left out."""

@@ -8,11 +8,11 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.survey.channels import ChannelNames, name_channels
-from denoisplit.core.survey.datasets import Abilities, dataset_plan
+from denoisplit.core.survey.dataset_plans import Abilities, dataset_plan
 from denoisplit.core.survey.finding import by_reason, listed, listed_frames
-from denoisplit.core.survey.mixing import mixing_plan
-from denoisplit.core.survey.plan import DatasetPlan, Held, Plan
-from denoisplit.core.survey.records import Arrangement, ChannelFacts, Facts, Found, Machine, Part
+from denoisplit.core.survey.findings import Arrangement, ChannelFacts, Facts, Found, Machine, Part
+from denoisplit.core.survey.mixing_plan import mixing_plan
+from denoisplit.core.survey.proposal import DatasetPlan, Held, Plan
 from denoisplit.core.survey.sizing import Size, choose_size
 
 ENOUGH: Final = 10

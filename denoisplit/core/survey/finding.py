@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.file_sets import own_images
 from denoisplit.core.images.hidden import is_hidden
-from denoisplit.core.images.interfaces import Image, ImageFormat
 from denoisplit.core.images.io import open_image
-from denoisplit.core.survey.records import Found, FoundImage, Skipped
+from denoisplit.core.survey.findings import Found, FoundImage, Skipped
 
 Progress = Callable[[int, int], None]
 _LISTED = 3

@@ -6,18 +6,18 @@ from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_pixels
+from denoisplit.core.images.bases import Field, ImageFormat
 from denoisplit.core.images.exposures import places_of
-from denoisplit.core.images.interfaces import AnyArray, Field, FloatArray, ImageFormat
+from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.io import iterate_planes, open_image
 from denoisplit.core.images.noise_pairs import bootstrap_pairs, pairs_from_clean
 from denoisplit.core.network.interfaces import NoisePairs
 from denoisplit.core.survey.belonging import show_same_fields
-from denoisplit.core.survey.names import wild
-from denoisplit.core.survey.records import ChannelFacts, Facts, Found, FoundImage, Part
+from denoisplit.core.survey.file_names import wild
+from denoisplit.core.survey.findings import ChannelFacts, Facts, Found, FoundImage, Part
 from denoisplit.core.survey.spectrum import finest_detail
 
 LOOKED_AT: Final = 6
@@ -32,8 +32,6 @@ _BINS: Final = 24
 _FEWEST: Final = 200
 _LATEST_PLANE: Final = 20
 _DARK: Final = 0.001
-
-Array = npt.NDArray[np.float64]
 
 
 def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
@@ -82,7 +80,7 @@ class _Reader:
     def __init__(self, found: Found, formats: Sequence[ImageFormat]) -> None:
         self._found, self._formats = found, formats
 
-    def pixels(self, image: FoundImage) -> FloatArray:
+    def pixels(self, image: FoundImage) -> Float32Array:
         """Pixels [c y x], counts."""
         path = self._found.folder / image.path
         planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
@@ -98,14 +96,14 @@ class _Reader:
 
     def usable(
         self, images: Sequence[FoundImage], remarks: list[str]
-    ) -> tuple[list[FoundImage], list[FloatArray]]:
+    ) -> tuple[list[FoundImage], list[Float32Array]]:
         """The images whose pixels a network can learn from, and these pixels; remarks name the others.
 
         Raises:
             ImageError: there is none.
         """
         kept: list[FoundImage] = []
-        pixels: list[FloatArray] = []
+        pixels: list[Float32Array] = []
         problems: list[ImageError] = []
         for image in images:
             own = self.pixels(image)
@@ -123,7 +121,7 @@ class _Reader:
         return kept, pixels
 
 
-def _middle(pixels: FloatArray) -> FloatArray:
+def _middle(pixels: Float32Array) -> Float32Array:
     starts = [max(0, (side - _SIDE) // 2) for side in pixels.shape[1:]]
     return pixels[:, starts[0] : starts[0] + _SIDE, starts[1] : starts[1] + _SIDE]
 
@@ -168,7 +166,7 @@ def _partners(part: Part, number: int, chosen: Sequence[FoundImage]) -> list[Fou
     return [by_key[wild(pattern, relative(image.path))] for image in chosen]
 
 
-def _channel(observed: Sequence[FloatArray], clean: Sequence[FloatArray]) -> ChannelFacts:
+def _channel(observed: Sequence[Float32Array], clean: Sequence[Float32Array]) -> ChannelFacts:
     offsets = []
     for number, image in enumerate(observed):
         pairs = _pairs(image, clean[number] if clean else None)
@@ -184,7 +182,7 @@ def _channel(observed: Sequence[FloatArray], clean: Sequence[FloatArray]) -> Cha
     )
 
 
-def _pairs(image: FloatArray, clean: FloatArray | None) -> NoisePairs | None:
+def _pairs(image: Float32Array, clean: Float32Array | None) -> NoisePairs | None:
     if clean is not None:
         return pairs_from_clean(clean, image, limit=_PAIRS)
     if min(image.shape) < _SMALLEST:

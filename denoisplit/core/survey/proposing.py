@@ -7,19 +7,19 @@ from pathlib import Path
 import attrs
 
 from denoisplit.core.devices import choose_device, memory_budget, name_of
-from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.resolution import resolve
 from denoisplit.core.spec.tree import parse_spec
 from denoisplit.core.survey.arranging import arrange
-from denoisplit.core.survey.datasets import Abilities
+from denoisplit.core.survey.dataset_plans import Abilities
 from denoisplit.core.survey.deciding import decide
 from denoisplit.core.survey.finding import find_images
+from denoisplit.core.survey.findings import Machine
 from denoisplit.core.survey.measuring import measure
-from denoisplit.core.survey.plan import Plan
-from denoisplit.core.survey.records import Machine
+from denoisplit.core.survey.proposal import Plan
+from denoisplit.core.survey.spec_text import spec_text
 from denoisplit.core.survey.timing import QUICK_FIT, StepTime, in_words, step_time
-from denoisplit.core.survey.writing import spec_text
 
 _OVERHEAD = 1.1
 """Validations, the fit of the noise models and the calibration take a tenth of the time of the steps."""

@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.survey.records import Facts, Machine
+from denoisplit.core.survey.findings import Facts, Machine
 
 BINNINGS: Final = (4, 2, 1)
 """Tried from the coarsest to none."""

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import AnyArray
-
-Array = npt.NDArray[np.float64]
+from denoisplit.core.arrays import AnyArray, Float64Array
 
 _BINS = 64
 _SMALLEST = 32
@@ -34,11 +31,11 @@ def finest_detail(images: Sequence[AnyArray]) -> float:
     return float(min(_edges()[below[0] + 1], 0.5)) if below.size else 0.5
 
 
-def _edges() -> Array:
+def _edges() -> Float64Array:
     return np.linspace(0, np.sqrt(0.5), _BINS + 1)
 
 
-def _signal_to_noise(image: AnyArray) -> Array | None:
+def _signal_to_noise(image: AnyArray) -> Float64Array | None:
     """Power of the structures over that of the noise, by radius."""
     side = min(image.shape)
     if side < _SMALLEST:

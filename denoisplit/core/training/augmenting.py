@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import BrokenPluginError, DenoisplitError
 from denoisplit.core.images.augmentation import MOST_CHOICES, Augmentation, Several
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 
@@ -65,7 +65,7 @@ class _Whole(Augmentation):
         self.where, self.inner = where, inner
         self.choices = int(inner.choices)
 
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         """The patch with its pixels moved.
 
         Raises:

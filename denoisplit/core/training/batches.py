@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from denoisplit.core.images.interfaces import Field
-from denoisplit.core.images.lateral_context import context_crop, pyramid
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.frame_part import FramePart

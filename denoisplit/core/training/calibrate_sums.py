@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.regions import Regions
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.network.interfaces import Calibration, FieldSums, RegionCalibrator
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors
@@ -22,8 +23,6 @@ LEVEL: Final = 0.9
 
 FEW_FIELDS: Final = 5
 """Below this number, held-out fields hardly represent others."""
-
-AnyArray = npt.NDArray[Any]
 
 
 @attrs.frozen(kw_only=True, eq=False)

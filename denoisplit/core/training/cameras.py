@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import NoiseModelError, SpecError
-from denoisplit.core.images.interfaces import Field, FloatArray
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.images.bases import Field
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import DataSpec
 from denoisplit.core.storage.image_files import installed_formats
@@ -12,7 +13,7 @@ from denoisplit.core.storage.image_files import installed_formats
 
 def read_camera(
     vse: VSE, data: DataSpec, train: Sequence[Field], validation: Sequence[Field]
-) -> tuple[FloatArray, ...]:
+) -> tuple[Float32Array, ...]:
     """Have the noise model read its maps, and hand out those [m c y x] of every training field.
 
     Args:
@@ -42,7 +43,7 @@ def read_camera(
     return known
 
 
-def _maps_of(vse: VSE, field: Field) -> FloatArray | None:
+def _maps_of(vse: VSE, field: Field) -> Float32Array | None:
     try:
         maps = vse.camera(field.frame_part)
     except NoiseModelError as error:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from denoisplit.core.devices import is_shortage
-from denoisplit.core.network.region import Pass, Region
+from denoisplit.core.network.compiled_block import CompiledBlock, Pass
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -70,7 +70,7 @@ def compiled_regions(network: nn.Module, *, backend: Backend = "inductor") -> It
                 _release(regions)
 
 
-def _attempt(region: Region, backend: Backend, give_up: Callable[[Exception], None]) -> Pass:
+def _attempt(region: CompiledBlock, backend: Backend, give_up: Callable[[Exception], None]) -> Pass:
     """The compiled pass of a region, and its recorded one if that fails."""
     compiled: Pass = torch.compile(region.recorded, dynamic=False, backend=backend)
 
@@ -86,12 +86,12 @@ def _attempt(region: Region, backend: Backend, give_up: Callable[[Exception], No
     return attempt
 
 
-def _outermost(module: nn.Module) -> list[Region]:
-    if isinstance(module, Region):
+def _outermost(module: nn.Module) -> list[CompiledBlock]:
+    if isinstance(module, CompiledBlock):
         return [module]
     return [region for child in module.children() for region in _outermost(child)]
 
 
-def _release(regions: list[Region]) -> None:
+def _release(regions: list[CompiledBlock]) -> None:
     for region in regions:
         region.use(None)

@@ -15,10 +15,10 @@ from denoisplit.core.spec.records import ResolvedSpec, components
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_description
 from denoisplit.core.storage.lock import exclusive
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.calibrate import calibrate_run
+from denoisplit.core.training.fit_calibrators import calibrate_run
 from denoisplit.core.training.log_file import log_file
+from denoisplit.core.training.measured_reference import measure_reference
 from denoisplit.core.training.prepare import PreparedData, prepare
-from denoisplit.core.training.reference import measure_reference
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 

@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.exposures import places_of
 from denoisplit.core.images.hot_pixels import hot_places, told
-from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.noise_correlation import noise_correlation
 from denoisplit.core.images.pile_up import piled_up
 from denoisplit.core.images.previews import thinned

@@ -23,10 +23,10 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.computing import computing
 from denoisplit.core.training.joining import Seat, alone, joined, tell_of_waiting
 from denoisplit.core.training.loop import Loop
-from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.ranks import Alone, Ranks
 from denoisplit.core.training.resuming import ResumePoint, read_point
 from denoisplit.core.training.task import SplittingTask
+from denoisplit.core.training.tried_objectives import objectives_of
 from denoisplit.core.training.worker_start import MAIN_GUARD
 
 _END: Final = 20.0

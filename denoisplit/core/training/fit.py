@@ -8,11 +8,12 @@ from pathlib import Path
 import attrs
 import torch
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.devices import AUTO, choose_device, seeded
 from denoisplit.core.images.patches import PatchSampler
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
-from denoisplit.core.network.interfaces import FitReport, FloatArray, NoisePairs
+from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import Choice, choose
@@ -35,7 +36,6 @@ from denoisplit.core.training.fellows import take_part, together
 from denoisplit.core.training.joining import seat_of
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.logged import loggers_of, logging_to
-from denoisplit.core.training.objectives import objectives_of
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.rehearsal import rehearse
@@ -49,6 +49,7 @@ from denoisplit.core.training.resuming import (
 )
 from denoisplit.core.training.starting import start
 from denoisplit.core.training.step_progress import StepProgress
+from denoisplit.core.training.tried_objectives import objectives_of
 from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
 from denoisplit.core.training.watching import Watcher
 

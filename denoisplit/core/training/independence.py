@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import attrs
 
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.images.fingerprint import data_fingerprint
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.data_fingerprint import data_fingerprint
 from denoisplit.core.images.overlap import overlapping
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle

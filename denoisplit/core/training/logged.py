@@ -12,7 +12,7 @@ from denoisplit.core.errors import in_one_line
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
-from denoisplit.core.spec.writing import unstructure
+from denoisplit.core.spec.yaml_text import unstructure
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.logger import Logger
 from denoisplit.core.training.preview import Preview

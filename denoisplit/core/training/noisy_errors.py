@@ -34,17 +34,14 @@ Source: Stein, Annals of Statistics 1981; Ramani, Blu & Unser, IEEE TIP 2008; de
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import correlate1d, gaussian_filter
 
+from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import CalibrationError
-
-Array = npt.NDArray[np.float64]
-AnyArray = npt.NDArray[Any]
 
 _STEP: Final = 0.3
 """Size of the probe in units of the std of the noise: large against rounding, small against the noise."""
@@ -58,11 +55,11 @@ _DIFFERENCE: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)
 Mean = Callable[[AnyArray], AnyArray]
 """Mixed image [(z) y x] to predicted mean [c (z) y x], counts; the same input gives the same output."""
 
-Sums = Callable[[AnyArray], Array]
+Sums = Callable[[AnyArray], Float64Array]
 """Image [c (z) y x] to sums over regions [c regions]."""
 
 
-def noise_variance(observed: AnyArray) -> Array:
+def noise_variance(observed: AnyArray) -> Float64Array:
     """Estimate of the noise variance of every pixel, which is right on average only.
 
     Args:
@@ -86,11 +83,11 @@ def noise_variance(observed: AnyArray) -> Array:
         rough = correlate1d(rough, _DIFFERENCE, axis=axis)
     inner = rough[..., margin:-margin, margin:-margin]
     around = [(0, 0)] * (observed.ndim - 2) + [(margin, margin)] * 2
-    variance: Array = np.pad(inner**2, around, mode="edge")
+    variance: Float64Array = np.pad(inner**2, around, mode="edge")
     return variance
 
 
-def squares_from_repeats(mean: AnyArray, observed: AnyArray, repeats: AnyArray) -> Array:
+def squares_from_repeats(mean: AnyArray, observed: AnyArray, repeats: AnyArray) -> Float64Array:
     """Squared errors from further exposures, whose noise is not in the mixed image; needs no noise model.
 
     Of two or more exposures, the product of the residuals of every pair has the squared error as its
@@ -107,9 +104,9 @@ def squares_from_repeats(mean: AnyArray, observed: AnyArray, repeats: AnyArray) 
     residual = repeats.astype(np.float64) - mean
     count = len(residual)
     if count == 1:
-        squares: Array = residual[0] ** 2 - (repeats[0].astype(np.float64) - observed) ** 2 / 2
+        squares: Float64Array = residual[0] ** 2 - (repeats[0].astype(np.float64) - observed) ** 2 / 2
         return squares
-    pairs: Array = (residual.sum(0) ** 2 - (residual**2).sum(0)) / (count * (count - 1))
+    pairs: Float64Array = (residual.sum(0) ** 2 - (residual**2).sum(0)) / (count * (count - 1))
     return pairs
 
 
@@ -124,9 +121,9 @@ class Probe:
         share: weight of the noise of every channel in the mixed image.
     """
 
-    change: Array
-    taken: Array
-    noise: Array
+    change: Float64Array
+    taken: Float64Array
+    noise: Float64Array
     share: float
 
 
@@ -140,22 +137,22 @@ class NoisyErrors:
         probe: None where the noise is not in the mixed image.
     """
 
-    residual: Array
-    noise: Array
+    residual: Float64Array
+    noise: Float64Array
     probe: Probe | None
 
-    def squares(self) -> Array:
+    def squares(self) -> Float64Array:
         """Squared errors [c (z) y x], counts squared; single ones may be negative."""
-        squares: Array = self.residual**2 - self.noise
+        squares: Float64Array = self.residual**2 - self.noise
         if self.probe is not None:
             squares += (
                 2 * self.probe.share * self.probe.noise * _quotient(self.probe.change, self.probe.taken)
             )
         return squares
 
-    def sum_squares(self, sums: Sums) -> Array:
+    def sum_squares(self, sums: Sums) -> Float64Array:
         """Squared errors of sums over regions [c regions], counts squared; single ones may be negative."""
-        squares: Array = sums(self.residual) ** 2 - sums(self.noise)
+        squares: Float64Array = sums(self.residual) ** 2 - sums(self.noise)
         if self.probe is not None:
             followed = sums(_quotient(self.probe.noise, self.probe.taken))
             squares += 2 * self.probe.share * sums(self.probe.change) * followed
@@ -176,11 +173,11 @@ class RepeatedErrors:
     observed: AnyArray
     repeats: AnyArray
 
-    def squares(self) -> Array:
+    def squares(self) -> Float64Array:
         """Squared errors [c (z) y x], counts squared; single ones may be negative."""
         return squares_from_repeats(self.mean, self.observed, self.repeats)
 
-    def sum_squares(self, sums: Sums) -> Array:
+    def sum_squares(self, sums: Sums) -> Float64Array:
         """Squared errors of sums over regions [c regions], counts squared; single ones may be negative."""
         repeats = np.stack([sums(repeat) for repeat in self.repeats])
         return squares_from_repeats(sums(self.mean), sums(self.observed), repeats)
@@ -217,7 +214,9 @@ def errors_from_observed(
     return NoisyErrors(residual=observed.astype(np.float64) - mean, noise=noise, probe=probe)
 
 
-def _probed(mixed: AnyArray, mean_of: Mean, noise: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _probed(
+    mixed: AnyArray, mean_of: Mean, noise: Float64Array, rng: np.random.Generator
+) -> tuple[Float64Array, Float64Array]:
     """Change of the prediction [c (z) y x] and of the mixed image [1 (z) y x]."""
     step = _STEP * noise * (rng.integers(0, 2, mixed.shape) * 2 - 1)
     up, down = ((mixed + side * step).astype(mixed.dtype) for side in (1, -1))
@@ -226,7 +225,7 @@ def _probed(mixed: AnyArray, mean_of: Mean, noise: Array, rng: np.random.Generat
     return change, (up.astype(np.float64) - down)[None]
 
 
-def _quotient(change: Array, taken: Array) -> Array:
+def _quotient(change: Float64Array, taken: Float64Array) -> Float64Array:
     """Zero where no step was taken, for there is no noise."""
-    quotient: Array = np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
+    quotient: Float64Array = np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
     return quotient

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.centres import in_memory
 from denoisplit.core.images.exposures import with_repeats
-from denoisplit.core.images.interfaces import Field
 from denoisplit.core.images.noise_correlation import noise_correlation
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,

@@ -5,23 +5,24 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError, SpecError
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.centres import CENTRE, in_memory
-from denoisplit.core.images.checks import check_fields
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
+from denoisplit.core.images.data_fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.exposures import refuse_shared_scenes
-from denoisplit.core.images.fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.hot_pixels import healed_field
-from denoisplit.core.images.interfaces import Field, FloatArray
+from denoisplit.core.images.image_checks import check_fields
+from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.recorded_mixed import condition_fields, recorded_images
 from denoisplit.core.images.selection import select, select_noiseless
 from denoisplit.core.images.splits import split_fields
-from denoisplit.core.images.statistics import intensity_stats
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
-from denoisplit.core.training.datasets import open_dataset
+from denoisplit.core.training.open_dataset import open_dataset
 from denoisplit.core.training.pairs import noise_pairs as noise_pairs
 
 
@@ -148,7 +149,7 @@ def _selected(fields: Sequence[Field], spec: ResolvedSpec) -> tuple[Field, ...]:
 def _statistics(spec: ResolvedSpec, measured: Conditioned, learnt: Sequence[Field]) -> IntensityStats:
     """Statistics of the training fields; the means before additive noise, as in the reference."""
     data = spec.data
-    noiseless: Sequence[FloatArray] = measured.noiseless
+    noiseless: Sequence[Float32Array] = measured.noiseless
     if data.recorded:
         noiseless = [
             select_noiseless(pixels, spec.channels[0], data.recorded, data.mixing, field=field)

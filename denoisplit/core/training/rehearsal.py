@@ -27,7 +27,7 @@ from denoisplit.core.errors import (
     RunError,
     SpecError,
 )
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.noise_source import StepNoise
@@ -44,8 +44,8 @@ from denoisplit.core.storage.bundle import (
     save_description,
 )
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training.calibrate import MIN_SAMPLES, calibrate_run
-from denoisplit.core.training.reference import measure_reference
+from denoisplit.core.training.fit_calibrators import MIN_SAMPLES, calibrate_run
+from denoisplit.core.training.measured_reference import measure_reference
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 

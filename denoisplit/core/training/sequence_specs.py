@@ -8,8 +8,8 @@ import attrs
 
 from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.interfaces import Field
-from denoisplit.core.images.names import MIXED
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import SpecTree, resolve, resolve_plain, unstructure
 from denoisplit.core.spec.records import ResolvedSpec

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.mixing import Mixing, mix
-
-Array = npt.NDArray[np.floating]
 
 LEAST_RATE = 1e-4
 """Nats per pixel: a level that says less is taken to say nothing, whatever the rest."""
 
 
-def mixed_variance(variance: Array, mixing: Mixing, degradation: Degradation) -> Array:
+def mixed_variance(variance: FloatArray, mixing: Mixing, degradation: Degradation) -> FloatArray:
     r"""Noise variance of the mixed image from that of the channels.
 
     .. math:: \sigma^2 = \frac{1}{C^2} \sum_c \sigma_c^2 \text{ (mean)}, \quad \sum_c \sigma_c^2 \text{ (sum)}
@@ -31,7 +29,7 @@ def mixed_variance(variance: Array, mixing: Mixing, degradation: Degradation) ->
         [(z) y x], counts squared.
     """
     count = variance.shape[0]
-    total: Array = variance.sum(axis=0)
+    total: FloatArray = variance.sum(axis=0)
     if mixing.mode == "sum":
         return total
     total = total / count**2
@@ -41,7 +39,7 @@ def mixed_variance(variance: Array, mixing: Mixing, degradation: Degradation) ->
     return total
 
 
-def without_bias(mixed: Array, bias: Array | None, mixing: Mixing) -> Array:
+def without_bias(mixed: FloatArray, bias: FloatArray | None, mixing: Mixing) -> FloatArray:
     """A mixed image [(z) y x] less what its pixels measure beyond the signal, counts.
 
     Args:
@@ -52,7 +50,9 @@ def without_bias(mixed: Array, bias: Array | None, mixing: Mixing) -> Array:
     return mixed if bias is None else mixed - mix(bias.astype(np.float64), mixing, axis=0)[0]
 
 
-def chi_square(mixed: Array, mean: Array, draw: Array, variance: Array, mixing: Mixing) -> Array:
+def chi_square(
+    mixed: FloatArray, mean: FloatArray, draw: FloatArray, variance: FloatArray, mixing: Mixing
+) -> FloatArray:
     r"""Squared misfit of the mixed image, pixel by pixel, in units of its noise variance.
 
     .. math:: \chi^2 = \frac{(x - \mathrm{mix}(m))^2 + (\mathrm{mix}(s) - \mathrm{mix}(m))^2}{\sigma^2}
@@ -80,11 +80,13 @@ def chi_square(mixed: Array, mean: Array, draw: Array, variance: Array, mixing: 
     centre = mix(mean.astype(np.float64), mixing, axis=0)[0]
     sample = mix(draw.astype(np.float64), mixing, axis=0)[0]
     squares = np.square(mixed - centre) + np.square(sample - centre)
-    misfit: Array = squares / variance
+    misfit: FloatArray = squares / variance
     return misfit
 
 
-def network_statistics(misfit: Array, rates: Sequence[Array], levels: Sequence[int] = ()) -> dict[str, float]:
+def network_statistics(
+    misfit: FloatArray, rates: Sequence[FloatArray], levels: Sequence[int] = ()
+) -> dict[str, float]:
     """Summary of what the network makes of an image, as natural logarithms.
 
     Args:

@@ -2,8 +2,8 @@
 
 import attrs
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.augmentation import Augmentation
-from denoisplit.core.images.interfaces import FloatArray
 
 
 class DepthFlips(Augmentation):
@@ -18,6 +18,6 @@ class DepthFlips(Augmentation):
 
     choices = 2
 
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         """The stack [k z y x] as it is, or upside down."""
         return patch[:, ::-1] if choice and patch.ndim > 3 else patch

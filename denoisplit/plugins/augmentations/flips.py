@@ -2,8 +2,8 @@
 
 import attrs
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.augmentation import Augmentation
-from denoisplit.core.images.interfaces import FloatArray
 from denoisplit.core.images.turns import TURNS, turned
 
 
@@ -19,6 +19,6 @@ class Flips(Augmentation):
 
     choices = TURNS
 
-    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
         """The patch [k (z) y x] after one of the turns."""
         return turned(patch, choice)

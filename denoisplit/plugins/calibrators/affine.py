@@ -6,8 +6,9 @@ import attrs
 import numpy as np
 from attrs.validators import ge
 
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
-from denoisplit.plugins.calibrators.checks import (
+from denoisplit.core.arrays import Float64Array, FloatArray
+from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.plugins.calibrators.array_checks import (
     check_certain,
     check_fields,
     check_squares,
@@ -16,7 +17,7 @@ from denoisplit.plugins.calibrators.checks import (
     no_fit,
     squared_errors,
 )
-from denoisplit.plugins.calibrators.spread_bins import Array, SpreadBins, fill_bins
+from denoisplit.plugins.calibrators.spread_bins import SpreadBins, fill_bins
 
 _ROUNDS: Final = 100
 _CONVERGED: Final = 1e-12
@@ -127,7 +128,7 @@ def _slope_and_floor(bins: SpreadBins) -> tuple[float, float]:
     return slope, floor
 
 
-def _line(x: Array, y: Array, weight: Array) -> tuple[float, float]:
+def _line(x: Float64Array, y: Float64Array, weight: Float64Array) -> tuple[float, float]:
     """Slope and offset of the weighted least-squares line."""
     share = weight / weight.sum()
     centre, middle = float((share * x).sum()), float((share * y).sum())

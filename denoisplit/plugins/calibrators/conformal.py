@@ -6,9 +6,10 @@ from typing import Final, final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
-from denoisplit.plugins.calibrators.checks import check_fields, check_level, does_not_fit, no_fit
+from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.plugins.calibrators.array_checks import check_fields, check_level, does_not_fit, no_fit
 
 _ONE_SIGMA: Final = math.erf(1 / math.sqrt(2))
 """Share of a Gaussian within one std: the level whose half-width stands for the calibrated std."""

@@ -6,8 +6,9 @@ import attrs
 import numpy as np
 from attrs.validators import ge
 
-from denoisplit.core.network.interfaces import Calibration, FloatArray, MeanCalibrator
-from denoisplit.plugins.calibrators.checks import (
+from denoisplit.core.arrays import FloatArray
+from denoisplit.core.network.interfaces import Calibration, MeanCalibrator
+from denoisplit.plugins.calibrators.array_checks import (
     check_certain,
     check_fields,
     check_mean,

@@ -7,8 +7,9 @@ import numpy as np
 from attrs.validators import ge
 from scipy.optimize import isotonic_regression
 
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
-from denoisplit.plugins.calibrators.checks import (
+from denoisplit.core.arrays import Float64Array, FloatArray
+from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.plugins.calibrators.array_checks import (
     CERTAIN,
     check_fields,
     check_squares,
@@ -17,7 +18,7 @@ from denoisplit.plugins.calibrators.checks import (
     no_fit,
     squared_errors,
 )
-from denoisplit.plugins.calibrators.spread_bins import Array, SpreadBins, fill_bins
+from denoisplit.plugins.calibrators.spread_bins import SpreadBins, fill_bins
 
 
 @final
@@ -104,7 +105,7 @@ class Isotonic(Calibrator):
         return gaussian_interval(mean, self.apply(calibration, std), level)
 
 
-def _steps(bins: SpreadBins) -> Array:
+def _steps(bins: SpreadBins) -> Float64Array:
     """Mean squared error of every bin, made monotone; not above zero if no lowest step is certain."""
     fitted = isotonic_regression(bins.error, weights=bins.count)
     error = np.asarray(fitted.x, dtype=np.float64)

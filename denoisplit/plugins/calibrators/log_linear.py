@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solveh_banded
 
-from denoisplit.plugins.calibrators.checks import CERTAIN
+from denoisplit.core.arrays import Float64Array
+from denoisplit.plugins.calibrators.array_checks import CERTAIN
 from denoisplit.plugins.calibrators.spread_bins import fill_bins
-
-Array = npt.NDArray[np.float64]
 
 _FEWEST: Final = 300
 """Pixels that a bin should hold: its root mean squared score is then known to 4 %."""
@@ -22,7 +21,7 @@ _NEAR: Final = 1e-7
 """Relative error from which one more round leaves nothing but rounding."""
 
 
-def certain_knots(seen: Array, score: Array, wanted: int) -> Array:
+def certain_knots(seen: Float64Array, score: Float64Array, wanted: int) -> Float64Array:
     """Means of bins of ``seen`` [pixels] with equally many pixels each, ascending.
 
     A bin whose mean score [pixels] may as well be zero is joined with the next one, the last with the one
@@ -30,19 +29,21 @@ def certain_knots(seen: Array, score: Array, wanted: int) -> Array:
     """
     found = fill_bins(seen, score, min(wanted, seen.size // _FEWEST))
     moments = found.count * np.stack([np.ones_like(found.mean), found.mean, found.error, found.error_square])
-    nothing: Array = np.zeros(len(moments))
-    bins, rest = list[Array](), nothing
+    nothing: Float64Array = np.zeros(len(moments))
+    bins, rest = list[Float64Array](), nothing
     for one in moments.T:
         rest = rest + one
         if _is_certain(rest):
             bins.append(rest)
             rest = nothing
     *before, last = bins or [nothing]
-    knots: Array = np.unique([total / count for count, total, *_ in (*before, last + rest)])
+    knots: Float64Array = np.unique([total / count for count, total, *_ in (*before, last + rest)])
     return knots
 
 
-def fitted_heights(seen: Array, score: Array, knots: Array) -> tuple[Array, Array]:
+def fitted_heights(
+    seen: Float64Array, score: Float64Array, knots: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Knots and the logarithms of the expected score there; fewer knots, where there is no maximum.
 
     Args:
@@ -50,7 +51,7 @@ def fitted_heights(seen: Array, score: Array, knots: Array) -> tuple[Array, Arra
         score: its mean is above zero; single ones may be negative [pixels].
         knots: ascending, within the range of ``seen``.
     """
-    whole: Array = np.log([score.mean()])
+    whole: Float64Array = np.log([score.mean()])
     while len(knots) > 1:
         heights = _newton(_Hats.of(seen, knots), score, whole.repeat(len(knots)))
         if heights is not None:
@@ -59,9 +60,9 @@ def fitted_heights(seen: Array, score: Array, knots: Array) -> tuple[Array, Arra
     return knots, whole
 
 
-def heights_at(seen: Array, knots: Array, heights: Array) -> Array:
+def heights_at(seen: Float64Array, knots: Float64Array, heights: Float64Array) -> Float64Array:
     """The line between the knots, and on as it is at the outer ones; any shape."""
-    found: Array = np.interp(seen, knots, heights)
+    found: Float64Array = np.interp(seen, knots, heights)
     return found
 
 
@@ -76,36 +77,36 @@ class _Hats:
     """
 
     left: npt.NDArray[np.intp]
-    right_share: Array
+    right_share: Float64Array
     count: int
 
     @classmethod
-    def of(cls, seen: Array, knots: Array) -> "_Hats":
+    def of(cls, seen: Float64Array, knots: Float64Array) -> "_Hats":
         place = np.interp(seen, knots, np.arange(len(knots)))
         left = np.minimum(place.astype(np.intp), len(knots) - 2)
         return cls(left, place - left, len(knots))
 
-    def at(self, heights: Array) -> Array:
+    def at(self, heights: Float64Array) -> Float64Array:
         """[pixels]."""
-        found: Array = heights[self.left] + self.right_share * np.diff(heights)[self.left]
+        found: Float64Array = heights[self.left] + self.right_share * np.diff(heights)[self.left]
         return found
 
-    def sums(self, values: Array) -> Array:
+    def sums(self, values: Float64Array) -> Float64Array:
         """Weighted sums around every knot."""
         right = self.right_share * values
         return self._summed(values - right, 0) + self._summed(right, 1)
 
-    def products(self, values: Array) -> Array:
+    def products(self, values: Float64Array) -> Float64Array:
         """Sums of ``values`` times the weights of each knot and the one before, and of each knot twice."""
         right, left = self.right_share, 1 - self.right_share
         squares = self._summed(left**2 * values, 0) + self._summed(right**2 * values, 1)
         return np.stack([self._summed(left * right * values, 1), squares])
 
-    def _summed(self, values: Array, shift: int) -> Array:
+    def _summed(self, values: Float64Array, shift: int) -> Float64Array:
         return np.bincount(self.left + shift, values, self.count).astype(np.float64)
 
 
-def _newton(hats: _Hats, score: Array, heights: Array) -> Array | None:
+def _newton(hats: _Hats, score: Float64Array, heights: Float64Array) -> Float64Array | None:
     """Heights at which scores are on average as expected around every knot; None if they are not found."""
     pixels = hats.sums(np.ones_like(score))
     for _ in range(_ROUNDS):
@@ -121,7 +122,7 @@ def _newton(hats: _Hats, score: Array, heights: Array) -> Array | None:
     return None
 
 
-def _is_certain(moments: Array) -> bool:
+def _is_certain(moments: Float64Array) -> bool:
     """Whether the mean score of a bin is surely above zero, from count and sums of means, scores, squares."""
     count, _, total, square = moments
     mean = total / count

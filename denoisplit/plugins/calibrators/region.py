@@ -9,16 +9,16 @@ import attrs
 import numpy as np
 from attrs.validators import deep_iterable, ge, min_len
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import (
     Calibration,
     Calibrator,
     FieldSums,
-    FloatArray,
     RegionCalibrator,
     SumInterval,
 )
-from denoisplit.plugins.calibrators.checks import check_level, does_not_fit
+from denoisplit.plugins.calibrators.array_checks import check_level, does_not_fit
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.region_fit import CHECKED, calibrator_of, fitted, joined, left_out
 from denoisplit.plugins.calibrators.scale import Scale

@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, FieldSums, FloatArray
+from denoisplit.core.network.interfaces import Calibration, FieldSums
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.scale import Scale
 

@@ -3,9 +3,10 @@
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
-from denoisplit.plugins.calibrators.checks import (
+from denoisplit.core.network.interfaces import Calibration, Calibrator
+from denoisplit.plugins.calibrators.array_checks import (
     check_certain,
     check_fields,
     check_squares,

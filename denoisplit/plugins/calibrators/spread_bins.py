@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from denoisplit.core.arrays import Float64Array
 
 _FEWEST: Final = 20
 """Pixels that a bin should hold: the mean square of fewer is worth little."""
@@ -25,12 +25,12 @@ class SpreadBins:
         error_square: [bins], mean of the squares of the squared errors.
     """
 
-    lower: Array
-    count: Array
-    mean: Array
-    square: Array
-    error: Array
-    error_square: Array
+    lower: Float64Array
+    count: Float64Array
+    mean: Float64Array
+    square: Float64Array
+    error: Float64Array
+    error_square: Float64Array
 
     @property
     def whole_error(self) -> float:

@@ -10,7 +10,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.plugins.datasets.frames import Frames, mean_image
 from denoisplit.plugins.datasets.pairing import Single, singles
 from denoisplit.plugins.datasets.reading import natural, require_folder
-from denoisplit.plugins.datasets.structures import StructureDataset, StructureOptions
+from denoisplit.plugins.datasets.single_structures import StructureDataset, StructureOptions
 
 
 @final

@@ -7,8 +7,8 @@ from typing import Literal
 import attrs
 from attrs.validators import ge, in_
 
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import ImageFormat
 from denoisplit.plugins.datasets.frames import Frames
 from denoisplit.plugins.datasets.reading import ImageFiles
 

@@ -7,9 +7,10 @@ from typing import final
 import attrs
 from attrs.validators import ge
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.checks import check_channels, check_pixels
-from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray
+from denoisplit.core.images.bases import Field, FieldFile
+from denoisplit.core.images.image_checks import check_channels, check_pixels
 from denoisplit.core.images.io import Planes
 from denoisplit.core.images.large_fields import alike
 from denoisplit.core.images.streamed import channel_of, chosen_channels, first_of
@@ -134,9 +135,9 @@ class Folder(ImageFileDataset):
         path: Path | None,
         noisy: Planes,
         positions: Sequence[str],
-        take: Callable[[FloatArray, str], FloatArray],
+        take: Callable[[Float32Array, str], Float32Array],
         shapes: Sequence[tuple[int, ...]],
-    ) -> list[FloatArray] | list[None]:
+    ) -> list[Float32Array] | list[None]:
         """The arrays of a partner, one of the given shape at every place; None everywhere without one.
 
         A clean partner may have one array for all places.
@@ -159,10 +160,10 @@ class Folder(ImageFileDataset):
         path: Path,
         partner: Planes,
         positions: Sequence[str],
-        take: Callable[[FloatArray, str], FloatArray],
+        take: Callable[[Float32Array, str], Float32Array],
         shapes: Sequence[tuple[int, ...]],
         noisy: Planes,
-    ) -> list[FloatArray]:
+    ) -> list[Float32Array]:
         found = []
         for pixels, place, shape in zip(self.images.arrays(partner), positions, shapes, strict=True):
             taken = take(pixels, f"{path}{place}")
@@ -177,7 +178,7 @@ class Folder(ImageFileDataset):
     def _planes(self, path: Path) -> Planes:
         return self.images.planes(path, self.options.axes, self.options.dimensions)
 
-    def _channels(self, pixels: FloatArray, where: str) -> FloatArray:
+    def _channels(self, pixels: Float32Array, where: str) -> Float32Array:
         index = self.options.channel_index
         if not index:
             named = ", ".join(self.channels)
@@ -201,7 +202,7 @@ class Folder(ImageFileDataset):
         return pixels
 
 
-def _one_channel(pixels: FloatArray, where: str) -> FloatArray:
+def _one_channel(pixels: Float32Array, where: str) -> Float32Array:
     check_channels(pixels.shape[0], 1, where, "A mixed image has a single channel; correct the file or axes.")
     check_pixels(pixels, where)
     return pixels

@@ -7,10 +7,11 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.interfaces import FieldFile, FloatArray, PixelSize
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.bases import FieldFile, PixelSize
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.streamed import as_array, is_lazy
 
 
@@ -27,7 +28,7 @@ class Frames:
     """
 
     names: tuple[str, ...]
-    pixels: tuple[FloatArray, ...] = attrs.field(eq=False, repr=False)
+    pixels: tuple[Float32Array, ...] = attrs.field(eq=False, repr=False)
     pixel_size: PixelSize | None
     path: Path
     dtype: str
@@ -37,14 +38,14 @@ class Frames:
         return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype)
 
 
-def stacked(images: Sequence[FloatArray]) -> FloatArray:
+def stacked(images: Sequence[Float32Array]) -> Float32Array:
     """Images of one shape along a new first axis; lazily if one of them is lazy."""
     if not any(is_lazy(image) for image in images):
         return np.stack(images)
     return as_array(lazy.stacked(images, "channels"))
 
 
-def channels_of(images: Sequence[FloatArray], names: Sequence[str], where: str) -> FloatArray:
+def channels_of(images: Sequence[Float32Array], names: Sequence[str], where: str) -> Float32Array:
     """Channels [(z) y x] as one array [c (z) y x].
 
     Raises:
@@ -56,7 +57,7 @@ def channels_of(images: Sequence[FloatArray], names: Sequence[str], where: str) 
     return stacked(images)
 
 
-def mean_image(images: Sequence[FloatArray]) -> FloatArray:
+def mean_image(images: Sequence[Float32Array]) -> Float32Array:
     """The mean of images [(z) y x], added up one after the other in float64; float32."""
     shape = images[0].shape
     if not any(is_lazy(image) for image in images):
@@ -65,7 +66,7 @@ def mean_image(images: Sequence[FloatArray]) -> FloatArray:
     return as_array(LazyPixels(shape=shape, dtype=np.dtype(np.float32), read=read, source="mean of images"))
 
 
-def _mean(images: Sequence[FloatArray], region: Region) -> FloatArray:
+def _mean(images: Sequence[Float32Array], region: Window) -> Float32Array:
     total = np.zeros([part.stop - part.start for part in region])
     for image in images:
         total += image[region]

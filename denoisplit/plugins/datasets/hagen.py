@@ -6,7 +6,7 @@ import attrs
 
 from denoisplit.plugins.datasets.pairing import Single, singles
 from denoisplit.plugins.datasets.reading import require_folder
-from denoisplit.plugins.datasets.structures import StructureDataset, StructureOptions
+from denoisplit.plugins.datasets.single_structures import StructureDataset, StructureOptions
 
 
 @final

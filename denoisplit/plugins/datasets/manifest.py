@@ -8,8 +8,8 @@ import attrs
 from attrs.validators import ge
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Field
-from denoisplit.core.images.tables import lines
+from denoisplit.core.images.bases import Field
+from denoisplit.core.images.spreadsheets import lines
 from denoisplit.plugins.datasets.files import AxesOptions, SingleChannelDataset
 from denoisplit.plugins.datasets.pairing import Single, leftovers, matched, paired, singles
 from denoisplit.plugins.datasets.reading import require_folder

@@ -6,8 +6,9 @@ from typing import Literal
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import Field, FieldFile, FloatArray, PixelSize
+from denoisplit.core.images.bases import Field, FieldFile, PixelSize
 from denoisplit.core.images.large_fields import alike
 from denoisplit.plugins.datasets.frames import Frames, channels_of, stacked
 
@@ -28,8 +29,8 @@ class Single:
     """
 
     name: str
-    observed: FloatArray = attrs.field(eq=False, repr=False)
-    clean: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+    observed: Float32Array = attrs.field(eq=False, repr=False)
+    clean: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
     pixel_size: PixelSize | None = None
     files: tuple[FieldFile, ...] = ()
 
@@ -41,7 +42,7 @@ def singles(channel: str, observed: Frames, clean: Frames | None = None) -> list
         ImageError: the files differ in their number of positions or in size.
     """
     files = (observed.file("observed", channel), *(() if clean is None else (clean.file("clean", channel),)))
-    references: Sequence[FloatArray | None] = [None] * len(observed.pixels)
+    references: Sequence[Float32Array | None] = [None] * len(observed.pixels)
     if clean is not None:
         alone = len(clean.pixels) == 1  # frames of one place, with one reference for all
         if len(clean.pixels) != len(observed.pixels) and not alone:

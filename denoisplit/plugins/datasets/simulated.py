@@ -6,10 +6,11 @@ import attrs
 import numpy as np
 from attrs.validators import deep_iterable, ge, gt, in_, le
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError
-from denoisplit.core.images.interfaces import Dataset, Field, PixelSize
+from denoisplit.core.images.bases import Dataset, Field, PixelSize
 from denoisplit.plugins.datasets.simulation.camera import Camera, CameraKind
-from denoisplit.plugins.datasets.simulation.render import Array, blur
+from denoisplit.plugins.datasets.simulation.render import blur
 from denoisplit.plugins.datasets.simulation.structures import STRUCTURES
 
 _TRUTH, _NOISE = 0, 1
@@ -88,7 +89,7 @@ class Simulated(Dataset):
             pixel_size=_PIXEL,
         )
 
-    def _photons(self, number: int, channel: int) -> Array:
+    def _photons(self, number: int, channel: int) -> Float64Array:
         """Expected photons per pixel of one channel, [y x]."""
         options = self.options
         shape = (options.size, options.size)
@@ -101,5 +102,5 @@ class Simulated(Dataset):
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.options.seed, spawn_key=key))
 
-    def _float32(self, counts: Array) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _float32(self, counts: Float64Array) -> np.ndarray[Any, np.dtype[np.float32]]:
         return counts.astype(np.float32)

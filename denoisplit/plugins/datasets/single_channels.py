@@ -8,7 +8,7 @@ import attrs
 from attrs.validators import ge
 
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.plugins.datasets.files import AxesOptions, SingleChannelDataset
 from denoisplit.plugins.datasets.pairing import Single, leftovers, matched, paired, singles
 from denoisplit.plugins.datasets.reading import key_of, partner, require_folder

@@ -7,8 +7,9 @@ from typing import Final, Literal, final
 import attrs
 from attrs.validators import ge, in_
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import Field, FloatArray, ImageFormat
+from denoisplit.core.images.bases import Field, ImageFormat
 from denoisplit.core.images.large_fields import alike
 from denoisplit.plugins.datasets.files import FileOptions, ImageFileDataset
 from denoisplit.plugins.datasets.frames import Frames, channels_of, mean_image, stacked
@@ -85,8 +86,8 @@ class W2S(ImageFileDataset):
         return self.options.part == "all" or (int(digits) <= _LAST_TRAINING) == (self.options.part == "train")
 
     def _field(self, folder: Path) -> Field:
-        exposures: list[list[FloatArray]] = []
-        clean: list[FloatArray] = []
+        exposures: list[list[Float32Array]] = []
+        clean: list[Float32Array] = []
         files = []
         pixel_size = None
         for index, channel in zip(self.index, self.channels, strict=True):
@@ -112,7 +113,7 @@ class W2S(ImageFileDataset):
             )
         )
 
-    def _parts(self, frames: Frames) -> tuple[list[FloatArray], Sequence[FloatArray]]:
+    def _parts(self, frames: Frames) -> tuple[list[Float32Array], Sequence[Float32Array]]:
         """Noisy images [y x], 1 + repeats of them, and the exposures that are in none of them."""
         count, each = 1 + self.options.repeats, self.options.average
         if len(frames.pixels) < count * each:

@@ -7,7 +7,7 @@ from xml.parsers import expat
 import attrs
 
 from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.names import known_names
+from denoisplit.core.images.channel_names import known_names
 from denoisplit.core.images.physical import number, rounded
 
 _MICRONS: Final = 1e6

@@ -11,8 +11,8 @@ from typing import BinaryIO, Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray
 
 _SEGMENT: Final = struct.Struct("<16sqq")
 _FILE: Final = struct.Struct("<16x16s16siqq")

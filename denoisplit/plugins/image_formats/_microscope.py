@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from denoisplit.core.errors import ImageError, MissingPackageError
-from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.lazy import unreadable
 from denoisplit.plugins.image_formats._several import Named, one_image, only_read

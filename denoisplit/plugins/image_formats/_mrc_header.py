@@ -10,7 +10,7 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import ambiguous_axes, sizes_by_axis
-from denoisplit.core.images.interfaces import ImageLayout
+from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.layout import axes_of, parse_remark, remark_text
 from denoisplit.core.images.lazy import LazyPixels, mapped
 

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import sizes_by_axis
-from denoisplit.core.images.interfaces import ImageLayout
+from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.layout import remark
-from denoisplit.core.images.units import unit_name
+from denoisplit.core.images.physical_units import unit_name
 
 REMARK: Final = "denoisplit"
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL, letter_of
-from denoisplit.core.images.names import known_names
+from denoisplit.core.images.channel_names import known_names
 from denoisplit.core.images.physical import known_interval, known_size, number
 from denoisplit.plugins.image_formats._ome_zarr_metadata import REMARK
 

@@ -12,8 +12,8 @@ import numpy as np
 from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.core.images.axes import NAMELESS as NAMELESS
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, picture
-from denoisplit.core.images.checks import check_numbers
-from denoisplit.core.images.interfaces import Image, ImageLayout
+from denoisplit.core.images.bases import Image, ImageLayout
+from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import described
 from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked
 

@@ -10,7 +10,7 @@ import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import proposed_axes
-from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.image_checks import check_numbers
 
 Page = tifffile.TiffPage | tifffile.TiffFrame
 

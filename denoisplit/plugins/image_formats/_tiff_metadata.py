@@ -8,10 +8,10 @@ import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.interfaces import Image, ImageLayout, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, ImageLayout, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.channel_names import known_names
 from denoisplit.core.images.layout import channel_count, check_layout, described
 from denoisplit.core.images.lazy import at_hand
-from denoisplit.core.images.names import known_names
 from denoisplit.core.images.physical import known_interval, known_scale, known_size, number
 from denoisplit.plugins.image_formats._several import Part, joined
 from denoisplit.plugins.image_formats._tiff_pages import Found, as_noted, reading, remark_of

@@ -12,12 +12,13 @@ import attrs
 import numpy as np
 import tifffile
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, reorder
-from denoisplit.core.images.checks import check_numbers
-from denoisplit.core.images.interfaces import AnyArray, LazyArray
+from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import parse_remark
-from denoisplit.core.images.lazy import LazyPixels, Region, unreadable
+from denoisplit.core.images.lazy import LazyPixels, unreadable
 from denoisplit.plugins.image_formats._ome_planes import OmeFiles, sides
 from denoisplit.plugins.image_formats._ome_xml import OmeImage, parse_ome, whole
 from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS
@@ -236,7 +237,7 @@ def _without_alpha(data: LazyPixels, axes: str, key: tifffile.TiffPage) -> tuple
     return attrs.evolve(data, shape=shape, read=read), axes[:at] + axes[at + 1 :]
 
 
-def _read_first(data: LazyPixels, at: int, region: Region) -> AnyArray:
+def _read_first(data: LazyPixels, at: int, region: Window) -> AnyArray:
     return np.asarray(data[(*region[:at], 0, *region[at:])])
 
 

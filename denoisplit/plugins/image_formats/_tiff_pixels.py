@@ -15,12 +15,12 @@ import attrs
 import numpy as np
 import tifffile
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_numbers
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.claims import check_claim
-from denoisplit.core.images.interfaces import AnyArray
-from denoisplit.core.images.lazy import LazyPixels, Region, is_small, mapped
+from denoisplit.core.images.image_checks import check_numbers
+from denoisplit.core.images.lazy import LazyPixels, is_small, mapped
 from denoisplit.plugins.image_formats._tiff_checks import Page, check_alike, check_page
 
 Description = set[bytes]
@@ -152,7 +152,7 @@ def pixels_of(series: tifffile.TiffPageSeries, find: Find, path: Path) -> LazyPi
         return mapped(path, shape=series.shape, dtype=kind, offset=series.dataoffset)
     for sides in (series.shape, series.keyframe.chunks):
         check_claim(sides, np.dtype(series.dtype).itemsize, handle.size, str(path))
-    read: Callable[[Region], AnyArray] = _Chunks(path, find).read
+    read: Callable[[Window], AnyArray] = _Chunks(path, find).read
     if is_small(series.nbytes):
         read = series.asarray().reshape(series.shape).__getitem__
     return LazyPixels(shape=tuple(series.shape), dtype=series.dtype, read=read, source=str(path))
@@ -169,7 +169,7 @@ class _Chunks:
         """Other processes open the file anew."""
         return type(self), (self._path, self._find)
 
-    def read(self, region: Region) -> AnyArray:
+    def read(self, region: Window) -> AnyArray:
         """The pixels of a region."""
         if self._array is None:
             import zarr  # of large files alone
@@ -211,7 +211,7 @@ def pixels_of_files(
     )
 
 
-def _read_planes(planes: tuple[Plane, ...], shape: tuple[int, ...], region: Region) -> AnyArray:
+def _read_planes(planes: tuple[Plane, ...], shape: tuple[int, ...], region: Window) -> AnyArray:
     outer = next(rank for rank in range(len(shape) + 1) if math.prod(shape[:rank]) == len(planes))
     wanted = np.arange(len(planes)).reshape(shape[:outer])[region[:outer]]
     pixels: list[AnyArray] = []
@@ -221,7 +221,7 @@ def _read_planes(planes: tuple[Plane, ...], shape: tuple[int, ...], region: Regi
     return np.stack(pixels).reshape(*wanted.shape, *pixels[0].shape)
 
 
-def _part(page: tifffile.TiffPage, region: Region) -> AnyArray:
+def _part(page: tifffile.TiffPage, region: Window) -> AnyArray:
     if is_small(page.nbytes):
         return np.asarray(page.asarray()[region])
     import zarr  # of large files alone

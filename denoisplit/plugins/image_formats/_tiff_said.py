@@ -12,7 +12,7 @@ import tifffile
 from tifffile.tifffile import metaseries_description_metadata
 
 from denoisplit.core.images.physical import number, rounded
-from denoisplit.core.images.units import IN_MICRONS
+from denoisplit.core.images.physical_units import IN_MICRONS
 from denoisplit.plugins.image_formats._ome_xml import OmeImage
 
 _MICRONS_PER_CENTIMETRE: Final = 1e4

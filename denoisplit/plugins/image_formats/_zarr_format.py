@@ -4,7 +4,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
-from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.layout import check_dtype, check_layout
 from denoisplit.core.images.writing import Begin, RegionWriter, copy_pieces
 from denoisplit.plugins.image_formats._zarr_nodes import (

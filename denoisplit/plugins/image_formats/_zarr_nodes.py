@@ -9,15 +9,16 @@ from typing import Any, Final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import ambiguous_axes, letter_of, parse_axes, reorder, reordered_size
-from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.bases import Image
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.claims import check_claim
-from denoisplit.core.images.interfaces import AnyArray, Image
+from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import axes_of, described
-from denoisplit.core.images.lazy import LazyPixels, Region, at_hand, stacked, unreadable
+from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked, unreadable
 from denoisplit.plugins.image_formats._ome_zarr_reading import image_paths, multiscale, read_multiscale
 from denoisplit.plugins.image_formats._zarr_store import checked
 
@@ -176,7 +177,7 @@ def _described(array: Any, said: dict[str, Any], axes: str | None, where: str) -
     return _as_noted(image, str(said.get("noted", "")))
 
 
-def _read(array: Any, region: Region) -> AnyArray:
+def _read(array: Any, region: Window) -> AnyArray:
     return np.asarray(array[region])
 
 

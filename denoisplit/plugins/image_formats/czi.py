@@ -12,10 +12,10 @@ from typing import Any, Final, final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.claims import check_claim
-from denoisplit.core.images.interfaces import AnyArray
-from denoisplit.core.images.lazy import LazyPixels, Region
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.plugins.image_formats._czi_metadata import Metadata, metadata
 from denoisplit.plugins.image_formats._czi_segments import Block, directory, pixels
 from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
@@ -147,7 +147,7 @@ class _Scene:
         sides = (stop - start for start, stop in self.ranges.values())
         return (*sides, self.colours) if self.colours > 1 else tuple(sides)
 
-    def read(self, region: Region) -> AnyArray:
+    def read(self, region: Window) -> AnyArray:
         """The pixels of a region; the tiles that it touches are read whole."""
         starts = [start for start, _ in self.ranges.values()]
         *leading, rows, columns = region[: len(starts)]

@@ -10,11 +10,12 @@ from typing import Any, final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, SPATIAL, ambiguous_axes, parse_axes, sizes_by_axis
-from denoisplit.core.images.checks import check_numbers
+from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.chunked import ByChunks
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import (
     axes_of,
@@ -24,7 +25,7 @@ from denoisplit.core.images.layout import (
     remark,
     remark_text,
 )
-from denoisplit.core.images.lazy import LazyPixels, Region, at_hand
+from denoisplit.core.images.lazy import LazyPixels, at_hand
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
 from denoisplit.plugins.image_formats._hdf5_beside import add_beside, has, has_one, require_free_way
 from denoisplit.plugins.image_formats._hdf5_child import look
@@ -73,7 +74,7 @@ class Hdf5(ImageFormat):
         found = look(file, inside, path, other_files=self.options.other_files)
         shape, dtype, chunks, said = found.shape, np.dtype(found.dtype), found.chunks, found.said
         check_numbers(dtype, str(path))
-        read: Callable[[Region], AnyArray] = partial(_read, file, found.name)
+        read: Callable[[Window], AnyArray] = partial(_read, file, found.name)
         if chunks:
             read = ByChunks(read, shape, chunks, dtype.itemsize)
         data = LazyPixels(shape=shape, dtype=dtype, read=read, source=str(path))
@@ -137,7 +138,7 @@ class Hdf5(ImageFormat):
         )
 
 
-def _read(file: Path, name: str, region: Region) -> AnyArray:
+def _read(file: Path, name: str, region: Window) -> AnyArray:
     import h5py
 
     use_installed()

@@ -12,7 +12,7 @@ import numpy as np
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.lazy import mapped
 from denoisplit.core.images.physical import number, rounded
-from denoisplit.core.images.units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
+from denoisplit.core.images.physical_units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
 from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,

@@ -10,10 +10,10 @@ from typing import Any, Final, final
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray
-from denoisplit.core.images.lazy import LazyPixels, Region
-from denoisplit.core.images.names import known_names
+from denoisplit.core.images.channel_names import known_names
+from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.physical import number, rounded
 from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
@@ -80,7 +80,7 @@ class _Frames:
         """Of the image."""
         return (*(self.counts[loop] for loop in self.loops), *(self.frame[axis] for axis in self.kept))
 
-    def read(self, region: Region) -> AnyArray:
+    def read(self, region: Window) -> AnyArray:
         """The pixels of a region; the frames that it touches are read."""
         outer, inner = region[: len(self.loops)], region[len(self.loops) :]
         sides = tuple(part.stop - part.start for part in region)

@@ -10,8 +10,8 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import ambiguous_axes, parse_axes
-from denoisplit.core.images.checks import check_numbers
-from denoisplit.core.images.interfaces import Image, ImageFormat, LazyArray
+from denoisplit.core.images.bases import Image, ImageFormat, LazyArray
+from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import (
     axes_of,
     check_layout,

@@ -12,15 +12,9 @@ import numpy as np
 import tifffile
 from attrs.validators import ge, in_
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.axes import reorder, sizes_by_axis
-from denoisplit.core.images.interfaces import (
-    AnyArray,
-    Image,
-    ImageFormat,
-    ImageLayout,
-    ImageWriter,
-    LazyArray,
-)
+from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter, LazyArray
 from denoisplit.core.images.layout import check_dtype, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file, spooled, write_whole
 from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes

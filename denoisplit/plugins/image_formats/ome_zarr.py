@@ -10,8 +10,8 @@ import attrs
 import numpy as np
 from attrs.validators import ge, in_
 
-from denoisplit.core.images.interfaces import AnyArray, ImageLayout
-from denoisplit.core.images.lazy import Region
+from denoisplit.core.arrays import AnyArray, Window
+from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.writing import Begin, Put
 from denoisplit.plugins.image_formats._ome_zarr_metadata import metadata, stored_axes
 from denoisplit.plugins.image_formats._zarr_format import ZarrFormat
@@ -70,7 +70,7 @@ class OmeZarr(ZarrFormat):
             ]
             highest = 0.0
 
-            def put(region: Region, pixels: AnyArray) -> None:
+            def put(region: Window, pixels: AnyArray) -> None:
                 nonlocal highest
                 arrays[0][region] = pixels
                 highest = max(highest, float(np.max(pixels)))

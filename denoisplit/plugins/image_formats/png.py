@@ -10,10 +10,11 @@ import attrs
 import imagecodecs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes, picture
+from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.claims import check_claim, check_memory
-from denoisplit.core.images.interfaces import AnyArray, Image, ImageFormat
 from denoisplit.core.images.lazy import unreadable
 
 _MAGIC: Final = b"\x89PNG\r\n\x1a\n"

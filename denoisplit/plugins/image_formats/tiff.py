@@ -10,7 +10,7 @@ import attrs
 import tifffile
 
 from denoisplit.core.images.axes import sizes_by_axis
-from denoisplit.core.images.interfaces import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.layout import channel_count, check_dtype, check_name, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
 from denoisplit.plugins.image_formats._tiff_metadata import escaped, imagej_time, read_tiff, stored_axes

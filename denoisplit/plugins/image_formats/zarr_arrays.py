@@ -8,7 +8,7 @@ from typing import Any, final
 import attrs
 from attrs.validators import ge
 
-from denoisplit.core.images.interfaces import ImageLayout
+from denoisplit.core.images.bases import ImageLayout
 from denoisplit.core.images.layout import remark
 from denoisplit.core.images.writing import Begin, Put
 from denoisplit.plugins.image_formats._zarr_format import ZarrFormat

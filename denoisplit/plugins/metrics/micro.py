@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.image_scores import MS_SSIM_SIDE, SSIM_SIDE
 from denoisplit.core.assessment.metric import Metric
-from denoisplit.core.assessment.metrics import MS_SSIM_SIDE, SSIM_SIDE
 from denoisplit.core.assessment.micro_metrics import PACKAGE, micro_ms3im, micro_ssim
-from denoisplit.core.assessment.planes import AnyArray
 from denoisplit.core.errors import MissingPackageError
 
 

@@ -2,10 +2,10 @@
 
 import attrs
 
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.image_scores import psnr, range_invariant_psnr
 from denoisplit.core.assessment.matched_metrics import pearson
 from denoisplit.core.assessment.metric import Metric
-from denoisplit.core.assessment.metrics import psnr, range_invariant_psnr
-from denoisplit.core.assessment.planes import AnyArray
 
 
 class Psnr(Metric):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import attrs
 
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.image_scores import MS_SSIM_SIDE, SSIM_SIDE, ms_ssim, ssim
 from denoisplit.core.assessment.matched_metrics import (
     UNIFORM_SIDE,
     care_ms_ssim,
@@ -12,8 +14,6 @@ from denoisplit.core.assessment.matched_metrics import (
     ssim_uniform,
 )
 from denoisplit.core.assessment.metric import Metric
-from denoisplit.core.assessment.metrics import MS_SSIM_SIDE, SSIM_SIDE, ms_ssim, ssim
-from denoisplit.core.assessment.planes import AnyArray
 
 
 class Ssim(Metric):

@@ -9,21 +9,22 @@ import torch
 from attrs.validators import ge
 from torch import Tensor
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
-from denoisplit.plugins.noise_models.inputs import (
-    place_of,
-    require_channels,
-    require_pairs,
-    with_parameters,
-)
-from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs, check
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check
 from denoisplit.plugins.noise_models.pair_moments import (
     BADLY_CALIBRATED,
     calibration_error,
     choose_plain,
     dither,
+)
+from denoisplit.plugins.noise_models.requirements import (
+    place_of,
+    require_channels,
+    require_pairs,
+    with_parameters,
 )
 
 FEWEST_IN_BIN = 50
@@ -156,7 +157,7 @@ class BinnedGaussian(NoiseModel):
         return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
 
 
-def measured(pairs: CheckedPairs, bins: int) -> Array:
+def measured(pairs: CheckedPairs, bins: int) -> Float64Array:
     """Bias and std of the residual in every bin [bins 2], counts.
 
     Raises:

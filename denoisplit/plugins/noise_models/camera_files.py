@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.images.interfaces import FloatArray, Image, ImageFormat
+from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.io import open_image
 from denoisplit.core.images.single import in_single
 
@@ -73,7 +74,7 @@ def read_map(what: str, files: Files, formats: Sequence[ImageFormat], *, channel
     return torch.from_numpy(found)
 
 
-def _planes(what: str, path: Path, image: Image) -> FloatArray:
+def _planes(what: str, path: Path, image: Image) -> Float32Array:
     """An image as [c y x]."""
     data, axes = image.pixels, image.axes
     for axis in reversed(range(data.ndim)):
@@ -90,5 +91,5 @@ def _planes(what: str, path: Path, image: Image) -> FloatArray:
     return in_single(plane if plane.ndim == 3 else plane[None], f"noise model scmos: {what} of {path.name}")
 
 
-def _sides(plane: FloatArray | Tensor) -> str:
+def _sides(plane: Float32Array | Tensor) -> str:
     return f"{plane.shape[-2]} x {plane.shape[-1]}"

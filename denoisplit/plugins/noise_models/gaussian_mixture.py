@@ -14,13 +14,6 @@ from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseM
 from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
-from denoisplit.plugins.noise_models.inputs import (
-    as_paths,
-    place_of,
-    require_channels,
-    require_pairs,
-    require_paths,
-)
 from denoisplit.plugins.noise_models.mixture_fit import FitSettings, at_signal, doubts, fit_channel
 from denoisplit.plugins.noise_models.mixture_maths import (
     Components,
@@ -32,6 +25,13 @@ from denoisplit.plugins.noise_models.mixture_maths import (
     unpad,
 )
 from denoisplit.plugins.noise_models.pair_checks import check
+from denoisplit.plugins.noise_models.requirements import (
+    as_paths,
+    place_of,
+    require_channels,
+    require_pairs,
+    require_paths,
+)
 
 _PROBES = 33
 """Signals at which learnable parameters are looked at."""

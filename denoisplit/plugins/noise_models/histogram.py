@@ -21,7 +21,8 @@ from denoisplit.plugins.noise_models.histogram_maths import (
     prepare,
 )
 from denoisplit.plugins.noise_models.histogram_table import ChannelTable, read_table, write_table
-from denoisplit.plugins.noise_models.inputs import (
+from denoisplit.plugins.noise_models.pair_checks import check
+from denoisplit.plugins.noise_models.requirements import (
     as_paths,
     place_of,
     require_channels,
@@ -29,7 +30,6 @@ from denoisplit.plugins.noise_models.inputs import (
     require_paths,
     with_parameters,
 )
-from denoisplit.plugins.noise_models.pair_checks import check
 from denoisplit.plugins.noise_models.split_numbers import join, split
 
 

@@ -4,11 +4,12 @@ import attrs
 import numpy as np
 import torch
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport
 from denoisplit.plugins.noise_models.histogram_maths import distribution, log_density, prepare
 from denoisplit.plugins.noise_models.histogram_table import ChannelTable, count_pairs, normalise
-from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
     BADLY_CALIBRATED,
     calibration_error,
@@ -50,7 +51,7 @@ class CountedTable:
     """
 
     table: ChannelTable
-    shares: Array
+    shares: Float64Array
 
 
 def count_channel(pairs: CheckedPairs, settings: TableSettings) -> CountedTable:

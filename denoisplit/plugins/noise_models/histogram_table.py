@@ -13,9 +13,9 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.numpy_files import read_npy
-from denoisplit.plugins.noise_models.pair_checks import Array
 
 NEVER_SEEN = 1e-30
 """What the reference adds to the count of every cell."""
@@ -36,19 +36,21 @@ class ChannelTable:
         high: upper edge of the last bin, counts.
     """
 
-    probability: Array
+    probability: Float64Array
     low: float
     high: float
 
 
-def count_pairs(signal: Array, observation: Array, *, low: float, high: float, bins: int) -> Array:
+def count_pairs(
+    signal: Float64Array, observation: Float64Array, *, low: float, high: float, bins: int
+) -> Float64Array:
     """Numbers of pairs [bins bins] by bin of signal and observation; those outside are left out."""
     limits = (low, high)
     counted, _, _ = np.histogram2d(signal.ravel(), observation.ravel(), bins=bins, range=(limits, limits))
     return np.asarray(counted, dtype=np.float64)
 
 
-def normalise(counted: Array) -> Array:
+def normalise(counted: Float64Array) -> Float64Array:
     """Every row with a pair divided by its sum."""
     table = counted + NEVER_SEEN
     total = table.sum(axis=1, keepdims=True)
@@ -98,7 +100,7 @@ def write_table(path: Path, table: ChannelTable) -> None:
         np.save(file, np.stack([table.probability, lower, upper]))
 
 
-def _limits(path: Path, table: Array) -> tuple[float, float]:
+def _limits(path: Path, table: Float64Array) -> tuple[float, float]:
     """Range of the bins of a plausible table [3 n n]."""
     probability, lower, upper = table
     low, high = float(lower[0, 0]), float(upper[-1, -1])

@@ -6,6 +6,7 @@ import torch
 from scipy.optimize import minimize, nnls
 from torch import Tensor
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.interfaces import FitReport
 from denoisplit.plugins.noise_models.mixture_maths import (
     Components,
@@ -14,7 +15,7 @@ from denoisplit.plugins.noise_models.mixture_maths import (
     log_density,
     total_variance,
 )
-from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
     BADLY_CALIBRATED,
     NOTABLE,
@@ -183,7 +184,7 @@ def _minimise(
     if widest is not None:
         tops[1] = widest
 
-    def loss(flat: Array) -> tuple[float, Array]:
+    def loss(flat: Float64Array) -> tuple[float, Float64Array]:
         weights = torch.from_numpy(flat).reshape(start.shape).requires_grad_()
         value = -log_density(residual, components(t, weights.unsqueeze(-1), floor)).mean()
         (gradient,) = torch.autograd.grad(value, weights)
@@ -218,7 +219,13 @@ def doubts(mixture: Components, floor: float) -> tuple[str, ...]:
 
 
 def _report(
-    pairs: CheckedPairs, t: Array, residual: Array, spread: Array, weights: Tensor, floor: float, channel: int
+    pairs: CheckedPairs,
+    t: Float64Array,
+    residual: Float64Array,
+    spread: Float64Array,
+    weights: Tensor,
+    floor: float,
+    channel: int,
 ) -> FitReport:
     """Likelihood and calibration on pairs drawn as they come."""
     mixture = at_signal(torch.from_numpy(t), weights, torch.tensor(floor, dtype=torch.float64))

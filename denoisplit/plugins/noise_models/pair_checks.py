@@ -2,14 +2,12 @@
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import Float64Array, IntArray
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.images.noise_pairs import smallest_step
 from denoisplit.core.images.pile_up import piled_up
-from denoisplit.core.network.interfaces import IntArray, NoisePairs
-
-Array = npt.NDArray[np.float64]
+from denoisplit.core.network.interfaces import NoisePairs
 
 FEWEST = 500
 FEW = 20_000
@@ -32,8 +30,8 @@ class CheckedPairs:
         place: row and column [2 pairs] in the image as the camera recorded it; None where unknown.
     """
 
-    signal: Array
-    observation: Array
+    signal: Float64Array
+    observation: Float64Array
     low: float
     high: float
     step: float
@@ -104,7 +102,7 @@ def check(pairs: NoisePairs, where: str) -> CheckedPairs:
     return CheckedPairs(signal, observation, float(low), float(high), step, tuple(warnings), where, place)
 
 
-def _refuse_swapped(signal: Array, observation: Array, where: str) -> list[str]:
+def _refuse_swapped(signal: Float64Array, observation: Float64Array, where: str) -> list[str]:
     """Compare the regressions of both directions: E[observation | signal] = signal only for true pairs.
 
     Noise in the regressor flattens a regression. With true pairs that of signal on observation is flat; with

@@ -4,8 +4,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 
 BINS = 32
 BADLY_CALIBRATED = 0.05
@@ -28,10 +29,10 @@ class Moments:
         count: number of pairs.
     """
 
-    t: Array
-    variance: Array
-    skewness: Array
-    count: Array
+    t: Float64Array
+    variance: Float64Array
+    skewness: Float64Array
+    count: Float64Array
 
 
 @attrs.frozen
@@ -59,7 +60,7 @@ class Misfit:
         )
 
 
-def variance_misfit(moments: Moments, variance: Array) -> Misfit:
+def variance_misfit(moments: Moments, variance: Float64Array) -> Misfit:
     """Compare the variance of a model [bins] with the binned one, as far as that is certain."""
     # The relative error of a variance of n pairs is about sqrt(2 / n); tails make it larger.
     certain = moments.count >= min(CERTAIN, moments.count.max())
@@ -101,7 +102,7 @@ def choose_plain(total: int, most: int, rng: np.random.Generator) -> npt.NDArray
     return rng.integers(0, total, most).astype(np.intp)
 
 
-def choose_half_even(t: Array, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def choose_half_even(t: Float64Array, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     """Indices of ``most`` pairs, half of them spread evenly over the range of ``t``."""
     bins = np.minimum((t * BINS).astype(np.intp), BINS - 1)
     weight = 1 / np.bincount(bins, minlength=BINS)[bins]
@@ -110,7 +111,7 @@ def choose_half_even(t: Array, most: int, rng: np.random.Generator) -> npt.NDArr
     return np.concatenate([choose_plain(len(t), most - most // 2, rng), even])
 
 
-def binned_moments(t: Array, residual: Array, resolved: float = 0.0) -> Moments:
+def binned_moments(t: Float64Array, residual: Float64Array, resolved: float = 0.0) -> Moments:
     """Moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts.
 
     Args:
@@ -125,7 +126,7 @@ def binned_moments(t: Array, residual: Array, resolved: float = 0.0) -> Moments:
     index = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, len(edges) - 2)
     count = np.bincount(index, minlength=len(edges) - 1)
 
-    def mean(values: Array) -> Array:
+    def mean(values: Float64Array) -> Float64Array:
         return np.bincount(index, values, len(count)) / np.maximum(count, 1)
 
     centre, centred = mean(t), residual - mean(residual)[index]
@@ -136,13 +137,13 @@ def binned_moments(t: Array, residual: Array, resolved: float = 0.0) -> Moments:
     return Moments(centre[good], variance[good], skewness, count[good].astype(np.float64))
 
 
-def calibration_error(transformed: Array) -> float:
+def calibration_error(transformed: Float64Array) -> float:
     """Largest distance of a probability integral transform, 1-D, from uniform, 0 to 1."""
     pit = np.sort(transformed)
     ranks = np.arange(len(pit) + 1) / len(pit)
     return float(max((ranks[1:] - pit).max(), (pit - ranks[:-1]).max()))
 
 
-def dither(count: int, step: float, rng: np.random.Generator) -> Array:
+def dither(count: int, step: float, rng: np.random.Generator) -> Float64Array:
     """What spreads digital counts over their step: the transform of a step function is never uniform."""
     return rng.uniform(-0.5, 0.5, count) * step

@@ -11,14 +11,14 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
-from denoisplit.plugins.noise_models.inputs import (
+from denoisplit.plugins.noise_models.pair_checks import check
+from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
+from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
+from denoisplit.plugins.noise_models.requirements import (
     place_of,
     require_channels,
     require_pairs,
 )
-from denoisplit.plugins.noise_models.pair_checks import check
-from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
-from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
 from denoisplit.plugins.noise_models.split_numbers import join, split
 
 

@@ -7,8 +7,9 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.interfaces import FitReport
-from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
     BADLY_CALIBRATED,
     binned_moments,
@@ -45,7 +46,7 @@ class CameraNumbers:
     offset: float | None
     read_noise: float | None
 
-    def complete(self, values: Array) -> Array:
+    def complete(self, values: Float64Array) -> Float64Array:
         """``values`` [gain, offset, read noise] with the known ones in their places."""
         known = (self.gain, self.offset, self.read_noise)
         return np.array([v if k is None else k for k, v in zip(known, values, strict=True)], dtype=np.float64)
@@ -68,7 +69,7 @@ class FitSettings:
 
 def fit_camera(
     pairs: CheckedPairs, settings: FitSettings, *, channel: int, seed: int
-) -> tuple[Array, FitReport]:
+) -> tuple[Float64Array, FitReport]:
     """Gain, offset and read noise [3] of one channel, counts; deterministic given ``seed``."""
     rng = np.random.default_rng(seed)
     t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
@@ -104,7 +105,9 @@ def fit_camera(
     return camera, _report(pairs, camera, choose_plain(len(t), _REPORT_PAIRS, rng), rng, held, channel)
 
 
-def photon_transfer(pairs: CheckedPairs, t: Array, residual: Array) -> tuple[float, float, float]:
+def photon_transfer(
+    pairs: CheckedPairs, t: Float64Array, residual: Float64Array
+) -> tuple[float, float, float]:
     """Variance against mean: gain, the signal at which the variance would be zero, and the smallest std.
 
     Source: Janesick, Photon Transfer, SPIE 2007.
@@ -132,11 +135,11 @@ class _Likelihood:
     signal: Tensor
     observation: Tensor
 
-    def at(self, camera: Array) -> float:
+    def at(self, camera: Float64Array) -> float:
         """Mean negative log-likelihood of a camera [3]."""
         return -float(log_density(self.observation, self.signal, Camera(*torch.from_numpy(camera))).mean())
 
-    def minimise(self, start: Array, steps: int, every: int = 1) -> tuple[Array, float]:
+    def minimise(self, start: Float64Array, steps: int, every: int = 1) -> tuple[Float64Array, float]:
         """Camera [3] and mean negative log-likelihood of every so many pairs after at most ``steps``."""
         start = self.known.complete(start)
         signal, observation = self.signal[::every], self.observation[::every]
@@ -147,7 +150,7 @@ class _Likelihood:
             values = torch.stack([point[0].exp(), point[1] * self.unit, point[2].exp()])
             return torch.where(free, values, fixed)
 
-        def loss(point: Array) -> tuple[float, Array]:
+        def loss(point: Float64Array) -> tuple[float, Float64Array]:
             x = torch.from_numpy(point).requires_grad_()
             gain, offset, read = camera(x)
             value = -log_density(observation, signal, Camera(gain, offset, read)).mean()
@@ -172,7 +175,7 @@ class _Likelihood:
 
 def _report(
     pairs: CheckedPairs,
-    camera: Array,
+    camera: Float64Array,
     chosen: npt.NDArray[np.intp],
     rng: np.random.Generator,
     held: bool,

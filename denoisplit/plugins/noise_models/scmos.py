@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.images.interfaces import ImageFormat
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.images.bases import ImageFormat
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.camera_files import read_maps
 from denoisplit.plugins.noise_models.camera_options import as_given, first_pixel, named, positive
-from denoisplit.plugins.noise_models.inputs import place_of, require_channels, require_pairs
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
+from denoisplit.plugins.noise_models.requirements import place_of, require_channels, require_pairs
 from denoisplit.plugins.noise_models.scmos_fit import fit_pixels, on_pixel, pixel
 from denoisplit.plugins.noise_models.split_numbers import join, split
 

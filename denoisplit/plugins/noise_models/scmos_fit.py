@@ -6,8 +6,9 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.interfaces import FitReport
-from denoisplit.plugins.noise_models.pair_checks import Array, CheckedPairs
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
     BADLY_CALIBRATED,
     calibration_error,
@@ -39,14 +40,14 @@ def on_pixel(signal: Tensor, here: Camera, nominal: Camera) -> Tensor:
 
 def fit_pixels(
     pairs: CheckedPairs,
-    nominal: Array,
-    pixels: Array | None,
+    nominal: Float64Array,
+    pixels: Float64Array | None,
     settings: FitSettings,
     *,
     own: bool,
     channel: int,
     seed: int,
-) -> tuple[Array, FitReport]:
+) -> tuple[Float64Array, FitReport]:
     """Gain, offset and read noise [3] of the nominal camera of one channel, counts; deterministic.
 
     Args:
@@ -95,7 +96,7 @@ class _Likelihood:
         mean = self.signal if self.own else on_pixel(self.signal, here, Camera(*numbers))
         return self.observation, mean, here
 
-    def minimise(self, start: Array, unit: float, steps: int) -> tuple[Array, float]:
+    def minimise(self, start: Float64Array, unit: float, steps: int) -> tuple[Float64Array, float]:
         """Nominal camera [3] and mean negative log-likelihood, counts and nats."""
         free = self.nominal.isnan()
         first = np.array([np.log(start[0]), start[1] / unit, np.log(start[2])])
@@ -106,7 +107,7 @@ class _Likelihood:
                 free, torch.stack([point[0].exp(), point[1] * unit, point[2].exp()]), self.nominal
             )
 
-        def loss(point: Array) -> tuple[float, Array]:
+        def loss(point: Float64Array) -> tuple[float, Float64Array]:
             x = torch.from_numpy(point).requires_grad_()
             value = -log_density(*self.arguments(camera(x))).mean()
             (gradient,) = torch.autograd.grad(value, x)
@@ -124,7 +125,11 @@ class _Likelihood:
 
 
 def _report(
-    pairs: CheckedPairs, likelihood: _Likelihood, numbers: Array, rng: np.random.Generator, channel: int
+    pairs: CheckedPairs,
+    likelihood: _Likelihood,
+    numbers: Float64Array,
+    rng: np.random.Generator,
+    channel: int,
 ) -> FitReport:
     observation, mean, here = likelihood.arguments(torch.from_numpy(numbers))
     spread = observation + torch.from_numpy(dither(len(mean), pairs.step, rng))

@@ -5,8 +5,9 @@ from statistics import NormalDist
 import attrs
 import numpy as np
 from attrs.validators import ge, lt
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FloatArray
+from denoisplit.core.network.interfaces import Calibration, Calibrator
 
 
 class Quantile(Calibrator):

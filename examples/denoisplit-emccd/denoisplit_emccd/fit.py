@@ -2,16 +2,14 @@
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
+from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
 from scipy.optimize import minimize
 from torch import Tensor
 
 from denoisplit_emccd.density import EXCESS, Camera, draw, log_density
-
-Array = npt.NDArray[np.float64]
 
 _FEWEST = 200
 _BINS = 16
@@ -30,7 +28,7 @@ class Known:
     offset: float | None
     read_noise: float | None
 
-    def complete(self, values: Array) -> Array:
+    def complete(self, values: Float64Array) -> Float64Array:
         """``values`` [gain, offset, read noise] with the known ones in their places."""
         known = (self.gain, self.offset, self.read_noise)
         return np.array([v if k is None else k for k, v in zip(known, values, strict=True)], dtype=np.float64)
@@ -38,7 +36,7 @@ class Known:
 
 def fit_camera(
     pairs: NoisePairs, known: Known, *, most: int, steps: int, channel: int, seed: int
-) -> tuple[Array, FitReport]:
+) -> tuple[Float64Array, FitReport]:
     """Gain, offset and read noise [3] of one channel, counts; deterministic given ``seed``.
 
     Args:
@@ -62,7 +60,7 @@ def fit_camera(
     return camera, _report(signal, observation, camera, channel, finite, rng)
 
 
-def _checked(pairs: NoisePairs, where: str) -> tuple[Array, Array]:
+def _checked(pairs: NoisePairs, where: str) -> tuple[Float64Array, Float64Array]:
     """Finite pairs, float64, if they can be right."""
     if pairs.signal.ndim != 1 or pairs.signal.shape != pairs.observation.shape:
         raise NoiseModelError(
@@ -96,7 +94,7 @@ def _checked(pairs: NoisePairs, where: str) -> tuple[Array, Array]:
     return signal, observation
 
 
-def _photon_transfer(signal: Array, observation: Array) -> Array:
+def _photon_transfer(signal: Float64Array, observation: Float64Array) -> Float64Array:
     """Gain, offset and read noise [3] from variance against mean, half of the darkest std being read noise.
 
     Source: Janesick, Photon Transfer, SPIE 2007.
@@ -113,7 +111,9 @@ def _photon_transfer(signal: Array, observation: Array) -> Array:
     return np.array([slope / EXCESS, (read_noise**2 - intercept) / slope, read_noise])
 
 
-def _most_likely(signal: Array, observation: Array, known: Known, start: Array, steps: int) -> Array:
+def _most_likely(
+    signal: Float64Array, observation: Float64Array, known: Known, start: Float64Array, steps: int
+) -> Float64Array:
     """Camera [3] that maximises the likelihood, from ``start``."""
     s, y, first = torch.from_numpy(signal), torch.from_numpy(observation), torch.from_numpy(start)
     free = torch.tensor([number is None for number in attrs.astuple(known)])
@@ -124,7 +124,7 @@ def _most_likely(signal: Array, observation: Array, known: Known, start: Array, 
         moved = torch.stack([first[0] * scale.exp(), first[1] + unit * shift, first[2] * read.exp()])
         return torch.where(free, moved, first)
 
-    def loss(point: Array) -> tuple[float, Array]:
+    def loss(point: Float64Array) -> tuple[float, Float64Array]:
         x = torch.from_numpy(point).requires_grad_()
         value = -log_density(y, s, Camera(*camera(x))).mean()
         (gradient,) = torch.autograd.grad(value, x)
@@ -140,12 +140,17 @@ def _most_likely(signal: Array, observation: Array, known: Known, start: Array, 
         bounds=[_NEAR, (None, None), _NEAR],
         options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-6},
     )
-    best: Array = camera(torch.from_numpy(found.x)).numpy()
+    best: Float64Array = camera(torch.from_numpy(found.x)).numpy()
     return best
 
 
 def _report(
-    signal: Array, observation: Array, camera: Array, channel: int, pairs: int, rng: np.random.Generator
+    signal: Float64Array,
+    observation: Float64Array,
+    camera: Float64Array,
+    channel: int,
+    pairs: int,
+    rng: np.random.Generator,
 ) -> FitReport:
     """Likelihood, and how far the ranks of observations among draws of the model are from uniform."""
     numbers = Camera(*torch.from_numpy(camera))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, FloatArray
+from denoisplit.core.network.interfaces import Calibration
 from denoisplit.testing import CalibratorTests
 
 from denoisplit_emccd.calibrator import Quantile

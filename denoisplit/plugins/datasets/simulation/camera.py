@@ -5,7 +5,7 @@ from typing import Literal
 import attrs
 import numpy as np
 
-from denoisplit.plugins.datasets.simulation.render import Array
+from denoisplit.core.arrays import Float64Array
 
 CameraKind = Literal["poisson", "em"]
 
@@ -28,11 +28,11 @@ class Camera:
     offset: float
     read_noise: float
 
-    def expected(self, photons: Array) -> Array:
+    def expected(self, photons: Float64Array) -> Float64Array:
         """Mean of all exposures, counts."""
         return self.gain * photons + self.offset
 
-    def expose(self, photons: Array, rng: np.random.Generator) -> Array:
+    def expose(self, photons: Float64Array, rng: np.random.Generator) -> Float64Array:
         """One exposure, counts; variance gain^2 * photons (twice that for ``em``) + read_noise^2.
 
         Args:

@@ -4,10 +4,9 @@ import itertools
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-Array = npt.NDArray[np.float64]
+from denoisplit.core.arrays import Float64Array
 
 
 @attrs.frozen
@@ -19,11 +18,11 @@ class Points:
         weights: [n], relative brightness.
     """
 
-    positions: Array
-    weights: Array
+    positions: Float64Array
+    weights: Float64Array
 
 
-def splat(points: Points, shape: tuple[int, ...]) -> Array:
+def splat(points: Points, shape: tuple[int, ...]) -> Float64Array:
     """Image of point sources, each shared linearly among the 2^rank pixels around it.
 
     Keeps total brightness and centre of mass of everything inside the image, whatever the rank.
@@ -48,6 +47,6 @@ def splat(points: Points, shape: tuple[int, ...]) -> Array:
     return image.reshape(padded)[(slice(1, -1),) * len(shape)]
 
 
-def blur(image: Array, sigma: float) -> Array:
+def blur(image: Float64Array, sigma: float) -> Float64Array:
     """Gaussian point-spread function of standard deviation ``sigma`` pixels; light leaves at the borders."""
     return np.asarray(ndimage.gaussian_filter(image, sigma, mode="constant", truncate=4.0), dtype=np.float64)

@@ -5,13 +5,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from denoisplit.plugins.datasets.simulation.render import Array, Points, blur, splat
+from denoisplit.core.arrays import Float64Array
+from denoisplit.plugins.datasets.simulation.render import Points, blur, splat
 
 _STEP = 0.5
 _MARGIN = 12
 
 
-def filaments(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def filaments(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Long thin fibres that bend gently, like microtubules."""
     count = _number(rng, shape, per_pixel=1 / 2200)
     paths = _walks(rng, _starts(rng, shape, count), length=1.2 * max(shape), persistence=300.0)
@@ -19,7 +20,7 @@ def filaments(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return splat(_points(paths, brightness), shape)
 
 
-def mitochondria(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def mitochondria(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Thick tubes with round ends, some branched into networks, with a slightly grainy inside."""
     count = _number(rng, shape, per_pixel=1 / 2000)
     parents = _walks(rng, _starts(rng, shape, count), length=50.0, persistence=40.0)
@@ -33,13 +34,13 @@ def mitochondria(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return tubes * np.exp(0.5 * _smooth_noise(rng, shape, 2.0))
 
 
-def puncta(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def puncta(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Spots below the resolution limit, of widely varying brightness, like vesicles."""
     count = _number(rng, shape, per_pixel=1 / 220)
     return splat(Points(_starts(rng, shape, count), rng.lognormal(0.0, 0.6, count)), shape)
 
 
-def membranes(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def membranes(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Closed smooth outlines of cells, in the (y, x) plane."""
     count = _number(rng, shape, per_pixel=1 / 5000)
     centres = _starts(rng, shape, count)
@@ -54,7 +55,7 @@ def membranes(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return splat(_points(paths, radius * rng.uniform(0.7, 1.3, (count, 1))), shape)
 
 
-STRUCTURES: Mapping[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = MappingProxyType(
+STRUCTURES: Mapping[str, Callable[[np.random.Generator, tuple[int, ...]], Float64Array]] = MappingProxyType(
     {"filaments": filaments, "mitochondria": mitochondria, "puncta": puncta, "membranes": membranes}
 )
 """Every structure by name, in the order in which they are given to channels."""
@@ -65,12 +66,12 @@ def _number(rng: np.random.Generator, shape: tuple[int, ...], per_pixel: float) 
     return max(2, int(rng.poisson(per_pixel * float(np.prod([side + 2 * _MARGIN for side in shape])))))
 
 
-def _starts(rng: np.random.Generator, shape: tuple[int, ...], count: int) -> Array:
+def _starts(rng: np.random.Generator, shape: tuple[int, ...], count: int) -> Float64Array:
     """Uniform positions in the image and the margin around it, [count rank]."""
     return rng.uniform(-_MARGIN, np.asarray(shape) + _MARGIN, (count, len(shape)))
 
 
-def _walks(rng: np.random.Generator, starts: Array, length: float, persistence: float) -> Array:
+def _walks(rng: np.random.Generator, starts: Float64Array, length: float, persistence: float) -> Float64Array:
     """Smooth random curves of a constant speed through ``starts``, [n steps rank].
 
     The direction follows an Ornstein-Uhlenbeck process that forgets itself over ``persistence`` pixels.
@@ -83,16 +84,16 @@ def _walks(rng: np.random.Generator, starts: Array, length: float, persistence: 
     powers = decay ** np.arange(steps)[:, None]
     velocity = powers * np.cumsum(kicks / powers, axis=1)
     velocity /= np.linalg.norm(velocity, axis=2, keepdims=True) + 1e-12
-    path: Array = np.cumsum(_STEP * velocity, axis=1)
+    path: Float64Array = np.cumsum(_STEP * velocity, axis=1)
     path += starts[:, None, :] - path[:, steps // 2, None, :]
     return path
 
 
-def _points(paths: Array, weights: Array) -> Points:
+def _points(paths: Float64Array, weights: Float64Array) -> Points:
     return Points(paths.reshape(-1, paths.shape[-1]), weights.reshape(-1))
 
 
-def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Array:
+def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Float64Array:
     """Gaussian random field of standard deviation 1/2 and correlation length ``sigma`` pixels."""
     noise = blur(rng.normal(0, 1, shape), sigma)
     noise *= 0.5 / (noise.std() + 1e-12)

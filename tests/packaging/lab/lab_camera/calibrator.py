@@ -6,8 +6,9 @@ import attrs
 import numpy as np
 from attrs.validators import ge
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, FloatArray, MeanCalibrator
+from denoisplit.core.network.interfaces import Calibration, MeanCalibrator
 
 
 class Bands(MeanCalibrator):

@@ -10,9 +10,9 @@ from attrs.validators import gt
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.images.io import open_image
-from denoisplit.core.network.camera import CameraNoiseModel
+from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
-from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import NoiseModel
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_channels
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.foreground import ForegroundPixels
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.image_checks import check_channels
 from denoisplit.core.images.turns import TURNS
 
 _PARTNERS: Final = 3

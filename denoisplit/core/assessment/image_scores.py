@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from denoisplit.core.assessment.planes import AnyArray, Float64Array, mean_over_planes
-from denoisplit.core.assessment.structural import BORDER, ms_ssim_of_plane, ssim_of_plane
+from denoisplit.core.arrays import AnyArray, Float64Array
+from denoisplit.core.assessment.planes import mean_over_planes
+from denoisplit.core.assessment.ssim_maps import BORDER, ms_ssim_of_plane, ssim_of_plane
 
 SSIM_SIDE: Final = 2 * BORDER + 1
 MS_SSIM_SIDE: Final = SSIM_SIDE * 2**4

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 import attrs
 
 from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.interfaces import PixelSize
-from denoisplit.core.survey.names import wild
+from denoisplit.core.images.bases import PixelSize
+from denoisplit.core.survey.file_names import wild
 
 
 @attrs.frozen(kw_only=True)

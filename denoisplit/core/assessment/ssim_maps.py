@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from denoisplit.core.assessment.planes import Float64Array
+from denoisplit.core.arrays import Float64Array
 
 BORDER: Final = 5
 """Half the window, pixels: nearer to the edge, a map depends on how the image is continued there."""

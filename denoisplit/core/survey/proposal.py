@@ -28,7 +28,7 @@ class DatasetPlan:
 
 
 @attrs.frozen(kw_only=True)
-class Mixing:
+class MixingPlan:
     """How the mixed image comes about.
 
     Attributes:
@@ -75,7 +75,7 @@ class Plan:
         channels_why: one line.
         datasets: training first.
         held: see ``Held``; None where a folder serves for validation.
-        mixing: see ``Mixing``.
+        mixing: see ``MixingPlan``.
         noise_pairs: what the noise is learnt from.
         noise_why: one line.
         size: of network and training.
@@ -92,7 +92,7 @@ class Plan:
     channels_why: str
     datasets: tuple[DatasetPlan, ...]
     held: Held | None
-    mixing: Mixing
+    mixing: MixingPlan
     noise_pairs: str
     noise_why: str
     size: Size

@@ -1,7 +1,7 @@
 """The data sets that a spec names."""
 
+from denoisplit.core.images.bases import Dataset
 from denoisplit.core.images.file_dataset import FileDataset
-from denoisplit.core.images.interfaces import Dataset
 from denoisplit.core.spec.records import Chosen
 from denoisplit.core.storage.image_files import installed_formats
 

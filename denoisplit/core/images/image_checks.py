@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ChannelCountError, ImageError
-from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.streamed import Extremes, extremes
 
 _FULL_RANGE: Final = frozenset(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))

@@ -7,12 +7,11 @@ from typing import Self
 
 import attrs
 
-from denoisplit.core.images.arrays import AnyArray as AnyArray
-from denoisplit.core.images.arrays import FloatArray as FloatArray
-from denoisplit.core.images.arrays import LazyArray as LazyArray
-from denoisplit.core.images.arrays import without_mask
+from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.images.image import Image as Image
 from denoisplit.core.images.image import ImageLayout as ImageLayout
+from denoisplit.core.images.lazy_array import LazyArray as LazyArray
+from denoisplit.core.images.lazy_array import without_mask
 from denoisplit.core.images.physical import IntensityScale as IntensityScale
 from denoisplit.core.images.physical import PixelSize as PixelSize
 from denoisplit.core.images.physical import TimeInterval as TimeInterval
@@ -144,8 +143,8 @@ class MixedSource:
         noise: additive noise of the mixed image [1 (z) y x], counts.
     """
 
-    noiseless: FloatArray = attrs.field(eq=False, repr=False)
-    noise: FloatArray = attrs.field(eq=False, repr=False)
+    noiseless: Float32Array = attrs.field(eq=False, repr=False)
+    noise: Float32Array = attrs.field(eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -187,11 +186,11 @@ class Field:
     """
 
     name: str
-    observed: FloatArray = attrs.field(eq=False, repr=False)
-    clean: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
-    repeats: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+    observed: Float32Array = attrs.field(eq=False, repr=False)
+    clean: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
+    repeats: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
     pixel_size: PixelSize | None = None
-    mixed: FloatArray | None = attrs.field(default=None, eq=False, repr=False)
+    mixed: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
     mixed_source: MixedSource | None = None
     separate: bool = False
     files: tuple[FieldFile, ...] = attrs.field(default=(), repr=False)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from denoisplit.core.exchange.foreign_statistics import ForeignStatistics
 from denoisplit.core.exchange.importing import import_network
-from denoisplit.core.exchange.statistics import ForeignStatistics
 from denoisplit.core.given import path_of, paths_of, texts_of
 from denoisplit.core.prediction.result import PathLike
 from denoisplit.core.runs.run import Run, load

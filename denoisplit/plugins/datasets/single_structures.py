@@ -8,7 +8,7 @@ import attrs
 from attrs.validators import in_
 
 from denoisplit.core.errors import ChannelCountError
-from denoisplit.core.images.interfaces import Field, ImageFormat
+from denoisplit.core.images.bases import Field, ImageFormat
 from denoisplit.plugins.datasets.files import FileOptions, ImageFileDataset
 from denoisplit.plugins.datasets.pairing import Pairing, Single, leftovers, paired
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from denoisplit.core.survey.names import PURPOSES, role, stem, words
+from denoisplit.core.survey.file_names import PURPOSES, role, stem, words
 
 MOST: Final = 6
 """More folders or words than this are fields, not structures."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from denoisplit.core.errors import DenoisplitError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import gather_evidence
@@ -19,8 +19,8 @@ from denoisplit.core.verdict.consistency import (
     network_statistics,
     without_bias,
 )
+from denoisplit.core.verdict.image_statistics import image_statistics, share_at_maximum
 from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads, spreads_of_new
-from denoisplit.core.verdict.statistics import image_statistics, share_at_maximum
 
 _LOG = logging.getLogger("denoisplit.training")
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import attrs
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import AnyArray, Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.large_fields import with_images
 from denoisplit.core.images.streamed import is_lazy, window
 

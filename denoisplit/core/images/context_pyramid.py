@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, zoom
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.halving import halved_lazily
-from denoisplit.core.images.interfaces import AnyArray
 from denoisplit.core.images.streamed import is_lazy
 
 Floating = TypeVar("Floating", bound=np.floating[Any])

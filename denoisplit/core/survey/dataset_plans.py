@@ -8,8 +8,8 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.splits import Split
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.survey.channels import ChannelNames
-from denoisplit.core.survey.plan import DatasetPlan
-from denoisplit.core.survey.records import Found, Part
+from denoisplit.core.survey.findings import Found, Part
+from denoisplit.core.survey.proposal import DatasetPlan
 
 FOLDER: Final = "folder"
 CHANNEL_FILES: Final = "channel_files"

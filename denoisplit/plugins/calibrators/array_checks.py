@@ -5,8 +5,9 @@ from typing import Final
 
 import numpy as np
 
+from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, FloatArray
+from denoisplit.core.network.interfaces import Calibration
 
 CERTAIN: Final = 2.0
 """Standard errors by which a mean squared error from noisy images has to exceed zero."""

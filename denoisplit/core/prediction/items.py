@@ -9,11 +9,11 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.interfaces import ImageFormat
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.core.images.io import choose_format, split_inside
-from denoisplit.core.images.tables import lines
+from denoisplit.core.images.spreadsheets import lines
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.core.storage.outputs import is_same
+from denoisplit.core.storage.write_guards import is_same
 
 ENDING: Final = ".ome.tif"
 """Of results, unless another is asked for."""

@@ -10,8 +10,8 @@ import yaml
 import yamlcore
 
 from denoisplit.core.spec.resolution import escape
-from denoisplit.core.spec.writing import EDITOR_HEADER
-from denoisplit.core.survey.plan import DatasetPlan, Plan
+from denoisplit.core.spec.yaml_text import EDITOR_HEADER
+from denoisplit.core.survey.proposal import DatasetPlan, Plan
 from denoisplit.core.version import VERSION
 
 _WIDTH: Final = 110

@@ -5,7 +5,7 @@ from typing import Final
 
 from denoisplit.core.errors import CalibrationError, SpecError
 from denoisplit.core.given import texts_of
-from denoisplit.core.images.names import MIXED
+from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.prediction.offers import CHI_SQUARE, OFFERS, Calibrated, Output
 from denoisplit.core.prediction.summaries import Quantiles, Summary
 

@@ -9,7 +9,7 @@ Pass = Callable[..., Tensor]
 """From maps [b c (z) y x] to a map."""
 
 
-class Region(nn.Module, ABC):
+class CompiledBlock(nn.Module, ABC):
     """A part of a network whose training pass may be replaced by a compiled one.
 
     ``forward`` calls ``training_pass`` where a gradient or the statistics of the batch may be wanted. What a

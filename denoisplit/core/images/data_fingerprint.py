@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.block_hashes import Kept, kept_of_image
-from denoisplit.core.images.interfaces import AnyArray, Field
 from denoisplit.core.images.overlap import Blocks, first_overlap, rarity_of
 from denoisplit.core.images.streamed import blocks
 

@@ -2,17 +2,17 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.assessment.scores import EvaluatedField
 from denoisplit.core.assessment.worth import measured_gains, sentence
 from denoisplit.core.errors import CalibrationError, ImageError
-from denoisplit.core.images.interfaces import Field
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
 from denoisplit.core.network.calibrating import fit_squares, gives_std
@@ -35,8 +35,6 @@ PROBE_SAMPLES: Final = 10
 
 _SHOWN: Final = 8
 """Numbers of a parameter that the log shows."""
-
-AnyArray = npt.NDArray[Any]
 
 
 @attrs.frozen

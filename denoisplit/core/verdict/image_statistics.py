@@ -4,14 +4,12 @@ import math
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
-from denoisplit.core.images.interfaces import LazyArray
+from denoisplit.core.arrays import FloatArray
+from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.pixel_moments import PixelMoments, moments_of
 from denoisplit.core.images.quantiles import quantile
 from denoisplit.core.images.streamed import BLOCK_PIXELS, extremes
-
-Array = npt.NDArray[np.floating]
 
 DARK_QUANTILE = 0.01
 SCALES = (2, 4, 8)
@@ -107,7 +105,7 @@ def _in_bands(mixed: LazyArray) -> _Measures:
     )
 
 
-def noise_level(pixels: Array) -> float:
+def noise_level(pixels: FloatArray) -> float:
     r"""Standard deviation of white noise, from the diagonal differences of neighbours.
 
     .. math:: \hat\sigma = \sqrt{\pi / 2} \; \overline{|a - b - c + d|} / 2
@@ -123,9 +121,9 @@ def noise_level(pixels: Array) -> float:
     return _of_differences(np.abs(_diagonal(pixels)).mean())
 
 
-def _diagonal(pixels: Array) -> Array:
+def _diagonal(pixels: FloatArray) -> FloatArray:
     """A - b - c + d of all squares of four pixels."""
-    difference: Array = (
+    difference: FloatArray = (
         pixels[..., :-1, :-1] - pixels[..., :-1, 1:] - pixels[..., 1:, :-1] + pixels[..., 1:, 1:]
     )
     return difference
@@ -140,11 +138,11 @@ def share_at_maximum(pixels: LazyArray) -> float:
     return extremes(pixels).at_highest / math.prod(pixels.shape)
 
 
-def _binned(pixels: Array, size: int) -> Array:
+def _binned(pixels: FloatArray, size: int) -> FloatArray:
     """Means of squares of ``size`` pixels; a rest at the far sides is left out."""
     *planes, y, x = pixels.shape
     cut = pixels[..., : y // size * size, : x // size * size]
-    binned: Array = cut.reshape(*planes, y // size, size, x // size, size).mean(axis=(-3, -1))
+    binned: FloatArray = cut.reshape(*planes, y // size, size, x // size, size).mean(axis=(-3, -1))
     return binned
 
 

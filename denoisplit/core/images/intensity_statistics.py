@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.checks import check_channels, check_finite
-from denoisplit.core.images.interfaces import AnyArray
+from denoisplit.core.images.image_checks import check_channels, check_finite
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.normalisation import Normalisation
 from denoisplit.core.images.pixel_moments import PixelMoments, moments_of

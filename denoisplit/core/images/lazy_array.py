@@ -3,12 +3,9 @@
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
-
-AnyArray = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
 
 
 class LazyArray(Protocol):

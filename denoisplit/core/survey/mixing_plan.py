@@ -5,21 +5,21 @@ from typing import Final
 import numpy as np
 
 from denoisplit.core.survey.channels import ChannelNames
-from denoisplit.core.survey.plan import Mixing
-from denoisplit.core.survey.records import Facts, Part
+from denoisplit.core.survey.findings import Facts, Part
+from denoisplit.core.survey.proposal import MixingPlan
 
 _CLOSE: Final = 0.25
 _COUNTS: Final = 10.0
 """Mean of images from which they are taken for counts of a camera."""
 
 
-def mixing_plan(train: Part, named: ChannelNames, facts: Facts, *, given: str) -> tuple[Mixing, str]:
+def mixing_plan(train: Part, named: ChannelNames, facts: Facts, *, given: str) -> tuple[MixingPlan, str]:
     """Mode and offset, and what to ask the user (empty for nothing)."""
     offset, offset_why = _offset(facts)
     if len(named.names) == 1:
-        return Mixing(mode="", mode_why="", offset=offset, offset_why=offset_why), ""
+        return MixingPlan(mode="", mode_why="", offset=offset, offset_why=offset_why), ""
     mode, why, question = _mode(train, named, facts, offset, given)
-    return Mixing(mode=mode, mode_why=why, offset=offset, offset_why=offset_why), question
+    return MixingPlan(mode=mode, mode_why=why, offset=offset, offset_why=offset_why), question
 
 
 def _rounded(counts: float, facts: Facts) -> float:

@@ -1,0 +1,16 @@
+"""Types of arrays, and of the part of one that is asked for."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+AnyArray = npt.NDArray[Any]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.floating[Any]]
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+
+Window = tuple[slice, ...]
+"""One slice per axis, with beginning and end and without a step."""
