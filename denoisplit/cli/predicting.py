@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from denoisplit.cli.console import progress, say
-from denoisplit.core.assessment.label_sums import is_table
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.prediction.many import TABLE, Outcome
 from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
@@ -16,6 +15,7 @@ from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.storage.image_files import ImageInputs, file_of
 from denoisplit.core.storage.write_guards import require_apart, require_ours
+from denoisplit.core.sums.label_sums import is_table
 
 
 def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, overwrite: bool) -> None:

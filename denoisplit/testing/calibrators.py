@@ -19,7 +19,7 @@ from denoisplit.core.network.interfaces import (
     Calibration,
     FieldSums,
     MeanCalibrator,
-    RegionCalibrator,
+    SumCalibrator,
 )
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.region_calibrators import Held, RegionTests
@@ -194,7 +194,7 @@ class CalibratorTests(RegionTests):
         def trace(options: Any) -> Trace:
             calibrator = self.calibrator(options)
             fitted = [self.fit(calibrator, held)]
-            if isinstance(calibrator, RegionCalibrator):
+            if isinstance(calibrator, SumCalibrator):
                 fields = [self.sums(calibrator, number) for number in range(3)]
                 fitted.append(calibrator.fit_regions(fields))
                 for few in range(9, 13):

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
-from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FieldSums, RegionCalibrator
+from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FieldSums, SumCalibrator
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, accepted, law
 
@@ -191,14 +191,14 @@ class RegionTests(ComponentTests):
                 assert not found.holds, f"sums over {side} x {side} pixels of unlike fields hold"
                 assert found.note, "there is no reason why they do not hold"
 
-    def of_regions(self, data: st.DataObject) -> RegionCalibrator:
+    def of_regions(self, data: st.DataObject) -> SumCalibrator:
         """A calibrator of regions; the law does not apply to one of pixels alone."""
         calibrator = self.drawn(data)
-        if not isinstance(calibrator, RegionCalibrator):
+        if not isinstance(calibrator, SumCalibrator):
             pytest.skip("it calibrates pixels alone")
         return calibrator
 
-    def sums(self, calibrator: RegionCalibrator, seed: int) -> list[FieldSums]:
+    def sums(self, calibrator: SumCalibrator, seed: int) -> list[FieldSums]:
         """Blocks of a field: the larger they are, the more their errors exceed the spread of the samples."""
         made = []
         for side in calibrator.sides:

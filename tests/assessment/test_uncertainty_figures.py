@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -11,8 +12,8 @@ from rich.console import Console
 from scipy.stats import norm
 
 from denoisplit.core.assessment.field_figures import error_figure, sample_gallery, uncertainty_maps
-from denoisplit.core.assessment.regions import block_regions
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
+from denoisplit.core.assessment.sum_errors import UNCALIBRATED, sum_errors
 from denoisplit.core.assessment.uncertainty_figures import (
     calibration_figure,
     coverage_figure,
@@ -21,19 +22,28 @@ from denoisplit.core.assessment.uncertainty_figures import (
 from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.prediction.offers import Calibrated
+from denoisplit.core.sums.divisions import block_division
+from denoisplit.core.sums.sum_intervals import SumIntervals
 from tests.registered import calibrators
-from tests.summing import region_sums
+from tests.summing import known, sums_of_samples
 
 SAMPLES = 40
 
 
-def _field(seed: int, *, shape: tuple[int, ...] = (40, 48), channels: int = 2) -> EvaluatedField:
+def _field(
+    seed: int,
+    *,
+    shape: tuple[int, ...] = (40, 48),
+    channels: int = 2,
+    intervals: SumIntervals | None = None,
+) -> EvaluatedField:
     random = np.random.default_rng(seed)
     std = random.uniform(2, 6, (channels, *shape))
     mean = random.uniform(100, 200, (channels, *shape))
     samples = mean + std * random.normal(size=(SAMPLES, *std.shape))
     truth = mean + 2 * std * random.normal(size=std.shape)
-    regions = [found for side in (4, 16) if (found := block_regions(shape, side))]
+    divisions = [found for side in (4, 16) if (found := block_division(shape, side))]
+    sums = zip(divisions, sums_of_samples(divisions, samples), strict=True)
     return EvaluatedField(
         name=f"field {seed}",
         mixed=truth.mean(axis=0, keepdims=True),
@@ -41,7 +51,7 @@ def _field(seed: int, *, shape: tuple[int, ...] = (40, 48), channels: int = 2) -
         mean=samples.mean(axis=0),
         std=std,
         calibrated_std=2 * std,
-        regions=region_sums(regions, samples).errors(mean, std, truth, 2 * std),
+        regions=tuple(sum_errors(of, found, mean, std, truth, intervals) for of, found in sums),
     )
 
 
@@ -94,17 +104,22 @@ def test_the_calibration_figure_has_curve_and_counts() -> None:
 
 def test_the_region_figure_has_the_ratio_of_real_to_predicted_error() -> None:
     """White errors twice as large as predicted: the ratio is 2 either way, and 1 after calibration by 2."""
-    scores = _scores([_field(seed, shape=(96, 96)) for seed in range(4)])
+    scores = _scores([_field(seed, shape=(96, 96), intervals=known(16)) for seed in range(4)])
     lines = _lines(region_figure(scores), 0)
-    assert lines["pixels as if independent"][:, 0].tolist() == [16, 256]
-    for label, ratio in (
-        ("pixels as if independent", 2),
-        ("joint samples", 2),
-        ("pixels as if independent, calibrated", 1),
-        ("joint samples, calibrated", 1),
+    for label, pixels, ratio in (
+        ("pixels as if independent", [16, 256], 2),
+        ("joint samples", [16, 256], 2),
+        ("joint samples, calibrated", [16], 1),
     ):
-        assert lines[label][:, 1] == pytest.approx([ratio, ratio], rel=0.15)
+        assert lines[label][:, 0].tolist() == pixels
+        assert lines[label][:, 1] == pytest.approx([ratio] * len(pixels), rel=0.15)
     assert _drawn(region_figure(scores)).std() > 0
+    some = [
+        attrs.evolve(row, calibrated=row.calibrated and attrs.evolve(row.calibrated, regions=row.count - 1))
+        for row in scores.regions
+    ]
+    for other in (_scores([_field(0)]), attrs.evolve(scores, regions=tuple(some))):
+        assert "joint samples, calibrated" not in _lines(region_figure(other), 0)
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (3, 30, 40)], ids=["2d", "3d"])
@@ -211,9 +226,23 @@ def test_the_tables_fit_a_page_with_all_their_numbers() -> None:
     first = scores.uncertainty[0].before
     assert first.bootstrap is not None
     interval = first.bootstrap.intervals["coverage_0.9"]
-    for row in scores.regions:
-        assert row.calibration is not None
-        assert row.calibration.widening is not None
-        assert f"x {row.calibration.widening:.3g}: " in text
-    for said in (f"{100 * interval.low:.0f}-{100 * interval.high:.0f}%", f"{first.crps:.4g}", "independent"):
+    for said in (f"{100 * interval.low:.0f}-{100 * interval.high:.0f}%", f"{first.crps:.4g}"):
         assert said in text
+
+
+@pytest.mark.parametrize("intervals", [None, known(16)], ids=["uncalibrated", "calibrated"])
+def test_the_table_of_sums_has_what_the_run_itself_knows(intervals: SumIntervals | None) -> None:
+    scores = _scores([_field(seed, intervals=intervals) for seed in range(2)])
+    console = Console(width=110, file=io.StringIO(), record=True)
+    console.print(region_table(scores))
+    text = console.export_text()
+    assert "…" not in text
+    assert ("independent" in text, "n/a" in text) == (intervals is None, intervals is not None)
+    assert scores.notes.count(UNCALIBRATED) == (intervals is None)
+    for row in scores.regions:
+        shown = row.independent if intervals is None else row.calibrated
+        assert (shown is None) == (row.pixels == 256 and intervals is not None)
+        for answer in (row.joint, *([shown] if shown else [])):
+            covered = {c.level: c.fraction for c in answer.coverage}[0.9]
+            assert f"{answer.rmv:.4g}" in text
+            assert f"{covered:.1%}" in text

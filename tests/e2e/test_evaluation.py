@@ -87,7 +87,7 @@ def test_labels_that_do_not_fit_are_refused(run: Run, field: Field) -> None:
     labels = np.ones(field.observed.shape[1:], dtype=np.uint8)
     with pytest.raises(ImageError, match="every field needs one label image"):
         run.evaluate([field], labels=[labels, labels])
-    with pytest.raises(ImageError, match="labels must have the shape of the field"):
+    with pytest.raises(ImageError, match="labels must have the shape of the image"):
         run.evaluate([field], labels=[labels[1:]])
     with pytest.raises(ImageError, match="there is no region"):
         run.evaluate([field], labels=[0 * labels])
@@ -133,7 +133,7 @@ def test_numbers_tables_and_figures(experiment: Experiment, tmp_path: Path) -> N
     tifffile.imwrite(labels, cells[1:])
     refused = evaluate(experiment.run, "--labels", labels)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "labels must have the shape of the field (got (20, 21), not (21, 21))" in refused.stderr
+    assert "of one plane or stack of it (got (20, 21), not (21, 21))" in refused.stderr
     taken = evaluate(experiment.run, "--figures", labels)
     assert (taken.exit_code, taken.stderr) == (
         2,

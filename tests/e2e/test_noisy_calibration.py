@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 
 import denoisplit
-from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.images.bases import Field
-from denoisplit.core.prediction.label_counting import SumsOver
+from denoisplit.core.prediction.sums_over import SumsOver
+from denoisplit.core.sums.divisions import block_division
+from denoisplit.core.sums.tile_sums import gathered_sums
 from denoisplit.core.training.fit_calibrators import calibrate_run, noisy_errors, predicted
 from denoisplit.core.training.prepare import prepare
 
@@ -43,10 +44,10 @@ def factors(run: denoisplit.Run, fields: Sequence[Field], side: int) -> npt.NDAr
     """Of the spread of sums over blocks, from the clean references: root mean square of error over std."""
     scores = []
     for field in fields:
-        blocks = block_regions(field.observed.shape[1:], side)
+        blocks = block_division(field.observed.shape[1:], side)
         assert blocks is not None
         found = predicted(run.vse, run.spec, field, [SumsOver([[blocks]])])
-        (samples,) = RegionSums.of([blocks], found.facts).sums()
+        (samples,) = gathered_sums([blocks], found.facts)
         scores.append((samples.mean(0) - blocks.sums(np.asarray(field.clean))) / samples.std(0, ddof=1))
     factor: npt.NDArray[np.float64] = np.sqrt((np.concatenate(scores, axis=1) ** 2).mean(axis=1))
     return factor

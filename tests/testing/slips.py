@@ -86,20 +86,8 @@ SLIPS = (
         "calibrator/region",
         "variance as std",
         "calibrators/region.py",
-        (
-            "            std=_between(side, ends, stds),\n"
-            "            half_width=_between(side, ends, reached) if len(reached) == len(ends"
-            ") else None,\n"
-            "            holds=not note,\n"
-            "            note=note,\n"
-        ),
-        (
-            "            std=stds[0] ** 2,\n"
-            "            half_width=_between(side, ends, reached) if len(reached) == len(ends"
-            ") else None,\n"
-            "            holds=not note,\n"
-            "            note=note,\n"
-        ),
+        "stds = [float(calibrator.apply(of, one)[0, channel, 0]) for calibrator, of in found]",
+        "stds = [float(calibrator.apply(of, one)[0, channel, 0]) ** 2 for calibrator, of in found]",
         "the_std_of_sums_is_that_of_their_errors",
     ),
     Slip(

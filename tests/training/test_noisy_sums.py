@@ -6,18 +6,18 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.arrays import Float64Array
-from denoisplit.core.assessment.regions import Regions, block_regions
+from denoisplit.core.sums.divisions import Division, block_division
 from denoisplit.core.training.noisy_errors import RepeatedErrors, errors_from_observed, noise_variance
 from tests.training.test_noisy_errors import SHARES, SIZE, World, expose, world
 
 
-def blocks(side: int) -> Regions:
-    found = block_regions((SIZE, SIZE), side)
+def blocks(side: int) -> Division:
+    found = block_division((SIZE, SIZE), side)
     assert found is not None
     return found
 
 
-def true_squares(there: World, regions: Regions) -> Float64Array:
+def true_squares(there: World, regions: Division) -> Float64Array:
     squares: Float64Array = (regions.sums(there.mean) - regions.sums(there.clean)) ** 2
     return squares
 
@@ -62,7 +62,7 @@ def test_a_network_that_spreads_noise_is_known_in_closed_form() -> None:
     rng = np.random.default_rng(0)
     clean = 50 + 5 * gaussian_filter(rng.normal(size=(1, 400, 400)), (0, 5, 5))
     observed = clean + rng.normal(0, 3, clean.shape)
-    regions = block_regions((400, 400), 8)
+    regions = block_division((400, 400), 8)
     assert regions is not None
 
     def network(mixed: npt.NDArray[np.float64]) -> Float64Array:

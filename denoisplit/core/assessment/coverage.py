@@ -28,6 +28,11 @@ class Coverage:
     fraction: float
 
 
+def half_width(level: float) -> float:
+    """Half of the central Gaussian interval, in stds."""
+    return float(ndtri((1 + level) / 2))
+
+
 def coverage(
     mean: npt.NDArray[Any],
     std: npt.NDArray[Any],
@@ -48,10 +53,7 @@ def coverage(
     """
     spread, error = spread_and_error("coverage", mean, std, truth)
     distance = np.abs(error)
-    return tuple(
-        Coverage(level, float(np.mean(distance <= float(ndtri((1 + level) / 2)) * spread)))
-        for level in levels
-    )
+    return tuple(Coverage(level, float(np.mean(distance <= half_width(level) * spread))) for level in levels)
 
 
 def gaussian_nll(mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:

@@ -8,8 +8,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from denoisplit.core.arrays import AnyArray
+from denoisplit.core.assessment.coverage import half_width
 from denoisplit.core.assessment.panels import COLOURS, bare, colour_bar, middle_plane, tinted, window
-from denoisplit.core.assessment.regions import half_width
 from denoisplit.core.assessment.scores import EvaluatedField
 from denoisplit.core.errors import CalibrationError
 

@@ -11,8 +11,7 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
 from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldCover, FieldSpread
 from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
-from denoisplit.core.assessment.region_reliability import RegionReliability, region_reliability
-from denoisplit.core.assessment.regions import RegionErrors
+from denoisplit.core.assessment.sum_errors import SumErrors, SumReliability, sum_reliability
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.bases import PixelSize
@@ -50,7 +49,7 @@ class EvaluatedField:
     std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
     calibrated_std: AnyArray | None = attrs.field(default=None, eq=False, repr=False)
     covered: FieldCover | None = attrs.field(default=None, eq=False, repr=False)
-    regions: tuple[RegionErrors, ...] = attrs.field(default=(), eq=False, repr=False)
+    regions: tuple[SumErrors, ...] = attrs.field(default=(), eq=False, repr=False)
     pixel_size: PixelSize | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -102,7 +101,7 @@ class Scores:
     metrics: tuple[NamedMetric, ...]
     scores: tuple[Score, ...]
     uncertainty: tuple[ChannelUncertainty, ...] = ()
-    regions: tuple[RegionReliability, ...] = ()
+    regions: tuple[SumReliability, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -114,7 +113,7 @@ class Scores:
         return (
             *((f"{few}which need {MIN_FIELDS} or more.",) if count < MIN_FIELDS else ()),
             *(note for channel in self.uncertainty for note in channel.notes),
-            *(note for region in self.regions for note in region.notes),
+            *dict.fromkeys(note for region in self.regions for note in region.notes),
         )
 
     def of(self, channel: str, metric: str, method: str = SPLIT) -> Score:
@@ -192,7 +191,7 @@ def evaluate_fields(
         metrics=tuple(metrics),
         scores=tuple(scores),
         uncertainty=_uncertainty(fields, channel_names),
-        regions=region_reliability([field.regions for field in fields], channel_names),
+        regions=sum_reliability([one for field in fields for one in field.regions], channel_names),
     )
 
 

@@ -7,19 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from denoisplit.core.assessment.region_reliability import RegionAnswer, RegionReliability
-from denoisplit.core.assessment.regions import INDEPENDENT, INDEPENDENT_CALIBRATED, JOINT, JOINT_CALIBRATED
 from denoisplit.core.assessment.reliability_plot import AFTER, BEFORE, PLAIN, draw_reliability
 from denoisplit.core.assessment.scores import Scores
+from denoisplit.core.assessment.sum_errors import CALIBRATED, INDEPENDENT, JOINT, SumReliability
 from denoisplit.core.assessment.uncertainty import Reliability
 
 SIDE_INCHES: Final = 3.6
 IDEAL: Final = "#222222"
 WAYS: Final = {
-    INDEPENDENT: ("pixels as if independent", "#e9a27a", "o"),
-    INDEPENDENT_CALIBRATED: ("pixels as if independent, calibrated", BEFORE, "o"),
+    INDEPENDENT: ("pixels as if independent", BEFORE, "o"),
     JOINT: ("joint samples", "#7fc4a8", "^"),
-    JOINT_CALIBRATED: ("joint samples, calibrated", "#00795a", "^"),
+    CALIBRATED: ("joint samples, calibrated", "#00795a", "s"),
 }
 """Ways to predict the error of a sum: label, colour, marker."""
 
@@ -78,9 +76,10 @@ def region_figure(scores: Scores) -> Figure:
         rows = sorted((r for r in scores.regions if r.channel == name), key=lambda row: row.pixels)
         panel.axhline(1, color=IDEAL, linewidth=1, linestyle="--")
         for how, (label, colour, marker) in WAYS.items():
-            answers = [answer for row in rows if (answer := getattr(row, how)) is not None]
-            if answers:
-                _ratio(panel, rows, answers, label, colour, marker)
+            points = _ratios(rows, how)
+            if points:
+                x, y = zip(*points, strict=True)
+                panel.plot(x, y, color=colour, marker=marker, markersize=4, linewidth=1, label=label)
         panel.set(xscale="log", yscale="log")
         panel.margins(x=0.08)
         panel.set_xlabel("pixels in a region", fontsize=8)
@@ -120,25 +119,11 @@ def _coverage(panel: Axes, summary: Reliability, label: str, colour: str, marker
         panel.vlines(levels, [e.low for e in ends], [e.high for e in ends], color=colour, linewidth=1)
 
 
-def _ratio(
-    panel: Axes,
-    rows: Sequence[RegionReliability],
-    answers: Sequence[RegionAnswer],
-    label: str,
-    colour: str,
-    marker: str,
-) -> None:
-    points = [
+def _ratios(rows: Sequence[SumReliability], how: str) -> list[tuple[float, float]]:
+    """Pixels in a region, and how many times as large as predicted the errors of its sums are."""
+    found = ((row, getattr(row, how)) for row in rows)
+    return [
         (row.pixels, row.rmse / answer.rmv)
-        for row, answer in zip(rows, answers, strict=True)
-        if answer.rmv > 0 and row.rmse > 0
+        for row, answer in found
+        if answer is not None and answer.regions == row.count and answer.rmv > 0 and row.rmse > 0
     ]
-    panel.plot(
-        [x for x, _ in points],
-        [y for _, y in points],
-        color=colour,
-        marker=marker,
-        markersize=4,
-        linewidth=1,
-        label=label,
-    )

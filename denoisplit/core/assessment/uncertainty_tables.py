@@ -7,9 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from denoisplit.core.assessment.coverage import LEVELS
-from denoisplit.core.assessment.region_calibration import RegionCalibration
-from denoisplit.core.assessment.region_reliability import RegionAnswer, RegionReliability
 from denoisplit.core.assessment.scores import Scores
+from denoisplit.core.assessment.sum_errors import SumAnswer
 from denoisplit.core.assessment.uncertainty import Reliability
 
 CALIBRATED: Final = "calibrated"
@@ -71,14 +70,13 @@ def sharpness_table(scores: Scores) -> Table:
 
 def region_table(scores: Scores) -> Table:
     """Channels and regions down; real error of the sums, then each way to predict it."""
-    by_size = any(row.joint_by_size is not None for row in scores.regions)
+    calibrated = any(row.calibrated is not None for row in scores.regions)
     result = Table(
         title="Sums over regions: real and predicted error of the sum, counts",
-        caption=f"joint: from the sums of the samples. {_BY_SIZE if by_size else _STRETCHED}",
+        caption=f"joint: from the sums of the samples. {_CALIBRATED if calibrated else _INDEPENDENT}",
     )
-    level = f"within\n{SHOWN_LEVEL:.0%}"
-    last = ["calibrated", level] if by_size else ["independent", level, "widened"]
-    _columns(result, "channel", "region", "regions", "real\nerror", "joint", level, *last)
+    level, other = f"within\n{SHOWN_LEVEL:.0%}", "calibrated" if calibrated else "independent"
+    _columns(result, "channel", "region", "regions", "real\nerror", "joint", level, other, level)
     for position, row in enumerate(scores.regions):
         before, after = scores.regions[max(position - 1, 0)], scores.regions[position + 1 : position + 2]
         result.add_row(
@@ -86,38 +84,21 @@ def region_table(scores: Scores) -> Table:
             Text(row.regions),
             str(row.count),
             f"{row.rmse:.4g}",
-            *(_by_size(row) if by_size else _by_pixels(row)),
+            *_answer(row.joint, row.count),
+            *_answer(row.calibrated if calibrated else row.independent, row.count),
             end_section=not after or after[0].channel != row.channel,
         )
     return result
 
 
-_BY_SIZE: Final = (
+_CALIBRATED: Final = (
     "calibrated: the same, as held-out fields taught the run for regions of this size; n/a where it says "
     "nothing about them."
 )
-_STRETCHED: Final = (
-    "independent: from the std of the pixels, as if neighbours did not err together. Both calibrated if "
-    "there is a calibration. widened: how many times as wide the 90% interval of joint has to be, and how "
-    "often it then holds in fields that were left out of that."
+_INDEPENDENT: Final = (
+    "independent: from the std of the pixels, as if neighbours did not err together; calibrated, if there is "
+    "a calibration."
 )
-
-
-def _by_size(row: RegionReliability) -> tuple[str, ...]:
-    """Before and after the calibration of sums."""
-    if row.joint_by_size is None:
-        return (*_answer(row.joint), "n/a", "n/a")
-    error, covered = _answer(row.joint_by_size)
-    some = "" if row.joint_by_size.regions == row.count else f"\n{row.joint_by_size.regions} regions"
-    return (*_answer(row.joint), error, f"{covered}{some}")
-
-
-def _by_pixels(row: RegionReliability) -> tuple[str, ...]:
-    return (
-        *_answer(row.joint_calibrated or row.joint),
-        *_answer(row.independent_calibrated or row.independent),
-        _widened(row.calibration),
-    )
 
 
 def _columns(table: Table, *headings: str, first_number: int = 2) -> None:
@@ -156,17 +137,13 @@ def _range(low: float, high: float, *, share: bool) -> str:
     return f"{low:.3g}-{high:.3g}" if low >= 0 else f"{low:.3g} to {high:.3g}"
 
 
-def _answer(answer: RegionAnswer) -> tuple[str, str]:
+def _answer(answer: SumAnswer | None, count: int) -> tuple[str, str]:
+    """Predicted error and coverage, and of how many regions, if these are not all."""
+    if answer is None:
+        return "n/a", "n/a"
     covered = {c.level: c.fraction for c in answer.coverage}
-    return f"{answer.rmv:.4g}", f"{covered[SHOWN_LEVEL]:.1%}" if SHOWN_LEVEL in covered else "n/a"
-
-
-def _widened(calibration: RegionCalibration | None) -> str:
-    covered = {c.level: c.fraction for c in calibration.left_out} if calibration else {}
-    if calibration is None or calibration.widening is None or SHOWN_LEVEL not in covered:
-        return "n/a"
-    verdict = "" if calibration.holds else "\ndoes not hold"
-    return f"x {calibration.widening:.3g}: {covered[SHOWN_LEVEL]:.1%}{verdict}"
+    shown = f"{covered[SHOWN_LEVEL]:.1%}" if SHOWN_LEVEL in covered else "n/a"
+    return f"{answer.rmv:.4g}", shown if answer.regions == count else f"{shown}\n{answer.regions} regions"
 
 
 def _caption(scores: Scores) -> str | None:

@@ -145,7 +145,7 @@ class SumInterval:
     note: str = ""
 
 
-class RegionCalibrator(Calibrator):
+class SumCalibrator(Calibrator):
     """Map from the spread of sums over regions to their real error, by the size of the region.
 
     As a calibrator of pixels, it takes these for regions of one pixel.

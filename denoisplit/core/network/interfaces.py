@@ -22,7 +22,7 @@ from denoisplit.core.network.calibration import (
     FieldSums,
     IntervalCalibrator,
     MeanCalibrator,
-    RegionCalibrator,
+    SumCalibrator,
     SumInterval,
 )
 from denoisplit.core.network.feature_shape import FeatureShape
@@ -278,7 +278,7 @@ __all__ = [
     "NoiseModel",
     "NoisePairs",
     "Rate",
-    "RegionCalibrator",
+    "SumCalibrator",
     "SumInterval",
     "Window",
 ]

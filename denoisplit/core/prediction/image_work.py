@@ -17,7 +17,6 @@ from denoisplit.core.images.streamed import first_of, is_lazy
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work, run
-from denoisplit.core.prediction.label_counting import Counting, SumsOver
 from denoisplit.core.prediction.offers import Calibrated, Output
 from denoisplit.core.prediction.output_words import (
     default_outputs,
@@ -31,7 +30,9 @@ from denoisplit.core.prediction.plane_judge import misfit_of
 from denoisplit.core.prediction.request import Request
 from denoisplit.core.prediction.sample_count import LEAST, PILOT, AutoSamples
 from denoisplit.core.prediction.summaries import Spread, Summary
+from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.storage.bundle import Bundle
+from denoisplit.core.sums.divisions import Division, label_divisions
 
 _KEPT = 2
 """Planes that are kept: tiles come of one after the other."""
@@ -53,7 +54,7 @@ class ImageWork:
     Attributes:
         planes: of the image.
         calibrated: the calibration of the run; None without.
-        counting: of the regions of a label image; None without one.
+        divisions: of every plane into the regions of a label image; None without one.
         fewest: posterior samples that are drawn at least.
 
     Raises:
@@ -86,10 +87,11 @@ class ImageWork:
             else self._wanted
         )
         require_possible(self._asked, samples=self.fewest, calibrated=self.calibrated)
-        self.counting: Counting | None = None
+        self.divisions: tuple[Division | None, ...] | None = None
         labels = request.label_image(lazily=memory is not None)
         if labels is not None:
-            self.counting = Counting.of(labels, self.planes, bundle)
+            where, plane = f"labels of {image.source}", self.planes.plane_shape[1:]
+            self.divisions = label_divisions(labels, self.planes.shape, plane, where)
         self._lazily = memory is not None or is_lazy(image.data)
         self.seen = lru_cache(_KEPT)(self._read)
 
@@ -122,8 +124,9 @@ class ImageWork:
         """What the jobs have in common."""
         outputs, shape = self.outputs(samples), self.planes.plane_shape[1:]
         misfit = misfit_of(self._vse, self._bundle, shape, asked=any(one.misfit for one in outputs))
-        sums = None if self.counting is None else SumsOver(self.counting.divisions)
-        further = [one for one in (misfit, sums) if one is not None]
+        further: list[Summary] = [] if misfit is None else [misfit]
+        if self.divisions is not None:
+            further.append(SumsOver([[] if one is None else [one] for one in self.divisions]))
         return self._work(samples, [Spread(), *summaries_of(outputs), *further])
 
     def _work(self, samples: int, summaries: Sequence[Summary]) -> Work:

@@ -8,7 +8,6 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.assessment.label_sums import LabelSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.given import path_of
 from denoisplit.core.images.bases import Image, ImageLayout, PixelSize, TimeInterval
@@ -17,6 +16,7 @@ from denoisplit.core.prediction.offers import CALIBRATED_STD
 from denoisplit.core.prediction.output_words import channels_of
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import ImageInputs, save_image
+from denoisplit.core.sums.label_sums import LabelSums
 from denoisplit.core.verdict.judgement import Verdict
 
 PathLike = str | os.PathLike[str]

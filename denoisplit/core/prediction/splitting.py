@@ -7,7 +7,6 @@ from functools import reduce
 import attrs
 import numpy as np
 
-from denoisplit.core.assessment.tile_sums import TileSums
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
@@ -24,6 +23,7 @@ from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.prediction.seams import Seams, SeamStrips
 from denoisplit.core.prediction.sinks import Asked, Memory, Sink
 from denoisplit.core.prediction.summaries import Facts
+from denoisplit.core.prediction.sums_over import summed
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.verdict.judgement import Verdict, joined
 
@@ -101,10 +101,9 @@ def _gathered(
             recorded, mixed = image_work.seen(job.plane)
             here.verdict = plane_verdict(bundle, planes, recorded, mixed, here.facts, flaws[job.plane])
     verdict = joined([one.verdict for one in gathered], [planes.place(n) for n in range(len(gathered))])
-    counting = image_work.counting
-    sums = None
-    if counting is not None:
-        sums = counting.finish([[TileSums.of(facts) for facts in one.facts] for one in gathered])
+    sums, divisions = None, image_work.divisions
+    if divisions is not None:
+        sums = summed(divisions, [one.facts for one in gathered], planes, bundle)
     return Prediction(
         images=sink.images,
         usual=sink.usual,

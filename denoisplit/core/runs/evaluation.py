@@ -11,16 +11,8 @@ import numpy.typing as npt
 from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.assessment.catalogue import USUAL, chosen_metrics
 from denoisplit.core.assessment.coverage import LEVELS
-from denoisplit.core.assessment.region_intervals import RegionIntervals
-from denoisplit.core.assessment.regions import (
-    BLOCK_SIDES,
-    RegionErrors,
-    Regions,
-    RegionSums,
-    block_regions,
-    label_regions,
-)
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
+from denoisplit.core.assessment.sum_errors import SumErrors, sum_errors
 from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.given import items_of, texts_of
 from denoisplit.core.images.bases import Field, Image
@@ -30,13 +22,16 @@ from denoisplit.core.images.lazy_array import without_mask
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import Calibration
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.label_counting import SumsOver
 from denoisplit.core.prediction.offers import Calibrated
 from denoisplit.core.prediction.posterior import draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, part_of
 from denoisplit.core.prediction.request import number_of
+from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.staging import staged
+from denoisplit.core.sums.divisions import BLOCK_SIDES, Division, block_division, label_divisions
+from denoisplit.core.sums.sum_intervals import SumIntervals
+from denoisplit.core.sums.tile_sums import gathered_sums
 
 GALLERY: Final = 4
 """Samples in the gallery."""
@@ -55,7 +50,7 @@ def evaluate_run(
     metrics: Sequence[str] | None = None,
     further: Sequence[str | Chosen] = (),
     labels: Sequence[AnyArray] | None = None,
-    by_size: RegionIntervals | None = None,
+    intervals: SumIntervals | None = None,
     progress: Progress | None = None,
 ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
     """Scores of a network on fields with a clean reference, and what was scored.
@@ -70,7 +65,7 @@ def evaluate_run(
         further: names of scores beside these.
         labels: label images [(z) y x], one per field; regions whose sums are assessed beside those of blocks.
             A network of planes looks at every plane of a stack by itself, and so at its regions.
-        by_size: calibration of sums over regions; None without.
+        intervals: calibration of sums over regions; None without.
         progress: told (done, total) of all fields.
 
     Raises:
@@ -95,7 +90,7 @@ def evaluate_run(
         vse=vse,
         spec=spec,
         calibrated=_calibrated(spec, calibration),
-        by_size=by_size,
+        intervals=intervals,
         samples=spec.prediction.samples if samples is None else number_of("samples", samples),
     )
     walks = [how.walk(field) for field in fields]
@@ -177,7 +172,7 @@ class _How:
     vse: VSE
     spec: ResolvedSpec
     calibrated: Calibrated | None
-    by_size: RegionIntervals | None
+    intervals: SumIntervals | None
     samples: int
 
     def walk(self, field: Field) -> Planes:
@@ -190,32 +185,27 @@ class _How:
         image = Image(data=mixed, axes="zyx"[-mixed.ndim :], source=f"field {field.name}")
         return iterate_planes(image, self.spec.model.dimensions)
 
-    def divisions(self, field: Field, walk: Planes, labels: AnyArray | None) -> list[list[Regions]]:
+    def divisions(self, field: Field, walk: Planes, labels: AnyArray | None) -> list[list[Division]]:
         """The regions of every plane or stack of a field."""
-        shape = field.observed.shape[1:]
-        plane = shape[len(walk.leading) :]
-        blocks = [block_regions(plane, side) for side in BLOCK_SIDES]
-        if labels is None:
-            return [[regions for regions in blocks if regions]] * len(walk)
-        where = f"labels of field {field.name}"
-        if label_regions(labels, shape, where) is None:
-            raise ImageError(f"{where}: there is no region (got only 0). Give another label image.")
-        parts = labels.reshape(len(walk), *plane)
-        marked = [label_regions(part, plane, where) for part in parts]
-        return [[regions for regions in (*blocks, own) if regions] for own in marked]
+        plane = walk.plane_shape[1:]
+        blocks = [block_division(plane, side) for side in BLOCK_SIDES]
+        marked: Sequence[Division | None] = [None] * len(walk)
+        if labels is not None:
+            marked = label_divisions(labels, walk.shape, plane, f"labels of field {field.name}")
+        return [[division for division in (*blocks, own) if division] for own in marked]
 
     def evaluated(
         self,
         field: Field,
         walk: Planes,
-        divisions: Sequence[Sequence[Regions]],
+        divisions: Sequence[Sequence[Division]],
         progress: Progress | None,
     ) -> EvaluatedField:
         """A field with its prediction."""
         clean = np.asarray(field.clean)
         how, names = attrs.evolve(self.spec.prediction, samples=self.samples), self.spec.channels
         means, stds, calibrated, covered = [], [], [], []
-        regions: list[RegionErrors] = []
+        regions: list[SumErrors] = []
         for number, (index, plane) in enumerate(walk):
             check_pixels(plane[0], f"field {field.name}")
             truth = clean[:, index[0]] if index else clean
@@ -236,9 +226,12 @@ class _How:
             if known is not None and known.has_std:
                 after = known.std(posterior.mean, posterior.std).astype(np.float32)
                 calibrated.append(after)
-            regions += RegionSums.of(divisions[number], posterior.facts).errors(
-                posterior.mean, posterior.std, truth, after, self.by_size
-            )
+            spread = posterior.std if after is None else after
+            sums = gathered_sums(divisions[number], posterior.facts)
+            regions += [
+                sum_errors(division, samples, posterior.mean, spread, truth, self.intervals)
+                for division, samples in zip(divisions[number], sums, strict=True)
+            ]
         return EvaluatedField(
             name=field.name,
             mixed=mixed_image(field, self.spec.data.mixing),

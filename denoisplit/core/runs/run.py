@@ -14,13 +14,13 @@ from denoisplit.core.devices import AUTO
 from denoisplit.core.given import path_of
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.label_counting import region_intervals
 from denoisplit.core.prediction.network_of import load_network
 from denoisplit.core.prediction.precision_cost import PrecisionCost, check_precision
 from denoisplit.core.prediction.progress import Progress, Stages, silent
 from denoisplit.core.prediction.request import Request
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_image
+from denoisplit.core.prediction.sums_over import sum_intervals
 from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
@@ -183,7 +183,7 @@ class Run(IntoFiles):
             self.spec,
             self.bundle.calibration,
             fields,
-            by_size=region_intervals(self.bundle),
+            intervals=sum_intervals(self.bundle),
             samples=samples,
             metrics=metrics,
             further=further_metrics,

@@ -12,7 +12,7 @@ from denoisplit.core.images.intensity_range import Clip as Clip
 from denoisplit.core.images.mixing import Mixing as Mixing
 from denoisplit.core.images.normalisation import Normalisation as Normalisation
 from denoisplit.core.images.splits import Split as Split
-from denoisplit.core.network.calibration import RegionCalibrator
+from denoisplit.core.network.calibration import SumCalibrator
 from denoisplit.core.registry.component import Component
 from denoisplit.core.spec.chosen import BASE as BASE
 from denoisplit.core.spec.chosen import BY_NAME as BY_NAME
@@ -122,7 +122,7 @@ class PredictionSpec:
 
 def _of_regions(_instance: object, attribute: "attrs.Attribute[Any]", value: Chosen) -> None:
     """Validator of ``region_calibrator``: most calibrators know pixels alone."""
-    if not issubclass(value.component.load(), RegionCalibrator):
+    if not issubclass(value.component.load(), SumCalibrator):
         raise ValueError(
             f"'{attribute.name}' must be a calibrator of sums over regions (got {value.component.name}, "
             f"which calibrates pixels). Use region."
@@ -158,7 +158,7 @@ class ResolvedSpec:
     calibrator: Chosen = attrs.field(metadata={KIND: "calibrator"})
     region_calibrator: Chosen | None = attrs.field(
         default=None,
-        metadata={KIND: "calibrator", BASE: RegionCalibrator},
+        metadata={KIND: "calibrator", BASE: SumCalibrator},
         validator=optional(_of_regions),
     )
     training: TrainingSpec = attrs.field(factory=TrainingSpec)

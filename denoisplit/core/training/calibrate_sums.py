@@ -6,14 +6,13 @@ from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
-from denoisplit.core.arrays import AnyArray
-from denoisplit.core.assessment.regions import Regions
+from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.bases import Field
-from denoisplit.core.network.interfaces import Calibration, FieldSums, RegionCalibrator
+from denoisplit.core.network.interfaces import Calibration, FieldSums, SumCalibrator
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
+from denoisplit.core.sums.divisions import Division
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -39,37 +38,34 @@ class HeldOut:
     field: Field
     mean: AnyArray
     std: AnyArray
-    sums: tuple[tuple[Regions, npt.NDArray[np.float64]], ...]
+    sums: tuple[tuple[Division, Float64Array], ...]
     errors: NoisyErrors | RepeatedErrors | None
 
     def field_sums(self) -> tuple[FieldSums, ...]:
         """Sums of every size with their truth or their squared errors."""
-        return tuple(self._of(regions, sums) for regions, sums in self.sums)
-
-    def _of(self, regions: Regions, sums: npt.NDArray[np.float64]) -> FieldSums:
-        return FieldSums(
-            pixels=int(regions.pixels[0]),
-            mean=sums.mean(axis=0),
-            std=sums.std(axis=0, ddof=1),
-            truth=None if self.errors else regions.sums(np.asarray(self.field.clean)),
-            squares=self.errors.sum_squares(regions.sums) if self.errors else None,
+        return tuple(
+            FieldSums(
+                pixels=int(division.pixels[0]),
+                mean=sums.mean(axis=0),
+                std=sums.std(axis=0, ddof=1),
+                truth=None if self.errors else division.sums(np.asarray(self.field.clean)),
+                squares=self.errors.sum_squares(division.sums) if self.errors else None,
+            )
+            for division, sums in self.sums
         )
-
-
-def origin_of(held: Sequence[HeldOut]) -> str:
-    """What held-out fields are calibrated against."""
-    if all(one.errors is None for one in held):
-        return "clean references"
-    return "repeats" if all(isinstance(one.errors, RepeatedErrors) for one in held) else "noisy targets"
 
 
 def finished(found: Calibration, by: Chosen | None, held: Sequence[HeldOut]) -> Calibration:
     """A calibration with what its calibrator need not know: its own name, and what it was fitted to."""
-    own = by.component.qualified if by is not None else ""
-    return attrs.evolve(found, component=found.component or own, origin=origin_of(held))
+    own, origin = by.component.qualified if by is not None else "", "noisy targets"
+    if all(one.errors is None for one in held):
+        origin = "clean references"
+    elif all(isinstance(one.errors, RepeatedErrors) for one in held):
+        origin = "repeats"
+    return attrs.evolve(found, component=found.component or own, origin=origin)
 
 
-def fit_sums(calibrator: RegionCalibrator, held: Sequence[HeldOut], spec: ResolvedSpec) -> Calibration | None:
+def fit_sums(calibrator: SumCalibrator, held: Sequence[HeldOut], spec: ResolvedSpec) -> Calibration | None:
     """Calibration of sums; None, and a reason logged, where none can be had.
 
     The log says at which sizes it holds, and where it does not, why.
@@ -94,7 +90,7 @@ def fit_sums(calibrator: RegionCalibrator, held: Sequence[HeldOut], spec: Resolv
     return calibration
 
 
-def _tell(calibrator: RegionCalibrator, calibration: Calibration, side: int, names: Sequence[str]) -> None:
+def _tell(calibrator: SumCalibrator, calibration: Calibration, side: int, names: Sequence[str]) -> None:
     """What holds for blocks of a size: how many times as wide as the samples spread they are, or why not."""
     found = {
         name: calibrator.sum_interval(calibration, channel=channel, pixels=side**2, level=LEVEL)

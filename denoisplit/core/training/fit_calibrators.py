@@ -8,7 +8,6 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.assessment.regions import RegionSums, block_regions
 from denoisplit.core.assessment.scores import EvaluatedField
 from denoisplit.core.assessment.worth import measured_gains, sentence
 from denoisplit.core.errors import CalibrationError, ImageError
@@ -16,13 +15,15 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
 from denoisplit.core.network.calibrating import fit_squares, gives_std
-from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, RegionCalibrator
+from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, SumCalibrator
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.label_counting import SumsOver
 from denoisplit.core.prediction.posterior import Posterior, predict
 from denoisplit.core.prediction.progress import Progress, part_of
 from denoisplit.core.prediction.summaries import Summary
+from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.sums.divisions import block_division
+from denoisplit.core.sums.tile_sums import gathered_sums
 from denoisplit.core.training.calibrate_sums import HeldOut, finished, fit_sums
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors, errors_from_observed
 
@@ -67,7 +68,7 @@ def calibrate_run(
     noisy images: from repeats, or from the noisy targets (``noisy_errors``). ``progress`` is told of samples
     of the predictions.
     """
-    regions: RegionCalibrator | None = None
+    regions: SumCalibrator | None = None
     if spec.region_calibrator is not None:
         regions = spec.region_calibrator.build()
     try:
@@ -128,16 +129,16 @@ def _held_out(
     samples = spec.prediction.samples
     _LOG.info("calibrating: %d samples of each of %d held-out fields", samples, len(chosen))
     for number, field in enumerate(chosen):
-        blocks = [block_regions(field.observed.shape[1:], side) for side in sides]
-        regions = [found for found in blocks if found is not None]
+        blocks = [block_division(field.observed.shape[1:], side) for side in sides]
+        divisions = [found for found in blocks if found is not None]
         part = None if progress is None else part_of(progress, number, len(chosen))
-        found = predicted(vse, spec, field, [SumsOver([regions])], part)
+        found = predicted(vse, spec, field, [SumsOver([divisions])], part)
         mean, std = found.mean, np.asarray(found.std)
         errors = None
         if field.clean is None:
             rng = np.random.default_rng((spec.prediction.seed, number))
             errors = noisy_errors(vse, spec, field, mean, rng)
-        sums = tuple(zip(regions, RegionSums.of(regions, found.facts).sums(), strict=True))
+        sums = tuple(zip(divisions, gathered_sums(divisions, found.facts), strict=True))
         held.append(HeldOut(field=field, mean=mean, std=std, sums=sums, errors=errors))
     return tuple(held)
 

@@ -1,7 +1,7 @@
 """Calibrator: intervals of sums over regions, by their size."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, final
 
@@ -15,7 +15,7 @@ from denoisplit.core.network.interfaces import (
     Calibration,
     Calibrator,
     FieldSums,
-    RegionCalibrator,
+    SumCalibrator,
     SumInterval,
 )
 from denoisplit.plugins.calibrators.array_checks import check_level, does_not_fit
@@ -30,7 +30,7 @@ _PIXEL: Final = 1
 
 
 @final
-class Region(RegionCalibrator):
+class Region(SumCalibrator):
     r"""Widens the spread of sums over regions to their real error, for every channel and size.
 
     Errors of neighbouring pixels go together, further than the samples tell: the larger a region, the more
@@ -116,21 +116,18 @@ class Region(RegionCalibrator):
         Raises:
             CalibrationError: no field, or no size with regions enough whose errors and spread can be used.
         """
-        sizes: dict[int, list[FieldSums]] = {}
+        sizes: dict[float, list[FieldSums]] = {}
         for field in fields:
             for pixels in {sums.pixels for sums in field}:
-                sizes.setdefault(pixels, []).append(joined([s for s in field if s.pixels == pixels]))
-        counts = {_side(n): sum(part.std.shape[1] for part in parts) for n, parts in sizes.items()}
+                planes = [sums for sums in field if sums.pixels == pixels]
+                sizes.setdefault(math.sqrt(pixels), []).append(joined(planes))
+        counts = {side: sum(part.std.shape[1] for part in parts) for side, parts in sizes.items()}
         parameters: dict[str, tuple[float, ...]] = {}
         done, refused = [], ["no region of any size is in the held-out fields."]
-        for pixels, parts in sorted(sizes.items()):
-            side = _side(pixels)
-            if counts[side] < self.options.fewest:
-                refused.append(
-                    f"{_shown(side)}: {counts[side]} regions, but {self.options.fewest} are needed."
-                )
-                continue
+        for side, parts in sorted(sizes.items()):
             try:
+                if counts[side] < self.options.fewest:
+                    raise CalibrationError(f"{counts[side]} regions, but {self.options.fewest} are needed.")
                 found = fitted(parts)
             except CalibrationError as error:
                 refused.append(f"{_shown(side)}: {str(error).removeprefix('calibration: ')}")
@@ -142,10 +139,9 @@ class Region(RegionCalibrator):
             raise CalibrationError(
                 f"calibration: no sums can be calibrated ({' '.join(refused[-3:])}) Hold out more."
             )
-        channels = next(iter(sizes.values()))[0].std.shape[0]
         every = sorted({*counts, *map(float, self.sides)})
         general = {
-            "channels": (float(channels),),
+            "channels": (float(len(parts[0].std)),),
             "fields": (float(len(fields)),),
             "side": tuple(done),
             "asked": tuple(every),
@@ -169,17 +165,18 @@ class Region(RegionCalibrator):
         ends = _around(side, known)
         if not ends:
             return SumInterval(note=_outside(calibration, side, known, self.options.fewest))
-        shape = (1, channels, 1)
-        found = [self._calibrated(calibration, end, shape) for end in ends]
-        stds = [float(one.apply(of, np.ones(shape))[0, channel, 0]) for one, of in found]
-        widths = [_half_width(one, of, shape, channel, level) for one, of in found]
         note = next(filter(None, (_doubt(calibration, end, channel) for end in ends)), "")
-        if any(width is None for width in widths):
+        one = np.ones((1, channels, 1))
+        found = [self._calibrated(calibration, end, one.shape) for end in ends]
+        stds = [float(calibrator.apply(of, one)[0, channel, 0]) for calibrator, of in found]
+        try:
+            highs = [calibrator.interval(of, 0 * one, one, level)[1] for calibrator, of in found]
+        except CalibrationError:
             note = f"There were too few blocks for an interval of {level:.0%}."
-        reached = [width for width in widths if width is not None]
+            return SumInterval(std=_between(side, ends, stds), note=note)
         return SumInterval(
             std=_between(side, ends, stds),
-            half_width=_between(side, ends, reached) if len(reached) == len(ends) else None,
+            half_width=_between(side, ends, [float(high[0, channel, 0]) for high in highs]),
             holds=not note,
             note=note,
         )
@@ -193,19 +190,12 @@ class Region(RegionCalibrator):
     ) -> tuple[Calibrator, Calibration]:
         """What was fitted at a size, and the numbers that it found."""
         start = f"{side:g}:"
-        parameters: Mapping[str, Sequence[float]] = {
-            name.removeprefix(start): of
-            for name, of in calibration.parameters.items()
-            if name.startswith(start)
-        }
+        every = calibration.parameters.items()
+        parameters = {name.removeprefix(start): of for name, of in every if name.startswith(start)}
         if not parameters:
             raise does_not_fit(calibration, 0, shape)
         calibrator = calibrator_of(squares="factor" in parameters)
         return calibrator, Calibration(parameters=parameters)
-
-
-def _side(pixels: int) -> float:
-    return math.sqrt(pixels)
 
 
 def _shown(side: float) -> str:
@@ -225,16 +215,6 @@ def _between(side: float, ends: Sequence[float], values: Sequence[float]) -> flo
         return values[0]
     logs = np.log(np.maximum(values, np.finfo(np.float64).tiny))
     return float(np.exp(np.interp(math.log(side), np.log(ends), logs)))
-
-
-def _half_width(
-    calibrator: Calibrator, calibration: Calibration, shape: tuple[int, ...], channel: int, level: float
-) -> float | None:
-    try:
-        _, high = calibrator.interval(calibration, np.zeros(shape), np.ones(shape), level)
-    except CalibrationError:
-        return None
-    return float(high[0, channel, 0])
 
 
 def _doubt(calibration: Calibration, side: float, channel: int) -> str:

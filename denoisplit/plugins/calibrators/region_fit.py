@@ -24,24 +24,20 @@ def calibrator_of(*, squares: bool) -> Scale | Conformal:
 
 
 def joined(parts: Sequence[FieldSums]) -> FieldSums:
-    """The planes of a field, which are left out together."""
-    if len(parts) == 1:
-        return parts[0]
-    truths = [part.truth for part in parts if part.truth is not None]
-    squares = [part.squares for part in parts if part.squares is not None]
+    """Planes of a field, which are left out together, or several fields, as one."""
     return FieldSums(
         pixels=parts[0].pixels,
-        mean=_row([part.mean for part in parts])[0],
-        std=_row([part.std for part in parts])[0],
-        truth=_row(truths)[0] if len(truths) == len(parts) else None,
-        squares=_row(squares)[0] if len(squares) == len(parts) else None,
+        mean=np.concatenate([part.mean for part in parts], axis=1),
+        std=np.concatenate([part.std for part in parts], axis=1),
+        truth=_all([part.truth for part in parts]),
+        squares=_all([part.squares for part in parts]),
     )
 
 
-def _row(arrays: Sequence[FloatArray]) -> FloatArray:
-    """Regions of several fields as a single field [1 c regions]."""
-    row: FloatArray = np.concatenate(arrays, axis=1)[None]
-    return row
+def _all(arrays: Sequence[FloatArray | None]) -> FloatArray | None:
+    """All of them side by side; None where one is missing."""
+    known = [array for array in arrays if array is not None]
+    return np.concatenate(known, axis=1) if len(known) == len(arrays) else None
 
 
 def fitted(parts: Sequence[FieldSums]) -> Calibration:
@@ -50,16 +46,14 @@ def fitted(parts: Sequence[FieldSums]) -> Calibration:
     Raises:
         CalibrationError: their errors or their spread cannot be used.
     """
-    std = _row([part.std for part in parts])
-    truths = [part.truth for part in parts if part.truth is not None]
-    if len(truths) == len(parts):
-        return Conformal(Conformal.Options()).fit(_row([part.mean for part in parts]), std, _row(truths))
-    squares = [part.squares for part in parts if part.squares is not None]
-    if len(squares) < len(parts):
+    whole = joined(parts)
+    if whole.truth is not None:
+        return calibrator_of(squares=False).fit(whole.mean[None], whole.std[None], whole.truth[None])
+    if whole.squares is None:
         raise CalibrationError(
             "calibration: some sums have a truth and some squared errors. Give all of them the same."
         )
-    return Scale(Scale.Options()).fit_squares(std, _row(squares))
+    return calibrator_of(squares=True).fit_squares(whole.std[None], whole.squares[None])
 
 
 def left_out(parts: Sequence[FieldSums]) -> dict[str, tuple[float, ...]]:
@@ -70,8 +64,7 @@ def left_out(parts: Sequence[FieldSums]) -> dict[str, tuple[float, ...]]:
         found = [_covered(fitted([*parts[:n], *parts[n + 1 :]]), part) for n, part in enumerate(parts)]
     except CalibrationError:
         return {}
-    weights = [part.std.shape[1] for part in parts]
-    pooled = np.average(found, axis=0, weights=weights)
+    pooled = np.average(found, axis=0, weights=[part.std.shape[1] for part in parts])
     return {"left_out": tuple(pooled.tolist()), "lowest": tuple(np.min(found, axis=0).tolist())}
 
 
@@ -82,13 +75,12 @@ def _covered(calibration: Calibration, part: FieldSums) -> FloatArray:
         CalibrationError: the calibration does not reach the level.
     """
     if part.truth is not None:
-        low, high = Conformal(Conformal.Options()).interval(
-            calibration, part.mean[None], part.std[None], CHECKED
-        )
-        inside: FloatArray = ((low[0] <= part.truth) & (part.truth <= high[0])).mean(axis=1)
+        mean, std = part.mean[None], part.std[None]
+        (low,), (high,) = calibrator_of(squares=False).interval(calibration, mean, std, CHECKED)
+        inside: FloatArray = ((low <= part.truth) & (part.truth <= high)).mean(axis=1)
         return inside
+    (calibrated,) = calibrator_of(squares=True).apply(calibration, part.std[None])
     squares = np.zeros_like(part.std) if part.squares is None else part.squares
-    calibrated = Scale(Scale.Options()).apply(calibration, part.std[None])[0]
     ratio = np.sqrt(np.maximum((squares / calibrated**2).mean(axis=1), _LEAST_RATIO))
     normal = NormalDist()
     half = normal.inv_cdf((1 + CHECKED) / 2)

@@ -11,65 +11,18 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
 from denoisplit.core.arrays import Float64Array
-from denoisplit.core.assessment.region_reliability import RegionReliability, region_reliability
-from denoisplit.core.assessment.regions import (
-    RegionErrors,
-    block_regions,
-    label_regions,
+from denoisplit.core.assessment.sum_errors import (
+    UNCALIBRATED,
+    SumErrors,
+    SumReliability,
     samples_needed,
+    sum_errors,
+    sum_reliability,
 )
-from denoisplit.core.errors import ImageError
-from tests.summing import region_sums
+from denoisplit.core.sums.divisions import block_division, label_divisions
+from tests.summing import known, sums_of_samples
 
 LEVELS = (0.5, 0.68, 0.9, 0.95)
-
-
-@given(
-    shape=st.tuples(st.integers(1, 3), st.integers(1, 20), st.integers(1, 20)),
-    side=st.integers(1, 6),
-    planar=st.booleans(),
-)
-@settings(max_examples=50)
-def test_blocks_are_whole_squares_within_planes(shape: tuple[int, ...], side: int, planar: bool) -> None:
-    shape = shape[1:] if planar else shape
-    found = block_regions(shape, side)
-    y, x = shape[-2] // side, shape[-1] // side
-    if not x * y:
-        assert found is None
-        return
-    assert found is not None
-    assert found.count == math.prod(shape[:-2]) * y * x
-    assert set(found.pixels) == {side * side}
-    image = np.random.default_rng(0).random((2, *shape))
-    cut = image[..., : y * side, : x * side]
-    expected = cut.reshape(2, *shape[:-2], y, side, x, side).sum(axis=(-3, -1)).reshape(2, -1)
-    np.testing.assert_allclose(found.sums(image), expected)
-
-
-def test_labels_are_regions_and_zero_is_none() -> None:
-    labels = np.array([[0, 7, 7], [3, 0, 7]], dtype=np.uint16)
-    found = label_regions(labels, (2, 3), "here")
-    assert found is not None
-    np.testing.assert_array_equal(found.pixels, [1, 3])
-    np.testing.assert_array_equal(found.sums(np.arange(6.0).reshape(1, 2, 3)), [[3, 1 + 2 + 5]])
-    everywhere = label_regions(labels + 1, (2, 3), "here")
-    assert everywhere is not None
-    np.testing.assert_array_equal(everywhere.pixels, [2, 1, 3])
-    assert label_regions(np.zeros((2, 3)), (2, 3), "here") is None
-
-
-@pytest.mark.parametrize(
-    ("labels", "said"),
-    [
-        (np.zeros((3, 2)), r"here: labels must have the shape of the field \(got \(3, 2\), not \(2, 3\)\)"),
-        (np.full((2, 3), 0.5), "here: labels must be whole numbers"),
-        (np.full((2, 3), np.nan), "here: labels must be whole numbers"),
-        (np.full((2, 3), -1), "smallest -1"),
-    ],
-)
-def test_labels_that_are_none_are_refused(labels: Float64Array, said: str) -> None:
-    with pytest.raises(ImageError, match=said):
-        label_regions(labels, (2, 3), "here")
 
 
 def _drawn(samples: int, shape: tuple[int, ...], *, blur: float, seed: int) -> Float64Array:
@@ -79,21 +32,19 @@ def _drawn(samples: int, shape: tuple[int, ...], *, blur: float, seed: int) -> F
     return smooth * 2 * blur * math.sqrt(math.pi)
 
 
-def _assess(
-    samples: Float64Array, truth: Float64Array, *, tile: int, calibrated: Float64Array | None = None
-) -> tuple[RegionErrors, ...]:
+def _assess(samples: Float64Array, truth: Float64Array, *, tile: int = 512) -> list[SumErrors]:
     """Stream the samples tile by tile, as a prediction does."""
     shape = truth.shape[1:]
-    regions = [found for side in (4, 16, 64) if (found := block_regions(shape, side))]
+    divisions = [found for side in (4, 16, 64) if (found := block_division(shape, side))]
     edges = [[*range(0, side, tile), side] for side in shape]
     places = [
         (slice(top, bottom), slice(left, right))
         for top, bottom in pairwise(edges[0])
         for left, right in pairwise(edges[1])
     ]
-    return region_sums(regions, samples, places).errors(
-        samples.mean(axis=0), samples.std(axis=0, ddof=1), truth, calibrated
-    )
+    sums = sums_of_samples(divisions, samples, places)
+    mean, std = samples.mean(axis=0), samples.std(axis=0, ddof=1)
+    return [sum_errors(of, one, mean, std, truth) for of, one in zip(divisions, sums, strict=True)]
 
 
 def test_tiles_change_nothing() -> None:
@@ -116,7 +67,7 @@ def test_joint_samples_cover_sums_of_any_size_where_independent_pixels_fail() ->
     """Truth and samples are draws of the same field, whose pixels go together within about 3 px."""
     samples = _drawn(59, (512, 512), blur=3, seed=1)
     truth = _drawn(1, (512, 512), blur=3, seed=2)[0]
-    found = region_reliability([_assess(samples, truth, tile=512)], ("a",))
+    found = sum_reliability(_assess(samples, truth), ("a",))
     assert [row.regions for row in found] == ["4 x 4 px", "16 x 16 px", "64 x 64 px"]
     assert [row.count for row in found] == [128**2, 32**2, 8**2]
     for row in found:
@@ -139,16 +90,14 @@ def test_joint_samples_cover_sums_of_any_size_where_independent_pixels_fail() ->
 def test_white_errors_are_right_either_way() -> None:
     samples = np.random.default_rng(0).normal(size=(59, 2, 256, 256))
     truth = np.random.default_rng(1).normal(size=(2, 256, 256))
-    rows = region_reliability([_assess(samples, truth, tile=256, calibrated=np.ones((2, 256, 256)))], "ab")
+    rows = sum_reliability(_assess(samples, truth), "ab")
     assert [(row.channel, row.regions) for row in rows[::3]] == [("a", "4 x 4 px"), ("b", "4 x 4 px")]
     for row in (rows[0], rows[3]):
         assert row.joint.rmv == pytest.approx(row.independent.rmv, rel=0.02)
-        assert row.independent_calibrated is not None
-        assert row.independent_calibrated.rmv == pytest.approx(4)
+        assert row.independent.rmv == pytest.approx(4, rel=0.01)
         # The mean of n samples adds 1 / n to the variance of the error.
         assert row.rmse == pytest.approx(4 * math.sqrt(1 + 1 / 59), rel=0.03)
-        assert row.joint_calibrated is not None
-        for answer in (row.joint, row.joint_calibrated, row.independent, row.independent_calibrated):
+        for answer in (row.joint, row.independent):
             for covered in answer.coverage:
                 assert covered.fraction == pytest.approx(covered.level, abs=0.025)
 
@@ -162,9 +111,10 @@ def test_an_exchangeable_truth_is_covered_as_promised_for_any_number_of_samples(
     1 - 2 k / (n + 1); the ends of an interval lie at or between two such k.
     """
     values = np.random.default_rng(samples).normal(size=(samples + 1, 1, 100, 100))
-    regions = block_regions((100, 100), 1)
-    assert regions is not None
-    (found,) = region_sums([regions], values[1:]).errors(values[0], values[0], values[0], None)
+    pixels = block_division((100, 100), 1)
+    assert pixels is not None
+    (sums,) = sums_of_samples([pixels], values[1:])
+    found = sum_errors(pixels, sums, values[0], values[0], values[0])
     assert set(found.predictions["joint"].inside) == {
         level for level in LEVELS if samples >= samples_needed(level)
     }
@@ -182,34 +132,54 @@ def test_samples_needed_are_those_between_whose_extremes_the_interval_lies() -> 
         assert (n - 2) / n < level
 
 
-def test_calibration_stretches_the_joint_spread_as_it_does_the_pixels() -> None:
-    """Samples that spread a third too little are repaired by the factor of their pixels, at every size."""
-    factor = 3.0
-    samples = _drawn(59, (256, 256), blur=2, seed=1) / factor
-    truth = _drawn(1, (256, 256), blur=2, seed=2)[0]
-    std = factor * samples.std(axis=0, ddof=1)
-    rows = region_reliability([_assess(samples, truth, tile=256, calibrated=std)], ("a",))
-    for row in rows[:2]:
-        assert row.joint_calibrated is not None
-        assert row.joint_calibrated.rmv == pytest.approx(factor * row.joint.rmv)
-        before, after = (
-            {c.level: c.fraction for c in answer.coverage}[0.9]
-            for answer in (row.joint, row.joint_calibrated)
+def test_the_calibration_of_the_run_is_asked_for_every_region() -> None:
+    """It knows regions of 3 pixels, with a std of 2 + c / 2 and a half-width of 4 p stds of the samples."""
+    rng = np.random.default_rng(0)
+    samples, truth = rng.normal(size=(9, 2, 40, 60)), 3 * rng.normal(size=(2, 40, 60))
+    labels = np.arange(20 * 40).reshape(40, 20).repeat(3, axis=1) + 1
+    labels[0, 3:9] = 0  # two regions of three fewer, and one of two pixels
+    labels[0, 0] = 0
+    (division,) = label_divisions(labels, (), labels.shape, "here")
+    assert division is not None
+    (sums,) = sums_of_samples([division], samples)
+    mean = samples.mean(axis=0)
+    found = sum_errors(division, sums, mean, mean, truth, known(3))
+    rows = sum_reliability([found, found], "ab")
+    three = division.pixels == 3
+    assert three.sum() == 797
+    for channel, row in enumerate(rows):
+        assert row.calibrated is not None
+        assert (row.count, row.calibrated.regions) == (2 * 798, 2 * 797)
+        spread = sums[:, channel, three].std(axis=0, ddof=1)
+        assert row.calibrated.rmv == pytest.approx((2 + channel / 2) * math.sqrt((spread**2).mean()))
+        error = np.abs(division.sums(mean) - division.sums(truth))[channel, three]
+        assert [c.level for c in row.calibrated.coverage] == list(LEVELS)
+        for covered in row.calibrated.coverage:
+            assert covered.fraction == pytest.approx((error <= 4 * covered.level * spread).mean())
+        assert len(row.notes) == 1
+        assert row.notes[0].startswith(
+            f"{row.channel}, labels: too few samples for the joint interval of 90%"
         )
-        assert before == pytest.approx(2 * norm.cdf(norm.ppf(0.95) / factor) - 1, abs=0.07)
-        assert after == pytest.approx(0.9, abs=0.07)
+    blocks = block_division((40, 60), 4)
+    assert blocks is not None
+    (sums,) = sums_of_samples([blocks], samples)
+    (row, _) = sum_reliability([sum_errors(blocks, sums, mean, mean, truth, known(3))], "ab")
+    assert row.calibrated is None
+    assert UNCALIBRATED not in row.notes
 
 
-def _row(samples: int) -> RegionReliability:
+def _row(samples: int) -> SumReliability:
     drawn, truth = _drawn(samples, (64, 64), blur=1, seed=1), _drawn(1, (64, 64), blur=1, seed=2)[0]
-    return region_reliability([_assess(drawn, truth, tile=64)], ("a",))[-1]
+    return sum_reliability(_assess(drawn, truth), ("a",))[-1]
 
 
-def test_what_few_regions_and_few_samples_cannot_say_is_said() -> None:
+def test_what_a_run_few_regions_and_few_samples_cannot_say_is_said() -> None:
     row = _row(10)
     assert row.notes == (
+        UNCALIBRATED,
         "a, 64 x 64 px: only 1 region, so their coverage is a rough number.",
         "a, 64 x 64 px: too few samples for the joint interval of 90% and 95%; use more --samples.",
     )
+    assert row.calibrated is None
     assert [c.level for c in row.joint.coverage] == [0.5, 0.68]
     assert len(_row(39).joint.coverage) == 4

@@ -1,0 +1,231 @@
+"""Errors of sums over regions, and how well they were predicted.
+
+Errors of neighbouring pixels go together. The error of a sum is therefore far larger than the std of the
+pixels tells when they are taken as independent, and only samples of whole images know it, up to what the
+calibration of sums of the run makes good.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.arrays import AnyArray, BoolArray, Float64Array, IntArray
+from denoisplit.core.assessment.coverage import LEVELS, Coverage, half_width
+from denoisplit.core.sums.divisions import Division
+from denoisplit.core.sums.sum_intervals import SumIntervals
+
+JOINT: Final = "joint"
+CALIBRATED: Final = "calibrated"
+INDEPENDENT: Final = "independent"
+"""How the error of a sum is predicted."""
+
+FEW_REGIONS: Final = 20
+"""Below this number, one region more or less moves the coverage by over 5 %."""
+
+UNCALIBRATED: Final = (
+    "The run has no calibration of sums over regions, so its sums have no intervals: train with a "
+    "region_calibrator in the spec, or see train.log for why none could be had."
+)
+
+
+@attrs.frozen(eq=False)
+class PredictedSums:
+    """One prediction of the errors of sums.
+
+    Attributes:
+        variance: of the sums [c regions], counts squared; NaN where nothing is predicted.
+        inside: by level, True where the true sum lies within the interval [c regions]; without the levels
+            that so few samples do not resolve.
+    """
+
+    variance: Float64Array
+    inside: Mapping[float, BoolArray]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SumErrors:
+    """Real and predicted errors of the sums over the regions of one field.
+
+    Attributes:
+        name: what the regions are.
+        pixels: [regions], pixels in each.
+        error: predicted minus true sum [c regions], counts.
+        predictions: ``joint`` from the sums of the samples, ``independent`` from the std of the pixels as if
+            these erred independently, and of a run with a calibration of sums, ``calibrated``.
+    """
+
+    name: str
+    pixels: IntArray
+    error: Float64Array
+    predictions: Mapping[str, PredictedSums]
+
+
+@attrs.frozen(kw_only=True)
+class SumAnswer:
+    """One way to predict the error of sums.
+
+    Attributes:
+        rmv: root mean predicted variance of the sums, counts.
+        coverage: fraction of regions whose true sum lies within the interval.
+        regions: how many of them have such a prediction.
+    """
+
+    rmv: float
+    coverage: tuple[Coverage, ...]
+    regions: int
+
+
+@attrs.frozen(kw_only=True)
+class SumReliability:
+    """Sums over one kind of regions of one channel.
+
+    Attributes:
+        channel: its name.
+        regions: what the regions are.
+        count: number of regions in all fields.
+        pixels: mean number of pixels in a region.
+        rmse: real error of the sums, root mean square, counts.
+        joint: from the sums of the posterior samples.
+        calibrated: from the sums of the samples and the calibration of sums of the run, as far as it knows
+            such regions; or None.
+        independent: from the std of the pixels (calibrated, if there is a calibration), as if their errors
+            were independent.
+        notes: what cannot be said and why, a sentence each.
+    """
+
+    channel: str
+    regions: str
+    count: int
+    pixels: float
+    rmse: float
+    joint: SumAnswer
+    calibrated: SumAnswer | None
+    independent: SumAnswer
+    notes: tuple[str, ...] = ()
+
+
+def sum_errors(
+    division: Division,
+    samples: Float64Array,
+    mean: AnyArray,
+    std: AnyArray,
+    truth: AnyArray,
+    intervals: SumIntervals | None = None,
+) -> SumErrors:
+    """What became of the sums over the regions of a field.
+
+    Args:
+        division: of the field.
+        samples: sums of the posterior samples [s c regions], counts.
+        mean: predicted image [c (z) y x], counts.
+        std: of the pixels, of the same shape.
+        truth: clean image of the same shape.
+        intervals: calibration of sums of the run; None without.
+    """
+    true = division.sums(truth)
+    error, spread = division.sums(mean) - true, samples.std(axis=0, ddof=1)
+    variance = division.sums(np.square(std, dtype=np.float64))
+    predictions = {
+        JOINT: PredictedSums(samples.var(axis=0, ddof=1), _between_quantiles(samples, true)),
+        INDEPENDENT: PredictedSums(
+            variance, {level: np.abs(error) <= half_width(level) * np.sqrt(variance) for level in LEVELS}
+        ),
+    }
+    pixels = division.pixels
+    if intervals is not None:
+        found = {level: intervals.of(pixels, channels=len(error), level=level) for level in LEVELS}
+        predictions[CALIBRATED] = PredictedSums(
+            np.square(found[LEVELS[0]][0] * spread),
+            {level: np.abs(error) <= half * spread for level, (_, half) in found.items()},
+        )
+    return SumErrors(name=division.name, pixels=pixels, error=error, predictions=predictions)
+
+
+def sum_reliability(found: Sequence[SumErrors], channel_names: Sequence[str]) -> tuple[SumReliability, ...]:
+    """Every channel with every kind of regions.
+
+    Args:
+        found: in all fields.
+        channel_names: one name per channel.
+    """
+    names = dict.fromkeys(errors.name for errors in found)
+    return tuple(
+        _of_channel([errors for errors in found if errors.name == name], channel, index)
+        for index, channel in enumerate(channel_names)
+        for name in names
+    )
+
+
+def samples_needed(level: float) -> int:
+    """Samples from which on a central interval of this level lies between the smallest and the largest."""
+    return math.ceil(round(2 / (1 - level), 9)) - 1
+
+
+def _of_channel(found: Sequence[SumErrors], channel: str, index: int) -> SumReliability:
+    error = np.concatenate([errors.error[index] for errors in found])
+    joint, calibrated, independent = (
+        _answer([errors.predictions[how] for errors in found if how in errors.predictions], index)
+        for how in (JOINT, CALIBRATED, INDEPENDENT)
+    )
+    return SumReliability(
+        channel=channel,
+        regions=found[0].name,
+        count=len(error),
+        pixels=float(np.concatenate([errors.pixels for errors in found]).mean()),
+        rmse=_root(error**2),
+        joint=joint,
+        calibrated=calibrated if calibrated.regions else None,
+        independent=independent,
+        notes=_notes(f"{channel}, {found[0].name}", found, joint),
+    )
+
+
+def _answer(parts: Sequence[PredictedSums], channel: int) -> SumAnswer:
+    """One way to predict the sums of a channel, over all regions that it knows."""
+    variance = np.concatenate([np.empty(0), *(part.variance[channel] for part in parts)])
+    known = np.isfinite(variance)
+    if not known.any():
+        return SumAnswer(rmv=math.nan, coverage=(), regions=0)
+    inside = {
+        level: np.concatenate([part.inside[level][channel] for part in parts])[known]
+        for level in parts[0].inside
+    }
+    return SumAnswer(
+        rmv=_root(variance[known]),
+        coverage=tuple(Coverage(level, float(there.mean())) for level, there in inside.items()),
+        regions=int(known.sum()),
+    )
+
+
+def _root(squares: Float64Array) -> float:
+    return float(np.sqrt(squares.mean()))
+
+
+def _between_quantiles(sums: Float64Array, true: Float64Array) -> dict[float, BoolArray]:
+    r"""By level, True where the truth lies between quantiles of the samples.
+
+    The k-th smallest of n samples is the quantile :math:`k / (n + 1)`: a truth that is exchangeable with the
+    samples lies below it with just this probability, however few they are. Between them it is interpolated.
+    """
+    inside = {}
+    for level in LEVELS:
+        if len(sums) >= samples_needed(level):
+            low, high = np.quantile(sums, ((1 - level) / 2, (1 + level) / 2), axis=0, method="weibull")
+            inside[level] = (low <= true) & (true <= high)
+    return inside
+
+
+def _notes(what: str, found: Sequence[SumErrors], joint: SumAnswer) -> tuple[str, ...]:
+    notes = [] if any(CALIBRATED in errors.predictions for errors in found) else [UNCALIBRATED]
+    if joint.regions < FEW_REGIONS:
+        few = "only 1 region" if joint.regions == 1 else f"only {joint.regions} regions"
+        notes.append(f"{what}: {few}, so their coverage is a rough number.")
+    missing = [f"{level:.0%}" for level in LEVELS if level not in [c.level for c in joint.coverage]]
+    if missing:
+        notes.append(
+            f"{what}: too few samples for the joint interval of {' and '.join(missing)}; use more --samples."
+        )
+    return tuple(notes)

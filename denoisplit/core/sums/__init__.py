@@ -1,0 +1,1 @@
+"""Sums over regions of an image, from joint posterior samples."""

@@ -1,0 +1,162 @@
+"""Divisions of an image into regions: square blocks, or the regions of a label image."""
+
+import math
+from functools import partial
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.arrays import AnyArray, Float64Array, IntArray, Window
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.lazy import LazyPixels
+from denoisplit.core.images.streamed import blocks
+
+BLOCK_SIDES: Final = (4, 16, 64)
+"""Sides of the blocks along y and x, pixels."""
+LABELS: Final = "labels"
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Division:
+    """A division of an image into regions.
+
+    Attributes:
+        name: what the regions are, for tables.
+        index: number of the region of every pixel [(z) y x], in memory or not; -1 for pixels in none.
+        count: number of regions.
+        labels: of the regions in a label image; empty for blocks.
+    """
+
+    name: str
+    index: LazyArray
+    count: int
+    labels: tuple[int, ...] = ()
+
+    def sums(self, channels: AnyArray) -> Float64Array:
+        """Sums over the regions [c regions] of an image [c (z) y x]."""
+        return sums_over(np.asarray(self.index), channels, self.count)
+
+    @property
+    def pixels(self) -> IntArray:
+        """[regions], pixels in each."""
+        pixels: IntArray = np.sum([self._counts(part) for _, part in blocks(self.index)], axis=0)
+        return pixels
+
+    @property
+    def planes(self) -> IntArray:
+        """[regions], planes that each is in."""
+        stack = self.index if self.index.ndim > 2 else np.asarray(self.index)[None]
+        planes: IntArray = np.sum(
+            [self._counts(np.asarray(stack[z])) > 0 for z in range(stack.shape[0])], axis=0
+        )
+        return planes
+
+    def _counts(self, part: AnyArray) -> IntArray:
+        return np.bincount(part[part >= 0], minlength=self.count)
+
+
+def sums_over(index: AnyArray, channels: AnyArray, count: int) -> Float64Array:
+    """Sums [c regions] of an image [c (z) y x]; pixels with the number -1 are in no region."""
+    flat = (index + 1).ravel()  # the pixels in no region go first, and are left out
+    return np.stack(
+        [
+            np.bincount(flat, weights=channel.astype(np.float64).ravel(), minlength=count + 1)[1:]
+            for channel in channels
+        ]
+    )
+
+
+def block_division(shape: tuple[int, ...], side: int) -> Division | None:
+    """Square blocks within planes; what remains of a plane beyond whole blocks is in none.
+
+    Args:
+        shape: (z) y x.
+        side: of the blocks, pixels.
+
+    Returns:
+        None if a plane holds no whole block.
+    """
+    rows, columns = shape[-2] // side, shape[-1] // side
+    if not rows * columns:
+        return None
+    y, x = np.arange(shape[-2])[:, None] // side, np.arange(shape[-1])[None] // side
+    plane = np.where((y < rows) & (x < columns), y * columns + x, -1)
+    planes = math.prod(shape[:-2])
+    first = np.arange(planes)[:, None, None] * (rows * columns)
+    index = np.where(plane >= 0, plane + first, -1).reshape(shape)
+    return Division(name=f"{side} x {side} px", index=index, count=planes * rows * columns)
+
+
+def label_divisions(
+    labels: LazyArray, positions: tuple[int, ...], plane: tuple[int, ...], where: str
+) -> tuple[Division | None, ...]:
+    """The regions of a label image at every position, one per label; None where there are none.
+
+    Args:
+        labels: whole numbers from 0, which is no region; of the shape of the image (axes of length 1 apart),
+            or of one plane or stack of it, whose regions then serve for all.
+        positions: number of them along every axis that is walked along.
+        plane: shape of what the network takes at once [(z) y x].
+        where: what messages are about.
+
+    Raises:
+        ImageError: another shape than the image, values that are no labels, or no region at all.
+    """
+    own = _long(labels.shape) == _long((*positions, *plane))
+    if not own and _long(labels.shape) != _long(plane):
+        raise ImageError(
+            f"{where}: labels must have the shape of the image or of one plane or stack of it (got "
+            f"{labels.shape}, not {(*positions, *plane)}). Give a label image of the same pixels."
+        )
+    # Of all places along an axis of length 1, labels may not have the axis.
+    long = [side for side in positions if side > 1] if own else []
+    found = tuple(_label_division(labels, index, plane, where) for index in np.ndindex(*long))
+    if not any(found):
+        raise ImageError(f"{where}: there is no region (got only 0). Give another label image.")
+    return found if own else found * math.prod(positions)
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes before y and x that are longer than 1, then y and x."""
+    return (*(side for side in shape[:-2] if side > 1), *shape[-2:])
+
+
+def _label_division(
+    labels: LazyArray, key: tuple[int, ...], plane: tuple[int, ...], where: str
+) -> Division | None:
+    """The regions of what is at a place along the long axes that are walked along."""
+    read = partial(_read, labels, key)
+    there = LazyPixels(shape=plane, dtype=labels.dtype, read=read, source=where)
+    values: AnyArray = np.empty(0, labels.dtype)
+    for _, block in blocks(there):
+        _refuse(block, where)
+        values = np.union1d(values, block)
+    values = values[values > 0]
+    if not len(values):
+        return None
+    index = attrs.evolve(there, dtype=np.dtype(np.int64), read=partial(_read_numbers, there, values))
+    return Division(name=LABELS, index=index, count=len(values), labels=tuple(int(value) for value in values))
+
+
+def _read(labels: LazyArray, key: tuple[int, ...], window: Window) -> AnyArray:
+    long = iter((*key, *window[:-2]))
+    leading = [0 if side == 1 else next(long) for side in labels.shape[:-2]]
+    found: Any = labels[(*leading, *window[-2:])]
+    return np.asarray(found).reshape([part.stop - part.start for part in window])
+
+
+def _read_numbers(labels: LazyPixels, values: AnyArray, window: Window) -> AnyArray:
+    found = np.asarray(labels[window])
+    return np.where(found > 0, np.searchsorted(values, found), -1)
+
+
+def _refuse(labels: AnyArray, where: str) -> None:
+    """Refuse values that are no labels."""
+    whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
+    if not whole or labels.min() < 0:
+        raise ImageError(
+            f"{where}: labels must be whole numbers from 0 (got {labels.dtype}, smallest {labels.min()}). "
+            f"Give a label image: 0 for no region, 1, 2, ... for the regions."
+        )

@@ -1,0 +1,145 @@
+"""Sums of a predicted image over the regions of a label image, as a table."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from denoisplit.core.arrays import Float64Array
+from denoisplit.core.network.interfaces import SumInterval
+from denoisplit.core.sums.divisions import Division
+from denoisplit.core.sums.sum_intervals import SumIntervals
+
+LEVEL: Final = 0.9
+"""Of the intervals in the table."""
+
+COLUMNS: Final = (
+    "label", "channel", "pixels", "sum", "std", "calibrated_std", "low_90", "high_90", "holds", "note",
+)  # fmt: skip
+"""After one column for every axis that is walked along, such as t."""
+
+UNCALIBRATED: Final = SumInterval(note="The run has no calibration of sums.")
+SINGLE_SAMPLE: Final = SumInterval(note="A single sample has no spread.")
+SEVERAL_PLANES: Final = "Not checked: the region has several planes, and only blocks within planes were."
+
+
+@attrs.frozen(kw_only=True)
+class LabelSum:
+    """A channel summed over one region, counts.
+
+    Attributes:
+        position: along the axes that are walked along.
+        label: of the region.
+        channel: its name.
+        pixels: in the region.
+        sum: mean of the sums of the samples.
+        std: of the sums of the samples; None for a single one.
+        calibrated_std: how large the error of the sum is expected to be; None where this is not known.
+        low, high: ends of the interval that holds the true sum with a probability of 90 %; None likewise.
+        holds: whether the calibration was checked at this size.
+        note: why not, a sentence; empty where it holds.
+    """
+
+    position: tuple[int, ...]
+    label: int
+    channel: str
+    pixels: int
+    sum: float
+    std: float | None
+    calibrated_std: float | None
+    low: float | None
+    high: float | None
+    holds: bool
+    note: str
+
+
+@attrs.frozen
+class LabelSums:
+    """All regions of a label image with all channels.
+
+    Attributes:
+        axes: that are walked along, for example ``t``; the others are summed over.
+        rows: one per position, label and channel.
+    """
+
+    axes: str
+    rows: tuple[LabelSum, ...]
+
+    @property
+    def summary(self) -> str:
+        """How many of the intervals hold, and what is wrong with the others, in one line."""
+        notes = Counter(row.note for row in self.rows if row.note)
+        held = f"{len(self.rows)} sums, {sum(row.holds for row in self.rows)} with an interval that holds."
+        return " ".join([held, *(f"{count}: {note}" for note, count in notes.items())])
+
+    def to_csv(self) -> str:
+        """Comma-separated values with a heading; cells of what is not known are empty."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow([*self.axes, *COLUMNS])
+        for row in self.rows:
+            numbers = (row.sum, row.std, row.calibrated_std, row.low, row.high)
+            shown = ["" if number is None else f"{number:.7g}" for number in numbers]
+            holds = "yes" if row.holds else "no"
+            table.writerow([*row.position, row.label, row.channel, row.pixels, *shown, holds, row.note])
+        return text.getvalue()
+
+
+def is_table(beginning: bytes) -> bool:
+    """Whether a file begins as ``LabelSums.to_csv`` does."""
+    return beginning.partition(b"\n")[0].endswith(",".join(COLUMNS).encode())
+
+
+def sums_at(
+    position: tuple[int, ...],
+    division: Division,
+    samples: Float64Array,
+    channels: Sequence[str],
+    intervals: SumIntervals | None,
+) -> tuple[LabelSum, ...]:
+    """The rows of one position.
+
+    Args:
+        position: along the axes that are walked along.
+        division: by the label image there.
+        samples: sums over its regions [s c regions], counts.
+        channels: their names.
+        intervals: calibration of sums; None without.
+    """
+    mean = samples.mean(axis=0)
+    std = samples.std(axis=0, ddof=1) if len(samples) > 1 else None
+    rows = []
+    sizes = zip(division.labels, division.pixels.tolist(), division.planes.tolist(), strict=True)
+    for region, (label, pixels, planes) in enumerate(sizes):
+        for channel, name in enumerate(channels):
+            centre = float(mean[channel, region])
+            spread = None if std is None else float(std[channel, region])
+            known = UNCALIBRATED if intervals is None else intervals.at(pixels, channel=channel, level=LEVEL)
+            if planes > 1 and intervals is not None:
+                known = attrs.evolve(known, holds=False, note=SEVERAL_PLANES)
+            if spread is None:
+                known = SINGLE_SAMPLE
+            half = _times(known.half_width, spread)
+            rows.append(
+                LabelSum(
+                    position=position,
+                    label=label,
+                    channel=name,
+                    pixels=pixels,
+                    sum=centre,
+                    std=spread,
+                    calibrated_std=_times(known.std, spread),
+                    low=None if half is None else centre - half,
+                    high=None if half is None else centre + half,
+                    holds=known.holds,
+                    note=known.note,
+                )
+            )
+    return tuple(rows)
+
+
+def _times(factor: float | None, std: float | None) -> float | None:
+    return None if factor is None or std is None else factor * std
