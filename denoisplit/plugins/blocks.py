@@ -30,7 +30,7 @@ BLOCK_REACH = 2
 
 
 MOST_LEVELS: Final = 30
-"""More halvings leave nothing of any image; without a bound, a slip of the pen would build for hours."""
+"""More halvings leave nothing of any image; without a bound, a mistyped number would build for hours."""
 MOST_BLOCKS: Final = 1000
 
 
@@ -102,8 +102,8 @@ class Gate(nn.Module):
 class ResidualBlock(CompiledBlock):
     """Twice (batch norm, ELU, 3x3 convolution, channel dropout), an optional gate, plus the input.
 
-    What a step makes is its own, and what made it does not look at it again: so the next one changes it in
-    place, instead of asking for fresh memory.
+    Nothing else holds the result of a step, so the next step changes it in place instead of allocating
+    memory.
     """
 
     def __init__(self, rank: int, channels: int, *, dropout: float, gated: bool = True) -> None:
@@ -127,7 +127,7 @@ class ResidualBlock(CompiledBlock):
         return self.training_pass(x)
 
     def recorded(self, *maps: Tensor) -> Tensor:
-        """The layers one by one."""
+        """Apply the layers one by one."""
         (x,) = maps
         result: Tensor = self.layers(x)
         return result.add_(x) if result.dtype is x.dtype else result + x
@@ -185,7 +185,7 @@ class Upsample(nn.Module):
         """[b inputs y x] to [b c y*stride x*stride]."""
         if self.block.evaluates(x):
             block = self.block.evaluated()
-            # The transposed convolution looks one position of its result farther than the block.
+            # The transposed convolution reaches one position of its result farther than the block.
             reach = tuple(-(-(BLOCK_REACH + 1) // s) for s in self._stride)
             return by_windows(lambda part: block(self.resample(part)), x, reach=reach, scale=self._stride)
         result: Tensor = self.block(self.resample(x))

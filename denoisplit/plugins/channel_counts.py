@@ -14,7 +14,7 @@ ChannelCounts = int | tuple[int, ...]
 
 @described_by(or_(ge(1), and_(min_len(1), deep_iterable(ge(1)))))
 def channel_counts(_instance: object, attribute: "attrs.Attribute[Any]", value: ChannelCounts) -> None:
-    """Validator of such an option."""
+    """Validate an option of this kind."""
     values = value if isinstance(value, tuple) else (value,)
     if not values or min(values) < 1:
         raise ValueError(f"'{attribute.name}' must be 1 or more, one number or one per level (got {value})")
@@ -22,7 +22,7 @@ def channel_counts(_instance: object, attribute: "attrs.Attribute[Any]", value: 
 
 @described_by(or_(ge(1), deep_iterable(ge(1))))
 def counts_or_none(_instance: object, attribute: "attrs.Attribute[Any]", value: ChannelCounts) -> None:
-    """Validator of such an option that may be empty, for the numbers that something else has."""
+    """Validate an option of this kind that may be empty, to take the numbers from elsewhere."""
     if value != ():
         channel_counts(_instance, attribute, value)
 

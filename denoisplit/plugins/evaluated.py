@@ -1,7 +1,7 @@
-"""What the layers of a residual block compute, in fewer steps, for evaluation.
+"""A residual block in fewer steps, for evaluation.
 
-The second batch norm is part of the convolution before it, and what a step made is changed in place by the
-next.
+The second batch norm is folded into the convolution before it, and every step changes the result of the one
+before in place.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ _CONV: dict[int, Any] = {4: functional.conv2d, 5: functional.conv3d}
 
 
 def residual(layers: nn.Sequential) -> Evaluated:
-    """A residual block in evaluation mode.
+    """Return a residual block in evaluation mode as a function.
 
     Args:
         layers: batch norm, ELU, convolution, dropout, twice; then a gate, or none.
 
     Returns:
-        From a map [b c (z) y x] to one of the same shape; it leaves its argument alone.
+        A function from a map [b c (z) y x] to one of the same shape; it does not change its argument.
     """
     norm, _, first, _, second_norm, _, second, _, *gate = layers
     weight, bias = _folded(first, second_norm)
@@ -42,7 +42,7 @@ def residual(layers: nn.Sequential) -> Evaluated:
 
 
 def _folded(convolution: Any, norm: Any) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution followed by a batch norm with fixed statistics."""
+    """Return weight and bias of a convolution and the batch norm with fixed statistics after it."""
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     weight = convolution.weight * scale.view(-1, *[1] * (convolution.weight.ndim - 1))
     return weight, (convolution.bias - norm.running_mean) * scale + norm.bias

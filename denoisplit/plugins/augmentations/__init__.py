@@ -1,1 +1,1 @@
-"""Augmentations: patches that a training sees in more than one way."""
+"""Augmentations: random transformations of training patches."""

@@ -7,7 +7,7 @@ from denoisplit.core.images.augmentation import Augmentation
 
 
 class DepthFlips(Augmentation):
-    """Mirrors every other stack along z; for light that goes through a sample alike from both sides.
+    """Mirrors every other stack along z; for samples that look alike from above and below.
 
     Planes stay as they are.
     """
@@ -19,5 +19,5 @@ class DepthFlips(Augmentation):
     choices = 2
 
     def apply(self, patch: Float32Array, choice: int) -> Float32Array:
-        """The stack [k z y x] as it is, or upside down."""
+        """Return the stack [k z y x] unchanged or mirrored along z."""
         return patch[:, ::-1] if choice and patch.ndim > 3 else patch

@@ -20,5 +20,5 @@ class Flips(Augmentation):
     choices = TURNS
 
     def apply(self, patch: Float32Array, choice: int) -> Float32Array:
-        """The patch [k (z) y x] after one of the turns."""
+        """Return the patch [k (z) y x] in one of the orientations."""
         return turned(patch, choice)

@@ -72,7 +72,7 @@ class BioSR(StructureDataset):
         return found
 
     def _averaged(self, path: Path) -> Frames:
-        """The raw frames of one cell as a wide-field image: illumination patterns add up to an even one."""
+        """Average the raw frames of one cell: their illumination patterns add up to a wide-field image."""
         frames = self.images.stack(path, self.options.path)
         name = path.relative_to(self.options.path).as_posix()
         return attrs.evolve(frames, names=(name,), pixels=(mean_image(frames.pixels),))

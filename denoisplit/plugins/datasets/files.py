@@ -1,4 +1,4 @@
-"""What all data sets of image files are told, and begin with."""
+"""Options and base classes shared by the data sets of image files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +19,8 @@ class FileOptions:
 
     Attributes:
         path: the folder.
-        memory: files whose pixels take more than this as float32, MiB, are read piece by piece, where
-            their format can do so (TIFF, Zarr, HDF5, MRC and NumPy, for example), from 256 MiB on.
+        memory: files whose pixels take more than this as float32, MiB, are read piece by piece where their
+            format allows it (TIFF, Zarr, HDF5, MRC and NumPy, for example), from 256 MiB on.
     """
 
     path: Path = attrs.field(converter=Path)
@@ -29,7 +29,7 @@ class FileOptions:
 
 @attrs.frozen(kw_only=True)
 class AxesOptions(FileOptions):
-    """Where images of any axes are.
+    """Where the images are, and what their axes mean.
 
     Attributes:
         axes: overrides what the files say about their axes, for example ``cyx``, ``tyx`` or ``zyx``.

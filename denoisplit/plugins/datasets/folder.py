@@ -29,7 +29,7 @@ class _Files:
 
 @final
 class Folder(ImageFileDataset):
-    """One multi-channel image file per field, of any format, with clean references beside them or not.
+    """One multi-channel image file per field, in any format, with or without clean references.
 
     By default the mixed image is made of the channels; ``mixed`` names files in which it was recorded.
 
@@ -42,8 +42,8 @@ class Folder(ImageFileDataset):
 
         Attributes:
             observed: pattern of the noisy images, relative to the folder: ``*.ome.zarr``, ``*.h5::raw``.
-            clean: pattern of the clean references; empty for none. Files are partners when their first ``*``
-                stands for the same text, for example ``*_noisy.tif`` and ``*_clean.tif``.
+            clean: pattern of the clean references; empty for none. Files are partners when the first ``*`` of
+                their patterns stands for the same text, as in ``*_noisy.tif`` and ``*_clean.tif``.
             mixed: pattern of recorded mixed images of one channel, partners of the noisy images like the
                 clean ones; empty to make the mixed image of the channels.
             channel_index: which channels of a file are those of the spec, in their order; empty for all.
@@ -138,15 +138,15 @@ class Folder(ImageFileDataset):
         take: Callable[[Float32Array, str], Float32Array],
         shapes: Sequence[tuple[int, ...]],
     ) -> list[Float32Array] | list[None]:
-        """The arrays of a partner, one of the given shape at every place; None everywhere without one.
+        """The arrays of a partner, one of the given shape per position; None everywhere without a partner.
 
-        A clean partner may have one array for all places.
+        A clean partner may have one array for all positions.
         """
         if path is None:
             return [None] * len(positions)
         partner = self._planes(path)
         if len(partner) == 1 < len(noisy) and take == self._channels:
-            # Frames of one place, with one reference for all.
+            # Frames of one position that share a reference.
             (only,) = self._taken(path, partner, [""], take, shapes[:1], noisy)
             return [only] * len(noisy)
         if partner.shape != noisy.shape:

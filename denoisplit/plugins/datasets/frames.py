@@ -1,4 +1,4 @@
-"""Images of one channel out of files, whether they are in memory or not."""
+"""Single-channel images from files, in memory or lazy."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,14 +17,14 @@ from denoisplit.core.images.streamed import as_array, is_lazy
 
 @attrs.frozen(kw_only=True)
 class Frames:
-    """The arrays of one channel out of one file: one for every position along time and depth.
+    """The arrays of a single-channel file: one for every position along time and depth.
 
     Attributes:
-        names: of the file and the position.
+        names: file and position of every array.
         pixels: [(z) y x] each, float32 counts.
-        pixel_size: of one array, if known.
-        path: of the file.
-        dtype: of the pixels in the file.
+        pixel_size: size of the pixels, if known.
+        path: the file.
+        dtype: type of the pixels in the file.
     """
 
     names: tuple[str, ...]
@@ -34,7 +34,7 @@ class Frames:
     dtype: str
 
     def file(self, role: str, channel: str = "") -> FieldFile:
-        """The file as a field names it."""
+        """Return the entry of the file in the record of a field."""
         return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype)
 
 

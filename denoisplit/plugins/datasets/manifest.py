@@ -1,4 +1,4 @@
-"""A table that says which file is what."""
+"""A data set listed in a table: which file shows which channel of which field."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,7 +48,7 @@ class Manifest(SingleChannelDataset):
             path: the folder that file names are relative to.
             table: name of the CSV file in it.
             split: only lines with this word in the column ``split``; empty for all lines.
-            seed: of the pairs for validation and test, where every field has one channel.
+            seed: seed of the pairs for validation and test, where every field has one channel.
         """
 
         table: str = "manifest.csv"
@@ -61,8 +61,8 @@ class Manifest(SingleChannelDataset):
         """All fields, in the order in which the table names them first; float32 counts.
 
         Raises:
-            ImageError: no table, a line that says something impossible, a missing file, or fields of which
-                some have all channels and some do not.
+            ImageError: no table, an invalid line, a missing file, or fields of which some have all channels
+                and some do not.
             ChannelCountError: a file with several channels.
         """
         fields = self._rows_by_field()
@@ -118,7 +118,7 @@ class Manifest(SingleChannelDataset):
                 f"Use one of {', '.join(self.channels)}."
             )
         file = self.options.path / cells["file"]
-        if not self.images.exists(file):  # spreadsheets of Windows have its paths
+        if not self.images.exists(file):  # tables made on Windows hold Windows paths
             file = self.options.path / cells["file"].replace("\\", "/")
         if not cells["field"] or not cells["file"] or not self.images.exists(file):
             problem = "there is no such file" if cells["field"] else "the field has no name"

@@ -1,4 +1,4 @@
-"""Fields out of images that show one channel each."""
+"""Fields made of images that show one channel each."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -21,11 +21,11 @@ class Single:
     """One image of one channel.
 
     Attributes:
-        name: of file and position.
+        name: file and position.
         observed: noisy image [(z) y x], counts.
         clean: reference of the same shape, if known.
         pixel_size: if known.
-        files: that it was read from.
+        files: files that it was read from.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Single:
 
 
 def singles(channel: str, observed: Frames, clean: Frames | None = None) -> list[Single]:
-    """The images of one file, with those of the file of their clean references.
+    """The images of one file, each with its clean reference from another file.
 
     Raises:
         ImageError: the files differ in their number of positions or in size.
@@ -44,7 +44,7 @@ def singles(channel: str, observed: Frames, clean: Frames | None = None) -> list
     files = (observed.file("observed", channel), *(() if clean is None else (clean.file("clean", channel),)))
     references: Sequence[Float32Array | None] = [None] * len(observed.pixels)
     if clean is not None:
-        alone = len(clean.pixels) == 1  # frames of one place, with one reference for all
+        alone = len(clean.pixels) == 1  # frames of one position that share a reference
         if len(clean.pixels) != len(observed.pixels) and not alone:
             raise ImageError(
                 f"{clean.path}: expected {len(observed.pixels)} images as in {observed.path.name} "
@@ -68,13 +68,13 @@ def singles(channel: str, observed: Frames, clean: Frames | None = None) -> list
 def paired(
     channels: Sequence[Sequence[Single]], names: Sequence[str], *, pairing: Pairing, seed: int | None = None
 ) -> tuple[Field, ...]:
-    """One field of as many images as there are channels; every image serves in one field at most.
+    """Pair images of all channels into fields; every image serves in one field at most.
 
     Args:
         channels: images of every channel, any number of each; the surplus is left out.
-        names: of the channels.
+        names: names of the channels.
         pairing: see ``Pairing``.
-        seed: of the choice of partners; None pairs images in their order.
+        seed: seed of the choice of partners; None pairs images in their order.
 
     Raises:
         ImageError: a channel has no image, or the partners differ in size.
@@ -96,7 +96,7 @@ def paired(
 
 
 def joined(own: Sequence[Single], names: Sequence[str], *, separate: bool, name: str = "") -> Field:
-    """One field of one image per channel."""
+    """Join one image per channel into a field."""
     name = name or " + ".join(single.name for single in own)
     clean = [single.clean for single in own if single.clean is not None]
     sizes = [single.pixel_size for single in own if single.pixel_size is not None]
@@ -119,14 +119,14 @@ def matched(
     where: str,
     name: str = "",
 ) -> list[Field]:
-    """The fields of files of one channel each: one for every position along time and depth.
+    """Build the fields of single-channel files: one for every position along time and depth.
 
     Args:
-        images: of every channel, by position.
+        images: images of every channel, by position.
         mixed: the recorded mixed images, if any.
         channels: their names.
-        where: what messages are about.
-        name: of the field, numbered where there are several; empty for that of its first image.
+        where: place that messages name.
+        name: name of the field, numbered where there are several; empty takes that of its first image.
 
     Raises:
         ImageError: the files differ in their number of positions or in size.
@@ -157,7 +157,7 @@ def _with_mixed(field: Field, recorded: Frames, position: int) -> Field:
 
 
 def leftovers(channels: Sequence[Sequence[Single]], names: Sequence[str]) -> tuple[str, ...]:
-    """A sentence about images that find no partner, and one about pixels of different size."""
+    """Report images without a partner, and channels that differ in pixel size, a sentence each."""
     counts = {name: len(images) for name, images in zip(names, channels, strict=True)}
     least = min(counts.values())
     said = []

@@ -1,4 +1,4 @@
-"""What the folder layouts share: files by pattern, their partners, and single channels out of image files."""
+"""Image files of a folder: found by pattern, matched with partners, and read channel by channel."""
 
 import math
 import re
@@ -29,8 +29,8 @@ class ImageFiles:
     """Finds and reads images of some formats: files, folders such as those of Zarr, and images inside them.
 
     Attributes:
-        formats: that there are.
-        memory: MiB as float32 from which the pixels of a file are read where they are asked for.
+        formats: the available image formats.
+        memory: size in MiB as float32 from which the pixels of a file are read lazily.
     """
 
     formats: Sequence[ImageFormat]
@@ -38,7 +38,7 @@ class ImageFiles:
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """Endings of the names of images."""
+        """File name suffixes of images."""
         return tuple({suffix for known in self.formats for suffix in known.suffixes})
 
     @property
@@ -46,13 +46,13 @@ class ImageFiles:
         return tuple({s for known in self.formats if known.holds_several for s in known.suffixes})
 
     def matching(self, folder: Path, pattern: str) -> list[Path]:
-        """Images that match, in natural order of their names (``f2`` before ``f10``); no hidden ones.
+        """Find the images that match, in natural order of their names (``f2`` before ``f10``), none hidden.
 
-        A pattern may go on behind the name of a file that holds several images: ``*.h5::raw``,
+        A pattern may go on after the name of a file that holds several images: ``*.h5::raw``,
         ``*.zarr/raw``.
 
         Raises:
-            ImageError: it goes on with another pattern.
+            ImageError: what follows the file name is itself a pattern.
         """
         outer, inner = self._divided(pattern)
         found = [
@@ -66,7 +66,7 @@ class ImageFiles:
         )
 
     def by_key(self, folder: Path, pattern: str, kind: str) -> dict[str, Path]:
-        """The images that match, by what the first ``*`` stands for, in natural order.
+        """Find the images that match, by the text that the first ``*`` stands for, in natural order.
 
         Raises:
             ImageError: two images have the same key.
@@ -82,7 +82,7 @@ class ImageFiles:
         return partners
 
     def one(self, folder: Path, stem: str) -> Path | None:
-        """The image of this name, whatever the suffix of its format; None when there is none.
+        """Find the image of this name, whatever its suffix; None when there is none.
 
         Raises:
             ImageError: several images have this name.
@@ -100,10 +100,10 @@ class ImageFiles:
         return found[0] if found else None
 
     def needed(self, folder: Path, stem: str) -> Path:
-        """As ``one``.
+        """Find the image of this name, as ``one`` does.
 
         Raises:
-            ImageError: there is no such image; names those that are there.
+            ImageError: there is no such image; lists those that are there.
         """
         found = self.one(folder, stem)
         if found is None:
@@ -127,7 +127,7 @@ class ImageFiles:
             return False
 
     def others(self, folder: Path, pattern: str) -> str:
-        """What to add to a message when no image matches: how the images end that are there, if any."""
+        """Return a sentence for errors that lists the suffixes of the other images, if any."""
         place = folder / PurePosixPath(self._divided(pattern)[0]).parent
         if _WILD.search(str(place.relative_to(folder))) or not place.is_dir():
             return ""
@@ -139,10 +139,10 @@ class ImageFiles:
         return f" There are other images: {counted}." if counted else ""
 
     def planes(self, path: Path, axes: str, dimensions: int) -> Planes:
-        """An image, cut into arrays [c (z) y x].
+        """Open an image as arrays [c (z) y x].
 
         Args:
-            path: of the file.
+            path: the file.
             axes: overrides what the file says.
             dimensions: spatial axes of an array, 2 or 3; 0 takes 3 where the file has a ``z`` axis.
 
@@ -153,17 +153,17 @@ class ImageFiles:
         return iterate_planes(image, dimensions or (3 if "z" in image.axes else 2))
 
     def arrays(self, planes: Planes) -> Iterator[Float32Array]:
-        """The array [c (z) y x] of every position, float32; of a large file, read where it is asked for."""
+        """Yield the array [c (z) y x] of every position, float32; lazy for a large file."""
         size = math.prod(planes.image.data.shape) * np.dtype(np.float32).itemsize
         lazily = is_lazy(planes.image.data) and size > self.memory * 2**20
         for index in np.ndindex(planes.shape):
             yield planes.lazy(index) if lazily else planes.read(index)
 
     def frames(self, path: Path, root: Path, *, axes: str = "", dimensions: int = 2) -> Frames:
-        """All arrays of an image with one channel; arguments as ``planes``.
+        """Read all arrays of a single-channel image.
 
         Args:
-            path: of the file.
+            path: the file.
             root: folder that names are relative to.
             axes: overrides what the file says.
             dimensions: see ``planes``.
@@ -191,7 +191,7 @@ class ImageFiles:
         )
 
     def stack(self, path: Path, root: Path) -> Frames:
-        """All planes of a file of single images, whatever it takes the axis along them for.
+        """Read all planes of a stack of single images, whatever the file calls the axis of the stack.
 
         Raises:
             ImageError, ChannelCountError: as ``frames``.
@@ -200,19 +200,19 @@ class ImageFiles:
             return self.frames(path, root, axes="tyx")
         except ImageError as error:
             try:
-                return self.frames(path, root)  # more axes than these, as programs write that fill up to five
+                return self.frames(path, root)  # more axes: some programs always write five
             except DenoisplitError:
                 raise error from None
 
     def _is_image(self, entry: Path, root: Path) -> bool:
-        """A file, or a folder that is one image; nothing of what is inside such a folder."""
+        """Whether a path is an image: a file, or a folder that is one, but nothing inside such a folder."""
         inside = (part.name.lower() for part in entry.relative_to(root).parents)
         if any(name.endswith(self._containers) for name in inside):
             return False
         return entry.is_file() or (entry.is_dir() and entry.name.lower().endswith(self._containers))
 
     def _divided(self, pattern: str) -> tuple[str, str]:
-        """The pattern of the file, and what follows behind its name with ``/`` or ``::``."""
+        """Split a pattern into that of the file and what follows its name with ``/`` or ``::``."""
         outer, mark, inner = pattern.partition("::")
         parts = [] if mark else outer.split("/")
         ends = [i for i, part in enumerate(parts[:-1], 1) if part.lower().endswith(self._containers)]
@@ -227,7 +227,7 @@ class ImageFiles:
 
 
 def places(planes: Planes) -> list[str]:
-    """What follows the name of a file for each of its positions, for example `` t=3``."""
+    """Return the suffix that names each position of a file, for example `` t=3``."""
     return [
         "".join(f" {axis}={i}" for axis, i in zip(planes.leading, index, strict=True))
         for index in np.ndindex(planes.shape)
@@ -248,7 +248,7 @@ def require_folder(folder: Path) -> None:
 
 
 def key_of(file: Path, folder: Path, pattern: str) -> str:
-    """What the first ``*`` of the pattern stands for in this file."""
+    """Return the text that the first ``*`` of the pattern stands for in this file."""
     wild = {"**/": "(?:.*/)?", "**": ".*", "*": "([^/]*)", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     expression = "".join(wild.get(part) or re.escape(part) for part in parts)
@@ -257,7 +257,7 @@ def key_of(file: Path, folder: Path, pattern: str) -> str:
 
 
 def partner(of: Path, key: str, found: Mapping[str, Path], what: str, pattern: str) -> Path:
-    """The partner of a file.
+    """Return the partner of a file.
 
     Raises:
         ImageError: it has none.

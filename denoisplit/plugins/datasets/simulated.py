@@ -23,12 +23,12 @@ class Simulated(Dataset):
     """Filaments, mitochondria, puncta and membranes as a fluorescence microscope would see them, 2D.
 
     A field depends on the seed and its own number only, so asking for more fields keeps the earlier ones. The
-    clean image is the exact mean of the noisy ones, in counts including the offset.
+    clean image is the exact mean of all possible exposures, in counts including the offset.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """What is simulated.
+        """Structures, optics and camera to simulate.
 
         Attributes:
             fields: number of fields.
@@ -36,15 +36,15 @@ class Simulated(Dataset):
             structures: one of ``filaments``, ``mitochondria``, ``puncta``, ``membranes`` per channel; empty
                 takes them in this order.
             photons: photons of a bright pixel of the structure in one exposure (its 99th percentile).
-            background: photons per pixel where there is nothing.
+            background: photons per pixel where there is no structure.
             psf: standard deviation of the point-spread function, pixels.
-            haze: part of the light that comes from out of focus, 0 to 1.
+            haze: fraction of the light that comes from out of focus, 0 to 1.
             camera: ``poisson`` (sCMOS, CCD) or ``em`` (electron multiplying, twice the shot-noise variance).
             gain: counts per photon.
             offset: counts without light.
             read_noise: standard deviation, counts.
             repeats: further exposures of every field.
-            seed: of everything.
+            seed: seed of all random numbers.
         """
 
         fields: int = attrs.field(default=16, validator=ge(1))
@@ -95,7 +95,7 @@ class Simulated(Dataset):
         shape = (options.size, options.size)
         light = STRUCTURES[self.structures[channel]](self._rng(number, _TRUTH, channel), shape)
         light = (1 - options.haze) * blur(light, options.psf) + options.haze * blur(light, 6 * options.psf)
-        # Nearly empty fields have no bright percentile: there the brightest pixel sets the scale.
+        # The 99th percentile of a nearly empty field is dark: there the brightest pixel sets the scale.
         bright = max(float(np.quantile(light, _BRIGHT)), _SPARSE * float(light.max())) or 1.0
         return options.background + options.photons * light / bright
 

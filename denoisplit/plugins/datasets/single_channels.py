@@ -1,4 +1,4 @@
-"""Folders of files that hold one channel each: of the same field, or of fields of their own."""
+"""Folders of single-channel files, whose channels show the same fields or different ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ from denoisplit.plugins.datasets.reading import key_of, partner, require_folder
 
 @final
 class ChannelFiles(SingleChannelDataset):
-    """One file per field and channel, matched by name, clean references and recorded mixed images alike.
+    """One file per field and channel, matched by name, as are clean references and recorded mixed images.
 
     Files belong to the same field when the first ``*`` of their patterns stands for the same text. With
-    ``mixed``, the network learns from the mixed image that was recorded of the field, not from the sum of its
+    ``mixed``, the network learns from the recorded mixed image of the field, not from the sum of its
     channels.
     """
 
@@ -74,7 +74,7 @@ class ChannelFiles(SingleChannelDataset):
         return tuple(made)
 
     def remarks(self) -> tuple[str, ...]:
-        """Images of other channels than the first that belong to no field."""
+        """Images of the other channels that match no image of the first."""
         observed = patterns(self.options.observed, self.channels, "observed")
         found = [self.images.by_key(self.options.path, pattern, "observed") for pattern in observed]
         lost = [file.name for kind in found[1:] for key, file in kind.items() if key not in found[0]]
@@ -83,7 +83,7 @@ class ChannelFiles(SingleChannelDataset):
         return (f"No image of {self.channels[0]} goes with {', '.join(lost[:5])}: left out.",)
 
     def _fields(self, own: Sequence[Path], truth: Sequence[Path], mixed: Path | None) -> list[Field]:
-        """The fields of one file per channel: one, or one for every position along time and depth."""
+        """Build the fields of one file per channel: one for every position along time and depth."""
         opened = [self.frames(path) for path in own]
         images = [
             singles(name, frames, self.frames(truth[number]) if truth else None)
@@ -108,9 +108,9 @@ class SeparateChannels(SingleChannelDataset):
         Attributes:
             observed: pattern of the noisy images of every channel, relative to the folder, in the order of
                 the channels; empty for a folder per channel that has its name (``actin/*.tif*``).
-            clean: patterns of their clean references, partners when their first ``*`` stands for the same
-                text; empty for none.
-            seed: of the pairs for validation and test.
+            clean: patterns of their clean references, which are partners when the first ``*`` stands for the
+                same text; empty for none.
+            seed: seed of the pairs for validation and test.
         """
 
         observed: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ class SeparateChannels(SingleChannelDataset):
     options: Options
 
     def fields(self) -> tuple[Field, ...]:
-        """As many fields as the channel with the fewest images has; float32 counts.
+        """As many fields as the channel with the fewest images has images; float32 counts.
 
         Raises:
             ImageError: no folder, no file for a channel, or partners that differ in size.
@@ -158,7 +158,7 @@ class SeparateChannels(SingleChannelDataset):
 
 
 def patterns(given: tuple[str, ...], channels: Sequence[str], option: str) -> tuple[str, ...]:
-    """One pattern per channel: those given, or the folders with the names of the channels.
+    """Return one pattern per channel: those given, or folders with the names of the channels.
 
     Raises:
         ChannelCountError: another number of patterns than of channels.

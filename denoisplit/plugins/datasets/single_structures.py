@@ -1,4 +1,4 @@
-"""What published sets of single structures have in common: images of each channel alone, then paired."""
+"""Base of published data sets of single structures, whose images are paired into fields."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class StructureOptions(FileOptions):
     """Where the images are, and which.
 
     Attributes:
-        structures: names on disk of the channels; empty for the names of the channels.
+        structures: names of the channels on disk; empty for the names in the spec.
         pairing: ``drawn``: training mixes patches of different fields anew; ``fixed``: image k of one
             structure is mixed with image k of the other, as denoiSplit did.
     """
@@ -43,7 +43,7 @@ class StructureDataset(ImageFileDataset):
         """The images of every channel."""
 
     def fields(self) -> tuple[Field, ...]:
-        """As many fields as the structure with the fewest images has; pairs for validation go by their order.
+        """As many fields as the structure with the fewest images has; validation pairs images in their order.
 
         Raises:
             ImageError: no folder, or a file is missing or unreadable.
@@ -56,7 +56,7 @@ class StructureDataset(ImageFileDataset):
 
 
 def named(given: tuple[str, ...], channels: tuple[str, ...], option: str) -> tuple[str, ...]:
-    """Names on disk of the channels: those given, or those of the spec.
+    """Return the names of the channels on disk: those given, or those of the spec.
 
     Raises:
         ChannelCountError: another number of names than of channels.

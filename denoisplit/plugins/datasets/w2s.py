@@ -114,7 +114,7 @@ class W2S(ImageFileDataset):
         )
 
     def _parts(self, frames: Frames) -> tuple[list[Float32Array], Sequence[Float32Array]]:
-        """Noisy images [y x], 1 + repeats of them, and the exposures that are in none of them."""
+        """Return 1 + repeats noisy images [y x], and the exposures that are in none of them."""
         count, each = 1 + self.options.repeats, self.options.average
         if len(frames.pixels) < count * each:
             raise ImageError(

@@ -1,4 +1,4 @@
-"""Top-down path of the ladder without chance: every latent is the mean of its posterior."""
+"""Top-down path of the ladder without sampling: every latent is the mean of its posterior."""
 
 import attrs
 from attrs.validators import ge, le, lt
@@ -21,7 +21,7 @@ from denoisplit.plugins.decoders.output_layer import emitted
 
 
 class Code(nn.Module):
-    """Features to the mean of the latent, and back to features."""
+    """The latent of a level without sampling: features to its mean, and back to features."""
 
     def __init__(self, options: LatentOptions) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Code(nn.Module):
 
 
 class TopLevel(nn.Module):
-    """Coarsest level."""
+    """The coarsest level."""
 
     def __init__(self, options: LatentOptions) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class TopLevel(nn.Module):
 
 
 class InnerLevel(nn.Module):
-    """Level below the top: features from the encoder meet the state from above."""
+    """A level below the top: merges features from the encoder with the state from above."""
 
     def __init__(self, options: LatentOptions) -> None:
         super().__init__()
@@ -71,10 +71,10 @@ class InnerLevel(nn.Module):
 
 
 class DeterministicLadderDecoder(Decoder):
-    """The ladder with the mean of every posterior in place of a draw, and without priors.
+    """The ladder with the mean of every posterior in place of a sample, and without priors.
 
-    Given the weights of a ladder it gives that ladder's output without noise. Every posterior sample is the
-    same, and there is no rate.
+    With the weights of a ladder it computes that ladder's output without noise. All posterior samples are
+    equal, and there is no rate.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 1.6.
     """
@@ -84,12 +84,12 @@ class DeterministicLadderDecoder(Decoder):
         """Options of the deterministic ladder decoder.
 
         Attributes:
-            latent_channels: per level; several numbers are finest first.
+            latent_channels: channels of the latents; several numbers are one per level, finest first.
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             normalise_latents: scale the features of hierarchies with more than 4 levels.
-            width: channels of the states; several numbers are one per level, finest first. Empty for those of
-                the features of the encoder, which then have to be the same at every level.
+            width: channels of the states; several numbers are one per level, finest first. Empty takes those
+                of the encoder's features, which must then be the same at every level.
         """
 
         latent_channels: ChannelCounts = attrs.field(default=128, validator=channel_counts)
@@ -107,7 +107,7 @@ class DeterministicLadderDecoder(Decoder):
         patch: tuple[int, ...],
     ) -> None:
         super().__init__()
-        del patch  # only a prior has a size
+        del patch  # only a learned prior depends on it
         *inner, top = plan_levels(
             feature_shapes,
             latent_channels=options.latent_channels,

@@ -26,7 +26,7 @@ def _positive(_instance: object, attribute: "attrs.Attribute[Any]", value: float
 class LadderDecoder(Decoder):
     """One top level with a learned prior, inner levels that merge features from both sides, an output block.
 
-    Where features cover the surround of the image, so do the latents; the states are cut on the way down.
+    Where features cover the surround of the image, so do the latents; the states are cropped on the way down.
 
     Source: Sønderby et al., NeurIPS 2016; Prakash et al., HDN, ICLR 2022; Ashesh & Jug, denoiSplit, ECCV
     2024; method sections 1.5 and 1.6.
@@ -37,14 +37,14 @@ class LadderDecoder(Decoder):
         """Options of the ladder decoder.
 
         Attributes:
-            latent_channels: per level; several numbers are finest first.
+            latent_channels: channels of the latents; several numbers are one per level, finest first.
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             clip: upper bound of raw log-variances, nats; None for no bound.
             naive_variance: plain exponential variances (HDN) instead of stable ones.
             normalise_latents: scale the posterior features of hierarchies with more than 4 levels.
-            width: channels of the states; several numbers are one per level, finest first. Empty for those of
-                the features of the encoder, which then have to be the same at every level.
+            width: channels of the states; several numbers are one per level, finest first. Empty takes those
+                of the encoder's features, which must then be the same at every level.
         """
 
         latent_channels: ChannelCounts = attrs.field(default=128, validator=channel_counts)
@@ -114,7 +114,7 @@ class LadderDecoder(Decoder):
         return emitted(self.output, self.final(x), self._binning, window)
 
     def _split(self) -> tuple[TopLevel, list[InnerLevel]]:
-        """Top level, and the inner levels from coarse to fine."""
+        """Return the top level, and the inner levels from coarse to fine."""
         top = self.levels[-1]
         if not isinstance(top, TopLevel):
             raise TypeError("the last level of a ladder is its top level")

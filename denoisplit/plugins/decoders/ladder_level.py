@@ -7,7 +7,7 @@ For level i, with h the state of the level above and f_i the features of the enc
     sample    z = mean_q + std_q * noise
     state     h' = upsample(skip_merge(conv(z), h))   top level: upsample(conv(z))
 
-Where the features of the encoder have other channels than h, a 1x1 convolution adapts them first.
+Where the features of the encoder differ from h in channels, a 1x1 convolution adapts them first.
 With lateral context, h covers more than the level below, which gets the up-sampled centre.
 
 Source: method sections 1.5 and 1.6.
@@ -49,9 +49,9 @@ class Latent(nn.Module):
         return self.normal(self.posterior(features))
 
     def sample(self, features: Tensor, noise: NoiseSource) -> Tensor:
-        """One draw from the posterior of merged features; the posterior itself is not kept.
+        """Draw from the posterior of merged features; the posterior itself is not kept.
 
-        In the precision of the posterior's map, to which the next convolution would round it anyway.
+        It has the precision of the posterior's map, to which the next convolution would round it anyway.
         """
         half = features.dtype in (torch.bfloat16, torch.float16)
         scalar = features.new_empty((), dtype=torch.float32 if half else features.dtype)
@@ -67,7 +67,7 @@ class Latent(nn.Module):
 
 
 class TopLevel(nn.Module):
-    """Coarsest level: the prior is a learned map, repeated for images larger than the training patch."""
+    """The coarsest level: its prior is a learned map, repeated for images larger than the training patch."""
 
     def __init__(self, options: LatentOptions, *, size: tuple[int, ...]) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class TopLevel(nn.Module):
 
 
 class InnerLevel(nn.Module):
-    """Level below the top: features from the encoder meet the state from above."""
+    """A level below the top: merges features from the encoder with the state from above."""
 
     def __init__(self, options: LatentOptions) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class InnerLevel(nn.Module):
 
 
 def _repeat_to(parameters: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Repeat a map [1 k (z) y x] periodically until it covers ``size``, and cut."""
+    """Repeat a map [1 k (z) y x] periodically until it covers ``size``, and crop it to that."""
     have = tuple(parameters.shape[2:])
     if have == size:
         return parameters

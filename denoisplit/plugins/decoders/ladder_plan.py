@@ -1,4 +1,4 @@
-"""What the shapes of the features say about the levels of a top-down ladder.
+"""Plan of the levels of a top-down ladder, from the shapes of the features.
 
 Source: method sections 1.4 and 1.5.
 """
@@ -19,22 +19,22 @@ _NORMALISED_BEYOND = 4
 
 @attrs.frozen(kw_only=True)
 class LatentOptions:
-    """What one level needs to know.
+    """Settings of one level.
 
     Attributes:
         index: level, 0 = finest.
         rank: number of spatial axes.
         width: channels of the state.
         latent_channels: channels of the latent.
-        crop: the level below gets the centre of the map, one part in ``crop`` of every axis; 1 is all of it.
+        crop: the level below gets the centre of the map, 1/``crop`` of every axis; 1 is all of it.
         stride: up-sampling factor per spatial axis to the level below.
         blocks: residual blocks after the latent.
         dropout: probability per feature channel.
         clip: upper bound of raw log-variances, or None.
         naive_variance: plain exponential variances.
-        divisor: posterior features are divided by it.
-        features: channels of the features of the encoder; by default as many as of the state.
-        below: channels of the state of the level below; by default the same.
+        divisor: number that posterior features are divided by.
+        features: channels of the features of the encoder; by default as many as the state has.
+        below: channels of the state of the level below; by default as many as this state has.
     """
 
     index: int
@@ -71,18 +71,18 @@ def plan_levels(
     clip: float | None = None,
     naive_variance: bool = False,
 ) -> tuple[LatentOptions, ...]:
-    """What every level has to know, finest first; without ``width``, states are as wide as the features.
+    """Plan every level, finest first; without ``width``, states are as wide as the features.
 
     Raises:
-        SpecError: features of several widths and no ``width``; latent channels or widths for another number
-            of levels.
+        SpecError: features of several widths and no ``width``, or latent channels or widths for a different
+            number of levels.
     """
     count = len(shapes)
     channels = counts_per_level(latent_channels, count, "model.decoder.latent_channels")
     features = tuple(shape.channels for shape in shapes)
     widths = counts_per_level(width or _common_width(features), count, "model.decoder.width")
     levels: list[LatentOptions] = []
-    # Every level doubles its sides, the finest too; what binning took is interpolated at the end.
+    # Every level doubles its sides, the finest too; binning is made up for by interpolation at the end.
     below, covered = binning(shapes), (1,) * len(shapes[0].stride)
     for index, (shape, latents) in enumerate(zip(shapes, channels, strict=True)):
         levels.append(
@@ -107,7 +107,7 @@ def plan_levels(
 
 
 def binning(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
-    """Pixels per axis that were averaged before the first level."""
+    """Return the pixels per axis that were averaged before the first level."""
     return tuple(max(1, s // STRIDE) for s in shapes[0].stride)
 
 
@@ -116,7 +116,7 @@ def image_maps(
 ) -> Tensor:
     """Apply the output layer and cut out ``window``; linear interpolation makes up for binning.
 
-    The layer works on binned pixels, since at full size its input alone would be ``factors`` times as large.
+    The layer works on binned pixels, since at full size its input would be larger by the area of the bins.
     Without binning the window is cut first, as in the reference; a window need not be a multiple of binned
     pixels.
     """
@@ -128,14 +128,14 @@ def image_maps(
 
 
 def adapter(options: LatentOptions) -> nn.Module:
-    """From the channels of the features to those of the state; nothing to do where they are as many."""
+    """Map the channels of the features to those of the state; the identity where they are as many."""
     if options.features == options.width:
         return nn.Identity()
     return conv(options.rank, options.features, options.width, kernel=1)
 
 
 def upsampling(options: LatentOptions) -> nn.Sequential:
-    """The blocks from the state of a level to that of the level below."""
+    """Build the blocks from the state of a level to that of the level below."""
     rank, below, dropout = options.rank, options.below, options.dropout
     first = Upsample(rank, below, stride=options.stride, dropout=dropout, inputs=options.width)
     rest = (ResidualBlock(rank, below, dropout=dropout) for _ in range(options.blocks - 1))
@@ -143,7 +143,7 @@ def upsampling(options: LatentOptions) -> nn.Sequential:
 
 
 def part_below(state: Tensor, crop: tuple[int, ...]) -> Tensor:
-    """The centre of a map [b c (z) y x] that the level below covers."""
+    """Return the centre of a map [b c (z) y x] that the level below covers."""
     return centre_crop(state, tuple(n // c for n, c in zip(state.shape[2:], crop, strict=True)))
 
 

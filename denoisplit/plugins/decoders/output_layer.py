@@ -1,4 +1,4 @@
-"""The last layer of a decoder, in full precision whatever the precision of the network."""
+"""The last layer of a decoder, in full precision whatever that of the network."""
 
 import torch
 from torch import Tensor, nn
@@ -10,16 +10,16 @@ from denoisplit.plugins.windows import by_windows
 
 
 def emitted(layer: nn.Module, state: Tensor, binning: tuple[int, ...], window: Window = ()) -> Tensor:
-    """Output maps of a state at the resolution of the finest level; ``window`` is cut out before the layer.
+    """Return output maps at the resolution of the finest level; ``window`` is cut out before the layer.
 
-    Counts rounded to eight bits would make a spread vanish.
+    In bfloat16, which has eight significant bits, the spread of samples would vanish in rounding.
     """
     with torch.autocast(state.device.type, enabled=False):
         return image_maps(lambda x: in_full_precision(layer, x), state, binning, window)
 
 
 def in_full_precision(layer: nn.Module, state: Tensor) -> Tensor:
-    """A layer of ``KERNEL`` pixels or fewer applied to a state, in the precision of its weights."""
+    """Apply a layer with a kernel of up to ``KERNEL`` pixels, in the precision of its weights."""
     dtype = next(layer.parameters()).dtype
     with torch.autocast(state.device.type, enabled=False):
         reach = (KERNEL // 2,) * (state.ndim - 2)

@@ -1,4 +1,4 @@
-"""Top-down path of the ladder with latents at some of its levels; the others pass features on as they are."""
+"""Top-down path of the ladder with latents at some levels only; the others draw nothing."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,10 +27,10 @@ def _numbers(_instance: object, attribute: "attrs.Attribute[Any]", value: tuple[
 
 
 class PartialLadderDecoder(Decoder):
-    """The ladder where levels may do without a latent: these pass the mean of what would be their posterior.
+    """A ladder where some levels have no latent: they pass on the mean of what would be their posterior.
 
     With latents at coarse levels alone, a sample decides about structures, while fine detail comes from the
-    image as in a U-Net. As levels without a latent need features, no images are drawn from the prior.
+    image as in a U-Net. Levels without a latent need features, so no images can be drawn from the prior.
 
     Source: Kohl et al., Hierarchical Probabilistic U-Net, 2019; Sønderby et al., NeurIPS 2016.
     """
@@ -41,13 +41,14 @@ class PartialLadderDecoder(Decoder):
 
         Attributes:
             latent_levels: numbers of the levels that have a latent, 0 = finest. Empty for the coarsest alone.
-            latent_channels: per level, with a latent or without; several numbers are finest first.
+            latent_channels: channels of the latent, or of what a level without one passes on; several numbers
+                are one per level, finest first.
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             clip: upper bound of raw log-variances, nats.
             normalise_latents: scale the features of hierarchies with more than 4 levels.
-            width: channels of the states; several numbers are one per level, finest first. Empty for those of
-                the features of the encoder, which then have to be the same at every level.
+            width: channels of the states; several numbers are one per level, finest first. Empty takes those
+                of the encoder's features, which must then be the same at every level.
         """
 
         latent_levels: tuple[int, ...] = attrs.field(default=(), validator=_numbers)
@@ -117,7 +118,7 @@ class PartialLadderDecoder(Decoder):
         return self._decoded(features, step)
 
     def _decoded(self, features: Features, step: Callable[..., Tensor], window: Window = ()) -> Tensor:
-        """Output maps; ``step`` goes through a level that has a latent."""
+        """Compute the output maps; ``step`` applies a level that has a latent."""
         state: tuple[Tensor, ...] = ()
         for number in reversed(range(len(features))):
             level = partial(step, number) if number in self._drawn else self.levels[number]

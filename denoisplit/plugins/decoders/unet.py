@@ -13,7 +13,7 @@ from denoisplit.plugins.unet_blocks import DoubleConv
 
 
 class Up(nn.Module):
-    """Linear interpolation to the size of the skipped features, then a double convolution of both."""
+    """Interpolates linearly to the size of the skip features, then convolves both twice."""
 
     def __init__(self, skip: FeatureShape, below: FeatureShape, outputs: int, *, align_corners: bool) -> None:
         super().__init__()
@@ -32,9 +32,9 @@ class Up(nn.Module):
 
 
 class UNetDecoder(Decoder):
-    """From the coarsest features up, joined by the skipped features of every level; draws nothing.
+    """From the coarsest features to full size, with skip connections at every level; draws nothing.
 
-    Every posterior sample is the same, and there is no rate. With the noise model ``gaussian`` and
+    All posterior samples are equal, and there is no rate. With the noise model ``gaussian`` and
     ``log_variance: fixed`` it is trained on the mean squared error.
 
     Source: Ashesh et al., muSplit, ICCV 2023, code; method section 10.
@@ -63,7 +63,7 @@ class UNetDecoder(Decoder):
         _require_full_size(feature_shapes)
         rank = len(patch)
         skips = feature_shapes[:-1]
-        # A level gives as many channels as the skipped features that it meets next.
+        # A level gives as many channels as the skip features that it meets next.
         outputs = [skips[max(0, level - 1)].channels for level in range(len(skips))]
         below = [
             *(FeatureShape(width, shape.stride) for width, shape in zip(outputs[1:], skips[1:], strict=True)),

@@ -33,7 +33,7 @@ class LadderEncoder(Encoder):
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             binning: side of the squares of pixels that are averaged before the first convolution; 1 (the
-                reference), 2 or 4. Over-sampled images lose little by it, and the network sees farther,
+                reference), 2 or 4. Over-sampled images lose little by it, while the network sees farther,
                 starts from less noise, and runs faster by about the square of this number.
             strides: per level, finest first, the factor by which every spatial axis (z) y x shrinks. Empty
                 for a halving of every axis at every level; [1, 2, 2] keeps the planes of a stack.

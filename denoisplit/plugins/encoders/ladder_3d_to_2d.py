@@ -1,4 +1,4 @@
-"""Bottom-up path that looks at a stack of planes and hands over maps of one plane."""
+"""Bottom-up path from a stack of planes to feature maps of one plane."""
 
 import attrs
 import torch
@@ -17,7 +17,7 @@ _RANK = 3
 
 
 class DepthSquish(nn.Module):
-    """Gated convolution, then the mean over z."""
+    """A gated convolution, then the mean over z."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class LadderEncoder3dTo2d(Encoder):
         """Options of the projecting ladder encoder.
 
         Attributes:
-            levels: hierarchy levels, each halves y and x.
+            levels: hierarchy levels, each of which halves y and x.
             width: feature channels; several numbers are one per level, finest first.
             blocks: residual blocks per level.
             dropout: probability per feature channel.

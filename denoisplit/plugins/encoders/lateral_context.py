@@ -1,7 +1,7 @@
 """Bottom-up path that also sees the surround of a patch, at lower resolution.
 
 Level i takes the image at scale i + 1: as many pixels around the same centre, each as large as a position of
-level i. The features of the patch and of its surround then have the same pitch, and one map holds both: the
+level i. The features of the patch and of its surround then have the same spacing, and one map holds both: the
 surround, with the patch in its centre.
 """
 
@@ -31,8 +31,9 @@ CONTEXT_KERNEL = 5
 class LateralContextEncoder(Encoder):
     """A ladder whose first levels each merge one scale of the surround.
 
-    The variants of muSplit: Regular keeps the maps of the surround for the decoder, ``retain: latents``, Deep
-    is the same with more levels than scales, and Lean, ``retain: features``, cuts what the decoder gets.
+    The variants of muSplit: Regular keeps the maps of the surround for the decoder (``retain: latents``),
+    Deep is the same with more levels than scales, and Lean (``retain: features``) crops what the decoder
+    gets.
 
     Source: Ashesh et al., muSplit, ICCV 2023; method section 1.4.
     """
@@ -47,10 +48,10 @@ class LateralContextEncoder(Encoder):
             blocks: residual blocks per level.
             dropout: probability per feature channel.
             input_scales: scales of the image, itself included; at most one more than levels. 1 is no context.
-            retain: how far maps of the size of the patch are kept that cover its surround: down to the
-                ``latents`` of the decoder, in the ``features`` of the encoder only, or in ``neither``, where
-                the surround is cut before it is merged.
-            own_context_blocks: blocks of their own for the surround, where a level has more than one block;
+            retain: how far maps that cover the surround of the patch are kept: down to the ``latents`` of the
+                decoder, in the ``features`` of the encoder only, or in ``neither``, where the surround is
+                cropped before it is merged.
+            own_context_blocks: give the surround blocks of its own where a level has more than one block;
                 otherwise it shares those of the patch.
             strides: per level, finest first, the factor by which every spatial axis (z) y x shrinks. Empty
                 for a halving of every axis at every level.
@@ -99,7 +100,7 @@ class LateralContextEncoder(Encoder):
 
     @property
     def input_scales(self) -> int:
-        """Scales in which ``forward`` takes the image."""
+        """Number of scales of the image that ``forward`` takes."""
         return self._options.input_scales
 
     @property
@@ -118,7 +119,7 @@ class LateralContextEncoder(Encoder):
         """Features of normalised scales [b i*scales (z) y x], scale 0 first, finest level first.
 
         Raises:
-            ImageError: another number of scales.
+            ImageError: a different number of scales.
         """
         patch, *surrounds = self._scales(mixed)
         image = tuple(mixed.shape[2:])
@@ -132,7 +133,7 @@ class LateralContextEncoder(Encoder):
         return tuple(features)
 
     def _merged(self, index: int, x: Tensor, surround: Tensor) -> Tensor:
-        """The map of a level with the surround that belongs to it."""
+        """Merge the map of a level with its surround."""
         context: Tensor = self.context_stems[index](surround)
         context = self._same_size_blocks(index)(context)
         if self._options.retain == "neither":

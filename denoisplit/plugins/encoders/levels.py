@@ -1,4 +1,4 @@
-"""Parts that ladder encoders share: the stem, one level, and how far the levels stride.
+"""Parts that ladder encoders share: the stem, one level, and the strides of the levels.
 
 Source: Prakash et al., HDN, ICLR 2022; method sections 1.2 and 1.3.
 """
@@ -20,16 +20,16 @@ Strides = tuple[tuple[int, ...], ...]
 
 @described_by(deep_iterable(and_(min_len(1), deep_iterable(ge(1)))))
 def positive_strides(_instance: object, attribute: "attrs.Attribute[Any]", value: Strides) -> None:
-    """Validator of an option ``strides``."""
+    """Validate an option ``strides``."""
     if any(not level or min(level) < 1 for level in value):
         raise ValueError(f"'{attribute.name}' must be 1 or more along every axis (got {value})")
 
 
 def strides_per_level(given: Strides, *, levels: int, rank: int) -> Strides:
-    """Strides of every level; where none are given, every level halves every axis.
+    """Return the strides of every level; where none are given, every level halves every axis.
 
     Raises:
-        SpecError: another number of levels or axes, or a level of the size of the one before.
+        SpecError: a different number of levels or axes, or a level as large as the one before.
     """
     strides = given or ((STRIDE,) * rank,) * levels
     if len(strides) != levels or any(len(level) != rank for level in strides):
@@ -49,7 +49,7 @@ def strides_per_level(given: Strides, *, levels: int, rank: int) -> Strides:
 
 
 def total_strides(first: tuple[int, ...], strides: Strides) -> Strides:
-    """Pixels per position after every level; ``first`` is what happened before the first one."""
+    """Return the pixels per position after every level; ``first`` are those before the first level."""
     totals = [first]
     for level in strides:
         totals.append(tuple(total * s for total, s in zip(totals[-1], level, strict=True)))
@@ -57,7 +57,7 @@ def total_strides(first: tuple[int, ...], strides: Strides) -> Strides:
 
 
 def stem(rank: int, inputs: int, width: int, *, dropout: float, kernel: int = KERNEL) -> nn.Sequential:
-    """First convolution and an ungated residual block, at the size of the image."""
+    """Build the first convolution and an ungated residual block, at the size of the image."""
     return nn.Sequential(
         conv(rank, inputs, width, kernel=kernel),
         nn.ELU(inplace=True),
@@ -74,7 +74,7 @@ def bottom_up_level(
     dropout: float,
     inputs: int | None = None,
 ) -> nn.Sequential:
-    """A strided block that takes ``inputs`` (or ``width``) channels, then ``blocks - 1`` of the same size."""
+    """Build a strided block of ``inputs`` (or ``width``) channels, then ``blocks - 1`` of the same size."""
     return nn.Sequential(
         Downsample(rank, width, stride=stride, dropout=dropout, inputs=inputs),
         *(ResidualBlock(rank, width, dropout=dropout) for _ in range(blocks - 1)),

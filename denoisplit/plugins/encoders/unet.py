@@ -24,7 +24,7 @@ class UNetEncoder(Encoder):
         """Options of the U-Net encoder.
 
         Attributes:
-            pools: how often every side is halved; there is one level more.
+            pools: number of times that every side is halved; there is one level more.
             width: feature channels at full size.
         """
 

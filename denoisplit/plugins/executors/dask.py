@@ -1,4 +1,4 @@
-"""Executor: a Dask cluster, of this machine or one that runs already."""
+"""Executor: a Dask cluster, on this machine or already running elsewhere."""
 
 import importlib
 import logging
@@ -22,22 +22,22 @@ R = TypeVar("R")
 _LOG: Final = logging.getLogger("denoisplit.prediction")
 
 _SECONDS: Final = 10
-"""For which a scheduler is waited for, and after which one is told that there is no worker."""
+"""How long to wait for a scheduler, and when to report that it has no workers."""
 
 _CALM: Final = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
-    # Dask has workers give every freed array back to the system at once (MALLOC_TRIM_THRESHOLD_), which then
+    # Dask makes workers return every freed array to the system at once (MALLOC_TRIM_THRESHOLD_), which then
     # clears the pages of the next: 38 % of the time of the network of the paper.
     "distributed.nanny.pre-spawn-environ": dict.fromkeys(
         ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1
     ),
 }
-"""Dask looks at itself 100 times a second: 5 % of a core while workers compute; with these, 2 %."""
+"""Dask profiles itself 100 times a second: 5 % of a core while workers compute; with these, 2 %."""
 
 _RETRIES: Final = 3
-"""How often a job is done again whose worker ended."""
+"""Number of times that a job is repeated when its worker ends."""
 
 
 @final
@@ -51,8 +51,8 @@ class Dask(Executor):
         """Options of the executor.
 
         Attributes:
-            scheduler: address of one that runs, such as ``tcp://host:8786``; empty starts workers here.
-            patience: for how long a worker is waited for where there is none, seconds.
+            scheduler: address of a running scheduler, such as ``tcp://host:8786``; empty starts workers here.
+            patience: seconds to wait for a worker while there is none.
         """
 
         scheduler: str = ""
@@ -62,7 +62,7 @@ class Dask(Executor):
 
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:
-        """The workers of the scheduler, or so many of this machine.
+        """Use the workers of the scheduler, or start this many on this machine.
 
         Raises:
             MissingPackageError: Dask is not installed.
@@ -87,7 +87,7 @@ class Dask(Executor):
                 raise RunError(cluster.why()) from error
 
     def _client(self, distributed: Any, workers: int, stack: ExitStack) -> Any:
-        """A client that the stack closes."""
+        """Connect a client that the stack closes."""
         address: Any = self.options.scheduler
         if not address:
             address = stack.enter_context(_local(distributed, workers))
@@ -102,7 +102,7 @@ class Dask(Executor):
 
 @contextmanager
 def _unheard() -> Iterator[None]:
-    """Without what the client logs of a lost scheduler, which is an error here, with what to do."""
+    """Silence what the client logs about a lost scheduler, for which our own error says what to do."""
     logger = logging.getLogger("distributed.client")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -113,7 +113,7 @@ def _unheard() -> Iterator[None]:
 
 
 def _local(distributed: Any, workers: int) -> Any:
-    """A cluster of this machine, without pages of its own at a port that others may want."""
+    """Start a cluster on this machine, without the dashboard, whose port others may want."""
     settings: Any = importlib.import_module("dask.config")
     try:
         with settings.set(_CALM):
@@ -131,12 +131,12 @@ def _local(distributed: Any, workers: int) -> Any:
 
 
 class _NoLongerError(Exception):
-    """Nothing is taken any more."""
+    """The pool takes no more jobs."""
 
 
 @final
 class _Cluster(Pool):
-    """What is submitted goes to the workers of a client's scheduler, until there is none for too long."""
+    """A pool whose jobs go to the workers of a client's scheduler, until there is none for too long."""
 
     def __init__(self, client: Any, patience: float) -> None:
         self._client, self._patience, self._without = client, patience, ""
@@ -146,7 +146,7 @@ class _Cluster(Pool):
         self._watch.start()
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
-        """Begin a job."""
+        """Submit a job."""
         try:
             future: Future[R] = self._pool.submit(fn, *args, **kwargs)
         except Exception as error:
@@ -156,14 +156,14 @@ class _Cluster(Pool):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Drop what has not begun."""
+        """Cancel the jobs that have not begun."""
         del wait, cancel_futures
         self._over.set()
         self._watch.join(_SECONDS)
         self._pool.shutdown(wait=False)
 
     def why(self) -> str:
-        """Why nothing is done any more."""
+        """Return why no more jobs are done."""
         return self._without or (
             f"executor dask: the scheduler ended, or cannot be reached any more (got {self._address}). "
             f"Start one with 'dask scheduler', and go on with --resume."
@@ -173,7 +173,7 @@ class _Cluster(Pool):
         """Look for workers once a second."""
         last, told = time.monotonic(), False
         while not self._over.wait(1):
-            with suppress(Exception):  # a scheduler that has ended is noticed by who waits for a job
+            with suppress(Exception):  # whoever waits for a job notices that the scheduler ended
                 if self._client.nthreads():
                     last, told = time.monotonic(), False
             waited = time.monotonic() - last

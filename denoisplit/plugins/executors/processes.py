@@ -1,4 +1,4 @@
-"""Executor: processes of this machine."""
+"""Executor: processes on this machine."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Processes(Executor):
         """Options of the executor.
 
         Attributes:
-            threads: of every process; 0 shares those of this one among them.
+            threads: threads of every process; 0 shares those of this process among them.
         """
 
         threads: int = attrs.field(default=0, validator=ge(0))
@@ -35,7 +35,7 @@ class Processes(Executor):
 
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:
-        """So many processes."""
+        """Start this many processes."""
         threads = self.options.threads or max(1, torch.get_num_threads() // workers)
         pool = ProcessPoolExecutor(
             max_workers=workers,

@@ -16,6 +16,6 @@ class Serial(Executor):
         """The executor has no options."""
 
     def start(self, workers: int) -> AbstractContextManager[Pool]:
-        """A single worker: this thread."""
+        """Use a single worker: this thread."""
         del workers
         return pool_of(1)

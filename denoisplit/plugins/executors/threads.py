@@ -20,7 +20,7 @@ class Threads(Executor):
 
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:
-        """So many threads; a single worker is this one."""
+        """Start this many threads; a single worker is the calling thread."""
         pool = pool_of(workers)
         try:
             yield pool

@@ -1,4 +1,4 @@
-"""What a camera makes of photons."""
+"""Simulation of a camera: from photons to counts."""
 
 from typing import Literal
 
@@ -37,7 +37,7 @@ class Camera:
 
         Args:
             photons: expected number per pixel, any shape.
-            rng: of the noise.
+            rng: source of the noise.
         """
         caught = rng.poisson(photons).astype(np.float64)
         if self.kind == "em":

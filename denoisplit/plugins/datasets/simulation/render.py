@@ -23,13 +23,13 @@ class Points:
 
 
 def splat(points: Points, shape: tuple[int, ...]) -> Float64Array:
-    """Image of point sources, each shared linearly among the 2^rank pixels around it.
+    """Draw point sources, each shared linearly among the 2^rank pixels around it.
 
-    Keeps total brightness and centre of mass of everything inside the image, whatever the rank.
+    Keeps the total brightness and the centre of mass of everything inside the image, whatever the rank.
 
     Args:
         points: sources.
-        shape: of the image, (z) y x.
+        shape: shape of the image, (z) y x.
 
     Returns:
         [(z) y x], brightness per pixel.
@@ -48,5 +48,5 @@ def splat(points: Points, shape: tuple[int, ...]) -> Float64Array:
 
 
 def blur(image: Float64Array, sigma: float) -> Float64Array:
-    """Gaussian point-spread function of standard deviation ``sigma`` pixels; light leaves at the borders."""
+    """Blur with a Gaussian of standard deviation ``sigma`` pixels; light is lost at the borders."""
     return np.asarray(ndimage.gaussian_filter(image, sigma, mode="constant", truncate=4.0), dtype=np.float64)

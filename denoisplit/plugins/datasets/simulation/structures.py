@@ -58,7 +58,7 @@ def membranes(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
 STRUCTURES: Mapping[str, Callable[[np.random.Generator, tuple[int, ...]], Float64Array]] = MappingProxyType(
     {"filaments": filaments, "mitochondria": mitochondria, "puncta": puncta, "membranes": membranes}
 )
-"""Every structure by name, in the order in which they are given to channels."""
+"""Every structure by name, in the order in which channels take them by default."""
 
 
 def _number(rng: np.random.Generator, shape: tuple[int, ...], per_pixel: float) -> int:
@@ -72,9 +72,9 @@ def _starts(rng: np.random.Generator, shape: tuple[int, ...], count: int) -> Flo
 
 
 def _walks(rng: np.random.Generator, starts: Float64Array, length: float, persistence: float) -> Float64Array:
-    """Smooth random curves of a constant speed through ``starts``, [n steps rank].
+    """Smooth random curves through ``starts`` in steps of equal length, [n steps rank].
 
-    The direction follows an Ornstein-Uhlenbeck process that forgets itself over ``persistence`` pixels.
+    The direction is an Ornstein-Uhlenbeck process with a correlation length of ``persistence`` pixels.
     """
     count, rank = starts.shape
     steps = int(length / _STEP)
