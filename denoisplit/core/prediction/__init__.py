@@ -1,1 +1,1 @@
-"""Prediction: tiles, latent noise that knows where it is, and posterior moments."""
+"""Prediction: tiles, latent noise that is a function of place, and moments of the posterior."""

@@ -1,4 +1,4 @@
-"""The noise field whose numbers are the same on every device, and are made there."""
+"""The noise field that every device computes for itself, with the same numbers."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, product
@@ -13,21 +13,21 @@ from denoisplit.core.network.philox import Purpose, Streams
 from denoisplit.core.prediction.noise_field import BLOCK_SIDE, NoiseField
 
 _FEW: Final = 1 << 20
-"""Numbers of a window whose blocks are made together."""
+"""Numbers of a window that are made in one go."""
 
 
 @final
 @attrs.frozen
 class BoxMullerField(NoiseField):
-    """Blocks of numbers by a formula of our own; see ``normals``.
+    """Blocks of numbers by the package's own formula; see ``normals``.
 
-    A block [k (z) y x] takes its numbers in order from a stream of its own.
+    A block [k (z) y x] takes its numbers in order from its own stream.
     """
 
     def windows(
         self, level: int, samples: Sequence[int], starts: Sequence[tuple[int, ...]], like: Tensor
     ) -> Tensor:
-        """Cut out of the blocks that they touch, all samples of one place together."""
+        """Cut windows out of the blocks that they touch, all samples of one place together."""
         out = torch.empty(like.shape, device=like.device)
         for items, numbers in _runs(samples, starts):
             start = starts[items.start]
@@ -39,7 +39,7 @@ class BoxMullerField(NoiseField):
     def _blocks(
         self, level: int, numbers: range, part: tuple[range, ...], channels: int, device: torch.device
     ) -> Tensor:
-        """Neighbouring blocks, put together: [n k (z) y x]."""
+        """Neighbouring blocks [n k (z) y x], joined."""
         rank = len(part)
         side = BLOCK_SIDE[rank]
         z, y, x = (range(1),) * (3 - rank) + part
@@ -52,7 +52,7 @@ class BoxMullerField(NoiseField):
 
 
 def _runs(samples: Sequence[int], starts: Sequence[tuple[int, ...]]) -> Iterator[tuple[slice, range]]:
-    """Batch items of one start and successive samples, and these samples."""
+    """Group batch items of one start and successive samples; yield their slice and these samples."""
     keys = [(start, sample - item) for item, (sample, start) in enumerate(zip(samples, starts, strict=True))]
     for (_, shift), group in groupby(range(len(keys)), key=keys.__getitem__):
         items = list(group)
@@ -61,7 +61,7 @@ def _runs(samples: Sequence[int], starts: Sequence[tuple[int, ...]]) -> Iterator
 
 
 def _parts(start: tuple[int, ...], like: Tensor) -> Iterator[tuple[range, ...]]:
-    """Blocks that a window touches: many on a processor row by row, which takes less memory, else all."""
+    """Group the blocks that a window touches: row by row on a processor, to save memory, else all at once."""
     shape, side = like.shape[2:], BLOCK_SIDE[len(start)]
     axes = tuple(range(a // side, (a + n - 1) // side + 1) for a, n in zip(start, shape, strict=True))
     if like.device.type != "cpu" or like.numel() <= _FEW:
@@ -73,7 +73,7 @@ def _parts(start: tuple[int, ...], like: Tensor) -> Iterator[tuple[range, ...]]:
 
 
 def _cut(out: Tensor, start: tuple[int, ...], blocks: Tensor, first: tuple[int, ...]) -> None:
-    """Copy what blocks, the first of which has this number, have of a window."""
+    """Copy the overlap of a window and of joined blocks, the first of which has the index ``first``."""
     side = BLOCK_SIDE[len(start)]
     here, there = [], []
     for a, n, i, m in zip(start, out.shape[2:], first, blocks.shape[2:], strict=True):

@@ -1,4 +1,4 @@
-"""The image as tiles are cut from it: padded to whole strides, and at every scale that the network takes."""
+"""The image that tiles are cut from: padded to whole strides, at every scale that the network takes."""
 
 import math
 from typing import Any
@@ -15,10 +15,10 @@ from denoisplit.core.prediction.tiling import Box, pad_to_canvas
 
 
 def canvas_multiple(vse: VSE) -> tuple[int, ...]:
-    """Pixels per axis that the sides of the padded image are multiples of.
+    """Pixels per axis of which the padded image is a multiple.
 
-    The coarsest stride. With lateral context, as much as lets the image stride without remainder and its
-    centre be a whole pixel of every scale; maps that cover the surround need no more, however coarse.
+    The coarsest stride. With lateral context, enough that strides divide the image without remainder and its
+    centre is a whole pixel at every scale; feature maps that cover the surround need no more.
     """
     if not vse.context:
         return vse.stride
@@ -31,8 +31,8 @@ class Canvas:
     """A padded image.
 
     Attributes:
-        scales: the image [(z) y x], counts, then half, a quarter, ... of it along y and x, as many as the
-            network takes.
+        scales: the image [(z) y x], counts, then the image halved once, twice, ... along y and x, as many as
+            the network takes.
     """
 
     scales: tuple[npt.NDArray[Any], ...]
@@ -53,10 +53,10 @@ class Canvas:
         return self.scales[0].shape
 
     def cut(self, region: Box) -> npt.NDArray[np.float64]:
-        """All scales [scales (z) y x] about the centre of a region, in as many pixels each.
+        """Cut out all scales [scales (z) y x], centred on a region, with as many pixels each.
 
-        Beyond the canvas, a scale is reflected. A window about a place of the canvas holds so much of it that
-        the reflection is that of the whole scale: what lies at a place does not depend on the window.
+        Beyond the canvas, a scale is reflected. A window around a place of the canvas is large enough that
+        its reflection equals that of the whole scale: what lies at a place does not depend on the window.
         """
         first = np.ascontiguousarray(self.scales[0][region.slices], dtype=np.float64)
         around = [
@@ -66,6 +66,6 @@ class Canvas:
         return np.stack([first, *around]) if around else first[None]
 
     def shift(self, region: Box) -> tuple[int, ...]:
-        """Pixels from the centre of the canvas to that of a region whose sides are as even or odd."""
+        """Pixels from the centre of the canvas to that of a region whose sides have the same parity."""
         sides = zip(region.start, region.stop, self.shape, strict=True)
         return tuple((start + stop - side) // 2 for start, stop, side in sides)

@@ -1,4 +1,4 @@
-"""The executor that was asked for."""
+"""Choice of the executor by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +17,11 @@ _WHERE: Final = "executor"
 
 
 def chosen_executor(wanted: str | Mapping[str, Any] | Executor) -> Executor:
-    """An executor, as a spec would name it, or as it is.
+    """Build an executor from its description in a spec; return one that is built already.
 
     Args:
-        wanted: a name, or a mapping with ``use`` and options, also as text: ``{use: dask, scheduler: ...}``.
-            Threads where it is empty.
+        wanted: a name, or a mapping with ``use`` and options, also as text: ``{use: dask, scheduler: ...}``;
+            threads where it is empty.
 
     Raises:
         SpecError: there is no such executor, or it does not take these options.

@@ -1,4 +1,4 @@
-"""A prediction into a file: jobs that are finished are kept beside it, and may be done by other processes."""
+"""Predictions into files: finished jobs are kept beside the file, and other processes may do them."""
 
 import logging
 from collections.abc import Iterator
@@ -37,21 +37,21 @@ from denoisplit.core.storage.run_folder import RunFolder
 _LOG = logging.getLogger("denoisplit.prediction")
 
 _IMAGE, _LABELS = "image.npy", "labels.npy"
-"""In the spool: the pixels of an image and of labels that are no files."""
+"""Names within the spool for pixels of an image and of labels that are not in files."""
 
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where a prediction comes from and goes to.
+    """Source and destination of a prediction.
 
     Attributes:
         out: file of the result.
-        folder: of the run.
+        folder: folder of the run.
         device: where the network runs.
         image: file of the image; None for an array.
-        pixels: of the image.
+        pixels: pixels of the image.
         resume: whether finished jobs are kept.
-        executor: does the jobs.
+        executor: executor that does the jobs.
     """
 
     out: Path
@@ -65,7 +65,7 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class Ticket:
-    """All that another process needs to do a job."""
+    """Everything that another process needs to do a job."""
 
     folder: str
     device: str
@@ -82,16 +82,16 @@ class Ticket:
 
 
 def results(work: Work, request: Request, place: Place, *, memory: float) -> Iterator[tuple[Job, Found]]:
-    """All jobs in their order, those aside that are finished; each is kept when it is.
+    """Yield the results of all jobs in order; load those that are finished, and keep each new one.
 
     Raises:
-        RunError: finished jobs are those of another prediction, or a worker ended.
+        RunError: the finished jobs belong to another prediction, or a worker ended.
         ImageError: they cannot be written.
     """
     if len(work.plan) == 1 and not place.executor.elsewhere:
         yield from run(work, workers=request.workers, progress=request.progress)
         return
-    if request.shard is None:  # those of a shard hold the lock already
+    if request.shard is None:  # a shard holds the lock already
         require_unlocked(spool_of(place.out))
     spool = open_spool(place.out, _key(work, request, place), resume=place.resume)
     jobs = list(enumerate(work.plan.jobs()))
@@ -123,11 +123,11 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
 
 
 def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory: float) -> int:
-    """Do the jobs of a shard that are not finished; how many of all jobs are missing then.
+    """Do the unfinished jobs of a shard; return how many of all jobs are still missing.
 
     Raises:
-        RunError: finished jobs are those of another prediction, or of shards that overlap with this one; or
-            a worker ended.
+        RunError: the finished jobs belong to another prediction or to shards that overlap with this one, or a
+            worker ended.
         ImageError: they cannot be written.
     """
     spool = open_spool(place.out, _key(work, request, place), resume=True)
@@ -145,7 +145,7 @@ def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory
 
 @contextmanager
 def _started(place: Place, workers: int) -> Iterator[Pool]:
-    """So many workers."""
+    """Start this many workers."""
     try:
         with place.executor.start(workers) as pool:
             yield pool
@@ -157,12 +157,12 @@ def _started(place: Place, workers: int) -> Iterator[Pool]:
 
 
 def finished(out: Path) -> None:
-    """Forget the jobs of a prediction that is complete."""
+    """Remove the stored jobs of a complete prediction."""
     Spool(spool_of(out)).remove()
 
 
 def perform_ticket(ticket: Ticket, number: int, job: Job) -> Found | None:
-    """Do a job of a prediction in a process of its own kind, and keep what came of it."""
+    """Do a job in another process and store its result."""
     work = _work_of(ticket)
     with evaluating(work.vse):
         Spool(Path(ticket.spool)).store(number, work.perform(job))
@@ -170,13 +170,13 @@ def perform_ticket(ticket: Ticket, number: int, job: Job) -> Found | None:
 
 
 def _nothing() -> None:
-    """A job that is finished."""
+    """Stand in for a finished job."""
 
 
 def _performing(
     work: Work, request: Request, place: Place, spool: Spool, counter: Counter, memory: float
 ) -> "partial[Found | None]":
-    """What does a job where the executor does it, and keeps what came of it."""
+    """The function that does a job where the executor wants it and stores its result."""
     if place.executor.elsewhere:
         return _elsewhere(work, request, place, spool, memory)
     return _here(work, spool, counter)
@@ -216,7 +216,7 @@ def _elsewhere(
 
 
 def _written(path: Path, pixels: LazyArray) -> Path:
-    """Pixels in a file."""
+    """Write pixels to a file."""
     file = np.lib.format.open_memmap(path, mode="w+", dtype=pixels.dtype, shape=tuple(pixels.shape))
     for region, block in blocks(pixels):
         file[region] = block
@@ -226,7 +226,7 @@ def _written(path: Path, pixels: LazyArray) -> Path:
 
 @lru_cache(maxsize=2)
 def _work_of(ticket: Ticket) -> Work:
-    """Opened once per process and prediction."""
+    """Open run and image, once per process and prediction."""
     vse, bundle = load_network(RunFolder(Path(ticket.folder)), ticket.device, ticket.precision)
     request = Request(
         samples=ticket.samples,
@@ -241,7 +241,7 @@ def _work_of(ticket: Ticket) -> Work:
 
 
 def _key(work: Work, request: Request, place: Place) -> dict[str, str]:
-    """What the jobs depend on, by name."""
+    """Everything that the jobs depend on, by name."""
     plan = work.plan
     image = image_identity(place.pixels) if place.image is None else file_identity(place.image)
     labels = request.labels

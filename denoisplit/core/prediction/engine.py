@@ -1,4 +1,4 @@
-"""The engine: jobs in, what was made of their tiles out, in the order of the jobs."""
+"""The engine: does jobs and yields the results of their tiles in the order of the jobs."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -26,16 +26,16 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _PLANES: Final = 2
-"""Canvases that are kept: jobs go through one plane after the other."""
+"""Number of canvases kept in memory; jobs go through one plane after the other."""
 
 
 @attrs.frozen(kw_only=True)
 class Found:
-    """What was made of the inner area of a tile.
+    """Result of the inner area of a tile.
 
     Attributes:
-        images: by name [c (z) y x], in the dtype of the network's output.
-        facts: what the summaries found besides images, of the tile or of every part that it was cut into.
+        images: images [c (z) y x] by name, in the dtype of the network's output.
+        facts: what the summaries found besides images, for the tile or for each part of a tile that was cut.
     """
 
     images: Images
@@ -43,15 +43,15 @@ class Found:
 
 
 class Work:
-    """Everything that the jobs of an image have in common.
+    """Everything that the jobs of one image share.
 
     Args:
         vse: the network.
-        plan: whose jobs are done.
-        plane: gives a plane [(z) y x] as the network sees it, by its number; its pixels may be read where
-            they are asked for.
-        summaries: what to make of the samples; each sees the images of those before it.
-        numbers: of the samples; None for those of the plan.
+        plan: the plan of the jobs.
+        plane: function from the number of a plane to its pixels [(z) y x] as the network sees them, which may
+            be read on demand.
+        summaries: summaries of the samples; each sees the images of those before it.
+        numbers: numbers of the samples; None for those of the plan.
     """
 
     def __init__(
@@ -70,16 +70,16 @@ class Work:
         self._checked(plan)
 
     def of(self, numbers: range) -> "Work":
-        """The same with other samples."""
+        """The same work with other samples."""
         return Work(self.vse, self.plan, self._plane, self._summaries, numbers=numbers)
 
     def perform(self, job: Job, tick: Callable[[], None] = lambda: None) -> Found:
-        """Do a job; a function of network, plane and job alone. ``tick`` is called after every sample.
+        """Do a job and call ``tick`` after every sample; depends on nothing but network, plane and job.
 
-        Where the memory is not enough, the tile is done in parts.
+        If memory runs out, the tile is done in parts.
 
         Raises:
-            ImageError: the memory is not enough for the smallest parts either.
+            ImageError: the memory does not suffice for the smallest parts.
         """
         canvas, ticks = self._canvas(job.plane), islice(repeat(tick), len(self.numbers))
         parts: list[tuple[Tile, Found]] = []
@@ -100,13 +100,13 @@ class Work:
                 if not is_shortage(error):
                     raise
                 reason = str(error)
-            # Here, because whatever the pass has left is only given back when the error is gone.
+            # Only here: what the pass still holds is released once the exception is gone.
             self._shrinking.learn(self.vse, plan, reason)
             waiting.insert(0, tile)
         return parts[0][1] if len(parts) == 1 else joined(job.tile.inner, parts)
 
     def _made(self, passes: Passes, tile: Tile, ticks: Iterator[Callable[[], None]]) -> Found:
-        """What came of one tile."""
+        """Predict one tile."""
         collectors = [summary.begin(passes, tile) for summary in self._summaries]
         for draw in passes.draws(tile, self.numbers):
             for collector in collectors:
@@ -123,7 +123,7 @@ class Work:
         return Found(images=kept, facts=(facts,))
 
     def _checked(self, plan: Plan) -> Plan:
-        """A plan that every summary allows."""
+        """A plan that every summary accepts."""
         for summary in self._summaries:
             summary.check(self.vse, plan)
         return plan
@@ -138,11 +138,11 @@ class Work:
 
 
 def _nothing() -> None:
-    """A sample that was counted before the memory was not enough."""
+    """Ignore a sample that was counted before memory ran out."""
 
 
 def joined(whole: Box, parts: Iterable[tuple[Tile, Found]]) -> Found:
-    """The tiles of a region, put together."""
+    """Join the tiles of a region."""
     images: dict[str, Any] = {}
     facts: tuple[Facts, ...] = ()
     for tile, found in parts:
@@ -158,9 +158,9 @@ def run(work: Work, *, workers: int = 1, progress: Progress | None = None) -> It
     """Do all jobs, in their order.
 
     Args:
-        work: what to do.
-        workers: jobs at the same time, each by a thread of its own; no more than twice as many are kept.
-        progress: told after every sample of every job.
+        work: the work.
+        workers: number of jobs at the same time, one thread each; at most twice as many results are kept.
+        progress: called after every sample of every job.
     """
     tick = Counter(len(work.plan) * len(work.numbers), progress).tick
 
@@ -174,13 +174,13 @@ def run(work: Work, *, workers: int = 1, progress: Progress | None = None) -> It
 
 
 class Counter:
-    """Counts finished samples, whichever thread finished them."""
+    """Counts finished samples of all threads."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._done, self._total, self._progress, self._lock = 0, total, progress, Lock()
 
     def tick(self, samples: int = 1) -> None:
-        """So many more are done."""
+        """Count this many more samples."""
         with self._lock:
             self._done += samples
             if self._progress is not None:
@@ -188,12 +188,12 @@ class Counter:
 
 
 def in_order(jobs: Iterable[J], submit: "Callable[[J], Future[R]]", *, ahead: int) -> Iterator[R]:
-    """Results in the order of the jobs.
+    """Yield results in the order of the jobs.
 
     Args:
-        jobs: all.
-        submit: begins one.
-        ahead: jobs that are begun before their turn: finished ones must not pile up.
+        jobs: all jobs.
+        submit: function that begins a job.
+        ahead: number of jobs begun before their turn, limited so that finished ones do not pile up.
     """
     rest = iter(jobs)
     waiting = deque(map(submit, islice(rest, ahead)))
@@ -207,5 +207,5 @@ def in_order(jobs: Iterable[J], submit: "Callable[[J], Future[R]]", *, ahead: in
 
 
 def ahead_of(workers: int) -> int:
-    """Jobs to begin before their turn."""
+    """Number of jobs to begin before their turn."""
     return 1 if workers == 1 else 2 * workers

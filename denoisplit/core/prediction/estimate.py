@@ -1,4 +1,4 @@
-"""What a prediction would do and take, before it is started: plans, and the time of one tile."""
+"""Estimates before a prediction starts: its plans, memory and time."""
 
 import os
 import time
@@ -19,20 +19,20 @@ from denoisplit.core.prediction.tiling import Tile
 from denoisplit.core.storage.bundle import Bundle
 
 _TIMED = (1, 3)
-"""Samples of the tile that is timed."""
+"""Numbers of samples for which a tile is timed."""
 
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """What a prediction would do and take.
+    """Plans, memory and expected time of a prediction.
 
     Attributes:
         plans: one per image.
-        halo: pixels around a tile that it depends on, along (z) y x; zeros where no image needs tiles.
-        memory: of every worker, bytes.
-        tile_seconds: that the largest tile takes where nothing else is done meanwhile.
-        seconds: that everything takes.
-        workers: tiles at the same time.
+        halo: pixels around a tile on which it depends, along (z) y x; zeros if no image needs tiles.
+        memory: memory of every worker, bytes.
+        tile_seconds: time of the largest tile while nothing else runs.
+        seconds: time of the whole prediction.
+        workers: number of tiles at the same time.
     """
 
     plans: tuple[Plan, ...]
@@ -44,22 +44,22 @@ class Estimate:
 
     @property
     def planes(self) -> int:
-        """Of all images."""
+        """Number of planes of all images."""
         return sum(plan.planes for plan in self.plans)
 
     @property
     def tiles(self) -> int:
-        """Of all planes of all images."""
+        """Number of tiles of all planes of all images."""
         return sum(len(plan) for plan in self.plans)
 
 
 def estimate(vse: VSE, bundle: Bundle, images: Iterable[Image], request: Request) -> Estimate:
-    """Plan the prediction of opened images into files, and predict one tile of the first for its time.
+    """Plan the prediction of opened images into files, and time one tile of the first image.
 
-    Where the number of samples is to be chosen, it is taken for the smallest.
+    If the number of samples is chosen automatically, the smallest is assumed.
 
     Raises:
-        DenoisplitError: an image cannot be used, or what was asked for cannot be had.
+        DenoisplitError: an image cannot be used, or the request cannot be fulfilled.
     """
     threads = chosen_executor(request.executor).threads(request.workers)
     memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
@@ -90,16 +90,16 @@ def estimate(vse: VSE, bundle: Bundle, images: Iterable[Image], request: Request
 
 
 def _timed(work: Work) -> tuple[float, float]:
-    """Seconds that the first tile takes, once and for every sample."""
+    """Seconds of the first tile: the constant part, and the part per sample."""
     job = next(work.plan.jobs())
     on_processor = next(work.vse.parameters()).device.type == "cpu"
     found = []
     with evaluating(work.vse):
-        for samples in (1, *_TIMED):  # the first time, memory is taken and kernels are chosen
+        for samples in (1, *_TIMED):  # the first run allocates memory and chooses kernels
             start, busy = time.perf_counter(), time.process_time()
             work.of(range(samples)).perform(job)
             passed, used = time.perf_counter() - start, time.process_time() - busy
-            # Other programs hold a processor up, and not always as much as now.
+            # Other programs slow the processor down, more at one time than at another.
             found.append(min(passed, used) if on_processor else passed)
     _, few, more = found
     each = max(0.0, (more - few) / (_TIMED[1] - _TIMED[0]))

@@ -1,4 +1,4 @@
-"""One posterior sample with everything that the training path knows about it: what a verdict rests on."""
+"""The evidence of a verdict: one posterior sample with everything that the training path knows about it."""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ from denoisplit.core.prediction.tiling import Tile
 from denoisplit.core.spec.records import PredictionSpec
 
 LEAST_VARIANCE = 1e-6
-"""Noise variance of a channel that is counted at least, in units of the variance of its training images."""
+"""Least noise variance of a channel, in units of the variance of its training images."""
 
 _RATE = "rate "
 
@@ -34,13 +34,13 @@ class Evidence:
     """One posterior sample of an image, its noise and its latents.
 
     Attributes:
-        draw: [c (z) y x], counts; the sample number 0 of ``predict`` with the same seed.
-        variance: of the noise that a camera would add to it [c (z) y x], counts squared.
-        bias: what the pixels of the camera measure on average beyond the signal of the sample [c (z) y x],
-            counts; None for a noise model that knows no pixels.
-        rates: per latent, finest first, the closed-form divergence from prior to posterior [(z) y x], nats
-            per pixel; that of a latent position is spread evenly over its pixels.
-        levels: number of the level of every latent, 0 = finest.
+        draw: [c (z) y x], counts; sample number 0 of ``predict`` with the same seed.
+        variance: variance of the noise that a camera would add to it [c (z) y x], counts squared.
+        bias: average excess of a measurement by the camera's pixels over the signal of the sample [c (z) y
+            x], counts; None for a noise model without pixel maps.
+        rates: closed-form divergence from prior to posterior of every latent, finest first [(z) y x], nats
+            per pixel; the rate of a latent position is spread evenly over its pixels.
+        levels: level of every latent, 0 = finest.
     """
 
     draw: FloatArray = attrs.field(eq=False, repr=False)
@@ -52,10 +52,10 @@ class Evidence:
 
 @attrs.frozen
 class Evident(Summary):
-    """Everything of ``Evidence``, as images; samples are not needed for it."""
+    """Everything in ``Evidence``, as images; needs no samples."""
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
-        """Looks at the tile once."""
+        """Begin with a tile, of which it takes a single look."""
         return _Evident(passes, tile)
 
 
@@ -75,15 +75,15 @@ class _Evident(Collector):
 def gather_evidence(
     vse: VSE, mixed: npt.NDArray[Any], how: PredictionSpec, *, part: FramePart | None = None
 ) -> Evidence:
-    """Evidence about an image from one pass through encoder and decoder, priors included.
+    """Collect the evidence about an image in one pass through encoder and decoder, priors included.
 
-    Draw and noise do not depend on tiles. The learned prior of the coarsest level of some decoders is
-    repeated from the corner of every tile, so the rate of that level may depend on them a little.
+    Draw and noise do not depend on tiles. Some decoders repeat the learned prior of the coarsest level from
+    the corner of every tile, so the rate of that level may depend slightly on them.
 
     Args:
         vse: the network; it is in evaluation mode while this runs.
         mixed: image [(z) y x] of any size, counts.
-        how: seed of the latent noise field, side of a tile; a single sample is drawn.
+        how: seed of the latent noise field and side of a tile; a single sample is drawn.
         part: see ``plan_planes``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where the jobs of a prediction are done: the contract of executors, and the ways of this process."""
+"""Executors, which run the jobs of a prediction: their contract, and those of this process."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,12 +12,12 @@ R = TypeVar("R")
 
 
 class Executor(ABC):
-    """Gives the executor of ``concurrent.futures`` that does the jobs of a prediction.
+    """Starts the ``concurrent.futures`` executor that runs the jobs of a prediction.
 
     Attributes:
-        options: as given.
-        elsewhere: whether jobs are done by other processes, which open the run and the image for themselves.
-            What is submitted can be pickled then; results lie in files, and none comes back.
+        options: the options, as given.
+        elsewhere: whether other processes do the jobs and open the run and the image themselves. Whatever is
+            submitted can then be pickled; results lie in files, and none is returned.
     """
 
     elsewhere: bool = False
@@ -27,28 +27,28 @@ class Executor(ABC):
         self.options = options
 
     def threads(self, workers: int) -> int:
-        """How many of so many workers are threads of this process, and share its memory."""
+        """How many of the workers are threads of this process and share its memory."""
         return 1 if self.elsewhere else workers
 
     @abstractmethod
     def start(self, workers: int) -> AbstractContextManager[Pool]:
-        """So many jobs at the same time, until the context ends; jobs that have not begun then are dropped.
+        """Run this many jobs at a time until the context ends; jobs not begun by then are dropped.
 
         Raises:
-            DenoisplitError: it cannot begin, for example as no scheduler answers.
+            DenoisplitError: it cannot start, for example because no scheduler answers.
         """
 
 
 class AtOnce(Pool):
-    """Does everything where and when it is submitted."""
+    """Runs everything at once, in the calling thread."""
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
-        """The finished work; an error is raised at once."""
+        """Run the function and return its finished future; an error is raised at once."""
         future: Future[R] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
 def pool_of(workers: int) -> Pool:
-    """So many threads; none is started for a single worker."""
+    """An executor with this many threads; a single worker needs none."""
     return AtOnce() if workers == 1 else ThreadPoolExecutor(max_workers=workers)

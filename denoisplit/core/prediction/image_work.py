@@ -1,4 +1,4 @@
-"""What there is to do for an image: its planes, how many samples, and what the jobs have in common."""
+"""The work for one image: its planes, the number of samples, and what its jobs share."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.sums.divisions import Division, label_divisions
 
 _KEPT = 2
-"""Planes that are kept: tiles come of one after the other."""
+"""Number of planes kept in memory; tiles come from one plane after the other."""
 
 
 @final
@@ -44,22 +44,22 @@ class ImageWork:
 
     Args:
         vse: the network.
-        bundle: of the run.
+        bundle: the run's weights and records.
         image: mixed image, in memory or not.
-        request: what to make of it.
-        memory: working memory of the process, bytes; None asks the machine. Given, the image is not read as a
-            whole.
-        workers: jobs at the same time, which share the memory.
+        request: settings of the prediction.
+        memory: working memory of the process, bytes; None asks the machine. If given, the image is never read
+            as a whole.
+        workers: number of jobs at the same time, which share the memory.
 
     Attributes:
-        planes: of the image.
-        calibrated: the calibration of the run; None without.
-        divisions: of every plane into the regions of a label image; None without one.
-        fewest: posterior samples that are drawn at least.
+        planes: planes of the image.
+        calibrated: the calibration of the run; None without one.
+        divisions: division of every plane into the regions of a label image; None without one.
+        fewest: least number of posterior samples.
 
     Raises:
-        SpecError: no number of samples, or too few for what was asked for.
-        CalibrationError: a calibrated output of a run without calibration.
+        SpecError: an invalid number of samples, or too few for the outputs that were asked for.
+        CalibrationError: a calibrated output, but a run without calibration.
         ImageError: the image or the labels cannot be used.
     """
 
@@ -96,10 +96,10 @@ class ImageWork:
         self.seen = lru_cache(_KEPT)(self._read)
 
     def flaws(self) -> list[str]:
-        """Why planes hold nothing; all are looked at before the first is predicted, which may take a while.
+        """Why planes hold no structure, one message per plane; all are checked before the first is predicted.
 
         Raises:
-            ImageError: pixels that no network can use, or no plane holds a structure.
+            ImageError: pixels that no network can use, or no plane with a structure.
         """
         source = self.planes.image.source
         advice = "Give the mixed image, which has a single channel."
@@ -111,17 +111,17 @@ class ImageWork:
         return flaws
 
     def samples(self) -> int:
-        """How many posterior samples; where they are to be chosen, a few are drawn of every plane."""
+        """Number of posterior samples; a few are drawn from every plane if it is chosen automatically."""
         if isinstance(self._wanted, AutoSamples):
             return self._wanted.choose_for(self._pilot(), self._vse.statistics, least=self.fewest)
         return self.fewest
 
     def outputs(self, samples: int) -> tuple[Output, ...]:
-        """What is to be given."""
+        """The outputs of the prediction."""
         return self._asked or default_outputs(samples=samples, calibrated=self.calibrated)
 
     def work(self, samples: int) -> Work:
-        """What the jobs have in common."""
+        """The work that all jobs share."""
         outputs, shape = self.outputs(samples), self.planes.plane_shape[1:]
         misfit = misfit_of(self._vse, self._bundle, shape, asked=any(one.misfit for one in outputs))
         further: list[Summary] = [] if misfit is None else [misfit]
@@ -145,7 +145,7 @@ class ImageWork:
             return Work(vse, plan, lambda number: self.seen(number)[1], summaries)
 
     def _read(self, number: int) -> tuple[Float32Array, Float32Array]:
-        """A plane [(z) y x] as it was recorded, and as the network sees it, counts."""
+        """A plane [(z) y x] as recorded and as the network sees it, counts."""
         recorded = self._recorded(number)
         return recorded, self._bundle.conditioned(recorded)
 
@@ -154,7 +154,7 @@ class ImageWork:
         return first_of(self.planes.lazy(index) if self._lazily else self.planes.read(index))
 
     def _pilot(self) -> Iterator[npt.NDArray[np.float64]]:
-        """Mean variance of every channel [c], plane by plane, from a few samples."""
+        """Yield the mean variance of every channel [c], plane by plane, from a few samples."""
         work = self._work(PILOT, [Spread()])
         total: npt.NDArray[np.float64] = np.zeros(())
         for job, found in run(work, workers=self._workers, progress=self._request.progress):

@@ -1,4 +1,4 @@
-"""The results of a prediction in a file, written tile by tile: they need not fit into memory."""
+"""Predictions written to a file tile by tile, so that they need not fit into memory."""
 
 import logging
 import math
@@ -31,15 +31,15 @@ _WHOLE: Final[np.dtype[Any]] = np.dtype(np.uint16)
 
 @final
 class File(Sink):
-    """Writes tiles to their place.
+    """Writes tiles to their place in a file.
 
     Args:
-        path: where the file appears when ``stack`` ends without an error.
-        dtype: of the pixels, ``float32`` or ``uint16``.
-        stack: closes or discards it.
+        path: file, which appears when ``stack`` ends without an error.
+        dtype: type of the pixels, ``float32`` or ``uint16``.
+        stack: stack of contexts that closes or discards the file.
 
     Raises:
-        ImageError: no installed format has this ending, or another type of pixels.
+        ImageError: no installed format has this ending or takes this type of pixels.
     """
 
     def __init__(self, path: Path, *, dtype: str, stack: ExitStack) -> None:
@@ -52,11 +52,11 @@ class File(Sink):
         self._images: Mapping[str, AnyArray] = {}
 
     def begin(self, asked: Asked) -> None:
-        """The file is made when the first tile tells which images there are."""
+        """Remember the request; the file is made with the first tile, which tells which images there are."""
         self._asked = asked
 
     def put(self, number: int, tile: Tile, posterior: Posterior) -> None:
-        """Write a tile of all images."""
+        """Write all images of a tile."""
         asked = self._known()
         made = asked.made(posterior)
         if self._layout is None:
@@ -66,14 +66,14 @@ class File(Sink):
 
     @property
     def layout(self) -> ImageLayout:
-        """Of what is in the file."""
+        """Layout of the images in the file."""
         if self._layout is None:
             raise ValueError("nothing was predicted")
         return self._layout
 
     @property
     def images(self) -> Mapping[str, AnyArray]:
-        """What is in the file, read when it is asked for."""
+        """The images in the file, read on demand."""
         return self._images
 
     usual = images
@@ -100,7 +100,7 @@ class File(Sink):
 
 @final
 class _Written(Mapping[str, AnyArray]):
-    """Images in a file, by name, with so many channels each."""
+    """Images in a file by name, with the number of channels of each."""
 
     def __init__(self, path: Path, channels: Mapping[str, int]) -> None:
         self._path, self._channels = path, channels
@@ -134,7 +134,7 @@ def _direct(path: Path, chosen: ImageFormat, layout: ImageLayout) -> ImageWriter
 
 @final
 class _Stretching(ImageWriter):
-    """Writes float32 into a file beside ``path`` until the scale of every channel is known, then uint16."""
+    """Writes float32 to a temporary file, then uint16 to ``path`` when all scales are known."""
 
     def __init__(self, path: Path, chosen: ImageFormat, layout: ImageLayout) -> None:
         self._path, self._format, self._layout = path, chosen, layout
@@ -151,20 +151,20 @@ class _Stretching(ImageWriter):
         )
 
     def write(self, region: tuple[slice, ...], pixels: AnyArray) -> None:
-        """Keep the pixels, and their ends."""
+        """Keep the pixels, and the smallest and largest of every channel."""
         others = tuple(axis for axis in range(pixels.ndim) if axis != self._channel)
         channels = region[self._channel]
-        # NaN is to stay NaN, and be refused in the end.
+        # NaN has to survive as NaN, to be refused at the end.
         self._lowest[channels] = np.minimum(self._lowest[channels], pixels.min(axis=others))
         self._highest[channels] = np.maximum(self._highest[channels], pixels.max(axis=others))
         self._raw.write(region, pixels)
 
     def finish(self) -> None:
-        """Write the file."""
+        """Write the scaled pixels."""
         self._raw.finish()
 
     def discard(self) -> None:
-        """Forget what was kept."""
+        """Drop the temporary file."""
         self._raw.discard()
 
     def _complete(self, raw: Path, path: Path) -> None:

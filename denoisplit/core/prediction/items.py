@@ -1,4 +1,4 @@
-"""The images of one call: files, folders, patterns and lists, and the names of their results."""
+"""The images of one call, from files, folders, patterns and lists, and the names of their results."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.core.storage.write_guards import is_same
 
 ENDING: Final = ".ome.tif"
-"""Of results, unless another is asked for."""
+"""Default ending of results."""
 
 _TABLE: Final = ".csv"
 _COLUMN: Final = "file"
@@ -32,7 +32,7 @@ class Item:
 
 
 def is_one(given: Sequence[Path], out: Path) -> bool:
-    """Whether a single image is to become a single file: no folder, pattern or table, nor a folder for it."""
+    """Whether one image becomes one file: no folder, pattern or table is given, nor a folder for results."""
     formats = installed_formats()
     (first, *others) = given
     if others or (out.is_dir() and not _is_image(out, formats)):
@@ -47,12 +47,12 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
     Args:
         given: files; folders, whose images are taken; patterns such as ``cells/*.tif``; and tables (.csv)
             with a column ``file``, whose paths are relative to the table.
-        folder: of the results.
-        ending: of their names, which are those of the images otherwise.
+        folder: folder of the results.
+        ending: ending of their names, which are otherwise those of the images.
 
     Raises:
-        ImageError: no image, one that is not there, two results of one name, or the folder is called as an
-            image.
+        ImageError: no image, an image that does not exist, two results of one name, or a folder that is named
+            like an image.
     """
     given, formats = list(given), installed_formats()
     if any(one.is_dir() and is_same(one, folder) for one in given):
@@ -116,11 +116,11 @@ def _images(given: Path, formats: Sequence[ImageFormat]) -> list[Path]:
         return found
     if not given.exists():
         raise ImageError(f"{given}: there is no such file or folder. Check the path.")
-    return [given]  # what is wrong with it is said where it is opened
+    return [given]  # its errors are reported when it is opened
 
 
 def _is_image(path: Path, formats: Sequence[ImageFormat]) -> bool:
-    """Whether a format reads files of this name, and it is there."""
+    """Whether a format reads files of this name, and the file exists."""
     try:
         choose_format(path, formats)
     except ImageError:

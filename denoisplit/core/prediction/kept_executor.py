@@ -1,4 +1,4 @@
-"""Workers that stay from one prediction to the next."""
+"""An executor whose workers stay from one prediction to the next."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor as Pool
@@ -11,10 +11,10 @@ from denoisplit.core.prediction.executor import Executor
 
 @final
 class Kept(Executor):
-    """An executor that is started once for many predictions, and again after one that failed.
+    """Starts an executor once for many predictions, and again after one that failed.
 
     Args:
-        executor: that is kept until the context ends.
+        executor: the executor, kept until the context ends.
     """
 
     def __init__(self, executor: Executor) -> None:
@@ -34,12 +34,12 @@ class Kept(Executor):
 
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:
-        """The workers that are there, or so many new ones."""
+        """Use the running workers, or start this many."""
         if self._pool is None:
             self._pool = self._stack.enter_context(self._executor.start(workers))
         try:
             yield self._pool
         except BaseException:
             self._pool = None
-            with self._stack.pop_all():  # which sees the error, and may have more to say of it
+            with self._stack.pop_all():  # sees the error too, and may add to its message
                 raise

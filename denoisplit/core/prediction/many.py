@@ -1,4 +1,4 @@
-"""Predict many images, one file each, and keep a table of what became of them."""
+"""Prediction of many images, one file each, with a table of the outcomes."""
 
 import csv
 import time
@@ -17,7 +17,7 @@ from denoisplit.core.storage.image_files import ImageInputs
 from denoisplit.core.storage.write_guards import require_ours
 
 TABLE: Final = "predictions.csv"
-"""In the folder of the results."""
+"""Name of the table in the folder of the results."""
 
 COLUMNS: Final = ("file", "output", "state", "seconds", "verdict", "error", "settings")
 
@@ -26,13 +26,13 @@ State = Literal["done", "kept", "failed"]
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of an image.
+    """The outcome for one image.
 
     Attributes:
         item: the image and the file of its result.
-        state: ``done``, ``kept`` where the result was there before, or ``failed``.
-        seconds: that it took.
-        prediction: what is known of the result; None unless it was done now.
+        state: ``done``, ``kept`` if the result existed before, or ``failed``.
+        seconds: time that it took.
+        prediction: the prediction; None unless it was made now.
         error: why it failed; empty otherwise.
     """
 
@@ -43,14 +43,14 @@ class Outcome:
     error: str = ""
 
     def row(self, settings: str) -> tuple[str, ...]:
-        """Of the table."""
+        """Its row of the table."""
         verdict = "" if self.prediction is None else str(self.prediction.verdict)
         out = "" if self.state == "failed" else str(self.item.out)
         return (str(self.item.image), out, self.state, f"{self.seconds:.2f}", verdict, self.error, settings)
 
 
 Predict = Callable[[Path, Path, Progress | None], Prediction]
-"""Predicts an image into a file."""
+"""A function that predicts an image into a file."""
 
 
 def predict_items(
@@ -66,25 +66,25 @@ def predict_items(
     progress: Progress | None = None,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> tuple[Outcome, ...]:
-    """Predict all images; one that fails is told, and the others are done.
+    """Predict all images; one that fails is reported, and the others are done.
 
     Args:
-        predict: does one.
-        items: images and files; see ``inputs.items``.
-        folder: of the files; made if need be. It gets ``predictions.csv``.
-        start: begins what predicts; called once before the first image.
-        inputs: what is never written over, such as the run.
-        settings: digest of the network and of all that a result depends on beside its image.
-        overwrite: whether results that are there may be replaced.
-        resume: whether results that are there are kept; those that the table does not know are made again.
-        progress: told (done, total) of all images.
-        tell: shown every outcome.
+        predict: predicts one image.
+        items: images and files; see ``items.items``.
+        folder: folder of the files, created if needed; ``predictions.csv`` is written there.
+        start: starts the workers; called once before the first image.
+        inputs: paths that are never overwritten, such as the run.
+        settings: digest of the network and everything else that a result depends on besides its image.
+        overwrite: whether existing results may be replaced.
+        resume: whether existing results are kept; those missing from the table are made again.
+        progress: called with (done, total) over all images.
+        tell: called with every outcome.
 
     Raises:
-        ImageError: a result is there already, or the folder cannot be written. Nothing was done then.
-        RunError: a result would be, contain or lie in an input; or one that was to be kept is of another
-            network or other settings.
-        DenoisplitError: what predicts cannot begin.
+        ImageError: a result exists already, or the folder cannot be written; then nothing was done.
+        RunError: a result would be, contain or lie in an input, or one to be kept is from another network or
+            other settings.
+        DenoisplitError: the workers cannot start.
     """
     read = ImageInputs([*inputs, *(item.image for item in items)])
     for item in items:
@@ -119,10 +119,10 @@ def predict_items(
 
 
 def _kept(items: Sequence[Item], table: Path, settings: str) -> frozenset[Item]:
-    """The images whose results are there.
+    """The images whose results exist.
 
     Raises:
-        RunError: a result is one of another network or other settings.
+        RunError: a result is from another network or other settings.
     """
     made: dict[str, str] = {}
     if table.exists():
@@ -150,11 +150,11 @@ def _done(predict: Predict, item: Item, progress: Progress | None, *, keep: bool
 
 
 def _size(image: Path) -> int:
-    """Bytes of an image, which tell best, before it is opened, how long it takes."""
+    """Bytes of an image: before it is opened, the best clue to how long it takes."""
     file = next(one for one in (image, *image.parents) if one.exists())  # an image may lie inside a file
     try:
         return sum(one.stat().st_size for one in (file, *file.rglob("*")))
-    except OSError:  # told when its turn comes
+    except OSError:  # reported when its turn comes
         return 0
 
 

@@ -1,4 +1,4 @@
-"""How much of an image fits into memory at once: an estimate, measured on one small image."""
+"""How much of an image fits into memory at once, estimated from a pass over one small image."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,26 +15,26 @@ from denoisplit.core.prediction.canvas import canvas_multiple
 from denoisplit.core.prediction.tiling import canvas_shape, round_up
 
 TENSORS_ALIVE = 8
-"""Tensors of the largest size that count as alive at the same time (skip, input, normalised, activated,
-output, and the workspace of a convolution); measured on ladder networks, with a margin."""
+"""Tensors of the largest size that are alive at the same time (skip, input, normalised, activated, output,
+and the workspace of a convolution); measured on ladder networks, with a margin."""
 
 TENSORS_ALIVE_ON_PROCESSORS = 5
-"""The same where local layers are evaluated in windows; 3.4 were measured on a ladder of width 64 in bf16."""
+"""The same if local layers are evaluated in windows; a ladder of width 64 needed 3.4 in bf16."""
 
 MAX_SAMPLE_BATCH = 8
-"""Posterior samples per pass on a GPU; more gains no speed."""
+"""Posterior samples per pass on a GPU; more are no faster."""
 
 BESIDE = 64
 """Bytes per pixel and image that a tile needs beside the network: sums in float64, chi-square, results."""
 
 STREAMED_BUDGET = 1 << 30
-"""Working memory of predictions from file to file, bytes; all else that a process needs fits beside it into
-2 GB."""
+"""Working memory of predictions from file to file, bytes; with everything else that a process needs, it stays
+below 2 GB."""
 
 
 @attrs.frozen
 class _Largest:
-    """Remembers the size of the largest tensor that any module returned, bytes."""
+    """Records the size of the largest tensor that any module returned, bytes."""
 
     sizes: list[int] = attrs.field(factory=lambda: [0])
 
@@ -73,11 +73,11 @@ def bytes_per_pixel(vse: VSE) -> float:
 
 
 def streamed_budget(device: torch.device, *, processes: int) -> int:
-    """Bytes of a process for a prediction from file to file, the same for an image of any size.
+    """Memory budget of a process that predicts from file to file, bytes; the same for images of any size.
 
     Args:
-        device: where it predicts.
-        processes: that share a GPU. Each has its own share of a computer's memory.
+        device: device that predicts.
+        processes: number of processes that share a GPU; on a processor, each has its own budget.
     """
     if device.type == "cuda":
         return memory_budget(device) // processes

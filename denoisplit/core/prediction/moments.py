@@ -1,4 +1,4 @@
-"""Mean and standard deviation of posterior samples that come one at a time."""
+"""Running mean and standard deviation of posterior samples."""
 
 from typing import Final
 
@@ -30,14 +30,14 @@ class Moments:
         self._mean = self._squares = torch.zeros(0)
 
     def add(self, sample: Tensor) -> None:
-        """Take in one sample; all samples have the same shape and device."""
+        """Add one sample; all samples have the same shape and device."""
         given = sample if has_float64(sample.device) else sample.cpu()
         if self._count == 0:
             self._shape, self._dtype = given.shape, given.dtype
             self._mean = torch.zeros(given.numel(), dtype=torch.float64, device=given.device)
             self._squares = torch.zeros_like(self._mean)
         self._count += 1
-        # On a processor in pieces that stay in the cache, with what a step needs in between.
+        # On a processor, piece by piece, so that a piece and the intermediate results stay in the cache.
         size, flat = given.numel(), given.reshape(-1)
         piece = min(_PIECE, size) if given.device == PROCESSOR else size
         before, after = self._mean.new_empty(piece), self._mean.new_empty(piece)
@@ -67,6 +67,6 @@ class Moments:
         if self._count < 2:
             return None
         variance = (self._squares / (self._count - 1)).view(self._shape).cpu().numpy()
-        # Roots of torch may be off by a bit, and not everywhere by the same.
+        # torch's square root may be off by one bit, differently on different devices.
         found: FloatArray = np.sqrt(variance).astype(torch.zeros(0, dtype=self._dtype).numpy().dtype)
         return found

@@ -1,4 +1,4 @@
-"""The network of a run, where it is to run."""
+"""The trained network of a run on a device."""
 
 import logging
 from typing import Final
@@ -14,12 +14,12 @@ _LOG: Final = logging.getLogger("denoisplit.prediction")
 
 
 def load_network(folder: RunFolder, device: str, precision: str = "") -> tuple[VSE, Bundle]:
-    """The network of a run where it is to run, in evaluation mode, and its bundle.
+    """Load the network of a run onto a device, in evaluation mode; return it with its bundle.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         device: see ``choose_device``.
-        precision: that of a spec, where another process has chosen; empty to choose.
+        precision: precision as in a spec, if another process has chosen it; empty to choose.
 
     Raises:
         RunError: not a finished run, no such device, or no such precision.

@@ -1,4 +1,4 @@
-"""Latent noise as a function of place, so that a prediction does not depend on how the image was cut.
+"""Latent noise as a function of place, so that a prediction does not depend on how the image is cut.
 
 Every standard normal number belongs to (seed, sample, level, latent channel, absolute latent position).
 """
@@ -21,7 +21,7 @@ class NoiseField(ABC):
     """An endless field of independent standard normal numbers.
 
     Attributes:
-        seed: the field; 0 to 2**64 - 1.
+        seed: identifies the field; 0 to 2**64 - 1.
     """
 
     seed: int = attrs.field(validator=[attrs.validators.ge(0), attrs.validators.lt(2**64)])
@@ -30,13 +30,13 @@ class NoiseField(ABC):
     def windows(
         self, level: int, samples: Sequence[int], starts: Sequence[tuple[int, ...]], like: Tensor
     ) -> Tensor:
-        """One window of the field per batch item.
+        """Return one window of the field per batch item.
 
         Args:
-            level: of the hierarchy, 0 = finest.
+            level: level of the hierarchy, 0 = finest.
             samples: number of the posterior sample of every item, >= 0.
-            starts: first latent position of every item along every spatial axis, may be negative.
-            like: [n k (z) y x]; asking for more channels leaves the first ones as they are.
+            starts: first latent position of every item along every spatial axis; may be negative.
+            like: [n k (z) y x]; more channels leave the numbers of the first ones unchanged.
 
         Returns:
             Numbers with the shape, dtype and device of ``like``.
@@ -63,7 +63,7 @@ class FieldNoise(NoiseSource):
         """Noise for the batch ``like`` [n k (z) y x].
 
         Raises:
-            ValueError: another batch size than samples, or an origin between two latent positions.
+            ValueError: the batch has another size than samples, or an origin is between latent positions.
         """
         _require_batch("FieldNoise", self.samples, self.origins, like)
         starts = [self._start(level, origin) for origin in self.origins]
@@ -101,7 +101,7 @@ class CentredNoise(NoiseSource):
         """Noise for the batch ``like`` [n k (z) y x].
 
         Raises:
-            ValueError: another batch size than samples, or a shift between two latent positions.
+            ValueError: the batch has another size than samples, or a shift is between latent positions.
         """
         _require_batch("CentredNoise", self.samples, self.shifts, like)
         strides, shape = self.level_strides[level], tuple(like.shape[2:])

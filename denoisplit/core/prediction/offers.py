@@ -1,4 +1,4 @@
-"""The table of the images that a prediction can give: the word for each, what it needs, how it is made."""
+"""The table of images that a prediction can give: the word for each, what it needs, how it is computed."""
 
 import math
 from collections.abc import Callable
@@ -21,25 +21,25 @@ from denoisplit.core.prediction.summaries import (
 )
 
 CALIBRATED_STD: Final = "calibrated std"
-"""Name of the images of the std that is calibrated to the real error."""
+"""Name of the images of the std calibrated to the real error."""
 
 CHI_SQUARE: Final = "chi-square"
-"""Name of the image of the squared misfit of the predicted channels and the mixed image, one for all."""
+"""Name of the image of the squared misfit between predicted channels and mixed image, one for all."""
 
 _DIGITS = 12
-"""Of the levels of quantiles: 0.9 leaves 0.05 on both sides, not 0.04999999999999999."""
+"""Decimals of quantile levels: 0.9 leaves 0.05 on both sides, not 0.04999999999999999."""
 
 
 @attrs.frozen
 class Calibrated:
-    """A calibrator and what it learned in training."""
+    """A calibrator with what it learned in training."""
 
     calibrator: AnyCalibrator
     calibration: Calibration
 
     @property
     def has_std(self) -> bool:
-        """Whether there is a calibrated std; some calibrators give intervals only."""
+        """Whether it gives a calibrated std; some calibrators give intervals only."""
         return gives_std(self.calibrator)
 
     def std(self, mean: FloatArray, std: FloatArray) -> FloatArray:
@@ -51,13 +51,13 @@ class Calibrated:
         return calibrated
 
     def interval(self, mean: FloatArray, std: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the calibrated interval [c (z) y x], counts."""
+        """Lower and upper bounds of the calibrated interval [c (z) y x], counts."""
         low, high = self.calibrator.interval(self.calibration, mean[None], std[None], level)
         return low[0].astype(std.dtype), high[0].astype(std.dtype)
 
 
 Make = Callable[[Posterior, Calibrated | None], Images]
-"""Images [c (z) y x] by name, counts, of a prediction that has what they need."""
+"""A function that computes images [c (z) y x] by name, counts, from a prediction that has what they need."""
 
 
 @attrs.frozen
@@ -65,14 +65,14 @@ class Output:
     """One word of ``--output``.
 
     Attributes:
-        word: as it was asked for.
-        make: its images.
-        least: posterior samples that it needs.
+        word: the word, as the user wrote it.
+        make: function that computes its images.
+        least: least number of posterior samples.
         calibrated: whether the run needs a calibration.
-        calibrated_std: whether that has to give a std.
+        calibrated_std: whether the calibration needs to give a std.
         misfit: whether it needs the image ``CHI_SQUARE`` of the posterior.
-        summaries: what has to be made of the samples besides mean, std and quantiles.
-        quantiles: levels of the quantiles of the samples that it needs.
+        summaries: further summaries of the samples, besides mean, std and quantiles.
+        quantiles: levels of the sample quantiles that it needs.
     """
 
     word: str
@@ -111,7 +111,7 @@ def _calibrated_std(posterior: Posterior, calibrated: Calibrated | None) -> Imag
 
 
 def _chi_square(posterior: Posterior, _calibrated: Calibrated | None) -> Images:
-    """One image [1 (z) y x] without unit."""
+    """One image [1 (z) y x], dimensionless."""
     return {CHI_SQUARE: posterior.images[CHI_SQUARE]}
 
 
@@ -127,7 +127,7 @@ def _quantile(level: float) -> Output:
 
 
 def _interval(level: float) -> Output:
-    """Between two quantiles of the samples, with as much below as above."""
+    """The interval between two quantiles of the samples, with as much probability below as above."""
     low = round((1 - level) / 2, _DIGITS)
     ends = {"low": low, "high": round(1 - low, _DIGITS)}
 
@@ -138,7 +138,7 @@ def _interval(level: float) -> Output:
 
 
 def _calibrated_interval(level: float) -> Output:
-    """Around the mean, as the calibrator learned it."""
+    """The interval around the mean, as the calibrator learned it."""
 
     def make(posterior: Posterior, calibrated: Calibrated | None) -> Images:
         low, high = _known(calibrated).interval(posterior.mean, _spread(posterior), level)
@@ -149,14 +149,14 @@ def _calibrated_interval(level: float) -> Output:
 
 @attrs.frozen
 class Offer:
-    """A row of the table of what can be asked for.
+    """A row of the table of outputs.
 
     Attributes:
-        word: that asks for it, without level.
-        images: names of what it gives.
-        says: what they say.
-        samples: that it needs.
-        of: the output, or that of a level.
+        word: the word that asks for it, without level.
+        images: names of its images.
+        says: what they show.
+        samples: number of samples that it needs.
+        of: the output, or a function from a level to the output.
     """
 
     word: str
@@ -167,7 +167,7 @@ class Offer:
 
     @property
     def asked(self) -> str:
-        """How it is asked for."""
+        """The word as users write it."""
         return self.word if isinstance(self.of, Output) else f"{self.word}=LEVEL"
 
 
@@ -232,11 +232,11 @@ OFFERS: Final = (
         _calibrated_interval,
     ),
 )
-"""What can be asked for; command line, docstrings and documentation say the same."""
+"""Everything that can be asked for; command line, docstrings and documentation all use this table."""
 
 
 def _least(level: float) -> int:
-    """Samples of which the smallest and the largest reach a quantile, see ``summaries.Quantiles``."""
+    """Number of samples whose smallest and largest reach a quantile; see ``summaries.Quantiles``."""
     return max(2, math.ceil(1 / min(level, 1 - level) - 1 - 1e-9))
 
 

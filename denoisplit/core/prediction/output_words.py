@@ -1,4 +1,4 @@
-"""What words ask for of the table of outputs, and whether it can be had."""
+"""Words of ``--output``: what they stand for, and whether a run can give it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,15 +10,15 @@ from denoisplit.core.prediction.offers import CHI_SQUARE, OFFERS, Calibrated, Ou
 from denoisplit.core.prediction.summaries import Quantiles, Summary
 
 DEFAULT: Final = ("mean", "std", "calibrated_std")
-"""What is given unless something is asked for, as far as it can be had."""
+"""What a prediction gives unless told otherwise, as far as the run allows."""
 
 
 def parse_outputs(words: str | Sequence[str]) -> tuple[Output, ...]:
-    """What words ask for, each at most once; every word may be a list with commas.
+    """Parse output words, each at most once; every word may be a list with commas.
 
     Raises:
         ArgumentError: no words.
-        SpecError: an unknown word, or a level that is missing, not wanted, or not between 0 and 1.
+        SpecError: an unknown word, or a level that is missing, superfluous, or not between 0 and 1.
     """
     lists = [words] if isinstance(words, str) else texts_of(words, "output")
     single = dict.fromkeys(word.strip() for given in lists for word in given.split(","))
@@ -56,19 +56,19 @@ def require_possible(outputs: Sequence[Output], *, samples: int, calibrated: Cal
 
 
 def channels_of(image: str, channels: tuple[str, ...]) -> tuple[str, ...]:
-    """What the channels of an image are called: those of the prediction, or that it is of the mixed image."""
+    """Channel names of an image: those of the prediction, or ``mixed`` for an image of the mixed image."""
     return (MIXED,) if image == CHI_SQUARE else channels
 
 
 def summaries_of(outputs: Sequence[Output]) -> tuple[Summary, ...]:
-    """What has to be made of the samples; samples are kept and sorted once for all quantiles."""
+    """The summaries that outputs need; one summary keeps and sorts the samples for all quantiles."""
     found = dict.fromkeys(summary for output in outputs for summary in output.summaries)
     levels = sorted({level for output in outputs for level in output.quantiles})
     return (*found, Quantiles(tuple(levels))) if levels else tuple(found)
 
 
 def default_outputs(*, samples: int, calibrated: Calibrated | None) -> tuple[Output, ...]:
-    """What can be had of ``DEFAULT``."""
+    """The outputs of ``DEFAULT`` that are possible."""
     with_std = calibrated is not None and calibrated.has_std
     usual = parse_outputs(DEFAULT)
     return tuple(o for o in usual if o.least <= samples and (with_std or not o.calibrated_std))

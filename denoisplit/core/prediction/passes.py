@@ -29,14 +29,14 @@ FIELDS: Final[Mapping[str, Callable[[int], NoiseField]]] = {
     "box_muller": BoxMullerField,
     "ziggurat": ZigguratField,
 }
-"""By ``prediction.noise``, of a seed."""
+"""Noise fields by the name in ``prediction.noise``; each is made from a seed."""
 
 
 class Drawn:
     """The posterior samples of one pass through the decoder, where the network is.
 
     Attributes:
-        maps: output maps of the inner area of a tile [n maps (z) y x], normalised units.
+        maps: output maps [n maps (z) y x] of the inner area of a tile, normalised units.
         signals: [n c (z) y x], counts.
     """
 
@@ -45,7 +45,7 @@ class Drawn:
 
     @cached_property
     def pixels(self) -> FloatArray:
-        """The signals as an array; all are copied from a GPU at once, when the first is asked for."""
+        """The signals as an array; a GPU copies all of them when the first is asked for."""
         found: FloatArray = self.signals.cpu().numpy()
         return found
 
@@ -55,8 +55,8 @@ class Draw:
     """One posterior sample of the inner area of a tile.
 
     Attributes:
-        drawn: what it is one of.
-        number: which.
+        drawn: the pass that it belongs to.
+        number: its index in this pass.
         vse: the network.
         part: which pixels of a camera it shows.
     """
@@ -68,7 +68,7 @@ class Draw:
 
     @property
     def signal(self) -> Tensor:
-        """[c (z) y x], counts, where the network is."""
+        """Signal [c (z) y x], counts, on the network's device."""
         return self.drawn.signals[self.number]
 
     @property
@@ -78,7 +78,7 @@ class Draw:
         return found
 
     def noise_variance(self) -> Tensor:
-        """Variance of a measurement of this signal [c (z) y x], counts squared, by the noise model."""
+        """Variance of a measurement of this signal by the noise model [c (z) y x], counts squared."""
         camera = self.vse.camera(self.part)
         with torch.inference_mode():
             return self.vse.noise_variance(self.drawn.maps[self.number : self.number + 1], camera)[0]
@@ -90,9 +90,9 @@ class Passes:
 
     Attributes:
         vse: the network.
-        plan: the tiles, and how many samples.
-        number: of the plane.
-        canvas: its pixels.
+        plan: the tiles, and the number of samples.
+        number: number of the plane.
+        canvas: pixels of the plane.
     """
 
     vse: VSE
@@ -101,12 +101,12 @@ class Passes:
     canvas: Canvas
 
     def draws(self, tile: Tile, samples: range) -> Iterator[Draw]:
-        """Posterior samples of the inner area of a tile, in the order of ``samples``."""
+        """Yield posterior samples of the inner area of a tile, in the order of ``samples``."""
         if not samples:
             return
         outer = self.canvas.cut(tile.outer)
         keep = (slice(None), slice(None), *tile.inner.within(tile.outer))
-        # No context may stay open over a yield: it would reach into the caller.
+        # No context may stay open across a yield: it would affect the caller.
         with torch.inference_mode(), self.vse.autocast():
             features = self.vse.encode(torch.from_numpy(outer)[None])
         for start in range(samples.start, samples.stop, self.plan.batch):
@@ -119,11 +119,11 @@ class Passes:
                 yield Draw(drawn, number, self.vse, self.part_of(tile))
 
     def part_of(self, tile: Tile) -> FramePart:
-        """The pixels of a camera that the inner area of a tile shows."""
+        """The camera pixels that the inner area of a tile shows."""
         return self.plan.part.window(tile.inner.start, tile.inner.shape)
 
     def noise(self, tile: Tile, numbers: range) -> NoiseSource:
-        """Latent noise of samples of a tile."""
+        """Latent noise for samples of a tile."""
         strides, field = self.vse.level_strides, FIELDS[self.plan.how.noise](self.plan.how.seed)
         if self.vse.context:
             return CentredNoise(field, numbers, [self.canvas.shift(tile.outer)] * len(numbers), strides)
@@ -132,9 +132,9 @@ class Passes:
 
 @contextmanager
 def evaluating(vse: VSE) -> Iterator[None]:
-    """Evaluation mode (no dropout, fixed batch norm) and the rounding of the network's precision for a while.
+    """Context of evaluation mode (no dropout, fixed batch norm) and the network's precision.
 
-    Predictions also happen during training.
+    Needed because predictions also happen during training.
     """
     before = [(module, module.training) for module in vse.modules()]
     vse.eval()

@@ -1,4 +1,4 @@
-"""What a prediction is going to do: a plan, and its jobs. No pixel is read for it."""
+"""The plan of a prediction, and its jobs. Planning reads no pixels."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ from denoisplit.core.spec.records import PredictionSpec
 
 @attrs.frozen
 class Job:
-    """One pass of the encoder, and all samples of it: a tile of a plane."""
+    """One tile of a plane: one pass of the encoder and all samples."""
 
     plane: int
     tile: Tile
@@ -46,10 +46,10 @@ class Plan:
     """How the planes of an image are predicted.
 
     Attributes:
-        planes: how many there are, all of one shape.
-        shape: of each [(z) y x].
-        how: posterior samples, and the seed of their latent noise.
-        tiles: of each.
+        planes: number of planes, all of one shape.
+        shape: shape of each plane [(z) y x].
+        how: number of posterior samples, and the seed of their latent noise.
+        tiles: tiles of each plane.
         batch: samples per pass of the decoder.
         part: which pixels of a camera a plane shows.
     """
@@ -62,7 +62,7 @@ class Plan:
     part: FramePart
 
     def jobs(self) -> Iterator[Job]:
-        """Plane after plane, and tile after tile of each."""
+        """Yield jobs plane after plane, and tile after tile of each."""
         return (Job(plane, tile) for plane in range(self.planes) for tile in self.tiles)
 
     def __len__(self) -> int:
@@ -90,20 +90,20 @@ def plan_planes(
     memory: float | None = None,
     part: FramePart | None = None,
 ) -> Plan:
-    """Choose tiles and batches; they change the speed and the memory, not the result.
+    """Choose tiles and batches; they affect speed and memory, not the result.
 
     Args:
         vse: the network.
-        shape: of every plane [(z) y x].
+        shape: shape of every plane [(z) y x].
         how: samples, seed, and the side of a tile; 0 takes the whole plane if it fits into memory, else the
             largest tile that does.
-        planes: how many.
-        batch: samples per pass of the decoder on a GPU; 0 chooses from the memory. A processor takes one.
+        planes: number of planes.
+        batch: samples per pass of the decoder on a GPU; 0 chooses by memory. A processor takes one at a time.
         halo: pixels per axis that a tile needs around it; None measures it if there is more than one tile.
-        held: samples of a tile that are kept until the tile is done.
+        held: number of samples of a tile that are kept until the tile is done.
         workers: tiles at the same time, which share the memory.
         memory: bytes; None asks the machine.
-        part: which pixels of a camera a plane shows; None for all of one.
+        part: which pixels of a camera a plane shows; None for all pixels of one.
 
     Raises:
         ImageError: the planes have another number of axes than the network, or no pixels.
@@ -118,13 +118,13 @@ def plan_planes(
     budget = (memory_budget(device) if memory is None else memory) / workers
     per_pass = bytes_per_pixel(vse)
     kept = float(held * vse.channels * output_dtype(vse).itemsize)
-    if memory is not None:  # to be kept to, even where the network needs little
+    if memory is not None:  # a limit holds even where the network needs little
         kept += BESIDE * (1 + vse.channels)
     tiles = _tiles(vse, tuple(shape), how.tile, halo, budget / (per_pass + kept))
     largest = max(tile.outer.pixels for tile in tiles)
     batch = batch or max(1, min(MAX_SAMPLE_BATCH, int((budget / largest - kept) // per_pass)))
     if device.type == "cpu":
-        # Kernels for several images round in another way than those for one, and are no faster here.
+        # Kernels for several images round differently from those for one, and are no faster on a processor.
         batch = 1
     return Plan(
         planes=planes,
@@ -137,12 +137,12 @@ def plan_planes(
 
 
 def output_dtype(vse: VSE) -> np.dtype[Any]:
-    """Of predicted images: float32, or float64 for a float64 network."""
+    """Dtype of predicted images: float32, or float64 for a float64 network."""
     return np.dtype(np.float64 if next(vse.parameters()).dtype is torch.float64 else np.float32)
 
 
 def halved(vse: VSE, plan: Plan, tile: Tile) -> Plan:
-    """The same for a part of a plane: the halves of a tile, or the tile itself where it cannot be cut.
+    """The plan for one tile, cut in two; for the tile itself if it cannot be cut.
 
     Raises:
         PluginError: the network looks at the whole image.
@@ -151,7 +151,7 @@ def halved(vse: VSE, plan: Plan, tile: Tile) -> Plan:
 
 
 def _surround(vse: VSE, shape: tuple[int, ...], halo: Sequence[int]) -> Surround:
-    """What the network has to see around the inner area of a tile of an image."""
+    """The surround that the network needs to see around the inner area of a tile."""
     kind = Moved if vse.context else Clipped
     return kind(
         halo=tuple(-(-h // s) * s for h, s in zip(halo, vse.stride, strict=True)),
@@ -163,7 +163,7 @@ def _surround(vse: VSE, shape: tuple[int, ...], halo: Sequence[int]) -> Surround
 def _tiles(
     vse: VSE, shape: tuple[int, ...], tile: int, halo: tuple[int, ...] | None, pixels: float
 ) -> tuple[Tile, ...]:
-    """Tiles for an image of which ``pixels`` pixels fit into memory; measures the halo only if needed."""
+    """Tiles for an image, ``pixels`` pixels of which fit into memory; measures the halo only if needed."""
     stride = vse.stride
     canvas = canvas_shape(shape, canvas_multiple(vse))
     inner = tuple(round_up(tile, s) for s in stride)
@@ -183,10 +183,10 @@ def _tiles(
 
 
 def counted(number: int, what: str) -> str:
-    """For example ``2 tiles``."""
+    """A number and its unit, for example ``2 tiles``."""
     return f"{number} {what}{'s' * (number != 1)}"
 
 
 def sides(shape: Sequence[int]) -> str:
-    """For example ``40 x 20``."""
+    """A shape in words, for example ``40 x 20``."""
     return " x ".join(map(str, shape))

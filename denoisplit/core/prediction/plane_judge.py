@@ -1,4 +1,4 @@
-"""What a run says about an image that it predicts: the verdict, from what is gathered tile by tile."""
+"""The verdict on an image that a run predicts, from what its tiles contribute."""
 
 import logging
 from collections.abc import Sequence
@@ -44,12 +44,12 @@ _LEVELS: Final = "levels of latents"
 class Misfit(Summary):
     """``chi-square`` [1 (z) y x] of a tile whose posterior mean is known, and its sums.
 
-    It costs one pass through encoder and decoder per tile.
+    It takes one pass through encoder and decoder per tile.
 
     Attributes:
-        mixing: of the channels.
-        degradation: of the mixed image.
-        levels: of latents at most, whose rates are kept.
+        mixing: mixing of the channels.
+        degradation: degradation of the mixed image.
+        levels: largest number of latents whose rates are kept.
     """
 
     mixing: Mixing
@@ -57,7 +57,7 @@ class Misfit(Summary):
     levels: int
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
-        """Waits for the mean."""
+        """Begin; the work is done when the mean is known."""
         return _Misfit(self, passes, tile)
 
     def held(self, samples: int) -> int:
@@ -83,13 +83,13 @@ class _Misfit(Collector):
 
 
 def misfit_of(vse: VSE, bundle: Bundle, shape: tuple[int, ...], *, asked: bool) -> Misfit | None:
-    """What measures the misfit of planes [(z) y x] of a shape.
+    """The summary that measures the misfit of planes [(z) y x] of a shape.
 
-    None where nobody asks for it and the run knows nothing to compare it with, or where the noise model does
-    not fit the image.
+    None if it was not asked for and the run has nothing to compare it with, or if the noise model does not
+    fit the image.
 
     Raises:
-        NoiseModelError: the noise model has maps of a camera, and the image other sides, but it is asked for.
+        NoiseModelError: it was asked for, but the camera maps of the noise model do not fit the image.
     """
     known = bundle.reference
     if not asked and (known is None or "mixture" not in known.spreads):
@@ -112,15 +112,15 @@ def plane_verdict(
     tiles: Sequence[Facts],
     flaw: str,
 ) -> Verdict:
-    """Verdict on one plane or stack.
+    """Judge one plane or stack.
 
     Args:
-        bundle: of the run.
-        planes: what it is one of.
-        recorded: the plane [(z) y x] as it was recorded, counts; may be read where it is asked for.
-        mixed: the same as the network sees it.
-        tiles: what was found in its tiles, in their order.
-        flaw: why it holds no structure; empty where it does.
+        bundle: the run's weights and records.
+        planes: the planes that it belongs to.
+        recorded: the plane [(z) y x] as recorded, counts; may be read on demand.
+        mixed: the plane as the network sees it.
+        tiles: facts about its tiles, in order.
+        flaw: why it holds no structure; empty if it does.
     """
     if flaw:
         sentence = f"no structure: {flaw.partition('. ')[0]}"

@@ -1,4 +1,4 @@
-"""Posterior samples of one image of any size in memory, and what is made of them."""
+"""Posterior samples of one image of any size in memory, and their summaries."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,15 +21,15 @@ from denoisplit.core.spec.records import PredictionSpec
 
 @attrs.frozen(kw_only=True)
 class Posterior:
-    """What was made of the posterior samples of one image.
+    """Summary of the posterior samples of one image.
 
     Attributes:
         mean: [c (z) y x], counts.
         std: unbiased, [c (z) y x], counts; None for a single sample, which has no spread.
         samples: number of samples.
-        images: of the summaries that were asked for, [c (z) y x] by name.
+        images: images [c (z) y x] of the summaries that were asked for, by name.
         facts: what the summaries found in every tile besides images.
-        seams: whether tiles show in the mean; None without borders between tiles.
+        seams: visibility of tiles in the mean; None without borders between tiles.
     """
 
     mean: FloatArray = attrs.field(eq=False, repr=False)
@@ -51,9 +51,9 @@ def predict(
     summaries: Sequence[Summary] = (),
     progress: Progress | None = None,
 ) -> Posterior:
-    """Mean and spread of the posterior of an image, and what else is asked for.
+    """Mean and spread of the posterior of an image, and any further summaries.
 
-    Samples pass by: the memory for mean and std does not grow with their number.
+    Samples are not kept: the memory for mean and std does not grow with their number.
 
     Args:
         vse: the network; it is in evaluation mode while this runs.
@@ -62,8 +62,8 @@ def predict(
         batch: see ``plan_planes``.
         halo: see ``plan_planes``.
         workers: tiles predicted at the same time, each by a thread of its own that shares the network.
-        summaries: what else to make of the samples; see ``summaries``.
-        progress: told after every sample of every tile.
+        summaries: further summaries of the samples; see ``summaries``.
+        progress: called after every sample of every tile.
 
     Returns:
         Arrays of the dtype of the network's output (float32; float64 for a float64 network).
@@ -100,12 +100,12 @@ def draw_samples(
     batch: int = 0,
     halo: tuple[int, ...] | None = None,
 ) -> FloatArray:
-    """Posterior samples of an image, for a look at them; the same ones that ``predict`` averages.
+    """Posterior samples of an image, for inspection; the same ones that ``predict`` averages.
 
     Args:
         vse: the network.
         mixed: image [(z) y x] of any size, counts.
-        how: as for ``predict``.
+        how: see ``predict``.
         first: number of the first sample.
         batch: see ``plan_planes``.
         halo: see ``plan_planes``.
@@ -125,6 +125,6 @@ def draw_samples(
 def assembled(
     shape: tuple[int, ...], results: Iterable[tuple[Job, Found]]
 ) -> tuple[dict[str, FloatArray], tuple[Facts, ...]]:
-    """Whole images [c (z) y x] of the tiles of one plane, and what else was found in each of them."""
+    """Whole images [c (z) y x] from the tiles of one plane, and the facts about each tile."""
     found = joined(Box((0,) * len(shape), shape), ((job.tile, one) for job, one in results))
     return dict(found.images), found.facts

@@ -1,4 +1,4 @@
-"""What the precision of a network costs: one image predicted in float32 and in that precision."""
+"""The cost of a network's precision: one image predicted in float32 and in that precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,21 +25,21 @@ from denoisplit.core.storage.bundle import Bundle
 
 SAMPLES: Final = 16
 SIDE: Final = 512
-"""Pixels in y and x that are compared at most."""
+"""Most pixels that are compared along y and x."""
 LEVELS: Final = (0.68, 0.90)
 
 
 @attrs.frozen(kw_only=True)
 class ChannelCost:
-    """What the precision changes in one channel.
+    """Effect of the precision on one channel.
 
     Attributes:
-        name: of the channel.
+        name: name of the channel.
         agreement: PSNR of its mean against the mean in float32, dB.
         psnr: range-invariant PSNR against the clean image in float32 and in the precision of the network, dB;
             None without a clean image.
         std_ratio: average std over that in float32.
-        coverage: for every level of ``LEVELS``, how often the truth lies within the central interval, in
+        coverage: how often the truth lies within the central interval, for every level of ``LEVELS``, in
             float32 and in the precision of the network.
     """
 
@@ -51,22 +51,22 @@ class ChannelCost:
 
     @property
     def psnr_change(self) -> float | None:
-        """What the precision adds to the PSNR, dB; None without a clean image."""
+        """Change of the PSNR by the precision, dB; None without a clean image."""
         return None if self.psnr is None else self.psnr[1] - self.psnr[0]
 
 
 @attrs.frozen(kw_only=True)
 class PrecisionCost:
-    """What the precision changes, with the same latent noise.
+    """Effect of the precision at equal latent noise.
 
     Attributes:
-        precision: of the network, such as ``bf16``.
-        samples: posterior samples that were averaged.
-        shape: pixels [(z) y x] that were compared, those in the middle.
-        whole: pixels [(z) y x] of the image that they are from.
-        position: of this image along the other axes, for example ``t=3``; empty for a single one.
-        truth: what the coverage refers to: ``the clean image``, or ``another sample in float32``.
-        channels: one per channel.
+        precision: precision of the network, such as ``bf16``.
+        samples: number of posterior samples averaged.
+        shape: compared pixels [(z) y x], those in the middle.
+        whole: pixels [(z) y x] of the image that they are part of.
+        position: position of this image along the other axes, for example ``t=3``; empty for a single one.
+        truth: truth of the coverage: ``the clean image``, or ``another sample in float32``.
+        channels: effect on each channel.
     """
 
     precision: str
@@ -89,7 +89,7 @@ def check_precision(
     tile: int | None,
     progress: Progress | None,
 ) -> PrecisionCost:
-    """Compare predictions; arguments and errors are those of ``Run.check_precision``."""
+    """Compare predictions; for arguments and errors, see ``Run.check_precision``."""
     if vse.precision == FULL:
         problem = (
             "check of the precision: the network runs in float32 here (got training.precision: "
@@ -155,7 +155,7 @@ def _cost(name: str, exact: _Moments, fast: _Moments, truth: Float32Array, *, sc
 
 @contextmanager
 def _float32(vse: VSE) -> Iterator[None]:
-    """The network in the precision of its weights for a while."""
+    """The network in the precision of its weights, for the duration of a context."""
     before = vse.precision
     vse.precision = FULL
     try:
@@ -165,15 +165,15 @@ def _float32(vse: VSE) -> Iterator[None]:
 
 
 def _middle(planes: Planes) -> int:
-    """The number of the plane in the middle of a series."""
+    """Number of the plane in the middle of a series."""
     return len(planes) // 2
 
 
 def _compared(planes: Planes) -> Float32Array:
-    """The central pixels [c (z) y x] of the middle position, ``SIDE`` in y and x at most; no others are read.
+    """The central pixels [c (z) y x] of the middle position, at most ``SIDE`` in y and x; reads no others.
 
     Raises:
-        ImageError: they cannot be read or used.
+        ImageError: the pixels cannot be read or used.
     """
     image = planes.lazy(planes.index(_middle(planes)))
     pixels = np.asarray(image[centre_of(image, SIDE)])
@@ -183,7 +183,7 @@ def _compared(planes: Planes) -> Float32Array:
 
 
 def _clean(clean: Image, bundle: Bundle, whole: tuple[int, ...]) -> Float32Array:
-    """Clean channels [c (z) y x] of the compared pixels."""
+    """Clean channels [c (z) y x] at the compared pixels."""
     names = bundle.spec.channels
     planes = iterate_planes(clean, bundle.spec.model.dimensions)
     channels, *sides = planes.plane_shape

@@ -1,27 +1,27 @@
-"""Telling how far a long computation has come."""
+"""Progress of long computations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done and the total."""
+"""A function that is called with the amount done and the total."""
 
 
 class Tell(Protocol):
-    """Progress that may have a word to say, such as the loss of a step."""
+    """Progress with an optional note, such as the loss of a step."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """So much of the total is done."""
+        """Report how much of the total is done."""
 
 
 Stages = Callable[[str], AbstractContextManager[Tell]]
-"""Shows the stage of a long computation: called with what is done, gives whom to tell while it is done."""
+"""A function from the name of a stage to a context, which gives the function that reports its progress."""
 
 
 @contextmanager
 def silent(what: str) -> Iterator[Tell]:
-    """A stage that nobody watches."""
+    """A stage that reports nothing."""
     del what
 
     def tell(done: int, total: int, note: str = "") -> None:
@@ -36,5 +36,5 @@ def part_of(progress: Progress, number: int, count: int) -> Progress:
 
 
 def within(progress: Progress, before: int, size: int, whole: int) -> Progress:
-    """Progress within a part of a size, before which so much was done, as progress of the whole."""
+    """Progress within a part of a given size, after ``before`` is done, as progress of the whole."""
     return lambda done, total: progress(before * total + size * done, whole * total)

@@ -1,4 +1,4 @@
-"""How far an output pixel looks: measured from the network instead of derived from its architecture.
+"""The receptive field, measured from the network instead of derived from its architecture.
 
 NaN spreads through a network exactly as far as values do. A strip whose middle is NaN shows how many pixels
 beside it can change when it changes, for any encoder and decoder, third-party ones included.
@@ -25,7 +25,7 @@ _HALF_NAN_STRIDES = 1
 
 @attrs.frozen
 class _UnknownNoise(NoiseSource):
-    """Zeros, but NaN in the middle, where the image is unknown: a tile has no noise there either."""
+    """Zeros, with NaN in the middle, where the image is unknown: a tile has no noise there either."""
 
     axis: int
     half: int
@@ -39,12 +39,12 @@ class _UnknownNoise(NoiseSource):
 
 
 def _forget_middle(tensor: Tensor, dim: int, half: int) -> None:
-    """NaN on both sides of the centre of an axis."""
+    """Set the middle of an axis to NaN."""
     tensor.narrow(dim, tensor.shape[dim] // 2 - half, 2 * half).fill_(math.nan)
 
 
 def halo(vse: VSE) -> tuple[int, ...]:
-    """Pixels on each side of a tile that its prediction depends on; measured once per network.
+    """Pixels on each side of a tile on which its prediction depends; measured once per network.
 
     Measured on a float64 copy on the CPU, where convolutions are plain sums: the transforms of faster kernels
     would smear NaN over pixels that do not depend on it.
@@ -63,7 +63,7 @@ def halo(vse: VSE) -> tuple[int, ...]:
 
 
 def _along(vse: VSE, axis: int) -> int:
-    """Halo along one axis, from strips that are one stride thick along the others."""
+    """The halo along one axis, from strips one stride thick along the others."""
     stride = vse.stride[axis]
     strides = FIRST_PROBE
     while strides <= LAST_PROBE:
@@ -79,7 +79,7 @@ def _along(vse: VSE, axis: int) -> int:
 
 
 def _reach(vse: VSE, axis: int, side: int) -> int:
-    """Pixels beside an unknown area that depend on it; ``side`` pixels are known on each side.
+    """Number of pixels beside an unknown area that depend on it; ``side`` pixels are known on each side.
 
     The same area is unknown at every scale that the network takes.
     """

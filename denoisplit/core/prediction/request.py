@@ -1,4 +1,4 @@
-"""What is asked of a prediction."""
+"""The settings of one prediction."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ def _unmasked(labels: Labels) -> Labels:
 
 @attrs.frozen
 class Shard:
-    """A part of the tiles of a prediction: every ``count``-th one, from ``number`` (1 to ``count``) on."""
+    """Every ``count``-th tile of a prediction, starting with ``number`` (1 to ``count``)."""
 
     number: int
     count: int
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """From ``2/8``.
+        """Parse text such as ``2/8``.
 
         Raises:
             SpecError: no such shard.
@@ -51,7 +51,7 @@ class Shard:
         return cls(int(number), int(count))
 
     def has(self, job: int) -> bool:
-        """Whether a job, counted from 0, belongs to it."""
+        """Whether a job, counted from 0, belongs to this shard."""
         return job % self.count == self.number - 1
 
 
@@ -72,7 +72,7 @@ class How(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """What to make of an image; see ``Run.predict`` for the attributes."""
+    """Settings of one prediction; see ``Run.predict`` for the attributes."""
 
     samples: int | str | None = None
     seed: int | None = None
@@ -87,11 +87,11 @@ class Request:
     progress: Progress | None = attrs.field(default=None, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        """Check all, for callers may be wrong about types, and reading an image takes time.
+        """Check all attributes, as callers may pass wrong types and reading an image takes time.
 
         Raises:
             SpecError: a number out of range, or of another type.
-            ArgumentError, ImageError: another type of something else.
+            ArgumentError, ImageError: another attribute has the wrong type.
         """
         self.settled(PredictionSpec(), 1)
         self.wanted_samples(PredictionSpec())
@@ -107,7 +107,7 @@ class Request:
         _require(self.progress is None or callable(self.progress), "progress", self.progress, "a function")
 
     def wanted_samples(self, defaults: PredictionSpec) -> int | AutoSamples:
-        """A number, or the rule that finds one.
+        """The number of samples, or the rule that chooses it.
 
         Raises:
             SpecError: neither.
@@ -116,7 +116,7 @@ class Request:
         return wanted if isinstance(wanted, AutoSamples) else number_of("samples", wanted)
 
     def settled(self, defaults: PredictionSpec, samples: int) -> PredictionSpec:
-        """With the defaults of a run for what was not asked for.
+        """Complete the settings with the defaults of a run.
 
         Raises:
             SpecError: a number out of range.
@@ -129,17 +129,17 @@ class Request:
         )
 
     def label_image(self, *, lazily: bool) -> AnyArray | None:
-        """The label image, read from its file if need be; ``lazily`` leaves a large one there."""
+        """The label image, read from its file if needed; ``lazily`` leaves a large one there."""
         if self.labels is None or isinstance(self.labels, np.ndarray):
             return self.labels
         return open_labels(path_of(self.labels, "labels"), lazily=lazily)
 
 
 def number_of(name: str, given: object) -> int:
-    """A number of a prediction, within the limits that it has in a spec.
+    """Check a number of a prediction against its limits in a spec.
 
     Raises:
-        SpecError: out of range, or no whole number.
+        SpecError: out of range, or not a whole number.
     """
     return _whole(name, given, getattr(attrs.fields(PredictionSpec), name).validator)
 
@@ -147,7 +147,7 @@ def number_of(name: str, given: object) -> int:
 def _whole(name: str, given: object, limits: Any) -> int:
     if is_whole(given):
         with suppress(ValueError):
-            limits(None, attrs.fields(PredictionSpec).samples, given)  # which is for its message
+            limits(None, attrs.fields(PredictionSpec).samples, given)  # the field is for its message
             return int(given)
     allowed = " and ".join(bounds(limits))
     raise SpecError(

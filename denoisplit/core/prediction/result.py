@@ -1,4 +1,4 @@
-"""What became of a prediction."""
+"""The result of a prediction."""
 
 import os
 from collections.abc import Mapping
@@ -29,20 +29,20 @@ class Prediction:
     Axes are those of the input with a channel axis ``c``: [(s) (t) c (z) y x].
 
     Attributes:
-        images: what was asked for by ``output``, by name, in this order; ``chi-square`` has a single channel.
-            Those in a file are read when they are asked for.
-        usual: mean, std and calibrated std, as far as they can be had; of a file, ``images``.
-        layout: of all images together, whose channels are named ``<channel> <image>``, such as ``actin
-            mean``. What is of the mixed image, and not of a channel, is named ``mixed <image>``.
+        images: images that ``output`` asked for, by name, in this order; ``chi-square`` has a single channel.
+            Those in a file are read on demand.
+        usual: mean, std and calibrated std, if available; for a file, the same as ``images``.
+        layout: layout of all images together, whose channels are named ``<channel> <image>``, such as ``actin
+            mean``. Images of the mixed image instead of a channel are named ``mixed <image>``.
         channel_names: names of the channels.
         samples: number of posterior samples.
         calibrated: whether the run has a calibration.
-        path: of the file that the images are in; None in memory.
-        seam_score: mean step across the borders of tiles over that beside them, of the channel where it is
-            furthest from 1; 1 where tiles do not show, None without borders.
+        path: file with the images; None in memory.
+        seam_score: mean step across the borders of tiles over the mean step beside them, for the channel
+            where it is furthest from 1; 1 where tiles do not show, None without borders.
         verdict: whether the image looks like the training images.
-        sums: over the regions of a label image; None without one.
-        read: files and folders that it was made from, which ``save`` never replaces.
+        sums: sums over the regions of a label image; None without one.
+        read: files and folders that the prediction was made from; ``save`` never replaces them.
     """
 
     images: Mapping[str, AnyArray] = attrs.field(eq=False, repr=False)
@@ -62,7 +62,7 @@ class Prediction:
         """Posterior mean of every channel.
 
         Raises:
-            ImageError: it is not in the file.
+            ImageError: the file has no mean.
         """
         found = self.usual.get("mean")
         if found is None:
@@ -77,26 +77,26 @@ class Prediction:
 
     @property
     def calibrated_std(self) -> AnyArray | None:
-        """Spread calibrated to the real error; None without a calibration or without ``std``."""
+        """Spread calibrated to the real error; None without a calibration or ``std``."""
         return self.usual.get(CALIBRATED_STD)
 
     @property
     def axes(self) -> str:
-        """One letter per axis."""
+        """Axes of the images, one letter each."""
         return self.layout.axes
 
     @property
     def pixel_size(self) -> PixelSize | None:
-        """That of the input, if known."""
+        """Pixel size of the input, if known."""
         return self.layout.pixel_size
 
     @property
     def time_interval(self) -> TimeInterval | None:
-        """That of the input, if known."""
+        """Time interval of the input, if known."""
         return self.layout.time_interval
 
     def to_image(self) -> Image:
-        """One image of all ``images``, as ``layout`` says."""
+        """All images as one, with the axes and channel names of ``layout``."""
         return Image(
             data=np.concatenate(list(self.images.values()), axis=self.axes.index("c")),
             axes=self.axes,
@@ -107,15 +107,16 @@ class Prediction:
         )
 
     def save(self, path: PathLike, *, dtype: str = "float32") -> None:
-        """Write all images into one file; the ending of its name chooses the format, such as .ome.tif.
+        """Write all images to one file; the ending of its name, such as .ome.tif, chooses the format.
 
         Args:
-            path: of the file.
-            dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
+            path: the file.
+            dtype: type of the pixels: ``float32``, or ``uint16`` with a scale per image that the file
+                records.
 
         Raises:
-            ImageError: no installed format has this ending, or something that is no image has this name.
-            RunError: it is, contains or lies in an input or a run.
+            ImageError: no installed format has this ending, or something other than an image has this name.
+            RunError: the file is, contains or lies in an input or a run.
         """
         file = path_of(path, "path")
         ImageInputs(self.read).require_other(file)
@@ -133,5 +134,5 @@ class Prediction:
 
 
 def names_of(images: Mapping[str, object], channels: tuple[str, ...]) -> tuple[str, ...]:
-    """What the channels of all images together are called."""
+    """Channel names of all images together."""
     return tuple(f"{of} {kind}" for kind in images for of in channels_of(kind, channels))

@@ -1,4 +1,4 @@
-"""How many posterior samples a prediction needs."""
+"""Choice of the number of posterior samples."""
 
 import logging
 import math
@@ -17,30 +17,30 @@ from denoisplit.core.network.interfaces import IntensityStats
 _LOG = logging.getLogger("denoisplit.prediction")
 
 PILOT: Final = 4
-"""Samples that the spread is estimated from; averaged over an image, few are enough."""
+"""Number of samples from which the spread is estimated; averaged over an image, few are enough."""
 
 LEAST: Final = 16
-"""Fewest samples that are chosen. The std of every pixel is then known to 1 / sqrt(2 (n - 1)), or 18 %."""
+"""Fewest samples chosen. They determine the std of every pixel to 1 / sqrt(2 (n - 1)), or 18 %."""
 
 MOST: Final = 1000
-"""Most samples that are chosen."""
+"""Most samples chosen."""
 
 FRACTION: Final = 0.02
 
 
 @attrs.frozen
 class AutoSamples:
-    r"""As many samples as keep the Monte Carlo error of the mean below a fraction of the intensity scale.
+    r"""Enough samples to keep the Monte Carlo error of the mean below a fraction of the intensity scale.
 
-    The mean of n samples is off by std / sqrt(n) in every pixel. Beside the std, that is 1 / sqrt(n) for any
-    image, so no image would get more samples than another. Beside the intensity scale of a channel, which is
-    the standard deviation of its training images, it is the grain that one sees in the mean:
+    The mean of n samples is off by std / sqrt(n) in every pixel. Relative to the std, that is 1 / sqrt(n) for
+    any image, so all images would get the same number. Relative to the intensity scale of a channel, which is
+    the standard deviation of its training images, it is the grain visible in the mean:
 
     .. math:: n = \max_c \Bigl\lceil \frac{\operatorname{mean}(\sigma_c^2)}{(f \, s_c)^2} \Bigr\rceil
 
     with the variance :math:`\sigma_c^2` of the first ``PILOT`` samples, averaged over the image, and the
-    scale :math:`s_c` of the channel; at least ``LEAST``, at most ``MOST``. It is one number for the whole
-    image, all planes of a series included, so that it does not depend on tiles.
+    scale :math:`s_c` of the channel; at least ``LEAST``, at most ``MOST``. One number serves the whole image,
+    all planes of a series included, so that it does not depend on tiles.
 
     Attributes:
         fraction: f, root mean square of the Monte Carlo error over the intensity scale.
@@ -52,7 +52,7 @@ class AutoSamples:
         """Number of samples.
 
         Args:
-            stds: of the pilot samples, one array [c (z) y x] in counts per plane of the image.
+            stds: stds of the pilot samples, one array [c (z) y x] in counts per plane of the image.
             statistics: intensity statistics of the run.
             least: fewest samples that the outputs need.
         """
@@ -83,10 +83,10 @@ class AutoSamples:
 
 
 def parse_samples(given: object) -> int | AutoSamples:
-    """A number of samples, ``auto``, or ``auto:FRACTION``.
+    """Parse a number of samples, ``auto``, or ``auto:FRACTION``.
 
     Raises:
-        SpecError: neither, or a fraction outside 0 to 1.
+        SpecError: none of these, or a fraction outside 0 to 1.
     """
     if is_whole(given):
         return int(given)

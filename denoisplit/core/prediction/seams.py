@@ -1,4 +1,4 @@
-"""Whether tiles show in an image: differences across their borders beside those next to them."""
+"""Visibility of tiles in an image: steps across their borders compared with steps beside them."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from denoisplit.core.prediction.tiling import Tile
 
 @attrs.frozen
 class Seams:
-    """Sums of absolute differences between neighbouring pixels, per channel; seams of several images add up.
+    """Sums of absolute differences between neighbouring pixels, per channel; those of several images add up.
 
     Attributes:
-        across: over the borders of tiles, counts.
-        beside: one pixel before and one pixel behind them, averaged, counts.
+        across: differences across the borders of tiles, counts.
+        beside: differences one pixel before and one pixel behind the borders, averaged, counts.
     """
 
     across: tuple[float, ...]
@@ -31,9 +31,9 @@ class Seams:
 
     @property
     def score(self) -> float:
-        """Sum across over sum beside, of the channel where it is furthest from 1.
+        """Sum across over sum beside, for the channel where it is furthest from 1.
 
-        1 where borders are like any other place, up to the few per cent by which an image varies. Larger
+        1 where borders are like any other place, within the few per cent by which an image varies. Larger
         where tiles leave a step, smaller where they disturb the pixels beside their borders. Infinite for a
         step in an image that is constant beside it.
         """
@@ -42,11 +42,11 @@ class Seams:
 
 
 class SeamStrips:
-    """What lies along the borders of tiles, kept while tiles come one at a time.
+    """The pixels along the borders of tiles, collected tile by tile.
 
     Args:
-        shape: of the image [(z) y x].
-        tiles: of the image.
+        shape: shape of the image [(z) y x].
+        tiles: tiles of the image.
     """
 
     def __init__(self, shape: Sequence[int], tiles: Sequence[Tile]) -> None:
@@ -55,7 +55,7 @@ class SeamStrips:
         self._borders = [_borders(tiles, axis, size) for axis, size in enumerate(shape)]
 
     def add(self, tile: Tile, mean: FloatArray) -> None:
-        """Take in the inner area [c (z) y x] of a tile."""
+        """Add the inner area [c (z) y x] of a tile."""
         inner = tile.inner
         for axis, borders in enumerate(self._borders):
             for border in borders:
@@ -68,7 +68,7 @@ class SeamStrips:
                     self._strip(axis, border, mean)[:, *there] = mean[:, *here]
 
     def measure(self) -> Seams | None:
-        """Seams of the whole image, as ``measure_seams`` gives them."""
+        """Seams of the whole image, as from ``measure_seams``."""
         found = [_seams_of(strip, axis) for (axis, _), strip in sorted(self._strips.items(), key=_key)]
         return reduce(Seams.__add__, found) if found else None
 
@@ -85,13 +85,13 @@ def _key(item: tuple[tuple[int, int], FloatArray]) -> tuple[int, int]:
 
 
 def _borders(tiles: Sequence[Tile], axis: int, size: int) -> list[int]:
-    """Where tiles meet along an axis, with two pixels on both sides."""
+    """Positions along an axis where tiles meet and that have two pixels on both sides."""
     starts = sorted({tile.inner.start[axis] for tile in tiles})
     return [border for border in starts if 2 <= border <= size - 2]
 
 
 def _seams_of(strip: FloatArray, axis: int) -> Seams:
-    """Seams of one border, of the two pixels [c (z) y x] on both of its sides."""
+    """Seams of one border, from the two pixels [c (z) y x] on each of its sides."""
     around = np.moveaxis(strip, axis + 1, 1).astype(np.float64)
     step = np.abs(np.diff(around, axis=1)).reshape(len(strip), 3, -1).sum(axis=2)
     beside = (step[:, 0] + step[:, 2]) / 2
@@ -99,7 +99,7 @@ def _seams_of(strip: FloatArray, axis: int) -> Seams:
 
 
 def measure_seams(image: FloatArray, tiles: Sequence[Tile]) -> Seams | None:
-    """Seams of an image [c (z) y x] that was put together from tiles.
+    """Seams of an image [c (z) y x] that was assembled from tiles.
 
     Returns:
         None where no border has two pixels on both sides, for example with a single tile.

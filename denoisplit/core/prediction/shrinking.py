@@ -1,4 +1,4 @@
-"""What to do where the memory was not enough after all: fewer samples at a time, then smaller tiles."""
+"""Reaction to running out of memory: fewer samples at a time, then smaller tiles."""
 
 import logging
 from threading import Lock
@@ -17,12 +17,12 @@ _LOG: Final = logging.getLogger("denoisplit.prediction")
 
 @final
 class Shrinking:
-    """How much of an image is predicted at once: as planned, until the memory was not enough for it.
+    """How much of an image is predicted at once: as planned, until memory runs out.
 
-    What was found is remembered, so that later tiles do not fail first. Threads may share it.
+    Limits found are remembered, so that later tiles do not fail first. Threads may share one object.
 
     Args:
-        plan: what was planned.
+        plan: plan to start from.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -30,19 +30,19 @@ class Shrinking:
         self._lock = Lock()
 
     def settled(self, plan: Plan, tile: Tile) -> Plan:
-        """The plan of a tile alone, with as many samples at a time as the memory has borne."""
+        """The plan of a single tile, with as many samples at a time as memory has allowed so far."""
         return attrs.evolve(plan, tiles=(tile,), batch=min(plan.batch, self._batch))
 
     def fits(self, tile: Tile) -> bool:
-        """Whether nothing is known against a tile."""
+        """Whether no tile of this size has failed."""
         return tile.outer.pixels <= self._pixels
 
     def learn(self, vse: VSE, failed: Plan, reason: str) -> None:
-        """Shrink, after the memory was not enough for a plan of one tile.
+        """Reduce samples or tile size after memory ran out for a plan of one tile.
 
         Raises:
             ImageError: nothing can be made smaller.
-            PluginError: the network looks at the whole image, which cannot be cut.
+            PluginError: the network looks at the whole image, which therefore cannot be cut.
         """
         (tile,) = failed.tiles
         give_back_memory(next(vse.parameters()).device)

@@ -1,4 +1,4 @@
-"""Where the results of a prediction go."""
+"""Destinations of the results of a prediction."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ from denoisplit.core.prediction.tiling import Tile
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """What is to be kept.
+    """The request that a destination fulfils.
 
     Attributes:
-        planes: of the image.
-        outputs: what was asked for.
-        calibrated: the calibration of the run; None without.
-        samples: posterior samples.
+        planes: planes of the image.
+        outputs: outputs that were asked for.
+        calibrated: calibration of the run; None without one.
+        samples: number of posterior samples.
         channels: names of the channels.
     """
 
@@ -39,7 +39,7 @@ class Asked:
     channels: tuple[str, ...]
 
     def made(self, posterior: Posterior) -> dict[str, Float32Array]:
-        """The images that were asked for, of a tile."""
+        """The requested images of a tile."""
         found: dict[str, Float32Array] = {}
         for one in self.outputs:
             found |= one.make(posterior, self.calibrated)
@@ -47,12 +47,12 @@ class Asked:
 
     @property
     def axes(self) -> str:
-        """Of the results."""
+        """Axes of the results."""
         planes = self.planes
         return "".join(a for a in AXES if a in planes.leading or a == "c" or a in planes.spatial)
 
     def layout(self, images: Mapping[str, object], dtype: np.dtype[Any]) -> ImageLayout:
-        """Of the results, all images together."""
+        """Layout of the results, all images together."""
         planes, names = self.planes, names_of(images, self.channels)
         sides = dict(zip(planes.leading, planes.shape, strict=True)) | {"c": len(names)}
         sides |= dict(zip(planes.spatial, planes.plane_shape[1:], strict=True))
@@ -66,7 +66,7 @@ class Asked:
         )
 
     def place(self, number: int, tile: Tile, channels: int) -> tuple[slice, ...]:
-        """Where a tile of a plane lies in the results."""
+        """Place of a tile of a plane in the results."""
         planes = self.planes
         index = planes.index(number)
         places = {a: slice(i, i + 1) for a, i in zip(planes.leading, index, strict=True)}
@@ -74,7 +74,7 @@ class Asked:
         return tuple(places[a] for a in self.axes)
 
     def turned(self, pixels: AnyArray) -> AnyArray:
-        """Pixels [c (z) y x] of a tile with all axes of the results."""
+        """Pixels [c (z) y x] of a tile, given all axes of the results."""
         letters = f"c{self.planes.spatial}"
         moved = np.transpose(pixels, [letters.index(a) for a in self.axes if a in letters])
         sides = iter(moved.shape)
@@ -82,46 +82,46 @@ class Asked:
 
 
 class Sink(ABC):
-    """Takes the tiles of an image as they come.
+    """Receives the tiles of an image one by one.
 
     Attributes:
-        path: of the file they go to; None for memory.
+        path: file that they go to; None for memory.
     """
 
     path: Path | None = None
 
     @abstractmethod
     def begin(self, asked: Asked) -> None:
-        """Get to know the image and what is to be kept."""
+        """Learn about the image and what to keep."""
 
     @abstractmethod
     def put(self, number: int, tile: Tile, posterior: Posterior) -> None:
-        """Take the inner area of a tile of the plane ``number``; the images of ``posterior`` are of it."""
+        """Store the inner area of a tile of the plane ``number``, which the images of ``posterior`` show."""
 
     @property
     @abstractmethod
     def layout(self) -> ImageLayout:
-        """Of all images together, once there is a tile."""
+        """Layout of all images together, once there is a tile."""
 
     @property
     @abstractmethod
     def images(self) -> Mapping[str, AnyArray]:
-        """What was asked for, by name."""
+        """The requested images by name."""
 
     @property
     @abstractmethod
     def usual(self) -> Mapping[str, AnyArray]:
-        """Mean, std and calibrated std, as far as they are kept."""
+        """Mean, std and calibrated std, if kept."""
 
     @property
     def misfit(self) -> npt.NDArray[np.float32] | None:
-        """Map of chi-square with the axes of the prediction but ``c``; None where it is not kept."""
+        """Map of chi-square with the axes of the prediction but ``c``; None if not kept."""
         return None
 
 
 @final
 class Memory(Sink):
-    """Keeps whole images, those that are always wanted besides."""
+    """Keeps whole images, including those that every prediction has."""
 
     def __init__(self) -> None:
         self._asked: Asked | None = None
@@ -131,7 +131,7 @@ class Memory(Sink):
         self._all: dict[str, AnyArray] = {}
 
     def begin(self, asked: Asked) -> None:
-        """Nothing is known of the results yet."""
+        """Remember the request; the images are allocated with the first tile."""
         usual = default_outputs(samples=asked.samples, calibrated=asked.calibrated)
         self._asked, self._usual = asked, attrs.evolve(asked, outputs=usual)
 
@@ -152,22 +152,22 @@ class Memory(Sink):
 
     @property
     def layout(self) -> ImageLayout:
-        """Of all images together."""
+        """Layout of all images together."""
         return self._known()[0].layout(self.images, self._dtype)
 
     @property
     def images(self) -> Mapping[str, AnyArray]:
-        """What was asked for, by name."""
+        """The requested images by name."""
         return {name: self._all[name] for name in self._names}
 
     @property
     def usual(self) -> Mapping[str, AnyArray]:
-        """Mean, std and calibrated std, as far as they can be had."""
+        """Mean, std and calibrated std, if available."""
         return {name: self._all[name] for name in ("mean", "std", CALIBRATED_STD) if name in self._all}
 
     @property
     def misfit(self) -> npt.NDArray[Any] | None:
-        """Map of chi-square with the axes of the prediction but ``c``; None where it was not measured."""
+        """Map of chi-square with the axes of the prediction but ``c``; None if not measured."""
         found = self._all.get(CHI_SQUARE)
         return None if found is None else found.squeeze(axis=self._known()[0].axes.index("c"))
 

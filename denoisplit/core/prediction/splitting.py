@@ -1,4 +1,4 @@
-"""Split an image plane by plane and tile by tile, wherever its pixels are and wherever the results go."""
+"""Prediction plane by plane and tile by tile, independent of where pixels come from and results go."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -29,7 +29,7 @@ from denoisplit.core.verdict.judgement import Verdict, joined
 
 
 def predict_image(vse: VSE, bundle: Bundle, image: Image, request: Request) -> Prediction:
-    """Split and denoise an opened image; errors are those of ``Run.predict``."""
+    """Split and denoise an opened image; for errors, see ``Run.predict``."""
     image_work = ImageWork(vse, bundle, image, request, memory=None, workers=request.workers)
     flaws, samples = image_work.flaws(), image_work.samples()
     work = image_work.work(samples)
@@ -40,13 +40,13 @@ def predict_image(vse: VSE, bundle: Bundle, image: Image, request: Request) -> P
 def predict_to_file(
     vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place, *, dtype: str
 ) -> Prediction:
-    """Split and denoise an opened image into a file; errors are those of ``Run.predict_file``."""
+    """Split and denoise an opened image into a file; for errors, see ``Run.predict_file``."""
     with ExitStack() as stack:
         sink = File(place.out, dtype=dtype, stack=stack)
         image_work, memory = _planned(vse, bundle, image, request, place)
         flaws, samples = image_work.flaws(), image_work.samples()
         work = image_work.work(samples)
-        # The file appears when the stack ends without an error, and what it was made of goes then.
+        # The file appears when the stack ends without an error; the stored jobs are removed after that.
         found = results(work, request, place, memory=memory)
         prediction = _gathered(image_work, bundle, samples, flaws, work, found, sink)
     finished(place.out)
@@ -56,14 +56,14 @@ def predict_to_file(
 def predict_shard(
     vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place, shard: Shard
 ) -> int:
-    """Do the tiles of a shard; how many of all are missing then."""
+    """Do the tiles of a shard; return how many of all tiles are still missing."""
     image_work, memory = _planned(vse, bundle, image, request, place)
     image_work.flaws()
     return do_shard(image_work.work(image_work.samples()), request, place, shard, memory=memory)
 
 
 def _planned(vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place) -> tuple[ImageWork, int]:
-    """What there is to do, and the memory of every process, bytes."""
+    """The work, and the memory of every process, bytes."""
     threads = place.executor.threads(request.workers)
     memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
     return ImageWork(vse, bundle, image, request, memory=memory, workers=threads), memory
@@ -78,7 +78,7 @@ def _gathered(
     results: Iterable[tuple[Job, Found]],
     sink: Sink,
 ) -> Prediction:
-    """Put what comes where it belongs, and judge it."""
+    """Put every result in its place, and judge the image."""
     planes, channels = image_work.planes, bundle.spec.channels
     sink.begin(
         Asked(
@@ -120,7 +120,7 @@ def _gathered(
 
 @attrs.define
 class _Gathered:
-    """What is known of a plane."""
+    """Findings about a plane so far."""
 
     strips: SeamStrips
     facts: list[Facts] = attrs.field(factory=list)
@@ -128,10 +128,10 @@ class _Gathered:
 
 
 def finite_posterior(found: Found, samples: int) -> Posterior:
-    """The images of a tile, all of whose numbers are finite.
+    """The images of a tile, checked to be finite.
 
     Raises:
-        ImageError: they are not.
+        ImageError: a number is not finite.
     """
     for name, image in found.images.items():
         if not np.isfinite(image).all():

@@ -1,7 +1,7 @@
-"""Finished jobs of a prediction that is not complete yet, one file each: what a killed one goes on from.
+"""Finished jobs of an incomplete prediction, one file each, from which an interrupted one resumes.
 
-The folder lies beside the result. A file in it has its name only when it is complete, so any number of
-processes, on any number of machines that see the folder, may add to it at the same time.
+The folder lies beside the result. A file gets its name only when it is complete, so any number of processes,
+on any number of machines that see the folder, may add to it at the same time.
 """
 
 import hashlib
@@ -40,10 +40,10 @@ _BLOCK: Final = 2**16
 
 @final
 class Spool:
-    """The finished jobs of one prediction.
+    """The stored jobs of one prediction.
 
     Attributes:
-        folder: where they lie.
+        folder: folder of their files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,7 @@ class Spool:
         return self._file(job).is_file()
 
     def store(self, job: int, found: Found) -> None:
-        """Keep what came of a job.
+        """Store the result of a job.
 
         Raises:
             ImageError: it cannot be written.
@@ -74,7 +74,7 @@ class Spool:
             ) from error
 
     def load(self, job: int) -> Found | None:
-        """What came of a job; None where its file is damaged, or that of another."""
+        """The result of a job; None if its file is damaged or belongs to another job."""
         file = self._file(job)
         try:
             content = file.read_bytes()
@@ -93,7 +93,7 @@ class Spool:
         return Found(images=images, facts=tuple(parts[number] for number in sorted(parts)))
 
     def remove(self) -> None:
-        """Forget all jobs; what others have put into the folder stays there."""
+        """Remove all jobs; files that others have put into the folder stay."""
         with suppress(OSError):
             for entry in list(self.folder.iterdir()):
                 if _OURS.fullmatch(entry.name) and not entry.is_dir():
@@ -105,15 +105,15 @@ class Spool:
 
 
 def open_spool(out: Path, key: Mapping[str, str], *, resume: bool) -> Spool:
-    """The finished jobs of a prediction; there are none at first.
+    """Open the finished jobs of a prediction, or begin without any.
 
     Args:
-        out: of the prediction.
-        key: what the jobs depend on, by name.
-        resume: whether those that are there are kept.
+        out: file of the prediction.
+        key: everything that the jobs depend on, by name.
+        resume: whether existing jobs are kept.
 
     Raises:
-        RunError: there are jobs of another prediction, and they were to be kept.
+        RunError: existing jobs were to be kept, but belong to another prediction.
         ImageError: the folder cannot be written.
     """
     spool = Spool(spool_of(out))
@@ -131,7 +131,7 @@ def open_spool(out: Path, key: Mapping[str, str], *, resume: bool) -> Spool:
 
 
 def _require(folder: Path, key: Mapping[str, str]) -> None:
-    """Refuse jobs of anything else."""
+    """Refuse jobs of another prediction."""
     try:
         found = json.loads((folder / _KEY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -145,19 +145,19 @@ def _require(folder: Path, key: Mapping[str, str]) -> None:
 
 
 def spool_of(out: Path) -> Path:
-    """The folder of the finished jobs of a prediction, beside its file."""
+    """Folder of the finished jobs of a prediction, beside its file."""
     file = file_of(out)
     inside = out.name if file == out else f"{file.name}.{out.relative_to(file).as_posix().replace('/', '.')}"
     return hidden(file.with_name(inside), ".jobs")
 
 
 def digest_of(*parts: object) -> str:
-    """Of the text of some objects."""
+    """Digest of the text of some objects."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
 def file_identity(path: Path) -> str:
-    """What tells a file or folder from its former and later states, without reading all of it."""
+    """Digest that tells states of a file or folder apart without reading all of it."""
     file = next(one for one in (path, *path.parents) if one.exists())  # an image may lie inside a file
     found = [file, *file.rglob("*")] if file.is_dir() else [file]
     states = [entry.stat() for entry in found]
@@ -166,14 +166,14 @@ def file_identity(path: Path) -> str:
 
 
 def network_identity(weights: Path, description: Path) -> str:
-    """Of a run: its description, and the beginning of its weights, which holds their digest."""
+    """Digest of a run: its description, and the beginning of its weights, which holds their digest."""
     with weights.open("rb") as file:
         beginning = file.read(_BLOCK)
     return digest_of(hashlib.sha256(beginning).hexdigest(), file_hash(description))
 
 
 def image_identity(pixels: LazyArray) -> str:
-    """Of the pixels of an array."""
+    """Digest of the pixels of an array."""
     found = hashlib.sha256(str((pixels.shape, pixels.dtype)).encode())
     for _, block in blocks(pixels):
         found.update(np.ascontiguousarray(block).tobytes())

@@ -1,4 +1,4 @@
-"""What is made of the posterior samples of a tile while they come, one at a time."""
+"""Summaries of the posterior samples of a tile, collected one sample at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -36,11 +36,11 @@ def sample_name(number: int) -> str:
 
 @attrs.frozen
 class Made:
-    """What a summary makes of a tile.
+    """Result of a summary for a tile.
 
     Attributes:
-        images: of its inner area, with the same names for every tile.
-        facts: whatever else was found, as small arrays by name.
+        images: images of its inner area, with the same names for every tile.
+        facts: further findings, as small arrays by name.
     """
 
     images: Images = attrs.field(factory=dict)
@@ -48,15 +48,15 @@ class Made:
 
 
 class Collector(ABC):
-    """Takes in the samples of one tile."""
+    """Collects the samples of one tile."""
 
     def add(self, draw: Draw) -> None:
-        """Take in the next sample."""
+        """Add the next sample."""
         del draw
 
     @abstractmethod
     def finish(self, images: Images) -> Made:
-        """What was made of them; ``images`` are those of the summaries before this one."""
+        """The result; ``images`` are those of the summaries before this one."""
 
 
 class Summary(ABC):
@@ -64,21 +64,21 @@ class Summary(ABC):
 
     @abstractmethod
     def begin(self, passes: Passes, tile: Tile) -> Collector:
-        """A collector that has seen nothing yet."""
+        """A collector without samples."""
 
     def held(self, samples: int) -> int:
-        """Samples of a tile, counted as memory, that a collector keeps; none where they only pass by."""
+        """Samples' worth of memory that a collector keeps per tile; none if samples only pass by."""
         del samples
         return 0
 
     def check(self, vse: VSE, plan: Plan) -> None:
-        """Refuse, before anything is predicted, what this image does not allow, or tiles would change."""
+        """Refuse, before anything is predicted, what this image does not allow or what tiles would change."""
         del vse, plan
 
 
 @attrs.frozen
 class Spread(Summary):
-    """``mean`` and, of two samples or more, ``std``."""
+    """``mean`` and, for two samples or more, ``std``."""
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
         """Running moments."""
@@ -88,7 +88,7 @@ class Spread(Summary):
 
 @attrs.frozen
 class NoiseVariance(Summary):
-    """``noise variance``: of a measurement, by the noise model, averaged over the samples; counts squared."""
+    """``noise variance`` of a measurement by the noise model, averaged over the samples; counts squared."""
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
         """A running mean."""
@@ -96,11 +96,11 @@ class NoiseVariance(Summary):
         return _NoiseVariance()
 
     def check(self, vse: VSE, plan: Plan) -> None:
-        """Noise models may average over the image, which nobody sees in tiles.
+        """Refuse noise models that average over the image, if it is cut into tiles.
 
         Raises:
-            PluginError: it does, and there is more than one tile.
-            NoiseModelError: it has maps of a camera, and the image other sides.
+            PluginError: the noise model averages over the image, and there is more than one tile.
+            NoiseModelError: it has maps of a camera, whose sides differ from those of the image.
         """
         tiles = len(plan.tiles)
         corner = vse.camera(plan.part)
@@ -124,9 +124,9 @@ class NoiseVariance(Summary):
 class Quantiles(Summary):
     """``quantile <level>`` of the samples, exact.
 
-    The k-th smallest of n samples stands for the level k / (n + 1), with straight lines in between: whatever
-    the distribution, the next sample lies below it with that probability. So the interval between two
-    quantiles contains a further sample as often as it says, even where samples are few.
+    The k-th smallest of n samples stands for the level k / (n + 1), with linear interpolation between:
+    whatever the distribution, the next sample lies below it with that probability. So the interval between
+    two quantiles contains a further sample as often as it says, even if samples are few.
 
     Attributes:
         levels: between 1 / (n + 1) and n / (n + 1) for n samples.
@@ -137,12 +137,12 @@ class Quantiles(Summary):
     levels: tuple[float, ...]
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
-        """Keeps the samples of the tile."""
+        """A collector that keeps the samples of the tile."""
         del passes, tile
         return _Kept(self._of)
 
     def held(self, samples: int) -> int:
-        """All of them, and once more for sorting."""
+        """All samples, twice for sorting."""
         return 2 * samples
 
     def _of(self, samples: list[FloatArray]) -> Images:
@@ -153,15 +153,15 @@ class Quantiles(Summary):
 
 @attrs.frozen
 class Samples(Summary):
-    """``sample <number>``: the samples themselves, in their order, from 0."""
+    """``sample <number>``: the samples themselves, numbered from 0."""
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
-        """Keeps the samples of the tile."""
+        """A collector that keeps the samples of the tile."""
         del passes, tile
         return _Kept(self._of)
 
     def held(self, samples: int) -> int:
-        """All of them."""
+        """All samples."""
         return samples
 
     def _of(self, samples: list[FloatArray]) -> Images:

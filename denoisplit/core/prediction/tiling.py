@@ -1,4 +1,4 @@
-"""How an image of any size is cut into tiles. Geometry only; regions are in pixels of the padded image."""
+"""Division of an image of any size into tiles. Geometry only; regions are in pixels of the padded image."""
 
 import math
 from abc import ABC, abstractmethod
@@ -33,7 +33,7 @@ class Box:
 
     @property
     def pixels(self) -> int:
-        """How many there are."""
+        """Number of pixels."""
         return math.prod(self.shape)
 
     @property
@@ -47,7 +47,7 @@ class Box:
         return tuple(slice(a - origin, b - origin) for a, b, origin in limits)
 
     def with_span(self, axis: int, start: int, stop: int) -> "Box":
-        """The same with another first and last pixel along an axis."""
+        """The same box with another first and last pixel along an axis."""
         starts, stops = list(self.start), list(self.stop)
         starts[axis], stops[axis] = start, stop
         return Box(tuple(starts), tuple(stops))
@@ -55,11 +55,11 @@ class Box:
 
 @attrs.frozen
 class Tile:
-    """What one pass of the network sees, and what is kept of it.
+    """The area that one pass of the network sees, and the part of it that is kept.
 
     Attributes:
-        outer: what the network sees; starts and ends at multiples of the stride.
-        inner: what is kept; the inner regions of all tiles cover every pixel of the image once.
+        outer: area that the network sees; starts and ends at multiples of the stride.
+        inner: area that is kept; the inner areas of all tiles cover every pixel of the image once.
     """
 
     outer: Box
@@ -72,12 +72,12 @@ def round_up(size: int, multiple: int) -> int:
 
 
 def canvas_shape(shape: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
-    """Size of the padded image: the next multiples of the stride, at least one stride."""
+    """Shape of the padded image: the next multiples of the stride, at least one stride."""
     return tuple(round_up(n, s) for n, s in zip(shape, stride, strict=True))
 
 
 def pad_to_canvas(image: LazyArray, stride: Sequence[int]) -> npt.NDArray[Any]:
-    """Image [(z) y x], reflected at the far side of every axis (a single pixel is repeated)."""
+    """Pad an image [(z) y x] by reflection at the far side of every axis (a single pixel is repeated)."""
     if is_lazy(image):
         return padded(image, canvas_shape(image.shape, stride))
     whole = np.asarray(image)
@@ -90,10 +90,10 @@ def pad_to_canvas(image: LazyArray, stride: Sequence[int]) -> npt.NDArray[Any]:
 
 @attrs.frozen(kw_only=True)
 class Surround(ABC):
-    """What a network has to see around the inner area of a tile.
+    """The surround that a network needs to see around the inner area of a tile.
 
     Attributes:
-        halo: pixels on each side that the inner area depends on, per axis, a multiple of the stride.
+        halo: pixels on each side on which the inner area depends, per axis, a multiple of the stride.
         stride: total stride of the coarsest level per axis.
         canvas: pixels of the padded image per axis.
     """
@@ -103,23 +103,23 @@ class Surround(ABC):
     canvas: tuple[int, ...]
 
     def tile(self, inner: Box, sides: Sequence[int]) -> Tile:
-        """The tile of an inner area, which begins at a multiple of the stride.
+        """The tile of an inner area that begins at a multiple of the stride.
 
         Args:
-            inner: what is kept.
-            sides: of it, or of larger ones whose outer areas are to be as large.
+            inner: the inner area.
+            sides: its sides, or larger ones for an outer area as large as theirs.
         """
         spans = zip(inner.start, sides, self.halo, self.stride, self.canvas, strict=True)
         low, high = zip(*(self._span(*numbers) for numbers in spans), strict=True)
         return Tile(outer=Box(low, high), inner=inner)
 
     def halves(self, tile: Tile) -> tuple[Tile, ...]:
-        """The tile cut in two, so that the network sees least at once; itself where it is a single stride."""
+        """The tile cut in two, with outer areas as small as possible; uncut if it is a single stride."""
         cuts = [self._cut(tile.inner, axis) for axis in range(len(tile.inner.shape))]
         return min(filter(None, cuts), key=lambda parts: max(p.outer.pixels for p in parts), default=(tile,))
 
     def _cut(self, inner: Box, axis: int) -> tuple[Tile, ...]:
-        """Tiles of both sides of the middle of an axis; none where it is a single stride."""
+        """The two halves along an axis; none for a single stride."""
         step, start, stop = self.stride[axis], inner.start[axis], inner.stop[axis]
         middle = start + round_up(-(-(stop - start) // 2), step)
         if middle >= stop:
@@ -134,10 +134,10 @@ class Surround(ABC):
 
 @final
 class Clipped(Surround):
-    """The halo, which ends at the border of the padded image.
+    """A halo that is clipped at the border of the padded image.
 
-    So a tile there has the same border as the whole image, and tiled prediction equals one pass over the
-    whole padded image.
+    A tile there has the same border as the whole image, so tiled prediction equals one pass over the whole
+    padded image.
     """
 
     def _span(self, start: int, side: int, halo: int, stride: int, end: int) -> tuple[int, int]:
@@ -147,7 +147,7 @@ class Clipped(Surround):
 
 @final
 class Moved(Surround):
-    """That of a network that also sees the surround of its input.
+    """An outer area of fixed size, for a network that also sees the surround of its input.
 
     How far such a network sees depends on the size of the outer area, so it has the same size for every tile:
     at least two halos, or the whole axis. It is moved into the canvas instead of being clipped. Its centre
@@ -163,12 +163,12 @@ class Moved(Surround):
 
 
 def plan_tiles(shape: Sequence[int], *, tile: Sequence[int], around: Surround) -> tuple[Tile, ...]:
-    """Tiles of an image.
+    """Divide an image into tiles.
 
     Args:
         shape: pixels of the image per spatial axis, any size >= 1.
         tile: pixels of the inner area per axis, a multiple of the stride.
-        around: what the network has to see around it.
+        around: what the network needs to see around it.
 
     Returns:
         Tiles, last axis fastest.

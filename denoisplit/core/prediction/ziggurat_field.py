@@ -1,4 +1,4 @@
-"""The noise field of early versions, whose numbers are those of NumPy's generator."""
+"""The noise field of early versions, with the numbers of NumPy's generator."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -30,7 +30,7 @@ class ZigguratField(NoiseField):
     def windows(
         self, level: int, samples: Sequence[int], starts: Sequence[tuple[int, ...]], like: Tensor
     ) -> Tensor:
-        """Cut out of the blocks that they touch, which as many threads fill as torch may use."""
+        """Cut windows out of the blocks that they touch, filled by as many threads as torch may use."""
         channels, shape = like.shape[1], tuple(like.shape[2:])
         out = np.empty(tuple(like.shape), dtype=np.float32)
 
@@ -45,7 +45,7 @@ class ZigguratField(NoiseField):
         return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)
 
     def _block(self, sample: int, level: int, index: tuple[int, ...], channels: int) -> Noise:
-        """[k (z) y x] of one block, whose numbers along every axis may be negative."""
+        """One block [k (z) y x]; its index along every axis may be negative."""
         side = BLOCK_SIDE[len(index)]
         z, y, x = (0,) * (3 - len(index)) + index
         counter = np.array([0, (level << 32) | (z & 0xFFFF_FFFF), _word(y), _word(x)], dtype=np.uint64)
