@@ -25,7 +25,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import CLOCKS, Work, alternate, timed
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.compiling import compiled_blocks
 
 COMPILED = f"{OURS}, compiled"
 REFERENCE = "reference procedure"
@@ -92,7 +92,7 @@ def _contestants(
             found[who], counts[who] = timed(step, clock), parameters(vse)
         if settings.compiled:
             step, vse = our_step(spec_of(architecture, patch=patch, size=size, noise=noise), given)
-            stack.enter_context(compiled_regions(vse))
+            stack.enter_context(compiled_blocks(vse))
             found[COMPILED], counts[COMPILED] = timed(step, clock), parameters(vse)
         reference = ReferenceNetwork(architecture, patch=patch, channels=len(CHANNELS))
         found[REFERENCE] = timed(ReferenceTraining.of(reference, noise, given).step, clock)

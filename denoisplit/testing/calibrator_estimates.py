@@ -12,9 +12,9 @@ from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
 from denoisplit.testing.calibrators import CalibratorTests
-from denoisplit.testing.region_calibrators import Held
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
+from denoisplit.testing.sum_calibrators import Held
 
 _SURE = 20.0
 """Standard errors above zero that are beyond doubt."""

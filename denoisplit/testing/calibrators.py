@@ -22,9 +22,9 @@ from denoisplit.core.network.interfaces import (
     SumCalibrator,
 )
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
-from denoisplit.testing.region_calibrators import Held, RegionTests
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import examples, in_two_and_three_dimensions, law, one_line
+from denoisplit.testing.sum_calibrators import Held, SumTests
 
 _BINS = 10
 _LEVELS = (0.05, 0.5, 0.683, 0.9, 0.903, 0.95)
@@ -32,7 +32,7 @@ _SHORT, _LONG = 0.004, 0.009
 """By how much the share that is covered may be below or above the level."""
 
 
-class CalibratorTests(RegionTests):
+class CalibratorTests(SumTests):
     """Laws of calibrators: no pixel is dropped, units do not matter, and intervals cover what they say."""
 
     kind: ClassVar[str] = "calibrator"

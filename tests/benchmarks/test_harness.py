@@ -25,7 +25,7 @@ from benchmarks.settings import QUICK, THOROUGH
 from benchmarks.timing import alternate
 from benchmarks.training import require_same
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.compiling import compiled_blocks
 from denoisplit.core.training.watching import Moment
 from tests.network.small import network
 
@@ -216,8 +216,8 @@ def test_a_measure_runs_and_stores_its_rows(measure: str, tmp_path: Path) -> Non
 
 def test_compiled_training_takes_part_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """With torch's compiler that compiles nothing: the real one takes a minute."""
-    without = partial(compiled_regions, backend="eager")
-    monkeypatch.setattr(training, "compiled_regions", without)
+    without = partial(compiled_blocks, backend="eager")
+    monkeypatch.setattr(training, "compiled_blocks", without)
     rows = training.measure(attrs.evolve(QUICK, compiled=True, rounds=1))
     assert [row.contestant for row in rows].count(training.COMPILED) == len({row.case for row in rows})
 

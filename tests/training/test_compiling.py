@@ -1,4 +1,4 @@
-"""Training with compiled regions: what it computes and leaves alone, and what it does without a compiler."""
+"""Training with compiled blocks: what it computes and leaves alone, and what it does without a compiler."""
 
 import copy
 import logging
@@ -18,7 +18,7 @@ from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.noise_source import GeneratorNoise
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.compiling import compiled_blocks
 from denoisplit.core.training.task import SplittingTask
 from denoisplit.plugins.blocks import ResidualBlock
 from tests.network.small import counts, network
@@ -77,10 +77,10 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         torch.testing.assert_close(found[name], value, rtol=1e-10, atol=1e-10, msg=name)
 
 
-def test_a_compiled_step_is_the_step_and_regions_of_one_shape_share_what_was_compiled(vse: VSE) -> None:
+def test_a_compiled_step_is_the_step_and_blocks_of_one_shape_share_what_was_compiled(vse: VSE) -> None:
     expected, compiler = step(copy.deepcopy(vse)), Counting()
     inner = [m for m in vse.modules() if isinstance(m, CompiledBlock)]
-    with compiled_regions(vse, backend=compiler):
+    with compiled_blocks(vse, backend=compiler):
         found = step(vse)
         assert 0 < compiler.graphs < len(inner)
         graphs = compiler.graphs
@@ -92,7 +92,7 @@ def test_a_compiled_step_is_the_step_and_regions_of_one_shape_share_what_was_com
 def test_what_steps_drop_is_no_reason_to_compile_again(vse: VSE) -> None:
     batch, compiler = counts(vse, SIZE, batch=2), Counting()
     expected = [SplittingTask(copy.deepcopy(vse), TrainingSpec())(batch, step).total for step in (0, 1)]
-    with compiled_regions(vse, backend=compiler):
+    with compiled_blocks(vse, backend=compiler):
         found = [SplittingTask(vse, TrainingSpec())(batch, 0).total]
         graphs = compiler.graphs
         found.append(SplittingTask(vse, TrainingSpec())(batch, 1).total)
@@ -104,7 +104,7 @@ def test_weights_keep_their_names_and_afterwards_nothing_is_compiled(
     vse: VSE, caplog: pytest.LogCaptureFixture
 ) -> None:
     names, compiler = list(vse.state_dict()), Counting()
-    with compiled_regions(vse, backend=compiler):
+    with compiled_blocks(vse, backend=compiler):
         step(vse)
         assert list(vse.state_dict()) == names
     graphs = compiler.graphs
@@ -117,7 +117,7 @@ def test_weights_keep_their_names_and_afterwards_nothing_is_compiled(
 def test_validation_is_not_compiled(vse: VSE) -> None:
     """Its fields have sizes of their own, and each would have to be compiled for."""
     compiler, (mixed, _) = Counting(), counts(vse, (12, 20))
-    with compiled_regions(vse, backend=compiler):
+    with compiled_blocks(vse, backend=compiler):
         vse.eval()
         noise = GeneratorNoise(torch.Generator().manual_seed(1))
         vse.decode(mixed, noise)
@@ -128,7 +128,7 @@ def test_validation_is_not_compiled(vse: VSE) -> None:
 
 def test_more_shapes_are_compiled_than_torch_would_by_itself() -> None:
     blocks, compiler = [ResidualBlock(2, 2 + n, dropout=0.0) for n in range(12)], Counting()
-    with compiled_regions(nn.ModuleList(blocks), backend=compiler):
+    with compiled_blocks(nn.ModuleList(blocks), backend=compiler):
         for n, block in enumerate(blocks):
             block(torch.zeros(1, 2 + n, 4, 4))
     assert compiler.graphs == len(blocks)
@@ -138,7 +138,7 @@ def test_without_a_compiler_a_step_is_the_step_and_one_line_says_why(
     vse: VSE, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = step(copy.deepcopy(vse))
-    with caplog.at_level(logging.WARNING, logger="denoisplit"), compiled_regions(vse, backend=failing):
+    with caplog.at_level(logging.WARNING, logger="denoisplit"), compiled_blocks(vse, backend=failing):
         assert_same(step(vse), expected)
         step(vse)
     (line,) = said(caplog)
@@ -148,14 +148,14 @@ def test_without_a_compiler_a_step_is_the_step_and_one_line_says_why(
 def test_errors_of_the_network_stay_what_they_are() -> None:
     block = ResidualBlock(2, 4, dropout=0.0)
     with (
-        compiled_regions(block, backend=Counting()),
+        compiled_blocks(block, backend=Counting()),
         pytest.raises(RuntimeError, match="running_mean should"),
     ):
         block(torch.zeros(1, 3, 4, 4))
 
 
-def test_a_network_without_regions_is_trained_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    with compiled_regions(nn.Conv2d(1, 1, 3), backend=failing):
+def test_a_network_without_blocks_is_trained_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    with compiled_blocks(nn.Conv2d(1, 1, 3), backend=failing):
         pass
     assert said(caplog) == ["training.compile: this network has no part that can be compiled"]
 
@@ -208,7 +208,7 @@ def test_a_compiled_dropout_draws_the_same_numbers(caplog: pytest.LogCaptureFixt
     given, x = Dropping(), torch.ones(1, 2, 16, 16)
     torch.manual_seed(5)
     expected = given(x)
-    with compiled_regions(given):
+    with compiled_blocks(given):
         torch.manual_seed(5)
         found = given(x)
     assert torch.equal(found, expected)

@@ -14,7 +14,7 @@ class CompiledBlock(nn.Module, ABC):
 
     ``forward`` calls ``training_pass`` where a gradient or the statistics of the batch may be wanted. What a
     compiled pass computes is the same up to rounding; names of parameters and buffers do not change with it.
-    Regions may consist of regions: then the outermost is compiled.
+    Blocks may consist of blocks: then the outermost is compiled.
     """
 
     def __init__(self) -> None:

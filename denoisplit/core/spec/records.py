@@ -120,7 +120,7 @@ class PredictionSpec:
     tile: int = attrs.field(default=0, validator=ge(0))
 
 
-def _of_regions(_instance: object, attribute: "attrs.Attribute[Any]", value: Chosen) -> None:
+def _of_sums(_instance: object, attribute: "attrs.Attribute[Any]", value: Chosen) -> None:
     """Validator of ``region_calibrator``: most calibrators know pixels alone."""
     if not issubclass(value.component.load(), SumCalibrator):
         raise ValueError(
@@ -159,7 +159,7 @@ class ResolvedSpec:
     region_calibrator: Chosen | None = attrs.field(
         default=None,
         metadata={KIND: "calibrator", BASE: SumCalibrator},
-        validator=optional(_of_regions),
+        validator=optional(_of_sums),
     )
     training: TrainingSpec = attrs.field(factory=TrainingSpec)
     prediction: PredictionSpec = attrs.field(factory=PredictionSpec)

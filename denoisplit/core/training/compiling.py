@@ -1,4 +1,4 @@
-"""Training with compiled regions, where a compiler can be had."""
+"""Training with compiled blocks, where a compiler can be had."""
 
 import logging
 import warnings
@@ -17,8 +17,8 @@ _LOG = logging.getLogger("denoisplit.training")
 Backend = str | Callable[..., Any]
 """As ``torch.compile`` takes it."""
 
-REGION_SHAPES: Final = 64
-"""Regions that differ in shape, of one class, that are compiled before torch gives up; its own limit of 8 is
+BLOCK_SHAPES: Final = 64
+"""Blocks that differ in shape, of one class, that are compiled before torch gives up; its own limit of 8 is
 less than what a deep hierarchy has."""
 
 _INSIDE_TORCH: Final = r"torch\.(_\w+|fx|jit|utils)\b"
@@ -30,26 +30,26 @@ compiler come again when the pass runs without one."""
 
 
 @contextmanager
-def compiled_regions(network: nn.Module, *, backend: Backend = "inductor") -> Iterator[None]:
-    """Let all regions of a network train with compiled passes, until the context ends.
+def compiled_blocks(network: nn.Module, *, backend: Backend = "inductor") -> Iterator[None]:
+    """Let all blocks of a network train with compiled passes, until the context ends.
 
-    A region is compiled at its first pass. Those of one shape share what was compiled, so that all of them
-    take far less time than a whole network. At the first failure, every region goes on as it was.
+    A block is compiled at its first pass. Those of one shape share what was compiled, so that all of them
+    take far less time than a whole network. At the first failure, every block goes on as it was.
 
     Args:
-        network: with or without regions.
+        network: with or without blocks.
         backend: what compiles.
     """
     # Importing them takes seconds, which only those who compile wait for.
     from torch._dynamo import config as tracing
     from torch._inductor import config as inductor
 
-    regions = _outermost(network)
-    if not regions:
+    blocks = _outermost(network)
+    if not blocks:
         _LOG.warning("training.compile: this network has no part that can be compiled")
 
     def give_up(error: Exception) -> None:
-        _release(regions)
+        _release(blocks)
         cause = getattr(error, "inner_exception", error)
         _LOG.warning(
             "training.compile: the compiler failed, training goes on without it (%s: %s)",
@@ -61,18 +61,18 @@ def compiled_regions(network: nn.Module, *, backend: Backend = "inductor") -> It
         # Compilers warn of what torch does inside of itself.
         warnings.filterwarnings("ignore", module=_INSIDE_TORCH)
         # The generators of torch are drawn from as without a compiler, so that dropout stays the same.
-        with tracing.patch(recompile_limit=REGION_SHAPES), inductor.patch(fallback_random=True):
-            for region in regions:
-                region.use(_attempt(region, backend, give_up))
+        with tracing.patch(recompile_limit=BLOCK_SHAPES), inductor.patch(fallback_random=True):
+            for block in blocks:
+                block.use(_attempt(block, backend, give_up))
             try:
                 yield
             finally:
-                _release(regions)
+                _release(blocks)
 
 
-def _attempt(region: CompiledBlock, backend: Backend, give_up: Callable[[Exception], None]) -> Pass:
-    """The compiled pass of a region, and its recorded one if that fails."""
-    compiled: Pass = torch.compile(region.recorded, dynamic=False, backend=backend)
+def _attempt(block: CompiledBlock, backend: Backend, give_up: Callable[[Exception], None]) -> Pass:
+    """The compiled pass of a block, and its recorded one if that fails."""
+    compiled: Pass = torch.compile(block.recorded, dynamic=False, backend=backend)
 
     def attempt(*maps: Tensor) -> Tensor:
         try:
@@ -81,7 +81,7 @@ def _attempt(region: CompiledBlock, backend: Backend, give_up: Callable[[Excepti
             if is_shortage(error):
                 raise
             give_up(error)
-            return region.recorded(*maps)
+            return block.recorded(*maps)
 
     return attempt
 
@@ -89,9 +89,9 @@ def _attempt(region: CompiledBlock, backend: Backend, give_up: Callable[[Excepti
 def _outermost(module: nn.Module) -> list[CompiledBlock]:
     if isinstance(module, CompiledBlock):
         return [module]
-    return [region for child in module.children() for region in _outermost(child)]
+    return [block for child in module.children() for block in _outermost(child)]
 
 
-def _release(regions: list[CompiledBlock]) -> None:
-    for region in regions:
-        region.use(None)
+def _release(blocks: list[CompiledBlock]) -> None:
+    for block in blocks:
+        block.use(None)

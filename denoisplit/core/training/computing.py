@@ -8,14 +8,14 @@ import torch
 from denoisplit.core.devices import deterministic, rounding
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
-from denoisplit.core.training.compiling import compiled_regions
+from denoisplit.core.training.compiling import compiled_blocks
 
 
 @contextmanager
 def computing(vse: VSE, spec: TrainingSpec, device: torch.device) -> Iterator[None]:
     """Compute steps as the spec asks for: compiled, the same bits in every run, rounded as the network is."""
     with (
-        compiled_regions(vse) if spec.compile else nullcontext(),
+        compiled_blocks(vse) if spec.compile else nullcontext(),
         deterministic(device) if spec.deterministic else nullcontext(),
         rounding(device, tf32=vse.tf32),
     ):

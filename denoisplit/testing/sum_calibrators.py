@@ -54,8 +54,8 @@ def even_errors(std: Float64Array, rng: np.random.Generator, step: float = _GOLD
     return errors
 
 
-class RegionTests(ComponentTests):
-    """Laws of calibrators of regions; they do not apply to those of pixels alone."""
+class SumTests(ComponentTests):
+    """Laws of calibrators of sums; they do not apply to those of pixels alone."""
 
     kind: ClassVar[str] = "calibrator"
 
@@ -100,8 +100,8 @@ class RegionTests(ComponentTests):
     @law(3)
     @given(data=st.data(), seed=seeds())
     def test_intervals_of_sums_cover_as_often_as_they_say(self, data: st.DataObject, seed: int) -> None:
-        """At every size with its own error, in every channel; for calibrators of regions."""
-        calibrator = self.of_regions(data)
+        """At every size with its own error, in every channel; for calibrators of sums."""
+        calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(4)]
         fitted = calibrator.fit_regions(fields)
         for size in range(len(calibrator.sides)):
@@ -123,7 +123,7 @@ class RegionTests(ComponentTests):
     @given(data=st.data(), seed=seeds())
     def test_the_std_of_sums_is_that_of_their_errors(self, data: st.DataObject, seed: int) -> None:
         """At every size with its own error and in between, from a truth and from squared errors."""
-        calibrator = self.of_regions(data)
+        calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(4)]
         squared = [[_squares(sums) for sums in field] for field in fields]
         for given_fields in (fields, squared):
@@ -147,7 +147,7 @@ class RegionTests(ComponentTests):
     @given(data=st.data(), seed=seeds())
     def test_sums_of_other_sizes_do_not_hold(self, data: st.DataObject, seed: int) -> None:
         """An interval that was not checked is not said to hold, and there is a reason."""
-        calibrator = self.of_regions(data)
+        calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(4)]
         largest = max(calibrator.sides)
         for given_fields in (fields, [[_squares(sums) for sums in field] for field in fields]):
@@ -164,7 +164,7 @@ class RegionTests(ComponentTests):
     @given(data=st.data(), seed=seeds())
     def test_a_field_in_planes_is_one_field(self, data: st.DataObject, seed: int) -> None:
         """Sums of the planes of a field are left out together: they calibrate as its sums at once do."""
-        calibrator = self.of_regions(data)
+        calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(3)]
         for given_fields in (fields, [[_squares(sums) for sums in field] for field in fields]):
             planes = [[part for sums in field for part in _halves(sums)] for field in given_fields]
@@ -177,7 +177,7 @@ class RegionTests(ComponentTests):
     @given(data=st.data(), seed=seeds(), larger=st.sampled_from([8.0, 20.0]))
     def test_fields_that_are_unlike_do_not_hold(self, data: st.DataObject, seed: int, larger: float) -> None:
         """Where the errors of a field are of another size, no sum is said to hold, and why."""
-        calibrator = self.of_regions(data)
+        calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(4)]
         uneven = [
             [_scaled(sums, 1.0 if number else larger) for sums in field]
@@ -191,8 +191,8 @@ class RegionTests(ComponentTests):
                 assert not found.holds, f"sums over {side} x {side} pixels of unlike fields hold"
                 assert found.note, "there is no reason why they do not hold"
 
-    def of_regions(self, data: st.DataObject) -> SumCalibrator:
-        """A calibrator of regions; the law does not apply to one of pixels alone."""
+    def of_sums(self, data: st.DataObject) -> SumCalibrator:
+        """A calibrator of sums; the law does not apply to one of pixels alone."""
         calibrator = self.drawn(data)
         if not isinstance(calibrator, SumCalibrator):
             pytest.skip("it calibrates pixels alone")
