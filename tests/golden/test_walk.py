@@ -23,6 +23,7 @@ from tests.golden.check_networks import check_network
 from tests.golden.check_noise_models import check_exchange_file, check_histogram, check_mixture_table
 from tests.golden.check_rates import check_annealing, check_distributions, check_reductions, check_variances
 from tests.golden.tolerance import EXACT, Tolerance, parse
+from tools.golden.__main__ import all_numbers
 
 Check = Callable[[GoldenFile], None]
 
@@ -54,6 +55,9 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
 )
 """Folder, words of what a file says it is, and what compares it."""
 
+NUMBERS = Path(__file__).parent / "numbers"
+"""Of ``python -m tools.golden``: what follows from the formulas alone, in every clone."""
+
 FOLDER = os.environ.get("DENOISPLIT_GOLDEN")
 
 
@@ -63,8 +67,9 @@ def manifest(root: Path) -> list[dict[str, Any]]:
     return rows
 
 
-# Without the folder one test stays, so that it shows as skipped.
+# Without the folder of the reference one test stays, so that it shows as skipped.
 FILES = [row["file"] for row in manifest(Path(FOLDER))] if FOLDER else ["none"]
+OWN_FILES = [row["file"] for row in manifest(NUMBERS)]
 
 
 def check_for(file: GoldenFile) -> Check:
@@ -78,8 +83,18 @@ def check_for(file: GoldenFile) -> Check:
     return found[0]
 
 
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_every_number_that_follows_from_the_formulas(name: str, tmp_path: Path) -> None:
+    every_number(NUMBERS, name, tmp_path)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_every_number_of_every_file(golden: Path, name: str, tmp_path: Path) -> None:
+    every_number(golden, name, tmp_path)
+
+
+def every_number(golden: Path, name: str, tmp_path: Path) -> None:
+    """Check a file, and that nothing in it was left out."""
     (about,) = (row for row in manifest(golden) if row["file"] == name)
     content = (golden / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == about["sha256"], f"{name} is not the file of the manifest"
@@ -90,9 +105,24 @@ def test_every_number_of_every_file(golden: Path, name: str, tmp_path: Path) -> 
     file.close()
 
 
-def test_every_file_is_in_the_manifest(golden: Path) -> None:
+def every_file(golden: Path) -> None:
+    """The list names all files, and no others."""
     found = {path.relative_to(golden).as_posix() for path in golden.rglob("*.npz")}
     assert found == {row["file"] for row in manifest(golden)}
+
+
+def test_every_file_is_in_the_manifest(golden: Path) -> None:
+    every_file(golden)
+
+
+def test_the_numbers_of_the_formulas_are_those_that_their_tool_writes(tmp_path: Path) -> None:
+    every_file(NUMBERS)
+    made = {one.file: one for one in all_numbers()}
+    assert set(made) == set(OWN_FILES)
+    for name, one in made.items():
+        with np.load(NUMBERS / name, allow_pickle=False) as stored:
+            for key, values in one.arrays.items():
+                np.testing.assert_array_equal(stored[key], values)
 
 
 def _made(folder: Path, **arrays: Any) -> GoldenFile:
