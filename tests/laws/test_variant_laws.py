@@ -8,7 +8,7 @@ import torch
 from denoisplit.core.errors import NonFiniteLossError, SpecError
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.objective import require_finite
-from tests.laws.test_vse_laws import permuted
+from tests.laws import of_networks as laws
 from tests.network.fixed_noise import FixedNoise
 from tests.network.small import counts, draws, fixed
 from tests.network.variants import ALL_CASES, WITH_PRIOR, WITHOUT_PRIOR, cases, image_size, variant
@@ -28,12 +28,7 @@ without_prior = pytest.mark.parametrize("case", cases(WITHOUT_PRIOR), ids=named)
 @every_variant
 def test_every_parameter_gets_a_gradient(case: Case) -> None:
     vse = variant(case)
-    size = image_size(vse, 8, 8, 8)
-    terms = vse.loss(*counts(vse, size, batch=2), fixed(vse, size, batch=2), kl_weight=1.0)
-    names, parameters = zip(*vse.named_parameters(), strict=True)
-    for name, gradient in zip(names, torch.autograd.grad(terms.total, parameters), strict=True):
-        assert torch.isfinite(gradient).all(), name
-        assert float(gradient.abs().max()) > 1e-12, name
+    laws.every_parameter_gets_a_gradient(vse, image_size(vse, 8, 8, 8), batch=2)
 
 
 @every_variant
@@ -67,34 +62,13 @@ def test_prediction_gives_the_output_of_training(case: Case) -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_batch_order_and_duplicates_leave_the_loss(case: Case, training: bool) -> None:
     vse = variant(case).train(training)
-    size = image_size(vse, 8, 8, 8)
-    mixed, targets = counts(vse, size, batch=3)
-    noise, picked = draws(vse, size, batch=3), [2, 2, 0, 0, 1, 1]
-    with torch.no_grad():
-        first = vse.loss(mixed, targets, FixedNoise(noise), kl_weight=1.0)
-        second = vse.loss(
-            mixed[picked], targets[picked], FixedNoise([z[picked] for z in noise]), kl_weight=1.0
-        )
-    for term in ("total", "distortion_per_channel", "rate_per_level"):
-        torch.testing.assert_close(getattr(second, term), getattr(first, term), rtol=1e-10, atol=1e-12)
+    laws.batch_order_and_duplicates_leave_the_loss(vse, [2, 2, 0, 0, 1, 1], image_size(vse, 8, 8, 8))
 
 
 @every_variant
 def test_permuting_the_channels_permutes_the_output_and_leaves_the_total(case: Case) -> None:
-    order = [2, 0, 1]
     vse = variant(case, channels=3)
-    other = permuted(vse, order)
-    size = image_size(vse, 4, 8, 8)
-    mixed, targets = counts(vse, size, batch=2)
-    noise = fixed(vse, size, batch=2)
-    with torch.no_grad():
-        signal = vse.sample(vse.encode(mixed), noise)
-        torch.testing.assert_close(other.sample(other.encode(mixed), noise), signal[:, order])
-        terms = vse.loss(mixed, targets, noise, kl_weight=0.7)
-        terms_too = other.loss(mixed, targets[:, order], noise, kl_weight=0.7)
-    torch.testing.assert_close(terms_too.total, terms.total, rtol=1e-12, atol=0)
-    torch.testing.assert_close(terms_too.distortion_per_channel, terms.distortion_per_channel[order])
-    torch.testing.assert_close(terms_too.rate_per_level, terms.rate_per_level)
+    laws.permuting_the_channels_permutes_the_output(vse, [2, 0, 1], image_size(vse, 4, 8, 8))
 
 
 @every_variant

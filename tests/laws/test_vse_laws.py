@@ -1,10 +1,8 @@
 """Laws of the whole network: what may change its loss and its output, and what must not."""
 
-import copy
 import math
 import re
 
-import attrs
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,6 +18,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.kl_schemes.denoisplit import DenoiSplitKL
 from denoisplit.plugins.kl_schemes.elbo import ElboKL
 from denoisplit.plugins.kl_schemes.musplit import MuSplitKL
+from tests.laws import of_networks as laws
 from tests.network.fixed_noise import FixedNoise
 from tests.network.small import NoiseModelMaker, counts, draws, fixed, gaussian, mixture, network
 
@@ -31,28 +30,6 @@ every_noise_model = pytest.mark.parametrize("noise_model", [gaussian, mixture])
 # Law 6
 
 
-def permuted(vse: VSE, order: list[int]) -> VSE:
-    """The same network for channels in another order: statistics, output maps and noise models move along."""
-    moved = copy.deepcopy(vse)
-    given = vse.statistics
-    moved.statistics = attrs.evolve(
-        given,
-        target_mean=[given.target_mean[c] for c in order],
-        target_std=[given.target_std[c] for c in order],
-    )
-    state = vse.state_dict()
-    maps = torch.tensor(order + [vse.channels + c for c in order] * vse.noise_model.extra_maps)
-    for name, value in state.items():
-        if name.startswith("decoder.output."):
-            state[name] = value[maps]
-        elif name.startswith("noise_model."):
-            state[name] = value[order]
-    moved.load_state_dict(state)
-    if vse.noise_model.extra_maps:
-        moved.noise_model = gaussian(moved.statistics)
-    return moved
-
-
 @every_noise_model
 @settings(max_examples=5)
 @given(seed=seeds, order=st.permutations([0, 1, 2]))
@@ -60,25 +37,7 @@ def test_permuting_the_channels_permutes_the_output_and_leaves_the_total(
     noise_model: NoiseModelMaker, seed: int, order: list[int]
 ) -> None:
     vse = network(channels=3, noise_model=noise_model)
-    other = permuted(vse, order)
-    _, targets = counts(vse, SIZE, batch=2, seed=seed)
-    noise, weights = fixed(vse, SIZE, batch=2, seed=seed), (1.0, 2.0, 5.0)
-    with torch.no_grad():
-        mixed, mixed_too = targets.mean(1, keepdim=True), targets[:, order].mean(1, keepdim=True)
-        signal = vse.sample(vse.encode(mixed), noise)
-        torch.testing.assert_close(other.sample(other.encode(mixed_too), noise), signal[:, order])
-        terms = vse.loss(mixed, targets, noise, kl_weight=0.7, channel_weights=weights)
-        terms_too = other.loss(
-            mixed_too,
-            targets[:, order],
-            noise,
-            kl_weight=0.7,
-            channel_weights=tuple(weights[c] for c in order),
-        )
-    torch.testing.assert_close(terms_too.total, terms.total, rtol=1e-12, atol=0)
-    torch.testing.assert_close(terms_too.distortion_per_channel, terms.distortion_per_channel[order])
-    torch.testing.assert_close(terms_too.rate_per_level, terms.rate_per_level)
-    assert not torch.allclose(terms.distortion_per_channel, terms.distortion_per_channel.flip(0))
+    laws.permuting_the_channels_permutes_the_output(vse, order, SIZE, seed=seed)
 
 
 # Law 5
@@ -95,15 +54,7 @@ def test_batch_order_and_duplicates_leave_the_loss(
     noise_model: NoiseModelMaker, seed: int, training: bool, picked: list[int]
 ) -> None:
     vse = network(noise_model=noise_model).train(training)
-    mixed, targets = counts(vse, SIZE, batch=3, seed=seed)
-    noise = draws(vse, SIZE, batch=3, seed=seed)
-    with torch.no_grad():
-        first = vse.loss(mixed, targets, FixedNoise(noise), kl_weight=1.0)
-        second = vse.loss(
-            mixed[picked], targets[picked], FixedNoise([z[picked] for z in noise]), kl_weight=1.0
-        )
-    for term in ("total", "distortion_per_channel", "rate_per_level"):
-        torch.testing.assert_close(getattr(second, term), getattr(first, term), rtol=1e-10, atol=1e-12)
+    laws.batch_order_and_duplicates_leave_the_loss(vse, picked, SIZE, seed=seed)
 
 
 # Law 8
@@ -263,9 +214,4 @@ def test_the_sample_of_a_level_is_mean_plus_std_times_noise() -> None:
 def test_every_parameter_gets_a_gradient(noise_model: NoiseModelMaker, analytic: bool) -> None:
     scheme = DenoiSplitKL(DenoiSplitKL.Options(free_bits=0.0, analytic=analytic))
     vse = network(noise_model=noise_model, kl_scheme=scheme)
-    terms = vse.loss(*counts(vse, SIZE), fixed(vse, SIZE), kl_weight=1.0)
-    names, parameters = zip(*vse.named_parameters(), strict=True)
-    for name, gradient in zip(names, torch.autograd.grad(terms.total, parameters), strict=True):
-        assert torch.isfinite(gradient).all(), name
-        # One map of a convolution may be without effect by chance, a whole tensor not.
-        assert float(gradient.abs().max()) > 1e-12, name
+    laws.every_parameter_gets_a_gradient(vse, SIZE)
