@@ -28,7 +28,7 @@ class DoubleConv(CompiledBlock):
         return self.training_pass(x)
 
     def recorded(self, *maps: Tensor) -> Tensor:
-        """The layers one by one."""
+        """Apply the layers one by one."""
         (x,) = maps
         result: Tensor = self.layers(x)
         return result

@@ -1,7 +1,7 @@
-"""Local functions of maps evaluated window by window, so that what they leave in between stays in the cache.
+"""Local functions of maps, evaluated window by window so that intermediate results stay in the cache.
 
-A step over a whole map at full size moves it through main memory, and asks for memory that the system has to
-clear first. Windows are small enough for neither.
+A step over a whole map at full size moves it through main memory, and allocates memory that the system has
+to clear first. Windows are small enough to avoid both.
 """
 
 import math
@@ -12,37 +12,37 @@ import torch
 from torch import Tensor
 
 WINDOW_BYTES = 1 << 22
-"""Size of the larger of argument and result in one window. Steps in between may have several times as many
-maps: beyond 32 MB, memory that is freed goes back to the system, and comes back slowly."""
+"""Size of the larger of argument and result in one window. Intermediate results may have several times as
+many maps: beyond 32 MB, freed memory goes back to the system, and getting it again is slow."""
 
 CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 Local = Callable[..., Tensor]
-"""From maps [b c (z) y x] to a map; a position of it depends on the positions around it only."""
+"""Function of maps [b c (z) y x] to a map whose positions depend only on the positions around them."""
 
 _Part = tuple[slice, ...]
 
 
 def records_nothing(maps: Tensor) -> bool:
-    """Whether maps on a processor are to be evaluated only: nobody will ask for a gradient."""
+    """Whether maps are on a CPU and need no gradient."""
     return not torch.is_grad_enabled() and maps.device.type == "cpu" and maps.ndim in CHANNELS_LAST
 
 
 def by_windows(
     function: Local, *maps: Tensor, reach: tuple[int, ...], scale: tuple[int, ...] | None = None
 ) -> Tensor:
-    """``function(*maps)``, evaluated in windows where that is possible and the maps are large.
+    """Return ``function(*maps)``, evaluated in windows where that is possible and the maps are large.
 
-    A window ends where the maps end, so what a function makes of borders is made of the same borders.
+    Windows at the border end where the maps end, so the function treats borders as it does in whole maps.
 
     Args:
-        function: of maps; must not change them. Without a gradient only, else it gets whole maps.
+        function: local function, which must not change its arguments. With a gradient it gets whole maps.
         maps: [b c (z) y x] with the same positions.
         reach: positions on each side, per axis, that a result depends on.
         scale: positions of the result per position of the maps and axis; None for one.
 
     Returns:
-        What ``function`` returns, up to rounding; bit for bit the same for the same maps.
+        The result of ``function`` up to rounding; bit for bit the same for the same maps.
     """
     size = tuple(maps[0].shape[2:])
     scale = (1,) * len(size) if scale is None else scale
@@ -65,12 +65,12 @@ def by_windows(
 
 
 def _packed(part: Tensor) -> Tensor:
-    """Without gaps between the rows, which kernels need to be fast."""
+    """Return a contiguous copy of the rows, which fast kernels need."""
     return part.contiguous(memory_format=CHANNELS_LAST[part.ndim])
 
 
 def _sides(maps: tuple[Tensor, ...], reach: tuple[int, ...], growth: int) -> tuple[int, ...]:
-    """Positions per axis of a window: the largest axis is divided until it is small enough."""
+    """Return the positions per axis of a window: the largest axis is divided until it is small enough."""
     size = tuple(maps[0].shape[2:])
     most = max(one.shape[0] * one.shape[1] * one.element_size() for one in maps) * growth
     parts = [1] * len(size)
@@ -79,7 +79,7 @@ def _sides(maps: tuple[Tensor, ...], reach: tuple[int, ...], growth: int) -> tup
         return [-(-n // k) for n, k in zip(size, parts, strict=True)]
 
     while math.prod(sides()) * most > WINDOW_BYTES:
-        # Below a few times its reach, a window would be little but margin.
+        # Below a few times its reach, a window would be mostly margin.
         axes = [axis for axis, side in enumerate(sides()) if side > 8 * reach[axis] + 1]
         if not axes:
             break
@@ -90,7 +90,7 @@ def _sides(maps: tuple[Tensor, ...], reach: tuple[int, ...], growth: int) -> tup
 def _windows(
     size: tuple[int, ...], sides: tuple[int, ...], reach: tuple[int, ...], scale: tuple[int, ...]
 ) -> Iterator[tuple[_Part, _Part, _Part]]:
-    """Place in the result, what is cut from the maps for it, and what is kept of what comes out."""
+    """Yield the place in the result, the part of the maps that it needs, and what to keep of the output."""
     per_axis = []
     for n, side, around, s in zip(size, sides, reach, scale, strict=True):
         spans = []

@@ -194,7 +194,7 @@ class ImageFiles:
         """Read all planes of a stack of single images, whatever the file calls the axis of the stack.
 
         Raises:
-            ImageError, ChannelCountError: as ``frames``.
+            ImageError, ChannelCountError: see ``frames``.
         """
         try:
             return self.frames(path, root, axes="tyx")

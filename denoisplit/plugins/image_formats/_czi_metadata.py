@@ -1,4 +1,4 @@
-"""What the XML of a CZI file says about its pixels."""
+"""Metadata of CZI files, read from their XML."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,13 +17,13 @@ _SHOWN: Final = "/DisplaySetting/Channels/Channel"
 
 @attrs.frozen(kw_only=True)
 class Metadata:
-    """What is known of all images of a file.
+    """Metadata shared by all images of a file.
 
     Attributes:
-        sizes: of a pixel in µm, by ``x``, ``y``, ``z``.
-        channel_names: by number of the channel; empty where none has a name.
+        sizes: sizes of a pixel in µm, by ``x``, ``y``, ``z``.
+        channel_names: names in the order of the channels; empty where none has a name.
         interval: seconds from one time point to the next, None when unknown.
-        scenes: names by number.
+        scenes: names of the scenes by number.
     """
 
     sizes: dict[str, float]
@@ -41,7 +41,7 @@ class _Element:
 
 
 def metadata(xml: bytes) -> Metadata:
-    """Read the metadata of a file; empty or broken XML says nothing."""
+    """Read the metadata of a file; none from empty or broken XML."""
     try:
         elements = _elements(xml)
     except expat.ExpatError:
@@ -65,14 +65,14 @@ def metadata(xml: bytes) -> Metadata:
 
 
 def _names(elements: list[_Element], image: str) -> tuple[str, ...]:
-    """Those of the image, else those under which channels are displayed; by their identifiers."""
+    """Return the channel names of the image, else the display names, matched by identifier."""
     shown = {e.attributes.get("Id"): e.attributes.get("Name") for e in _at(elements, _SHOWN)}
     channels = [element.attributes for element in _at(elements, image)]
     return known_names([own.get("Name") or shown.get(own.get("Id")) for own in channels])
 
 
 def _interval(elements: list[_Element], image: str) -> float | None:
-    """The interval that was recorded, else the one that was asked for."""
+    """Return the recorded interval, else the requested one."""
     for element in _at(elements, f"{image}/T/Positions/Interval/Increment"):
         if _number(element) > 0:
             return rounded(_number(element))
@@ -84,7 +84,7 @@ def _interval(elements: list[_Element], image: str) -> float | None:
 
 
 def _number(element: _Element) -> float:
-    """What an element says, 0 where that is no number."""
+    """Return the number in an element, 0 where there is none."""
     return number(element.text) or 0.0
 
 
@@ -93,7 +93,7 @@ def _at(elements: list[_Element], end: str) -> Iterator[_Element]:
 
 
 def _elements(xml: bytes) -> list[_Element]:
-    """All elements with their attributes, those of the element around them, and their text."""
+    """Return all elements with their attributes, those of their parent, and their text."""
     found: list[_Element] = []
     names: list[str] = []
     attributes: list[dict[str, str]] = [{}]

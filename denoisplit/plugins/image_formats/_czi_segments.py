@@ -1,4 +1,4 @@
-"""The container of CZI files: segments, of which one is the directory of all blocks of pixels.
+"""The container of CZI files: segments, one of which is the directory of all blocks of pixels.
 
 Source: Carl Zeiss Microscopy, libCZI, 2017, the description of the format; Gohlke, czifile, 2013.
 """
@@ -53,10 +53,10 @@ class Block:
     """Pixels that are stored together, in general a tile of a plane.
 
     Attributes:
-        position: in the file.
-        pixel_type: number of it.
-        compression: number of it.
-        extents: by the letters of CZI, slowest first.
+        position: byte where the block begins in the file.
+        pixel_type: CZI's number of the pixel type.
+        compression: CZI's number of the compression.
+        extents: extents by the letters of CZI, slowest axis first.
     """
 
     position: int
@@ -71,12 +71,12 @@ class Block:
 
     @property
     def colours(self) -> int:
-        """Numbers of one pixel, 1 unless it is a picture."""
+        """Samples per pixel, 1 unless it is a colour picture."""
         return _PIXELS[self.pixel_type][1]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the pixels, with the colours as the last axis."""
+        """Shape of the pixels, with the colours as the last axis."""
         return (*(extent.stored for extent in self.extents.values()), self.colours)
 
     @property
@@ -85,16 +85,16 @@ class Block:
         return all(extent.size == extent.stored for extent in self.extents.values())
 
     def start(self, letter: str) -> int:
-        """Where the block begins along an axis, 0 for one that it does not have."""
+        """Return where the block begins along an axis, 0 for an axis that it does not have."""
         return self.extents[letter].start if letter in self.extents else 0
 
 
 def directory(path: Path) -> tuple[tuple[Block, ...], bytes]:
-    """All blocks of a file, and its metadata as XML.
+    """Return all blocks of a file, and its metadata as XML.
 
     Raises:
-        ImageError: a part of several files, an unfinished or a truncated one.
-        ValueError: no CZI file.
+        ImageError: one of several parts, an unfinished or a truncated file.
+        ValueError: not a CZI file.
     """
     with path.open("rb") as file:
         _segment(file, 0, b"ZISRAWFILE", path)
@@ -123,10 +123,10 @@ def directory(path: Path) -> tuple[tuple[Block, ...], bytes]:
 
 
 def pixels(file: BinaryIO, block: Block, path: Path) -> AnyArray:
-    """The pixels of a block, with one axis per extent and one of the colours.
+    """Read the pixels of a block, with one axis per extent and one for the colours.
 
     Raises:
-        ImageError: a truncated file, or a compression that is not known here.
+        ImageError: a truncated file, or an unsupported compression.
     """
     _segment(file, block.position, b"ZISRAWSUBBLOCK", path)
     described, _, size = _BLOCK.unpack(_read(file, _BLOCK.size, path))
@@ -141,7 +141,7 @@ def pixels(file: BinaryIO, block: Block, path: Path) -> AnyArray:
 
 
 def _segment(file: BinaryIO, position: int, name: bytes, path: Path) -> int:
-    """Go to what is in a segment; the number of bytes that it takes."""
+    """Go to the contents of a segment, and return their number of bytes."""
     file.seek(position)
     found, allocated, used = _SEGMENT.unpack(_read(file, _SEGMENT.size, path))
     if found.rstrip(b"\0") != name:
@@ -192,7 +192,7 @@ def _metadata(file: BinaryIO, position: int, path: Path) -> bytes:
 
 
 def _decoded(data: bytes, block: Block, path: Path) -> AnyArray:
-    import imagecodecs  # takes its time
+    import imagecodecs  # slow to import
 
     kind = block.compression
     if kind == _JPEG:
@@ -212,15 +212,15 @@ def _decoded(data: bytes, block: Block, path: Path) -> AnyArray:
     found = np.frombuffer(data, block.dtype)
     if block.colours == 1:
         return found
-    return found.reshape(-1, block.colours)[:, [2, 1, 0, 3][: block.colours]]  # blue comes first
+    return found.reshape(-1, block.colours)[:, [2, 1, 0, 3][: block.colours]]  # stored with blue first
 
 
 _APART: Final = b"\x01\x01"
-"""In the header: there is a word on the order of bytes, and it says that high and low ones lie apart."""
+"""Header that gives the order of bytes, and says that high and low bytes are stored apart."""
 
 
 def _unpacked(data: bytes, itemsize: int) -> bytes:
-    """Zstandard behind a header, which may say that the high bytes of all numbers follow the low ones."""
+    """Unpack Zstandard after a header that may say that all high bytes follow all low ones."""
     import imagecodecs
 
     header = data[0]

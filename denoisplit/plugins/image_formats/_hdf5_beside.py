@@ -1,4 +1,4 @@
-"""A data set beside the others of an HDF5 file: added to a copy, which then takes the place of the file."""
+"""Adds a data set to an HDF5 file: written to a copy, which then replaces the file."""
 
 import shutil
 from pathlib import Path, PurePosixPath
@@ -8,22 +8,22 @@ from denoisplit.core.staging import staged
 
 
 def has(file: Path, name: str, *, image: bool = False) -> bool:
-    """Whether a file has something of this name; with ``image``, a data set that is no group."""
+    """Whether a file has something of this name; with ``image``, a data set and not a group."""
     import h5py
 
     try:
         with h5py.File(file, "r") as opened:
             kind = opened.get(name, getclass=True)
             return kind is h5py.Dataset if image else kind is not None
-    except (OSError, RuntimeError, KeyError):  # another file, or a damaged one: it is not to be replaced
+    except (OSError, RuntimeError, KeyError):  # not HDF5, or damaged: must not be replaced
         return not image
 
 
 def require_free_way(file: Path, name: str) -> None:
-    """Refuse a name that leads through a data set, in which nothing else can be.
+    """Refuse a name that leads through a data set, which cannot contain anything.
 
     Raises:
-        ImageError: says which.
+        ImageError: names that data set.
     """
     for outer in PurePosixPath(name).parents[:-1]:
         if has(file, str(outer), image=True):
@@ -56,7 +56,7 @@ def add_beside(made: Path, file: Path, *, name: str) -> None:
 
     with staged(file) as whole:
         try:
-            with h5py.File(file, "r"):  # whoever writes to it has it locked
+            with h5py.File(file, "r"):  # fails while another process writes to it
                 before = file.stat()
                 shutil.copyfile(file, whole)
             with h5py.File(made, "r") as source, h5py.File(whole, "r+") as target:

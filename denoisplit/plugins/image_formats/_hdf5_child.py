@@ -1,7 +1,7 @@
-"""HDF5 files are looked at in a process of its own first: some damaged ones end the process that reads them.
+"""Inspection of HDF5 files in a separate process, since damaged files may crash the one that reads them.
 
-The library is known to crash or to loop on damaged files. The child starts once, takes a quarter of a second
-for that, and then a millisecond per file, or some where one fails.
+The library is known to crash or to loop on damaged files. The child starts once, which takes a quarter of a
+second, and then needs a millisecond per file, or a few where one fails.
 """
 
 import atexit
@@ -23,7 +23,7 @@ from denoisplit.core.images.lazy import unreadable
 from denoisplit.plugins.image_formats._hdf5_contents import answer
 
 _SECONDS: Final = 2
-"""Of a processor, after which the library counts as caught in a loop; what it is asked takes half of one."""
+"""Processor time after which the library counts as caught in a loop; an answer takes up to half a second."""
 
 _MEMORY: Final = 2**32
 
@@ -40,9 +40,9 @@ class Contents:
     """An image in a file, all but its pixels.
 
     Attributes:
-        name: of the data set.
-        shape, dtype, chunks: of it.
-        said: what its attributes tell, in the words of our remark.
+        name: name of the data set.
+        shape, dtype, chunks: its shape, type and chunks.
+        said: metadata from its attributes, under the keys of our own remark.
     """
 
     name: str
@@ -53,15 +53,15 @@ class Contents:
 
 
 def look(file: Path, inside: str, path: Path, *, other_files: bool = False) -> Contents:
-    """The image of a file, see ``_hdf5_contents.contents``.
+    """Look up the image of a file, see ``_hdf5_contents.contents``.
 
     Raises:
-        ImageError: no such image, several, pixels that lie elsewhere, or an unreadable file.
+        ImageError: no such image, several, pixels in other files, or an unreadable file.
     """
     question = {"file": str(file), "inside": inside, "path": str(path), "other_files": other_files}
     child = _child_of(os.getpid())
     found = child.ask({**question, "bare": False})
-    # Attributes may be all that is damaged, and pixels need none.
+    # Perhaps only the attributes are damaged, and pixels can be read without them.
     found = child.ask({**question, "bare": True}) if found is None else found
     if found is None:
         raise unreadable(str(path), ValueError("the HDF5 library fails on it"), "HDF5")
@@ -74,25 +74,25 @@ def look(file: Path, inside: str, path: Path, *, other_files: bool = False) -> C
 
 @functools.cache
 def _child_of(_process: int) -> "_Child":
-    """One for every process: after a fork two would talk to the same."""
+    """Return the child of this process: after a fork, two processes would share one."""
     return _Child()
 
 
 @final
 class _Child:
-    """A process that answers questions, and is started anew after one that ended it."""
+    """A process that answers questions, restarted after a question that crashed it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer; None where the process ended instead."""
+        """Return the answer; None where the process crashed instead."""
         text = json.dumps(question)
         with self._lock:
             process = self._process = self._process or _started()
             if process is None or process.stdin is None or process.stdout is None:
-                said = answer(text)  # where no process can be started, there is no second try
+                said = answer(text)  # where no process can be started, answer in this one
             else:
                 said = ""
                 with suppress(OSError):
@@ -131,11 +131,11 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 
 def serve() -> None:
-    """Answer the questions that come line by line, until there are no more; null where one fails.
+    """Answer questions line by line until the input ends; null where one fails.
 
-    A copy of this process answers, which takes milliseconds to make anew.
+    A fork of this process answers, which is replaced within milliseconds.
     """
-    importlib.import_module("h5py")  # so that no copy has to
+    importlib.import_module("h5py")  # once, before any fork
 
     while hasattr(os, "fork"):
         copy = os.fork()
@@ -156,10 +156,10 @@ def _say(text: str) -> None:
 
 
 def _limit() -> None:
-    """End the process where the library loops or takes all memory."""
+    """Let the system end the process when the library loops or takes all memory."""
     try:
         import resource
-    except ImportError:  # not on Windows
+    except ImportError:  # Windows has no resource module
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)

@@ -1,4 +1,4 @@
-"""What is in an HDF5 file: looked up in a process of its own, see ``_hdf5_child``, with plain answers."""
+"""Contents of an HDF5 file as plain values, looked up in a separate process (see ``_hdf5_child``)."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from denoisplit.plugins.image_formats._hdf5_filters import check_filters
 REMARK, LABELS, TAGS, SIZE_UM = "denoisplit", "DIMENSION_LABELS", "axistags", "element_size_um"
 
 _FAILURES: Final = (LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
-"""What the library raises for damaged files."""
+"""Errors that the library raises for damaged files."""
 
 _MOST_NAMES: Final = 100_000
 _MOST_STEPS: Final = 64
@@ -30,19 +30,19 @@ _READ_WHOLE: Final = 2**26
 
 
 def contents(file: str, inside: str, path: str, other_files: bool, bare: bool) -> dict[str, Any]:
-    """The image of a file: its name, shape, type, chunks, and what its attributes say.
+    """Describe the image of a file: its name, shape, type, chunks, and metadata from its attributes.
 
     All its pixels are read once if they are few, else the first and the last.
 
     Args:
-        file: that has it.
+        file: the HDF5 file.
         inside: name of the data set; empty for the only one.
-        path: as it was given, for messages.
-        other_files: whether pixels may lie in other files.
-        bare: leaves the attributes alone.
+        path: the path as given, for messages.
+        other_files: whether pixels may be in other files.
+        bare: skip the attributes.
 
     Raises:
-        ImageError: no such image, several, or one of which the pixels lie elsewhere.
+        ImageError: no such image, several, or pixels in other files.
     """
     import h5py
 
@@ -68,7 +68,7 @@ def contents(file: str, inside: str, path: str, other_files: bool, bare: bool) -
 
 
 def _touch(found: Any, shape: tuple[int, ...]) -> None:
-    """Read pixels, so that a file that ends the process does so here."""
+    """Read pixels, so that a file that crashes the process does so here."""
     if math.prod(shape) * found.dtype.itemsize >= _READ_WHOLE:
         found[(0,) * len(shape)], found[(-1,) * len(shape)]
         return
@@ -79,7 +79,7 @@ def _touch(found: Any, shape: tuple[int, ...]) -> None:
 
 
 def _only(opened: Any, inside: str, path: Path, file: Path) -> str:
-    """The name of the image: the one asked for, or the only one that is there, whatever its names."""
+    """Return the name of the image: the one asked for, or the only one, even if it has several names."""
     if inside and _is_image(_step(opened, opened, inside, file.parent)):
         return inside
     images = dict(_images(opened, opened, "", file.parent, set()))
@@ -101,7 +101,7 @@ def _only(opened: Any, inside: str, path: Path, file: Path) -> str:
 
 
 def _weight(opened: Any, name: str) -> tuple[bool, int]:
-    """How likely a data set is the image: tables beside it are small, or no numbers."""
+    """Rank how likely a data set is the image: tables are smaller, or not numbers."""
     found = opened[name]
     return found.dtype.kind in "uif", math.prod(found.shape)
 
@@ -113,7 +113,7 @@ def _is_image(node: Any) -> bool:
 
 
 def _images(root: Any, group: Any, prefix: str, folder: Path, seen: set[Any]) -> Iterator[tuple[str, Any]]:
-    """Names of the images below a group, and what they are names of; every group is entered once."""
+    """Yield names and identities of the images below a group; every group is entered once."""
     import h5py
 
     if _identity(group) in seen or len(seen) > _MOST_NAMES or prefix.count("/") > _MOST_STEPS:
@@ -135,10 +135,10 @@ def _identity(node: Any) -> tuple[Any, ...]:
 
 
 def _step(root: Any, group: Any, path: str, folder: Path, steps: int = 0) -> Any:
-    """What lies at a path, step by step; None where nothing does.
+    """Follow a path step by step to an object; None where there is none.
 
     Raises:
-        ImageError: the way leads out of the folder of the file.
+        ImageError: a link leads out of the folder of the file.
     """
     import h5py
 
@@ -165,11 +165,11 @@ def _step(root: Any, group: Any, path: str, folder: Path, steps: int = 0) -> Any
 
 
 def _said(found: Any) -> dict[str, Any]:
-    """What the attributes of a data set tell, in the words of our remark; broken ones tell nothing."""
+    """Read metadata from the attributes of a data set, under the keys of our remark; skip broken ones."""
     said: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
     for key in (LABELS, TAGS, SIZE_UM, REMARK):
-        with suppress(Exception):  # whatever the library makes of a damaged attribute, pixels need none
+        with suppress(Exception):  # a damaged attribute must not keep pixels from being read
             attributes[key] = found.attrs[key]
     labels = [_text(label) for label in np.ravel(attributes.get(LABELS, ()))]
     if any(labels):
@@ -186,7 +186,7 @@ def _text(value: Any) -> str:
 
 
 def answer(question: str) -> str:
-    """The answer to a question, both JSON: contents, or why there are none."""
+    """Answer a question, both in JSON: with the contents, or the reason why there are none."""
     try:
         return json.dumps({"found": contents(**json.loads(question))})
     except ImageError as error:

@@ -1,4 +1,4 @@
-"""Filters that HDF5 files are compressed with and that h5py does not bring along."""
+"""Compression filters of HDF5 files that do not come with h5py."""
 
 import functools
 import importlib
@@ -20,12 +20,12 @@ _PACKAGED: Final = {
     32026: "Blosc2",
     32028: "SPERR",
 }
-"""Those of the package hdf5plugin, by their numbers."""
+"""Filters of the package hdf5plugin, by number."""
 
 
 @functools.cache
 def use_installed() -> None:
-    """Make the filters of the package hdf5plugin known to h5py where it is installed."""
+    """Register the filters of the package hdf5plugin with h5py where it is installed."""
     with suppress(ImportError):
         importlib.import_module("hdf5plugin")
 
@@ -34,7 +34,7 @@ def check_filters(found: Any, where: str) -> None:
     """Check that the pixels of a data set can be decompressed here.
 
     Raises:
-        ImageError: names what to install.
+        ImageError: a filter is missing; says what to install.
     """
     from h5py import h5z
 

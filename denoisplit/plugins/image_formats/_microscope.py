@@ -1,4 +1,4 @@
-"""What formats of microscopes have in common: they are only read, and a file holds several images."""
+"""Base of microscope formats, which are only read, and whose files hold several images."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class MicroscopeFormat(ImageFormat):
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Nothing to choose."""
+        """The format has no options."""
 
     called: str
     holds_several = True
@@ -29,10 +29,10 @@ class MicroscopeFormat(ImageFormat):
 
     @abstractmethod
     def images(self, file: Path, where: str) -> AbstractContextManager[Sequence[Named]]:
-        """The images of a file, while it is open; ``where`` is for messages."""
+        """Open a file and give its images; ``where`` is for messages."""
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open one image of a file, or all; those of 256 MiB and more are read part by part when asked for.
+        """Open one image of a file, or all; images of 256 MiB and more are read lazily, part by part.
 
         Raises:
             ImageError: missing, truncated or unreadable file, missing or differing images, an RGB picture, or
@@ -51,7 +51,7 @@ class MicroscopeFormat(ImageFormat):
             raise unreadable(str(path), error, self.called) from error
 
     def write(self, path: Path, image: Image) -> None:
-        """Refuse: such files are only read.
+        """Refuse to write: such files are only read.
 
         Raises:
             ImageError: always.
@@ -59,5 +59,5 @@ class MicroscopeFormat(ImageFormat):
         raise only_read(path, image.layout)
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Refuse: such files are only read."""
+        """Refuse to write: such files are only read."""
         raise only_read(path, layout)

@@ -1,4 +1,4 @@
-"""The header of MRC files, read without insisting on any one of its dialects."""
+"""The header of MRC files, read in any of its dialects."""
 
 import math
 import struct
@@ -15,7 +15,7 @@ from denoisplit.core.images.layout import axes_of, parse_remark, remark_text
 from denoisplit.core.images.lazy import LazyPixels, mapped
 
 KINDS: Final = {"uint8": 0, "int8": 0, "int16": 1, "float32": 2, "uint16": 6}
-"""Number of every type of pixels that is written."""
+"""MRC's mode number for every pixel type that is written."""
 
 _SIZE: Final = 1024
 _ANGSTROM: Final = 1e-4  # µm
@@ -25,21 +25,21 @@ _IMOD: Final = 1146047817
 _PRIISM: Final = -16224
 _PRIISM_ORDERS: Final = {0: "ctz", 1: "tzc", 2: "tcz"}
 _FINEST: Final = 0.002
-"""µm: light microscopes have larger pixels; a smaller one is the length of a pixel divided once more."""
+"""µm: pixels of light microscopes are larger; a smaller one was divided by the number of pixels once more."""
 
 _MOST_SIDE: Final = 2**24
 
 
 @attrs.frozen(kw_only=True)
 class Header:
-    """What a header says.
+    """Contents of a header.
 
     Attributes:
-        shape: slowest axis first.
-        dtype: of the pixels in the file.
-        offset: of the first pixel, bytes.
+        shape: shape of the pixels, slowest axis first.
+        dtype: type of the pixels in the file.
+        offset: position of the first pixel, bytes.
         voxel: size along z, y, x in µm; 0 where unknown.
-        stack: axes that the header itself names, None where it does not.
+        stack: axes that the header itself names, None where it names none.
         said: our own remark in the extended header.
     """
 
@@ -51,7 +51,7 @@ class Header:
     said: dict[str, Any]
 
     def pixels(self, path: Path) -> LazyPixels:
-        """The pixels of the file.
+        """Return the pixels of the file, to be read lazily.
 
         Raises:
             ImageError: a truncated file.
@@ -59,10 +59,10 @@ class Header:
         return mapped(path, shape=self.shape, dtype=self.dtype, offset=self.offset)
 
     def axes(self, where: str) -> str:
-        """Letters of the axes.
+        """Return the letters of the axes.
 
         Raises:
-            ImageError: a stack of which the file does not say what it is.
+            ImageError: a stack whose axis the file does not name.
         """
         if self.stack is None:
             raise ambiguous_axes(self.shape, where, ("zyx", "tyx", "syx", "cyx"))
@@ -73,7 +73,7 @@ def read_header(path: Path) -> Header:
     """Read a header in either byte order.
 
     Raises:
-        ImageError: too short, not MRC, or pixels that are no real numbers.
+        ImageError: too short, not MRC, or pixels that are not real numbers.
     """
     with path.open("rb") as file:
         raw = file.read(_SIZE)
@@ -111,13 +111,13 @@ def read_header(path: Path) -> Header:
 
 
 def _byte_order(raw: bytes, size: int) -> str:
-    """``<`` or ``>``, whatever a stamp says; empty where the sizes make no sense in either."""
+    """Return ``<`` or ``>``, whatever the stamp says; empty where the sizes make no sense in either."""
     orders = [order for order in "<>" if _plausible(raw, order)]
     return min(orders, key=lambda order: abs(size - _promised(raw, order)), default="")
 
 
 def _promised(raw: bytes, order: str) -> int:
-    """Bytes of a file that has such a header."""
+    """Return the number of bytes of a file with this header."""
     nx, ny, nz, mode = struct.unpack_from(f"{order}4i", raw)
     (extended,) = struct.unpack_from(f"{order}i", raw, 92)
     return int(_SIZE + extended + nx * ny * nz * np.dtype(_MODES.get(mode, "u1")).itemsize)
@@ -146,7 +146,7 @@ def _dtype(mode: int, raw: bytes, order: str, standard: bool, path: Path) -> np.
 
 
 def _voxel(raw: bytes, order: str, standard: bool) -> tuple[float, float, float]:
-    """In µm, z first. Priism and BioSR have the size of a voxel where others have that of the whole."""
+    """Return the voxel size in µm, z first; Priism and BioSR store it in place of the size of the image."""
     counts = struct.unpack_from(f"{order}3i", raw, 28)
     cell = struct.unpack_from(f"{order}3f", raw, 40)
     if struct.unpack_from(f"{order}h", raw, 96)[0] == _PRIISM:
@@ -165,7 +165,7 @@ def _voxel(raw: bytes, order: str, standard: bool) -> tuple[float, float, float]
 def _stack(
     raw: bytes, order: str, standard: bool, shape: tuple[int, int, int]
 ) -> tuple[tuple[int, ...], str | None]:
-    """Shape and axes as far as the header tells them."""
+    """Return shape and axes as far as the header tells them."""
     nz, ny, nx = shape
     named = _named(raw, order)
     if struct.unpack_from(f"{order}h", raw, 96)[0] == _PRIISM:
@@ -194,19 +194,19 @@ def _stack(
 
 
 def _named(raw: bytes, order: str) -> str:
-    """Letters of sections, rows and columns: MAPS, MAPR and MAPC; old files leave them empty."""
+    """Return the letters of sections, rows and columns (MAPS, MAPR, MAPC); empty in old files."""
     columns, rows, sections = struct.unpack_from(f"{order}3i", raw, 64)
     numbers = (sections, rows, columns)
     return "".join(" xyz"[number] for number in numbers) if sorted(numbers) == [1, 2, 3] else "zyx"
 
 
 def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes:
-    """An MRC2014 header with an extended one that has our remark, little-endian.
+    """Return an MRC2014 header, little-endian, with our remark in the extended header.
 
     Args:
-        layout: of the image.
+        layout: layout of the image.
         stored: its axes in the order of the file.
-        shape: in this order.
+        shape: its shape in this order.
     """
     ny, nx = shape[-2:]
     nz = math.prod(shape[:-2])
@@ -224,7 +224,7 @@ def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes
     struct.pack_into("<3f2i", head, 76, 0.0, -1.0, -2.0, group, len(said))  # minimum above maximum: unknown
     head[104:108] = b"JSON"
     struct.pack_into("<i", head, 108, 20140)
-    # The standard has signed bytes alone; IMOD and Fiji tell them apart by this stamp and its first flag.
+    # The standard has signed bytes only; IMOD and Fiji mark them with this stamp and its first flag.
     struct.pack_into("<2i", head, 152, _IMOD, int(layout.dtype.name == "int8"))
     head[208:216] = b"MAP \x44\x44\x00\x00"
     struct.pack_into("<fi", head, 216, -1.0, 1)

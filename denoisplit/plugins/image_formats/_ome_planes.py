@@ -1,4 +1,4 @@
-"""Which page of which file holds which plane of an image of OME-TIFF."""
+"""Planes of an OME-TIFF image: the file and page of each."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,11 @@ _ORDERS: Final = ("XYZCT", "XYZTC", "XYCTZ", "XYCZT", "XYTCZ", "XYTZC")
 
 @final
 class OmeFiles:
-    """The files of a set, by what the OME-XML of one of them says.
+    """The files of a set, as the OME-XML of one of them lists them.
 
     Args:
         tif: the open file that was named.
-        path: of this file.
+        path: its path.
     """
 
     def __init__(self, tif: tifffile.TiffFile, path: Path, ome: Ome) -> None:
@@ -41,17 +41,17 @@ class OmeFiles:
 
     @property
     def ome(self) -> Ome:
-        """The document that describes the images: that of this file, or of the one that has the metadata."""
+        """The document that describes the images, from this file or the one that has the metadata."""
         return self._ome
 
     def images(self) -> tuple[OmeImage, ...]:
-        """The images that this file has planes of; all images, where it has none itself."""
+        """The images that have planes in this file; all images where it has no planes."""
         described = tuple(image for image in self._ome.images if image.data or len(self._ome.images) == 1)
         own = [image for image in described if any(self.where(data) == self.path for data in image.data)]
         return tuple(own) or described
 
     def where(self, data: TiffData) -> Path:
-        """The file of some planes.
+        """Return the file of some planes.
 
         Raises:
             ImageError: it is not in the folder of the file that was named.
@@ -64,23 +64,23 @@ class OmeFiles:
         if same and (not data.uuid or not self._own or self._own not in self._uuids):
             return self.path
         if not self._own and len(self._names) == 1 and not (self.path.parent / data.file).exists():
-            return self.path  # renamed
+            return self.path  # the file was renamed
         return beside(self.path, data.file)
 
     def planes(self, image: OmeImage, sizes: Mapping[str, int]) -> tuple[Plane, ...]:
-        """All planes of an image in their order.
+        """Return all planes of an image in their order.
 
         Args:
-            image: of the document.
-            sizes: of the axes behind x and y, the fastest first.
+            image: an image of the document.
+            sizes: sizes of the axes after x and y, the fastest first.
 
         Raises:
-            ImageError: files or planes that are not there.
+            ImageError: missing files or planes.
         """
         count = math.prod(sizes.values())
         blocks = list(self._blocks(image, count, sizes))
         there = min(sum(block[-1] for block in blocks), sum(self._open.values()))
-        if there < count:  # known before anything of that size is made
+        if there < count:  # before anything of that size is allocated
             raise self._incomplete(there, count)
         found: list[Plane | None] = [None] * count
         for path, start, page, many in blocks:
@@ -100,7 +100,7 @@ class OmeFiles:
     def _blocks(
         self, image: OmeImage, count: int, sizes: Mapping[str, int]
     ) -> Iterator[tuple[Path, int, int, int]]:
-        """File, first plane, first page and number of the planes of every part."""
+        """Yield file, first plane, first page and number of planes of every part."""
         for data in image.data or (TiffData({}),):
             path = self.where(data)
             pages = self._pages(path, data)
@@ -135,7 +135,7 @@ class OmeFiles:
         return self._open[path]
 
     def _metadata(self, ome: Ome) -> Ome:
-        """The document of the file that has the metadata."""
+        """Return the document of the file that has the metadata."""
         file = beside(self.path, ome.elsewhere)
         found = None
         if file.is_file():
@@ -152,12 +152,12 @@ class OmeFiles:
 
 
 def beside(path: Path, name: str) -> Path:
-    """A file of a set by its name, in the folder of another one of the set.
+    """Return a file of a set by its name, in the folder of another file of the set.
 
     Raises:
         ImageError: it lies elsewhere.
     """
-    inside = PureWindowsPath(name)  # which knows all separators, drives and roots
+    inside = PureWindowsPath(name)  # recognises the separators, drives and roots of all systems
     if inside.anchor or ".." in inside.parts or not inside.parts:
         raise ImageError(
             f"{path}: a file of the set lies outside of its folder (got {name!r}). Put all of them into one "
@@ -177,11 +177,11 @@ def _description(file: Path) -> str:
 
 
 def sides(image: OmeImage, samples: int) -> dict[str, int] | None:
-    """Planes along the axes behind x and y, the fastest first; None where the document does not say it.
+    """Return the planes along the axes after x and y, the fastest first; None where not given.
 
     Args:
-        image: of the document.
-        samples: of a page, which hold that many channels.
+        image: an image of the document.
+        samples: samples of a page, each of which is a channel.
     """
     order = image.pixels.get("DimensionOrder", "")
     found = {letter: whole(image.pixels.get(f"Size{letter}"), 0) for letter in "XYZCT"}

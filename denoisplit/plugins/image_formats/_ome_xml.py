@@ -1,4 +1,4 @@
-"""OME-XML: what it says of the images of a file, or of a set of files."""
+"""OME-XML: the description of the images of a file, or of a set of files."""
 
 from typing import Final
 from xml.parsers import expat
@@ -12,12 +12,12 @@ _UUID: Final = (*_PIXELS, "TiffData", "UUID")
 
 @attrs.frozen
 class TiffData:
-    """Which pages hold some of the planes of an image.
+    """The pages that hold some of the planes of an image.
 
     Attributes:
         said: attributes of the element: ``IFD``, ``FirstZ``, ``PlaneCount``, ...
         file: name of the file that has the pages; empty for this one.
-        uuid: of that file; empty where it is not given.
+        uuid: identifier of that file; empty where it is not given.
     """
 
     said: dict[str, str]
@@ -25,7 +25,7 @@ class TiffData:
     uuid: str = ""
 
     def number(self, key: str, otherwise: int) -> int:
-        """A whole number that is not negative, ``otherwise`` where there is none."""
+        """Return the whole number under a key; ``otherwise`` where it is missing or negative."""
         return whole(self.said.get(key), otherwise)
 
 
@@ -34,10 +34,10 @@ class OmeImage:
     """One image.
 
     Attributes:
-        name: of the image.
+        name: name of the image.
         pixels: attributes of ``Pixels``: sizes, order of the axes, physical sizes.
         channels: attributes of every ``Channel``.
-        data: where the planes are.
+        data: pages of its planes.
     """
 
     name: str
@@ -48,14 +48,14 @@ class OmeImage:
 
 @attrs.frozen
 class Ome:
-    """A document.
+    """An OME-XML document.
 
     Attributes:
-        uuid: of the file that it is in; empty where it is not given.
-        images: in the order of the document.
-        elsewhere: name of the file that has the metadata, of a ``BinaryOnly`` document; else empty.
-        elsewhere_uuid: of that file.
-        modulo: whether axes are interleaved with others, such as lifetimes or angles.
+        uuid: identifier of the file that it is in; empty where it is not given.
+        images: images in the order of the document.
+        elsewhere: name of the file that has the metadata, in a ``BinaryOnly`` document; else empty.
+        elsewhere_uuid: identifier of that file.
+        modulo: whether axes such as lifetimes or angles are interleaved with others.
     """
 
     uuid: str
@@ -66,13 +66,13 @@ class Ome:
 
 
 def whole(text: str | None, otherwise: int) -> int:
-    """A whole number that is not negative."""
+    """Read a whole number; ``otherwise`` where it is missing or negative."""
     digits = (text or "").strip()
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < _DIGITS else otherwise
 
 
 def parse_ome(text: str) -> Ome | None:
-    """The document, None where it is none or damaged."""
+    """Parse a document; None where it is damaged or not OME-XML."""
     if "<" not in text:
         return None
     reader = _Reader()
@@ -85,7 +85,7 @@ def parse_ome(text: str) -> Ome | None:
 
 @attrs.define
 class _Draft:
-    """An image whose elements are still coming."""
+    """An image whose elements are still being read."""
 
     name: str
     pixels: dict[str, str] = attrs.field(factory=dict)
@@ -97,7 +97,7 @@ class _Draft:
 
 
 class _Reader:
-    """Collects elements by their place, not by their name alone: annotations have channels of their own."""
+    """Collects elements by their path, not by name alone: annotations, too, have elements named Channel."""
 
     def __init__(self) -> None:
         self._path: tuple[str, ...] = ()

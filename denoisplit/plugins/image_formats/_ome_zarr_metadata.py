@@ -1,4 +1,4 @@
-"""The metadata of OME-Zarr 0.4 and 0.5, as they are written."""
+"""The metadata of OME-Zarr 0.4 and 0.5 for writing."""
 
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ _COLOURS: Final = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF", "
 
 
 def stored_axes(layout: ImageLayout, where: str) -> str:
-    """Axes in the order that OME-Zarr asks for; samples, ``s``, are stored as time points.
+    """Return the axes in the order that OME-Zarr requires; samples, ``s``, are stored as time points.
 
     Raises:
         ImageError: both samples and time.
@@ -31,13 +31,13 @@ def stored_axes(layout: ImageLayout, where: str) -> str:
 def metadata(
     layout: ImageLayout, stored: str, steps: list[dict[str, float]], version: str, highest: float
 ) -> dict[str, Any]:
-    """Attributes of the group of an image.
+    """Return the attributes of the group of an image.
 
     Args:
-        layout: of the image.
+        layout: layout of the image.
         stored: its axes in the order of the file.
-        steps: for every array, the largest first, pixels of the largest per pixel, by axis.
-        version: of OME-Zarr.
+        steps: pixels of the largest array per pixel of each array, by axis, the largest array first.
+        version: version of OME-Zarr.
         highest: upper end of the range of intensities to display.
     """
     sizes = sizes_by_axis(layout)

@@ -1,4 +1,4 @@
-"""The metadata of OME-Zarr 0.1 to 0.5, as they are read: what is broken and not needed is left out."""
+"""The metadata of OME-Zarr 0.1 to 0.5 for reading: broken metadata that is not needed is left out."""
 
 import math
 import re
@@ -16,18 +16,18 @@ _KNOWN: Final = re.compile(r"0\.[1-5](?![0-9])")
 
 
 def multiscale(node: Any) -> dict[str, Any]:
-    """The first multiscale image of a group, empty where there is none."""
+    """Return the first multiscale image of a group, empty where there is none."""
     found = _listed(_ome(node).get("multiscales"))
     return found[0] if found else {}
 
 
 def image_paths(node: Any, inside: str, where: str) -> list[str]:
-    """Paths of the OME-Zarr images of a group: itself, those of a well or plate, or a collection's.
+    """Return the paths of the OME-Zarr images of a group: itself, or those of a well, plate or collection.
 
     Wells that a plate lists need not be there; the images that a well lists do.
 
     Raises:
-        ImageError: a version that is not known, or a well without any of its images.
+        ImageError: an unknown version, or a well without any of its images.
     """
     said = _ome(node)
     _check_version(said, where)
@@ -56,10 +56,10 @@ def image_paths(node: Any, inside: str, where: str) -> list[str]:
 
 
 def read_multiscale(said: dict[str, Any], node: Any, where: str) -> tuple[Any, dict[str, Any]]:
-    """The largest array of an image, and what is said of it in the words of our remark.
+    """Return the largest array of an image, and its metadata under the keys of our remark.
 
     Raises:
-        ImageError: no array in it, or one that is missing.
+        ImageError: no array, or a missing one.
     """
     _check_version({**_ome(node), **said}, where)
     array, level = _largest(_listed(said.get("datasets")), node, where)
@@ -81,14 +81,14 @@ def read_multiscale(said: dict[str, Any], node: Any, where: str) -> tuple[Any, d
         made |= {"channel_names": names} if (names := known_names(labels)) else {}
     own = dict(node.attrs).get(REMARK)
     if isinstance(own, dict):
-        # What OME-Zarr has no place for, and what it has a place for but cannot say.
+        # Our remark holds what OME-Zarr cannot express.
         noted = {key: value for key, value in own.items() if key not in made or key == "axes"}
         made |= {**noted, "axes": made["axes"], "noted": own.get("axes", "")}
     return array, made
 
 
 def _ome(node: Any) -> dict[str, Any]:
-    """The metadata, which is one level deeper from version 0.5 on."""
+    """Return the metadata, which is one level deeper from version 0.5 on."""
     attributes = dict(node.attrs)
     inner = attributes.get("ome")
     return inner if isinstance(inner, dict) else attributes
@@ -108,7 +108,7 @@ def _check_version(said: dict[str, Any], where: str) -> None:
 
 
 def _largest(datasets: Sequence[dict[str, Any]], node: Any, where: str) -> tuple[Any, dict[str, Any]]:
-    """The largest of the arrays, and its entry; they need not be listed in this order."""
+    """Return the largest of the arrays, which need not be listed first, and its entry."""
     paths = [str(entry.get("path")) for entry in datasets]
     if not paths:
         raise ImageError(f"{where}: the OME-Zarr image names no array (got {datasets}). Check the file.")
@@ -123,7 +123,7 @@ def _largest(datasets: Sequence[dict[str, Any]], node: Any, where: str) -> tuple
 
 
 def _scale(said: Sequence[dict[str, Any]], count: int) -> list[float | None]:
-    """Products of the scales along every axis; None where there is none, or one is no number."""
+    """Multiply the scales along every axis; None where there is none, or one is not a number."""
     sizes: list[float | None] = [None] * count
     for entry in said:
         for step in _listed(entry.get("coordinateTransformations")):

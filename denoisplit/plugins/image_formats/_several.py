@@ -1,4 +1,4 @@
-"""Files of microscopes: several images in each, read with packages that need not be there, never written."""
+"""Microscope files: they hold several images, are read with optional packages, and never written."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from denoisplit.core.images.layout import described
 from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked
 
 COLOURS: Final = "r"
-"""Stands for the axis of the colours of a picture."""
+"""Letter of the colour axis of a picture."""
 
 _LISTED: Final = 9
 _SAME_TIME: Final = 0.01
@@ -30,8 +30,8 @@ class Part:
 
     Attributes:
         data: pixels.
-        axes: of ``data``: letters of ``stczyx``, ``?`` and ``r``.
-        sizes: of a pixel in µm, by the letters of the spatial axes.
+        axes: axes of ``data``: letters of ``stczyx``, ``?`` and ``r``.
+        sizes: sizes of a pixel in µm, by the letters of the spatial axes.
         channel_names: one per channel, or none.
         interval: seconds from one time point to the next, None when unknown.
     """
@@ -43,23 +43,23 @@ class Part:
     interval: float | None = attrs.field(default=None, eq=False)
 
     def like(self, other: "Part") -> bool:
-        """Whether two images can be positions of one."""
+        """Whether two images can be positions of one image."""
         same = (self.data.shape, self.data.dtype) == (other.data.shape, other.data.dtype)
         return same and self == other and "s" not in self.axes
 
 
 Named = tuple[str, Callable[[], Part]]
-"""An image by the name that stands behind that of the file, and what opens it."""
+"""Name of an image within its file, and a function that opens it."""
 
 
 def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes: str | None) -> Image:
-    """The image that a path means: the one of this name, or all that lie below it if they are alike.
+    """Open the image that a path means: the one of this name, or all below it if they are alike.
 
     Args:
-        images: of the file.
-        path: as it was given.
+        images: images of the file.
+        path: the path as given.
         file: the part of it that is the file.
-        inside: what is behind the file; empty for the whole file.
+        inside: the part after the file; empty for the whole file.
         axes: overrides what the file says.
 
     Raises:
@@ -93,11 +93,11 @@ def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes
 def joined(
     named: Sequence[tuple[str, Part]], where: str, axes: str | None, advice: str
 ) -> tuple[LazyPixels, str]:
-    """The pixels of images as one image, and its axes: several become an axis ``s``.
+    """Join images into one, and return its pixels and axes: several become an axis ``s``.
 
     Args:
         named: the images by name.
-        where: what messages are about.
+        where: place that messages name.
         axes: overrides those of the images.
         advice: what to do where the images differ.
 
@@ -117,7 +117,7 @@ def joined(
 
 
 def _differing(part: Part, parts: Sequence[Part]) -> str:
-    """What is said of an image where some are not alike: its shape, and what else differs."""
+    """Describe an image among images that differ: its shape, and what else differs."""
     said = [str(part.data.shape)]
     if len({other.data.dtype for other in parts}) > 1:
         said.append(str(part.data.dtype))
@@ -147,7 +147,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def package(name: str, extra: str, where: str) -> ModuleType:
-    """A package that reads files of a microscope.
+    """Import a package that reads files of a microscope.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -162,7 +162,7 @@ def package(name: str, extra: str, where: str) -> ModuleType:
 
 
 def only_read(path: Path, layout: ImageLayout) -> ImageError:
-    """The error where an image is to be written in a format that is only read."""
+    """Return the error for writing in a format that is only read."""
     return ImageError(
         f"{path}: files of microscopes are only read (got an image of shape {layout.shape} to write). "
         f"Write .ome.tif."

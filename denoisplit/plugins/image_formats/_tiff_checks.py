@@ -1,4 +1,4 @@
-"""What is refused of a TIFF file before a pixel is read: pages that lack bytes, numbers of colours."""
+"""Checks of a TIFF file before a pixel is read: missing bytes, pages that differ, palettes."""
 
 import math
 import struct
@@ -22,7 +22,7 @@ def check_page(page: Page, path: Path) -> None:
     """Refuse a page that claims more pixels than the file has bytes for; huge claims take no longer.
 
     Raises:
-        ImageError: strips or tiles that are missing, empty, too short or behind the end of the file.
+        ImageError: strips or tiles that are missing, empty, too short or beyond the end of the file.
     """
     key = page.keyframe
     if key is None:
@@ -48,7 +48,7 @@ def check_page(page: Page, path: Path) -> None:
 
 
 def _least(key: tifffile.TiffPage, pieces: int) -> list[int]:
-    """Bytes of every strip or tile that is not compressed."""
+    """Return the bytes of every uncompressed strip or tile."""
     samples = key.samplesperpixel if key.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
     wide, high = (key.tilewidth, key.tilelength) if key.is_tiled else (key.imagewidth, key.rowsperstrip)
     row = math.ceil(wide * samples * key.bitspersample / 8)
@@ -63,7 +63,7 @@ def check_alike(page: tifffile.TiffPage, key: tifffile.TiffPage, path: Path) -> 
     """Refuse pages of one image that differ.
 
     Raises:
-        ImageError: says which ones, and how.
+        ImageError: names the page and the difference.
     """
     known, found = [
         (tuple(one.shape), str(one.dtype), one.samplesperpixel, one.photometric) for one in (key, page)
@@ -76,12 +76,12 @@ def check_alike(page: tifffile.TiffPage, key: tifffile.TiffPage, path: Path) -> 
 
 
 def truncated(path: Path, size: int, needed: int) -> ImageError:
-    """The error for a file that ends too early."""
+    """Return the error for a file that ends too early."""
     return ImageError(f"{path}: the file is truncated (got {size} bytes of {needed} or more). Copy it again.")
 
 
 def check_chain(tif: tifffile.TiffFile, path: Path) -> None:
-    """Refuse a file whose last page that was found does not say that it is the last one.
+    """Refuse a file whose list of pages does not end with its last page.
 
     Raises:
         ImageError: truncated, or with a damaged list of pages.
@@ -124,10 +124,10 @@ def check_claimed(tif: tifffile.TiffFile, path: Path) -> None:
 
 
 def check_alone(page: tifffile.TiffPage, pages: int, path: Path) -> None:
-    """Refuse a file of one page that has bytes of others behind it, where it cannot be read how many.
+    """Refuse a file with one page in its list but the bytes of more after it.
 
     Raises:
-        ImageError: says how many bytes there are.
+        ImageError: tells how many bytes there are.
     """
     rest = page.parent.filehandle.size - page.dataoffsets[0] - page.nbytes
     if pages == 1 and page.is_contiguous and rest >= page.nbytes:
@@ -138,16 +138,16 @@ def check_alone(page: tifffile.TiffPage, pages: int, path: Path) -> None:
 
 
 def check_intensities(key: tifffile.TiffPage, axes: str, shape: tuple[int, ...], path: Path) -> None:
-    """Refuse numbers that are not the more, the more light there was.
+    """Refuse pixel values that do not increase with intensity.
 
     Args:
         key: a page of the image.
         axes: letters of ``stczyx``, ``?`` and ``r``.
-        shape: of the image.
-        path: of the file.
+        shape: shape of the image.
+        path: the file.
 
     Raises:
-        ImageError: no real numbers; numbers of colours; a negative.
+        ImageError: numbers that are not real, indices into a palette, or a negative.
     """
     check_numbers(np.dtype("V1") if key.dtype is None else key.dtype, str(path))
     proposal = proposed_axes(axes, shape)
@@ -165,7 +165,7 @@ def check_intensities(key: tifffile.TiffPage, axes: str, shape: tuple[int, ...],
 
 
 def _is_ramp(colours: object) -> bool:
-    """Whether a palette goes evenly from black to one colour, as gray does: it is there for display."""
+    """Whether a palette goes evenly from black to one colour, as gray does, and so is for display only."""
     table = np.asarray(colours, np.float64)
     if table.ndim != 2 or table.shape[1] < _SHADES:
         return False

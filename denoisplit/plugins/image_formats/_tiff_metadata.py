@@ -1,4 +1,4 @@
-"""TIFF files as images: their pixels, and what is said of them."""
+"""TIFF files as images: their pixels and metadata."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from denoisplit.plugins.image_formats._tiff_said import Said, description_of, sa
 
 
 def read_tiff(path: Path, axes: str | None) -> Image:
-    """Open a TIFF file of any sort: what it says about itself counts, not its name.
+    """Open a TIFF file of any kind, recognised by its contents, not by its name.
 
     Raises:
         ImageError: missing, truncated or unreadable file, no intensities, or axes that do not fit.
@@ -53,7 +53,7 @@ def _said(tif: tifffile.TiffFile, image: Found, channels: int) -> Said:
 def _size(said: Said, axes: str) -> PixelSize | None:
     known = dict(said.lengths)
     sides = [number(known[letter][0]) for letter in "yx" if letter in known]
-    if any(side is not None and side < 0 for side in sides):  # whoever wrote this did not mean a size
+    if any(side is not None and side < 0 for side in sides):  # a negative number is no size
         known = {letter: length for letter, length in known.items() if letter not in "yx"}
     lengths = [known.get(letter, (None, None)) for letter in axes if letter in SPATIAL]
     return known_size([size for size, _ in lengths], [unit for _, unit in lengths])
@@ -64,7 +64,7 @@ def _scale(said: Said, channels: int) -> IntensityScale | None:
 
 
 def _part(tif: tifffile.TiffFile, image: Found) -> Part:
-    """An image to be compared with others."""
+    """Return an image for comparison with others."""
     said = _said(tif, image, 1)
     size = _size(said, image.axes)
     letters = [letter for letter in image.axes if letter in SPATIAL]
@@ -78,10 +78,10 @@ def _part(tif: tifffile.TiffFile, image: Found) -> Part:
 
 
 def stored_axes(layout: ImageLayout, path: Path) -> str:
-    """The axes in the order of a hyperstack, ``tzcyx``; samples, ``s``, are to be stored as time points.
+    """Return the axes in the order of a hyperstack, ``tzcyx``; samples, ``s``, are stored as time points.
 
     Raises:
-        ImageError: both samples and time, or a layout whose parts do not fit each other.
+        ImageError: both samples and time, or an inconsistent layout.
     """
     check_layout(layout, str(path))
     if "s" in layout.axes and "t" in layout.axes:
@@ -93,12 +93,12 @@ def stored_axes(layout: ImageLayout, path: Path) -> str:
 
 
 def escaped(text: str) -> str:
-    """ASCII, as ImageJ writes units."""
+    """Escape text to ASCII, as ImageJ writes units."""
     return "".join(sign if sign.isascii() else f"\\u{ord(sign):04X}" for sign in text)
 
 
 def imagej_time(interval: TimeInterval | None) -> dict[str, Any]:
-    """ImageJ's words for the time between two frames."""
+    """Return ImageJ's entries for the time between two frames."""
     if interval is None:
         return {}
     return {"finterval": interval.value, "tunit": escaped("sec" if interval.unit == "s" else interval.unit)}

@@ -1,4 +1,4 @@
-"""The images of a TIFF file: those that OME-XML describes, or what its pages show."""
+"""The images of a TIFF file: as OME-XML describes them, or from its pages alone."""
 
 import html
 import re
@@ -45,7 +45,7 @@ NOTE: Final = "denoisplit_axes"
 """Key of our own remark in the description: TIFF files lose axes of length 1 and have no axis for samples."""
 
 REMARK: Final = "denoisplit"
-"""Key of the whole remark, of which files of the first versions have the axes only."""
+"""Key of the whole remark; files of the first versions have the axes only."""
 
 _GRAY: Final = (
     tifffile.PHOTOMETRIC.MINISBLACK,
@@ -62,10 +62,10 @@ class Found:
     """An image of a file.
 
     Attributes:
-        name: of the image.
+        name: name of the image.
         data: its pixels.
-        axes: of ``data``: letters of ``stczyx``, ``?`` and ``r`` for colours.
-        ome: what OME-XML says of it; None where there is none.
+        axes: axes of ``data``: letters of ``stczyx``, ``?`` and ``r`` for colours.
+        ome: its description in OME-XML; None where there is none.
     """
 
     name: str
@@ -76,11 +76,11 @@ class Found:
 
 @contextmanager
 def reading(path: Path, axes: str | None) -> Iterator[tuple[tifffile.TiffFile, list[Found]]]:
-    """Open a TIFF file, refuse it when incomplete, and give its images, with the file still open.
+    """Open a TIFF file, refuse it if incomplete, and give its images while the file is open.
 
     Args:
-        path: of the file.
-        axes: that the caller gives; with them, pages are read that OME-XML does not describe well.
+        path: the file.
+        axes: axes given by the caller; with them, pages that OME-XML does not describe well are read.
 
     Raises:
         ImageError: missing, truncated or unreadable file, or pixels that are no intensities.
@@ -94,7 +94,7 @@ def reading(path: Path, axes: str | None) -> Iterator[tuple[tifffile.TiffFile, l
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    """An open file, in whose block every error becomes a deliberate one."""
+    """Open a file, and turn every error in the block into an ``ImageError``."""
     try:
         with quiet(), open_tiff(path) as tif:
             yield tif
@@ -105,7 +105,7 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def first_of_set(path: Path) -> Path:
-    """The file with the first page of the image of a file, which stands for all files of the image."""
+    """Return the file with the first page of an image, which stands for all its files."""
     try:
         with _opened(path) as tif:
             ome = parse_ome(tif.pages.first.description)
@@ -114,11 +114,11 @@ def first_of_set(path: Path) -> Path:
             files = OmeFiles(tif, path, ome)
             return next((files.where(data) for image in files.images() for data in image.data), path)
     except ImageError:
-        return path  # what is wrong is said where it is opened
+        return path  # opening the file reports what is wrong
 
 
 def _described(tif: tifffile.TiffFile, path: Path, axes: str | None) -> list[Found]:
-    """The images that OME-XML describes; none where there is no document, or one that does not fit."""
+    """Return the images that OME-XML describes; none where there is no document, or one that does not fit."""
     ome = parse_ome(tif.pages.first.description)
     if ome is None:
         return []
@@ -134,7 +134,7 @@ def _described(tif: tifffile.TiffFile, path: Path, axes: str | None) -> list[Fou
 
 
 def _ome_image(tif: tifffile.TiffFile, files: OmeFiles, image: OmeImage, axes: str | None) -> Found | None:
-    """One of the images of a document; None where its pages are not what the document says."""
+    """Return an image of a document; None where its pages do not match the document."""
     path = files.path
     samples = whole(image.channels[0].get("SamplesPerPixel") if image.channels else None, 1)
     sizes = sides(image, samples)
@@ -162,7 +162,7 @@ def _ome_image(tif: tifffile.TiffFile, files: OmeFiles, image: OmeImage, axes: s
 
 
 def _checked(planes: tuple[Plane, ...], path: Path) -> tifffile.TiffPage:
-    """The first page of an image in several files, all of which are as complete as it and alike."""
+    """Check that all pages of an image in several files are complete and alike; return the first."""
     first: tifffile.TiffPage | None = None
     by_file: dict[Path, list[Plane]] = {}
     for plane in planes:
@@ -181,7 +181,7 @@ def _checked(planes: tuple[Plane, ...], path: Path) -> tifffile.TiffPage:
 
 
 def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
-    """What the pages of a file show without OME-XML; thumbnails beside them are left out."""
+    """Return the image of a file without OME-XML, leaving out thumbnails."""
     check_page(tif.pages.first, path)
     check_claimed(tif, path)
     try:
@@ -204,11 +204,11 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
 
 
 def _pages_alone(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
-    """The pages of a file, where nothing can be made of what it says of them."""
+    """Return the pages of a file as they are, where its description makes no sense."""
     pages = [page.aspage() for page in tif.pages]
     full = tuple(number for number, page in enumerate(pages) if not page.is_reduced)
     key = pages[full[0]] if full else pages[0]
-    stack = key.tags.get(_UIC2) if tif.is_stk else None  # it has an entry for each of its planes
+    stack = key.tags.get(_UIC2) if tif.is_stk else None  # it has an entry for each plane
     if stack is None:
         check_alone(key, len(pages), path)
     planes = len(full) if stack is None else stack.count
@@ -221,14 +221,14 @@ def _pages_alone(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
 
 
 def _letters(axes: str, before: str, key: tifffile.TiffPage) -> str:
-    """Letters of tifffile as ours; its ``S``, samples of a pixel, are colours or channels."""
+    """Translate tifffile's letters; its ``S``, samples of a pixel, stands for colours or channels."""
     samples = COLOURS if key.photometric not in _GRAY else NAMELESS if "c" in before + axes.lower() else "c"
     known = {letter: letter for letter in AXES} | {"s": samples}
     return "".join(known.get(letter, NAMELESS) for letter in axes.lower())
 
 
 def _without_alpha(data: LazyPixels, axes: str, key: tifffile.TiffPage) -> tuple[LazyPixels, str]:
-    """Gray without the opacity beside it."""
+    """Return gray pixels without their opacity."""
     if key.samplesperpixel != 2 or key.photometric not in _GRAY or not set(key.extrasamples) & set(_ALPHA):
         return data, axes
     at = len(axes) + (-1 if key.axes.endswith("S") else -3)
@@ -242,7 +242,7 @@ def _read_first(data: LazyPixels, at: int, region: Window) -> AnyArray:
 
 
 def remark_of(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, Any]:
-    """What we noted when we wrote the file; files of the first versions note the axes alone."""
+    """Return our own remark in a file; files of the first versions have the axes only."""
     text = tif.pages.first.description
     said = description.get(REMARK)
     if said is None and f"{REMARK}=" in text:
@@ -254,7 +254,7 @@ def remark_of(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, 
 
 
 def as_noted(data: LazyArray, axes: str, said: dict[str, Any], override: str | None) -> tuple[LazyArray, str]:
-    """Restore what we noted when we wrote the file, unless it no longer fits or the caller knows better."""
+    """Restore the axes of our remark, unless they no longer fit or the caller gives others."""
     wanted = str(said.get("axes", ""))
     if not wanted or override is not None:
         return data, axes

@@ -1,4 +1,4 @@
-"""The pixels of pages of TIFF files, read where they are asked for, in any process."""
+"""The pixels of TIFF pages, read lazily, in any process."""
 
 import itertools
 import logging
@@ -24,27 +24,27 @@ from denoisplit.core.images.lazy import LazyPixels, is_small, mapped
 from denoisplit.plugins.image_formats._tiff_checks import Page, check_alike, check_page
 
 Description = set[bytes]
-"""Entries of tags."""
+"""The tags of a page that describe its pixels, as stored."""
 
 _TAGS: Final = 4096
 _KIND: Final = frozenset({256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32997, 32998})
-"""Tags with the kind of the pixels: sides, bits, compression, samples, strips, tiles."""
+"""Tags that describe the pixels: sides, bits, compression, samples, strips, tiles."""
 
 Find = Callable[[tifffile.TiffFile], tifffile.TiffPageSeries]
 """Finds the pages of an image in an open file."""
 
 
 def open_tiff(path: Path) -> tifffile.TiffFile:
-    """Open a file by itself: tifffile looks for the other files of a set neither by OME-XML nor by an index.
+    """Open a file by itself, without letting tifffile look for other files of a set.
 
-    It would take pixels of one file for those of another where those of both lie in one piece.
+    It mistakes pixels of one file for those of another where both are contiguous.
     """
     return tifffile.TiffFile(path, is_ome=False, is_mmstack=False, is_ndtiff=False)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep tifffile from saying about a bad file what our error says in one line."""
+    """Silence tifffile's messages about a bad file, which our error reports in one line."""
     logger = logging.getLogger("tifffile")
     before = logger.disabled
     logger.disabled = True
@@ -56,12 +56,12 @@ def quiet() -> Iterator[None]:
 
 
 def series_number(number: int, tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    """The pages that tifffile takes for an image."""
+    """Return the pages that tifffile takes for an image."""
     return _exact(tif.series[number])
 
 
 def _exact(series: tifffile.TiffPageSeries) -> tifffile.TiffPageSeries:
-    """A series whose pages are what they say: tifffile takes all for such as the first one is.
+    """Return a series with every page as described in the file: tifffile assumes all are like the first.
 
     Raises:
         ImageError: pages that differ.
@@ -75,7 +75,7 @@ def _exact(series: tifffile.TiffPageSeries) -> tifffile.TiffPageSeries:
 
 
 def _itself(page: Page | None, key: tifffile.TiffPage, described: Description) -> Page | None:
-    """A page with its own description, where it differs from that of the first one."""
+    """Return a page with its own description where it differs from that of the first page."""
     if not isinstance(page, tifffile.TiffFrame) or not page.offset:
         return page
     many = key.is_contiguous and len(key.dataoffsets) > 1
@@ -94,10 +94,10 @@ def _scattered(page: Page) -> bool:
 def series_of_pages(
     numbers: Sequence[int], shape: tuple[int, ...], axes: str, tif: tifffile.TiffFile
 ) -> tifffile.TiffPageSeries:
-    """Pages in this order as an image.
+    """Join pages in this order into an image.
 
-    Of pages that are described as the first one is, of which there may be many thousands, only the places of
-    their pixels are kept.
+    Of the pages described like the first, of which there may be many thousands, only the positions of their
+    pixels are kept.
 
     Raises:
         ImageError: pages that differ.
@@ -111,16 +111,16 @@ def series_of_pages(
 
 
 def _page(tif: tifffile.TiffFile, number: int) -> Page:
-    """The places of the pixels of a page."""
+    """Return a page with the positions of its pixels."""
     tif.pages.useframes = True
-    with suppress(RuntimeError):  # tifffile's word for pages of another size
+    with suppress(RuntimeError):  # tifffile's error for pages of another size
         return tif.pages[number]
     tif.pages.useframes = False
     return tif.pages[number]
 
 
 def _description(tif: tifffile.TiffFile, offset: int) -> Description:
-    """What is written of a page about the kind of its pixels, as it is."""
+    """Read the tags of a page that describe its pixels, as stored."""
     layout, handle = tif.tiff, tif.filehandle
     handle.seek(offset)
     (count,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
@@ -131,15 +131,15 @@ def _description(tif: tifffile.TiffFile, offset: int) -> Description:
 
 
 def pixels_of(series: tifffile.TiffPageSeries, find: Find, path: Path) -> LazyPixels:
-    """The pixels of an image in one file.
+    """Return the lazy pixels of an image in one file.
 
     Args:
         series: its pages, in an open file.
-        find: finds them again.
-        path: of the file.
+        find: function that finds them again.
+        path: the file.
 
     Raises:
-        ImageError: pages that lack bytes, or an end of the pixels behind that of the file.
+        ImageError: pages that lack bytes, or pixels beyond the end of the file.
     """
     for page in series.pages:
         if page is None:
@@ -159,20 +159,20 @@ def pixels_of(series: tifffile.TiffPageSeries, find: Find, path: Path) -> LazyPi
 
 
 class _Chunks:
-    """Compressed, tiled or scattered pixels: strips and tiles are decoded where they are asked for."""
+    """Compressed, tiled or scattered pixels: strips and tiles are decoded on demand."""
 
     def __init__(self, path: Path, find: Find) -> None:
         self._path, self._find = path, find
         self._array: ByChunks | None = None
 
     def __reduce__(self) -> tuple[type["_Chunks"], tuple[Path, Find]]:
-        """Other processes open the file anew."""
+        """Pickle without the open file: other processes open it again."""
         return type(self), (self._path, self._find)
 
     def read(self, region: Window) -> AnyArray:
-        """The pixels of a region."""
+        """Read the pixels of a region."""
         if self._array is None:
-            import zarr  # of large files alone
+            import zarr  # needed for large files only
 
             with quiet():
                 tif = open_tiff(self._path)
@@ -187,8 +187,8 @@ class Plane:
     """A page of a file.
 
     Attributes:
-        path: of the file.
-        number: of the page, from 0.
+        path: the file.
+        number: number of the page, from 0.
     """
 
     path: Path
@@ -198,12 +198,12 @@ class Plane:
 def pixels_of_files(
     planes: Sequence[Plane], shape: tuple[int, ...], dtype: np.dtype[Any], source: Path
 ) -> LazyPixels:
-    """The pixels of an image whose planes are in several files; every page is read from its own.
+    """Return the lazy pixels of an image whose planes are in several files, each read from its own.
 
     Args:
-        planes: all of them, those of the last axis before those of a page fastest.
-        shape: of the image; its last axes are those of a page.
-        dtype: of its pixels.
+        planes: all planes, in row-major order of the axes before those of a page.
+        shape: shape of the image; its last axes are those of a page.
+        dtype: type of its pixels.
         source: file that stands for the set.
     """
     return LazyPixels(

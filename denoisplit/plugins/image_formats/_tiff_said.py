@@ -1,4 +1,4 @@
-"""What programs write into TIFF files beside the pixels, each in words of its own."""
+"""Metadata in TIFF files, which each program writes in its own way."""
 
 import contextlib
 import struct
@@ -33,18 +33,18 @@ FAULTS: Final = (
     struct.error,
     tifffile.TiffFileError,
 )
-"""What tifffile raises over words that it cannot read."""
+"""Errors that tifffile raises for metadata that it cannot read."""
 
 
 @attrs.frozen(kw_only=True)
 class Said:
-    """What a file says of an image, as it says it: nothing is checked yet.
+    """Metadata of an image as found in the file, unchecked.
 
     Attributes:
         lengths: size of a pixel and its unit, by the letters of the spatial axes.
-        names: of the channels.
+        names: names of the channels.
         interval: time between two frames, and its unit.
-        scale: factor and offset that make counts of the stored numbers.
+        scale: factor and offset that turn stored numbers into counts.
     """
 
     lengths: Mapping[str, tuple[object, object]] = attrs.field(factory=dict)
@@ -54,7 +54,7 @@ class Said:
 
 
 def said_by_ome(image: OmeImage) -> Said:
-    """OME-XML."""
+    """Return the metadata in OME-XML."""
     pixels = image.pixels
     return Said(
         lengths={
@@ -70,13 +70,13 @@ def said_by_ome(image: OmeImage) -> Said:
 
 
 def said_by_file(tif: tifffile.TiffFile, channels: int) -> Said:
-    """The words of ImageJ, Zeiss's LSM, MetaMorph's STK or MetaXpress, else the resolution of the first page.
+    """Return the metadata of ImageJ, LSM, STK or MetaXpress, else the resolution of the first page.
 
-    What cannot be read is left out.
+    Entries that cannot be read are left out.
 
     Args:
         tif: the open file.
-        channels: that the image has.
+        channels: number of channels of the image.
     """
     with contextlib.suppress(*FAULTS):
         if tif.is_imagej:
@@ -92,7 +92,7 @@ def said_by_file(tif: tifffile.TiffFile, channels: int) -> Said:
 
 
 def description_of(tif: tifffile.TiffFile) -> dict[str, Any]:
-    """What ImageJ or tifffile wrote beside the pixels; empty for none, and where it cannot be read."""
+    """Return the description by ImageJ or tifffile; empty where there is none or it cannot be read."""
     with contextlib.suppress(*FAULTS):
         return dict(tif.imagej_metadata or (tif.shaped_metadata or ({},))[0])
     return {}
@@ -113,7 +113,7 @@ def _said_by_imagej(tif: tifffile.TiffFile, channels: int) -> Said:
 
 
 def _calibration(said: dict[str, Any], dtype: object) -> tuple[float, float] | None:
-    """A straight line through counts; ImageJ stores signed numbers of 16 bits so, shifted by 32768."""
+    """Return ImageJ's linear calibration; it stores signed 16-bit numbers shifted by 32768."""
     factor, offset = number(said.get("c1")), number(said.get("c0"))
     if said.get("cf") != _STRAIGHT_LINE or str(dtype) not in _SIGNED or not factor or offset is None:
         return None
@@ -121,7 +121,7 @@ def _calibration(said: dict[str, Any], dtype: object) -> tuple[float, float] | N
 
 
 def _labels(said: dict[str, Any], channels: int) -> tuple[object, ...]:
-    """Slice labels, where they repeat with the channels; ImageJ labels slices with file names as well."""
+    """Return slice labels where they repeat with the channels; ImageJ also labels slices with file names."""
     labels = said.get("Labels", ())
     labels = (labels,) if isinstance(labels, str) else tuple(labels)
     names = labels[:channels]
@@ -131,14 +131,14 @@ def _labels(said: dict[str, Any], channels: int) -> tuple[object, ...]:
 
 
 def _said_by_page(tif: tifffile.TiffFile, channels: int) -> Said:
-    """A resolution per centimetre.
+    """Return a resolution per centimetre.
 
-    One per inch is not used: most programs write the 72 dots per inch of a screen there.
+    A resolution per inch is ignored: most programs write the 72 dots per inch of a screen there.
     """
     said = (tif.shaped_metadata or ({},))[0]
     tags, lengths = tif.pages.first.tags, {}
     unit = str(said.get("unit", ""))
-    if unit not in _SCREEN:  # our own files over 4 GiB, in ImageJ's words
+    if unit not in _SCREEN:  # our own files over 4 GiB, which have ImageJ's description
         depth = number(said.get("spacing", 1.0))
         sizes = {"z": abs(depth) if depth else None} | _resolutions(tif)
         lengths = {letter: (size, _unescaped(unit)) for letter, size in sizes.items()}
@@ -153,7 +153,7 @@ def _said_by_page(tif: tifffile.TiffFile, channels: int) -> Said:
 
 
 def _resolutions(tif: tifffile.TiffFile) -> dict[str, float | None]:
-    """Units per pixel along y and x."""
+    """Return the units per pixel along y and x."""
     sizes: dict[str, float | None] = {}
     for letter in "yx":
         value = tif.pages.first.tags.valueof(f"{letter.upper()}Resolution")

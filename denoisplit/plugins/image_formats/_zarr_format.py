@@ -1,4 +1,4 @@
-"""What formats of Zarr folders have in common: how they are opened, and when a folder may be replaced."""
+"""Base of the Zarr formats: how they are opened, and when a folder may be replaced."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -27,14 +27,14 @@ class ZarrFormat(ImageFormat):
 
     @abstractmethod
     def stored_axes(self, layout: ImageLayout, where: str) -> str:
-        """Letters of the axes of the array that is written; ``where`` is for messages."""
+        """Return the letters of the axes of the array to write; ``where`` is for messages."""
 
     @abstractmethod
     def begin(self, layout: ImageLayout, stored: str) -> Begin:
-        """What makes the folder of an image, with the axes ``stored``."""
+        """Return a function that makes the folder of an image, with the axes ``stored``."""
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open an image, the largest scale of it; 256 MiB and more are read where they are asked for.
+        """Open an image at its largest scale; images of 256 MiB and more are read lazily.
 
         Raises:
             ImageError: missing or unreadable image, several images that differ, or unknown axes.
@@ -45,16 +45,16 @@ class ZarrFormat(ImageFormat):
         """Write pixels and all that is known of the image; the folder appears whole or not at all.
 
         Raises:
-            ImageError: pixels that are no numbers, another folder in its place, or no space.
+            ImageError: pixels that are not numbers, another folder in its place, or no space.
         """
         copy_pieces(image, self.create(path, image.layout))
 
     def may_replace(self, path: Path) -> bool:
-        """A Zarr folder of one image alone; others, and other files in it, are what nobody wants to lose."""
+        """Whether a Zarr folder has one image and no other files, so that nothing else would be lost."""
         return is_zarr(path) and holds_one_image(path)
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Begin an image whose regions are written in their place."""
+        """Begin an image whose regions are written in place."""
         check_layout(layout, str(path))
         check_dtype(layout, str(path), KINDS, self.called, "Convert them.")
         stored = self.stored_axes(layout, str(path))

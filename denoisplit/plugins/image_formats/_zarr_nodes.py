@@ -1,4 +1,4 @@
-"""What Zarr arrays and OME-Zarr images have in common: finding the image in a folder, and its pixels."""
+"""Images in Zarr folders, plain arrays and OME-Zarr: finding them and opening their pixels."""
 
 import os
 import re
@@ -34,7 +34,7 @@ KINDS: Final = (
     "float32",
     "float64",
 )
-"""Types of pixels that are written."""
+"""Pixel types that are written."""
 
 _MARKS: Final = ("zarr.json", ".zgroup", ".zarray")
 _DESCRIPTIONS: Final = (*_MARKS, ".zattrs", ".zmetadata")
@@ -42,7 +42,7 @@ _CHUNK: Final = re.compile(r"(c|\d+)(\.\d+)*")
 
 
 def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
-    """Open an array, an OME-Zarr image, or several alike of a plate or collection as an axis ``s``.
+    """Open an array, an OME-Zarr image, or the images of a plate or collection as an axis ``s``.
 
     Raises:
         ImageError: missing or unreadable, several images that differ, or unknown axes.
@@ -69,12 +69,12 @@ def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a folder is a Zarr folder, which may be replaced by another."""
+    """Whether a folder is a Zarr folder."""
     return path.is_dir() and any((path / mark).exists() for mark in _MARKS)
 
 
 def holds_one_image(path: Path) -> bool:
-    """Whether a folder has an array, or the scales of an image by their numbers, and no other file."""
+    """Whether a folder has an array, or the numbered scales of an image, and no other files."""
     for folder, _, names in os.walk(path):
         parts = Path(folder).relative_to(path).parts
         scale = len(parts) <= 1 and all(part.isdigit() for part in parts)
@@ -86,10 +86,10 @@ def holds_one_image(path: Path) -> bool:
 
 
 def zarr_target(path: Path, suffixes: tuple[str, ...]) -> Path:
-    """The folder to write.
+    """Return the folder to write.
 
     Raises:
-        ImageError: a path that goes on behind it.
+        ImageError: the path goes on inside it.
     """
     store, inside = split_inside(path, suffixes)
     if inside:
@@ -100,7 +100,7 @@ def zarr_target(path: Path, suffixes: tuple[str, ...]) -> Path:
 
 
 def chunks_of(axes: str, shape: tuple[int, ...], side: int) -> tuple[int, ...]:
-    """One plane per chunk, cut into squares."""
+    """Return the shape of chunks: one plane each, cut into squares."""
     return tuple(
         min(side, length) if letter in "yx" else 1 for letter, length in zip(axes, shape, strict=True)
     )
@@ -111,13 +111,13 @@ def _node(store: Path, inside: str) -> Any:
 
     node = zarr.open(str(store), path=inside or None, mode="r")
     if isinstance(node, zarr.Group) and node.metadata.consolidated_metadata is not None:
-        # A copy of all metadata in one file, which may be older than the folder.
+        # Consolidated metadata is a copy that may be older than the folder.
         return zarr.open_group(str(store), path=inside or None, mode="r", use_consolidated=False)
     return node
 
 
 def _images(root: Any, inside: str, path: Path, store: Path) -> list[str]:
-    """Paths of the images of a node inside its store."""
+    """Return the paths of the images of a node inside its store."""
     import zarr
 
     if isinstance(root, zarr.Array):
@@ -182,7 +182,7 @@ def _read(array: Any, region: Window) -> AnyArray:
 
 
 def _as_noted(image: Image, noted: str) -> Image:
-    """The order of the axes that was noted, and samples where time points stand for them."""
+    """Restore the noted order of the axes, and samples stored as time points."""
     axes = image.axes.replace("t", "s") if "s" in noted and "t" not in noted else image.axes
     image = attrs.evolve(image, axes=axes)
     if sorted(noted) != sorted(axes) or noted == axes:
@@ -196,7 +196,7 @@ def _as_noted(image: Image, noted: str) -> Image:
 
 
 def _said(array: Any) -> dict[str, Any]:
-    """What an array tells of itself, in the words of our remark."""
+    """Read metadata from the attributes of an array, under the keys of our remark."""
     attributes = dict(array.attrs)
     dimensions = getattr(array.metadata, "dimension_names", None) or attributes.get("_ARRAY_DIMENSIONS")
     dimensions = dimensions if isinstance(dimensions, list | tuple) else ()
@@ -207,7 +207,7 @@ def _said(array: Any) -> dict[str, Any]:
 
 
 def _facts(image: Image) -> tuple[str, ...]:
-    """What images have in common that become one, in words."""
+    """Describe what images that become one must have in common."""
     return (
         f"of shape {tuple(image.data.shape)}",
         f"with pixels of {image.data.dtype}",
@@ -219,7 +219,7 @@ def _facts(image: Image) -> tuple[str, ...]:
 
 
 def _together(images: list[Image], path: Path, store: Path) -> Image:
-    """Positions as a first axis ``s``."""
+    """Stack positions along a first axis ``s``."""
     first = images[0]
     facts = [_facts(image) for image in images]
     example = first.source.removeprefix(f"{store.parent}/")

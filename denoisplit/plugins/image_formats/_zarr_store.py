@@ -1,4 +1,4 @@
-"""A folder of Zarr chunks that notices those of which a part is missing."""
+"""A folder of Zarr chunks that notices truncated ones."""
 
 import struct
 from typing import Any, Final, Self, final
@@ -10,19 +10,19 @@ from zarr.storage import LocalStore, WrapperStore
 from denoisplit.core.errors import ImageError
 
 _BLOSC_HEADER: Final = struct.Struct("<12xI")
-"""It ends with the bytes of the whole chunk, itself included."""
+"""Header of a Blosc chunk; its last number is the size of the chunk with header, bytes."""
 
 
 @final
 class CheckedStore(WrapperStore[LocalStore]):
-    """Files of chunks, read only.
+    """Files of chunks, for reading only.
 
-    Blosc reads on behind the end of a chunk that was cut off and gives whatever lies there; a shard without a
-    byte counts as one without chunks.
+    Blosc reads past the end of a truncated chunk and returns whatever is there; an empty shard counts as one
+    without chunks.
 
     Args:
         store: the folder.
-        blosc: whether the files of chunks are what Blosc has written.
+        blosc: whether the chunks were compressed with Blosc.
     """
 
     def __init__(self, store: LocalStore, blosc: bool) -> None:
@@ -35,10 +35,10 @@ class CheckedStore(WrapperStore[LocalStore]):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """What is stored under a key.
+        """Read what is stored under a key.
 
         Raises:
-            ImageError: less than there has to be.
+            ImageError: the chunk is truncated.
         """
         found = await super().get(key, prototype, byte_range)
         if found is None:
@@ -61,7 +61,7 @@ _METADATA: Final = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
 
 def checked(array: Any, store: str) -> Any:
-    """The same array, with its chunks checked where their codec does not do that."""
+    """Return the same array, with its chunks checked where their codec does not check them."""
     import zarr
 
     codecs = [*(array.filters or ()), *(array.compressors or ())]

@@ -27,10 +27,10 @@ _LETTERS: Final = {"T": "t", "C": "c", "Z": "z"}
 
 @final
 class Czi(MicroscopeFormat):
-    """CZI, uncompressed or compressed with Zstandard, JPEG XR or LZW; tiles of a scene are put together.
+    """CZI, uncompressed or compressed with Zstandard, JPEG XR or LZW; the tiles of a scene are joined.
 
-    Scenes of one shape become an axis ``s``; ``cells.czi/P2`` and ``cells.czi/1`` are one of them, by name
-    or number. Smaller copies of the image are left out. Where a mosaic has no tile, the counts are 0.
+    Scenes of one shape become an axis ``s``; ``cells.czi/P2`` and ``cells.czi/1`` select one, by name or
+    number. Smaller copies of the image are left out. Where a mosaic has no tile, the counts are 0.
 
     Source: Carl Zeiss Microscopy, libCZI, 2017.
     """
@@ -41,7 +41,7 @@ class Czi(MicroscopeFormat):
 
     @contextmanager
     def images(self, file: Path, where: str) -> Iterator[Sequence[Named]]:
-        """The scenes of a file."""
+        """Open a file and give its scenes."""
         del where
         blocks, xml = directory(file)
         yield _scenes(file, blocks, metadata(xml))
@@ -86,14 +86,14 @@ def _part(file: Path, blocks: tuple[Block, ...], known: Metadata) -> Part:
 
 @attrs.frozen(kw_only=True)
 class _Scene:
-    """The blocks of a scene by the planes that they belong to.
+    """The blocks of a scene, by plane.
 
     Attributes:
-        file: that has them.
-        ranges: first number and the one behind the last, by the letters of its axes: planes, then Y and X.
-        colours: numbers of one pixel.
-        dtype: of the pixels, which holds those of all blocks.
-        planes: blocks of every plane, those on top last, by its place along the other axes.
+        file: the file.
+        ranges: start and stop by the letters of its axes: planes, then Y and X.
+        colours: samples per pixel.
+        dtype: type of the pixels, wide enough for those of all blocks.
+        planes: blocks of every plane, those on top last, by the plane's index along the other axes.
     """
 
     file: Path
@@ -104,7 +104,7 @@ class _Scene:
 
     @classmethod
     def of(cls, file: Path, blocks: Sequence[Block]) -> "_Scene":
-        """The axes along which blocks differ, and where each of them belongs."""
+        """Find the axes along which blocks differ, and the plane of every block."""
         letters = {letter for block in blocks for letter in block.extents} - {_SCENE, _TILE, "Y", "X"}
         order = [*sorted(letters - set(_LETTERS)), *(letter for letter in _LETTERS if letter in letters)]
         ranges = {
@@ -143,12 +143,12 @@ class _Scene:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the image; colours are an axis where a pixel has several."""
+        """Shape of the image, with an axis for colours where a pixel has several samples."""
         sides = (stop - start for start, stop in self.ranges.values())
         return (*sides, self.colours) if self.colours > 1 else tuple(sides)
 
     def read(self, region: Window) -> AnyArray:
-        """The pixels of a region; the tiles that it touches are read whole."""
+        """Read the pixels of a region; the tiles that it touches are read whole."""
         starts = [start for start, _ in self.ranges.values()]
         *leading, rows, columns = region[: len(starts)]
         row, column = rows.start + starts[-2], columns.start + starts[-1]
@@ -170,7 +170,7 @@ class _Scene:
         return found if self.colours > 1 else found[..., 0]
 
     def _plane(self, found: AnyArray, block: Block, place: tuple[int, ...]) -> AnyArray:
-        """One plane of a block, [y x colour]."""
+        """Return one plane of a block, [y x colour]."""
         at = dict(zip(self.ranges, place, strict=False))
         key = tuple(
             slice(None) if letter in "YX" else at.get(letter, extent.start) - extent.start

@@ -38,7 +38,7 @@ _KINDS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint6
 
 @final
 class Hdf5(ImageFormat):
-    """HDF5: the only data set of a file, or the one named behind it (``cells.h5/raw``, ``cells.h5::raw``).
+    """HDF5: the only data set of a file, or the one named after it (``cells.h5/raw``, ``cells.h5::raw``).
 
     Axes come from ilastik's ``axistags`` or the labels of the dimensions, pixel sizes from
     ``element_size_um``. Both are written, too.
@@ -46,11 +46,11 @@ class Hdf5(ImageFormat):
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """What is read.
+        """Options of reading.
 
         Attributes:
-            other_files: whether pixels may lie in other files (external storage, virtual data sets), wherever
-                these are. Set it for files of people you trust.
+            other_files: whether pixels may be in other files (external storage, virtual data sets), wherever
+                those are. Set it only for files from people you trust.
         """
 
         other_files: bool = False
@@ -63,7 +63,7 @@ class Hdf5(ImageFormat):
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open a data set; those of 256 MiB and more are read where they are asked for.
+        """Open a data set; those of 256 MiB and more are read lazily.
 
         Raises:
             ImageError: missing, truncated or unreadable file, several data sets, or unknown axes.
@@ -91,23 +91,23 @@ class Hdf5(ImageFormat):
         """Write one data set, ``data`` unless the path names another; the file appears whole or not at all.
 
         Raises:
-            ImageError: pixels that are no numbers, or no space.
+            ImageError: pixels that are not numbers, or no space.
         """
         copy_pieces(image, self.create(path, image.layout))
 
     def is_taken(self, path: Path) -> bool:
-        """Whether the file, or the data set that is named behind it, is there."""
+        """Whether the file, or the data set named after it, exists."""
         file, inside = split_inside(path, self.suffixes)
         require_free_way(file, inside)
         return file.exists() and (not inside or not file.is_file() or has(file, inside))
 
     def may_replace(self, path: Path) -> bool:
-        """A data set, or a file that has nothing but one; others may hold what nobody wants to lose."""
+        """Whether it is a data set, or a file with nothing but one, so that nothing else would be lost."""
         file, inside = split_inside(path, self.suffixes)
         return file.is_file() and (has(file, inside, image=True) if inside else has_one(file))
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Begin a file whose regions are written in their place; data sets of an existing file stay."""
+        """Begin a file whose regions are written in place; data sets of an existing file stay."""
         check_layout(layout, str(path))
         check_dtype(layout, str(path), _KINDS, "HDF5", "Convert them.")
         file, inside = split_inside(path, self.suffixes)
@@ -142,13 +142,13 @@ def _read(file: Path, name: str, region: Window) -> AnyArray:
     import h5py
 
     use_installed()
-    # Opened for every region anew: handles must not be shared between processes.
+    # Opened again for every region: handles must not be shared between processes.
     with h5py.File(file, "r") as opened:
         return np.asarray(opened[name][region])
 
 
 def _sized(said: dict[str, Any], axes: str) -> dict[str, Any]:
-    """Pixel size from ``element_size_um``, which is (z) y x whatever the order of the axes."""
+    """Take the pixel size from ``element_size_um``, which is (z) y x whatever the order of the axes."""
     found = said.get(SIZE_UM) or ()
     letters = [letter for letter in axes if letter in SPATIAL]
     own = "pixel_size" in said and said.get("axes") == axes
@@ -159,7 +159,7 @@ def _sized(said: dict[str, Any], axes: str) -> dict[str, Any]:
 
 
 def _attributes(layout: ImageLayout) -> dict[str, Any]:
-    """What people look for by name; the remark has it all."""
+    """Return the attributes that other programs look for; the remark has everything."""
     made = {key: value for key, value in remark(layout).items() if key not in ("factor", "offset")}
     if "pixel_size" in made:
         made["pixel_size"] = np.array(made["pixel_size"], np.float64)  # NaN for None
@@ -176,7 +176,7 @@ def _in_microns(layout: ImageLayout) -> list[float] | None:
 
 
 def _tags(layout: ImageLayout) -> str:
-    """Axis tags of vigra and ilastik."""
+    """Return the axis tags of vigra and ilastik."""
     kinds = {"c": 1, "x": 2, "y": 2, "z": 2, "t": 8, "s": 64}
     sizes = sizes_by_axis(layout)
     axes = [

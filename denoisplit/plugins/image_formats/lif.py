@@ -32,8 +32,8 @@ _DESCRIPTION: Final = "./Data/Image/ImageDescription"
 class Lif(MicroscopeFormat):
     """LIF of LAS X, read with the package ``liffile``: ``pip install 'denoisplit[lif]'``.
 
-    A file is a project of many images: ``project.lif/Series001`` and ``project.lif/Region 1/Position 2`` are
-    one of them. Without a name, or with that of a folder, all images of it become an axis ``s`` if they are
+    A file is a project of many images: ``project.lif/Series001`` and ``project.lif/Region 1/Position 2``
+    select one. Without a name, or with that of a folder, all its images become an axis ``s`` if they are
     alike; so do the tiles of a scan.
 
     Source: Gohlke, liffile, Zenodo 2025.
@@ -45,7 +45,7 @@ class Lif(MicroscopeFormat):
 
     @contextmanager
     def images(self, file: Path, where: str) -> Iterator[Sequence[Named]]:
-        """The images of a project; lifetimes of fluorescence are no intensities."""
+        """Open a project and give its images, except fluorescence lifetimes, which are not intensities."""
         with package(_PACKAGE, "lif", where).LifFile(file) as opened:
             yield [(str(one.path), partial(_part, file, one)) for one in opened.images if not one.is_flim]
 
@@ -76,9 +76,9 @@ def _part(file: Path, found: Any) -> Part:
 
 
 def _steps(found: Any) -> dict[str, float]:
-    """From one pixel to the next in µm, and from one time point to the next in seconds.
+    """Return the steps between pixels in µm, and between time points in seconds, by axis.
 
-    The length of an axis is that from its first to its last element.
+    LIF gives the length of an axis from its first to its last element.
     """
     steps: dict[str, float] = {}
     for axis in found.xml_element.findall(f"{_DESCRIPTION}/Dimensions/DimensionDescription"):
@@ -96,7 +96,7 @@ def _steps(found: Any) -> dict[str, float]:
 
 
 def _names(found: Any) -> tuple[str, ...]:
-    """The dyes, else the look-up tables where they tell the channels apart."""
+    """Return the dyes, else the look-up tables where they tell the channels apart."""
     channels = found.xml_element.findall(f"{_DESCRIPTION}/Channels/ChannelDescription")
     channels = sorted(channels, key=lambda channel: number(channel.get("BytesInc")) or 0)
     dyes = []

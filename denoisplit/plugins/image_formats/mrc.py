@@ -1,4 +1,4 @@
-"""MRC files: those of electron microscopy, and the older ones of light microscopes, such as BioSR's."""
+"""MRC files: those of electron microscopy, and an older kind from light microscopes, such as BioSR's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,17 +18,17 @@ from denoisplit.plugins.image_formats._mrc_header import KINDS, header_of, read_
 
 @final
 class Mrc(ImageFormat):
-    """MRC2014, and files without the word MAP as DeltaVision, Priism and BioSR have them.
+    """MRC2014, and the files without the word MAP of DeltaVision, Priism and BioSR.
 
     Voxel sizes are in ångström where the file has the word MAP, else in µm. Written files are MRC2014;
-    further axes follow each other as sections, and an extended header has what MRC has no place for.
+    further axes are stored as sections, and an extended header holds what MRC has no place for.
 
     Source: Cheng et al., Journal of Structural Biology 2015.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Nothing to choose."""
+        """The format has no options."""
 
     suffixes = (".mrcs", ".mrc", ".rec", ".dv", ".st")
     read_only = (".rec", ".dv", ".st")
@@ -37,7 +37,7 @@ class Mrc(ImageFormat):
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read a stack; sections of 256 MiB and more are read where they are asked for.
+        """Read a stack; stacks of 256 MiB and more are read lazily.
 
         Raises:
             ImageError: missing, truncated or unreadable file, or axes that are unknown or do not fit.
@@ -72,7 +72,7 @@ class Mrc(ImageFormat):
         copy_pieces(image, self.create(path, image.layout))
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Begin a file whose regions are written in their place."""
+        """Begin a file whose regions are written in place."""
         check_name(path, self.read_only, self.suffixes)
         check_layout(layout, str(path))
         check_dtype(layout, str(path), tuple(KINDS), "MRC", "Convert them, or write .ome.tif.")

@@ -33,7 +33,7 @@ _MILLISECONDS: Final = 1e-3
 class Nd2(MicroscopeFormat):
     """ND2 of NIS-Elements, read with the package ``nd2``: ``pip install 'denoisplit[nd2]'``.
 
-    Positions become an axis ``s``; ``cells.nd2/A1`` and ``cells.nd2/3`` are one of them, by name or number.
+    Positions become an axis ``s``; ``cells.nd2/A1`` and ``cells.nd2/3`` select one, by name or number.
 
     Source: Lambert, nd2, 2021.
     """
@@ -44,7 +44,7 @@ class Nd2(MicroscopeFormat):
 
     @contextmanager
     def images(self, file: Path, where: str) -> Iterator[Sequence[Named]]:
-        """The positions of a file."""
+        """Open a file and give its positions."""
         with package(_PACKAGE, "nd2", where).ND2File(file) as opened:
             found = _positions(file, opened)
         yield found
@@ -52,15 +52,15 @@ class Nd2(MicroscopeFormat):
 
 @attrs.frozen(kw_only=True)
 class _Frames:
-    """The frames of a file, one after the other in nested loops.
+    """The frames of a file, in the order of nested loops.
 
     Attributes:
-        file: that has them.
-        counts: rounds of every loop, the outermost first.
+        file: the file.
+        counts: length of every loop, the outermost first.
         loops: numbers of the loops that are axes of the image.
-        place: round of every loop that is not an axis.
-        frame: sides of a frame, [c y x colour].
-        dtype: of the pixels.
+        place: index along every loop that is not an axis.
+        frame: shape of a frame, [c y x colour].
+        dtype: type of the pixels.
     """
 
     file: Path
@@ -72,20 +72,20 @@ class _Frames:
 
     @property
     def kept(self) -> tuple[int, ...]:
-        """Axes of a frame that are axes of the image: those of length 1 are not, but y and x."""
+        """Axes of a frame that are axes of the image: y, x and those longer than 1."""
         return tuple(axis for axis, side in enumerate(self.frame) if side > 1 or axis in (1, 2))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the image."""
+        """Shape of the image."""
         return (*(self.counts[loop] for loop in self.loops), *(self.frame[axis] for axis in self.kept))
 
     def read(self, region: Window) -> AnyArray:
-        """The pixels of a region; the frames that it touches are read."""
+        """Read the pixels of a region; the frames that it touches are read whole."""
         outer, inner = region[: len(self.loops)], region[len(self.loops) :]
         sides = tuple(part.stop - part.start for part in region)
         found = np.empty(sides, self.dtype)
-        # Opened for every region anew: handles must not be shared between processes.
+        # Opened again for every region: handles must not be shared between processes.
         with package(_PACKAGE, "nd2", str(self.file)).ND2File(self.file) as opened:
             for place in np.ndindex(*sides[: len(outer)]):
                 at = list(self.place)
@@ -109,7 +109,7 @@ def _positions(file: Path, opened: Any) -> list[Named]:
     wanted, there = math.prod(counts), attributes.sequenceCount
     letters = "".join(letter for letter, _ in loops)
     if there > wanted:
-        # The loops do not tell what the frames are.
+        # The loops do not match the frames.
         counts, letters, loops = (there,), NAMELESS, []
     elif there < wanted:
         raise ImageError(
@@ -128,7 +128,7 @@ def _positions(file: Path, opened: Any) -> list[Named]:
 
 
 def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """What the metadata says: calibrated sizes of pixels, names of channels, time between frames."""
+    """Read the metadata: calibrated sizes of pixels, names of channels, time between frames."""
     channels = list(opened.metadata.channels or ())
     names = [channel.channel.name for channel in channels]
     sizes: dict[str, float] = {}
@@ -146,7 +146,7 @@ def _known(opened: Any, loops: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _interval(loop: Any) -> float | None:
-    """Seconds: what was measured, else what was asked for; None where it changes on the way."""
+    """Return the measured seconds between frames, else those requested; None where they vary."""
     periods = getattr(loop, "periods", None) or [loop]
     found = [number(period.periodDiff.avg) or number(period.periodMs) or 0.0 for period in periods]
     if not found or not found[0] > 0 or not np.allclose(found, found[0], rtol=0.01):

@@ -27,19 +27,19 @@ from denoisplit.core.numpy_files import members, read_header, read_member
 _DATA, _REMARK = "data", "denoisplit"
 
 _LOCAL_HEADER: Final = struct.Struct("<26xHH")
-"""What precedes a member of a zip file; it ends with the lengths of two fields that follow."""
+"""Header of a member of a zip file; it ends with the lengths of the two fields that follow."""
 
 
 @final
 class NumpyArrays(ImageFormat):
-    """``.npz`` with pixels and all that is known of them, and bare ``.npy`` arrays, which are only read.
+    """``.npz`` with pixels and their metadata, and bare ``.npy`` arrays, which are only read.
 
-    Written files have the array ``data`` and the text ``denoisplit``, which is JSON.
+    Written files have the array ``data`` and the JSON text ``denoisplit``.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Nothing to choose."""
+        """The format has no options."""
 
     suffixes = (".npy", ".npz")
     read_only = (".npy",)
@@ -48,7 +48,7 @@ class NumpyArrays(ImageFormat):
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read an array; those of 256 MiB and more are read where they are asked for, unless compressed.
+        """Read an array; those of 256 MiB and more are read lazily, unless compressed.
 
         Raises:
             ImageError: missing, truncated or unreadable file, Python objects in it, or unknown axes.
@@ -77,7 +77,7 @@ class NumpyArrays(ImageFormat):
         """Write ``.npz`` with everything that is known of the image; all or nothing.
 
         Raises:
-            ImageError: a name that ends in ``.npy``, pixels that are no numbers, or no space.
+            ImageError: a name that ends in ``.npy``, pixels that are not numbers, or no space.
         """
         check_name(path, self.read_only, self.suffixes)
         check_layout(image.layout, str(path))
@@ -108,7 +108,7 @@ def _zipped(path: Path) -> tuple[LazyArray, dict[str, Any]]:
 
 
 def _begin(path: Path, member: zipfile.ZipInfo) -> int:
-    """Where the bytes of a member that is not compressed begin: behind its name and what follows that."""
+    """Return where the bytes of an uncompressed member begin: after its name and extra field."""
     with path.open("rb") as file:
         file.seek(member.header_offset)
         name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
@@ -116,7 +116,7 @@ def _begin(path: Path, member: zipfile.ZipInfo) -> int:
 
 
 def _plain(path: Path, begin: int = 0) -> LazyArray:
-    """The array of a ``.npy`` file, or of one that lies at ``begin`` of another file."""
+    """Return the array of a ``.npy`` file, or of one that begins at byte ``begin`` of another file."""
     with path.open("rb") as file:
         file.seek(begin)
         shape, fortran, dtype = read_header(file)

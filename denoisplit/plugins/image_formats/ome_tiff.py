@@ -34,11 +34,11 @@ class OmeTiff(ImageFormat):
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """How files are written.
+        """Options of writing.
 
         Attributes:
             compression: ``none``, or ``zlib`` or ``zstd`` (lossless).
-            pyramid: smaller copies of the image to write beside it, each half as large as the one before.
+            pyramid: number of smaller copies to write with the image, each half as large as the one before.
         """
 
         compression: Literal["none", "zlib", "zstd"] = attrs.field(
@@ -52,9 +52,9 @@ class OmeTiff(ImageFormat):
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read the image of a file at its full size; several alike become an axis ``s``.
+        """Read the image of a file at full size; several that are alike become an axis ``s``.
 
-        Pixels of 256 MiB and more are read where they are asked for.
+        Images of 256 MiB and more are read lazily.
 
         Raises:
             ImageError: missing, truncated or unreadable file, no intensities, or unknown axes.
@@ -62,7 +62,7 @@ class OmeTiff(ImageFormat):
         return read_tiff(path, axes)
 
     def first_of_set(self, path: Path) -> Path:
-        """The file with the first plane of an image in several files."""
+        """Return the file with the first plane of an image in several files."""
         return first_of_set(path)
 
     def write(self, path: Path, image: Image) -> None:
@@ -80,7 +80,7 @@ class OmeTiff(ImageFormat):
         write_whole(path, lambda temporary: self._write_tiles(temporary, data, layout, stored))
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
-        """Begin a file; compressed files and pyramids are made when all regions are there."""
+        """Begin a file; compressed files and pyramids are made once all regions are written."""
         stored = self._checked(path, layout)
         if not self._plain:
             return spooled(self, path, layout)
@@ -125,12 +125,12 @@ class OmeTiff(ImageFormat):
 
 
 def _scaled(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
-    """Shape of a level of the pyramid, 0 for the image itself."""
+    """Return the shape of a level of the pyramid, 0 for the image itself."""
     return (*shape[:-2], *(max(1, side // 2**level) for side in shape[-2:]))
 
 
 def _tiles(data: LazyArray, shape: tuple[int, ...], step: int) -> Iterator[AnyArray]:
-    """The tiles of a level, one after the other; each pixel is the mean of ``step`` x ``step``."""
+    """Yield the tiles of a level; each pixel is the mean of ``step`` x ``step``."""
     steps = [side if smaller == 1 else step for side, smaller in zip(data.shape, shape, strict=True)]
     corners = [range(0, side, _TILE) for side in shape[-2:]]
     for index in np.ndindex(shape[:-2]):
@@ -143,7 +143,7 @@ def _tiles(data: LazyArray, shape: tuple[int, ...], step: int) -> Iterator[AnyAr
 
 
 def _arguments(layout: ImageLayout, stored: str) -> dict[str, Any]:
-    """What tifffile needs to know besides the pixels."""
+    """Return the arguments of tifffile besides the pixels."""
     description = f"{NOTE}={layout.axes} {REMARK}={remark_text(layout)}"
     metadata: dict[str, Any] = {"axes": stored.replace("s", "t").upper(), "Description": description}
     if layout.channel_names:
@@ -161,7 +161,7 @@ def _arguments(layout: ImageLayout, stored: str) -> dict[str, Any]:
 
 
 def _means(plane: AnyArray, step_y: int, step_x: int) -> AnyArray:
-    """Means of blocks of pixels; a plane whose sides are multiples of the steps."""
+    """Average blocks of pixels of a plane whose sides are multiples of the steps."""
     if step_y == step_x == 1:
         return plane
     height, width = plane.shape

@@ -18,27 +18,27 @@ from denoisplit.plugins.image_formats._zarr_format import ZarrFormat
 from denoisplit.plugins.image_formats._zarr_nodes import chunks_of
 
 _ENOUGH: Final = 512
-"""Pixels a side at which an image needs no smaller copy."""
+"""Side in pixels at which an image needs no smaller copy."""
 
 
 @final
 class OmeZarr(ZarrFormat):
-    """Multiscale images in the layout of OME-NGFF, with the names of channels for OMERO.
+    """Multiscale images in the layout of OME-NGFF, with channel names for OMERO.
 
     Plates, wells and collections whose images are alike are read with their positions as an axis ``s``;
-    ``plate.ome.zarr/A/1/0`` is one of them.
+    ``plate.ome.zarr/A/1/0`` selects one.
 
     Source: Moore et al., Nature Methods 2021, OME-NGFF 0.4 and 0.5.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """How images are written.
+        """Options of writing.
 
         Attributes:
-            version: of OME-NGFF; ``0.4`` is Zarr 2, ``0.5`` is Zarr 3.
-            chunk: pixels a side along y and x that are stored together.
-            shard: chunks a side that share a file, 1 for one file each; of version 0.5 alone.
+            version: version of OME-NGFF; ``0.4`` is Zarr 2, ``0.5`` is Zarr 3.
+            chunk: side of a chunk along y and x, pixels.
+            shard: side of a shard, in chunks, which share a file; 1 for a file per chunk. Version 0.5 only.
         """
 
         version: Literal["0.4", "0.5"] = attrs.field(default="0.5", validator=in_(("0.4", "0.5")))
@@ -50,11 +50,11 @@ class OmeZarr(ZarrFormat):
     called = "OME-Zarr"
 
     def stored_axes(self, layout: ImageLayout, where: str) -> str:
-        """Those of the image in the order of OME-NGFF."""
+        """Return the axes of the image in the order of OME-NGFF."""
         return stored_axes(layout, where)
 
     def begin(self, layout: ImageLayout, stored: str) -> Begin:
-        """Makes all scales; the smaller ones follow from the largest in the end."""
+        """Return a function that makes all scales; the smaller ones are computed at the end."""
         sides = dict(zip(layout.axes, layout.shape, strict=True))
         shape = tuple(sides[letter] for letter in stored)
 
@@ -99,7 +99,7 @@ class OmeZarr(ZarrFormat):
 
 
 def _scales(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Shapes of the scales: y and x halve until they are small."""
+    """Return the shapes of the scales: y and x halve until they are small."""
     scales = [shape]
     while max(scales[-1][-2:]) > _ENOUGH and min(scales[-1][-2:]) > 1:
         *rest, height, width = scales[-1]
@@ -108,7 +108,7 @@ def _scales(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def _shrink(larger: Any, smaller: Any, rows: int) -> None:
-    """Means of 2 x 2 pixels, a row of shards at a time; a last odd row or column is left out."""
+    """Average 2 x 2 pixels, a row of shards at a time; a last odd row or column is left out."""
     *leading, height, width = smaller.shape
     for index in np.ndindex(*leading):
         for start in range(0, height, rows):

@@ -23,22 +23,22 @@ _NEXT: Final = struct.Struct(">I4s")
 _CHECK: Final = struct.Struct(">I")
 _COLOURS: Final = "r"
 _SAMPLES: Final = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-"""Numbers of a decoded pixel by the type of colour: gray, RGB, palette, gray and RGB with opacity."""
+"""Samples of a decoded pixel by colour type: gray, RGB, palette, gray with opacity, RGB with opacity."""
 
 
 @final
 class Png(ImageFormat):
-    """PNG with 8 or 16 bits per pixel, as programs export single planes. Only gray ones are images.
+    """PNG with 8 or 16 bits per pixel, as programs export single planes. Only gray images are read.
 
-    Colours and palettes that show nothing but gray are gray; opacity is left out. Pixel sizes are not taken
-    from PNG, where they are those of a screen.
+    Colours and palettes that show only gray count as gray; opacity is left out. Pixel sizes in PNG files are
+    those of a screen and are ignored.
 
     Source: Portable Network Graphics, ISO/IEC 15948.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Nothing to choose."""
+        """The format has no options."""
 
     suffixes = (".png",)
     read_only = (".png",)
@@ -48,7 +48,7 @@ class Png(ImageFormat):
         self.options = options
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read the plane of a file; ``axes`` overrides ``yx``, and takes colours for channels.
+        """Read the plane of a file; ``axes`` overrides ``yx``, and can take colours for channels.
 
         Raises:
             ImageError: missing, truncated or unreadable file, colours, or axes that do not fit.
@@ -66,7 +66,7 @@ class Png(ImageFormat):
         return Image(data=pixels, axes=parse_axes(axes or "yx", pixels.shape, str(path)), source=str(path))
 
     def write(self, path: Path, image: Image) -> None:
-        """PNG is not written.
+        """Refuse to write: PNG is only read.
 
         Raises:
             ImageError: always.
@@ -94,7 +94,7 @@ def _decoded(path: Path) -> AnyArray:
 
 
 def _parts(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """The parts of a file by name, all of them and undamaged.
+    """Yield the chunks of a file by name, each checked for damage.
 
     Raises:
         ImageError: truncated or damaged.
@@ -118,7 +118,7 @@ def _truncated(path: Path, size: int, needed: int) -> ImageError:
 
 
 def _gray(pixels: AnyArray) -> AnyArray:
-    """[y x] where there are no colours, without opacity; else as it is."""
+    """Return [y x] without opacity where there are no colours; else the pixels as they are."""
     if pixels.ndim == 2:
         return pixels
     colours = pixels[..., :-1] if pixels.shape[-1] in (2, 4) else pixels

@@ -18,21 +18,21 @@ from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK, first_of_
 
 _KINDS = ("uint8", "uint16", "float32")
 _FINEST = 1e-6
-"""The smallest number that a resolution, a ratio of two numbers of 32 bits, holds well."""
+"""The smallest resolution that a ratio of two 32-bit numbers represents well."""
 
 _MOST_BYTES = 2**32 - 2**20
 
 
 @final
 class Tiff(ImageFormat):
-    """TIFF as ImageJ, Fiji, MetaMorph and most cameras write it. Written files open in ImageJ as hyperstacks.
+    """TIFF as ImageJ, Fiji, MetaMorph and most cameras write it. Our files open in ImageJ as hyperstacks.
 
     Above 4 GiB, where ImageJ's format ends, the file is a plain BigTIFF with the same description.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Nothing to choose."""
+        """The format has no options."""
 
     suffixes = (".tiff", ".tif", ".lsm", ".stk")
     read_only = (".lsm", ".stk")
@@ -43,7 +43,7 @@ class Tiff(ImageFormat):
     def open(self, path: Path, *, axes: str | None = None) -> Image:
         """Read the image of a file; ``axes`` overrides what the file says.
 
-        Pixels of 256 MiB and more are read where they are asked for.
+        Images of 256 MiB and more are read lazily.
 
         Raises:
             ImageError: missing, truncated or unreadable file, no intensities, or unknown axes.
@@ -51,7 +51,7 @@ class Tiff(ImageFormat):
         return read_tiff(path, axes)
 
     def first_of_set(self, path: Path) -> Path:
-        """The file with the first plane of an OME-TIFF in several files."""
+        """Return the file with the first plane of an OME-TIFF in several files."""
         return first_of_set(path)
 
     def write(self, path: Path, image: Image) -> None:
@@ -80,9 +80,9 @@ class Tiff(ImageFormat):
 
 
 def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...]) -> int:
-    """Write everything but the pixels; the place of the first of them."""
+    """Write everything but the pixels, and return the position of the first of them."""
     imagej = math.prod(shape) * layout.dtype.itemsize <= _MOST_BYTES
-    # Written with an axis for colour samples, or tifffile takes a width of 1 for one.
+    # With an axis for samples, or tifffile takes a width of 1 for one.
     metadata: dict[str, Any] = {"axes": f"{axes.upper()}S" if imagej else axes.upper()}
     metadata |= {NOTE: layout.axes, REMARK: remark_text(layout)}
     channels = channel_count(layout.axes, layout.shape)
@@ -115,5 +115,5 @@ def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...])
 
 
 def _resolution(size: float | None) -> float:
-    """Pixels per unit; 0, which is none, for what the two whole numbers of a TIFF tag cannot say."""
+    """Return pixels per unit; 0, meaning none, where the ratio of a TIFF tag cannot represent them."""
     return 1 / size if size is not None and _FINEST <= size <= 1 / _FINEST else 0.0

@@ -19,16 +19,16 @@ from denoisplit.plugins.image_formats._zarr_nodes import chunks_of
 class ZarrArrays(ZarrFormat):
     """One array of Zarr 2 or 3, by itself or inside a group: ``run.zarr``, ``run.zarr/raw/0``.
 
-    Axes come from the names of the dimensions or the attribute ``axes``. OME-Zarr under this name is read as
-    such. Written is Zarr 3.
+    Axes come from the names of the dimensions or the attribute ``axes``. OME-Zarr under such a name is read
+    as OME-Zarr. Written files are Zarr 3.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """How arrays are written.
+        """Options of writing.
 
         Attributes:
-            chunk: pixels a side along y and x that are stored together.
+            chunk: side of a chunk along y and x, pixels.
         """
 
         chunk: int = attrs.field(default=256, validator=ge(16))
@@ -38,12 +38,12 @@ class ZarrArrays(ZarrFormat):
     called = "Zarr"
 
     def stored_axes(self, layout: ImageLayout, where: str) -> str:
-        """Those of the image."""
+        """Return the axes of the image."""
         del where
         return layout.axes
 
     def begin(self, layout: ImageLayout, stored: str) -> Begin:
-        """Makes the array."""
+        """Return a function that makes the array."""
         said = remark(layout)
 
         @contextmanager

@@ -1,1 +1,1 @@
-"""Loggers: where the course of a training is taken down."""
+"""Loggers: where the progress of a training is recorded."""

@@ -1,4 +1,4 @@
-"""Packages of others that loggers write with."""
+"""Optional packages that loggers need."""
 
 import importlib.util
 
@@ -6,10 +6,10 @@ from denoisplit.core.errors import MissingPackageError
 
 
 def require_package(name: str) -> None:
-    """Refuse a logger whose package, and extra of denoisplit, is not installed.
+    """Refuse a logger whose package, which is an extra of denoisplit, is not installed.
 
     Raises:
-        MissingPackageError: says how to install it.
+        MissingPackageError: the package is missing; says how to install it.
     """
     if importlib.util.find_spec(name) is None:
         raise MissingPackageError(

@@ -16,7 +16,7 @@ FILE: Final = "metrics.csv"
 class CsvTable(Logger):
     """One row of ``metrics.csv`` per validation: step, learning rate, and all numbers by name.
 
-    Every run has one. Resume points carry the rows, as the file may be damaged or ahead.
+    Every run has one. Resume points contain the rows, as the file may be damaged or ahead of them.
     """
 
     @attrs.frozen
@@ -28,7 +28,7 @@ class CsvTable(Logger):
         self._rows: list[dict[str, str]] = []
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
-        """Begin the file anew, with the rows until the point from which training goes on."""
+        """Write the file anew, with the rows up to the point where training resumes."""
         del about, step
         with staged(self.folder / FILE) as new, new.open("w", newline="", encoding="utf-8") as file:
             for row in self._rows:
@@ -43,11 +43,11 @@ class CsvTable(Logger):
             self._write(file, row, first=len(self._rows) == 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """All rows."""
+        """Return all rows."""
         return {"rows": self._rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Restore the rows of a saved state."""
         self._rows = list(state_dict["rows"])
 
     @staticmethod

@@ -12,16 +12,16 @@ from denoisplit.core.training.logger import Logger, Picture
 from denoisplit.plugins.loggers._needed import require_package
 
 _LONGEST: Final = 500
-"""Characters of a parameter that every server takes."""
+"""Length of a parameter that every server accepts, characters."""
 
 _MOST: Final = 100
-"""Parameters that it takes at once."""
+"""Number of parameters that a server accepts at once."""
 
 
 class MLflow(Logger):
     """Numbers, pictures and the spec as a run of MLflow, on a server or in files.
 
-    A training that goes on is the same run there.
+    A resumed training continues the same run there.
 
     Source: Zaharia et al., MLflow, 2018.
     """
@@ -33,10 +33,10 @@ class MLflow(Logger):
         """Options of the logger.
 
         Attributes:
-            server: its address, such as ``http://localhost:5000``; empty for that of
-                ``MLFLOW_TRACKING_URI``, or what MLflow uses where that is not set.
-            experiment: which the run is shown in; made if it is not there.
-            name: of the run; empty for that of its folder.
+            server: address of the server, such as ``http://localhost:5000``; empty for that in
+                ``MLFLOW_TRACKING_URI``, or MLflow's default where that is not set.
+            experiment: experiment that the run belongs to; created if it does not exist.
+            name: name of the run; empty for that of its folder.
         """
 
         server: str = ""
@@ -52,7 +52,7 @@ class MLflow(Logger):
         self._client: Any = None
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
-        """Begin a run, or go on with the one of the resume point."""
+        """Begin a run, or continue that of the resume point."""
         del step
         own = self.options
         self._client = importlib.import_module("mlflow").MlflowClient(tracking_uri=own.server or None)
@@ -81,20 +81,20 @@ class MLflow(Logger):
         self._client.log_image(self._id, pixels, key=title, step=step)
 
     def end(self, *, finished: bool) -> None:
-        """Tell how it ended."""
+        """Report how the training ended."""
         self._client.set_terminated(self._id, status="FINISHED" if finished else "FAILED")
 
     def state_dict(self) -> dict[str, Any]:
-        """Which run it is."""
+        """Return the identifier of the run."""
         return {"id": self._id}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with that run."""
+        """Continue the run of a saved state."""
         self._id = state_dict["id"]
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Plain values as texts, by their paths: ``training.steps``."""
+    """Yield plain values as text, with their paths: ``training.steps``."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, f"{name}.{key}" if name else str(key))

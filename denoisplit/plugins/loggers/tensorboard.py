@@ -37,12 +37,12 @@ class TensorBoard(Logger):
         require_package("tensorboard")
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
-        """Begin a file of events; what others of the folder have of later steps is no longer shown."""
+        """Begin a file of events; later steps in older files of the folder are no longer shown."""
         from torch.utils.tensorboard import SummaryWriter
 
         purged = step + 1 if step else None
         self._writer = SummaryWriter(str(self.folder / FOLDER), purge_step=purged)
-        # Indented as Markdown wants it for text that stays as it is.
+        # Indented so that Markdown shows it as it is.
         text = "\n".join(f"    {line}" for line in json.dumps(about, indent=2).splitlines())
         self._writer.add_text("spec", text, step)
 

@@ -13,17 +13,17 @@ from denoisplit.core.training.logger import Logger, Picture
 from denoisplit.plugins.loggers._needed import require_package
 
 _SECONDS: Final = 60
-"""For which a server is waited for."""
+"""Seconds to wait for a server."""
 
 _UPLOAD_SECONDS: Final = 300.0
-"""For which the last uploads are waited for."""
+"""Seconds to wait for the last uploads."""
 
 
 class Wandb(Logger):
     """Numbers, pictures and the spec as a run of Weights & Biases, in its cloud or on a server of your own.
 
-    ``offline`` keeps all in the folder ``wandb`` of the run, from where ``wandb sync`` uploads it; a machine
-    without a network or an account needs it. A training that goes on is the same run there.
+    ``offline`` keeps everything in the folder ``wandb`` of the run, from where ``wandb sync`` uploads it; use
+    it on a machine without a network or an account. A resumed training continues the same run there.
 
     Source: Biewald, Weights & Biases, 2020.
     """
@@ -35,9 +35,9 @@ class Wandb(Logger):
         """Options of the logger.
 
         Attributes:
-            project: which the run is shown in.
-            entity: user or team that it belongs to; empty for that of the account.
-            name: of the run; empty for that of its folder.
+            project: project that the run belongs to.
+            entity: user or team that owns it; empty for that of the account.
+            name: name of the run; empty for that of its folder.
             mode: ``online`` or ``offline``.
         """
 
@@ -57,10 +57,10 @@ class Wandb(Logger):
         self._run: Any = None
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
-        """Begin a run, or go on with the one of the resume point."""
+        """Begin a run, or continue that of the resume point."""
         del step
         wandb, own = importlib.import_module("wandb"), self.options
-        # It is silent as a whole: otherwise a terminal is asked for a key, where nobody may sit.
+        # Silenced altogether: otherwise it asks at the terminal for a key, where nobody may be.
         wandb.setup(settings=wandb.Settings(silent=True))
         self._run = wandb.init(
             project=own.project,
@@ -75,7 +75,7 @@ class Wandb(Logger):
             settings=wandb.Settings(silent=True, console="off", init_timeout=_SECONDS),
         )
         self._id = self._run.id
-        # Its own steps may not be given twice, which those after a resume point are.
+        # Its own step must never be repeated, but steps after a resume point are.
         self._run.define_metric("step")
         self._run.define_metric("*", step_metric="step")
 
@@ -89,12 +89,12 @@ class Wandb(Logger):
         self._run.log({"step": step, title: image})
 
     def end(self, *, finished: bool) -> None:
-        """Tell how it ended, and wait until all is uploaded.
+        """Report how the training ended, and wait until everything is uploaded.
 
         Raises:
-            TimeoutError: that takes long, for example because the network is gone.
+            TimeoutError: the upload takes too long, for example because the network is gone.
         """
-        # Without a limit of its own: calibration waits, and all is in the folder anyway.
+        # It has no time limit itself: calibration waits for it, and everything is in the folder anyway.
         upload = Thread(target=self._run.finish, kwargs={"exit_code": 0 if finished else 1}, daemon=True)
         upload.start()
         upload.join(_UPLOAD_SECONDS)
@@ -104,9 +104,9 @@ class Wandb(Logger):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Which run it is."""
+        """Return the identifier of the run."""
         return {"id": self._id}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with that run."""
+        """Continue the run of a saved state."""
         self._id = state_dict["id"]

@@ -1,1 +1,1 @@
-"""Metrics: the rows of the table of ``evaluate``."""
+"""Metrics: the rows of the table that ``evaluate`` prints."""

@@ -30,11 +30,11 @@ class MicroSsim(Metric):
         _require_package("micro_ssim")
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image that is the only one."""
+        """Score an image that is the only one."""
         return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
-        """Of every image of a channel."""
+        """Score every image of a channel."""
         return micro_ssim(truths, predictions)
 
 
@@ -56,16 +56,16 @@ class MicroMs3im(Metric):
         _require_package("micro_ms3im")
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image that is the only one."""
+        """Score an image that is the only one."""
         return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
-        """Of every image of a channel."""
+        """Score every image of a channel."""
         return micro_ms3im(truths, predictions)
 
 
 def _require_package(name: str) -> None:
-    """Look for the optional package.
+    """Check that the optional package is installed.
 
     Raises:
         MissingPackageError: it is not installed.

@@ -19,7 +19,7 @@ class Psnr(Metric):
     unit = "dB"
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image [(z) y x]."""
+        """Score an image [(z) y x]."""
         return psnr(truth, prediction)
 
 
@@ -37,7 +37,7 @@ class RangeInvariantPsnr(Metric):
     unit = "dB"
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image [(z) y x]."""
+        """Score an image [(z) y x]."""
         return range_invariant_psnr(truth, prediction)
 
 
@@ -51,5 +51,5 @@ class Pearson(Metric):
     label = "Pearson"
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image [(z) y x]."""
+        """Score an image [(z) y x]."""
         return pearson(truth, prediction)

@@ -30,7 +30,7 @@ class Ssim(Metric):
     side = SSIM_SIDE
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image [(z) y x]."""
+        """Score an image [(z) y x]."""
         return ssim(truth, prediction)
 
 
@@ -48,7 +48,7 @@ class SsimUniform(Metric):
     side = UNIFORM_SIDE
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image [(z) y x]."""
+        """Score an image [(z) y x]."""
         return ssim_uniform(truth, prediction)
 
 
@@ -66,7 +66,7 @@ class MsSsim(Metric):
     side = MS_SSIM_SIDE
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image [(z) y x]."""
+        """Score an image [(z) y x]."""
         return ms_ssim(truth, prediction)
 
 
@@ -84,7 +84,7 @@ class RangeInvariantMsSsim(Metric):
     side = MS_SSIM_SIDE
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image [(z) y x]."""
+        """Score an image [(z) y x]."""
         return range_invariant_ms_ssim(truth, prediction)
 
 
@@ -102,11 +102,11 @@ class MsSsimPooled(Metric):
     side = MS_SSIM_SIDE
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image that is the only one."""
+        """Score an image that is the only one."""
         return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
-        """Of every image of a channel."""
+        """Score every image of a channel."""
         return ms_ssim_pooled(truths, predictions)
 
 
@@ -124,9 +124,9 @@ class CareMsSsim(Metric):
     side = MS_SSIM_SIDE
 
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Of an image that is the only one."""
+        """Score an image that is the only one."""
         return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
-        """Of every image of a channel."""
+        """Score every image of a channel."""
         return care_ms_ssim(truths, predictions)

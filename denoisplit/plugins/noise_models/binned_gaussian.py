@@ -1,4 +1,4 @@
-"""Noise model: a Gaussian whose mean and width were measured in bins of the signal, one table per channel."""
+"""Noise model: a Gaussian whose mean and std are measured in bins of the signal, one table per channel."""
 
 import math
 from collections.abc import Sequence
@@ -36,10 +36,11 @@ class BinnedGaussian(NoiseModel):
 
     .. math:: p(y \mid s) = \mathcal N\bigl(y;\, s + b(s),\, \sigma^2(s)\bigr)
 
-    Beyond the first and the last centre, bias b and std stay what they are there; a bin with few pairs takes
-    what lies between its neighbours. Bias and std are the moments of the pairs, the most likely ones. The
-    reference fits a bell curve to the histogram of every bin instead, which needs bins of the observation and
-    a good start, and adds 1e-10 to the density, where its gradient vanishes; neither is reproduced.
+    Beyond the first and the last centre, bias b and std are constant; a bin with few pairs is interpolated
+    from its neighbours. Bias and std are the moments of the pairs, which are their maximum-likelihood
+    estimates. The reference instead fits a Gaussian to the histogram of every bin, which needs bins of the
+    observation and a good start, and adds 1e-10 to the density, which makes the gradient vanish in the tails;
+    neither is reproduced.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024, code (``histgmm``); method section 4.3.
     """
@@ -49,7 +50,7 @@ class BinnedGaussian(NoiseModel):
         """Options of the table.
 
         Attributes:
-            bins: number of bins of the signal, of one width from its lowest to its highest.
+            bins: number of bins of equal width from the lowest signal to the highest.
         """
 
         bins: int = attrs.field(default=64, validator=ge(2))
@@ -66,7 +67,7 @@ class BinnedGaussian(NoiseModel):
 
     @property
     def needs_fit(self) -> bool:
-        """True until tables were measured, or loaded from a state dict."""
+        """True until the tables are measured, or loaded from a state dict."""
         return not bool((self.limits[:, 1] > self.limits[:, 0]).all())
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -132,14 +133,14 @@ class BinnedGaussian(NoiseModel):
         lower = place.detach().floor().clamp(max=bins - 2)
         first = bins * torch.arange(self.channels, device=signal.device).view(-1, *space)
         table = self.table.to(signal.dtype).flatten(0, 1)
-        # A NaN, which the density itself shows, looks up any row instead of none.
+        # NaN looks up an arbitrary row instead of failing; the density itself is NaN there.
         row = first + lower.nan_to_num(nan=0.0).long()
         below, above = table[row], table[row + 1]
         bias, std = torch.lerp(below, above, (place - lower)[..., None]).unbind(-1)
         return bias, std
 
     def _report(self, pairs: CheckedPairs, *, channel: int, seed: int) -> FitReport:
-        """Likelihood and calibration on pairs drawn as they come."""
+        """Report likelihood and calibration on pairs drawn at random."""
         rng = np.random.default_rng(seed)
         chosen = choose_plain(len(pairs.signal), _REPORT_PAIRS, rng)
         signal, observation = (torch.from_numpy(x[chosen]) for x in (pairs.signal, pairs.observation))
@@ -158,7 +159,7 @@ class BinnedGaussian(NoiseModel):
 
 
 def measured(pairs: CheckedPairs, bins: int) -> Float64Array:
-    """Bias and std of the residual in every bin [bins 2], counts.
+    """Measure bias and std of the residual in every bin [bins 2], counts.
 
     Raises:
         NoiseModelError: no bin has enough pairs.

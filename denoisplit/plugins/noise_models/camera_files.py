@@ -14,14 +14,14 @@ from denoisplit.core.images.io import open_image
 from denoisplit.core.images.single import in_single
 
 Files = tuple[Path, ...]
-"""Of one map: one file for all channels, or one per channel."""
+"""Files of one map: one for all channels, or one per channel."""
 
 
 def read_maps(files: Mapping[str, Files], formats: Sequence[ImageFormat], *, channels: int) -> list[Tensor]:
-    """Maps of one camera, in the order of ``files``; see ``read_map``.
+    """Read the maps of a camera, in the order of ``files``; see ``read_map``.
 
     Raises:
-        ImageError, NoiseModelError: as ``read_map``, or maps of several sizes.
+        ImageError, NoiseModelError: see ``read_map``; also maps that differ in size.
     """
     found = [read_map(name, own, formats, channels=channels) for name, own in files.items()]
     sizes = {name: _sides(one) for name, one in zip(files, found, strict=True)}
@@ -35,18 +35,18 @@ def read_maps(files: Mapping[str, Files], formats: Sequence[ImageFormat], *, cha
 
 
 def read_map(what: str, files: Files, formats: Sequence[ImageFormat], *, channels: int) -> Tensor:
-    """One map [c y x], float32; of a single channel where all channels share it.
+    """Read one map [c y x], float32; with a single channel where all channels share it.
 
     Args:
         what: name of the option, for messages.
         files: one image [y x] or [c y x], or one image [y x] per channel.
         formats: installed formats.
-        channels: of the noise model.
+        channels: number of channels of the noise model.
 
     Raises:
         ImageError: a file that cannot be read.
-        NoiseModelError: no map of one camera, or of another number of channels; numbers that are not finite
-            or, of a gain or read noise, not above 0.
+        NoiseModelError: not a map of a camera, or a different number of channels; numbers that are not
+            finite or, for a gain or read noise, not above 0.
     """
     planes = [_planes(what, path, open_image(path, formats)) for path in files]
     if len({plane.shape[-2:] for plane in planes}) > 1:
@@ -75,7 +75,7 @@ def read_map(what: str, files: Files, formats: Sequence[ImageFormat], *, channel
 
 
 def _planes(what: str, path: Path, image: Image) -> Float32Array:
-    """An image as [c y x]."""
+    """Return an image as [c y x]."""
     data, axes = image.pixels, image.axes
     for axis in reversed(range(data.ndim)):
         if axes[axis] not in "yx" and data.shape[axis] == 1:

@@ -1,4 +1,4 @@
-"""Options that are a number for all pixels of a camera, or files with one for each."""
+"""Options that are one number for all pixels of a camera, or files with a number per pixel."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ Given = float | Path | tuple[Path, ...] | None
 
 
 def as_given(value: Any) -> Given:
-    """Converter of an option that is a number or files."""
+    """Convert an option that is a number or files."""
     if isinstance(value, str):
         return Path(value)
     if isinstance(value, list | tuple):
@@ -24,20 +24,20 @@ def as_given(value: Any) -> Given:
 
 @described_by(gt(0))
 def positive(options: object, attribute: "attrs.Attribute[Any]", value: Given) -> None:
-    """Validator of a number above 0, or files."""
+    """Validate a number above 0, or files."""
     if isinstance(value, int | float) and not 0 < value < float("inf"):
         raise ValueError(f"{attribute.name} must be a number above 0, or files (got {value}).")
     named(options, attribute, value)
 
 
 def named(_options: object, attribute: "attrs.Attribute[Any]", value: Given) -> None:
-    """Validator of a number, or at least one file."""
+    """Validate a number, or at least one file."""
     if value == ():
         raise ValueError(f"{attribute.name} must name one file, or one per channel (got none).")
 
 
 @described_by(optional(deep_iterable(ge(0))))
 def first_pixel(_options: object, attribute: "attrs.Attribute[Any]", value: tuple[int, ...] | None) -> None:
-    """Validator of a row and a column."""
+    """Validate a row and a column."""
     if value is not None and min(value) < 0:
         raise ValueError(f"{attribute.name} must be a row and a column of at least 0 (got {list(value)}).")

@@ -34,7 +34,7 @@ def read_mixture(path: Path) -> ChannelMixture:
     """Read one channel.
 
     Raises:
-        NoiseModelError: no such file, another format, or numbers that make no mixture.
+        NoiseModelError: no such file, another format, or numbers that do not form a mixture.
     """
     try:
         content = read_npz(path)

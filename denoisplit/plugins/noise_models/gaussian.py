@@ -15,15 +15,15 @@ from denoisplit.core.network.units import at_least_float32
 LogVariance = Literal["pixel", "channel", "global", "fixed"]
 
 _LOWEST = -60.0
-"""Without a floor of its own, a log-variance still keeps the precision within float32."""
+"""Floor where none is given: keeps the precision, exp(-log-variance), finite in float32."""
 
 
 def pooled_log_variance(raw: Tensor, mode: LogVariance, floor: float | None) -> Tensor:
-    """Log-variance that is used, from the raw maps of the network.
+    """Turn the raw maps of the network into the log-variance to use.
 
     Args:
         raw: [b c (z) y x], log of variances in normalised units.
-        mode: ``pixel`` as they are, ``channel`` averaged over space, ``global`` over space and channels.
+        mode: ``pixel`` keeps the maps, ``channel`` averages over space, ``global`` over space and channels.
         floor: lower bound, applied after averaging; None for none.
 
     Returns:
@@ -58,7 +58,7 @@ class Gaussian(NoiseModel):
             log_variance: predicted per ``pixel``, averaged over each ``channel``, averaged over the image
                 and its channels (``global``), or ``fixed`` to the given ``std``.
             log_variance_floor: smallest log-variance, ln of normalised units squared; None for no floor.
-            std: of the noise with ``fixed``, normalised units (1 is the std of the channel).
+            std: std of the noise with ``fixed``, normalised units (1 is the std of the channel).
         """
 
         log_variance: LogVariance = attrs.field(

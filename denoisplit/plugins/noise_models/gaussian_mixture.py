@@ -34,7 +34,7 @@ from denoisplit.plugins.noise_models.requirements import (
 )
 
 _PROBES = 33
-"""Signals at which learnable parameters are looked at."""
+"""Number of signals at which learnable parameters are checked."""
 
 
 class GaussianMixture(NoiseModel):
@@ -42,9 +42,9 @@ class GaussianMixture(NoiseModel):
 
     .. math:: \log p(y \mid s) = \log \sum_k \pi_k(s)\, \mathcal N(y; \mu_k(s), v_k(s))
 
-    Beyond the fitted range of the signal the polynomials are continued and the variance is floored. All
-    numbers travel in ``state_dict``; a state dict of other numbers of components or coefficients loads too.
-    With ``learnable``, the polynomials are trainable parameters; range and floor stay as they are.
+    Beyond the fitted range of the signal the polynomials are extrapolated and the variance is floored. All
+    numbers are in ``state_dict``; one with other numbers of components or coefficients loads, too. With
+    ``learnable``, the polynomials are trainable parameters; range and floor stay fixed.
 
     Source: Prakash et al., Fully unsupervised probabilistic Noise2Void, ISBI 2020; Ashesh & Jug, denoiSplit,
     ECCV 2024; method section 4.1.
@@ -60,10 +60,9 @@ class GaussianMixture(NoiseModel):
             variance_floor: smallest variance of a component, counts squared; None takes a
                 quarter of the smallest variance found in the pairs.
             path: one ``.npz`` file per channel, read instead of fitting; None to fit.
-            fit_pairs: most pairs used per channel.
-            fit_steps: most iterations of the optimiser.
-            learnable: train the parameters further with the network, from the fitted ones or those of
-                the files.
+            fit_pairs: largest number of pairs used per channel.
+            fit_steps: largest number of iterations of the optimiser.
+            learnable: go on training the fitted parameters, or those in the files, with the network.
         """
 
         components: int = attrs.field(default=3, validator=ge(1))
@@ -94,13 +93,13 @@ class GaussianMixture(NoiseModel):
         self._ready = False
         if options.path is not None:
             require_paths(options.path, self.channels, "gaussian_mixture")
-            # Where a trained model is opened, its state dict brings the numbers and the files need not exist.
+            # A trained model has the numbers in its state dict, so its files need not exist any more.
             if all(path.exists() for path in options.path):
                 self._set(read_mixture(path) for path in options.path)
 
     @property
     def needs_fit(self) -> bool:
-        """True until parameters were fitted, read from files, or loaded from a state dict."""
+        """True until the parameters are fitted, read from files, or loaded from a state dict."""
         return not self._ready
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -168,7 +167,7 @@ class GaussianMixture(NoiseModel):
         return tuple(reports)
 
     def concerns(self) -> tuple[tuple[int, str], ...]:
-        """Channels whose learnable mixture collapsed or lies on its variance floor."""
+        """Report channels whose learnable mixture collapsed or lies on its variance floor."""
         if not self.options.learnable or not self._ready:
             return ()
         t = torch.linspace(0, 1, _PROBES, dtype=torch.float64)
@@ -219,12 +218,12 @@ class GaussianMixture(NoiseModel):
         )
         self.signal_range = torch.tensor([[m.min_signal, m.max_signal] for m in mixtures], device=device)
         floor = torch.tensor([m.variance_floor for m in mixtures], dtype=torch.float64)
-        # A number and what its rounding left: files hold the floor in float64, which not every device has.
+        # As pairs of float32: files hold the floor in float64, which not every device has.
         self.variance_floor = torch.stack([floor.float(), (floor - floor.float()).float()], dim=1).to(device)
         self._ready = True
 
     def _take(self, weights: Tensor) -> None:
-        """Have these weights; where an optimiser may hold learnable ones already, change those in place."""
+        """Take these weights; learnable ones are changed in place, as an optimiser may already hold them."""
         if not self.options.learnable:
             self.weights = weights
         elif weights.shape == self.weights.shape:

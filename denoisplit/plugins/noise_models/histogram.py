@@ -38,10 +38,10 @@ class Histogram(NoiseModel):
 
     .. math:: p(y \mid s) = \bigl((1-f) T_k(y) + f T_{k+1}(y)\bigr) / w
 
-    with rows k and k+1 of the table, f the place of s between the lower edges of their bins, and w the width
-    of a bin. A small part of the probability lies in a Gaussian around the signal, so that the density is
-    never zero (see ``histogram_maths``). The mean is the signal plus ``bias``: about half a bin, unless
-    ``centred``.
+    with rows k and k+1 of the table, f the position of s between the lower edges of their bins, and w the
+    width of a bin. A small part of the probability is in a Gaussian around the signal, so that the density
+    is never zero (see ``histogram_maths``). The mean is the signal plus ``bias``, which is about half a bin
+    unless ``centred``.
 
     Source: Krull et al., Probabilistic Noise2Void, Frontiers in Computer Science 2020; method section 4.2.
     """
@@ -54,9 +54,9 @@ class Histogram(NoiseModel):
             bins: number of bins of signal and observation.
             lowest: lower end of the bins, counts; None takes it from the pairs.
             highest: upper end of the bins, counts; None takes it from the pairs.
-            floor_share: smallest share of the probability that the Gaussian has. Counted rows give it more
-                where pairs are few: the share of pairs that are alone in their bin.
-            centred: let a row of the table stand at the centre of its bin, not at the lower edge as in the
+            floor_share: smallest share of the probability in the Gaussian. Rows with few pairs give it more:
+                the share of their pairs that are alone in a bin.
+            centred: take a row of the table for the centre of its bin, not for the lower edge as in the
                 reference, which puts the mean half a bin above the signal.
             path: one ``.npy`` file per channel, read instead of counting; None to count.
         """
@@ -83,13 +83,13 @@ class Histogram(NoiseModel):
         self.register_buffer("limits", torch.zeros(self.channels, 2, 2))
         if options.path is not None:
             require_paths(options.path, self.channels, "histogram")
-            # Where a trained model is opened, its state dict brings the numbers and the files need not exist.
+            # A trained model has the numbers in its state dict, so its files need not exist any more.
             if all(path.exists() for path in options.path):
                 self._set(self._with_floor(read_table(path)) for path in options.path)
 
     @property
     def needs_fit(self) -> bool:
-        """True until tables were counted, read from files, or loaded from a state dict."""
+        """True until the tables are counted, read from files, or loaded from a state dict."""
         return not bool((self.limits[:, 1, 0] > self.limits[:, 0, 0]).all())
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -152,7 +152,7 @@ class Histogram(NoiseModel):
     def export(self, channel: int, path: Path) -> None:
         """Write one table as PN2V and denoiSplit read it; raises as ``log_prob``.
 
-        What the Gaussian has of every row is not part of such a file.
+        Such a file does not contain the Gaussian's share of the rows.
         """
         self._require_ready()
         low, high = join(self.limits[channel].cpu(), torch.float64).tolist()

@@ -1,4 +1,4 @@
-"""Counting the table of a histogram noise model, and judging it."""
+"""Counts the table of a histogram noise model, and reports how good it is."""
 
 import attrs
 import numpy as np
@@ -18,7 +18,7 @@ from denoisplit.plugins.noise_models.pair_moments import (
 )
 
 OUTLIERS = 1e-4
-"""Share of the observations at either end that may lie outside the table."""
+"""Fraction of the observations at either end that may lie outside the table."""
 
 MOSTLY_GAUSSIAN = 0.05
 _REPORT_PAIRS = 60_000
@@ -26,13 +26,13 @@ _REPORT_PAIRS = 60_000
 
 @attrs.frozen
 class TableSettings:
-    """What counting needs to know.
+    """Settings of counting.
 
     Attributes:
         bins: number of bins.
         lowest: lower end, counts; None to choose.
         highest: upper end, counts; None to choose.
-        floor_share: smallest share of the Gaussian in a row.
+        floor_share: smallest share of a row's probability in the Gaussian.
     """
 
     bins: int
@@ -43,11 +43,11 @@ class TableSettings:
 
 @attrs.frozen
 class CountedTable:
-    """A table and how far to trust it.
+    """A table, and how much of every row to leave to the Gaussian.
 
     Attributes:
-        table: of one channel.
-        shares: [n], part of the probability of every row that its Gaussian has.
+        table: table of one channel.
+        shares: [n], share of the probability of every row in its Gaussian.
     """
 
     table: ChannelTable
@@ -57,8 +57,8 @@ class CountedTable:
 def count_channel(pairs: CheckedPairs, settings: TableSettings) -> CountedTable:
     """Count one channel.
 
-    By Good and Turing, observations in cells that no pair of a row showed have together about the probability
-    of the pairs that are alone in their cell; this the Gaussian gets, and what fell outside the bins.
+    By Good and Turing, the cells of a row in which no pair fell have together about the probability of the
+    pairs that are alone in their cell. The Gaussian gets this share, and that of pairs outside the bins.
 
     Raises:
         NoiseModelError: the range is empty or holds no pairs.
@@ -78,7 +78,7 @@ def count_channel(pairs: CheckedPairs, settings: TableSettings) -> CountedTable:
 
 
 def _range(pairs: CheckedPairs, settings: TableSettings) -> tuple[float, float]:
-    """Range of the bins; one that is chosen has bins that hold equally many steps of a digital camera."""
+    """Return the range of the bins; if not given, such that every bin holds equally many digital steps."""
     lowest, highest = np.quantile(pairs.observation, (OUTLIERS, 1 - OUTLIERS))
     low = min(float(lowest), pairs.low) if settings.lowest is None else settings.lowest
     high = max(float(highest), pairs.high) if settings.highest is None else settings.highest
@@ -97,7 +97,7 @@ def _range(pairs: CheckedPairs, settings: TableSettings) -> tuple[float, float]:
 def report(
     pairs: CheckedPairs, counted: CountedTable, anchor: float, *, channel: int, seed: int
 ) -> FitReport:
-    """Likelihood and calibration on pairs drawn as they come."""
+    """Report likelihood and calibration on pairs drawn at random."""
     rng = np.random.default_rng(seed)
     chosen = choose_plain(len(pairs.signal), _REPORT_PAIRS, rng)
     table = counted.table

@@ -4,10 +4,10 @@ The density at a signal s between the lower edges of the bins k and k+1 interpol
 
 .. math:: p(y \mid s) = \frac{(1-f)\,E_k(y) + f\,E_{k+1}(y)}{w} + \varrho(s)\, \mathcal N(y; s, \sigma^2)
 
-* E is a row of the table times the share that the table has; :math:`\varrho` is what is missing from 1. The
-  Gaussian, as wide as the widest row, is the floor of the density: it is there for observations that no pair
-  showed and for signals without pairs. It is a true density, and its gradient leads back from anywhere.
-* Beyond its ends, the table moves along with the signal.
+* E is a row of the table times the table's share of the probability; :math:`\varrho` is the rest. The
+  Gaussian, as wide as the widest row, is the floor of the density, for observations that no pair showed and
+  for signals without pairs. It is a true density, and its gradient leads back to the signal from anywhere.
+* Beyond its ends, the table is shifted along with the signal.
 
 Source: Krull et al., Probabilistic Noise2Void, Frontiers in Computer Science 2020; method section 4.2.
 """
@@ -22,7 +22,7 @@ from denoisplit.plugins.noise_models.histogram_table import EMPTY
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _LAST = 1e-3
-"""The place of a signal ends so far before the last row, as in the reference."""
+"""The position of a signal is kept this far below the last row, as in the reference."""
 
 
 @attrs.frozen
@@ -30,12 +30,12 @@ class Tables:
     """Tables of all channels, ready for use.
 
     Attributes:
-        cells: [c n n], share of the probability in every cell.
-        rest: [c n], share of the Gaussian in every row.
+        cells: [c n n], probability of every cell.
+        rest: [c n], probability of the Gaussian in every row.
         low: [c], lower edge of the first bin, counts.
-        width: [c], of a bin, counts.
-        std: [c], of the Gaussian, counts.
-        anchor: where in its bin a row stands, in bins: 0 at the lower edge, 0.5 at the centre.
+        width: [c], width of a bin, counts.
+        std: [c], std of the Gaussian, counts.
+        anchor: signal that a row stands for, in bins from the lower edge: 0, or 0.5 for the centre.
     """
 
     cells: Tensor
@@ -48,13 +48,13 @@ class Tables:
 
 @attrs.frozen
 class _Place:
-    """Where signals [b c ...] lie between the rows of the table.
+    """Positions of signals [b c ...] between the rows of the table.
 
     Attributes:
-        row: of the lower of two rows, index into [c*n].
+        row: the lower of the two rows, index into [c*n].
         fraction: weight of the next row.
-        inside: the signal within the range of the table, counts.
-        moved: signal minus ``inside``, counts.
+        inside: the signal clipped to the range of the table, counts.
+        moved: signal minus ``inside``, by which the table is shifted, counts.
     """
 
     row: Tensor
@@ -69,7 +69,7 @@ class _Place:
 
 
 def prepare(probability: Tensor, share: Tensor, low: Tensor, high: Tensor, anchor: float) -> Tables:
-    """Tables from probabilities [c n n], the Gaussian's share of every row [c n] and the range [c]."""
+    """Make tables from probabilities [c n n], the Gaussian's share of every row [c n] and the range [c]."""
     n = probability.shape[-1]
     width = (high - low) / n
     filled = torch.where(probability > EMPTY, probability, torch.zeros_like(probability))
@@ -83,7 +83,7 @@ def prepare(probability: Tensor, share: Tensor, low: Tensor, high: Tensor, ancho
 
 
 def log_density(observation: Tensor, signal: Tensor, tables: Tables) -> Tensor:
-    """Log-density of observations, nats per count."""
+    """Return the log-density of observations, nats per count."""
     place = _place(signal, tables)
     cell, inside, _ = _cell(observation, place, tables)
     flat = tables.cells.flatten()
@@ -99,7 +99,7 @@ def log_density(observation: Tensor, signal: Tensor, tables: Tables) -> Tensor:
 
 
 def distribution(observation: Tensor, signal: Tensor, tables: Tables) -> Tensor:
-    """Probability of at most ``observation``."""
+    """Return the probability of at most ``observation``."""
     place = _place(signal, tables)
     cell, _, within = _cell(observation, place, tables)
     n = tables.cells.shape[-1]
@@ -114,7 +114,7 @@ def distribution(observation: Tensor, signal: Tensor, tables: Tables) -> Tensor:
 
 
 def mean_and_variance(signal: Tensor, tables: Tables) -> tuple[Tensor, Tensor]:
-    """Mean of the observation minus the signal, counts, and its variance, counts squared."""
+    """Return the mean of the observation minus the signal, counts, and its variance, counts squared."""
     place = _place(signal, tables)
     mass, first, second = (m.flatten() for m in _row_moments(tables.cells, tables.width, tables.anchor))
     n = tables.cells.shape[-1]
@@ -129,7 +129,7 @@ def mean_and_variance(signal: Tensor, tables: Tables) -> tuple[Tensor, Tensor]:
 
 
 def draw(signal: Tensor, tables: Tables, generator: torch.Generator) -> Tensor:
-    """Observations drawn at signals: a row, then one of its cells or the Gaussian."""
+    """Draw observations at signals: a row, then one of its cells or the Gaussian."""
     place = _place(signal, tables)
     n = tables.cells.shape[-1]
 
@@ -138,7 +138,8 @@ def draw(signal: Tensor, tables: Tables, generator: torch.Generator) -> Tensor:
         return drawn.to(signal.device)
 
     row = place.row + (uniform() < place.fraction).long()
-    # One sorted list for all rows: that of row r runs from 2r to at most 2r + 1.
+    # One sorted list for all rows, so that a single search finds the cells of all pixels: the cumulative
+    # probabilities of row r run from 2r to at most 2r + 1.
     until = tables.cells.double().cumsum(-1).flatten(0, 1)
     until = until + 2 * torch.arange(len(until), device=until.device)[:, None]
     column = torch.searchsorted(until.flatten(), uniform() + 2 * row, right=True) - row * n
@@ -150,7 +151,7 @@ def draw(signal: Tensor, tables: Tables, generator: torch.Generator) -> Tensor:
 
 
 def _row_moments(cells: Tensor, width: Tensor, anchor: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Moments [c n] of order 0, 1 and 2 of the observation about the place of its row, counts."""
+    """Return moments [c n] of order 0, 1 and 2 of the observation about the signal of its row, counts."""
     index = torch.arange(cells.shape[-1], device=cells.device, dtype=cells.dtype)
     away = (index - index[:, None] + 0.5 - anchor) * width.view(-1, 1, 1)
     square = away.square() + width.view(-1, 1, 1).square() / 12
@@ -168,7 +169,7 @@ def _place(signal: Tensor, tables: Tables) -> _Place:
 
 
 def _cell(observation: Tensor, place: _Place, tables: Tables) -> tuple[Tensor, Tensor, Tensor]:
-    """Flat index of the cell in the lower row, whether there is one, and how much of it lies below."""
+    """Return the flat index of the cell in the lower row, whether it exists, and the fraction of it below."""
     n = tables.cells.shape[-1]
     low, width = _along(tables.low, observation), _along(tables.width, observation)
     column = (observation - place.moved.detach() - low) / width
@@ -179,12 +180,12 @@ def _cell(observation: Tensor, place: _Place, tables: Tables) -> tuple[Tensor, T
 
 
 def _index(values: Tensor) -> Tensor:
-    """Whole numbers; a NaN, which the density itself shows, looks up any cell instead of none."""
+    """Round down; NaN looks up an arbitrary cell instead of failing, as the density is NaN there."""
     return values.nan_to_num(nan=0.0).long()
 
 
 def _along(values: Tensor, like: Tensor) -> Tensor:
-    """One value per channel [c], shaped to broadcast against an image."""
+    """Shape one value per channel [c] to broadcast against an image."""
     return values.view(-1, *(1,) * (like.ndim - 2))
 
 

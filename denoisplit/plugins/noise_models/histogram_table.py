@@ -18,7 +18,7 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.numpy_files import read_npy
 
 NEVER_SEEN = 1e-30
-"""What the reference adds to the count of every cell."""
+"""Number that the reference adds to the count of every cell."""
 
 EMPTY = 1e-20
 """Rows with a smaller sum, and cells with a smaller probability, hold no pair."""
@@ -31,7 +31,7 @@ class ChannelTable:
     """The table of one channel.
 
     Attributes:
-        probability: [n n], of the bin of the observation (column) given that of the signal (row).
+        probability: [n n], probability of the observation's bin (column) given the signal's bin (row).
         low: lower edge of the first bin, counts.
         high: upper edge of the last bin, counts.
     """
@@ -44,14 +44,14 @@ class ChannelTable:
 def count_pairs(
     signal: Float64Array, observation: Float64Array, *, low: float, high: float, bins: int
 ) -> Float64Array:
-    """Numbers of pairs [bins bins] by bin of signal and observation; those outside are left out."""
+    """Count pairs [bins bins] by bin of signal and observation; those outside are left out."""
     limits = (low, high)
     counted, _, _ = np.histogram2d(signal.ravel(), observation.ravel(), bins=bins, range=(limits, limits))
     return np.asarray(counted, dtype=np.float64)
 
 
 def normalise(counted: Float64Array) -> Float64Array:
-    """Every row with a pair divided by its sum."""
+    """Divide every row with a pair by its sum."""
     table = counted + NEVER_SEEN
     total = table.sum(axis=1, keepdims=True)
     return np.asarray(np.where(total > EMPTY, table / total, table), dtype=np.float64)
@@ -61,7 +61,7 @@ def read_table(path: Path) -> ChannelTable:
     """Read one channel.
 
     Raises:
-        NoiseModelError: no such file, another format, or numbers that make no table.
+        NoiseModelError: no such file, another format, or numbers that do not form a table.
     """
     try:
         content = None if path.is_file() and zipfile.is_zipfile(path) else read_npy(path)
@@ -101,7 +101,7 @@ def write_table(path: Path, table: ChannelTable) -> None:
 
 
 def _limits(path: Path, table: Float64Array) -> tuple[float, float]:
-    """Range of the bins of a plausible table [3 n n]."""
+    """Return the range of the bins of a table [3 n n], and refuse implausible ones."""
     probability, lower, upper = table
     low, high = float(lower[0, 0]), float(upper[-1, -1])
     n = len(probability)

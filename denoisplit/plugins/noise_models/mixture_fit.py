@@ -1,4 +1,4 @@
-"""Fit of a polynomial Gaussian mixture to pairs: binned moments to start with, then maximum likelihood."""
+"""Fit of a polynomial Gaussian mixture to pairs: maximum likelihood, starting from binned moments."""
 
 import attrs
 import numpy as np
@@ -35,19 +35,19 @@ MOSTLY_FLOORED = 0.5
 
 _OUTSIDE = (-0.25, 1.25)
 _CONTINUED = 4.0
-"""There, a polynomial that fits has so many times the largest variance at most."""
+"""Just outside the signal range, a good fit has at most this many times the largest variance."""
 
 
 @attrs.frozen(kw_only=True)
 class FitSettings:
-    """What the fit needs to know.
+    """Settings of the fit.
 
     Attributes:
         components: number of Gaussians K.
         coefficients: number of polynomial coefficients D.
         variance_floor: smallest variance, counts squared; None to choose from the pairs.
-        pairs: most pairs used.
-        steps: most iterations of the optimiser.
+        pairs: largest number of pairs used.
+        steps: largest number of iterations of the optimiser.
     """
 
     components: int
@@ -64,7 +64,7 @@ class Fitted:
     Attributes:
         weights: [3 K D], counts.
         floor: smallest variance, counts squared.
-        report: how good it is.
+        report: quality of the fit.
     """
 
     weights: Tensor
@@ -76,8 +76,8 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
     """Fit one channel; deterministic given ``seed``.
 
     Works in units of the range of the signal and of the overall noise, on at most ``settings.pairs`` pairs:
-    half drawn as they come, half evenly over the signal, since bright pixels are rare. Weighting by signal
-    does not bias a conditional density.
+    half of them drawn at random, half evenly over the signal, since bright pixels are rare. Weighting by
+    signal does not bias a conditional density.
     """
     rng = np.random.default_rng(seed)
     t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
@@ -101,7 +101,7 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
     unit = (torch.from_numpy(t[chosen]), torch.from_numpy(residual[chosen] / scale))
     fitted = _maximum_likelihood(starts, *unit, unit_floor, settings.steps)
     if (found := _runaway(moments, fitted, unit_floor)) > NOTABLE:
-        # Pairs leave open what a component is that has no weight; within what they show, it does no harm.
+        # Pairs do not determine a component without weight; kept within their variance, it does no harm.
         widest = 2 * float(np.log(np.abs(residual).max() / scale))
         bounded = _maximum_likelihood(starts, *unit, unit_floor, settings.steps, widest)
         fitted = bounded if _runaway(moments, bounded, unit_floor) < found else fitted
@@ -110,7 +110,7 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
     weights[1] += 2 * np.log(scale)
     in_counts = attrs.evolve(moments, variance=moments.variance * scale**2)
     misfit = _misfit(in_counts, weights.movedim(2, 1), torch.tensor(floor, dtype=torch.float64))
-    if settings.variance_floor is None:  # else the user knows better
+    if settings.variance_floor is None:  # a floor given by the user is not questioned
         pairs = attrs.evolve(
             pairs,
             warnings=(
@@ -124,14 +124,14 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
 
 
 def at_signal(t: Tensor, weights: Tensor, floor: Tensor) -> Components:
-    """Components of one channel with weights [3 K D] at 1-D ``t``."""
+    """Return the components of one channel with weights [3 K D] at 1-D ``t``."""
     return components(t, weights.movedim(2, 1).unsqueeze(-1), floor)
 
 
 def _start(moments: Moments, k: int, d: int, tilt: float) -> Tensor:
-    """Weights [3 D K] with the binned variances: components of different width, shifted by ``tilt``."""
+    """Return weights [3 D K] for the binned variances: components of different width, shifted by ``tilt``."""
     powers = moments.t[:, None] ** np.arange(d)
-    # The relative error of a variance of n pairs goes like 1/sqrt(n); that of thousands is good enough.
+    # The relative error of a variance from n pairs is about 1/sqrt(n); thousands of pairs are enough.
     trust = np.sqrt(np.minimum(moments.count, 5000)) / moments.variance
     variance, _ = nnls(powers * trust[:, None], moments.variance * trust)
     variance = np.maximum(variance, 1e-3 * variance.max())
@@ -146,13 +146,13 @@ def _start(moments: Moments, k: int, d: int, tilt: float) -> Tensor:
 
 
 def _misfit(moments: Moments, weights: Tensor, floor: Tensor) -> Misfit:
-    """How far the variance of weights [3 D K] is from that of the pairs."""
+    """Compare the variance of weights [3 D K] with that of the pairs."""
     mixture = components(torch.from_numpy(moments.t), weights.unsqueeze(-1), floor)
     return variance_misfit(moments, total_variance(mixture).numpy())
 
 
 def _runaway(moments: Moments, weights: Tensor, floor: Tensor) -> float:
-    """The same as a factor, and how much more variance there is just outside of the range of the signal."""
+    """Return the factor of that misfit, or of the variance's growth outside the signal range if larger."""
     mixture = components(torch.tensor(_OUTSIDE, dtype=torch.float64), weights.unsqueeze(-1), floor)
     outside = float(total_variance(mixture).max() / moments.variance.max()) / _CONTINUED
     return max(_misfit(moments, weights, floor).factor, outside)
@@ -166,7 +166,7 @@ def _maximum_likelihood(
     steps: int,
     widest: float | None = None,
 ) -> Tensor:
-    """Weights [3 D K] of the best likelihood; every start gets a short run, the better one is finished."""
+    """Return the most likely weights [3 D K]: every start gets a short run, the best one is finished."""
     thin = max(1, len(t) // 20_000)
     trials = [_minimise(s, t[::thin], residual[::thin], floor, min(steps, 40), widest) for s in starts]
     best = min(trials, key=lambda trial: trial[1])[0]
@@ -176,9 +176,9 @@ def _maximum_likelihood(
 def _minimise(
     start: Tensor, t: Tensor, residual: Tensor, floor: Tensor, steps: int, widest: float | None
 ) -> tuple[Tensor, float]:
-    """Weights and mean negative log-likelihood after at most ``steps`` iterations of L-BFGS.
+    """Return weights and mean negative log-likelihood after at most ``steps`` iterations of L-BFGS.
 
-    With ``widest``, the log-variances stay below it.
+    Log-variances stay below ``widest`` if it is given.
     """
     tops = torch.full(start.shape, np.inf, dtype=torch.float64)
     if widest is not None:
@@ -202,7 +202,7 @@ def _minimise(
 
 
 def doubts(mixture: Components, floor: float) -> tuple[str, ...]:
-    """What is doubtful about a mixture at 1-D signals, one sentence each."""
+    """Return the doubts about a mixture at 1-D signals, one sentence each."""
     share = mixture.log_weight.exp()
     sentences = []
     if int(mixture.log_weight.isfinite().any(1).sum()) > 1 and float(share.mean(1).max()) > DOMINANT:
@@ -227,7 +227,7 @@ def _report(
     floor: float,
     channel: int,
 ) -> FitReport:
-    """Likelihood and calibration on pairs drawn as they come."""
+    """Report likelihood and calibration on pairs drawn at random."""
     mixture = at_signal(torch.from_numpy(t), weights, torch.tensor(floor, dtype=torch.float64))
     log_prob = log_density(torch.from_numpy(residual), mixture)
     error = calibration_error(distribution(torch.from_numpy(residual + spread), mixture).numpy())
@@ -239,7 +239,7 @@ def _report(
             torch.zeros_like(mixture.log_weight[:1]),
         )
         gain = float((log_prob - log_density(torch.from_numpy(residual), single)).sum())
-        # Akaike: so much is gained by chance from every parameter that one Gaussian has not.
+        # Akaike: every parameter more than those of one Gaussian gains this much by chance.
         if gain < 3 * (len(mixture.shift) - 1) * weights.shape[2]:
             warnings.append(
                 f"the {len(mixture.shift)} components coincide: the noise is a single Gaussian, "

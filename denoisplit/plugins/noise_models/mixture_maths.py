@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 T_LIMIT = 1e4
-"""Polynomials are continued to this many signal ranges; beyond, powers of t would overflow float32."""
+"""Polynomials are extrapolated up to this many signal ranges; beyond, powers of t would overflow float32."""
 
 LOG_VARIANCE_LIMIT = 60.0
-"""Of a coefficient: components without weight may drift to any variance in a fit, and infinity times t = 0 is
-no number in float32."""
+"""Bound of a log-variance coefficient: a fit may drive a component without weight to any variance, and
+infinity times t = 0 is NaN."""
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -36,7 +36,7 @@ class Components:
     Attributes:
         shift: mean minus signal, [K ...], counts.
         variance: [K ...], counts squared.
-        log_weight: normalised, [K ...]; minus infinity for a component that only pads another channel.
+        log_weight: normalised, [K ...]; minus infinity for a component that is only padding.
     """
 
     shift: Tensor
@@ -45,7 +45,7 @@ class Components:
 
 
 def polynomial(coefficients: Tensor, t: Tensor) -> Tensor:
-    """Value at ``t`` [...] of polynomials with ``coefficients`` [D K ...], lowest order first; [K ...]."""
+    """Evaluate polynomials with ``coefficients`` [D K ...], lowest order first, at ``t`` [...]; [K ...]."""
     value = coefficients[-1] + torch.zeros_like(t)
     for coefficient in reversed(coefficients[:-1].unbind(0)):
         value = torch.addcmul(coefficient, value, t)
@@ -68,25 +68,25 @@ def components(t: Tensor, weights: Tensor, floor: Tensor) -> Components:
 
 
 def log_density(residual: Tensor, mixture: Components) -> Tensor:
-    """Log-density of observation minus signal [...], nats; by log-sum-exp, so finite far out in the tails."""
+    """Return the log-density of residuals [...], nats; by log-sum-exp, so finite far out in the tails."""
     squared = (residual - mixture.shift).square() / mixture.variance
     terms = mixture.log_weight - 0.5 * (squared + mixture.variance.log())
     return terms.logsumexp(0) - _HALF_LOG_2PI
 
 
 def distribution(residual: Tensor, mixture: Components) -> Tensor:
-    """Probability of an observation minus signal of at most ``residual`` [...]."""
+    """Return the probability of an observation minus signal of at most ``residual`` [...]."""
     normal: Tensor = torch.special.ndtr((residual - mixture.shift) / mixture.variance.sqrt())
     return (mixture.log_weight.exp() * normal).sum(0)
 
 
 def total_variance(mixture: Components) -> Tensor:
-    """Variance of the mixture [...], counts squared."""
+    """Return the variance of the mixture [...], counts squared."""
     return (mixture.log_weight.exp() * (mixture.variance + mixture.shift.square())).sum(0)
 
 
 def draw(mixture: Components, generator: torch.Generator) -> Tensor:
-    """Observations minus signal [...] drawn from the mixture."""
+    """Draw observations minus signal [...] from the mixture."""
     like = mixture.shift[0]
     uniform, normal = (
         maker(like.shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)

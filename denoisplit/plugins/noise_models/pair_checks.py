@@ -12,12 +12,12 @@ from denoisplit.core.network.interfaces import NoisePairs
 FEWEST = 500
 FEW = 20_000
 RANGE_PERCENTILES = (0.05, 99.95)
-"""Signal outside is a handful of pixels (hot, saturated) that would stretch the fitted range."""
+"""Signals outside are a handful of pixels (hot, saturated) that would stretch the fitted range."""
 
 
 @attrs.frozen
 class CheckedPairs:
-    """Usable pairs of one channel and what was noticed about them.
+    """Usable pairs of one channel, with warnings about them.
 
     Attributes:
         signal: 1-D, counts, within ``low`` .. ``high``.
@@ -26,7 +26,7 @@ class CheckedPairs:
         high: upper end of the signal range, counts.
         step: smallest difference of two values of the images, counts (1 for integer images).
         warnings: one sentence each.
-        where: how messages about them begin.
+        where: beginning of messages about them.
         place: row and column [2 pairs] in the image as the camera recorded it; None where unknown.
     """
 
@@ -41,7 +41,7 @@ class CheckedPairs:
 
     @property
     def resolved(self) -> float:
-        """Smallest variance that values in such steps can show, counts squared."""
+        """Smallest variance that values with these steps can resolve, counts squared."""
         return self.step**2 / 12
 
 
@@ -103,10 +103,10 @@ def check(pairs: NoisePairs, where: str) -> CheckedPairs:
 
 
 def _refuse_swapped(signal: Float64Array, observation: Float64Array, where: str) -> list[str]:
-    """Compare the regressions of both directions: E[observation | signal] = signal only for true pairs.
+    """Compare the regressions in both directions: E[observation | signal] = signal only for true pairs.
 
-    Noise in the regressor flattens a regression. With true pairs that of signal on observation is flat; with
-    swapped pairs that of observation on signal.
+    Noise in the regressor flattens a regression: with true pairs that of signal on observation, with swapped
+    pairs that of observation on signal.
     """
     covariance = np.cov(signal, observation)
     forward = covariance[0, 1] / covariance[0, 0]

@@ -1,4 +1,4 @@
-"""What noise models are fitted to: which pairs, their moments along the signal, and how good a fit is."""
+"""Statistics for fitting noise models: choice of pairs, their moments along the signal, quality of a fit."""
 
 import attrs
 import numpy as np
@@ -11,11 +11,11 @@ from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 BINS = 32
 BADLY_CALIBRATED = 0.05
 NOTABLE = 2.0
-"""Factor between the variance of a fit and that of its pairs from which it is told, and"""
+"""Factor between the variance of a fit and that of its pairs from which the user is warned, and"""
 FAR_OFF = 10.0
 """from which the fit is refused."""
 CERTAIN = 200
-"""Pairs in a bin of the signal whose variance is worth a comparison."""
+"""Smallest number of pairs in a bin of the signal whose variance is compared."""
 
 
 @attrs.frozen
@@ -24,7 +24,7 @@ class Moments:
 
     Attributes:
         t: mean signal, 0 to 1 within the range of the pairs.
-        variance: in the unit of the residuals, squared.
+        variance: variance of the residuals, their unit squared.
         skewness: third central moment over the cubed std.
         count: number of pairs.
     """
@@ -40,10 +40,10 @@ class Misfit:
     """Where the variance of a noise model is farthest from that of the pairs.
 
     Attributes:
-        factor: between the two, at least 1.
+        factor: ratio of the two beyond what chance explains, at least 1.
         t: signal, 0 to 1 within the range of the pairs.
-        model: variance of the model there, in the unit of the residuals, squared.
-        pairs: that of the pairs.
+        model: variance of the model there, unit of the residuals squared.
+        pairs: variance of the pairs there.
     """
 
     factor: float
@@ -52,7 +52,7 @@ class Misfit:
     pairs: float
 
     def told(self, pairs: CheckedPairs) -> str:
-        """In words."""
+        """Describe the misfit in words."""
         signal = pairs.low + self.t * (pairs.high - pairs.low)
         return (
             f"at a signal of {signal:.4g} counts the fitted variance is "
@@ -77,15 +77,15 @@ def variance_misfit(moments: Moments, variance: Float64Array) -> Misfit:
 
 
 def doubt_variance(pairs: CheckedPairs, misfit: Misfit, advice: str) -> list[str]:
-    """A sentence where the variance of a fit is not that of its pairs.
+    """Return a warning where the variance of a fit differs from that of its pairs.
 
     Args:
-        pairs: that were fitted.
-        misfit: of the fit, counts squared.
-        advice: what else to try.
+        pairs: the fitted pairs.
+        misfit: misfit of the fit, counts squared.
+        advice: alternatives to try.
 
     Raises:
-        NoiseModelError: it is far from it.
+        NoiseModelError: they differ too much.
     """
     if misfit.factor > FAR_OFF:
         raise NoiseModelError(
@@ -96,14 +96,14 @@ def doubt_variance(pairs: CheckedPairs, misfit: Misfit, advice: str) -> list[str
 
 
 def choose_plain(total: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Indices of at most ``most`` of ``total`` pairs."""
+    """Draw indices of at most ``most`` of ``total`` pairs."""
     if total <= most:
         return np.arange(total)
     return rng.integers(0, total, most).astype(np.intp)
 
 
 def choose_half_even(t: Float64Array, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Indices of ``most`` pairs, half of them spread evenly over the range of ``t``."""
+    """Draw indices of ``most`` pairs, half of them spread evenly over the range of ``t``."""
     bins = np.minimum((t * BINS).astype(np.intp), BINS - 1)
     weight = 1 / np.bincount(bins, minlength=BINS)[bins]
     cumulative = np.cumsum(weight)
@@ -112,13 +112,13 @@ def choose_half_even(t: Float64Array, most: int, rng: np.random.Generator) -> np
 
 
 def binned_moments(t: Float64Array, residual: Float64Array, resolved: float = 0.0) -> Moments:
-    """Moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts.
+    """Compute moments in bins of equally many pairs, and in evenly spaced ones so that bright signal counts.
 
     Args:
         t: mean signal, 1-D.
-        residual: as long.
-        resolved: smallest variance that the steps of the images can show. Where nearly all counts are zero,
-            pairs without clean images show none at all.
+        residual: observation minus signal, as long.
+        resolved: smallest variance that the steps of the images can resolve. Where nearly all counts are
+            zero, pairs without clean images show no variance at all.
     """
     edges = np.unique(
         np.concatenate([np.quantile(t, np.linspace(0, 1, BINS // 2 + 1)), np.linspace(0, 1, BINS // 2 + 1)])
@@ -138,12 +138,12 @@ def binned_moments(t: Float64Array, residual: Float64Array, resolved: float = 0.
 
 
 def calibration_error(transformed: Float64Array) -> float:
-    """Largest distance of a probability integral transform, 1-D, from uniform, 0 to 1."""
+    """Return the largest distance of a probability integral transform, 1-D, from uniform, 0 to 1."""
     pit = np.sort(transformed)
     ranks = np.arange(len(pit) + 1) / len(pit)
     return float(max((ranks[1:] - pit).max(), (pit - ranks[:-1]).max()))
 
 
 def dither(count: int, step: float, rng: np.random.Generator) -> Float64Array:
-    """What spreads digital counts over their step: the transform of a step function is never uniform."""
+    """Draw offsets that spread digital counts over their step, as the transform of steps is never uniform."""
     return rng.uniform(-0.5, 0.5, count) * step

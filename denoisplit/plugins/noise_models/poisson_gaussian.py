@@ -28,22 +28,22 @@ class PoissonGaussian(NoiseModel):
     .. math:: p(y \mid s) = \sum_n \operatorname{Poisson}(n; (s - o) / g)\, \mathcal N(y; o + g n, r^2)
 
     with gain g, offset o and read noise r, to a relative error below 1e-6 for signals of at least 0.001
-    photons. At darker ones, and below the offset, the density of 0.001 photons moves along with the signal.
+    photons. For darker signals, and below the offset, the density at 0.001 photons is shifted to the signal.
 
     Source: Foi et al., IEEE Transactions on Image Processing 2008; method section 4.4.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Options of the camera. Numbers that are given hold for all channels.
+        """Options of the camera. Given numbers hold for all channels.
 
         Attributes:
-            gain: counts per photon (photo-electron); None to fit. Give it for a camera that tells single
-                photons apart: fitted to a few percent, it does not meet the rows of such photons.
+            gain: counts per photon (photo-electron); None to fit. Give it for a camera that resolves single
+                photons: a fit to a few percent misses the peaks of many photons.
             offset: counts without light; None to fit.
             read_noise: std of the read noise, counts; None to fit.
-            fit_pairs: most pairs used per channel.
-            fit_steps: most iterations of the optimiser.
+            fit_pairs: largest number of pairs used per channel.
+            fit_steps: largest number of iterations of the optimiser.
         """
 
         gain: float | None = attrs.field(default=None, validator=optional(gt(0)))
@@ -102,7 +102,7 @@ class PoissonGaussian(NoiseModel):
         return variance(signal, self._camera(signal))
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Fit what is not given, for every channel: photon transfer, then maximum likelihood.
+        """Fit the numbers that are not given, for every channel: photon transfer, then maximum likelihood.
 
         Raises:
             ChannelCountError: another number of pairs than channels.

@@ -1,4 +1,4 @@
-"""Fit of a camera to pairs: photon transfer to start with, then maximum likelihood."""
+"""Fit of a camera to pairs: maximum likelihood, starting from photon transfer."""
 
 import attrs
 import numpy as np
@@ -23,13 +23,13 @@ from denoisplit.plugins.noise_models.pair_moments import (
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density, variance
 
 READ_NOISES = (0.5, 2.0, 6.0)
-"""Read noise in photons to start from: variance against mean does not tell it from the offset."""
+"""Starting values of the read noise, photons: photon transfer cannot separate it from the offset."""
 
 _TRIAL_PAIRS = 4000
 _TRIAL_STEPS = 25
 _REPORT_PAIRS = 20_000
 _LEAST_READ_NOISE = 1e-2
-"""Of the std of the darkest pairs; a density must not become a row of spikes."""
+"""Smallest read noise, as a fraction of the darkest pairs' std: below, the density is a comb of spikes."""
 
 
 @attrs.frozen
@@ -47,19 +47,19 @@ class CameraNumbers:
     read_noise: float | None
 
     def complete(self, values: Float64Array) -> Float64Array:
-        """``values`` [gain, offset, read noise] with the known ones in their places."""
+        """Return ``values`` [gain, offset, read noise] with the known ones in their places."""
         known = (self.gain, self.offset, self.read_noise)
         return np.array([v if k is None else k for k, v in zip(known, values, strict=True)], dtype=np.float64)
 
 
 @attrs.frozen(kw_only=True)
 class FitSettings:
-    """What the fit needs to know.
+    """Settings of the fit.
 
     Attributes:
         known: parameters that are given, not fitted.
-        pairs: most pairs used.
-        steps: most iterations of the optimiser.
+        pairs: largest number of pairs used.
+        steps: largest number of iterations of the optimiser.
     """
 
     known: CameraNumbers
@@ -70,7 +70,7 @@ class FitSettings:
 def fit_camera(
     pairs: CheckedPairs, settings: FitSettings, *, channel: int, seed: int
 ) -> tuple[Float64Array, FitReport]:
-    """Gain, offset and read noise [3] of one channel, counts; deterministic given ``seed``."""
+    """Fit gain, offset and read noise [3] of one channel, counts; deterministic given ``seed``."""
     rng = np.random.default_rng(seed)
     t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
     residual = pairs.observation - pairs.signal
@@ -90,7 +90,7 @@ def fit_camera(
     every = max(1, len(chosen) // _TRIAL_PAIRS)
     steps = min(_TRIAL_STEPS, settings.steps)
     trials = [problem.minimise(start, steps, every)[0] for start in starts]
-    # Among few pairs, any row of spikes may look like single photons: all of them decide.
+    # To few pairs, many a comb of spikes looks like single photons: all pairs decide.
     best = min(trials, key=problem.at)
     camera, _ = problem.minimise(best, settings.steps)
     held = settings.known.read_noise is None and camera[2] <= 1.001 * least
@@ -108,7 +108,7 @@ def fit_camera(
 def photon_transfer(
     pairs: CheckedPairs, t: Float64Array, residual: Float64Array
 ) -> tuple[float, float, float]:
-    """Variance against mean: gain, the signal at which the variance would be zero, and the smallest std.
+    """Regress variance on mean: return gain, the signal of zero variance, and the smallest std.
 
     Source: Janesick, Photon Transfer, SPIE 2007.
     """
@@ -117,7 +117,7 @@ def photon_transfer(
     trust = np.sqrt(moments.count) / moments.variance
     design = np.stack([signal, np.ones_like(signal)], axis=1) * trust[:, None]
     (slope, intercept), *_ = np.linalg.lstsq(design, moments.variance * trust, rcond=None)
-    # Noise that does not grow with the signal has many photons of next to no gain.
+    # Noise that does not grow with the signal is like many photons with next to no gain.
     gain = max(float(slope), 1e-3 * float(moments.variance.mean()) / (pairs.high - pairs.low))
     if gain > slope:
         intercept = float(np.average(moments.variance, weights=trust**2)) - gain * float(signal.mean())
@@ -136,11 +136,11 @@ class _Likelihood:
     observation: Tensor
 
     def at(self, camera: Float64Array) -> float:
-        """Mean negative log-likelihood of a camera [3]."""
+        """Return the mean negative log-likelihood of a camera [3]."""
         return -float(log_density(self.observation, self.signal, Camera(*torch.from_numpy(camera))).mean())
 
     def minimise(self, start: Float64Array, steps: int, every: int = 1) -> tuple[Float64Array, float]:
-        """Camera [3] and mean negative log-likelihood of every so many pairs after at most ``steps``."""
+        """Return camera [3] and mean negative log-likelihood, from every ``every``-th pair."""
         start = self.known.complete(start)
         signal, observation = self.signal[::every], self.observation[::every]
         free = torch.tensor([k is None for k in attrs.astuple(self.known)])
@@ -181,7 +181,7 @@ def _report(
     held: bool,
     channel: int,
 ) -> FitReport:
-    """Likelihood and calibration on pairs drawn as they come."""
+    """Report likelihood and calibration on pairs drawn at random."""
     signal, observation = pairs.signal[chosen], pairs.observation[chosen]
     numbers = Camera(*torch.from_numpy(camera))
     s = torch.from_numpy(signal)

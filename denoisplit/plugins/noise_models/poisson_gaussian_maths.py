@@ -4,12 +4,12 @@ With gain g, offset o and read noise r, and :math:`\lambda = (s - o) / g` expect
 
 .. math:: p(y \mid s) = \sum_n \operatorname{Poisson}(n; \lambda)\, \mathcal N(y; o + g n, r^2).
 
-* The terms are log-concave in n, and their spread about the largest one is at most r/g photons, however many
-  there are. A window of few terms around that one is the sum to a relative error below 1e-6.
-* Where the spread exceeds ``WIDE`` photons, the sum is the trapezoidal rule of a smooth function and steps of
-  ``STRIDE`` spreads do, with an error as small: the approximation for many photons. Where such a window would
-  come near zero photons, every term is summed.
-* Below ``DIMMEST`` expected photons, the density at ``DIMMEST`` moves along with the signal. So it stays a
+* The terms are log-concave in n, and their spread about the largest one is at most r/g photons, however large
+  n is. A window of few terms around the largest one gives the sum to a relative error below 1e-6.
+* Where the spread exceeds ``WIDE`` photons, the sum is the trapezoidal rule of a smooth function, and steps
+  of ``STRIDE`` spreads are as exact: this is what makes many photons cheap. Where such a window would come
+  near zero photons, every term is summed.
+* Below ``DIMMEST`` expected photons, the density at ``DIMMEST`` is shifted to the signal. So it stays a
   density whose mean is the signal, with a gradient, even for signals below the offset.
 
 Source: Foi et al., IEEE Transactions on Image Processing 2008; method section 4.4.
@@ -26,7 +26,7 @@ DIMMEST = 1e-3
 WIDE = 1.1
 STRIDE = 0.9
 REACH = 7
-"""Terms on either side of the largest one."""
+"""Number of terms on either side of the largest one."""
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _STIRLING_FROM = 16
@@ -56,7 +56,7 @@ class Camera:
 
 @attrs.frozen
 class _Window:
-    """The sum over a window: its log, and the photons given the observation.
+    """The sum over a window: its log, and moments of the photons given the observation.
 
     Attributes:
         log_sum: nats.
@@ -70,7 +70,7 @@ class _Window:
 
 
 def log_density(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
-    """Log-density of observations [...] at signals [...], nats per count."""
+    """Return the log-density of observations [...] at signals [...], nats per count."""
     expected, moved = _photons(signal, camera)
     read = camera.read_noise / camera.gain
     electrons = (observation - camera.offset) / camera.gain - moved
@@ -82,7 +82,7 @@ def log_density(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
             (window.pull + (electrons - expected)) / expected,
             (window.square / read.square() - 1) / read,
         )
-    # The derivatives are known from the sum, so no term of it has to be kept for the backward pass.
+    # The derivatives follow from the sums, so no term has to be kept for the backward pass.
     value = window.log_sum
     for argument, slope in zip((electrons, expected, read), slopes, strict=True):
         if argument.requires_grad:
@@ -91,13 +91,13 @@ def log_density(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
 
 
 def variance(signal: Tensor, camera: Camera) -> Tensor:
-    """Variance of the observation [...], counts squared."""
+    """Return the variance of the observation [...], counts squared."""
     expected, _ = _photons(signal, camera)
     return camera.gain.square() * expected + camera.read_noise.square()
 
 
 def draw(signal: Tensor, camera: Camera, generator: torch.Generator) -> Tensor:
-    """Observations [...] drawn at signals [...]."""
+    """Draw observations [...] at signals [...]."""
     expected, moved = _photons(signal, camera)
     photons = torch.poisson(expected.to(generator.device), generator=generator)
     normal = torch.randn(photons.shape, generator=generator, device=generator.device, dtype=photons.dtype).to(
@@ -108,7 +108,7 @@ def draw(signal: Tensor, camera: Camera, generator: torch.Generator) -> Tensor:
 
 
 def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
-    """Probability of at most ``observation`` [...]; of many photons, to 1e-3, by the Edgeworth series."""
+    """Return the probability of at most ``observation`` [...]; a series good to 1e-3 for many photons."""
     expected, moved = _photons(signal, camera)
     read = camera.read_noise / camera.gain
     electrons = (observation - camera.offset) / camera.gain - moved
@@ -131,14 +131,14 @@ def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
 
 
 def _photons(signal: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
-    """Expected photons, and by how many the density is moved along where there are too few."""
+    """Return the expected photons, and by how many the density is shifted where there are too few."""
     photons = (signal - camera.offset) / camera.gain
     expected = photons.clamp(min=DIMMEST)
     return expected, photons - expected
 
 
 def _alike(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors broadcast against each other."""
+    """Broadcast tensors against each other."""
     shape = np.broadcast_shapes(*(tensor.shape for tensor in tensors))
     return tuple(tensor.expand(shape) for tensor in tensors)
 
@@ -176,14 +176,14 @@ def _every_term(
     precision = 1 / read.square()
     photons = _log_poisson(likely, expected)
     top = photons - 0.5 * precision * (electrons - likely).square()
-    # The difference of squares as a product: far out, the squares alone are larger than float32 holds.
+    # The difference of squares as a product: far out, the squares alone would overflow float32.
     squares = (first - likely) * ((first - electrons) + (likely - electrons))
     term = _log_poisson(first, expected) - photons - 0.5 * precision * squares
     distance = first - electrons
     sums = _Sums(electrons)
     for step in range(terms):
         sums.add(term.exp(), distance)
-        # From the term of n photons to that of n + 1.
+        # The ratio of the terms of n + 1 and n photons, which needs no factorial.
         term = term + (expected / (first + (step + 1))).log() - (distance + 0.5) * precision
         distance = distance + 1
     return sums.window(top - read.log() - _HALF_LOG_2PI)
@@ -192,14 +192,14 @@ def _every_term(
 def _smooth_terms(
     electrons: Tensor, expected: Tensor, read: Tensor, likely: Tensor, stride: Tensor
 ) -> _Window:
-    """Trapezoidal rule around ``likely``.
+    """Sum by the trapezoidal rule around ``likely``.
 
     With u = n - m, the terms are, relative to the largest at m,
     exp(u - (n + 1/2) log(n/m) - u^2 / (2 r^2) + c(m) - c(n)), c being the rest of Stirling's series.
     """
     precision = 1 / read.square()
     top = _log_poisson(likely, expected) - 0.5 * precision * (electrons - likely).square()
-    # What the equation of the largest term leaves when it is solved but for the last digits.
+    # ``likely`` solves the equation of the largest term except for the last digits; this is the remainder.
     slope = (expected / likely).log() + (electrons - likely) * precision
     centre, away = _stirling_rest(likely), likely - electrons
     sums = _Sums(electrons)
@@ -224,12 +224,12 @@ class _Sums:
         self._second.addcmul_(moment, distance)
 
     def window(self, log_unit: Tensor) -> _Window:
-        """The sums as a window, the weights being in units of exp(``log_unit``)."""
+        """Return the sums as a window, with weights in units of exp(``log_unit``)."""
         return _Window(log_unit + self._total.log(), self._first / self._total, self._second / self._total)
 
 
 def _most_likely(electrons: Tensor, expected: Tensor, read: Tensor) -> Tensor:
-    """Number of photons, not whole, whose term is largest, but for the last digits.
+    """Return the number of photons, not whole, whose term is largest, except for the last digits.
 
     Solves log(expected / n) + (electrons - n) / read^2 = 0: with w = n / read^2, w + log w = level.
     """
@@ -246,7 +246,7 @@ def _most_likely(electrons: Tensor, expected: Tensor, read: Tensor) -> Tensor:
 
 
 def _log_poisson(n: Tensor, expected: Tensor) -> Tensor:
-    """Log-probability of n photons, n >= 0 not necessarily whole; without cancellation for large numbers."""
+    """Return the log-probability of n >= 0 photons, not necessarily whole; no cancellation for large n."""
     ratio = n / expected
     far = ratio < 0.5
     log_ratio = torch.where(
@@ -261,7 +261,7 @@ def _log_poisson(n: Tensor, expected: Tensor) -> Tensor:
 
 
 def _stirling_rest(n: Tensor) -> Tensor:
-    """Stirling's series of log n! after its logarithms; for ``_FEWEST`` photons good to 1e-7."""
+    """Return Stirling's series of log n! without its logarithms; good to 1e-7 from ``_FEWEST`` photons on."""
     inverse = 1 / n
     square = inverse.square()
     return inverse * (1 / 12 - square * (1 / 360 - square / 1260))

@@ -1,4 +1,4 @@
-"""What noise models do with what they are given, before anything of their own: images, pairs and files."""
+"""Checks that noise models share: of images, pairs and files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ Parameters = TypeVar("Parameters")
 def with_parameters(
     observation: Tensor, signal: Tensor, parameters: Callable[[Tensor], Parameters]
 ) -> tuple[Tensor, Tensor, Parameters]:
-    """What a log-density needs: both images in at least float32, and the parameters at the signal."""
+    """Return observation and signal in at least float32, and the parameters at the signal."""
     observation, signal = at_least_float32(observation), at_least_float32(signal)
     return observation, signal, parameters(signal)
 
@@ -25,7 +25,7 @@ def require_channels(image: Tensor, channels: int, name: str) -> None:
     """Check that an image [b c (z) y x] has the channels of a noise model.
 
     Raises:
-        ChannelCountError: it has another number.
+        ChannelCountError: it has a different number.
     """
     if image.shape[1] != channels:
         raise ChannelCountError(
@@ -35,7 +35,7 @@ def require_channels(image: Tensor, channels: int, name: str) -> None:
 
 
 def require_pairs(pairs: Sequence[NoisePairs], channels: int, name: str) -> None:
-    """Check that there are pairs of every channel, as often as there are channels.
+    """Check that there is one set of pairs per channel.
 
     Raises:
         ChannelCountError: there is another number.
@@ -61,10 +61,10 @@ def require_paths(paths: Sequence[Path], channels: int, name: str) -> None:
 
 
 def as_paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
-    """Converter of an option `path`."""
+    """Convert an option `path`."""
     return None if value is None else tuple(Path(p) for p in value)
 
 
 def place_of(channel: int, channels: int) -> str:
-    """How messages about the pairs of a channel begin."""
+    """Return the beginning of messages about the pairs of a channel."""
     return f"noise model of channel {channel}" if channels > 1 else "noise model"

@@ -1,4 +1,4 @@
-"""Noise model: a camera of which every pixel has an offset, a gain and a read noise of its own."""
+"""Noise model: a camera whose pixels have an offset, a gain and a read noise each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,9 +35,9 @@ class Scmos(CameraNoiseModel):
         \quad \lambda = (s - \bar o) / \bar g
 
     The signal s is in counts of a nominal camera, whose every pixel has the median offset and gain of the
-    maps: it shows the specimen, without the pattern of the camera, and pixels with the same photons have the
-    same signal. An observation is in the counts of its own pixel; ``bias`` says how many more these are on
-    average. What is None is fitted, one number per channel for all pixels, while the maps stay as they are.
+    maps: it shows the specimen without the pattern of the camera, and pixels with the same photons have the
+    same signal. An observation is in the counts of its own pixel; ``bias`` is their mean difference. Options
+    that are None are fitted, one number per channel for all pixels, while the maps stay fixed.
 
     Source: Huang et al., Nature Methods 2013.
     """
@@ -46,17 +46,17 @@ class Scmos(CameraNoiseModel):
     class Options:
         """Options of the camera.
 
-        Each of the three is a number, the path of an image (any format that is read; axes y x for all
-        channels, or c y x), a list of one path per channel, or None for a number that is fitted.
+        Gain, offset and read noise are each a number, the path of an image (any readable format; axes y x for
+        all channels, or c y x), a list of one path per channel, or None for a number to fit.
 
         Attributes:
             gain: counts per photon (photo-electron).
             offset: counts without light: the mean of dark frames.
-            read_noise: std of dark frames, counts (not the variance); counted as 0.05 photons at least.
-            origin: row and column of the maps that the first pixel of the images is, for images of a part of
-                the chip; None for images of the size of the maps.
-            fit_pairs: most pairs used per channel.
-            fit_steps: most iterations of the optimiser.
+            read_noise: std of dark frames, counts (not the variance); at least 0.05 photons are assumed.
+            origin: row and column of the images' first pixel in the maps, for images of a part of the chip;
+                None for images of the size of the maps.
+            fit_pairs: largest number of pairs used per channel.
+            fit_steps: largest number of iterations of the optimiser.
         """
 
         gain: float | Path | tuple[Path, ...] | None = attrs.field(
@@ -85,10 +85,10 @@ class Scmos(CameraNoiseModel):
             for name, value in zip(NAMES, given, strict=True)
             if isinstance(value, Path | tuple)
         }
-        # Of the nominal camera: [gain, offset, read noise] of every channel, NaN where not known yet.
+        # The nominal camera: [gain, offset, read noise] of every channel, NaN where not known yet.
         known = [float("nan") if isinstance(v, Path | tuple) or v is None else float(v) for v in given]
         self.register_buffer("numbers", split(torch.tensor([known] * self.channels, dtype=torch.float64)))
-        # [m c y x], those of the three that are in files, in their order; c is 1 where channels share them.
+        # [m c y x], the maps of those of the three that are files; c is 1 where channels share them.
         self.register_buffer("maps", torch.zeros(len(self.files), 1, 0, 0))
 
     def read(self, formats: Sequence[ImageFormat]) -> None:
@@ -105,7 +105,7 @@ class Scmos(CameraNoiseModel):
         self.numbers = split(numbers).to(device)
 
     def camera_maps(self, sides: tuple[int, int] | None = None) -> Tensor | None:
-        """Those of the three that are in files; see ``CameraNoiseModel.camera_maps``."""
+        """Return the maps from files; see ``CameraNoiseModel.camera_maps``."""
         if not self.files:
             return None
         rows, columns = self.maps.shape[-2:]
@@ -137,7 +137,7 @@ class Scmos(CameraNoiseModel):
 
     @property
     def needs_fit(self) -> bool:
-        """True until all that is not in files is given, fitted, or loaded from a state dict."""
+        """True until everything without a map is given, fitted, or loaded from a state dict."""
         free = [i for i, name in enumerate(NAMES) if name not in self.files]
         return bool(self.numbers[:, free, 0].isnan().any())
 
@@ -201,7 +201,7 @@ class Scmos(CameraNoiseModel):
         return self._on_pixels(signal, self._camera(signal, camera)) - signal
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Fit what is None, for every channel; maps, which ``read`` has to bring before, stay as they are.
+        """Fit the options that are None, for every channel; maps must have been read and stay fixed.
 
         Raises:
             ChannelCountError: another number of pairs than channels.
@@ -234,7 +234,7 @@ class Scmos(CameraNoiseModel):
         return tuple(reports)
 
     def _at(self, pairs: CheckedPairs, maps: Tensor) -> NDArray[np.float64]:
-        """Gain, offset and read noise [3 pairs] of the pixel of every pair, NaN for those without a map."""
+        """Return gain, offset and read noise [3 pairs] of every pair's pixel, NaN for those without a map."""
         if pairs.place is None:
             raise NoiseModelError(
                 f"{pairs.where}: maps of a camera need pairs of known pixels (got none). Give every pair its "
@@ -253,7 +253,7 @@ class Scmos(CameraNoiseModel):
         return found
 
     def _camera(self, signal: Tensor, camera: Tensor | None) -> Camera:
-        """What is known of the pixels of an image, which broadcasts against it."""
+        """Return the parameters of the pixels of an image, which broadcast against it."""
         require_channels(signal, self.channels, "scmos")
         nominal = attrs.asdict(self._nominal(signal))
         if self.files:

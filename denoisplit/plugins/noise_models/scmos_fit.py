@@ -1,4 +1,4 @@
-"""Fit of what is not known of a camera, some numbers of which are known pixel by pixel."""
+"""Fit of the unknown numbers of a camera whose other numbers are known, for some pixel by pixel."""
 
 import attrs
 import numpy as np
@@ -25,16 +25,16 @@ from denoisplit.plugins.noise_models.poisson_gaussian_fit import (
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density
 
 LEAST_READ_NOISE = 0.05
-"""Photons: a row of narrower spikes has no likelihood between them that a number could hold."""
+"""Photons: between narrower spikes, the likelihood would underflow to zero."""
 
 
 def pixel(gain: Tensor, offset: Tensor, read_noise: Tensor) -> Camera:
-    """A camera whose read noise is not below ``LEAST_READ_NOISE``."""
+    """Return a camera whose read noise is not below ``LEAST_READ_NOISE``."""
     return Camera(gain, offset, torch.maximum(read_noise, LEAST_READ_NOISE * gain))
 
 
 def on_pixel(signal: Tensor, here: Camera, nominal: Camera) -> Tensor:
-    """Counts that a pixel measures on average where those of a nominal camera are ``signal`` [...]."""
+    """Return the mean counts of a pixel where those of the nominal camera are ``signal`` [...]."""
     return here.offset + here.gain * ((signal - nominal.offset) / nominal.gain)
 
 
@@ -48,17 +48,17 @@ def fit_pixels(
     channel: int,
     seed: int,
 ) -> tuple[Float64Array, FitReport]:
-    """Gain, offset and read noise [3] of the nominal camera of one channel, counts; deterministic.
+    """Fit gain, offset and read noise [3] of the nominal camera of one channel, counts; deterministic.
 
     Args:
         pairs: signal and observation.
-        nominal: what is known of the nominal camera [3], NaN for what is fitted.
-        pixels: the same of the pixel of every pair [3 pairs], NaN where it is that of the nominal camera;
-            None for a camera whose pixels are all alike.
-        settings: of the fit.
-        own: whether signals are what their pixel measures on average, as the mean of its exposures is.
+        nominal: known numbers of the nominal camera [3], NaN for those to fit.
+        pixels: numbers of the pixel of every pair [3 pairs], NaN where they are those of the nominal
+            camera; None for a camera whose pixels are all alike.
+        settings: settings of the fit.
+        own: whether signals are in counts of their own pixel, as means of its exposures are.
         channel: index, for the report.
-        seed: of the choice of pairs.
+        seed: seed of the choice of pairs.
     """
     if pixels is None:
         known = CameraNumbers(*(None if np.isnan(one) else float(one) for one in nominal))
@@ -82,7 +82,7 @@ def fit_pixels(
 
 @attrs.frozen(kw_only=True)
 class _Likelihood:
-    """Mean negative log-likelihood of pairs, as a function of what is not known."""
+    """Mean negative log-likelihood of pairs as a function of the unknown numbers."""
 
     nominal: Tensor
     pixels: Tensor
@@ -91,13 +91,13 @@ class _Likelihood:
     own: bool
 
     def arguments(self, numbers: Tensor) -> tuple[Tensor, Tensor, Camera]:
-        """Observation, mean of the pixel, and its camera, for a nominal camera [3]."""
+        """Return observation, mean of the pixel, and its camera, for a nominal camera [3]."""
         here = pixel(*torch.where(self.pixels.isnan(), numbers[:, None], self.pixels))
         mean = self.signal if self.own else on_pixel(self.signal, here, Camera(*numbers))
         return self.observation, mean, here
 
     def minimise(self, start: Float64Array, unit: float, steps: int) -> tuple[Float64Array, float]:
-        """Nominal camera [3] and mean negative log-likelihood, counts and nats."""
+        """Return the nominal camera [3] and mean negative log-likelihood, counts and nats."""
         free = self.nominal.isnan()
         first = np.array([np.log(start[0]), start[1] / unit, np.log(start[2])])
         reach = np.array([7.0, np.inf, 7.0])

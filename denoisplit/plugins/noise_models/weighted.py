@@ -19,8 +19,8 @@ class Weighted(NoiseModel):
 
     with the mixture as a density in counts and the Gaussian as one in normalised units. A product of powers
     of densities is no density: :math:`e^\ell` does not integrate to 1 (``is_density`` is False), so losses
-    compare with those of the same noise model only. What the camera does is told by the mixture alone:
-    ``sample``, ``variance`` and ``fit`` are those of the mixture; the Gaussian only steers the training.
+    compare with those of the same noise model only. The mixture alone describes the camera: ``sample``,
+    ``variance`` and ``fit`` are those of the mixture, and the Gaussian only steers the training.
 
     Source: Ashesh et al., MicroSplit, 2025; CAREamics; method section 12.2.
     """
@@ -32,7 +32,7 @@ class Weighted(NoiseModel):
         """Options of the composite likelihood.
 
         Attributes:
-            weight: that of the mixture, 0 to 1; the rest is the weight of the Gaussian.
+            weight: weight of the mixture, 0 to 1; the Gaussian has the rest.
             mixture: options of ``gaussian_mixture``.
             gaussian: options of ``gaussian``.
         """
@@ -51,7 +51,7 @@ class Weighted(NoiseModel):
 
     @property
     def counts_share(self) -> float:
-        """Power of a density in counts in the likelihood: the Gaussian is in normalised units."""
+        """Weight of the log-density in counts; the Gaussian's is in normalised units."""
         return self.options.weight
 
     @property
@@ -84,7 +84,7 @@ class Weighted(NoiseModel):
         return self.options.weight * camera + (1 - self.options.weight) * normalised
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Noisy counts [b c (z) y x] that the mixture draws for clean counts; raises as ``log_prob``."""
+        """Draw noisy counts [b c (z) y x] for clean counts from the mixture; raises as ``log_prob``."""
         del extra
         return self.mixture.sample(signal, generator)
 

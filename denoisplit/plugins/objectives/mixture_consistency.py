@@ -11,7 +11,7 @@ from denoisplit.core.network.objective_terms import ObjectiveTerm
 
 
 class MixtureConsistency(ObjectiveTerm):
-    r"""Mean squared difference of the mixed image and that of the predicted channels, in normalised units.
+    r"""Mean squared difference between the mixed image and the mixed predicted channels, in normalised units.
 
     .. math:: \operatorname{mean}\bigl((x - \operatorname{mix}(s))^2\bigr) / \sigma_x^2
 
@@ -25,7 +25,7 @@ class MixtureConsistency(ObjectiveTerm):
         """Options of the objective.
 
         Attributes:
-            weight: multiplier of the term, beside a distortion in nats per pixel.
+            weight: multiplier of the term, which is added to a distortion in nats per pixel.
         """
 
         weight: float = attrs.field(default=1.0, validator=ge(0))
@@ -41,7 +41,7 @@ class MixtureConsistency(ObjectiveTerm):
         self.statistics, self.mixing = statistics, mixing
 
     def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
-        """The term of a batch.
+        """Return the term of a batch.
 
         Raises:
             SpecError: the channels have other axes than the mixed image, as where z is projected out.

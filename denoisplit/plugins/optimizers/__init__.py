@@ -1,1 +1,1 @@
-"""Optimisers: how the weights of a network follow their gradients."""
+"""Optimisers: how gradients change the weights of a network."""

@@ -10,7 +10,7 @@ from denoisplit.core.training.optimizer import Optimizer
 
 
 class Adamax(Optimizer):
-    """Adam with the largest of the recent gradients in place of their mean square.
+    """Adam with the largest recent gradient in place of the mean square.
 
     Source: Kingma & Ba, ICLR 2015, section 7.1.
     """
@@ -20,9 +20,9 @@ class Adamax(Optimizer):
         """Options of the optimiser.
 
         Attributes:
-            momentum: share of the mean gradient that a step keeps.
-            memory: share of the largest gradient that a step keeps.
-            weight_decay: pull of every weight towards zero, as a gradient of so many times the weight.
+            momentum: fraction of the running mean of the gradient that a step keeps (beta 1).
+            memory: fraction of the running largest gradient that a step keeps (beta 2).
+            weight_decay: multiple of every weight that is added to its gradient.
         """
 
         momentum: float = attrs.field(default=0.9, validator=[ge(0), lt(1)])
@@ -32,9 +32,9 @@ class Adamax(Optimizer):
     options: Options
 
     def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> optim.Optimizer:
-        """The optimiser of these weights."""
+        """Return an optimiser of these weights."""
         own = self.options
-        # One call for all tensors: hundreds of small calls take longer than what they compute.
+        # One call for all tensors: hundreds of small calls cost more than the arithmetic.
         return optim.Adamax(
             weights,
             lr=learning_rate,

@@ -10,7 +10,7 @@ from denoisplit.core.training.optimizer import Optimizer
 
 
 class AdamW(Optimizer):
-    """Adam whose weight decay is apart from the gradient: every step shrinks the weights by a share.
+    """Adam with decoupled weight decay: every step shrinks the weights, whatever their gradients.
 
     Source: Loshchilov & Hutter, ICLR 2019.
     """
@@ -20,9 +20,9 @@ class AdamW(Optimizer):
         """Options of the optimiser.
 
         Attributes:
-            momentum: share of the mean gradient that a step keeps.
-            memory: share of the mean squared gradient that a step keeps.
-            weight_decay: part of a weight that a step takes away, times the learning rate.
+            momentum: fraction of the running mean of the gradient that a step keeps (beta 1).
+            memory: fraction of the running mean of the squared gradient that a step keeps (beta 2).
+            weight_decay: fraction of a weight that a step removes, per unit of the learning rate.
         """
 
         momentum: float = attrs.field(default=0.9, validator=[ge(0), lt(1)])
@@ -32,7 +32,7 @@ class AdamW(Optimizer):
     options: Options
 
     def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> optim.Optimizer:
-        """The optimiser of these weights."""
+        """Return an optimiser of these weights."""
         own = self.options
         return optim.AdamW(
             weights,

@@ -10,7 +10,7 @@ from denoisplit.core.training.optimizer import Optimizer
 
 
 class Sgd(Optimizer):
-    """Steps along the gradient, with the momentum of former steps; every weight at the same rate.
+    """Steps along the gradient, with momentum; every weight at the same rate.
 
     Source: Robbins & Monro, 1951; Sutskever et al., ICML 2013.
     """
@@ -20,9 +20,9 @@ class Sgd(Optimizer):
         """Options of the optimiser.
 
         Attributes:
-            momentum: share of the last step that is done again.
-            nesterov: look at the gradient where the momentum leads; needs a momentum.
-            weight_decay: pull of every weight towards zero, as a gradient of so many times the weight.
+            momentum: fraction of the last step that is repeated.
+            nesterov: use Nesterov's momentum; needs a momentum above 0.
+            weight_decay: multiple of every weight that is added to its gradient.
         """
 
         momentum: float = attrs.field(default=0.9, validator=[ge(0), lt(1)])
@@ -36,7 +36,7 @@ class Sgd(Optimizer):
     options: Options
 
     def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> optim.Optimizer:
-        """The optimiser of these weights."""
+        """Return an optimiser of these weights."""
         own = self.options
         return optim.SGD(
             weights,

@@ -1,1 +1,1 @@
-"""Schedules: how the learning rate changes in the course of a training."""
+"""Schedules: how the learning rate changes during training."""

@@ -1,4 +1,4 @@
-"""Schedule: none."""
+"""Schedule: a constant rate."""
 
 import attrs
 from torch.optim import Optimizer
@@ -18,6 +18,6 @@ class Constant(Schedule):
         """The schedule has no options."""
 
     def over(self, optimizer: Optimizer, *, steps: int, better: Better) -> LRScheduler:
-        """The scheduler, which changes nothing."""
+        """Return a scheduler that changes nothing."""
         del steps, better
         return LambdaLR(optimizer, lambda _step: 1.0)

@@ -1,4 +1,4 @@
-"""Schedule: half a cosine wave, after a warm-up or without."""
+"""Schedule: half a cosine wave, with or without a warm-up."""
 
 import math
 
@@ -12,7 +12,7 @@ from denoisplit.core.training.schedule import Better, Schedule
 
 
 class Cosine(Schedule):
-    """The rate falls to zero along half a cosine wave, and rises in a straight line before, if asked to.
+    """The rate falls to zero along half a cosine wave, after an optional linear warm-up.
 
     Source: Loshchilov & Hutter, ICLR 2017; Goyal et al., 2017, the warm-up.
     """
@@ -24,7 +24,7 @@ class Cosine(Schedule):
         """Options of the schedule.
 
         Attributes:
-            warmup: steps, in which the rate rises to the learning rate; 0 begins with it.
+            warmup: steps in which the rate rises to the learning rate; 0 for no warm-up.
         """
 
         warmup: int = attrs.field(default=0, validator=ge(0))
@@ -32,7 +32,7 @@ class Cosine(Schedule):
     options: Options
 
     def over(self, optimizer: Optimizer, *, steps: int, better: Better) -> LRScheduler:
-        """The scheduler; validations make no difference.
+        """Return the scheduler; validations make no difference.
 
         Raises:
             SpecError: the warm-up is as long as the training.

@@ -1,4 +1,4 @@
-"""Schedule: lowered where validations stall."""
+"""Schedule: the rate is lowered when the validation loss stalls."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ MIN_LEARNING_RATE: Final = 1e-12
 
 
 class Plateau(Schedule):
-    """The rate is lowered whenever some validations in a row were no better than the best one.
+    """The rate is lowered whenever several validations in a row were no better than the best one.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024, code.
     """
@@ -23,8 +23,8 @@ class Plateau(Schedule):
         """Options of the schedule.
 
         Attributes:
-            patience: validations without improvement that change nothing yet.
-            factor: share of the learning rate that is left after one more.
+            patience: number of validations without improvement that are tolerated.
+            factor: multiplier of the learning rate after one more.
         """
 
         patience: int = attrs.field(default=30, validator=ge(0))
@@ -33,7 +33,7 @@ class Plateau(Schedule):
     options: Options
 
     def over(self, optimizer: Optimizer, *, steps: int, better: Better) -> LRScheduler:
-        """The scheduler; how many steps there are makes no difference."""
+        """Return the scheduler; the number of steps makes no difference."""
         del steps
         own = self.options
         return ReduceLROnPlateau(
