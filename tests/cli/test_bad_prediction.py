@@ -187,7 +187,10 @@ def _other_component(run_folder: Path) -> None:
         (_corrupt, "model.json: is not the description of a run (Expecting ',' delimiter"),
         (_truncate, "model.safetensors: the file is damaged (got other bytes than were written"),
         (_other_component, "$.model.encoder.use: encoder elsewhere/mine: not installed."),
-        (_no_run, "run: is no run folder (there is no model.json). Give the folder that 'denoisplit train"),
+        (
+            _no_run,
+            "run: is not a run folder (there is no model.json). Give the folder that 'denoisplit train",
+        ),
         (shutil.rmtree, "run: no such run folder. Give the folder that 'denoisplit train --out' wrote."),
     ],
 )
@@ -226,7 +229,8 @@ def test_evaluation_without_truth_or_with_a_typo(experiment: Experiment, tmp_pat
     )
     figure = tmp_path / "figure.txt"
     refused(
-        run("evaluate", experiment.run, "--figure", figure), "figure.txt: a picture is a PNG. Choose a name"
+        run("evaluate", experiment.run, "--figure", figure),
+        "figure.txt: figures are written as PNG. Choose a name",
     )
 
 

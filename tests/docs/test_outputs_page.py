@@ -29,7 +29,7 @@ def test_the_command_line_and_the_docstring_name_every_image_in_its_order() -> N
     help_text = str(option.to_info_dict()["help"]).partition(":")[2].partition(".")[0]
     assert [word.strip() for word in help_text.split(",")] == ASKED
     doc = inspect.getdoc(Run.predict) or ""
-    (described,) = re.findall(r"output: which images to give: (.*?);", doc, re.DOTALL)
+    (described,) = re.findall(r"output: images to return: (.*?);", doc, re.DOTALL)
     assert re.findall(r"``(.*?)``", described) == ASKED
 
 

@@ -164,14 +164,17 @@ def test_nothing_is_begun_that_would_go_wrong(
     refuse("Did you mean processes", images, "--out", out, "--executor", "procesess")
     assert not out.exists()
     tifffile.imwrite(images / "a.ome.tif", noise(24, 20))
-    refuse("2 images would have one name there (got a.ome.tif, a.tif)", images, "--out", out)
+    refuse("2 images would get the same name there (got a.ome.tif, a.tif)", images, "--out", out)
     (images / "a.ome.tif").unlink()
     out.mkdir()
     (out / "b.ome.tif").write_bytes(b"")
     refused(command("predict", experiment.run, images, "--out", out), "b.ome.tif", "exists already")
     (out / "b.ome.tif").unlink()
     (out / "predictions.csv").write_text("mine", encoding="utf-8")
-    refused(command("predict", experiment.run, images, "--out", out), "is no table of predictions")
+    refused(
+        command("predict", experiment.run, images, "--out", out),
+        "a file that is not a table of predictions of denoisplit has this name",
+    )
     (out / "predictions.csv").unlink()
     refused(
         command("predict", experiment.run, images / "*.tif", "--out", images), "b.ome.tif: is an input itself"

@@ -38,7 +38,7 @@ def test_float32_samples_on_a_large_offset_keep_their_spread() -> None:
 
 def test_one_sample_has_a_mean_but_no_spread() -> None:
     moments = Moments()
-    with pytest.raises(ValueError, match="no samples"):
+    with pytest.raises(ValueError, match="no sample was added"):
         _ = moments.mean
     moments.add(torch.ones(2, 2))
     assert moments.std is None

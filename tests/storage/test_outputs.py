@@ -193,7 +193,7 @@ def test_figures_replace_figures_alone(tmp_path: Path) -> None:
     Figure().savefig(ours)
     tifffile.imwrite(photo, PIXELS)
     require_figure(ours)
-    with pytest.raises(DenoisplitError, match=r"photo\.png: another file has this name, and is no figure"):
+    with pytest.raises(DenoisplitError, match=r"photo\.png: a file that is not a figure of denoisplit"):
         require_figure(photo)
     with pytest.raises(DenoisplitError, match="lies in an input"):
         require_figure(ours, tmp_path)

@@ -1,1 +1,1 @@
-"""In which precision a network runs: as the spec says, or as a measurement on this machine says."""
+"""Choice of a network's precision: by the spec, or by a measurement on this machine."""

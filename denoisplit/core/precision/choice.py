@@ -17,21 +17,21 @@ from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import ResolvedSpec, components
 
 VARIABLE: Final = "DENOISPLIT_PRECISION"
-"""Of the environment: what ``auto`` means, where nothing is to be measured."""
+"""Environment variable that replaces the measurement for ``auto``."""
 
 WORTH: Final = 0.98
-"""Of the time of float32: who saves less is not worth its rounding."""
+"""Share of the time of float32 that bf16 may take at most; a smaller gain does not justify its rounding."""
 
 FULL, SHORT = MEASURED
 
 
 @attrs.frozen
 class Choice:
-    """A precision.
+    """A precision and the reason for it.
 
     Attributes:
-        name: as in a spec.
-        why: in words.
+        name: name as in a spec.
+        why: the reason in words.
     """
 
     name: str
@@ -42,20 +42,20 @@ class Choice:
 
 
 def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose) -> Choice:
-    """The precision of a network: that of its spec, or for ``auto`` the fastest.
+    """Choose the precision of a network: that of its spec, or the fastest for ``auto``.
 
-    On a processor with units for bf16, both are measured once per sort of processor, version of torch, number
-    of threads, and architecture; what was measured is kept (``kept``). On other devices, the fastest
-    is known: bf16 where a GPU has it.
+    On a processor with units for bf16, both are measured once per type of processor, version of torch, number
+    of threads, and architecture; results are kept (``kept``). On other devices, the fastest is known: bf16 if
+    a GPU supports it.
 
     Args:
-        spec: of the network.
-        vse: the network; a copy of it is run, on patches of noise.
-        device: where it is to run.
-        purpose: what it is to do.
+        spec: the spec of the network.
+        vse: the network; a copy of it is run on patches of noise.
+        device: device that it is to run on.
+        purpose: task that is timed.
 
     Raises:
-        RunError: the environment asks for a precision that there is not.
+        RunError: the environment asks for an unknown precision.
     """
     if spec.training.precision != AUTO:
         return _asked(spec.training.precision, "as the spec says", device)
@@ -70,19 +70,19 @@ def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose)
     try:
         return fastest(_measured(spec, vse, purpose))
     except BrokenPluginError as error:
-        # What fails in all precisions is told where it is needed.
+        # An error in all precisions is reported when the network is used.
         return Choice(FULL, f"nothing could be measured: {error}")
 
 
 def _asked(name: str, why: str, device: torch.device) -> Choice:
-    """A precision that somebody named, or what comes next to it on the device."""
+    """The requested precision, or the closest one that the device supports."""
     if name == TF32 and device.type != "cuda":
         return Choice(FULL, f"{device.type} has no {TF32}")
     return Choice(name, why)
 
 
 def fastest(seconds: Mapping[str, float]) -> Choice:
-    """What measured times speak for."""
+    """The precision that measured times favour."""
     ratio = seconds[SHORT] / seconds[FULL]
     name = SHORT if ratio < WORTH else FULL
     return Choice(name, f"{SHORT} takes {ratio:.2f} of the time of {FULL}, measured on this machine")

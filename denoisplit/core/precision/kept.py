@@ -1,4 +1,4 @@
-"""What was measured on this machine, in files of a cache that may be deleted at any time."""
+"""Measurements on this machine, kept in files of a cache that may be deleted at any time."""
 
 import hashlib
 import json
@@ -17,17 +17,17 @@ _SECONDS: Final = "seconds"
 
 
 def folder() -> Path:
-    """Where measurements are kept: in ``$XDG_CACHE_HOME``, or else in ``~/.cache``.
+    """Folder of the measurements: in ``$XDG_CACHE_HOME``, or else in ``~/.cache``.
 
     Raises:
-        RuntimeError: there is no home.
+        RuntimeError: there is no home folder.
     """
     said = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (said if said.is_absolute() else Path.home() / ".cache") / "denoisplit" / "precision"
 
 
 def recall(facts: Mapping[str, Any]) -> dict[str, float] | None:
-    """Seconds by precision that were measured under these facts; None where there are none to be read."""
+    """Seconds by precision that were measured under these conditions; None if there is no readable record."""
     try:
         found = json.loads(_file(facts).read_text(encoding="utf-8"))
         seconds = {str(name): float(value) for name, value in found.pop(_SECONDS).items()}
@@ -38,13 +38,13 @@ def recall(facts: Mapping[str, Any]) -> dict[str, float] | None:
 
 
 def keep(facts: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
-    """Keep what was measured; where that cannot be, it is measured again the next time."""
+    """Keep a measurement; if that fails, it is repeated the next time."""
     text = json.dumps({**facts, _SECONDS: dict(seconds)}, indent=2)
     try:
         with staged(_file(facts)) as temporary:
             temporary.write_text(f"{text}\n", encoding="utf-8")
     except (OSError, RuntimeError) as error:
-        _LOG.debug("what was measured cannot be kept: %s", error)
+        _LOG.debug("the measurement cannot be kept: %s", error)
 
 
 def _file(facts: Mapping[str, Any]) -> Path:

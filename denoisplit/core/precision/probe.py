@@ -1,4 +1,4 @@
-"""How long a network takes in each precision on this machine: a few of its passes, timed in turns."""
+"""Timing of a network in each precision on this machine: a few passes, alternately."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,31 +19,31 @@ from denoisplit.core.spec.records import TrainingSpec
 Clock = Callable[[], float]
 
 MEASURED: Final = ("float32", "bf16")
-"""Precisions that a processor may have units for."""
+"""Precisions that a processor may support."""
 
 ROUNDS: Final = 2
-"""Of all precisions, of which the faster counts: other programs make passes slower, never faster. In a round
-before, kernels are made and memory is asked for."""
+"""Timed rounds over all precisions, of which the fastest counts: other programs only slow passes down. A
+warm-up round before them builds kernels and allocates memory."""
 
 CLEAR: Final = 1.3
-"""Times as long: where the first round says so, the second one would say nothing else."""
+"""Ratio of times beyond which the first round decides alone."""
 
 PIXELS: Final = 1 << 14
-"""Of a pass: maps of fewer fit a cache that those of the real work do not, and a precision looks slow by
-what it costs to call."""
+"""Pixels per pass: smaller maps fit into a cache, unlike those of real work, and the overhead of calls would
+make a precision look slow."""
 
 
 class Purpose(StrEnum):
-    """What a network is to do; one precision may be best for the one and not for the other."""
+    """Task of a network; the best precision may depend on it."""
 
     TRAINING = "training"
     PREDICTION = "prediction"
 
 
 def images_of(vse: VSE, training: TrainingSpec) -> Tensor:
-    """Patches of a training [b scales (z) y x], counts, as many as have ``PIXELS``; one at least.
+    """Stand-ins for training patches [b scales (z) y x], counts: about ``PIXELS`` pixels, at least one patch.
 
-    Sides of large ones are halved.
+    The sides of large patches are halved.
     """
     sides = list(patch_sides(training.patch, vse.spatial_rank))
     while prod(sides) > PIXELS and max(sides) >= 4 * max(vse.multiple):
@@ -54,17 +54,17 @@ def images_of(vse: VSE, training: TrainingSpec) -> Tensor:
 
 
 def probe(vse: VSE, images: Tensor, purpose: Purpose, clock: Clock | None = None) -> dict[str, float]:
-    """Seconds of a pass by precision.
+    """Time a pass in each precision, seconds.
 
-    The likelihood is left out: it takes as long in all of them. The network stays as it is, and nothing is
-    drawn from the global generators.
+    The likelihood is left out, as it takes equally long in all of them. The network is unchanged, and nothing
+    is drawn from global generators.
 
     Args:
         vse: the network, on a processor.
-        images: that go through it [b scales (z) y x], counts.
-        purpose: what it is to do.
-        clock: seconds; None takes the processor time of the thread where there is one thread, which other
-            programs do not add to, and else the time that goes by.
+        images: images to pass through it [b scales (z) y x], counts.
+        purpose: task to time.
+        clock: clock in seconds; None takes the processor time of the thread if there is one thread, which
+            other programs do not affect, or else wall time.
     """
     now = clock or (time.thread_time if torch.get_num_threads() == 1 else time.perf_counter)
     copy, run = deepcopy(vse), _PASSES[purpose]

@@ -72,8 +72,8 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
     for same in sources.values():
         if len(same) > 1:
             raise ImageError(
-                f"{folder}: {len(same)} images would have one name there (got {_shown(same)}). Predict them "
-                f"into folders of their own."
+                f"{folder}: {len(same)} images would get the same name there (got {_shown(same)}). Predict "
+                f"them into separate folders."
             )
     return tuple(named)
 

@@ -57,7 +57,7 @@ class Moments:
             ValueError: no sample was added.
         """
         if self._count == 0:
-            raise ValueError("Moments: there is no mean of no samples. Add at least one.")
+            raise ValueError("Moments: no sample was added. Add at least one.")
         found: FloatArray = self._mean.to(self._dtype).view(self._shape).cpu().numpy()
         return found
 

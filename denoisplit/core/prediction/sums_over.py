@@ -1,4 +1,4 @@
-"""Sums over the regions of an image, gathered while it is predicted."""
+"""Sums over the regions of an image, collected while it is predicted."""
 
 from collections.abc import Sequence
 
@@ -21,13 +21,13 @@ class SumsOver(Summary):
     """Sums of the samples over regions, as ``TileSummer`` finds them.
 
     Attributes:
-        divisions: of every plane.
+        divisions: divisions of every plane into regions.
     """
 
     divisions: Sequence[Sequence[Division]]
 
     def begin(self, passes: Passes, tile: Tile) -> Collector:
-        """Sums of nothing yet."""
+        """Begin with empty sums."""
         return _SumsOver(TileSummer(self.divisions[passes.number], tile.inner.slices))
 
 
@@ -46,13 +46,13 @@ class _SumsOver(Collector):
 def summed(
     divisions: Sequence[Division | None], tiles: Sequence[Sequence[Facts]], planes: Planes, bundle: Bundle
 ) -> LabelSums:
-    """The table of sums over labels.
+    """The table of sums over the regions of a label image.
 
     Args:
-        divisions: by the label image, of every plane.
-        tiles: what was found in those of every plane.
-        planes: of the image.
-        bundle: of the run.
+        divisions: division of every plane by the label image.
+        tiles: facts about the tiles of every plane.
+        planes: planes of the image.
+        bundle: the run's weights and records.
     """
     rows: list[LabelSum] = []
     positions, intervals = np.ndindex(planes.shape), sum_intervals(bundle)
@@ -64,7 +64,7 @@ def summed(
 
 
 def sum_intervals(bundle: Bundle) -> SumIntervals | None:
-    """The calibration of sums of a run, ready for use; None without."""
+    """The calibrated intervals of sums that a run has; None without."""
     chosen = bundle.spec.region_calibrator
     if bundle.region_calibration is None or chosen is None:
         return None

@@ -1,1 +1,1 @@
-"""Runs, opened: what a trained model, or a sequence of two, does."""
+"""Opened runs: the operations of a trained model, or of a sequence of two."""

@@ -1,4 +1,4 @@
-"""Predict fields of known truth and measure the prediction: what ``Run.evaluate`` does."""
+"""Evaluation: predicts fields of known truth and scores the prediction."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,10 +34,10 @@ from denoisplit.core.sums.sum_intervals import SumIntervals
 from denoisplit.core.sums.tile_sums import gathered_sums
 
 GALLERY: Final = 4
-"""Samples in the gallery."""
+"""Number of samples in the gallery."""
 FIGURE_DPI: Final = 150
 FIGURES: Final = ("samples", "maps", "errors", "calibration", "coverage", "regions")
-"""Names of the figures that ``write_figures`` may write."""
+"""Names of the figures that ``write_figures`` can write."""
 
 
 def evaluate_run(
@@ -53,24 +53,24 @@ def evaluate_run(
     intervals: SumIntervals | None = None,
     progress: Progress | None = None,
 ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
-    """Scores of a network on fields with a clean reference, and what was scored.
+    """Score a network on fields with a clean reference; return the scores and the evaluated fields.
 
     Args:
         vse: the network.
-        spec: it was trained from.
-        calibration: of its std; None without.
-        fields: those of ``evaluation_fields``, whose background and ceiling are dealt with.
+        spec: the spec of its training.
+        calibration: calibration of its std; None without one.
+        fields: fields as from ``evaluation_fields``, with background and ceiling corrected.
         samples: posterior samples; None takes the spec's.
-        metrics: names of scores; None for the usual and those of the spec.
-        further: names of scores beside these.
-        labels: label images [(z) y x], one per field; regions whose sums are assessed beside those of blocks.
-            A network of planes looks at every plane of a stack by itself, and so at its regions.
-        intervals: calibration of sums over regions; None without.
-        progress: told (done, total) of all fields.
+        metrics: names of scores; None for the usual ones and those of the spec.
+        further: names of additional scores.
+        labels: label images [(z) y x], one per field, whose regions' sums are assessed in addition to those
+            of blocks. A network of planes treats every plane of a stack, and its regions, separately.
+        intervals: calibration of sums over regions; None without one.
+        progress: called with (done, total) over all fields.
 
     Raises:
-        ImageError: a field without clean reference, or labels that do not fit the fields.
-        SpecError: no score of that name.
+        ImageError: a field without a clean reference, or labels that do not fit the fields.
+        SpecError: an unknown score.
         MissingPackageError: a score needs a package that is not installed.
     """
     fields = items_of(fields, Field, "fields", "fields, as evaluation_fields gives them")
@@ -107,15 +107,15 @@ def evaluate_run(
 
 
 def draw_field_samples(vse: VSE, spec: ResolvedSpec, mixed: AnyArray, *, samples: int) -> Float32Array:
-    """The first posterior samples [s c (z) y x] of an evaluated field, for a look at them.
+    """The first posterior samples [s c (z) y x] of an evaluated field, for inspection.
 
-    A network of planes draws those of the middle plane of a stack.
+    A network of planes samples the middle plane of a stack.
 
     Args:
         vse: the network.
-        spec: it was trained from.
-        mixed: its mixed image [1 (z) y x], counts.
-        samples: how many.
+        spec: the spec of its training.
+        mixed: the mixed image of the field [1 (z) y x], counts.
+        samples: number of samples.
     """
     image = mixed[0] if mixed.ndim - 1 == vse.spatial_rank else mixed[0, mixed.shape[1] // 2]
     return draw_samples(vse, image.astype(np.float32), attrs.evolve(spec.prediction, samples=samples))
@@ -130,20 +130,20 @@ def write_figures(
     *,
     calibration: Calibration | None,
 ) -> tuple[Path, ...]:
-    """Write the figures of an evaluation as PNG files; the images are those of the first field.
+    """Write the figures of an evaluation as PNG files; images show the first field.
 
     Args:
-        folder: of the files; made if need be, and files of the same names are replaced.
+        folder: folder of the files, created if needed; files of the same names are replaced.
         vse: the network.
-        spec: it was trained from.
-        evaluated: what was scored.
-        scores: what was found.
-        calibration: of the run, for the intervals; None without.
+        spec: the spec of its training.
+        evaluated: the evaluated fields.
+        scores: their scores.
+        calibration: calibration of the run, for the intervals; None without one.
 
     Returns:
-        What was written; figures that need a std are left out without one.
+        Paths of the files; figures that need a std are left out without one.
     """
-    # Matplotlib serves pictures alone.
+    # Only figures need matplotlib.
     from denoisplit.core.assessment import field_figures, uncertainty_figures
 
     first, names = evaluated[0], spec.channels
@@ -167,7 +167,7 @@ def write_figures(
 
 @attrs.frozen(kw_only=True)
 class _How:
-    """What is the same for all fields."""
+    """Settings that all fields share."""
 
     vse: VSE
     spec: ResolvedSpec
@@ -176,7 +176,7 @@ class _How:
     samples: int
 
     def walk(self, field: Field) -> Planes:
-        """The mixed image of a field, cut into what the network takes."""
+        """The mixed image of a field, cut into the planes or stacks that the network takes."""
         if field.clean is None:
             raise ImageError(
                 f"field {field.name}: has no clean reference. Leave it out, or name its clean image."
@@ -201,7 +201,7 @@ class _How:
         divisions: Sequence[Sequence[Division]],
         progress: Progress | None,
     ) -> EvaluatedField:
-        """A field with its prediction."""
+        """Predict a field."""
         clean = np.asarray(field.clean)
         how, names = attrs.evolve(self.spec.prediction, samples=self.samples), self.spec.channels
         means, stds, calibrated, covered = [], [], [], []
@@ -252,13 +252,13 @@ def _calibrated(spec: ResolvedSpec, calibration: Calibration | None) -> Calibrat
 def _covered(
     calibrated: Calibrated, mean: Float32Array, std: Float32Array, truth: AnyArray
 ) -> dict[float, npt.NDArray[np.bool_]]:
-    """By level, where the truth lies within the calibrated interval [c (z) y x]."""
+    """For each level, where the truth lies within the calibrated interval [c (z) y x]."""
     covered = {}
     for level in LEVELS:
         try:
             low, high = calibrated.interval(mean, std, level)
         except CalibrationError:
-            continue  # a calibrator may know some levels only; the others are not reported
+            continue  # some calibrators support certain levels only; the others are not reported
         covered[level] = (low <= truth) & (truth <= high)
     return covered
 
@@ -266,7 +266,7 @@ def _covered(
 def _assembled(
     walk: Planes, covered: Sequence[dict[float, npt.NDArray[np.bool_]]]
 ) -> dict[float, npt.NDArray[np.bool_]]:
-    """Planes back into the stack that they come from."""
+    """Stack planes in their original order."""
     if not walk.leading:
         return covered[0]
     return {level: np.stack([inside[level] for inside in covered], axis=1) for level in covered[0]}

@@ -1,4 +1,4 @@
-"""The Python API for networks that other programs trained."""
+"""Import of networks that other programs trained, for the Python API."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,23 +24,23 @@ def import_checkpoint(
     channels: Sequence[str] = (),
     overrides: Sequence[str] = (),
 ) -> Run:
-    """Turn a network of denoiSplit, muSplit, HDN or CAREamics into a run folder.
+    """Convert a network of denoiSplit, muSplit, HDN or CAREamics to a run folder.
 
     Args:
         checkpoint: Lightning checkpoint or state dict (.ckpt, .pt, .pth, .npz, .safetensors). Only tensors
             are read; nothing in it is executed.
-        config: of its training: a JSON or YAML file, or a mapping.
+        config: configuration of its training: a JSON or YAML file, or a mapping.
         out: run folder to write; must be empty or missing.
         noise_models: ``.npz`` files, one per channel or one for all.
-        input_mean: subtracted from the mixed image in training, counts; None takes that of the config.
-        input_std: the mixed image was divided by it, counts; None takes that of the config.
+        input_mean: mean subtracted from the mixed image in training, counts; None takes the config's.
+        input_std: standard deviation that the mixed image was divided by, counts; None takes the config's.
         target_mean: mean of every target channel, counts; empty takes those of the config.
         target_std: standard deviation of every target channel, counts; empty takes those of the config.
         channels: names of the target channels; empty for ``channel_1`` and so on.
-        overrides: ``a.b=c`` each, changes of the spec that follows from the config.
+        overrides: changes ``a.b=c`` to the spec derived from the config.
 
     Raises:
-        DenoisplitError: what does not fit, by name, and what to do.
+        DenoisplitError: names what does not fit, and what to do.
     """
     folder = RunFolder(path_of(out, "out"))
     import_network(

@@ -31,12 +31,12 @@ _LOG: Final = logging.getLogger("denoisplit.runs")
 
 
 class IntoFiles(Predictor):
-    """What a run predicts from files into files.
+    """Predictions of a run from files to files.
 
     Attributes:
-        folder: where the run is stored.
+        folder: folder of the run.
         vse: the network.
-        bundle: what is known of it.
+        bundle: the run's weights and records.
     """
 
     folder: RunFolder
@@ -48,24 +48,25 @@ class IntoFiles(Predictor):
     ) -> Prediction:
         """Split and denoise an image into a file, with the same pixels as ``predict(...).save(out)``.
 
-        Tile by tile is read, predicted and written: image and result need not fit into memory. Tiles are
-        chosen for 1 GiB of working memory of the process, and of each that ``processes`` and ``dask`` start,
-        unless ``tile`` is given.
+        The image is read, predicted and written tile by tile: image and result need not fit into memory.
+        Unless ``tile`` is given, tiles are chosen for 1 GiB of working memory in this process and in each
+        that ``processes`` and ``dask`` start.
 
         Args:
-            image: file, or array (also a memory map), see ``predict``.
-            out: of the file to write; the ending of its name chooses the format. An existing file is
-                replaced when the new one is complete.
-            dtype: of the pixels: ``float32``, or ``uint16`` with a scale per image that is noted in the file.
-            how: the other arguments of ``predict``; and ``executor``, the name of who predicts the tiles
-                (``serial``, ``threads``, ``processes`` or that of a plugin), and ``resume``, which goes on
-                from the tiles that an interrupted prediction has left beside ``out``.
+            image: file, or array (also a memory map); see ``predict``.
+            out: file to write; the ending of its name chooses the format. An existing file is replaced when
+                the new one is complete.
+            dtype: type of the pixels: ``float32``, or ``uint16`` with a scale per image that the file
+                records.
+            how: the other arguments of ``predict``; also ``executor``, the name of the executor that predicts
+                the tiles (``serial``, ``threads``, ``processes`` or one of a plugin), and ``resume``, which
+                continues from the tiles that an interrupted prediction has left beside ``out``.
 
         Raises:
             DenoisplitError: see ``predict``.
-            ImageError: no installed format has this ending, or no space.
-            RunError: ``out`` is, contains or lies in an input or a run; the tiles that are there are those of
-                another prediction; or a worker ended.
+            ImageError: no installed format has this ending, or the disk is full.
+            RunError: ``out`` is, contains or lies in an input or a run; the stored tiles belong to another
+                prediction; or a worker ended.
         """
         request = Request(**how)
         opened, place = self._placed(image, out, request)
@@ -82,13 +83,13 @@ class IntoFiles(Predictor):
     ) -> Prediction | None:
         """Predict a part of the tiles of an image; the shard that finishes last writes the file.
 
-        For the array jobs of a cluster whose machines see the same files: each call does one shard, none
+        Meant for array jobs of a cluster whose machines see the same files: each call does one shard, none
         waits for another, and one that was killed is simply called again.
 
         Args:
             image: see ``predict_file``.
             out: see ``predict_file``; finished tiles lie beside it until all are there.
-            shard: which, ``I/N`` with I from 1 to N.
+            shard: which shard, ``I/N`` with I from 1 to N.
             dtype: see ``predict_file``.
             how: see ``predict_file``.
 
@@ -98,7 +99,7 @@ class IntoFiles(Predictor):
         Raises:
             DenoisplitError: see ``predict_file``.
             SpecError: no such shard.
-            RunError: the tiles that are there are those of another prediction, or number of shards.
+            RunError: the stored tiles belong to another prediction or another number of shards.
         """
         part = Shard.parse(shard)
         request = attrs.evolve(Request(**how), shard=part, resume=True)
@@ -117,7 +118,7 @@ class IntoFiles(Predictor):
     def estimate(
         self, images: AnyArray | PathLike | Image | Sequence[PathLike], **how: Unpack[How]
     ) -> Estimate:
-        """What a prediction of images into files would do and take; one tile is predicted for it.
+        """Estimate memory and time of a prediction of images into files; predicts one tile for this.
 
         Args:
             images: see ``predict_file`` and ``predict_files``.
@@ -137,7 +138,7 @@ class IntoFiles(Predictor):
     def _placed(
         self, image: AnyArray | PathLike | Image, out: PathLike, request: Request
     ) -> tuple[Image, Place]:
-        """The opened image, and where its prediction goes."""
+        """The opened image, and the destination of its prediction."""
         file = path_of(out, "out")
         ImageInputs([self.folder.path, *files_among(image, request.labels)]).require_other(file)
         opened = open_given(image, request.axes)

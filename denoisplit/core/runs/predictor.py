@@ -1,4 +1,4 @@
-"""What predicts images from files into files: a run, or a sequence of two."""
+"""The common interface of runs and sequences: prediction from files to files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -21,21 +21,21 @@ from denoisplit.core.prediction.spool import digest_of, network_identity
 from denoisplit.core.storage.run_folder import RunFolder
 
 _DIGITS: Final = 16
-"""Of the settings, as the table shows them."""
+"""Number of digits of the settings' digest in the table."""
 
 
 class Predictor(ABC):
-    """Predicts one image after the other."""
+    """Predicts images one after the other."""
 
     @property
     @abstractmethod
     def path(self) -> Path:
-        """Where it is stored."""
+        """The folder in which it is stored."""
 
     @property
     @abstractmethod
     def networks(self) -> tuple[RunFolder, ...]:
-        """The runs that it is made of."""
+        """The runs that it consists of."""
 
     @abstractmethod
     def predict_file(
@@ -58,22 +58,22 @@ class Predictor(ABC):
 
         Args:
             images: files; folders; patterns such as ``cells/*.tif``; tables (.csv) with a column ``file``.
-            out: folder of the results, which have the names of the images. ``predictions.csv`` beside them
-                says what became of each.
-            ending: of the names of the results, which chooses their format.
+            out: folder of the results, which have the names of the images, and of ``predictions.csv``, which
+                lists the outcome for each.
+            ending: ending of the names of the results, which chooses their format.
             dtype: see ``predict_file``.
-            overwrite: whether results that are there are replaced.
-            tell: shown every outcome as it comes.
-            how: the other arguments of ``predict_file`` but ``labels``; ``resume`` also keeps results
-                that are there.
+            overwrite: whether existing results are replaced.
+            tell: called with every outcome.
+            how: the other arguments of ``predict_file`` except ``labels``; ``resume`` also keeps existing
+                results.
 
         Raises:
-            ImageError: no image, two results of one name, a result that is there, or a folder that cannot be
-                written. Nothing was written then.
+            ImageError: no image, two results of one name, an existing result, or a folder that cannot be
+                written; then nothing was written.
             RunError: a result would be, contain or lie in an input or a run.
-            DenoisplitError: other arguments that no image can be predicted with.
+            DenoisplitError: invalid arguments.
         """
-        request = Request(**how)  # what is wrong with all images is told once
+        request = Request(**how)  # reports once what would fail for every image
         require_dtype(dtype)
         folder = path_of(out, "out")
 
@@ -98,7 +98,7 @@ class Predictor(ABC):
             )
 
     def _settings(self, request: Request, dtype: str) -> str:
-        """Digest of the networks and of what was asked for, without what changes no pixel."""
+        """Digest of the networks and the request, without settings that change no pixel."""
         networks = (network_identity(run.weights, run.bundle) for run in self.networks)
         output = parse_outputs(request.output) if request.output is not None else ()
         words = [one.word for one in output]

@@ -36,7 +36,7 @@ class Run(IntoFiles):
     """A trained model, ready to predict.
 
     Attributes:
-        folder: where it is stored.
+        folder: folder of the run.
         vse: the network, in evaluation mode.
         bundle: spec, statistics, noise models' fits, calibration, versions.
     """
@@ -57,11 +57,11 @@ class Run(IntoFiles):
 
     @property
     def spec(self) -> ResolvedSpec:
-        """The resolved spec it was trained from."""
+        """The resolved spec of its training."""
         return self.bundle.spec
 
     def on(self, spec: ResolvedSpec) -> "Run":
-        """The same network with the images, the prediction and the metrics of another spec."""
+        """The same network with the data, prediction and metrics of another spec."""
         mixed = attrs.evolve(self.spec, data=spec.data, prediction=spec.prediction, metrics=spec.metrics)
         return attrs.evolve(self, bundle=attrs.evolve(self.bundle, spec=mixed))
 
@@ -82,25 +82,25 @@ class Run(IntoFiles):
 
         Args:
             image: array, file or opened image, in the counts of the training images. ``data.background`` and
-                ``data.clip`` of the spec apply to it; where they do, the prediction is without background.
-            samples: posterior samples; None takes the spec's. ``auto`` chooses as many as keep the Monte
-                Carlo error of the mean below 2 % of the intensity scale, ``auto:0.01`` below 1 %.
-            seed: of the latent noise; None takes the spec's.
+                ``data.clip`` of the spec are applied to it; the prediction is then without background.
+            samples: posterior samples; None takes the spec's. ``auto`` chooses enough to keep the Monte Carlo
+                error of the mean below 2 % of the intensity scale, ``auto:0.01`` below 1 %.
+            seed: seed of the latent noise; None takes the spec's.
             tile: side of the area that one pass predicts; None takes the spec's. Does not change the result.
-            axes: what the axes of the array or file mean, letters of ``stczyx``.
-            output: which images to give: ``mean``, ``std``, ``total_std``, ``calibrated_std``, ``samples``,
+            axes: meaning of the axes of the array or file, letters of ``stczyx``.
+            output: images to return: ``mean``, ``std``, ``total_std``, ``calibrated_std``, ``samples``,
                 ``chi_square``, ``quantile=LEVEL``, ``interval=LEVEL``, ``calibrated_interval=LEVEL``; None
-                gives mean, std and calibrated std as far as they can be had.
+                returns mean, std and calibrated std, if available.
             workers: tiles predicted at the same time. Does not change the result.
-            labels: label image (0: no region) of the shape of the image without channels, or of one plane or
-                stack of it, as an array or file; gives ``Prediction.sums`` over its regions.
-            progress: told (done, total) after every sample of every tile.
+            labels: label image (0: no region) of the shape of the image without channels, or of one of its
+                planes or stacks, as an array or file; gives ``Prediction.sums`` over its regions.
+            progress: called with (done, total) after every sample of every tile.
 
         Raises:
             ImageError, ChannelCountError: the image or the labels cannot be used; the message says why.
-            SpecError: numbers out of range, too few samples for what was asked for, or an unknown output.
-            ArgumentError: an argument of a type that it does not take.
-            CalibrationError: a calibrated output of a run without calibration.
+            SpecError: numbers out of range, too few samples for the output, or an unknown output.
+            ArgumentError: an argument of a wrong type.
+            CalibrationError: a calibrated output, but a run without calibration.
             PluginError: tiles are needed, but a component looks at the whole image.
         """
         request = Request(
@@ -127,10 +127,10 @@ class Run(IntoFiles):
         axes: str | None = None,
         progress: Progress | None = None,
     ) -> PrecisionCost:
-        """What the precision of the network costs on an image: predict it in float32, too, and compare.
+        """Measure the cost of the network's precision on an image: predict it in float32, too, and compare.
 
-        The same latent noise serves both, and the 512 x 512 pixels in the middle are enough; of a series, the
-        image in the middle.
+        Both predictions use the same latent noise and only the 512 x 512 pixels in the middle; of a series,
+        only the middle image.
 
         Args:
             image: see ``predict``.
@@ -138,11 +138,11 @@ class Run(IntoFiles):
             samples: posterior samples; None takes 16.
             seed: see ``predict``.
             tile: see ``predict``.
-            axes: what the axes of the mixed image mean.
-            progress: told (done, total).
+            axes: meaning of the axes of the mixed image.
+            progress: called with (done, total).
 
         Raises:
-            SpecError: the network runs in float32 as it is, or fewer than two samples.
+            SpecError: the network runs in float32 already, or fewer than two samples.
             ImageError, ChannelCountError: an image cannot be used; the message says why.
         """
         return check_precision(
@@ -166,17 +166,17 @@ class Run(IntoFiles):
         labels: Sequence[AnyArray] | None = None,
         progress: Progress | None = None,
     ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
-        """Scores on fields with a clean reference, beside the trivial answers, and what was scored.
+        """Score the network and the trivial methods on fields with a clean reference.
 
-        ``fields`` are those of ``evaluation_fields``; ``metrics`` are names of scores, None for the usual and
-        those of the spec; ``further_metrics`` come beside them;
-        ``labels`` are label images [(z) y x], one per field, over whose regions sums are assessed, too.
+        Returns the scores and what was scored. ``fields`` come from ``evaluation_fields``; ``metrics`` are
+        names of scores, None for the usual ones and those of the spec; ``further_metrics`` are computed in
+        addition; ``labels`` are label images [(z) y x], one per field, whose regions' sums are assessed, too.
 
         Raises:
-            ImageError: a field without clean reference, or labels that do not fit the fields.
-            SpecError: no score of that name.
+            ImageError: a field without a clean reference, or labels that do not fit the fields.
+            SpecError: an unknown score.
             MissingPackageError: a score needs a package that is not installed.
-            ArgumentError: an argument of a type that it does not take.
+            ArgumentError: an argument of a wrong type.
         """
         return evaluate_run(
             self.vse,
@@ -192,10 +192,10 @@ class Run(IntoFiles):
         )
 
     def calibrate(self, *, stages: Stages = silent) -> "Run":
-        """Calibrate anew on the held-out images of the spec, and store that in the run folder.
+        """Calibrate again on the held-out images of the spec, and store the result in the run folder.
 
-        The former calibration is replaced when the new one is complete. For a run whose calibration was
-        interrupted or failed, and after an update of the calibrator.
+        Meant for runs whose calibration was interrupted or failed, and after an update of the calibrator. The
+        former calibration is replaced when the new one is complete.
 
         Args:
             stages: see ``train``.
@@ -204,16 +204,16 @@ class Run(IntoFiles):
             The run with its new calibration.
 
         Raises:
-            RunError: the images are not those of the training, or another process is writing there.
+            RunError: the images are not those of the training, or another process is writing to the folder.
             ImageError: the images cannot be read.
         """
-        # What reads training data serves training and this alone.
+        # Imported here, as nothing else in this module needs the training data.
         from denoisplit.core.training.completing import calibrate_again
 
         return attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))
 
     def _clean_axes(self, clean: AnyArray | PathLike) -> str | None:
-        """Axes of an array of clean channels; a file says them itself."""
+        """Axes of an array of clean channels; files state theirs."""
         known = isinstance(clean, np.ndarray) and clean.ndim == self.spec.model.dimensions + 1
         return "c" + "zyx"[-self.spec.model.dimensions :] if known else None
 
@@ -222,13 +222,13 @@ def load(path: PathLike, *, device: str = AUTO) -> Run:
     """Open a run folder.
 
     Args:
-        path: of the folder.
-        device: where the network is to run: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` takes a GPU if any.
+        path: the run folder.
+        device: device of the network: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` takes a GPU if there is one.
 
     Raises:
         RunError: not a finished run, or no such device.
         PluginError: a component that it uses is not installed.
-        ArgumentError: no path.
+        ArgumentError: not a path.
     """
     folder = RunFolder(path_of(path, "path"))
     vse, bundle = load_network(folder, device)

@@ -1,4 +1,4 @@
-"""Denoise first, then split: the sequential baseline, from the folder of a sequence to a prediction."""
+"""The sequential baseline: denoise first, then split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,10 +30,10 @@ class SequentialRun(Predictor):
     """A trained sequence, ready to predict: the denoiser of mixed images, then the splitter.
 
     Attributes:
-        folder: where it is stored.
-        denoiser: of the mixed image.
-        splitter: trained on denoised images.
-        scores: of the fields with clean references, after a training; None for a sequence that was loaded.
+        folder: folder of the sequence.
+        denoiser: denoiser of the mixed image.
+        splitter: splitter, trained on denoised images.
+        scores: scores on fields with clean references, after a training; None for a sequence that was loaded.
     """
 
     folder: SequenceFolder
@@ -64,26 +64,26 @@ class SequentialRun(Predictor):
         labels: AnyArray | PathLike | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
-        """Denoise a mixed image, then split what came out.
+        """Denoise a mixed image, then split the result.
 
-        The std is the spread of the splitter alone: it does not know how sure the denoiser was.
+        The std is the spread of the splitter alone, without the uncertainty of the denoiser.
 
         Args:
             image: array or file, in the counts of the noisy training images.
             samples: posterior samples of the splitter; None takes its spec's. The denoiser averages as many
-                as it did for the training of the splitter.
-            seed: of the latent noise of both; None takes those of their specs.
+                as in the training of the splitter.
+            seed: seed of the latent noise of both; None takes those of their specs.
             tile: see ``Run.predict``.
             axes: see ``Run.predict``.
-            output: of the splitter; see ``Run.predict``.
+            output: outputs of the splitter; see ``Run.predict``.
             workers: see ``Run.predict``.
             labels: see ``Run.predict``.
-            progress: told (done, total), first of the denoiser, then of the splitter.
+            progress: called with (done, total), first for the denoiser, then for the splitter.
 
         Raises:
             DenoisplitError: see ``Run.predict``.
         """
-        # Before the first step, what is wrong with the second.
+        # Errors of the second step are found before the first.
         Request(samples=samples, output=output, labels=labels)
         denoised = self.denoiser.predict(
             image, seed=seed, tile=tile, axes=axes, output="mean", workers=workers, progress=progress
@@ -104,11 +104,11 @@ class SequentialRun(Predictor):
     def predict_file(
         self, image: AnyArray | PathLike | Image, out: PathLike, *, dtype: str = "float32", **how: Unpack[How]
     ) -> Prediction:
-        """As ``predict``, tile by tile into a file; the denoised image is in another file meanwhile.
+        """Do the same as ``predict``, tile by tile into a file, with the denoised image in a temporary file.
 
         Args:
             image: see ``Run.predict_file``.
-            out: of the file to write.
+            out: file to write.
             dtype: see ``Run.predict_file``.
             how: the other arguments of ``predict``.
 
@@ -123,7 +123,7 @@ class SequentialRun(Predictor):
             first |= How(workers=how.get("workers", 1), progress=how.get("progress"))
             denoised = self.denoiser.predict_file(image, between, **first)
             then = how | How(axes=None)
-            # Opened, it is known by its pixels, which are the same when a killed prediction is gone on with.
+            # Opened, it is identified by its pixels, which are the same when a killed prediction resumes.
             split = self.splitter.predict_file(open_given(between, None), out, dtype=dtype, **then)
         return attrs.evolve(split, verdict=of_two_steps(denoised.verdict, split.verdict))
 
@@ -132,7 +132,7 @@ def load_sequence(path: PathLike, *, device: str = AUTO) -> SequentialRun:
     """Open the folder of a sequence; ``device`` as for ``load``.
 
     Raises:
-        RunError: not a sequence, one that is not finished, or no such device.
+        RunError: not a sequence, not finished, or no such device.
         PluginError: a component that it uses is not installed.
     """
     folder = SequenceFolder(path_of(path, "path"))

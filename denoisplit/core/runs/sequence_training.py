@@ -1,4 +1,4 @@
-"""Denoise first, then split: from two specs to the folder of a sequence."""
+"""Training of the sequential baseline: from two specs to the folder of a sequence."""
 
 import json
 import logging
@@ -50,23 +50,23 @@ def train_sequence(
     """Train a denoiser per channel and one for the mixed image, denoise all images, train a splitter on them.
 
     Args:
-        denoise: spec of the denoisers; the images and the seed come from the other spec.
-        split: spec of the splitter, on the noisy images.
-        out: folder to write; must be empty or missing unless ``resume``. It gets the runs
+        denoise: spec of the denoisers; images and seed come from the other spec.
+        split: spec of the splitter, with the noisy images.
+        out: folder to write; must be empty or missing unless ``resume``. It will contain the runs
             ``denoise-<channel>`` and ``denoise-mixed``, the images ``denoised``, the run ``split`` and
             ``summary.json``.
         denoise_overrides: ``a.b=c`` as on the command line.
         split_overrides: ``a.b=c`` as on the command line.
-        resume: continue an interrupted sequence; what is finished is kept.
+        resume: continue an interrupted sequence; finished parts are kept.
         stages: shows progress; see ``train``.
         device: see ``train``.
 
     Raises:
-        DenoisplitError: what is wrong and what to do.
+        DenoisplitError: says what is wrong and what to do.
     Source: Ashesh & Jug, denoiSplit, ECCV 2024 (HDN, then muSplit).
     """
     stop_in_worker()
-    # What trains takes seconds to import.
+    # The training modules take seconds to import.
     from denoisplit.core.training.fit import check
     from denoisplit.core.training.sequence_specs import parts_of, plan_sequence
 
@@ -80,7 +80,7 @@ def train_sequence(
             _LOG.info("%s: is finished and stays as it is", folder.path)
             return load_sequence(folder.path, device=device)
     with Claim(folder.path, resume=resume) as claim:
-        # Only then is anything written: what is wrong with the last run should not show after all others.
+        # Nothing is written before: errors in the last run should not show after all the others.
         for spec in (plan.splitter, next(iter(plan.denoisers.values()))):
             check(spec)
         parts, fingerprint = parts_of(plan.splitter)
@@ -97,7 +97,7 @@ def _run(
     stages: Stages,
     device: str,
 ) -> SequentialRun:
-    """All runs of a sequence, those aside that are finished."""
+    """Train all runs of a sequence except those that are finished."""
     from denoisplit.core.training.sequence_specs import on_denoised
 
     count = len(plan.denoisers) + 2
@@ -129,7 +129,7 @@ def _train(
     *,
     read: Callable[[ResolvedSpec], PreparedData] = prepare,
 ) -> None:
-    """Train a run, or go on with it; one that is finished is left alone."""
+    """Train or resume a run; a finished one is left alone."""
     from denoisplit.core.training.fit import fit
 
     if folder.is_finished:
@@ -160,14 +160,14 @@ def _denoise(
             _mean(denoisers[name], channel)
             for name, channel in zip(spec.channels, field.observed, strict=True)
         ]
-        # The channels come last: where they are, the field is done.
+        # The channels come last: if they exist, the field is done.
         _save(paths[CHANNELS], np.concatenate(images), field, spec)
         _LOG.info("denoised %s (%s, %d of %d)", field.name, part, number + 1, len(fields))
         progress(number + 1, len(fields))
 
 
 def _mean(run: Run, image: AnyArray) -> Float32Array:
-    """Posterior mean [1 (z) y x] of an image [(z) y x] as the training sees it, counts."""
+    """Posterior mean [1 (z) y x] of an image [(z) y x] as in training, counts."""
     return predict(run.vse, image, run.spec.prediction).mean
 
 
@@ -187,7 +187,7 @@ def _summarise(
     origin: str,
     scores: Scores | None,
 ) -> None:
-    """What was trained, on which fields, and how well it splits."""
+    """Write the summary: the runs, their fields, and the scores of the splitter."""
     runs = {**{f"denoise {name}": run for name, run in denoisers.items()}, "split": splitter}
     plain = {
         "channels": list(splitter.spec.channels),

@@ -27,20 +27,20 @@ from denoisplit.core.verdict.reference import Reference
 
 FORMAT = 1
 _UNSAID: Final = {"training": {"noise": "generator"}, "prediction": {"noise": "ziggurat"}}
-"""What the spec of an early run does not say, as there was no choice yet."""
+"""Settings that the specs of early runs lack because there was no choice yet."""
 
 _ADVICE: Final = "Copy the run folder again, or train it anew from its spec.yaml."
 
 
 @attrs.frozen(kw_only=True)
 class Start:
-    """What a training started from.
+    """Origin of the weights with which a training started.
 
     Attributes:
         run: folder of the run.
-        weights: SHA-256 of its file of weights.
-        taken: how many tensors fitted.
-        drawn: names of the tensors of encoder and decoder that did not, and were drawn.
+        weights: SHA-256 of the file of its weights.
+        taken: number of tensors taken over.
+        drawn: names of the tensors of encoder and decoder that did not fit and were drawn at random.
     """
 
     run: str
@@ -51,27 +51,28 @@ class Start:
 
 @attrs.frozen(kw_only=True)
 class Bundle:
-    """What a trained model is, beside its weights.
+    """The description of a trained model: everything but its weights.
 
     Attributes:
-        spec: the resolved spec it was trained from.
+        spec: the resolved spec of its training.
         statistics: intensity statistics of the training images.
-        noise_reports: how well the noise models fitted.
-        calibration: None when nothing was there to calibrate against.
+        noise_reports: quality of the fits of the noise models.
+        calibration: None if there was nothing to calibrate against.
         components: ``kind``, ``package/name`` and version of every component used.
         data_fingerprint: hash of the training images; empty for a network that was trained elsewhere.
-        versions: of denoisplit, torch and lightning.
-        steps: optimiser steps done.
+        versions: versions of denoisplit, torch and lightning.
+        steps: number of optimiser steps.
         best_step: step of the stored weights.
         best_loss: validation loss of the stored weights; None for a network that was trained elsewhere.
-        fitted_range: background and ceiling of the training images; None where nobody measured them, as in
-            runs of early versions.
-        served: fingerprints of the fields that it has seen; None for a network that was trained elsewhere and
-            in runs of early versions.
-        reference: what is usual of mixed images; None where nobody measured it, as in runs of early versions.
-        region_calibration: of sums over regions; None where there is none, as in runs of early versions.
+        fitted_range: background and ceiling of the training images; None if not measured, as in runs of early
+            versions.
+        served: fingerprints of the fields that it was trained on; None for a network that was trained
+            elsewhere and in runs of early versions.
+        reference: statistics of usual mixed images; None if not measured, as in runs of early versions.
+        region_calibration: calibration of sums over regions; None if there is none, as in runs of early
+            versions.
         calibration_due: whether calibration and reference are still to be measured.
-        start: what the training started from; None for weights that were drawn.
+        start: origin of the initial weights; None if they were drawn at random.
     """
 
     spec: ResolvedSpec
@@ -93,28 +94,28 @@ class Bundle:
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
-        """What every channel is cut off at, counts; None where nobody measured it."""
+        """Intensity at which every channel is cut off, counts; None if not measured."""
         return None if self.fitted_range is None else self.fitted_range.ceiling
 
     def conditioned(self, mixed: Float32Array) -> Float32Array:
-        """A mixed image [(z) y x] in counts as the network was trained to see it, without hot pixels."""
+        """A mixed image [(z) y x], counts, as the network was trained to see it, without hot pixels."""
         mixed = healed_image(mixed)
         data, fitted = self.spec.data, self.fitted_range
         if fitted is None:
             return mixed
-        if self.spec.channels[0] in data.recorded:  # a denoiser sees one channel out of the recorded ones
+        if self.spec.channels[0] in data.recorded:  # a denoiser sees one of the recorded channels
             fitted = fitted.of_channel(data.recorded.index(self.spec.channels[0]))
         return condition_mixed(mixed, fitted, data.background, data.mixing)
 
 
 def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
-    """Write weights and JSON into a run folder; the JSON comes last and marks the network as complete."""
+    """Write weights and JSON to a run folder; the JSON comes last and marks the network as complete."""
     save_weights(folder.weights, vse.state_dict())
     save_description(folder, bundle)
 
 
 def save_description(folder: RunFolder, bundle: Bundle) -> None:
-    """Write the JSON of a run whose weights are there; the former one stays until the new one is complete."""
+    """Write the JSON of a run that has weights; the former one stays until the new one is complete."""
     plain = {
         "format": FORMAT,
         "spec": unstructure(bundle.spec),
@@ -140,12 +141,12 @@ def save_description(folder: RunFolder, bundle: Bundle) -> None:
 
 
 def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
-    """The network in evaluation mode, and its bundle.
+    """Load the network, in evaluation mode, and its bundle.
 
     Raises:
-        RunError: no run folder, files missing, truncated, or of a newer format.
-        UnknownComponentError: a component is not installed; says which package and version to install.
-        SpecError, PluginError: a component is broken, does not take the options of the spec, or its plugin
+        RunError: no run folder, or its files are missing, truncated, or of a newer format.
+        UnknownComponentError: a component is not installed; names the package and version to install.
+        SpecError, PluginError: a component is broken, does not accept the options of the spec, or its plugin
             module is missing.
     """
     folder.require_model()
@@ -155,7 +156,7 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
     try:
         vse.load_state_dict(load_weights(folder.weights), strict=True)
     except RuntimeError as error:
-        # Torch lists every tensor that does not fit; the first ones say enough.
+        # Torch lists every tensor that does not fit; the first few suffice.
         reason = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
         raise RunError(
             f"{folder.weights}: does not hold the weights of this run ({reason}). {_ADVICE}"
@@ -165,7 +166,7 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
 
 @attrs.frozen(kw_only=True)
 class _StoredRange:
-    """``FittedRange`` in JSON, which has no infinity: no ceiling where a channel is not cut off."""
+    """``FittedRange`` in JSON, which has no infinity: None for a channel that is not cut off."""
 
     ceiling: tuple[float | None, ...]
     background_shift: float
@@ -173,7 +174,7 @@ class _StoredRange:
 
 @attrs.frozen(kw_only=True)
 class _Stored:
-    """``Bundle`` in JSON; the spec is a document of its own."""
+    """``Bundle`` in JSON; the spec is stored as a separate document."""
 
     format: int
     statistics: IntensityStats
@@ -194,7 +195,7 @@ class _Stored:
 
 
 def load_description(folder: RunFolder) -> Bundle:
-    """The bundle without its network; raises as ``load_bundle``."""
+    """Load the bundle without its network; raises the same errors as ``load_bundle``."""
     file, what = folder.bundle, "the description of a run"
     plain = read_mapping(file, what, _ADVICE)
     newest = plain.get("format")
@@ -220,7 +221,7 @@ def load_description(folder: RunFolder) -> Bundle:
 
 
 def _said(spec: Any) -> Any:
-    """A stored spec with what it leaves unsaid; what is none is told when the spec is resolved."""
+    """Complete a stored spec with the settings it lacks; invalid ones are reported by ``resolve``."""
     if not isinstance(spec, Mapping):
         return spec
     parts = {name: spec.get(name, {}) for name in _UNSAID}
@@ -231,13 +232,13 @@ def _said(spec: Any) -> Any:
 
 
 def _plugin_modules(spec: Any) -> tuple[str, ...]:
-    """The plugin modules of a stored spec; what is none is told when the spec is resolved."""
+    """The plugin modules of a stored spec; an invalid list is reported by ``resolve``."""
     modules = spec.get(PLUGINS, ()) if isinstance(spec, Mapping) else ()
     return tuple(name for name in modules if isinstance(name, str)) if isinstance(modules, list) else ()
 
 
 def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:
-    """For JSON, which has no infinity: a channel that is not cut off has no ceiling there."""
+    """The range for JSON, which has no infinity: None as the ceiling of a channel that is not cut off."""
     if fitted is None:
         return None
     ceiling = [counts if math.isfinite(counts) else None for counts in fitted.ceiling]

@@ -1,4 +1,4 @@
-"""A folder belongs to one process at a time, and to one run."""
+"""Ownership of a folder: it belongs to one process at a time, and to one run."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,10 +11,10 @@ from denoisplit.core.storage.run_folder import RunFolder
 
 @final
 class Claim:
-    """The claim of a process on the folder that it will write into, as a context: it ends with it.
+    """Context that reserves the folder a process will write to.
 
-    What goes on is locked from the beginning. What is new writes nothing, and so locks nothing, until
-    ``take``, when all that can be wrong with a spec and its images was found.
+    An existing run is locked from the beginning. A new one writes nothing, not even a lock, until ``take``,
+    when everything that can be wrong with a spec and its images has been checked.
     """
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
@@ -26,7 +26,7 @@ class Claim:
         """Lock the folder, or check that it is free.
 
         Raises:
-            RunError: another process is at it, or it holds something and is not to go on.
+            RunError: another process uses the folder, or it is not empty and not to be resumed.
         """
         if self.goes_on:
             self._held.enter_context(exclusive(self._folder))
@@ -37,10 +37,10 @@ class Claim:
         return self
 
     def take(self) -> None:
-        """Begin to write.
+        """Lock the folder and begin to write.
 
         Raises:
-            RunError: another process was faster.
+            RunError: another process has locked it meanwhile.
         """
         if not self.goes_on:
             self._held.enter_context(exclusive(self._folder))
@@ -52,5 +52,5 @@ class Claim:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the folder back."""
+        """Release the folder."""
         self._held.close()

@@ -1,7 +1,7 @@
-"""A digest inside a file, by which it is known to be what was written.
+"""Digests inside files, which show whether a file is intact.
 
-It stands in the file itself, so that a file and its digest appear together or not at all. What is digested is
-the whole file with 64 zeros in the place of the digest. Files of versions that wrote none still open.
+A digest is part of its file, so that both appear together or not at all. It covers the whole file with 64
+zeros in its own place. Files of versions that wrote none can still be opened.
 """
 
 import hashlib
@@ -14,28 +14,28 @@ from denoisplit.core.errors import RunError
 
 NAME: Final = "sha256"
 ZEROS: Final = "0" * 64
-"""What a JSON text or the header of safetensors holds as ``sha256`` until the digest is known."""
+"""Value of ``sha256`` in a JSON text or the header of safetensors until the digest is known."""
 
 
 @attrs.frozen
 class _Mark:
-    """What precedes the digest.
+    """The bytes that precede a digest.
 
     Attributes:
-        before: the bytes in front of it.
-        at: where they begin, from the start of the file or, if negative, from its end.
+        before: these bytes.
+        at: their position from the start of the file or, if negative, from its end.
     """
 
     before: bytes
     at: int
 
     def place(self, content: bytes) -> slice:
-        """Where the 64 digits are."""
+        """Position of the 64 digits."""
         begin = (self.at if self.at >= 0 else max(0, len(content) + self.at)) + len(self.before)
         return slice(begin, begin + len(ZEROS))
 
     def is_in(self, content: bytes) -> bool:
-        """Whether the mark is there, be it that a byte of it is damaged."""
+        """Whether the mark is there, with at most one damaged byte."""
         end = self.place(content).start
         found = content[end - len(self.before) : end]
         return len(found) == len(self.before) and sum(map(int.__ne__, found, self.before)) <= 1
@@ -47,11 +47,11 @@ _MARKS: Final = (
     _Mark(b'{"__metadata__":{"sha256":"', 8),
     _Mark(_BEHIND, -len(_BEHIND) - len(ZEROS) - 1),
 )
-"""Of JSON texts, of safetensors, and of all else, such as the archives of torch, behind which it stands."""
+"""Marks of JSON texts, safetensors, and all other files, such as torch archives, which end with one."""
 
 
 def sealed(content: bytes) -> bytes:
-    """The content of a file with its digest: in the place kept for it, or else behind the content."""
+    """Add the digest to the content of a file: in its reserved place, or else at the end."""
     for mark in _MARKS:
         if mark.is_in(content):
             break
@@ -62,17 +62,17 @@ def sealed(content: bytes) -> bytes:
 
 
 def require_intact(path: Path, content: bytes) -> bool:
-    """Check that a file holds what was written.
+    """Check that a file is as it was written.
 
     Args:
-        path: of the file, for the message.
-        content: all bytes of it.
+        path: path of the file, for the message.
+        content: all bytes of the file.
 
     Returns:
-        Whether it says so itself; files without a digest cannot.
+        Whether the file has a digest; files without one cannot be checked.
 
     Raises:
-        RunError: some bytes are others.
+        RunError: some bytes have changed.
     """
     place = next((mark.place(content) for mark in _MARKS if mark.is_in(content)), None)
     cut_off = place is None and _BEHIND in content[_MARKS[-1].at :]

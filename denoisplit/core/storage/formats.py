@@ -1,4 +1,4 @@
-"""The installed image formats: those that work, and what is wrong with the others."""
+"""The installed image formats that work, and the faults of the others."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -18,9 +18,9 @@ class Formats:
     """Image formats with their default options.
 
     Attributes:
-        usable: those that work, built-ins first, which keep their suffixes. One that others dispute a suffix
-            with stands behind a ``DisputedFormat`` of this suffix.
-        faults: what is wrong with the others, and which suffixes are claimed in vain.
+        usable: formats that work, built-ins first, which keep their suffixes. A format whose suffix is
+            disputed follows a ``DisputedFormat`` for this suffix.
+        faults: faults of the others, and suffixes claimed in vain.
     """
 
     usable: tuple[ImageFormat, ...]
@@ -28,7 +28,7 @@ class Formats:
 
 
 def examine_formats(registry: Registry) -> Formats:
-    """Build every image format of a registry, once. Imports their code."""
+    """Build every image format of a registry, once. This imports their code."""
     return _examined(
         tuple(sorted(registry.components("image_format"), key=lambda row: row.package != BUILTIN))
     )
@@ -45,7 +45,7 @@ def _examined(rows: tuple[Component, ...]) -> Formats:
             faults.append(_fault(row, str(error)))
         except (DenoisplitError, OSError, MemoryError, SystemExit) as error:
             reason = f"cannot be built ({type(error).__name__}: {error})"
-            faults.append(_fault(row, f"{row.kind} {row.qualified}: {reason}. Mend it ({row.target_text})."))
+            faults.append(_fault(row, f"{row.kind} {row.qualified}: {reason}. Fix it ({row.target_text})."))
     own = [image_format for row, image_format in made.items() if row.package == BUILTIN]
     theirs = {row: image_format for row, image_format in made.items() if row.package != BUILTIN}
     taken = {suffix: row for row in made if row.package == BUILTIN for suffix in made[row].suffixes}
@@ -59,7 +59,7 @@ def _examined(rows: tuple[Component, ...]) -> Formats:
 
 
 def _built(row: Component) -> ImageFormat:
-    """A format with its default options, for a file is opened by its name alone."""
+    """Build a format with its default options, because a file is opened by its name alone."""
     options = row.load().Options
     needed = [field.alias for field in attrs.fields(options) if field.init and field.default is attrs.NOTHING]
     if needed:
@@ -76,7 +76,7 @@ def _built(row: Component) -> ImageFormat:
 def _disputed(
     formats: Mapping[Component, ImageFormat], taken: Mapping[str, Component]
 ) -> Iterator[tuple[DisputedFormat, Component]]:
-    """Every suffix that several plugins claim, with the first of them."""
+    """Yield every suffix that several plugins claim, with the first of them."""
     for suffix in sorted({suffix for one in formats.values() for suffix in one.suffixes} - taken.keys()):
         rows = [row for row, image_format in formats.items() if suffix in image_format.suffixes]
         if len(rows) > 1:

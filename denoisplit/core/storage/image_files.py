@@ -23,7 +23,7 @@ _LOG = logging.getLogger("denoisplit.images")
 
 
 def installed_formats() -> list[ImageFormat]:
-    """All installed formats with their default options, see ``examine_formats``; broken ones are left out."""
+    """All installed formats with their default options; broken ones are left out. See ``examine_formats``."""
     found = examine_formats(installed_registry())
     for fault in found.faults:
         _LOG.info("left out: %s", fault.error)
@@ -32,10 +32,10 @@ def installed_formats() -> list[ImageFormat]:
 
 @final
 class ImageInputs:
-    """Images, folders and files that are read, and that no output may touch.
+    """Images, folders and files that are inputs, which no output may touch.
 
     Args:
-        paths: of them; they need not exist.
+        paths: their paths; they need not exist.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -46,7 +46,7 @@ class ImageInputs:
             try:
                 reading = choose_format(given, self._formats)
                 source, image = _parts(given, reading)
-            except ImageError:  # a folder, or a file that will be refused for what it is
+            except ImageError:  # a folder, or a file that is going to be refused anyway
                 source, image = given, ""
             else:
                 if source.is_file():
@@ -55,18 +55,18 @@ class ImageInputs:
         self._sources, self._sets = Inputs(source for source, _, _ in self._read), Inputs(sets)
 
     def require_other(self, path: Path) -> Path | None:
-        """Check that an image that is to be written replaces nothing that is read or of another sort.
+        """Check that writing an image would replace neither an input nor a file of another sort.
 
         Args:
-            path: of the image; one behind the name of a file stands for the whole file, unless its format
-                writes images beside each other.
+            path: path of the image; a name inside a file stands for the whole file, unless its format writes
+                images beside each other.
 
         Returns:
-            What is there already and would be replaced; None where nothing is.
+            The existing file that would be replaced; None if there is none.
 
         Raises:
             ImageError: no installed format has its ending, or something else has its name.
-            RunError: it is, contains or lies in an input or a run, or no file can have its name.
+            RunError: it is, contains or lies in an input or a run, or no file can have this name.
         """
         chosen = writing_format(path, self._formats)
         file, inside = _parts(path, chosen)
@@ -87,14 +87,14 @@ class ImageInputs:
         return whole
 
     def require_writable(self, path: Path, *, overwrite: bool) -> None:
-        """Check, before the work is done, that an image can be written under this name.
+        """Check, before any work is done, that an image can be written under this name.
 
         Args:
             path: see ``require_other``.
-            overwrite: whether a file that is there already may be replaced.
+            overwrite: whether an existing file may be replaced.
 
         Raises:
-            ImageError, RunError: see ``require_other``; or the file is there and may not be replaced.
+            ImageError, RunError: see ``require_other``; or the file exists and may not be replaced.
         """
         taken = self.require_other(path)
         if taken is not None and not overwrite:
@@ -117,7 +117,7 @@ class ImageInputs:
 
 
 def file_of(path: Path) -> Path:
-    """The file of an image whose name may go on behind it, to an image inside.
+    """The file of an image, whose name may continue with an image inside the file.
 
     Raises:
         ImageError: no installed format writes files of this name.
@@ -126,18 +126,18 @@ def file_of(path: Path) -> Path:
 
 
 def files_among(*given: object) -> list[Path]:
-    """The files among what may be arrays: paths, and the files of memory maps."""
+    """The files behind given images: paths, and the files of memory maps."""
     paths = [one.filename if isinstance(one, np.memmap) else one for one in given]
     return [Path(one) for one in paths if isinstance(one, str | os.PathLike)]
 
 
 def _parts(path: Path, image_format: ImageFormat) -> tuple[Path, str]:
-    """The file, and the name of the image in it."""
+    """The file, and the name of the image inside it."""
     return split_inside(path, image_format.suffixes) if image_format.holds_several else (path, "")
 
 
 def open_labels(path: Path, *, lazily: bool = False) -> AnyArray:
-    """A label image, without axes of length 1 other than y and x; ``lazily`` leaves a large one in its file.
+    """Open a label image, without axes of length 1 except y and x; ``lazily`` leaves a large one in its file.
 
     Raises:
         ImageError: the file cannot be read.
@@ -151,15 +151,15 @@ def open_labels(path: Path, *, lazily: bool = False) -> AnyArray:
 
 
 def writing_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:
-    """The format that writes files of this name.
+    """Choose the format that writes files of this name.
 
     Raises:
-        ImageError: no format has this ending, or files with it are only read.
+        ImageError: no format has this ending, or files with it can only be read.
     """
     written = sorted({s for f in formats for s in f.suffixes if s not in f.read_only})
     advice = f"Choose a name that ends in {', '.join(written)}."
     chosen = choose_format(path, formats, advice=advice)
-    # The longest ending is the one that counts: it chose the format.
+    # The longest ending counts: it chose the format.
     if next((s for s in chosen.suffixes if s in str(path).lower()), "") in chosen.read_only:
         raise ImageError(f"{path}: files with this ending are only read (got {path.suffix}). {advice}")
     return chosen
@@ -181,15 +181,15 @@ def save_mixed(path: Path, mixed: AnyArray, pixel_size: PixelSize | None) -> Non
 
 
 def open_given(image: object, axes: str | None) -> Image:
-    """What a caller gave as an image: an array of numbers, the path of a file, or an opened image.
+    """Open an image in any form: an array of numbers, the path of a file, or an opened image.
 
     Args:
-        image: of any type, for callers may be wrong about it.
-        axes: what the axes of the array or file mean; None for what the file says. An array of two axes is
-            an image then, and one of three a stack, unless its last axis looks like colours.
+        image: any object, as callers may pass a wrong type.
+        axes: meaning of the axes of the array or file; None for what the file says. An array with two axes is
+            then an image, and one with three a stack, unless its last axis looks like colours.
 
     Raises:
-        ImageError: neither an array of real numbers nor a path, or its axes are not known.
+        ImageError: neither an array of real numbers nor a path, or the axes are unknown.
     """
     if isinstance(image, Image):
         return image

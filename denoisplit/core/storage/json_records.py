@@ -1,4 +1,4 @@
-"""JSON files back into attrs records: every value checked against its declared type."""
+"""Conversion of JSON files to attrs records, with every value checked against its declared type."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ _LONGEST: Final = 120
 
 
 def write_mapping(path: Path, plain: Mapping[str, Any]) -> None:
-    """Write a JSON file with a digest of it; the file appears whole or not at all.
+    """Write a JSON file with its digest; the file appears whole or not at all.
 
     Raises:
         OSError: the file cannot be written.
@@ -32,15 +32,15 @@ def write_mapping(path: Path, plain: Mapping[str, Any]) -> None:
 
 
 def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
-    """The mapping in a JSON file.
+    """Read the mapping in a JSON file.
 
     Args:
-        path: of the file.
-        what: it should be, for messages.
-        advice: what to do when it is not.
+        path: path of the file.
+        what: what it should be, for messages.
+        advice: what to do if it is not.
 
     Raises:
-        RunError: no readable file, damaged, no JSON, or no mapping in it; or it was changed since.
+        RunError: the file is missing, unreadable, damaged or changed, is not JSON, or holds no mapping.
     """
     try:
         content = path.read_bytes()
@@ -60,19 +60,18 @@ def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
 
 
 def _tell_unknown(path: Path, plain: Mapping[str, Any]) -> None:
-    """Tell of a file that does not say itself whether it is what was written.
+    """Log that a file lacks a digest, so that nothing shows whether it is intact.
 
     Raises:
-        RunError: it did once.
+        RunError: it had a digest once.
     """
     if NAME in plain:
         raise RunError(
-            f"{path}: was changed after it was written (got {NAME} in another place than it was written to). "
-            f"Copy it again; where you changed it yourself and are sure of it, remove {NAME}."
+            f"{path}: was changed after it was written (got {NAME} in another place). "
+            f"Copy it again, or remove {NAME} if you made the change yourself."
         )
     _LOG.warning(
-        "%s: holds no %s, as files of early versions and those that were edited: nothing tells whether it is "
-        "what was written",
+        "%s: holds no %s, as files of early versions and edited files do: damage would not show",
         path,
         NAME,
     )
@@ -91,10 +90,10 @@ def structured(
     advice: str,
     skip: Collection[str] = (),
 ) -> Record:
-    """A mapping as a record; its keys are the fields of the class, and those of ``skip`` are not looked at.
+    """Convert a mapping to a record; its keys are the fields of the class, and those in ``skip`` are ignored.
 
     Raises:
-        RunError: values that are missing, unknown, of a wrong type, or that the record does not take.
+        RunError: values are missing, unknown, of a wrong type, or not accepted by the record.
     """
     structurer = Structurer(registry, Path())
     try:

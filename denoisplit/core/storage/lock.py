@@ -1,4 +1,4 @@
-"""One process at a time: a lock on a folder that dies with the process that holds it."""
+"""Lock of a folder for one process at a time; it ends with the process that holds it."""
 
 import errno
 import logging
@@ -15,7 +15,7 @@ from denoisplit.core.errors import RunError
 _LOG = logging.getLogger("denoisplit.storage")
 
 LOCK: Final = ".lock"
-"""Name of the file in the folder; it says who holds the lock."""
+"""Name of the lock file in the folder; it says who holds the lock."""
 
 
 class LockedError(RunError):
@@ -29,7 +29,7 @@ if sys.platform == "win32":
     import msvcrt
 
     _BEYOND: Final = 1 << 30
-    """A locked byte cannot be read by others, so it is one that the file does not have."""
+    """Locked byte, one beyond the end of the file, as others cannot read a locked byte."""
 
     def _lock(handle: int) -> None:
         os.lseek(handle, _BEYOND, os.SEEK_SET)
@@ -40,39 +40,39 @@ else:
     import fcntl
 
     def _lock(handle: int) -> None:
-        # On NFS, Linux makes a lock of the server's of this one.
+        # On NFS, Linux turns this into a lock on the server.
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made where there is none.
+    """Hold the lock of a folder, which is created if needed.
 
-    Where the file system knows no locks, there is a warning and no protection.
+    On file systems without locks, there is a warning and no protection.
 
     Raises:
-        RunError: another process holds it, or another thread of this one.
+        RunError: another process holds it, or another thread of this process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     handle = _acquired(path)
     try:
-        with suppress(OSError):  # no space: the lock holds without a name
+        with suppress(OSError):  # no space: the lock is held without a name
             os.ftruncate(handle, 0)
             os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
     finally:
-        # As long as the lock is held: the file may be another's right after.
+        # While the lock is held: right after, the file may belong to another process.
         with suppress(OSError):
             path.unlink()
         os.close(handle)
 
 
 def require_unlocked(folder: Path) -> None:
-    """Check that no process holds the lock of a folder.
+    """Check that no process has locked a folder.
 
     Raises:
-        RunError: one does.
+        RunError: a process has locked it.
     """
     path = folder / LOCK
     if path.is_file():
@@ -80,13 +80,13 @@ def require_unlocked(folder: Path) -> None:
 
 
 def _acquired(path: Path) -> int:
-    """An open file that is locked, and is the one at ``path``."""
+    """Open and lock the file at ``path``; make sure that it is still the file of this name."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _lock(handle)
             current = path.stat()
-        except FileNotFoundError:  # the holder before removed it after it was opened here
+        except FileNotFoundError:  # the previous holder removed it after it was opened here
             os.close(handle)
             continue
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The files of a run, by name."""
+"""The files of a run."""
 
 import json
 import re
@@ -17,10 +17,10 @@ _EARLIER: Final = re.compile(
     r"\.(resume\.ckpt|(best|model)\.safetensors|model\.json|spec\.yaml|spec\.schema\.json|splits\.json|metrics\.csv)"
     r"\.[a-z0-9_]{8}\.[a-z]+"
 )
-"""Names under which earlier versions wrote the files of a run."""
+"""Names that earlier versions gave to the files of a run."""
 
 DUE: Final = "calibration_due"
-"""Key in ``model.json`` of a run that is trained and not calibrated yet."""
+"""Key in ``model.json`` of a run that is trained but not calibrated yet."""
 
 SEQUENCE: Final = "sequence.json"
 """Name of the file that marks the folder of a sequence of runs."""
@@ -38,7 +38,7 @@ class RunFolder:
 
     @property
     def spec(self) -> Path:
-        """Resolved spec with all defaults."""
+        """Resolved spec, with all defaults."""
         return self.path / "spec.yaml"
 
     @property
@@ -73,12 +73,12 @@ class RunFolder:
 
     @property
     def resume_point(self) -> Path:
-        """State that training resumes from."""
+        """State from which training resumes."""
         return self.path / "checkpoints" / "resume.ckpt"
 
     @property
     def is_finished(self) -> bool:
-        """Whether all files of a trained model are there, and nothing is left to do."""
+        """Whether all files of a trained model exist and nothing is left to do."""
         return self.bundle.is_file() and self.weights.is_file() and not self._calibration_due
 
     @property
@@ -86,14 +86,14 @@ class RunFolder:
         try:
             found = json.loads(self.bundle.read_bytes())
         except (OSError, ValueError, RecursionError):
-            return False  # whoever opens it is told
+            return False  # reported when it is opened
         return isinstance(found, dict) and bool(found.get(DUE))
 
     def require_begun(self) -> None:
-        """Refuse to go on in a folder with something that is no run; an empty one is as good as none.
+        """Refuse to resume in a folder that holds something other than a run; an empty one counts as new.
 
         Raises:
-            RunError: there is nothing of a run, or the folder is a file.
+            RunError: the folder holds no part of a run, or is a file.
         """
         traces = (self.spec, self.splits, self.resume_point, self.bundle)
         if _holds_something(self.path) and not any(trace.exists() for trace in traces):
@@ -104,32 +104,32 @@ class RunFolder:
 
     @property
     def is_run(self) -> bool:
-        """Whether a run or a sequence of runs was begun here."""
+        """Whether a run or a sequence of runs was started here."""
         marks = (self.bundle, self.weights, self.resume_point, self.path / SEQUENCE)
         return any(mark.is_file() for mark in marks)
 
     @property
     def foreign(self) -> tuple[Path, ...]:
-        """What is in the folder and not of a run; hidden files are those of a run that was killed."""
+        """Content of the folder that is not part of a run; hidden files come from killed runs."""
         files = (self.spec, self.schema, self.splits, self.weights, self.bundle, self.metrics, self.log)
         known = {*(file.name for file in files), self.resume_point.parent.name}
         found = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path][: self.path.exists()]
         return tuple(path for path in found if path.name not in known and not path.name.startswith("."))
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written, and their lock."""
+        """Remove half-written files of killed processes, and their lock."""
         for folder in (self.path, self.resume_point.parent):
             sweep(folder)
-            with suppress(OSError):  # nobody asked for it: it must not stop the work
+            with suppress(OSError):  # a courtesy: it must not stop the work
                 for entry in list(folder.iterdir()):
                     if _EARLIER.fullmatch(entry.name):
                         entry.unlink()
         if (self.path / LOCK).is_file():
             with suppress(OSError, RunError), exclusive(self.path):
-                pass  # nobody holds it any more: it goes with this block
+                pass  # nobody holds it any more: it is removed with this block
 
     def require_free(self) -> None:
-        """Refuse to train into a folder that holds something.
+        """Refuse to train into a folder that is not empty.
 
         Raises:
             RunError: the folder is not empty, or is a file.
@@ -157,7 +157,7 @@ class RunFolder:
             )
         if not self.is_run and not self.splits.is_file():
             raise RunError(
-                f"{self.path}: is no run folder (there is no {self.bundle.name}). "
+                f"{self.path}: is not a run folder (there is no {self.bundle.name}). "
                 f"Give the folder that 'denoisplit train --out' wrote."
             )
         for file in (self.bundle, self.weights):
@@ -169,7 +169,7 @@ class RunFolder:
 
 
 def _holds_something(path: Path) -> bool:
-    """Whether there is more than nothing, or what a process left that was killed."""
+    """Whether there is more than an empty folder and remains of a killed process."""
     if not path.is_dir():
         return path.exists()
     return any(entry.name != LOCK and not is_staged(entry.name) for entry in path.iterdir())

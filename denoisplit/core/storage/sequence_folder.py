@@ -31,12 +31,12 @@ class SequenceFolder:
 
     @property
     def record(self) -> Path:
-        """All specs of the sequence; it marks the folder as one."""
+        """Specs of all runs; it marks the folder as a sequence."""
         return self.path / SEQUENCE
 
     @property
     def summary(self) -> Path:
-        """Which fields served for what, and the scores; written last."""
+        """Use of every field, and the scores; written last."""
         return self.path / "summary.json"
 
     @property
@@ -50,7 +50,7 @@ class SequenceFolder:
         return RunFolder(self.path / "split")
 
     def denoiser(self, name: str) -> RunFolder:
-        """The run that denoises a channel, or the mixed image."""
+        """The run that denoises a channel or the mixed image."""
         return RunFolder(self.path / f"denoise-{file_name(name)}")
 
     def images(self, part: str) -> Path:
@@ -62,16 +62,16 @@ class SequenceFolder:
         return self.images(part) / f"{number:05}_{kind}.ome.tif"
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written in any of its folders."""
+        """Remove half-written files of killed processes from all its folders."""
         for folder in (self.path, *self.path.rglob("*/")):
             if folder.is_dir():
                 RunFolder(folder).sweep()
 
     def require_begun(self) -> None:
-        """Check that a sequence was begun here.
+        """Check that a sequence was started here.
 
         Raises:
-            RunError: no folder, or none of a sequence.
+            RunError: no folder, or no sequence in it.
         """
         if not self.record.is_file():
             raise RunError(
@@ -80,10 +80,10 @@ class SequenceFolder:
             )
 
     def require_same(self, plan: Mapping[str, Any]) -> None:
-        """Check that the sequence begun here, if there is one, has these specs.
+        """Check that the sequence started here, if any, has these specs.
 
         Raises:
-            RunError: other specs, or a folder with something else.
+            RunError: its specs differ, or the folder holds something else.
         """
         if not self.record.is_file():
             RunFolder(self.path).require_free()
@@ -96,10 +96,10 @@ class SequenceFolder:
             )
 
     def require_same_data(self, data: str) -> None:
-        """Check that the sequence begun here, if there is one, has images of this fingerprint.
+        """Check that the sequence started here, if any, has images of this fingerprint.
 
         Raises:
-            RunError: other images.
+            RunError: its images differ.
         """
         if self.record.is_file() and self._begun().get(_DATA) != data:
             raise RunError(
@@ -108,7 +108,7 @@ class SequenceFolder:
             )
 
     def begin(self, plan: Mapping[str, Any], data: str) -> None:
-        """Write the specs of all runs, and the fingerprint of all images."""
+        """Write the specs of all runs and the fingerprint of all images."""
         write_mapping(self.record, {**_record(plan), _DATA: data})
 
     def _begun(self) -> dict[str, Any]:
@@ -116,10 +116,10 @@ class SequenceFolder:
 
 
 def file_name(name: str) -> str:
-    """The name of a channel as part of a file name."""
+    """A channel name that is safe as part of a file name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
 
 
 def _record(plan: Mapping[str, Any]) -> Any:
-    """The plan as it comes back from a file."""
+    """The plan as read back from a file."""
     return json.loads(json.dumps({"format": FORMAT, **plan}))

@@ -1,4 +1,4 @@
-"""What a run keeps of its numbers: weights as safetensors, and the state that training goes on from."""
+"""Numbers of a run on disk: weights as safetensors, and the state from which training resumes."""
 
 import io
 import logging
@@ -34,10 +34,10 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a file.
+    """Load the weights in a file.
 
     Raises:
-        RunError: no such file, damaged, truncated, or with weights that are NaN or infinite.
+        RunError: no such file, damaged, truncated, or with NaN or infinite weights.
     """
     content = _read(path)
     try:
@@ -56,31 +56,31 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    # In memory first: torch turns a full disk into an error that does not name it.
+    # In memory first: torch reports a full disk by an error that does not mention it.
     content = io.BytesIO()
     torch.save(dict(state), content)
     write_bytes(path, sealed(content.getvalue()))
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """The state of a training; nothing in the file is executed.
+    """Load the state of a training; nothing in the file is executed.
 
     Raises:
-        RunError: no such file, damaged, truncated, or something else.
+        RunError: no such file, damaged, truncated, or not such a state.
     """
     try:
-        # Torch reports files that are none of its own by errors of many classes.
+        # Torch raises errors of many classes for files that it did not write.
         state = torch.load(io.BytesIO(_read(path)), map_location="cpu", weights_only=True)
     except RunError:
         raise
     except Exception as error:
         raise RunError(
-            f"{path}: is not a point that training can go on from ({_short(error)}). "
+            f"{path}: is not a state that training can resume from ({_short(error)}). "
             f"Restore the file, or train into another folder."
         ) from error
     if not isinstance(state, dict):
         raise RunError(
-            f"{path}: is not a point that training can go on from (got {type(state).__name__}). "
+            f"{path}: is not a state that training can resume from (got {type(state).__name__}). "
             f"Restore the file, or train into another folder."
         )
     return state
@@ -100,7 +100,7 @@ def _read(path: Path) -> bytes:
 
 
 def _short(error: Exception) -> str:
-    # Torch and safetensors tell of all that does not fit; the beginning says enough.
+    # Torch and safetensors list everything that does not fit; the beginning suffices.
     return textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
 
 

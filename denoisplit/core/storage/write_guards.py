@@ -1,6 +1,6 @@
-"""Whether something may be written under a name: never over, around or into what is read or was trained.
+"""Checks that nothing is written over, around or into inputs and trained runs.
 
-Names are compared by what they stand for: links, other spellings and second names of a file are seen through.
+Names are compared by what they refer to: links, other spellings and second names of a file are recognised.
 """
 
 import errno
@@ -22,10 +22,10 @@ _Key = str | tuple[int, int]
 
 @final
 class Inputs:
-    """Files and folders that are read, found by what their names stand for, however many there are.
+    """Input files and folders, found by what their names refer to, however many there are.
 
     Args:
-        paths: of them; they need not exist.
+        paths: their paths; they need not exist.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -36,18 +36,18 @@ class Inputs:
                 self._own.setdefault(key, path)
             for folder in _above(path):
                 if str(folder) in self._above:
-                    break  # and so are those above it
+                    break  # and its parents are there, too
                 self._above.update(dict.fromkeys(_keys(folder), path))
 
     def same(self, out: Path) -> Path | None:
-        """The input that an output is."""
+        """The input that an output is identical to, if any."""
         return _first(self._own, out)
 
     def require_other(self, out: Path) -> None:
         """Refuse an output that is an input.
 
         Raises:
-            RunError: says which.
+            RunError: names the input.
         """
         if (given := self.same(out)) is not None:
             raise RunError(f"{out}: is an input itself (got {given}). {_ADVICE}")
@@ -56,7 +56,7 @@ class Inputs:
         """Refuse an output that contains or lies in an input.
 
         Raises:
-            RunError: says which.
+            RunError: names the input.
         """
         for folder in _above(out):
             if (given := _first(self._own, folder)) is not None:
@@ -69,7 +69,7 @@ def require_apart(out: Path, *inputs: Path) -> None:
     """Refuse an output that is, contains or lies in an input, or that lies in a run folder.
 
     Raises:
-        RunError: says which.
+        RunError: names the input or the run.
     """
     known = Inputs(inputs)
     known.require_other(out)
@@ -81,7 +81,7 @@ def require_name(out: Path) -> None:
     """Refuse a name that no file can have.
 
     Raises:
-        RunError: too long for the file system, or with a byte that names have not.
+        RunError: it is too long for the file system, or contains a byte that names must not contain.
     """
     try:
         out.lstat()
@@ -95,7 +95,7 @@ def require_outside_runs(out: Path) -> None:
     """Refuse an output that lies in the folder of a run.
 
     Raises:
-        RunError: says which.
+        RunError: names the run.
     """
     for folder in _above(out):
         if RunFolder(folder).is_run:
@@ -109,12 +109,12 @@ def require_ours(path: Path, what: str, recognise: Callable[[bytes], bool]) -> N
     """Refuse to replace a file that denoisplit did not make.
 
     Args:
-        path: to write.
-        what: is written, for the message.
-        recognise: whether the beginning of a file, 64 KiB, is of such a file.
+        path: path to write.
+        what: what is written, for the message.
+        recognise: function that tells from the first 64 KiB whether a file is of this sort.
 
     Raises:
-        RunError: a folder, or another file.
+        RunError: a folder or another file has this name.
     """
     if path.is_dir():
         raise RunError(f"{path}: is a folder. Give the name of a file.")
@@ -122,28 +122,28 @@ def require_ours(path: Path, what: str, recognise: Callable[[bytes], bool]) -> N
         with path.open("rb") as file:
             known = recognise(file.read(_BEGINNING))
         if not known:
-            raise RunError(f"{path}: another file has this name, and is no {what} of ours. {_ADVICE}")
+            raise RunError(f"{path}: a file that is not a {what} of denoisplit has this name. {_ADVICE}")
 
 
 def require_figure(path: Path, *inputs: Path) -> None:
-    """Refuse to write a figure that is no PNG, lies among what is read, or replaces another picture.
+    """Refuse to write a figure that is not a PNG, lies among inputs, or replaces another picture.
 
     Raises:
-        RunError: says which.
+        RunError: says why.
     """
     if path.suffix.lower() != ".png":
-        raise RunError(f"{path}: a picture is a PNG. Choose a name that ends in .png.")
+        raise RunError(f"{path}: figures are written as PNG. Choose a name that ends in .png.")
     require_apart(path, *inputs)
     require_ours(path, "figure", lambda beginning: b"Matplotlib" in beginning[:_PROPERTIES])
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Whether two names stand for one file or folder, which need not exist."""
+    """Whether two names refer to the same file or folder, which need not exist."""
     return not _keys(one).isdisjoint(_keys(other))
 
 
 def _keys(path: Path) -> frozenset[_Key]:
-    """What a name stands for: its place with links followed, and the file itself where there is one."""
+    """Identities of a name: its path with links followed, and the file itself if it exists."""
     real = os.path.realpath(path)
     try:
         found = Path(real).stat()
@@ -157,5 +157,5 @@ def _first(known: Mapping[_Key, Path], path: Path) -> Path | None:
 
 
 def _above(path: Path) -> tuple[Path, ...]:
-    """The folders that a path lies in, links followed."""
+    """The folders that contain a path, links followed."""
     return tuple(Path(os.path.realpath(path)).parents)

@@ -1,1 +1,1 @@
-"""Whether a new image, of which no truth is known, is one that the model can be trusted with."""
+"""Whether the model can be trusted with a new image, for which no truth is known."""

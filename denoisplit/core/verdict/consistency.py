@@ -1,4 +1,4 @@
-"""Whether predicted channels add up to the mixed image within its noise; how surprising its latents are."""
+"""Whether predicted channels explain the mixed image within its noise, and how surprising its latents are."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.mixing import Mixing, mix
 
 LEAST_RATE = 1e-4
-"""Nats per pixel: a level that says less is taken to say nothing, whatever the rest."""
+"""Nats per pixel; rates far below this one are not told apart."""
 
 
 def mixed_variance(variance: FloatArray, mixing: Mixing, degradation: Degradation) -> FloatArray:
@@ -17,11 +17,11 @@ def mixed_variance(variance: FloatArray, mixing: Mixing, degradation: Degradatio
 
     .. math:: \sigma^2 = \frac{1}{C^2} \sum_c \sigma_c^2 \text{ (mean)}, \quad \sum_c \sigma_c^2 \text{ (sum)}
 
-    because the noise of the channels is independent and the offset is a constant. Synthetic noise that the
-    mixed image has of its own, instead of the mean of that of the channels, is put in its place.
+    because the noise of the channels is independent and the offset is a constant. If the mixed image has
+    synthetic noise of its own, that replaces the mean of the channels' noise.
 
     Args:
-        variance: of every channel [c (z) y x], counts squared.
+        variance: noise variance of every channel [c (z) y x], counts squared.
         mixing: mean or sum.
         degradation: synthetic noise of the training images.
 
@@ -34,17 +34,17 @@ def mixed_variance(variance: FloatArray, mixing: Mixing, degradation: Degradatio
         return total
     total = total / count**2
     if not degradation.dependent:
-        # Of a sum, the noise of its own has the variance of the summed noise already.
+        # In a sum, its own noise has the variance of the summed noise already.
         total = total + degradation.gaussian**2 * (1 - 1 / count)
     return total
 
 
 def without_bias(mixed: FloatArray, bias: FloatArray | None, mixing: Mixing) -> FloatArray:
-    """A mixed image [(z) y x] less what its pixels measure beyond the signal, counts.
+    """Subtract from a mixed image [(z) y x] what its pixels measure beyond the signal, counts.
 
     Args:
         mixed: image [(z) y x], counts.
-        bias: of every channel [c (z) y x], counts; None for none.
+        bias: bias of every channel [c (z) y x], counts; None for no bias.
         mixing: how channels add up.
     """
     return mixed if bias is None else mixed - mix(bias.astype(np.float64), mixing, axis=0)[0]
@@ -69,7 +69,7 @@ def chi_square(
         mixed: image [(z) y x], counts.
         mean: mean of the posterior samples [c (z) y x], counts.
         draw: one of the samples that were averaged [c (z) y x], counts.
-        variance: of the noise of the mixed image [(z) y x], counts squared, > 0.
+        variance: noise variance of the mixed image [(z) y x], counts squared, > 0.
         mixing: how channels add up.
 
     Returns:
@@ -87,12 +87,12 @@ def chi_square(
 def network_statistics(
     misfit: FloatArray, rates: Sequence[FloatArray], levels: Sequence[int] = ()
 ) -> dict[str, float]:
-    """Summary of what the network makes of an image, as natural logarithms.
+    """Summarise misfit and latents of an image as natural logarithms.
 
     Args:
         misfit: map of chi-square.
-        rates: per latent, finest first, KL divergence from prior to posterior, nats per pixel, any shape.
-        levels: number of the level of every latent, 0 = finest; empty where all levels have one.
+        rates: KL divergence from prior to posterior of every latent, finest first, nats per pixel, any shape.
+        levels: level of every latent, 0 = finest; empty if every level has one.
 
     Returns:
         ``mixture`` (reduced chi-square) and ``latents_<level>`` (mean rate, nats per pixel).

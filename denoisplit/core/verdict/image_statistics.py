@@ -1,4 +1,4 @@
-"""What a mixed image looks like, in a few numbers that need no network."""
+"""Statistics of mixed images that need no network."""
 
 import math
 
@@ -14,26 +14,26 @@ from denoisplit.core.images.streamed import BLOCK_PIXELS, extremes
 DARK_QUANTILE = 0.01
 SCALES = (2, 4, 8)
 TINY = 1e-6
-"""Keeps logarithms finite: far below everything that is compared."""
+"""Keeps logarithms finite; far below all values that are compared."""
 
 
 def image_statistics(mixed: LazyArray, *, centre: float, scale: float) -> dict[str, float]:
     """Offset, brightness, contrast, noise and the sizes of structures of a mixed image.
 
-    All but the offset are natural logarithms, so that a factor is a difference, and none of them but the
-    offset changes with a constant that is added to the image.
+    All but the offset are natural logarithms, so that a factor becomes a difference, and do not change if a
+    constant is added to the image.
 
     Args:
-        mixed: image [(z) y x], counts. Structures and noise are those within planes.
+        mixed: image [(z) y x], counts. Structures and noise are measured within planes.
         centre: mean of the training images, counts.
         scale: standard deviation of the training images, counts.
 
     Returns:
         ``offset`` (low quantile), ``brightness`` (mean above it), ``contrast`` (standard deviation) and
-        ``noise`` (standard deviation of what differs from pixel to pixel) in units of ``scale``; ``photons``
-        (variance of the noise over the brightness, which a gain changes but the exposure does not);
-        ``detail_2``, ``detail_4`` (variance of structures of 2 to 4 and 4 to 8 pixels) and ``detail_8``
-        (of larger ones) as shares of the whole variance. What an image is too small for is left out.
+        ``noise`` (standard deviation of pixel-to-pixel noise) in units of ``scale``; ``photons`` (variance of
+        the noise over the brightness, which depends on the gain but not on the exposure); ``detail_2``,
+        ``detail_4`` (variance of structures of 2 to 4 and 4 to 8 pixels) and ``detail_8`` (of larger ones) as
+        shares of the whole variance. Statistics for which the image is too small are left out.
     """
     sides = mixed.shape[-2:]
     measured = _at_once(mixed) if math.prod(mixed.shape) <= BLOCK_PIXELS else _in_bands(mixed)
@@ -58,7 +58,7 @@ def image_statistics(mixed: LazyArray, *, centre: float, scale: float) -> dict[s
 
 @attrs.frozen
 class _Measures:
-    """Low quantile, mean, variance, noise level, and the variance of binned images; of a [(z) y x]."""
+    """Low quantile, mean, variance, noise level, and variances of binned images, of an image [(z) y x]."""
 
     dark: float
     mean: float
@@ -80,7 +80,7 @@ def _at_once(mixed: LazyArray) -> _Measures:
 
 
 def _in_bands(mixed: LazyArray) -> _Measures:
-    """The same of an image that is large or not in memory, some rows at a time."""
+    """Measure an image that is large or not in memory, some rows at a time."""
     *planes, height, width = mixed.shape
     rows = max(1, BLOCK_PIXELS // (width * SCALES[-1])) * SCALES[-1]
     whole, binned = PixelMoments(), [PixelMoments()] * len(SCALES)
@@ -110,8 +110,8 @@ def noise_level(pixels: FloatArray) -> float:
 
     .. math:: \hat\sigma = \sqrt{\pi / 2} \; \overline{|a - b - c + d|} / 2
 
-    over squares of four pixels; smooth structures cancel. The mean, not the median of Donoho, so that whole
-    numbers with little noise do not give zero.
+    over squares of four pixels; smooth structures cancel. Uses the mean instead of Donoho's median, which is
+    zero for whole numbers with little noise.
 
     Args:
         pixels: image [(z) y x], at least 2 pixels along y and x.
@@ -134,12 +134,12 @@ def _of_differences(mean: float) -> float:
 
 
 def share_at_maximum(pixels: LazyArray) -> float:
-    """Share of pixels that equal the brightest one: saturation leaves many, noise leaves one."""
+    """Share of pixels as bright as the brightest: many if saturated, one if only noisy."""
     return extremes(pixels).at_highest / math.prod(pixels.shape)
 
 
 def _binned(pixels: FloatArray, size: int) -> FloatArray:
-    """Means of squares of ``size`` pixels; a rest at the far sides is left out."""
+    """Means of squares of ``size`` pixels; remainders at the far sides are left out."""
     *planes, y, x = pixels.shape
     cut = pixels[..., : y // size * size, : x // size * size]
     binned: FloatArray = cut.reshape(*planes, y // size, size, x // size, size).mean(axis=(-3, -1))

@@ -1,4 +1,4 @@
-"""From statistics of an image and of the training images to a verdict in plain words."""
+"""Judgement of an image: from its statistics and those of the training images to a verdict in plain words."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,20 +11,20 @@ import numpy.typing as npt
 from denoisplit.core.verdict.reference import Reference, Spread
 
 FALSE_ALARMS = 0.01
-"""Probability that an image like the training images is called unlike them, all checks together."""
+"""Probability of a false alarm on an image like the training images, over all checks."""
 
 MUCH_SATURATED = 1e-3
-"""Share of equal pixels at the maximum that no training image explains."""
+"""Share of pixels at the maximum beyond which an image counts as saturated."""
 LIMIT_SATURATED = 1e-4
-"""The same, where the maximum is the largest number of the pixel type."""
+"""The same if the maximum is the largest number of the pixel type."""
 MORE_SATURATED = 2.0
-"""And it has to be so many times that of the training images."""
+"""Least ratio to the share in the training images, also required."""
 
 OTHER_PIXEL = 0.05
-"""Difference of pixel sizes, as a part of them, that is told: networks know sizes in pixels only."""
+"""Relative difference of pixel sizes that is reported: networks know sizes in pixels only."""
 
 ALMOST_NOISE = 2 / 64
-"""Share of structures of more than 8 pixels; that of white noise is 1 / 64."""
+"""Share of structures of more than 8 pixels below which an image is noise; white noise has 1 / 64."""
 
 Status = Literal["like", "unlike", "unknown", "weak"]
 
@@ -38,8 +38,8 @@ class Finding:
 
     Attributes:
         check: ``offset``, ``gain``, ``noise``, ``structure``, ``latents``, ``mixture``, ``saturation``,
-            ``pixel size``, or ``no structure`` of a plane that is constant or saturated.
-        sentence: what was found, in plain words.
+            ``pixel size``, or ``no structure`` for a plane that is constant or saturated.
+        sentence: the finding in plain words.
     """
 
     check: str
@@ -48,19 +48,19 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """Whether a mixed image looks like those that the model was trained for; needs no truth.
+    """Whether a mixed image looks like the images that the model was trained for; needs no truth.
 
     Attributes:
-        status: ``like``, ``unlike``, ``unknown`` where the run does not know its training images, or ``weak``
-            where the image is like them, but the network is worse than no network.
-        findings: what is unusual, one per check.
-        scores: per statistic, its distance from the usual in units of the accepted one; beyond -1 or 1 is
-            unusual. Of several planes, that of the most unusual one.
-        chi_square: squared misfit of predicted channels and mixed image in units of the noise, mean over the
-            pixels; 1 is expected of the right noise model and posterior. None where it was not measured.
-        chi_square_range: what is accepted, from held-out fields.
-        chi_square_map: the same, pixel by pixel, with the axes of the prediction but ``c``.
-        weakness: what is to be said of a network that is worse than no network; empty for others.
+        status: ``like``, ``unlike``, ``unknown`` if the run has no reference, or ``weak`` if the image is
+            usual but the network is worse than no network.
+        findings: unusual properties, one per check.
+        scores: for each statistic, its distance from the usual value relative to the accepted distance;
+            beyond -1 or 1 is unusual. For several planes, that of the most unusual plane.
+        chi_square: squared misfit of predicted channels and mixed image in units of the noise variance, mean
+            over the pixels; 1 is expected for the right noise model and posterior. None if not measured.
+        chi_square_range: accepted range, from held-out fields.
+        chi_square_map: chi-square pixel by pixel, with the axes of the prediction but ``c``.
+        weakness: warning about a network that is worse than no network; empty for others.
     """
 
     status: Status = "unknown"
@@ -83,20 +83,20 @@ class Verdict:
             return "looks like the training images"
         if self.status == "unlike":
             return f"unlike the training images: {sentences}"
-        # What a run without reference says of an image needs no comparison.
+        # Findings of a run without reference need no comparison.
         return f"unknown: the run holds no statistics of its training images{sentences and f'; {sentences}'}"
 
 
 @attrs.frozen(kw_only=True)
 class Measured:
-    """What was measured of one image or plane.
+    """Measurements of one image or plane.
 
     Attributes:
-        statistics: as the reference has them; empty where there is none.
-        pixels: number of them.
-        saturated: share of pixels at the maximum, before anything was done to the image.
-        at_limit: the maximum is the largest number of the pixel type.
-        pixel: size of a pixel along (z) y x, µm; empty where it is unknown.
+        statistics: statistics by the names in the reference; empty without one.
+        pixels: number of pixels.
+        saturated: share of pixels at the maximum, before any processing of the image.
+        at_limit: whether the maximum is the largest number of the pixel type.
+        pixel: size of a pixel along (z) y x, µm; empty if unknown.
     """
 
     statistics: Mapping[str, float]
@@ -114,16 +114,16 @@ def judge(
     scale: float,
     rate: float = FALSE_ALARMS,
 ) -> Verdict:
-    """Verdict on one image or plane.
+    """Judge one image or plane.
 
-    Every statistic has an equal share of the rate of false alarms (Bonferroni).
+    Every statistic gets an equal share of the rate of false alarms (Bonferroni).
 
     Args:
-        measured: of the image.
-        reference: of the training images, if known.
+        measured: measurements of the image.
+        reference: reference of the training images, if known.
         centre: mean of the training images, counts.
         scale: standard deviation of the training images, counts.
-        rate: of false alarms, all statistics together; exact for normally distributed statistics.
+        rate: rate of false alarms over all statistics; exact for normally distributed statistics.
     """
     known = {} if reference is None else reference.spreads
     shared = [name for name in known if name in measured.statistics]
@@ -164,11 +164,11 @@ def judge(
 
 
 def joined(verdicts: Sequence[Verdict], places: Sequence[str]) -> Verdict:
-    """One verdict on several planes or steps, all of which have to be usual.
+    """Combine the verdicts on several planes or steps, all of which have to be usual.
 
     Args:
-        verdicts: at least one.
-        places: what to call each, for example ``t=3``; empty for nothing.
+        verdicts: one or more verdicts.
+        places: name of each plane or step, for example ``t=3``; empty for none.
     """
     if len(verdicts) == 1:
         return verdicts[0]
@@ -218,7 +218,7 @@ def _pixel(size: Sequence[float | None]) -> str:
 
 
 def _other_pixel(own: Sequence[float | None], usual: Sequence[float | None]) -> bool:
-    """Whether the sizes differ along an axis along which both are known, the last ones first."""
+    """Whether the sizes differ along an axis for which both are known; axes are matched from the last."""
     pairs = zip(reversed(own), reversed(usual), strict=False)
     return any(a and b and abs(math.log(a / b)) > OTHER_PIXEL for a, b in pairs)
 
@@ -227,7 +227,7 @@ _CHECKS: Mapping[str, str] = {"brightness": "gain", "contrast": "gain", "photons
 
 
 def _check(statistic: str) -> str:
-    """The check that a statistic belongs to."""
+    """The check to which a statistic belongs."""
     if statistic.startswith("detail_"):
         return "structure"
     return _CHECKS.get(statistic, statistic.partition("_")[0])
@@ -236,7 +236,7 @@ def _check(statistic: str) -> str:
 def _sentence(
     name: str, value: float, spread: Spread, limits: tuple[float, float], centre: float, scale: float
 ) -> str:
-    """What is unusual about a statistic, with what is usual."""
+    """Describe an unusual statistic, with its usual range."""
 
     def usual(number: Callable[[float], float]) -> str:
         low, high = (f"{number(limit):.3g}" for limit in limits)

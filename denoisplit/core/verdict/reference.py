@@ -1,4 +1,4 @@
-"""What is usual: statistics of training and validation fields, as plain numbers that belong to the run."""
+"""The reference of a run: statistics of training and validation fields, as plain numbers."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,23 +8,23 @@ import numpy as np
 from scipy.stats import t as student
 
 MIN_UNITS = 4
-"""Fewer units say nothing about how much images differ."""
+"""Least number of units; fewer say nothing about how much images differ."""
 WANTED_UNITS = 16
 GRIDS = (1, 2, 4)
 LEAST_SIDE = 16
 LEAST_SPREAD = 0.02
-"""Differences of two percent are never remarkable, however alike the training images are."""
+"""Differences of two per cent are never remarkable, however similar the training images are."""
 
 
 @attrs.frozen(kw_only=True)
 class Spread:
-    """How one statistic is distributed over units: fields, or equal parts of them where fields are few.
+    """Distribution of one statistic over units: fields, or equal parts of them if there are few fields.
 
     Attributes:
-        mean: over units.
-        std: between units, unbiased.
-        count: one more than the degrees of freedom of ``std``: the number of units, where they are one group.
-        pixels: of a unit, on average.
+        mean: mean over units.
+        std: standard deviation between units, unbiased.
+        count: one more than the degrees of freedom of ``std``; for a single group, the number of units.
+        pixels: average number of pixels of a unit.
     """
 
     mean: float
@@ -33,13 +33,13 @@ class Spread:
     pixels: float
 
     def limits(self, rate: float, pixels: int) -> tuple[float, float]:
-        """Range that a new image leaves with probability ``rate`` if it is like the training images.
+        """Range that a new image like the training images leaves with probability ``rate``.
 
-        The prediction interval of Student for one more unit; wider for an image smaller than a unit.
+        Student's prediction interval for one more unit; wider for an image smaller than a unit.
 
         Args:
-            rate: of false alarms, both sides together.
-            pixels: of the new image.
+            rate: rate of false alarms, both sides together.
+            pixels: number of pixels of the new image.
         """
         quantile = float(student.ppf(1 - rate / 2, self.count - 1))
         smaller = max(1.0, math.sqrt(self.pixels / pixels))
@@ -49,15 +49,15 @@ class Spread:
 
 @attrs.frozen(kw_only=True)
 class Reference:
-    """What mixed images of the training look like.
+    """Properties of the mixed images of a training.
 
     Attributes:
-        spreads: of every statistic, by its name.
+        spreads: spread of every statistic, by name.
         saturated: largest share of pixels at the maximum of a field.
-        pixel: size of a pixel along (z) y x, µm, as most fields have it; empty where it is unknown, as in
-            runs of early versions.
-        gains: by channel, by how much the network is better on held-out fields than the better of two answers
-            that need no network, dB; empty where nobody knows, as in runs of early versions.
+        pixel: size of a pixel along (z) y x, µm, in most fields; empty if unknown, as in runs of early
+            versions.
+        gains: by how much, for each channel, the network beats the better of two trivial methods on held-out
+            fields, dB; empty if unknown, as in runs of early versions.
     """
 
     spreads: Mapping[str, Spread]
@@ -67,7 +67,7 @@ class Reference:
 
     @property
     def weakness(self) -> str:
-        """What is to be said of a network that is worse than no network; empty for others."""
+        """Warning about a network that is worse than no network; empty for others."""
         worse = [f"{name} by {-gain:.1f} dB" for name, gain in self.gains.items() if gain < 0]
         if not worse:
             return ""
@@ -78,11 +78,11 @@ class Reference:
 
 
 def spreads(units: Sequence[Mapping[str, float]], pixels: float) -> dict[str, Spread]:
-    """Distribution of the statistics that all units have; empty for too few units.
+    """Distribution of the statistics that all units have; empty if there are too few units.
 
     Args:
         units: statistics of every unit.
-        pixels: of a unit, on average.
+        pixels: average number of pixels of a unit.
     """
     if len(units) < MIN_UNITS:
         return {}
@@ -99,16 +99,16 @@ def spreads(units: Sequence[Mapping[str, float]], pixels: float) -> dict[str, Sp
 def spreads_of_new(
     held_out: Sequence[Mapping[str, float]], train: Sequence[Mapping[str, float]], pixels: float
 ) -> dict[str, Spread]:
-    """Distribution over new images of what a network trained on some of the units says.
+    """Distribution over new images of statistics from a network that was trained on some of the units.
 
     The centre is that of the held-out units. The variance is that within the two groups, pooled, plus the
-    squared difference of their means: where the network behaves differently on images that it was trained on,
-    these tell less about others.
+    squared difference of their means: the more the network's response differs on images that it was trained
+    on, the less these tell about others.
 
     Args:
         held_out: statistics of units that the network was not trained on, at least one.
-        train: of units that it was trained on, for the spread.
-        pixels: of a unit, on average.
+        train: statistics of units that it was trained on, for the spread.
+        pixels: average number of pixels of a unit.
     """
     groups = [group for group in (held_out, train) if group]
     shared = [name for name in held_out[0] if all(name in unit for group in groups for unit in group)]
@@ -128,13 +128,13 @@ def spreads_of_new(
 
 
 def parts(shapes: Sequence[tuple[int, ...]]) -> list[list[tuple[slice, ...]]]:
-    """How to cut images into units, along y and x: as little as gives enough units that are not too small.
+    """Cut images into units along y and x: as few as possible, but enough and not too small.
 
     Args:
-        shapes: of the images [(z) y x].
+        shapes: shapes of the images [(z) y x].
 
     Returns:
-        Per image, the units as indices.
+        For each image, its units as indices.
     """
     side = min(min(shape[-2:]) for shape in shapes)
     possible = [grid for grid in GRIDS if grid == 1 or side // grid >= LEAST_SIDE]
