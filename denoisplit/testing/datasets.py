@@ -71,7 +71,10 @@ class DatasetTests(FieldTests):
     @law(4)
     @given(data=st.data())
     def test_fields_have_the_named_channels(self, rank: int, data: st.DataObject) -> None:
-        """[c (z) y x] in float32, clean references and repeats alike; finite, with a size for every axis."""
+        """[c (z) y x] in float32, clean references and repeats alike; finite, with a size for every axis.
+
+        Where their mixed image was recorded, channels show one place.
+        """
         with self.drawn(data, rank) as options:
             fields = self.fields_of(options, rank)
         assert fields, "there are no fields"
@@ -84,6 +87,10 @@ class DatasetTests(FieldTests):
             for what, array in (("clean reference", field.clean), ("repeats", field.repeats)):
                 shape = None if array is None else array.shape[-observed.ndim :]
                 assert shape in (None, observed.shape), f"the {what} of {field.name} has the shape {shape}"
+            if field.mixed is not None:
+                shape = (1, *observed.shape[1:])
+                assert field.mixed.shape == shape, f"the mixed image of {field.name} has another shape"
+                assert not field.separate, f"{field.name} has a mixed image of channels of separate places"
             axes = observed.ndim - 1
             assert axes in (2, 3), f"{field.name} has {axes} spatial axes"
             assert not self.reads_a_folder() or axes == rank, f"{field.name} has {axes} axes, not {rank}"
@@ -94,18 +101,20 @@ class DatasetTests(FieldTests):
     @law(3)
     @given(data=st.data())
     def test_never_another_number_of_channels_than_named(self, rank: int, data: st.DataObject) -> None:
-        """Whoever asks for one channel more gets it, or is refused in one line."""
-        more = (*self.channels, "one more")
+        """Whoever asks for one channel more, or for the first alone, gets that or is refused in one line."""
+        refused: list[DenoisplitError] = []
         with self.drawn(data, rank) as options:
-            try:
-                fields = self.dataset(options, more).fields()
-            except DenoisplitError as error:
-                fields, short = None, one_line(error)
-        if fields is None:
-            assert short, "the message has several lines or none"
-            return
-        counts = {field.observed.shape[0] for field in fields}
-        assert counts == {len(more)}, f"fields of {counts} channels come for {len(more)} names"
+            for names in ((*self.channels, "one more"), self.channels[:1]):
+                try:
+                    fields = self.dataset(options, names).fields()
+                except DenoisplitError as error:
+                    refused.append(error)
+                    continue
+                counts = {field.observed.shape[0] for field in fields}
+                assert counts == {len(names)}, f"fields of {counts} channels come for {len(names)} names"
+                apart = any(field.separate for field in fields) and len(names) == 1
+                assert not apart, "a channel that is alone is mixed with others"
+        assert all(map(one_line, refused)), "the message has several lines or none"
 
     @in_two_and_three_dimensions
     def test_images_may_be_in_a_format_of_another_package(self, rank: int) -> None:

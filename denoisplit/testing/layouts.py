@@ -59,18 +59,28 @@ def channel_folders(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def manifest(path: Path, channels: Sequence[str], rank: int) -> None:
-    """The same files, with clean references, and a table of them."""
-    rng = np.random.default_rng(0)
+    """The same files, with clean references, and a table of them; the last field is a series of exposures."""
+    rng, letters = np.random.default_rng(0), "ZYX"[3 - rank :]
     lines = ["field,channel,file,kind,split"]
     for number in range(FIELDS):
         for place, channel in enumerate(channels):
             truth = _truth(rng, (*(3,) * (rank - 2), *_SIDES), place)
             for kind, image in (("observed", _noisy(rng, truth)), ("clean", truth)):
-                _write(path / f"{channel}_{number}_{kind}.tif", image, "ZYX"[3 - rank :])
+                _write(path / f"{channel}_{number}_{kind}.tif", image, letters)
                 split = "train" if number % 3 else "test"
                 lines.append(f"cell {number},{channel},{channel}_{number}_{kind}.tif,{kind},{split}")
-    for table, until in (("manifest.csv", len(lines)), ("fewer.csv", len(lines) // 2 + 1)):
-        (path / table).write_text("\n".join(lines[:until]) + "\n", encoding="utf-8")
+    (path / "fewer.csv").write_text("\n".join(lines[: len(lines) // 2 + 1]) + "\n", encoding="utf-8")
+    series = []
+    for place, channel in enumerate(channels):
+        truth = _truth(rng, (*(3,) * (rank - 2), *_SIDES), place)
+        series.append(_noisy(rng, np.stack([truth, truth])))
+        _write(path / f"{channel}_series.tif", series[-1], f"T{letters}")
+        _write(path / f"{channel}_truth.tif", truth, letters)
+        lines.append(f"series,{channel},{channel}_series.tif,observed,train")
+        lines.append(f"series,{channel},{channel}_truth.tif,clean,train")
+    _write(path / "mixed_series.tif", np.sum(series, axis=0), f"T{letters}")
+    lines.append("series,,mixed_series.tif,mixed,train")
+    (path / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def biosr(path: Path, channels: Sequence[str], rank: int) -> None:

@@ -236,6 +236,17 @@ def test_structures_reach_the_brightness_they_were_asked_for(name: str) -> None:
     assert field.clean.min() >= 2.0
 
 
+def test_in_nearly_empty_fields_the_brightest_pixel_sets_the_scale() -> None:
+    """Where the 99th percentile has fewer photons than were asked for, that has 20 times as many."""
+    sharp: dict[str, Any] = {"size": 24, "fields": 60, "psf": 0.5, "haze": 0.0, "gain": 1.0, "offset": 0.0}
+    fields = simulated(1, structures=("puncta",), **sharp).fields()
+    photons = [field.clean.astype(np.float64) - 1.0 for field in fields if field.clean is not None]
+    usual = np.array([np.quantile(one, 0.99) for one in photons])
+    sparse = np.array([one.max() for one in photons])[usual < 29.9]
+    assert usual.max() == pytest.approx(30.0, rel=1e-3)
+    assert set(np.unique(sparse.round())) == {0.0, 600.0}
+
+
 @pytest.mark.parametrize("size", [16, 33])
 def test_small_fields_are_finite_whatever_they_show(size: int) -> None:
     for field in simulated(4, size=size, fields=20).fields():
