@@ -135,6 +135,31 @@ CALLS: dict[str, tuple[Callable[[denoisplit.Run, Any], object], str]] = {
         lambda run, five: run.evaluate([_field()], samples=five / 2),
         "prediction.samples: must be a whole number >= 1 (got 2.5)",
     ),
+    "stages of a training": (
+        lambda _, five: denoisplit.train("spec.yaml", "out", stages=five),
+        "stages: must be a function (got 5). Leave it out for the default.",
+    ),
+    "watchers": (
+        lambda _, five: denoisplit.train("spec.yaml", "out", watchers=[five]),
+        "watchers: must be a list of denoisplit.Watcher (got list)",
+    ),
+    "resume": (
+        lambda _, five: denoisplit.train("spec.yaml", "out", resume=five),
+        "resume: must be True or False (got 5)",
+    ),
+    "stages of a sequence": (
+        lambda _, five: denoisplit.train_sequence("a.yaml", "b.yaml", "out", stages=five),
+        "stages: must be a function (got 5)",
+    ),
+    "stages of a calibration": (lambda run, five: run.calibrate(stages=five), "stages: must be a function"),
+    "tell": (
+        lambda run, five: run.predict_files([NOTHING], "out", tell=five),
+        "tell: must be a function (got 5)",
+    ),
+    "overwrite": (
+        lambda run, five: run.predict_files([NOTHING], "out", overwrite=five),
+        "overwrite: must be True or False (got 5)",
+    ),
     "statistics": (
         lambda _, five: denoisplit.build("spec.yaml", stats=five),
         "stats: must be IntensityStats (got 5)",
@@ -155,8 +180,8 @@ def test_other_arguments(run: denoisplit.Run, call: Callable[[Any, Any], object]
 
 
 def test_one_text_is_no_list_of_texts(run: denoisplit.Run, experiment: Experiment) -> None:
-    """Its letters would be meant."""
-    for overrides in ("training.steps=4", 5, [5]):
+    """Its letters would be meant; of a mapping, the keys."""
+    for overrides in ("training.steps=4", 5, [5], {"training.steps=4": 4}):
         with pytest.raises(ArgumentError, match=r"^overrides: must be a list of texts \(got "):
             denoisplit.load_spec(experiment.spec, overrides)  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ArgumentError, match=r"^metrics: must be a list of texts \(got 'psnr'\)"):

@@ -1,7 +1,7 @@
 """What callers in Python give: of any type, for they may be wrong about it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -53,12 +53,35 @@ def items_of(given: object, kind: Any, name: str, what: str) -> tuple[Any, ...]:
         what: they are.
 
     Raises:
-        ArgumentError: something else; a single text, too, whose letters would be meant.
+        ArgumentError: something else; a single text, too, whose letters would be meant, and a mapping, whose
+            values would not.
     """
-    items = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (None,)
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
+    items = tuple(given) if isinstance(given, Iterable) and several else (None,)
     if not all(isinstance(item, kind) for item in items):
         raise ArgumentError(f"{name}: must be a list of {what} (got {shown(given)}). Give such a list.")
     return items
+
+
+def require(fits: bool, name: str, given: object, what: str) -> None:
+    """Refuse an argument of another type.
+
+    Args:
+        fits: whether it is of the right one.
+        name: of the argument.
+        given: it.
+        what: it should be.
+
+    Raises:
+        ArgumentError: it does not fit.
+    """
+    if not fits:
+        raise ArgumentError(f"{name}: must be {what} (got {shown(given)}). Leave it out for the default.")
+
+
+def require_function(given: object, name: str) -> None:
+    """Refuse what cannot be called; raises as ``require``."""
+    require(callable(given), name, given, "a function")
 
 
 def is_whole(given: object) -> TypeGuard[Integral]:

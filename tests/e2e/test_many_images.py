@@ -20,13 +20,14 @@ from tests.e2e.experiment import Experiment
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder with three images, one of them broken, and what is none."""
+    """A folder with three images, one of them broken, and others that are none."""
     folder = tmp_path / "images"
     folder.mkdir()
     for name in ("a.tif", "b.ome.tif"):
         tifffile.imwrite(folder / name, noise(24, 20))
     (folder / "broken.tif").write_bytes(b"II*\0")
     (folder / "notes.txt").write_text("none", encoding="utf-8")
+    (folder / "old.tif").mkdir()  # is none, either
     (folder / ".hidden.tif").write_bytes(b"")
     return folder
 
@@ -151,14 +152,16 @@ def test_nothing_is_begun_that_would_go_wrong(
         assert not list(out.iterdir()) if out.is_dir() and message != "exists already" else True
 
     refuse("no image matches", images / "no*.tif", "--out", out)
+    refuse("no image matches", images / "old*.tif", "--out", out)
     (tmp_path / "empty").mkdir()
     refuse("holds no image (got nothing)", tmp_path / "empty", "--out", out)
     for missing in ("list.csv", "no folder"):
         refuse(f"{missing}: there is no such ", images / missing, images, "--out", out)
     refuse("the results of several images need a folder", images, "--out", tmp_path / "one.ome.zarr")
-    refuse(
-        "predictions.csv: cannot be written (Not a directory)", images, "--out", images / "notes.txt" / "a"
-    )
+    notes = images / "notes.txt"
+    for taken in (notes, notes / "a"):
+        what = f"{taken}: the results of several images need a folder (got the file {notes}). Give a folder."
+        refuse(what, images, "--out", taken)
     monkeypatch.setattr("denoisplit.plugins.executors.dask._SECONDS", 0.2)
     refuse("no scheduler answers", images, "--out", out, "--scheduler", "tcp://127.0.0.1:9")
     refuse("Did you mean processes", images, "--out", out, "--executor", "procesess")

@@ -88,7 +88,8 @@ def test_it_does_not_go_on_with_anything_else(run: denoisplit.Run, movie: Path, 
     stopped(run, movie, out)
     others = {"samples": How(samples=4), "tiles": How(tile=24), "output": How(output="mean")}
     for name, other in others.items():
-        with pytest.raises(RunError, match=rf"another prediction \(other: {name}\)\. Remove it or leave out"):
+        advice = "Go on with its --workers and --tile" if name == "tiles" else "Remove it"
+        with pytest.raises(RunError, match=rf"another prediction \(other: {name}\)\. {advice} or leave out"):
             run.predict_file(movie, out, **also(other, How(resume=True)))
     tifffile.imwrite(movie, noise(2, 40, 24) + 1)
     with pytest.raises(RunError, match=r"\(other: image\)"):

@@ -22,6 +22,7 @@ from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import Job
 from denoisplit.core.prediction.request import Request, Shard
 from denoisplit.core.prediction.spool import (
+    TILES,
     Spool,
     digest_of,
     file_identity,
@@ -254,7 +255,7 @@ def _key(work: Work, request: Request, place: Place) -> dict[str, str]:
         "output": digest_of(request.output),
         "labels": digest_of(shown),
         "axes": str(request.axes),
-        "tiles": digest_of(plan.planes, plan.tiles),
+        TILES: digest_of(plan.planes, plan.tiles),
         "precision": work.vse.precision,
         "number of shards": str(request.shard.count if request.shard else 1),
     }

@@ -51,8 +51,8 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
         ending: ending of their names, which are otherwise those of the images.
 
     Raises:
-        ImageError: no image, an image that does not exist, two results of one name, or a folder that is named
-            like an image.
+        ImageError: no image, an image that does not exist, two results of one name, or a folder that is a file
+            or named like an image.
     """
     given, formats = list(given), installed_formats()
     if any(one.is_dir() and is_same(one, folder) for one in given):
@@ -60,10 +60,10 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
             f"{folder}: holds the images themselves, and results would be taken for images the next time. "
             f"Choose another --out."
         )
-    if _is_image(folder, formats) and not folder.is_dir():
-        raise ImageError(
-            f"{folder}: the results of several images need a folder (got the name of a file). Give a folder."
-        )
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or (_is_image(folder, formats) and there is not folder):
+        got = "the name of a file" if there.is_dir() else f"the file {there}"
+        raise ImageError(f"{folder}: the results of several images need a folder (got {got}). Give a folder.")
     found = images_among(given)
     named = [Item(image, folder / f"{_name(image, formats)}{ending}") for image in found]
     sources: dict[str, list[Path]] = defaultdict(list)
@@ -96,7 +96,7 @@ def _images(given: Path, formats: Sequence[ImageFormat]) -> list[Path]:
         return [given]
     if given.is_dir():
         inside = sorted(path for path in given.iterdir() if not path.name.startswith("."))
-        found = [path for path in inside if _is_image(path, formats)]
+        found = _images_of(inside, formats)
         if not found:
             raise ImageError(
                 f"{given}: holds no image (got {_shown(inside) or 'nothing'}). Name another folder."
@@ -110,13 +110,19 @@ def _images(given: Path, formats: Sequence[ImageFormat]) -> list[Path]:
     if has_magic(str(given)):
         root = Path(given.anchor) if given.is_absolute() else Path()
         pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else str(given)
-        found = sorted(path for path in root.glob(pattern) if _is_image(path, formats))
+        found = _images_of(sorted(root.glob(pattern)), formats)
         if not found:
             raise ImageError(f"{given}: no image matches. Look at the pattern and the folder.")
         return found
     if not given.exists():
         raise ImageError(f"{given}: there is no such file or folder. Check the path.")
     return [given]  # its errors are reported when it is opened
+
+
+def _images_of(listed: Iterable[Path], formats: Sequence[ImageFormat]) -> list[Path]:
+    """The images among these paths; a folder may be named like a file."""
+    named = (path for path in listed if _is_image(path, formats))
+    return [path for path in named if not path.is_dir() or choose_format(path, formats).holds_several]
 
 
 def _is_image(path: Path, formats: Sequence[ImageFormat]) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 from attrs.validators import ge
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.errors import ArgumentError, SpecError
-from denoisplit.core.given import is_whole, path_of, shown
+from denoisplit.core.errors import SpecError
+from denoisplit.core.given import is_whole, path_of, require, require_function, shown
 from denoisplit.core.images.lazy_array import without_mask
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.output_words import parse_outputs
@@ -99,12 +99,13 @@ class Request:
         if self.output is not None:
             parse_outputs(self.output)
         known = isinstance(self.labels, None | np.ndarray | str | os.PathLike)
-        _require(known, "labels", self.labels, "a NumPy array or the path of a file")
-        _require(isinstance(self.axes, None | str), "axes", self.axes, "text, letters of stczyx")
+        require(known, "labels", self.labels, "a NumPy array or the path of a file")
+        require(isinstance(self.axes, None | str), "axes", self.axes, "text, letters of stczyx")
         named = isinstance(self.executor, str | Mapping | Executor)
-        _require(named, "executor", self.executor, "a name or a mapping")
-        _require(isinstance(self.resume, bool), "resume", self.resume, "True or False")
-        _require(self.progress is None or callable(self.progress), "progress", self.progress, "a function")
+        require(named, "executor", self.executor, "a name or a mapping")
+        require(isinstance(self.resume, bool), "resume", self.resume, "True or False")
+        if self.progress is not None:
+            require_function(self.progress, "progress")
 
     def wanted_samples(self, defaults: PredictionSpec) -> int | AutoSamples:
         """The number of samples, or the rule that chooses it.
@@ -153,8 +154,3 @@ def _whole(name: str, given: object, limits: Any) -> int:
     raise SpecError(
         [f"prediction.{name}: must be a whole number {allowed} (got {shown(given)}). Use another one."]
     )
-
-
-def _require(fits: bool, name: str, given: object, what: str) -> None:
-    if not fits:
-        raise ArgumentError(f"{name}: must be {what} (got {shown(given)}). Leave it out for the default.")

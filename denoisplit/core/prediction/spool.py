@@ -28,6 +28,9 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.digests import NAME, ZEROS, file_hash, require_intact, sealed
 from denoisplit.core.storage.image_files import file_of
 
+TILES: Final = "tiles"
+"""Among what jobs depend on: how a plane is cut up."""
+
 _KEY: Final = "prediction.json"
 _IMAGE: Final = "image "
 _FACT: Final = "fact "
@@ -138,9 +141,11 @@ def _require(folder: Path, key: Mapping[str, str]) -> None:
         found = {}
     other = [name for name in key if not isinstance(found, dict) or found.get(name) != key[name]]
     if other:
+        # Tiles are as large as the memory of a worker allows: those of fewer workers would take too much.
+        first = "Go on with its --workers and --tile" if other == [TILES] else "Remove it"
         raise RunError(
             f"{folder}: holds a part of another prediction (other: {', '.join(other)}). "
-            f"Remove it or leave out --resume to begin anew, or choose another --out."
+            f"{first} or leave out --resume to begin anew, or choose another --out."
         )
 
 

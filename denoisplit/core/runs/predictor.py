@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Unpack
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.given import path_of, paths_of
+from denoisplit.core.given import path_of, paths_of, require, require_function
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.scaled import require_dtype
 from denoisplit.core.prediction.chosen_executor import chosen_executor
@@ -74,6 +74,8 @@ class Predictor(ABC):
             DenoisplitError: invalid arguments.
         """
         request = Request(**how)  # reports once what would fail for every image
+        require_function(tell, "tell")
+        require(isinstance(overwrite, bool), "overwrite", overwrite, "True or False")
         require_dtype(dtype)
         folder = path_of(out, "out")
 

@@ -11,7 +11,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
-from denoisplit.core.given import path_of
+from denoisplit.core.given import path_of, require_function
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.network_of import load_network
@@ -210,6 +210,7 @@ class Run(IntoFiles):
         # Imported here, as nothing else in this module needs the training data.
         from denoisplit.core.training.completing import calibrate_again
 
+        require_function(stages, "stages")
         return attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))
 
     def _clean_axes(self, clean: AnyArray | PathLike) -> str | None:

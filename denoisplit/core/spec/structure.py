@@ -13,7 +13,7 @@ from denoisplit.core.errors import DenoisplitError, PluginError
 from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.options import FACTORY, type_hints
-from denoisplit.core.spec.records import KIND, Chosen
+from denoisplit.core.spec.records import BY_NAME, KIND, Chosen
 from denoisplit.core.spec.tree import USE
 from denoisplit.core.spec.types import (
     bare,
@@ -52,7 +52,7 @@ class Structurer:
         if declared is Any:
             return plain(node)
         if not fits(node, declared, kind):
-            return self._fail(node, path, f"expected {describe(declared)} (got {show(node.value)})")
+            return self._fail(node, path, self._unfit(node, declared, kind))
         if is_union(declared):
             return self._union(node, declared, path, kind)
         if declared is Chosen:
@@ -114,6 +114,18 @@ class Structurer:
         self.fail(node, path, what)
         return INVALID
 
+    def _unfit(self, node: Node, declared: Any, kind: str) -> str:
+        """What is to be said of a value that has another shape than a type."""
+        one = Chosen in (get_args(declared) if is_union(declared) else (declared,))
+        expected = "a name or {use: NAME, ...}" if one and kind in BY_NAME else describe(declared)
+        what = f"expected {expected} (got {show(node.value)})"
+        return f"{what}. {self._name_one(kind)}" if one else what
+
+    def _name_one(self, kind: str) -> str:
+        """Advice to name one of the components of a kind."""
+        names = ", ".join(dict.fromkeys(row.name for row in self._registry.components(kind)))
+        return f"Name {'an' if kind.startswith(tuple('aeiou')) else 'a'} {kind}: {names}."
+
     def _scalar(self, node: Node, declared: Any, path: str) -> Any:
         if declared is Path:
             return self._folder / str(node.value)
@@ -145,8 +157,7 @@ class Structurer:
         if isinstance(node.value, str):
             node = attrs.evolve(node, value={USE: node})
         if not isinstance(node.value, Mapping) or USE not in node.value:
-            names = ", ".join(dict.fromkeys(row.name for row in self._registry.components(kind)))
-            return self._fail(node, path, f"use is missing. Name a {kind}: {names}.")
+            return self._fail(node, path, f"use is missing. {self._name_one(kind)}")
         use = node.value[USE]
         if not isinstance(use.value, str):
             return self._fail(use, f"{path}.{USE}", f"expected text (got {show(use.value)})")
