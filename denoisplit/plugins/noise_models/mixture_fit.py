@@ -115,7 +115,9 @@ def fit_channel(pairs: CheckedPairs, settings: FitSettings, *, channel: int, see
             pairs,
             warnings=(
                 *pairs.warnings,
-                *doubt_variance(pairs, misfit, "More coefficients, or noise_model histogram, may fit"),
+                *doubt_variance(
+                    pairs, misfit, "More coefficients, or noise_model poisson_gaussian or histogram, may fit"
+                ),
             ),
         )
     spread = dither(len(plain), pairs.step, rng)
