@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
-from denoisplit.core.errors import ArgumentError
-from denoisplit.core.given import path_of, shown
+from denoisplit.core.errors import ArgumentError, RunError
+from denoisplit.core.given import items_of, path_of, require, require_function, shown
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
@@ -16,6 +16,7 @@ from denoisplit.core.runs.run import Run, load
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.seat import host_of
 from denoisplit.core.training.watching import Watcher
 from denoisplit.core.training.worker_start import stop_in_worker
 from denoisplit.core.workable import load_workable
@@ -58,14 +59,27 @@ def train(
 
     Raises:
         DenoisplitError: what is wrong and what to do.
+        ArgumentError: an argument of a type that it does not take.
+        RunError: this is not the first of several hosts, and does not see the run that they have trained.
     """
     stop_in_worker()
+    require_function(stages, "stages")
+    require(isinstance(resume, bool), "resume", resume, "True or False")
+    items_of(watchers, Watcher, "watchers", "denoisplit.Watcher")
     folder = RunFolder(path_of(out, "out"))
-    resolved = spec if isinstance(spec, ResolvedSpec) else load_workable(path_of(spec, "spec"), overrides)
+    resolved = (
+        spec
+        if isinstance(spec, ResolvedSpec)
+        else load_workable(path_of(spec, "spec"), overrides, device=device)
+    )
     # What trains takes seconds to import.
     from denoisplit.core.training.fit import fit
 
     fit(resolved, folder, resume=resume, stages=stages, watchers=watchers, device=device)
+    if host_of(resolved.training) and not folder.is_run:
+        raise RunError(
+            f"{folder.path}: is on the first host alone; this one took part in its training. Load it there."
+        )
     return load(folder.path, device=device)
 
 

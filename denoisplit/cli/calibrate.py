@@ -22,7 +22,7 @@ def calibrate(run: Path, device: str) -> None:
     """
     from denoisplit import api
 
-    with messages() as stages, continued_by("denoisplit", "calibrate", str(run)):
+    with messages() as stages, continued_by("denoisplit", "calibrate", str(run), of=run):
         found = api.load(run, device=device).calibrate(stages=stages)
     if found.bundle.calibration is None:
         click.echo(f"No calibration could be had: {found.path}")

@@ -18,8 +18,8 @@ from denoisplit.core.spec.yaml_text import component_versions, to_yaml
 def check(spec: Path, overrides: tuple[str, ...]) -> None:
     """Check SPEC and print it with all defaults, or print every problem.
 
-    Its network is composed and tried on a few pixels of noise; the images are not looked at ("data check"
-    does that).
+    Its network is composed and tried on a few pixels of noise, and devices, loggers, optimiser and schedule
+    are those that "train" would find here; the images are not looked at ("data check" does that).
     """
     from denoisplit.core.workable import load_workable  # help needs no torch
 

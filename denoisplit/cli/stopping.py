@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -42,12 +43,18 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def continued_by(*command: str) -> Iterator[None]:
-    """Note on an interrupt the command that goes on with what it stopped."""
+def continued_by(*command: str, of: Path) -> Iterator[None]:
+    """Note on an interrupt the command that goes on with what it stopped.
+
+    Args:
+        command: its words.
+        of: what is there from when on there is something to go on with.
+    """
     try:
         yield
     except KeyboardInterrupt as stop:
-        stop.args = (f"Continue with: {quoted(command)}",)
+        if of.exists():
+            stop.args = (f"Continue with: {quoted(command)}",)
         raise
 
 

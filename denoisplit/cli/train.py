@@ -35,18 +35,26 @@ def train(
 
     where = {"training.devices": devices, "training.nodes": nodes}
     overrides += tuple(f"{key}={number}" for key, number in where.items() if number is not None)
-    resolved = load_workable(spec, overrides)
+    resolved = load_workable(spec, overrides, device=device)
     from denoisplit import api
+    from denoisplit.core.storage.run_folder import RunFolder
     from denoisplit.core.storage.write_guards import require_outside_runs
+    from denoisplit.core.training.seat import host_of
 
     require_outside_runs(out)
-
+    folder, first = RunFolder(out), host_of(resolved.training) == 0
     options = [word for override in overrides for word in ("--set", override)] + [*plugin_words()]
     options += device_words(device)
-    with (
-        messages() as stages,
-        continued_by("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume"),
-    ):
-        run = api.train(resolved, out, resume=resume, stages=stages, device=device)
-    click.echo(f"Trained: {run.path}")
-    click.echo(f"Next: denoisplit predict {run.path} IMAGE --out PREDICTION.ome.tif")
+    command = ("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume")
+    with messages() as stages, continued_by(*command, of=folder.spec):
+        if first:
+            api.train(resolved, out, resume=resume, stages=stages, device=device)
+        else:
+            from denoisplit.core.training.fit import fit
+
+            fit(resolved, folder, resume=resume, stages=stages, device=device)
+    if first:
+        click.echo(f"Trained: {out}")
+        click.echo(f"Next: denoisplit predict {out} IMAGE --out PREDICTION.ome.tif")
+    else:
+        click.echo(f"Took part in the training. The first host has the run: {out}")

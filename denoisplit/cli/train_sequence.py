@@ -49,6 +49,7 @@ def train_sequence(
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
     from denoisplit.core.runs.sequence_training import train_sequence as train
+    from denoisplit.core.storage.sequence_folder import SequenceFolder
     from denoisplit.core.storage.write_guards import require_outside_runs
 
     require_outside_runs(out)
@@ -57,7 +58,7 @@ def train_sequence(
     options = [word for name, values in changes.items() for value in values for word in (name, value)]
     options += [*plugin_words(), *device_words(device)]
     command = ("denoisplit", "train-sequence", str(denoise), str(split), "--out", str(out), *options)
-    with messages() as stages, continued_by(*command, "--resume"):
+    with messages() as stages, continued_by(*command, "--resume", of=SequenceFolder(out).record):
         run = train(
             denoise,
             split,

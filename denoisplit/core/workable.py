@@ -1,34 +1,39 @@
-"""Spec files that a network comes of."""
+"""Spec files that a network comes of, and a training."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import MissingPackageError, SpecError
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import read_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.resolution import resolve_new
 
 
-def load_workable(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
-    """Read and resolve a spec file, and see that a network comes of it.
+def load_workable(path: Path, overrides: Sequence[str] = (), *, device: str = "auto") -> ResolvedSpec:
+    """Read and resolve a spec file, and see that a network comes of it that can be trained here.
 
     Args:
         path: the file.
         overrides: ``a.b=c`` each, as after ``--set``.
+        device: where the network is going to be trained; ``auto`` goes by the spec.
 
     Raises:
         SpecError: every problem, one line each, with its place in the file.
         PluginError: a component does not do what its kind does.
+        MissingPackageError: a logger needs a package that is not installed.
+        RunError: no such device here.
     """
     tree = read_spec(path, overrides)
     spec = resolve_new(tree, installed_registry())
     # What a network needs takes seconds to import: nobody is to wait for it to read of a typo.
     from denoisplit.core.network.trial import require_workable
     from denoisplit.core.spec.located import located
+    from denoisplit.core.training.trainable import require_trainable
 
     try:
         require_workable(spec)
-    except SpecError as error:
+        require_trainable(spec, device)
+    except (SpecError, MissingPackageError) as error:
         raise located(error, tree.root) from error
     return spec

@@ -1,5 +1,6 @@
 """``denoisplit check`` and what the command line makes of errors."""
 
+import importlib.util
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from denoisplit.cli import COMMANDS, main
 from denoisplit.core.errors import ImageError
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import load_spec, parse_spec, resolve
+from tests.cli.refusals import refused
 
 SPEC = "preset: denoisplit\nchannels: [mitochondria, actin]\ndata: {train: {use: folder, path: images}}\n"
 
@@ -44,6 +46,78 @@ def test_check_prints_every_problem_on_a_line_of_its_own(spec: Path) -> None:
         "--set model.encoder.use=laddr $.model.encoder.use: encoder laddr: not installed."
     )
     assert second.startswith(f"{spec}:4:12 $.training.stepz: unknown key (allowed: steps, batch,")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "devices: 64",
+            "devices: training.batch: fewer patches than processes (got 32 for 64). Every process",
+        ),
+        (
+            "accumulate: 33",
+            "accumulate: more parts than patches (got 33, and the only process has 32 of training",
+        ),
+        ("device: cudda", "device: not on this computer (got 'cudda'). Use one of auto, cpu"),
+        (
+            "schedule: {use: cosine, warmup: 40000}",
+            "schedule: the warm-up has to be shorter than the training",
+        ),
+        (
+            "schedule: {use: plateau, patience: 3}, plateau_patience: 9",
+            "plateau_patience: training.schedule has another patience (got 9, and 3 there). Make both",
+        ),
+        (
+            "schedule: {use: plateau, factor: 0.3}, plateau_factor: 0.6",
+            "plateau_factor: training.schedule has another factor (got 0.6, and 0.3 there). Make both 0.6 or",
+        ),
+        (
+            "loggers: [wandb]",
+            "loggers: wandb needs the package wandb, which is not installed. Install it with",
+        ),
+        (
+            "optimizer: [adamw]",
+            "optimizer: expected a name or {use: NAME, ...} (got a list). Name an optimizer:",
+        ),
+    ],
+)
+def test_check_and_train_refuse_the_same_in_the_same_words(
+    spec: Path, written: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "wandb" else found(name))
+    spec.write_text(f"{SPEC}training: {{{written}}}\n")
+    check = run("check", str(spec))
+    refused(check, f"{spec}:4:", f"$.training.{message}")
+    train = run("train", str(spec), "--out", str(spec.parent / "out"))
+    assert (train.exit_code, train.stdout, train.stderr) == (2, "", check.stderr)
+    assert not (spec.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "devices: 32",
+        "accumulate: 32",
+        "schedule: {use: plateau, patience: 3}",
+        "schedule: {use: plateau, patience: 3}, plateau_patience: 3",
+        "schedule: plateau, plateau_patience: 9",
+    ],
+)
+def test_check_accepts_what_can_be_trained(spec: Path, written: str) -> None:
+    spec.write_text(f"{SPEC}training: {{{written}}}\n")
+    result = run("check", str(spec))
+    assert result.exit_code == 0, result.output
+    spec.write_text(result.stdout)
+    assert run("check", str(spec)).stdout == result.stdout
+
+
+def test_a_device_that_is_given_stands_for_that_of_the_spec(spec: Path) -> None:
+    """A spec may be for another computer."""
+    spec.write_text(f"{SPEC}training: {{device: cuda:7}}\n")
+    here = run("train", str(spec), "--out", str(spec.parent / "out"), "--device", "cpu")
+    refused(here, "images: there is no such folder")
 
 
 def test_a_missing_spec_is_a_message_and_not_a_traceback(tmp_path: Path) -> None:

@@ -94,3 +94,19 @@ def test_a_terminated_sequence(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     start = ["train-sequence", *specs, "--out", str(folder / "out")]
     changes = ["--set-denoise", "training.batch=2", "--set-split", OVERRIDE]
     assert _stopped([*start, *changes], 143, "Terminated.") == [*start, *changes, "--resume"]
+
+
+@pytest.mark.parametrize("command", ["train", "train-sequence"])
+def test_what_had_not_begun_cannot_be_continued(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Nothing was written yet."""
+    monkeypatch.setattr(
+        "denoisplit.core.training.fit._initial", lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    )
+    names = ["spec.yaml"] if command == "train" else ["denoise.yaml", "split.yaml"]
+    specs = [str(folder / name) for name in names]
+    result = CliRunner().invoke(main, [command, *specs, "--out", str(folder / "out")])
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.splitlines()[-1] == "Interrupted."
+    assert not (folder / "out").exists()

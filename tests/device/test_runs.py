@@ -15,8 +15,7 @@ from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 import denoisplit
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.storage.run_folder import RunFolder
-from denoisplit.core.training import fit as fitting
-from denoisplit.core.training import joining
+from denoisplit.core.training import joining, trainable
 from denoisplit.testing.simulated_device import counted_transfers, simulated_device
 from tests.e2e.experiment import Experiment
 
@@ -57,7 +56,7 @@ def on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
         return Fabric(strategy=strategy, devices=1, **given)
 
     monkeypatch.setattr(joining, "Fabric", fabric)
-    monkeypatch.setattr(fitting, "choose_device", lambda _: DEVICE)
+    monkeypatch.setattr(trainable, "choose_device", lambda _: DEVICE)
 
 
 def test_a_training_gives_the_same_run(

@@ -16,7 +16,7 @@ from denoisplit.core.errors import RunError
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_weights
 from denoisplit.core.training.watching import Moment, Watcher
-from tests.e2e.hosts import namespaces
+from tests.e2e.hosts import loopback, namespaces
 from tests.training.test_fit import SPEC, Interrupt
 
 OVERRIDES = ("training.batch=5", "training.steps=6")
@@ -103,19 +103,61 @@ def test_two_hosts_train_the_run_of_one(spec: Path) -> None:
             hosts = stack.enter_context(namespaces(spec.parent, 2))
         except OSError as error:
             pytest.skip(f"no namespaces of the network here: {error}")
-        words = f"train {spec} --out {spec.parent / 'hosts'} --nodes 2 --device cpu --set"
-        words = " ".join([words, " --set ".join(OVERRIDES)])
         calls = [
             host.start(
                 "denoisplit",
-                *words.split(),
+                *words(spec, out),
                 MASTER_ADDR=hosts[0].address,
                 NODE_RANK=str(n),
                 GLOO_SOCKET_IFNAME=network,
             )
-            for n, (host, network) in enumerate(zip(hosts, ("bridge", "eth"), strict=True))
+            for n, (host, network, out) in enumerate(zip(hosts, ("bridge", "eth"), OUTS, strict=True))
         ]
-        for call in calls:
-            said, _ = call.communicate(timeout=300)
-            assert call.returncode == 0, said
-    assert_alike(RunFolder(spec.parent / "hosts"), one)
+        first, second = (call.communicate(timeout=300)[0] for call in calls)
+        assert [call.returncode for call in calls] == [0, 0], first + second
+    assert f"Trained: {spec.parent / OUTS[0]}\n" in first
+    assert second.endswith(
+        f"Took part in the training. The first host has the run: {spec.parent / OUTS[1]}\n"
+    )
+    assert "Next:" not in second
+    assert not (spec.parent / OUTS[1]).exists()
+    assert_alike(RunFolder(spec.parent / OUTS[0]), one)
+
+
+OUTS = ("hosts", "elsewhere")
+"""As a folder is called on hosts that do not see the same disk."""
+
+
+def words(spec: Path, out: str, *more: str) -> list[str]:
+    """Of the command on each of two hosts."""
+    options = [word for override in OVERRIDES for word in ("--set", override)]
+    return [
+        "train",
+        str(spec),
+        "--out",
+        str(spec.parent / out),
+        "--nodes",
+        "2",
+        "--device",
+        "cpu",
+        *options,
+        *more,
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_hosts_of_unlike_specs_are_told_so_at_once(spec: Path) -> None:
+    with loopback(spec.parent, 2) as hosts:
+        place = {"MASTER_ADDR": hosts[0].address, "MASTER_PORT": "29611"}
+        calls = [
+            host.start(
+                "denoisplit", *words(spec, out, "--set", f"training.seed={n}"), **place, NODE_RANK=str(n)
+            )
+            for n, (host, out) in enumerate(zip(hosts, OUTS, strict=True))
+        ]
+        said = [call.communicate(timeout=120)[0].splitlines()[-1] for call in calls]
+    assert [call.returncode for call in calls] == [2, 2]
+    assert said[0] == said[1]
+    assert said[0].startswith("training.nodes: hosts were started with unlike specs (got ")
+    assert not any((spec.parent / out).exists() for out in OUTS)

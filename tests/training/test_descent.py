@@ -105,8 +105,19 @@ def test_what_was_written_is_read_again(named: str) -> None:
             "optimizer={use: adamw, decay: 1}",
             "optimizer.decay: unknown key (allowed: momentum, memory",
         ),
-        ("optimizer={weight_decay: 1}", "optimizer: use is missing. Name a optimizer: adamax, adamw, sgd"),
-        ("optimizer=3", "optimizer: expected one of adamax or a component {use: NAME, ...} (got 3)"),
+        ("optimizer={weight_decay: 1}", "optimizer: use is missing. Name an optimizer: adamax, adamw, sgd"),
+        (
+            "optimizer=3",
+            "optimizer: expected a name or {use: NAME, ...} (got 3). Name an optimizer: adamax, adamw, sgd.",
+        ),
+        (
+            "optimizer=[adamw]",
+            "optimizer: expected a name or {use: NAME, ...} (got a list). Name an optimizer: adamax, adamw",
+        ),
+        (
+            "schedule=[cosine]",
+            "schedule: expected a name or {use: NAME, ...} (got a list). Name a schedule: constant, cosine",
+        ),
         ("optimizer={use: sgd, nesterov: true, momentum: 0}", "optimizer: nesterov needs a momentum (got 0)"),
         ("schedule={use: cosine, warmup: -1}", "schedule.warmup: must be >= 0 (got -1)"),
     ],

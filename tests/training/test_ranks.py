@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.devices import seeded
-from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.shared_batch_norms import shared_batch_norms
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Pair
-from denoisplit.core.training.joining import Seat, alone, joined, seat_of
+from denoisplit.core.training.joining import alone, joined
 from denoisplit.core.training.loop import Loop
 from denoisplit.core.training.ranks import Alone, Ranks
 from denoisplit.core.training.resuming import Identity
+from denoisplit.core.training.seat import Seat, seat_of
 from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.watching import Moment, Watcher
 from denoisplit.plugins.kl_schemes.geco import GecoKL
@@ -122,41 +122,3 @@ def test_a_shared_batch_norm_of_one_process_is_that_of_torch(
     for norm in norms:
         norm.eval()
     torch.testing.assert_close(norms[1](maps), norms[0](maps), rtol=1e-12, atol=1e-12)
-
-
-HOSTS = {"MASTER_ADDR": "first", "NODE_RANK": "1"}
-
-
-def test_hosts_are_told_apart_by_their_environment() -> None:
-    spec = attrs.evolve(SPEC, devices=2, nodes=2)
-    seat = seat_of(spec, CPU, HOSTS)
-    assert (seat.hosts, seat.host, seat.processes, seat.address) == (2, 1, 2, "first")
-    assert seat_of(spec, CPU, {**HOSTS, "MASTER_PORT": "4000"}).port == 4000
-    assert seat_of(spec, CPU, {"MASTER_ADDR": "first", "SLURM_NODEID": "1"}).host == 1
-    assert seat_of(attrs.evolve(SPEC, devices=2), CPU, HOSTS).host == 0, "one host needs no environment"
-
-
-@pytest.mark.parametrize("environment", [{}, {"NODE_RANK": "0"}, {**HOSTS, "NODE_RANK": "2"}])
-def test_hosts_that_are_not_told_apart_are_refused(environment: dict[str, str]) -> None:
-    with pytest.raises(RunError, match="which of 2 hosts"):
-        seat_of(attrs.evolve(SPEC, nodes=2), CPU, environment)
-
-
-def test_a_port_is_a_number() -> None:
-    with pytest.raises(RunError, match="MASTER_PORT must be the number of a port"):
-        seat_of(attrs.evolve(SPEC, nodes=2), CPU, {**HOSTS, "MASTER_PORT": "tcp"})
-
-
-@pytest.mark.parametrize(
-    ("spec", "device", "problem"),
-    [
-        (attrs.evolve(SPEC, devices=6), "cpu", "fewer patches than processes"),
-        (attrs.evolve(SPEC, devices=2), "cuda:0", "not so many here"),
-        (attrs.evolve(SPEC, devices=2), "mps", "not so many here"),
-    ],
-)
-def test_more_processes_than_devices_or_patches_are_refused(
-    spec: TrainingSpec, device: str, problem: str
-) -> None:
-    with pytest.raises(SpecError, match=problem):
-        seat_of(spec, torch.device(device))

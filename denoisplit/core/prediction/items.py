@@ -51,8 +51,8 @@ def items(given: Iterable[Path], folder: Path, ending: str = ENDING) -> tuple[It
         ending: ending of their names, which are otherwise those of the images.
 
     Raises:
-        ImageError: no image, an image that does not exist, two results of one name, or a folder that is a file
-            or named like an image.
+        ImageError: no image, an image that does not exist, two results of one name, or a folder that is a
+            file or is named like an image.
     """
     given, formats = list(given), installed_formats()
     if any(one.is_dir() and is_same(one, folder) for one in given):

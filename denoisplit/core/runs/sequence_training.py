@@ -11,7 +11,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.devices import AUTO
-from denoisplit.core.given import path_of
+from denoisplit.core.given import path_of, require, require_function
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.images.mixing import mixed_image
@@ -66,6 +66,8 @@ def train_sequence(
     Source: Ashesh & Jug, denoiSplit, ECCV 2024 (HDN, then muSplit).
     """
     stop_in_worker()
+    require_function(stages, "stages")
+    require(isinstance(resume, bool), "resume", resume, "True or False")
     # The training modules take seconds to import.
     from denoisplit.core.training.fit import check
     from denoisplit.core.training.sequence_specs import parts_of, plan_sequence
@@ -82,7 +84,7 @@ def train_sequence(
     with Claim(folder.path, resume=resume) as claim:
         # Nothing is written before: errors in the last run should not show after all the others.
         for spec in (plan.splitter, next(iter(plan.denoisers.values()))):
-            check(spec)
+            check(spec, device)
         parts, fingerprint = parts_of(plan.splitter)
         folder.require_same_data(fingerprint)
         claim.take()

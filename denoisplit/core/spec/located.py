@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from denoisplit.core.documents import Node
-from denoisplit.core.errors import SpecError
+from denoisplit.core.errors import MissingPackageError, SpecError
 from denoisplit.core.spec.records import ResolvedSpec
 
 _PROBLEM: Final = re.compile(r"(?:\$\.)?([a-z_]\w*(?:\.\w+|\[\d+\])*): (.*)", re.DOTALL)
@@ -19,12 +19,14 @@ _PRESET: Final = "preset "
 _PARTS: Final = ("encoder", "decoder")
 
 
-def located(error: SpecError, root: Node) -> SpecError:
+def located(error: SpecError | MissingPackageError, root: Node) -> SpecError | MissingPackageError:
     """The same problems, those that begin with a path of the spec with file, line and column.
 
     A value that stands nowhere has a default: then the place is that of the mapping it would stand in. Where
     it is from a preset, what the problem names besides may be what the writer of the spec has changed.
     """
+    if isinstance(error, MissingPackageError):
+        return MissingPackageError(_located(str(error), root))
     return SpecError([_located(problem, root) for problem in error.problems])
 
 

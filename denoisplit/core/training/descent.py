@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer as Stepping
 from torch.optim.lr_scheduler import LRScheduler
 
-from denoisplit.core.errors import BrokenPluginError
+from denoisplit.core.errors import BrokenPluginError, SpecError
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.manager import BUILTIN
@@ -17,6 +17,9 @@ from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.schedule import after_step, after_validation
 
 _Made = TypeVar("_Made", Stepping, LRScheduler)
+
+_PLATEAU: Final = {"patience": "plateau_patience", "factor": "plateau_factor"}
+"""Options of the plateau, and the keys that are older than they are."""
 
 _SHAPE: Final = (3, 2)
 """Of the weights that an optimiser is tried with."""
@@ -41,9 +44,9 @@ def schedule_of(optimizer: Stepping, spec: TrainingSpec) -> LRScheduler:
         BrokenPluginError: the schedule fails, or is none of torch.
         SpecError: it does not fit so many steps.
     """
-    # The keys beside a name are older than the options of a component.
-    plateau = {"patience": spec.plateau_patience, "factor": spec.plateau_factor}
-    chosen = _chosen("schedule", spec.schedule, **(plateau if spec.schedule == "plateau" else {}))
+    keys = _PLATEAU if spec.schedule == "plateau" else {}
+    given = {option: getattr(spec, key) for option, key in keys.items()}
+    chosen = _chosen("schedule", spec.schedule, **given)
     with blaming([chosen.component], "does not take the optimiser"):
         made = chosen.build().over(optimizer, steps=spec.steps, better=MONITORS[spec.monitor].mode)
     return _checked(made, LRScheduler, chosen)
@@ -61,6 +64,7 @@ def try_descent(spec: TrainingSpec) -> None:
         BrokenPluginError: optimiser or schedule fails, or breaks the contract of its kind.
         SpecError: they do not go with this training.
     """
+    _require_one_plateau(spec)
     weights = nn.Parameter(torch.ones(_SHAPE))
     optimizer = optimizer_of([weights], spec)
     schedule = schedule_of(optimizer, spec)
@@ -77,6 +81,21 @@ def try_descent(spec: TrainingSpec) -> None:
             f"{used[0].kind} {used[0].qualified}: weights have to stay finite (got a sum of "
             f"{float(weights.detach().sum())} after a step). Lower training.learning_rate, or use another."
         )
+
+
+def _require_one_plateau(spec: TrainingSpec) -> None:
+    """A plateau that is named with its options needs no other keys, and none may say anything else."""
+    chosen, anywhere = spec.schedule, TrainingSpec()
+    if not isinstance(chosen, Chosen) or chosen.component.qualified != f"{BUILTIN}/plateau":
+        return
+    for option, key in _PLATEAU.items():
+        said, own = getattr(spec, key), getattr(chosen.options, option)
+        if said not in (own, getattr(anywhere, key)):
+            problem = (
+                f"training.{key}: training.schedule has another {option} (got {said}, and {own} there). "
+                f"Make both {said} or {own}."
+            )
+            raise SpecError([problem])
 
 
 def _chosen(kind: str, given: str | Chosen, **options: Any) -> Chosen:

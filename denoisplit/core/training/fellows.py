@@ -1,8 +1,9 @@
 """The other processes of a training: each gets the network from the first one, and does its part."""
 
 import multiprocessing
+import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -13,7 +14,7 @@ import attrs
 import torch
 from torch import distributed
 
-from denoisplit.core.errors import RunError, SpecError, in_one_line
+from denoisplit.core.errors import DenoisplitError, RunError, SpecError, in_one_line
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
@@ -21,10 +22,11 @@ from denoisplit.core.spawned import begin
 from denoisplit.core.storage.bundle import Bundle, load_bundle, save_bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.computing import computing
-from denoisplit.core.training.joining import Seat, alone, joined, tell_of_waiting
+from denoisplit.core.training.joining import alone, joined
 from denoisplit.core.training.loop import Loop
 from denoisplit.core.training.ranks import Alone, Ranks
 from denoisplit.core.training.resuming import ResumePoint, read_point
+from denoisplit.core.training.seat import Seat
 from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.tried_objectives import objectives_of
 from denoisplit.core.training.worker_start import MAIN_GUARD
@@ -38,6 +40,14 @@ _OF_HOSTS: Final = (
     f"{_GO_ON} On several hosts, look at what the others say, at NODE_RANK and MASTER_PORT, and name the "
     f"network of a host that has several by GLOO_SOCKET_IFNAME."
 )
+
+_FIRST_ENDED: Final = "the first host has ended. Look at what it says, and start all anew or with --resume."
+
+_PLAIN: Final = {
+    "another one did not answer": re.compile(r"timed? ?out", re.IGNORECASE),
+    "the connection to another one was lost": re.compile(r"peer|recv|pipe|connection", re.IGNORECASE),
+}
+"""What is meant by what gloo and torch say of a connection."""
 
 _GRACE: Final = 1.0
 """Seconds within which a process that has failed says so."""
@@ -85,7 +95,6 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
     try:
         for other in others:
             other.require_begun()
-        tell_of_waiting(seat)
         with joined(seat) as ranks:
             yield ranks
             if not ranks.rank:
@@ -105,22 +114,29 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
             other.end()
 
 
-def take_part(seat: Seat) -> None:
+def take_part(seat: Seat, is_first_there: Callable[[], bool]) -> None:
     """Let the processes of this host train with the first one, until that has stored what was learnt.
 
     This process only waits, for a call that waits for others cannot be interrupted.
 
+    Args:
+        seat: of this process.
+        is_first_there: whether the first host still trains.
+
     Raises:
-        RunError: one of them ended before.
+        RunError: one of them ended before, or the first host did.
     """
     others = [_Other(attrs.evolve(seat, process=number)) for number in range(seat.processes)]
     try:
         for other in others:
             other.require_begun()
-        tell_of_waiting(seat)
         for other in others:
             while other.process.is_alive():
                 other.process.join(_GRACE)
+                if not is_first_there():
+                    other.process.join(_END)
+                    if other.process.is_alive():
+                        raise RunError(f"training: {_FIRST_ENDED}")
         if said := [words for words in (other.last_words() for other in others) if words]:
             raise RunError(f"training: the part of this host has ended ({in_one_line(said[0])}). {_OF_HOSTS}")
     except BaseException:
@@ -209,13 +225,26 @@ def _live(seat: Seat, words: Connection) -> None:
         with joined(seat) as ranks:
             serve(ranks)
     except Exception as error:  # noqa: BLE001 (said by the first process, which has lost this one)
-        words.send(f"{type(error).__name__}: {error}")
+        words.send(plainly(error))
         raise SystemExit(1) from None
 
 
 def _reason(others: Sequence[_Other], error: RuntimeError) -> str:
     """Why another process has ended; empty where none has."""
     said = [words for words in (other.last_words() for other in others) if words]
-    if not said and (isinstance(error, distributed.DistError) or "gloo" in str(error)):
-        said = [str(error)]
+    if not said and _is_lost(error):
+        said = [plainly(error)]
     return in_one_line(said[0]) if said else ""
+
+
+def plainly(error: Exception) -> str:
+    """What an error of a process says, in words for whoever trains."""
+    if isinstance(error, DenoisplitError):
+        return str(error)
+    text = str(error)
+    meant = [words for words, said in _PLAIN.items() if said.search(text)] if _is_lost(error) else []
+    return meant[0] if meant else f"{type(error).__name__}: {text}"
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)

@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import attrs
 import torch
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.devices import AUTO, choose_device, seeded
+from denoisplit.core.devices import AUTO, seeded
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
@@ -30,12 +29,11 @@ from denoisplit.core.training.augmenting import augmentation_of
 from denoisplit.core.training.batches import validation_loader
 from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.completing import complete
-from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.drawing import step_seed
 from denoisplit.core.training.fellows import take_part, together
-from denoisplit.core.training.joining import seat_of
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.logged import loggers_of, logging_to
+from denoisplit.core.training.meeting import met
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
 from denoisplit.core.training.prepare import PreparedData, noise_pairs, prepare, splits_text
 from denoisplit.core.training.rehearsal import rehearse
@@ -47,8 +45,10 @@ from denoisplit.core.training.resuming import (
     require_same_spec,
     without_devices,
 )
+from denoisplit.core.training.seat import seat_of
 from denoisplit.core.training.starting import start
 from denoisplit.core.training.step_progress import StepProgress
+from denoisplit.core.training.trainable import require_trainable
 from denoisplit.core.training.tried_objectives import objectives_of
 from denoisplit.core.training.watchers_of_plugins import watchers_of_plugins
 from denoisplit.core.training.watching import Watcher
@@ -85,7 +85,7 @@ def fit(
         NonFiniteLossError: the objective became NaN or infinite.
         TrainingError: what was learnt is no network for these images.
     """
-    where = choose_device(spec.training.device if device == AUTO else device)
+    where = require_trainable(spec, device)
     seat = seat_of(spec.training, where)
     spec = without_devices(spec)
     if resume:
@@ -95,11 +95,11 @@ def fit(
             _LOG.info("%s: is finished and stays as it is", folder.path)
             return
     if seat.host:
-        take_part(seat)
+        with met(seat, spec) as is_first_there:
+            take_part(seat, is_first_there)
         return
-    try_descent(spec.training)
     loggers = loggers_of(spec, folder.path)
-    with Claim(folder.path, resume=resume) as claim:
+    with Claim(folder.path, resume=resume) as claim, met(seat, spec):
         begun = point_of(folder, spec) if claim.goes_on else None
         data = read(spec)
         if begun is not None:
@@ -189,14 +189,13 @@ def _finish(
     _LOG.info("finished: weights of step %d in %s", kept.step, folder.path)
 
 
-def check(spec: ResolvedSpec) -> None:
+def check(spec: ResolvedSpec, device: str = AUTO) -> None:
     """Find what a spec or its images have wrong, without training and without writing anything.
 
     Raises:
         ImageError, SpecError, ChannelCountError: as ``fit`` would.
     """
-    try_descent(spec.training)
-    loggers_of(spec, Path())
+    require_trainable(spec, device)
     data = prepare(spec)
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))

@@ -1,0 +1,150 @@
+"""The place of a process among those that train together: how many there are, and which this one is."""
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+import attrs
+import torch
+
+from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.patience import interruptible
+from denoisplit.core.spec.records import TrainingSpec
+
+_PORT: Final = 29500
+"""That of torch's own launchers, where hosts are told no other."""
+
+_PORTS: Final = 65535
+
+_FIRST: Final = "MASTER_ADDR"
+_NUMBERS: Final = ("NODE_RANK", "SLURM_NODEID")
+"""What says which host this is: the first of these that is there."""
+
+
+@attrs.frozen(kw_only=True)
+class Seat:
+    """The place of a process among those that train together.
+
+    Attributes:
+        hosts: how many there are.
+        host: number of this one.
+        processes: of every host.
+        process: number of this one, on its host.
+        address, port: where the first process of the first host is found.
+        device: sort of device.
+        threads: of every process.
+    """
+
+    hosts: int
+    host: int
+    processes: int
+    process: int
+    address: str
+    port: int
+    device: str
+    threads: int
+
+
+def require_seats(spec: TrainingSpec, device: torch.device) -> None:
+    """Check that there is a device and a part of the batch for every process.
+
+    Raises:
+        SpecError: there are not so many devices or patches, or the parts of a step are more than its patches.
+    """
+    number = spec.devices * spec.nodes
+    if number > spec.batch:
+        problem = f"training.batch: fewer patches than processes (got {spec.batch} for {number})."
+        raise SpecError([f"{problem} Every process needs one: lower training.devices or training.nodes."])
+    gpus = torch.cuda.device_count() if device.type == "cuda" else spec.devices
+    here = 1 if ":" in str(device) or device.type == "mps" else gpus
+    if spec.devices > here:
+        problem = f"training.devices: not so many here (got {spec.devices} with device {device})."
+        raise SpecError([f"{problem} Use {here} or fewer, or training.device: cpu."])
+    # As many parts in every process: batch norms wait for those of the others in each.
+    patches = spec.batch // number
+    if spec.accumulate > patches:
+        whose = f"each of {number} processes" if number > 1 else "the only process"
+        what = f"got {spec.accumulate}, and {whose} has {patches} of training.batch"
+        problem = f"training.accumulate: more parts than patches ({what})."
+        raise SpecError([f"{problem} Use {patches} or fewer."])
+
+
+def host_of(spec: TrainingSpec, environment: Mapping[str, str] = os.environ) -> int:
+    """The number of this host; that of the first one is 0.
+
+    Raises:
+        RunError: nothing says which of several hosts this is, or says a number that none has.
+    """
+    if spec.nodes == 1:
+        return 0
+    name = next((one for one in _NUMBERS if one in environment), _NUMBERS[0])
+    said, last = environment.get(name, ""), spec.nodes - 1
+    if not said or not environment.get(_FIRST):
+        raise RunError(
+            f"training.nodes: nothing says which of {spec.nodes} hosts this is (got {name}={said!r}, "
+            f"{_FIRST}={environment.get(_FIRST, '')!r}). Set {_FIRST} to the address of the first host, and "
+            f"{_NUMBERS[0]} to the number of this one, from 0 to {last}."
+        )
+    if not said.isdecimal() or int(said) > last:
+        raise RunError(
+            f"training.nodes: none of {spec.nodes} hosts has such a number (got {name}={said!r}). Set "
+            f"{_NUMBERS[0]} to a number from 0 to {last}, another one on each host."
+        )
+    return int(said)
+
+
+def seat_of(spec: TrainingSpec, device: torch.device, environment: Mapping[str, str] = os.environ) -> Seat:
+    """The place of this process, which a person has started: the first one of its host.
+
+    Args:
+        spec: says how many train together.
+        device: where this one trains.
+        environment: of several hosts, says which this is (``NODE_RANK``, of SLURM ``SLURM_NODEID``) and where
+            the first one is (``MASTER_ADDR``, ``MASTER_PORT``).
+
+    Raises:
+        RunError: what it says cannot be.
+    """
+    several = spec.nodes > 1
+    return Seat(
+        hosts=spec.nodes,
+        host=host_of(spec, environment),
+        processes=spec.devices,
+        process=0,
+        address=_address(environment[_FIRST]) if several else "127.0.0.1",
+        port=_port(environment) if several else _free_port(),
+        device=device.type,
+        threads=max(1, torch.get_num_threads() // spec.devices),
+    )
+
+
+def _address(name: str) -> str:
+    """The name, or address, of a host that can be found."""
+    try:
+        interruptible(partial(socket.getaddrinfo, name, None))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RunError(
+            f"training.nodes: no host of this name can be found (got {_FIRST}={name!r}: {reason}). Set "
+            f"{_FIRST} to the name or the address of the first host."
+        ) from error
+    return name
+
+
+def _port(environment: Mapping[str, str]) -> int:
+    said = environment.get("MASTER_PORT", str(_PORT))
+    if not said.isdecimal() or not 1 <= int(said) <= _PORTS:
+        raise RunError(
+            f"training.nodes: MASTER_PORT must be the number of a port, from 1 to {_PORTS} (got {said!r}). "
+            f"Unset it for {_PORT}."
+        )
+    return int(said)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port

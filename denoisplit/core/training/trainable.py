@@ -1,0 +1,43 @@
+"""Whether a spec can be trained on this computer, as far as it can be told without images."""
+
+from pathlib import Path
+
+import torch
+
+from denoisplit.core.devices import AUTO, choose_device
+from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
+from denoisplit.core.training.descent import try_descent
+from denoisplit.core.training.logged import loggers_of
+from denoisplit.core.training.seat import require_seats
+
+
+def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
+    """Refuse what a training would refuse before it looks at an image.
+
+    Args:
+        spec: the experiment.
+        device: where the network is trained; ``auto`` goes by the spec.
+
+    Returns:
+        The device of that name.
+
+    Raises:
+        RunError, SpecError: no such device, or not so many of them, or of patches.
+        SpecError, BrokenPluginError: see ``try_descent``.
+        MissingPackageError, BrokenPluginError: see ``loggers_of``.
+    """
+    where = _device(spec.training, device)
+    require_seats(spec.training, where)
+    try_descent(spec.training)
+    loggers_of(spec, Path())
+    return where
+
+
+def _device(spec: TrainingSpec, asked: str) -> torch.device:
+    if asked != AUTO:
+        return choose_device(asked)
+    try:
+        return choose_device(spec.device)
+    except RunError as error:
+        raise SpecError([f"training.{error}"]) from error
