@@ -58,7 +58,7 @@ def _resumed(trainings: Trainings, out: Path, damage: Damage) -> RunFolder:
     return RunFolder(out)
 
 
-def _assert_same(found: RunFolder, expected: RunFolder) -> None:
+def assert_same(found: RunFolder, expected: RunFolder) -> None:
     weights = load_file(expected.weights)
     assert all(torch.equal(weights[name], tensor) for name, tensor in load_file(found.weights).items())
     for one, other in ((found.metrics, expected.metrics), (found.splits, expected.splits)):
@@ -94,7 +94,7 @@ def _spoil_all_but_the_point(run: RunFolder) -> None:
 def test_what_can_be_had_again_gives_the_same_run(
     trainings: Trainings, tmp_path: Path, damage: Damage
 ) -> None:
-    _assert_same(_resumed(trainings, tmp_path / "run", damage), trainings.whole)
+    assert_same(_resumed(trainings, tmp_path / "run", damage), trainings.whole)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_after_the_last_step_only_the_calibration_is_left(
             trainings.spec, out.path, resume=True, watchers=[Interrupt(step) for step in range(1, 7)]
         )
     assert "step 6 of 6 was the last one: going on after it" in caplog.messages
-    _assert_same(out, trainings.whole)
+    assert_same(out, trainings.whole)
 
 
 def test_what_fails_after_the_last_step_loses_nothing(
@@ -197,7 +197,7 @@ def test_what_fails_after_the_last_step_loses_nothing(
     mixed = np.random.default_rng(0).normal(300, 40, (20, 20)).astype(np.float32)
     assert run.predict(mixed, samples=2).calibrated_std is None
     assert run.calibrate().bundle.calibration is not None
-    _assert_same(out, trainings.whole)
+    assert_same(out, trainings.whole)
     assert out.bundle.read_bytes() == trainings.whole.bundle.read_bytes()
     assert out.is_finished
 
@@ -278,4 +278,4 @@ def test_a_batch_system_changes_nothing(
     monkeypatch.chdir(tmp_path)
     shutil.copy(trainings.other.resume_point, tmp_path / "hpc_ckpt_1.ckpt")
     denoisplit.train(trainings.spec, tmp_path / "run")
-    _assert_same(RunFolder(tmp_path / "run"), trainings.whole)
+    assert_same(RunFolder(tmp_path / "run"), trainings.whole)

@@ -42,7 +42,10 @@ class TrainingSpec:
             ``cosine`` (falls to zero along half a wave until the last step; better for short trainings), or
             another component.
         keep: which weights the run gets: those of the ``best`` validation (the reference), the ``last``, or
-            ``auto``: the last of a schedule that ends low, such as a cosine, or else the best.
+            ``auto``: the last of averaged weights or of a schedule that ends low, such as a cosine, or else
+            the best.
+        average: decay of an exponential moving average of the weights, such as 0.999; the average is what is
+            validated and kept. 0 for none.
         monitor: what a validation improves: ``loss`` (the distortion), or ``psnr`` of one posterior sample
             against the noisy targets. The plateau goes by it; where the best weights are kept, they and the
             early end do, too.
@@ -93,6 +96,7 @@ class TrainingSpec:
     keep: Literal["auto", "best", "last"] = attrs.field(
         default="auto", validator=in_(("auto", "best", "last"))
     )
+    average: float = attrs.field(default=0.0, validator=[ge(0), lt(1)], metadata={QUIET: True})
     monitor: Literal["loss", "psnr"] = attrs.field(default="loss", validator=in_(("loss", "psnr")))
     plateau_patience: int = attrs.field(default=30, validator=ge(0))
     plateau_factor: float = attrs.field(default=0.5, validator=[gt(0), lt(1)])
@@ -121,6 +125,8 @@ class TrainingSpec:
     @property
     def keeps_last(self) -> bool:
         """Whether the run gets the last weights."""
-        if self.keep != "auto" or not isinstance(self.schedule, Chosen):
-            return self.keep == "last" or (self.keep == "auto" and self.schedule == "cosine")
+        if self.keep != "auto":
+            return self.keep == "last"
+        if self.average or not isinstance(self.schedule, Chosen):
+            return self.average > 0 or self.schedule == "cosine"
         return bool(self.schedule.build().ends_low)

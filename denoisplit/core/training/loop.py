@@ -31,16 +31,24 @@ class Loop:
         spec: how.
         watchers: look on, in this order; in the first process alone.
         ranks: the processes that train together; the network is moved to the device of this one, and stays.
+        judged: what is validated and shown to watchers, where that is not what is learnt.
 
     Attributes:
         step: optimiser steps done.
     """
 
     def __init__(
-        self, task: SplittingTask, spec: TrainingSpec, watchers: Sequence[Watcher], ranks: Ranks
+        self,
+        task: SplittingTask,
+        spec: TrainingSpec,
+        watchers: Sequence[Watcher],
+        ranks: Ranks,
+        *,
+        judged: SplittingTask | None = None,
     ) -> None:
         self.step = 0
         self._task, self._spec = task.to(ranks.device), spec
+        self._judged = judged or self._task
         self._watchers, self._ranks = tuple(watchers), ranks
         self._learnt = [weight for weight in task.vse.parameters() if weight.requires_grad]
         self._optimizer = optimizer_of(self._learnt, spec)
@@ -128,7 +136,7 @@ class Loop:
         return Moment(
             step=self.step,
             steps=self._spec.steps,
-            vse=self._task.vse,
+            vse=self._judged.vse,
             learning_rate=self._optimizer.param_groups[0]["lr"],
             values=self._values,
         )
@@ -200,7 +208,7 @@ class Loop:
 
     def _validate(self, batches: Iterable[Pair]) -> None:
         self._task.unread.look()
-        found = self._ranks.from_first(lambda: self._task.validated(batches, self.step))
+        found = self._ranks.from_first(lambda: self._judged.validated(batches, self.step))
         self._values = self._values | found
         for watcher in self._watchers:
             watcher.validated(self._now)

@@ -12,6 +12,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.averaging import AveragedWeights
 from denoisplit.core.training.batches import Pair, training_loader
 from denoisplit.core.training.computing import computing
 from denoisplit.core.training.early_end import EarlyEnd
@@ -79,16 +80,19 @@ def optimise(
         SpecError: the memory is not enough, or an operation that is to be deterministic is not.
     """
     training, folder = learning.training, learning.folder
-    task = SplittingTask(vse, training, learning.objectives)
-    kept = KeptWeights(training, task, learning.validation)
+    task = SplittingTask(vse, training, learning.objectives).to(ranks.device)
+    averaged = (AveragedWeights(task, training.average),) if training.average else ()
+    judged = averaged[0].task if averaged else task
+    kept = KeptWeights(training, judged, learning.validation)
     if begun is not None and begun.done:
         _LOG.info("step %d of %d was the last one: going on after it", begun.step, training.steps)
         kept.load_state_dict(begun.state["watchers"][kept.key])
         return Learnt(steps=begun.step, kept=kept)
     # Where the last weights are kept there is no early end: a cosine that is cut off ends at a high rate.
     end = () if training.keeps_last else (EarlyEnd(MONITORS[training.monitor], training.stop_patience),)
-    looking_on = (kept, *end, *watchers)
-    loop = Loop(task, training, looking_on, ranks)
+    # What is averaged is up to date before anybody looks at it.
+    looking_on = (*averaged, kept, *end, *watchers)
+    loop = Loop(task, training, looking_on, ranks, judged=judged)
     if begun is not None:
         _LOG.info("going on from step %d of %d", begun.step, training.steps)
         loop.go_on_from(begun, folder.resume_point)
