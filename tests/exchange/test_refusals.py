@@ -49,7 +49,7 @@ def test_no_file(plain: Files, tmp_path: Path) -> None:
 def test_a_truncated_checkpoint(plain: Files, tmp_path: Path, share: float) -> None:
     content = plain.checkpoint.read_bytes()
     plain.checkpoint.write_bytes(content[: int(share * len(content))])
-    attempt(plain, tmp_path / "run", "BaselineVAECL_best.ckpt", "is truncated, or no checkpoint")
+    attempt(plain, tmp_path / "run", "BaselineVAECL_best.ckpt", "is truncated or not a checkpoint")
 
 
 @pytest.mark.parametrize("ending", [".yaml", ".ckpt"])
@@ -70,7 +70,7 @@ def test_what_is_no_checkpoint(plain: Files, tmp_path: Path, ending: str, conten
     path = tmp_path / f"weights{ending}"
     path.write_bytes(content)
     done = run("import-checkpoint", path, "--config", plain.config, "--out", tmp_path / "run")
-    refused(done, f"{path.name}: is no checkpoint (got {what}). Give the file with the trained weights")
+    refused(done, f"{path.name}: is not a checkpoint (got {what}). Give the file with the trained weights")
     assert not (tmp_path / "run").exists()
 
 
@@ -86,7 +86,7 @@ def test_truncated_files_of_other_sorts(plain: Files, tmp_path: Path, ending: st
         save_file(arrays, path)
     path.write_bytes(path.read_bytes()[:-300])
     done = run("import-checkpoint", path, "--config", plain.config, "--out", tmp_path / "run")
-    refused(done, path.name, "is truncated, or no checkpoint")
+    refused(done, path.name, "is truncated or not a checkpoint")
 
 
 def test_another_network(plain: Files, tmp_path: Path) -> None:

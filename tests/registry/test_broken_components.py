@@ -111,12 +111,12 @@ WRONG_FORMATS = {
     "nameless": (
         SUFFIXES,
         "",
-        "suffixes is not what it has to be (got None). Give lower-case endings such as",
+        "suffixes is invalid (got None). Give lower-case endings such as",
     ),
-    "empty": ('(".abc",)', "()", "suffixes is not what it has to be (got ())"),
-    "letters": ('(".abc",)', '".abc"', "suffixes is not what it has to be (got '.abc')"),
-    "dotless": ('(".abc",)', '("",)', "suffixes is not what it has to be (got ('',))"),
-    "loud": ('(".abc",)', '(".ABC",)', "suffixes is not what it has to be (got ('.ABC',))"),
+    "empty": ('(".abc",)', "()", "suffixes is invalid (got ())"),
+    "letters": ('(".abc",)', '".abc"', "suffixes is invalid (got '.abc')"),
+    "dotless": ('(".abc",)', '("",)', "suffixes is invalid (got ('',))"),
+    "loud": ('(".abc",)', '(".ABC",)', "suffixes is invalid (got ('.ABC',))"),
     "untyped": (PASS, "        level = attrs.field(default=1)\n", "option level has no type"),
     "endless": (
         PASS,

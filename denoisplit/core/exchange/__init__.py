@@ -1,1 +1,1 @@
-"""Networks that other programs trained: denoiSplit, muSplit, HDN and CAREamics."""
+"""Import of networks from other programs: denoiSplit, muSplit, HDN and CAREamics."""

@@ -1,6 +1,6 @@
-"""From the weights and the config of another program to encoder, decoder and patch of a spec.
+"""Encoder, decoder and patch of a spec, from the weights and the config of another program.
 
-What the weights say needs no config; where both speak, they must agree; what they do not say must be there.
+Facts in the weights need no config; facts in both must agree; everything else must be in the config.
 
 Source: method sections 1 and 12.
 """
@@ -16,17 +16,17 @@ from denoisplit.core.exchange.weights import Shapes
 HALVING = 2
 DROPOUT = 0.1
 CLIP = 20
-"""Of networks of CAREamics, which have no choice."""
+"""Upper bound of log-variances in CAREamics, which has no setting for it."""
 
 
 @attrs.frozen(kw_only=True)
 class Architecture:
-    """Encoder and decoder as a spec has them.
+    """Encoder and decoder as in a spec.
 
     Attributes:
         encoder: component and options.
         decoder: component and options.
-        dimensions: spatial axes of an image.
+        dimensions: number of spatial axes of an image.
         patch: sides of a training patch, one per spatial axis, or one for all.
     """
 
@@ -37,10 +37,10 @@ class Architecture:
 
 
 def describe(shapes: Shapes, config: ForeignConfig) -> Architecture:
-    """Encoder, decoder and patch.
+    """Derive encoder, decoder and patch.
 
     Raises:
-        CheckpointError: the config contradicts the weights, or lacks what the weights do not tell.
+        CheckpointError: the config contradicts the weights, or lacks facts that the weights do not tell.
     """
     for setting, fact in (
         ("latent_channels", shapes.latent_channels),
@@ -71,7 +71,7 @@ def describe(shapes: Shapes, config: ForeignConfig) -> Architecture:
 
 @attrs.frozen
 class _Geometry:
-    """Patch and strides per level [(z) y x]; ``retained`` says that latents cover the surround."""
+    """Patch and strides per level [(z) y x]; ``retained`` says whether latents cover the surround."""
 
     patch: tuple[int, ...]
     strides: tuple[int, ...]
@@ -79,7 +79,7 @@ class _Geometry:
 
     @classmethod
     def find(cls, shapes: Shapes, config: ForeignConfig) -> "_Geometry":
-        """What fits the coarsest latent of the training patch, whose shape the weights hold."""
+        """Find the geometry that fits the shape of the coarsest latent, which is in the weights."""
         given = _patch(shapes, config)
         axes = len(shapes.top_prior)
         choices = _retention(shapes, config, decided=given is None)
@@ -114,11 +114,11 @@ def _patch(shapes: Shapes, config: ForeignConfig) -> tuple[int, ...] | None:
 
 
 def _retention(shapes: Shapes, config: ForeignConfig, *, decided: bool) -> tuple[bool, ...]:
-    """Whether latents cover the surround: what is possible, the likeliest first; one where it is decided."""
+    """Whether latents cover the surround: all possible answers, likeliest first; one if ``decided``."""
     if shapes.scales == 1 or not _encoder_retains(config):
         return (False,)
     if not shapes.old_output:
-        # denoiSplit and CAREamics do not read the key of the decoder.
+        # denoiSplit and CAREamics do not read the decoder's key.
         return (True,)
     if "retain_decoder" in config:
         return (config.flag("retain_decoder", True),)
@@ -194,7 +194,7 @@ def _decoder(shapes: Shapes, config: ForeignConfig) -> dict[str, Any]:
 
 def _agree(config: ForeignConfig, setting: str, fact: tuple[int, ...]) -> None:
     given = config.integers(setting)
-    # Some write null where there is one scale only.
+    # Some configs contain null if there is one scale only.
     if given is not None and given != fact:
         got, expected = (value[0] if len(value) == 1 else list(value) for value in (given, fact))
         raise _contradiction(config, setting, got, expected)

@@ -1,4 +1,4 @@
-"""Files with the weights of other programs. Nothing in them is ever executed."""
+"""Weight files of other programs. Nothing in them is ever executed."""
 
 import pickle
 import re
@@ -16,12 +16,12 @@ from denoisplit.core.errors import CheckpointError
 from denoisplit.core.numpy_files import read_npz
 
 WRAPPERS = ("model.", "module.", "_orig_mod.")
-"""What Lightning modules, parallel and compiled networks put before the names of the tensors."""
+"""Prefixes that Lightning modules, parallel and compiled networks add to tensor names."""
 
 _INSIDE = "state_dict"
 _STEPS = "global_step"
 _TORCH = (b"PK", b"\x80")
-"""How files of torch begin: zip archives, and older ones, which are pickles."""
+"""First bytes of torch files: zip archives, and older files, which are pickles."""
 
 _SEEN = 1000
 _CLASS = re.compile(r"GLOBAL ([\w.]+)")
@@ -29,11 +29,11 @@ _CLASS = re.compile(r"GLOBAL ([\w.]+)")
 
 @attrs.frozen
 class Checkpoint:
-    """What a file holds.
+    """The content of a weight file.
 
     Attributes:
-        tensors: by the names of the program that wrote it, without wrappers.
-        steps: optimiser steps done, 0 where the file does not say.
+        tensors: tensors by their original names, without wrapper prefixes.
+        steps: number of optimiser steps, 0 if the file does not say.
     """
 
     tensors: Mapping[str, Tensor]
@@ -44,7 +44,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a Lightning checkpoint, or a bare state dict (torch, ``.npz`` or ``.safetensors``).
 
     Raises:
-        CheckpointError: no such file, truncated, of another format, with Python objects, or without tensors.
+        CheckpointError: no such file, truncated, in another format, with Python objects, or without tensors.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file. Give the file with the trained weights.")
@@ -83,7 +83,7 @@ def _content(path: Path) -> Mapping[str, Any]:
             return load_file(path)
         _require_torch_file(path)
         with warnings.catch_warnings():
-            # Pickles of other programs are warned of, and then refused anyway.
+            # Torch warns of pickles from other programs, which are refused below anyway.
             warnings.simplefilter("ignore", UserWarning)
             content = torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
@@ -92,10 +92,10 @@ def _content(path: Path) -> Mapping[str, Any]:
         found = _CLASS.search(str(error))
         raise CheckpointError(
             f"{path}: holds Python objects beside tensors, which are not loaded because they could run any "
-            f"code (got {found[1] if found else 'a pickle'}). Where you trust the file, open it in the "
+            f"code (got {found[1] if found else 'a pickle'}). If you trust the file, open it in the "
             f"program that wrote it and save the weights alone: torch.save(model.state_dict(), 'weights.pt')."
         ) from error
-    except Exception as error:  # torch raises whatever its unpickler stumbles over
+    except Exception as error:  # torch raises whatever its unpickler comes across
         reason = str(error).partition("\n")[0][:100]
         raise _unreadable(path, reason or type(error).__name__) from error
     if not isinstance(content, Mapping):
@@ -107,10 +107,10 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 
 def _require_torch_file(path: Path) -> None:
-    """Refuse what is no archive and no pickle: torch takes any text for a pickle.
+    """Refuse files that are neither archives nor pickles: torch takes any text for a pickle.
 
     Raises:
-        CheckpointError: another kind of file.
+        CheckpointError: a file of another kind.
     """
     with path.open("rb") as file:
         beginning = file.read(_SEEN)
@@ -120,15 +120,15 @@ def _require_torch_file(path: Path) -> None:
         raise _unreadable(path, "it is empty")
     what = "text" if beginning.isascii() and 0 not in beginning else "a file of another kind"
     raise CheckpointError(
-        f"{path}: is no checkpoint (got {what}). Give the file with the trained weights, a .ckpt, .pt, .pth, "
-        f".npz or .safetensors file."
+        f"{path}: is not a checkpoint (got {what}). Give the file with the trained weights, a .ckpt, .pt, "
+        f".pth, .npz or .safetensors file."
     )
 
 
 def _unreadable(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(
-        f"{path}: is truncated, or no checkpoint ({reason}). Copy it again, or give a .ckpt, .pt, .pth, .npz "
-        f"or .safetensors file."
+        f"{path}: is truncated or not a checkpoint ({reason}). Copy it again, or give a .ckpt, .pt, .pth, "
+        f".npz or .safetensors file."
     )
 
 

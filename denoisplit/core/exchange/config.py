@@ -1,4 +1,4 @@
-"""Configs of denoiSplit, muSplit, HDN and CAREamics: which of their keys matter here, by any of their names.
+"""Configs of denoiSplit, muSplit, HDN and CAREamics: the keys that matter here, under all their names.
 
 Source: method sections 1 to 5 and 12.
 """
@@ -64,7 +64,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "target_mean": ("statistics.target_mean", "data_mean.target", "target_mean", "target_means"),
     "target_std": ("statistics.target_std", "data_std.target", "target_std", "target_stds"),
 }
-"""Our word for a setting, and how the paths of the keys end that hold it, the usual one first."""
+"""The project's name of each setting, and endings of the paths of its keys, the usual ending first."""
 
 FIXED: Mapping[str, tuple[object, ...]] = {
     "architecture": ("LVAE",),
@@ -86,7 +86,7 @@ FIXED: Mapping[str, tuple[object, ...]] = {
     "stochastic_skip": (True,),
     "tethered_to_input": (False, None),
 }
-"""Keys that describe networks of other sorts, and the values that ours have."""
+"""Keys that describe other types of networks, and the values that supported networks have."""
 
 _CAREAMICS = ("algorithm_config", "architecture", "input_shape", "multiscale_count", "output_channels")
 _ENDINGS = {ending: name for name, endings in SETTINGS.items() for ending in endings}
@@ -100,10 +100,10 @@ class ForeignConfig:
     """The settings of a config that matter here.
 
     Attributes:
-        name: what messages call it.
-        values: setting to the path of its key and its value.
+        name: name of the config in messages.
+        values: path of the key and value of every setting.
         unused: paths of the other keys.
-        careamics: whether CAREamics wrote it, whose networks have fewer settings.
+        careamics: whether CAREamics wrote the config; its networks have fewer settings.
     """
 
     name: str
@@ -115,23 +115,23 @@ class ForeignConfig:
         return setting in self.values
 
     def key(self, setting: str) -> str:
-        """Path of the key of a setting, the usual one where the config has none."""
+        """Path of the key of a setting; the usual path if the config lacks it."""
         return self.values[setting][0] if setting in self.values else SETTINGS[setting][0]
 
     def get(self, setting: str, default: Any = None) -> Any:
-        """Value of a setting as it stands in the config."""
+        """Value of a setting as in the config."""
         return self.values[setting][1] if setting in self.values else default
 
     def need(self, setting: str, careamics: Any, why: str) -> Any:
-        """Value of a setting that no weight tells.
+        """Value of a setting that the weights do not tell.
 
         Args:
-            setting: our word for it.
-            careamics: what it always is in CAREamics.
-            why: what it is for, for the message.
+            setting: the project's name of the setting.
+            careamics: its fixed value in CAREamics.
+            why: its purpose, for the message.
 
         Raises:
-            CheckpointError: the config does not have it.
+            CheckpointError: the config lacks it.
         """
         if setting not in self.values and not self.careamics:
             raise CheckpointError(
@@ -141,19 +141,19 @@ class ForeignConfig:
         return self.get(setting, careamics)
 
     def flag(self, setting: str, default: bool) -> bool:
-        """Value of a setting that is true or false."""
+        """Value of a boolean setting."""
         value = self.get(setting, default)
         return value if isinstance(value, bool) else self._refuse(setting, "true or false")
 
     def number(self, setting: str, default: float | None = None) -> float | None:
-        """Value of a numeric setting; None where it is null."""
+        """Value of a numeric setting; None if it is null."""
         value = self.get(setting, default)
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
             return value
         return float(self._refuse(setting, "a number"))
 
     def numbers(self, setting: str) -> tuple[float, ...] | None:
-        """Value of a setting of one number or several, in lists of any depth; None where it is missing."""
+        """Value of a setting with one or more numbers, in lists of any depth; None if missing."""
         value = self.get(setting)
         if value is None:
             return None
@@ -163,7 +163,7 @@ class ForeignConfig:
         return tuple(flat)
 
     def integers(self, setting: str) -> tuple[int, ...] | None:
-        """The same for whole numbers."""
+        """Value of a setting with one or more whole numbers, in lists of any depth; None if missing."""
         values = self.numbers(setting)
         if values is None:
             return None
@@ -172,7 +172,7 @@ class ForeignConfig:
         return tuple(int(value) for value in values)
 
     def choice(self, setting: str, options: Mapping[Any, str], default: str) -> str:
-        """Our word for the value of a setting."""
+        """The project's word for the value of a setting."""
         if setting not in self.values:
             return default
         value = self.get(setting)
@@ -190,11 +190,11 @@ class ForeignConfig:
 def read_config(source: Path | Mapping[str, Any]) -> ForeignConfig:
     """Read a config from a JSON or YAML file, or from plain values.
 
-    Keys may be nested or paths with dots, and may stand anywhere: what counts is how their path ends.
+    Keys may be nested or dotted paths, and may be anywhere: only the end of a path counts.
 
     Raises:
         SpecError: not a readable file, or values that are not plain.
-        CheckpointError: no mapping, a key twice with different values, or a network of another sort.
+        CheckpointError: not a mapping, a key twice with different values, or another type of network.
     """
     if isinstance(source, Path):
         name, values = str(source), plain(read_document(read_text(source), str(source)))
@@ -220,7 +220,7 @@ def read_config(source: Path | Mapping[str, Any]) -> ForeignConfig:
 
 
 def _settings(path: str) -> tuple[str, ...]:
-    """The settings that a key holds: those of the longest ending that it has."""
+    """The settings that a key holds: those of its longest known ending."""
     endings = [ending for ending in _ENDINGS if f".{path}".endswith(f".{ending}")]
     return _SHARED[max(endings, key=len)] if endings else ()
 
@@ -245,7 +245,7 @@ def _require_known_sort(name: str, path: str, value: Any) -> None:
 
 
 def _leaves(values: Mapping[str, Any], above: str) -> list[tuple[str, Any]]:
-    """Paths of all keys whose value is no mapping."""
+    """Paths of all keys whose value is not a mapping."""
     found: list[tuple[str, Any]] = []
     for key, value in values.items():
         path = f"{above}.{key}" if above else key

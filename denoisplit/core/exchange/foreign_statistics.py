@@ -1,4 +1,4 @@
-"""Intensity statistics of another program's training: they are not part of its checkpoints.
+"""Intensity statistics of training in another program, which its checkpoints do not contain.
 
 Source: method sections 5.5 and 5.6.
 """
@@ -23,13 +23,13 @@ _OPTIONS = {
 
 @attrs.frozen(kw_only=True)
 class ForeignStatistics:
-    """Statistics in counts, as the other program used them; empty ones are taken from its config.
+    """Statistics in counts, as used by the other program; empty ones are taken from its config.
 
     Attributes:
-        input_mean: subtracted from the mixed image.
-        input_std: the mixed image was divided by it.
-        target_mean: per target channel.
-        target_std: per target channel.
+        input_mean: mean subtracted from the mixed image.
+        input_std: standard deviation that the mixed image was divided by.
+        target_mean: mean of every target channel.
+        target_std: standard deviation of every target channel.
     """
 
     input_mean: Sequence[float] = ()
@@ -39,11 +39,11 @@ class ForeignStatistics:
 
 
 def read_statistics(given: ForeignStatistics, config: ForeignConfig) -> IntensityStats:
-    """Our statistics of the same images.
+    """Convert to this project's statistics of the same images.
 
     Raises:
-        CheckpointError: some are missing, contradict each other, or cannot be.
-        ArgumentError: no numbers.
+        CheckpointError: some are missing, contradictory or impossible.
+        ArgumentError: they are not numbers.
     """
     values = {name: _values(name, getattr(given, name), config) for name in _OPTIONS}
     for name in ("input_mean", "input_std"):
@@ -59,7 +59,7 @@ def read_statistics(given: ForeignStatistics, config: ForeignConfig) -> Intensit
             f"{len(values['target_std'])} standard deviations). Give as many of both."
         )
     mean = values["input_mean"][0]
-    # The reference subtracts the mean of a sum once for every channel that it adds up.
+    # The reference subtracts the mean of a sum once for every channel in it.
     mean *= channels if config.flag("input_is_sum", False) else 1
     try:
         return IntensityStats(

@@ -1,4 +1,4 @@
-"""From the checkpoint of another program to a run folder."""
+"""Conversion of another program's checkpoint to a run folder."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -46,18 +46,19 @@ def import_network(
 
     Args:
         checkpoint: Lightning checkpoint or state dict.
-        config: of its training, a JSON or YAML file or plain values.
-        folder: where the run goes; empty.
-        noise_models: ``.npz`` files, one per channel or one for all; empty for what config or checkpoint say.
-        statistics: of the training images; what is left out comes from the config.
+        config: configuration of its training, a JSON or YAML file or plain values.
+        folder: run folder to write; empty.
+        noise_models: ``.npz`` files, one per channel or one for all; empty for those in the config or
+            checkpoint.
+        statistics: statistics of the training images; missing ones come from the config.
         channels: names of the target channels; empty for ``channel_1`` and so on.
-        overrides: ``a.b=c`` each, on top of the spec that follows from the config.
+        overrides: changes ``a.b=c`` to the spec derived from the config.
 
     Raises:
         RunError: the folder is not empty.
-        CheckpointError: checkpoint, config, statistics and noise models are not those of one network.
-        NoiseModelError: a file is no noise model.
-        SpecError: the config cannot be read, or the overrides make no spec.
+        CheckpointError: checkpoint, config, statistics and noise models do not belong to one network.
+        NoiseModelError: a file is not a noise model.
+        SpecError: the config cannot be read, or the overrides are invalid.
     """
     folder.require_free()
     where = str(checkpoint)
@@ -110,7 +111,7 @@ def _spec(
     channels: tuple[str, ...],
     overrides: Sequence[str],
 ) -> ResolvedSpec:
-    """The experiment as far as it is known: the images stayed elsewhere."""
+    """The spec of the experiment as far as known, without its images."""
     plain = {
         "spec_version": 1,
         "channels": list(channels),
@@ -126,7 +127,7 @@ def _spec(
             "kl_scheme": likelihood.kl_scheme,
         },
         "calibrator": {"use": "scale"},
-        # In full precision, so that predictions are those of the program that it comes from.
+        # In full precision, so that predictions equal those of the original program.
         "training": {"patch": architecture.patch, "precision": "float32"},
     }
     text = json.dumps(_escaped(plain), ensure_ascii=False)
@@ -135,7 +136,7 @@ def _spec(
 
 
 def _escaped(value: Any) -> Any:
-    """The value with texts in which no environment variable is looked up."""
+    """The value with its texts escaped, so that no environment variable is looked up."""
     if isinstance(value, dict):
         return {key: _escaped(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -144,7 +145,7 @@ def _escaped(value: Any) -> Any:
 
 
 def _state(vse: VSE, weights: Weights, likelihood: Likelihood, where: str) -> dict[str, Tensor]:
-    """The state of our network with their tensors.
+    """The state of the network with the imported tensors.
 
     Raises:
         CheckpointError: names every tensor that is missing, unexpected, or of a wrong shape.
@@ -178,7 +179,7 @@ def _state(vse: VSE, weights: Weights, likelihood: Likelihood, where: str) -> di
 
 
 def _report(checkpoint: Path, config: ForeignConfig) -> list[str]:
-    """What whoever finds the run folder should know."""
+    """Lines for the log of the run folder."""
     lines = [f"imported from {checkpoint.absolute()} (sha256 {file_hash(checkpoint)}) and {config.name}"]
     assumed = [
         f"{config.key(setting)} = {show(value)}"

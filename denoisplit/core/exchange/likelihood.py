@@ -1,4 +1,4 @@
-"""From the config of another program to noise model and KL scheme of a spec, and the numbers of noise models.
+"""Noise model and KL scheme of a spec, from another program's config, and the numbers of noise models.
 
 Source: method sections 2, 3, 4 and 12.
 """
@@ -18,7 +18,7 @@ from denoisplit.core.exchange.weights import Shapes
 
 LOWEST_LOG_VARIANCE = -5.0
 SHARE = 0.9
-"""Of the noise model in the composite likelihood of MicroSplit."""
+"""Weight of the noise model in the composite likelihood of MicroSplit."""
 
 _MODES = {
     None: "fixed",
@@ -42,13 +42,13 @@ _FREE_BITS = {"denoisplit": 1.0, "musplit": 0.0, "microsplit": 1.0}
 
 @attrs.frozen(kw_only=True)
 class Likelihood:
-    """Noise model and KL scheme as a spec has them.
+    """Noise model and KL scheme as in a spec.
 
     Attributes:
         noise_model: component and options, one for all channels or one per channel.
         kl_scheme: component and options.
-        tensors: numbers of the noise models that no file holds, by our names.
-        mixtures: the noise models that the components are made of, one per channel or none.
+        tensors: tensors of the noise models that no file holds, by their names in this project.
+        mixtures: the noise models behind the components, one per channel or none.
     """
 
     noise_model: dict[str, Any] | list[dict[str, Any]]
@@ -66,19 +66,19 @@ def describe_likelihood(
     channels: int,
     where: str,
 ) -> Likelihood:
-    """Noise model and KL scheme.
+    """Derive noise model and KL scheme.
 
     Args:
-        shapes: of the network.
-        config: of its training.
+        shapes: shapes of the network.
+        config: configuration of its training.
         noise: tensors of the noise models.
-        files: of the noise models, one per channel or one for all; empty for those that the config names.
+        files: files of the noise models, one per channel or one for all; empty for those named in the config.
         channels: number of target channels.
-        where: what messages call the checkpoint.
+        where: name of the checkpoint in messages.
 
     Raises:
-        CheckpointError: the config contradicts the weights, lacks what they do not tell, or noise models do
-            not fit the channels or the checkpoint.
+        CheckpointError: the config contradicts the weights, lacks facts that they do not tell, or noise
+            models do not fit the channels or the checkpoint.
     """
     mode = _log_variance(shapes, config, channels)
     gaussian: dict[str, Any] = {"log_variance": mode}
@@ -137,7 +137,7 @@ def _log_variance(shapes: Shapes, config: ForeignConfig, channels: int) -> str:
 
 
 def _kl_scheme(config: ForeignConfig) -> dict[str, Any]:
-    """The scheme; it steers training alone, so the usual values stand in for what is missing."""
+    """The scheme, with usual values for missing ones: it affects further training only."""
     loss = config.get("loss")
     if isinstance(loss, str):
         name = config.choice("loss", _LOSSES, "denoisplit")

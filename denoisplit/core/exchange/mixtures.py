@@ -1,4 +1,4 @@
-"""Noise models of other programs: what their files and checkpoints hold.
+"""Noise models of other programs, from their files and checkpoints.
 
 Source: method sections 2.2, 4.1 and 12.
 """
@@ -27,10 +27,10 @@ class Mixture:
     """The noise model of one channel.
 
     Attributes:
-        file: in the exchange format; None where the checkpoint holds all of it.
-        name: of its weights in the checkpoint.
-        tensors: what the checkpoint holds, by the last part of their names.
-        learnable: whether it was trained with the network, so that the checkpoint knows better than the file.
+        file: file in the exchange format; None if the checkpoint is complete.
+        name: name of its weights in the checkpoint.
+        tensors: tensors of the checkpoint, by the last part of their names.
+        learnable: whether it was trained with the network, so that the checkpoint overrides the file.
     """
 
     file: Path | None
@@ -50,7 +50,7 @@ class Mixture:
         return {**known, "learnable": self.learnable}
 
     def numbers(self, prefix: str) -> dict[str, Tensor]:
-        """What the checkpoint alone knows, by our names after ``prefix``."""
+        """Tensors that only the checkpoint holds, by this project's names, with ``prefix``."""
         found: dict[str, Tensor] = {}
         if self.file is None or self.learnable:
             weight = self.tensors["weight"].float()
@@ -65,17 +65,17 @@ class Mixture:
 def read_mixtures(
     config: ForeignConfig, noise: Mapping[str, Tensor], files: Sequence[Path], channels: int, where: str
 ) -> tuple[Mixture, ...]:
-    """The noise model of every channel.
+    """Read the noise model of every channel.
 
     Args:
-        config: of the training.
+        config: configuration of the training.
         noise: tensors of the noise models.
-        files: one per channel or one for all; empty for those that the config names.
+        files: one file per channel or one for all; empty for those named in the config.
         channels: number of target channels.
-        where: what messages call the checkpoint.
+        where: name of the checkpoint in messages.
 
     Raises:
-        CheckpointError: another sort of noise model, or files and tensors that do not fit the channels.
+        CheckpointError: another type of noise model, or files and tensors that do not fit the channels.
     """
     if config.get("noise_model_type", MIXTURE) != MIXTURE:
         raise CheckpointError(
@@ -118,7 +118,7 @@ def read_mixtures(
 
 
 def _of_channel(noise: Mapping[str, Tensor], channel: int) -> tuple[str, dict[str, Tensor]]:
-    """How the names of a channel's noise model begin, and its tensors.
+    """Prefix of the names of a channel's noise model, and its tensors.
 
     denoiSplit has two noise models, the second for all channels but the first; CAREamics has one per channel.
     """
@@ -135,7 +135,7 @@ def _of_channel(noise: Mapping[str, Tensor], channel: int) -> tuple[str, dict[st
 
 
 def _named_files(config: ForeignConfig, channels: int) -> list[Path]:
-    """The files that a config of denoiSplit names, where they are on this computer."""
+    """The files named in a config of denoiSplit, if they exist on this computer."""
     named = [config.get("noise_model_1"), *[config.get("noise_model_2")] * (channels - 1)]
     paths = [Path(path) for path in named if isinstance(path, str)]
     return paths if len(paths) == channels and all(path.is_file() for path in paths) else []
@@ -151,10 +151,10 @@ def _incomplete(config: ForeignConfig, channel: int, where: str) -> CheckpointEr
 
 
 def require_same(mixtures: Sequence[Mixture], where: str) -> None:
-    """Check that the files hold the noise models that the network was trained with.
+    """Check that the files hold the noise models with which the network was trained.
 
     Raises:
-        CheckpointError: a file holds another noise model than the checkpoint.
+        CheckpointError: the noise models in a file and in the checkpoint differ.
     """
     for mixture in mixtures:
         file, weight = mixture.file, mixture.tensors.get("weight")

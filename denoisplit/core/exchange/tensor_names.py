@@ -1,4 +1,4 @@
-"""Names of tensors: those of denoiSplit, muSplit, HDN and CAREamics, and ours.
+"""Tensor names of denoiSplit, muSplit, HDN and CAREamics, and their translation.
 
 Source: method section 1.7.
 """
@@ -16,7 +16,7 @@ _RULES = (
     ("lowres_first_bottom_ups.#.2.res.block.", "encoder.context_stems.#.2.layers."),
     ("bottom_up_layers.#.net_downsized.0.pre_conv.", "encoder.levels.#.0.resample."),
     ("bottom_up_layers.#.net_downsized.0.res.block.", "encoder.levels.#.0.block.layers."),
-    # There, the blocks of the same size are numbered on their own.
+    # There, blocks that keep the size are numbered separately.
     ("bottom_up_layers.#.net.#.res.block.", "encoder.levels.#.+.layers."),
     ("bottom_up_layers.#.lowres_net.#.res.block.", "encoder.context_blocks.#.+.layers."),
     ("bottom_up_layers.#.lowres_merge.layer.0.", "encoder.merges.#.project."),
@@ -36,18 +36,18 @@ _RULES = (
     ("output_layer.", "decoder.output."),
     ("likelihood.parameter_net.", "decoder.output."),
 )
-"""How names begin, theirs and ours. ``#`` stands for a number, ``+`` for one more than theirs. The first rule
-that fits counts, so special cases come before general ones."""
+"""Beginnings of names, foreign and own. ``#`` stands for a number, ``+`` for one more than the foreign
+number. The first rule that fits counts, so special cases come before general ones."""
 
 _PLAIN, _PROJECTING = "encoder.", "encoder.ladder."
 _SQUISH = "encoder.squish."
 
 
 def our_name(name: str, *, projects: bool = False) -> str | None:
-    """What we call a tensor of theirs; None where we have none of that name.
+    """Translate a foreign tensor name; None if this project has no such tensor.
 
     Args:
-        name: theirs.
+        name: the foreign name.
         projects: whether the encoder makes one plane of a stack.
     """
     for theirs, ours in _RULES:
@@ -59,7 +59,7 @@ def our_name(name: str, *, projects: bool = False) -> str | None:
 
 
 def their_name(name: str) -> str:
-    """What they call a tensor of ours; our name where they have none."""
+    """The foreign name of a tensor; its own name if there is none."""
     plain = _PLAIN + name.removeprefix(_PROJECTING) if name.startswith(_PROJECTING) else name
     translations = (_translate(plain, ours, theirs) for theirs, ours in _RULES)
     return next((found for found in translations if found is not None), name)
@@ -80,6 +80,6 @@ def _translate(name: str, source: str, target: str) -> str | None:
 
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
-    """Expression for names that begin like the template, or are it where it does not end in a dot."""
+    """Pattern of names that begin with the template, or equal it if it does not end in a dot."""
     parts = (r"(\d+)" if _MARK.fullmatch(part) else re.escape(part) for part in _MARK.split(template))
     return re.compile("".join(parts) + ("" if template.endswith(".") else "$"))

@@ -1,4 +1,4 @@
-"""What the tensors of a ladder network say about it, and which of them are the same ones twice.
+"""Facts about a ladder network from its tensors, and recognition of tensors stored twice.
 
 Source: method sections 1.4, 1.5 and 1.7.
 """
@@ -22,25 +22,25 @@ _COPIES = (
     ("likelihood.noiseModel.", "noiseModel."),
     ("noise_model_likelihood.noise_model.", "noise_model."),
 )
-"""Names of the same tensors: of the copy, of the original."""
+"""Prefixes of tensors stored twice: of the copy, of the original."""
 
 _MARKS = ("first_bottom_up.", "bottom_up_layers.", "top_down_layers.")
 
 
 @attrs.frozen(kw_only=True)
 class Shapes:
-    """What the shapes of the tensors say about a network.
+    """Facts about a network from the shapes of its tensors.
 
     Attributes:
-        latent_channels: per level, finest first.
+        latent_channels: latent channels per level, finest first.
         encoder_width: feature channels of the encoder.
         decoder_width: feature channels of the decoder.
         encoder_blocks: residual blocks per level of the encoder.
         decoder_blocks: residual blocks per level of the decoder.
-        scales: of the input; 1 without lateral context.
-        own_context_blocks: whether the surround has blocks of its own.
-        out_maps: output maps.
-        rank: spatial axes of the input.
+        scales: number of scales of the input; 1 without lateral context.
+        own_context_blocks: whether the surround has its own blocks.
+        out_maps: number of output maps.
+        rank: number of spatial axes of the input.
         top_prior: positions of the coarsest latent, per spatial axis.
         projects: whether the encoder makes one plane of a stack.
         old_output: whether the likelihood holds the output layer, as in muSplit and HDN.
@@ -67,12 +67,12 @@ class Shapes:
 
 @attrs.frozen
 class Weights:
-    """The tensors of a ladder network, each once.
+    """The tensors of a ladder network, without copies.
 
     Attributes:
-        network: those of encoder and decoder.
-        noise: those of the noise models.
-        shapes: what they say about the network.
+        network: tensors of encoder and decoder.
+        noise: tensors of the noise models.
+        shapes: facts about the network.
     """
 
     network: Mapping[str, Tensor]
@@ -81,15 +81,15 @@ class Weights:
 
 
 def sort_tensors(tensors: Mapping[str, Tensor], where: str) -> Weights:
-    """Drop copies of tensors and what no network uses, and see what is left.
+    """Drop copies and unused tensors, and describe the rest.
 
     Args:
         tensors: a state dict.
-        where: what messages call it.
+        where: name of the checkpoint in messages.
 
     Raises:
-        CheckpointError: another sort of network, copies that differ, or tensors that are needed to know
-            the network are missing.
+        CheckpointError: another type of network, copies that differ, or missing tensors that describe the
+            network.
     """
     if not all(any(name.startswith(mark) for name in tensors) for mark in _MARKS):
         first = ", ".join(list(tensors)[:3])
@@ -154,7 +154,7 @@ def _shapes(
 
 
 def _count(tensors: Mapping[str, Tensor], pattern: str) -> int:
-    """How many there are of something that names number from 0."""
+    """Number of items whose names are numbered from 0."""
     found = (re.match(pattern, name) for name in tensors)
     return 1 + max((int(match[1]) for match in found if match), default=-1)
 
@@ -173,9 +173,9 @@ def _fold(tensors: dict[str, Tensor], copy: str, original: str, where: str) -> N
         differing = _differing(copies, originals)
         if differing:
             raise CheckpointError(
-                f"{where}: tensors that should be the same one twice differ "
+                f"{where}: tensors that should be equal differ "
                 f"({', '.join(f'{copy}{name} and {original}{name}' for name in differing)}). "
-                f"Give a checkpoint that nobody edited."
+                f"Give an unedited checkpoint."
             )
     for name, tensor in copies.items():
         del tensors[copy + name]
@@ -183,9 +183,9 @@ def _fold(tensors: dict[str, Tensor], copy: str, original: str, where: str) -> N
 
 
 def _context_blocks(tensors: dict[str, Tensor], levels: int, contexts: int, where: str) -> bool:
-    """Whether the surround has blocks of its own; where it has not, their second names are dropped.
+    """Whether the surround has its own blocks; if not, the copies are dropped.
 
-    The reference names such blocks at every level, those that never see a surround included.
+    The reference names such blocks at every level, even at levels that never see a surround.
     """
     pairs = [(f"bottom_up_layers.{n}.lowres_net.", f"bottom_up_layers.{n}.net.") for n in range(levels)]
     parts = [(_part(tensors, copy), _part(tensors, original)) for copy, original in pairs]
@@ -201,7 +201,7 @@ def _context_blocks(tensors: dict[str, Tensor], levels: int, contexts: int, wher
 
 
 def _drop_unused_merges(tensors: dict[str, Tensor], levels: int, contexts: int, where: str) -> None:
-    """With lateral context the reference gives every level a merge; those without a surround never use it."""
+    """Drop merges of levels without a surround, which the reference never uses with lateral context."""
     first = "bottom_up_layers.0.lowres_merge."
     for level in range(max(contexts, 1), levels):
         prefix = f"bottom_up_layers.{level}.lowres_merge."
@@ -213,7 +213,7 @@ def _drop_unused_merges(tensors: dict[str, Tensor], levels: int, contexts: int, 
 
 
 def _differing(copies: Mapping[str, Tensor], originals: Mapping[str, Tensor]) -> list[str]:
-    """Names of tensors that are not equal; counters of batches change nothing."""
+    """Names of tensors that are not equal; batch counters are ignored."""
     names = [name for name in copies if name in originals and not name.endswith(_COUNTER)]
     return [name for name in names if not _same(copies[name], originals[name])]
 

@@ -127,7 +127,7 @@ def _look_at_features(features: Features, vse: VSE, row: Component, sides: tuple
     if len(features) != len(shapes):
         raise BrokenPluginError(
             f"{row.kind} {row.qualified}: forward gives other features than feature_shapes says "
-            f"(got {len(features)} for {len(shapes)} levels). Mend it ({row.target_text})."
+            f"(got {len(features)} for {len(shapes)} levels). Fix it ({row.target_text})."
         )
     for level, (feature, shape) in enumerate(zip(features, shapes, strict=True)):
         _require_shape(row, f"features of level {level}", feature, (1, shape.channels, *shape.size(plane)))
@@ -142,7 +142,7 @@ def _require_shape(row: Component, what: str, found: Tensor, expected: tuple[int
     if tuple(found.shape) != expected:
         raise BrokenPluginError(
             f"{row.kind} {row.qualified}: {what} must have the shape {list(expected)} "
-            f"(got {list(found.shape)}). Mend it ({row.target_text}), or use another {row.kind}."
+            f"(got {list(found.shape)}). Fix it ({row.target_text}), or use another {row.kind}."
         )
 
 

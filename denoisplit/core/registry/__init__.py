@@ -1,4 +1,4 @@
-"""The registry: names of components, built-in and from plugins, whose classes are imported when used."""
+"""The registry: components, built-in and from plugins, by name; their classes are imported on use."""
 
 from denoisplit.core.registry.component import KINDS, Component
 from denoisplit.core.registry.manager import BrokenPlugin

@@ -1,7 +1,7 @@
-"""The version of the plugin API, and whether a plugin was made for it.
+"""The version of the plugin API, and the check that a plugin supports it.
 
-The plugin API is what ``hookspecs`` and ``registry.yaml`` say, and the base classes of the kinds. Its
-major number grows when a plugin has to change, its minor number when there is more that a plugin may use.
+The plugin API consists of ``hookspecs``, ``registry.yaml`` and the base classes of the kinds. Its major
+number increases when plugins have to change, its minor number when plugins can use something new.
 """
 
 from typing import Final
@@ -9,22 +9,22 @@ from typing import Final
 from denoisplit.core.errors import BrokenPluginError
 
 PLUGIN_API: Final = "1.1"
-"""The plugin API that this denoisplit has."""
+"""The plugin API of this denoisplit."""
 
 
 def check_plugin_api(where: str, supported: str) -> None:
-    """Check that this plugin API is one that a plugin was made for.
+    """Check that a plugin supports this plugin API.
 
     Args:
         where: the plugin or its file, for messages.
         supported: a range of versions, for example ``>=1,<2``; empty for any.
 
     Raises:
-        BrokenPluginError: it is no range, or this plugin API is outside it.
+        BrokenPluginError: not a range, or this plugin API is outside it.
     """
     if not supported.strip():
         return
-    # Most plugins name no range, and the import takes longer than reading their lists.
+    # Most plugins name no range, and the import takes longer than reading their rows.
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import Version
 

@@ -1,4 +1,4 @@
-"""What to cite for components: the ``source`` of a row of the registry, as BibTeX.
+"""Citations of components: the ``source`` of a row of the registry, as BibTeX.
 
 A package may ship a ``bibliography.yaml`` beside its ``__init__.py``: a mapping of sources, as its
 ``registry.yaml`` writes them, to BibTeX entries. A row with several sources separates them by semicolons.
@@ -27,7 +27,7 @@ class Citation:
 
     Attributes:
         bibtex: the entry.
-        cited_for: packages and components that ask for it.
+        cited_for: packages and components that it is cited for.
     """
 
     bibtex: str
@@ -35,7 +35,7 @@ class Citation:
 
 
 def citations(components: Iterable[Component]) -> tuple[Citation, ...]:
-    """Everything to cite for some components, each once: the packages, then the sources in the order of use.
+    """All citations for some components, each once: packages first, then sources in the order of use.
 
     Raises:
         BrokenPluginError: the bibliography of a package cannot be read.
@@ -55,9 +55,9 @@ def citations(components: Iterable[Component]) -> tuple[Citation, ...]:
 
 
 def sources(row: Component) -> tuple[str, ...]:
-    """The sources of a component, one by one, without the word that relates them to it.
+    """The sources of a component, one by one, without the word for their relation to it.
 
-    What the developers of a package made up themselves is cited with the package.
+    A source that names the developers of the package is left out: it is cited with the package.
     """
     parts = (part.strip() for part in row.source.split(";"))
     own = f"The {row.package} developers, {row.package}"
@@ -65,15 +65,15 @@ def sources(row: Component) -> tuple[str, ...]:
 
 
 def named_source(source: str, known: Bibliography) -> str:
-    """The source as a bibliography has it: in these words, or the first of them up to a comma; or empty."""
+    """The source as named in a bibliography: in full, or its beginning up to a comma; empty if unknown."""
     return next((name for name in known if source == name or source.startswith(f"{name},")), "")
 
 
 def bibliography(row: Component) -> Bibliography:
-    """The bibliography of the package that a component is in, empty if there is none; imports no code.
+    """The bibliography of a component's package, empty if there is none; imports no code.
 
     Raises:
-        BrokenPluginError: it is no mapping of texts to texts.
+        BrokenPluginError: not a mapping of texts to texts.
     """
     path = (
         beside_package(row.target_text.partition(":")[0], FILE_NAME) if isinstance(row.target, str) else None
@@ -95,7 +95,7 @@ def bibliography(row: Component) -> Bibliography:
 
 
 def _software(row: Component) -> str:
-    """An entry for the package of a component."""
+    """BibTeX entry for the package of a component."""
     return (
         f"@software{{{row.package},\n"
         f"  author = {{{{The {row.package} developers}}}},\n"
@@ -105,12 +105,12 @@ def _software(row: Component) -> str:
 
 
 def _unlisted(row: Component, source: str) -> str:
-    """An entry for a source that no bibliography has."""
+    """BibTeX entry for a source that no bibliography lists."""
     key = re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-")
     note = _escaped(f"Source of the {row.kind} {row.name} of {row.package} {row.version}")
     return f"@misc{{{key},\n  title = {{{{{_escaped(source)}}}}},\n  note = {{{note}}}\n}}"
 
 
 def _escaped(text: str) -> str:
-    r"""The text for TeX: ``&`` becomes ``\&`` and so on."""
+    r"""The text escaped for TeX: ``&`` becomes ``\&`` and so on."""
     return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", ""))

@@ -1,4 +1,4 @@
-"""Which component of a spec an exception is from, told in one line."""
+"""Attribution of an exception to the component that caused it, in one line."""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ def blaming(components: Sequence[Component], doing: str) -> Iterator[None]:
     """Turn an exception of foreign code into one line that names the component.
 
     Args:
-        components: those that may be the cause; the first one is, where the traceback passes through none.
-        doing: what was tried, such as ``does not decode a patch``.
+        components: possible causes; the first one is blamed if the traceback passes through none of them.
+        doing: what failed, such as ``does not decode a patch``.
 
     Raises:
-        BrokenPluginError: something was raised that is no deliberate error.
+        BrokenPluginError: an exception other than a deliberate error was raised.
     """
     try:
         yield
@@ -34,12 +34,12 @@ def blaming(components: Sequence[Component], doing: str) -> Iterator[None]:
         reason = f"{reason[:_LONGEST]}..." if len(reason) > _LONGEST else reason
         raise BrokenPluginError(
             f"{row.kind} {row.qualified}: {doing} ({type(error).__name__}: {reason}, at {_place(error)}). "
-            f"Mend it ({row.target_text}), or use another {row.kind}."
+            f"Fix it ({row.target_text}), or use another {row.kind}."
         ) from error
 
 
 def culprit(traceback: TracebackType | None, components: Sequence[Component]) -> Component | None:
-    """The component whose code the traceback passed last, if any."""
+    """The last component whose code the traceback passes through, if any."""
     classes = {row.load(): row for row in components}
     files = {inspect.getsourcefile(cls): row for cls, row in classes.items() if _has_file(cls)}
     found = None

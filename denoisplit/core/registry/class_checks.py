@@ -1,6 +1,6 @@
-"""Whether the class of a component, and what is built of it, keep to the contract of its kind.
+"""Checks that the class of a component, and its instances, keep to the contract of their kind.
 
-Everything that a command would stumble over later is told here in one line: where it is, what is wrong, and
+Everything that would make a command fail later is reported here in one line: where it is, what is wrong, and
 what is expected.
 """
 
@@ -17,8 +17,8 @@ from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry.contract import BASES, FAMILIES, imported
 
 _ALWAYS_GIVEN: Final = frozenset({"extra", "window", "axes"})
-"""Arguments that have a default in the bases and are given all the same. Others with a default came later
-or may come: a component does without them."""
+"""Arguments that are always passed, although the bases give them a default. Other arguments with a default
+were added later: a component can do without them."""
 
 _CORE: Final = "denoisplit.core."
 _FACTORY: Final[Any] = type(attrs.Factory(list))
@@ -42,20 +42,20 @@ _ATTRIBUTES: Final[Mapping[str, Mapping[str, tuple[Callable[[Any], bool], str]]]
         "read_only": (_suffixes, "those of the suffixes that are only read, such as ('.abc',)"),
     },
 }
-"""What attributes of a kind have to be."""
+"""Requirements on attributes of a kind."""
 
 
 def checked_class(loaded: object, *, kind: str, where: str) -> type:
-    """The loaded component, if it keeps to the contract of its kind.
+    """Return the loaded component if it keeps to the contract of its kind.
 
     Args:
-        loaded: what the target named.
+        loaded: object that the target named.
         kind: the kind it is registered as.
         where: kind, name and target, for messages.
 
     Raises:
-        BrokenPluginError: not a final subclass of the base of the kind, methods of another form than those of
-            the base, or no frozen attrs class ``Options`` whose options have types and finite defaults.
+        BrokenPluginError: not a final subclass of the kind's base, methods with other signatures than the
+            base, or no frozen attrs class ``Options`` whose options have types and finite defaults.
     """
     base = imported(FAMILIES[kind])
     if not (isinstance(loaded, type) and isinstance(base, type) and issubclass(loaded, base)):
@@ -69,10 +69,10 @@ def checked_class(loaded: object, *, kind: str, where: str) -> type:
 
 
 def check_call(cls: type, options: object, known: Mapping[str, object], where: str) -> None:
-    """Check that a constructor takes what it is going to be given.
+    """Check that a constructor accepts the arguments that it is going to get.
 
     Raises:
-        BrokenPluginError: says how to write it.
+        BrokenPluginError: it does not; the message says how to write it.
     """
     try:
         inspect.signature(cls).bind(options, **known)
@@ -84,10 +84,10 @@ def check_call(cls: type, options: object, known: Mapping[str, object], where: s
 
 
 def checked_instance(made: Any, *, kind: str, where: str) -> Any:
-    """What was built, if its attributes are what the kind needs.
+    """Return an instance if its attributes are as its kind requires.
 
     Raises:
-        BrokenPluginError: one of them is missing or wrong.
+        BrokenPluginError: an attribute is missing or wrong.
     """
     for name, (fits, expected) in _ATTRIBUTES.get(kind, {}).items():
         if not fits(getattr(made, name, None)):
@@ -97,7 +97,7 @@ def checked_instance(made: Any, *, kind: str, where: str) -> Any:
 
 @lru_cache(maxsize=512)
 def _fault_of_class(loaded: type, kind: str) -> str:
-    """The first thing that is wrong with a class, or nothing."""
+    """The first fault of a class, or nothing."""
     if inspect.isabstract(loaded):
         missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
         return f"the class is abstract. Implement {missing}."
@@ -111,14 +111,14 @@ def _fault_of_class(loaded: type, kind: str) -> str:
 
 
 def _faults_of_options(options: type, seen: set[type]) -> Iterator[str]:
-    """What is wrong with a class of options, and with those that its options are made of."""
+    """Yield faults of a class of options and of the records among its options."""
     seen.add(options)
     if not _is_frozen(options):
         yield f"{options.__qualname__} can be changed (got no frozen class). Decorate it with @attrs.frozen."
     try:
         hints = type_hints(options)
     except BrokenPluginError as error:
-        yield f"{error} Write types that can be found where the class stands."
+        yield f"{error} Write types that are importable where the class is defined."
         return
     for field in attrs.fields(options):
         if field.init and field.name not in hints:
@@ -173,7 +173,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _faults_of_methods(loaded: type) -> Iterator[str]:
-    """Methods that cannot be called as those of the bases are."""
+    """Yield methods that cannot be called like those of the bases."""
     bases = [base for base in loaded.__mro__ if base.__module__.startswith(_CORE) and base is not loaded]
     for name, expected in ((name, value) for base in bases for name, value in vars(base).items()):
         found = inspect.getattr_static(loaded, name, None)
@@ -185,7 +185,7 @@ def _faults_of_methods(loaded: type) -> Iterator[str]:
             continue
         form = _without_types(inspect.signature(expected))
         if not callable(getattr(loaded, name)):
-            yield f"{name} is no method (got {found!r}). Write def {name}{form}."
+            yield f"{name} is not a method (got {found!r}). Write def {name}{form}."
         elif reason := _refusal(found, getattr(loaded, name), form):
             yield f"{name} does not take what it is given (got: {reason}). Write def {name}{form}."
 
@@ -197,7 +197,7 @@ def _without_types(form: inspect.Signature) -> inspect.Signature:
 
 
 def _refusal(found: object, method: Callable[..., Any], form: inspect.Signature) -> str:
-    """Why a method cannot be called in this form, or nothing."""
+    """The reason why a method cannot be called with this signature, or nothing."""
     given = [
         parameter
         for parameter in form.parameters.values()
@@ -210,13 +210,13 @@ def _refusal(found: object, method: Callable[..., Any], form: inspect.Signature)
         inspect.signature(method).bind(*placed, **named)
     except TypeError as error:
         return str(error)
-    except ValueError:  # made of what has no signature
+    except ValueError:  # based on something without a signature
         return ""
     return ""
 
 
 def _faults_of(loaded: type, kind: str) -> Iterator[str]:
-    """Attributes of the class that are wrong; those that an instance computes are looked at later."""
+    """Yield wrong attributes of the class; those that an instance computes are checked later."""
     for name, (fits, expected) in _ATTRIBUTES.get(kind, {}).items():
         value = inspect.getattr_static(loaded, name, None)
         if value is not None and not hasattr(type(value), "__get__") and not fits(value):
@@ -224,7 +224,7 @@ def _faults_of(loaded: type, kind: str) -> Iterator[str]:
 
 
 def _wrong(name: str, value: object, expected: str) -> str:
-    return f"{name} is not what it has to be (got {value!r}). Give {expected}."
+    return f"{name} is invalid (got {value!r}). Give {expected}."
 
 
 @lru_cache(maxsize=1024)
@@ -232,7 +232,7 @@ def type_hints(cls: type) -> Mapping[str, Any]:
     """The declared types of a class, with ``Annotated``.
 
     Raises:
-        BrokenPluginError: they cannot be evaluated.
+        BrokenPluginError: the annotations cannot be evaluated.
     """
     try:
         return typing.get_type_hints(cls, include_extras=True)

@@ -1,4 +1,4 @@
-"""One row of the registry. Its class alone says which fields a row has and what they have to be."""
+"""One row of the registry. Only this class defines the fields of a row and their rules."""
 
 import re
 from typing import Any, Final
@@ -9,7 +9,7 @@ from denoisplit.core.errors import BrokenPluginError
 from denoisplit.core.registry.contract import BASES, did_you_mean, imported
 
 KINDS = tuple(BASES)
-"""The kinds of components; a new kind needs a decision record and a shipped user of it."""
+"""The kinds of components; a new kind needs a decision record and a built-in component that uses it."""
 
 STATUSES: Final = ("stable", "experimental", "deprecated")
 
@@ -63,22 +63,22 @@ def _replacement(row: "Component", field: "attrs.Attribute[str]", value: str) ->
 
 @attrs.frozen(kw_only=True)
 class Component:
-    """A component that some package offers. Its code is imported by ``load`` only.
+    """A component that some package offers. Only ``load`` imports its code.
 
     Attributes:
         kind: one of ``KINDS``.
-        name: name within its kind, in lower case, as written after ``use:``; names are for ever.
+        name: name within its kind, in lower case, as written after ``use:``; never changes.
         target: ``package.module:Class``, or the class itself.
         package: distribution that offers it.
         version: version of that distribution.
         summary: one sentence.
-        source: paper or reference to cite, may be empty.
-        since: version of the package that introduced it, may be empty.
+        source: paper or reference to cite; may be empty.
+        since: version of the package that introduced it; may be empty.
         status: ``stable``, ``experimental`` or ``deprecated``.
-        replaced_by: of a deprecated component, the name to use instead; may be empty.
+        replaced_by: name to use instead of a deprecated component; may be empty.
 
     Raises:
-        BrokenPluginError: a field does not obey its rule.
+        BrokenPluginError: a field breaks its rule.
     """
 
     kind: str = attrs.field(validator=[_text, _kind])
@@ -94,7 +94,7 @@ class Component:
 
     @property
     def qualified(self) -> str:
-        """``package/name``, which always works after ``use:`` and is what a run stores."""
+        """``package/name``, which always works after ``use:`` and is stored in runs."""
         return f"{self.package}/{self.name}"
 
     @property
@@ -107,12 +107,12 @@ class Component:
         )
 
     def load(self) -> Any:
-        """The component's class.
+        """Import the component's class.
 
         Raises:
             BrokenPluginError: the target cannot be imported, or breaks the contract of its kind.
         """
-        from denoisplit.core.registry.class_checks import checked_class  # a list of components needs none
+        from denoisplit.core.registry.class_checks import checked_class  # lists of components do not need it
 
         where = self._where
         try:
@@ -125,11 +125,11 @@ class Component:
         return checked_class(loaded, kind=self.kind, where=where)
 
     def build(self, options: Any, **known: Any) -> Any:
-        """An instance with these options, and with what is known where it is used.
+        """Build an instance with these options, and with facts known where it is used.
 
         Raises:
-            BrokenPluginError: as ``load``; the constructor does not take this, or fails; or what was built
-                breaks the contract of its kind.
+            BrokenPluginError: see ``load``; or the constructor does not accept the arguments, or fails; or
+                the instance breaks the contract of its kind.
         """
         from denoisplit.core.registry.blame import blaming
         from denoisplit.core.registry.class_checks import check_call, checked_instance
@@ -150,4 +150,4 @@ ROW: Final = {
     for field in attrs.fields(Component)
     if field.name not in _OF_THE_PACKAGE
 }
-"""The fields that a package gives of a component, and whether it has to."""
+"""The fields that a package gives for a component, and whether they are required."""

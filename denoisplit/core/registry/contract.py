@@ -21,17 +21,17 @@ BASES: Final[Mapping[str, str]] = {
     "schedule": "denoisplit.core.training.schedule:Schedule",
     "logger": "denoisplit.core.training.logger:Logger",
 }
-"""The abstract base of every kind, by name: some of them import torch, which a listing must not."""
+"""The abstract base of every kind, as text: some bases import torch, which a list must not do."""
 
 FAMILIES: Final[Mapping[str, str]] = {
     **BASES,
     "calibrator": "denoisplit.core.network.interfaces:AnyCalibrator",
 }
-"""What a component has to be one of: of some kinds there are several sorts, beside that of the base."""
+"""The class that a component of each kind must derive from; some kinds have several types of components."""
 
 
 def imported(target: str) -> object:
-    """The object that ``package.module:Name`` stands for."""
+    """Import the object that ``package.module:Name`` names."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 

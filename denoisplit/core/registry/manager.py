@@ -1,4 +1,4 @@
-"""Finds the plugins. One that is broken is reported with its traceback and never stops the others."""
+"""Search for plugins. A broken one is reported with its traceback and never stops the others."""
 
 import importlib.metadata
 import importlib.util
@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class BrokenPlugin:
-    """A package whose components cannot be had, or a row of one that is left out.
+    """A package whose components are unavailable, or a row that is left out.
 
     Attributes:
-        package: its name.
-        version: its version.
-        error: what is wrong, for the installer.
+        package: name of the package.
+        version: version of the package.
+        error: what is wrong, for the user.
         traceback: where it went wrong, for the author; empty for a row, whose message begins with its place.
-        component: whether one component is meant, and the others of the package work.
+        component: whether a single component is broken and the others of the package work.
     """
 
     package: str
@@ -47,7 +47,7 @@ class BrokenPlugin:
 
     @classmethod
     def of(cls, package: str, version: str, error: BaseException) -> "BrokenPlugin":
-        """The record of an exception."""
+        """Record an exception."""
         trace = "".join(traceback.format_exception(error))
         return cls(
             package=package, version=version, error=f"{type(error).__name__}: {error}", traceback=trace
@@ -56,7 +56,7 @@ class BrokenPlugin:
 
 @attrs.define
 class Offer:
-    """The components of one package, and the ``register`` callback that it calls."""
+    """The components of one package, and the ``register`` callback with which it adds them."""
 
     package: str
     version: str
@@ -76,7 +76,7 @@ class Offer:
             self.leave_out(f"{where or _caller()}: {fault}")
 
     def leave_out(self, *faults: str) -> None:
-        """Note what is wrong with components that are left out."""
+        """Record faults of components that are left out."""
         for fault in faults:
             self.broken.append(
                 BrokenPlugin(package=self.package, version=self.version, error=fault, component=True)
@@ -84,23 +84,23 @@ class Offer:
 
 
 def _caller() -> str:
-    """File and line from which a component was registered."""
+    """File and line from which a component is registered."""
     frame = traceback.extract_stack(limit=3)[0]
     return f"{frame.filename}:{frame.lineno}"
 
 
 def canonical(package: str) -> str:
-    """One spelling for a distribution's name, as package indexes use it."""
+    """The canonical spelling of a distribution's name, as package indexes use it."""
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
 @attrs.frozen(eq=False)
 class Plugins:
-    """Everything that is installed, behind one manager of hooks.
+    """All installed plugins, behind one hook manager.
 
     Attributes:
-        manager: knows the plugins by ``package:entry``.
-        later: modules with hooks that are imported when one is called, by the same names.
+        manager: manager of the plugins by ``package:entry``.
+        later: modules with hooks, under the same names, that are imported when a hook is called.
     """
 
     manager: pluggy.PluginManager
@@ -108,13 +108,13 @@ class Plugins:
 
     @classmethod
     def none(cls) -> "Plugins":
-        """No plugin yet."""
+        """Begin without plugins."""
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
         return cls(manager)
 
     def offers(self) -> Iterator[Offer | BrokenPlugin]:
-        """What every package offers: the built-ins first, the installed plugins in the order of their names.
+        """Yield the components of every package: built-ins first, then installed plugins by name.
 
         Packages named in ``DENOISPLIT_DISABLE_PLUGINS`` (comma-separated) are left out.
 
@@ -139,7 +139,7 @@ class Plugins:
                 yield BrokenPlugin.of(package, version, error)
 
     def call(self, hook: str, **known: object) -> Iterator[tuple[str, Any]]:
-        """What every plugin answers to a hook, by its package. One that fails is told and left out."""
+        """Yield every plugin's answer to a hook, by package. A failing plugin is reported and left out."""
         waiting = dict(self.later)
         self.later.clear()
         for name, module in waiting.items():
@@ -147,7 +147,7 @@ class Plugins:
                 self._register(importlib.import_module(module), f"{name}:{HOOKS}")
             except (Exception, SystemExit) as error:
                 logger.debug("hooks of %s", name, exc_info=True)
-                _tell(name, f"its hooks {module} cannot be had", error)
+                _tell(name, f"its hooks {module} cannot be imported", error)
         for name, plugin in self.manager.list_name_plugin():
             try:
                 answers = self._call_one(plugin, hook, known)
@@ -158,7 +158,7 @@ class Plugins:
             yield from ((name.partition(":")[0], answer) for answer in answers)
 
     def _call_one(self, plugin: object, hook: str, known: Mapping[str, object]) -> list[Any]:
-        """A plugin is asked alone, so that what is wrong with it stays there."""
+        """Ask a single plugin, so that its failure affects no other."""
         others = [other for _, other in self.manager.list_name_plugin() if other is not plugin]
         answers: list[Any] = self.manager.subset_hook_caller(hook, others)(**known)
         return answers
@@ -178,7 +178,7 @@ class Plugins:
                 f"{offer.package}: offers neither a {FILE_NAME} nor the hook denoisplit_register. Add one."
             )
         spec = self.manager.hook.denoisplit_register.spec
-        # A former name of the argument, kept for older plugins, stands for the same callback.
+        # A former name of the argument, kept for older plugins, gives the same callback.
         self._call_one(plugin, "denoisplit_register", dict.fromkeys(spec.argnames if spec else (), offer))
         if isinstance(plugin, Manifest):
             offer.leave_out(*plugin.problems)
@@ -200,16 +200,16 @@ def disabled_plugins() -> frozenset[str]:
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
-    """Canonical name and version of the distribution that has the entry point."""
+    """Canonical name and version of the distribution with this entry point."""
     try:
         name, version = (entry.dist.name, entry.dist.version) if entry.dist else (None, None)
     except (KeyError, OSError, TypeError, ValueError):
-        name, version = None, None  # its metadata was removed by half
+        name, version = None, None  # its metadata was partly removed
     return canonical(name or entry.name), version or "unknown"
 
 
 def _plugin(entry: importlib.metadata.EntryPoint, package: str) -> object:
-    """The manifest that the package ships, or else the module with its hook implementations, imported."""
+    """The manifest that the package ships, or else the imported module with its hook implementations."""
     path = beside_package(entry.module, FILE_NAME)
     if path is None:
         return entry.load()
@@ -219,10 +219,10 @@ def _plugin(entry: importlib.metadata.EntryPoint, package: str) -> object:
 
 
 def beside_package(module: str, file_name: str) -> Path | None:
-    """A file beside the ``__init__.py`` of the package that a module is in, found without importing it.
+    """Find a file beside the ``__init__.py`` of a module's package, without importing it.
 
     Raises:
-        BrokenPluginError: there is no such package.
+        BrokenPluginError: the package does not exist.
     """
     top = module.partition(".")[0]
     spec = importlib.util.find_spec(top)

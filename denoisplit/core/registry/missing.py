@@ -1,4 +1,4 @@
-"""Whether everything that a stored run was made with is still there, and what to install if it is not."""
+"""Check that the components of a stored run are still installed, with advice on what to install."""
 
 import importlib.metadata
 import logging
@@ -13,15 +13,15 @@ _LOG = logging.getLogger("denoisplit.registry")
 
 
 def require_components(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:
-    """Check that components are installed. Where one of a notebook is another class now, a line is logged.
+    """Check that components are installed. Log a line for each notebook component whose class differs.
 
     Args:
-        where: what needs them, for messages.
-        made_with: kind, ``package/name`` and version of the package, as a run stores them.
-        registry: where they are looked up.
+        where: run that needs them, for messages.
+        made_with: kind, ``package/name`` and version of the package, as stored in a run.
+        registry: registry in which they are looked up.
 
     Raises:
-        UnknownComponentError: says which packages and versions to install, one line each.
+        UnknownComponentError: names the packages and versions to install, one line each.
     """
     made_with = tuple(made_with)
     missing: dict[str, list[str]] = {}
@@ -35,9 +35,9 @@ def require_components(where: str, made_with: Iterable[tuple[str, str, str]], re
 
 
 def _tell_of_others(where: str, made_with: Iterable[tuple[str, str, str]], registry: Registry) -> None:
-    """Log a line for every component of a notebook that is another class now."""
+    """Log a line for every notebook component whose class differs from the stored one."""
     from denoisplit.core.registry.source_version import (
-        is_another,  # few runs need it, and every list loads this
+        is_another,  # few runs need it, and every list imports this module
     )
 
     for kind, qualified, version in made_with:
@@ -57,7 +57,7 @@ def _is_there(kind: str, qualified: str, registry: Registry) -> bool:
 
 
 def _advice(qualified: str, version: str, registry: Registry) -> str:
-    """Why a component is not there and what to do."""
+    """Why a component is missing, and what to do."""
     package = canonical(qualified.partition("/")[0])
     install = f"Run: python -m pip install {package}=={version}"
     if package == NOTEBOOK:
@@ -83,5 +83,5 @@ def _advice(qualified: str, version: str, registry: Registry) -> str:
 def _installed_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
-    except (importlib.metadata.PackageNotFoundError, ValueError):  # no name at all
+    except (importlib.metadata.PackageNotFoundError, ValueError):  # not a package name at all
         return None

@@ -1,4 +1,4 @@
-"""Plugin modules: Python files that register components when they are imported, as cells of notebooks do."""
+"""Plugin modules: Python files that register components when imported, as notebook cells do."""
 
 import hashlib
 import importlib
@@ -15,20 +15,20 @@ from denoisplit.core.registry.registry import PluginModule, Registry
 
 
 class _PluginLoader(SourceFileLoader):
-    """Marks the modules that were imported from a path: another file may take their name."""
+    """Marks modules that were imported from a path, whose names other files may take."""
 
 
 def import_plugin_module(given: str, registry: Registry, *, folder: Path | None = None) -> str:
-    """Import a plugin module, so that what it registers is there; once, unless its file has changed.
+    """Import a plugin module, which registers its components; only once, unless its file has changed.
 
     Args:
-        given: name of a module, or path of its file (``.py``). A name that nothing installed has is looked
-            for as a file, too.
-        registry: notes what the module registered.
-        folder: what relative paths are relative to; by default the working directory.
+        given: name of a module, or path of its file (``.py``). A name that is not installed is also looked
+            for as a file.
+        registry: registry that records the module's components.
+        folder: folder that relative paths start from; by default the working directory.
 
     Returns:
-        How another process finds it: the name, or the absolute path.
+        Name or absolute path by which another process finds it.
 
     Raises:
         BrokenPluginError: there is no such module, or it fails.
@@ -55,16 +55,16 @@ def import_plugin_module(given: str, registry: Registry, *, folder: Path | None 
 def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) -> None:
     """Import the plugin modules of a run that are installed.
 
-    The code of a file is never started because a run names it: runs come from other people, too. Such a file
+    A run cannot start the code of a file by naming it, because runs also come from other people. Such a file
     has to be imported before, with ``--plugin`` or by name.
 
     Args:
-        folder: of the run.
-        modules: names or paths, as the run stores them.
-        registry: where components are looked up.
+        folder: the run folder.
+        modules: names or paths, as stored in the run.
+        registry: registry in which components are looked up.
 
     Raises:
-        BrokenPluginError: one of them is missing, fails, or is a file that nobody imported.
+        BrokenPluginError: one of them is missing, fails, or is a file that was not imported.
     """
     for module in modules:
         try:
@@ -77,10 +77,10 @@ def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) 
 
 
 def _note_imported(path: Path, registry: Registry) -> None:
-    """Note what the file registered when somebody else imported it.
+    """Record the components that a file registered when it was imported otherwise.
 
     Raises:
-        BrokenPluginError: nobody did.
+        BrokenPluginError: it was not imported.
     """
     module = sys.modules.get(path.stem)
     there = getattr(module, "__file__", None)
@@ -97,10 +97,10 @@ def _note_imported(path: Path, registry: Registry) -> None:
 def _file_of(given: str, folder: Path, registry: Registry) -> Path | None:
     """The file that is meant; None for the name of an installed module.
 
-    For a file that is gone stands one of its name that was imported from elsewhere.
+    If the file is gone, one of the same name that was imported from elsewhere replaces it.
 
     Raises:
-        BrokenPluginError: there is neither.
+        BrokenPluginError: neither exists.
     """
     if given.endswith(".py") or len(Path(given).parts) > 1:
         path = (folder / Path(given).expanduser()).resolve()
@@ -144,10 +144,10 @@ def _is_ours(name: str) -> bool:
 
 
 def _import_file(path: Path) -> None:
-    """Import a file under its own name, with its folder on the path: workers have to find it, too."""
+    """Import a file under its own name, with its folder on the path so that workers find it, too."""
     name = path.stem
     if not name.isidentifier():
-        raise ImportError(f"{path.name} is no name for a module, use letters, digits and _")
+        raise ImportError(f"{path.name} is not a valid module name, use letters, digits and _")
     if not (name in sys.modules and _is_ours(name)):
         there = importlib.util.find_spec(name)
         if there is not None and (there.origin is None or Path(there.origin).resolve() != path):
@@ -170,7 +170,7 @@ def _import_file(path: Path) -> None:
 
 
 def _reason(given: str, path: Path | None, error: BaseException) -> str:
-    """Why a module failed, in one line, with the line of its file."""
+    """Why a module failed, in one line, with the line number in its file."""
     lines = [
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
     ]

@@ -13,25 +13,25 @@ from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.registry.manager import BUILTIN, BrokenPlugin, Plugins, canonical
 
 NOTEBOOK: Final = "notebook"
-"""The package name of components registered in a session."""
+"""The package name of components registered in a notebook or session."""
 
 RUN_THE_CELL: Final = (
     "Run the cell that registers it first. On the command line, give its module with --plugin."
 )
 
 _LONGEST: Final = 80
-"""Characters of a name that a message shows."""
+"""Most characters of a name shown in a message."""
 
 _Class = TypeVar("_Class", bound=type)
 
 
 @attrs.frozen(kw_only=True)
 class PluginModule:
-    """A module that was imported so that it registers components.
+    """A module that was imported to register components.
 
     Attributes:
-        digest: of its file; empty for one that was imported by its name.
-        components: what it registered.
+        digest: digest of its file; empty for a module imported by name.
+        components: components that it registered.
     """
 
     digest: str
@@ -41,17 +41,17 @@ class PluginModule:
 class Registry:
     """Components by kind, package and name.
 
-    A bare name finds the built-in of that name, or else the only plugin that offers it; ``package/name``
-    always works.
+    A bare name finds the built-in of that name, or else the component of the only plugin that offers it;
+    ``package/name`` always works.
 
     Args:
         components: see ``extend``.
-        broken: plugins whose components could not be had.
-        plugins: whom hooks are asked of; nobody by default.
+        broken: plugins whose components are unavailable.
+        plugins: plugins whose hooks are called; none by default.
 
     Attributes:
-        plugins: as given.
-        modules: plugin modules of this process, by name or path, see ``import_plugin_module``.
+        plugins: the plugins, as given.
+        modules: plugin modules of this process, by name or path; see ``import_plugin_module``.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Registry:
 
     @property
     def broken(self) -> tuple[BrokenPlugin, ...]:
-        """Plugins whose components could not be had."""
+        """Plugins whose components are unavailable."""
         return self._broken
 
     def components(self, kind: str | None = None) -> tuple[Component, ...]:
@@ -77,7 +77,7 @@ class Registry:
         return tuple(sorted(rows, key=lambda row: (KINDS.index(row.kind), row.name, row.package)))
 
     def find(self, kind: str, name: str) -> Component:
-        """The component of a kind, by its name or ``package/name``; a deprecated one warns.
+        """Find the component of a kind by its name or ``package/name``; warn if it is deprecated.
 
         Raises:
             UnknownComponentError: no installed package offers it.
@@ -105,7 +105,7 @@ class Registry:
 
         Raises:
             DuplicateNameError: a package offers a name twice or takes that of a built-in, or a notebook takes
-                any installed name.
+                an installed name.
         """
         rows = dict(self._rows)
         for new in components:
@@ -136,7 +136,7 @@ class Registry:
 
 
 def _check_pair(old: Component, new: Component) -> None:
-    """Whether a component may join one of the same kind and name."""
+    """Check that a component may join another of the same kind and name."""
     what = f"{new.kind} {new.name}"
     if old.package == new.package:
         if new.package != NOTEBOOK:
@@ -156,7 +156,7 @@ def _check_pair(old: Component, new: Component) -> None:
 
 
 def load_registry() -> Registry:
-    """Look for the built-ins and all installed plugins now."""
+    """Find the built-ins and all installed plugins, anew."""
     registry, plugins = Registry(), Plugins.none()
     broken: list[BrokenPlugin] = []
     for offer in plugins.offers():
@@ -174,19 +174,20 @@ def load_registry() -> Registry:
 
 @functools.cache
 def installed_registry() -> Registry:
-    """The registry of this process, looked up once; ``register`` adds to it."""
+    """The registry of this process, created once; ``register`` adds to it."""
     return load_registry()
 
 
 def register(kind: str, name: str, *, summary: str = "", **fields: str) -> Callable[[_Class], _Class]:
-    """Class decorator that registers a component for the present session, for notebooks.
+    """Class decorator that registers a component for the current session, for notebooks.
 
-    Running the cell again replaces the component; its version is a fingerprint of its source.
+    Running the cell again replaces the component; its version is a digest of its source.
 
     Args:
-        kind: see ``denoisplit.core.registry.component.Component``, as for all fields of a row.
-        name: within its kind.
-        summary: by default the first line of the docstring.
+        kind: kind of the component; for this and all other fields of a row, see
+            ``denoisplit.core.registry.component.Component``.
+        name: name within its kind.
+        summary: one sentence; by default the first line of the docstring.
         **fields: any other field of the row.
 
     Raises:
@@ -195,7 +196,7 @@ def register(kind: str, name: str, *, summary: str = "", **fields: str) -> Calla
     """
 
     def decorate(cls: _Class) -> _Class:
-        from denoisplit.core.registry.source_version import source_version  # a list of plugins needs none
+        from denoisplit.core.registry.source_version import source_version  # lists of plugins do not need it
 
         lines = (cls.__doc__ or "").strip().splitlines() or ["Registered in a notebook."]
         component = Component(

@@ -1,8 +1,9 @@
-"""``registry.yaml``: the list of components that a package ships, read without importing the package.
+"""``registry.yaml``: the list of a package's components, read without importing the package.
 
-A list of rows, whose keys are the fields of ``Component`` that ``ROW`` names. Or a mapping: ``plugin_api`` is
-the range of plugin APIs that the package was made for, and ``components`` that list. Without ``components``
-they come from a hook implementation. ``hooks`` names a module with implementations of the other hooks.
+Either a list of rows, whose keys are the fields of ``Component`` that ``ROW`` names, or a mapping:
+``plugin_api`` is the range of plugin APIs that the package supports, and ``components`` is that list. Without
+``components``, a hook implementation registers them. ``hooks`` names a module that implements the other
+hooks.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ HOOKS: Final = "hooks"
 
 @attrs.frozen
 class Row:
-    """What a file says of one component, and ``file:line:column`` of it."""
+    """One component in a file, and its place as ``file:line:column``."""
 
     fields: Mapping[str, str]
     where: str
@@ -33,13 +34,13 @@ class Row:
 
 @attrs.frozen(eq=False)
 class Manifest:
-    """A manifest as a plugin like any other: it answers the same hook as a third-party hook implementation.
+    """A manifest that acts as a plugin: it answers the same hook as the hook implementation of a plugin.
 
     Attributes:
-        rows: one per component; None when the file leaves them to a hook implementation.
-        plugin_api: range of plugin APIs that the package was made for, empty for any.
-        problems: of every row that had to be left out, one line each.
-        hooks: module with implementations of other hooks, empty for none.
+        rows: one per component; None if the file leaves them to a hook implementation.
+        plugin_api: range of plugin APIs that the package supports; empty for any.
+        problems: problems of rows that were left out, one line each.
+        hooks: module that implements other hooks; empty for none.
     """
 
     rows: tuple[Row, ...] | None
@@ -55,16 +56,16 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest. A row with an unknown, missing or non-text value is left out and told.
+    """Read a manifest. A row with an unknown, missing or non-text value is left out and reported.
 
     Raises:
-        BrokenPluginError: the file cannot be read, or is no list of rows: every problem, one line each.
+        BrokenPluginError: the file cannot be read, or is not a list of rows; one line per problem.
     """
     try:
         root = read_document(read_text(path), str(path))
     except SpecError as error:
         raise BrokenPluginError(str(error)) from error
-    # A single row that was written without its dash is no head of a manifest.
+    # A mapping with the keys of a row is a row without its dash, not the head of a manifest.
     if not isinstance(root.value, Mapping) or "kind" in root.value:
         return _with_rows(root)
     problems = _unknown_keys(root.value, (PLUGIN_API_KEY, COMPONENTS, HOOKS))
@@ -99,7 +100,7 @@ def _with_rows(node: Node) -> Manifest:
 
 
 def _problems(node: Node) -> list[str]:
-    """What is wrong with the form of a row; what its values say is checked by ``Component``."""
+    """Problems with the form of a row; ``Component`` checks its values."""
     if not isinstance(node.value, Mapping):
         return [f"{node.where}: expected a component (got {show(node.value)}). Write kind, name, target, ..."]
     missing = [key for key, needed in ROW.items() if needed and key not in node.value]

@@ -1,4 +1,4 @@
-"""By what the class of a notebook is known: its source, for it has no version."""
+"""Versions of notebook components, which have none: digests of their sources."""
 
 import hashlib
 import inspect
@@ -6,18 +6,18 @@ import textwrap
 from typing import Final
 
 SOURCE: Final = "source-"
-"""What the version of a component begins with that is known by its source."""
+"""Prefix of versions that are digests of sources."""
 
 UNKNOWN: Final = "0"
-"""Version of a class whose source is nowhere to be had, and of those of early runs."""
+"""Version of a class without accessible source, and of components of early runs."""
 
 _DIGITS: Final = 12
 
 
 def source_version(cls: type) -> str:
-    """A version for a class that was registered in a session: ``source-`` and a digest of its source.
+    """A version for a class registered in a session: ``source-`` and a digest of its source.
 
-    Bases that come from the same module belong to it; comments do, too.
+    Bases from the same module are included; so are comments.
     """
     texts = [_source(base) for base in cls.__mro__ if base.__module__ == cls.__module__]
     if not all(texts):
@@ -26,12 +26,12 @@ def source_version(cls: type) -> str:
 
 
 def is_another(stored: str, now: str) -> bool:
-    """Whether two versions are those of different sources, as far as one knows."""
+    """Whether two versions are known to come from different sources."""
     return stored != now and stored.startswith(SOURCE) and now.startswith(SOURCE)
 
 
 def _source(cls: type) -> str:
-    """The source of a class, without the margin; that of its methods where it was typed; or empty."""
+    """The dedented source of a class; for a class typed into a session, that of its methods; or empty."""
     try:
         return _tidy(inspect.getsource(cls))
     except (OSError, TypeError, SyntaxError):
