@@ -294,7 +294,7 @@ def test_evaluation_splits_the_mixed_image_that_a_field_has(run: denoisplit.Run)
     field, other = Simulated(Simulated.Options(fields=2, size=24, seed=9), channels=CHANNELS).fields()
     source = MixedSource(noiseless=other.observed, noise=np.ones_like(other.observed[:1]))
     _, (evaluated,) = run.evaluate([attrs.evolve(field, mixed_source=source)], samples=2)
-    np.testing.assert_allclose(evaluated.mixed, other.observed.mean(0, keepdims=True) + 1, rtol=1e-6)
+    np.testing.assert_allclose(evaluated.mixed, other.observed[...].mean(0, keepdims=True) + 1, rtol=1e-6)
 
 
 def test_evaluation_compares_with_the_truth(run: denoisplit.Run) -> None:
@@ -304,7 +304,7 @@ def test_evaluation_compares_with_the_truth(run: denoisplit.Run) -> None:
     for given, field in zip(fields, evaluated, strict=True):
         assert given.clean is not None
         np.testing.assert_array_equal(field.truth, given.clean)
-        np.testing.assert_allclose(field.mixed, given.observed.mean(0, keepdims=True), rtol=1e-6)
+        np.testing.assert_allclose(field.mixed, given.observed[...].mean(0, keepdims=True), rtol=1e-6)
         np.testing.assert_array_equal(field.mean, run.predict(field.mixed[0], samples=2).mean)
     psnr = []
     for field in evaluated:

@@ -122,9 +122,9 @@ def _cells(channel: "ChannelSummary") -> list[str]:
 
 def _draw(report: "DataReport", path: Path, rows: int, mixing: "Mixing") -> None:
     from denoisplit.core.assessment.contact_sheet import SheetRow, contact_sheet
+    from denoisplit.core.images.block_walks import picture
+    from denoisplit.core.images.derived_images import channel_of, first_of
     from denoisplit.core.images.mixing import mixed_image
-    from denoisplit.core.images.previews import picture
-    from denoisplit.core.images.streamed import channel_of, first_of
     from denoisplit.core.staging import staged
 
     def pictures(field: "Field") -> "tuple[Float32Array, ...]":

@@ -100,7 +100,7 @@ def evaluate(
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
     known = independence(loaded.bundle, spec, given)
     loaded = loaded.on(spec)
-    marked = [open_labels(path) for path in labels] if labels else None
+    marked = [open_labels(path)[...] for path in labels] if labels else None
     with progress("Evaluating") as tell:
         scores, evaluated = loaded.evaluate(
             fields,

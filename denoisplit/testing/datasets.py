@@ -16,8 +16,8 @@ from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.io import choose_format
+from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.images.splits import Split, split_fields
-from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.dataset_fields import PATH, FieldTests, pixels_of
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from denoisplit.core.arrays import AnyArray, Window
-from denoisplit.core.images import lazy, writing
+from denoisplit.core.images import block_walks, lazy
 from denoisplit.core.spec import load_spec
 from denoisplit.core.training.prepare import prepare
 from denoisplit.plugins.image_formats import _zarr_nodes
@@ -41,7 +41,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(_zarr_nodes, "_read", read)
     monkeypatch.setattr(lazy, "LAZY_FROM", 1)
-    monkeypatch.setattr(writing, "PIECE", 16 * SIDE * 50)
+    monkeypatch.setattr(block_walks, "BLOCK_PIXELS", SIDE * 50)
     monkeypatch.setattr("denoisplit.core.images.block_hashes.BLOCK_PIXELS", SIDE * 50)
     return found
 

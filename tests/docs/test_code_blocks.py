@@ -102,7 +102,7 @@ def test_the_python_of_the_readme_runs_in_order(tmp_path: Path, monkeypatch: pyt
     for number, field in enumerate(images):
         for kind, image in (("noisy", field.observed), ("clean", field.clean)):
             tifffile.imwrite(folder / f"{number}_{kind}.tif", image, imagej=True, metadata={"axes": "CYX"})
-    tifffile.imwrite("mixed.tif", images[0].observed.sum(0), imagej=True)
+    tifffile.imwrite("mixed.tif", images[0].observed[...].sum(0), imagej=True)
     (spec,) = [block for block in blocks(ROOT / "README.md", "yaml") if "spec_version" in block]
     Path("readme.yaml").write_text(spec, encoding="utf-8")
     Path("mine.yaml").write_text(to_yaml(load_spec(Path("readme.yaml"), TINY)), encoding="utf-8")

@@ -185,9 +185,9 @@ def test_another_exposure_of_a_field_is_no_new_field(run: Run, experiment: Exper
     assert run.bundle.served is not None
     seen, held_out = data.train[0], data.validation[0]
     assert run.bundle.served.use_of(seen) == "training"
-    assert run.bundle.served.use_of(attrs.evolve(held_out, observed=held_out.observed + 1)) == "held out"
+    assert run.bundle.served.use_of(attrs.evolve(held_out, observed=held_out.observed[...] + 1)) == "held out"
     assert run.bundle.served.use_of(attrs.evolve(seen, name="other", clean=None)) == "training"
-    new = attrs.evolve(seen, observed=seen.observed + 1, clean=None)
+    new = attrs.evolve(seen, observed=seen.observed[...] + 1, clean=None)
     assert run.bundle.served.use_of(new) == ""
     assert assert_disjoint([new]).served.use_of(new) == "training"
 

@@ -12,7 +12,7 @@ from torch import Tensor
 import denoisplit
 from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import Image
-from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.training.prepare import read_fields
 from denoisplit.core.training.watching import Moment, Watcher

@@ -10,7 +10,7 @@ import torch
 
 import denoisplit
 from denoisplit.core.images import lazy
-from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import parse_spec, resolve
 from denoisplit.core.storage.image_files import installed_formats

@@ -74,7 +74,7 @@ def test_noisy_targets_and_repeats_give_the_factor_of_clean_references(tmp_path:
     # The network does pass noise on: without the covariance, errors would be too small by far more.
     single = without(fields[0], "clean", "repeats")
     mean = predicted(run.vse, run.spec, single).mean
-    unaware = attrs.evolve(single, mixed=single.observed.mean(0, keepdims=True))
+    unaware = attrs.evolve(single, mixed=single.observed[...].mean(0, keepdims=True))
     rng = np.random.default_rng(0)
     whole, part = (noisy_errors(run.vse, run.spec, f, mean, rng).squares().mean() for f in (single, unaware))
     assert part < 0.9 * whole

@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> denoisplit.Run:
 
 def channels(run: denoisplit.Run, *, count: int = 1, size: int = 96) -> list[Float32Array]:
     options = Simulated.Options(fields=count, size=size, seed=99)
-    return [field.observed for field in Simulated(options, channels=run.spec.channels).fields()]
+    return [field.observed[...] for field in Simulated(options, channels=run.spec.channels).fields()]
 
 
 def checks(run: denoisplit.Run, mixed: Float32Array) -> set[str]:

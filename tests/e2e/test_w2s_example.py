@@ -34,7 +34,7 @@ def test_the_fields_are_mitochondria_and_actin_with_references() -> None:
     for field in (*data.train, *data.validation):
         assert field.observed.shape == (2, 512, 512)
         assert field.clean is not None
-        assert abs(float((field.observed - field.clean).mean())) < 1.0
+        assert abs(float((field.observed[...] - field.clean[...]).mean())) < 1.0
 
 
 @pytest.mark.usefixtures("_environment")
@@ -42,7 +42,7 @@ def test_the_example_trains_and_predicts(tmp_path: Path) -> None:
     run = denoisplit.train(SPEC, tmp_path / "run", overrides=FEW)
     split, (field,) = evaluation_fields(run.spec)
     assert split == "test"
-    prediction = run.predict(field.observed.mean(axis=0))
+    prediction = run.predict(field.observed[...].mean(axis=0))
     assert prediction.mean.shape == (2, 512, 512)
     assert prediction.calibrated_std is not None
     assert prediction.channel_names == ("mitochondria", "actin")

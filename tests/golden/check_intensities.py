@@ -116,8 +116,8 @@ def _additive(file: GoldenFile, channels: int, *, dependent: bool) -> None:
     for number, sigma in enumerate(sigmas):
         degradation = Degradation(gaussian=float(sigma), dependent=dependent)
         field = add_read_noise(Field(name="f", observed=clean), degradation, Mixing(), seed=number)
-        own = mixed_image(field, Mixing()).astype(np.float64).ravel()
-        noise = field.observed.reshape(channels, -1).astype(np.float64)
+        own = mixed_image(field, Mixing())[...].astype(np.float64).ravel()
+        noise = field.observed[...].reshape(channels, -1).astype(np.float64)
         error = 5 / np.sqrt(own.size)
         assert (np.abs(noise.mean(1)) <= error * sigma).all()
         assert (np.abs(noise.var(1) - sigma**2) <= error * np.sqrt(2) * sigma**2).all()

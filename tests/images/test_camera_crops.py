@@ -10,8 +10,8 @@ import torch
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.augmentation import Augmentation, Several
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.centres import in_memory
 from denoisplit.core.images.cut_fields import cut_fields
+from denoisplit.core.images.large_fields import in_memory
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.noise_pairs import (
@@ -21,7 +21,6 @@ from denoisplit.core.images.noise_pairs import (
     pairs_from_repeats,
 )
 from denoisplit.core.images.patches import PatchSampler
-from denoisplit.core.images.streamed import as_array
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.registry import load_registry
 from denoisplit.core.training.batches import validation_loader
@@ -33,7 +32,7 @@ def image(*shape: int, seed: int = 0) -> Float32Array:
 
 def maps_like(field: Field) -> Float32Array:
     """Two maps [m c y x]: the images of the field themselves (of the first plane), and less than them."""
-    plane = field.observed if field.observed.ndim == 3 else field.observed[:, 0]
+    plane: Float32Array = field.observed[:] if field.observed.ndim == 3 else field.observed[:, 0]
     return np.stack([plane, plane - 1])
 
 
@@ -131,7 +130,7 @@ def test_parts_of_fields_know_their_place() -> None:
     (part, held, test) = cut_fields([Field(name="a", observed=frame)], 0.3, 0.2, 4)
     regions = [*part, *held, *test]
     again, _, _ = cut_fields(regions[:1], 0.5, 0.0, 2)
-    lazy = as_array(LazyPixels(shape=frame.shape, dtype=frame.dtype, read=lambda box: frame[box], source=""))
+    lazy = LazyPixels(shape=frame.shape, dtype=frame.dtype, read=lambda box: frame[box], source="")
     for field in (*regions, *again, *in_memory([Field(name="large", observed=lazy)], 32, "a test")):
         assert field.frame_part.frame == (300, 280)
         np.testing.assert_array_equal(field.observed, frame[:, *field.frame_part.slices])

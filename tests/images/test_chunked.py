@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.images import chunked, lazy
 from denoisplit.core.images.bases import Image
+from denoisplit.core.images.block_walks import pieces
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.io import open_image
-from denoisplit.core.images.writing import pieces
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.plugins.image_formats import _tiff_pixels, _zarr_nodes, hdf5
 from denoisplit.plugins.image_formats.ome_zarr import OmeZarr
@@ -73,10 +73,7 @@ def test_a_walk_decodes_every_chunk_once_and_keeps_a_layer(
 ) -> None:
     stored = Stored((channels, height, 7), (1, rows, columns))
     reader = stored.by_chunks()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("denoisplit.core.images.writing.PIECE", max(most, 7))
-        walk = list(pieces(stored.array.shape, 1))
-    for region in walk:
+    for region in pieces(stored.array.shape, max(most, 7)):
         np.testing.assert_array_equal(reader(region), stored.array[region])
         assert held(reader) <= rows * 7
     assert (stored.decoded == 1).all()

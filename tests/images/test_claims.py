@@ -99,7 +99,6 @@ def test_parts_of_an_image_of_any_size_are_found_at_once() -> None:
     begun = time.process_time()
     assert image[2**59 :: 2**59, 5:2].shape == (1, 0)
     assert image[-1, -3:].shape == (3,)
-    assert image.nbytes == 2**121
     assert time.process_time() - begun < 0.1
 
 

@@ -35,7 +35,7 @@ def test_with_context_every_target_has_the_noise_of_its_own_channel() -> None:
     )
     batch = sampler.batch(0)
     np.testing.assert_array_equal(batch.targets[0], field.observed)
-    np.testing.assert_allclose(batch.mixed[0, 0], field.observed.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(batch.mixed[0, 0], field.observed[...].mean(0), rtol=1e-6)
     noise = (batch.targets[0] - noiseless).reshape(2, -1)
     assert noise.std(1) == pytest.approx([4, 4], rel=0.1)
     assert abs(float(np.corrcoef(noise)[0, 1])) < 0.1

@@ -38,8 +38,8 @@ def test_frozen_noise_is_a_function_of_pixels_and_seed(seed: int, number: int) -
     last = condition([other, attrs.evolve(one, name="renamed")], how).fields[1]
     np.testing.assert_array_equal(alone.observed, last.observed)
     assert not np.array_equal(alone.observed, noisy(one, BOTH, seed=seed + 1).observed)
-    flat = [attrs.evolve(f, observed=f.observed * 0 + n) for n, f in enumerate((one, other))]
-    first, second = (noisy(f, Degradation(gaussian=7.0), seed=seed).observed for f in flat)
+    flat = [attrs.evolve(f, observed=f.observed[...] * 0 + n) for n, f in enumerate((one, other))]
+    first, second = (noisy(f, Degradation(gaussian=7.0), seed=seed).observed[...] for f in flat)
     assert not np.allclose(first, second - 1, atol=0.1), "two fields do not share their noise"
 
 
@@ -74,9 +74,9 @@ def test_noise_of_a_mixed_image_of_its_own_has_the_variance_of_mixed_noise_or_of
     mixing = Mixing(mode="sum" if mode == "sum" else "mean")
     base = field(1, (300, 300), channels)
     result = noisy(base, Degradation(gaussian=10.0, dependent=False), mixing=mixing)
-    extra = mixed_image(result, mixing) - mix(base.observed, mixing, axis=0)
+    extra = mixed_image(result, mixing)[...] - mix(base.observed[...], mixing, axis=0)
     assert extra.std() == pytest.approx(10 * (channels**0.5 if mode == "sum" else 1), rel=0.02)
-    target = result.observed - base.observed
+    target = result.observed[...] - base.observed[...]
     assert abs(np.corrcoef(extra.ravel(), target[0].ravel())[0, 1]) < 0.02
 
 
@@ -155,7 +155,7 @@ def test_background_and_ceiling_follow_the_order_of_the_reference() -> None:
     how = Conditioning(
         background=Background(quantile=0.25), clip=Clip(quantile=0.8, per_channel=True), seed=3
     )
-    clean = [attrs.evolve(f, clean=f.observed.copy()) for f in fields]
+    clean = [attrs.evolve(f, clean=f.observed[...].copy()) for f in fields]
     result = condition(clean, how)
     lowered = []
     for given_field, levels in zip(fields, result.background, strict=True):
@@ -168,10 +168,10 @@ def test_background_and_ceiling_follow_the_order_of_the_reference() -> None:
         np.testing.assert_allclose(found.observed, np.minimum(low, np.array(result.ceiling)[:, None, None]))
         np.testing.assert_array_equal(found.clean, found.observed)
         assert found.repeats is not None
-        assert (found.repeats.max((0, 2, 3)) <= np.array(result.ceiling, np.float32)).all()
+        assert (found.repeats[...].max((0, 2, 3)) <= np.array(result.ceiling, np.float32)).all()
     degraded = condition(fields, attrs.evolve(how, degradation=Degradation(gaussian=50.0)))
     assert degraded.ceiling == result.ceiling, "additive noise comes after the ceiling"
-    assert degraded.fields[0].observed.max() > max(degraded.ceiling)
+    assert degraded.fields[0].observed[...].max() > max(degraded.ceiling)
     np.testing.assert_array_equal(degraded.fields[0].clean, result.fields[0].observed)
     np.testing.assert_array_equal(degraded.noiseless[0], result.fields[0].observed)
 
@@ -180,17 +180,17 @@ def test_a_ceiling_of_other_fields_and_a_floor_are_kept() -> None:
     how = Conditioning(background=Background(quantile=0.5, floor=True), clip=Clip(quantile=0.5))
     result = condition([field(0)], how, ceiling=(20.0, 30.0))
     assert result.ceiling == (20.0, 30.0)
-    observed = result.fields[0].observed
+    observed = result.fields[0].observed[...]
     assert observed.min() == 0
     np.testing.assert_array_equal(observed.max((1, 2)), [20, 30])
 
 
 def test_images_that_cannot_be_degraded_are_refused() -> None:
     bad = field(0)
-    bad.observed[0, 1, 2] = -3
+    bad.observed[...][0, 1, 2] = -3
     with pytest.raises(ImageError, match=r"\$\.data\.degradation\.poisson: .*negative counts \(got -3\.0\)"):
         noisy(bad, BOTH)
-    bad.observed[0, 1, 2] = np.nan
+    bad.observed[...][0, 1, 2] = np.nan
     with pytest.raises(ImageError, match="'f0': 1 of 312 pixels"):
         noisy(bad, BOTH)
     with pytest.raises(ChannelCountError, match="'f2'"):

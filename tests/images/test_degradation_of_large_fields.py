@@ -12,22 +12,21 @@ from hypothesis import strategies as st
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images import block_walks
 from denoisplit.core.images import drawn as drawing
-from denoisplit.core.images import writing
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.centres import in_memory
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.drawn import drawn
 from denoisplit.core.images.fresh_noise import fresh_noise
 from denoisplit.core.images.intensity_range import Background, Clip
 from denoisplit.core.images.intensity_statistics import intensity_stats
-from denoisplit.core.images.lazy import LazyPixels
+from denoisplit.core.images.large_fields import in_memory
+from denoisplit.core.images.lazy import LazyPixels, is_lazy
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.recorded_mixed import condition_fields
 from denoisplit.core.images.selection import select
-from denoisplit.core.images.streamed import as_array, is_lazy
 
 BOTH = Degradation(gaussian=7.0, poisson=3.0)
 OWN = attrs.evolve(BOTH, dependent=False)
@@ -39,12 +38,13 @@ RANGE: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "PIECE", 16 * 100)
+    for module in (block_walks, drawing):
+        monkeypatch.setattr(module, "BLOCK_PIXELS", 100)
     monkeypatch.setattr(drawing, "SEGMENT", 7)
 
 
-def lazily(image: npt.NDArray[Any]) -> Float32Array:
-    return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test"))
+def lazily(image: npt.NDArray[Any]) -> LazyPixels:
+    return LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test")
 
 
 def fields(*, lazy: bool, shape: tuple[int, ...] = (33, 29), repeats: int = 0) -> list[Field]:
@@ -185,8 +185,8 @@ def test_negative_counts_are_refused_as_in_memory() -> None:
     said = []
     for lazy in (True, False):
         (bad, _) = fields(lazy=False)
-        bad.observed[1, 20, 20] = -3
-        given_field = attrs.evolve(bad, observed=lazily(bad.observed)) if lazy else bad
+        bad.observed[...][1, 20, 20] = -3
+        given_field = attrs.evolve(bad, observed=lazily(bad.observed[...])) if lazy else bad
         with pytest.raises(ImageError, match=r"negative counts \(got -3\.0\)") as error:
             condition_fields([given_field], Conditioning(degradation=BOTH))
         said.append(str(error.value))

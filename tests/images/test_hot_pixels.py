@@ -12,7 +12,6 @@ from denoisplit.core.images.hot_pixels import healed, healed_field, healed_image
 from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.images.streamed import as_array
 
 
 def scene(seed: int, shape: tuple[int, ...] = (2, 64, 64)) -> Float32Array:
@@ -25,8 +24,8 @@ def read(image: Float32Array, region: Window) -> AnyArray:
     return image[region].copy()
 
 
-def lazily(image: Float32Array) -> Float32Array:
-    return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=partial(read, image), source="a"))
+def lazily(image: Float32Array) -> LazyPixels:
+    return LazyPixels(shape=image.shape, dtype=image.dtype, read=partial(read, image), source="a")
 
 
 PLACES = ((0, 0, 0), (0, 30, 63), (1, 12, 40), (1, 12, 41))
@@ -71,10 +70,10 @@ def test_all_images_of_a_field_are_healed_and_the_place_is_told(caplog: pytest.L
     field = Field(name="f", observed=spoilt, clean=scene(7), repeats=spoilt[None].repeat(2, 0))
     found = healed_field(field)
     assert found.clean is field.clean
-    assert found.observed.max() < 1e3
+    assert found.observed[...].max() < 1e3
     assert found.repeats is not None
-    assert found.repeats.max() < 1e3
+    assert found.repeats[...].max() < 1e3
     assert "field f: 1 hot pixel (row 7 column 9), replaced by the median" in caplog.text
     caplog.clear()
-    assert healed_image(spoilt[1]).max() < 1e3
+    assert healed_image(spoilt[1])[...].max() < 1e3
     assert "row 7 column 9" in caplog.text

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.block_walks import pieces
+from denoisplit.core.images.derived_images import rearranged, stacked
 from denoisplit.core.images.io import iterate_planes
-from denoisplit.core.images.lazy import LazyPixels, mapped, rearranged, stacked
+from denoisplit.core.images.lazy import LazyPixels, mapped
 from denoisplit.core.images.scaled import as_dtype
-from denoisplit.core.images.writing import pieces
 
 
 def lazily(array: AnyArray, seen: list[int] | None = None) -> LazyPixels:
@@ -61,7 +62,7 @@ def test_arrays_of_one_kind_become_one_and_files_are_mapped(tmp_path: Path) -> N
     array = np.arange(24, dtype=">u2").reshape(4, 6)
     (tmp_path / "a.raw").write_bytes(b"head" + array.tobytes())
     one = mapped(tmp_path / "a.raw", shape=(4, 6), dtype=array.dtype, offset=4)
-    both = stacked([one, one], "a.raw")
+    both = stacked([one, one])
     np.testing.assert_array_equal(both[:, 1:3, ::2], np.stack([array, array])[:, 1:3, ::2])
     (tmp_path / "a.raw").write_bytes(b"head")
     with pytest.raises(ImageError, match=r"a\.raw: not a readable image file"):
@@ -113,11 +114,9 @@ def test_planes_keep_the_time_interval() -> None:
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple), st.integers(1, 64))
 def test_pieces_cover_an_array_once_and_stay_small(shape: tuple[int, ...], most: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("denoisplit.core.images.writing.PIECE", most)
-        regions = list(pieces(shape, 2))
+    regions = list(pieces(shape, most))
     count = np.zeros(shape, int)
     for region in regions:
         count[region] += 1
-        assert count[region].size * 2 <= max(most, 2)
+        assert count[region].size <= most
     assert (count == 1).all()

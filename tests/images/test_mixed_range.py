@@ -89,8 +89,8 @@ def test_a_floor_is_the_mixture_of_empty_channels(mixing: Mixing, lowest: float)
     given = field(3, 50, 50)
     found = condition([given], how)
     (mixed,) = plain(mixing, given)
-    assert condition_mixed(mixed, found.fitted, how.background, mixing).min() == lowest
-    assert mixed_image(found.fields[0], mixing).min() == lowest
+    assert condition_mixed(mixed, found.fitted, how.background, mixing)[...].min() == lowest
+    assert mixed_image(found.fields[0], mixing)[...].min() == lowest
 
 
 def test_where_nothing_is_asked_for_the_image_stays() -> None:

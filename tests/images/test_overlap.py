@@ -16,7 +16,6 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.images.data_fingerprint import array_fingerprint, assert_disjoint, data_fingerprint
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.overlap import Overlap, first_overlap, kept_blocks, rarity_of
-from denoisplit.core.images.streamed import as_array
 
 SIDE = 96
 LEAST = 32
@@ -138,7 +137,7 @@ def test_a_crop_keeps_the_blocks_of_the_image_across_tiles_and_bands(monkeypatch
     """Images larger than the tiles that are hashed together, in memory and band by band."""
     monkeypatch.setattr(block_hashes, "BLOCK_PIXELS", 13 * 900)
     image = noise(19, (1, 230, 900))
-    lazily = as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="a"))
+    lazily = LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="a")
     whole, banded = (block_hashes.kept_of_image(one, 8) for one in (image, lazily))
     top, left, height, width = 77, 311, 131, 402
     crop = block_hashes.kept_of_image(image[:, top : top + height, left : left + width], 8)

@@ -8,21 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denoisplit.core.arrays import Float32Array
-from denoisplit.core.images import previews
+from denoisplit.core.images import block_walks
+from denoisplit.core.images.block_walks import picture, thinned
 from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.previews import picture, thinned
-from denoisplit.core.images.streamed import as_array
 
 SIDES = st.integers(1, 40)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_blocks() -> Iterator[None]:
-    from denoisplit.core.images import writing
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "PIECE", 16 * 13)
-        patch.setattr(previews, "PICTURE", 7)
+        patch.setattr(block_walks, "BLOCK_PIXELS", 13)
+        patch.setattr(block_walks, "PICTURE", 7)
         yield
 
 
@@ -30,8 +27,8 @@ def noise(*shape: int) -> Float32Array:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def lazily(image: Float32Array) -> Float32Array:
-    return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test"))
+def lazily(image: Float32Array) -> LazyPixels:
+    return LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test")
 
 
 @given(st.lists(SIDES, min_size=1, max_size=3), st.integers(1, 200))

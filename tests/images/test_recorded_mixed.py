@@ -39,7 +39,7 @@ def field(name: str = "f", *, recorded: bool = True) -> Field:
 
 def recorded_of(given: Field) -> Float32Array:
     assert given.mixed is not None
-    return given.mixed
+    return np.asarray(given.mixed)
 
 
 @pytest.mark.parametrize("mixing", [Mixing(), SUM], ids=["mean", "sum"])
@@ -92,10 +92,10 @@ def test_a_recorded_image_is_conditioned_like_a_channel_of_its_own() -> None:
         np.testing.assert_array_equal(new.observed, channels.observed)
         assert new.mixed_source is None
         assert given.mixed is not None
-        lowered = given.mixed - int(np.quantile(given.mixed, 0.2))
+        lowered = given.mixed[...] - int(np.quantile(given.mixed[...], 0.2))
         noise = recorded_of(new) - np.minimum(lowered, brightest)
         assert noise.std() == pytest.approx(25, rel=0.1)
-        assert abs(np.corrcoef(noise.ravel(), (new.observed - given.observed)[0].ravel())[0, 1]) < 0.2
+        assert abs(np.corrcoef(noise.ravel(), (new.observed[0] - given.observed[0]).ravel())[0, 1]) < 0.2
 
 
 def test_a_ceiling_holds_for_recorded_images() -> None:
@@ -146,9 +146,13 @@ def test_the_mixed_image_is_chosen_with_mixed_references(mixing: Mixing) -> None
     assert chosen.clean is not None
     assert chosen.repeats is not None
     divisor, offset = (3, 0) if mixing.mode == "mean" else (1, 200)
-    np.testing.assert_allclose(chosen.observed, given.observed.sum(0, keepdims=True) / divisor - offset, 1e-6)
-    np.testing.assert_allclose(chosen.clean, given.clean.sum(0, keepdims=True) / divisor - offset, 1e-6)
-    np.testing.assert_allclose(chosen.repeats, given.repeats.sum(1, keepdims=True) / divisor - offset, 1e-6)
+    np.testing.assert_allclose(
+        chosen.observed, given.observed[...].sum(0, keepdims=True) / divisor - offset, 1e-6
+    )
+    np.testing.assert_allclose(chosen.clean, given.clean[...].sum(0, keepdims=True) / divisor - offset, 1e-6)
+    np.testing.assert_allclose(
+        chosen.repeats, given.repeats[...].sum(1, keepdims=True) / divisor - offset, 1e-6
+    )
     np.testing.assert_array_equal(mixed_image(chosen, mixing), chosen.observed)
 
 
@@ -159,7 +163,7 @@ def test_a_mixed_image_with_its_own_noise_keeps_it_and_has_no_repeats() -> None:
     assert (chosen.clean, chosen.repeats) == (None, None)
     source = MixedSource(noiseless=given.observed, noise=pixels(1, 20, 24))
     noisy = select(attrs.evolve(given, mixed=None, mixed_source=source), "mixed", NAMES, Mixing())
-    np.testing.assert_array_equal(noisy.observed, given.observed.mean(0, keepdims=True) + source.noise)
+    np.testing.assert_array_equal(noisy.observed, given.observed[...].mean(0, keepdims=True) + source.noise)
     assert noisy.clean is not None
     assert noisy.repeats is None
 

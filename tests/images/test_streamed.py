@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images import halving, lazy, streamed
+from denoisplit.core.images import block_walks, context_pyramid, lazy
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.images.conditioning import Conditioning
 from denoisplit.core.images.context_pyramid import pyramid
 from denoisplit.core.images.cut_fields import cut_fields
 from denoisplit.core.images.data_fingerprint import array_fingerprint
+from denoisplit.core.images.derived_images import padded
 from denoisplit.core.images.foreground import ForegroundPixels, foreground
 from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.intensity_range import Background, Clip
 from denoisplit.core.images.intensity_statistics import intensity_stats
 from denoisplit.core.images.io import open_image
-from denoisplit.core.images.lazy import LazyPixels
+from denoisplit.core.images.lazy import LazyPixels, is_lazy
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_pairs import pairs_from_clean
 from denoisplit.core.images.overlap import kept_blocks
@@ -38,17 +39,13 @@ SHAPES = st.tuples(st.integers(4, 40), st.integers(4, 40))
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few rows, so that small images have many."""
-    from denoisplit.core.images import writing
-
-    monkeypatch.setattr(writing, "PIECE", 16 * 100)
-    monkeypatch.setattr(halving, "_BAND_PIXELS", 60)
+    monkeypatch.setattr(block_walks, "BLOCK_PIXELS", 100)
+    monkeypatch.setattr(context_pyramid, "_BAND_PIXELS", 60)
 
 
-def lazily(image: npt.NDArray[Any]) -> Float32Array:
+def lazily(image: npt.NDArray[Any]) -> LazyPixels:
     """The same pixels, read where they are asked for."""
-    return streamed.as_array(
-        LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test")
-    )
+    return LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test")
 
 
 def noise(*shape: int, seed: int = 0) -> Float32Array:
@@ -116,8 +113,8 @@ def test_padding_reflects_as_numpy_does(shape: tuple[int, int], more: tuple[int,
     image = noise(*shape)
     sides = [side + extra for side, extra in zip(shape, more, strict=True)]
     expected = np.pad(image, [(0, extra) for extra in more], mode="reflect")
-    np.testing.assert_array_equal(streamed.padded(lazily(image), sides)[...], expected)
-    np.testing.assert_array_equal(streamed.padded(lazily(image[:1]), (5, 4))[...], image[[0] * 5, :4])
+    np.testing.assert_array_equal(padded(lazily(image), sides)[...], expected)
+    np.testing.assert_array_equal(padded(lazily(image[:1]), (5, 4))[...], image[[0] * 5, :4])
 
 
 def test_fingerprints_blocks_and_pairs_are_the_same() -> None:
@@ -141,7 +138,7 @@ def test_conditioned_fields_statistics_and_patches_are_the_same() -> None:
         background=Background(quantile=0.2, floor=True), clip=Clip(quantile=0.95, per_channel=True)
     )
     found, expected = (condition_fields(fields(lazy=one), how) for one in (True, False))
-    assert all(streamed.is_lazy(field.observed) for field in found.fields)
+    assert all(is_lazy(field.observed) for field in found.fields)
     assert (found.fitted, found.background) == (expected.fitted, expected.background)
     for mode in ("mean", "sum"):
         mixing = Mixing(mode=mode, offset=10)
@@ -204,7 +201,7 @@ def test_foreground_of_a_sample_lies_on_structures(monkeypatch: pytest.MonkeyPat
         return image[region]
 
     lazy_image = LazyPixels(shape=image.shape, dtype=image.dtype, read=read, source="test")
-    pixels = ForegroundPixels([Field(name="a", observed=streamed.as_array(lazy_image))])
+    pixels = ForegroundPixels([Field(name="a", observed=lazy_image)])
     assert sum(reads) == 30 * 16 * 16
     mask = foreground(image[0])
     found = [pixels.pixel(0, share) for share in np.linspace(0, 0.999, 200)]

@@ -41,7 +41,7 @@ def test_it_is_built_installed_used_and_removed(environment: Environment, tmp_pa
 
     options = Simulated.Options(fields=1, size=40, camera="em", gain=25, seed=5)
     (field,) = Simulated(options, channels=("filaments", "mitochondria")).fields()
-    tifffile.imwrite(tmp_path / "mixed.tif", field.observed.mean(0))
+    tifffile.imwrite(tmp_path / "mixed.tif", field.observed[...].mean(0))
     predict = ("predict", "run", "mixed.tif", "--out")
     environment.run("denoisplit", *predict, "split.ome.tif", cwd=tmp_path)
     with tifffile.TiffFile(tmp_path / "split.ome.tif") as written:

@@ -16,11 +16,10 @@ from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.data_fingerprint import data_fingerprint
 from denoisplit.core.images.intensity_statistics import intensity_stats
-from denoisplit.core.images.large_fields import alike
+from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.recorded_mixed import recorded_images
-from denoisplit.core.images.streamed import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.plugins.datasets.biosr import BioSR
 from denoisplit.plugins.datasets.folder import Folder
@@ -50,10 +49,10 @@ RECORDED = ("folder", "channel_files", "manifest")
 
 @pytest.fixture(autouse=True)
 def small_files_are_lazy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from denoisplit.core.images import writing
+    from denoisplit.core.images import block_walks
 
     monkeypatch.setattr(lazy, "LAZY_FROM", 1)
-    monkeypatch.setattr(writing, "PIECE", 16 * 100)
+    monkeypatch.setattr(block_walks, "BLOCK_PIXELS", 100)
 
 
 def exposed(save: Save, seed: int) -> Save:
@@ -165,21 +164,17 @@ def test_memory_is_counted_per_file_as_float32(tmp_path: Path, side: int, expect
     assert [is_lazy(array) for array in files.arrays(files.planes(path, "", 2))] == [expected]
 
 
-def test_a_field_of_which_one_file_cannot_be_read_in_parts_is_lazy_as_a_whole(tmp_path: Path) -> None:
+def test_of_a_field_only_what_cannot_be_read_in_parts_is_in_memory(tmp_path: Path) -> None:
     *channels, mixed = np.random.default_rng(0).gamma(3, 60, (3, 20, 20)).astype(np.float32)
     for name, pixels in zip(CHANNELS, channels, strict=True):
         saving(FORMATS["Tiff"])[1](tmp_path / name, pixels, "yx")
     np.savez_compressed(tmp_path / "both.npz", mixed)
     options = {"observed": [f"{name}.tiff" for name in CHANNELS], "mixed": "both.npz"}
     (large,) = read(tmp_path, "channel_files", options, memory=0)
-    assert [is_lazy(image) for image in images(large).values()] == [True] * 2
+    lazily = {kind: is_lazy(image) for kind, image in images(large).items()}
+    assert lazily == {"observed": True, "mixed": False}
     assert large.mixed is not None
     np.testing.assert_array_equal(np.asarray(large.mixed), mixed[None])
-
-
-def test_images_in_memory_stay_there() -> None:
-    field = Field(name="a", observed=np.zeros((2, 4, 4), np.float32))
-    assert alike(field) is field
 
 
 def test_the_mean_of_images_is_that_of_numpy() -> None:

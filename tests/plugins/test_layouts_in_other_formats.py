@@ -50,7 +50,7 @@ def test_a_folder_of_zarr_images_counts_as_files_and_nothing_inside_does(tmp_pat
     assert [field.name for field in fields] == ["f9.ome.zarr", "f10.ome.zarr"]
     for field in fields:
         assert field.clean is not None
-        np.testing.assert_array_equal(field.clean, field.observed + 1)
+        np.testing.assert_array_equal(field.clean[...], field.observed[...] + 1)
         assert field.pixel_size == PixelSize((0.2, 0.1))
     everything = made(Folder, tmp_path, observed="**/*.zarr").fields()
     assert [field.name for field in everything] == [
@@ -74,7 +74,7 @@ def test_images_inside_files_are_named_behind_the_pattern(tmp_path: Path, mark: 
     for number, field in enumerate(fields):
         np.testing.assert_array_equal(field.observed, [pixels(2 * number), pixels(2 * number + 1)])
         assert field.clean is not None
-        np.testing.assert_array_equal(field.clean, field.observed + 1)
+        np.testing.assert_array_equal(field.clean[...], field.observed[...] + 1)
     only = made(
         Folder, tmp_path, channels=("mito",), observed=f"*.h5{mark}raw/mito", clean=f"*.h5{mark}long/mito"
     )

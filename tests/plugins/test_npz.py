@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import Image
-from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.images.lazy import is_lazy
 from denoisplit.plugins.image_formats.numpy_arrays import NumpyArrays
 
 FORMAT = NumpyArrays(NumpyArrays.Options())

@@ -6,7 +6,6 @@ import numpy as np
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.streamed import as_array
 from denoisplit.core.prediction.engine import Work, run
 from denoisplit.core.prediction.memory import STREAMED_BUDGET
 from denoisplit.core.prediction.passes import Passes
@@ -24,8 +23,8 @@ def noise(*shape: int) -> Float32Array:
     return np.random.default_rng(0).normal(120, 30, shape).astype(np.float32)
 
 
-def lazily(image: Float32Array) -> Float32Array:
-    return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test"))
+def lazily(image: Float32Array) -> LazyPixels:
+    return LazyPixels(shape=image.shape, dtype=image.dtype, read=image.__getitem__, source="test")
 
 
 def test_pixels_that_are_not_in_memory_give_the_same_bits() -> None:
@@ -46,7 +45,7 @@ def test_only_the_surround_of_a_tile_is_read() -> None:
         sizes.append(int(np.prod([part.stop - part.start for part in region])))
         return image[region]
 
-    lazy = as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=read, source="test"))
+    lazy = LazyPixels(shape=image.shape, dtype=image.dtype, read=read, source="test")
     plan = plan_planes(vse, lazy.shape, PredictionSpec(samples=1, tile=32))
     assert len(list(run(Work(vse, plan, lambda _: lazy, [Spread()])))) == len(plan.tiles)
     assert len(sizes) == len(plan.tiles)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.streamed import as_array
 from denoisplit.core.sums.divisions import block_division, label_divisions
 
 
@@ -71,7 +70,7 @@ def test_every_position_has_the_labels_that_lie_there(
     image = np.random.default_rng(1).random((2, *shape))
     lazy = LazyPixels(shape=shape, dtype=labels.dtype, read=labels.__getitem__, source="labels")
     parts = labels.reshape(-1, *plane), image.reshape(2, -1, *plane)
-    for given_labels in (labels, as_array(lazy)):
+    for given_labels in (labels, lazy):
         found = label_divisions(given_labels, positions, plane, "here")
         assert len(found) == math.prod(positions)
         for number, division in enumerate(found):

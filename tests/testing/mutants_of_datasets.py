@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.images.lazy import is_lazy
 from tests.testing.mutants import Mutant, after, around
 
 SPLITS = "no_field_is_in_two_splits"
@@ -27,7 +27,7 @@ def twice(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 
 def by_chance(field: Field) -> Field:
-    return attrs.evolve(field, observed=field.observed * np.float32(torch.rand(()).item()))
+    return attrs.evolve(field, observed=field.observed[...] * np.float32(torch.rand(()).item()))
 
 
 def one_channel(field: Field) -> Field:
@@ -35,7 +35,7 @@ def one_channel(field: Field) -> Field:
 
 
 def other_counts(field: Field) -> Field:
-    return attrs.evolve(field, clean=None if field.clean is None else 1.2 * field.clean)
+    return attrs.evolve(field, clean=None if field.clean is None else 1.2 * field.clean[...])
 
 
 def exchanged(field: Field) -> Field:

@@ -527,7 +527,7 @@ SLIPS = (
         "channel_index: first channels instead of the chosen",
         "datasets/folder.py",
         (
-            "            pixels = chosen_channels(pixels, index)\n"
+            "            pixels = stacked([first_of(channel_of(pixels, number)) for number in index])\n"
             "        for number, name in enumerate(self.channels):\n"
             '            check_pixels(first_of(channel_of(pixels, number)), f"{where}, channe'
             'l {name!r}")\n'

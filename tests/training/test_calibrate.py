@@ -72,7 +72,7 @@ def test_clean_references_come_first_and_repeats_second(vse: VSE, fields: tuple[
 def test_a_recorded_mixed_image_is_not_probed(vse: VSE, fields: tuple[Field, ...]) -> None:
     """It is another exposure: its noise has nothing to do with that of the targets."""
     (field, other), rng = noisy(fields), np.random.default_rng(0)
-    recorded = attrs.evolve(field, mixed=other.observed.mean(0, keepdims=True))
+    recorded = attrs.evolve(field, mixed=other.observed[...].mean(0, keepdims=True))
     mean = predicted(vse, spec(), recorded).mean
     found = noisy_errors(vse, spec("prediction.samples=1"), recorded, mean, rng).squares()
     assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state

@@ -75,11 +75,11 @@ def test_degraded_data_has_clean_references_everywhere_and_frozen_noise_for_what
     for field, before in zip(data.train + data.validation, plain.train + plain.validation, strict=True):
         assert field.clean is not None
         np.testing.assert_array_equal(field.clean, before.clean)
-        added = field.observed - before.observed
-        assert added.std() == pytest.approx(math.sqrt(40**2 + 2 * before.observed.mean()), rel=0.2)
+        added = field.observed[...] - before.observed[...]
+        assert added.std() == pytest.approx(math.sqrt(40**2 + 2 * before.observed[...].mean()), rel=0.2)
     _, test = evaluation_fields(chosen)
     assert test[0].clean is not None
-    assert (test[0].observed - test[0].clean).std() > 30
+    assert (test[0].observed[...] - test[0].clean[...]).std() > 30
     again = prepare(chosen)
     np.testing.assert_array_equal(again.train[0].observed, data.train[0].observed)
     assert again.statistics == data.statistics
@@ -111,16 +111,16 @@ def test_fresh_noise_leaves_the_training_fields_as_they_are() -> None:
 
 def test_every_split_is_cut_off_where_the_training_fields_are() -> None:
     plain = prepare(spec())
-    pixels = np.concatenate([field.observed.ravel() for field in plain.train])
+    pixels = np.concatenate([field.observed[...].ravel() for field in plain.train])
     ceiling = float(np.quantile(pixels, 0.9))
     chosen = spec("data.clip.quantile=0.9", f"data.test={OTHER}")
     data = prepare(chosen)
     assert data.fitted.ceiling == pytest.approx((ceiling, ceiling), rel=1e-6)
     _, test = evaluation_fields(chosen)
     for field in data.train + data.validation + test:
-        assert field.observed.max() == pytest.approx(ceiling, rel=1e-6)
+        assert field.observed[...].max() == pytest.approx(ceiling, rel=1e-6)
         assert field.clean is not None
-        assert field.clean.max() <= ceiling * (1 + 1e-6)
+        assert field.clean[...].max() <= ceiling * (1 + 1e-6)
 
 
 def test_a_rule_of_the_reference_sets_test_fields_aside() -> None:
@@ -195,7 +195,7 @@ def test_the_factor_maps_the_spread_to_the_error(vse: VSE) -> None:
         scores = []
         for field in (small, large):
             assert field.clean is not None
-            posterior = predict(vse, field.observed.mean(0), PredictionSpec(samples=5, seed=3))
+            posterior = predict(vse, field.observed[...].mean(0), PredictionSpec(samples=5, seed=3))
             assert posterior.std is not None
             scores += list(
                 np.square((field.clean - posterior.mean)[channel] / posterior.std[channel]).ravel()

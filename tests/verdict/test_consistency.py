@@ -28,7 +28,7 @@ def test_a_noise_of_its_own_counts_as_such(mode: str) -> None:
     degradation = Degradation(gaussian=6.0, dependent=False)
     rng = np.random.default_rng(0)
     noise = read_noise((3, 500, 500), 6.0, rng)
-    own = noise_of_mixed(noise, degradation, mixing, rng, axis=0)
+    own = noise_of_mixed(noise, degradation, mixing, rng, axis=0)[...]
     found = mixed_variance(np.full((3, 1, 1), 36.0), mixing, degradation)
     assert found.item() == pytest.approx(own.var(), rel=0.02)
 

@@ -5,9 +5,10 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.bases import Image, ImageLayout, LazyArray, PixelSize
-from denoisplit.core.images.lazy import rearranged
-from denoisplit.core.images.physical import known_size
+from denoisplit.core.images.derived_images import rearranged
+from denoisplit.core.images.image import Image, ImageLayout
+from denoisplit.core.images.lazy import LazyArray
+from denoisplit.core.images.physical import PixelSize, known_size
 
 AXES = "stczyx"
 """All axes in canonical order: positions or posterior samples, time, channel, depth, rows, columns."""

@@ -2,66 +2,19 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import attrs
 
-from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.images.image import Image as Image
 from denoisplit.core.images.image import ImageLayout as ImageLayout
-from denoisplit.core.images.lazy_array import LazyArray as LazyArray
-from denoisplit.core.images.lazy_array import without_mask
+from denoisplit.core.images.lazy import LazyArray as LazyArray
+from denoisplit.core.images.lazy import without_mask
 from denoisplit.core.images.physical import IntensityScale as IntensityScale
 from denoisplit.core.images.physical import PixelSize as PixelSize
 from denoisplit.core.images.physical import TimeInterval as TimeInterval
+from denoisplit.core.images.writing import ImageWriter as ImageWriter
+from denoisplit.core.images.writing import spooled
 from denoisplit.core.network.frame_part import FramePart
-
-
-class ImageWriter(ABC):
-    """A new image that is written region by region. Use it in a ``with`` statement.
-
-    At its end the image appears whole under its name. Where the block ends in an error, nothing appears and
-    what was there stays.
-    """
-
-    @abstractmethod
-    def write(self, region: tuple[slice, ...], pixels: AnyArray) -> None:
-        """Write the pixels of a region; regions do not overlap and cover the image in the end.
-
-        Args:
-            region: one slice per axis of the layout.
-            pixels: of the shape of the region, with its axes in the order of the layout.
-
-        Raises:
-            ImageError: pixels that do not fit the region, or no space.
-        """
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Make the image appear.
-
-        Raises:
-            ImageError: pixels are missing, or no space.
-        """
-
-    @abstractmethod
-    def discard(self) -> None:
-        """Forget what was written."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.finish()
-        else:
-            self.discard()
 
 
 class ImageFormat(ABC):
@@ -129,9 +82,7 @@ class ImageFormat(ABC):
         Raises:
             ImageError: as ``write``.
         """
-        from denoisplit.core.images.writing import spooled  # which needs this module
-
-        return spooled(self, path, layout)
+        return spooled(self.write, path, layout)
 
 
 @attrs.frozen(kw_only=True)
@@ -143,8 +94,8 @@ class MixedSource:
         noise: additive noise of the mixed image [1 (z) y x], counts.
     """
 
-    noiseless: Float32Array = attrs.field(eq=False, repr=False)
-    noise: Float32Array = attrs.field(eq=False, repr=False)
+    noiseless: LazyArray = attrs.field(eq=False, repr=False)
+    noise: LazyArray = attrs.field(eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -166,7 +117,7 @@ class FieldFile:
 
 @attrs.frozen(kw_only=True)
 class Field:
-    """One field of view of a data set; images that are too large for memory are ``streamed.as_array``.
+    """One field of view of a data set; its images, float32, may be read where they are asked for.
 
     Attributes:
         name: unique within its data set.
@@ -186,11 +137,11 @@ class Field:
     """
 
     name: str
-    observed: Float32Array = attrs.field(eq=False, repr=False)
-    clean: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
-    repeats: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
+    observed: LazyArray = attrs.field(eq=False, repr=False)
+    clean: LazyArray | None = attrs.field(default=None, eq=False, repr=False)
+    repeats: LazyArray | None = attrs.field(default=None, eq=False, repr=False)
     pixel_size: PixelSize | None = None
-    mixed: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
+    mixed: LazyArray | None = attrs.field(default=None, eq=False, repr=False)
     mixed_source: MixedSource | None = None
     separate: bool = False
     files: tuple[FieldFile, ...] = attrs.field(default=(), repr=False)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.images.bases import LazyArray
-from denoisplit.core.images.streamed import BLOCK_PIXELS, is_lazy
+from denoisplit.core.images.block_walks import BLOCK_PIXELS
+from denoisplit.core.images.lazy import LazyArray
 
 BLOCK: Final = 8
 """Side of a block, pixels."""
@@ -82,7 +82,7 @@ def _bands(image: LazyArray) -> Iterator[tuple[AnyArray, int, AnyArray]]:
     Each block is in one of the bands.
     """
     *leading, height, width = image.shape
-    step = max(1, BLOCK_PIXELS // width) if is_lazy(image) else height
+    step = max(1, BLOCK_PIXELS // width)
     for index in np.ndindex(*leading):
         above: AnyArray | None = None
         for start in range(0, height, step):

@@ -10,9 +10,10 @@ from functools import partial
 
 import attrs
 
-from denoisplit.core.arrays import Float32Array
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.degradation import Degradation, add_read_noise, add_shot_noise
+from denoisplit.core.images.derived_images import across_channels
 from denoisplit.core.images.image_checks import check_channels, check_finite
 from denoisplit.core.images.intensity_range import (
     Background,
@@ -22,9 +23,9 @@ from denoisplit.core.images.intensity_range import (
     clip_intensities,
     subtract_background,
 )
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixed_range import FittedRange, background_shift
 from denoisplit.core.images.mixing import Mixing, mixed_image
-from denoisplit.core.images.streamed import changed
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +64,7 @@ class Conditioned:
     """
 
     fields: tuple[Field, ...]
-    noiseless: tuple[Float32Array, ...] = attrs.field(eq=False, repr=False)
+    noiseless: tuple[LazyArray, ...] = attrs.field(eq=False, repr=False)
     background: tuple[tuple[float, ...], ...]
     fitted: FittedRange
 
@@ -137,10 +138,10 @@ def _clipped(field: Field, ceiling: tuple[float, ...]) -> Field:
     return _mapped(field, partial(clip_intensities, ceiling=ceiling, spatial=field.observed.ndim - 1))
 
 
-def _mapped(field: Field, change: Callable[[Float32Array], Float32Array]) -> Field:
+def _mapped(field: Field, change: Callable[[AnyArray], AnyArray]) -> Field:
     return attrs.evolve(
         field,
-        observed=changed(field.observed, change, axis=0),
-        clean=None if field.clean is None else changed(field.clean, change, axis=0),
-        repeats=None if field.repeats is None else changed(field.repeats, change, axis=1),
+        observed=across_channels(field.observed, change, axis=0),
+        clean=None if field.clean is None else across_channels(field.clean, change, axis=0),
+        repeats=None if field.repeats is None else across_channels(field.repeats, change, axis=1),
     )

@@ -5,24 +5,23 @@ patch at scale m shows 2^m times the width about the same centre.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 
-from denoisplit.core.arrays import AnyArray
+from denoisplit.core.arrays import AnyArray, Float64Array, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.halving import halved_lazily
-from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.images.lazy import LazyArray, made
 
-Floating = TypeVar("Floating", bound=np.floating[Any])
+_TRUNCATE: Final = 4.0
+_BAND_PIXELS: Final = 2**16
+"""Pixels of a smaller image that are made at a time: they fit the cache."""
 
 
-def pyramid(image: npt.NDArray[Floating], halvings: int) -> tuple[npt.NDArray[Floating], ...]:
+def pyramid(image: LazyArray, halvings: int) -> tuple[LazyArray, ...]:
     """The image [... y x] and its ``halvings`` smaller versions, each made from the one before, in its dtype.
-
-    Those of an image that is not in memory are made where they are asked for, with the same numbers.
 
     Raises:
         ImageError: too small to be halved so often.
@@ -34,11 +33,11 @@ def pyramid(image: npt.NDArray[Floating], halvings: int) -> tuple[npt.NDArray[Fl
         )
     scales = [image]
     for _ in range(halvings):
-        scales.append(cast(Any, halved_lazily(scales[-1])) if is_lazy(scales[-1]) else _halve(scales[-1]))
+        scales.append(_halved(scales[-1]))
     return tuple(scales)
 
 
-def _halve(image: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
+def _halved(image: LazyArray) -> LazyArray:
     r"""The image [... y x] at half the size, rounded down, along y and x.
 
     A Gaussian of :math:`\sigma = (f - 1) / 2` with :math:`f` the exact ratio of sizes, then linear
@@ -47,19 +46,53 @@ def _halve(image: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
     Source: Ashesh et al., muSplit, ICCV 2023, code; method section 5.8.
     """
     rows, columns = image.shape[-2:]
-    half = (rows // 2, columns // 2)
-    planes = image.reshape(-1, rows, columns).astype(np.float64)
-    ratios = (rows / half[0], columns / half[1])
-    smooth = gaussian_filter(
-        planes, [(f - 1) / 2 for f in ratios], axes=(-2, -1), mode="mirror", truncate=4.0
-    )
-    small = [zoom(plane, [1 / f for f in ratios], order=1, mode="mirror", grid_mode=True) for plane in smooth]
-    return np.stack(small).reshape(*image.shape[:-2], *half).astype(image.dtype)
+    shape = (*image.shape[:-2], rows // 2, columns // 2)
+    return made([image], partial(_read_halved, image), shape, image.dtype)
 
 
-def context_crop(
-    image: npt.NDArray[Any], corner: Sequence[int], patch: Sequence[int], scale: int
-) -> npt.NDArray[Any]:
+def _read_halved(image: LazyArray, region: Window) -> AnyArray:
+    """A window, in bands of rows, so that what is in between stays small however large the window."""
+    rows, columns = region[-2:]
+    shape = tuple(part.stop - part.start for part in region)
+    found = np.empty(shape, image.dtype)
+    step = max(1, _BAND_PIXELS // int(np.prod([*shape[:-2], shape[-1]], dtype=np.int64)))
+    for start in range(rows.start, rows.stop, step):
+        stop = min(start + step, rows.stop)
+        band = _band(image, (*region[:-2], slice(start, stop), columns))
+        found[..., start - rows.start : stop - rows.start, :] = band
+    return found
+
+
+def _band(image: LazyArray, region: Window) -> Float64Array:
+    """Smoothed, then interpolated linearly at the centres of the new pixels, in float64."""
+    ratios = [side / (side // 2) for side in image.shape[-2:]]
+    sigmas = [(ratio - 1) / 2 for ratio in ratios]
+    box, places = [], []
+    for part, side, ratio, sigma in zip(region[-2:], image.shape[-2:], ratios, sigmas, strict=True):
+        centres = (np.arange(part.start, part.stop) + 0.5) * ratio - 0.5
+        lower = np.floor(centres).astype(np.int64)
+        radius = int(_TRUNCATE * sigma + 0.5)
+        # What is mirrored about the border of the image is mirrored about that of the box, which is the same.
+        low, high = max(0, int(lower[0]) - radius), min(side, int(lower[-1]) + 2 + radius)
+        box.append(slice(low, high))
+        places.append((lower - low, centres - lower))
+    pixels = np.asarray(image[(*region[:-2], *box)]).astype(np.float64)
+    smooth = gaussian_filter(pixels, sigmas, axes=(-2, -1), mode="mirror", truncate=_TRUNCATE)
+    return _interpolated(smooth, *places)
+
+
+def _interpolated(smooth: Float64Array, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Float64Array:
+    """Bilinear, in the order of operations of ``scipy.ndimage.zoom``."""
+    (y, down), (x, right) = rows, columns
+    total = np.zeros((*smooth.shape[:-2], y.size, x.size))
+    for step_y, weight_y in ((0, 1 - down), (1, down)):
+        lines = smooth.take(y + step_y, -2) * weight_y[:, None]
+        for step_x, weight_x in ((0, 1 - right), (1, right)):
+            total += lines.take(x + step_x, -1) * weight_x
+    return total
+
+
+def context_crop(image: LazyArray, corner: Sequence[int], patch: Sequence[int], scale: int) -> AnyArray:
     """The patch at one scale of a pyramid.
 
     Args:
@@ -94,7 +127,7 @@ def mirrored_start(
     return tuple(turned)
 
 
-def reflected_crop(image: AnyArray, start: Sequence[int], sides: Sequence[int]) -> AnyArray:
+def reflected_crop(image: LazyArray, start: Sequence[int], sides: Sequence[int]) -> AnyArray:
     """A window of the last axes of an image; the part outside reflects the part inside (edge not repeated).
 
     Raises:
@@ -109,7 +142,7 @@ def reflected_crop(image: AnyArray, start: Sequence[int], sides: Sequence[int]) 
             f"{tuple(sizes)}). Choose a window that meets it."
         )
     leading = (slice(None),) * (image.ndim - len(sides))
-    part = image[(*leading, *(slice(low, high) for low, high in zip(lows, highs, strict=True)))]
+    part: AnyArray = image[(*leading, *(slice(low, high) for low, high in zip(lows, highs, strict=True)))]
     inside = zip(start, lows, highs, sides, strict=True)
     widths = [(low - first, first + side - high) for first, low, high, side in inside]
     if not np.any(widths):

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import attrs
+import numpy as np
 
-from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field
+from denoisplit.core.images.derived_images import elementwise, window
 from denoisplit.core.images.large_fields import with_images
-from denoisplit.core.images.streamed import is_lazy, window
+from denoisplit.core.images.lazy import LazyArray
 
 
 def cut_fields(
@@ -53,9 +54,9 @@ def _region(field: Field, axis: int, begin: int, end: int) -> Field:
     span = slice(begin, end)
     last = (span, slice(None)) if axis == -2 else (slice(None), span)
 
-    def cut(image: AnyArray) -> AnyArray:
-        part = window(image, (*(slice(None),) * (image.ndim - 2), *last))
-        return part if is_lazy(part) else part.copy()
+    def cut(image: LazyArray) -> LazyArray:
+        # A copy, lest a part of an array keep all of it in memory.
+        return elementwise(np.array, window(image, (*(slice(None),) * (image.ndim - 2), *last)))
 
     name = f"{field.name} {'rows' if axis == -2 else 'columns'} {begin}-{end - 1}"
     found = with_images(field, cut)

@@ -11,11 +11,12 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.block_hashes import Kept, kept_of_image
+from denoisplit.core.images.block_walks import blocks
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.overlap import Blocks, first_overlap, rarity_of
-from denoisplit.core.images.streamed import blocks
 
 
-def array_fingerprint(data: AnyArray) -> str:
+def array_fingerprint(data: LazyArray) -> str:
     """SHA-256 of shape, type and pixels, hexadecimal; the same on every machine."""
     digest = _Digest(data)
     for _, pixels in blocks(data):
@@ -26,7 +27,7 @@ def array_fingerprint(data: AnyArray) -> str:
 class _Digest:
     """The fingerprint of an array, of which it gets the pixels in their order."""
 
-    def __init__(self, data: AnyArray) -> None:
+    def __init__(self, data: LazyArray) -> None:
         self._dtype = data.dtype.newbyteorder("<")
         self._digest = hashlib.sha256(f"{tuple(data.shape)}{self._dtype.str}".encode())
 
@@ -83,7 +84,7 @@ def _marked(field: Field, rarity: int) -> tuple[Marks, Kept]:
     return Marks(name=field.name, observed=observed, clean=clean, mixed=mixed), kept
 
 
-def _walked(image: AnyArray, rarity: int) -> tuple[str, Kept]:
+def _walked(image: LazyArray, rarity: int) -> tuple[str, Kept]:
     """Fingerprint and kept blocks of an image [c (z) y x]."""
     digest = _Digest(image)
     kept = kept_of_image(image, rarity, digest.update)

@@ -11,10 +11,10 @@ from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.data_fingerprint import field_fingerprint
+from denoisplit.core.images.derived_images import across_channels, elementwise, window, zeros_like
 from denoisplit.core.images.drawn import drawn
-from denoisplit.core.images.large_fields import added
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.images.streamed import is_lazy, reduced, window, zeros_like
 
 _SHOT: Final = 1
 _READ: Final = 2
@@ -77,13 +77,13 @@ def read_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -
 
 
 def noise_of_mixed(
-    target_noise: Float32Array,
+    target_noise: LazyArray,
     degradation: Degradation,
     mixing: Mixing,
     rng: np.random.Generator,
     *,
     axis: int,
-) -> Float32Array:
+) -> LazyArray:
     """Additive noise of the mixed image: mean (or sum) of that of the channels, or a draw of its own.
 
     Args:
@@ -99,7 +99,7 @@ def noise_of_mixed(
     """
     if degradation.dependent:
         together = partial(_noise_of_channels, mixing=mixing, axis=axis)
-        return reduced(target_noise, together) if axis == 0 else together(target_noise)
+        return across_channels(target_noise, together, axis=axis, channels=1)
     sigma = degradation.gaussian * (1 if mixing.mode == "mean" else target_noise.shape[axis] ** 0.5)
     return _read_noise_on(window(target_noise, (*(slice(None),) * axis, slice(0, 1))), sigma, rng)
 
@@ -136,15 +136,14 @@ def add_read_noise(field: Field, degradation: Degradation, mixing: Mixing, seed:
         source = MixedSource(noiseless=field.observed, noise=own)
     repeats = field.repeats
     if repeats is not None:
-        repeats = added(repeats, _read_noise_on(repeats, degradation.gaussian, rng))
-    return attrs.evolve(field, observed=added(field.observed, noise), repeats=repeats, mixed_source=source)
+        repeats = elementwise(np.add, repeats, _read_noise_on(repeats, degradation.gaussian, rng))
+    observed = elementwise(np.add, field.observed, noise)
+    return attrs.evolve(field, observed=observed, repeats=repeats, mixed_source=source)
 
 
-def _read_noise_on(image: Float32Array, sigma: float, rng: np.random.Generator) -> Float32Array:
-    """Additive noise for an image, of which only the shape counts."""
-    draw = partial(_read_noise_of, sigma=sigma)
-    # Pixels of a large image need not be read for that.
-    return drawn(zeros_like(image) if is_lazy(image) else image, draw, rng)
+def _read_noise_on(image: LazyArray, sigma: float, rng: np.random.Generator) -> LazyArray:
+    """Additive noise for an image, of which no pixel is read."""
+    return drawn(zeros_like(image), partial(_read_noise_of, sigma=sigma), rng)
 
 
 def _shot_noise_of(pixels: Float32Array, rng: np.random.Generator, factor: float) -> Float32Array:

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.arrays import Float32Array, Window
-from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.streamed import BLOCK_PIXELS, as_array, is_lazy
-from denoisplit.core.images.writing import PIECE, pieces
+from denoisplit.core.images.block_walks import BLOCK_PIXELS, pieces
+from denoisplit.core.images.lazy import LazyArray, is_lazy, made
 
 Draw = Callable[[Float32Array, np.random.Generator], Float32Array]
 """From pixels, in their order, to what is drawn for them; piece by piece the same as for all together."""
@@ -27,7 +26,7 @@ _WORDS: Final = 4
 """Numbers of 64 bits that Philox makes at a time."""
 
 
-def drawn(image: Float32Array, draw: Draw, rng: np.random.Generator) -> Float32Array:
+def drawn(image: LazyArray, draw: Draw, rng: np.random.Generator) -> LazyArray:
     """What is drawn for the pixels of an image; lazily if it is lazy, with the same draws.
 
     Args:
@@ -36,11 +35,9 @@ def drawn(image: Float32Array, draw: Draw, rng: np.random.Generator) -> Float32A
         rng: a Philox generator; where it stands afterwards does not depend on where the image is.
     """
     if not is_lazy(image):
-        return draw(image, rng)
-    notes = _Notes.of(image, draw, rng)
-    read = partial(_read, image, draw, notes)
-    source = getattr(image, "source", "image")
-    return as_array(LazyPixels(shape=image.shape, dtype=np.dtype(np.float32), read=read, source=source))
+        return draw(np.asarray(image), rng)
+    read = partial(_read, image, draw, _Notes.of(image, draw, rng))
+    return made([image], read, image.shape, np.dtype(np.float32))
 
 
 @final
@@ -59,13 +56,13 @@ class _Notes:
     half: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, image: Float32Array, draw: Draw, rng: np.random.Generator) -> "_Notes":
+    def of(cls, image: LazyArray, draw: Draw, rng: np.random.Generator) -> "_Notes":
         """Draw for all pixels and note where the generator stands."""
         *leading, width = image.shape
         begin: Any = rng.bit_generator.state
         first = _taken(begin)
         notes = []
-        for region in pieces(tuple(leading), width * (PIECE // BLOCK_PIXELS)):
+        for region in pieces(leading, BLOCK_PIXELS // width):
             for row in np.asarray(image[region]).reshape(-1, width):
                 for start in range(0, width, SEGMENT):
                     state: Any = rng.bit_generator.state
@@ -93,7 +90,7 @@ def _taken(state: dict[str, Any]) -> int:
     return _WORDS * (int(state["state"]["counter"][0]) - 1) + int(state["buffer_pos"])
 
 
-def _read(image: Float32Array, draw: Draw, notes: _Notes, region: Window) -> Float32Array:
+def _read(image: LazyArray, draw: Draw, notes: _Notes, region: Window) -> Float32Array:
     *rows, columns = region
     segment = columns.start // SEGMENT
     begin = segment * SEGMENT

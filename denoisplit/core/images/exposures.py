@@ -16,8 +16,8 @@ import numpy.typing as npt
 from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, LazyArray
-from denoisplit.core.images.centres import in_memory
-from denoisplit.core.images.streamed import centre_of
+from denoisplit.core.images.derived_images import centre_of
+from denoisplit.core.images.large_fields import in_memory
 
 _LOOKED_AT: Final = 1024
 """Pixels a side, in the centre of a field, that are compared."""

@@ -9,7 +9,8 @@ from scipy.ndimage import uniform_filter
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.streamed import channel_of, first_of, is_lazy
+from denoisplit.core.images.derived_images import channel_of, first_of
+from denoisplit.core.images.lazy import LazyArray, is_lazy
 
 WINDOW: Final = 5
 """Side of the window of a local mean along y and x, pixels."""
@@ -105,7 +106,7 @@ class _Rows:
 class _Sample:
     """The foreground of a sample of blocks of an image [(z) y x], which stands for all of it."""
 
-    def __init__(self, image: Float32Array) -> None:
+    def __init__(self, image: LazyArray) -> None:
         corners, self._every = _sampled_corners(image.shape)
         windows = [
             tuple(slice(c, c + side) for c, side in zip(at, _sides(image.shape), strict=True))
@@ -126,9 +127,9 @@ class _Sample:
         return tuple(i + corner for i, corner in zip(inside, self._corners[block], strict=True))
 
 
-def _mask_of(observed: Float32Array, channel: int) -> _Rows | _Sample:
+def _mask_of(observed: LazyArray, channel: int) -> _Rows | _Sample:
     image = first_of(channel_of(observed, channel))
-    return _Sample(image) if is_lazy(image) else _Rows(foreground(image))
+    return _Sample(image) if is_lazy(image) else _Rows(foreground(np.asarray(image)))
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:

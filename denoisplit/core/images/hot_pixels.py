@@ -14,11 +14,12 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.arrays import AnyArray, Float32Array, Window
+from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.images.bases import Field, LazyArray
+from denoisplit.core.images.block_walks import blocks
+from denoisplit.core.images.derived_images import centre_of, channel_of, first_of, rearranged
 from denoisplit.core.images.large_fields import with_images
-from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.streamed import as_array, blocks, centre_of, first_of, is_lazy
+from denoisplit.core.images.lazy import is_lazy, made
 
 _LOG = logging.getLogger("denoisplit.images")
 
@@ -52,7 +53,7 @@ def hot_places(image: LazyArray) -> tuple[tuple[int, ...], ...]:
     found: list[tuple[int, ...]] = []
     for number in range(image.shape[0]):
         usual = _usual(image, number)
-        for region, pixels in blocks(_channel(image, number)):
+        for region, pixels in blocks(first_of(channel_of(image, number))):
             if not _outside(pixels, usual).any():
                 continue
             own, moved = _with_border(image, number, region)
@@ -65,53 +66,36 @@ def hot_places(image: LazyArray) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
-def healed(image: Float32Array) -> Float32Array:
+def healed(image: LazyArray) -> LazyArray:
     """An image [c (z) y x] whose hot pixels have the median of their neighbours; the same object without any.
 
     Pixels that are not in memory are healed where they are read.
     """
     if image.ndim < 3 or min(image.shape[-2:]) < 3:
         return image
-    usual = [_usual(image, number) for number in range(image.shape[0])]
-    if is_lazy(image):
-        read = partial(_read_healed, image, tuple(usual))
-        source = getattr(image, "source", "image")
-        return as_array(LazyPixels(shape=tuple(image.shape), dtype=image.dtype, read=read, source=source))
-    found = image
-    for number, own in enumerate(usual):
-        if not _outside(image[number], own).any():
-            continue
-        places = _hot(image[number], own)
-        if places[0].size:
-            found = found.copy() if found is image else found
-            found[number] = _healed(image[number], places)
-    return found
+    if not is_lazy(image) and not hot_places(image):
+        return image
+    usual = tuple(_usual(image, number) for number in range(image.shape[0]))
+    return made([image], partial(_read_healed, image, usual), image.shape, image.dtype)
 
 
 def healed_field(field: Field) -> Field:
     """The field, with all its images ``healed``; the log says where they were, of images in memory."""
-
-    def heal(image: Float32Array) -> Float32Array:
-        found = healed(image)
-        if found is not image and not is_lazy(image):
-            _LOG.warning("field %s: %s", field.name, told(hot_places(image)))
-        return found
-
-    return with_images(field, heal)
+    return with_images(field, partial(_healed_and_told, what=f"field {field.name}"))
 
 
-def healed_image(image: Float32Array) -> Float32Array:
+def _healed_and_told(image: LazyArray, what: str) -> LazyArray:
+    found = healed(image)
+    if found is not image and not is_lazy(image):
+        _LOG.warning("%s: %s", what, told(hot_places(image)))
+    return found
+
+
+def healed_image(image: LazyArray) -> LazyArray:
     """An image [(z) y x] ``healed``; the log says where it was, of an image in memory."""
-    if is_lazy(image):
-        read = partial(_read_as_channel, image)
-        whole = as_array(LazyPixels(shape=(1, *image.shape), dtype=image.dtype, read=read, source="image"))
-        return first_of(healed(whole))
-    channel = image[None]
-    found = healed(channel)
-    if found is channel:
-        return image
-    _LOG.warning("the image: %s", told(hot_places(channel)))
-    return np.asarray(found[0])
+    channel = rearranged(image, [None, *range(image.ndim)])
+    found = _healed_and_told(channel, "the image")
+    return image if found is channel else first_of(found)
 
 
 def told(places: Sequence[tuple[int, ...]]) -> str:
@@ -122,21 +106,6 @@ def told(places: Sequence[tuple[int, ...]]) -> str:
         f"{len(places)} hot pixel{'s' * (len(places) > 1)} ({first}{more}), replaced by the median of the "
         f"neighbours"
     )
-
-
-def _read_as_channel(image: LazyArray, region: Window) -> AnyArray:
-    return np.asarray(image[region[1:]])[None]
-
-
-def _channel(image: LazyArray, number: int) -> LazyArray:
-    if not is_lazy(image):
-        return np.asarray(image[number])
-    read = partial(_read_channel, image, number)
-    return LazyPixels(shape=tuple(image.shape[1:]), dtype=image.dtype, read=read, source="image")
-
-
-def _read_channel(image: LazyArray, number: int, region: Window) -> AnyArray:
-    return np.asarray(image[(number, *region)])
 
 
 def _usual(image: LazyArray, number: int) -> _Usual:
@@ -209,7 +178,7 @@ def _with_border(image: LazyArray, number: int, region: Window) -> tuple[AnyArra
 
 
 def _read_healed(image: LazyArray, usual: Sequence[_Usual], region: Window) -> AnyArray:
-    found = np.asarray(image[region])
+    found = np.array(image[region])
     for number in range(region[0].start, region[0].stop):
         own = found[number - region[0].start]
         if _outside(own, usual[number]).any():

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.images.lazy_array import LazyArray, without_mask
+from denoisplit.core.images.lazy import LazyArray, without_mask
 from denoisplit.core.images.physical import IntensityScale, PixelSize, TimeInterval
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.streamed import Extremes, extremes
+from denoisplit.core.images.block_walks import Extremes, extremes
+from denoisplit.core.images.lazy import LazyArray
 
 _FULL_RANGE: Final = frozenset(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))
 """Largest numbers of cameras."""
@@ -20,7 +20,7 @@ _RANGE: Final = (1e-12, 1e15)
 """From the lowest to the highest pixel of an image that can be learnt from; noise is less, and squared."""
 
 
-def check_pixels(data: AnyArray, where: str) -> None:
+def check_pixels(data: LazyArray, where: str) -> None:
     """Refuse pixels that no model can use.
 
     Args:
@@ -35,7 +35,7 @@ def check_pixels(data: AnyArray, where: str) -> None:
         raise ImageError(f"{where}: {flaw}")
 
 
-def check_values(data: AnyArray, where: str) -> str:
+def check_values(data: LazyArray, where: str) -> str:
     """Refuse pixels that no network can compute with.
 
     Args:
@@ -90,7 +90,7 @@ def _refuse_scale(found: Extremes, where: str) -> None:
         )
 
 
-def _saturation(found: Extremes, data: AnyArray) -> str:
+def _saturation(found: Extremes, data: LazyArray) -> str:
     """What is wrong with an image most of which is saturated; empty for others."""
     share = found.at_highest / math.prod(data.shape)
     if found.highest not in _FULL_RANGE or share <= _MOST_SATURATED:
@@ -101,7 +101,7 @@ def _saturation(found: Extremes, data: AnyArray) -> str:
     )
 
 
-def check_finite(data: AnyArray, where: str) -> None:
+def check_finite(data: LazyArray, where: str) -> None:
     """Refuse NaN and infinite values.
 
     Raises:
@@ -112,7 +112,7 @@ def check_finite(data: AnyArray, where: str) -> None:
     _refuse_bad(extremes(data), data, where)
 
 
-def _refuse_bad(found: Extremes, data: AnyArray, where: str) -> None:
+def _refuse_bad(found: Extremes, data: LazyArray, where: str) -> None:
     if found.bad:
         size, value = math.prod(data.shape), found.first_value
         raise ImageError(
@@ -129,7 +129,7 @@ def check_fields(fields: Sequence[Field]) -> None:
     """
     for field in fields:
         for kind in ("observed", "clean", "mixed", "repeats"):
-            image: AnyArray | None = getattr(field, kind)
+            image: LazyArray | None = getattr(field, kind)
             if image is not None:
                 check_finite(image, f"field {field.name}, {kind} image")
 

@@ -7,8 +7,9 @@ import numpy as np
 from attrs.validators import ge, gt, le, lt
 
 from denoisplit.core.arrays import AnyArray, Float32Array
+from denoisplit.core.images.derived_images import channel_of
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.quantiles import quantile
-from denoisplit.core.images.streamed import channel_of
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +38,7 @@ class Clip:
     per_channel: bool = False
 
 
-def background_levels(counts: AnyArray, background: Background) -> tuple[float, ...]:
+def background_levels(counts: LazyArray, background: Background) -> tuple[float, ...]:
     """What is subtracted from every channel, counts.
 
     Args:
@@ -51,12 +52,12 @@ def background_levels(counts: AnyArray, background: Background) -> tuple[float, 
     return tuple(background_level(channel_of(counts, channel), background) for channel in range(len(counts)))
 
 
-def background_level(counts: AnyArray, background: Background) -> float:
+def background_level(counts: LazyArray, background: Background) -> float:
     """What is subtracted from a single image of any axes, counts."""
     return float(int(quantile([counts], background.quantile)))
 
 
-def ceilings(fields: Sequence[AnyArray], clip: Clip) -> tuple[float, ...]:
+def ceilings(fields: Sequence[LazyArray], clip: Clip) -> tuple[float, ...]:
     """The ceiling of every channel, counts; infinite where nothing is cut off.
 
     Args:

@@ -8,11 +8,12 @@ import numpy as np
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.block_walks import block_places, blocks
 from denoisplit.core.images.image_checks import check_channels, check_finite
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.normalisation import Normalisation
 from denoisplit.core.images.pixel_moments import PixelMoments, moments_of
-from denoisplit.core.images.streamed import blocks, regions
 from denoisplit.core.network.units import IntensityStats
 
 
@@ -41,12 +42,12 @@ class _Measured:
 
 
 def intensity_stats(
-    targets: Sequence[AnyArray],
+    targets: Sequence[LazyArray],
     mixing: Mixing,
     *,
     normalisation: Normalisation | None = None,
-    noiseless: Sequence[AnyArray] | None = None,
-    recorded: Sequence[AnyArray] | None = None,
+    noiseless: Sequence[LazyArray] | None = None,
+    recorded: Sequence[LazyArray] | None = None,
 ) -> IntensityStats:
     """Mean and population standard deviation of noisy training images.
 
@@ -106,7 +107,7 @@ def intensity_stats(
 
 
 def _measure(
-    fields: Sequence[AnyArray], mixing: Mixing, *, images: bool, recorded: Sequence[AnyArray] | None
+    fields: Sequence[LazyArray], mixing: Mixing, *, images: bool, recorded: Sequence[LazyArray] | None
 ) -> _Measured:
     """Moments over all fields; those of the mixed images only where they are wanted.
 
@@ -118,7 +119,7 @@ def _measure(
     for number, field in enumerate(fields):
         where = f"training field {number}"
         check_channels(field.shape[0], channels, where, "Give all fields the same channels.")
-        for region in regions((1, *field.shape[1:])):
+        for region in block_places((1, *field.shape[1:])):
             pixels = np.asarray(field[(slice(None), *region[1:])])
             for channel in range(channels):
                 per_channel[channel] += moments_of(pixels[channel : channel + 1])

@@ -18,7 +18,6 @@ from denoisplit.core.images.file_kinds import wrongly_named
 from denoisplit.core.images.lazy import LazyPixels
 from denoisplit.core.images.physical import IntensityScale
 from denoisplit.core.images.single import in_single
-from denoisplit.core.images.streamed import as_array
 from denoisplit.core.special_files import special_file
 
 
@@ -151,16 +150,11 @@ class Planes:
         for index in np.ndindex(self.shape):
             yield index, self.read(index)
 
-    def lazy(self, index: tuple[int, ...]) -> Float32Array:
+    def lazy(self, index: tuple[int, ...]) -> LazyPixels:
         """One position [c (z) y x] as ``read`` gives it, read where it is asked for."""
-        return as_array(
-            LazyPixels(
-                shape=self.plane_shape,
-                dtype=np.dtype(np.float32),
-                read=partial(_read_plane, self, index),
-                source=self.image.source,
-            )
-        )
+        read = partial(_read_plane, self, index)
+        dtype = np.dtype(np.float32)
+        return LazyPixels(shape=self.plane_shape, dtype=dtype, read=read, source=self.image.source)
 
     def read(
         self,

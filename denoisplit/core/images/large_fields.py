@@ -1,15 +1,20 @@
-"""Fields whose images need not be in memory: all their images at once, and sums of images."""
+"""Fields whose images need not be in memory: all their images at once, and their centres."""
 
-from collections.abc import Callable
-from functools import partial
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import attrs
 import numpy as np
 
-from denoisplit.core.arrays import AnyArray, Float32Array, Window
-from denoisplit.core.images.bases import Field
-from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.streamed import as_array, is_lazy
+from denoisplit.core.images.bases import Field, MixedSource
+from denoisplit.core.images.derived_images import centre_of
+from denoisplit.core.images.lazy import LazyArray, is_lazy
+
+_LOG = logging.getLogger("denoisplit.training")
+
+CENTRE: Final = 1024
+"""Pixels a side that calibration, verdicts and evaluation look at."""
 
 
 def is_large(field: Field) -> bool:
@@ -18,14 +23,7 @@ def is_large(field: Field) -> bool:
     return any(is_lazy(image) for image in images if image is not None)
 
 
-def alike(field: Field) -> Field:
-    """The field, with all its images lazy if one of them is, so that one tells of the others."""
-    if not is_large(field):
-        return field
-    return with_images(field, _lazily)
-
-
-def with_images(field: Field, change: Callable[[Float32Array], Float32Array]) -> Field:
+def with_images(field: Field, change: Callable[[LazyArray], LazyArray]) -> Field:
     """The field with the same change made to each of its images; ``mixed_source`` stays as it is."""
     clean, mixed, repeats = (
         None if image is None else change(image) for image in (field.clean, field.mixed, field.repeats)
@@ -33,24 +31,36 @@ def with_images(field: Field, change: Callable[[Float32Array], Float32Array]) ->
     return attrs.evolve(field, observed=change(field.observed), clean=clean, mixed=mixed, repeats=repeats)
 
 
-def added(one: Float32Array, other: Float32Array) -> Float32Array:
-    """The sum of two images of one shape, pixel by pixel; lazily if one of them is lazy."""
-    if not is_lazy(one) and not is_lazy(other):
-        return one + other
-    read = partial(_read_sum, one, other)
-    return as_array(LazyPixels(shape=one.shape, dtype=one.dtype, read=read, source="image"))
+def in_memory(fields: Sequence[Field], side: int, purpose: str) -> tuple[Field, ...]:
+    """The fields, of those that are not in memory the central ``side`` x ``side`` pixels along y and x.
+
+    Args:
+        fields: of any size.
+        side: pixels.
+        purpose: what they are for, which the log says of every field that is cut.
+    """
+    return tuple(_centre(field, side, purpose) if is_large(field) else field for field in fields)
 
 
-def _read_sum(one: AnyArray, other: AnyArray, region: Window) -> AnyArray:
-    return np.asarray(np.asarray(one[region]) + np.asarray(other[region]))
+def _centre(field: Field, side: int, purpose: str) -> Field:
+    sides = field.observed.shape[-2:]
+    if max(sides) > side:
+        _LOG.info(
+            "%s: of field %s, the central %d x %d pixels (of %d x %d)",
+            purpose,
+            field.name,
+            min(side, sides[0]),
+            min(side, sides[1]),
+            *sides,
+        )
 
+    def cut(image: LazyArray) -> LazyArray:
+        return np.asarray(image[centre_of(image, side)])
 
-def _lazily(image: Float32Array) -> Float32Array:
-    if is_lazy(image):
-        return image
-    read = partial(_read, image)
-    return as_array(LazyPixels(shape=image.shape, dtype=image.dtype, read=read, source="image"))
-
-
-def _read(image: AnyArray, region: Window) -> AnyArray:
-    return np.asarray(image[region])
+    source = field.mixed_source
+    if source is not None:
+        source = MixedSource(noiseless=cut(source.noiseless), noise=cut(source.noise))
+    found = with_images(field, cut)
+    first = tuple(int(s.start or 0) for s in centre_of(field.observed, side)[-2:])
+    part = field.frame_part.window(first, found.observed.shape)
+    return attrs.evolve(found, mixed_source=source, part=part)

@@ -1,21 +1,48 @@
-"""Pixels that are read where they are asked for."""
+"""Images whose pixels are read where they are asked for; one in memory is the simple case."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, TypeVar, cast, final
 
 import attrs
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError, in_one_line
-from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.claims import LARGE, check_memory
 
 LAZY_FROM: Final = LARGE
 """Bytes from which the pixels of a file are read piece by piece instead of all at once."""
+
+
+class LazyArray(Protocol):
+    """What every image is: a numpy array or memory map, or pixels that are read where they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Positions along every axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the pixels."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    def __len__(self) -> int:
+        """Positions along the first axis."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The pixels at every position along the first axis."""
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """The pixels at whole numbers, slices and ``...``, as a numpy array of their own."""
+
+    def __array__(self) -> AnyArray:
+        """All pixels."""
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -25,12 +52,12 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 @final
 @attrs.frozen(kw_only=True, eq=False)
 class LazyPixels:
-    """An array whose pixels a function reads. Nothing is kept here; see ``chunked``.
+    """An image whose pixels a function reads. Nothing is kept here; see ``chunked``.
 
     Attributes:
         shape: positions along every axis.
         dtype: of the pixels that come out, in the byte order of this machine.
-        read: gives the pixels of a region; what it raises becomes an ``ImageError``.
+        read: gives the pixels of a window; what it raises becomes an ``ImageError``.
         source: where the pixels come from, for messages.
     """
 
@@ -44,13 +71,11 @@ class LazyPixels:
         """Number of axes."""
         return len(self.shape)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all pixels."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[place] for place in range(len(self)))
 
     def __getitem__(self, key: Any) -> Any:
         """The pixels at whole numbers, slices and ``...``; a number for a single pixel."""
@@ -81,6 +106,30 @@ class LazyPixels:
         return found
 
 
+def is_lazy(image: LazyArray) -> bool:
+    """Whether pixels are read where they are asked for, and are not in memory."""
+    return not isinstance(image, np.ndarray)
+
+
+def made(
+    of: Sequence[LazyArray], read: Callable[[Window], AnyArray], shape: Sequence[int], dtype: np.dtype[Any]
+) -> LazyArray:
+    """An image that is made of others: where it is asked for, or at once if all of these are in memory.
+
+    Args:
+        of: the others.
+        read: makes the pixels of a window of the image; those of a place do not depend on the window. It may
+            go to other processes.
+        shape: of the image.
+        dtype: of its pixels.
+    """
+    lazy = [image for image in of if is_lazy(image)]
+    if not lazy:
+        return read(tuple(slice(0, side) for side in shape))
+    source = getattr(lazy[0], "source", "image")
+    return LazyPixels(shape=tuple(shape), dtype=dtype, read=read, source=source)
+
+
 def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
     """The error for a file that a library cannot read; one line, whatever the library says."""
     reason = in_one_line(error) or type(error).__name__
@@ -89,9 +138,9 @@ def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
     )
 
 
-def at_hand(pixels: LazyPixels) -> LazyArray:
+def at_hand(image: LazyArray) -> LazyArray:
     """Small images are read at once, so that what is wrong with a file shows when it is opened."""
-    return np.asarray(pixels) if is_small(pixels.nbytes) else pixels
+    return np.asarray(image) if is_small(math.prod(image.shape) * image.dtype.itemsize) else image
 
 
 def is_small(size: int) -> bool:
@@ -125,51 +174,6 @@ def _read_mapped(
     return np.array(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)[region])
 
 
-def rearranged(data: LazyArray, source: Sequence[int | None], where: str = "pixels") -> LazyArray:
-    """Axes in another order: entry i says which axis of ``data`` comes there, None for a new one of length 1.
-
-    Axes that are left out have length 1. Numpy arrays give views.
-    """
-    kept = [axis for axis in source if axis is not None]
-    if isinstance(data, np.ndarray):
-        squeezed = data[tuple(slice(None) if axis in kept else 0 for axis in range(data.ndim))]
-        moved = np.transpose(squeezed, [sorted(kept).index(axis) for axis in kept])
-        return moved[tuple(None if axis is None else slice(None) for axis in source)]
-    if list(source) == list(range(data.ndim)):
-        return data
-    return LazyPixels(
-        shape=tuple(1 if axis is None else data.shape[axis] for axis in source),
-        dtype=data.dtype,
-        read=partial(_read_rearranged, data, tuple(source)),
-        source=getattr(data, "source", where),
-    )
-
-
-def _read_rearranged(data: LazyArray, source: tuple[int | None, ...], region: Window) -> AnyArray:
-    asked = [slice(0, 1)] * data.ndim
-    for axis, part in zip(source, region, strict=True):
-        if axis is not None:
-            asked[axis] = part
-    found = rearranged(np.asarray(data[tuple(asked)]), source)
-    # A new axis of length 1 may be asked for in part, that is, whole: everything else is cut already.
-    return np.asarray(found)
-
-
-def stacked(parts: Sequence[LazyArray], where: str) -> LazyPixels:
-    """Arrays of one shape and type along a new first axis."""
-    first = parts[0]
-    return LazyPixels(
-        shape=(len(parts), *first.shape),
-        dtype=first.dtype,
-        read=partial(_read_stacked, tuple(parts)),
-        source=where,
-    )
-
-
-def _read_stacked(parts: tuple[LazyArray, ...], region: Window) -> AnyArray:
-    return np.stack([np.asarray(part[region[1:]]) for part in parts[region[0]]])
-
-
 def _region(key: Any, shape: tuple[int, ...]) -> tuple[Window, tuple[Any, ...]]:
     """The box around what is asked for, and what to take of the box."""
     parts = list(key) if isinstance(key, tuple) else [key]
@@ -192,3 +196,27 @@ def _region(key: Any, shape: tuple[int, ...]) -> tuple[Window, tuple[Any, ...]]:
         region.append(slice(low, high))
         rest.append(slice(None, None, places.step) if places else slice(None))
     return tuple(region), tuple(rest)
+
+
+Given = TypeVar("Given")
+
+
+def without_mask(given: Given, name: str, fill: str = "numpy.ma.median({})") -> Given:
+    """Pixels none of which is masked, as a plain array; what is no masked array stays as it is.
+
+    Args:
+        given: pixels, or anything else.
+        name: of the argument.
+        fill: what masked pixels might become, with the name of the argument as ``{}``.
+
+    Raises:
+        ImageError: some are masked. What lies under a mask means nothing, and nothing here looks at masks.
+    """
+    if not isinstance(given, np.ma.MaskedArray):
+        return given
+    if count := int(np.count_nonzero(np.ma.getmaskarray(given))):
+        raise ImageError(
+            f"{name}: {count} of {given.size} pixels are masked, and what is under a mask would be used. "
+            f"Crop them, or fill them: {name}.filled({fill.format(name)})."
+        )
+    return cast(Given, np.asarray(given))

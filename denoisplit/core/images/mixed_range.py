@@ -11,9 +11,10 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import Float32Array
+from denoisplit.core.images.derived_images import elementwise
 from denoisplit.core.images.intensity_range import Background, background_level, background_levels
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing, mix
-from denoisplit.core.images.streamed import elementwise
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +35,7 @@ class FittedRange:
 
 
 def background_shift(
-    mixed: Sequence[Float32Array],
+    mixed: Sequence[LazyArray],
     levels: Sequence[Sequence[float]],
     background: Background,
     mixing: Mixing,
@@ -61,8 +62,8 @@ def background_shift(
 
 
 def condition_mixed(
-    mixed: Float32Array, fitted: FittedRange, background: Background, mixing: Mixing
-) -> Float32Array:
+    mixed: LazyArray, fitted: FittedRange, background: Background, mixing: Mixing
+) -> LazyArray:
     """A mixed image as the network was trained to see it.
 
     Its background is its own quantile plus the fitted shift. It is cut off where the mixture of channels at
@@ -79,12 +80,12 @@ def condition_mixed(
     lowest, highest = -np.inf, _mixture(fitted.ceiling, mixing)
     if background.quantile:
         level = background_level(mixed, background)
-        mixed = elementwise(mixed, partial(_lowered, by=np.float32(level + fitted.background_shift)))
+        mixed = elementwise(partial(_lowered, by=np.float32(level + fitted.background_shift)), mixed)
         if background.floor:
             lowest = _mixture([0.0] * len(fitted.ceiling), mixing)
     if np.isinf([lowest, highest]).all():
         return mixed
-    return elementwise(mixed, partial(np.clip, a_min=np.float32(lowest), a_max=np.float32(highest)))
+    return elementwise(partial(np.clip, a_min=np.float32(lowest), a_max=np.float32(highest)), mixed)
 
 
 def _lowered(counts: Float32Array, by: np.float32) -> Float32Array:

@@ -10,9 +10,9 @@ from attrs.validators import in_
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.bases import Field, MixedSource
+from denoisplit.core.images.derived_images import across_channels, elementwise, zeros_like
 from denoisplit.core.images.image_checks import check_channels
-from denoisplit.core.images.large_fields import added
-from denoisplit.core.images.streamed import is_lazy, reduced, zeros_like
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.validators import ranges_of_shares
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
@@ -88,7 +88,9 @@ def superimpose(
     """The mixed image of noisy channels, or of its own source where it has one; see ``mix``."""
     if source is None:
         return mix(observed, mixing, axis=axis, weights=weights)
-    return mix(source.noiseless, mixing, axis=axis, weights=weights) + source.noise
+    noiseless: Float32Array = np.asarray(source.noiseless)
+    mixed = mix(noiseless, mixing, axis=axis, weights=weights)
+    return np.add(mixed, source.noise)
 
 
 def source_of(field: Field) -> MixedSource | None:
@@ -98,16 +100,17 @@ def source_of(field: Field) -> MixedSource | None:
     return MixedSource(noiseless=field.mixed, noise=zeros_like(field.mixed))
 
 
-def mixed_image(field: Field, mixing: Mixing) -> Float32Array:
+def mixed_image(field: Field, mixing: Mixing) -> LazyArray:
     """The mixed image [1 (z) y x] of a field, counts: as recorded, or the channels at equal weights."""
-    if not is_lazy(field.observed):
-        return superimpose(field.observed, source_of(field), mixing, axis=0)
-    together = partial(mix, mixing=mixing, axis=0)
-    if field.mixed is not None:
-        return reduced(field.mixed, together)
-    if field.mixed_source is None:
-        return reduced(field.observed, together)
-    return added(reduced(field.mixed_source.noiseless, together), field.mixed_source.noise)
+    source = source_of(field)
+    if source is None:
+        return mixed_channels(field.observed, mixing)
+    return elementwise(np.add, mixed_channels(source.noiseless, mixing), source.noise)
+
+
+def mixed_channels(image: LazyArray, mixing: Mixing, *, axis: int = 0) -> LazyArray:
+    """The channels of an image, along ``axis``, superimposed at equal weights; see ``mix``."""
+    return across_channels(image, partial(mix, mixing=mixing, axis=axis), axis=axis, channels=1)
 
 
 def _weighted(

@@ -9,8 +9,8 @@ from scipy.ndimage import correlate1d
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.bases import Field, LazyArray
+from denoisplit.core.images.derived_images import centre_of
 from denoisplit.core.images.exposures import with_repeats
-from denoisplit.core.images.streamed import centre_of
 
 NOTABLE: Final = 0.15
 """Correlation of neighbours from which noise does not count as independent, and"""

@@ -9,7 +9,8 @@ from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.arrays import AnyArray, Float64Array, IntArray
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.streamed import blocks, is_lazy
+from denoisplit.core.images.block_walks import blocks
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import NoisePairs
 
@@ -26,8 +27,8 @@ _SIGNAL_BINS = 32
 
 
 def pairs_from_clean(
-    clean: AnyArray,
-    observed: AnyArray,
+    clean: LazyArray,
+    observed: LazyArray,
     *,
     limit: int = LIMIT,
     seed: int = 0,
@@ -191,15 +192,8 @@ def _places(chosen: npt.NDArray[np.intp], part: FramePart | None) -> IntArray | 
     return np.stack([y + chosen // columns % rows, x + chosen % columns]).astype(np.int64)
 
 
-def _take(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
-    if is_lazy(image):
-        return _take_lazily(image, chosen)
-    values: Float64Array = image.reshape(-1)[chosen].astype(np.float64)
-    return values
-
-
-def _take_lazily(image: AnyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
-    """The same, with every block read once."""
+def _take(image: LazyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
+    """Some of the pixels, by their numbers; every block is read once."""
     order = np.argsort(chosen, kind="stable")
     sorted_places = chosen[order]
     values = np.empty(chosen.size)

@@ -12,12 +12,13 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.augmentation import Augmentation, backward_axes
 from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.context_pyramid import context_start, mirrored_start, pyramid, reflected_crop
+from denoisplit.core.images.derived_images import channel_of, zeros_like
 from denoisplit.core.images.fresh_noise import FreshNoise
 from denoisplit.core.images.large_fields import is_large
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
 from denoisplit.core.images.patch_places import Place, PlaceDrawer, Places
 from denoisplit.core.images.recorded_mixed import require_trainable
-from denoisplit.core.images.streamed import channel_of, zeros_like
 from denoisplit.core.images.turns import TURNS, turned
 
 _WEIGHTS: Final = 1
@@ -44,7 +45,7 @@ class _Scale:
     """All fields at one resolution; ``sources`` only where the observed channels are not what is mixed."""
 
     number: int
-    observed: tuple[Float32Array, ...]
+    observed: tuple[LazyArray, ...]
     sources: tuple[MixedSource, ...] | None
 
 
@@ -159,7 +160,7 @@ class PatchSampler:
         fields = []
         for number in numbers:
             field = self._fields[number]
-            targets, source = fresh.draw(field.observed[None], np.array([[number]]), rng)
+            targets, source = fresh.draw(np.asarray(field.observed)[None], np.array([[number]]), rng)
             own = MixedSource(noiseless=source.noiseless[0], noise=source.noise[0])
             fields.append(attrs.evolve(field, observed=targets[0], mixed_source=own))
         renumbered = [
@@ -183,7 +184,7 @@ class PatchSampler:
         source = MixedSource(noiseless=noiseless, noise=noise)
         return superimpose(noiseless, source, self._mixing, axis=1, weights=weights)
 
-    def _cut(self, images: Sequence[Float32Array], places: Sequence[Places], scale: int) -> Float32Array:
+    def _cut(self, images: Sequence[LazyArray], places: Sequence[Places], scale: int) -> Float32Array:
         """Patches [b k (z) y x] of images [k (z) y x]."""
         channels = images[0].shape[0]
         patches = np.empty((len(places), channels, *self._patch), dtype=np.float32)
@@ -196,7 +197,7 @@ class PatchSampler:
                 patches[item, channel : channel + 1] = self._cut_one(image, place, scale)
         return patches
 
-    def _cut_one(self, image: Float32Array, place: Place, scale: int) -> Float32Array:
+    def _cut_one(self, image: LazyArray, place: Place, scale: int) -> Float32Array:
         crop = reflected_crop(image, self._start(place, image.shape[1:], scale), self._patch)
         return crop if self._augmentation is None else self._augmentation.apply(crop, place.turn)
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.bases import LazyArray
-from denoisplit.core.images.streamed import blocks, is_lazy
+from denoisplit.core.images.block_walks import blocks
+from denoisplit.core.images.lazy import is_lazy
 
 _HALF_KEYS: Final = 2**16
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.conditioning import Conditioned, Conditioning, condition
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.mixing import Mixing, mix
 
@@ -45,7 +45,7 @@ def condition_fields(
     return attrs.evolve(channels, fields=joined, fitted=FittedRange(ceiling=channels.ceiling))
 
 
-def recorded_images(fields: Sequence[Field]) -> tuple[Float32Array, ...]:
+def recorded_images(fields: Sequence[Field]) -> tuple[LazyArray, ...]:
     """The recorded mixed images [1 (z) y x] of the fields of one split, empty where there are none.
 
     Raises:

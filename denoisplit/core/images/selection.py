@@ -1,18 +1,16 @@
 """One image out of fields with several channels: what a denoiser is trained on."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import attrs
 import numpy as np
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.channel_names import MIXED
-from denoisplit.core.images.lazy import stacked
-from denoisplit.core.images.mixing import Mixing, mix, mixed_image
-from denoisplit.core.images.streamed import as_array, channel_of, first_of, is_lazy, reduced, window
+from denoisplit.core.images.derived_images import channel_of, elementwise, window
+from denoisplit.core.images.lazy import LazyArray
+from denoisplit.core.images.mixing import Mixing, mixed_channels, mixed_image
 
 
 def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -> Field:
@@ -65,21 +63,13 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
 
 
 def select_noiseless(
-    noiseless: Float32Array, wanted: str, recorded: Sequence[str], mixing: Mixing, *, field: Field
-) -> Float32Array:
+    noiseless: LazyArray, wanted: str, recorded: Sequence[str], mixing: Mixing, *, field: Field
+) -> LazyArray:
     """The same choice among channels before additive noise [c (z) y x]; [1 (z) y x]."""
     bare = Field(name=field.name, observed=noiseless, mixed=field.mixed)
     found = select(bare, wanted, recorded, mixing).observed
-    return found if is_lazy(found) else np.ascontiguousarray(found)
+    return elementwise(np.ascontiguousarray, found)
 
 
-def _mixed(channels: Float32Array | None, mixing: Mixing, *, axis: int) -> Float32Array | None:
-    if channels is None:
-        return None
-    together = partial(mix, mixing=mixing, axis=0)
-    if axis == 0:
-        return reduced(channels, together)
-    if not is_lazy(channels):
-        return mix(channels, mixing, axis=axis)
-    exposures = (first_of(window(channels, (slice(i, i + 1),))) for i in range(channels.shape[0]))
-    return as_array(stacked([reduced(exposure, together) for exposure in exposures], "mixed exposures"))
+def _mixed(channels: LazyArray | None, mixing: Mixing, *, axis: int) -> LazyArray | None:
+    return None if channels is None else mixed_channels(channels, mixing, axis=axis)

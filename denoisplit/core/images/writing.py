@@ -2,18 +2,21 @@
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, final
+from types import TracebackType
+from typing import Any, Final, Self, final
 
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import reorder
-from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.block_walks import pieces
 from denoisplit.core.images.claims import check_space
+from denoisplit.core.images.image import Image, ImageLayout
 from denoisplit.core.images.lazy import mapped
 from denoisplit.core.staging import Staging, place_of, staged
 
@@ -28,6 +31,52 @@ PIECE = 2**26
 
 _MOST_COMPRESSED: Final = 4
 """Formats that compress may need that much less space than there are pixels; real images are at 1 to 3."""
+
+
+class ImageWriter(ABC):
+    """A new image that is written region by region. Use it in a ``with`` statement.
+
+    At its end the image appears whole under its name. Where the block ends in an error, nothing appears and
+    what was there stays.
+    """
+
+    @abstractmethod
+    def write(self, region: tuple[slice, ...], pixels: AnyArray) -> None:
+        """Write the pixels of a region; regions do not overlap and cover the image in the end.
+
+        Args:
+            region: one slice per axis of the layout.
+            pixels: of the shape of the region, with its axes in the order of the layout.
+
+        Raises:
+            ImageError: pixels that do not fit the region, or no space.
+        """
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Make the image appear.
+
+        Raises:
+            ImageError: pixels are missing, or no space.
+        """
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Forget what was written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.discard()
 
 
 @final
@@ -155,12 +204,12 @@ def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: i
     yield put
 
 
-def spooled(image_format: ImageFormat, path: Path, layout: ImageLayout) -> ImageWriter:
+def spooled(write: Callable[[Path, Image], object], path: Path, layout: ImageLayout) -> ImageWriter:
     """A writer for a format that takes whole images only: regions are collected in a raw file first."""
 
     def complete(raw: Path, target: Path) -> None:
         data = mapped(raw, shape=layout.shape, dtype=layout.dtype, where=str(path))
-        image_format.write(target, image_of(layout, data, str(path)))
+        write(target, image_of(layout, data, str(path)))
 
     return RegionWriter(
         path,
@@ -188,23 +237,5 @@ def image_of(layout: ImageLayout, data: Any, source: str) -> Image:
 def copy_pieces(image: Image, writer: ImageWriter) -> None:
     """Write all of an image in pieces, so that images larger than memory can be copied."""
     with writer:
-        for region in pieces(tuple(image.data.shape), image.data.dtype.itemsize):
+        for region in pieces(image.data.shape, PIECE // image.data.dtype.itemsize):
             writer.write(region, np.asarray(image.data[region]))
-
-
-def pieces(shape: tuple[int, ...], itemsize: int) -> Iterator[Window]:
-    """Regions of at most ``PIECE`` bytes, in the order of the array, that cover it."""
-    whole = tuple(slice(0, side) for side in shape)
-    size = math.prod(shape)
-    if size * itemsize <= PIECE or size == 1:
-        yield whole
-        return
-    axis = next(i for i, side in enumerate(shape) if side > 1)
-    inner = math.prod(shape[axis + 1 :]) * itemsize
-    step = max(1, PIECE // inner)
-    for start in range(0, shape[axis], step):
-        stop = min(start + step, shape[axis])
-        part = (*shape[:axis], stop - start, *shape[axis + 1 :])
-        for region in pieces(part, itemsize):
-            moved = region[axis]
-            yield (*region[:axis], slice(moved.start + start, moved.stop + start), *region[axis + 1 :])

@@ -1,15 +1,15 @@
 """The image that tiles are cut from: padded to whole strides, at every scale that the network takes."""
 
 import math
-from typing import Any
+from functools import partial
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.context_pyramid import context_crop, pyramid
-from denoisplit.core.images.streamed import is_lazy
+from denoisplit.core.images.derived_images import elementwise
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.tiling import Box, pad_to_canvas
 
@@ -35,17 +35,16 @@ class Canvas:
             the network takes.
     """
 
-    scales: tuple[npt.NDArray[Any], ...]
+    scales: tuple[LazyArray, ...]
 
     @classmethod
     def of(cls, image: LazyArray, vse: VSE) -> "Canvas":
-        """The canvas of an image [(z) y x] of any size; float32 where its pixels are not in memory."""
+        """The canvas of an image [(z) y x] of any size."""
         padded = pad_to_canvas(image, canvas_multiple(vse))
         if not vse.context:
             return cls((padded,))
-        if is_lazy(padded):
-            return cls(pyramid(padded, vse.context))
-        return cls(pyramid(padded.astype(np.result_type(padded, np.float32)), vse.context))
+        dtype = np.result_type(padded.dtype, np.float32)
+        return cls(pyramid(elementwise(partial(np.asarray, dtype=dtype), padded, dtype=dtype), vse.context))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.bases import LazyArray
-from denoisplit.core.images.streamed import blocks
+from denoisplit.core.images.block_walks import blocks
 from denoisplit.core.prediction.engine import Counter, Found, Work, ahead_of, in_order, run
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.image_work import ImageWork

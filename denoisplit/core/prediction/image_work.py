@@ -8,12 +8,12 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image
+from denoisplit.core.images.derived_images import first_of
 from denoisplit.core.images.image_checks import check_channels, check_values
 from denoisplit.core.images.io import Planes, iterate_planes
-from denoisplit.core.images.streamed import first_of, is_lazy
+from denoisplit.core.images.lazy import LazyArray, is_lazy
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work, run
@@ -144,12 +144,12 @@ class ImageWork:
             )
             return Work(vse, plan, lambda number: self.seen(number)[1], summaries)
 
-    def _read(self, number: int) -> tuple[Float32Array, Float32Array]:
+    def _read(self, number: int) -> tuple[LazyArray, LazyArray]:
         """A plane [(z) y x] as recorded and as the network sees it, counts."""
         recorded = self._recorded(number)
         return recorded, self._bundle.conditioned(recorded)
 
-    def _recorded(self, number: int) -> Float32Array:
+    def _recorded(self, number: int) -> LazyArray:
         index = self.planes.index(number)
         return first_of(self.planes.lazy(index) if self._lazily else self.planes.read(index))
 

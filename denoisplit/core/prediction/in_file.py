@@ -13,10 +13,11 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.axes import to_canonical
 from denoisplit.core.images.bases import ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.block_walks import block_places
 from denoisplit.core.images.claims import LARGE
 from denoisplit.core.images.lazy import mapped
 from denoisplit.core.images.scaled import require_dtype, scale_of, stretched
-from denoisplit.core.images.writing import RegionWriter, pieces, raw_file
+from denoisplit.core.images.writing import RegionWriter, raw_file
 from denoisplit.core.prediction.output_words import channels_of
 from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.prediction.sinks import Asked, Sink
@@ -174,7 +175,7 @@ class _Stretching(ImageWriter):
         shape = [1] * len(layout.shape)
         shape[self._channel] = -1
         with self._format.create(path, attrs.evolve(layout, dtype=_WHOLE, intensity_scale=scale)) as writer:
-            for region in pieces(layout.shape, np.dtype(np.float64).itemsize):
+            for region in block_places(layout.shape):
                 channels = region[self._channel]
                 low = np.reshape(scale.offset[channels], shape)
                 step = np.reshape(scale.factor[channels], shape)

@@ -7,12 +7,12 @@ from typing import Final
 import attrs
 import numpy as np
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.images.block_walks import extremes
 from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.io import Planes
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing
-from denoisplit.core.images.streamed import extremes
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import evidence_of
@@ -107,8 +107,8 @@ def misfit_of(vse: VSE, bundle: Bundle, shape: tuple[int, ...], *, asked: bool) 
 def plane_verdict(
     bundle: Bundle,
     planes: Planes,
-    recorded: Float32Array,
-    mixed: Float32Array,
+    recorded: LazyArray,
+    mixed: LazyArray,
     tiles: Sequence[Facts],
     flaw: str,
 ) -> Verdict:

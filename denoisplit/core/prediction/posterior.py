@@ -1,13 +1,12 @@
 """Posterior samples of one image of any size in memory, and their summaries."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from denoisplit.core.arrays import FloatArray
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Found, Work, joined, run
 from denoisplit.core.prediction.passes import evaluating
@@ -42,7 +41,7 @@ class Posterior:
 
 def predict(
     vse: VSE,
-    mixed: npt.NDArray[Any],
+    mixed: LazyArray,
     how: PredictionSpec,
     *,
     batch: int = 0,
@@ -93,7 +92,7 @@ def predict(
 
 def draw_samples(
     vse: VSE,
-    mixed: npt.NDArray[Any],
+    mixed: LazyArray,
     how: PredictionSpec,
     *,
     first: int = 0,

@@ -12,9 +12,9 @@ from denoisplit.core.assessment.coverage import coverage
 from denoisplit.core.assessment.image_scores import psnr, range_invariant_psnr
 from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
 from denoisplit.core.images.bases import Image
+from denoisplit.core.images.derived_images import centre_of
 from denoisplit.core.images.image_checks import check_channels, check_pixels
 from denoisplit.core.images.io import Planes, iterate_planes
-from denoisplit.core.images.streamed import centre_of
 from denoisplit.core.network.composer import MIXED_CHANNELS
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import FULL
@@ -104,7 +104,7 @@ def check_precision(
     planes = iterate_planes(image, bundle.spec.model.dimensions)
     whole = planes.plane_shape[1:]
     check_channels(planes.plane_shape[0], MIXED_CHANNELS, image.source, "Give the mixed image.")
-    mixed = bundle.conditioned(_compared(planes)[0])
+    mixed = np.asarray(bundle.conditioned(_compared(planes)[0]))
 
     def told(part: int) -> Progress | None:
         return None if progress is None else part_of(progress, part, 2)

@@ -12,7 +12,7 @@ from attrs.validators import ge
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import SpecError
 from denoisplit.core.given import is_whole, path_of, require, require_function, shown
-from denoisplit.core.images.lazy_array import without_mask
+from denoisplit.core.images.lazy import LazyArray, without_mask
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.output_words import parse_outputs
 from denoisplit.core.prediction.progress import Progress
@@ -129,7 +129,7 @@ class Request:
             tile=number_of("tile", defaults.tile if self.tile is None else self.tile),
         )
 
-    def label_image(self, *, lazily: bool) -> AnyArray | None:
+    def label_image(self, *, lazily: bool) -> LazyArray | None:
         """The label image, read from its file if needed; ``lazily`` leaves a large one there."""
         if self.labels is None or isinstance(self.labels, np.ndarray):
             return self.labels

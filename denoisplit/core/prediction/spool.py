@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.bases import LazyArray
-from denoisplit.core.images.streamed import blocks
+from denoisplit.core.images.block_walks import blocks
 from denoisplit.core.prediction.engine import Found
 from denoisplit.core.staging import hidden
 from denoisplit.core.storage.atomic import write_text

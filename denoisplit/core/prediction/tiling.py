@@ -4,14 +4,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, final
+from typing import final
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 
-from denoisplit.core.images.bases import LazyArray
-from denoisplit.core.images.streamed import is_lazy, padded
+from denoisplit.core.images.derived_images import padded
+from denoisplit.core.images.lazy import LazyArray
 
 
 @attrs.frozen
@@ -76,16 +74,9 @@ def canvas_shape(shape: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]
     return tuple(round_up(n, s) for n, s in zip(shape, stride, strict=True))
 
 
-def pad_to_canvas(image: LazyArray, stride: Sequence[int]) -> npt.NDArray[Any]:
+def pad_to_canvas(image: LazyArray, stride: Sequence[int]) -> LazyArray:
     """Pad an image [(z) y x] by reflection at the far side of every axis (a single pixel is repeated)."""
-    if is_lazy(image):
-        return padded(image, canvas_shape(image.shape, stride))
-    whole = np.asarray(image)
-    for axis, (have, want) in enumerate(zip(image.shape, canvas_shape(image.shape, stride), strict=True)):
-        if want > have:
-            widths = [(0, want - have if a == axis else 0) for a in range(image.ndim)]
-            whole = np.pad(whole, widths, mode="edge") if have == 1 else np.pad(whole, widths, mode="reflect")
-    return whole
+    return padded(image, canvas_shape(image.shape, stride))
 
 
 @attrs.frozen(kw_only=True)

@@ -18,7 +18,7 @@ from denoisplit.core.given import items_of, texts_of
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.io import Planes, iterate_planes
-from denoisplit.core.images.lazy_array import without_mask
+from denoisplit.core.images.lazy import without_mask
 from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.network.interfaces import Calibration
 from denoisplit.core.network.vse import VSE
@@ -234,7 +234,7 @@ class _How:
             ]
         return EvaluatedField(
             name=field.name,
-            mixed=mixed_image(field, self.spec.data.mixing),
+            mixed=np.asarray(mixed_image(field, self.spec.data.mixing)),
             truth=clean,
             mean=walk.assemble(means, names).pixels,
             std=walk.assemble(stds, names).pixels if stds else None,

@@ -157,7 +157,7 @@ def _denoise(
         mixed = _mean(denoisers[MIXED], mixed_image(field, spec.data.mixing)[0])
         save_mixed(paths[MIXED], mixed[0], field.pixel_size)
         if field.clean is not None:
-            _save(paths[CLEAN], field.clean, field, spec)
+            _save(paths[CLEAN], np.asarray(field.clean), field, spec)
         images = [
             _mean(denoisers[name], channel)
             for name, channel in zip(spec.channels, field.observed, strict=True)

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import attrs
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.documents import node_of
 from denoisplit.core.errors import RunError
 from denoisplit.core.images.data_fingerprint import ServedFields
 from denoisplit.core.images.hot_pixels import healed_image
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixed_range import FittedRange, condition_mixed
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
@@ -97,7 +97,7 @@ class Bundle:
         """Intensity at which every channel is cut off, counts; None if not measured."""
         return None if self.fitted_range is None else self.fitted_range.ceiling
 
-    def conditioned(self, mixed: Float32Array) -> Float32Array:
+    def conditioned(self, mixed: LazyArray) -> LazyArray:
         """A mixed image [(z) y x], counts, as the network was trained to see it, without hot pixels."""
         mixed = healed_image(mixed)
         data, fitted = self.spec.data, self.fitted_range

@@ -12,9 +12,9 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, propose_axes
 from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
+from denoisplit.core.images.derived_images import rearranged
 from denoisplit.core.images.io import choose_format, open_image, split_inside
-from denoisplit.core.images.lazy import LazyPixels, rearranged
-from denoisplit.core.images.streamed import as_array
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.storage.formats import examine_formats
 from denoisplit.core.storage.write_guards import Inputs, is_same, require_name, require_outside_runs
@@ -136,7 +136,7 @@ def _parts(path: Path, image_format: ImageFormat) -> tuple[Path, str]:
     return split_inside(path, image_format.suffixes) if image_format.holds_several else (path, "")
 
 
-def open_labels(path: Path, *, lazily: bool = False) -> AnyArray:
+def open_labels(path: Path, *, lazily: bool = False) -> LazyArray:
     """Open a label image, without axes of length 1 except y and x; ``lazily`` leaves a large one in its file.
 
     Raises:
@@ -145,9 +145,8 @@ def open_labels(path: Path, *, lazily: bool = False) -> AnyArray:
     image = open_image(path, installed_formats())
     sides = list(zip(image.axes, image.data.shape, strict=True))
     kept = [number for number, (axis, side) in enumerate(sides) if axis in SPATIAL[1:] or side > 1]
-    data = image.data if lazily else image.pixels
-    found = rearranged(data, kept, image.source)
-    return as_array(found) if isinstance(found, LazyPixels) else np.asarray(found)
+    found = rearranged(image.data, kept)
+    return found if lazily else np.asarray(found)
 
 
 def writing_format(path: Path, formats: Sequence[ImageFormat]) -> ImageFormat:

@@ -10,8 +10,8 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray, Float64Array, IntArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.block_walks import blocks
 from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.streamed import blocks
 
 BLOCK_SIDES: Final = (4, 16, 64)
 """Sides of the blocks along y and x, pixels."""

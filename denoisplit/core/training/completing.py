@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import RunError
-from denoisplit.core.images.centres import CENTRE, in_memory
+from denoisplit.core.images.large_fields import CENTRE, in_memory
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.registry.blame import blaming

@@ -10,11 +10,11 @@ import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.bases import Field, PixelSize
+from denoisplit.core.images.block_walks import extremes, thinned
 from denoisplit.core.images.data_fingerprint import assert_disjoint, field_fingerprint
+from denoisplit.core.images.derived_images import channel_of
 from denoisplit.core.images.exposures import refuse_shared_scenes
-from denoisplit.core.images.previews import thinned
 from denoisplit.core.images.splits import split_fields
-from denoisplit.core.images.streamed import channel_of, extremes
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.deceiving import told_exposures, told_hot_pixels, told_pixels

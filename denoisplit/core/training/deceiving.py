@@ -6,12 +6,12 @@ from typing import Final
 import numpy as np
 
 from denoisplit.core.images.bases import Field
+from denoisplit.core.images.block_walks import thinned
+from denoisplit.core.images.derived_images import channel_of
 from denoisplit.core.images.exposures import places_of
 from denoisplit.core.images.hot_pixels import hot_places, told
 from denoisplit.core.images.noise_correlation import noise_correlation
 from denoisplit.core.images.pile_up import piled_up
-from denoisplit.core.images.previews import thinned
-from denoisplit.core.images.streamed import channel_of
 
 _LISTED: Final = 3
 _SAMPLE: Final = 20_000

@@ -91,7 +91,7 @@ def _gains(spec: ResolvedSpec, held: Sequence[HeldOut]) -> dict[str, float]:
         fields = [
             EvaluatedField(
                 name=one.field.name,
-                mixed=mixed_image(one.field, mixing),
+                mixed=np.asarray(mixed_image(one.field, mixing)),
                 truth=np.asarray(one.field.clean),
                 mean=one.mean,
             )
@@ -200,15 +200,21 @@ def noisy_errors(
     Raises:
         CalibrationError: its noise is not known well enough.
     """
+    observed = np.asarray(field.observed)
     if field.repeats is not None:
-        return RepeatedErrors(mean=mean, observed=field.observed, repeats=field.repeats)
+        return RepeatedErrors(mean=mean, observed=observed, repeats=np.asarray(field.repeats))
     mixed = mixed_image(field, spec.data.mixing)[0]
     share = _share(field, spec.data.mixing)
     samples = min(spec.prediction.samples, PROBE_SAMPLES)
     few = attrs.evolve(spec.prediction, samples=samples)
     require_independent(field, mean)
     return errors_from_observed(
-        field.observed, mixed, mean, lambda image: predict(vse, image, few).mean, share=share, rng=rng
+        observed,
+        mixed,
+        mean,
+        lambda image: predict(vse, image, few).mean,
+        share=share,
+        rng=rng,
     )
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.centres import in_memory
+from denoisplit.core.images.derived_images import channel_of, first_of
 from denoisplit.core.images.exposures import with_repeats
+from denoisplit.core.images.large_fields import in_memory
 from denoisplit.core.images.noise_correlation import noise_correlation
 from denoisplit.core.images.noise_pairs import (
     bootstrap_pairs,
@@ -16,7 +17,6 @@ from denoisplit.core.images.noise_pairs import (
     pairs_from_clean,
     pairs_from_repeats,
 )
-from denoisplit.core.images.streamed import channel_of, first_of
 from denoisplit.core.network.interfaces import NoisePairs
 from denoisplit.core.spec.records import DataSpec
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.centres import CENTRE, in_memory
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.data_fingerprint import DisjointFields, ServedFields, assert_disjoint
 from denoisplit.core.images.exposures import refuse_shared_scenes
@@ -16,6 +14,8 @@ from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.hot_pixels import healed_field
 from denoisplit.core.images.image_checks import check_fields
 from denoisplit.core.images.intensity_statistics import intensity_stats
+from denoisplit.core.images.large_fields import CENTRE, in_memory
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixed_range import FittedRange
 from denoisplit.core.images.recorded_mixed import condition_fields, recorded_images
 from denoisplit.core.images.selection import select, select_noiseless
@@ -149,7 +149,7 @@ def _selected(fields: Sequence[Field], spec: ResolvedSpec) -> tuple[Field, ...]:
 def _statistics(spec: ResolvedSpec, measured: Conditioned, learnt: Sequence[Field]) -> IntensityStats:
     """Statistics of the training fields; the means before additive noise, as in the reference."""
     data = spec.data
-    noiseless: Sequence[Float32Array] = measured.noiseless
+    noiseless: Sequence[LazyArray] = measured.noiseless
     if data.recorded:
         noiseless = [
             select_noiseless(pixels, spec.channels[0], data.recorded, data.mixing, field=field)

@@ -7,9 +7,9 @@ import numpy as np
 
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.block_walks import BLOCK_PIXELS, extremes
 from denoisplit.core.images.pixel_moments import PixelMoments, moments_of
 from denoisplit.core.images.quantiles import quantile
-from denoisplit.core.images.streamed import BLOCK_PIXELS, extremes
 
 DARK_QUANTILE = 0.01
 SCALES = (2, 4, 8)

@@ -7,13 +7,12 @@ from typing import final
 import attrs
 from attrs.validators import ge
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.bases import Field, FieldFile
+from denoisplit.core.images.derived_images import channel_of, first_of, stacked
 from denoisplit.core.images.image_checks import check_channels, check_pixels
 from denoisplit.core.images.io import Planes
-from denoisplit.core.images.large_fields import alike
-from denoisplit.core.images.streamed import channel_of, chosen_channels, first_of
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.plugins.datasets.files import AxesOptions, ImageFileDataset
 from denoisplit.plugins.datasets.reading import key_of, partner, places, require_folder
 
@@ -117,15 +116,13 @@ class Folder(ImageFileDataset):
         )
         name = matched.observed.relative_to(self.options.path).as_posix()
         return [
-            alike(
-                Field(
-                    name=f"{name}{place}",
-                    observed=pixels,
-                    clean=signal,
-                    mixed=superimposed,
-                    pixel_size=noisy.pixel_size,
-                    files=read,
-                )
+            Field(
+                name=f"{name}{place}",
+                observed=pixels,
+                clean=signal,
+                mixed=superimposed,
+                pixel_size=noisy.pixel_size,
+                files=read,
             )
             for place, pixels, signal, superimposed in zip(found, observed, clean, mixed, strict=True)
         ]
@@ -135,9 +132,9 @@ class Folder(ImageFileDataset):
         path: Path | None,
         noisy: Planes,
         positions: Sequence[str],
-        take: Callable[[Float32Array, str], Float32Array],
+        take: Callable[[LazyArray, str], LazyArray],
         shapes: Sequence[tuple[int, ...]],
-    ) -> list[Float32Array] | list[None]:
+    ) -> list[LazyArray] | list[None]:
         """The arrays of a partner, one of the given shape per position; None everywhere without a partner.
 
         A clean partner may have one array for all positions.
@@ -160,10 +157,10 @@ class Folder(ImageFileDataset):
         path: Path,
         partner: Planes,
         positions: Sequence[str],
-        take: Callable[[Float32Array, str], Float32Array],
+        take: Callable[[LazyArray, str], LazyArray],
         shapes: Sequence[tuple[int, ...]],
         noisy: Planes,
-    ) -> list[Float32Array]:
+    ) -> list[LazyArray]:
         found = []
         for pixels, place, shape in zip(self.images.arrays(partner), positions, shapes, strict=True):
             taken = take(pixels, f"{path}{place}")
@@ -178,7 +175,7 @@ class Folder(ImageFileDataset):
     def _planes(self, path: Path) -> Planes:
         return self.images.planes(path, self.options.axes, self.options.dimensions)
 
-    def _channels(self, pixels: Float32Array, where: str) -> Float32Array:
+    def _channels(self, pixels: LazyArray, where: str) -> LazyArray:
         index = self.options.channel_index
         if not index:
             named = ", ".join(self.channels)
@@ -196,13 +193,13 @@ class Folder(ImageFileDataset):
                     f"{where}: the file has channels 0 to {pixels.shape[0] - 1} (got channel_index={index}). "
                     f"Correct channel_index or axes."
                 )
-            pixels = chosen_channels(pixels, index)
+            pixels = stacked([first_of(channel_of(pixels, number)) for number in index])
         for number, name in enumerate(self.channels):
             check_pixels(first_of(channel_of(pixels, number)), f"{where}, channel {name!r}")
         return pixels
 
 
-def _one_channel(pixels: Float32Array, where: str) -> Float32Array:
+def _one_channel(pixels: LazyArray, where: str) -> LazyArray:
     check_channels(pixels.shape[0], 1, where, "A mixed image has a single channel; correct the file or axes.")
     check_pixels(pixels, where)
     return pixels

@@ -9,10 +9,9 @@ import numpy as np
 
 from denoisplit.core.arrays import Float32Array, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images import lazy
 from denoisplit.core.images.bases import FieldFile, PixelSize
-from denoisplit.core.images.lazy import LazyPixels
-from denoisplit.core.images.streamed import as_array, is_lazy
+from denoisplit.core.images.derived_images import stacked
+from denoisplit.core.images.lazy import LazyArray, made
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +27,7 @@ class Frames:
     """
 
     names: tuple[str, ...]
-    pixels: tuple[Float32Array, ...] = attrs.field(eq=False, repr=False)
+    pixels: tuple[LazyArray, ...] = attrs.field(eq=False, repr=False)
     pixel_size: PixelSize | None
     path: Path
     dtype: str
@@ -38,14 +37,7 @@ class Frames:
         return FieldFile(path=str(self.path), role=role, channel=channel, dtype=self.dtype)
 
 
-def stacked(images: Sequence[Float32Array]) -> Float32Array:
-    """Images of one shape along a new first axis; lazily if one of them is lazy."""
-    if not any(is_lazy(image) for image in images):
-        return np.stack(images)
-    return as_array(lazy.stacked(images, "channels"))
-
-
-def channels_of(images: Sequence[Float32Array], names: Sequence[str], where: str) -> Float32Array:
+def channels_of(images: Sequence[LazyArray], names: Sequence[str], where: str) -> LazyArray:
     """Channels [(z) y x] as one array [c (z) y x].
 
     Raises:
@@ -57,16 +49,12 @@ def channels_of(images: Sequence[Float32Array], names: Sequence[str], where: str
     return stacked(images)
 
 
-def mean_image(images: Sequence[Float32Array]) -> Float32Array:
+def mean_image(images: Sequence[LazyArray]) -> LazyArray:
     """The mean of images [(z) y x], added up one after the other in float64; float32."""
-    shape = images[0].shape
-    if not any(is_lazy(image) for image in images):
-        return _mean(images, tuple(slice(0, side) for side in shape))
-    read = partial(_mean, tuple(images))
-    return as_array(LazyPixels(shape=shape, dtype=np.dtype(np.float32), read=read, source="mean of images"))
+    return made(images, partial(_mean, tuple(images)), images[0].shape, np.dtype(np.float32))
 
 
-def _mean(images: Sequence[Float32Array], region: Window) -> Float32Array:
+def _mean(images: Sequence[LazyArray], region: Window) -> Float32Array:
     total = np.zeros([part.stop - part.start for part in region])
     for image in images:
         total += image[region]

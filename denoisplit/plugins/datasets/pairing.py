@@ -6,11 +6,11 @@ from typing import Literal
 import attrs
 import numpy as np
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, FieldFile, PixelSize
-from denoisplit.core.images.large_fields import alike
-from denoisplit.plugins.datasets.frames import Frames, channels_of, stacked
+from denoisplit.core.images.derived_images import stacked
+from denoisplit.core.images.lazy import LazyArray
+from denoisplit.plugins.datasets.frames import Frames, channels_of
 
 Pairing = Literal["drawn", "fixed"]
 """Whether training pairs patches of different fields anew, or keeps the pairs of the data set."""
@@ -29,8 +29,8 @@ class Single:
     """
 
     name: str
-    observed: Float32Array = attrs.field(eq=False, repr=False)
-    clean: Float32Array | None = attrs.field(default=None, eq=False, repr=False)
+    observed: LazyArray = attrs.field(eq=False, repr=False)
+    clean: LazyArray | None = attrs.field(default=None, eq=False, repr=False)
     pixel_size: PixelSize | None = None
     files: tuple[FieldFile, ...] = ()
 
@@ -42,7 +42,7 @@ def singles(channel: str, observed: Frames, clean: Frames | None = None) -> list
         ImageError: the files differ in their number of positions or in size.
     """
     files = (observed.file("observed", channel), *(() if clean is None else (clean.file("clean", channel),)))
-    references: Sequence[Float32Array | None] = [None] * len(observed.pixels)
+    references: Sequence[LazyArray | None] = [None] * len(observed.pixels)
     if clean is not None:
         alone = len(clean.pixels) == 1  # frames of one position that share a reference
         if len(clean.pixels) != len(observed.pixels) and not alone:
@@ -100,7 +100,7 @@ def joined(own: Sequence[Single], names: Sequence[str], *, separate: bool, name:
     name = name or " + ".join(single.name for single in own)
     clean = [single.clean for single in own if single.clean is not None]
     sizes = [single.pixel_size for single in own if single.pixel_size is not None]
-    field = Field(
+    return Field(
         name=name,
         observed=channels_of([single.observed for single in own], names, name),
         clean=channels_of(clean, names, name) if len(clean) == len(own) else None,
@@ -108,7 +108,6 @@ def joined(own: Sequence[Single], names: Sequence[str], *, separate: bool, name:
         separate=separate and len(own) > 1,
         files=tuple(file for single in own for file in single.files),
     )
-    return alike(field)
 
 
 def matched(
@@ -153,7 +152,7 @@ def _with_mixed(field: Field, recorded: Frames, position: int) -> Field:
             f"{pixels.shape}). Crop or replace it."
         )
     files = (*field.files, recorded.file("mixed"))
-    return alike(attrs.evolve(field, mixed=stacked([pixels]), files=files))
+    return attrs.evolve(field, mixed=stacked([pixels]), files=files)
 
 
 def leftovers(channels: Sequence[Sequence[Single]], names: Sequence[str]) -> tuple[str, ...]:

@@ -10,14 +10,14 @@ from typing import final
 import attrs
 import numpy as np
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.bases import ImageFormat
+from denoisplit.core.images.derived_images import first_of
 from denoisplit.core.images.file_sets import own_images
 from denoisplit.core.images.hidden import is_hidden
 from denoisplit.core.images.image_checks import check_channels, check_pixels
 from denoisplit.core.images.io import Planes, iterate_planes, open_image, split_inside
-from denoisplit.core.images.streamed import first_of, is_lazy
+from denoisplit.core.images.lazy import LazyArray, is_lazy
 from denoisplit.plugins.datasets.frames import Frames
 
 _WILD = re.compile(r"[*?\[]")
@@ -152,7 +152,7 @@ class ImageFiles:
         image = open_image(path, self.formats, axes or None)
         return iterate_planes(image, dimensions or (3 if "z" in image.axes else 2))
 
-    def arrays(self, planes: Planes) -> Iterator[Float32Array]:
+    def arrays(self, planes: Planes) -> Iterator[LazyArray]:
         """Yield the array [c (z) y x] of every position, float32; lazy for a large file."""
         size = math.prod(planes.image.data.shape) * np.dtype(np.float32).itemsize
         lazily = is_lazy(planes.image.data) and size > self.memory * 2**20

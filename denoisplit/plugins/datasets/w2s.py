@@ -7,12 +7,12 @@ from typing import Final, Literal, final
 import attrs
 from attrs.validators import ge, in_
 
-from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.bases import Field, ImageFormat
-from denoisplit.core.images.large_fields import alike
+from denoisplit.core.images.derived_images import stacked
+from denoisplit.core.images.lazy import LazyArray
 from denoisplit.plugins.datasets.files import FileOptions, ImageFileDataset
-from denoisplit.plugins.datasets.frames import Frames, channels_of, mean_image, stacked
+from denoisplit.plugins.datasets.frames import Frames, channels_of, mean_image
 from denoisplit.plugins.datasets.reading import natural, require_folder
 
 _LAST_TRAINING: Final = 80
@@ -86,8 +86,8 @@ class W2S(ImageFileDataset):
         return self.options.part == "all" or (int(digits) <= _LAST_TRAINING) == (self.options.part == "train")
 
     def _field(self, folder: Path) -> Field:
-        exposures: list[list[Float32Array]] = []
-        clean: list[Float32Array] = []
+        exposures: list[list[LazyArray]] = []
+        clean: list[LazyArray] = []
         files = []
         pixel_size = None
         for index, channel in zip(self.index, self.channels, strict=True):
@@ -102,18 +102,16 @@ class W2S(ImageFileDataset):
             channels_of(images, self.channels, folder.name) for images in zip(*exposures, strict=True)
         )
         whole = len(clean) == len(self.index)
-        return alike(
-            Field(
-                name=folder.name,
-                observed=observed,
-                clean=channels_of(clean, self.channels, folder.name) if whole else None,
-                repeats=stacked(repeats) if repeats else None,
-                pixel_size=pixel_size,
-                files=tuple(files),
-            )
+        return Field(
+            name=folder.name,
+            observed=observed,
+            clean=channels_of(clean, self.channels, folder.name) if whole else None,
+            repeats=stacked(repeats) if repeats else None,
+            pixel_size=pixel_size,
+            files=tuple(files),
         )
 
-    def _parts(self, frames: Frames) -> tuple[list[Float32Array], Sequence[Float32Array]]:
+    def _parts(self, frames: Frames) -> tuple[list[LazyArray], Sequence[LazyArray]]:
         """Return 1 + repeats noisy images [y x], and the exposures that are in none of them."""
         count, each = 1 + self.options.repeats, self.options.average
         if len(frames.pixels) < count * each:

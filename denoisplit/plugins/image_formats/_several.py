@@ -13,9 +13,10 @@ from denoisplit.core.errors import ImageError, MissingPackageError
 from denoisplit.core.images.axes import NAMELESS as NAMELESS
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, picture
 from denoisplit.core.images.bases import Image, ImageLayout
+from denoisplit.core.images.derived_images import stacked
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import described
-from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked
+from denoisplit.core.images.lazy import LazyArray, at_hand
 
 COLOURS: Final = "r"
 """Letter of the colour axis of a picture."""
@@ -36,7 +37,7 @@ class Part:
         interval: seconds from one time point to the next, None when unknown.
     """
 
-    data: LazyPixels = attrs.field(eq=False)
+    data: LazyArray = attrs.field(eq=False)
     axes: str
     sizes: dict[str, float] = attrs.field(factory=dict)
     channel_names: tuple[str, ...] = ()
@@ -92,7 +93,7 @@ def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes
 
 def joined(
     named: Sequence[tuple[str, Part]], where: str, axes: str | None, advice: str
-) -> tuple[LazyPixels, str]:
+) -> tuple[LazyArray, str]:
     """Join images into one, and return its pixels and axes: several become an axis ``s``.
 
     Args:
@@ -112,7 +113,7 @@ def joined(
             f"{_listed([f'{name} {_differing(part, parts)}' for name, part in named])}). {advice}"
         )
     several = len(parts) > 1
-    data = stacked([part.data for part in parts], where) if several else first.data
+    data = stacked([part.data for part in parts]) if several else first.data
     return data, _axes("s" * several + first.axes, data.shape, where, axes)
 
 

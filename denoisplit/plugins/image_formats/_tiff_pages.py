@@ -12,13 +12,12 @@ import attrs
 import numpy as np
 import tifffile
 
-from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import AXES, reorder
-from denoisplit.core.images.bases import LazyArray
+from denoisplit.core.images.derived_images import rearranged, window
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import parse_remark
-from denoisplit.core.images.lazy import LazyPixels, unreadable
+from denoisplit.core.images.lazy import LazyArray, unreadable
 from denoisplit.plugins.image_formats._ome_planes import OmeFiles, sides
 from denoisplit.plugins.image_formats._ome_xml import OmeImage, parse_ome, whole
 from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS
@@ -69,7 +68,7 @@ class Found:
     """
 
     name: str
-    data: LazyPixels
+    data: LazyArray
     axes: str
     ome: OmeImage | None = None
 
@@ -227,18 +226,13 @@ def _letters(axes: str, before: str, key: tifffile.TiffPage) -> str:
     return "".join(known.get(letter, NAMELESS) for letter in axes.lower())
 
 
-def _without_alpha(data: LazyPixels, axes: str, key: tifffile.TiffPage) -> tuple[LazyPixels, str]:
+def _without_alpha(data: LazyArray, axes: str, key: tifffile.TiffPage) -> tuple[LazyArray, str]:
     """Return gray pixels without their opacity."""
     if key.samplesperpixel != 2 or key.photometric not in _GRAY or not set(key.extrasamples) & set(_ALPHA):
         return data, axes
     at = len(axes) + (-1 if key.axes.endswith("S") else -3)
-    shape = data.shape[:at] + data.shape[at + 1 :]
-    read = partial(_read_first, data, at)
-    return attrs.evolve(data, shape=shape, read=read), axes[:at] + axes[at + 1 :]
-
-
-def _read_first(data: LazyPixels, at: int, region: Window) -> AnyArray:
-    return np.asarray(data[(*region[:at], 0, *region[at:])])
+    gray = window(data, (*(slice(None),) * at, slice(0, 1)))
+    return rearranged(gray, [axis for axis in range(len(axes)) if axis != at]), axes[:at] + axes[at + 1 :]
 
 
 def remark_of(tif: tifffile.TiffFile, description: dict[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from denoisplit.core.images.axes import ambiguous_axes, letter_of, parse_axes, r
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.claims import check_claim
+from denoisplit.core.images.derived_images import stacked
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import axes_of, described
-from denoisplit.core.images.lazy import LazyPixels, at_hand, stacked, unreadable
+from denoisplit.core.images.lazy import LazyPixels, at_hand, unreadable
 from denoisplit.plugins.image_formats._ome_zarr_reading import image_paths, multiscale, read_multiscale
 from denoisplit.plugins.image_formats._zarr_store import checked
 
@@ -65,7 +66,7 @@ def open_zarr(path: Path, axes: str | None, suffixes: tuple[str, ...]) -> Image:
     except Exception as error:
         raise unreadable(str(path), error, "Zarr") from error
     image = images[0] if len(images) == 1 else _together(images, path, store)
-    return attrs.evolve(image, data=at_hand(image.data)) if isinstance(image.data, LazyPixels) else image
+    return attrs.evolve(image, data=at_hand(image.data))
 
 
 def is_zarr(path: Path) -> bool:
@@ -234,7 +235,7 @@ def _together(images: list[Image], path: Path, store: Path) -> Image:
         raise ImageError(f"{path}: its images differ (got {listed}). {advice}")
     if "s" in first.axes:
         raise ImageError(f"{path}: its images have an axis s already (got {first.axes!r}). {advice}")
-    data = stacked([image.data for image in images], str(path))
+    data = stacked([image.data for image in images])
     return Image(
         data=data,
         axes=f"s{first.axes}",

@@ -10,8 +10,9 @@ import attrs
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.derived_images import rearranged
 from denoisplit.core.images.layout import axes_of, check_dtype, check_layout, check_name, described
-from denoisplit.core.images.lazy import at_hand, rearranged, unreadable
+from denoisplit.core.images.lazy import at_hand, unreadable
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
 from denoisplit.plugins.image_formats._mrc_header import KINDS, header_of, read_header
 

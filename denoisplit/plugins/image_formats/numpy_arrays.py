@@ -10,7 +10,8 @@ import numpy as np
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import ambiguous_axes, parse_axes
-from denoisplit.core.images.bases import Image, ImageFormat, LazyArray
+from denoisplit.core.images.bases import Image, ImageFormat
+from denoisplit.core.images.derived_images import rearranged
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import (
     axes_of,
@@ -20,7 +21,7 @@ from denoisplit.core.images.layout import (
     parse_remark,
     remark_text,
 )
-from denoisplit.core.images.lazy import LazyPixels, at_hand, is_small, mapped, rearranged, unreadable
+from denoisplit.core.images.lazy import LazyArray, at_hand, is_small, mapped, unreadable
 from denoisplit.core.images.writing import write_whole
 from denoisplit.core.numpy_files import members, read_header, read_member
 
@@ -125,5 +126,4 @@ def _plain(path: Path, begin: int = 0) -> LazyArray:
     if not shape or 0 in shape:
         raise ImageError(f"{path}: an image needs pixels (got shape {shape}). Check where it is from.")
     pixels = mapped(path, shape=shape[::-1] if fortran else shape, dtype=dtype, offset=offset)
-    turned = rearranged(pixels, range(len(shape))[::-1]) if fortran else pixels
-    return at_hand(turned) if isinstance(turned, LazyPixels) else turned
+    return at_hand(rearranged(pixels, range(len(shape))[::-1]) if fortran else pixels)

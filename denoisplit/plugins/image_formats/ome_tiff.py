@@ -83,7 +83,7 @@ class OmeTiff(ImageFormat):
         """Begin a file; compressed files and pyramids are made once all regions are written."""
         stored = self._checked(path, layout)
         if not self._plain:
-            return spooled(self, path, layout)
+            return spooled(self.write, path, layout)
 
         @contextmanager
         def begin(temporary: Path) -> Iterator[Put]:

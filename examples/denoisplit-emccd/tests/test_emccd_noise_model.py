@@ -81,8 +81,9 @@ def exposures() -> NoisePairs:
         fields=3, size=96, photons=30, camera="em", gain=GAIN, offset=OFFSET, read_noise=READ_NOISE
     )
     fields = Simulated(options, channels=("filaments",)).fields()
-    clean = np.concatenate([field.clean.ravel() for field in fields if field.clean is not None])
-    return NoisePairs(signal=clean, observation=np.concatenate([field.observed.ravel() for field in fields]))
+    clean = np.concatenate([field.clean[...].ravel() for field in fields if field.clean is not None])
+    observed = np.concatenate([field.observed[...].ravel() for field in fields])
+    return NoisePairs(signal=clean, observation=observed)
 
 
 def likelihood(model: NoiseModel, pairs: NoisePairs) -> float:

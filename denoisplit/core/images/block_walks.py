@@ -1,0 +1,121 @@
+"""Walks through images that need not fit into memory, block by block, and what is found on the way.
+
+Arrays in memory are cut into the same blocks, so that an image gives the same numbers to the last bit,
+wherever its pixels are.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.arrays import AnyArray, Window
+from denoisplit.core.images.derived_images import first_of, window
+from denoisplit.core.images.lazy import LazyArray, is_lazy
+
+BLOCK_PIXELS: Final = 2**22
+"""Pixels that are looked at together."""
+
+PICTURE: Final = 1024
+"""Pixels a side of a picture at most."""
+
+
+def pieces(shape: Sequence[int], most: int) -> Iterator[Window]:
+    """Windows of at most ``most`` pixels, in the order of the array, that cover it."""
+    size = math.prod(shape)
+    if size <= most or size == 1:
+        yield tuple(slice(0, side) for side in shape)
+        return
+    axis = next(i for i, side in enumerate(shape) if side > 1)
+    step = max(1, most // math.prod(shape[axis + 1 :]))
+    for start in range(0, shape[axis], step):
+        stop = min(start + step, shape[axis])
+        for part in pieces((*shape[:axis], stop - start, *shape[axis + 1 :]), most):
+            yield (*part[:axis], slice(part[axis].start + start, part[axis].stop + start), *part[axis + 1 :])
+
+
+def blocks(image: LazyArray) -> Iterator[tuple[Window, AnyArray]]:
+    """Windows that cover an image, in the order of its pixels, and what is in them."""
+    for place in block_places(image.shape):
+        yield place, np.asarray(image[place])
+
+
+def block_places(shape: Sequence[int]) -> Iterator[Window]:
+    """The windows of ``blocks`` of an image of this shape."""
+    return pieces(shape, BLOCK_PIXELS)
+
+
+@attrs.frozen(kw_only=True)
+class Extremes:
+    """The ends of the pixels of an image.
+
+    Attributes:
+        lowest, highest: of all pixels that are finite; NaN where none is.
+        at_highest: number of pixels at the highest.
+        bad: number of pixels that are NaN or infinite.
+        first_bad: place of the first of them; None without.
+        first_value: what it is there.
+    """
+
+    lowest: float
+    highest: float
+    at_highest: int
+    bad: int = 0
+    first_bad: tuple[int, ...] | None = None
+    first_value: float = 0.0
+
+
+def extremes(image: LazyArray) -> Extremes:
+    """Lowest and highest pixels, how many are highest, and how many are no numbers."""
+    lowest, highest, at_highest, bad = np.inf, -np.inf, 0, 0
+    first: tuple[int, ...] | None = None
+    value = 0.0
+    for place, pixels in blocks(image):
+        kept = pixels
+        wrong = ~np.isfinite(pixels) if pixels.dtype.kind == "f" else np.zeros((), bool)
+        if count := int(np.count_nonzero(wrong)):
+            if first is None:
+                inside = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+                first = tuple(int(i) + part.start for i, part in zip(inside, place, strict=True))
+                value = float(pixels[inside])
+            bad += count
+            kept = pixels[~wrong]
+        if not kept.size:
+            continue
+        lowest, top = min(lowest, float(kept.min())), float(kept.max())
+        if top > highest:
+            highest, at_highest = top, 0
+        if top == highest:
+            at_highest += int(np.count_nonzero(kept == kept.dtype.type(top)))
+    return Extremes(
+        lowest=lowest, highest=highest, at_highest=at_highest, bad=bad, first_bad=first, first_value=value
+    )
+
+
+def thinned(image: LazyArray, count: int) -> AnyArray:
+    """Every so many pixels of an image in their order, about ``count`` of them; read block by block."""
+    step = max(1, math.prod(image.shape) // count)
+    parts, before = [], 0
+    for _, pixels in blocks(image):
+        parts.append(pixels.reshape(-1)[-before % step :: step].copy())
+        before += pixels.size
+    return np.concatenate(parts)
+
+
+def picture(image: LazyArray) -> AnyArray:
+    """What to draw of an image [(z) y x]: an array itself, else every so many pixels of the middle plane."""
+    if not is_lazy(image):
+        return np.asarray(image)
+    middle = image.shape[0] // 2
+    plane = image if image.ndim == 2 else first_of(window(image, (slice(middle, middle + 1),)))
+    step = math.ceil(max(plane.shape) / PICTURE)
+    found = np.empty([math.ceil(side / step) for side in plane.shape], plane.dtype)
+    for region, pixels in blocks(plane):
+        # The first pixels of the block that are multiples of the step.
+        skipped = [-part.start % step for part in region]
+        chosen = pixels[skipped[0] :: step, skipped[1] :: step]
+        y, x = ((part.start + skip) // step for part, skip in zip(region, skipped, strict=True))
+        found[y : y + chosen.shape[0], x : x + chosen.shape[1]] = chosen
+    return found
