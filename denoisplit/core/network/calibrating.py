@@ -1,4 +1,4 @@
-"""How calibrators of every sort are asked, whether they see the mean or not, and give a std or not."""
+"""Uniform calls for all types of calibrators, with or without the mean, with or without a std."""
 
 from typing import TypeGuard
 
@@ -14,7 +14,7 @@ from denoisplit.core.network.calibration import (
 
 
 def gives_std(calibrator: AnyCalibrator) -> TypeGuard[Calibrator | MeanCalibrator]:
-    """Whether there is a calibrated std, and not only intervals."""
+    """Whether it gives a calibrated std, not only intervals."""
     return isinstance(calibrator, Calibrator | MeanCalibrator)
 
 
@@ -24,7 +24,7 @@ def calibrated_std(
     """Calibrated std, same shape as ``std`` [n c (z) y x], counts.
 
     Raises:
-        CalibrationError: written by another calibrator, or for another number of channels.
+        CalibrationError: it was written by another calibrator, or for another number of channels.
     """
     if isinstance(calibrator, MeanCalibrator):
         return calibrator.apply(calibration, mean, std)
@@ -37,7 +37,7 @@ def fit_squares(
     """Fit to unbiased estimates of squared errors; arrays [n c (z) y x], counts and counts squared.
 
     Raises:
-        CalibrationError: no calibration can be had from these arrays, or from squared errors at all.
+        CalibrationError: these arrays, or squared errors in general, do not allow a calibration.
     """
     if isinstance(calibrator, Calibrator):
         return calibrator.fit_squares(std, squares)

@@ -1,4 +1,4 @@
-"""The abstract bases of calibrators, of pixels and of sums, and what a fitted one is stored as."""
+"""The abstract bases of calibrators, of pixels and of sums, and the record of a fitted calibrator."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,9 @@ class Calibration:
     """A fitted calibrator as plain numbers, ready for JSON.
 
     Attributes:
-        component: ``package/name`` of the calibrator that wrote it; a calibrator leaves it empty, and gets it
-            filled in.
+        component: ``package/name`` of the calibrator that wrote it; filled in by the caller.
         parameters: named lists of numbers, for example one factor per channel.
-        origin: what it was fitted to, for messages.
+        origin: data that it was fitted to, for messages.
     """
 
     component: str = ""
@@ -29,14 +28,14 @@ class Calibration:
 
 
 class AnyCalibrator(ABC):
-    """What all calibrators do: learn on held-out fields how large errors are, and give intervals.
+    """Base of all calibrators, which learn the size of errors from held-out fields and give intervals.
 
-    Derive from one of ``Calibrator`` (a std from the std alone), ``MeanCalibrator`` (a std from mean and std)
-    and ``IntervalCalibrator`` (intervals only). Arrays are [n c (z) y x] in counts; every pixel counts, none
-    is dropped, and a pixel is calibrated by its own mean and std alone: images are calibrated in tiles.
+    Derive from ``Calibrator`` (a std from the std alone), ``MeanCalibrator`` (a std from mean and std) or
+    ``IntervalCalibrator`` (intervals only). Arrays are [n c (z) y x] in counts; no pixel is dropped, and
+    every pixel is calibrated by its own mean and std alone, because images are calibrated in tiles.
 
     Attributes:
-        options: as given.
+        options: the options, as given.
     """
 
     options: Any
@@ -49,24 +48,24 @@ class AnyCalibrator(ABC):
         """Fit to posterior mean and std against the clean truth.
 
         Raises:
-            CalibrationError: no calibration can be had from these arrays (for example, zero spread).
+            CalibrationError: these arrays do not allow a calibration (for example, zero spread).
         """
 
     @abstractmethod
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the central interval that covers the truth with probability ``level``."""
+        """Lower and upper bounds of the central interval that covers the truth with probability ``level``."""
 
 
 class Calibrator(AnyCalibrator):
     """Map from predicted spread to real error, learned on held-out fields; see ``AnyCalibrator``."""
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit to unbiased estimates of the squared errors, of which single ones may be negative.
+        """Fit to unbiased estimates of the squared errors, some of which may be negative.
 
         Raises:
-            CalibrationError: as ``fit``, or this calibrator needs the errors themselves (the default).
+            CalibrationError: see ``fit``; or this calibrator needs the errors themselves (the default).
         """
         del std, squares
         raise needs_truth(self)
@@ -77,22 +76,22 @@ class Calibrator(AnyCalibrator):
 
 
 class IntervalCalibrator(AnyCalibrator):
-    """A calibrator that gives intervals, and no std: they need not be symmetric, nor scale with one."""
+    """Calibrator that gives intervals but no std; they need not be symmetric or proportional to one."""
 
     def fit_squares(self, mean: FloatArray, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit to unbiased estimates of the squared errors, of which single ones may be negative.
+        """Fit to unbiased estimates of the squared errors, some of which may be negative.
 
         Raises:
-            CalibrationError: as ``fit``, or this calibrator needs the errors themselves (the default).
+            CalibrationError: see ``fit``; or this calibrator needs the errors themselves (the default).
         """
         del mean, std, squares
         raise needs_truth(self)
 
 
 class MeanCalibrator(IntervalCalibrator):
-    """Map from predicted mean and spread to real error, which may be another for bright pixels than for dark.
+    """Map from predicted mean and spread to real error, which may differ between bright and dark pixels.
 
-    Means of other images may be outside of those of the held-out fields: the std has to stay above zero.
+    Means of other images may lie outside those of the held-out fields: the std has to stay positive.
     """
 
     @abstractmethod
@@ -101,7 +100,7 @@ class MeanCalibrator(IntervalCalibrator):
 
 
 def needs_truth(calibrator: AnyCalibrator) -> CalibrationError:
-    """The error of a calibrator that cannot be fitted to squared errors."""
+    """The error for a calibrator that cannot be fitted to squared errors."""
     return CalibrationError(
         f"calibration: {type(calibrator).__name__} needs clean references (got errors of noisy images). "
         f"Use another calibrator, such as scale, or give clean images of held-out fields."
@@ -110,15 +109,15 @@ def needs_truth(calibrator: AnyCalibrator) -> CalibrationError:
 
 @attrs.frozen(kw_only=True, eq=False)
 class FieldSums:
-    """Sums over the regions of one field, all of one size, and how wrong they are.
+    """Sums over regions of one size in one field, and their errors.
 
     Attributes:
-        pixels: in each region.
-        mean: of the sums of the posterior samples [c regions], counts.
-        std: of the sums of the posterior samples [c regions], counts.
-        truth: true sums [c regions], counts; None where only squared errors are known.
-        squares: unbiased estimates of the squared errors [c regions], counts squared, of which single ones
-            may be negative; None with a truth.
+        pixels: number of pixels in each region.
+        mean: mean of the posterior samples' sums [c regions], counts.
+        std: standard deviation of the posterior samples' sums [c regions], counts.
+        truth: true sums [c regions], counts; None if only squared errors are known.
+        squares: unbiased estimates of the squared errors [c regions], counts squared, some of which may be
+            negative; None if the truth is known.
     """
 
     pixels: int
@@ -130,13 +129,13 @@ class FieldSums:
 
 @attrs.frozen(kw_only=True)
 class SumInterval:
-    """What a calibration says about a sum.
+    """Calibrated uncertainty of a sum.
 
     Attributes:
-        std: calibrated std, in stds of the samples; None where it cannot be given.
-        half_width: half of the interval, in stds of the samples; None where it cannot be given.
-        holds: whether it was checked on fields that were left out, at this size.
-        note: why not, a sentence; empty where it holds.
+        std: calibrated std, in stds of the samples; None if unavailable.
+        half_width: half the width of the interval, in stds of the samples; None if unavailable.
+        holds: whether it was checked at this size on fields that were left out.
+        note: a sentence that says why not; empty if it holds.
     """
 
     std: float | None = None
@@ -146,30 +145,30 @@ class SumInterval:
 
 
 class SumCalibrator(Calibrator):
-    """Map from the spread of sums over regions to their real error, by the size of the region.
+    """Map from the spread of sums over regions to their real error, for each size of region.
 
-    As a calibrator of pixels, it takes these for regions of one pixel.
+    Used as a calibrator of pixels, it treats them as regions of one pixel.
     """
 
     @property
     @abstractmethod
     def sides(self) -> tuple[int, ...]:
-        """Sides of the square blocks that ``fit_regions`` wants to see, pixels, ascending."""
+        """Sides of the square blocks that ``fit_regions`` needs, pixels, ascending."""
 
     @abstractmethod
     def fit_regions(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
-        """Fit to the sums of every held-out field, of several sizes each.
+        """Fit to the sums of all held-out fields, each in several sizes.
 
         Raises:
-            CalibrationError: no calibration of any size can be had from these sums.
+            CalibrationError: these sums allow no calibration of any size.
         """
 
     @abstractmethod
     def sum_interval(
         self, calibration: Calibration, *, channel: int, pixels: int, level: float
     ) -> SumInterval:
-        """What is known about the sum of a channel over a region of so many pixels.
+        """The uncertainty of a channel's sum over a region of this many pixels.
 
         Raises:
-            CalibrationError: written by another calibrator or for fewer channels, or a level that is none.
+            CalibrationError: written by another calibrator or for fewer channels, or an invalid level.
         """

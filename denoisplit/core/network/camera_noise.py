@@ -1,4 +1,4 @@
-"""Noise models that know every pixel of a camera, and how the others are asked as if they did."""
+"""Noise models with maps of camera pixels, and functions that call any noise model in the same way."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ from denoisplit.core.network.interfaces import NoiseModel
 class CameraNoiseModel(NoiseModel):
     """A noise model with maps of a camera: numbers that differ from pixel to pixel.
 
-    Wherever an image is looked at in parts (patches that are turned and mirrored, tiles, regions of fields),
-    the maps are cut with it, and come as ``camera`` [m b c (z) y x]: m maps of every pixel in question, sides
-    of b and z possibly 1. A model without maps, to which ``camera_maps`` gives None, gets None. Other noise
-    models never see the argument.
+    Wherever parts of an image are processed (patches that are turned and mirrored, tiles, regions of fields),
+    the maps are cut in the same way and passed as ``camera`` [m b c (z) y x]: m maps of these pixels, with
+    sides of b and z that may be 1. A model without maps, for which ``camera_maps`` returns None, gets None.
+    Other noise models never get the argument.
     """
 
     @abstractmethod
     def camera_maps(self, sides: tuple[int, int] | None = None) -> Tensor | None:
         """The maps [m c y x] of an image with these sides along y and x, as the camera recorded it.
 
-        Channels that share a map have it once each (``expand`` does that without copies). None for a model
-        that has no maps. Without ``sides``, those of all that the model knows.
+        Channels that share a map have it once each (``expand`` does this without copies). None for a model
+        without maps. Without ``sides``, the maps of all pixels that the model knows.
 
         Raises:
-            NoiseModelError: maps that cannot be read, or an image of other sides than the maps; what to do.
+            NoiseModelError: unreadable maps, or an image with other sides than the maps; says what to do.
         """
 
     @abstractmethod
@@ -62,13 +62,13 @@ class CameraNoiseModel(NoiseModel):
         """See ``NoiseModel.variance``."""
 
     def read(self, formats: Sequence[ImageFormat]) -> None:
-        """Read maps from files, once before a training; a run that is loaded has them in its state.
+        """Read maps from files, once before a training; a loaded run has them in its state.
 
         Args:
-            formats: that are installed; see ``core.images.io.open_image``.
+            formats: installed formats; see ``core.images.io.open_image``.
 
         Raises:
-            ImageError, NoiseModelError: a file that cannot be read, or holds no such maps.
+            ImageError, NoiseModelError: a file cannot be read, or holds no such maps.
         """
         del formats
 
@@ -78,7 +78,7 @@ class CameraNoiseModel(NoiseModel):
         return super().bias(signal)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Take the sides of maps, which were not read yet, from the state dict, then load as usual."""
+        """Take the sides of maps not read yet from the state dict, then load as usual."""
         for name, own in list(self._buffers.items()):
             stored = state_dict.get(prefix + name)
             if own is not None and isinstance(stored, Tensor) and stored.ndim == own.ndim:
@@ -99,7 +99,7 @@ def camera_of(model: NoiseModel, part: FramePart) -> Tensor | None:
 
 
 def waits_for_maps(model: NoiseModel) -> bool:
-    """Whether a noise model knows the pixels of its maps alone, which may not have been read yet."""
+    """Whether a noise model knows only the pixels of its maps, which may not have been read yet."""
     try:
         return isinstance(model, CameraNoiseModel) and model.camera_maps() is not None
     except NoiseModelError:
@@ -114,7 +114,7 @@ def as_batch(maps: Tensor, spatial_rank: int) -> Tensor:
 def log_prob(
     model: NoiseModel, observation: Tensor, signal: Tensor, extra: Tensor | None, camera: Tensor | None
 ) -> Tensor:
-    """``NoiseModel.log_prob``, with maps for a model that knows what they are."""
+    """``NoiseModel.log_prob``, with maps for a model that uses them."""
     if isinstance(model, CameraNoiseModel):
         return model.log_prob(observation, signal, extra, camera=camera)
     return model.log_prob(observation, signal, extra)
@@ -127,21 +127,21 @@ def sample(
     extra: Tensor | None,
     camera: Tensor | None,
 ) -> Tensor:
-    """``NoiseModel.sample``, with maps for a model that knows what they are."""
+    """``NoiseModel.sample``, with maps for a model that uses them."""
     if isinstance(model, CameraNoiseModel):
         return model.sample(signal, generator, extra, camera=camera)
     return model.sample(signal, generator, extra)
 
 
 def bias(model: NoiseModel, signal: Tensor, extra: Tensor | None, camera: Tensor | None) -> Tensor:
-    """``CameraNoiseModel.bias``; of other noise models, what they declare without maps."""
+    """``CameraNoiseModel.bias``; for other noise models, their bias without maps."""
     if isinstance(model, CameraNoiseModel):
         return model.bias(signal, extra, camera=camera)
     return model.bias(signal)
 
 
 def variance(model: NoiseModel, signal: Tensor, extra: Tensor | None, camera: Tensor | None) -> Tensor:
-    """``NoiseModel.variance``, with maps for a model that knows what they are."""
+    """``NoiseModel.variance``, with maps for a model that uses them."""
     if isinstance(model, CameraNoiseModel):
         return model.variance(signal, extra, camera=camera)
     return model.variance(signal, extra)

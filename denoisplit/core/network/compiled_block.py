@@ -1,4 +1,4 @@
-"""Parts of a network that a compiler may take as a whole."""
+"""Parts of a network that can be compiled as a whole."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 Pass = Callable[..., Tensor]
-"""From maps [b c (z) y x] to a map."""
+"""A function from maps [b c (z) y x] to a map."""
 
 
 class CompiledBlock(nn.Module, ABC):
-    """A part of a network whose training pass may be replaced by a compiled one.
+    """A part of a network whose training pass can be replaced by a compiled one.
 
-    ``forward`` calls ``training_pass`` where a gradient or the statistics of the batch may be wanted. What a
-    compiled pass computes is the same up to rounding; names of parameters and buffers do not change with it.
-    Blocks may consist of blocks: then the outermost is compiled.
+    ``forward`` calls ``training_pass`` wherever a gradient or batch statistics may be needed. A compiled pass
+    computes the same up to rounding; names of parameters and buffers stay. Blocks may contain blocks: then
+    the outermost is compiled.
     """
 
     def __init__(self) -> None:
@@ -25,16 +25,16 @@ class CompiledBlock(nn.Module, ABC):
     def recorded(self, *maps: Tensor) -> Tensor:
         """The pass as torch records it for the gradient.
 
-        A function of the maps, the parameters and the generators of torch: it looks at no number of a
-        tensor, and at no state but that of its modules.
+        A function of the maps, the parameters and torch's generators: it depends on no number in a tensor,
+        and on no state but that of its modules.
         """
 
     def training_pass(self, *maps: Tensor) -> Tensor:
-        """``recorded(*maps)``, compiled in training where a compiled pass was given."""
+        """``recorded(*maps)``, or in training the compiled pass if there is one."""
         if self._compiled is None or not self.training:
             return self.recorded(*maps)
         return self._compiled(*maps)
 
     def use(self, compiled: Pass | None) -> None:
-        """Train with this pass from now on; None for ``recorded``."""
+        """Use this pass in training from now on; None for ``recorded``."""
         self._compiled = compiled

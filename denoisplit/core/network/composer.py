@@ -1,4 +1,4 @@
-"""Joins the components that a spec names into one VSE."""
+"""Composition of a spec's components to one VSE."""
 
 import math
 import re
@@ -20,10 +20,10 @@ from denoisplit.core.spec.records import Chosen, ModelSpec
 MIXED_CHANNELS = 1
 
 _LARGEST: Final = 4096
-"""Side of a patch, pixels, beyond which nobody is advised to go."""
+"""Largest side of a patch, pixels, that messages advise."""
 
 _TOO_LARGE: Final = re.compile("memory|allocate|overflow|invalid.*size|too large", re.IGNORECASE)
-"""What torch and Python say in many ways."""
+"""Words by which torch and Python report sizes that do not fit into memory."""
 
 
 def compose(
@@ -37,19 +37,19 @@ def compose(
 
     Args:
         model: components and their options.
-        statistics: of the training images; a network without them cannot exist.
+        statistics: intensity statistics of the training images; a network cannot exist without them.
         channels: names of the target channels.
         patch: side of a training patch, pixels; several numbers are one per spatial axis.
 
     Raises:
         ChannelCountError: the statistics have another number of channels than the spec.
-        SpecError: the components do not fit each other, an encoder takes scales that images do not have, or
-            the network is larger than any computer.
+        SpecError: the components do not fit each other, an encoder needs scales that images do not have, or
+            the network is larger than any computer's memory.
     """
     try:
         return _composed(model, statistics, channels, patch)
     except (MemoryError, OverflowError, RuntimeError, TypeError, BrokenPluginError) as error:
-        cause = error.__cause__ or error  # what the constructor of a component raised
+        cause = error.__cause__ or error  # the exception of a component's constructor
         if not _TOO_LARGE.search(f"{type(cause).__name__} {cause}"):
             raise
         problem = (
@@ -69,7 +69,7 @@ def _composed(
         )
     rank = model.dimensions
     encoder: Encoder = model.encoder.build(spatial_rank=rank, in_channels=MIXED_CHANNELS)
-    # Axes that the features do not have, such as a projected z, are no matter of theirs.
+    # Axes that the features lack, such as a projected z, do not concern them.
     sides = patch_sides(patch, rank)[-len(encoder.feature_shapes[-1].stride) :]
     _require_fit(sides, encoder)
     _require_halvings(encoder)
@@ -119,7 +119,7 @@ def _noise_model(model: ModelSpec, statistics: IntensityStats) -> NoiseModel:
 
 
 def _require_fit(patch: tuple[int, ...], encoder: Encoder) -> None:
-    """A patch must stride without remainder, and the coarsest latent be at least 2 positions wide.
+    """Check that a patch strides without remainder and its coarsest latent is at least 2 positions wide.
 
     Along an axis that never shrinks, one position is enough.
     """
@@ -153,12 +153,12 @@ def least_sides(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
 
 
 def _sides(values: tuple[int, ...]) -> str:
-    """One number where all are equal, as in the spec."""
+    """One number if all are equal, as in the spec."""
     return str(values[0] if len(set(values)) == 1 else list(values))
 
 
 def _require_halvings(encoder: Encoder) -> None:
-    """The scales of an image halve y and x only, so the levels that take one must do the same."""
+    """Check that levels that take a scale of the image halve y and x only, as the scales do."""
     for level in range(encoder.input_scales - 1):
         stride = encoder.feature_shapes[level].stride
         if stride != ((1,) * len(stride) + (2 ** (level + 1),) * 2)[-len(stride) :]:

@@ -1,4 +1,4 @@
-"""Dropout of whole channels, drawn for every patch by itself."""
+"""Dropout of whole channels, drawn separately for every patch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +15,16 @@ _HALF: Final = 1 << 31
 
 @final
 class ChannelDropout(nn.modules.dropout._DropoutNd):
-    """Channels of a map [b c (z) y x] become zero with probability ``p``; others are divided by 1 - p.
+    """Sets channels of a map [b c (z) y x] to zero with probability ``p``; divides the others by 1 - p.
 
-    In training under ``dropping``, what becomes zero belongs to (seed, step, number in the batch, layer,
-    channel). Elsewhere the global generator of torch is drawn from, as ``Dropout2d`` and ``Dropout3d`` do.
+    In training under ``dropping``, the dropped channels are a function of (seed, step, number in the batch,
+    layer, channel). Otherwise they are drawn from torch's global generator, as in ``Dropout2d`` and
+    ``Dropout3d``.
 
     Args:
-        channels: of the maps.
+        channels: number of channels of the maps.
         p: probability, 0 to below 1.
-        inplace: change the map itself.
+        inplace: whether to change the map itself.
     """
 
     def __init__(self, channels: int, p: float, *, inplace: bool = False) -> None:
@@ -32,7 +33,7 @@ class ChannelDropout(nn.modules.dropout._DropoutNd):
         self.words: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape as ``x``."""
+        """Drop channels; the shape stays."""
         if not self.training or self.p == 0:
             return x
         if self.words is None:
@@ -46,14 +47,14 @@ class ChannelDropout(nn.modules.dropout._DropoutNd):
 def dropping(
     network: nn.Module, *, seed: int, step: int, rows: range, device: torch.device
 ) -> Iterator[None]:
-    """Let all ``ChannelDropout`` of a network drop what belongs to a step and these rows of its batch.
+    """Context in which all ``ChannelDropout`` of a network drop channels by step and row of the batch.
 
     Args:
-        network: with or without such layers.
-        seed: of the training.
-        step: which.
+        network: any network, with or without such layers.
+        seed: seed of the training.
+        step: number of the step.
         rows: numbers in the batch.
-        device: where the network is.
+        device: device of the network.
     """
     layers = [one for one in network.modules() if isinstance(one, ChannelDropout)] if network.training else []
     channels = [one.channels for one in layers]

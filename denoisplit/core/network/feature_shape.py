@@ -5,13 +5,13 @@ import attrs
 
 @attrs.frozen
 class FeatureShape:
-    """What a decoder must know of the features of one level.
+    """Properties of one level's features that a decoder needs.
 
     Attributes:
         channels: number of feature channels.
         stride: pixels of the mixed image per feature position, one number per spatial axis.
-        extent: the map covers this many times the image along every axis, centred on it; more than once
-            with lateral context.
+        extent: how many times the map covers the image along every axis, centred on it; more than once with
+            lateral context.
     """
 
     channels: int
@@ -23,5 +23,5 @@ class FeatureShape:
         return (1,) * len(self.stride)
 
     def size(self, image: tuple[int, ...]) -> tuple[int, ...]:
-        """Positions per axis of the map of an image with these sides, in pixels."""
+        """Positions per axis of the map of an image with these sides, pixels."""
         return tuple(n * e // s for n, e, s in zip(image, self.extent, self.stride, strict=True))

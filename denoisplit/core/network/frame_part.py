@@ -1,4 +1,4 @@
-"""Which pixels of a camera an image shows."""
+"""The part of a camera frame that an image shows."""
 
 from typing import Self
 
@@ -7,12 +7,12 @@ import attrs
 
 @attrs.frozen
 class FramePart:
-    """A rectangle of what a camera recorded, pixels along y and x.
+    """A rectangle of a camera frame, pixels along y and x.
 
     Attributes:
-        frame: sides of the image as it was recorded.
+        frame: sides of the recorded image.
         origin: first pixel of the part.
-        sides: of the part.
+        sides: sides of the part.
     """
 
     frame: tuple[int, int]
@@ -21,18 +21,18 @@ class FramePart:
 
     @classmethod
     def whole(cls, shape: tuple[int, ...]) -> Self:
-        """All of an image [... y x] of this shape."""
+        """The whole of an image [... y x] of this shape."""
         sides = (int(shape[-2]), int(shape[-1]))
         return cls(sides, (0, 0), sides)
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Of the frame, along y and x."""
+        """Index of the part in the frame, along y and x."""
         (y, x), (rows, columns) = self.origin, self.sides
         return slice(y, y + rows), slice(x, x + columns)
 
     def window(self, start: tuple[int, ...], shape: tuple[int, ...]) -> Self:
-        """The part of this part that begins at pixel ``start`` [... y x] and has the sides of ``shape``."""
+        """The part of this part that begins at pixel ``start`` [... y x] and has the sides in ``shape``."""
         y, x = self.origin
         return type(self)(
             self.frame, (y + int(start[-2]), x + int(start[-1])), (int(shape[-2]), int(shape[-1]))

@@ -1,4 +1,4 @@
-"""Parts of a network that stay as they are while the rest is trained."""
+"""Parts of a network that stay fixed while the rest is trained."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,15 @@ from denoisplit.core.errors import SpecError
 
 
 def freeze(network: nn.Module, parts: Sequence[str]) -> None:
-    """Keep parts of a network: their weights, and the statistics of their batch norms.
+    """Fix parts of a network: their weights, and the statistics of their batch norms.
 
     Args:
-        network: in training mode.
-        parts: names of modules, with all in them, such as ``encoder`` or ``decoder.levels.2``; or of weights.
+        network: the network, in training mode.
+        parts: names of modules, such as ``encoder`` or ``decoder.levels.2``, which include all their parts;
+            or of weights.
 
     Raises:
-        SpecError: no part has such a name, or nothing is left to learn.
+        SpecError: there is no part of this name, or nothing is left to learn.
     """
     weights, modules = dict(network.named_parameters()), dict(network.named_modules())
     for part in parts:

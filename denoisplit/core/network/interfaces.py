@@ -1,4 +1,4 @@
-"""The abstract bases of the network's components. Everything a plugin author needs is on this page.
+"""The abstract bases of the network's components, complete for plugin authors.
 
 A component is a final class with a nested frozen attrs class ``Options`` (one validator and one unit per
 field) and a constructor ``__init__(self, options, *, <what the composer knows>)``. Axes: b batch, c channel,
@@ -36,12 +36,12 @@ Features = tuple[Tensor, ...]
 
 @attrs.frozen
 class Decoded:
-    """What a decoder returns.
+    """Output of a decoder.
 
     Attributes:
         output: [b maps (z) y x] in normalised units; the first c maps are the signal of the c channels.
-        levels: one record per level that has a latent, finest first; empty for a decoder without latents. The
-            core finds which levels these are from the noise that was asked for.
+        levels: one record per level with a latent, finest first; empty for a decoder without latents. The
+            core finds out which levels these are from the noise that was requested.
     """
 
     output: Tensor
@@ -61,7 +61,7 @@ class Encoder(nn.Module, ABC):
 
     @property
     def input_scales(self) -> int:
-        """Scales in which ``forward`` takes the image, along the channel axis.
+        """Number of scales of the image that ``forward`` takes along the channel axis.
 
         Scale 0 is the image. Scale m > 0 has as many pixels around the same centre, each as large as a
         position of level m - 1.
@@ -70,7 +70,7 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, mixed: Tensor) -> Features:
-        """Features of a normalised mixed image [b i (z) y x] with sides that the coarsest stride divides."""
+        """Features of a normalised mixed image [b i (z) y x] whose sides the coarsest stride divides."""
 
 
 class Decoder(nn.Module, ABC):
@@ -85,14 +85,14 @@ class Decoder(nn.Module, ABC):
     def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
         """Decode with posterior and prior of every level that has a latent (training).
 
-        Of a padded image, ``window`` is the image: the output is cut to it before the last layer, which
-        otherwise would see padding at its border. Empty for all of it.
+        ``window`` is the part of a padded image that is the image itself: the output is cut to it before the
+        last layer, which would otherwise see padding at its border. Empty for the whole.
         """
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
-        """Output maps only (prediction), by default those of ``forward``.
+        """Output maps only (prediction); by default those of ``forward``.
 
-        A decoder that can leave out what only the rate needs, such as priors, predicts faster.
+        A decoder that can skip what only the rate needs, such as priors, predicts faster.
         """
         decoded: Decoded = self(features, noise)
         return decoded.output
@@ -118,10 +118,10 @@ class NoisePairs:
     Attributes:
         signal: 1-D, detector counts.
         observation: 1-D of the same length, detector counts.
-        origin: how the pairs were obtained, for messages (``clean reference``, ``repeats``, ``bootstrap``).
-        step: smallest difference of two values of the images, counts (1 for integers), where the observations
-            do not show it because they were rescaled; else 0.
-        place: row and column [2 pairs] in the image as the camera recorded it, for models with maps of a
+        origin: origin of the pairs, for messages (``clean reference``, ``repeats``, ``bootstrap``).
+        step: smallest difference between two values of the images, counts (1 for integers), if the
+            observations do not show it because they were rescaled; else 0.
+        place: row and column [2 pairs] in the image as recorded by the camera, for models with maps of a
             camera; else None.
     """
 
@@ -134,14 +134,14 @@ class NoisePairs:
 
 @attrs.frozen
 class FitReport:
-    """How well a noise model fits one channel.
+    """Quality of the fit of a noise model to one channel.
 
     Attributes:
         channel: index of the channel.
         pairs: number of pairs used.
         nll: mean negative log-likelihood, nats per pixel.
         calibration_error: largest distance of the probability integral transform from uniform, 0 to 1.
-        warnings: what the user should know, one sentence each.
+        warnings: warnings for the user, one sentence each.
     """
 
     channel: int
@@ -156,8 +156,8 @@ class NoiseModel(nn.Module, ABC):
 
     Constructor: ``__init__(self, options, *, statistics: IntensityStats)``. Works in detector counts.
     ``extra`` holds ``extra_maps`` raw network maps per channel [b c*extra_maps (z) y x] (dimensionless) for
-    models whose parameters are predicted; models with ``extra_maps == 0`` get None. ``is_density`` says that
-    ``exp(log_prob)`` integrates to 1 over the observation; a composite likelihood says False.
+    models whose parameters are predicted; models with ``extra_maps == 0`` get None. ``is_density`` says
+    whether ``exp(log_prob)`` integrates to 1 over the observation; False for a composite likelihood.
     """
 
     extra_maps: int = 0
@@ -180,7 +180,7 @@ class NoiseModel(nn.Module, ABC):
         """Variance of the observation at clean counts [b c (z) y x], counts squared."""
 
     def bias(self, signal: Tensor) -> Tensor:
-        """Mean of the observation minus the signal at clean counts [b c (z) y x], counts; by default none."""
+        """Mean of the observation minus the signal at clean counts [b c (z) y x], counts; by default 0."""
         return torch.zeros_like(signal)
 
     @property
@@ -198,20 +198,20 @@ class NoiseModel(nn.Module, ABC):
         return ()
 
     def concerns(self) -> tuple[tuple[int, str], ...]:
-        """What training with the network did to trainable parameters that the user should know.
+        """Warnings about changes that training with the network made to trainable parameters.
 
         Returns:
-            Index of a channel and one sentence each; empty for a model that only ``fit`` changes.
+            Index of a channel and one sentence each; empty for a model that is only changed by ``fit``.
         """
         return ()
 
 
 @attrs.frozen
 class Rate:
-    """What a KL scheme returns, in nats per image pixel (or the unit the scheme declares).
+    """Rate of a KL scheme, in nats per image pixel (or the unit that the scheme declares).
 
     Attributes:
-        total: scalar.
+        total: sum over the levels, scalar.
         per_level: one number per latent, finest first; sums to ``total``.
     """
 
@@ -220,12 +220,12 @@ class Rate:
 
 
 class KLScheme(nn.Module, ABC):
-    """How the KL divergences of the levels become one rate.
+    """Combination of the levels' KL divergences to one rate.
 
     Attributes:
-        options: as given.
-        weight: multiplier of the rate that a warm-up ends at: that of the options, 1 without.
-        unit: of the rate.
+        options: the options, as given.
+        weight: multiplier of the rate after a warm-up: that of the options, 1 without one.
+        unit: unit of the rate.
     """
 
     options: Any
@@ -240,21 +240,21 @@ class KLScheme(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; ``image_pixels`` is the number of pixels of one image of it.
+        """Rate of a batch; ``image_pixels`` is the number of pixels of one image in it.
 
-        Some levels of the encoder may have no latent: ``Level.index`` then is the number of the level.
+        If some levels of the encoder have no latent, ``Level.index`` is the number of the level.
         """
 
     def observe(self, *, step: int, distortion: Tensor, rate: Tensor) -> None:
-        """Learn from a training step, after its loss and as soon as a warm-up of the weight is over.
+        """Learn from a training step, after its loss and once a warm-up of the weight is over.
 
-        By default nothing is learned. What is belongs in buffers: they are saved with the weights and in
-        resume points, so that a training that was interrupted goes on as if it had not been.
+        By default nothing is learned. Learned numbers belong in buffers: these are saved with the weights and
+        in resume points, so that an interrupted training continues unchanged.
 
         Args:
             step: number of the step, from 0.
-            distortion: of the batch, nats per pixel and channel; a scalar without gradient.
-            rate: of the batch, as ``forward`` gave it; a scalar without gradient.
+            distortion: distortion of the batch, nats per pixel and channel; a scalar without gradient.
+            rate: rate of the batch from ``forward``; a scalar without gradient.
         """
         del step, distortion, rate
 

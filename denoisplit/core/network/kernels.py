@@ -1,4 +1,4 @@
-"""Faster ways to make random numbers on a device, where there are any."""
+"""Faster random numbers on a device, where available."""
 
 import logging
 import subprocess
@@ -14,11 +14,11 @@ from denoisplit.core.network.philox import Purpose, Streams
 _LOG: Final = logging.getLogger("denoisplit")
 
 _FAILURES: Final = (RuntimeError, AssertionError, TypeError, OSError, ImportError, subprocess.SubprocessError)
-"""What Triton raises, for example where there is no C compiler."""
+"""Exceptions of Triton, for example if there is no C compiler."""
 
 
 class Kernels(Protocol):
-    """Functions on a device, each in one pass."""
+    """Random number functions on a device, each in one pass."""
 
     def words(self, streams: Streams, counters: int, device: torch.device) -> Tensor:
         """See ``normals.words``."""
@@ -29,7 +29,7 @@ class Kernels(Protocol):
 
 @cache
 def kernels_of(device: torch.device) -> Kernels | None:
-    """Those for a device; None where torch is to be used."""
+    """Kernels for a device; None if torch is to be used."""
     if device.type != "cuda" or find_spec("triton") is None:
         return None
     try:

@@ -22,7 +22,7 @@ def stable_variance(raw: Tensor) -> Tensor:
 
     Source: Prakash et al., HDN, ICLR 2022, code; method section 1.6.
     """
-    # A sum, as one of the parts is constant wherever the other is not; a choice takes far longer.
+    # A sum, because one part is constant wherever the other is not; a case distinction takes far longer.
     return raw.clamp(max=0).exp() + raw.relu() + VARIANCE_FLOOR
 
 
@@ -58,9 +58,9 @@ class Level:
         posterior: q(z | mixed image, coarser levels), [b k (z) y x].
         prior: p(z | coarser levels), [b or 1, k (z) y x].
         sample: the draw z from the posterior, [b k (z) y x].
-        index: number of the level in the hierarchy of the encoder, 0 = finest. The core writes it down for a
-            decoder with latents at some levels only; None says that all levels have one.
-        hierarchy: levels of the encoder; None where ``index`` is.
+        index: number of the level in the hierarchy of the encoder, 0 = finest. The core sets it for a decoder
+            with latents at some levels only; None if all levels have one.
+        hierarchy: number of levels of the encoder; None if ``index`` is None.
     """
 
     posterior: Normal

@@ -1,4 +1,4 @@
-"""Where latent noise comes from. A decoder draws nothing itself: it asks one of these."""
+"""Sources of latent noise. A decoder draws nothing itself but asks one of these."""
 
 from abc import ABC, abstractmethod
 
@@ -28,7 +28,7 @@ class GeneratorNoise(NoiseSource):
     generator: torch.Generator
 
     def normal(self, level: int, like: Tensor) -> Tensor:
-        """Next draw of the generator; ``level`` only fixes the order of the draws."""
+        """The generator's next draw; ``level`` only fixes the order of the draws."""
         del level
         noise = torch.randn(
             like.shape, generator=self.generator, dtype=torch.float32, device=self.generator.device
@@ -38,15 +38,15 @@ class GeneratorNoise(NoiseSource):
 
 @attrs.frozen
 class StepNoise(NoiseSource):
-    """Noise of a step of the training, made where the network is.
+    """Noise of a training step, made on the network's device.
 
-    A number belongs to (seed, step, number in the batch, level, place in the latent): a part of a batch has
-    the noise that it has in the whole.
+    A number belongs to (seed, step, number in the batch, level, place in the latent): a part of a batch gets
+    the same noise as in the whole batch.
 
     Attributes:
-        seed: of the training.
-        step: which; validations have negative ones.
-        rows: numbers in the batch of what is decoded.
+        seed: seed of the training.
+        step: number of the step; negative in validations.
+        rows: numbers in the batch of the images to decode.
     """
 
     seed: int
@@ -57,7 +57,7 @@ class StepNoise(NoiseSource):
         """Noise for the batch ``like`` [n k (z) y x].
 
         Raises:
-            ValueError: a batch of another size than ``rows``.
+            ValueError: the size of the batch differs from ``rows``.
         """
         if len(self.rows) != len(like):
             raise ValueError(f"StepNoise: a batch of {len(like)} for rows {self.rows}. Give one per patch.")
@@ -68,12 +68,12 @@ class StepNoise(NoiseSource):
 
 @attrs.frozen
 class PartNoise(NoiseSource):
-    """What another source draws for a batch, for some images of it.
+    """Noise of another source for a batch, restricted to some of its images.
 
     Attributes:
         whole: source for the batch.
         rows: numbers of the images.
-        total: images of the batch.
+        total: number of images of the batch.
     """
 
     whole: NoiseSource

@@ -1,4 +1,4 @@
-"""Standard normal numbers out of random words, by a formula that is the same on every device.
+"""Standard normal numbers from random words, by a formula that is the same on every device.
 
 Words of a stream come in chunks of ``CHUNK``. Word p of the first half of a chunk and word p of its second
 half, a and b as signed numbers of 32 bits, give numbers p and p + CHUNK/2 of the chunk:
@@ -6,7 +6,7 @@ half, a and b as signed numbers of 32 bits, give numbers p and p + CHUNK/2 of th
     r = sqrt(-2 ln(max(|a|, 1/4) / 2^31)),  t = b * PI / 2^31,  r cos t  and  r sin t
 
 all in float32. Here a and b are rounded to the nearest float32, and PI is the float32 nearest to pi. Every
-step but ln, cos and sin is rounded exactly, so these are taken of the same numbers on all devices.
+step but ln, cos and sin is exactly rounded, so all devices apply these to the same numbers.
 
 Source: Box & Muller, Annals of Mathematical Statistics 1958.
 """
@@ -26,23 +26,23 @@ from denoisplit.core.network.philox import WORDS, Run, Streams, computed_words, 
 CHUNK: Final = 64
 """Numbers that are made together. Changing it changes every number."""
 COUNTERS: Final = CHUNK // WORDS
-"""Of a chunk."""
+"""Counters per chunk."""
 
 SHARE: Final = 2.0**-31
-"""Of the unit interval, and of half a turn, per unit of a word."""
+"""Value of one unit of a word: as part of the unit interval, and of half a turn."""
 ANGLE: Final = 3.1415927410125732 * SHARE
-"""Radians per unit of a word; float32 holds it."""
+"""Radians per unit of a word; exact in float32."""
 SMALLEST: Final = 0.25
-"""In place of 0: the middle of what is rounded to it."""
+"""Replaces 0: the middle of the values that are rounded to it."""
 
 _CACHED: Final = 4096
-"""Chunks that a processor makes at a time: few calls of torch, and what they need stays in its cache."""
+"""Chunks that a processor makes at a time: few calls of torch, and intermediate results stay in the cache."""
 
 
 def words(streams: Streams, counters: int, device: torch.device) -> Tensor:
-    """The first words of every stream, made where they are wanted.
+    """The first words of every stream, by the fastest way on the device.
 
-    Arguments and result are those of ``computed_words``.
+    For arguments and result, see ``computed_words``.
     """
     kernels = kernels_of(device)
     if kernels is not None:
@@ -57,12 +57,12 @@ def normals(streams: Streams, count: int, device: torch.device) -> Tensor:
     """The first numbers of every stream.
 
     Args:
-        streams: which.
-        count: how many of each.
-        device: where they are made.
+        streams: the streams.
+        count: how many numbers of each.
+        device: device that makes them.
 
     Returns:
-        [numbers z y x, count] with one axis for each of the four, float32.
+        [numbers z y x, count] with an axis for each of the first four, float32.
     """
     chunks = -(-count // CHUNK)
     if device.type == "cpu":
@@ -75,11 +75,11 @@ def normals(streams: Streams, count: int, device: torch.device) -> Tensor:
 
 
 def box_muller(bits: Tensor, out: Tensor) -> Tensor:
-    """As many normal numbers as there are words.
+    """Convert words to as many normal numbers.
 
     Args:
         bits: [... n], int32, n a multiple of ``CHUNK``.
-        out: where they are written, float32, of the same shape.
+        out: output, float32, of the same shape.
     """
     first, second = _halves(bits)
     radius = first.to(torch.float32).abs_().clamp_(min=SMALLEST).mul_(SHARE).log_().mul_(-2).sqrt_()
@@ -96,7 +96,7 @@ def _halves(chunks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _groups(streams: Streams, chunks: int) -> Iterator[list[Run]]:
-    """All chunks of all streams in order, so many at a time as stay in the cache."""
+    """Yield all chunks of all streams in order, in groups that fit the cache."""
     group, room = list[Run](), _CACHED
     for stream in streams.each():
         start = 0
@@ -112,7 +112,7 @@ def _groups(streams: Streams, chunks: int) -> Iterator[list[Run]]:
 
 
 def _by_processor(streams: Streams, chunks: int) -> Tensor:
-    """Words are made by as many threads as torch may use, and numbers of them by those of torch."""
+    """Make words with as many threads as torch may use, and numbers with torch."""
     out = torch.empty((*streams.shape, chunks * CHUNK))
     groups = list(_groups(streams, chunks))
     parts = zip(torch.split(out.view(-1), _CACHED * CHUNK), _words_of(streams, groups), strict=True)
@@ -127,5 +127,5 @@ def _words_of(streams: Streams, groups: Sequence[Sequence[Run]]) -> Iterator["np
         yield from map(make, groups)
         return
     with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(groups), workers):  # words of a few groups are kept, not of all
+        for start in range(0, len(groups), workers):  # keep the words of a few groups, not of all
             yield from pool.map(make, groups[start : start + workers])

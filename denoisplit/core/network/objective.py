@@ -20,7 +20,7 @@ class Distortion:
     """Negative log-likelihood of a batch, nats per pixel and channel.
 
     Attributes:
-        total: scalar.
+        total: weighted mean over the channels, scalar.
         per_channel: [c], batch means before the channel weights.
     """
 
@@ -33,13 +33,13 @@ class LossTerms:
     """The objective and its parts.
 
     Attributes:
-        total: distortion + kl_weight * rate + weighted objectives, the number that is minimised.
+        total: distortion + kl_weight * rate + weighted objectives; training minimises it.
         distortion: nats per pixel and channel.
         distortion_per_channel: [c].
-        rate: in the unit of the KL scheme.
+        rate: total rate, in the unit of the KL scheme.
         rate_per_level: one number per latent, finest first.
         kl_weight: multiplier of the rate at this step.
-        objectives: further terms, whose weighted values are part of the total.
+        objectives: further terms, whose weighted values are included in the total.
         levels: numbers of the levels that have a latent, 0 = finest; empty for all.
     """
 
@@ -60,7 +60,7 @@ class LossTerms:
 
 
 def kl_weight(step: int, *, target: float, start: int, duration: int) -> float:
-    """Weight of the rate at ``step``: 0 until ``start``, then a straight line that ends at ``target``.
+    """Weight of the rate at ``step``: 0 until ``start``, then a linear rise that ends at ``target``.
 
     Works in any unit of time (steps here, epochs in the reference); ``duration`` 0 means no warm-up.
 
@@ -115,7 +115,7 @@ def combine(
 
 
 def numbers_of(terms: LossTerms) -> Tensor:
-    """All numbers of an objective in one row, without their gradients; see ``with_numbers``."""
+    """All numbers of an objective in one row, without gradients; see ``with_numbers``."""
     rows = (terms.distortion_per_channel, terms.rate_per_level)
     scalars = (terms.total, terms.distortion, terms.rate, *(one.value for one in terms.objectives))
     return torch.cat([*(one.detach().reshape(1) for one in scalars), *(row.detach() for row in rows)])
@@ -145,7 +145,7 @@ def require_finite(terms: LossTerms, step: int) -> None:
         NonFiniteLossError: names step, term and level.
     """
     require_finite_terms(terms.objectives, step)
-    # Both at once: on an accelerator, every look at a number waits for all that was asked for before it.
+    # All at once: on an accelerator, reading a number waits for all work that was queued before.
     distortion, rate = torch.stack([terms.distortion.detach(), terms.rate.detach()]).tolist()
     if math.isfinite(distortion + terms.kl_weight * rate):
         return

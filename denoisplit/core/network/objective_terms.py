@@ -1,4 +1,4 @@
-"""The abstract base of objectives: terms that a training adds to distortion and rate."""
+"""The abstract base of objectives: terms added to distortion and rate in training."""
 
 import abc
 from collections.abc import Sequence
@@ -14,12 +14,11 @@ from denoisplit.core.errors import NonFiniteLossError
 class ObjectiveTerm(nn.Module, abc.ABC):
     r"""A term of the objective: the total is distortion + kl_weight * rate + the sum of weight * term.
 
-    It has no trainable parameters, and no unit: its value is the same however many counts there are to a
-    photon.
+    It has no trainable parameters, and no unit: its value does not depend on the number of counts per photon.
 
-    Nest a frozen attrs class ``Options`` with a field ``weight``. The constructor takes an instance of it
-    and what is known of the images: ``statistics`` (``IntensityStats``) and ``mixing`` (``Mixing``: how mixed
-    images are made of channels).
+    Nest a frozen attrs class ``Options`` with a field ``weight``. The constructor takes an instance of it and
+    facts about the images: ``statistics`` (``IntensityStats``) and ``mixing`` (``Mixing``: how channels are
+    mixed).
 
     Attributes:
         weight: multiplier of the term.
@@ -42,16 +41,16 @@ class ObjectiveTerm(nn.Module, abc.ABC):
             mixed: mixed images [b 1 (z) y x] without their surround, counts.
 
         Returns:
-            a scalar with a gradient to the signal.
+            A scalar with a gradient to the signal.
         """
 
 
 @attrs.frozen
 class NamedTerm:
-    """A term with what messages and the training curve call it.
+    """A term and its name in messages and the training curve.
 
     Attributes:
-        name: of the component, with a number where several have it.
+        name: name of the component, with a number if several share it.
         term: the component.
     """
 
@@ -66,7 +65,7 @@ class NamedTerm:
 
 @attrs.frozen
 class TermValue:
-    """What a term was for a batch.
+    """Value of a term for a batch.
 
     Attributes:
         name: see ``NamedTerm``.

@@ -14,7 +14,7 @@ from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseM
 
 
 class PerChannelNoiseModel(CameraNoiseModel):
-    """Gives channel c, and what is known of its camera, to the c-th noise model."""
+    """Passes channel c, and its camera maps, to the c-th noise model."""
 
     def __init__(self, models: Sequence[NoiseModel]) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class PerChannelNoiseModel(CameraNoiseModel):
         return [model for model in self.models if isinstance(model, NoiseModel)]
 
     def read(self, formats: Sequence[ImageFormat]) -> None:
-        """See ``CameraNoiseModel.read``; names the model."""
+        """See ``CameraNoiseModel.read``; errors name the model."""
         for channel, model in enumerate(self._members):
             if isinstance(model, CameraNoiseModel):
                 try:
@@ -43,10 +43,10 @@ class PerChannelNoiseModel(CameraNoiseModel):
                     raise NoiseModelError(f"model.noise_model[{channel}]: {error}") from error
 
     def camera_maps(self, sides: tuple[int, int] | None = None) -> Tensor | None:
-        """Maps of all channels [m c y x], m of the model with most; the others have zeros behind their own.
+        """Maps of all channels [m c y x], with m of the model with most; zeros fill up the others.
 
         Raises:
-            NoiseModelError: names the model whose maps cannot be had, or those of two models differ in size.
+            NoiseModelError: names the model without readable maps; or maps of two models differ in size.
         """
         found = [self._maps_of(channel, sides) for channel in range(len(self.models))]
         known = [maps for maps in found if maps is not None]
@@ -120,7 +120,7 @@ class PerChannelNoiseModel(CameraNoiseModel):
 
     @property
     def needs_fit(self) -> bool:
-        """Whether any channel's model has to be fitted."""
+        """Whether the model of any channel has to be fitted."""
         return any(model.needs_fit for model in self._members)
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
@@ -154,7 +154,7 @@ class PerChannelNoiseModel(CameraNoiseModel):
         return extra[:, channel * self.extra_maps : (channel + 1) * self.extra_maps]
 
     def _camera(self, camera: Tensor | None, channel: int) -> Tensor | None:
-        """The maps of one channel, as many as its model has."""
+        """The maps of one channel's model."""
         own = None if camera is None else self._maps_of(channel)
         return None if camera is None or own is None else camera[: len(own), :, [channel]]
 

@@ -1,8 +1,8 @@
-"""Random words that are counted: each belongs to a key and a place, and can be had without those before it.
+"""Counter-based random words: each belongs to a key and a place, and is computed independently of the others.
 
 Philox 4x64-10 makes four words of 64 bits from a key (seed, number) and a counter (running number; purpose,
-level and z; y; x). A processor has them from numpy, whose raw stream is fixed; any other device computes the
-same words by integer operations of torch.
+level and z; y; x). On a processor they come from numpy, whose raw stream is fixed; other devices compute the
+same words with integer operations of torch.
 
 Source: Salmon et al., SC 2011.
 """
@@ -27,13 +27,13 @@ _KEY_STEPS: Final = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _LOW: Final = 0xFFFF_FFFF
 
 Stream = tuple[int, int, int, int]
-"""Number, z, y, x."""
+"""Number, z, y, x of a stream."""
 Run = tuple[Stream, range]
-"""A stream, and running numbers of it, the first of which is 0."""
+"""A stream, and a range of its running numbers, which begin with 0."""
 
 
 class Purpose(IntEnum):
-    """What words are for. No two purposes share one; numbers are for ever."""
+    """Use of words. No two uses share words; numbers never change."""
 
     FIELD = 0
     LATENT = 1
@@ -46,10 +46,10 @@ class Streams:
 
     Attributes:
         seed: 0 to 2**64 - 1.
-        purpose: what they are for.
-        numbers: steps or samples.
-        level: of the hierarchy, 0 = finest; below 2**24.
-        z, y, x: places; of a step, ``y`` is the number in the batch.
+        purpose: use of the words.
+        numbers: numbers of steps or samples.
+        level: level of the hierarchy, 0 = finest; below 2**24.
+        z, y, x: places; for a step, ``y`` is the number in the batch.
     """
 
     seed: int = attrs.field(validator=[attrs.validators.ge(0), attrs.validators.lt(2**64)])
@@ -62,16 +62,16 @@ class Streams:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """How many numbers, z, y, x there are."""
+        """Number of numbers, z, y and x."""
         return len(self.numbers), len(self.z), len(self.y), len(self.x)
 
     @property
     def first_word(self) -> int:
-        """Of the counter, at z = 0."""
+        """First word of the counter, at z = 0."""
         return self.purpose << 56 | self.level << 32
 
     def each(self) -> Iterator[Stream]:
-        """All of them, one by one."""
+        """Yield all streams, one by one."""
         return product(self.numbers, self.z, self.y, self.x)
 
 
@@ -79,8 +79,8 @@ def raw_words(streams: Streams, runs: Iterable[Run]) -> npt.NDArray[np.int32]:
     """Words of some of the streams, one after the other, made by numpy.
 
     Args:
-        streams: what they are some of.
-        runs: which.
+        streams: all streams.
+        runs: streams and running numbers to make words of.
 
     Returns:
         [8 * running numbers], bits.
@@ -100,21 +100,21 @@ def raw_words(streams: Streams, runs: Iterable[Run]) -> npt.NDArray[np.int32]:
 
 
 def computed_words(streams: Streams, counters: int, device: torch.device) -> Tensor:
-    """The first words of every stream, on any device that has integers of 64 bits.
+    """The first words of every stream, on any device with integers of 64 bits.
 
     Args:
-        streams: which.
-        counters: how many running numbers are made words of.
-        device: where.
+        streams: the streams.
+        counters: how many running numbers of each.
+        device: device that computes them.
 
     Returns:
-        [numbers z y x, 8 * counters] with one axis for each of the four, int32: bits, not amounts.
+        [numbers z y x, 8 * counters] with an axis for each of the first four, int32: bits, not amounts.
     """
     number, z, y, x = (
         torch.arange(part.start, part.stop, device=device).view(-1, *[1] * (4 - axis))
         for axis, part in enumerate((streams.numbers, streams.z, streams.y, streams.x))
     )
-    running = torch.arange(1, counters + 1, device=device)  # numpy counts before it makes words
+    running = torch.arange(1, counters + 1, device=device)  # numpy increments before it makes words
     counter = (running, (z & _LOW) | streams.first_word, y, x)
     seed = streams.seed
     for _ in range(_ROUNDS):
@@ -127,7 +127,7 @@ def computed_words(streams: Streams, counters: int, device: torch.device) -> Ten
 
 
 def _product(word: Tensor, by: int) -> tuple[Tensor, Tensor]:
-    """Upper and lower 64 bits of a product of unsigned numbers, in halves of 32 bits."""
+    """Upper and lower 64 bits of the product of unsigned numbers, from halves of 32 bits."""
     low, high = word & _LOW, _upper(word)
     by_low, by_high = by & _LOW, by >> 32
     middle = high * by_low + _upper(low * by_low)
@@ -145,6 +145,6 @@ def _unsigned(number: int) -> int:
 
 
 def _signed(number: int) -> int:
-    """The number of torch with the bits of one of 64 bits."""
+    """The signed number of torch with the same 64 bits."""
     number = _unsigned(number)
     return number - (1 << 64) if number >> 63 else number

@@ -1,8 +1,8 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
-# Triton compiles the source of a kernel, and takes types there for something to compile.
-"""Words and normal numbers on a CUDA device, each in one pass, where Triton is installed.
+# Triton compiles the source of a kernel, type annotations included.
+"""Words and normal numbers on a CUDA device, each in one pass, if Triton is installed.
 
-The same as those of ``philox`` and ``normals``, and imported only where they are made this way.
+The same numbers as in ``philox`` and ``normals``; imported only where they are made this way.
 """
 
 from typing import Final
@@ -15,12 +15,12 @@ from torch import Tensor
 from denoisplit.core.network.philox import WORDS, Streams
 
 _LANES: Final = 128
-"""Counters that a program makes words of at a time."""
+"""Counters that a program processes at a time."""
 _CHUNK: Final = 64
 """Numbers that are made together, as in ``normals``."""
 
 _PLACES: Final = ("seed", "first_word", "number", "z", "y", "x", "planes", "rows", "columns")
-"""Arguments that say which streams there are. Triton would compile anew for some values of each."""
+"""Arguments that identify the streams. Triton would recompile for certain values of each."""
 
 
 @triton.jit
@@ -92,7 +92,7 @@ def normals(streams: Streams, chunks: int, device: torch.device) -> Tensor:
 
 
 def _places(streams: Streams) -> tuple[int, ...]:
-    """In the order of ``_PLACES``, as signed numbers."""
+    """Values in the order of ``_PLACES``, as signed numbers."""
     seed = streams.seed - (1 << 64 if streams.seed >> 63 else 0)
     first = (part.start for part in (streams.numbers, streams.z, streams.y, streams.x))
     return (seed, streams.first_word, *first, *streams.shape[1:])

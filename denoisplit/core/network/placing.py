@@ -1,6 +1,6 @@
-"""Which levels of the encoder the latents of a decoder belong to.
+"""The levels of the encoder to which a decoder's latents belong.
 
-A decoder asks the noise source for the noise of a level by its number; that is all it has to say.
+A decoder asks the noise source for the noise of a level by its number, which identifies the level.
 """
 
 import attrs
@@ -14,7 +14,7 @@ from denoisplit.core.network.noise_source import NoiseSource
 
 @attrs.frozen
 class _Listening(NoiseSource):
-    """The noise of another source; remembers for which levels it was asked."""
+    """The noise of another source; records the levels that it was asked for."""
 
     source: NoiseSource
     asked: list[int] = attrs.field(factory=list)
@@ -25,11 +25,11 @@ class _Listening(NoiseSource):
 
 
 def decode(decoder: Decoder, features: Features, noise: NoiseSource, window: Window = ()) -> Decoded:
-    """What a decoder returns, with latents that know which levels of the encoder they belong to.
+    """Run a decoder; its latents get the numbers of their levels of the encoder.
 
     Raises:
-        PluginError: there are fewer latents than levels, and one has the positions of no level of the
-            encoder, or of another than its noise was asked for.
+        PluginError: there are fewer latents than levels, and a latent has the positions of no level of the
+            encoder, or of another level than its noise was asked for.
     """
     heard = _Listening(noise)
     decoded: Decoded = decoder(features, heard, window=window)
@@ -59,7 +59,7 @@ def _size(features: Features, number: int) -> tuple[int, ...] | None:
 
 
 def _by_size(levels: tuple[Level, ...], features: Features) -> list[int]:
-    """The first levels of these sizes, in the same order; fewer than latents where there are none."""
+    """The first levels of these sizes, in the same order; too few numbers if sizes do not match."""
     numbers, left = list[int](), list(range(len(features)))
     for level in levels:
         size = tuple(level.sample.shape[2:])

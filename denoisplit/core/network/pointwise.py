@@ -1,4 +1,4 @@
-"""Functions of one element, evaluated block by block so that what is in between stays in the cache."""
+"""Elementwise functions, evaluated block by block so that intermediate results stay in the cache."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 BLOCK = 1 << 16
-"""Elements of a block: a dozen intermediate results of this size fit the cache of one core."""
+"""Elements of a block: a dozen intermediate results of this size fit into the cache of one core."""
 
 MANY_CHANNELS = 16
-"""From so many channels on, running along channels is as fast as running along pixels."""
+"""Number of channels from which running along channels is as fast as running along pixels."""
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -19,17 +19,17 @@ Pointwise = Callable[..., Tensor]
 
 
 def pointwise(function: Pointwise, *arguments: Tensor) -> Tensor:
-    """``function(*arguments)``, where an output element depends on its own pixel and channel only.
+    """``function(*arguments)``, if an output element depends on its own pixel and channel only.
 
     An elementary operation on whole images moves every intermediate result through main memory, and a
-    likelihood takes dozens of them. In blocks only the arguments, the result and the derivatives travel; the
-    derivatives are taken while the block is at hand. On other devices than a processor, where a compiler is
-    at work, and for arguments of several shapes, the function is called as it is.
+    likelihood takes dozens of them. In blocks, only the arguments, the result and the derivatives move; the
+    derivatives are computed while the block is in the cache. On devices other than a processor, under a
+    compiler, and for arguments of several shapes, the function is called directly.
 
     Args:
-        function: of blocks [b c rows ...] of the arguments. It must not hold parameters that want a
+        function: function of blocks [b c rows ...] of the arguments. It must not hold parameters that need a
             gradient: they would get none.
-        arguments: [b c (z) y x], all of one shape.
+        arguments: arrays [b c (z) y x], all of one shape.
 
     Returns:
         [b c (z) y x].
@@ -86,9 +86,9 @@ _APPLY: Callable[..., Any] = _InBlocks.apply
 
 
 def _layout(arguments: tuple[Tensor, ...]) -> torch.memory_format:
-    """Channels last where all arguments are so and have many of them, else pixels last.
+    """Channels last if all arguments are so and have many of them, else pixels last.
 
-    Of a few channels, a number per channel would break every run of neighbouring elements.
+    With few channels, a number per channel would interrupt every run of neighbouring elements.
     """
     many = arguments[0].shape[1] >= MANY_CHANNELS
     if many and all(argument.stride(1) == 1 for argument in arguments):
@@ -97,9 +97,9 @@ def _layout(arguments: tuple[Tensor, ...]) -> torch.memory_format:
 
 
 def _blocks(shape: torch.Size) -> list[tuple[slice, ...]]:
-    """Slices of as many images as a block holds, or else of as many rows (or planes) of a single one.
+    """Slices of as many images as fit a block, or else of as many rows (or planes) of a single image.
 
-    All channels are together.
+    All channels stay together.
     """
     size = max(1, shape[1:].numel())
     if size <= BLOCK:

@@ -1,4 +1,4 @@
-"""Batch norms of a network that several processes train: each sees the patches of all."""
+"""Batch norms across processes: each normalises by the patches of all."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 Add = Callable[[Tensor], Tensor]
-"""The sum of a tensor over all processes, without a gradient."""
+"""A function that sums a tensor over all processes, without a gradient."""
 
 
 @contextmanager
 def shared_batch_norms(network: nn.Module, add: Add) -> Iterator[None]:
-    """Let the batch norms of a network normalise by what the patches of all processes have in common.
+    """Context in which a network's batch norms use the statistics of all processes' patches.
 
-    ``torch.nn.SyncBatchNorm`` does so on GPUs alone. Names and state stay as they are.
+    ``torch.nn.SyncBatchNorm`` does this on GPUs only. Names and state stay as they are.
 
     Args:
-        network: in every process the same.
+        network: the network, the same in every process.
         add: sums over all processes, which call it in the same order.
     """
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
@@ -34,7 +34,7 @@ def shared_batch_norms(network: nn.Module, add: Add) -> Iterator[None]:
 
 
 def _forward(norm: _BatchNorm, add: Add, maps: Tensor) -> Tensor:
-    """Normalised maps [b c (z) y x]; in evaluation as ever."""
+    """Normalised maps [b c (z) y x]; in evaluation mode as usual."""
     if not norm.training:
         result: Tensor = type(norm).forward(norm, maps)
         return result
@@ -57,7 +57,7 @@ def _forward(norm: _BatchNorm, add: Add, maps: Tensor) -> Tensor:
 
 
 def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor, number: Tensor) -> None:
-    """Move the running statistics, as ``torch.nn.BatchNorm2d`` does."""
+    """Update the running statistics, as ``torch.nn.BatchNorm2d`` does."""
     if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
         return
     norm.num_batches_tracked.add_(1)
@@ -73,7 +73,7 @@ def _summed(values: Tensor, add: Add) -> Tensor:
 
 
 class _Summed(torch.autograd.Function):
-    """The sum over all processes; each has the gradient of what all make of it."""
+    """The sum over all processes; its gradient is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, add: Add) -> Tensor:

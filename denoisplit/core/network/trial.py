@@ -1,7 +1,7 @@
-"""What of a spec can be told without images: whether its components become one network that works.
+"""Trial of a spec without images: its components are composed, and run once.
 
-The network is composed without memory first, on the meta device, and then a small one of its patches goes
-through it once. Statistics stand in for those of images.
+The network is first composed without memory, on the meta device; then a small patch passes through it once.
+Placeholder statistics replace those of images.
 """
 
 import math
@@ -24,22 +24,22 @@ from denoisplit.core.registry.component import Component
 from denoisplit.core.spec.records import ModelSpec, ResolvedSpec
 
 MEAN: Final = 100.0
-"""Counts of the images that stand in for those of a user."""
+"""Mean, in counts, of the placeholder images."""
 
 STD: Final = 10.0
 
 SIDE: Final = 16
-"""Of the smallest patch that is tried, pixels, unless the network needs a larger one."""
+"""Side of the smallest trial patch, pixels, unless the network needs a larger one."""
 
 
 def require_workable(spec: ResolvedSpec) -> None:
-    """Compose the network of a spec and let one patch of noise through it.
+    """Compose the network of a spec and pass one patch of noise through it.
 
     Draws nothing from the global generators.
 
     Raises:
-        SpecError: its components do not fit each other, or it is larger than the memory.
-        PluginError: one of them does not do what its kind does.
+        SpecError: its components do not fit each other, or it does not fit into memory.
+        PluginError: a component does not do what its kind requires.
     """
     with torch.random.fork_rng(devices=()):
         _require_memory(spec)
@@ -51,16 +51,16 @@ def require_workable(spec: ResolvedSpec) -> None:
         except BrokenPluginError:
             if small == whole:
                 raise
-            _try(vse, spec, whole)  # a component may know the patches of its training alone
+            _try(vse, spec, whole)  # a component may support only its training patches
         freeze(vse, spec.training.freeze)
 
 
 def small_sides(vse: VSE, patch: tuple[int, ...]) -> tuple[int, ...]:
-    """The smallest patch [(z) y x] that tells something, pixels; no larger than that of the training."""
+    """The smallest informative patch [(z) y x], pixels; no larger than that of the training."""
     multiple, least = vse.multiple, least_sides(vse.encoder.feature_shapes)
     axes = len(multiple)
     small = (max(low, math.ceil(SIDE / m) * m) for m, low in zip(multiple, least, strict=True))
-    # Axes that the features do not have, such as a projected z, are no matter of theirs.
+    # Axes that the features lack, such as a projected z, do not concern them.
     return (*patch[:-axes], *(min(n, s) for n, s in zip(patch[-axes:], small, strict=True)))
 
 
@@ -74,12 +74,12 @@ def _composed(spec: ResolvedSpec) -> VSE:
 
 
 def _require_memory(spec: ResolvedSpec) -> None:
-    """Refuse a network whose weights alone do not fit into memory, before it takes any."""
+    """Refuse a network whose weights alone exceed the memory, before it allocates any."""
     try:
         with torch.device("meta"):
             vse = _composed(spec)
     except BrokenPluginError:
-        return  # a component that looks at numbers while it is built; the real network tells the rest
+        return  # a component that reads numbers while it is built; the real network reports errors
     needed = sum(weight.numel() * weight.element_size() for weight in vse.parameters())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
@@ -91,7 +91,7 @@ def _require_memory(spec: ResolvedSpec) -> None:
 
 
 def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
-    """Let one patch of noise through every component, as training does, and look at what comes out."""
+    """Pass one patch of noise through every component, as in training, and check the results."""
     model, parts = spec.model, _parts(spec.model)
     generator = torch.Generator().manual_seed(0)
     mixed = MEAN + STD * torch.randn(1, 1 + vse.context, *sides, generator=generator)
@@ -109,7 +109,7 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
         if decoded.levels:
             with blaming((model.kl_scheme.component,), "makes no rate of the levels of the decoder"):
                 vse.kl_scheme(decoded.levels, image_pixels=math.prod(plane), channels=vse.channels)
-        # Of a camera, the images of the training are looked at: no other pixels have maps.
+        # Only training images of a camera are checked, as no other pixels have maps.
         if not vse.noise_model.needs_fit and not waits_for_maps(vse.noise_model):
             noise_models = [row for row in parts if row.kind == "noise_model"]
             with blaming(noise_models, f"gives no likelihood of {vse.channels} channels"):
@@ -147,7 +147,7 @@ def _require_shape(row: Component, what: str, found: Tensor, expected: tuple[int
 
 
 def _parts(model: ModelSpec) -> tuple[Component, ...]:
-    """Components of the network, the encoder first."""
+    """Components of the network, encoder first."""
     noise = model.noise_model if isinstance(model.noise_model, tuple) else (model.noise_model,)
     chosen = (model.encoder, model.decoder, *noise, model.kl_scheme)
     return tuple(dict.fromkeys(one.component for one in chosen))

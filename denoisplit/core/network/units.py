@@ -1,4 +1,4 @@
-"""Intensity statistics: the one place where detector counts and normalised units meet."""
+"""Intensity statistics: the only place that converts between detector counts and normalised units."""
 
 import math
 from collections.abc import Iterable
@@ -82,11 +82,11 @@ class IntensityStats:
 
 @lru_cache(maxsize=64)
 def _on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers as a tensor, copied to a device once and not in every step."""
+    """Numbers as a tensor, copied to a device once instead of in every step."""
     with torch.inference_mode(False):  # trainings get the same tensor as predictions
         return torch.as_tensor(values, dtype=dtype, device=device)
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """The same numbers in float32, or as they are in float64: counts are never kept in half precision."""
+    """The numbers in float32, or unchanged in float64: counts are never kept in half precision."""
     return values if values.dtype == torch.float64 else values.float()

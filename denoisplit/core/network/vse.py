@@ -59,11 +59,11 @@ class VSE(nn.Module):
         self.spatial_rank = spatial_rank
         self.network_dtype: torch.dtype | None = None
         self.tf32 = False
-        # Measured once, by prediction: the halo of tiles, and bytes per pixel by device and dtype.
+        # Measured once by predictions: the halo of tiles, and bytes per pixel by device and dtype.
         self.halo: tuple[int, ...] | None = None
         self.bytes_per_pixel: dict[tuple[object, ...], float] = {}
-        # Weights lie in memory as images do: that is fast, and a network that was loaded rounds like one that
-        # was trained.
+        # Weights use the memory layout of images: this is fast, and a loaded network rounds exactly like a
+        # trained one.
         for part in (encoder, decoder):
             for tensor in (*part.parameters(), *part.buffers()):
                 if tensor.dim() in _MEMORY_FORMATS:
@@ -76,7 +76,7 @@ class VSE(nn.Module):
 
     @property
     def context(self) -> int:
-        """Low-resolution scales of the surround that ``encode`` takes besides the image."""
+        """Number of low-resolution scales of the surround that ``encode`` takes besides the image."""
         return self.encoder.input_scales - 1
 
     @property
@@ -91,17 +91,17 @@ class VSE(nn.Module):
 
     @property
     def multiple(self) -> tuple[int, ...]:
-        """Image sides are padded to multiples of it: the stride, or less where maps exceed the image."""
+        """Image sides are padded to multiples of this: the stride, or less where maps exceed the image."""
         return side_multiple(self.encoder.feature_shapes)
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """Device of the network."""
         return next(self.parameters()).device
 
     @property
     def precision(self) -> str:
-        """What the network runs in, by its name in a spec."""
+        """Precision in which the network runs, by its name in a spec."""
         if self.tf32:
             return TF32
         names = (name for name, dtype in PRECISIONS.items() if dtype == self.network_dtype)
@@ -135,10 +135,10 @@ class VSE(nn.Module):
         return self.statistics.to_counts(maps[:, : self.channels])
 
     def camera(self, part: FramePart) -> Tensor | None:
-        """What the noise model knows of the pixels of a part of an image [m 1 c (1) y x]; None for nothing.
+        """Camera maps of the noise model for a part of an image [m 1 c (1) y x]; None without maps.
 
         Raises:
-            NoiseModelError: its maps are those of an image of other sides.
+            NoiseModelError: its maps belong to an image with other sides.
         """
         maps = cameras.camera_of(self.noise_model, part)
         return None if maps is None else cameras.as_batch(maps, self.spatial_rank)
@@ -148,14 +148,14 @@ class VSE(nn.Module):
         return cameras.variance(self.noise_model, self.signal(maps), self._extra(maps), camera)
 
     def noise_bias(self, maps: Tensor, camera: Tensor) -> Tensor:
-        """What these pixels measure on average beyond the signal of output maps, [b c (z) y x], counts."""
+        """Mean excess of these camera pixels over the signal of output maps, [b c (z) y x], counts."""
         return cameras.bias(self.noise_model, self.signal(maps), self._extra(maps), camera)
 
     def decode(self, mixed: Tensor, noise: NoiseSource) -> Decoded:
         """Output maps in normalised units, and all levels, of an image [b scales (z) y x], any size, counts.
 
-        Sides that are no multiple of ``multiple`` are padded with the mean at both ends; the output is cut
-        back. Axes that the features do not have, such as a projected z, stay as they are.
+        Sides that are not multiples of ``multiple`` are padded with the mean at both ends; the output is cut
+        back. Axes that the features lack, such as a projected z, are not padded.
         """
         multiple = self.multiple
         size = tuple(mixed.shape[-len(multiple) :])
@@ -189,7 +189,7 @@ class VSE(nn.Module):
             kl_weight: multiplier of the rate at this step.
             channel_weights: see ``objective.distortion``.
             sample_weights: see ``objective.distortion``.
-            camera: what the noise model knows of these pixels [m b c (z) y x]; see ``CameraNoiseModel``.
+            camera: camera maps of the noise model for these pixels [m b c (z) y x]; see ``CameraNoiseModel``.
             objectives: further terms of the total.
         """
         with self.autocast():
@@ -215,21 +215,21 @@ class VSE(nn.Module):
         )
 
     def _extra(self, maps: Tensor) -> Tensor | None:
-        """The output maps that the noise model asks for."""
+        """The output maps that the noise model needs."""
         return maps[:, self.channels :] if self.noise_model.extra_maps else None
 
     def _layout(self, image: Tensor) -> Tensor:
-        """Channels-last memory, in which convolutions run fastest."""
+        """Convert to channels-last memory, in which convolutions run fastest."""
         weight = next(self.encoder.parameters())
         image = image.to(device=weight.device, dtype=weight.dtype)
         return image.contiguous(memory_format=_MEMORY_FORMATS[image.dim()])
 
 
 def side_multiple(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
-    """Per axis, what image sides must be a multiple of for every level to stride without remainder.
+    """Divisors of the image sides, per axis, with which every level strides without remainder.
 
-    The coarsest stride where all maps cover the image once. A level that starts from a map of a larger extent
-    divides more pixels, so that the image itself may have fewer.
+    The coarsest stride if all maps cover the image once. A level that starts from a map of larger extent
+    divides more pixels, so the image itself may have fewer.
     """
     multiple = (1,) * len(shapes[0].stride)
     extent = multiple
@@ -241,7 +241,7 @@ def side_multiple(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
 
 
 def _padding(size: tuple[int, ...], multiple: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Pixels to add before and after every axis to reach a multiple; the odd one goes after."""
+    """Pixels to add before and after every axis to reach a multiple; an odd one is added after."""
     missing = tuple(-n % m for n, m in zip(size, multiple, strict=True))
     before = tuple(n // 2 for n in missing)
     return before, tuple(n - b for n, b in zip(missing, before, strict=True))
