@@ -48,6 +48,7 @@ def test_a_denoiser_that_does_not_fit(specs: tuple[Path, Path], override: str, m
         ("channels=[a b, a:b]", "become equal as names of folders (got a_b, a_b). Rename one."),
         ("data.mixing.alpha=[[0, 1], [1, 0]]", "$.data.mixing.alpha: images are denoised once, before"),
         ("data.degradation.fresh=true", "$.data.degradation.fresh: images are denoised once, before"),
+        ("data.mixing.shuffle=0.2", "$.data.mixing.shuffle: images are denoised once, before"),
         ("training.patch=64", "smaller than a patch of (64, 64) pixels (got (32, 32)). Lower training.patch"),
         ("training.patch=18", "$.training.patch: must be a multiple of 4"),
     ],

@@ -109,3 +109,22 @@ def test_random_weights_change_the_mixed_patches_alone_and_with_the_step_alone(a
         assert len(np.unique(shares[:, 0].round(4))) == 6
         assert np.abs(shares).max() <= 1.0001
     assert not np.allclose(one.batch(3).mixed / one.batch(3).targets[:, :1], shares.reshape(6, 1, 8, 8))
+
+
+def test_a_part_of_the_patches_has_channels_of_different_places() -> None:
+    """The others are those of a training without; in these, every channel is anywhere."""
+    fields = [field(0, (9, 8)), field(1, (6, 6))]
+    plain, shuffled = (
+        PatchSampler(fields, patch=(4, 4), batch=4000, seed=3, augment=True, mixing=Mixing(shuffle=share))
+        for share in (0.0, 0.25)
+    )
+    batch, whole = shuffled.batch(0), plain.batch(0)
+    kept = np.all(batch.targets == whole.targets, axis=(1, 2, 3))
+    assert abs(1 - kept.mean() - 0.25) < 0.03
+    np.testing.assert_array_equal(batch.mixed, mix(batch.targets, Mixing(), axis=1))
+    corners = np.abs(batch.targets[~kept]).min((2, 3))
+    for own in corners.T:
+        found, counts = np.unique(own, return_counts=True)
+        assert len(found) == 6 * 5 + 3 * 3
+        assert stats.chisquare(counts).pvalue > 1e-3
+    assert (corners[:, 0] == corners[:, 1]).mean() < 0.1

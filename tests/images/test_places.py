@@ -200,3 +200,22 @@ def test_a_channel_without_any_structure_is_drawn_from_everywhere() -> None:
     empty = Field(name="f", observed=np.zeros((1, 9, 9), dtype=np.float32))
     one, other = (sampler([empty], batch=3, foreground=share).batch(0).targets for share in (0.0, 1.0))
     np.testing.assert_array_equal(one, other)
+
+
+def test_shuffled_channels_are_drawn_about_their_own_structures() -> None:
+    """A structure of 3 pixels in each channel, and patches that show little else."""
+    observed = np.zeros((2, 64, 64), dtype=np.float32)
+    observed[0, 10:13, 10:13], observed[1, 50:53, 50:53] = 1000, 2000
+    observed += np.random.default_rng(0).normal(size=observed.shape)
+    fields = [Field(name="f", observed=observed)]
+    batch = sampler(fields, batch=60, patch=(8, 8), mixing=Mixing(shuffle=1), foreground=1).batch(0)
+    assert (batch.targets[:, 0].max((1, 2)) > 900).all()
+    assert (batch.targets[:, 1].max((1, 2)) > 1900).all()
+
+
+@pytest.mark.parametrize("mixing", [Mixing(alpha=((0, 1), (1, 0))), Mixing(shuffle=0.1)])
+def test_recorded_mixed_images_are_not_mixed_anew(mixing: Mixing) -> None:
+    field = numbered(0, (9, 9), separate=False)
+    recorded = attrs.evolve(field, mixed=field.observed[:1])
+    with pytest.raises(ImageError, match=r"^\$\.data\.mixing\.\w+: it makes a new mixed image"):
+        sampler([recorded], mixing=mixing)

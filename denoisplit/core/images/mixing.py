@@ -6,14 +6,14 @@ from typing import Any, Literal, TypeVar
 import attrs
 import numpy as np
 import numpy.typing as npt
-from attrs.validators import in_
+from attrs.validators import ge, in_, le
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.derived_images import across_channels, elementwise, zeros_like
 from denoisplit.core.images.image_checks import check_channels
 from denoisplit.core.images.lazy import LazyArray
-from denoisplit.core.validators import ranges_of_shares
+from denoisplit.core.validators import QUIET, ranges_of_shares
 
 Floating = TypeVar("Floating", bound=np.floating[Any])
 Weights = npt.NDArray[np.float64]
@@ -29,11 +29,14 @@ class Mixing:
         alpha: per channel ``[start, end]`` of its weight, 1 / channels being the equal weight. In training,
             every patch gets weights from start to end, one random share of the way for all its channels;
             empty for equal weights.
+        shuffle: part of the training patches whose channels come from places of their own, in any field, so
+            that few fields make many mixtures; 0 for none.
     """
 
     mode: Literal["mean", "sum"] = attrs.field(default="mean", validator=in_(("mean", "sum")))
     offset: float = 0.0
     alpha: tuple[tuple[float, float], ...] = attrs.field(default=(), validator=ranges_of_shares)
+    shuffle: float = attrs.field(default=0.0, validator=[ge(0), le(1)], metadata={QUIET: True})
 
 
 def mix(

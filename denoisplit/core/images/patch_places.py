@@ -15,6 +15,7 @@ from denoisplit.core.images.turns import TURNS
 
 _PARTNERS: Final = 3
 _FOREGROUND: Final = 4
+_SHUFFLE: Final = 5
 
 Integers = npt.NDArray[np.int64]
 
@@ -43,6 +44,7 @@ class PlaceDrawer:
         foreground: part of the places that is centred, as far as borders allow, on a foreground pixel: of the
             channel itself where channels are separate, or else of any channel, each as often.
         turns: in how many ways a patch may be changed.
+        shuffle: part of the samples of which every channel gets a place of its own, in any field.
 
     Raises:
         ImageError: no field, a field smaller than a patch or of another dimension, or fields of which only
@@ -57,6 +59,7 @@ class PlaceDrawer:
         *,
         foreground: float = 0.0,
         turns: int = TURNS,
+        shuffle: float = 0.0,
     ) -> None:
         if not fields:
             raise ImageError(
@@ -67,6 +70,7 @@ class PlaceDrawer:
             _check(field, patch, self._channels)
         self.separate = _separate(fields)
         self._patch, self._share, self._turns = patch, foreground, turns
+        self._shuffle = 0.0 if self.separate or self._channels == 1 else shuffle
         self._pixels = ForegroundPixels(fields) if foreground else None
         self._sides = tuple(field.observed.shape[1:] for field in fields)
         self._grids = tuple(
@@ -93,7 +97,29 @@ class PlaceDrawer:
             tuple(self._place(int(p), int(turn)) for p, turn in zip(own, turned, strict=True))
             for own, turned in zip(positions, turns, strict=True)
         ]
-        return self._on_foreground(places, stream)
+        found = self._on_foreground(places, stream)
+        return self._shuffled(found, stream(_SHUFFLE)) if self._shuffle else found
+
+    def _shuffled(self, places: list[Places], rng: np.random.Generator) -> list[Places]:
+        """A place for every channel, the same for all in those samples that are not shuffled."""
+        size = (len(places), self._channels)
+        # All draws come first, so that one sample never shifts those of the next.
+        chances = rng.random(len(places))
+        positions, turns = rng.integers(self._ends[-1], size=size), rng.integers(self._turns, size=size)
+        draws = rng.random((*size, 2))
+        return [
+            own * self._channels
+            if chances[sample] >= self._shuffle
+            else tuple(
+                self._moved(
+                    self._place(int(positions[sample, channel]), int(turns[sample, channel])),
+                    channel,
+                    *map(float, draws[sample, channel]),
+                )
+                for channel in range(self._channels)
+            )
+            for sample, own in enumerate(places)
+        ]
 
     def _place(self, position: int, turn: int) -> Place:
         number = int(np.searchsorted(self._ends, position, side="right"))
@@ -111,16 +137,21 @@ class PlaceDrawer:
         draws = stream(_FOREGROUND).random((len(places), len(places[0]), 3))
         return [
             tuple(
-                self._moved(place, channel, *map(float, draw))
+                self._moved(
+                    place,
+                    channel if self.separate else int(draw[1] * self._channels),
+                    float(draw[0]),
+                    float(draw[2]),
+                )
                 for channel, (place, draw) in enumerate(zip(own, drawn, strict=True))
             )
             for own, drawn in zip(places, draws, strict=True)
         ]
 
-    def _moved(self, place: Place, channel: int, chance: float, which: float, pixel: float) -> Place:
+    def _moved(self, place: Place, channel: int, chance: float, pixel: float) -> Place:
         if self._pixels is None or chance >= self._share:
             return place
-        found = self._pixels.pixel(channel if self.separate else int(which * self._channels), pixel)
+        found = self._pixels.pixel(channel, pixel)
         if found is None:
             return place
         number, centre = found

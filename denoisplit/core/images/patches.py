@@ -78,7 +78,8 @@ class PatchSampler:
         batch: patches per step.
         seed: of all draws.
         augment: turn and mirror patches, see ``turns``.
-        mixing: how the mixed image is made from the channels, at weights drawn per patch if it has ranges.
+        mixing: how the mixed image is made from the channels, at weights drawn per patch if it has ranges,
+            and of which part of the patches the channels come from different places.
         fresh: noise that every step adds anew, to fields that are still without; None adds none. With context
             it is drawn for whole fields, so that patch and surround show the same noise.
         context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
@@ -110,7 +111,7 @@ class PatchSampler:
     ) -> None:
         self._augmentation = _Turns() if augment else augmentation
         turns = TURNS if self._augmentation is None else self._augmentation.choices
-        self._places = PlaceDrawer(fields, patch, foreground=foreground, turns=turns)
+        self._places = PlaceDrawer(fields, patch, foreground=foreground, turns=turns, shuffle=mixing.shuffle)
         require_trainable(fields, mixing, fresh=fresh is not None)
         if fresh is not None and context:
             _require_in_memory(fields)

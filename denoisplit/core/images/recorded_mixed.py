@@ -74,7 +74,8 @@ def require_trainable(fields: Sequence[Field], mixing: Mixing, *, fresh: bool) -
     """
     if not recorded_images(fields):
         return
-    for key, asked in (("mixing.alpha", bool(mixing.alpha)), ("degradation.fresh", fresh)):
+    anew = {"mixing.alpha": mixing.alpha, "mixing.shuffle": mixing.shuffle, "degradation.fresh": fresh}
+    for key, asked in anew.items():
         if asked:
             raise ImageError(
                 f"$.data.{key}: it makes a new mixed image for every patch, but the mixed images were "

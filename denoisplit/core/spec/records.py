@@ -76,7 +76,11 @@ class DataSpec:
                 f"split divides the training fields, but validation is named (got rule {self.split.rule}). "
                 f"Remove one of them"
             )
-        drawn = {"degradation.fresh": self.degradation.fresh, "mixing.alpha": bool(self.mixing.alpha)}
+        drawn = {
+            "degradation.fresh": self.degradation.fresh,
+            "mixing.alpha": self.mixing.alpha,
+            "mixing.shuffle": self.mixing.shuffle,
+        }
         if self.recorded and any(drawn.values()):
             key = next(key for key, asked in drawn.items() if asked)
             raise ValueError(

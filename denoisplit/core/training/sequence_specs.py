@@ -144,6 +144,8 @@ def _problems_of_splitter(spec: ResolvedSpec) -> list[str]:
     once = "images are denoised once, before the splitter is trained"
     if spec.data.mixing.alpha:
         problems.append(f"$.data.mixing.alpha: {once} (got {spec.data.mixing.alpha}). Remove it.")
+    if spec.data.mixing.shuffle:
+        problems.append(f"$.data.mixing.shuffle: {once} (got {spec.data.mixing.shuffle}). Remove it.")
     if spec.data.degradation.fresh:
         problems.append(f"$.data.degradation.fresh: {once} (got true). Remove it.")
     return problems
