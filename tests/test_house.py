@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -91,6 +92,28 @@ def test_every_room_of_the_core_has_its_place_in_the_layers() -> None:
             or module in rooms
             or module.startswith(("denoisplit.plugins", "denoisplit.testing"))
         )
+
+
+def test_no_modules_import_each_other_wherever_the_import_stands() -> None:
+    named = {_named(path)[:-3].removesuffix("/__init__").replace("/", "."): path for path in MODULES}
+    graph = {
+        name: {other for other in _modules_imported(path) if other in named and other != name}
+        for name, path in named.items()
+    }
+    TopologicalSorter(graph).prepare()  # refuses cycles, and names one
+
+
+def _modules_imported(path: Path) -> Iterator[str]:
+    """Modules that a module imports from; of a name in a package, the module of this name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            within = [f"{node.module}.{alias.name}" for alias in node.names]
+            known = [name for name in within if (ROOT / f"{name.replace('.', '/')}.py").is_file()]
+            yield from known
+            if len(known) < len(within):
+                yield node.module
 
 
 def test_no_requirement_needs_torchvision() -> None:

@@ -5,16 +5,37 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from denoisplit.core.errors import BrokenPluginError, DenoisplitError
-from denoisplit.core.registry.component import Component
 
 _LONGEST: Final = 300
 
 
+class Blamed(Protocol):
+    """What of a component an error names; see ``Component``, which needs this module."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the component."""
+
+    @property
+    def qualified(self) -> str:
+        """Package and name."""
+
+    @property
+    def target_text(self) -> str:
+        """Module and class."""
+
+    def load(self) -> Any:
+        """Return the class."""
+
+
+Row = TypeVar("Row", bound=Blamed)
+
+
 @contextmanager
-def blaming(components: Sequence[Component], doing: str) -> Iterator[None]:
+def blaming(components: Sequence[Blamed], doing: str) -> Iterator[None]:
     """Turn an exception of foreign code into one line that names the component.
 
     Args:
@@ -38,7 +59,7 @@ def blaming(components: Sequence[Component], doing: str) -> Iterator[None]:
         ) from error
 
 
-def culprit(traceback: TracebackType | None, components: Sequence[Component]) -> Component | None:
+def culprit(traceback: TracebackType | None, components: Sequence[Row]) -> Row | None:
     """The last component whose code the traceback passes through, if any."""
     classes = {row.load(): row for row in components}
     files = {inspect.getsourcefile(cls): row for cls, row in classes.items() if _has_file(cls)}
