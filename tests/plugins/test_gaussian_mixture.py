@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
@@ -29,6 +30,14 @@ def build(channels: int = 1, options: Options | None = None) -> GaussianMixture:
 
 def image(values: Float64Array | list[float]) -> torch.Tensor:
     return torch.as_tensor(np.asarray(values), dtype=torch.float64).view(1, 1, 1, -1)
+
+
+def photons(mean: float, contrast: float) -> NoisePairs:
+    """A small image of nothing but photons: dark, and bright in a few places."""
+    rng = np.random.default_rng(0)
+    scene = gaussian_filter(rng.normal(size=(48, 48)), 3)
+    scene = np.exp(contrast * scene / scene.std())
+    return bootstrap_pairs(rng.poisson(mean * scene / scene.mean()).astype(np.float32), limit=10**6, seed=0)
 
 
 def scene(pixels: int, seed: int = 0, offset: float = 100.0) -> Float64Array:
@@ -313,3 +322,22 @@ def test_photons_that_are_nearly_all_zero_are_no_failed_fit() -> None:
     camera = PoissonGaussian(PoissonGaussian.Options(), statistics=statistics)
     for report in (*build().fit([pairs], seed=0), *camera.fit([pairs], seed=0)):
         assert not any("the fitted variance is" in warning for warning in report.warnings)
+
+
+def test_a_fit_that_fails_for_few_photons_names_the_model_that_does_not() -> None:
+    pairs = photons(30.0, 2.0)
+    with pytest.raises(NoiseModelError, match=r"the fit failed .* noise_model poisson_gaussian or histogram"):
+        build().fit([pairs], seed=0)
+    statistics = IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(0.0,), target_std=(1.0,))
+    (report,) = PoissonGaussian(PoissonGaussian.Options(), statistics=statistics).fit([pairs], seed=0)
+    assert report.calibration_error < 0.2
+
+
+def test_moments_of_images_that_are_mostly_dark() -> None:
+    """The largest bins have no noise at all, and those that have some are small."""
+    t = np.concatenate([np.zeros(600), np.linspace(0.1, 1, 40)])
+    residual = np.concatenate([np.zeros(600), np.random.default_rng(0).normal(size=40)])
+    moments = binned_moments(t, residual)
+    assert len(moments.count) > 0
+    assert (moments.variance > 0).all()
+    assert (moments.t >= 0.1).all()

@@ -131,7 +131,9 @@ def binned_moments(t: Float64Array, residual: Float64Array, resolved: float = 0.
 
     centre, centred = mean(t), residual - mean(residual)[index]
     variance, third = mean(centred**2), mean(centred**3)
-    good = (count >= min(50, int(count.max()))) & (variance > 0)
+    good = variance > 0
+    # Where the largest bins are dark and without noise, as of few photons, the others have to do.
+    good &= count >= min(50, int(count.max(where=good, initial=0)))
     variance = np.maximum(variance, resolved)
     skewness = np.clip(third[good] / variance[good] ** 1.5, -3, 3)
     return Moments(centre[good], variance[good], skewness, count[good].astype(np.float64))
