@@ -69,11 +69,11 @@ _HOMES: Final[Mapping[str, str]] = {
     "train": "denoisplit.api",
     "train_sequence": "denoisplit.core.runs.sequence_training",
 }
-"""Where each public name lives."""
+"""The module of each public name."""
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
+    """Import a public name on first use."""
     if name == "errors":
         return importlib.import_module("denoisplit.core.errors")
     if name not in _HOMES:

@@ -1,4 +1,4 @@
-"""``python -m denoisplit`` is the command line."""
+"""The command line, run by ``python -m denoisplit``."""
 
 from denoisplit.cli import main
 

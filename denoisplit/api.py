@@ -46,21 +46,26 @@ def train(
 ) -> Run:
     """Train a model from a spec and store it as a run folder.
 
+    Example::
+
+        run = train("spec.yaml", "runs/first", overrides=["training.steps=2000"])
+        run.predict("mixed.tif").save("split.ome.tif")
+
     Args:
         spec: file, or an already resolved spec.
         out: run folder to write; must be empty or missing unless ``resume``.
         overrides: ``a.b=c`` as on the command line.
         resume: continue an interrupted run.
-        stages: shows progress: called with what is done, such as "Training", it gives a context with the
-            callback to tell while it is done, (done, total, note).
-        watchers: what looks on at the steps.
-        device: where the network is trained and the run is opened: ``cpu``, ``cuda``, ``cuda:1``, ``mps``;
-            ``auto`` takes a GPU of the first kind if any.
+        stages: shows progress: called with the name of a stage, such as "Training", it gives a context with
+            the callback (done, total, note) for this stage.
+        watchers: observers of the training steps.
+        device: device on which the network is trained and the run opened: ``cpu``, ``cuda``, ``cuda:1``,
+            ``mps``; ``auto`` takes a CUDA GPU if there is one.
 
     Raises:
-        DenoisplitError: what is wrong and what to do.
-        ArgumentError: an argument of a type that it does not take.
-        RunError: this is not the first of several hosts, and does not see the run that they have trained.
+        DenoisplitError: says what is wrong and what to do.
+        ArgumentError: an argument of a wrong type.
+        RunError: this is not the first of several hosts, and the trained run is not on it.
     """
     stop_in_worker()
     require_function(stages, "stages")
@@ -72,13 +77,13 @@ def train(
         if isinstance(spec, ResolvedSpec)
         else load_workable(path_of(spec, "spec"), overrides, device=device)
     )
-    # What trains takes seconds to import.
+    # The training modules take seconds to import.
     from denoisplit.core.training.fit import fit
 
     fit(resolved, folder, resume=resume, stages=stages, watchers=watchers, device=device)
     if host_of(resolved.training) and not folder.is_run:
         raise RunError(
-            f"{folder.path}: is on the first host alone; this one took part in its training. Load it there."
+            f"{folder.path}: is on the first host only; this one took part in its training. Load it there."
         )
     return load(folder.path, device=device)
 
@@ -93,7 +98,7 @@ def build(spec: PathLike | ResolvedSpec, *, stats: IntensityStats, overrides: Se
 
     Raises:
         SpecError, PluginError, ChannelCountError: the spec cannot be built.
-        ArgumentError: what was given is no path, or no statistics.
+        ArgumentError: an argument is not a path, or not statistics.
     """
     if not isinstance(stats, IntensityStats):
         raise ArgumentError(
@@ -105,7 +110,7 @@ def build(spec: PathLike | ResolvedSpec, *, stats: IntensityStats, overrides: Se
 
 def draw(path: PathLike, run: Run, field: EvaluatedField, scores: Scores) -> None:
     """Write a PNG of one field: mixed image, predictions, truth, std and the calibration curves."""
-    from denoisplit.core.assessment.figure import demo_figure  # matplotlib serves pictures alone
+    from denoisplit.core.assessment.figure import demo_figure  # only figures need matplotlib
 
     demo_figure(
         path_of(path, "path"),

@@ -1,1 +1,1 @@
-"""The core: registries, spec, network, images, training, inference, assessment, storage."""
+"""The core: registries, spec, network, images, training, prediction, assessment, storage."""

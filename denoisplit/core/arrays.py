@@ -1,4 +1,4 @@
-"""Types of arrays, and of the part of one that is asked for."""
+"""Types of arrays, and of index ranges."""
 
 from typing import Any
 
@@ -13,4 +13,4 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 Window = tuple[slice, ...]
-"""One slice per axis, with beginning and end and without a step."""
+"""One slice per axis, with start and stop and without a step."""

@@ -1,4 +1,4 @@
-"""Devices: choosing one, its number formats, its memory, and the generators that draw on it."""
+"""Devices: choice, number formats, memory, and random generators."""
 
 import os
 from collections.abc import Iterator
@@ -13,29 +13,29 @@ from denoisplit.core.errors import RunError, SpecError
 AUTO: Final = "auto"
 PROCESSOR: Final = torch.device("cpu")
 FALLBACK_BUDGET: Final = 2 << 30
-"""Bytes, where a system does not say how much memory it has."""
+"""Bytes, if the system does not tell its memory."""
 
 TF32: Final = "tf32"
 PRECISIONS: Final[dict[str, torch.dtype | None]] = {"float32": None, TF32: None, "bf16": torch.bfloat16}
-"""Dtypes of autocast by the names of precisions in specs; None keeps float32."""
+"""Autocast dtypes by the name of the precision in specs; None keeps float32."""
 
 _WORKSPACE: Final = "CUBLAS_WORKSPACE_CONFIG"
 _FIXED: Final = (":4096:8", ":16:8")
-"""Of cuBLAS: workspaces with which its sums have an order."""
+"""Workspaces of cuBLAS with which its sums have a fixed order."""
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _TOLD_BY_CPUINFO: Final = ("vendor", "cpu", "model", "stepping", "cache size", "flags", "features")
 
 _TOLD_BY_TEXT: Final = ("can't allocate memory", "out of memory")
-"""What torch says on a processor and on Apple's GPUs, where it raises a ``RuntimeError`` like any other."""
+"""Texts of torch's messages on a processor or Apple's GPUs, which raise an ordinary ``RuntimeError``."""
 
 
 def choose_device(name: str = AUTO) -> torch.device:
-    """The device of this name; ``auto`` is a GPU where PyTorch finds one, else the processor.
+    """Find the device of this name; ``auto`` is a GPU if PyTorch finds one, else the processor.
 
     Args:
         name: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` for the second GPU, or ``mps``, the GPU of a Mac, which
-            has no numbers of 64 bits, so that ``auto`` leaves it aside.
+            lacks numbers of 64 bits, so that ``auto`` does not choose it.
 
     Raises:
         RunError: no such device here.
@@ -52,23 +52,23 @@ def choose_device(name: str = AUTO) -> torch.device:
 
 
 def name_of(device: torch.device) -> str:
-    """What a GPU is called; empty for a processor."""
+    """Name of a GPU; empty for a processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
 
 
 def has_bf16_units(device: torch.device) -> bool:
-    """Whether a device names units for bf16; on a processor that does not say that they are fast."""
+    """Whether a device has units for bf16; on a processor, they are not necessarily fast."""
     if device.type == "cuda":
         with torch.cuda.device(device):
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch reports no bf16 flag for processors; Linux does, and elsewhere float32 is the safe answer.
+    # torch has no bf16 flag for processors; Linux has one, and elsewhere float32 is the safe answer.
     return device.type == "cpu" and "bf16" in processor()
 
 
 def processor() -> str:
-    """What Linux says of the sort of the processor, not of how it is doing; empty elsewhere.
+    """Linux's description of the processor type, without its current state; empty elsewhere.
 
-    Names alone do not do: under a hypervisor, unlike processors have one name.
+    Names are not enough: under a hypervisor, different processors have one name.
     """
     try:
         first, _, _ = _CPUINFO.read_text(encoding="ascii", errors="ignore").partition("\n\n")
@@ -84,9 +84,9 @@ def has_float64(device: torch.device) -> bool:
 
 
 def memory_budget(device: torch.device) -> int:
-    """Bytes that prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory.
+    """Bytes that a prediction may use: four fifths of a GPU's free memory, a quarter of a computer's memory.
 
-    What torch has reserved on a GPU but does not use is free, too.
+    Memory that torch has reserved on a GPU but does not use counts as free.
     """
     if device.type == "cuda":
         idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -97,30 +97,30 @@ def memory_budget(device: torch.device) -> int:
 
 
 def is_shortage(error: Exception) -> bool:
-    """Whether an error says that the memory was not enough."""
+    """Whether an error says that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _TOLD_BY_TEXT)
 
 
 def give_back_memory(device: torch.device) -> None:
-    """Let go of memory that is reserved and not used."""
+    """Release memory that is reserved but unused."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def wait_for(device: torch.device) -> None:
-    """Until a device has done what it was given to do."""
+    """Wait until a device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[None]:
-    """The global generators of the processor and a device begin with a seed, and go on afterwards as before.
+    """Context in which the global generators of the processor and a device start from a seed; restored after.
 
-    Other devices are left alone. ``torch.manual_seed`` would seed them, too, and note for every sort of
-    device where it was called from, for which it goes through source files.
+    Other devices are left alone. ``torch.manual_seed`` would seed them, too, and record the calling source
+    line for every type of device, for which it reads source files.
     """
     gpu = device.type == "cuda"
     with torch.random.fork_rng([device] if gpu else []):
@@ -133,12 +133,12 @@ def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[None]:
 
 @contextmanager
 def rounding(device: torch.device, *, tf32: bool) -> Iterator[None]:
-    """How a GPU rounds products of float32 for a while, of forward and backward passes.
+    """Context that sets how a GPU rounds products of float32, in forward and backward passes.
 
     PyTorch's own choice is TF32 in convolutions: 10 bits, where float32 has 23.
 
     Args:
-        device: others than CUDA are left alone.
+        device: the device; only CUDA devices are affected.
         tf32: whether convolutions may round to TF32; no other product does.
     """
     settings: list[tuple[Any, str]] = []
@@ -157,10 +157,10 @@ def rounding(device: torch.device, *, tf32: bool) -> Iterator[None]:
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Operations give the same bits every time, or an error, for a while.
+    """Context in which operations give the same bits every time, or an error.
 
     Raises:
-        SpecError: an operation cannot, or cuBLAS was not told to in time.
+        SpecError: an operation cannot, or cuBLAS was not configured in time.
     """
     said = os.environ.get(_WORKSPACE, "")
     if device.type == "cuda" and said not in _FIXED:

@@ -1,6 +1,6 @@
-"""YAML 1.2 documents in which every value knows its line and column.
+"""YAML 1.2 documents whose values know their line and column.
 
-Specs and registry manifests are both read here. In the core schema of YAML 1.2 ``1e-3`` is a
+Used for specs and registry manifests. In the core schema of YAML 1.2, ``1e-3`` is a
 number and ``no`` is text.
 """
 
@@ -18,7 +18,7 @@ from denoisplit.core.special_files import special_file
 Scalar = None | bool | int | float | str
 
 MOST_BYTES: Final = 2**22
-"""Of a document: the parser takes seconds for so many."""
+"""Largest size of a document, bytes; the parser takes seconds for this many."""
 
 _LONGEST: Final = 100
 _SPARE: Final = 10_000
@@ -37,8 +37,8 @@ class Node:
 
     Attributes:
         value: a plain scalar, a mapping of nodes, or a sequence of nodes.
-        where: ``file:line:column`` at which the value begins.
-        key_where: the same of its key, empty for a value that has none.
+        where: ``file:line:column`` of the value.
+        key_where: the same for its key; empty for a value without a key.
     """
 
     value: "Scalar | Mapping[str, Node] | tuple[Node, ...]"
@@ -47,12 +47,12 @@ class Node:
 
     @property
     def begin(self) -> str:
-        """Where its key begins, or the value itself when it has none."""
+        """Place of its key, or of the value itself if it has none."""
         return self.key_where or self.where
 
 
 def read_text(path: Path) -> str:
-    """Text of a UTF-8 file.
+    """Read a UTF-8 file as text.
 
     Raises:
         SpecError: the file does not exist or is not text.
@@ -81,7 +81,7 @@ def read_document(text: str, name: str) -> Node:
 
     Args:
         text: the document.
-        name: what the messages call it, for example the file name.
+        name: name of the document in messages, for example the file name.
 
     Raises:
         SpecError: the text is not YAML, or a mapping has a duplicate key or one that is not text.
@@ -98,12 +98,12 @@ class _TooDeepError(Exception):
 
 
 class _Loader(yamlcore.CoreLoader):
-    """Stops at values that are nested too deeply, before the parser has looked ahead into all of them."""
+    """Stops at values nested too deeply, before the parser has read all of them."""
 
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """The next value."""
+        """Compose the next value."""
         self._depth += 1
         if parent is not None and self._depth > _DEEPEST + 2:
             raise _TooDeepError(parent.start_mark)
@@ -113,7 +113,7 @@ class _Loader(yamlcore.CoreLoader):
 
 
 class _Reader:
-    """Turns the node graph of PyYAML into ours and collects what is wrong with the keys."""
+    """Converts PyYAML's node graph and collects problems with keys."""
 
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name
@@ -168,7 +168,7 @@ class _Reader:
     def _scalar(self, loader: yamlcore.CoreLoader, graph: yaml.Node, where: str) -> Scalar:
         try:
             scalar: Scalar = loader.construct_object(graph)
-        except (ValueError, KeyError, IndexError):  # a tag that the text is not, or a number without end
+        except (ValueError, KeyError, IndexError):  # a tag that does not fit the text, or an infinite number
             kind = graph.tag.removeprefix(_TAG)
             self.problems.append(f"{where}: not a value of !!{kind} (got {show(graph.value)}). Correct it.")
             return None
@@ -192,7 +192,7 @@ class _Reader:
 
 
 def node_of(value: object, where: str, depth: int = 0) -> Node:
-    """A node of plain dictionaries, lists and scalars; everything in it has the same place.
+    """Convert plain dictionaries, lists and scalars to a node, with the same place for all parts.
 
     Raises:
         SpecError: a value of another type, or values nested too deeply.
@@ -209,7 +209,7 @@ def node_of(value: object, where: str, depth: int = 0) -> Node:
 
 
 def show(value: object) -> str:
-    """A value as a message shows it."""
+    """A value as shown in messages."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, tuple | list):

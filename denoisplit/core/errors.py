@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 
 def in_one_line(said: object, most: int = 200) -> str:
-    """What others say, such as an error of a library, as a part of a message of ours."""
+    """A foreign text, such as an error of a library, shortened to one line for a message."""
     return " ".join(str(said).split())[:most]
 
 
 def printable(text: str) -> str:
-    """A text with everything but visible characters and spaces escaped, as ``repr`` does."""
+    """A text with all but visible characters and spaces escaped, as in ``repr``."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 class DenoisplitError(Exception):
-    """Base of all deliberate errors; the command line prints it as one line and exits with code 2.
+    """Base of all deliberate errors; the command line prints its message and exits with code 2.
 
-    A message quotes files of others: what a terminal would not print, or obey, is shown escaped.
+    Messages quote foreign files: what a terminal would not print, or would obey, is escaped.
     """
 
     def __str__(self) -> str:
@@ -27,7 +27,7 @@ class DenoisplitError(Exception):
 
 
 class ArgumentError(DenoisplitError):
-    """Whoever calls a function has to act: an argument is of a type that it does not take."""
+    """The caller of a function has to act: an argument has a wrong type."""
 
 
 class SpecError(DenoisplitError):
@@ -67,7 +67,7 @@ class ChannelCountError(DenoisplitError):
 
 
 class NoiseModelError(DenoisplitError):
-    """A noise model cannot be fitted or loaded from what it was given."""
+    """A noise model cannot be fitted to, or loaded from, the given data."""
 
 
 class CalibrationError(DenoisplitError):
@@ -79,11 +79,11 @@ class RunError(DenoisplitError):
 
 
 class CheckpointError(DenoisplitError):
-    """Whoever brings a network of another program has to act: checkpoint, config and files do not fit."""
+    """The user of another program's network has to act: checkpoint, config and files do not fit."""
 
 
 class TrainingError(DenoisplitError):
-    """A training ended without a network that is worth keeping; whoever trains has to act."""
+    """A training ended without a useful network; its user has to act."""
 
 
 class NonFiniteLossError(DenoisplitError):

@@ -1,4 +1,4 @@
-"""What callers in Python give: of any type, for they may be wrong about it."""
+"""Checks of arguments from Python callers, who may pass any type."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,11 @@ from denoisplit.core.errors import ArgumentError
 
 
 def path_of(given: object, name: str) -> Path:
-    """A path.
+    """Convert an argument to a path.
 
     Args:
-        given: should be text or a path.
-        name: of the argument.
+        given: value that should be text or a path.
+        name: name of the argument.
 
     Raises:
         ArgumentError: something else, or an empty text, which Python takes for the current folder.
@@ -28,7 +28,7 @@ def path_of(given: object, name: str) -> Path:
 
 
 def paths_of(given: object, name: str) -> list[Path]:
-    """One path, or several.
+    """Convert an argument to a list of paths; it may be a single path.
 
     Raises:
         ArgumentError: something else.
@@ -39,22 +39,22 @@ def paths_of(given: object, name: str) -> list[Path]:
 
 
 def texts_of(given: object, name: str) -> tuple[str, ...]:
-    """Several texts, such as ``["a.b=1"]``; raises as ``items_of``."""
+    """Convert an argument to a tuple of texts, such as ``["a.b=1"]``; raises the errors of ``items_of``."""
     return items_of(given, str, name, "texts")
 
 
 def items_of(given: object, kind: Any, name: str, what: str) -> tuple[Any, ...]:
-    """Several objects.
+    """Convert an argument to a tuple of objects.
 
     Args:
-        given: should be a list of them, or the like.
+        given: value that should be a list of them, or similar.
         kind: their type, or several types.
-        name: of the argument.
-        what: they are.
+        name: name of the argument.
+        what: what they are, for the message.
 
     Raises:
-        ArgumentError: something else; a single text, too, whose letters would be meant, and a mapping, whose
-            values would not.
+        ArgumentError: something else; also a single text, which would give its letters, and a mapping, which
+            would give its keys.
     """
     several = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
     items = tuple(given) if isinstance(given, Iterable) and several else (None,)
@@ -64,32 +64,32 @@ def items_of(given: object, kind: Any, name: str, what: str) -> tuple[Any, ...]:
 
 
 def require(fits: bool, name: str, given: object, what: str) -> None:
-    """Refuse an argument of another type.
+    """Refuse an argument of a wrong type.
 
     Args:
-        fits: whether it is of the right one.
-        name: of the argument.
-        given: it.
-        what: it should be.
+        fits: whether its type is right.
+        name: name of the argument.
+        given: its value.
+        what: what it should be, for the message.
 
     Raises:
-        ArgumentError: it does not fit.
+        ArgumentError: its type is wrong.
     """
     if not fits:
         raise ArgumentError(f"{name}: must be {what} (got {shown(given)}). Leave it out for the default.")
 
 
 def require_function(given: object, name: str) -> None:
-    """Refuse what cannot be called; raises as ``require``."""
+    """Refuse an argument that cannot be called; raises the error of ``require``."""
     require(callable(given), name, given, "a function")
 
 
 def is_whole(given: object) -> TypeGuard[Integral]:
-    """Whether it is a whole number, also one of NumPy; True and False are none."""
+    """Whether it is a whole number, including those of NumPy; True and False are not."""
     return isinstance(given, Integral) and not isinstance(given, bool)
 
 
 def shown(given: object) -> str:
-    """A value as a message shows it: plain ones as they are written, others by their type."""
+    """A value as shown in messages: plain values as written, others by their type."""
     plain = given is None or isinstance(given, str | bytes | int | float)
     return f"{given!r:.60}" if plain else type(given).__name__

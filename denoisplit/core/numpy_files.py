@@ -1,4 +1,4 @@
-"""Arrays in .npy and .npz files of others: whatever is wrong with one is a ValueError, and nothing is run."""
+"""Foreign .npy and .npz files: any fault in them is a ValueError, and no code in them is run."""
 
 import io
 import math
@@ -20,21 +20,21 @@ _MEMBER: Final = ".npy"
 
 
 def read_npy(path: Path) -> AnyArray:
-    """The array of a .npy file.
+    """Read the array in a .npy file.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no such file, is truncated, or holds Python objects.
+        ValueError: not such a file, truncated, or with Python objects.
     """
     with _one_kind_of_error(), _opened(path) as file:
         return _array(file, path.stat().st_size)
 
 
 def read_npz(path: Path) -> Mapping[str, AnyArray]:
-    """All arrays of a .npz file by their names.
+    """Read all arrays in a .npz file, by name.
 
     Raises:
-        OSError, ValueError: as ``read_npy``.
+        OSError, ValueError: see ``read_npy``.
     """
     with _one_kind_of_error(), _opened(path) as file, zipfile.ZipFile(file) as archive:
         return {name: read_member(archive, member) for name, member in members(archive).items()}
@@ -47,25 +47,25 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def members(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
-    """The arrays of an archive by their names."""
+    """The arrays of an archive by name."""
     return {member.filename.removesuffix(_MEMBER): member for member in archive.infolist()}
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> AnyArray:
-    """An array of an archive.
+    """Read an array in an archive.
 
     Raises:
-        OSError, ValueError: as ``read_npy``.
+        OSError, ValueError: see ``read_npy``.
     """
     with _one_kind_of_error():
-        # No more is unpacked than a stored byte can stand for.
+        # No more is unpacked than the stored bytes can stand for.
         check_claim((max(member.file_size, 1),), 1, member.compress_size, member.filename)
         with archive.open(member) as stream:
             return _array(io.BytesIO(stream.read()), member.file_size)
 
 
 def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether the first axis is fastest, and type of the array that begins here.
+    """Shape of the array that begins here, whether its first axis is fastest, and its type.
 
     Raises:
         ValueError: no array begins here.
@@ -89,7 +89,7 @@ def _array(file: IO[bytes], size: int) -> AnyArray:
     content = file.read(needed)
     if dtype.kind == "U":
         letters = np.frombuffer(content, np.dtype("u4").newbyteorder(dtype.byteorder))
-        if (letters > sys.maxunicode).any():  # Python takes them, and fails at the first use
+        if (letters > sys.maxunicode).any():  # Python accepts them, but fails at the first use
             raise ValueError("the text has characters that do not exist")
     flat = np.frombuffer(content, dtype, math.prod(shape))
     return flat.reshape(shape[::-1]).T.copy() if fortran else flat.reshape(shape).copy()
@@ -97,7 +97,7 @@ def _array(file: IO[bytes], size: int) -> AnyArray:
 
 @contextmanager
 def _one_kind_of_error() -> Iterator[None]:
-    """Headers are parsed as Python and archives come in many kinds, so that what goes wrong does, too."""
+    """Turn all errors but OSError into ValueErrors, as headers are parsed as Python and archives vary."""
     try:
         yield
     except (OSError, ValueError):

@@ -8,11 +8,11 @@ from typing import Final, TypeVar
 Result = TypeVar("Result")
 
 _LOOK: Final = 0.2
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 def interruptible(call: Callable[[], Result]) -> Result:
-    """The result of a call, which is left alone in a thread of its own where its wait is interrupted."""
+    """Run a call in its own thread and return its result; an interrupted wait leaves the thread alone."""
     found: SimpleQueue[Result | BaseException] = SimpleQueue()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""The first things that a spawned process does."""
+"""Start of a spawned process."""
 
 import multiprocessing
 import os
@@ -9,9 +9,9 @@ import torch
 
 
 def begin(threads: int) -> None:
-    """Compute with so many threads, and end with the process that was started by a person.
+    """Compute with this many threads, and end together with the parent process.
 
-    Ctrl-C is for that one, which ends the others; they also end where it is killed.
+    Ctrl-C ends the parent, which ends its children; they also end if it is killed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
@@ -19,7 +19,7 @@ def begin(threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait for the end of the parent, which may have come before this process was ready to work."""
+    """Wait for the end of the parent, which may have come before this process was ready."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

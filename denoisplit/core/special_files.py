@@ -1,4 +1,4 @@
-"""Names in a folder that are no files: opening a named pipe waits for ever, and a device has no end."""
+"""Special files among images: reading a named pipe never returns, and a device has no end."""
 
 import stat
 from pathlib import Path
@@ -13,10 +13,10 @@ _KINDS: Final = (
 
 
 def special_file(path: Path) -> str:
-    """What is wrong with a path that is there and neither a file nor a folder; else empty."""
+    """Why an existing path cannot be read as a file or folder; empty if it can."""
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError):  # a name that no file can have is nobody's pipe
+    except (OSError, ValueError):  # a name that no file can have is not a pipe
         return ""
     found = next((name for is_kind, name in _KINDS if is_kind(mode)), "")
     return f"{path}: not a file (got {found}). Write its content into a file and give that." if found else ""

@@ -1,8 +1,8 @@
-"""Files and folders that appear whole or not at all, whatever kills the process meanwhile.
+"""Files and folders that appear whole or not at all, even if the process is killed meanwhile.
 
-What is written grows in a hidden folder beside its place, is flushed to the disk, and takes its place in one
-step. A file in the folder says that it is ours, and what is written; a lock, that the process lives. What
-processes left that do not is removed by the next one, and nothing else is.
+Content is written to a hidden folder beside its destination, flushed to the disk, and moved there in one
+step. A file in the folder identifies it and its content; a lock shows that the process is alive. The next
+process removes what dead processes left, and nothing else.
 """
 
 import ctypes
@@ -23,27 +23,27 @@ if sys.platform != "win32":
     import fcntl
 
 _STAGED: Final = re.compile(r"\..+\.[0-9a-f]{12}\.part")
-"""Names of what is staged."""
+"""Names of staging folders."""
 
 _SET_ASIDE: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{32}\.part\.old")
 """Names of folders that earlier versions set aside for a moment."""
 
 _MARK: Final = "place"
 _OURS: Final = b"denoisplit writes here: "
-"""What the file ``_MARK`` of our folders begins with; the name of what is written follows."""
+"""Beginning of the file ``_MARK`` in a staging folder; the name of the destination follows."""
 
 _ROOM: Final = 100
-"""Bytes of a name in hidden names beside it: file systems have room for 255, and some for 143."""
+"""Bytes of the original name within a hidden name: file systems allow 255 in all, some only 143."""
 
 _UNABLE: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What file systems answer that cannot do something at all."""
+"""Errors by which file systems refuse operations that they do not support."""
 
 _MANY: Final = 200
-"""Files that are flushed one by one."""
+"""Largest number of files that are flushed one by one."""
 
 _TRIES: Final = 10
 _PAUSE: Final = 0.02
-"""Of removing a folder, seconds."""
+"""Attempts at removing a folder, and seconds between them."""
 
 _HERE: Final = -100
 _EXCHANGE: Final = 2
@@ -51,11 +51,11 @@ _EXCHANGE: Final = 2
 
 @final
 class Staging:
-    """A place to write to, and the step that makes it appear.
+    """A place to write to, which is then published in one step.
 
     Attributes:
-        path: where it will appear; the target of a link where ``path`` is one.
-        new: what to write to, a file or a folder; nothing is there yet.
+        path: destination; the target if ``path`` is a link.
+        new: file or folder to write; it does not exist at first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +68,7 @@ class Staging:
             self.new = self._folder / "new"
 
     def _begin(self) -> int:
-        """Make the hidden folder, and hold it."""
+        """Create the hidden folder, and lock it."""
         while True:
             self._folder = hidden(self.path, f".{uuid.uuid4().hex[:12]}.part")
             self._folder.mkdir()
@@ -76,7 +76,7 @@ class Staging:
             _hold(lock, wait=True)
             try:
                 (self._folder / _MARK).write_bytes(_OURS + os.fsencode(self.path.name))
-            except FileNotFoundError:  # another process took it for abandoned before it was held
+            except FileNotFoundError:  # another process removed it as abandoned before it was locked
                 os.close(lock)
             except OSError:
                 _discard(self._folder)
@@ -86,10 +86,10 @@ class Staging:
                 return lock
 
     def publish(self) -> None:
-        """Put what was written in its place; at every moment, the old or the new is there, complete.
+        """Move the content to its destination; at any moment, the old or the new content is there, complete.
 
         Raises:
-            OSError: with the path that was given.
+            OSError: the content cannot be moved; its path is the destination.
         """
         with naming(self._given):
             _flush_all(self.new)
@@ -101,12 +101,12 @@ class Staging:
 
     def _exchange(self) -> None:
         if not _exchanged(self.new, self.path):
-            # Should the process end between the two, the next one finds the new folder and moves it.
+            # If the process ends between the two, the next one finds the new folder and moves it.
             self.path.rename(self._folder / "old")
             self.new.rename(self.path)
 
     def close(self) -> None:
-        """Remove what is left of it."""
+        """Remove the hidden folder."""
         if self._lock < 0:
             return
         for _ in range(_TRIES):
@@ -114,17 +114,17 @@ class Staging:
                 _discard(self._folder)
             if not self._folder.exists():
                 break
-            time.sleep(_PAUSE)  # threads of a library may write for a moment after one of them has failed
+            time.sleep(_PAUSE)  # threads of a library may still write for a moment after one has failed
         os.close(self._lock)
         self._lock = -1
 
 
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
-    """What to write to, a file or a folder, which replaces ``path`` when the block ends without an error.
+    """Context that gives a file or folder to write, which replaces ``path`` if the block succeeds.
 
     Raises:
-        OSError: with ``path``, for whatever cannot be written in the block.
+        OSError: something in the block cannot be written; its path is ``path``.
     """
     staging = Staging(path)
     try:
@@ -137,10 +137,10 @@ def staged(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
-    """A hidden folder beside ``path`` for what is needed until it is written.
+    """Context that gives a hidden folder beside ``path`` for temporary files.
 
     Raises:
-        OSError: with ``path``, for whatever cannot be written in the block.
+        OSError: something in the block cannot be written; its path is ``path``.
     """
     staging = Staging(path)
     try:
@@ -153,7 +153,7 @@ def scratch(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let errors of the system carry the path that the user knows."""
+    """Context in which system errors name the path that the user knows."""
     try:
         yield
     except OSError as error:
@@ -163,7 +163,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def hidden(path: Path, ending: str) -> Path:
-    """A hidden place beside another, such as ``.cells.tif.jobs``; a long name is cut and gets a digest."""
+    """A hidden path beside another, such as ``.cells.tif.jobs``; a long name is shortened with a digest."""
     name, given = path.name, os.fsencode(path.name)
     if len(given) > _ROOM:
         name = f"{given[:_ROOM].decode(errors='ignore')}~{hashlib.sha256(given).hexdigest()[:12]}"
@@ -171,22 +171,22 @@ def hidden(path: Path, ending: str) -> Path:
 
 
 def is_staged(name: str) -> bool:
-    """Whether a name is one that unfinished files and folders have."""
+    """Whether a name belongs to an unfinished file or folder."""
     return _STAGED.fullmatch(name) is not None
 
 
 def place_of(path: Path) -> Path:
-    """Where what is staged at ``path`` will appear; other paths as they are."""
+    """Destination of content staged at ``path``; other paths unchanged."""
     return _place(path.parent) or path
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes have staged in a folder; what is held by a living one stays.
+    """Remove what killed processes have left in a folder; what a living process has locked stays.
 
-    Where a process was killed with the old folder aside and the new one not yet in its place, the new one
-    is moved there.
+    If a process was killed between setting the old folder aside and moving the new one, the new one is moved
+    to its destination.
     """
-    with suppress(OSError):  # nobody asked for it: it must not stop the work
+    with suppress(OSError):  # a courtesy: it must not stop the work
         for entry in list(os.scandir(folder)):
             if entry.is_dir(follow_symlinks=False):
                 if _STAGED.fullmatch(entry.name):
@@ -196,7 +196,7 @@ def sweep(folder: Path) -> None:
 
 
 def _place(staged_at: Path) -> Path | None:
-    """Where what is in a folder of ours will appear; None for other folders."""
+    """Destination of the content of a staging folder; None for other folders."""
     if not is_staged(staged_at.name):
         return None
     try:
@@ -214,7 +214,7 @@ def _take_over(left: Path) -> None:
                 return
             place, finished = _place(left), left / "new"
             if place is None:
-                left.rmdir()  # of a process that was killed at once; a folder of others is not empty
+                left.rmdir()  # of a process killed at once; foreign folders are not empty
                 return
             if not os.path.lexists(place) and (left / "old").is_dir() and finished.is_dir():
                 finished.rename(place)
@@ -229,18 +229,18 @@ def _bring_back(left: Path, path: Path) -> None:
 
 
 def _hold(lock: int, *, wait: bool) -> bool:
-    """Whether an open folder or file is now held by this process alone."""
+    """Lock an open folder or file; whether this process now holds it alone."""
     if sys.platform == "win32":
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # held, or a file system without locks: nobody can tell whether a process lives
+    except OSError:  # locked, or a file system without locks, where nobody knows whether a process is alive
         return False
     return True
 
 
 def _discard(folder: Path) -> None:
-    """Remove a folder of ours; should the process end meanwhile, what is left is known to be ours."""
+    """Remove a staging folder so that it stays recognisable if the process ends meanwhile."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name == _MARK):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry)
@@ -250,7 +250,7 @@ def _discard(folder: Path) -> None:
 
 
 def _flush_all(path: Path) -> None:
-    """Flush a file, or a folder with all that is in it."""
+    """Flush a file, or a folder with its content."""
     if not path.is_dir():
         _flush(path)
         return
@@ -263,7 +263,7 @@ def _flush_all(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Have a file or the names in a folder on the disk, where the file system knows how."""
+    """Flush a file, or the names in a folder, to the disk if the file system can."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -275,7 +275,7 @@ def _flush(path: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; whether the system could."""
+    """Exchange two names in one step; return whether the system could."""
     try:
         exchange = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError, TypeError):  # another system than Linux

@@ -1,6 +1,6 @@
-"""Validators of options that say what they accept, to `denoisplit plugins show` and `denoisplit schema`.
+"""Validators of options that describe themselves to `denoisplit plugins show` and `denoisplit schema`.
 
-Those of ``attrs.validators`` do so already; this is for a function of one's own.
+Those of ``attrs.validators`` are described already; this module is for custom functions.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import attrs
 from attrs.validators import deep_iterable, ge
 
 QUIET: Final = "quiet"
-"""Metadata key of a field that is written only where it says something: runs of early versions lack it."""
+"""Metadata key of a field that is written only if it differs from its default, as early runs lack it."""
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
@@ -20,8 +20,8 @@ class Described:
     """A validator with its own check and message, described by one of ``attrs.validators``.
 
     Attributes:
-        check: decides and raises, as any validator of attrs.
-        stands_for: a validator of ``attrs.validators`` that accepts what ``check`` accepts, or more.
+        check: function that checks and raises, like any attrs validator.
+        stands_for: a validator of ``attrs.validators`` that accepts the same values, or more.
     """
 
     check: Check
@@ -31,13 +31,13 @@ class Described:
         """Check a value.
 
         Raises:
-            ValueError: what ``check`` raises.
+            ValueError: see ``check``.
         """
         self.check(instance, attribute, value)
 
 
 def described_by(stands_for: Any) -> Callable[[Check], Described]:
-    """Decorator of a validator that names one of ``attrs.validators`` which accepts the same, or more."""
+    """Decorator of a validator that names one of ``attrs.validators`` accepting the same values, or more."""
     return lambda check: Described(check, stands_for)
 
 

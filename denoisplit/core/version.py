@@ -1,3 +1,3 @@
-"""The version, where the package itself can read it whether it is installed or run from a checkout."""
+"""The version, readable both from an installed package and from a checkout."""
 
 VERSION = "0.1.0"

@@ -1,21 +1,21 @@
-"""How threads of OpenMP wait for each other: they spin for a bounded time, then they sleep."""
+"""Waiting of OpenMP threads: they spin for a bounded time, then sleep."""
 
 from collections.abc import MutableMapping
 from typing import Final
 
 SPINS: Final = 10_000
-"""Turns of the loop in which a thread waits awake: some ten microseconds (docs/performance-training.md)."""
+"""Loop iterations for which a waiting thread spins: some ten microseconds (docs/performance-training.md)."""
 
 CHOICES: Final = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-"""Variables of the environment by which somebody has chosen."""
+"""Environment variables by which the user may have chosen."""
 
 
 def bound_spinning(environment: MutableMapping[str, str]) -> None:
-    """Bound the spinning of GNU's OpenMP, which torch brings along on Linux, unless somebody has chosen it.
+    """Bound the spinning of GNU's OpenMP, which comes with torch on Linux, unless the user has chosen it.
 
-    It reads the environment when torch is loaded. By default its threads spin for milliseconds at the end of
-    every operation. Where other programs use the processor, the thread that they wait for may not even run:
-    then a training takes many times as long, and burns the processor meanwhile.
+    OpenMP reads the environment when torch is loaded. By default its threads spin for milliseconds at the end
+    of every operation. If other programs use the processor, the thread that they wait for may not even be
+    running: then a training takes many times as long, and burns the processor meanwhile.
     """
     if not any(name in environment for name in CHOICES):
         environment[CHOICES[0]] = str(SPINS)

@@ -1,4 +1,4 @@
-"""Spec files that a network comes of, and a training."""
+"""Spec files that give a network, and a training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,22 +11,22 @@ from denoisplit.core.spec.resolution import resolve_new
 
 
 def load_workable(path: Path, overrides: Sequence[str] = (), *, device: str = "auto") -> ResolvedSpec:
-    """Read and resolve a spec file, and see that a network comes of it that can be trained here.
+    """Read and resolve a spec file, and check that it gives a network that can be trained here.
 
     Args:
         path: the file.
-        overrides: ``a.b=c`` each, as after ``--set``.
-        device: where the network is going to be trained; ``auto`` goes by the spec.
+        overrides: changes ``a.b=c``, as after ``--set``.
+        device: device of the training; ``auto`` takes that of the spec.
 
     Raises:
         SpecError: every problem, one line each, with its place in the file.
-        PluginError: a component does not do what its kind does.
+        PluginError: a component does not do what its kind requires.
         MissingPackageError: a logger needs a package that is not installed.
         RunError: no such device here.
     """
     tree = read_spec(path, overrides)
     spec = resolve_new(tree, installed_registry())
-    # What a network needs takes seconds to import: nobody is to wait for it to read of a typo.
+    # The network takes seconds to import; typos should be reported before.
     from denoisplit.core.network.trial import require_workable
     from denoisplit.core.spec.located import located
     from denoisplit.core.training.trainable import require_trainable

@@ -32,7 +32,7 @@ from denoisplit.core.validators import described_by
 BUILT_IN = [row for row in load_registry().components() if row.package == "denoisplit"]
 UNBOUNDED = {"offset", "lowest", "highest", "log_variance_floor", "distortion"}
 """Numbers that may have any value: positions on the scale of counts, and logarithms."""
-OF_NO_UNIT = ("probability", "share", "part", "weight", "multiplier", "that of the mixture")
+OF_NO_UNIT = ("probability", "share", "part", "fraction", "weight", "multiplier", "that of the mixture")
 VALUES: list[Any] = [
     *(-1, 0, 0.5, 1, 1.0, 2, 3, None, "a", "ab", "abc"),
     *([], [0], [1], [0, 1], [1, 2], [1, 2, 3], [[]], [[1], []], [[1], [2]], [[0]]),

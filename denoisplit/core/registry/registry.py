@@ -183,6 +183,11 @@ def register(kind: str, name: str, *, summary: str = "", **fields: str) -> Calla
 
     Running the cell again replaces the component; its version is a digest of its source.
 
+    Example::
+
+        @register("noise_model", "mine", summary="Poisson noise of my camera.")
+        class Mine(NoiseModel): ...
+
     Args:
         kind: kind of the component; for this and all other fields of a row, see
             ``denoisplit.core.registry.component.Component``.

@@ -1,4 +1,4 @@
-"""What the validator of an option accepts: in words for people, as JSON Schema for editors."""
+"""Values that an option's validator accepts: in words for people, as JSON Schema for editors."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ _SIZES: Final[Mapping[str, str]] = {">=": "min", "<=": "max"}
 
 
 def bounds(validator: Any) -> tuple[str, ...]:
-    """``>= 1`` and the like, each once."""
+    """Bounds such as ``>= 1``, each once."""
     return tuple(dict.fromkeys(_words(rule(validator))))
 
 
@@ -52,7 +52,7 @@ def _words(said: Rule) -> Iterator[str]:
 
 
 def constraint(validator: Any) -> JSON:
-    """What a value has to be, as JSON Schema; empty when nothing is known."""
+    """JSON Schema of the values that a validator accepts; empty if nothing is known."""
     return _schema(rule(validator))
 
 
@@ -87,7 +87,7 @@ def _limit(operator: str, bound: Any) -> JSON:
 
 
 def merged(*schemas: JSON) -> JSON:
-    """A schema that accepts what all of them accept, in one level where that is possible."""
+    """A schema that accepts what all schemas accept, on one level where possible."""
     result: JSON = {}
     apart: list[JSON] = []
     for schema in schemas:
@@ -100,7 +100,7 @@ def merged(*schemas: JSON) -> JSON:
 
 
 def _both(one: JSON, two: JSON) -> JSON | None:
-    """One level that says what two say, or None where they say different things by one key."""
+    """Both schemas on one level; None if they give different values for a key."""
     shared = {key for key in one.keys() & two.keys() if one[key] != two[key]}
     if not shared:
         return {**one, **two}

@@ -1,4 +1,4 @@
-"""A component that a spec names, and what is said of the fields that hold one."""
+"""Components chosen in a spec, and metadata keys of the fields that hold them."""
 
 from typing import Any, Final
 
@@ -7,22 +7,22 @@ import attrs
 from denoisplit.core.registry.component import Component
 
 KIND = "kind"
-"""Metadata key of a field that holds a component: the kind to look it up by."""
+"""Metadata key of a field that holds a component: the kind by which it is looked up."""
 
 BASE = "base"
-"""Metadata key of a field that takes some components of its kind only: the class that they derive from."""
+"""Metadata key of a field that takes only some components of its kind: the class that they derive from."""
 
 SAID = "said"
-"""Metadata key of what the JSON schema says of a field besides its type and validator."""
+"""Metadata key of additions to a field's JSON schema, besides its type and validator."""
 
 BY_NAME: Final = frozenset({"optimizer", "schedule", "logger"})
-"""Kinds of components that a spec may give by their name alone, without ``use``. No preset has any of them,
-so that it never matters whether a name replaces the options of a preset."""
+"""Kinds of components that a spec may give by name alone, without ``use``. No preset contains any of them, so
+it never matters whether a name replaces the options of a preset."""
 
 
 @attrs.frozen(kw_only=True)
 class Chosen:
-    """A component that a spec names, with its options.
+    """A component chosen in a spec, with its options.
 
     Attributes:
         component: the row of the registry.
@@ -33,5 +33,5 @@ class Chosen:
     options: Any
 
     def build(self, **known: Any) -> Any:
-        """An instance of the component, see ``Component.build``."""
+        """Build the component; see ``Component.build``."""
         return self.component.build(self.options, **known)

@@ -1,8 +1,8 @@
 """JSON Schema of a spec file, with the options of every installed component, for editors.
 
-It is written in draft 7, which editors know best. It accepts every spec that ``resolve`` accepts, but for a
-component or choice that stands in an environment variable. What one key allows another, and validators of
-which nothing is known (see ``bounds``), are left to ``denoisplit check``.
+It is written in draft 7, which editors support best. It accepts every spec that ``resolve`` accepts, except
+for components or choices given by an environment variable. Dependencies between keys, and validators of which
+nothing is known (see ``bounds``), are left to ``denoisplit check``.
 """
 
 import json
@@ -37,7 +37,7 @@ _SCALARS: Final[Mapping[Any, str]] = {
 
 
 def spec_schema(registry: Registry) -> tuple[JSON, tuple[str, ...]]:
-    """The schema of a spec, and what is wrong with the components that had to be left out.
+    """The schema of a spec, and the faults of components that had to be left out.
 
     Imports the code of every component.
     """
@@ -51,7 +51,7 @@ def schema_text(schema: JSON) -> str:
 
 
 class _Builder:
-    """Writes schemas of records, and one definition for each component and each kind."""
+    """Builds schemas of records, and one definition for each component and each kind."""
 
     def __init__(self, registry: Registry) -> None:
         self.problems: list[str] = []
@@ -74,7 +74,7 @@ class _Builder:
             self._definitions[kind] = {"oneOf": named} if named else {"not": {}}
 
     def whole(self) -> JSON:
-        """The schema of a file: one for each preset, and one for a file without."""
+        """The schema of a file: one for each preset, and one without preset."""
         names = preset_names()
         alone = {"if": {"not": {"required": [PRESET]}}, "then": self._record(ResolvedSpec, {})}
         return {
@@ -96,7 +96,7 @@ class _Builder:
         return {"if": {"properties": {PRESET: {"const": name}}, "required": [PRESET]}, "then": schema}
 
     def _record(self, cls: type, given: Mapping[str, Any]) -> JSON:
-        """A mapping with the fields of a class; what a preset gives is not needed."""
+        """A mapping with the fields of a class; fields given by a preset are optional."""
         hints, meanings = type_hints(cls), attribute_docs(cls)
         properties: dict[str, JSON] = {}
         needed = []
@@ -105,7 +105,7 @@ class _Builder:
                 continue
             key = field.alias or field.name
             schema = self._field(field, hints[field.name], given.get(key))
-            if "$ref" not in schema:  # draft 7 ignores what stands beside a reference
+            if "$ref" not in schema:  # draft 7 ignores everything beside a reference
                 said = {"description": meanings[field.name]} if meanings.get(field.name) else {}
                 if field.default is not attrs.NOTHING:
                     said["default"] = default_of(field)
@@ -126,7 +126,7 @@ class _Builder:
         return merged(declared, *said) if said else declared
 
     def _narrowed(self, kind: str, base: type) -> str:
-        """Name of a definition like that of a kind, with the components alone that derive from a class."""
+        """Name of a kind's definition restricted to components that derive from a class."""
         key = f"{kind}.{base.__name__}"
         self._bases[key] = (kind, base)
         if key not in self._definitions:
@@ -151,7 +151,7 @@ class _Builder:
         return {"type": _SCALARS[declared]} if declared in _SCALARS else {}
 
     def _part(self, cls: type, given: Mapping[str, Any]) -> JSON:
-        """A record within a record: the same definition wherever a preset changes nothing in it."""
+        """A record within a record: one definition everywhere, unless a preset changes it."""
         fields = attrs.fields(cls)
         if any(
             (field.alias or field.name) in given
@@ -172,7 +172,7 @@ class _Builder:
         return {"type": "array", "items": items, "minItems": len(items), "maxItems": len(items)}
 
     def _slot(self, kind: str, given: Mapping[str, Any]) -> JSON:
-        """Where a component of a kind stands; that of a preset may stand without its name."""
+        """The place of a component of a kind; a preset's component may be given without its name."""
         reference = {"$ref": _DEFINITIONS + kind}
         rows = [row for row in self._rows(kind) if given.get(USE) in (row.name, row.qualified)]
         if not rows:
@@ -188,7 +188,7 @@ class _Builder:
         return rows if base is object else [row for row in rows if issubclass(row.load(), base)]
 
     def _named(self, kind: str, preset: Component | None, given: Iterable[str]) -> list[JSON]:
-        """One schema for every name of every component; that of the preset needs no options it gives."""
+        """One schema for every name of every component; options given by the preset are optional."""
         real, _ = self._bases.get(kind, (kind, object))
         bare_names = [row.name for row in self._registry.components(real)]
         return [
@@ -199,7 +199,7 @@ class _Builder:
         ]
 
     def _component(self, row: Component, name: str | None, given: Iterable[str]) -> JSON:
-        """One component under one of its names, or, in a spec with a preset, without."""
+        """One component under one of its names, or, in a spec with a preset, without a name."""
         own = self._definitions[_key(row)]
         at = f"{_DEFINITIONS}{_key(row)}/properties/"
         properties: dict[str, JSON] = {option: {"$ref": at + option} for option in own["properties"]}
@@ -219,5 +219,5 @@ def _mapping(properties: dict[str, JSON], needed: list[str]) -> JSON:
 
 
 def _key(row: Component) -> str:
-    """Name of a component's definition, free of the characters that JSON pointers escape."""
+    """Name of a component's definition, without characters that JSON pointers escape."""
     return f"{row.kind}.{row.package}.{row.name}"

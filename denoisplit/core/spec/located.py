@@ -1,4 +1,4 @@
-"""Where in a spec something stands that was found wrong after it was resolved."""
+"""Places in a spec of problems found after it was resolved."""
 
 import re
 from collections.abc import Mapping
@@ -20,10 +20,11 @@ _PARTS: Final = ("encoder", "decoder")
 
 
 def located(error: SpecError | MissingPackageError, root: Node) -> SpecError | MissingPackageError:
-    """The same problems, those that begin with a path of the spec with file, line and column.
+    """The same problems; those that begin with a path of the spec get file, line and column.
 
-    A value that stands nowhere has a default: then the place is that of the mapping it would stand in. Where
-    it is from a preset, what the problem names besides may be what the writer of the spec has changed.
+    A value missing from the file has a default: its place is that of the mapping it would stand in. If a
+    value comes from a preset and the problem names another one from the file, the place is that of the other
+    one.
     """
     if isinstance(error, MissingPackageError):
         return MissingPackageError(_located(str(error), root))
@@ -47,7 +48,7 @@ def _located(problem: str, root: Node) -> str:
 
 
 def _place(path: str, root: Node) -> str:
-    """Where a value begins, or the mapping it would stand in."""
+    """Place of a value, or of the mapping it would stand in."""
     node = root
     for step in re.findall(r"\w+", path):
         below = _below(node, step)

@@ -1,4 +1,4 @@
-"""What can be said of the options of a component, from its ``Options`` class, validators and docstring."""
+"""Descriptions of a component's options, from its ``Options`` class, validators and docstring."""
 
 import enum
 import inspect
@@ -27,16 +27,16 @@ _UNIT: Final = re.compile(rf"(?:^|, )({_UNITS})\b")
 
 @attrs.frozen(kw_only=True)
 class Option:
-    """One option of a component, or one key of a part of the spec.
+    """An option of a component, or a key of a part of the spec.
 
     Attributes:
         name: the key in a spec.
-        type: what it accepts, in words.
-        bounds: what its validator asks for, in words.
+        type: accepted type, in words.
+        bounds: bounds from its validator, in words.
         needed: whether a spec has to give it.
-        default: value it has otherwise, plain; None for a needed one, too.
-        unit: of its value, empty for counts of things and for what has none.
-        meaning: one line of Markdown.
+        default: default value, plain; None if it is needed.
+        unit: unit of its value; empty for counts of things and values without unit.
+        meaning: meaning, one line of Markdown.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Option:
 
     @property
     def accepts(self) -> str:
-        """Type and bounds in one."""
+        """Type and bounds in one text."""
         return ", ".join([self.type, *self.bounds])
 
     @property
     def default_text(self) -> str:
-        """The default as a spec has it."""
+        """The default as written in a spec."""
         words = {None: "null", True: "true", False: "false", "": '""'}
         if isinstance(self.default, bool | str | None) and self.default in words:
             return words[self.default]
@@ -62,7 +62,7 @@ class Option:
 
 
 def options_of(cls: type) -> tuple[Option, ...]:
-    """The options of an attrs class, in its order.
+    """The options of an attrs class, in order.
 
     Raises:
         BrokenPluginError: the annotations of the class cannot be evaluated.
@@ -79,7 +79,7 @@ def _option(field: "attrs.Attribute[Any]", hint: Any, meaning: str) -> Option:
     accepts = describe(hint)
     unit = _UNIT.search(meaning) if "number" in accepts else None
     needed = field.default is attrs.NOTHING
-    # The words of a closed list already are its bounds.
+    # The words for a closed list already state its bounds.
     said = () if choices_of(hint) else bounds(field.validator)
     return Option(
         name=field.alias or field.name,
@@ -113,9 +113,9 @@ def _plain(value: Any) -> Any:
 
 
 def attribute_docs(cls: type) -> dict[str, str]:
-    """What the ``Attributes:`` section of a class says of every attribute, as one line of Markdown each.
+    """Descriptions in the ``Attributes:`` section of a class, one line of Markdown for each attribute.
 
-    Attributes that it inherits are described where they are from, unless the class says more itself.
+    Inherited attributes are described where they are defined, unless the class describes them itself.
     """
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):

@@ -1,4 +1,4 @@
-"""The experiment as records: what a spec file says, before and after its components were looked up."""
+"""The experiment as records: the content of a spec file, and its components once they are looked up."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
@@ -35,24 +35,23 @@ PLUGINS = "plugins"
 
 @attrs.frozen(kw_only=True)
 class DataSpec:
-    """Which images serve for what.
+    """Images for training, validation and test, and their preparation.
 
-    Attributes:
-        train: fields to learn from (noisy targets).
-        validation: fields for early stopping and calibration; None takes a fraction of ``train``.
-        test: fields for ``evaluate``; None takes those that ``split`` sets aside, or else ``validation``.
-        recorded: names of the channels that the data sets have, where the network denoises one of them or,
-            with ``channels: [mixed]``, the mixed image; empty where they have the channels of the network.
-        validation_fraction: part of the training fields to hold out when ``validation`` is not given.
-        split: which of the training fields are held out.
-        mixing: how the mixed image is made.
-        degradation: synthetic noise on all images.
-        background: what is subtracted from all images.
-        clip: where intensities of all images are cut off.
-        statistics: which pixels images are normalised by.
-        noise_pairs: what noise models are fitted to: ``repeats`` of one field, ``clean`` references,
-            ``bootstrap`` (a smoothed image stands for the signal), or ``auto`` (the first of these that the
-            data has).
+    train: fields to learn from (noisy targets).
+    validation: fields for early stopping and calibration; None takes a fraction of ``train``.
+    test: fields for ``evaluate``; None takes those that ``split`` sets aside, or else ``validation``.
+    recorded: names of the channels in the data sets, if the network denoises one of them or, with ``channels:
+        [mixed]``, the mixed image; empty if they are the channels of the network.
+    validation_fraction: fraction of the training fields to hold out if ``validation`` is not given.
+    split: choice of the training fields that are held out.
+    mixing: formation of the mixed image.
+    degradation: synthetic noise on all images.
+    background: background subtracted from all images.
+    clip: intensity at which all images are cut off.
+    statistics: pixels from which the normalisation is computed.
+    noise_pairs: pixels to which noise models are fitted: ``repeats`` of one field, ``clean`` references,
+        ``bootstrap`` (a smoothed image replaces the signal), or ``auto`` (the first of these that the data
+        has).
     """
 
     train: Chosen = attrs.field(metadata={KIND: "dataset"})
@@ -107,13 +106,14 @@ class ModelSpec:
 
 @attrs.frozen(kw_only=True)
 class PredictionSpec:
-    """Defaults of prediction.
+    """Defaults of predictions.
 
     Attributes:
         samples: posterior samples per image.
-        seed: of the latent noise field.
-        noise: how its numbers are made: ``box_muller``, on any device, or ``ziggurat``, as in early versions.
-        tile: side of the area that one pass predicts, pixels; 0 chooses from the image and the memory.
+        seed: seed of the latent noise field.
+        noise: numbers of the noise field: ``box_muller``, made on any device, or ``ziggurat``, as in early
+            versions.
+        tile: side of the area that one pass predicts, pixels; 0 chooses by image and memory.
     """
 
     samples: int = attrs.field(default=50, validator=ge(1))
@@ -125,7 +125,7 @@ class PredictionSpec:
 
 
 def _of_sums(_instance: object, attribute: "attrs.Attribute[Any]", value: Chosen) -> None:
-    """Validator of ``region_calibrator``: most calibrators know pixels alone."""
+    """Validator of ``region_calibrator``: most calibrators are for pixels only."""
     if not issubclass(value.component.load(), SumCalibrator):
         raise ValueError(
             f"'{attribute.name}' must be a calibrator of sums over regions (got {value.component.name}, "
@@ -151,9 +151,9 @@ class ResolvedSpec:
         spec_version: version of the spec format.
         channels: names of the target channels, at least one.
         data, model, calibrator, training, prediction: the parts.
-        region_calibrator: of sums over regions; None for no intervals of sums.
-        metrics: scores of ``evaluate`` beside the usual.
-        plugins: modules that register components when they are imported, by name or path of a ``.py`` file.
+        region_calibrator: calibrator of sums over regions; None for no intervals of sums.
+        metrics: scores of ``evaluate`` besides the usual ones.
+        plugins: modules that register components when imported, by name or path of a ``.py`` file.
     """
 
     channels: tuple[str, ...] = attrs.field(validator=min_len(1), metadata=_NAMES)

@@ -1,4 +1,4 @@
-"""From a tree of values to a complete experiment: components found, options checked, defaults filled in."""
+"""Resolution of a spec: components looked up, options checked, defaults filled in."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
 
     Args:
         path: the file.
-        overrides: ``a.b=c`` each, as after ``--set``.
+        overrides: changes ``a.b=c``, as after ``--set``.
 
     Raises:
         SpecError: every problem, one line each.
@@ -32,7 +32,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> ResolvedSpec:
 
 
 def resolve_new(tree: SpecTree, registry: Registry) -> ResolvedSpec:
-    """``resolve`` a spec that somebody writes now: names of channels may be no path, nor look like another.
+    """Resolve a newly written spec, whose channel names must not be paths or look alike.
 
     Raises:
         SpecError: every problem, one line each.
@@ -67,12 +67,12 @@ def _check_new_names(names: Node | None, path: str, structurer: Structurer) -> N
 
 
 def resolve_plain(plain: Plain, *, source: str = "spec", registry: Registry | None = None) -> ResolvedSpec:
-    """Resolve a spec that is already dictionaries and lists, as ``unstructure`` gives it.
+    """Resolve a spec made of dictionaries and lists, such as those from ``unstructure``.
 
     Args:
         plain: the spec; its paths are absolute or relative to the working directory.
-        source: what messages call it.
-        registry: where components are looked up, by default among all that are installed.
+        source: name of the spec in messages.
+        registry: registry in which components are looked up; by default all that are installed.
 
     Raises:
         SpecError: every problem, one line each.
@@ -102,15 +102,15 @@ def resolve(tree: SpecTree, registry: Registry) -> ResolvedSpec:
 
 
 def _import_plugins(root: Node, folder: Path, registry: Registry, structurer: Structurer) -> Node:
-    """Import the plugin modules of a spec, and those given with ``--plugin`` count, too, if it uses them.
+    """Import the plugin modules of a spec; modules given with ``--plugin`` count, too, if it uses them.
 
     Returns:
-        the spec with their names and absolute paths.
+        The spec with their names and absolute paths.
     """
     given = _child(root, PLUGINS)
     if given is None or not isinstance(given.value, tuple):
         return root
-    from denoisplit.core.registry.modules import import_plugin_module  # few specs have any
+    from denoisplit.core.registry.modules import import_plugin_module  # few specs need it
 
     found = []
     for index, node in enumerate(given.value):
@@ -125,7 +125,7 @@ def _import_plugins(root: Node, folder: Path, registry: Registry, structurer: St
 
 
 def _with_used_modules(spec: ResolvedSpec, registry: Registry) -> ResolvedSpec:
-    """The spec with all plugin modules of the session that registered what it uses."""
+    """The spec with all plugin modules of the session that registered components it uses."""
     used = set(components(spec))
     names = [
         name
@@ -136,13 +136,13 @@ def _with_used_modules(spec: ResolvedSpec, registry: Registry) -> ResolvedSpec:
 
 
 def _place(problem: str) -> tuple[str, int, int]:
-    """Sorts problems by file, line and column; those of the command line keep their order."""
+    """Sort key of problems by file, line and column; those from the command line keep their order."""
     found = re.match(r"(.*?):(\d+):(\d+) \$", problem)
     return (found[1], int(found[2]), int(found[3])) if found else ("--set", 0, 0)
 
 
 def _expand(node: Node, path: str, structurer: Structurer) -> Node:
-    """The node with environment variables in its texts."""
+    """The node with environment variables expanded in its texts."""
     value = node.value
     if isinstance(value, Mapping):
         entries = {key: _expand(child, f"{path}.{key}", structurer) for key, child in value.items()}
@@ -167,12 +167,12 @@ def _expand(node: Node, path: str, structurer: Structurer) -> Node:
 
 
 def escape(text: str) -> str:
-    """The text with ``${NAME}`` written so that it is not expanded."""
+    """The text with every ``${NAME}`` escaped, so that it is not expanded."""
     return re.sub(r"\$(?=\{[A-Za-z_][A-Za-z0-9_]*\})", "$$", text)
 
 
 def _check_selection(root: Node, channels: Node, structurer: Structurer) -> None:
-    """Out of the recorded channels, a network takes one or their mixture."""
+    """Check that the network takes one of the recorded channels, or their mixture."""
     recorded = _child(_child(root, "data"), "recorded")
     if recorded is None or not isinstance(recorded.value, tuple) or not recorded.value:
         return
@@ -193,7 +193,7 @@ def _child(node: Node | None, key: str) -> Node | None:
 
 
 def _check_channels(root: Node, structurer: Structurer) -> None:
-    """What has to agree with the channels, wherever it stands in the spec."""
+    """Check everything in the spec that has to agree with the channels."""
     channels = _child(root, "channels")
     if channels is None or not isinstance(channels.value, tuple):
         return

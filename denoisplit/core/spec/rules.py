@@ -1,9 +1,9 @@
-"""What a validator accepts, as records: the one place that looks into validators.
+"""Rules of validators as records; the only module that looks into validators.
 
 Reads the validators of ``attrs.validators``, and those that one of them stands for
-(``denoisplit.core.validators.described_by``). Of any other nothing is known: it accepts anything here, and
-has its say when the spec is resolved. From these records come the words of ``denoisplit plugins show``, the
-JSON schema, and the values that the exam of a component draws.
+(``denoisplit.core.validators.described_by``). Other validators are unknown: their rule accepts anything, and
+they run when the spec is resolved. These records are the source of the words in ``denoisplit plugins show``,
+of the JSON schema, and of the values with which components are examined.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _SCALARS: Final = (bool, int, float, str)
 
 @attrs.frozen
 class Bound:
-    """A value on one side of a bound; ``sign`` is ``>=``, ``>``, ``<=`` or ``<``."""
+    """A bound on one side; ``sign`` is ``>=``, ``>``, ``<=`` or ``<``."""
 
     sign: str
     value: Any
@@ -24,7 +24,7 @@ class Bound:
 
 @attrs.frozen
 class Length:
-    """A text or list at least (``>=``) or at most (``<=``) so long."""
+    """A least (``>=``) or greatest (``<=``) length of a text or list."""
 
     sign: str
     value: int
@@ -46,35 +46,35 @@ class Pattern:
 
 @attrs.frozen
 class Items:
-    """A list, every item of which obeys a rule."""
+    """A list whose items all obey a rule."""
 
     each: "Rule"
 
 
 @attrs.frozen
 class Values:
-    """A mapping, every value of which obeys a rule."""
+    """A mapping whose values all obey a rule."""
 
     each: "Rule"
 
 
 @attrs.frozen
 class OrNone:
-    """None, or what obeys a rule."""
+    """None, or a value that obeys a rule."""
 
     rule: "Rule"
 
 
 @attrs.frozen
 class Every:
-    """What obeys all rules; anything where there are none."""
+    """A value that obeys all rules; any value if there are none."""
 
     rules: tuple["Rule", ...] = ()
 
 
 @attrs.frozen
 class Either:
-    """What obeys one of the rules at least."""
+    """A value that obeys at least one of the rules."""
 
     rules: tuple["Rule", ...]
 
@@ -82,14 +82,14 @@ class Either:
 Rule = Bound | Length | OneOf | Pattern | Items | Values | OrNone | Every | Either
 
 ANYTHING: Final = Every()
-"""The rule of a validator of which nothing is known."""
+"""The rule of an unknown validator."""
 
 
 def rule(validator: Any) -> Rule:
-    """What a validator, or None, says about a value."""
+    """The rule of a validator; any value for None."""
     if hasattr(validator, "stands_for"):
         return rule(validator.stands_for)
-    if hasattr(validator, "exc_types"):  # of not_: what it is made of is what it refuses
+    if hasattr(validator, "exc_types"):  # a not_, which refuses what its inner validator accepts
         return ANYTHING
     if hasattr(validator, "_validators"):
         return every(rule(member) for member in validator._validators)
@@ -122,7 +122,7 @@ def every(rules: Iterator[Rule] | Sequence[Rule]) -> Rule:
 
 
 def parts(whole: Rule) -> tuple[Rule, ...]:
-    """The rules that a value other than None has to obey at once."""
+    """The rules that a value other than None has to obey together."""
     if isinstance(whole, Every):
         return tuple(part for one in whole.rules for part in parts(one))
     return parts(whole.rule) if isinstance(whole, OrNone) else (whole,)

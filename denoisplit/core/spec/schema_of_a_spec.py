@@ -1,4 +1,4 @@
-"""The JSON Schema that stands beside the spec of a run."""
+"""The JSON Schema stored beside the spec of a run."""
 
 import functools
 from collections.abc import Collection
@@ -10,14 +10,14 @@ from denoisplit.core.spec.records import ResolvedSpec, components
 
 
 def schema_of(spec: ResolvedSpec) -> str:
-    """JSON Schema with the built-ins and the packages that the spec uses; imports no other plugin."""
+    """JSON Schema with the built-ins and the packages in the spec; imports no other plugin."""
     used = {BUILTIN, *(component.package for component in components(spec))}
     return _of_builtins() if used == {BUILTIN} else _of_packages(used)
 
 
 @functools.cache
 def _of_builtins() -> str:
-    """The same for every run, while other components may be registered anew between two runs."""
+    """The schema of the built-ins, the same for every run; other components may change between runs."""
     return _of_packages({BUILTIN})
 
 

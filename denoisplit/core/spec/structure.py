@@ -1,4 +1,4 @@
-"""From located values to attrs records: every value checked against its declared type, every problem kept."""
+"""Conversion of located values to attrs records: checks every value's type and collects every problem."""
 
 import contextlib
 import re
@@ -28,18 +28,18 @@ from denoisplit.core.spec.types import (
 )
 
 INVALID: Final = object()
-"""Stands for a value that has a problem; no record is built from it."""
+"""Replaces a value that has a problem; no record is built from it."""
 
 
 class Structurer:
     """Builds records and collects problems, each as ``spec.yaml:9:5 $.model.kl_scheme.freebits: ...``.
 
     Args:
-        registry: where components are looked up.
-        folder: what relative paths are relative to.
+        registry: registry in which components are looked up.
+        folder: base of relative paths.
 
     Attributes:
-        problems: what was found wrong so far, in the order of the document.
+        problems: problems found so far, in the order of the document.
     """
 
     def __init__(self, registry: Registry, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Structurer:
         self._registry, self._folder = registry, folder
 
     def value(self, node: Node, declared: Any, path: str, kind: str = "") -> Any:
-        """The value as the declared type, or ``INVALID``; ``kind`` is that of the components in it."""
+        """Convert a value to the declared type, or ``INVALID``; ``kind`` is the kind of components in it."""
         declared = bare(declared)
         if declared is Any:
             return plain(node)
@@ -66,13 +66,13 @@ class Structurer:
         return self._scalar(node, declared, path)
 
     def record(self, node: Node, cls: type, path: str, *, skip: Collection[str] = ()) -> Any:
-        """The mapping as an attrs record, or ``INVALID``.
+        """Convert a mapping to an attrs record, or ``INVALID``.
 
         Args:
             node: the mapping.
             cls: the attrs class.
-            path: of the mapping, for messages.
-            skip: keys that belong to somebody else.
+            path: path of the mapping, for messages.
+            skip: keys to ignore.
 
         Raises:
             BrokenPluginError: the annotations of the class cannot be evaluated.
@@ -107,7 +107,7 @@ class Structurer:
             return self._fail(node, path, _message(error, ""))
 
     def fail(self, node: Node, path: str, what: str) -> None:
-        """Note a problem of a value."""
+        """Record a problem of a value."""
         self.problems.append(f"{node.where} {path}: {what}")
 
     def _fail(self, node: Node, path: str, what: str) -> Any:
@@ -115,7 +115,7 @@ class Structurer:
         return INVALID
 
     def _unfit(self, node: Node, declared: Any, kind: str) -> str:
-        """What is to be said of a value that has another shape than a type."""
+        """Describe how a value fails to have the shape of a type."""
         one = Chosen in (get_args(declared) if is_union(declared) else (declared,))
         expected = "a name or {use: NAME, ...}" if one and kind in BY_NAME else describe(declared)
         what = f"expected {expected} (got {show(node.value)})"
@@ -136,9 +136,9 @@ class Structurer:
             return self._fail(node, path, f"expected {error} (got {show(node.value)}).{close}")
 
     def _union(self, node: Node, declared: Any, path: str, kind: str) -> Any:
-        """The member that has the shape of the value; where several have, the first that accepts it.
+        """Choose the type that has the shape of the value; if several have, the first that accepts it.
 
-        A component that is the last one tells for itself what is wrong.
+        If this is the last one and a component, it reports its own problems.
         """
         members = [member for member in get_args(declared) if fits(node, member, kind)]
         for member in members[:-1]:
@@ -208,13 +208,13 @@ class Structurer:
             except (ValueError, TypeError, DenoisplitError) as error:
                 self.fail(entries[key], f"{path}.{key}", _message(error, field.name))
             except AttributeError:
-                # A validator that looks at another field, and that field is the one with the problem.
+                # A validator that depends on another field, which is the one with the problem.
                 if len(values) == len(fields):
                     raise
 
 
 def _draft(cls: type, fields: Mapping[str, "attrs.Attribute[Any]"], values: Mapping[str, Any]) -> Any:
-    """An instance with the given values and the defaults, made without running any validator."""
+    """An instance with the given values and the defaults, made without any validator."""
     draft: Any = object.__new__(cls)
     for key, field in fields.items():
         default: Any = field.default
@@ -231,7 +231,7 @@ def _draft(cls: type, fields: Mapping[str, "attrs.Attribute[Any]"], values: Mapp
 
 
 def _converted(converter: Any, value: Any) -> Any:
-    """What a simple converter makes of the value; its errors show again when the record is built."""
+    """Result of a simple converter; its errors are raised again when the record is built."""
     if converter is None or isinstance(converter, attrs.Converter):
         return value
     with contextlib.suppress(ValueError, TypeError):
@@ -240,7 +240,7 @@ def _converted(converter: Any, value: Any) -> Any:
 
 
 def _message(error: Exception, field: str) -> str:
-    """What a validator says, in our form: ``must be >= 1 (got 0)``."""
+    """A validator's message in the project's form: ``must be >= 1 (got 0)``."""
     text = str(error.args[0]) if error.args else type(error).__name__
     text = re.sub(rf"^'{re.escape(field)}' ", "", text)
     text = re.sub(

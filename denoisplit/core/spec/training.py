@@ -1,4 +1,4 @@
-"""How a network is trained, as a spec says it."""
+"""Settings of a training, as in a spec."""
 
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -23,57 +23,58 @@ def _sides(_instance: object, attribute: "attrs.Attribute[Any]", value: int | tu
 
 @attrs.frozen(kw_only=True)
 class TrainingSpec:
-    """How the network is trained.
+    """Settings of a training.
 
     Attributes:
         steps: optimiser steps.
         batch: patches per step.
-        accumulate: parts in which a step takes its batch, for want of memory; batch norms see one.
+        accumulate: number of parts of a step's batch, to save memory; batch norms see one part.
         patch: side of a patch, pixels; several numbers are one per spatial axis (z) y x.
-        learning_rate: the highest one; the schedule changes it.
-        optimizer: what moves the weights: ``adamax`` (the reference), or another component.
+        learning_rate: highest learning rate; the schedule changes it.
+        optimizer: optimiser: ``adamax`` (the reference), or another component.
         kl_warmup_start: step at which the KL weight begins to rise from 0.
         kl_warmup_steps: steps until it reaches its target; 0 for no warm-up.
         gradient_clip: bound of the gradient norm.
         channel_weights: relative weight of every channel in the distortion; empty for equal weights.
         validate_every: steps between two validations.
         checkpoint_every: steps between two checkpoints to resume from.
-        schedule: of the learning rate: ``plateau`` (the reference; lowered when validation stalls) or
-            ``cosine`` (falls to zero along half a wave until the last step; better for short trainings), or
-            another component.
-        keep: which weights the run gets: those of the ``best`` validation (the reference), the ``last``, or
+        schedule: schedule of the learning rate: ``plateau`` (the reference; lowered when validation stalls)
+            or ``cosine`` (falls to zero along half a wave until the last step; better for short trainings),
+            or another component.
+        keep: weights that the run gets: those of the ``best`` validation (the reference), the ``last``, or
             ``auto``: the last of averaged weights or of a schedule that ends low, such as a cosine, or else
             the best.
         average: decay of an exponential moving average of the weights, such as 0.999; the average is what is
             validated and kept. 0 for none.
-        monitor: what a validation improves: ``loss`` (the distortion), or ``psnr`` of one posterior sample
-            against the noisy targets. The plateau goes by it; where the best weights are kept, they and the
-            early end do, too.
-        plateau_patience: of ``schedule: plateau``, validations without improvement before the learning rate
-            is halved; a schedule with ``use`` has options of its own.
-        plateau_factor: of ``schedule: plateau``, factor of that reduction.
-        stop_patience: validations without improvement before training stops early; not where the last weights
+        monitor: measure of improvement: ``loss`` (the distortion), or ``psnr`` of one posterior sample
+            against the noisy targets. It controls the plateau and, if the best weights are kept, their choice
+            and early stopping.
+        plateau_patience: validations without improvement before ``schedule: plateau`` halves the learning
+            rate; a schedule with ``use`` has its own options.
+        plateau_factor: factor of that reduction.
+        stop_patience: validations without improvement before training stops early; unused if the last weights
             are kept.
-        precision: ``float32``, ``bf16``, ``tf32`` (of CUDA), or ``auto``, the fastest where that is known or
-            can be measured.
-        deterministic: operations give the same bits in every run, also on a GPU, or an error.
-        compile: train with compiled blocks; slow to begin, faster from then on, the same up to rounding.
-        augment: random flips and rotations by 90 degrees of a patch: the augmentation ``flips``.
-        augmentations: further ones, one after the other.
-        objectives: terms of the loss beside distortion and rate, each with its ``weight``.
-        loggers: where the course of the training is taken down, beside ``metrics.csv``.
-        foreground: part of the patches that is centred on a pixel of a structure, every channel as often; for
-            images that are mostly empty. The rest is drawn from everywhere.
-        start_from: folder of a run whose weights the training starts from, as far as they fit; of other
-            channels or another noise model, too. None draws them.
-        freeze: parts of the network that stay as they are, such as ``encoder``.
+        precision: ``float32``, ``bf16``, ``tf32`` (CUDA only), or ``auto``, the fastest if known or
+            measurable.
+        deterministic: operations give the same bits in every run, also on a GPU, or raise an error.
+        compile: train with compiled blocks; slow to start, faster afterwards, the same up to rounding.
+        augment: random flips and rotations of patches by 90 degrees: the augmentation ``flips``.
+        augmentations: further augmentations, applied one after the other.
+        objectives: terms of the loss besides distortion and rate, each with its ``weight``.
+        loggers: records of the training besides ``metrics.csv``.
+        foreground: fraction of the patches that are centred on a pixel of a structure, each channel equally
+            often; for images that are mostly empty. The other patches are drawn from everywhere.
+        start_from: folder of a run from whose weights the training starts, as far as they fit; it may have
+            other channels or another noise model. None draws the weights at random.
+        freeze: parts of the network that stay fixed, such as ``encoder``.
         workers: processes that prepare patches; 0 prepares them in the training process.
-        device: where the network is trained: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto``: a GPU.
-        devices: of every host, that train together, each a part of a batch.
-        nodes: hosts that train together, where the same command is given on each.
-        seed: every random draw of the run is a function of it.
-        noise: how latent noise and dropout are drawn: ``box_muller``, for every patch by itself and on any
-            device, or ``generator``, for a whole batch, as in early versions.
+        device: device of the training: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` takes a GPU if there
+            is one.
+        devices: number of devices per host that train together, each on a part of a batch.
+        nodes: number of hosts that train together; the same command is given on each.
+        seed: seed of every random draw of the run.
+        noise: latent noise and dropout: ``box_muller``, separate for every patch and possible on any device,
+            or ``generator``, for a whole batch, as in early versions.
     """
 
     steps: int = attrs.field(default=40000, validator=ge(1))

@@ -1,4 +1,4 @@
-"""From a spec file, its preset and the overrides of the command line to one tree of located values."""
+"""Combination of a spec file, its preset and command-line overrides to one tree of located values."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class SpecTree:
 
     Attributes:
         root: the values, each with its place.
-        folder: what relative paths are relative to: the folder of the spec file.
+        folder: base of relative paths: the folder of the spec file.
     """
 
     root: Node
@@ -36,10 +36,10 @@ def read_spec(path: Path, overrides: Sequence[str] = ()) -> SpecTree:
 
     Args:
         path: the file.
-        overrides: ``a.b=c`` each, the value in YAML; they win over the file, and the file over its preset.
+        overrides: changes ``a.b=c`` with YAML values; they win over the file, and the file over its preset.
 
     Raises:
-        SpecError: the file is missing, empty or not YAML, or an override has no such form.
+        SpecError: the file is missing, empty or not YAML, or an override has another form.
     """
     path = path_of(path, "spec")
     return parse_spec(read_text(path), overrides, name=str(path), folder=path.parent)
@@ -48,13 +48,13 @@ def read_spec(path: Path, overrides: Sequence[str] = ()) -> SpecTree:
 def parse_spec(
     text: str, overrides: Sequence[str] = (), *, name: str = "spec", folder: Path = Path()
 ) -> SpecTree:
-    """Parse a spec that is already text; see ``read_spec``.
+    """Parse the text of a spec; see ``read_spec``.
 
     Args:
         text: the spec.
-        overrides: ``a.b=c`` each.
-        name: what messages call the text.
-        folder: what relative paths are relative to.
+        overrides: changes ``a.b=c``.
+        name: name of the text in messages.
+        folder: base of relative paths.
     """
     root = read_document(text, name)
     if root.value is None:
@@ -75,7 +75,7 @@ def parse_spec(
 
 
 def merge(base: Node, over: Node) -> Node:
-    """The values of ``over`` on top of those of ``base``; another component replaces all former options."""
+    """Put the values of ``over`` on top of ``base``; another component replaces all former options."""
     if not (isinstance(base.value, Mapping) and isinstance(over.value, Mapping)):
         return over
     if USE in base.value and USE in over.value and _component(base) != _component(over):
@@ -87,13 +87,13 @@ def merge(base: Node, over: Node) -> Node:
 
 
 def _component(node: Node) -> object:
-    """The name after ``use:``, without the package of the built-ins, which is implied."""
+    """The name after ``use:``, without the package of built-ins, which is implied."""
     use = node.value[USE].value if isinstance(node.value, Mapping) else None
     return use.removeprefix("denoisplit/") if isinstance(use, str) else use
 
 
 def preset_names() -> tuple[str, ...]:
-    """The presets that exist."""
+    """Names of the presets."""
     files = resources.files("denoisplit.core.spec.presets").iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 
@@ -121,7 +121,7 @@ def preset_tree(name: str) -> Node:
 
 
 def _read_overrides(overrides: Sequence[str], root: Node) -> Node:
-    """All overrides as one tree, so that their order matters only where two set the same key."""
+    """All overrides as one tree, so that their order matters only if two set the same key."""
     tree = Node({}, root.where)
     problems: list[str] = []
     for override in texts_of(overrides, "overrides"):
@@ -146,7 +146,7 @@ def _read_overrides(overrides: Sequence[str], root: Node) -> Node:
 
 
 def _relocated(node: Node, where: str) -> Node:
-    """The same value with one place for everything in it: a line number means nothing on the command line."""
+    """The same value with one place for all its parts: line numbers mean nothing on the command line."""
     value = node.value
     if isinstance(value, Mapping):
         value = {key: _relocated(child, where) for key, child in value.items()}

@@ -1,4 +1,4 @@
-"""What a declared type accepts.
+"""Declared types, and the values that they accept.
 
 Strict: ``"10"`` is not 10 and ``true`` is not 1; only an integer may stand for a float.
 """
@@ -33,28 +33,28 @@ def bare(declared: Any) -> Any:
 
 
 def is_union(declared: Any) -> bool:
-    """Whether it is ``A | B``."""
+    """Whether the type is ``A | B``."""
     return get_origin(declared) in (Union, types.UnionType)
 
 
 def is_sequence(declared: Any) -> bool:
-    """Whether a YAML list may stand for it."""
+    """Whether the type accepts a YAML list."""
     origin = get_origin(declared) or declared
     return origin in (tuple, list, Sequence, typing.Sequence)
 
 
 def is_mapping(declared: Any) -> bool:
-    """Whether a YAML mapping with free keys may stand for it."""
+    """Whether the type accepts a YAML mapping with arbitrary keys."""
     return (get_origin(declared) or declared) in (dict, Mapping, typing.Mapping)
 
 
 def is_record(declared: Any) -> bool:
-    """Whether it is an attrs class or a component."""
+    """Whether the type is an attrs class or a component."""
     return isinstance(declared, type) and attrs.has(declared)
 
 
 def describe(declared: Any) -> str:
-    """The type in the words of a message."""
+    """The type in words, for messages."""
     declared = bare(declared)
     if is_union(declared):
         return " or ".join(describe(member) for member in get_args(declared))
@@ -80,9 +80,9 @@ def choices_of(declared: Any) -> tuple[Any, ...]:
 
 
 def fits(node: Node, declared: Any, kind: str = "") -> bool:
-    """Whether the value has the shape of the type; what is inside a list or a mapping is not looked at.
+    """Whether the value has the shape of the type; the content of lists and mappings is ignored.
 
-    ``kind`` is that of the components that the type takes.
+    ``kind`` is the kind of the components that the type takes.
     """
     declared = bare(declared)
     value = node.value
@@ -103,10 +103,10 @@ def fits(node: Node, declared: Any, kind: str = "") -> bool:
 
 
 def scalar(value: Any, declared: Any) -> Any:
-    """The value of a type that it fits.
+    """Convert a value to a type that it fits.
 
     Raises:
-        ValueError: not finite, too large for a float, or none of the choices; says what is expected.
+        ValueError: not finite, too large for a float, or not one of the choices; says what is expected.
     """
     if choices := choices_of(declared):
         if not any(type(choice) is type(value) and choice == value for choice in choices):

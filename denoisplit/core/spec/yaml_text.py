@@ -1,4 +1,4 @@
-"""From a resolved spec back to plain values and YAML; resolving those again gives an equal spec."""
+"""Conversion of a resolved spec to plain values and YAML; resolving those gives an equal spec."""
 
 import enum
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from denoisplit.core.spec.tree import USE
 from denoisplit.core.validators import QUIET
 
 SCHEMA_FILE: Final = "spec.schema.json"
-"""Name of the JSON Schema that editors look for beside a spec, see ``denoisplit schema``."""
+"""Name of the JSON Schema beside a spec, where editors find it; see ``denoisplit schema``."""
 
 EDITOR_HEADER: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
-"""First line of every spec that is written: where editors find the schema."""
+"""First line of every written spec, which tells editors where the schema is."""
 
 
 def unstructure(spec: ResolvedSpec) -> dict[str, Any]:
@@ -34,12 +34,12 @@ def to_yaml(spec: ResolvedSpec) -> str:
 
 
 def is_text_of(text: str, spec: ResolvedSpec) -> bool:
-    """Whether a text, with or without the header for editors, is what ``to_yaml`` writes for a spec."""
+    """Whether a text, with or without the header for editors, equals the output of ``to_yaml`` for a spec."""
     return text.removeprefix(EDITOR_HEADER) == to_yaml(spec).removeprefix(EDITOR_HEADER)
 
 
 class _Dumper(yamlcore.CoreDumper):
-    """Writes a text with line breaks of any sort in double quotes; other styles fold some into spaces."""
+    """Writes texts with line breaks in double quotes; other styles turn some line breaks into spaces."""
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
