@@ -1,4 +1,4 @@
-"""The exam of a component: conformance suites to inherit in pytest, and strategies for hypothesis.
+"""Conformance suites for components, to inherit in pytest, and strategies for hypothesis.
 
     from denoisplit.testing import NoiseModelTests
 
@@ -77,16 +77,16 @@ _HOMES: Final[Mapping[str, str]] = {
     "suite_for": "examination",
     "suite_named": "examination",
 }
-"""Where each public name lives."""
+"""The module of each public name."""
 
 _PACKAGES: Final = ("pytest", "hypothesis")
 
 
 def require_packages() -> None:
-    """Look for what the suites need.
+    """Check that the packages that the suites need are installed.
 
     Raises:
-        MissingPackageError: names the packages that are not installed.
+        MissingPackageError: packages are missing; names them.
     """
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
@@ -108,5 +108,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names, loaded or not."""
+    """List the public names, loaded or not."""
     return sorted({*globals(), *__all__})

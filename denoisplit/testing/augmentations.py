@@ -1,4 +1,4 @@
-"""The exam of an augmentation."""
+"""Conformance suite for augmentations."""
 
 from typing import Any, ClassVar, Final
 
@@ -16,7 +16,7 @@ from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, examples, law
 
 _SHOWN: Final = 12
-"""Choices that are looked at where there are more."""
+"""Number of choices that are tried where there are more."""
 
 shapes = pytest.mark.parametrize(
     "sides", [(8, 8), (6, 10), (4, 8, 8), (3, 6, 10)], ids=["square", "oblong", "stack", "oblong stack"]
@@ -24,7 +24,7 @@ shapes = pytest.mark.parametrize(
 
 
 class AugmentationTests(ComponentTests):
-    """Laws of augmentations: pixels are moved, all maps of a patch alike, and counts stay as they are."""
+    """Laws of augmentations: pixels move, in all maps of a patch alike, and keep their counts."""
 
     kind: ClassVar[str] = "augmentation"
 
@@ -35,7 +35,7 @@ class AugmentationTests(ComponentTests):
         return made
 
     def choices(self, augmentation: Augmentation, seed: int) -> list[int]:
-        """All choices, or some of many."""
+        """Return all choices, or some of many."""
         count = augmentation.choices
         if count <= _SHOWN:
             return list(range(count))
@@ -43,7 +43,7 @@ class AugmentationTests(ComponentTests):
         return [0, count - 1, *(int(choice) for choice in drawn)]
 
     def patch(self, sides: tuple[int, ...], seed: int, *, maps: int = 3) -> Float32Array:
-        """Counts [k (z) y x], no two of them the same."""
+        """Return counts [k (z) y x], no two of which are the same."""
         count = maps * int(np.prod(sides))
         return np.random.default_rng(seed).permutation(count).astype(np.float32).reshape(maps, *sides) + 1
 
@@ -59,7 +59,7 @@ class AugmentationTests(ComponentTests):
     def test_pixels_are_moved_and_keep_their_counts(
         self, sides: tuple[int, ...], data: st.DataObject, seed: int
     ) -> None:
-        """The shape stays, every map keeps to itself, and no count is made up."""
+        """The shape stays, no count moves to another map, and none is made up."""
         augmentation, patch = self.augmentation(data.draw(self.options())), self.patch(sides, seed)
         for choice in self.choices(augmentation, seed):
             found = np.asarray(augmentation.apply(patch, choice))
@@ -79,7 +79,7 @@ class AugmentationTests(ComponentTests):
         for choice in self.choices(augmentation, seed):
             found = np.asarray(augmentation.apply(one, choice))
             alone = [np.asarray(augmentation.apply(one[k : k + 1], choice))[0] for k in range(len(one))]
-            assert np.array_equal(np.stack(alone), found), f"choice {choice}: a map alone is moved otherwise"
+            assert np.array_equal(np.stack(alone), found), f"choice {choice}: a map alone moves differently"
             both = np.asarray(augmentation.apply(one + two, choice))
             apart = found + np.asarray(augmentation.apply(two, choice))
             assert np.array_equal(both, apart), f"choice {choice}: the counts decide where pixels go"
@@ -103,7 +103,7 @@ class AugmentationTests(ComponentTests):
     @law(3)
     @given(data=st.data(), seed=seeds())
     def test_some_choice_changes_a_stack(self, data: st.DataObject, seed: int) -> None:
-        """Or there would be no use in it."""
+        """An augmentation without effect is useless."""
         augmentation, patch = self.augmentation(data.draw(self.options())), self.patch((4, 8, 8), seed)
         found = [np.asarray(augmentation.apply(patch, choice)) for choice in self.choices(augmentation, seed)]
         assert not all(np.array_equal(one, patch) for one in found), "no choice changes anything"

@@ -1,4 +1,4 @@
-"""The exam of the calibrators of denoisplit: they refuse, too, what a calibrator may make the best of."""
+"""Conformance suite for denoisplit's own calibrators, which also refuse what others may accept."""
 
 import math
 
@@ -17,17 +17,17 @@ from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 from denoisplit.testing.sum_calibrators import Held
 
 _SURE = 20.0
-"""Standard errors above zero that are beyond doubt."""
+"""Number of standard errors above zero that are beyond doubt."""
 
 
 class OwnCalibratorTests(CalibratorTests):
-    """Laws of refusals, and of estimates of squared errors, which hold trivially where none are taken."""
+    """Laws of refusals, and of estimated squared errors, which hold trivially where none are accepted."""
 
     @in_two_and_three_dimensions
     @law(3)
     @given(data=st.data(), seed=seeds())
     def test_errors_that_may_be_none_are_refused(self, rank: int, data: st.DataObject, seed: int) -> None:
-        """In one line, where estimates are above zero by chance; beyond doubt, the std has their size."""
+        """In one line, where estimates are above zero by chance; beyond doubt, the std matches them."""
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
         try:
             fit_squares(calibrator, held.mean, held.std, held.std**2)
@@ -61,7 +61,7 @@ class OwnCalibratorTests(CalibratorTests):
 
     @in_two_and_three_dimensions
     def test_a_calibration_of_others_is_refused(self, rank: int) -> None:
-        """For another number of channels, and levels that are no probabilities: in one line."""
+        """For another number of channels, and for levels that are not probabilities: in one line."""
         calibrator, held = self.calibrator(self.smallest()), self.held_out(rank, 0)
         fitted = self.fit(calibrator, held)
         other = Held(*(array[:, :1] for array in attrs.astuple(held)))
@@ -75,7 +75,7 @@ class OwnCalibratorTests(CalibratorTests):
 
 
 def _alternating(std: Float64Array, certain: float) -> Float64Array:
-    """Squared errors, up and down among pixels of like std, so many standard errors above zero."""
+    """Return squared errors, alternating among pixels of similar std, ``certain`` standard errors above 0."""
     made = np.empty_like(std)
     for channel in range(std.shape[1]):
         place = np.argsort(np.argsort(std[:, channel], axis=None)).reshape(std[:, channel].shape)

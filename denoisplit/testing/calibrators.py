@@ -1,4 +1,4 @@
-"""The exam of a calibrator."""
+"""Conformance suite for calibrators."""
 
 import json
 import math
@@ -29,11 +29,11 @@ from denoisplit.testing.sum_calibrators import Held, SumTests
 _BINS = 10
 _LEVELS = (0.05, 0.5, 0.683, 0.9, 0.903, 0.95)
 _SHORT, _LONG = 0.004, 0.009
-"""By how much the share that is covered may be below or above the level."""
+"""How far the coverage may be from the level."""
 
 
 class CalibratorTests(SumTests):
-    """Laws of calibrators: no pixel is dropped, units do not matter, and intervals cover what they say."""
+    """Laws of calibrators: no pixel is dropped, units do not matter, and intervals have their coverage."""
 
     kind: ClassVar[str] = "calibrator"
 
@@ -45,7 +45,7 @@ class CalibratorTests(SumTests):
     ) -> None:
         """Whatever the unit of the predicted std, the calibrated one is in that of the errors.
 
-        Also where it says nothing of the errors, or the contrary.
+        Also where the predicted std does not predict the errors, or predicts the contrary.
         """
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
         fallen = held.mean + (held.truth - held.mean) * (held.std.mean() / held.std).clip(0.5, 2) ** 2
@@ -70,7 +70,7 @@ class CalibratorTests(SumTests):
     @law(4)
     @given(data=st.data(), seed=seeds())
     def test_calibrating_twice_changes_nothing(self, rank: int, data: st.DataObject, seed: int) -> None:
-        """What is calibrated already stays as it is, also where errors are not those of any one factor."""
+        """A calibrated std stays as it is, also where no single factor describes the errors."""
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
         uneven = np.where(held.mean > np.median(held.mean), 2, 1) * (held.truth - held.mean)
         for fields in (held, attrs.evolve(held, truth=held.mean + uneven)):
@@ -84,7 +84,7 @@ class CalibratorTests(SumTests):
     def test_intervals_cover_as_often_as_they_say(self, rank: int, data: st.DataObject, seed: int) -> None:
         """On the fields of the fit, for every channel and on both sides; higher levels have wider intervals.
 
-        The errors are spread so evenly that chance has no part in it, and a step of half a percent shows.
+        The errors are spread so evenly that chance plays no part, and an error of half a percent shows.
         """
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
         fitted = self.fit(calibrator, held)
@@ -154,7 +154,7 @@ class CalibratorTests(SumTests):
     def test_errors_that_follow_the_mean_are_calibrated_so(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
-        """Larger, or smaller, errors of bright pixels show in their std, for one that sees the mean."""
+        """Larger or smaller errors of bright pixels show in their std, if the calibrator sees the mean."""
         calibrator = self.drawn(data)
         if not isinstance(calibrator, MeanCalibrator):
             return
@@ -188,7 +188,7 @@ class CalibratorTests(SumTests):
                 )
 
     def test_every_option_has_an_effect(self) -> None:
-        """On what is fitted, to pixels or to sums over many or few regions."""
+        """On the fit to pixels or to sums over many or few regions."""
         held = self.held_out(2, 3)
 
         def trace(options: Any) -> Trace:
@@ -230,7 +230,7 @@ class CalibratorTests(SumTests):
     def test_order_of_pixels_and_fields_does_not_matter(
         self, rank: int, data: st.DataObject, seed: int
     ) -> None:
-        """A calibration knows no places."""
+        """A calibration does not depend on positions."""
         calibrator, held = self.drawn(data), self.held_out(rank, seed)
         turned = Held(*(np.flip(x, (0, -1, -2)) for x in (held.mean, held.std, held.truth)))
         found = np.flip(self.calibrated(calibrator, turned), (0, -1, -2))

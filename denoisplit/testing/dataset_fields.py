@@ -1,4 +1,4 @@
-"""What it takes to examine a data set, and the part of its exam that concerns what is in its fields."""
+"""Test cases for data sets, and the laws about the contents of their fields."""
 
 import itertools
 import tempfile
@@ -24,25 +24,25 @@ from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, usable
 
 PATH = "path"
-"""The option by which a data set that reads a folder is known."""
+"""The option that marks a data set that reads a folder."""
 
 _INDEX = "channel_index"
 _COMPARED = 6
-"""Exposures whose noise is compared."""
+"""Number of exposures whose noise is compared."""
 
 
 class FieldTests(ComponentTests):
     """Laws of the contents of fields.
 
     Attributes:
-        channels: names to ask for.
+        channels: names of the channels to ask for.
     """
 
     kind: ClassVar[str] = "dataset"
     channels: ClassVar[tuple[str, ...]] = ("first", "second")
 
     def options(self) -> st.SearchStrategy[Any]:
-        """Options to examine the component with; those of denoisplit that name files have such values."""
+        """Options to examine the component with; those of denoisplit that name files get suitable values."""
         words = WORDS.get(self.name(), {})
         return strategies.options(
             self.target().Options, **{option: st.sampled_from(values) for option, values in words.items()}
@@ -55,8 +55,8 @@ class FieldTests(ComponentTests):
     def write_folder(self, folder: Path, rank: int) -> None:
         """Fill a folder with noisy fields of all channels, in the layout that the data set reads.
 
-        That is ``field_0.tif`` and so on, for ImageJ, but for data sets of denoisplit with a layout of their
-        own.
+        By default ``field_0.tif`` and so on, for ImageJ; denoisplit's data sets with a layout of their own
+        get that.
         """
         name = self.name()
         if rank == 3 and name in PLANES_ONLY:
@@ -64,20 +64,20 @@ class FieldTests(ComponentTests):
         LAYOUTS.get(name, layouts.folder)(folder, self.channels, rank)
 
     def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
-        """A data set of the named channels."""
+        """Return a data set of the named channels."""
         return self.reading(installed_formats(), options, channels)
 
     def reading(
         self, formats: Sequence[ImageFormat], options: Any, channels: tuple[str, ...] | None = None
     ) -> Dataset:
-        """A data set that reads images of these formats."""
+        """Return a data set that reads images of these formats."""
         known = {"formats": formats} if issubclass(self.target(), FileDataset) else {}
         made: Dataset = self.target()(options, channels=channels or self.channels, **known)
         return made
 
     @contextmanager
     def drawn(self, data: st.DataObject, rank: int) -> Iterator[Any]:
-        """Drawn options; the simplest ones with a folder of images where the data set reads one."""
+        """Draw options; the simplest ones with a folder of images where the data set reads one."""
         if not self.reads_a_folder():
             yield usable(data, self.options(), lambda one: (self.dataset(one), one)[1], (DenoisplitError,))
             return
@@ -86,7 +86,7 @@ class FieldTests(ComponentTests):
             yield attrs.evolve(self.smallest(), **{PATH: Path(folder)})
 
     def fields_of(self, options: Any, rank: int) -> tuple[Field, ...]:
-        """All fields; the test is skipped in three dimensions where they do not come from a folder."""
+        """Return all fields; skip the test in three dimensions where they do not come from a folder."""
         if rank == 3 and not self.reads_a_folder():
             pytest.skip("it makes images of its own, of as many dimensions as it likes")
         return self.dataset(options).fields()
@@ -107,7 +107,7 @@ class FieldTests(ComponentTests):
                 assert new, f"a repeat of {field.name} is no new exposure"
 
     def test_the_noise_of_every_exposure_is_its_own(self) -> None:
-        """Of fields and repeats: no two have noise in common, neither in place nor moved along."""
+        """No two fields or repeats share noise, in the same place or shifted."""
         with tempfile.TemporaryDirectory() as folder:
             options = self.defaults()
             if self.reads_a_folder():
@@ -128,7 +128,7 @@ class FieldTests(ComponentTests):
 
     @in_two_and_three_dimensions
     def test_channels_come_in_the_order_of_their_names(self, rank: int) -> None:
-        """Of the folders of ``write_folder``, in which every channel is brighter than the one before."""
+        """In the folders of ``write_folder``, every channel is brighter than the one before."""
         own: Any = type(self).write_folder is FieldTests.write_folder
         if not (self.reads_a_folder() and own):
             return
@@ -151,7 +151,7 @@ class FieldTests(ComponentTests):
             assert same, f"channel_index {turned} gives other channels of {two.name}"
 
     def test_every_option_has_an_effect(self) -> None:
-        """On fields, their names, or whether there are any."""
+        """On the fields, their names, or whether there are any."""
         with tempfile.TemporaryDirectory() as folder:
             known = {}
             if self.reads_a_folder():
@@ -178,18 +178,18 @@ class FieldTests(ComponentTests):
 
 
 def _largest_correlation(one: Any, two: Any) -> float:
-    """Between two rows of numbers, of which one may be moved along."""
+    """Return the largest correlation of two rows of numbers over all shifts."""
     spectra = [np.fft.rfft((row - row.mean()) / (row.std() or 1.0)) for row in (one, two)]
     return float(np.abs(np.fft.irfft(spectra[0] * spectra[1].conj(), one.size)).max() / one.size)
 
 
 def pixels_of(field: Field) -> bytes:
-    """The observed pixels of a field, to compare."""
+    """Return the observed pixels of a field, to compare."""
     return np.ascontiguousarray(field.observed).tobytes()
 
 
 def _average_to(name: str, clean: Any, observed: Any) -> None:
-    """Regression of noisy on clean pixels: slope 1, and no offset beyond chance, for every channel."""
+    """Check the regression of noisy on clean pixels: slope 1 and no offset beyond chance in any channel."""
     for signal, noisy in zip(clean.astype(np.float64), observed.astype(np.float64), strict=True):
         noise = noisy - signal
         assert noise.std() > 0, f"an observation of {name} is its clean reference"

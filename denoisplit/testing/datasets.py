@@ -1,4 +1,4 @@
-"""The exam of a data set."""
+"""Conformance suite for data sets."""
 
 import tempfile
 from pathlib import Path
@@ -28,8 +28,8 @@ _MEMORY = "memory"
 class DatasetTests(FieldTests):
     """Laws of data sets: the same fields every time, none of them twice, channels as named.
 
-    A data set with an option ``path`` gets a folder to read. One of another layout than ``write_folder``
-    makes overrides it. A data set without that option makes its own images and is examined as it is.
+    A data set with an option ``path`` gets a folder to read. If it reads another layout than ``write_folder``
+    makes, override that method. A data set without that option makes its own images and is examined as is.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -38,7 +38,7 @@ class DatasetTests(FieldTests):
     @law(4)
     @given(data=st.data())
     def test_no_field_is_in_two_splits(self, rank: int, data: st.DataObject) -> None:
-        """By any rule: parts have no field in common, neither by name nor by its pixels."""
+        """By any rule: splits share no field, by name or by pixels."""
         with self.drawn(data, rank) as options:
             fields = self.fields_of(options, rank)
         names = [field.name for field in fields]
@@ -101,7 +101,7 @@ class DatasetTests(FieldTests):
     @law(3)
     @given(data=st.data())
     def test_never_another_number_of_channels_than_named(self, rank: int, data: st.DataObject) -> None:
-        """Whoever asks for one channel more, or for the first alone, gets that or is refused in one line."""
+        """A request for one more channel, or for the first alone, is met, or refused in one line."""
         refused: list[DenoisplitError] = []
         with self.drawn(data, rank) as options:
             for names in ((*self.channels, "one more"), self.channels[:1]):
@@ -142,9 +142,9 @@ class DatasetTests(FieldTests):
 
     @in_two_and_three_dimensions
     def test_fields_read_piece_by_piece_are_those_in_memory(self, rank: int) -> None:
-        """A data set with an option ``memory`` (MiB) reads large files where their pixels are asked for.
+        """A data set with an option ``memory`` (MiB) reads large files lazily.
 
-        Small ones stand for them here, and ``memory`` is 0.
+        Here ``memory`` is 0, so that small files count as large.
         """
         names = {field.alias for field in attrs.fields(self.target().Options)}
         if not (self.reads_a_folder() and _MEMORY in names):
@@ -178,7 +178,7 @@ class DatasetTests(FieldTests):
 
 
 class _Foreign(ImageFormat):
-    """TIFF under a name that only this format knows."""
+    """TIFF under a suffix that only this format knows."""
 
     suffixes = (".tif_of_another_package",)
 

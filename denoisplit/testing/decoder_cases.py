@@ -1,4 +1,4 @@
-"""What it takes to examine a decoder with drawn options: one for features that it takes."""
+"""Test cases for decoders: drawn options, with features that the decoder accepts."""
 
 import functools
 import math
@@ -16,10 +16,10 @@ from denoisplit.testing.networks import LARGE, NetworkTests, Trial
 from denoisplit.testing.strategies import feature_pyramids
 
 MAPS = 3
-"""Output maps of the decoders under examination."""
+"""Number of output maps of the decoders under examination."""
 
 _FULL = 1
-"""Of the pyramids, one whose finest features have the size of the image."""
+"""Index of a pyramid whose finest features have the size of the image."""
 
 
 class DecoderCases(NetworkTests):
@@ -28,17 +28,17 @@ class DecoderCases(NetworkTests):
     kind: ClassVar[str] = "decoder"
 
     def pyramids(self, rank: int) -> tuple[tuple[FeatureShape, ...], ...]:
-        """Features to decode; those that the decoder refuses with a ``SpecError`` are passed over."""
+        """Return features to decode; those that the decoder refuses with a ``SpecError`` are passed over."""
         return feature_pyramids(rank)
 
     def new(self, options: Any, shapes: tuple[FeatureShape, ...]) -> Decoder:
-        """A decoder as the composer makes it."""
+        """Return a decoder as the composer makes it."""
         patch = training_patch(shapes)
         made: Decoder = self.target()(options, feature_shapes=shapes, out_maps=MAPS, patch=patch)
         return made
 
     def cases(self, rank: int, *, patches: int = 1) -> tuple[DecoderCase, ...]:
-        """Decoders in whose options values meet, for features of an image of so many training patches a side.
+        """Return decoders with varied options, for an image of ``patches`` training patches a side.
 
         They are made once: a law that changes one changes a copy.
         """
@@ -46,10 +46,10 @@ class DecoderCases(NetworkTests):
         return kept_cases(suite, self.target(), rank, patches)
 
     def taken(self, options: Any, rank: int, first: int = 0, patches: int = 1) -> DecoderCase:
-        """A decoder for the first features that it takes, of those from one on.
+        """Return a decoder for the first features that it accepts, from the pyramid ``first`` on.
 
         Raises:
-            SpecError: it takes none of these numbers of axes; it begins with ``model.dimensions``.
+            SpecError: it accepts none with this number of axes; the message begins with ``model.dimensions``.
         """
         pyramids, refused = self.pyramids(rank), ""
         first %= len(pyramids)
@@ -63,11 +63,11 @@ class DecoderCases(NetworkTests):
         raise SpecError([refused])
 
     def trial_of(self, options: Any, rank: int) -> Trial:
-        """A decoder with features of the simplest pyramid that it takes, as a network."""
+        """Return a decoder with features of the simplest pyramid that it accepts, as a network."""
         return _trial(self.taken(options, rank))
 
     def large_trial(self, rank: int) -> Trial:
-        """A decoder with features of a long image at full size; what it predicts comes out, too."""
+        """Return a decoder with features of a long image at full size, whose prediction is compared, too."""
         small = self.taken(self.smallest(), rank, _FULL)
         long = math.ceil(LARGE / BATCH / small.shapes[0].channels / math.prod(small.image))
         case = decoder_case(small.new, small.shapes, patches=(1,) * (len(small.image) - 1) + (long,))
@@ -78,7 +78,7 @@ class DecoderCases(NetworkTests):
         return attrs.evolve(_trial(case), run=run)
 
     def different_trials(self, options: Any, rank: int) -> list[Trial]:
-        """With features of the simplest pyramid, and of the one with the most levels."""
+        """Return decoders for the simplest pyramid, and for the one with the most levels."""
         levels = [len(shapes) for shapes in self.pyramids(rank)]
         deepest = levels.index(max(levels))
         return [_trial(self.taken(options, rank, first)) for first in (0, deepest)]
@@ -86,7 +86,7 @@ class DecoderCases(NetworkTests):
 
 @functools.lru_cache(maxsize=8)
 def kept_cases(suite: Any, _target: type, rank: int, patches: int) -> tuple[DecoderCase, ...]:
-    """What ``cases`` gives: every one with other features."""
+    """Return the decoders of ``cases``, each with other features."""
     tests: DecoderCases = suite()
     chosen = enumerate(tests.chosen(rank))
     return tuple(tests.taken(one, rank, 3 * number + rank, patches) for number, one in chosen)

@@ -1,4 +1,4 @@
-"""The part of the exam of a decoder that concerns its latents: priors, generation, channels."""
+"""Laws of decoders about their latents: priors, generation, channels."""
 
 from contextlib import suppress
 from functools import partial
@@ -51,7 +51,7 @@ class PriorTests(DecoderCases):
     def test_the_prior_generates_images_of_any_size(self, rank: int) -> None:
         """Finite, the same for the same noise; without latents a decoder refuses with a ``SpecError``.
 
-        With latents at some levels it may do so, as the others may need features.
+        With latents at some levels only it may refuse, too, as the others may need features.
         """
         for number, case in enumerate(self.cases(rank)):
             factors = ((number + axis) % 3 + 1 for axis in range(rank))
@@ -81,7 +81,7 @@ class PriorTests(DecoderCases):
     def test_generated_images_are_those_of_samples_of_the_prior(self, rank: int) -> None:
         """``generate`` draws mean + std * noise from the prior of every level, and decodes as training does.
 
-        Where features reach the output beside the latents, nothing tells what generation should give.
+        Where features bypass the latents, generation has no expected result.
         """
         for case in self.cases(rank):
             numbers = tuple(case.by_number(case.decode(LevelNoise(1))))
@@ -107,7 +107,7 @@ class PriorTests(DecoderCases):
 
     @in_two_and_three_dimensions
     def test_an_image_of_copies_has_a_prior_of_copies(self, rank: int) -> None:
-        """The prior of the coarsest level sees no features: beyond the training patch it is no other one."""
+        """The prior of the coarsest level sees no features; beyond the training patch it repeats itself."""
         for case in self.cases(rank, patches=2):
             if len(case.shapes) - 1 not in case.latents():
                 continue
@@ -116,7 +116,7 @@ class PriorTests(DecoderCases):
                 for axis in range(2, values.ndim):
                     half = values.shape[axis] // 2
                     first, second = values.narrow(axis, 0, half), values.narrow(axis, half, half)
-                    assert_close(second, first, "beyond the training patch the coarsest prior is another")
+                    assert_close(second, first, "beyond the training patch the coarsest prior differs")
 
     @in_two_and_three_dimensions
     def test_latents_are_at_the_levels_of_the_options(self, rank: int) -> None:
@@ -138,10 +138,10 @@ class PriorTests(DecoderCases):
             for number, level in levels.items():
                 q, size = level.posterior, tuple(level.sample.shape)
                 expected = q.mean + q.stddev * noise.of(number, size)
-                assert_close(level.sample, expected, f"another latent comes back for that of level {number}")
+                assert_close(level.sample, expected, f"the latent of level {number} is returned as another's")
             shown = drawn.decode(noise).output
             with torch.no_grad():
-                assert_close(drawn.decoder.sample(drawn.features, noise), shown, "prediction is another")
+                assert_close(drawn.decoder.sample(drawn.features, noise), shown, "prediction differs")
         for wrong in ((count,), (0, count), (1, 1), (-1, 1)):
             with pytest.raises((SpecError, ValueError)):
                 case(*wrong)

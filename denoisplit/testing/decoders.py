@@ -1,4 +1,4 @@
-"""The exam of a decoder."""
+"""Conformance suite for decoders."""
 
 import copy
 from contextlib import suppress
@@ -26,11 +26,11 @@ from denoisplit.testing.suite import (
 )
 
 _BESIDE = 2
-"""Pixels beside the cut of a window that may differ."""
+"""Number of pixels at the cut of a window that may differ."""
 
 
 class DecoderTests(PriorTests):
-    """Laws of decoders: the same noise gives the same output, every part has its say, priors generate."""
+    """Laws of decoders: the same noise gives the same output, every part has an effect, priors generate."""
 
     kind: ClassVar[str] = "decoder"
 
@@ -101,7 +101,7 @@ class DecoderTests(PriorTests):
 
     @in_two_and_three_dimensions
     def test_half_precision_does_not_round_the_output(self, rank: int) -> None:
-        """Counts of eight bits would make the spread of samples vanish."""
+        """In counts of eight bits, the spread of samples would vanish."""
         for trial in self.trials(rank):
             decoder, features = trial.module.float(), tuple(one.float() for one in trial.inputs)
             with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):

@@ -1,4 +1,4 @@
-"""What it takes to examine a decoder: features, and noise that tells who asked for it."""
+"""Inputs for decoders under examination: features, and noise that records requests."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,20 +13,20 @@ from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import generic
 
 BATCH = 2
-"""Images in the features of a case."""
+"""Number of images in the features of a case."""
 
 _SMALLEST = 8
-"""Pixels along an axis: borders leave a centre."""
+"""Pixels along an axis, enough for a centre that borders do not reach."""
 
 
 @attrs.frozen
 class LevelNoise(NoiseSource):
-    """Standard normal numbers that depend on a seed and the level only; remembers who asked.
+    """Standard normal numbers that depend on a seed and the level only; records requests.
 
     Attributes:
-        seed: of the numbers.
+        seed: seed of the numbers.
         asked: level and shape of every request, in order.
-        moved: a level whose numbers are others than the seed says; None for no level.
+        moved: a level that gets other numbers; None for no level.
     """
 
     seed: int
@@ -48,11 +48,11 @@ class DecoderCase:
     """A decoder with an image to decode.
 
     Attributes:
-        new: makes such a decoder as the composer does.
-        decoder: in evaluation mode, with random numbers.
-        shapes: of its features.
+        new: function that makes such a decoder as the composer does.
+        decoder: the decoder in evaluation mode, with random numbers.
+        shapes: shapes of its features.
         image: sides of the image.
-        features: random.
+        features: random features.
     """
 
     new: Callable[[], Decoder]
@@ -74,13 +74,13 @@ class DecoderCase:
         return tuple(sorted({level for level, _ in noise.asked}))
 
     def by_number(self, decoded: Decoded) -> dict[int, Level]:
-        """The latents that come back, by the numbers of their levels."""
+        """Return the decoded latents, by the numbers of their levels."""
         numbers, count = self.latents(), len(decoded.levels)
-        assert len(numbers) == count, f"{count} latents come back, noise is that of the levels {numbers}"
+        assert len(numbers) == count, f"{count} latents are returned, noise is that of the levels {numbers}"
         return dict(zip(numbers, decoded.levels, strict=True))
 
     def maps(self, decoder: Decoder, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Everything that comes out of a decoder, for the noise of one seed."""
+        """Return every output of a decoder, for the noise of one seed."""
         decoded: Decoded = decoder(tuple(features), LevelNoise(1))
         found = [decoded.output]
         for level in decoded.levels:
@@ -89,7 +89,7 @@ class DecoderCase:
         return tuple(found)
 
     def changed(self, level: int) -> Features:
-        """The features with other numbers at one level."""
+        """Return the features with other numbers at one level."""
         new = random(77, *self.features[level].shape)
         return tuple(new if index == level else old for index, old in enumerate(self.features))
 
@@ -99,7 +99,7 @@ class GivenNoise(NoiseSource):
     """Given numbers for some levels, zeros for the others.
 
     Attributes:
-        numbers: by level.
+        numbers: the numbers by level.
     """
 
     numbers: dict[int, Tensor] = attrs.field(factory=dict)
@@ -110,14 +110,14 @@ class GivenNoise(NoiseSource):
 
 
 def training_patch(shapes: tuple[FeatureShape, ...]) -> tuple[int, ...]:
-    """Training patch: two positions of the coarsest level along every axis, or a little more."""
+    """Return a training patch: two positions of the coarsest level along every axis, or a little more."""
     return tuple(max(2 * stride, _SMALLEST) for stride in shapes[-1].stride)
 
 
 def decoder_case(
     new: Callable[[], Decoder], shapes: tuple[FeatureShape, ...], *, patches: int | tuple[int, ...] = 1
 ) -> DecoderCase:
-    """A decoder with random features of an image of so many training patches along every axis, or each.
+    """Return a decoder with random features of an image, whose sides are given in training patches.
 
     Raises:
         SpecError: the decoder does not take these features.

@@ -1,7 +1,6 @@
-"""Derivatives compared with differences, in float64.
+"""Comparison of derivatives with finite differences, in float64.
 
-A difference of two evaluations sees what a derivative written by hand, a ``detach``, or numbers that are
-rounded on the way would hide.
+A finite difference reveals errors of a derivative written by hand, a ``detach``, or rounding on the way.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,19 +13,19 @@ from denoisplit.testing.strategies import random
 _STEP = 1e-5
 _TOLERANCE = 1e-3
 _ATTEMPTS = 3
-"""A kink of the function or the edge of a bin may lie within a step: not in so many directions."""
+"""Number of directions: a kink or the edge of a bin may lie within one step, but not in all directions."""
 
 
 def assert_derivative(
     function: Callable[..., Tensor], arguments: Sequence[Tensor], what: str, *, step: float = _STEP
 ) -> None:
-    """The gradient of a random projection of a function's value is that of its differences.
+    """Check the gradient of a random projection of a function's value against finite differences.
 
     Args:
-        function: of the arguments; evaluated with gradients once, and without for the differences.
-        arguments: float64; the direction of every one is random.
-        what: how the message begins.
-        step: of the difference, in units of the arguments.
+        function: function of the arguments; evaluated once with gradients, and without for the differences.
+        arguments: float64 tensors, each moved in a random direction.
+        what: beginning of the message.
+        step: step of the difference, in units of the arguments.
     """
     worst = ""
     for attempt in range(_ATTEMPTS):
@@ -41,7 +40,7 @@ def assert_derivative(
 def _both(
     function: Callable[..., Tensor], arguments: Sequence[Tensor], seed: int, step: float
 ) -> tuple[Tensor, Tensor]:
-    """Derivative along a direction, by the gradient and by a central difference."""
+    """Return the derivative along a direction, by the gradient and by a central difference."""
     directions = [random(31 * seed + n, *one.shape) for n, one in enumerate(arguments)]
     leaves = [one.detach().clone().requires_grad_() for one in arguments]
     with torch.enable_grad():
@@ -61,6 +60,6 @@ def _both(
             there = [one + sign * step * d for one, d in zip(arguments, directions, strict=True)]
             return function(*there)
 
-    # Differences first: sums of large numbers would lose what is looked for.
+    # Subtract before summing: sums of large numbers would lose the difference.
     rise = ((moved(1) - moved(-1)) * weights).sum() / (2 * step)
     return slope, rise

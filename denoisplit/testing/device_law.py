@@ -1,4 +1,4 @@
-"""The law of devices: on another device, a component computes what it computes on the processor."""
+"""The law of devices: a component computes the same on every device."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Answers = dict[str, Tensor]
 
 
 def examined_on(device: str, suite: type[ComponentTests]) -> type[ComponentTests]:
-    """A suite with the law of devices beside its own.
+    """Return a suite with the law of devices added.
 
     Raises:
         PluginError: no such device, or components of this kind do not compute on devices.
@@ -32,12 +32,12 @@ def examined_on(device: str, suite: type[ComponentTests]) -> type[ComponentTests
 
     @in_two_and_three_dimensions
     def law(self: Any, rank: int) -> None:
-        """No tensor of the processor meets one of the device."""
+        """No tensor on the CPU meets one on the device."""
         module, answers = accepted(lambda: _ANSWERS[suite.kind](self, rank))
         expected, found = (answers(copy.deepcopy(module).to(where), where) for where in (PROCESSOR, there))
         for name, value in expected.items():
             assert found[name].device.type == there.type, f"the {name} is not on the device"
-            assert_close(found[name].cpu(), value, f"the {name} is another on the device", rtol=1e-6)
+            assert_close(found[name].cpu(), value, f"the {name} differs on the device", rtol=1e-6)
 
     return type(suite.__name__, (suite,), {f"test_the_{NAME}_device_computes_what_the_processor_does": law})
 
@@ -116,4 +116,4 @@ _ANSWERS: Final[Mapping[str, Any]] = {
     "kl_scheme": _of_kl_scheme,
     "optimizer": _of_optimizer,
 }
-"""What a component of a kind gives."""
+"""Function that computes the outputs of a component, by kind."""

@@ -1,4 +1,4 @@
-"""Where the features of an encoder come from: how they move with the image, and what they look at."""
+"""Geometry of the features of an encoder: how they move with the image, and which places they see."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,18 +14,18 @@ _PLANES = 3
 """Length of an axis that the features do not have."""
 
 _STRIDES = {2: 16, 3: 8}
-"""Strides along a side of the image in which it is looked where features come from, by number of axes."""
+"""Strides along a side of the image in which the origin of features is measured, by number of axes."""
 
 
 def sides_of(encoder: Encoder, rank: int, factors: tuple[int, ...]) -> tuple[int, ...]:
-    """Sides of an image; axes that the features do not have get a few planes."""
+    """Return the sides of an image; axes that the features do not have get a few planes."""
     multiple = side_multiple(encoder.feature_shapes)
     spatial = tuple(f * m for f, m in zip(factors[-len(multiple) :], multiple, strict=True))
     return (_PLANES,) * (rank - len(multiple)) + spatial
 
 
 def apart_when_moved(encoder: Encoder, rank: int, strides: int) -> float:
-    """How far the central features of an image are from those of its copy, moved by the total stride."""
+    """Return the difference of an image's central features from those of a copy moved by the total stride."""
     shapes = encoder.feature_shapes
     step = shapes[-1].stride
     sides = tuple(strides * s for s in step)
@@ -51,7 +51,7 @@ def apart_when_moved(encoder: Encoder, rank: int, strides: int) -> float:
 
 
 def reach_around(encoder: Encoder, rank: int, axis: int, strides: int) -> float:
-    """How far the last features along an axis change with the first pixels along it, at every scale."""
+    """Return the change of the last features along an axis with the first pixels along it, at every scale."""
     step = encoder.feature_shapes[-1].stride
     factors = tuple(strides if place == axis else 2 for place in range(len(step)))
     sides = sides_of(encoder, rank, (2,) * (rank - len(step)) + factors)
@@ -67,7 +67,7 @@ def reach_around(encoder: Encoder, rank: int, axis: int, strides: int) -> float:
 def places_seen(
     encoder: Encoder, rank: int, level: int
 ) -> Iterator[tuple[int, tuple[float, ...], tuple[float, ...]]]:
-    """Where a position of a level looks, in every scale in which that place lies.
+    """Yield the place that a position of a level sees, in every scale that contains it.
 
     Yields:
         The scale, the centre of what the features depend on, and where it has to be: both in sides of the
@@ -92,7 +92,7 @@ def places_seen(
 
 
 def _centre(weight: Tensor, axes: int) -> tuple[float, ...]:
-    """Centre of mass along the last axes, in sides."""
+    """Return the centre of mass along the last axes, in sides."""
     found = []
     for axis in range(weight.ndim - axes, weight.ndim):
         line = weight.sum([other for other in range(weight.ndim) if other != axis])

@@ -1,4 +1,4 @@
-"""The exam of an encoder."""
+"""Conformance suite for encoders."""
 
 import functools
 import math
@@ -28,10 +28,10 @@ from denoisplit.testing.suite import (
 _ATTEMPTS = 10
 
 _LARGEST = 32
-"""Most strides along a side of the image that shifts are looked at in."""
+"""Largest number of strides along a side of an image that is shifted."""
 
 _CENTRED = 0.1
-"""How far from its place a position of the features may look on average, in sides of the image."""
+"""How far from its place a position of the features may see on average, in sides of the image."""
 
 
 class EncoderTests(NetworkTests):
@@ -40,9 +40,9 @@ class EncoderTests(NetworkTests):
     kind: ClassVar[str] = "encoder"
 
     def encoder(self, options: Any, rank: int, seed: int = 0) -> Encoder:
-        """An encoder of one mixed channel with random numbers, in evaluation mode, float64.
+        """Return an encoder of one mixed channel with random numbers, in evaluation mode, float64.
 
-        Of a few channels, all may happen to be rectified away: such numbers are drawn again.
+        All of a few channels may happen to be zero after rectification: then numbers are drawn again.
         """
         for attempt in range(_ATTEMPTS):
             made: Encoder = generic(
@@ -55,16 +55,16 @@ class EncoderTests(NetworkTests):
         return made
 
     def encoders(self, rank: int) -> tuple[Encoder, ...]:
-        """Encoders in whose options values meet, made once: no law changes them."""
+        """Return encoders with varied options, made once: no law changes them."""
         suite: Any = type(self)
         return kept_encoders(suite, self.target(), rank)
 
     def few(self, rank: int) -> tuple[Encoder, ...]:
-        """The same for laws of large images: of volumes, the simplest one."""
+        """Return encoders for laws of large images: for volumes, the simplest one only."""
         return self.encoders(rank) if rank == min(RANKS) else (self.trial_of(self.smallest(), rank).module,)
 
     def trial_of(self, options: Any, rank: int) -> Trial:
-        """An encoder with two images."""
+        """Return an encoder with two images."""
         encoder = self.encoder(options, rank)
         return Trial(
             new=lambda: self.target()(options, spatial_rank=rank, in_channels=1),
@@ -74,7 +74,7 @@ class EncoderTests(NetworkTests):
         )
 
     def large_trial(self, rank: int) -> Trial:
-        """An encoder with a long image."""
+        """Return an encoder with a long image."""
         encoder = self.encoder(self.smallest(), rank)
         sides = sides_of(encoder, rank, (8,) * rank)
         long = math.ceil(LARGE / math.prod(sides))
@@ -84,7 +84,7 @@ class EncoderTests(NetworkTests):
     def image(
         self, encoder: Encoder, rank: int, factors: tuple[int, ...], seed: int, batch: int = 1
     ) -> Tensor:
-        """A normalised image [b scales (z) y x] whose sides are multiples of what the encoder needs."""
+        """Return a normalised image [b scales (z) y x], with sides that suit the encoder."""
         sides = sides_of(encoder, rank, factors)
         return random(seed, batch, encoder.input_scales, *sides)
 
@@ -154,7 +154,7 @@ class EncoderTests(NetworkTests):
 
     @in_two_and_three_dimensions
     def test_borders_are_far_from_each_other(self, rank: int) -> None:
-        """What lies at the beginning of an axis has no effect on the features at its end."""
+        """Pixels at the beginning of an axis have no effect on the features at its end."""
         for encoder in self.few(rank):
             for axis in range(len(encoder.feature_shapes[0].stride)):
                 reached, strides = math.inf, 8
@@ -167,7 +167,7 @@ class EncoderTests(NetworkTests):
 
     @in_two_and_three_dimensions
     def test_features_look_at_their_own_place_in_every_scale(self, rank: int) -> None:
-        """What they depend on lies around it: surrounds are centred, nothing is turned or exchanged."""
+        """They depend on pixels around it: surrounds are centred, and nothing is rotated or swapped."""
         for encoder in self.few(rank):
             for level in range(len(encoder.feature_shapes)):
                 for scale, found, expected in places_seen(encoder, rank, level):
@@ -189,7 +189,7 @@ class EncoderTests(NetworkTests):
 
     @in_two_and_three_dimensions
     def test_images_of_a_batch_do_not_mix(self, rank: int) -> None:
-        """In evaluation mode an image has the same features alone and in company."""
+        """In evaluation mode an image has the same features alone and in a batch."""
         for encoder in self.encoders(rank):
             image = self.image(encoder, rank, (2,) * rank, 2, batch=3)
             with torch.no_grad():
@@ -199,7 +199,7 @@ class EncoderTests(NetworkTests):
 
     @in_two_and_three_dimensions
     def test_every_level_sees_every_scale_and_plane(self, rank: int) -> None:
-        """No level ignores the image, and no scale of it and no outer plane is ignored by all levels."""
+        """No level ignores the image, and no scale or outer plane of it is ignored by all levels."""
         for encoder in self.encoders(rank):
             image = self.image(encoder, rank, (4,) * rank, 3)
             other = self.image(encoder, rank, (4,) * rank, 4)
@@ -222,7 +222,7 @@ class EncoderTests(NetworkTests):
 
 @functools.lru_cache(maxsize=8)
 def kept_encoders(suite: Any, _target: type, rank: int) -> tuple[Encoder, ...]:
-    """What ``encoders`` gives."""
+    """Return the encoders of ``encoders``."""
     tests: EncoderTests = suite()
     return tuple(tests.encoder(options, rank) for options in tests.chosen(rank))
 

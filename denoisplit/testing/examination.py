@@ -1,4 +1,4 @@
-"""Examines a component with the suite of its kind and says which laws hold, without running pytest.
+"""Examination of a component with the suite of its kind, law by law, without running pytest.
 
 The laws are the very test methods that pytest would run.
 """
@@ -67,9 +67,9 @@ class Law:
     """A law with one choice of its parameters.
 
     Attributes:
-        name: of the test method, without ``test_``.
+        name: name of the test method, without ``test_``.
         case: the parameters as pytest shows them, for example ``3d``; empty for none.
-        run: raises what is wrong.
+        run: function that raises an error where the law does not hold.
     """
 
     name: str
@@ -84,14 +84,14 @@ class Law:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """Whether a law holds for a component.
+    """Outcome of a law for a component.
 
     Attributes:
-        law: in plain words.
+        law: the law in plain words.
         case: the parameters as pytest shows them; empty for none.
-        outcome: ``holds``, ``fails``, ``does not apply`` to such a component, or ``not examined`` for want of
-            what the reason names.
-        reason: why not, one line; empty where it holds.
+        outcome: ``holds``, ``fails``, ``does not apply`` to such a component, or ``not examined`` because
+            something is missing.
+        reason: why it does not hold, one line; empty where it holds.
     """
 
     law: str
@@ -103,13 +103,12 @@ class Verdict:
 def suite_for(
     kind: str, component: type[Any] | str, suite: type[ComponentTests] | None = None
 ) -> type[ComponentTests]:
-    """A suite for a component, to assign to a name that begins with ``Test`` or to ``examine``.
+    """Return a suite for a component, to assign to a name that begins with ``Test`` or to ``examine``.
 
     Args:
-        kind: of the component.
+        kind: kind of the component.
         component: the class, or its name in the registry.
-        suite: to inherit from, None for that of the kind, or for that of a format of denoisplit that is only
-            read.
+        suite: suite to inherit from; None for that of the kind, or of a read-only format of denoisplit.
     """
     usual = SUITES[kind] if kind != ImageFormatTests.kind else _suite_of_format(component)
     if usual is CalibratorTests and _is_own(kind, component):
@@ -119,7 +118,7 @@ def suite_for(
 
 
 def _is_own(kind: str, component: type[Any] | str) -> bool:
-    """Whether a component is one of denoisplit."""
+    """Whether a component belongs to denoisplit."""
     if isinstance(component, str):
         component = installed_registry().find(kind, component).load()
     return component.__module__.startswith("denoisplit.plugins.")
@@ -135,10 +134,10 @@ def _suite_of_format(component: type[Any] | str) -> type[ComponentTests]:
 
 
 def suite_named(target: str) -> type[ComponentTests]:
-    """The suite that ``package.module:Class`` stands for.
+    """Return the suite that ``package.module:Class`` stands for.
 
     Raises:
-        BrokenPluginError: it cannot be imported, or is no suite.
+        BrokenPluginError: it cannot be imported, or is not a suite.
     """
     module, _, name = target.partition(":")
     try:
@@ -154,7 +153,7 @@ def suite_named(target: str) -> type[ComponentTests]:
 
 
 def laws(suite: type[ComponentTests]) -> Iterator[Law]:
-    """Every law of a suite with every choice of its parameters, in the order of the suite."""
+    """Yield every law of a suite with every choice of its parameters, in the order of the suite."""
     for owner in reversed(suite.__mro__):
         for name in vars(owner):
             wanted = name.startswith(_PREFIX) and callable(getattr(suite, name))
@@ -221,7 +220,7 @@ def _bound(suite: type[ComponentTests], name: str, given: dict[str, Any]) -> Cal
 
 
 def _line(error: BaseException) -> str:
-    """The first line of what is wrong; of several errors, the first one."""
+    """Return the first line of an error; of several errors, that of the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     text = (str(error).strip().splitlines() or ["no reason given"])[0]

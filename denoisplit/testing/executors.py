@@ -1,4 +1,4 @@
-"""The exam of an executor."""
+"""Conformance suite for executors."""
 
 import math
 from concurrent.futures import Executor as Pool
@@ -16,7 +16,7 @@ _JOBS: Final = 20
 
 
 class ExecutorTests(ComponentTests):
-    """Laws of executors: every job is done, an error is that of its job, and nothing goes on in the end."""
+    """Laws of executors: every job is done, errors belong to their jobs, and nothing outlasts the pool."""
 
     kind: ClassVar[str] = "executor"
 
@@ -30,14 +30,14 @@ class ExecutorTests(ComponentTests):
         return made
 
     def started(self, executor: Executor, workers: int) -> AbstractContextManager[Pool]:
-        """Its pool; where it cannot begin here, the law is not examined."""
+        """Start its pool; where it cannot start here, the law is not examined."""
         try:
             return executor.start(workers)
         except DenoisplitError as error:
             not_examined(str(error))
 
     def test_every_job_gives_its_result_or_its_error(self) -> None:
-        """Whatever the others do, and as often as the executor is started."""
+        """Whatever the other jobs do, and however often the executor is started."""
         executor = self.executor()
         for workers in (1, 2):
             with self.started(executor, workers) as pool:
@@ -51,14 +51,14 @@ class ExecutorTests(ComponentTests):
                 assert pool.submit(math.factorial, 3).result() == 6, "after an error, no job is done"
 
     def submitted_wrong(self, pool: Pool) -> "Future[int] | None":
-        """A job that fails; one that is done where it is submitted raises there."""
+        """Submit a job that fails; an executor that runs jobs at once raises its error here."""
         try:
             return pool.submit(math.factorial, -1)
         except ValueError:
             return None
 
     def test_nothing_goes_on_when_the_context_ends(self) -> None:
-        """Jobs are finished or dropped, also where the context ends by an error, and the error comes out."""
+        """Jobs are finished or dropped, also when an error ends the context, and the error is raised."""
         executor = self.executor()
         futures: list[Future[int]] = []
 

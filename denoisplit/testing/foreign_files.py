@@ -1,4 +1,4 @@
-"""Files as other programs write them, for the exam of the image formats of denoisplit that read them."""
+"""Files as other programs write them, for the conformance suites of denoisplit's image formats."""
 
 import importlib
 from collections.abc import Callable
@@ -30,12 +30,12 @@ class Foreign:
     """A file, or a folder with several.
 
     Attributes:
-        what: there is about it.
-        name: of the file or folder.
-        write: it, given its path.
-        image: that is read; None where it is refused.
+        what: what is special about it.
+        name: name of the file or folder.
+        write: function that writes it, given its path.
+        image: the image to be read; None where the file must be refused.
         inside: name of the image in the file.
-        axes: that are given.
+        axes: axes given by the caller.
     """
 
     what: str
@@ -55,7 +55,7 @@ def image(
     interval: float | None = None,
     scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
 ) -> Image:
-    """What is read: sizes in µm, seconds."""
+    """Return the image to be read; sizes in µm, times in seconds."""
     return Image(
         data=np.asarray(pixels),
         axes=axes,
@@ -67,13 +67,13 @@ def image(
 
 
 def counts(*shape: int, kind: str = "uint16") -> npt.NDArray[Any]:
-    """Pixels, no plane of which is like another, nor like itself turned."""
+    """Return pixels whose planes all differ, also from themselves when rotated."""
     return np.random.default_rng(shape).integers(1, 250, shape).astype(kind)
 
 
 @cache
 def foreign_files(name: str) -> tuple[Foreign, ...]:
-    """Those of a format of denoisplit."""
+    """Return the foreign files of a format of denoisplit."""
     if name not in _MODULES:
         return ()
     found: tuple[Foreign, ...] = importlib.import_module(f"denoisplit.testing.{_MODULES[name]}").FILES

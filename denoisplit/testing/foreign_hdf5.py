@@ -1,4 +1,4 @@
-"""HDF5 of other programs: names that lead elsewhere, what attributes say, what is beside the image."""
+"""HDF5 of other programs: links, attributes, and other data sets beside the image."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -125,7 +125,7 @@ def _elsewhere(path: Path, virtual: bool) -> None:
 
 
 def filtered(path: Path, code: int) -> None:
-    """A file whose only chunk went through the filter of a number."""
+    """Write a file whose only chunk went through the filter with this number."""
     with h5py.File(path, "w") as file:
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         properties.set_chunk((6, 8))

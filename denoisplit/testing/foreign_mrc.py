@@ -1,4 +1,4 @@
-"""MRC files of other programs: axes, byte orders and kinds of pixels in every dialect."""
+"""MRC files of other programs: axes, byte orders and pixel types in every dialect."""
 
 import struct
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _write(
     standard: bool = True,
     cut: int = 0,
 ) -> None:
-    """A header and pixels; sections, rows, columns are the axes that ``named`` numbers, last first."""
+    """Write a header and pixels; ``named`` numbers the axes of columns, rows and sections."""
     kind = pixels.dtype.str[1:]
     sides = (1,) * (3 - pixels.ndim) + pixels.shape
     head = bytearray(1024)

@@ -1,4 +1,4 @@
-"""NumPy arrays of other programs: orders of bytes and axes, archives with more in them, objects."""
+"""NumPy arrays of other programs: orders of bytes and axes, archives with several arrays, objects."""
 
 from collections.abc import Iterator
 from functools import partial

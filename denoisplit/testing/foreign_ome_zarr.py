@@ -1,4 +1,4 @@
-"""OME-Zarr of other programs: every version, plates and collections, what is broken beside the pixels."""
+"""OME-Zarr of other programs: every version, plates and collections, broken metadata."""
 
 import shutil
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def _level(transformations: Any) -> dict[str, Any]:
 def _group(
     path: Path, said: Any = None, levels: dict[str, Any] | None = None, more: dict[str, Any] | None = None
 ) -> Any:
-    """A group of Zarr 2 with an image of version 0.4 that is whole unless entries are given."""
+    """Write a group of Zarr 2 with an image of version 0.4, complete unless entries are given."""
     made: Any = zarr.open_group(str(path), mode="w", zarr_format=2)
     for name, pixels in ({"0": _PIXELS} if levels is None else levels).items():
         made.create_array(name, data=pixels, chunks=pixels.shape)

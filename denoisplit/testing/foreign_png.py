@@ -1,4 +1,4 @@
-"""PNG of other programs: grays, palettes, opacity, colours, and what is damaged."""
+"""PNG of other programs: grays, palettes, opacity, colours, and damaged files."""
 
 import struct
 import zlib
@@ -23,7 +23,7 @@ def _encoded(path: Path, pixels: Any, damage: Any = None) -> None:
 
 
 def _by_hand(path: Path, bits: int, colour: int, rows: list[bytes], table: bytes = b"") -> None:
-    """Rows of the pixels as they are stored, with sides of 5 and as many as there are rows."""
+    """Write rows of pixels as they are stored; an image 5 pixels wide."""
 
     def part(name: bytes, content: bytes) -> bytes:
         inside = name + content
@@ -86,7 +86,7 @@ def _without(whole: bytes, lost: int) -> bytes:
 
 
 def _huge(path: Path, sides: tuple[int, int]) -> None:
-    """A header that claims these sides."""
+    """Write a header that claims these sides."""
     head = b"IHDR" + struct.pack(">IIBBBBB", *sides, 8, 0, 0, 0, 0)
     whole = imagecodecs.png_encode(_GRAY)
     path.write_bytes(whole[:12] + head + struct.pack(">I", zlib.crc32(head)) + whole[33:])

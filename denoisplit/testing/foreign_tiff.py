@@ -1,4 +1,4 @@
-"""TIFF files of other programs: ImageJ, MetaMorph, Zeiss, cameras; what they say, and how pages lie."""
+"""TIFF files of other programs (ImageJ, MetaMorph, Zeiss, cameras): their metadata and pages."""
 
 import struct
 from collections.abc import Iterator
@@ -269,7 +269,7 @@ def _cut(path: Path, write: Any, lost: int) -> None:
 
 
 def _no_strip(path: Path, write: Any, at: int) -> None:
-    """The place (0) or the length (1) of the second strip is none."""
+    """Write a file without the position (0) or the length (1) of the second strip."""
     write(path)
     with tifffile.TiffFile(path, mode="r+") as tif:
         tag = tif.pages.first.tags[(273, 279)[at]]

@@ -1,4 +1,4 @@
-"""Zarr arrays of other programs: names of dimensions, codecs, arrays in groups, chunks that are cut off."""
+"""Zarr arrays of other programs: names of dimensions, codecs, arrays in groups, truncated chunks."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,7 +15,7 @@ _NAME: Final = "a.zarr"
 
 
 def _array(path: Path, attributes: dict[str, Any] | None = None, kept: float = 1.0, **how: Any) -> None:
-    """An array; of its largest file, only a part is kept."""
+    """Write an array; only a part of its largest file is kept."""
     made: Any = zarr.create_array(str(path), data=_PIXELS, **({"chunks": (1, 16, 20)} | how))
     made.attrs.update(attributes or {})
     if kept < 1:

@@ -1,4 +1,4 @@
-"""Where the exam of image formats writes, what it reads, and how a refusal has to look."""
+"""Helpers to examine image formats: paths, regions, impossible sizes and refusals."""
 
 import math
 import tempfile
@@ -26,11 +26,11 @@ IMPOSSIBLE: Final = (
     (0.5, "pixel", "frame"),
     (0.5, "null", "null"),
 )
-"""Numbers with units of length and time that are no size of a pixel, and no time between two images."""
+"""Numbers, with units of length and time, that are impossible as a pixel size or time interval."""
 
 
 def forced(record: Record, **values: object) -> Record:
-    """A record with values that it refuses."""
+    """Return a record with values that its validators refuse."""
     for name, value in values.items():
         object.__setattr__(record, name, value)
     return record
@@ -38,7 +38,7 @@ def forced(record: Record, **values: object) -> Record:
 
 def makes(action: Callable[[], object]) -> bool:
     """Whether a file can be made at all."""
-    with suppress(Exception):  # what an impossible record leads to when it is written is not asked
+    with suppress(Exception):  # writing an impossible record may fail in any way
         action()
         return True
     return False
@@ -46,26 +46,26 @@ def makes(action: Callable[[], object]) -> bool:
 
 @contextmanager
 def path_for(name: str) -> Iterator[Path]:
-    """Path of a file that does not exist, alone in its folder; of its name, the suffix is enough."""
+    """Give the path of a file that does not exist, in an empty folder; a suffix is enough as its name."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / (f"image{name}" if name.startswith(".") else name)
 
 
 @contextmanager
 def read_in_pieces() -> Iterator[None]:
-    """Images of any size are read as those are that do not fit into memory."""
+    """Read images of any size as if they did not fit into memory."""
     with mock.patch.object(lazy, "LAZY_FROM", 0):
         yield
 
 
 def places(side: int) -> st.SearchStrategy[Any]:
-    """A whole number or a slice along an axis."""
+    """Draw a whole number or a slice along an axis."""
     ends = st.integers(-side, side)
     return st.integers(0, side - 1) | st.builds(slice, ends, ends, st.integers(1, 3)) | st.just(slice(None))
 
 
 def quarters(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
-    """Regions that cover an image: both halves of its last two axes, for every place along the first."""
+    """Return regions that cover an image: halves of its last two axes, for every index along the first."""
     *leading, height, width = shape
     rows = [slice(0, height // 2), slice(height // 2, height)]
     columns = [slice(0, width // 2), slice(width // 2, width)]
@@ -75,7 +75,7 @@ def quarters(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
 
 
 def assert_refused(action: Any, what: str) -> None:
-    """The action ends in an ``ImageError`` of one line."""
+    """Check that an action raises an ``ImageError`` of one line."""
     try:
         action()
     except ImageError as error:

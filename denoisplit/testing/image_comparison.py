@@ -1,4 +1,4 @@
-"""What an image and its copy in a file have to have in common."""
+"""Comparison of an image with the one read back from its file."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from denoisplit.core.images.bases import Image
 
 
 def same_image(image: Image, back: Image) -> None:
-    """Nothing is lost."""
+    """Check that nothing is lost."""
     same_size(image, back)
     same_interval(image, back)
     assert back.axes == image.axes, f"the axes {back.axes} come back for {image.axes}"
@@ -16,7 +16,7 @@ def same_image(image: Image, back: Image) -> None:
 
 
 def same_size(image: Image, back: Image) -> None:
-    """One number per spatial axis, and the unit."""
+    """Check the pixel size: one number per spatial axis, and the unit."""
     if image.pixel_size is None:
         assert back.pixel_size is None, f"the pixel size {back.pixel_size} comes from nowhere"
         return
@@ -30,7 +30,7 @@ def same_size(image: Image, back: Image) -> None:
 
 
 def same_interval(image: Image, back: Image) -> None:
-    """The number and its unit."""
+    """Check the time interval: the number and its unit."""
     if image.time_interval is None:
         assert back.time_interval is None, f"the time interval {back.time_interval} comes from nowhere"
         return

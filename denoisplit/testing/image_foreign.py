@@ -1,4 +1,4 @@
-"""The part of the exam of an image format that concerns files of other programs."""
+"""Laws of image formats about files of other programs."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -21,11 +21,11 @@ class ForeignFileTests(ComponentTests):
     kind: ClassVar[str] = "image_format"
 
     def foreign(self) -> tuple[Foreign, ...]:
-        """Files of other programs; denoisplit has some for its own formats."""
+        """Return files of other programs; denoisplit has some for its own formats."""
         return foreign_files(self.name())
 
     def test_other_programs_read_what_is_written(self) -> None:
-        """Pixels, sizes, names, smaller copies, where those look for them; for the formats of denoisplit."""
+        """Pixels, sizes, names and smaller copies, where they look for them; for denoisplit's formats."""
         for reader in READERS.get(self.name(), ()):
             options = attrs.evolve(self.defaults(), **reader.options)
             with path_for(reader.suffix) as path:
@@ -53,7 +53,7 @@ class ForeignFileTests(ComponentTests):
             assert_refused(partial(image_format.open, path), "a file with two images")
 
     def test_files_of_other_programs_are_read_or_refused(self) -> None:
-        """With what they say, also where images are too large to be read at once; one line says why not."""
+        """With their metadata, also where images are too large to be read at once; refused in one line."""
         image_format: ImageFormat = self.target()(self.smallest())
         for one in self.foreign():
             for pieces in (nullcontext, read_in_pieces):

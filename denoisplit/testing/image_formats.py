@@ -1,4 +1,4 @@
-"""The exam of an image format."""
+"""Conformance suite for image formats."""
 
 from functools import partial
 from pathlib import Path
@@ -31,10 +31,10 @@ _AXES = {2: "tcyx", 3: "tczyx"}
 
 
 class ImageFormatTests(ForeignFileTests):
-    """Laws of image formats: everything comes back, and what cannot be read or written is refused.
+    """Laws of image formats: everything is read back, and what cannot be read or written is refused.
 
     Attributes:
-        dtypes: of the pixels that the format holds.
+        dtypes: pixel types that the format holds.
     """
 
     kind: ClassVar[str] = "image_format"
@@ -52,7 +52,7 @@ class ImageFormatTests(ForeignFileTests):
         return made
 
     def written(self) -> tuple[str, ...]:
-        """The file names under which the format writes; the test is skipped where there is none."""
+        """Return the suffixes under which the format writes; skip the test where there are none."""
         image_format = self.image_format(self.smallest())
         names = tuple(s for s in image_format.suffixes if s not in image_format.read_only)
         if not names:
@@ -60,19 +60,19 @@ class ImageFormatTests(ForeignFileTests):
         return names
 
     def readable(self) -> tuple[str, ...]:
-        """The file names under which images are read that ``make`` has made: those that are written."""
+        """Return the suffixes under which images made by ``make`` are read: those that are written."""
         return self.written()
 
     def make(self, image_format: ImageFormat, path: Path, image: Image) -> None:
-        """Make the file of an image; the suite of a format that is only read has another program make it."""
+        """Make the file of an image; suites of read-only formats let another program make it."""
         image_format.write(path, image)
 
     def images(self, rank: int) -> st.SearchStrategy[Image]:
-        """Images to write; a format that holds less than others gives fewer axes or names."""
+        """Draw images to write; a suite whose format holds less draws fewer axes or names."""
         return images(rank, dtypes=self.dtypes)
 
     def example(self, rank: int) -> Image:
-        """One image of two channels with everything that can be known of it."""
+        """Return an image of two channels with all its metadata."""
         shape = (3, 2, *(3,) * (rank - 2), 4, 5)
         return Image(
             data=np.arange(np.prod(shape)).reshape(shape).astype(self.dtypes[-1]),
@@ -84,7 +84,7 @@ class ImageFormatTests(ForeignFileTests):
         )
 
     def there_and_back(self, data: st.DataObject, rank: int) -> tuple[Image, Image]:
-        """A drawn image, and what the format reads after it wrote it."""
+        """Draw an image, write and read it, and return both."""
         suffix, image_format = self.readable()[0], self.drawn(data)
         image = data.draw(self.images(rank))
         with path_for(suffix) as path:
@@ -98,7 +98,7 @@ class ImageFormatTests(ForeignFileTests):
     def test_images_come_back(self, rank: int, data: st.DataObject) -> None:
         """Pixels in their type, axes in their order, names in any alphabet, sizes and times with their unit.
 
-        And nothing where nothing was known.
+        What was not known stays unknown.
         """
         image, back = self.there_and_back(data, rank)
         assert back.data.shape == image.data.shape, f"the shape {back.data.shape} comes back"
@@ -115,7 +115,7 @@ class ImageFormatTests(ForeignFileTests):
                 assert not list(path.parent.iterdir()), "a file is left behind"
 
     def test_a_size_that_cannot_be_is_not_read(self) -> None:
-        """0, NaN, less than an atom or a unit that is none: the pixels are read, the number is left out."""
+        """0, NaN, smaller than an atom or an unknown unit: the pixels are read, the number is left out."""
         image_format, image = self.image_format(self.smallest()), self.example(3)
         for number, length, time in IMPOSSIBLE:
             said = attrs.evolve(
@@ -124,7 +124,7 @@ class ImageFormatTests(ForeignFileTests):
                 time_interval=forced(TimeInterval(1), value=number, unit=time),
             )
             with path_for(self.readable()[0]) as path:
-                # Records hold nothing that cannot be: nobody asks a format to write it, but files say it.
+                # Records refuse such values, so no format is asked to write them, but files contain them.
                 if makes(partial(self.make, image_format, path, said)):
                     back = image_format.open(path)
                     assert np.array_equal(back.data, image.data), "other pixels come back"
@@ -133,7 +133,7 @@ class ImageFormatTests(ForeignFileTests):
 
     @in_two_and_three_dimensions
     def test_everything_known_of_an_image_comes_back(self, rank: int) -> None:
-        """Sizes, names, time interval and scale of an image that has all, under every written name."""
+        """Sizes, names, time interval and scale of an image that has them all, under every written suffix."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
         for suffix in self.readable():
             with path_for(suffix) as path:
@@ -144,7 +144,7 @@ class ImageFormatTests(ForeignFileTests):
     @law(5)
     @given(data=st.data())
     def test_a_region_is_that_part_of_the_image(self, rank: int, data: st.DataObject) -> None:
-        """Also of images that are too large to be read at once."""
+        """Also for images that are too large to be read at once."""
         suffix, image_format = self.readable()[0], self.drawn(data)
         image = data.draw(self.images(rank))
         with path_for(suffix) as path, read_in_pieces():
@@ -169,7 +169,7 @@ class ImageFormatTests(ForeignFileTests):
 
     @pytest.mark.parametrize("how", ["error", "missing"])
     def test_an_unfinished_image_never_appears(self, how: str) -> None:
-        """Neither after an error nor where regions are missing; what was there stays."""
+        """Neither after an error nor where regions are missing; an older file stays."""
         suffix, image_format = self.written()[0], self.image_format(self.smallest())
         image = self.example(2)
         regions = quarters(image.pixels.shape)[:-1]
@@ -219,7 +219,7 @@ class ImageFormatTests(ForeignFileTests):
 
     @pytest.mark.parametrize("sort", ["missing", "empty", "text"])
     def test_what_is_no_image_is_refused(self, sort: str) -> None:
-        """A missing file, an empty one and one of another sort: an ``ImageError`` of one line each."""
+        """A missing file, an empty one and one of another kind: an ``ImageError`` of one line each."""
         image_format = self.image_format(self.smallest())
         with path_for(image_format.suffixes[0]) as path:
             if sort != "missing":
@@ -229,7 +229,7 @@ class ImageFormatTests(ForeignFileTests):
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 1.0])
     def test_a_truncated_file_is_refused(self, rank: int, part: float) -> None:
-        """Wherever it was cut off; without its last byte, unless that is none of the image."""
+        """Wherever it was cut off; also without its last byte, unless that is not part of the image."""
         image_format, image = self.image_format(self.smallest()), self.example(rank)
         big = attrs.evolve(image, data=np.tile(image.pixels, (1,) * (image.data.ndim - 2) + (8, 8)))
         with path_for(self.readable()[0]) as path:
@@ -246,7 +246,7 @@ class ImageFormatTests(ForeignFileTests):
             assert_refused(read, f"the first {part:.0%} of a file")
 
     def test_a_folder_of_something_else_is_never_replaced(self) -> None:
-        """Unlike an image that was written before, and it is known before anything is written."""
+        """Unlike an image that was written before; checked before anything is written."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
         with path_for(self.written()[0]) as path:
             image_format.write(path, image)
@@ -259,7 +259,7 @@ class ImageFormatTests(ForeignFileTests):
             assert other.exists(), "a folder of something else was replaced"
 
     def test_a_file_appears_whole_or_not_at_all(self) -> None:
-        """Pixels that cannot be written leave the file of before, and nothing beside it."""
+        """Pixels that cannot be written leave the previous file, and nothing beside it."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
         impossible = attrs.evolve(image, data=image.pixels.astype(np.complex128))
         with path_for(self.written()[0]) as path:

@@ -1,4 +1,4 @@
-"""What other programs read in the files that the image formats of denoisplit write."""
+"""Checks with other programs of the files that denoisplit's image formats write."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -39,10 +39,10 @@ class Reader:
     """Another program.
 
     Attributes:
-        suffix: of the file.
-        image: that is written.
-        options: with which it is, those of the format apart.
-        check: what is in the file.
+        suffix: suffix of the file.
+        image: the image to write.
+        options: options of the format.
+        check: function that checks the contents of the file.
     """
 
     suffix: str
@@ -56,7 +56,7 @@ def _same(found: Any, expected: Any, what: str) -> None:
 
 
 def _halved(pixels: Any) -> Any:
-    """Means of 2 x 2 pixels."""
+    """Average 2 x 2 pixels."""
     height, width = (side // 2 for side in pixels.shape[-2:])
     even = pixels[..., : 2 * height, : 2 * width]
     return even.reshape(*pixels.shape[:-2], height, 2, width, 2).mean((-3, -1))
@@ -208,4 +208,4 @@ READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
     ),
     "numpy": (Reader(suffix=".npz", check=_numpy),),
 }
-"""By the name of the format."""
+"""Readers by the name of the format."""

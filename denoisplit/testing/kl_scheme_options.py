@@ -1,4 +1,4 @@
-"""The part of the exam of a KL scheme that concerns its options, and its derivatives."""
+"""Laws of KL schemes about their options and derivatives."""
 
 import typing
 from collections.abc import Iterator
@@ -45,16 +45,16 @@ _BLEND = ", blended with "
 PER_PIXEL = "nats per image pixel"
 PER_PIXEL_AND_CHANNEL = "nats per image pixel and channel"
 PER_SCALAR = "nats per latent scalar"
-"""Units whose meaning is known; a rate in another unit declares it in other words."""
+"""Units with a known meaning; a rate in another unit must use other words."""
 
 
 class KLOptionTests(ComponentTests):
-    """Laws of options that are known by their names or types."""
+    """Laws of options that are recognised by their names or types."""
 
     kind: ClassVar[str] = "kl_scheme"
 
     def scheme(self, options: Any, *, free_bits: float | None = None) -> KLScheme:
-        """A scheme; with other free bits than the options have, where it has such an option."""
+        """Return a scheme; with other free bits than in the options, where it has such an option."""
         known = {field.alias for field in attrs.fields(type(options)) if field.init}
         if free_bits is not None and "free_bits" in known:
             options = attrs.evolve(options, free_bits=free_bits)
@@ -62,11 +62,11 @@ class KLOptionTests(ComponentTests):
         return made
 
     def drawn(self, data: st.DataObject, *, free_bits: float | None = None) -> KLScheme:
-        """A scheme with drawn options."""
+        """Draw a scheme."""
         return self.scheme(data.draw(self.options()), free_bits=free_bits)
 
     def counting(self) -> st.SearchStrategy[Any]:
-        """Options under which every level counts: no zero among weights of levels."""
+        """Draw options under which every level counts: no weight of a level is zero."""
         names = [name for name in self._names() if name.endswith("weights")]
 
         def counts(options: Any) -> bool:
@@ -76,7 +76,7 @@ class KLOptionTests(ComponentTests):
         return self.options().filter(counts)
 
     def rate(self, scheme: KLScheme, given_levels: tuple[Level, ...], rank: int, *, images: int = 1) -> Rate:
-        """The rate of a batch; ``images`` is the size of an image in images of the strategy ``levels``."""
+        """Return the rate of a batch; an image is as large as ``images`` of the strategy ``levels``."""
         pixels = images * image_side(rank) ** rank
         found: Rate = accepted(lambda: scheme(given_levels, image_pixels=pixels, channels=_CHANNELS))
         return found
@@ -85,7 +85,7 @@ class KLOptionTests(ComponentTests):
     @law(3)
     @given(data=st.data())
     def test_derivatives_are_those_of_differences(self, rank: int, data: st.DataObject) -> None:
-        """By posterior, prior and sample, in training."""
+        """With respect to posterior, prior and sample, in training."""
         scheme, drawn = self.drawn(data).train(), data.draw(levels(rank, batch=2))
         top = drawn[-1]
         prior = (top.prior.mean.expand_as(top.sample).clone(), top.prior.stddev.expand_as(top.sample).clone())
@@ -98,9 +98,9 @@ class KLOptionTests(ComponentTests):
         assert_derivative(total, (*posterior, *prior, top.sample), "the derivative of the rate", step=1e-6)
 
     def test_several_numbers_are_one_per_level_finest_first(self) -> None:
-        """A level gets what it would get if its number were that of all levels, also zero beside others.
+        """A level's rate is as if all levels had its number, also where that is zero.
 
-        There is one number per level, not per latent, where some levels have none.
+        There is one number per level, not per latent, where some levels have no latent.
         """
         values = divergences(2, 2)
         every = unit_levels(tuple(v / v.sum((1, 2, 3), keepdim=True) for v in values))
@@ -137,7 +137,7 @@ class KLOptionTests(ComponentTests):
 
     @pytest.mark.parametrize("numbers", [(0, 1, 2, 3, 4, 5), (1, 3), (5,)], ids=str)
     def test_a_restricted_rate_is_that_of_latents_over_the_image(self, numbers: tuple[int, ...]) -> None:
-        """An option ``restricted``: latents beside the image, which context brings along, cost nothing then.
+        """An option ``restricted``: latents outside the image, which come with context, cost nothing.
 
         Level i has one position per ``2^(i+1)`` pixels; an option ``share`` is 1.
         """
@@ -176,7 +176,7 @@ class KLOptionTests(ComponentTests):
                 assert_differs(two, one, "a divergence of single samples does not depend on them")
 
     def test_a_blend_is_what_it_blends_at_its_ends(self) -> None:
-        """An option ``share``: of the first unit that ``unit`` names, the rest being of the second."""
+        """An option ``share``: the weight of the first unit that ``unit`` names; the second has the rest."""
         if "share" not in self._names():
             return
         values, nats = level_shapes(2, count=3), 0.7
@@ -196,7 +196,7 @@ class KLOptionTests(ComponentTests):
         assert abs(rates[2] - between) < 1e-9, "between its ends a blend is not their weighted mean"
 
     def test_every_option_has_an_effect(self) -> None:
-        """On rates of several sizes, of latents that cover the surround of the image, too, or the weight."""
+        """On the weight, or on rates of several sizes, also with latents over the surround of the image."""
         found = []
         for seed, scale in ((0, 1e-4), (1, 1.0), (2, 30.0)):
             unit = unit_levels(tuple(scale * v for v in divergences(3 * seed + 2, 2)))
@@ -222,7 +222,7 @@ class KLOptionTests(ComponentTests):
         assert_options_have_effects(examples(self.options(), 24), trace, unseen=self.unseen)
 
     def _per_level_options(self) -> Iterator[str]:
-        """Names of the options that are one number, or one per level."""
+        """Yield the names of the options that are one number, or one per level."""
         hints = typing.get_type_hints(self.target().Options)
         for field in attrs.fields(self.target().Options):
             declared = bare(hints[field.name])
@@ -239,20 +239,20 @@ class KLOptionTests(ComponentTests):
 
 
 def known_rate(unit: str, nats: float, scalars: int) -> float | None:
-    """Rate of planes of ``IMAGE_SIDE`` whose latent scalars have so many nats each; None for other units."""
+    """Return the rate of planes of ``IMAGE_SIDE`` with ``nats`` per latent scalar; None for other units."""
     known = {PER_PIXEL: scalars / IMAGE_SIDE**2, PER_SCALAR: 1.0}
     known[PER_PIXEL_AND_CHANNEL] = known[PER_PIXEL] / _CHANNELS
     return nats * known[unit] if unit in known else None
 
 
 def learn(scheme: KLScheme, step: int) -> None:
-    """Tell a scheme of a training step, whose distortion and rate are those of its number alone."""
+    """Let a scheme observe a training step, whose distortion and rate depend on its number alone."""
     distortion, rate = (5 * random(7 * step + n, 1).squeeze() for n in range(2))
     with torch.no_grad():
         accepted(lambda: scheme.observe(step=step, distortion=distortion, rate=rate))
 
 
 def divergences(seed: int, rank: int) -> tuple[Tensor, ...]:
-    """Positive numbers for every latent scalar of two images, nats per scalar."""
+    """Return positive numbers for every latent scalar of two images, nats per scalar."""
     count = 1 + seed % 3
     return tuple(random(seed + i, 2, *s).abs() + 0.01 for i, s in enumerate(level_shapes(rank, count=count)))

@@ -1,4 +1,4 @@
-"""The part of the exam of a KL scheme that concerns what it learns from training steps."""
+"""Laws of KL schemes about what they learn from training steps."""
 
 import torch
 from hypothesis import given
@@ -12,12 +12,12 @@ from denoisplit.testing.suite import accepted, assert_close, law
 
 
 class KLStateTests(KLOptionTests):
-    """Laws of schemes that observe training steps; they hold of others, too."""
+    """Laws of schemes that observe training steps; they hold for others, too."""
 
     @law(3)
     @given(data=st.data(), steps=st.integers(0, 4))
     def test_what_is_learned_is_saved(self, data: st.DataObject, steps: int) -> None:
-        """A scheme that is saved and read goes on as if it had not been; without state nothing is learned."""
+        """A scheme that is saved and loaded goes on as before; one without state learns nothing."""
         options, drawn = data.draw(self.options()), data.draw(levels(2))
         scheme, other = self.scheme(options), self.scheme(options)
         fresh = self.rate(scheme, drawn, 2).per_level
@@ -41,7 +41,7 @@ class KLStateTests(KLOptionTests):
     def test_what_was_learned_leaves_the_gradient_that_of_the_rate(
         self, data: st.DataObject, steps: int
     ) -> None:
-        """Steps that are told between a rate and its gradient do not matter, and the rate stays finite."""
+        """Steps observed between a rate and its gradient do not matter, and the rate stays finite."""
         scheme = self.scheme(data.draw(self.counting()), free_bits=0.0)
         values = divergences(steps, 2)
         mean = torch.ones((), dtype=torch.float64, requires_grad=True)

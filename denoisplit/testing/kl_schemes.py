@@ -1,4 +1,4 @@
-"""The exam of a KL scheme."""
+"""Conformance suite for KL schemes."""
 
 import math
 from collections.abc import Callable
@@ -40,7 +40,7 @@ _BATCH = 3
 class KLSchemeTests(KLStateTests):
     """Laws of KL schemes: a rate of divergences that is never negative, in the unit that it declares.
 
-    An option ``free_bits`` is known by its name: laws that a floor would break are examined without it.
+    An option ``free_bits`` is recognised by its name: laws that a floor would break are examined without it.
     """
 
     kind: ClassVar[str] = "kl_scheme"
@@ -146,7 +146,7 @@ class KLSchemeTests(KLStateTests):
     @law(3)
     @given(data=st.data(), nats=st.floats(0.125, 2))
     def test_the_rate_is_in_the_declared_unit(self, rank: int, data: st.DataObject, nats: float) -> None:
-        """With default weights, every latent scalar at so many nats gives what the unit says."""
+        """With default weights, known nats per latent scalar give the rate that the unit implies."""
         scheme = self.scheme(self.defaults(), free_bits=0.0)
         shapes = level_shapes(rank, count=data.draw(level_counts(rank)))
         given_levels = unit_levels(tuple(torch.full((1, *s), nats, dtype=torch.float64) for s in shapes))
@@ -222,7 +222,7 @@ class KLSchemeTests(KLStateTests):
     def test_the_weight_is_that_of_the_options_and_effective_weights_follow(
         self, data: st.DataObject
     ) -> None:
-        """A warm-up ends at ``Options.weight``; what nats of the levels weigh is finite, not all zero."""
+        """A warm-up ends at ``Options.weight``; effective weights are finite and not all zero."""
         options = data.draw(self.options())
         scheme = self.scheme(options)
         told = getattr(options, "weight", 1.0)
@@ -241,7 +241,7 @@ def _normal(seed: int, *shape: int) -> Normal:
 
 
 def _pull(scheme: KLScheme, values: tuple[Tensor, ...], rank: int) -> Tensor:
-    """Change of the rate as the posterior of each level leaves the prior [levels]."""
+    """Return the change of the rate as the posterior of each level leaves the prior [levels]."""
     scales = torch.ones(len(values), dtype=torch.float64, requires_grad=True)
     unit = unit_levels(values)
     moved = []
@@ -258,7 +258,7 @@ def _pull(scheme: KLScheme, values: tuple[Tensor, ...], rank: int) -> Tensor:
 
 
 def _image_by_image(level: Level) -> Level:
-    """Images far from the prior and images near to it, so that free bits concern some of them."""
+    """Make some images far from the prior and some near to it, so that free bits affect a part of them."""
     q, p = level.posterior, level.prior
     shape = (-1, *(1,) * (level.sample.ndim - 1))
     share = torch.tensor([1e-3, 1.0, 30.0], dtype=torch.float64)[: len(q.mean)].view(shape)
@@ -271,7 +271,7 @@ def _picked(axis: int, order: list[int]) -> Callable[[Tensor], Tensor]:
 
 
 def _changed(given_levels: tuple[Level, ...], change: Callable[[Tensor], Tensor]) -> tuple[Level, ...]:
-    """Levels with every tensor, broadcast to that of the sample, changed alike."""
+    """Return levels with every tensor, broadcast to the shape of the sample, changed in the same way."""
 
     def both(normal: Normal, like: Tensor) -> Normal:
         return Normal(change(normal.mean.expand_as(like)), change(normal.stddev.expand_as(like)))

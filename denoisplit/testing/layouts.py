@@ -1,4 +1,4 @@
-"""Small folders in the layouts of the data sets that have one of their own."""
+"""Small folders in the layouts that data sets read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,17 +12,17 @@ FIELDS: Final = 6
 _SIDES: Final = (24, 20)
 
 Writer = Callable[[Path, Sequence[str], int], None]
-"""Fills a folder for these channels, with images of this many spatial axes."""
+"""Function that fills a folder for these channels, with images of this many spatial axes."""
 
 
 BRIGHTER: Final = 3.0
-"""A channel is so many times as bright as the one before it."""
+"""Factor between the brightness of a channel and the one before it."""
 
 
 def _truth(
     rng: np.random.Generator, shape: tuple[int, ...], channel: int = 0, axis: int | None = None
 ) -> npt.NDArray[np.float32]:
-    """Clean pixels of a channel, or of all along an axis."""
+    """Return clean pixels of a channel, or of all channels along an axis."""
     image = rng.gamma(3, 60, shape)
     if axis is None:
         return (image * BRIGHTER**channel).astype(np.float32)
@@ -40,7 +40,7 @@ def _write(path: Path, image: npt.NDArray[np.float32], axes: str) -> None:
 
 
 def folder(path: Path, channels: Sequence[str], rank: int) -> None:
-    """``field_0.tif`` and so on, all channels in one file."""
+    """Write ``field_0.tif`` and so on, all channels in one file."""
     rng = np.random.default_rng(0)
     for number in range(FIELDS):
         shape = (*(3,) * (rank - 2), len(channels), *_SIDES)
@@ -50,7 +50,7 @@ def folder(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def channel_folders(path: Path, channels: Sequence[str], rank: int) -> None:
-    """``actin/field_0.tif`` and so on, a folder per channel."""
+    """Write ``actin/field_0.tif`` and so on, a folder per channel."""
     rng = np.random.default_rng(0)
     for place, channel in enumerate(channels):
         for number in range(FIELDS):
@@ -59,7 +59,7 @@ def channel_folders(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def manifest(path: Path, channels: Sequence[str], rank: int) -> None:
-    """The same files, with clean references, and a table of them; the last field is a series of exposures."""
+    """Write single-channel files, clean references and a table; the last field is a series of exposures."""
     rng, letters = np.random.default_rng(0), "ZYX"[3 - rank :]
     lines = ["field,channel,file,kind,split"]
     for number in range(FIELDS):
@@ -84,7 +84,7 @@ def manifest(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def biosr(path: Path, channels: Sequence[str], rank: int) -> None:
-    """``actin/GT_all.tif`` with the images of all cells, and two cells with their raw frames."""
+    """Write ``actin/GT_all.tif`` with the images of all cells, and two cells with their raw frames."""
     del rank
     rng = np.random.default_rng(0)
     for place, channel in enumerate(channels):
@@ -98,7 +98,7 @@ def biosr(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def hagen(path: Path, channels: Sequence[str], rank: int) -> None:
-    """``actin-60x-noise2-lowsnr.tif`` and ``...-highsnr.tif``."""
+    """Write ``actin-60x-noise2-lowsnr.tif`` and ``...-highsnr.tif``."""
     del rank
     series_of = {"60x-noise2": np.random.default_rng(0), "60x-noise1": np.random.default_rng(1)}
     for place, channel in enumerate(channels):
@@ -109,7 +109,7 @@ def hagen(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def w2s(path: Path, channels: Sequence[str], rank: int) -> None:
-    """``Image001/wf_channel0.tif`` and so on, a stack of exposures per channel."""
+    """Write ``Image001/wf_channel0.tif`` and so on, a stack of exposures per channel."""
     del rank
     rng = np.random.default_rng(0)
     for number in range(79, 79 + FIELDS):
@@ -119,7 +119,7 @@ def w2s(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def partners(path: Path, channels: Sequence[str], rank: int) -> None:
-    """Folders of clean references and of recorded mixed images, beside what the first two writers make."""
+    """Write folders of clean references and recorded mixed images for the first two layouts."""
     rng, letters = np.random.default_rng(1), "ZYX"[3 - rank :]
     for number in range(FIELDS):
         truth = [_truth(rng, (*(3,) * (rank - 2), *_SIDES), place) for place in range(len(channels))]
@@ -163,10 +163,10 @@ LAYOUTS: Final[Mapping[str, Writer]] = {
     "hagen": hagen,
     "w2s": w2s,
 }
-"""Name of a data set of denoisplit to the writer of its layout; the others read ``folder``."""
+"""Writer of the layout of each data set of denoisplit, by name; the others read ``folder``."""
 
 PLANES_ONLY: Final = frozenset({"biosr", "hagen", "w2s"})
 """Layouts of images without depth."""
 
 IDLE: Final[Mapping[str, frozenset[str]]] = {"manifest": frozenset({"seed"})}
-"""Options that have no effect on these layouts: in no table here is a field left to chance."""
+"""Options that have no effect on these layouts: no table here leaves pairs to chance."""

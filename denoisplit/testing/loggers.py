@@ -1,4 +1,4 @@
-"""The exam of a logger."""
+"""Conformance suite for loggers."""
 
 import csv
 import importlib
@@ -25,7 +25,7 @@ _NAMES: Final = ("learning_rate", "train_loss", "train_rate_0", "val_loss")
 
 
 class LoggerTests(ComponentTests):
-    """Laws of loggers: they take all down, go on where they stopped, and leave the training alone."""
+    """Laws of loggers: they record everything, go on where they stopped, and leave the training alone."""
 
     kind: ClassVar[str] = "logger"
 
@@ -39,16 +39,16 @@ class LoggerTests(ComponentTests):
         return made
 
     def read(self, folder: Path) -> Curves | None:
-        """What was taken down, as far as it can be read here; None where it cannot."""
+        """Return what was recorded; None where it cannot be read here."""
         reader = _READERS.get(self.name())
         return None if reader is None else reader(folder)
 
     def numbers(self, step: int) -> dict[str, float]:
-        """Those of a validation."""
+        """Return the numbers of a validation."""
         return {name: (1 + place) / 8 + step for place, name in enumerate(_NAMES)}
 
     def validations(self, logger: Logger, steps: tuple[int, ...]) -> None:
-        """Some validations, each with a picture."""
+        """Log some validations, each with a picture."""
         for step in steps:
             logger.values(step, self.numbers(step))
             if logger.takes_pictures:
@@ -59,7 +59,7 @@ class LoggerTests(ComponentTests):
         return np.random.default_rng(step).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
     def expected(self, *steps: int) -> dict[str, dict[int, float]]:
-        """The curves of validations at these steps."""
+        """Return the curves of validations at these steps."""
         return {name: {step: self.numbers(step)[name] for step in steps} for name in _NAMES}
 
     def test_nothing_is_begun_before_the_training(self) -> None:
@@ -79,7 +79,7 @@ class LoggerTests(ComponentTests):
             self._assert_read(Path(there), self.expected(*_STEPS))
 
     def test_a_training_that_goes_on_is_taken_down_once(self) -> None:
-        """From a state that a file can hold; what was taken down after the resume point comes again."""
+        """From a state that a file can hold; steps after the resume point are logged again."""
         with TemporaryDirectory() as there:
             logger = self.logger(Path(there))
             logger.begin(_ABOUT, step=0)
@@ -95,7 +95,7 @@ class LoggerTests(ComponentTests):
             self._assert_read(Path(there), self.expected(*_STEPS))
 
     def test_the_training_is_left_alone(self) -> None:
-        """Global random numbers, what was handed over, and the spec are as they were."""
+        """Global random numbers, the arguments and the spec are unchanged."""
         with TemporaryDirectory() as there:
             before = _generators()
             logger, pixels, numbers = self.logger(Path(there)), self.pixels(1), self.numbers(2)
@@ -127,13 +127,13 @@ class LoggerTests(ComponentTests):
 
 
 def _generators() -> tuple[object, ...]:
-    """What the next global random numbers are."""
-    legacy: Any = np.random.get_state()  # noqa: NPY002 - it is what others may draw from
+    """Return the state of the global random generators."""
+    legacy: Any = np.random.get_state()  # noqa: NPY002 - other packages may draw from it
     return random.getstate(), legacy[1].tobytes(), legacy[2:], torch.get_rng_state().numpy().tobytes()
 
 
 def _table(folder: Path) -> Curves:
-    """What is in ``metrics.csv``; a step that is there twice has no number."""
+    """Read ``metrics.csv``; a step that occurs twice has no number."""
     curves: dict[str, dict[int, float]] = {}
     with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -145,9 +145,9 @@ def _table(folder: Path) -> Curves:
 
 
 def _events(folder: Path) -> Curves:
-    """What TensorBoard shows of a folder; a picture goes with every point."""
+    """Read what TensorBoard shows of a folder, and check that every point has a picture."""
     events = folder / "tensorboard"
-    for file in sorted(events.iterdir()):  # of the same second, the tenth would be read before the ninth
+    for file in sorted(events.iterdir()):  # of files of one second, the tenth would be read before the ninth
         start, _, number = file.name.rpartition(".")
         file.rename(events / f"{start}.{int(number):06}")
     reading: Any = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
@@ -163,4 +163,4 @@ def _events(folder: Path) -> Curves:
 
 
 _READERS: Final[Mapping[str, Callable[[Path], Curves]]] = {"csv": _table, "tensorboard": _events}
-"""How what built-ins take down is read, by their names."""
+"""Functions that read what built-in loggers recorded, by name."""

@@ -1,4 +1,4 @@
-"""The exam of a metric."""
+"""Conformance suite for metrics."""
 
 import itertools
 import math
@@ -20,15 +20,15 @@ from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, not_examined
 
 _COUNTS = "counts"
-"""A unit with this word in it changes with the units of the images."""
+"""A score whose unit contains this word changes with the units of the images."""
 _FITTED = 0.03
-"""Relative differences of scores that are fitted step by step."""
+"""Largest relative difference of scores that involve an iterative fit."""
 _NOISES = (0.05, 0.5, 5.0)
-"""Of predictions, in stds of the truth."""
+"""Noise of the predictions, in stds of the truth."""
 
 
 class MetricTests(ComponentTests):
-    """Laws of metrics: a number per image, better for better predictions, of these images alone."""
+    """Laws of metrics: a number per image, better for better predictions, from these images alone."""
 
     kind: ClassVar[str] = "metric"
 
@@ -44,7 +44,7 @@ class MetricTests(ComponentTests):
     def images(
         self, side: int, seed: int, *, rank: int = 2, count: int = 2
     ) -> tuple[list[AnyArray], list[AnyArray]]:
-        """Clean images [(z) y x] of one channel, and noisy predictions of them, counts."""
+        """Return clean images [(z) y x] of one channel, and noisy predictions of them, counts."""
         rng = np.random.default_rng(seed)
         shape = (*(2,) * (rank - 2), max(side, 24), max(side, 24) + 3)
         truths, predictions = [], []
@@ -57,7 +57,7 @@ class MetricTests(ComponentTests):
     def scores(
         self, metric: Metric, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]
     ) -> list[float]:
-        """One number per image."""
+        """Return one number per image."""
         found = list(metric.scores(truths, predictions))
         assert len(found) == len(truths), f"{len(found)} numbers for {len(truths)} images"
         return [float(value) for value in found]
@@ -66,7 +66,7 @@ class MetricTests(ComponentTests):
     @law(2)
     @given(data=st.data(), seed=seeds())
     def test_every_image_has_a_number(self, rank: int, data: st.DataObject, seed: int) -> None:
-        """Images and stacks, and one image alone as its own score."""
+        """Images and stacks; for a single image, ``scores`` agrees with ``score``."""
         metric = self.metric(data.draw(self.options()))
         images = self.images(metric.side, seed, rank=rank)
         assert all(map(math.isfinite, self.scores(metric, *images))), "a score is not finite"
@@ -147,7 +147,7 @@ class MetricTests(ComponentTests):
         assert not any(map(math.isnan, found)), "a constant prediction scores NaN"
 
     def test_it_says_what_a_table_needs(self) -> None:
-        """Label and unit are texts, the side a number of pixels above zero, the direction a truth value."""
+        """Label and unit are texts, the side is a positive number of pixels, the direction True or False."""
         metric = self.metric(self.defaults())
         assert isinstance(metric.label, str), "label is no text"
         assert isinstance(metric.unit, str), "unit is no text"

@@ -1,4 +1,4 @@
-"""Files as microscopes write them: CZI by Zeiss' own library, ND2 and LIF by their public descriptions."""
+"""Files as microscopes write them: CZI by Zeiss's own library, ND2 and LIF by their public descriptions."""
 
 import struct
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ def write_czi(
     """Write scenes, in tiles of ``tile`` pixels a side, with the library of the maker of the format.
 
     Args:
-        path: of the file.
+        path: path of the file.
         scenes: images; one with positions gives a scene for each of them.
-        names: of the scenes.
-        compression: of the pixels.
+        names: names of the scenes.
+        compression: compression of the pixels.
         tile: pixels along a side of a tile.
         places: upper left corners of the scenes, x and y.
     """
@@ -69,7 +69,7 @@ def write_czi(
 
 
 def _add_to_czi(path: Path, image: Image, names: Sequence[str]) -> None:
-    """What the library has no words for: the time interval and the names of scenes. It names all channels."""
+    """Add what the library cannot write: the time interval, the names of scenes and of all channels."""
     czi = pytest.importorskip("pylibCZIrw.czi")
 
     more = ""
@@ -160,11 +160,11 @@ def write_nd2(
     """Write frames, one after the other in the order of the axes before c, y and x.
 
     Args:
-        path: of the file.
-        image: with ``c``, ``y`` and ``x`` behind all other axes; ``r`` for colours may follow.
-        names: of the positions.
-        frames: that are written, None for all.
-        loop: type of every loop in place of the right one.
+        path: path of the file.
+        image: image with ``c``, ``y`` and ``x`` after all other axes; ``r`` for colours may follow.
+        names: names of the positions.
+        frames: number of frames to write, None for all.
+        loop: type of every loop, to replace the right one.
     """
     axes, shape = image.axes, image.pixels.shape
     sides = dict(zip(axes, shape, strict=True))
@@ -236,7 +236,7 @@ def _attributes(stored: AnyArray, bits: int) -> dict[str, Any]:
 
 
 def _loops(image: Image, letters: list[str], names: Sequence[str], loop: int | None) -> dict[str, Any]:
-    """The outermost loop with those inside it."""
+    """Return the outermost loop with those inside it."""
     letter, side = letters[0], image.pixels.shape[image.axes.index(letters[0])]
     interval, step = image.time_interval, sizes_by_axis(image).get("z", 0.0)
     period = 1000.0 * interval.value if interval else 0.0
@@ -255,7 +255,7 @@ def _loops(image: Image, letters: list[str], names: Sequence[str], loop: int | N
 
 
 def _lite(name: str, value: Any) -> bytes:
-    """A value in the binary form of NIS-Elements' metadata."""
+    """Encode a value in the binary form of NIS-Elements' metadata."""
     head = (name + "\0").encode("utf-16-le")
     length = len(head) // 2
     match value:

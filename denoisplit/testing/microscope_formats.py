@@ -1,4 +1,4 @@
-"""The exams of formats that are only read: other programs write the files."""
+"""Conformance suites for read-only formats, whose files other programs write."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +18,14 @@ from denoisplit.testing.microscope_files import write_czi, write_lif, write_nd2
 
 @st.composite
 def recorded(draw: st.DrawFn, rank: int, dtypes: tuple[str, ...], *, order: str, square: bool) -> Image:
-    """Images as microscopes record them: µm and seconds, no axis of length 1 but y and x.
+    """Draw images as microscopes record them: µm and seconds, no axis of length 1 except y and x.
 
     Args:
-        draw: of hypothesis.
+        draw: hypothesis's function.
         rank: number of spatial axes.
-        dtypes: of the pixels.
-        order: of the axes; letters in brackets come in any order.
-        square: whether pixels are as high as wide.
+        dtypes: types of the pixels.
+        order: order of the axes; letters in brackets come in any order.
+        square: whether pixels are square.
     """
     wanted = {*draw(st.sampled_from(["", "c", "t", "tc", "s", "sc", "st"])), *"zyx"[-rank:]}
     head, _, rest = order.partition("[")
@@ -52,24 +52,24 @@ def recorded(draw: st.DrawFn, rank: int, dtypes: tuple[str, ...], *, order: str,
 
 
 class _OnlyReadTests(ImageFormatTests):
-    """Another program makes the files."""
+    """Base of suites for which another program makes the files."""
 
     def readable(self) -> tuple[str, ...]:
-        """All file names."""
+        """Return all suffixes."""
         return self.image_format(self.smallest()).suffixes
 
     def written(self) -> tuple[str, ...]:
-        """None; laws of writing do not apply."""
+        """Skip the test: laws of writing do not apply."""
         pytest.skip("files of this format are only read")
 
 
 class MicroscopeFormatTests(_OnlyReadTests):
-    """Files are made by ``write_file``; what they cannot hold is left out.
+    """Suite for microscope formats: ``write_file`` makes the files, without what they cannot hold.
 
     Attributes:
-        package: without which there are no files.
-        order: of the axes.
-        square: whether pixels are as high as wide.
+        package: package that the format needs.
+        order: order of the axes.
+        square: whether pixels are square.
     """
 
     package: ClassVar[str]
@@ -81,7 +81,7 @@ class MicroscopeFormatTests(_OnlyReadTests):
         raise NotImplementedError
 
     def readable(self) -> tuple[str, ...]:
-        """All file names, where the package is there."""
+        """Return all suffixes, where the package is installed."""
         pytest.importorskip(self.package)
         return super().readable()
 
@@ -93,11 +93,11 @@ class MicroscopeFormatTests(_OnlyReadTests):
         self.write_file(path, image)
 
     def images(self, rank: int) -> st.SearchStrategy[Image]:
-        """Images as such microscopes record them."""
+        """Draw images as such microscopes record them."""
         return recorded(rank, self.dtypes, order=self.order, square=self.square)
 
     def example(self, rank: int) -> Image:
-        """One image of two channels with all that such a file holds."""
+        """Return an image of two channels with everything that such a file holds."""
         image = super().example(rank)
         axes = "".join(letter for letter in self.order if letter in image.axes)
         data = np.transpose(image.pixels, [image.axes.index(letter) for letter in axes])
@@ -106,23 +106,23 @@ class MicroscopeFormatTests(_OnlyReadTests):
 
 
 _ZSTD: Final = ("zstd1:ExplicitLevel=2;PreProcess=HiLoByteUnpack", "zstd1:ExplicitLevel=2", "zstd0:")
-"""With high bytes after the low ones, and without."""
+"""Compressions with all high bytes after the low ones, and without."""
 
 
 class CziTests(MicroscopeFormatTests):
-    """Zeiss' library writes; it knows neither int16 nor float64."""
+    """Suite for CZI: Zeiss's library writes; it supports neither int16 nor float64."""
 
     package = "pylibCZIrw"
     order = "stczyx"
 
     def write_file(self, path: Path, image: Image) -> None:
-        """Write a file whose scenes lie anywhere; how it is compressed depends on the axes."""
+        """Write a file with scenes at arbitrary places; its compression depends on the axes."""
         places = [(4 + 9 * scene, 5 + 7 * scene) for scene in range(max(image.data.shape))]
         write_czi(path, image, compression=_ZSTD[len(image.axes) % len(_ZSTD)], tile=3, places=places)
 
 
 class Nd2Tests(MicroscopeFormatTests):
-    """Frames hold all channels; positions come first."""
+    """Suite for ND2: frames hold all channels; positions come first."""
 
     package = "nd2"
     order = "s[tz]cyx"
@@ -134,7 +134,7 @@ class Nd2Tests(MicroscopeFormatTests):
 
 
 class LifTests(MicroscopeFormatTests):
-    """Any order of planes."""
+    """Suite for LIF: planes in any order."""
 
     package = "liffile"
     order = "[stcz]yx"
@@ -145,7 +145,7 @@ class LifTests(MicroscopeFormatTests):
 
 
 class PngTests(_OnlyReadTests):
-    """One gray plane, of which nothing else is said."""
+    """Suite for PNG: one gray plane without metadata."""
 
     dtypes = ("uint8", "uint16")
 
@@ -155,7 +155,7 @@ class PngTests(_OnlyReadTests):
         path.write_bytes(imagecodecs.png_encode(image.pixels))
 
     def images(self, rank: int) -> st.SearchStrategy[Image]:
-        """Planes."""
+        """Draw planes."""
         del rank
         shapes = st.tuples(st.integers(1, 9), st.integers(1, 9))
         return st.builds(
@@ -168,7 +168,7 @@ class PngTests(_OnlyReadTests):
         )
 
     def example(self, rank: int) -> Image:
-        """A plane."""
+        """Return a plane."""
         del rank
         return Image(data=np.arange(20, dtype=np.uint16).reshape(4, 5), axes="yx")
 
@@ -179,4 +179,4 @@ MADE_BY_OTHERS: Final[Mapping[str, type[ImageFormatTests]]] = {
     "lif": LifTests,
     "png": PngTests,
 }
-"""Suites of the formats of denoisplit that are only read, by name."""
+"""Suites for denoisplit's read-only formats, by name."""

@@ -1,4 +1,4 @@
-"""The part of the exam that encoders and decoders share: training mode, derivatives, saving, options."""
+"""Laws that encoders and decoders share: training mode, derivatives, saving, options."""
 
 import copy
 import functools
@@ -33,13 +33,13 @@ from denoisplit.testing.training_mode import (
 )
 
 _COMBINED = 6
-"""Networks of different options."""
+"""Number of networks with different options."""
 
 LARGE = 2**19 + 2**15
 """Pixels of a large image: in float64, a map of them has more than 4 MB."""
 
 _LARGE = 40.0
-"""Of inputs under which bounds of options show."""
+"""Scales of inputs at which bounds of options show."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,10 +47,10 @@ class Trial:
     """A network with something to evaluate it on.
 
     Attributes:
-        new: makes such a network as the composer does.
-        module: in evaluation mode, float64, with random numbers.
+        new: function that makes such a network as the composer does.
+        module: the network in evaluation mode, float64, with random numbers.
         inputs: tensors that it takes.
-        run: evaluates a network: every map that comes out.
+        run: function that evaluates a network and returns all its output maps.
     """
 
     new: Callable[[], nn.Module]
@@ -59,31 +59,31 @@ class Trial:
     run: Callable[[Any, Sequence[Tensor]], tuple[Tensor, ...]]
 
     def maps(self) -> tuple[Tensor, ...]:
-        """What the network makes of the inputs."""
+        """Return the network's output for the inputs."""
         return self.run(self.module, self.inputs)
 
 
 class NetworkTests(ComponentTests):
-    """Laws of encoders and decoders alike."""
+    """Laws of both encoders and decoders."""
 
     def trial_of(self, options: Any, rank: int) -> Trial:
-        """A network with these options; a ``SpecError`` where it does not take them or the dimensions."""
+        """Return a network with these options; ``SpecError`` where it refuses them or the dimensions."""
         raise NotImplementedError
 
     def large_trial(self, rank: int) -> Trial:
-        """A network with the simplest options and inputs of ``LARGE`` pixels."""
+        """Return a network with the simplest options and inputs of ``LARGE`` pixels."""
         raise NotImplementedError
 
     def different_trials(self, options: Any, rank: int) -> list[Trial]:
-        """Networks with these options in whatever surroundings make a difference to them."""
+        """Return networks with these options, for all inputs that make a difference to the options."""
         return [self.trial_of(options, rank)]
 
     def trials(self, rank: int) -> Iterator[Trial]:
-        """Networks in whose options the values of different ones meet; the test is skipped without any."""
+        """Yield networks with varied options; skip the test if there are none."""
         return (self.trial_of(options, rank) for options in self.chosen(rank))
 
     def chosen(self, rank: int) -> tuple[Any, ...]:
-        """Their options."""
+        """Return the options of these networks."""
         suite: Any = type(self)
         found = _combined(suite, rank)
         if not found:
@@ -96,12 +96,12 @@ class NetworkTests(ComponentTests):
 
     @in_two_and_three_dimensions
     def test_training_sees_what_evaluation_sees(self, rank: int) -> None:
-        """Dropout and the statistics of a batch apart, which are modules of torch."""
+        """Except for dropout and batch statistics, which are modules of torch."""
         for trial in self.trials(rank):
             assert_training_is_evaluation(trial.module, trial.maps)
 
     def test_large_images_are_evaluated_as_small_ones(self) -> None:
-        """Without a gradient a network may work on parts of its maps: it gives what it gives with one."""
+        """Without gradients a network may work on parts of its maps, but must give the same result."""
         planes = takes(partial(self.trial_of, self.smallest(), min(RANKS)))
         rank = min(RANKS) if planes else max(RANKS)
         trial = self.large_trial(rank)
@@ -109,11 +109,11 @@ class NetworkTests(ComponentTests):
         with torch.no_grad():
             found = trial.maps()
         for one, two in zip(found, expected, strict=True):
-            assert_close(one, two, "large maps come out otherwise without a gradient")
+            assert_close(one, two, "large maps differ without a gradient")
 
     @in_two_and_three_dimensions
     def test_derivatives_are_those_of_differences(self, rank: int) -> None:
-        """By the inputs, in training: nothing is detached, rounded, or derived wrongly by hand."""
+        """With respect to inputs, in training: nothing is detached, rounded, or derived wrongly by hand."""
         for trial in self.trials(rank):
 
             def joined(*inputs: Tensor, of: Trial = trial) -> Tensor:
@@ -124,13 +124,13 @@ class NetworkTests(ComponentTests):
 
     @in_two_and_three_dimensions
     def test_evaluation_changes_nothing_and_inputs_stay(self, rank: int) -> None:
-        """No buffer changes in evaluation, and what the network is given is never overwritten."""
+        """No buffer changes in evaluation, and inputs are never overwritten."""
         for trial in self.trials(rank):
             assert_evaluation_changes_nothing(trial.module, trial.maps, trial.inputs)
 
     @in_two_and_three_dimensions
     def test_dropout_is_for_training(self, rank: int) -> None:
-        """An option ``dropout`` is known by its name."""
+        """An option ``dropout`` is recognised by its name."""
 
         def build(options: Any) -> tuple[nn.Module, Callable[[], tuple[Tensor, ...]]]:
             trial = self.trial_of(options, rank)
@@ -149,10 +149,10 @@ class NetworkTests(ComponentTests):
             with torch.no_grad():
                 pairs = zip(trial.run(other, trial.inputs), trial.maps(), strict=True)
                 for one, two in pairs:
-                    assert_equal(one, two, "the maps are others after saving and loading")
+                    assert_equal(one, two, "the maps differ after saving and loading")
 
     def test_every_option_has_an_effect(self) -> None:
-        """On the maps for usual and for large inputs, in evaluation or in training."""
+        """On the maps for ordinary or for large inputs, in evaluation or in training."""
 
         def trace(options: Any) -> Trace:
             rank = min(RANKS) if takes(lambda: self.trial_of(options, min(RANKS))) else max(RANKS)
@@ -163,7 +163,7 @@ class NetworkTests(ComponentTests):
 
 @functools.cache
 def _combined(suite: Any, rank: int) -> tuple[Any, ...]:
-    """Options whose values meet; a few in three dimensions, where networks take longer."""
+    """Return options that cover pairs of values; only a few in three dimensions, where networks are slow."""
 
     def taken(options: Any) -> bool:
         try:

@@ -16,7 +16,7 @@ class Density:
         steps: std of the offsets per step of the grid [n].
         offsets: observations minus signal [n pixels], counts.
         values: density [n pixels], per count.
-        variance: what the model declares [pixels], counts squared.
+        variance: variance that the model declares [pixels], counts squared.
     """
 
     signal: Tensor
@@ -27,7 +27,7 @@ class Density:
 
     @property
     def integral(self) -> Tensor:
-        """Over all observations [pixels]."""
+        """Integral over all observations [pixels]."""
         return self._moment(torch.ones_like(self.values))
 
     @property
@@ -42,12 +42,12 @@ class Density:
 
     @property
     def coarse(self) -> "Density":
-        """The same on every second step: how far apart the two are tells how exact both are."""
+        """Return the density on every second step: the difference shows how exact both are."""
         half = {name: getattr(self, name)[::2] for name in ("offsets", "values")}
         return attrs.evolve(self, steps=2 * self.steps[::2], **half)
 
     def probability_below(self, pixel: int, drawn: Tensor) -> npt.NDArray[np.float64]:
-        """Probability of at most the observations ``drawn`` of one pixel."""
+        """Return the probability of at most the observations ``drawn`` of one pixel."""
         offsets, values = self.offsets[:, pixel], self.values[:, pixel]
         steps = torch.cumulative_trapezoid(values, offsets)
         below = torch.cat([steps.new_zeros(1), steps])
@@ -56,5 +56,5 @@ class Density:
         return found
 
     def _moment(self, weight: Tensor) -> Tensor:
-        # Sums over even steps of a smooth function that vanishes at both ends are exact but for rounding.
+        # Sums over equal steps of a smooth function that vanishes at both ends are exact up to rounding.
         return (self.values * weight * self.steps[:, None] * self.variance.sqrt()).sum(0)

@@ -1,4 +1,4 @@
-"""The part of the exam of a noise model that concerns maps of a camera; others have nothing to show here."""
+"""Laws of noise models about maps of a camera; they do not apply to models without maps."""
 
 from typing import Any
 
@@ -28,22 +28,22 @@ _REACH = 7.4
 _DRAWS = 4000
 _ORIGIN = "origin"
 _NUMBER = 3.0
-"""Of a camera all of whose pixels have the same."""
+"""Numbers of a camera whose pixels are all alike."""
 
 _LOST = 0.02
-"""Nats per pixel."""
+"""Largest loss of a fit against the truth, nats per pixel."""
 
 
 class NoiseModelCameraTests(NoiseModelCases):
-    """Laws of maps: every pixel has a true density of its own, in whatever part it is asked for."""
+    """Laws of maps: every pixel has a true density of its own, in any part of the image."""
 
     def camera_options(self) -> Any:
-        """Options with maps of 6 x 7 pixels; by default, a random map in every field that takes a path."""
+        """Return options with maps of 6 x 7 pixels; by default random ones wherever a path is taken."""
         options = self.defaults()
         return with_maps(options, map_fields(type(options)))
 
     def with_maps(self) -> tuple[CameraNoiseModel, Tensor]:
-        """A noise model, float64, and its maps [m c y x]; the test ends for one that knows no camera."""
+        """Return a noise model, float64, and its maps [m c y x]; skip the test for a model without maps."""
         if not issubclass(self.target(), CameraNoiseModel):
             pytest.skip("it has no maps of a camera")
         model = self.made(self.camera_options())
@@ -79,7 +79,7 @@ class NoiseModelCameraTests(NoiseModelCases):
             assert wrong < 0.02, f"moment {power} of the density of a pixel is off by {wrong:.3g}"
 
     def test_samples_of_every_pixel_have_its_mean_and_variance(self) -> None:
-        """With the maps that they are drawn for."""
+        """Given the maps that they are drawn with."""
         model, maps = self.with_maps()
         signal, camera = self._image(maps, 2), as_batch(maps, 2)
         many = signal.expand(_DRAWS, *signal.shape[1:])
@@ -110,7 +110,7 @@ class NoiseModelCameraTests(NoiseModelCases):
             assert_close(two, one[part], f"the {name} of a crop is not the crop of it")
 
     def test_pixels_differ_and_maps_stay_as_they_are(self) -> None:
-        """Equal counts are not equally likely everywhere; every map has a say; none is overwritten."""
+        """Equal counts are not equally likely everywhere; every map has an effect; none is overwritten."""
         model, maps = self.with_maps()
         camera = as_batch(maps, 2).clone()
         before, signal = (
@@ -141,7 +141,7 @@ class NoiseModelCameraTests(NoiseModelCases):
         assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     def test_numbers_without_a_map_are_fitted_with_the_maps_of_the_others(self) -> None:
-        """To pairs of unlike pixels, some with an ``origin``: as likely as under the truth, nearly."""
+        """To pairs of different pixels, some with an ``origin``: nearly as likely as under the truth."""
         _, maps = self.with_maps()
         options = self.camera_options()
         fields = {field.alias for field in attrs.fields(type(options))}
@@ -174,7 +174,7 @@ class NoiseModelCameraTests(NoiseModelCases):
             )
 
     def camera(self, options: Any) -> CameraNoiseModel:
-        """A noise model that has read its maps."""
+        """Return a noise model that has read its maps."""
         model = self.made(options)
         assert isinstance(model, CameraNoiseModel)
         model.read(installed_formats())
@@ -183,7 +183,7 @@ class NoiseModelCameraTests(NoiseModelCases):
     def seen_by(
         self, truth: CameraNoiseModel, maps: Tensor, first: tuple[int, int], seed: int
     ) -> tuple[list[NoisePairs], Tensor]:
-        """Pairs drawn from a camera, and maps [m 1 c n 1] of their pixels; places count from ``first`` on."""
+        """Draw pairs from a camera; return them and maps [m 1 c n 1] of their pixels, from ``first`` on."""
         rng = np.random.default_rng(seed)
         sides = [side - begin for side, begin in zip(SIDES, first, strict=True)]
         place = np.stack([rng.integers(0, side, FEW) for side in sides])
@@ -200,7 +200,7 @@ class NoiseModelCameraTests(NoiseModelCases):
         return pairs, own
 
     def test_an_origin_says_which_part_of_the_maps_an_image_shows(self) -> None:
-        """An option ``origin``, by its name: row and column of the maps that the first pixel is."""
+        """An option ``origin``, recognised by its name: row and column of the first pixel in the maps."""
         model, maps = self.with_maps()
         options = self.camera_options()
         if _ORIGIN not in {field.alias for field in attrs.fields(type(options))}:
@@ -220,7 +220,7 @@ class NoiseModelCameraTests(NoiseModelCases):
                 assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     def _image(self, maps: Tensor, rank: int) -> Tensor:
-        """Clean counts [1 c (2) y x] of the pixels of the maps."""
+        """Return clean counts [1 c (2) y x] of the pixels of the maps."""
         channels = maps.shape[1]
         place = uniform(3, 0.1, 0.9, 1, channels, *(2,) * (rank - 2), *SIDES)
         ends = torch.tensor([self.range_of(channel) for channel in range(channels)], dtype=place.dtype)

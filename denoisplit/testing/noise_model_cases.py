@@ -1,4 +1,4 @@
-"""What it takes to examine a noise model: statistics, pairs to fit, signals, and the density on a grid."""
+"""Test cases for noise models: statistics, pairs to fit, signals, and the density on a grid."""
 
 import copy
 import functools
@@ -27,16 +27,16 @@ from denoisplit.testing.suite import ComponentTests
 
 GAIN, OFFSET, READ_NOISE = 2.0, 80.0, 5.0
 FEW, MANY = 3000, 20_000
-"""Pairs per channel of a fit: enough for most laws, and for those that ask how good it is."""
+"""Pairs per channel of a fit: enough for most laws, and for those about its quality."""
 
 _CHOSEN = 6
-"""Options, beside the defaults, with which a noise model is examined."""
+"""Number of options, besides the defaults, with which a noise model is examined."""
 
 _APART = 0.6
-"""Channels differ by this factor, and by its multiples."""
+"""Factor between channels; further ones differ by its multiples."""
 
 _PLACES = (-0.3, -0.12, -0.024, 1.0, 1.3)
-"""Where densities are looked at besides: far below, at hardly any light, at the end of the range, beyond."""
+"""Further signals for densities: far below, at hardly any light, at the end of the range, beyond it."""
 
 _GRID = 4001
 _REACH = 9.0
@@ -45,7 +45,7 @@ _FINENESS = 0.05
 
 
 class NoiseModelCases(ComponentTests):
-    """Noise models to examine, fitted where they have to be.
+    """Noise models to examine, fitted where they need it.
 
     Attributes:
         lowest, highest: range of the signals of the first channel, counts; those of others are wider.
@@ -60,17 +60,17 @@ class NoiseModelCases(ComponentTests):
         return IntensityStats(mixed_mean=650, mixed_std=220, target_mean=[500, 850], target_std=[230, 390])
 
     def factor(self, channel: int) -> float:
-        """By which the counts of a channel are larger than those of the first."""
+        """Return the factor between the counts of a channel and those of the first."""
         return 1 + _APART * channel
 
     def range_of(self, channel: int) -> tuple[float, float]:
-        """Range of the signals of a channel, counts: no two channels have the same."""
+        """Return the range of the signals of a channel, counts: no two channels have the same."""
         return self.factor(channel) * self.lowest, self.factor(channel) * self.highest
 
     def pairs(self, count: int = FEW, *, seed: int = 0, camera: str = USUAL) -> tuple[NoisePairs, ...]:
-        """Pairs of cameras with shot noise and read noise, one entry per channel, no two of them alike.
+        """Draw pairs from cameras with shot noise and read noise, one entry per channel, all different.
 
-        Of another ``camera`` (see ``noise_pairs``), something is the matter with them.
+        Pairs of another ``camera`` (see ``noise_pairs``) have a defect.
         """
         made = []
         for channel in range(self.statistics().channels):
@@ -84,10 +84,10 @@ class NoiseModelCases(ComponentTests):
         return tuple(made)
 
     def options(self) -> st.SearchStrategy[Any]:
-        """Options to examine the component with; the files that a camera needs are maps.
+        """Draw options to examine the component with; files that a camera needs are maps.
 
-        Those called ``lowest`` and ``highest`` are ends of a range of counts. A ``path`` names the files that
-        a method ``export(channel, path)`` writes of a fitted model.
+        Options ``lowest`` and ``highest`` are the ends of a range of counts. An option ``path`` names the
+        files that a method ``export(channel, path)`` writes from a fitted model.
         """
         cls = self.target().Options
         ends = {"lowest": (0.4 * self.lowest, 1.5 * self.lowest), "highest": (2 * self.highest, self.highest)}
@@ -105,35 +105,35 @@ class NoiseModelCases(ComponentTests):
         return st.builds(lambda one, n: with_maps(one, named_maps(one), n), found, variants)
 
     def exported(self) -> tuple[Path, ...]:
-        """One file per channel of a fit with the default options; none without a method ``export``."""
+        """Return one file per channel of a fit with the default options; none without a method ``export``."""
         suite: Any = type(self)
         return _exported(suite, self.target()) if hasattr(self.target(), "export") else ()
 
     def map_fields(self) -> tuple[str, ...]:
-        """The options that may name a map of a camera; none of a model that knows no camera."""
+        """Return the options that may name a map of a camera; none for a model without maps."""
         return map_fields(self.target().Options) if issubclass(self.target(), CameraNoiseModel) else ()
 
     def made(self, options: Any, statistics: IntensityStats | None = None) -> NoiseModel:
-        """A noise model as the composer makes it, with random numbers where it starts at chance."""
+        """Return a noise model as the composer makes it, with random numbers where it starts at random."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             made: NoiseModel = self.target()(options, statistics=statistics or self.statistics())
         return made
 
     def new(self, options: Any) -> NoiseModel:
-        """The same; one that needs maps of a camera is that of a single pixel."""
+        """Return the same; a model that needs maps of a camera becomes that of a single pixel."""
         return seen_by_a_pixel(self.made(options))
 
     def model(self, options: Any, camera: str = USUAL, pairs: int | None = None) -> NoiseModel:
-        """A noise model ready for use, float64; a fit is made once for the same options and pairs."""
+        """Return a noise model ready for use, float64; fitted once for the same options and pairs."""
         return copy.deepcopy(self._ready(options, camera, pairs)[0])
 
     def reports(self, options: Any, camera: str = USUAL) -> tuple[FitReport, ...]:
-        """What the fit of ``model`` reported."""
+        """Return the reports of the fit of ``model``."""
         return self._ready(options, camera)[1]
 
     def enough(self, options: Any) -> int:
-        """Pairs per channel of a fit: laws of its quality ask for many with the default options."""
+        """Return the pairs per channel of a fit: many with the default options, for laws of its quality."""
         return MANY if options == self.defaults() else FEW
 
     def _ready(
@@ -143,16 +143,16 @@ class NoiseModelCases(ComponentTests):
         return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, count, camera, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
-        """A noise model ready for use, with the defaults or one of a few options in which values meet."""
+        """Draw a noise model ready for use, with the defaults or one of a few varied options."""
         return self.model(data.draw(st.sampled_from(self.chosen())))
 
     def chosen(self) -> tuple[Any, ...]:
-        """The defaults, where they can be built, and a few options in which values meet."""
+        """Return the defaults, where they can be built, and a few varied options."""
         suite: Any = type(self)
         return _chosen(suite, self.target())
 
     def signals(self, rank: int, *, batch: int = 1, seed: int = 0, places: Sequence[float] = ()) -> Tensor:
-        """Clean counts [b c (z) y x], two within the range, and further ones at ``places``, 0 to 1 in it."""
+        """Return clean counts [b c (z) y x], two within the range, and more at ``places``, 0 to 1 in it."""
         channels = self.statistics().channels
         shape = (batch, channels, *(1,) * (rank - 2), 1)
         further = torch.tensor(places, dtype=torch.float64).expand(*shape, -1)
@@ -162,25 +162,25 @@ class NoiseModelCases(ComponentTests):
         return low.view(space) + (high - low).view(space) * place
 
     def maps(self, model: NoiseModel, like: Tensor) -> Tensor | None:
-        """Maps as the network would predict them, None for a model that wants none."""
+        """Return maps as the network would predict them, None for a model without."""
         if model.extra_maps == 0:
             return None
         shape = (like.shape[0], like.shape[1] * model.extra_maps, *like.shape[2:])
         return random(11, *shape).to(like.dtype)
 
     def bias(self, model: NoiseModel, signal: Tensor) -> Tensor:
-        """Mean of the observation minus the signal, as the model declares it."""
+        """Return the mean of the observation minus the signal that the model declares."""
         return model.bias(signal).detach()
 
     def samples(self, model: NoiseModel, signal: Tensor, count: int, seed: int) -> Tensor:
-        """Observations [count pixels] of one image of signals."""
+        """Draw observations [count pixels] of one image of signals."""
         many = signal.expand(count, *signal.shape[1:])
         maps = self.maps(model, signal)
         extra = None if maps is None else maps.expand(count, *maps.shape[1:])
         return model.sample(many, torch.Generator().manual_seed(seed), extra).detach().flatten(1)
 
     def densities(self, rank: int) -> tuple[tuple[NoiseModel, Density], ...]:
-        """Noise models and their densities, made once; the test is skipped for composite likelihoods."""
+        """Return noise models and their densities, made once; skip the test for composite likelihoods."""
         suite: Any = type(self)
         found = kept_densities(suite, self.target(), rank)
         if not found:
@@ -188,7 +188,7 @@ class NoiseModelCases(ComponentTests):
         return found
 
     def density(self, model: NoiseModel, rank: int) -> Density:
-        """The density at a few signals."""
+        """Compute the density at a few signals."""
         signal = self.signals(rank, places=_PLACES)
         maps = self.maps(model, signal)
         variance = model.variance(signal, maps).detach()
@@ -210,7 +210,7 @@ class NoiseModelCases(ComponentTests):
 
 @attrs.frozen
 class _Recipe:
-    """All that a fitted model depends on. Fits take the most time of an exam: there is one per recipe."""
+    """Everything that a fitted model depends on. Fits take most of the time, so there is one per recipe."""
 
     target: type
     options: Any = attrs.field(eq=repr)
@@ -230,7 +230,7 @@ def _ready(recipe: _Recipe) -> tuple[NoiseModel, tuple[FitReport, ...]]:
 
 
 def exported(model: Any, channels: int, name: str) -> tuple[Path, ...]:
-    """What a noise model writes of every channel, in a folder that is there until the exam ends."""
+    """Export every channel of a noise model, to a folder that exists until the process ends."""
     paths = tuple(Path(_folder().name) / f"{name}{channel}" for channel in range(channels))
     for channel, path in enumerate(paths):
         model.export(channel, path)
@@ -252,7 +252,7 @@ def _exported(suite: Any, target: type) -> tuple[Path, ...]:
 
 @functools.lru_cache(maxsize=8)
 def kept_densities(suite: Any, _target: type, rank: int) -> tuple[tuple[NoiseModel, Density], ...]:
-    """What ``densities`` gives."""
+    """Return the noise models and densities of ``densities``."""
     cases: NoiseModelCases = suite()
     models = [cases.model(options) for options in cases.chosen()]
     return tuple((model, cases.density(model, rank)) for model in models if model.is_density)
@@ -260,7 +260,7 @@ def kept_densities(suite: Any, _target: type, rank: int) -> tuple[tuple[NoiseMod
 
 @functools.lru_cache(maxsize=64)
 def _chosen(suite: Any, _target: type) -> tuple[Any, ...]:
-    """The defaults, where they can be built, and options in which as many values meet as can be in so few."""
+    """Return the defaults, where they can be built, and options that cover many pairs of values."""
     cases: NoiseModelCases = suite()
 
     def usable(options: Any) -> bool:

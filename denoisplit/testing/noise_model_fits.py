@@ -1,4 +1,4 @@
-"""The part of the exam of a noise model that concerns fitting, saving and what it says of itself."""
+"""Laws of noise models about fitting, saving and concerns."""
 
 import io
 import math
@@ -33,10 +33,10 @@ _DAMAGED: Final[dict[str, Callable[[bytes], bytes]]] = {
     "half": lambda whole: whole[: len(whole) // 2],
     "images": lambda _: _saved(np.zeros((4, 4))),
 }
-"""What a file holds instead of noise."""
+"""Contents of a damaged file."""
 
 _EXPORTED = 0.2
-"""Nats: a file may hold less than the model knows, such as what stands in for observations never seen."""
+"""Nats: a file may hold less than the model, for example without the density of unseen observations."""
 
 
 class NoiseModelFitTests(NoiseModelQualityTests):
@@ -120,7 +120,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         options = data.draw(st.sampled_from(self.chosen()))
         model, signal = self.model(options), self.signals(rank, batch=2)
         other: NoiseModel = self.new(options).double()
-        # As a part of a network, in whose state its numbers have longer names.
+        # As part of a network, whose state dict has longer names.
         inside, outside = nn.ModuleDict({"noise": other}), nn.ModuleDict({"noise": model})
         inside.load_state_dict(outside.state_dict(), strict=True)
         other.eval()
@@ -133,7 +133,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         )
 
     def test_exported_files_bring_the_noise_back(self) -> None:
-        """A method ``export`` writes what an option ``path`` reads; what was read is written as it was."""
+        """A method ``export`` writes what an option ``path`` reads, and files that were read unchanged."""
         options, model = self.defaults(), self.model(self.defaults())
         if not self.exported():
             return
@@ -153,7 +153,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
 
     @pytest.mark.parametrize("damage", ["missing", "text", "half", "images"])
     def test_files_that_hold_no_noise_are_refused(self, damage: str) -> None:
-        """Before anything is fitted or asked, or where a file is not there, with the fit: in one line."""
+        """When it is built, or during the fit where a file does not exist: in one line."""
         for number, whole in enumerate(self.exported()):
             path = whole.with_name(f"{damage}-{whole.name}")
             if damage in _DAMAGED:
@@ -164,7 +164,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
             assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     def test_concerns_are_a_channel_and_a_sentence_each(self) -> None:
-        """What training did to the noise model can be shown to the user."""
+        """They tell the user what training did to the noise model."""
         model = self.model(self.smallest())
         for channel, sentence in model.concerns():
             assert 0 <= channel < self.statistics().channels, f"a concern of channel {channel}"
@@ -178,7 +178,7 @@ def _saved(array: Any) -> bytes:
 
 
 def _image(pairs: Sequence[NoisePairs]) -> tuple[Tensor, Tensor]:
-    """Signal and observation [1 c 1 n]."""
+    """Return signal and observation [1 c 1 n]."""
     signal, observation = (
         torch.as_tensor(np.stack([getattr(one, name) for one in pairs]))[None, :, None]
         for name in ("signal", "observation")
@@ -187,7 +187,7 @@ def _image(pairs: Sequence[NoisePairs]) -> tuple[Tensor, Tensor]:
 
 
 def _within(signal: Tensor, low: float, high: float) -> Tensor:
-    """Signals that stay in the range when they are moved by an eighth of it."""
+    """Return signals that stay in the range when they are moved by an eighth of it."""
     margin = (high - low) / 8
     return (signal > low + margin) & (signal < high - margin)
 

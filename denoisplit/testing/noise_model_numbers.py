@@ -1,4 +1,4 @@
-"""The part of the exam of a noise model that concerns derivatives, precision, units and options."""
+"""Laws of noise models about derivatives, precision, units and options."""
 
 import math
 from typing import Any
@@ -23,13 +23,13 @@ _FLOOR = "log_variance_floor"
 
 
 class NoiseModelNumberTests(NoiseModelFitTests):
-    """Laws of numbers: derivatives are true, half precision does no harm, and no option is idle."""
+    """Laws of numbers: derivatives are correct, half precision does no harm, and no option is idle."""
 
     @in_two_and_three_dimensions
     @law(8)
     @given(data=st.data(), far=st.sampled_from([1.0, 4.0]))
     def test_derivatives_are_those_of_differences(self, rank: int, data: st.DataObject, far: float) -> None:
-        """Of the likelihood by observation, signal, predicted maps and parameters; of the variance."""
+        """Of the likelihood with respect to observation, signal and predicted maps, and of the variance."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
         maps = self.maps(model, signal)
         std = model.variance(signal, maps).detach().sqrt()
@@ -55,7 +55,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
     @law(8)
     @given(data=st.data())
     def test_trainable_parameters_have_true_derivatives(self, rank: int, data: st.DataObject) -> None:
-        """Those that are trained with the network."""
+        """The parameters that are trained with the network."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
         names = [name for name, one in model.named_parameters() if one.requires_grad]
         if not names:
@@ -97,7 +97,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
     @law(8)
     @given(data=st.data())
     def test_arguments_stay_as_they_are(self, rank: int, data: st.DataObject) -> None:
-        """Nothing that a noise model is given is overwritten."""
+        """Arguments are not overwritten."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
         maps, observation = self.maps(model, signal), signal + 7
         arguments = [one for one in (observation, signal, maps) if one is not None]
@@ -110,9 +110,9 @@ class NoiseModelNumberTests(NoiseModelFitTests):
             assert_equal(one, two, "an argument is overwritten")
 
     def test_other_units_change_the_density_by_their_logarithm(self) -> None:
-        """Of images, pairs and statistics in other counts; of a composite, by ``counts_share`` of it.
+        """Of images, pairs and statistics; the likelihood of a composite changes by ``counts_share`` of it.
 
-        ``counts_share`` is the power of a density in counts that is part of the likelihood, 1 without it.
+        ``counts_share`` is the weight of the log-density in counts within the likelihood, 1 if undeclared.
         """
         for options, unit in ((self.defaults(), _UNIT), (self.smallest(), 1 / _UNIT)):
             if isinstance(self.new(options), OfOnePixel):
@@ -149,7 +149,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
             assert_close(raised, torch.maximum(free, lowest), "a floor does not raise to the floor alone")
 
     def test_every_option_has_an_effect(self) -> None:
-        """On likelihood, variance or maps of a camera, at usual and unusual signals and predicted maps."""
+        """On likelihood, variance or maps of a camera, at ordinary and extreme signals and predicted maps."""
 
         def trace(options: Any) -> Trace:
             model = self.model(options)
@@ -170,7 +170,7 @@ class NoiseModelNumberTests(NoiseModelFitTests):
         assert_options_have_effects(drawn, trace, unseen=self.unseen)
 
     def _in_units(self, options: Any, unit: float) -> NoiseModel:
-        """The model of images with so many times the counts."""
+        """Return the model of images with ``unit`` times the counts."""
         given = self.statistics()
         statistics = IntensityStats(
             mixed_mean=unit * given.mixed_mean,

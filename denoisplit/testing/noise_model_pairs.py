@@ -1,4 +1,4 @@
-"""What may be the matter with pairs of signal and observation."""
+"""Defects of pairs of signal and observation."""
 
 from collections.abc import Callable
 from typing import Final
@@ -40,7 +40,7 @@ CAMERAS: Final[dict[str, Change]] = {
     "skewed": _skewed,
     DAMAGED: _damaged,
 }
-"""What happens to the pairs: nothing; noise of one size, in whole steps or skewed; hot pixels and NaN."""
+"""Defects of pairs: none; noise of one size, in whole steps or skewed; hot pixels and NaN."""
 
 EVEN: Final = ("digital", "skewed")
 """Cameras whose noise is the same at every signal."""

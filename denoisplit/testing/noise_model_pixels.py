@@ -1,4 +1,4 @@
-"""Maps of a camera for the exam of a noise model, and one that needs them as the model of a single pixel."""
+"""Maps of a camera for the suites of noise models, and a model with maps as that of a single pixel."""
 
 import functools
 import tempfile
@@ -19,31 +19,31 @@ from denoisplit.core.network.interfaces import FitReport, NoiseModel, NoisePairs
 from denoisplit.core.storage.image_files import installed_formats
 
 SIDES: Final = (6, 7)
-"""Of the maps."""
+"""Sides of the maps."""
 
 PART: Final = (3, 4)
-"""Sides of an image that shows a part of them."""
+"""Sides of an image that shows a part of the maps."""
 
 
 def map_fields(options: type[Any]) -> tuple[str, ...]:
-    """The options that take a path."""
+    """Return the options that take a path."""
     hints = typing.get_type_hints(options)
     return tuple(f.name for f in attrs.fields(options) if Path in (hints[f.name], *get_args(hints[f.name])))
 
 
 def with_maps(options: Any, fields: Sequence[str], variant: int = 0) -> Any:
-    """Options with a random map in these fields; another variant has other maps."""
+    """Return options with a random map in these fields; another variant has other maps."""
     order = map_fields(type(options))
     return attrs.evolve(options, **{name: _map_file(order.index(name), variant) for name in fields})
 
 
 def named_maps(options: Any) -> tuple[str, ...]:
-    """The options that name a file."""
+    """Return the options that name a file."""
     return tuple(name for name in map_fields(type(options)) if isinstance(getattr(options, name), Path))
 
 
 def seen_by_a_pixel(model: NoiseModel) -> NoiseModel:
-    """A noise model that can be asked without maps: itself, or one all of whose pixels are its first one."""
+    """Return a model that needs no maps: the same, or one whose pixels are all like its first."""
     if not isinstance(model, CameraNoiseModel) or not waits_for_maps(model):
         return model
     model.read(installed_formats())
@@ -51,7 +51,7 @@ def seen_by_a_pixel(model: NoiseModel) -> NoiseModel:
 
 
 class OfOnePixel(NoiseModel):
-    """A noise model with maps of a camera, all pixels of which are alike: a noise model as any other."""
+    """A noise model with maps whose pixels are all alike, to be used like any other."""
 
     def __init__(self, inner: CameraNoiseModel) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class OfOnePixel(NoiseModel):
 
     @property
     def needs_fit(self) -> bool:
-        """That of the model."""
+        """Whether the model needs a fit."""
         return self.inner.needs_fit
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
@@ -68,7 +68,7 @@ class OfOnePixel(NoiseModel):
         return self.inner.fit(here, seed=seed)
 
     def concerns(self) -> tuple[tuple[int, str], ...]:
-        """Those of the model."""
+        """Return the concerns of the model."""
         return self.inner.concerns()
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -96,7 +96,7 @@ class OfOnePixel(NoiseModel):
 
 
 def maps_of_a_part(model: NoiseModel) -> list[tuple[str, Tensor]]:
-    """Maps of an image that shows less than they do, each by a name; nothing where that is refused."""
+    """Return the maps of an image that shows a part of them, with a name; nothing where that is refused."""
     if isinstance(model, OfOnePixel):
         with suppress(NoiseModelError):
             maps = model.inner.camera_maps(PART)
@@ -111,7 +111,7 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 @functools.cache
 def _map_file(number: int, variant: int) -> Path:
-    """A map [y x] of numbers about 3, without symmetry."""
+    """Write a map [y x] of numbers about 3, without symmetry."""
     path = Path(_folder().name) / f"map{number}_{variant}.npy"
     rng = np.random.default_rng([variant, number] if variant else number)
     np.save(path, rng.uniform(2, 4, SIDES).astype(np.float32))

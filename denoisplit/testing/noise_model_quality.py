@@ -1,4 +1,4 @@
-"""The part of the exam of a noise model that asks how good a fit is: on pairs of several cameras."""
+"""Laws of noise models about the quality of a fit, on pairs of several cameras."""
 
 import math
 from collections.abc import Sequence
@@ -18,24 +18,24 @@ from denoisplit.testing.noise_model_pairs import CAMERAS, DAMAGED, EVEN, USUAL
 
 _BINS = 8
 _STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3
-"""Of the std of a bin, how far that of a fit may be off where all have the same, or not; and the mean."""
+"""Largest error of a fitted std in a bin, for noise of one size and for other noise; and of the mean."""
 
 _LOST, _LOST_ON_OTHERS = 0.015, 0.3
 """Nats per pixel that a fit may lose against the true density: on its own pairs, and on others."""
 
 _NLL_OFF, _CALIBRATION_OFF, _SLACK = 0.03, 0.05, 4.0
 _PROBED, _GRID, _REACH = 2000, 101, 7.0
-"""Pairs whose integral transform is looked at, and the grid for it: so many std down from the signal."""
+"""Number of pairs for the integral transform, and its grid: this many stds down from the signal."""
 
 of_every_camera = pytest.mark.parametrize("camera", list(CAMERAS))
 
 
 class NoiseModelQualityTests(NoiseModelCases):
-    """Laws of the quality of a fit with the default options; they hold trivially for a model without."""
+    """Laws of the quality of a fit with the default options; they hold trivially without a fit."""
 
     @of_every_camera
     def test_mean_and_std_are_those_of_the_pairs_at_every_signal(self, camera: str) -> None:
-        """Of other pairs than those of the fit, in bins of the signal."""
+        """On other pairs than those of the fit, in bins of the signal."""
         model = self.fitted(camera)
         if model is None:
             return
@@ -65,7 +65,7 @@ class NoiseModelQualityTests(NoiseModelCases):
 
     @pytest.mark.parametrize("camera", [USUAL, DAMAGED])
     def test_a_fit_is_as_likely_as_the_truth(self, camera: str) -> None:
-        """On pairs like its own nearly so, and on others of the same camera not much less."""
+        """Nearly so on its own pairs, and not much less on others of the same camera."""
         model = self.fitted(camera)
         if model is None or not model.is_density:
             return
@@ -82,14 +82,14 @@ class NoiseModelQualityTests(NoiseModelCases):
     def test_a_report_is_true(self, camera: str) -> None:
         """Its number of pairs, its likelihood, and how far the integral transform is from uniform.
 
-        With the simplest options, too, which may have it look at few pairs.
+        Also with the simplest options, which may limit the fit to few pairs.
         """
         for options, slack in ((self.defaults(), 1.0), (self.smallest(), _SLACK)):
             if self.new(options).needs_fit and (slack == 1 or camera == USUAL):
                 self.assert_report(options, camera, slack)
 
     def assert_report(self, options: Any, camera: str, slack: float) -> None:
-        """What the fit of ``model`` said of it, give or take so many times the usual."""
+        """Check the reports of the fit of ``model``, with tolerances multiplied by ``slack``."""
         model = self.model(options, camera)
         reports, pairs = self.reports(options, camera), self.pairs(self.enough(options), camera=camera)
         finite = [_inside(one, *self.range_of(channel)) for channel, one in enumerate(pairs)]
@@ -109,17 +109,17 @@ class NoiseModelQualityTests(NoiseModelCases):
                 )
 
     def fitted(self, camera: str) -> NoiseModel | None:
-        """The model with default options, fitted to many pairs; None where there is nothing to fit."""
+        """Return the model with default options, fitted to many pairs; None where there is nothing to fit."""
         options = self.defaults()
         return self.model(options, camera) if self.new(options).needs_fit else None
 
     def as_image(self, values: Any) -> Tensor:
-        """Numbers [n] as an image [1 c 1 n], of one of whose channels they are."""
+        """Return numbers [n] as an image [1 c 1 n], the same in every channel."""
         row = torch.as_tensor(values)[None, None, None]
         return row.expand(1, self.statistics().channels, 1, -1)
 
     def likelihood(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> Tensor:
-        """Mean log-likelihood of the pairs of every channel [c], nats per pixel."""
+        """Return the mean log-likelihood of the pairs of every channel [c], nats per pixel."""
         found = []
         for channel, one in enumerate(pairs):
             signal, observation = (self.as_image(x) for x in (one.signal, one.observation))
@@ -128,7 +128,7 @@ class NoiseModelQualityTests(NoiseModelCases):
         return torch.stack(found)
 
     def calibration_errors(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> list[float]:
-        """Largest distance of the integral transform of some pairs from uniform, by sums of the density."""
+        """Return the largest distance of the integral transform of some pairs from uniform, per channel."""
         rng, rows = np.random.default_rng(3), []
         for one in pairs:
             some, step = rng.permutation(one.signal.size)[:_PROBED], smallest_step(one.observation)
@@ -145,7 +145,7 @@ class NoiseModelQualityTests(NoiseModelCases):
 
 
 def true_log_density(pairs: NoisePairs, factor: float) -> Any:
-    """Log-density of the pairs of ``NoiseModelCases.pairs`` under their camera: a plain sum over photons."""
+    """Return the log-density of ``NoiseModelCases.pairs`` under their camera: a plain sum over photons."""
     gain, offset, read_noise = GAIN * factor**2, OFFSET * factor, READ_NOISE * factor
     photons = ((pairs.signal - offset) / gain)[:, None]
     around = np.round((pairs.observation - offset) / gain)[:, None]
@@ -160,6 +160,6 @@ def true_log_density(pairs: NoisePairs, factor: float) -> Any:
 
 
 def _inside(pairs: NoisePairs, low: float, high: float) -> NoisePairs:
-    """The pairs that are finite, with signals in the range."""
+    """Return the finite pairs with signals in the range."""
     kept = np.isfinite(pairs.observation) & (pairs.signal >= low) & (pairs.signal <= high)
     return attrs.evolve(pairs, signal=pairs.signal[kept], observation=pairs.observation[kept])

@@ -1,4 +1,4 @@
-"""The exam of a noise model: its density, its samples, its derivatives."""
+"""Conformance suite for noise models: density, samples, derivatives."""
 
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ _FAR = 60.0
 _DRAWS = 3000
 
 _SMOOTH, _STEPS = 1e-3, 0.01
-"""How far moments of a smooth density may be off, and those of one with steps."""
+"""Largest errors of the moments of a smooth density, and of one with steps."""
 
 
 class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
@@ -188,7 +188,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
 
     @in_two_and_three_dimensions
     def test_predicted_maps_have_an_effect(self, rank: int) -> None:
-        """Whoever asks the network for ``extra_maps`` learns from them."""
+        """A model that asks the network for ``extra_maps`` uses them, with a gradient."""
         model, signal = self.model(self.smallest()), self.signals(rank)
         maps = self.maps(model, signal)
         if maps is None:
@@ -202,5 +202,5 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
 
 
 def _exact(apart: Tensor) -> float:
-    """How far numbers of a density may be off that differ by so much on a coarser grid; steps take more."""
+    """Return the tolerance for numbers that differ by ``apart`` on a coarser grid; larger for steps."""
     return min(_SMOOTH + 10 * float(apart.abs().max()), _STEPS)

@@ -1,4 +1,4 @@
-"""The exam of an objective."""
+"""Conformance suite for objectives."""
 
 from typing import Any, ClassVar, Final
 
@@ -36,7 +36,7 @@ class ObjectiveTests(ComponentTests):
     def objective(
         self, options: Any, channels: int = 2, mode: Any = "mean", scale: float = 1
     ) -> ObjectiveTerm:
-        """The component; skipped where it does not take so many channels, or such a mixture."""
+        """Return the component; skip the test where it refuses this number of channels or this mixture."""
         statistics = IntensityStats(
             mixed_mean=60.0 * scale,
             mixed_std=50.0 * scale,
@@ -51,7 +51,7 @@ class ObjectiveTests(ComponentTests):
         return made
 
     def batch(self, seed: int, channels: int = 2, *, rank: int = 2) -> Batch:
-        """Two images, in float64; some counts are below zero."""
+        """Return two images, in float64; some counts are below zero."""
         generator = torch.Generator().manual_seed(seed)
         sides = (2, channels, *(2, 5, 6)[-rank:])
 

@@ -14,7 +14,7 @@ NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 
 
 def uuid(number: int) -> str:
-    """Of a file of a set."""
+    """Return the UUID of a file of a set."""
     return f"urn:uuid:00000000-0000-4000-8000-{number:012d}"
 
 
@@ -24,8 +24,8 @@ class Block:
 
     Attributes:
         file: name of the file; empty for none.
-        number: of the file in the set, of which its UUID is made.
-        said: attributes.
+        number: number of the file in the set, from which its UUID is made.
+        said: attributes of the element.
     """
 
     file: str = ""
@@ -33,7 +33,7 @@ class Block:
     said: str = ""
 
     def xml(self) -> str:
-        """The element."""
+        """Return the element."""
         named = f'<UUID FileName="{escape(self.file)}">{uuid(self.number)}</UUID>' if self.file else ""
         return f"<TiffData {self.said}>{named}</TiffData>"
 
@@ -41,14 +41,14 @@ class Block:
 def image_xml(
     sizes: str, blocks: Sequence[Block], *, pixels: str = "", channels: Sequence[str] = (), name: str = ""
 ) -> str:
-    """An image.
+    """Return the element of an image.
 
     Args:
-        sizes: along x, y, c, z and t, with blanks between.
-        blocks: where its planes are.
+        sizes: sizes along x, y, c, z and t, separated by blanks.
+        blocks: pages of its planes.
         pixels: more attributes of ``Pixels``.
         channels: attributes of every channel.
-        name: of the image.
+        name: name of the image.
     """
     counts = " ".join(f'Size{a}="{n}"' for a, n in zip("XYCZT", sizes.split(), strict=True))
     inner = "".join(f"<Channel {said}/>" for said in channels) + "".join(block.xml() for block in blocks)
@@ -59,18 +59,18 @@ def image_xml(
 
 
 def document(inner: str, number: int | None = None) -> str:
-    """OME-XML of a file."""
+    """Return the OME-XML of a file."""
     own = "" if number is None else f' UUID="{uuid(number)}"'
     return f'<?xml version="1.0"?><OME xmlns="{NAMESPACE}"{own}>{inner}</OME>'
 
 
 def write_pages(path: Path, pages: AnyArray, xml: str) -> None:
-    """Pages [p y x] with OME-XML on the first one."""
+    """Write pages [p y x] with OME-XML on the first one."""
     tifffile.imwrite(path, pages, description=xml, metadata=None, contiguous=True, photometric="minisblack")
 
 
 def write_positions(folder: Path, count: int = 3, shape: tuple[int, ...] = (2, 9, 8)) -> AnyArray:
-    """A position of time points per file, all of which describe all; pixels [s t y x]."""
+    """Write a position of time points per file, each with the metadata of all; return pixels [s t y x]."""
     pixels = np.random.default_rng(count).integers(1, 999, (count, *shape)).astype(np.uint16)
     times, high, wide = shape
     images = "".join(
@@ -86,7 +86,7 @@ def write_positions(folder: Path, count: int = 3, shape: tuple[int, ...] = (2, 9
 
 
 def write_channels(folder: Path, count: int = 3, *, companion: str = "") -> AnyArray:
-    """A channel per file, described in each or in a companion; pixels [c y x]."""
+    """Write a channel per file, with metadata in each or in a companion; return pixels [c y x]."""
     pixels = np.random.default_rng(count).integers(1, 999, (count, 9, 8)).astype(np.uint16)
     blocks = [Block(file=f"c{i}.ome.tif", number=i, said=f'FirstC="{i}" IFD="0"') for i in range(count)]
     names = [f'Name="{name}"' for name in "abcdefgh"[:count]]

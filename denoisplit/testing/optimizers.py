@@ -1,4 +1,4 @@
-"""The exam of an optimiser."""
+"""Conformance suite for optimisers."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -17,15 +17,15 @@ from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, assert_equal, examples, law, through_a_file
 
 _SHAPES: Final = ((4, 3, 3, 3), (5, 2), (4,), ())
-"""Of weights: convolutions, matrices, biases, and single numbers."""
+"""Shapes of weights: convolutions, matrices, biases, and single numbers."""
 
 _RATE: Final = 1e-3
 _BEFORE, _AFTER = 3, 4
-"""Steps before and after a training stops and goes on."""
+"""Steps before and after a training is interrupted and resumed."""
 
 
 class OptimizerTests(ComponentTests):
-    """Laws of optimisers: downhill, at the rate that they are given, and the same when gone on with."""
+    """Laws of optimisers: downhill, at the given rate, and the same when resumed."""
 
     kind: ClassVar[str] = "optimizer"
 
@@ -36,13 +36,13 @@ class OptimizerTests(ComponentTests):
         return made
 
     def weights(self, seed: int = 0) -> list[nn.Parameter]:
-        """Some weights of every shape, around 1 and -1."""
+        """Return some weights of every shape, around 1 and -1."""
         generator = torch.Generator().manual_seed(seed)
         drawn = [torch.randn(shape, generator=generator) for shape in _SHAPES]
         return [nn.Parameter(values + values.sign()) for values in drawn]
 
     def over(self, weights: Sequence[nn.Parameter], options: Any, rate: float = _RATE) -> Stepping:
-        """The optimiser of these weights."""
+        """Return an optimiser of these weights."""
         made = self.optimizer(options).over(iter(weights), rate)
         assert isinstance(made, Stepping), f"not an optimiser of torch (got {type(made)})"
         return made
@@ -50,7 +50,7 @@ class OptimizerTests(ComponentTests):
     def steps(
         self, stepping: Stepping, weights: Sequence[nn.Parameter], numbers: range, seed: int = 0
     ) -> None:
-        """Steps down a bowl whose gradients are noisy, a function of the number of the step."""
+        """Take steps down a bowl with noisy gradients that depend on the number of the step alone."""
         for number in numbers:
             stepping.zero_grad()
             generator = torch.Generator().manual_seed(1000 * seed + number)
@@ -130,7 +130,7 @@ class OptimizerTests(ComponentTests):
     @law(3)
     @given(data=st.data())
     def test_weights_without_a_gradient_stay(self, data: st.DataObject) -> None:
-        """As those of parts of the network that a step does not use."""
+        """For example those of parts of the network that a step does not use."""
         weights, kept = self.weights(), self.weights()[0]
         stepping = self.over(weights, data.draw(self.options()))
         for weight in weights[1:]:

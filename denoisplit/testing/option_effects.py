@@ -1,4 +1,4 @@
-"""Whether every option of a component does something."""
+"""The law that every option of a component has an effect."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -13,20 +13,20 @@ from denoisplit.core.errors import DenoisplitError
 from denoisplit.testing.suite import examples, not_examined
 
 Trace = tuple[tuple[str, Tensor], ...]
-"""Everything that can be seen of a component, each by a name."""
+"""Everything that can be observed of a component, by name."""
 
 _POOL: Final = 60
 _COMPARED: Final = 2
-"""Other values of an option that are tried, on average, with every one of the options drawn."""
+"""Mean number of other values of an option that are tried with each of the drawn options."""
 
 
 def covering(options: st.SearchStrategy[Any], usable: Callable[[Any], bool], count: int) -> list[Any]:
-    """At most so many options in which as many pairs of values meet as can be.
+    """Return at most ``count`` options that together cover as many pairs of values as possible.
 
     Args:
-        options: of the component.
-        usable: whether the component takes them.
-        count: of options.
+        options: options of the component.
+        usable: whether the component accepts them.
+        count: largest number of options.
     """
     pool, chosen = examples(options, _POOL), list[Any]()
     met: set[tuple[str, str]] = set()
@@ -49,12 +49,12 @@ def _pairs(options: Any) -> set[tuple[str, str]]:
 def assert_options_have_effects(
     drawn: Sequence[Any], trace: Callable[[Any], Trace], *, unseen: frozenset[str] = frozenset()
 ) -> None:
-    """Another value of any option changes what can be seen of the component, at some values of the others.
+    """Check that another value of any option changes the component, at some values of the others.
 
     Args:
         drawn: options of the component.
-        trace: of a component with such options; those that it refuses with an error of denoisplit are left
-            out.
+        trace: function that observes a component with given options; those that it refuses with an error of
+            denoisplit are left out.
         unseen: options whose effect ``trace`` cannot show.
 
     The law is not examined where no other value of some options is among those drawn.
@@ -89,7 +89,7 @@ def assert_options_have_effects(
 
 
 def _changed(drawn: Sequence[Any], field: "attrs.Attribute[Any]") -> Iterator[tuple[Any, Any]]:
-    """Options, and the same ones with the value of a field that others have: first of the next ones."""
+    """Yield options with and without the value that other drawn ones have in a field, the next ones first."""
     for apart in range(1, len(drawn)):
         for base, other in zip(drawn, (*drawn[apart:], *drawn[:apart]), strict=True):
             value = getattr(other, field.name)
@@ -101,7 +101,7 @@ def _changed(drawn: Sequence[Any], field: "attrs.Attribute[Any]") -> Iterator[tu
 
 
 def _until_different(pairs: Iterator[tuple[Trace | None, Trace | None]]) -> Iterator[tuple[Trace, Trace]]:
-    """Pairs of what can be seen, as far as the component takes both options, up to the first that differs."""
+    """Yield pairs of observations where the component accepts both options, up to the first that differs."""
     for one, two in pairs:
         if one is not None and two is not None:
             yield one, two

@@ -26,22 +26,22 @@ from denoisplit.core.spec.rules import (
 from denoisplit.core.spec.types import bare, choices_of, is_record, is_sequence, is_union
 
 _STEPS: Final = 16
-"""Numbers lie on a grid of so many steps: easy to read in a report."""
+"""Number of steps of the grid of values, which are easy to read in a report."""
 
 _SEVERAL: Final = 2
-"""How far whole numbers go above their lower bound: networks stay small."""
+"""How far whole numbers go above their lower bound, so that networks stay small."""
 
 _LARGE: Final = 8
 _SPREAD: Final = 4.0
 _LONGEST: Final = 3
-"""Items of a list: of hierarchies with as many levels."""
+"""Numbers of items of a list, for hierarchies with as many levels."""
 
 _FACTORY: Final[Any] = type(attrs.Factory(list))
 
 
 @attrs.frozen(kw_only=True)
 class Range:
-    """What the validators of a field say of a number.
+    """Range of a number, from the validators of its field.
 
     Attributes:
         low, high: smallest and largest value, None for no bound.
@@ -55,7 +55,7 @@ class Range:
 
 
 def range_of(rules: Sequence[Rule]) -> Range:
-    """The range of a number that obeys all rules."""
+    """Return the range of a number that obeys all rules."""
     found = Range()
     for one in rules:
         if isinstance(one, Bound) and isinstance(one.value, int | float):
@@ -69,7 +69,7 @@ def range_of(rules: Sequence[Rule]) -> Range:
 
 
 def edges(field: "attrs.Attribute[Any]", declared: Any) -> tuple[list[float], list[float]]:
-    """Numbers just within the range of a field, and just beyond it; a list has none."""
+    """Return numbers just within the range of a field, and just beyond it; a list has none."""
     within, beyond = list[float](), list[float]()
     declared = bare(declared)
     for member in map(bare, get_args(declared) if is_union(declared) else (declared,)):
@@ -85,16 +85,16 @@ def edges(field: "attrs.Attribute[Any]", declared: Any) -> tuple[list[float], li
 
 
 def values(field: "attrs.Attribute[Any]", declared: Any) -> st.SearchStrategy[Any]:
-    """Values of a field that are small and likely to be accepted; the default is one of the simplest.
+    """Draw values of a field that are small and likely to be accepted; the default is among the simplest.
 
-    What is bounded is drawn within its bounds, small whole numbers first; what has choices is chosen; what
-    may be None is so at times; lists have up to three items; options within options are drawn likewise.
-    ``attrs.NOTHING`` stands for the default: that of a factory. A real number without bounds stays near its
-    default. A text, a path, and a list of which nothing is said keep their default, for nothing tells what
-    else they could be.
+    Numbers are drawn within their bounds, small whole numbers first; choices are chosen from; optional values
+    are sometimes None; lists have up to three items; options within options are drawn likewise.
+    ``attrs.NOTHING`` stands for the default of a factory. A real number without bounds stays near its
+    default. Texts, paths, and lists without validators keep their default, as nothing tells their other
+    values.
 
     Raises:
-        TypeError: a field without default whose type tells nothing about its values.
+        TypeError: a field without a default whose type tells nothing about its values.
     """
     found = _of(declared, rule(field.validator), field.default)
     if found is None:
@@ -105,7 +105,7 @@ def values(field: "attrs.Attribute[Any]", declared: Any) -> st.SearchStrategy[An
 
 
 def _of(declared: Any, said: Rule, default: Any) -> st.SearchStrategy[Any] | None:
-    """A strategy for a type whose values obey a rule, None where too little is known."""
+    """Return a strategy for a type whose values obey a rule, None where too little is known."""
     declared, rules = bare(declared), parts(said)
     if is_record(declared):
         return options(declared)
@@ -124,7 +124,7 @@ def _of(declared: Any, said: Rule, default: Any) -> st.SearchStrategy[Any] | Non
 
 
 def _of_union(members: Sequence[Any], said: Rule, default: Any) -> st.SearchStrategy[Any] | None:
-    """Values of the members of which something is known, of that of the default first."""
+    """Draw values of the known members of a union, those of the default's type first."""
     none = NoneType in members
     some = [
         made
@@ -139,7 +139,7 @@ def _of_union(members: Sequence[Any], said: Rule, default: Any) -> st.SearchStra
 
 
 def _for(member: Any, said: Rule) -> Rule:
-    """The part of a rule that is about a type: of alternatives, the one for lists or that for numbers."""
+    """Return the part of a rule about a type: of alternatives, the one for lists or that for numbers."""
     if isinstance(said, OrNone):
         return _for(member, said.rule)
     if not isinstance(said, Either):
@@ -150,7 +150,7 @@ def _for(member: Any, said: Rule) -> Rule:
 
 
 def _whole(limits: Range, default: Any) -> st.SearchStrategy[int] | None:
-    """Whole numbers: the smallest ones, or those from a small default on where nothing is bounded."""
+    """Draw whole numbers: the smallest ones, or from a small default on where there is no bound."""
     known = type(default) is int
     if limits.low is None and limits.high is None and known and abs(default) <= _LARGE:
         return st.integers(default, default + _SEVERAL)
@@ -160,7 +160,7 @@ def _whole(limits: Range, default: Any) -> st.SearchStrategy[int] | None:
 
 
 def _reals(limits: Range, default: Any) -> st.SearchStrategy[float]:
-    """Numbers between the bounds; without an upper one, of the size of the default."""
+    """Draw numbers between the bounds; without an upper bound, of the size of the default."""
     known = float(default) if isinstance(default, int | float) else None
     if limits.low is None and limits.high is None:
         centre = 1.0 if known is None else known
@@ -176,7 +176,7 @@ def _reals(limits: Range, default: Any) -> st.SearchStrategy[float]:
 def _lists(
     declared: Any, rules: Sequence[Rule], default: Any, length: int | None = None
 ) -> st.SearchStrategy[Any] | None:
-    """Lists: the default, and short ones of items of which something is known; inner ones of one length."""
+    """Draw lists: the default, and short ones of known items; inner lists have one length."""
     members = [member for member in get_args(declared) if member is not ...]
     each = every([one.each for one in rules if isinstance(one, Items)])
     if len(set(members)) != 1 or not (parts(each) or choices_of(bare(members[0]))):
@@ -223,7 +223,7 @@ def _default(field: "attrs.Attribute[Any]", declared: Any) -> st.SearchStrategy[
 
 
 def options(cls: Callable[..., Any], /, **given: Any) -> st.SearchStrategy[Any]:
-    """Instances of an ``Options`` class, derived from its types, defaults and validators.
+    """Draw instances of an ``Options`` class, derived from its types, defaults and validators.
 
     Args:
         cls: the attrs class.
@@ -254,7 +254,7 @@ def _strategy(value: Any) -> st.SearchStrategy[Any]:
 
 
 def _built(cls: Callable[..., Any], chosen: Mapping[str, Any]) -> Any:
-    """The record, or None where its validators refuse the combination."""
+    """Return the record, or None where its validators refuse the combination."""
     try:
         return cls(**{name: value for name, value in chosen.items() if value is not attrs.NOTHING})
     except (ValueError, TypeError, DenoisplitError):

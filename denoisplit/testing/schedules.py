@@ -1,4 +1,4 @@
-"""The exam of a schedule."""
+"""Conformance suite for schedules."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ _STEPS: Final = 60
 _EVERY: Final = 3
 """Steps between two validations."""
 _LOW: Final = 0.1
-"""Share of the learning rate below which a rate is low."""
+"""Fraction of the learning rate below which a rate is low."""
 
 IMPROVING: Final = tuple(10 - 0.3 * n for n in range(_STEPS // _EVERY))
 STALLED: Final = (*IMPROVING[:4], *(IMPROVING[4],) * (len(IMPROVING) - 4))
@@ -35,7 +35,7 @@ COURSES: Final = {"improving": IMPROVING, "stalled": STALLED, "restless": RESTLE
 
 
 class ScheduleTests(ComponentTests):
-    """Laws of schedules: rates between zero and the learning rate, and the same when gone on with."""
+    """Laws of schedules: rates between zero and the learning rate, and the same when resumed."""
 
     kind: ClassVar[str] = "schedule"
 
@@ -48,7 +48,7 @@ class ScheduleTests(ComponentTests):
     def over(
         self, options: Any, rate: float = _RATE, *, steps: int = _STEPS, better: Better = "min"
     ) -> tuple[Stepping, LRScheduler]:
-        """An optimiser of one weight, and its scheduler."""
+        """Return an optimiser of one weight, and its scheduler."""
         optimizer = SGD([nn.Parameter(torch.ones(2))], lr=rate, momentum=0.5)
         made = self.schedule(options).over(optimizer, steps=steps, better=better)
         assert isinstance(made, LRScheduler), f"not a scheduler of torch (got {type(made)})"
@@ -57,7 +57,7 @@ class ScheduleTests(ComponentTests):
     def rates(
         self, pair: tuple[Stepping, LRScheduler], course: Sequence[float], steps: range = range(_STEPS)
     ) -> list[float]:
-        """The rate of every one of these steps, and the one after them."""
+        """Return the rate of each of these steps, and of the step after them."""
         optimizer, scheduler = pair
         found = [float(optimizer.param_groups[0]["lr"])]
         for step in steps:
@@ -69,7 +69,7 @@ class ScheduleTests(ComponentTests):
         return found
 
     def usable(self, data: st.DataObject) -> Any:
-        """Options that fit as many steps as there are."""
+        """Draw options that fit the number of steps."""
         options: list[Any] = []
 
         def build(one: Any) -> None:
@@ -106,7 +106,7 @@ class ScheduleTests(ComponentTests):
     @law(3)
     @given(data=st.data())
     def test_higher_values_are_better_where_they_are(self, course: str, data: st.DataObject) -> None:
-        """The same training, seen by a value that rises where another one falls."""
+        """The same training, judged by a value that rises where another falls, has the same rates."""
         options = self.usable(data)
         expected = self.rates(self.over(options), COURSES[course])
         rising = [100 - value for value in COURSES[course]]
@@ -137,7 +137,7 @@ class ScheduleTests(ComponentTests):
     @law(3)
     @given(data=st.data())
     def test_it_changes_rates_alone(self, data: st.DataObject) -> None:
-        """Weights and what else the optimiser goes by stay."""
+        """Weights and the other settings of the optimiser stay."""
         optimizer, scheduler = self.over(self.usable(data))
         self.rates((optimizer, scheduler), RESTLESS)
         (group,) = optimizer.param_groups
@@ -147,7 +147,7 @@ class ScheduleTests(ComponentTests):
     @law(5)
     @given(data=st.data())
     def test_it_ends_low_where_it_says_so(self, data: st.DataObject) -> None:
-        """However the validations go; and where it does not say so, there is a course that ends otherwise."""
+        """However the validations go; and if it does not say so, some course does not end low."""
         options = self.usable(data)
         schedule = self.schedule(options)
         assert isinstance(schedule.ends_low, bool), "ends_low is neither True nor False"

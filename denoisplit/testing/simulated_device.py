@@ -1,7 +1,7 @@
-"""A simulated accelerator: real numbers on a device of its own, for tests without a GPU.
+"""A simulated accelerator, for tests without a GPU.
 
-Its tensors compute on the processor and refuse to meet those of the processor, as a GPU's do. What passes
-between the two is counted, and so is every wait for a number:
+Its tensors compute on the CPU but refuse to meet tensors of the CPU, as a GPU's do. Transfers between the two
+are counted, and so is every wait for a number:
 
     device = simulated_device()
     with counted_transfers() as transfers:
@@ -9,7 +9,7 @@ between the two is counted, and so is every wait for a number:
         layer(image.to(device)).mean().backward()
     assert transfers == Transfers(there=3)  # weight, bias, image
 
-It shows which device a piece of code uses, and not how that device rounds or how fast it is.
+It shows which device a piece of code uses, but neither rounding nor speed of a real device.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ _INDEXING: Final = frozenset(
         _ATEN._index_put_impl_.default,
     }
 )
-"""Operators that take indices from the processor, too."""
+"""Operators that also take indices on the CPU."""
 
 _WAITING: Final = frozenset(
     {
@@ -48,21 +48,21 @@ _WAITING: Final = frozenset(
         _ATEN.nonzero.default,
     }
 )
-"""Operators whose numbers, or whose number of numbers, the processor has to know."""
+"""Operators whose values, or the number of them, the CPU has to know."""
 
 
 class MixedDevicesError(RuntimeError):
-    """What belongs to the processor meets a tensor of the device."""
+    """A tensor or generator on the CPU meets a tensor on the device."""
 
 
 @attrs.define
 class Transfers:
-    """What was counted.
+    """Counts of transfers and waits.
 
     Attributes:
-        there: tensors that were copied from the processor to the device.
-        back: tensors that were copied from the device to the processor.
-        waits: for single numbers, or for how many of them there are.
+        there: tensors copied from the CPU to the device.
+        back: tensors copied from the device to the CPU.
+        waits: waits for single numbers, or for the number of them.
     """
 
     there: int = 0
@@ -71,13 +71,13 @@ class Transfers:
 
 
 _WATCHING: Final[list[Transfers]] = []
-"""As the device is, these are of the process: derivatives are computed by threads of torch."""
+"""Global like the device, since threads of torch compute derivatives."""
 
 
 def simulated_device() -> torch.device:
-    """The device, which is there from the first call on until the process ends.
+    """Return the device, which exists from the first call on until the process ends.
 
-    Torch counts devices when it first computes a derivative: call this before, where a test module begins.
+    Torch counts devices when it first computes a derivative: call this before, at the top of a test module.
     """
     _register()
     return torch.device(NAME, 0)
@@ -85,7 +85,7 @@ def simulated_device() -> torch.device:
 
 @contextmanager
 def counted_transfers() -> Iterator[Transfers]:
-    """Count for a while what passes between the device and the processor."""
+    """Count transfers between the device and the CPU in a block."""
     found = Transfers()
     _WATCHING.append(found)
     try:
@@ -95,18 +95,18 @@ def counted_transfers() -> Iterator[Transfers]:
 
 
 class SimulatedTensor(Tensor):
-    """A tensor of the device.
+    """A tensor on the device.
 
     Attributes:
-        numbers: of it, as a tensor of the processor.
+        numbers: its numbers, as a tensor on the CPU.
     """
 
     numbers: Tensor
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "SimulatedTensor":
-        """A tensor of the device with these numbers, without a copy."""
-        with torch.inference_mode(inner.is_inference()):  # which a view is where its base is
+        """Make a tensor on the device with these numbers, without a copy."""
+        with torch.inference_mode(inner.is_inference()):  # a view is an inference tensor if its base is
             made: SimulatedTensor = torch.Tensor._make_wrapper_subclass(
                 cls,
                 inner.size(),
@@ -119,11 +119,11 @@ class SimulatedTensor(Tensor):
         made.numbers = inner
         return made
 
-    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # what torch declares has no types
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # torch declares no types
         return f"SimulatedTensor({self.numbers!r})"
 
     def __tensor_flatten__(self) -> tuple[list[str], None]:
-        """With its counterpart, lets ``Module.to`` put other numbers into the parameters that there are."""
+        """Let ``Module.to`` exchange the numbers of existing parameters, together with its counterpart."""
         return ["numbers"], None
 
     @staticmethod
@@ -131,11 +131,11 @@ class SimulatedTensor(Tensor):
         return SimulatedTensor(parts["numbers"])
 
     def tolist(self) -> Any:
-        """The numbers, for which they are copied."""
+        """Return the numbers, which are copied for this."""
         return self.cpu().tolist()
 
     def numpy(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused.
+        """Refuse the conversion.
 
         Raises:
             TypeError: always.
@@ -149,13 +149,13 @@ class SimulatedTensor(Tensor):
         cls, operator: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         del types
-        # Where no derivative is kept, torch has not taken operators apart yet.
+        # Without autograd, torch has not decomposed operators yet.
         parts = operator.decompose(*args, **kwargs or {})
         return _perform(operator, args, kwargs or {}) if parts is NotImplemented else parts
 
 
 def _perform(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What an operator gives for arguments of which some are tensors of the device."""
+    """Compute an operator some of whose arguments are tensors on the device."""
     if operator is _ATEN._to_copy.default:
         return _to_copy(*args, **kwargs)
     if operator is _ATEN.copy_.default:
@@ -171,7 +171,7 @@ def _perform(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
     found = _ON_PROCESSOR.get(operator, operator)(*inner_args, **inner_kwargs)
     if wanted is not None and torch.device(wanted).type != NAME:
         return found
-    # What is changed in place stays the tensor that it is.
+    # A tensor changed in place stays the same object.
     known = {id(leaf.numbers): leaf for leaf in leaves if isinstance(leaf, SimulatedTensor)}
     return pytree.tree_map_only(
         Tensor, lambda one: known[id(one)] if id(one) in known else SimulatedTensor(one), found
@@ -200,10 +200,10 @@ def _count_copy(there: bool, source: Tensor) -> None:
 
 
 def _require_one_device(operator: Any, leaves: Sequence[Any]) -> None:
-    """A GPU takes single numbers and indices from the processor, and nothing else.
+    """Refuse tensors on the CPU, except single numbers and indices, as a GPU does.
 
     Raises:
-        MixedDevicesError: there is something else.
+        MixedDevicesError: another tensor on the CPU.
     """
     if any(isinstance(leaf, torch.Generator) for leaf in leaves):
         raise MixedDevicesError(
@@ -241,12 +241,12 @@ _ON_PROCESSOR: Final[Mapping[Any, Any]] = {
     _ATEN.convolution_overrideable.default: _ATEN.convolution.default,
     _ATEN.convolution_backward_overrideable.default: _convolution_backward,
 }
-"""What torch leaves to a device of its own kind, as the processor does it."""
+"""Operators that torch leaves to each kind of device, computed on the CPU."""
 
 
 @cache
 def _register() -> Any:
-    """Tell torch of the device; it is forgotten with the library that is returned."""
+    """Register the device with torch, for as long as the returned library exists."""
     module: Any = ModuleType(NAME)
     module.is_available = module.is_initialized = lambda: True
     module._is_in_bad_fork = lambda: False
@@ -260,7 +260,7 @@ def _register() -> Any:
     library.impl("empty.memory_format", _empty, "PrivateUse1")
     library.impl("empty_strided", _empty_strided, "PrivateUse1")
     for name in ("arange", "arange.start", "arange.start_step"):
-        library.impl(name, _arange, "PrivateUse1")  # torch would make it empty, and enlarge it
+        library.impl(name, _arange, "PrivateUse1")  # torch would resize an empty tensor
     library.impl("_copy_from", lambda source, into, *_: _copy(into, source), "PrivateUse1")
     return library
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what components take and for whole specs. Public.
+"""Hypothesis strategies for inputs of components and for whole specs. Public.
 
 Tensors and arrays are drawn by the seed of a generator, so that a failing example is one whole number.
 """
@@ -29,46 +29,46 @@ _MOST_CHANNELS = 3
 
 
 def seeds() -> st.SearchStrategy[int]:
-    """Seeds of a generator."""
+    """Draw seeds of a generator."""
     return st.integers(0, 10**6)
 
 
 def random(seed: int, *shape: int) -> Tensor:
-    """Standard normal numbers, float64."""
+    """Return standard normal numbers, float64."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def uniform(seed: int, low: float, high: float, *shape: int) -> Tensor:
-    """Numbers between two bounds, float64."""
+    """Return numbers between two bounds, float64."""
     drawn = torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return low + (high - low) * drawn
 
 
 def image_side(rank: int) -> int:
-    """Pixels along every axis of the image that ``levels`` belong to: volumes are smaller than planes."""
+    """Return the pixels per axis of the image that ``levels`` belong to: volumes are smaller than planes."""
     return IMAGE_SIDE if rank == 2 else _VOLUME_SIDE
 
 
 def level_shapes(rank: int, *, count: int) -> tuple[tuple[int, ...], ...]:
-    """Shape [k (z) y x] of every level of an image of ``image_side``; every level halves every axis."""
+    """Return the shape [k (z) y x] of every level for ``image_side``; every level halves every axis."""
     return tuple(
         (1 + (count - index) % 3, *(image_side(rank) // 2 ** (index + 1),) * rank) for index in range(count)
     )
 
 
 def level_counts(rank: int) -> st.SearchStrategy[int]:
-    """Numbers of levels: up to six, of volumes up to three."""
+    """Draw numbers of levels: up to six, for volumes up to three."""
     return st.integers(1, 6 if rank == 2 else 3)
 
 
 @st.composite
 def levels(draw: st.DrawFn, rank: int, *, batch: int = 3) -> tuple[Level, ...]:
-    """Latents of an image: posterior, prior and a draw from the posterior per level, finest first.
+    """Draw latents of an image: posterior, prior and a draw from the posterior per level, finest first.
 
     Args:
-        draw: of hypothesis.
+        draw: hypothesis's function.
         rank: number of spatial axes.
-        batch: images.
+        batch: number of images.
     """
     count, seed = draw(level_counts(rank)), draw(seeds())
     made = []
@@ -86,7 +86,7 @@ def _normal(seed: int, index: int, *shape: int) -> Normal:
 
 
 def unit_levels(divergences: tuple[Tensor, ...]) -> tuple[Level, ...]:
-    """Levels whose every latent scalar has the given divergence, in closed form and as a single sample.
+    """Return levels whose latent scalars have the given divergences, in closed form and as single samples.
 
     At its own mean, the single-sample estimate of a shifted unit normal is its divergence.
 
@@ -103,12 +103,12 @@ def unit_levels(divergences: tuple[Tensor, ...]) -> tuple[Level, ...]:
 
 
 def of_hierarchy(given: tuple[Level, ...], numbers: Sequence[int]) -> tuple[Level, ...]:
-    """Levels of a hierarchy with these numbers, as the core hands them over where others have no latent."""
+    """Number levels as the core does where other levels of the hierarchy have no latent."""
     return tuple(attrs.evolve(given[n], index=n, hierarchy=len(given)) for n in numbers)
 
 
 def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, ...], ...]:
-    """Shapes of features that encoders give: with a first stride or without, anisotropic, with surround.
+    """Return shapes of features of encoders: with or without a first stride, anisotropic, with surround.
 
     One to six levels; deep ones halve one axis at a time, so that images stay small. Widths may differ.
     """
@@ -134,9 +134,9 @@ def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, 
 
 @st.composite
 def images(draw: st.DrawFn, rank: int, *, dtypes: Sequence[str] = ("uint8", "uint16", "float32")) -> Image:
-    """Images with names of channels, a pixel size and a time interval or without, ``z`` where ``rank`` is 3.
+    """Draw images with or without channel names, pixel size and time interval; with ``z`` for ``rank`` 3.
 
-    Axes come in any order, positions and time points not together. Pixel sizes may be unknown along an axis.
+    Axes come in any order, never both ``s`` and ``t``. Pixel sizes may be unknown along an axis.
     """
     space = "zyx"[-rank:]
     more = draw(st.sampled_from(["", "c", "t", "tc", "s", "sc"]))
@@ -169,7 +169,7 @@ def images(draw: st.DrawFn, rank: int, *, dtypes: Sequence[str] = ("uint8", "uin
 
 @st.composite
 def specs(draw: st.DrawFn, registry: Registry | None = None) -> ResolvedSpec:
-    """Whole experiments over the components of a registry, by default all that are installed."""
+    """Draw whole specs over the components of a registry, by default all that are installed."""
     rows = registry or installed_registry()
 
     def chosen(kind: str) -> Chosen:

@@ -1,4 +1,4 @@
-"""What all conformance suites share. A law is a test method; its name says the law in plain words."""
+"""Base of all conformance suites. A law is a test method whose name states it in plain words."""
 
 import functools
 import io
@@ -25,13 +25,13 @@ RANKS: Final = (2, 3)
 """Numbers of spatial axes."""
 
 _UNSUPPORTED: Final = "model.dimensions"
-"""A ``SpecError`` that begins with it says that a component does not take this number of spatial axes."""
+"""Beginning of the ``SpecError`` of a component that does not take this number of spatial axes."""
 
 _EXAMPLES: Final = 24
-"""Options that are drawn where nothing else is said."""
+"""Number of options to draw by default."""
 
 _DRAWS: Final = 20
-"""Times that options are drawn until some fit each other."""
+"""Number of draws until some options fit each other."""
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _Built = TypeVar("_Built")
@@ -40,7 +40,7 @@ in_two_and_three_dimensions = pytest.mark.parametrize("rank", RANKS, ids=["2d", 
 
 
 def law(examples: int) -> settings:
-    """Settings of a law: so many examples, the same ones every time, as they are found."""
+    """Return the settings of a law: the same number of examples, and the same ones, every time."""
     return settings(
         max_examples=examples,
         deadline=None,
@@ -53,11 +53,11 @@ def law(examples: int) -> settings:
 
 
 NOT_EXAMINED: Final = "not examined: "
-"""How the reason begins for which a law was skipped that may well not hold."""
+"""Beginning of the reason for skipping a law that may not hold."""
 
 
 def not_examined(missing: str) -> NoReturn:
-    """Leave out a law for want of something that the message names; the exam is then not complete."""
+    """Skip a law because the named thing is missing; the examination is then incomplete."""
     pytest.skip(f"{NOT_EXAMINED}{missing}")
 
 
@@ -65,9 +65,9 @@ class ComponentTests:
     """Base of the suites. Inherit from the suite of a kind; pytest collects names that begin with ``Test``.
 
     Attributes:
-        kind: of the components that the suite examines.
+        kind: kind of the components that the suite examines.
         component: the class, or its name in the registry.
-        unseen: options whose effect the exam cannot show, by name.
+        unseen: options whose effect the suite cannot show, by name.
     """
 
     kind: ClassVar[str]
@@ -81,7 +81,7 @@ class ComponentTests:
         return self.component
 
     def name(self) -> str:
-        """Its name in the registry, if it is there; a component may be given as a class."""
+        """Name of the component in the registry; it may have none if it is given as a class."""
         if isinstance(self.component, str):
             return self.component.rpartition("/")[2]
         target = f"{self.component.__module__}:{self.component.__qualname__}"
@@ -89,22 +89,22 @@ class ComponentTests:
         return next((row.name for row in rows if row.target == target), "")
 
     def options(self) -> st.SearchStrategy[Any]:
-        """Options to examine the component with: by default derived from types and validators."""
+        """Draw options to examine the component with: by default derived from types and validators."""
         return strategies.options(self.target().Options)
 
     def defaults(self) -> Any:
-        """Options as a spec has them that names the component only, or the simplest where some are needed."""
+        """Return the default options, or the simplest where some are required."""
         cls = self.target().Options
         needed = any(field.init and field.default is attrs.NOTHING for field in attrs.fields(cls))
         return self.smallest() if needed else cls()
 
     def smallest(self) -> Any:
-        """The simplest options of the strategy."""
+        """Return the simplest options of the strategy."""
         suite: Any = type(self)
         return _smallest(suite)
 
     def test_ranges_of_options_are_as_told(self) -> None:
-        """A number is taken at the edge of its range, beside some values of other options, and not beyond."""
+        """A number is accepted at the edge of its range, with some values of other options, not beyond it."""
         drawn, cls = examples(self.options()), self.target().Options
         hints = typing.get_type_hints(cls)
         for field in (one for one in attrs.fields(cls) if one.init and one.validator):
@@ -117,7 +117,7 @@ class ComponentTests:
 
 
 def examples(options: st.SearchStrategy[Any], count: int = _EXAMPLES) -> list[Any]:
-    """A few options, the same ones every time."""
+    """Draw a few options, the same ones every time."""
     found: list[Any] = []
 
     @settings(law(count), phases=(Phase.generate,))
@@ -136,7 +136,7 @@ def _smallest(suite: Any) -> Any:
 
 
 def _is_valid(options: Any, field: "attrs.Attribute[Any]", value: float) -> bool:
-    """What the validator of a field says of a value, beside the others of some options."""
+    """Whether the validator of a field accepts a value, with the other values of some options."""
     try:
         if field.validator is not None:
             field.validator(options, field, value)
@@ -146,7 +146,7 @@ def _is_valid(options: Any, field: "attrs.Attribute[Any]", value: float) -> bool
 
 
 def accepted(build: Callable[[], Any]) -> Any:
-    """What was built; examples whose options do not fit each other are passed over.
+    """Return what was built; examples whose options do not fit each other are passed over.
 
     The test is skipped where the component says that it does not take this number of dimensions.
     """
@@ -164,7 +164,7 @@ def usable(
     build: Callable[[Any], _Built],
     refusals: tuple[type[DenoisplitError], ...] = (SpecError,),
 ) -> _Built:
-    """What is built of the first drawn options that are not refused.
+    """Return what is built from the first drawn options that are not refused.
 
     The test is skipped where the component says that it does not take this number of dimensions.
     """
@@ -178,7 +178,7 @@ def usable(
 
 
 def takes(build: Callable[[], Any]) -> bool:
-    """Whether something can be built, False where it says that it does not take this many dimensions."""
+    """Whether something can be built; False where it refuses this number of dimensions."""
     try:
         build()
     except SpecError as error:
@@ -189,7 +189,7 @@ def takes(build: Callable[[], Any]) -> bool:
 
 
 def generic(make: Callable[[], _Module], seed: int = 0) -> _Module:
-    """A module in evaluation mode and float64 whose numbers are all random, also those that start at zero."""
+    """Return a module in evaluation mode and float64 whose numbers are all random, also initial zeros."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = make().double()
@@ -207,17 +207,17 @@ def generic(make: Callable[[], _Module], seed: int = 0) -> _Module:
 
 
 def copied(module: _Module, make: Callable[[], _Module]) -> _Module:
-    """A new module that knows of the first one only what was saved."""
+    """Return a new module with the saved state of the first one."""
     other = make().double()
     other.load_state_dict(module.state_dict(), strict=True)
     return other.eval()
 
 
 def dead_parameters(attempts: Callable[[int], tuple[nn.Module, Tensor]]) -> list[str]:
-    """Names of trainable parameters whose gradient is zero in every attempt.
+    """Return the names of trainable parameters whose gradient is zero in every attempt.
 
     Args:
-        attempts: from a seed to a module and a scalar that depends on all of it.
+        attempts: function from a seed to a module and a scalar that depends on all of it.
     """
     dead: set[str] | None = None
     for seed in range(4):
@@ -238,7 +238,7 @@ def dead_parameters(attempts: Callable[[int], tuple[nn.Module, Tensor]]) -> list
 
 
 def assert_equal(found: Tensor, expected: Tensor, what: str) -> None:
-    """Shapes and numbers are the same, to the last bit."""
+    """Check that shapes and numbers are the same, to the last bit."""
     assert found.shape == expected.shape, f"{what}: shape {_sides(found)} instead of {_sides(expected)}"
     assert torch.equal(found, expected), f"{what} (largest difference {_difference(found, expected)})"
 
@@ -246,14 +246,14 @@ def assert_equal(found: Tensor, expected: Tensor, what: str) -> None:
 def assert_close(
     found: Tensor, expected: Tensor, what: str, *, rtol: float = 1e-9, atol: float = 1e-10
 ) -> None:
-    """Shapes are the same and numbers within a tolerance."""
+    """Check that shapes are the same, and numbers within a tolerance."""
     assert found.shape == expected.shape, f"{what}: shape {_sides(found)} instead of {_sides(expected)}"
     same = torch.allclose(found, expected, rtol=rtol, atol=atol)
     assert same, f"{what} (largest difference {_difference(found, expected)})"
 
 
 def assert_differs(found: Tensor, other: Tensor, what: str) -> None:
-    """Some number differs by more than rounding."""
+    """Check that some number differs by more than rounding."""
     assert not torch.allclose(found, other, rtol=1e-10, atol=1e-12), what
 
 
@@ -266,21 +266,21 @@ def _difference(found: Tensor, expected: Tensor) -> str:
 
 
 def one_line(error: BaseException) -> bool:
-    """Whether an error message is one line, with what is wrong and what to do."""
+    """Whether an error message is one line that says what is wrong and what to do."""
     text = str(error)
     return bool(text.strip()) and "\n" not in text
 
 
 def tensor(values: Any) -> Tensor:
-    """A float64 tensor of an array or of numbers."""
+    """Return an array or numbers as a float64 tensor."""
     return torch.as_tensor(np.asarray(values, dtype=np.float64))
 
 
 def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    """What a resume point has of a state.
+    """Save and load a state as a resume point does.
 
     Raises:
-        AssertionError: it has to hold tensors and plain numbers alone.
+        AssertionError: the state holds more than tensors and plain numbers.
     """
     file = io.BytesIO()
     torch.save(state, file)

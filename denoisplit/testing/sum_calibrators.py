@@ -1,4 +1,4 @@
-"""What it takes to examine a calibrator, and the part of its exam that concerns sums over regions."""
+"""Test cases for calibrators, and their laws about sums over regions."""
 
 import math
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ _SUMS = 300
 _LEVELS = (0.5, 0.68, 0.9, 0.95)
 _FACTORS = (1.7, 0.6)
 ONE_STD = math.erf(1 / math.sqrt(2))
-"""Share of a Gaussian within one std."""
+"""Probability of a Gaussian within one std."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _SILVER = math.sqrt(2) - 1
 
@@ -35,11 +35,11 @@ class Held:
 
 
 def even_errors(std: Float64Array, rng: np.random.Generator, step: float = _GOLDEN) -> Float64Array:
-    """Standard normal numbers for a std [n c (z) y x] whose distribution is even among pixels of like std.
+    """Return standard normal numbers for a std [n c (z) y x], spread evenly among pixels of similar std.
 
     Along the std of a channel, quantiles follow the golden ratio: any number of neighbours has nearly the
-    quantiles of the normal distribution, so that little is left to chance in what is fitted to them. With
-    another ``step``, the numbers are spread evenly against those of this one, too.
+    quantiles of the normal distribution, so that little of a fit is left to chance. Numbers of another
+    ``step`` are also spread evenly relative to these.
     """
     errors = np.empty_like(std)
     for channel in range(std.shape[1]):
@@ -65,15 +65,15 @@ class SumTests(ComponentTests):
         return made
 
     def drawn(self, data: st.DataObject) -> AnyCalibrator:
-        """A calibrator with drawn options."""
+        """Draw a calibrator."""
         options = data.draw(self.options())
         made: AnyCalibrator = accepted(lambda: self.calibrator(options))
         return made
 
     def held_out(self, rank: int, seed: int, *, factors: tuple[float, float] = (1.7, 0.6)) -> Held:
-        """Two fields of two channels whose real errors are Gaussian, ``factors`` times the predicted std.
+        """Return two fields of two channels with Gaussian errors of ``factors`` times the predicted std.
 
-        They are so for pixels of any predicted std and mean: see ``even_errors``.
+        This holds for pixels of any predicted std and mean: see ``even_errors``.
         """
         rng = np.random.default_rng(seed)
         shape = (2, 2, 40, 40) if rank == 2 else (2, 2, 8, 20, 20)
@@ -87,11 +87,11 @@ class SumTests(ComponentTests):
         return calibrator.fit(held.mean, held.std, held.truth)
 
     def calibrated(self, calibrator: AnyCalibrator, held: Held) -> Float64Array:
-        """Calibrated std of the fields that it was fitted to."""
+        """Return the calibrated std of the fields that it was fitted to."""
         return self.applied(calibrator, self.fit(calibrator, held), held)
 
     def applied(self, calibrator: AnyCalibrator, fitted: Calibration, held: Held) -> Float64Array:
-        """Calibrated std; of a calibrator that gives intervals only, half the width of that of one std."""
+        """Return the calibrated std; of a calibrator without std, the half-width of one std's interval."""
         if gives_std(calibrator):
             return np.asarray(calibrated_std(calibrator, fitted, held.mean, held.std), dtype=np.float64)
         low, high = calibrator.interval(fitted, held.mean, held.std, ONE_STD)
@@ -163,7 +163,7 @@ class SumTests(ComponentTests):
     @law(2)
     @given(data=st.data(), seed=seeds())
     def test_a_field_in_planes_is_one_field(self, data: st.DataObject, seed: int) -> None:
-        """Sums of the planes of a field are left out together: they calibrate as its sums at once do."""
+        """Sums of the planes of a field are left out together, and calibrate like those of the field."""
         calibrator = self.of_sums(data)
         fields = [self.sums(calibrator, seed + number) for number in range(3)]
         for given_fields in (fields, [[_squares(sums) for sums in field] for field in fields]):
@@ -199,7 +199,7 @@ class SumTests(ComponentTests):
         return calibrator
 
     def sums(self, calibrator: SumCalibrator, seed: int) -> list[FieldSums]:
-        """Blocks of a field: the larger they are, the more their errors exceed the spread of the samples."""
+        """Return sums over blocks: the larger they are, the more errors exceed the spread of the samples."""
         made = []
         for side in calibrator.sides:
             rng = np.random.default_rng((seed, side))
@@ -211,7 +211,7 @@ class SumTests(ComponentTests):
 
 
 def _halves(sums: FieldSums) -> tuple[FieldSums, FieldSums]:
-    """The sums of two planes."""
+    """Split sums into those of two planes."""
     middle = sums.std.shape[1] // 3
     cuts = (slice(0, middle), slice(middle, None))
     return tuple(  # type: ignore[return-value]

@@ -1,6 +1,6 @@
-"""What training mode may do to a network, and what it may not.
+"""Laws of training mode.
 
-Dropout and batch statistics belong to it. Apart from them, training sees what evaluation sees.
+Except for dropout and batch statistics, training computes what evaluation computes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from denoisplit.testing.suite import assert_close, assert_equal
 
 Run = Callable[[], Sequence[Tensor]]
-"""Evaluates a network; the maps that come out."""
+"""Function that evaluates a network and returns its output maps."""
 
 _DROPOUT = "dropout"
 _MUCH = 0.5
@@ -23,7 +23,7 @@ _MUCH = 0.5
 
 @contextmanager
 def still_training(module: nn.Module) -> Iterator[None]:
-    """Training mode, but for the modules of torch that drop channels or look at the batch."""
+    """Set training mode, except for torch's modules of dropout and batch statistics."""
     module.train()
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._NormBase | nn.modules.dropout._DropoutNd):
@@ -35,13 +35,13 @@ def still_training(module: nn.Module) -> Iterator[None]:
 
 
 def with_dropout(options: Any, share: float) -> Any:
-    """The same options with another ``dropout``, an option that is known by its name."""
+    """Return the same options with another ``dropout``, which is recognised by its name."""
     known = {field.alias for field in attrs.fields(type(options)) if field.init}
     return attrs.evolve(options, **{_DROPOUT: share}) if _DROPOUT in known else options
 
 
 def assert_training_is_evaluation(module: nn.Module, run: Run) -> None:
-    """But for dropout and the statistics of the batch, and with gradients or without."""
+    """Check this except for dropout and batch statistics, with and without gradients."""
     with torch.no_grad():
         expected = run()
     with still_training(module):
@@ -51,7 +51,7 @@ def assert_training_is_evaluation(module: nn.Module, run: Run) -> None:
 
 
 def assert_evaluation_changes_nothing(module: nn.Module, run: Run, inputs: Sequence[Tensor]) -> None:
-    """Neither in the state of the network nor in what it is given; training leaves the latter alone, too."""
+    """Check this for the state of the network and its inputs; training does not change inputs, either."""
     state = {name: value.clone() for name, value in module.state_dict().items()}
     before = [one.clone() for one in inputs]
     with torch.no_grad():
@@ -66,7 +66,7 @@ def assert_evaluation_changes_nothing(module: nn.Module, run: Run, inputs: Seque
 
 
 def assert_dropout_is_for_training(options: Any, build: Callable[[Any], tuple[nn.Module, Run]]) -> None:
-    """An option ``dropout``: with it, training draws; without, it does not; evaluation never does."""
+    """Check an option ``dropout``: training draws with it and not without it; evaluation never draws."""
     if with_dropout(options, _MUCH) == with_dropout(options, 0.0):
         pytest.skip("it has no option dropout")
     for share in (0.0, _MUCH):
@@ -86,7 +86,7 @@ def assert_dropout_is_for_training(options: Any, build: Callable[[Any], tuple[nn
 
 
 def train_a_step(module: nn.Module, run: Run) -> None:
-    """What a step of training leaves behind in the buffers."""
+    """Run a training step, for its effect on the buffers."""
     module.train()
     with torch.no_grad():
         run()

@@ -1,4 +1,4 @@
-"""TIFF files as MetaMorph (STK) and Zeiss (LSM) write them, small and by hand."""
+"""Small handmade TIFF files as MetaMorph (STK) and Zeiss (LSM) write them."""
 
 import struct
 from pathlib import Path
@@ -16,7 +16,7 @@ _CALIBRATED, _X, _Y, _UNIT = 3, 4, 5, 6
 def write_stk(
     path: Path, planes: AnyArray, *, size: float, unit: str, step: float, calibrated: bool = True
 ) -> None:
-    """A stack [p y x] of 16 bits, with one page for all planes, as MetaMorph writes it."""
+    """Write a stack [p y x] of 16 bits, with one page for all planes, as MetaMorph does."""
     count, high, wide = planes.shape
     content = bytearray(8) + planes.astype("<u2").tobytes()
 
@@ -57,7 +57,7 @@ def write_stk(
 def write_lsm(
     path: Path, planes: AnyArray, *, voxel: tuple[float, float, float], interval: float = 0.0
 ) -> None:
-    """A stack [z c y x] with a thumbnail beside every plane; sizes in metres (z, y, x), seconds."""
+    """Write a stack [z c y x] with a thumbnail for every plane; sizes in metres (z, y, x), seconds."""
     depth, channels, high, wide = planes.shape
     known = dict(zip(("VoxelSizeZ", "VoxelSizeY", "VoxelSizeX"), voxel, strict=True))
     said = known | {"MagicNumber": 67127628, "StructureSize": 500, "TimeIntervall": interval}
