@@ -29,7 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "import-checkpoint": (
         "denoisplit.cli.import_checkpoint",
         "import_checkpoint",
-        "Bring a network of denoiSplit, muSplit, HDN or CAREamics along.",
+        "Import a network of denoiSplit, muSplit, HDN or CAREamics.",
     ),
     "schema": ("denoisplit.cli.schema", "schema", "Write the JSON Schema of specs, for editors."),
     "cite": ("denoisplit.cli.cite", "cite", "Print what to cite for a spec, as BibTeX."),
@@ -39,11 +39,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them late.
+    """A group that lists its commands by name and imports a command when it runs.
 
     Deliberate errors, and files and streams that cannot be read or written, become lines on stderr and exit
     code 2; an interrupt becomes a line and exit code 130, SIGTERM a line and exit code 143. Where nobody
-    reads the output any more (a closed pipe), the command ends without a word and with exit code 1.
+    reads the output any more (a closed pipe), the command ends silently with exit code 1.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -61,15 +61,15 @@ class LazyGroup(click.Group):
             drop_unwritable()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands, in the order of use."""
+        """List all commands, in the order of use."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command, of a plugin where denoisplit has none of that name; None when nobody has."""
+        """Import a command, from a plugin if denoisplit has none of that name; None if there is none."""
         del ctx
         if cmd_name not in COMMANDS:
-            from denoisplit.cli.foreign import plugin_command  # which looks for plugins
+            from denoisplit.cli.foreign import plugin_command  # looks for plugins
 
             return plugin_command(cmd_name)
         module, name, _ = COMMANDS[cmd_name]
@@ -77,14 +77,14 @@ class LazyGroup(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
+        """Write the list of commands, without importing any."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
-        from denoisplit.cli.stopping import farewell, terminable  # help needs none of it
+        """Run the requested command."""
+        from denoisplit.cli.stopping import farewell, terminable  # not needed for help
 
         try:
             with terminable():

@@ -1,4 +1,4 @@
-"""Adds a component to a package that is there already: ``denoisplit plugins new``."""
+"""``denoisplit plugins new`` in an existing package: adds a component to it."""
 
 import textwrap
 import tomllib
@@ -20,7 +20,7 @@ PROJECT: Final = "pyproject.toml"
 
 
 def is_package(path: Path) -> bool:
-    """Whether a folder is that of a package, of whatever sort."""
+    """Whether a folder contains a package of any kind."""
     return (path / PROJECT).is_file()
 
 
@@ -29,13 +29,13 @@ def add_component(path: Path, *, kind: str, name: str) -> NewComponent:
 
     Args:
         path: folder of the package, with its ``pyproject.toml``.
-        kind: of the component, one of ``KINDS``.
-        name: of the component.
+        kind: kind of the component, one of ``KINDS``.
+        name: name of the component.
 
     Raises:
-        PluginError: it is no package of components with a manifest, has this component already, or a name
-            cannot be used.
-        OSError: it cannot be written.
+        PluginError: not a package of components with a manifest, a component that exists already, or a name
+            that cannot be used.
+        OSError: a file cannot be written.
     """
     check_name(kind, name)
     project, root = _project(path)
@@ -63,7 +63,7 @@ def add_component(path: Path, *, kind: str, name: str) -> NewComponent:
 
 
 def _project(path: Path) -> tuple[Mapping[str, Any], Path]:
-    """The project table of a package, with its import name added, and the folder of its code."""
+    """Return the project table of a package, with its import name added, and the folder of its code."""
     file = path / PROJECT
     try:
         project = tomllib.loads(read_text(file)).get("project", {})
@@ -83,7 +83,7 @@ def _project(path: Path) -> tuple[Mapping[str, Any], Path]:
 
 
 def _named(project: Mapping[str, Any], root: Path, *, kind: str, name: str) -> NewComponent:
-    """What the component is called: its module after the kind, or after itself where that is taken."""
+    """Choose the names of the component: its module is called after the kind, or after itself if taken."""
     package = str(project["module"])
     taken = (root / package / f"{kind}.py").exists()
     tests = (root.parent if root.name == "src" else root) / "tests"
@@ -100,7 +100,7 @@ def _named(project: Mapping[str, Any], root: Path, *, kind: str, name: str) -> N
 
 
 def _with_row(text: str, where: str, new: NewComponent, row: str) -> str:
-    """The manifest with one row more, all else as it is."""
+    """Return the manifest with one more row and otherwise unchanged."""
     rows = _rows(yaml.compose(text, Loader=yaml.SafeLoader))
     if rows is None or rows.flow_style or not rows.value:
         raise PluginError(f"{where}: has no list of components, one below the other. Add the row by hand.")
@@ -119,7 +119,7 @@ def _with_row(text: str, where: str, new: NewComponent, row: str) -> str:
 
 
 def _rows(root: Any) -> Any:
-    """The node of the list of components; None where there is none."""
+    """Return the node of the list of components; None where there is none."""
     if isinstance(root, yaml.MappingNode):
         root = next((value for key, value in root.value if key.value == COMPONENTS), None)
     return root if isinstance(root, yaml.SequenceNode) else None

@@ -1,4 +1,4 @@
-"""``denoisplit calibrate``: the calibration of a run, once more."""
+"""``denoisplit calibrate``: repeats the calibration of a run."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from denoisplit.cli.stopping import continued_by
 def calibrate(run: Path, device: str) -> None:
     """Calibrate RUN on the held-out images of its spec, as its training does at the end.
 
-    For a run whose calibration was interrupted or failed. The former calibration is replaced when the new one
-    is complete, and the weights are not touched.
+    For a run whose calibration was interrupted or failed. The previous calibration is replaced once the new
+    one is complete; the weights do not change.
     """
     from denoisplit import api
 

@@ -1,4 +1,4 @@
-"""``denoisplit check``: is this spec right, and what does it mean in full?"""
+"""``denoisplit check``: checks a spec and prints it in full."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``denoisplit plugins check``: the exam of one component."""
+"""``denoisplit plugins check``: examines a component."""
 
 from collections import defaultdict
 
@@ -15,14 +15,14 @@ def check(
     """Examine a component and print which laws hold.
 
     Args:
-        name: of the component, or ``package/name``.
-        kind: of the component; None finds it, where only one kind has the name.
-        suite: ``package.module:Class`` of a suite of its own; None for that of the kind.
-        strict: whether every law has to be examined that could apply.
-        device: on which it has to compute what it computes on the processor, too; None for no other.
+        name: name of the component, or ``package/name``.
+        kind: kind of the component; None finds it where only one kind has the name.
+        suite: ``package.module:Class`` of a suite of the plugin's own; None for that of the kind.
+        strict: whether every law that could apply has to be examined.
+        device: device that must give the same results as the CPU; None to skip this law.
 
     Returns:
-        Whether no law is broken, or left out where ``strict``.
+        Whether no law fails, and with ``strict`` none was left out.
 
     Raises:
         MissingPackageError: pytest or hypothesis are not installed.
@@ -34,7 +34,7 @@ def check(
     row = _find(installed_registry(), name, kind)
     examined = suite_for(row.kind, row.load(), suite_named(suite) if suite else None)
     if device is not None:
-        from denoisplit.testing.device_law import examined_on  # which needs the packages
+        from denoisplit.testing.device_law import examined_on  # needs the packages
 
         examined = examined_on(device, examined)
     click.echo(f"{row.kind} {row.qualified} {row.version}")
@@ -65,10 +65,10 @@ def _line(law: str, outcome: str, verdicts: list[Verdict]) -> str:
 
 
 def _find(registry: Registry, name: str, kind: str | None) -> Component:
-    """The row of a component; the kind is found where it is not given.
+    """Find the row of a component, and its kind where that is not given.
 
     Raises:
-        UnknownComponentError: no kind has the name, or several have it.
+        UnknownComponentError: no kind has the name, or several do.
     """
     if kind is not None:
         return registry.find(kind, name)

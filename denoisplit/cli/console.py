@@ -1,6 +1,6 @@
-"""What commands say: results on stdout, progress and messages on stderr.
+"""Output of commands: results on stdout, progress and messages on stderr.
 
-What only says lines needs neither rich nor the stages of long computations.
+Commands that only print lines import neither rich nor the stages of long computations.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from denoisplit.core.prediction.progress import Stages, Tell
 
 FILE_COLUMNS: Final = 110
-"""Columns of tables where no terminal says how many there are."""
+"""Columns of tables where there is no terminal."""
 
 _PLUGINS: Final = "denoisplit.plugins"
 
 
 def plugin_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator of all commands that use components: the option that imports plugin modules."""
+    """Add the option that imports plugin modules to a command that uses components."""
 
     @functools.wraps(command)
     def with_plugins(*args: Any, plugin_modules: tuple[str, ...], **kwargs: Any) -> Any:
@@ -52,14 +52,14 @@ def plugin_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def plugin_words() -> tuple[str, ...]:
-    """The plugin modules that were given, as words of the command line."""
+    """Return the given plugin modules as words of the command line."""
     modules: tuple[str, ...] = click.get_current_context().meta.get(_PLUGINS, ())
     return tuple(word for module in modules for word in ("--plugin", module))
 
 
 @contextmanager
 def messages() -> Iterator[Stages]:
-    """Show what the library logs, and how far it has come, while a command runs."""
+    """Show the library's log messages and progress while a command runs."""
     from denoisplit.cli.watch import screen
 
     logger = logging.getLogger("denoisplit")
@@ -76,7 +76,7 @@ def messages() -> Iterator[Stages]:
 
 
 class _Shown(logging.Handler):
-    """One line for every record."""
+    """Log handler that shows one line per record."""
 
     def __init__(self, shown: Screen) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class _Shown(logging.Handler):
 
 
 def progress(what: str) -> AbstractContextManager[Tell]:
-    """Show how far one stage has come; the context is the callback to tell (done, total)."""
+    """Show the progress of a stage; the context gives the callback for (done, total)."""
     from denoisplit.cli.watch import screen
 
     return screen().stage(what)
@@ -107,7 +107,7 @@ def show(table: Table) -> None:
 
 
 def columns() -> int | None:
-    """Of the terminal that stdout is; None where it is none."""
+    """Return the columns of the terminal that stdout is; None where it is not a terminal."""
     if not sys.stdout.isatty():
         return None
     import rich.console
@@ -119,8 +119,8 @@ def say(line: str, *, hanging: int | None = None) -> None:
     """Print a line of prose on stdout; on a terminal, it is wrapped between words.
 
     Args:
-        line: no code and no command, for these are to be copied as they are.
-        hanging: spaces before what follows the first line; None for two more than the line begins with.
+        line: the text, without code or commands, which users copy as they are.
+        hanging: indentation of the lines after the first; None for two more than that of the first.
     """
     if (width := columns()) is not None:
         from denoisplit.cli.watch import wrapped

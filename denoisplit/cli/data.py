@@ -1,4 +1,4 @@
-"""``denoisplit data check``: are these the images I meant, and are they in order?"""
+"""``denoisplit data check``: lists the images of a spec and looks for problems."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,7 +87,7 @@ def _lines(report: "DataReport", *, everything: bool) -> Iterator[str]:
 
 
 def _described(field: "Field") -> str:
-    """Size, pixel size, and what there is beside the noisy channels."""
+    """Describe a field: size, pixel size, and what it has besides the noisy channels."""
     from denoisplit.core.images.large_fields import is_large
 
     parts = [" x ".join(str(side) for side in field.observed.shape[1:]) + " px"]
@@ -142,7 +142,7 @@ def _draw(report: "DataReport", path: Path, rows: int, mixing: "Mixing") -> None
 
 
 def _images(report: "DataReport") -> Iterator[Path]:
-    """The folders of the images: a picture among them would be taken for one of them."""
+    """Yield the folders of the images, where a written picture would be taken for an image."""
     for split in report.splits:
         for field in split.fields:
             yield from (Path(file.path).parent for file in field.files)

@@ -1,4 +1,4 @@
-"""``denoisplit demo``: everything once, on simulated images, in a few minutes."""
+"""``denoisplit demo``: trains and predicts on simulated images, in a few minutes."""
 
 import json
 import shutil
@@ -65,7 +65,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
 
 
 def _begin(out: Path) -> None:
-    """Make the folder, or take one that an earlier demo made: nothing else is ever replaced."""
+    """Make the folder, or reuse that of an earlier demo: nothing else is ever replaced."""
     from denoisplit.core.errors import RunError
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.run_folder import RunFolder

@@ -1,4 +1,4 @@
-"""The option that says where the network runs."""
+"""The option for the device that the network runs on."""
 
 import click
 
@@ -12,5 +12,5 @@ device_option = click.option(
 
 
 def device_words(device: str) -> tuple[str, ...]:
-    """The option as words of the command line, where it was given."""
+    """Return the option as words of the command line, if it was given."""
     return () if device == "auto" else ("--device", device)

@@ -1,4 +1,4 @@
-"""``denoisplit evaluate``: scores against known truth, beside trivial answers."""
+"""``denoisplit evaluate``: scores against known truth, next to trivial answers."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: without lines where lines do not fit, as a list where columns do not."""
+"""Tables that fit the terminal: without rules where these do not fit, as a list where columns do not."""
 
 from collections.abc import Iterator
 from itertools import compress
@@ -15,7 +15,7 @@ _ROOM: Final = 1000
 
 
 def fitted(table: Table, console: Console) -> RenderableType:
-    """The table as it can be read on the console; rich would leave out letters, and then columns."""
+    """Make a table readable on the console, where rich would drop letters and then columns."""
     if _fits(table, console):
         return table
     table.box, table.pad_edge, table.collapse_padding = rich.box.SIMPLE_HEAD, False, True
@@ -23,8 +23,8 @@ def fitted(table: Table, console: Console) -> RenderableType:
 
 
 def _fits(table: Table, console: Console) -> bool:
-    """Whether the longest words have room, and the whole cells where nothing may be wrapped."""
-    # Measured where there is room enough, for else the least width is never more than there is.
+    """Whether there is room for the longest words, and for whole cells that must not be wrapped."""
+    # Measured with room to spare, as the minimum width never exceeds the available width.
     options = console.options.update_width(_ROOM)
     for column in table.columns:
         if column.no_wrap:
@@ -34,7 +34,7 @@ def _fits(table: Table, console: Console) -> bool:
 
 
 def _listed(table: Table) -> Iterator[Text]:
-    """Title, a paragraph for every row, caption. What is aligned to the left says what a row is about."""
+    """Yield title, a paragraph per row, and caption; left-aligned cells are the heading of a row."""
     yield Text(_plain(table.title), style="bold")
     names = [_plain(column.header) for column in table.columns]
     about = [column.justify == "left" for column in table.columns]
@@ -52,6 +52,6 @@ def _listed(table: Table) -> Iterator[Text]:
 
 
 def _plain(given: RenderableType | None) -> str:
-    """The words of a heading or a cell in one line."""
+    """Return the text of a heading or a cell in one line."""
     text = given.plain if isinstance(given, Text) else str(given or "")
     return " ".join(text.split())

@@ -10,11 +10,11 @@ from denoisplit.core.registry.registry import installed_registry
 
 
 def plugin_command(name: str) -> click.Command | None:
-    """Import the command of a plugin; None when no plugin has one of that name.
+    """Import the command of a plugin; None when no plugin has one of this name.
 
     Raises:
         DuplicateNameError: several packages have one.
-        BrokenPluginError: it cannot be imported, or is no click command.
+        BrokenPluginError: it cannot be imported, or is not a click command.
     """
     answers = installed_registry().plugins.call("denoisplit_commands")
     found = {

@@ -50,10 +50,10 @@ def import_checkpoint(
     target_std: tuple[float, ...],
     overrides: tuple[str, ...],
 ) -> None:
-    """Bring CHECKPOINT, a network trained with denoiSplit, muSplit, HDN or CAREamics, along as a run folder.
+    """Import CHECKPOINT, a network trained with denoiSplit, muSplit, HDN or CAREamics, as a run folder.
 
-    Files from strangers are safe: numbers are read from them and nothing is executed. What does not fit is
-    named, and then nothing is written.
+    Files from others are safe: only numbers are read, and nothing is executed. What does not fit is reported,
+    and then nothing is written.
     """
     from denoisplit.core.runs import imported as importing
     from denoisplit.core.storage.write_guards import require_outside_runs

@@ -1,4 +1,4 @@
-"""The type of all arguments and options that name a file or a folder."""
+"""The parameter type of files and folders."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
     _Base = click.ParamType[Path, str | os.PathLike[str]]
 else:
-    _Base = click.ParamType  # which takes no parameters in older versions
+    _Base = click.ParamType  # not generic in older versions
 
 
 @final
 class GivenPath(_Base):
-    """A path; an empty one is refused, for Python takes it for the current folder."""
+    """A path; an empty one is refused, as Python takes it for the current folder."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path that was given."""
+        """Convert a given value to a path."""
         if not os.fspath(value):
             self.fail("is empty. Name a file or folder; . is the current folder.", param, ctx)
         return Path(value)
@@ -31,8 +31,8 @@ class GivenPath(_Base):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Names of files, which the shell knows."""
-        from click.shell_completion import CompletionItem  # which no other command needs
+        """Let the shell complete file names."""
+        from click.shell_completion import CompletionItem  # needed here only
 
         del ctx, param
         return [CompletionItem(incomplete, type="file")]

@@ -1,6 +1,6 @@
-"""``denoisplit plugins``: what is installed, and a package with more of it.
+"""``denoisplit plugins``: shows, examines and creates components.
 
-Listing imports neither torch nor the code of plugins that ship a manifest; showing imports what it shows.
+Listing imports neither torch nor the code of plugins that ship a manifest; showing imports the component.
 """
 
 import importlib
@@ -104,7 +104,7 @@ def check_plugin(
 
     Exit code 1 when a law fails. Needs denoisplit[testing].
     """
-    # By name, as this module must not need torch: listing components never does.
+    # Imported here, as listing components must not need torch.
     conformance = importlib.import_module("denoisplit.cli.conformance")
     ctx.exit(0 if conformance.check(name, kind=kind, suite=suite, strict=strict, device=device) else 1)
 
@@ -116,8 +116,8 @@ def check_plugin(
 def new_plugin(path: Path, kind: str, name: str) -> None:
     """Write a package with a working component of your own into the new folder PATH, or add one to a package.
 
-    A new folder gives the package its name. In the folder of a package that is there already, the component,
-    its test and its row in registry.yaml are added, and nothing is overwritten.
+    A new folder gives the package its name. In the folder of an existing package, the component, its test and
+    its row in registry.yaml are added, and nothing is overwritten.
     """
     from denoisplit.cli.addition import add_component, is_package
     from denoisplit.cli.scaffold import write_package
@@ -133,7 +133,7 @@ def new_plugin(path: Path, kind: str, name: str) -> None:
 
 
 def _unusable(registry: Registry, *, load: bool) -> Iterator[BrokenPlugin]:
-    """Components that are listed and cannot be used."""
+    """Yield components that are listed but cannot be used."""
     if load or any(row.package != BUILTIN for row in registry.components("image_format")):
         from denoisplit.core.storage.formats import examine_formats
 

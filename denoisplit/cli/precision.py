@@ -1,4 +1,4 @@
-"""``denoisplit predict --check-precision``: what the precision of a network costs on an image."""
+"""``denoisplit predict --check-precision``: effect of the precision of a network on an image."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def show_precision(
 
 
 def _pixels(cost: PrecisionCost) -> str:
-    """What was compared, and of what."""
+    """Describe the part of the image that was compared."""
     compared, whole = (" x ".join(map(str, sides)) for sides in (cost.shape, cost.whole))
     at = f" at {cost.position}" if cost.position else ""
     return f"{compared} pixels{at}" if compared == whole else f"the central {compared} of {whole} pixels{at}"
@@ -64,7 +64,7 @@ def _table(cost: PrecisionCost) -> rich.table.Table:
 
 
 def _rows(channel: ChannelCost, precision: str) -> list[tuple[str, str]]:
-    """What is said about a channel, with its heading."""
+    """Return the rows about a channel: heading and text."""
     rows = []
     if channel.psnr is not None and channel.psnr_change is not None:
         exact, fast = channel.psnr

@@ -1,4 +1,4 @@
-"""``denoisplit predict``: mixed images in, separated and denoised channels with their uncertainty out."""
+"""``denoisplit predict``: splits and denoises mixed images, with uncertainty."""
 
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ FAILED: Final = 1
 
 
 def _number_or_auto(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
-    """``auto`` and what follows it as it is; all else has to be a number."""
+    """Convert the value to a number, unless it begins with ``auto``."""
     if given is None or given.startswith("auto"):
         return given
     number: int = click.IntRange(min=1)(given, option, context)
@@ -142,8 +142,8 @@ def predict(
     """Split and denoise IMAGE with the trained model, or the sequence of models, in the folder RUN.
 
     IMAGE is one file or several, a folder, a pattern in quotes such as "cells/*.tif", or a table (.csv) with
-    a column "file". Of more than one image, --out is a folder: every image gets a file of its name there, one
-    that fails is told and the others are done, and predictions.csv says what became of each.
+    a column "file". For more than one image, --out is a folder: every image gets a file of its name there, a
+    failure is reported and does not stop the others, and predictions.csv lists the outcome of each.
 
     The output has, for every channel, the mean (the denoised channel), the std (how far the samples of the
     model spread) and the calibrated std (how large the real error is expected to be), all in the units of the

@@ -1,4 +1,4 @@
-"""What ``denoisplit predict`` does with one image, and with many."""
+"""The work of ``denoisplit predict`` for one image, and for many."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +22,8 @@ def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, over
     """Check, before anything is loaded, that the results can be written.
 
     Raises:
-        ImageError: something is there already.
-        RunError: it would be, contain or lie in an input or a run.
+        ImageError: an output file exists already.
+        RunError: an output would be, contain or lie in an input or a run.
     """
     inputs = [run, image] if labels is None else [run, image, labels]
     ImageInputs(inputs).require_writable(out, overwrite=overwrite)
@@ -36,9 +36,9 @@ def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, over
 
 
 def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How, shard: str | None) -> bool:
-    """Predict an image and say what came of it; whether it looks like the training images.
+    """Predict an image and print a summary; return whether the image looks like the training images.
 
-    A shard says nothing of the image while others are missing.
+    A shard prints nothing about the image while others are missing.
     """
     with progress(f"Splitting {image.name}") as tell:
         told = how | How(progress=tell)
@@ -78,10 +78,10 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How,
 
 
 def _alone(run: Predictor, option: str) -> IntoFiles:
-    """A run of one network.
+    """Return a run of one network.
 
     Raises:
-        RunError: a sequence of two.
+        RunError: it is a sequence of two networks.
     """
     if not isinstance(run, IntoFiles):
         raise RunError(f"{run.path}: is a sequence of two networks (got {option}). Leave {option} out.")
@@ -89,7 +89,7 @@ def _alone(run: Predictor, option: str) -> IntoFiles:
 
 
 def show_estimate(run: Predictor, images: Sequence[Path], how: How) -> None:
-    """Say what there is to do, and how long it takes."""
+    """Print the work that there is to do, and an estimate of its time."""
     with progress("Predicting a tile"):
         found = _alone(run, "--dry-run").estimate(images, **how)
     shapes = {"x".join(map(str, plan.shape)) for plan in found.plans}
@@ -123,7 +123,7 @@ def predict_many(
     overwrite: bool,
     how: How,
 ) -> tuple[bool, bool]:
-    """Predict images into a folder, one line each.
+    """Predict images into a folder, and print a line for each.
 
     Returns:
         Whether one failed, and whether all others look like the training images.
@@ -153,7 +153,7 @@ def predict_many(
 
 
 def _chi_square(prediction: Prediction) -> str:
-    """The mean of the map, and what is usual if the run knows it."""
+    """Return the mean of the map, with the usual range if the run has it."""
     usual = "1 where the channels add up to the image"
     if prediction.verdict.chi_square_range is not None:
         low, high = prediction.verdict.chi_square_range
@@ -162,6 +162,6 @@ def _chi_square(prediction: Prediction) -> str:
 
 
 def _table_beside(out: Path) -> Path:
-    """``split.sums.csv`` for ``split.ome.tif``."""
+    """Return the path of the table, ``split.sums.csv`` for ``split.ome.tif``."""
     file = file_of(out)
     return file.with_name(f"{file.stem.removesuffix('.ome')}.sums.csv")

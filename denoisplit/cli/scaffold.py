@@ -1,4 +1,4 @@
-"""Writes a package with a working component of one's own, from templates: ``denoisplit plugins new``."""
+"""``denoisplit plugins new``: writes a package with a working component, from templates."""
 
 import keyword
 import re
@@ -29,16 +29,16 @@ _FIRST_VERSION: Final = "0.1.0"
 
 @attrs.frozen(kw_only=True)
 class NewComponent:
-    """What a component and its package are to be called.
+    """Names of a new component and its package.
 
     Attributes:
-        distribution: the package as pip and a run know it, for example ``my-lab``.
-        package: as Python imports it.
-        version: of the package.
-        kind: of the component, one of ``KINDS``.
-        name: as written after ``use:``.
-        module: the module of the package that it is in.
-        test: name of the file of its tests.
+        distribution: name of the package for pip and in runs, for example ``my-lab``.
+        package: name under which Python imports it.
+        version: version of the package.
+        kind: kind of the component, one of ``KINDS``.
+        name: name of the component, as written after ``use:``.
+        module: module of the package that defines it.
+        test: file name of its tests.
     """
 
     distribution: str
@@ -51,13 +51,13 @@ class NewComponent:
 
     @property
     def class_name(self) -> str:
-        """Of the component: its name and kind, so that it is never that of a base class."""
+        """Name of the class, from the component's name and kind, so that no base class has it."""
         words = "".join(word.capitalize() for word in self.name.split("_"))
         return words + BASES[self.kind].partition(":")[2]
 
     @property
     def of_component(self) -> dict[str, str]:
-        """Templates of its files, by their paths."""
+        """Templates of the component's files, by path."""
         return {
             f"{self.package}/{self.module}.py": f"kinds/{self.kind}/component.py",
             f"tests/{self.test}": f"kinds/{self.kind}/test.py",
@@ -65,7 +65,7 @@ class NewComponent:
 
     @property
     def of_package(self) -> dict[str, str]:
-        """Templates of the other files of a package, by their paths."""
+        """Templates of the other files of a package, by path."""
         return {
             "pyproject.toml": "pyproject.toml",
             "README.md": "README.md",
@@ -79,7 +79,7 @@ class NewComponent:
         return f"{self.package}/registry.yaml"
 
     def render(self, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Path and text of files, from their templates."""
+        """Yield path and text of files, from their templates."""
         templates = jinja2.Environment(
             loader=jinja2.PackageLoader("denoisplit.cli", "templates"),
             autoescape=jinja2.select_autoescape(),  # nothing here is HTML
@@ -103,16 +103,16 @@ class NewComponent:
 
 
 def write_package(path: Path, *, kind: str, name: str) -> NewComponent:
-    """Write a package into a new folder, whole or not at all; the folder gives it its name.
+    """Write a package into a new folder, complete or not at all; it is named after the folder.
 
     Args:
         path: the folder, which must not exist.
-        kind: of the component, one of ``KINDS``.
-        name: of the component.
+        kind: kind of the component, one of ``KINDS``.
+        name: name of the component.
 
     Raises:
         PluginError: the folder exists, or a name cannot be used.
-        OSError: it cannot be written.
+        OSError: a file cannot be written.
     """
     check_name(kind, name)
     distribution = _distribution(path)
@@ -139,7 +139,7 @@ def write_package(path: Path, *, kind: str, name: str) -> NewComponent:
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refuse a name that a component cannot have, or that a built-in has."""
+    """Refuse a name that is not valid for a component, or that a built-in has."""
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
         raise PluginError(
             f"--name: not a name for a component (got {name!r}). Use up to {_LONGEST_NAME} lower-case "
@@ -150,7 +150,7 @@ def check_name(kind: str, name: str) -> None:
 
 
 def _distribution(path: Path) -> str:
-    """The name of the package, from that of its folder."""
+    """Return the name of the package, from that of its folder."""
     folder = path.absolute().name
     distribution = canonical(folder)
     package = distribution.replace("-", "_")
@@ -166,6 +166,6 @@ def _distribution(path: Path) -> str:
 
 
 def _same_major(version: str) -> str:
-    """The versions that keep what this one has, as a range."""
+    """Return the range of versions that are compatible with this one."""
     major = int(version.partition(".")[0])
     return f">={major},<{major + 1}"

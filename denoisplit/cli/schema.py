@@ -1,4 +1,4 @@
-"""``denoisplit schema``: what editors need to complete and check a spec."""
+"""``denoisplit schema``: lets editors complete and check a spec."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What ``denoisplit plugins show`` says of a component: its row, its code and its options."""
+"""Contents of ``denoisplit plugins show``: row, code and options of a component."""
 
 import textwrap
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from denoisplit.core.registry.registry import Registry
 from denoisplit.core.spec.options import Option, code_of, options_of
 
 WIDTH: Final = 100
-"""Columns of a file."""
+"""Columns of text in a file."""
 
 
 @attrs.frozen(kw_only=True)
 class Shown:
-    """A component, with what its code says.
+    """A component, with facts from its code.
 
     Attributes:
         row: its row of the registry.
-        file: where its class begins, empty for one that cannot be loaded or was typed into a session.
-        line: of that file.
-        options: in the order of the class.
+        file: file of its class; empty for one that cannot be loaded or was defined interactively.
+        line: line of that file where the class begins.
+        options: options in the order of the class.
         error: why it cannot be loaded; empty when it can.
     """
 
@@ -37,7 +37,7 @@ class Shown:
 
 
 def shown(row: Component) -> Shown:
-    """Import the code of a component and look at it."""
+    """Import the code of a component and describe it."""
     try:
         loaded = row.load()
         file, line = code_of(loaded)
@@ -47,7 +47,7 @@ def shown(row: Component) -> Shown:
 
 
 def named(registry: Registry, name: str, kind: str | None) -> tuple[Component, ...]:
-    """The components of a name, or ``package/name``: one for each kind and package that has it.
+    """Find the components of a name, or ``package/name``: one for each kind and package that has it.
 
     Raises:
         UnknownComponentError: there is none.
@@ -68,7 +68,7 @@ def named(registry: Registry, name: str, kind: str | None) -> tuple[Component, .
 
 
 def as_plain(component: Shown) -> dict[str, Any]:
-    """Everything, for JSON."""
+    """Return everything, for JSON."""
     row = component.row
     return {
         "qualified": row.qualified,
@@ -81,7 +81,7 @@ def as_plain(component: Shown) -> dict[str, Any]:
 
 
 def as_lines(component: Shown, width: int = WIDTH) -> Iterator[str]:
-    """Everything, for people, in so many columns."""
+    """Yield everything as lines of text of at most ``width`` columns."""
     row = component.row
     status = "" if row.status == "stable" else f" [{row.status}]"
     yield f"{row.kind} {row.qualified} {row.version}{status}"

@@ -1,4 +1,4 @@
-"""Commands that are stopped: by Ctrl-C, or by SIGTERM, which batch systems and containers send."""
+"""Interruption of commands by Ctrl-C, or by SIGTERM, which batch systems and containers send."""
 
 import os
 import shlex
@@ -13,18 +13,18 @@ from typing import Final
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-"""Exit codes as shells give them to what a signal ended."""
+"""Exit codes that shells give to commands ended by a signal."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came. It ends a command as an interrupt does; only word and exit code differ."""
+    """SIGTERM was received. It ends a command like an interrupt; only message and exit code differ."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
     """Raise ``Terminated`` on SIGTERM, so that temporary files are removed and the exit code tells.
 
-    Only the main thread can, and a parent that has SIGTERM ignored is obeyed.
+    Only the main thread can do this, and if a parent process ignores SIGTERM, so does the command.
     """
     before = signal.getsignal(signal.SIGTERM)
     main_thread = threading.current_thread() is threading.main_thread()
@@ -44,10 +44,10 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def continued_by(*command: str, of: Path) -> Iterator[None]:
-    """Note on an interrupt the command that goes on with what it stopped.
+    """Attach to an interrupt the command that continues the interrupted work.
 
     Args:
-        command: its words.
+        command: words of that command.
         of: what is there from when on there is something to go on with.
     """
     try:
@@ -59,12 +59,12 @@ def continued_by(*command: str, of: Path) -> Iterator[None]:
 
 
 def quoted(command: Sequence[str]) -> str:
-    """A command as one can paste it into a shell of this system."""
+    """Quote a command, to be pasted into a shell of this system."""
     return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
 
 
 def farewell(stop: KeyboardInterrupt) -> tuple[str, int]:
-    """The one line about an interrupt, and the exit code."""
+    """Return the line to print about an interrupt, and the exit code."""
     terminated = isinstance(stop, Terminated)
     words = ["Terminated." if terminated else "Interrupted.", *map(str, stop.args)]
     return " ".join(words), TERMINATED if terminated else INTERRUPTED

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or read by nobody any more."""
+"""Standard streams that are closed, full, or no longer read."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ _NAMES: Final = ("stdin", "stdout", "stderr")
 def open_missing() -> None:
     """Open the null device where a standard stream was closed (``2>&-``).
 
-    Python has None in its place, and the next file that is opened gets its number: what a library complains
-    about on stderr would then be written into that file.
+    Python has None in its place, and the next file that is opened gets its number: messages of a library to
+    stderr would then be written into that file.
     """
     for number, name in enumerate(_NAMES):
         if getattr(sys, name) is not None:
@@ -25,7 +25,7 @@ def open_missing() -> None:
 
 
 def drop_unwritable() -> None:
-    """Drop what a stream cannot take, so that the interpreter does not try again at its end."""
+    """Drop output that a stream cannot take, so that the interpreter does not try again on exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""``denoisplit train``: from a spec to a run folder."""
+"""``denoisplit train``: trains a model from a spec into a run folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``denoisplit train-sequence``: denoise first, then split, from two specs to one folder."""
+"""``denoisplit train-sequence``: trains denoisers, then a splitter, from two specs into one folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where a command says what it does: lines and a bar below them on a terminal, lines alone elsewhere."""
+"""Messages and progress of a command: lines with a bar below them on a terminal, lines alone elsewhere."""
 
 import abc
 import sys
@@ -16,22 +16,22 @@ from rich.text import Text
 from denoisplit.core.prediction.progress import Tell
 
 QUIET_SECONDS: Final = 60.0
-"""Nobody who sees lines only has to wait longer for a sign of life."""
+"""Longest time without a line, seconds."""
 
 _COUNTABLE: Final = 10**6
-"""Larger totals, such as bytes, are told as a part."""
+"""Larger totals, such as bytes, are shown as a percentage."""
 
 SPEED_SECONDS: Final = 600.0
-"""What the time left is estimated from: long enough for the pauses of validations to count."""
+"""Period from which the time left is estimated, seconds: long enough to include validations."""
 
 FOR_A_BAR: Final = 60
-"""Columns of a terminal that has room for a bar beside the numbers."""
+"""Columns of a terminal with room for a bar beside the numbers."""
 
 
 def wrapped(line: str, columns: int, *, hanging: int | None = None) -> str:
-    """A line broken between words; what follows is indented by ``hanging``, or two more than the line is.
+    """Wrap a line between words; further lines are indented by ``hanging``, or two more than the first.
 
-    Words that are too long for a line, such as paths, are left to the terminal, so that they can be copied.
+    Words too long for a line, such as paths, are left to the terminal, so that they can be copied.
     """
     indent = len(line) - len(line.lstrip()) + 2 if hanging is None else hanging
     return "\n".join(
@@ -46,7 +46,7 @@ def wrapped(line: str, columns: int, *, hanging: int | None = None) -> str:
 
 
 class Screen(abc.ABC):
-    """Where a command says what it does; nothing of it is a result."""
+    """Where a command shows messages and progress, but no results."""
 
     @abc.abstractmethod
     def say(self, line: str) -> None:
@@ -54,13 +54,13 @@ class Screen(abc.ABC):
 
     @abc.abstractmethod
     def stage(self, what: str) -> AbstractContextManager[Tell]:
-        """Show how far something has come while it is done."""
+        """Show the progress of a stage while it runs."""
 
 
 def screen() -> Screen:
-    """The screen that stderr is now."""
+    """Return the screen for the present stderr."""
     console = rich.console.Console(stderr=True)
-    # Rich can be told that a pipe is a terminal, to colour it; a bar would still be no good there.
+    # Rich can be told that a pipe is a terminal, to get colours; a bar would still be useless there.
     drawn = console.is_interactive and not console.is_dumb_terminal and sys.stderr.isatty()
     return Terminal(console) if drawn else Lines(console.width if console.is_terminal else None)
 
@@ -78,7 +78,7 @@ class Terminal(Screen):
 
     @contextmanager
     def stage(self, what: str) -> Iterator[Tell]:
-        """A bar, how much is done of how much, the note and the time that is left."""
+        """Show a bar, done and total, the note and the time left."""
         columns = [
             rich.progress.TextColumn(
                 "{task.description}",
@@ -109,12 +109,12 @@ class Terminal(Screen):
 
 @final
 class TimeLeft(rich.progress.ProgressColumn):
-    """Hours, minutes and seconds to the end of the stage, as soon as there is a speed."""
+    """Hours, minutes and seconds to the end of the stage, once the speed is known."""
 
     max_refresh = 0.5
 
     def render(self, task: rich.progress.Task) -> Text:
-        """The time of one bar."""
+        """Return the time left of one bar."""
         if task.time_remaining is None:
             return Text("")
         minutes, seconds = divmod(int(task.time_remaining), 60)
@@ -124,7 +124,7 @@ class TimeLeft(rich.progress.ProgressColumn):
 
 @final
 class Lines(Screen):
-    """Plain lines, wrapped for a terminal that does no more; progress where nothing else was said lately."""
+    """Plain lines, wrapped for a simple terminal; progress only after a while without other lines."""
 
     def __init__(self, columns: int | None) -> None:
         self._columns, self._said = columns, time.monotonic()
@@ -137,7 +137,7 @@ class Lines(Screen):
 
     @contextmanager
     def stage(self, what: str) -> Iterator[Tell]:
-        """A line a minute."""
+        """Show at most a line a minute."""
         first: list[tuple[float, int]] = []
 
         def tell(done: int, total: int, note: str = "") -> None:

@@ -79,7 +79,7 @@ class AugmentationTests(ComponentTests):
         for choice in self.choices(augmentation, seed):
             found = np.asarray(augmentation.apply(one, choice))
             alone = [np.asarray(augmentation.apply(one[k : k + 1], choice))[0] for k in range(len(one))]
-            assert np.array_equal(np.stack(alone), found), f"choice {choice}: a map alone moves differently"
+            assert np.array_equal(np.stack(alone), found), f"choice {choice}: a map alone is moved otherwise"
             both = np.asarray(augmentation.apply(one + two, choice))
             apart = found + np.asarray(augmentation.apply(two, choice))
             assert np.array_equal(both, apart), f"choice {choice}: the counts decide where pixels go"

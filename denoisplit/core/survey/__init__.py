@@ -1,1 +1,1 @@
-"""Looks at a folder of images and proposes a spec: finding, arranging, measuring, deciding, writing."""
+"""Survey of a folder of images, to propose a spec: finding, arranging, measuring, deciding, writing."""

@@ -1,4 +1,4 @@
-"""Which files serve for what: purposes, roles and structures, from names alone."""
+"""Arrangement of files by purpose, role and structure, from names alone."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -59,7 +59,7 @@ def arrange(found: Found) -> Arrangement:
 def _largest(
     grouped: Mapping[tuple[str, PurePosixPath], list[FoundImage]], remarks: list[str]
 ) -> dict[str, tuple[PurePosixPath, list[FoundImage]]]:
-    """One folder for every purpose: that with the most images."""
+    """Return one folder per purpose: the one with the most images."""
     chosen: dict[str, tuple[PurePosixPath, list[FoundImage]]] = {}
     for (said, base), images in sorted(grouped.items(), key=lambda item: -len(item[1])):
         if said in chosen:
@@ -99,7 +99,7 @@ def _part(
 
 
 def _shared_words(placed: Sequence[_Placed]) -> list[str]:
-    """Words that may belong to a pattern where none tells the role: none, or how all names end or begin."""
+    """Return words that a pattern may contain where none tells the role: none, or common ends of names."""
     split = [words(stem(one.path)) for one in placed]
     if any(one.word for one in placed) or len(placed) == 1:
         return [""]
@@ -154,7 +154,7 @@ def _with_patterns(
 
 
 def _pattern(placed: Sequence[_Placed], named: Named | None) -> str:
-    """The pattern of files of one role, and of one structure if they are named."""
+    """Return the pattern of files of one role, and of one structure if structures are named."""
     fixed = []
     for one in placed:
         own = {one.word, named.among(one.path)[1] if named else ""} - {""}
@@ -195,7 +195,7 @@ def _partners(
 ) -> bool:
     """Whether every observed image has one partner, of the same size.
 
-    With ``one_for_all``, a partner may have one plane for all planes of its image.
+    With ``one_for_all``, a partner may have a single plane for all planes of its image.
     """
     by_key = {wild(pattern, one.path): one.image for one in placed}
     own = [(wild(observed, image.path.relative_to(part.folder)), image) for image in part.observed]
@@ -216,7 +216,7 @@ def _unpaired(kind: str, placed: Sequence[_Placed]) -> str:
 
 
 def _check_patterns(part: Part, placed: Sequence[_Placed], found: Found, remarks: list[str]) -> None:
-    """What the patterns would take besides."""
+    """Refuse or report further files that the patterns would match."""
     used = {image.path for image in (*part.observed, *part.clean, *part.mixed)}
     for one in placed:
         if one.image.path not in used and any(wild(own, one.path) is not None for own in part.patterns):
@@ -236,7 +236,7 @@ def _check_patterns(part: Part, placed: Sequence[_Placed], found: Found, remarks
 
 
 def _alike(parts: Sequence[Part], remarks: list[str]) -> tuple[Part, ...]:
-    """The parts that have the channels of the training images."""
+    """Return the parts whose channels are those of the training images."""
     first = parts[0]
     kept = [first]
     for part in parts[1:]:

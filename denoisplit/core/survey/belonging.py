@@ -1,4 +1,4 @@
-"""Whether images of two structures show the same fields, as far as the pixels tell."""
+"""Test by pixels whether images of two structures show the same fields."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ _ERRORS: Final = 3.0
 
 
 def show_same_fields(first: Sequence[AnyArray], second: Sequence[AnyArray]) -> bool | None:
-    """Compare partners by name with images that are none: structures of one field share its cells.
+    """Compare partners by name with other pairs: structures of one field share its cells.
 
     Args:
         first: images of one structure [y x].
@@ -38,7 +38,7 @@ def show_same_fields(first: Sequence[AnyArray], second: Sequence[AnyArray]) -> b
 
 
 def _coarse(images: Sequence[AnyArray]) -> Float64Array:
-    """Block means of every image, of mean 0 and norm 1 [image, block]."""
+    """Return the block means of every image, with mean 0 and norm 1 [image, block]."""
     rows, columns = (side // _BLOCK for side in images[0].shape)
     stack = np.stack([image[: rows * _BLOCK, : columns * _BLOCK] for image in images]).astype(np.float64)
     means = stack.reshape(len(images), rows, _BLOCK, columns, _BLOCK).mean((2, 4)).reshape(len(images), -1)

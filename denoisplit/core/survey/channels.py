@@ -1,4 +1,4 @@
-"""Names of the channels, and which channels of a file they are."""
+"""Names of the channels, and their numbers in a file."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.survey.findings import Part
 
 LEFT_OUT = "-"
-"""Stands for a channel of the files that is left out."""
+"""Name for a channel of the files to leave out."""
 
 
 @attrs.frozen(kw_only=True)
@@ -17,11 +17,11 @@ class ChannelNames:
     """Names of the channels of an experiment.
 
     Attributes:
-        names: of the channels, in their order.
+        names: names of the channels, in their order.
         index: number of each among the channels of the files, or among their structures.
-        of: number of channels that the files have.
+        of: number of channels of the files.
         why: where the names come from.
-        question: what to ask the user; empty for nothing.
+        question: question to the user; empty for none.
     """
 
     names: tuple[str, ...]
@@ -37,11 +37,11 @@ class ChannelNames:
 
 
 def name_channels(part: Part, given: Sequence[str]) -> ChannelNames:
-    """Names that the user gave, or the files have, or placeholders.
+    """Name the channels as given by the user or in the files, or by placeholders.
 
     Args:
         part: the training images.
-        given: one name per channel of the files, ``-`` for one to leave out; empty for what the files say.
+        given: one name per channel of the files, ``-`` for one to leave out; empty for those in the files.
 
     Raises:
         SpecError: names that do not fit the files.

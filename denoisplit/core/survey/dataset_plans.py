@@ -18,11 +18,11 @@ SEPARATE_CHANNELS: Final = "separate_channels"
 
 @attrs.frozen(kw_only=True)
 class Abilities:
-    """What a spec can ask for here.
+    """Installed features that a spec can use.
 
     Attributes:
         datasets: names of the installed data sets.
-        split_rules: known rules of ``data.split``.
+        split_rules: rules of ``data.split``.
     """
 
     datasets: frozenset[str]
@@ -30,7 +30,7 @@ class Abilities:
 
     @classmethod
     def of(cls, registry: Registry) -> "Abilities":
-        """What is installed."""
+        """Return those of a registry."""
         return cls(
             datasets=frozenset(component.name for component in registry.components("dataset")),
             split_rules=frozenset(get_args(get_type_hints(Split)["rule"])),
@@ -40,7 +40,7 @@ class Abilities:
 def dataset_plan(
     key: str, why: str, part: Part, found: Found, named: ChannelNames, abilities: Abilities
 ) -> DatasetPlan:
-    """The data set that reads the images of one purpose.
+    """Return the data set that reads the images of one purpose.
 
     Raises:
         ImageError: no installed data set reads files of this kind.

@@ -1,4 +1,4 @@
-"""From what was found to a proposed experiment, with a reason for every choice."""
+"""Decisions on a proposed experiment, with a reason for every choice."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,13 +16,13 @@ from denoisplit.core.survey.proposal import DatasetPlan, Held, Plan
 from denoisplit.core.survey.sizing import Size, choose_size
 
 ENOUGH: Final = 10
-"""Training fields from which some can be spared for validation."""
+"""Smallest number of training fields from which some can be spared for validation."""
 
 _SATURATED: Final = 0.001
 _GIB: Final = 2**30
 _FRACTION: Final = 0.1
 _SPARES_TWO: Final = 4
-"""Places from which two can be held out: errors on a single one do not tell how much they differ."""
+"""Smallest number of places from which two are held out: a single one does not show how errors vary."""
 _OF_A_FIELD: Final = 0.2
 
 
@@ -40,10 +40,10 @@ def decide(
 
     Args:
         found: the images.
-        arrangement: what they serve for.
-        facts: what the pixels of the training images tell, for every channel of the files.
-        machine: to train on.
-        abilities: what is installed.
+        arrangement: purpose and role of the images.
+        facts: measurements of the training images, for every channel of the files.
+        machine: machine to train on.
+        abilities: installed features.
         channels: names that the user gave, see ``name_channels``.
         mixing: ``mean`` or ``sum``, if the user said so.
 
@@ -91,7 +91,7 @@ def decide(
 def _datasets(
     found: Found, arrangement: Arrangement, named: ChannelNames, abilities: Abilities
 ) -> tuple[DatasetPlan, ...]:
-    """Training images, and those for validation and test as far as there are any."""
+    """Plan training images, and those for validation and test if there are any."""
     parts = {part.purpose: part for part in arrangement.parts}
     if "test" not in parts and "validation" in parts and arrangement.train.fields >= ENOUGH:
         parts["test"] = parts.pop("validation")
@@ -110,7 +110,7 @@ def _datasets(
 
 
 def _side_of_region(train: Part, abilities: Abilities) -> int:
-    """Side of the largest patch that the training part of a single field holds, with a gap of one patch."""
+    """Return the side of the largest patch that fits the training part of a single field, with a gap."""
     if "regions" not in abilities.split_rules:
         raise ImageError(
             f"{train.observed[0].path}: one field of view is too little (got 1, needed are 2: one to learn "
@@ -121,7 +121,7 @@ def _side_of_region(train: Part, abilities: Abilities) -> int:
 
 
 def _places(train: Part, facts: Facts) -> int:
-    """Number of places that the fields show, as far as they were compared."""
+    """Return the number of places that the fields show, as far as they were compared."""
     return train.fields - sum(len(names) - 1 for names in facts.places)
 
 
@@ -157,7 +157,7 @@ def _noise(train: Part, facts: Facts) -> tuple[str, str]:
 
 
 def _separate(train: Part, facts: Facts) -> str:
-    """What to ask where structures have files of their own."""
+    """Return the question to ask where structures have files of their own."""
     if not train.structures or train.mixed or facts.same_fields:
         return ""
     names = ", ".join(train.structures)

@@ -1,4 +1,4 @@
-"""What names of files and folders say: purpose, role, structure, and the pattern that they follow."""
+"""Purpose, role, structure and pattern of files, from their names and folders."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ ROLES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("noisy", "noise", "raw", "low", "lowsnr", "lowsn", "lsnr", "lowdose", "lq"), "observed"),
     **dict.fromkeys(("mixed", "mix", "mixture", "superimposed", "overlay", "merged"), "mixed"),
 }
-"""Words in names of files and folders that say what an image is."""
+"""Words in names of files and folders that tell the role of an image."""
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATED: Final = re.compile(r"[^\W_]+")
@@ -31,7 +31,7 @@ _NOT_WORD: Final = r"[\W_]*"
 
 
 def purpose(path: PurePosixPath) -> tuple[str, int]:
-    """What a folder on the way to a file is for, and its depth; empty and -1 where none says so."""
+    """Return the purpose that a folder of a path names, and its depth; empty and -1 where none does."""
     for depth, name in enumerate(path.parts[:-1]):
         if name.lower() in PURPOSES:
             return PURPOSES[name.lower()], depth
@@ -39,7 +39,7 @@ def purpose(path: PurePosixPath) -> tuple[str, int]:
 
 
 def role(path: PurePosixPath) -> tuple[str, str]:
-    """Role of a file, and the word in its name that says so; the word is empty where a folder says so."""
+    """Return the role of a file and the word in its name that tells it; empty where a folder tells it."""
     for word in reversed(_WORD.findall(stem(path))):
         if word.lower() in ROLES:
             return ROLES[word.lower()], word
@@ -53,27 +53,27 @@ def role(path: PurePosixPath) -> tuple[str, str]:
 
 
 def stem(path: PurePosixPath) -> str:
-    """Name without its ending; ``.ome.tif`` is one ending."""
+    """Return a name without its ending; ``.ome.tif`` is one ending."""
     return path.name.removesuffix(ending(path))
 
 
 def ending(path: PurePosixPath) -> str:
-    """The ending of a name."""
+    """Return the ending of a name."""
     found = re.search(r"(\.ome)?\.[A-Za-z0-9]+$", path.name, re.IGNORECASE)
     return found.group() if found else ""
 
 
 def words(text: str) -> list[str]:
-    """What stands between blanks, underscores, hyphens and points."""
+    """Split text at blanks, underscores, hyphens and points."""
     return _SEPARATED.findall(text)
 
 
 def pattern(paths: Sequence[PurePosixPath], fixed: Sequence[Sequence[str]]) -> str:
-    """A glob pattern for files: what they share stays, what varies becomes ``*``; empty where there is none.
+    """Find a glob pattern for files: common parts stay, others become ``*``; empty where there is none.
 
     Args:
-        paths: of the files, at least one.
-        fixed: for every file, words of its name that stay, in their order, the same number for each.
+        paths: paths of the files, at least one.
+        fixed: for every file, words of its name to keep, in their order, the same number for each.
     """
     same_depth = len({len(path.parts) for path in paths}) == 1
     same_words = len({tuple(own) for own in fixed}) == 1
@@ -88,7 +88,7 @@ def pattern(paths: Sequence[PurePosixPath], fixed: Sequence[Sequence[str]]) -> s
 
 
 def wild(pattern: str, path: PurePosixPath) -> str | None:
-    """What the first ``*`` of a pattern stands for in a path; None where the path does not fit."""
+    """Return the text that the first ``*`` of a pattern stands for; None where the path does not fit."""
     expression = "([^/]*)".join(re.escape(part) for part in pattern.split("*"))
     found = re.fullmatch(expression, path.as_posix())
     if found is None:
@@ -101,7 +101,7 @@ def _column(names: Sequence[str]) -> str:
 
 
 def _gaps(text: str, fixed: Sequence[str]) -> list[str]:
-    """What stands before, between and behind words of a text."""
+    """Return the parts of a text before, between and after words."""
     gaps, at = [], 0
     for word in fixed:
         place = text.index(word, at)
@@ -111,7 +111,7 @@ def _gaps(text: str, fixed: Sequence[str]) -> list[str]:
 
 
 def _name(gaps: Sequence[Sequence[str]], fixed: Sequence[str], *, folders_vary: bool) -> str:
-    """Pattern of file names whose gaps between fixed words are these."""
+    """Return the pattern of file names with these gaps between fixed words."""
     columns = [set(column) for column in zip(*gaps, strict=True)]
     varies = folders_vary or any(len(column) > 1 for column in columns)
     parts: list[str] = []

@@ -1,4 +1,4 @@
-"""Walks a folder and opens what is an image by its name."""
+"""Search of a folder for images."""
 
 import re
 from collections import Counter
@@ -26,13 +26,13 @@ def find_images(
     axes: str = "",
     progress: Progress = lambda _done, _total: None,
 ) -> Found:
-    """All images of a folder and its sub-folders; hidden files and folders are left out.
+    """Find all images of a folder and its sub-folders, except hidden ones.
 
     Args:
-        folder: to look at.
+        folder: the folder.
         formats: the installed formats.
-        axes: overrides what the files say; empty for what they say.
-        progress: is told (done, total).
+        axes: overrides the axes in the files; empty for those in the files.
+        progress: callback for (done, total).
 
     Raises:
         ImageError: no such folder, no image in it, or none that can be used.
@@ -64,12 +64,12 @@ def find_images(
 
 
 def natural(text: str) -> list[tuple[int, str]]:
-    """Sorting key under which numbers inside text sort by value."""
+    """Return a sorting key under which numbers inside text sort by value."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def _candidates(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Files, and folders that are one image, by their endings."""
+    """Yield files, and folders that are one image, by their endings."""
     for entry in folder.iterdir():
         if is_hidden(Path(entry.name)):
             continue
@@ -80,12 +80,12 @@ def _candidates(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _reason(path: Path, error: ImageError) -> str:
-    """The message without the name of the file, which the reader is told anyway."""
+    """Return the message without the path, which is shown anyway."""
     return str(error).removeprefix(f"{path}: ")
 
 
 def _unfit(image: Image) -> str:
-    """Why an image that was opened cannot be learnt from; empty where it can."""
+    """Return why an opened image is of no use for training; empty where it is usable."""
     if image.data.dtype.kind not in "uif":
         return f"pixels must be real numbers (got {image.data.dtype}). Save intensities."
     if 0 in image.data.shape:
@@ -119,7 +119,7 @@ def _nothing(folder: Path, suffixes: Sequence[str], skipped: Sequence[Skipped]) 
 
 
 def by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[str]]]:
-    """Why files were left out, and which ones."""
+    """Group left-out files by reason."""
     reasons: dict[str, list[str]] = {}
     for one in skipped:
         reasons.setdefault(one.reason, []).append(str(one.path))
@@ -127,7 +127,7 @@ def by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[str]]]:
 
 
 def _there(folder: Path) -> str:
-    """What lies in a folder by its endings, the most frequent first, and what such files are, if it shows."""
+    """List the endings in a folder, the most frequent first, with the kind of such files if known."""
     by_ending: dict[str, list[Path]] = {}
     for path in islice(folder.rglob("*"), _MOST):
         if path.is_file() and not is_hidden(path.relative_to(folder)):
@@ -144,12 +144,12 @@ def _there(folder: Path) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few names, and how many more."""
+    """List the first few names, and how many more there are."""
     shown = ", ".join(names[:_LISTED])
     return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"
 
 
 def listed_frames(names: Sequence[str]) -> str:
-    """The same for planes or times, each under the name of its file."""
+    """List frames likewise, each under the name of its file."""
     frames = Counter(names)
     return listed([name if n == 1 else f"{n} frames of {name}" for name, n in frames.items()])

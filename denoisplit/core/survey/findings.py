@@ -1,4 +1,4 @@
-"""What was found in a folder, as records."""
+"""Records of a survey."""
 
 import math
 from pathlib import Path, PurePosixPath
@@ -15,10 +15,10 @@ class FoundImage:
     """An image that can be read.
 
     Attributes:
-        path: relative to the folder.
+        path: path relative to the folder.
         axes: one letter per axis.
-        shape: positions along every axis.
-        dtype: of the pixels.
+        shape: length of every axis.
+        dtype: type of the pixels.
         channel_names: one name per channel where the file has them.
         pixel_size: physical pixel size, if known.
     """
@@ -56,10 +56,10 @@ class FoundImage:
 
 @attrs.frozen
 class Skipped:
-    """A file that looks like an image by its name, but cannot be used.
+    """A file that has the name of an image, but cannot be used.
 
     Attributes:
-        path: relative to the folder.
+        path: path relative to the folder.
         reason: one line.
     """
 
@@ -72,10 +72,10 @@ class Found:
     """All images of a folder.
 
     Attributes:
-        folder: that was looked at.
-        axes: that the user gave, empty for those of the files.
-        images: in natural order of their names.
-        skipped: what cannot be used.
+        folder: the folder.
+        axes: axes given by the user, empty for those in the files.
+        images: usable images in natural order of their names.
+        skipped: images that cannot be used.
     """
 
     folder: Path
@@ -90,15 +90,15 @@ class Part:
 
     Attributes:
         purpose: ``train``, ``validation`` or ``test``.
-        folder: relative to the folder that was looked at.
-        structures: names, where every structure has files of its own; empty where files have channels.
+        folder: path relative to the folder of the survey.
+        structures: names of structures with files of their own; empty where files have channels.
         separate: whether the files of the structures show different fields.
         observed: the images to learn from; for several structures, those of all of them.
-        patterns: of the observed images, one, or one per structure.
+        patterns: patterns of the observed images: one, or one per structure.
         clean: clean references; empty for none.
-        clean_patterns: as ``patterns``; empty for none.
+        clean_patterns: patterns of the clean references; empty for none.
         mixed: recorded mixed images; empty for none.
-        mixed_pattern: of them; empty for none.
+        mixed_pattern: pattern of the recorded mixed images; empty for none.
     """
 
     purpose: str
@@ -114,7 +114,7 @@ class Part:
 
     @property
     def fields(self) -> int:
-        """Number of fields of view; where structures have files of their own, of the one with the fewest."""
+        """Number of fields of view; the smallest one where structures have files of their own."""
         planes = [0] * len(self.patterns)
         for image in self.observed:
             path = image.path.relative_to(self.folder)
@@ -124,11 +124,11 @@ class Part:
 
 @attrs.frozen(kw_only=True)
 class Arrangement:
-    """Which files serve for what.
+    """The images by purpose.
 
     Attributes:
         parts: training images first.
-        remarks: what the owner of the images should know, a sentence each.
+        remarks: remarks for the user, a sentence each.
     """
 
     parts: tuple[Part, ...]
@@ -142,13 +142,13 @@ class Arrangement:
 
 @attrs.frozen(kw_only=True)
 class ChannelFacts:
-    """What the pixels of one channel tell.
+    """Measurements of one channel.
 
     Attributes:
-        offset: counts without light, as the noise has it; None where the noise does not tell.
+        offset: counts without light, estimated from the noise; None where that is impossible.
         darkest: counts of the darkest places.
         mean: mean count.
-        saturated: share of pixels at the maximum.
+        saturated: fraction of pixels at the maximum.
         finest: finest detail above the noise, cycles per pixel (at most 0.5).
     """
 
@@ -161,14 +161,14 @@ class ChannelFacts:
 
 @attrs.frozen(kw_only=True)
 class Facts:
-    """What the pixels of the training images tell.
+    """Measurements of the training images.
 
     Attributes:
         channels: one per channel.
         mixed_mean: mean count of the recorded mixed images of the same fields; None without them.
         same_fields: whether partners by name show the same fields, where structures have files of their own;
-            None where that cannot be told.
-        remarks: what is wrong with pixels, a sentence each.
+            None where that is unknown.
+        remarks: problems of the pixels, a sentence each.
         compared: number of fields that were compared with each other.
         places: names of the fields of every place that several of them show.
     """
@@ -183,7 +183,7 @@ class Facts:
 
 @attrs.frozen(kw_only=True)
 class Machine:
-    """What there is to train on.
+    """The machine to train on.
 
     Attributes:
         memory: bytes that training may use.

@@ -1,4 +1,4 @@
-"""What the pixels of some images tell: dark level, brightness, saturation, and how fine the details are."""
+"""Measurements of some images: dark level, brightness, saturation, and the finest detail."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -21,10 +21,10 @@ from denoisplit.core.survey.findings import ChannelFacts, Facts, Found, FoundIma
 from denoisplit.core.survey.spectrum import finest_detail
 
 LOOKED_AT: Final = 6
-"""Images that are measured, spread over all."""
+"""Number of images that are measured, spread over all."""
 
 _COMPARED: Final = 64
-"""Fields that are compared with each other, the first ones."""
+"""Number of fields, from the first, that are compared with each other."""
 _SIDE: Final = 512
 _PAIRS: Final = 100_000
 _SMALLEST: Final = 16
@@ -35,10 +35,10 @@ _DARK: Final = 0.001
 
 
 def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
-    """Measure some of the training images, a square of each.
+    """Measure a square of each of some training images.
 
     Raises:
-        ImageError: an image that could be opened before cannot be read.
+        ImageError: an image that could be opened cannot be read.
     """
     reader = _Reader(found, formats)
     channels: list[ChannelFacts] = []
@@ -66,7 +66,7 @@ def measure(found: Found, part: Part, formats: Sequence[ImageFormat]) -> Facts:
 
 
 def _seen(part: Part, reader: "_Reader") -> list[Field]:
-    """Some fields, one after the other: exposures of one place have names that follow each other."""
+    """Return consecutive fields: exposures of one place have consecutive names."""
     found: list[Field] = []
     for image in part.observed:
         if _fits(part.patterns[0], image, part) and len(found) < _COMPARED:
@@ -81,7 +81,7 @@ class _Reader:
         self._found, self._formats = found, formats
 
     def pixels(self, image: FoundImage) -> Float32Array:
-        """Pixels [c y x], counts."""
+        """Return pixels [c y x], counts."""
         path = self._found.folder / image.path
         planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
         middle = min(len(planes) // 2, _LATEST_PLANE)
@@ -89,7 +89,7 @@ class _Reader:
         return _middle(pixels)
 
     def first(self, image: FoundImage, most: int) -> list[Field]:
-        """The first fields of an image, the middle of each."""
+        """Return the middle of each of the first fields of an image."""
         path = self._found.folder / image.path
         planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
         return [Field(name=str(image.path), observed=_middle(pixels)) for _, pixels in islice(planes, most)]
@@ -97,10 +97,10 @@ class _Reader:
     def usable(
         self, images: Sequence[FoundImage], remarks: list[str]
     ) -> tuple[list[FoundImage], list[Float32Array]]:
-        """The images whose pixels a network can learn from, and these pixels; remarks name the others.
+        """Return the images whose pixels are fit for training, and the pixels; remarks name the others.
 
         Raises:
-            ImageError: there is none.
+            ImageError: no image is.
         """
         kept: list[FoundImage] = []
         pixels: list[Float32Array] = []
@@ -147,14 +147,14 @@ def _fits(pattern: str, image: FoundImage, part: Part) -> bool:
 
 
 def _spread(images: Sequence[FoundImage]) -> list[FoundImage]:
-    """Some of the images, from the first to the last."""
+    """Choose some of the images, from the first to the last."""
     if len(images) <= LOOKED_AT:
         return list(images)
     return [images[round(i)] for i in np.linspace(0, len(images) - 1, LOOKED_AT)]
 
 
 def _partners(part: Part, number: int, chosen: Sequence[FoundImage]) -> list[FoundImage]:
-    """The clean partners of chosen images of one pattern, in their order."""
+    """Return the clean partners of chosen images of one pattern, in their order."""
     if not part.clean:
         return []
     pattern, own = part.patterns[number], part.clean_patterns[number]
@@ -191,7 +191,7 @@ def _pairs(image: Float32Array, clean: Float32Array | None) -> NoisePairs | None
 
 
 def dark_level(pairs: NoisePairs) -> float | None:
-    """Counts at which the noise would vanish: the variance of shot noise grows in proportion to the light.
+    """Estimate the counts at which shot noise would vanish: its variance is proportional to the light.
 
     Read noise, which does not vanish, makes the estimate a little too small.
 
@@ -210,7 +210,7 @@ def dark_level(pairs: NoisePairs) -> float | None:
         return None
     mean = np.bincount(number[inside], signal[inside], _BINS)[kept] / counts[kept]
     variance = np.bincount(number[inside], squares[inside], _BINS)[kept] / counts[kept]
-    # The error of a variance is in proportion to itself.
+    # The error of a variance is proportional to the variance.
     weights = np.sqrt(counts[kept]) / np.maximum(variance, variance.max() * 1e-6)
     slope, intercept = np.polyfit(mean, variance, 1, w=weights)
     steep = slope * (mean[-1] - mean[0]) > 0.2 * variance.mean()
@@ -218,7 +218,7 @@ def dark_level(pairs: NoisePairs) -> float | None:
 
 
 def _darkest(image: AnyArray) -> float:
-    """Counts of the darkest places, averaged over a few pixels."""
+    """Return the counts of the darkest places, averaged over a few pixels."""
     rows, columns = (side // 4 * 4 for side in image.shape)
     if not rows or not columns:
         return float(image.min())
@@ -227,12 +227,12 @@ def _darkest(image: AnyArray) -> float:
 
 
 def _agreed(offsets: Sequence[float], images: int, darkest: float) -> float | None:
-    """The dark level that most images agree on; None where they do not."""
+    """Return the dark level that most images agree on; None where they do not."""
     if 2 * len(offsets) <= images:
         return None
     middle = float(np.median(offsets))
     spread = float(np.median(np.abs(np.asarray(offsets) - middle)))
-    least = 1.0 if abs(middle) > 1 or abs(darkest) > 1 else 0.0  # counts; images may be scaled otherwise
+    least = 1.0 if abs(middle) > 1 or abs(darkest) > 1 else 0.0  # counts; images may be in other units
     if spread > 0.1 * max(abs(darkest), least) or middle < -0.1 * max(darkest, least):
         return None
     return min(max(middle, 0.0), darkest)

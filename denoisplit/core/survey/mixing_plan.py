@@ -1,4 +1,4 @@
-"""How the mixed image comes about, and the counts without light."""
+"""Plan of the mixing of channels, and the counts without light."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from denoisplit.core.survey.proposal import MixingPlan
 
 _CLOSE: Final = 0.25
 _COUNTS: Final = 10.0
-"""Mean of images from which they are taken for counts of a camera."""
+"""Smallest mean of images that are taken for counts of a camera."""
 
 
 def mixing_plan(train: Part, named: ChannelNames, facts: Facts, *, given: str) -> tuple[MixingPlan, str]:
-    """Mode and offset, and what to ask the user (empty for nothing)."""
+    """Plan mode and offset; return them and a question to the user (empty for none)."""
     offset, offset_why = _offset(facts)
     if len(named.names) == 1:
         return MixingPlan(mode="", mode_why="", offset=offset, offset_why=offset_why), ""
@@ -23,14 +23,14 @@ def mixing_plan(train: Part, named: ChannelNames, facts: Facts, *, given: str) -
 
 
 def _rounded(counts: float, facts: Facts) -> float:
-    """Whole counts of a camera; of images that are scaled otherwise, two digits."""
+    """Round to whole counts of a camera, or to two digits for images in other units."""
     if max(channel.mean for channel in facts.channels) >= _COUNTS:
         return round(counts)
     return float(f"{counts:.2g}")
 
 
 def _offset(facts: Facts) -> tuple[float, str]:
-    """The dark level of the channels, which share a camera."""
+    """Return the dark level of the channels, which share a camera, and its explanation."""
     known = [channel.offset for channel in facts.channels if channel.offset is not None]
     if known:
         return _rounded(float(np.median(known)), facts), (

@@ -1,4 +1,4 @@
-"""Finds structures that have files of their own, by folders or by a word in the names of files."""
+"""Structures with files of their own, found by folders or by a word in file names."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -19,9 +19,9 @@ class Named:
     """Structures by name.
 
     Attributes:
-        names: of the structures, in their order.
+        names: names of the structures, in their order.
         of: structure of every file.
-        word: for every file, the word of its name that says so; empty where a folder does.
+        word: for every file, the word of its name that tells the structure; empty where a folder does.
     """
 
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class Named:
     word: Mapping[PurePosixPath, str]
 
     def among(self, path: PurePosixPath) -> tuple[str, str]:
-        """Structure of a further file, and the word in its name; both empty where it has none."""
+        """Return the structure of another file, and the word in its name; both empty where it has none."""
         if not any(self.word.values()):
             return next((part for part in path.parts[:-1] if part in self.names), ""), ""
         found = [word for word in words(stem(path)) if word in self.names]
@@ -37,7 +37,7 @@ class Named:
 
 
 def find_structures(paths: Sequence[PurePosixPath]) -> Named | None:
-    """Structures of files that have one channel each; None where the names tell of none."""
+    """Find the structures of single-channel files; None where the names tell none."""
     return _by_folder(paths) or _by_word(paths)
 
 
@@ -52,7 +52,7 @@ def _by_folder(paths: Sequence[PurePosixPath]) -> Named | None:
 
 
 def _by_word(paths: Sequence[PurePosixPath]) -> Named | None:
-    """By the word at one place, counted from the front or the back, that takes a few values."""
+    """Find structures by the word at one place, counted from either end, that takes a few values."""
     split = [words(stem(path)) for path in paths]
     shortest = min(len(own) for own in split)
     for place in (*range(-1, -shortest - 1, -1), *range(shortest)):
@@ -67,13 +67,13 @@ def _by_word(paths: Sequence[PurePosixPath]) -> Named | None:
 
 
 def _same_besides(split: Sequence[Sequence[str]], place: int) -> bool:
-    """Whether names are the same but for one word."""
+    """Whether names are the same except for one word."""
     rest = {tuple(word for n, word in enumerate(own) if n != place % len(own)) for own in split}
     return len(rest) == 1
 
 
 def _a_name(text: str) -> bool:
-    """Whether this names a structure or a channel rather than a field, a role or a purpose."""
+    """Whether a text names a structure or a channel rather than a field, a role or a purpose."""
     letters = text.rstrip("0123456789")
     if letters != text:
         return letters.lower() in _NUMBERED

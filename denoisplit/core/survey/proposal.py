@@ -1,4 +1,4 @@
-"""A proposed experiment, as records that are ready to be written."""
+"""Records of a proposed experiment, ready to be written."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ class DatasetPlan:
 
     Attributes:
         key: ``train``, ``validation`` or ``test``.
-        why: one line.
+        why: reason, one line.
         use: name of the component.
         path: its folder.
         options: name and value of the other options.
@@ -29,13 +29,13 @@ class DatasetPlan:
 
 @attrs.frozen(kw_only=True)
 class MixingPlan:
-    """How the mixed image comes about.
+    """How channels are mixed.
 
     Attributes:
         mode: ``mean`` or ``sum``; empty for one channel, which is not mixed.
-        mode_why: one line.
+        mode_why: reason, one line.
         offset: counts without light.
-        offset_why: one line.
+        offset_why: reason, one line.
     """
 
     mode: str
@@ -46,13 +46,13 @@ class MixingPlan:
 
 @attrs.frozen(kw_only=True)
 class Held:
-    """Which fields are held out of training, where no folder says so.
+    """Fields to hold out of training where no folder has them.
 
     Attributes:
-        fraction: of the fields, or of every field.
+        fraction: fraction of the fields, or of every field.
         regions: whether a part of every field is held out instead of whole fields.
         gap: pixels between two regions.
-        why: one line.
+        why: reason, one line.
     """
 
     fraction: float
@@ -66,21 +66,21 @@ class Plan:
     """A proposed experiment.
 
     Attributes:
-        found: what was found, a line each.
-        questions: what the images do not tell, a sentence each with the options.
-        remarks: what to know, a sentence each.
-        preset: to start from.
-        preset_why: one line.
+        found: descriptions of the images that were found, a line each.
+        questions: questions to the user, a sentence each with the options.
+        remarks: remarks for the user, a sentence each.
+        preset: preset to start from.
+        preset_why: reason, one line.
         channels: names of the structures.
-        channels_why: one line.
-        datasets: training first.
+        channels_why: reason, one line.
+        datasets: the data sets, training first.
         held: see ``Held``; None where a folder serves for validation.
         mixing: see ``MixingPlan``.
-        noise_pairs: what the noise is learnt from.
-        noise_why: one line.
-        size: of network and training.
+        noise_pairs: source of the noise pairs.
+        noise_why: reason, one line.
+        size: size of network and training.
         gpu: name of the GPU to train on; empty for none.
-        duration: how long training takes; empty where it was not measured.
+        duration: estimated time of training; empty where it was not measured.
     """
 
     found: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""From a folder of images to the text of a spec."""
+"""Proposal of a spec for a folder of images."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -30,8 +30,8 @@ class Proposal:
     """A proposed spec.
 
     Attributes:
-        plan: what it says.
-        text: how it says it; it resolves.
+        plan: the proposed experiment.
+        text: its spec, which resolves.
     """
 
     plan: Plan
@@ -39,7 +39,7 @@ class Proposal:
 
 
 def this_machine() -> Machine:
-    """What there is to train on: most of a GPU's free memory, or a quarter of the computer's."""
+    """Describe this machine: most of a GPU's free memory, or a quarter of the computer's."""
     device = choose_device()
     return Machine(
         memory=memory_budget(device),
@@ -61,19 +61,19 @@ def propose(
     timed: bool = True,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Proposal:
-    """Look at a folder and propose a spec for it.
+    """Propose a spec for a folder of images.
 
     Args:
-        folder: with the images.
-        path: where the spec will be; nothing is written.
+        folder: folder with the images.
+        path: path where the spec will be; nothing is written.
         formats: the installed formats.
-        registry: of the installed components.
-        axes: overrides what the files say about their axes.
+        registry: registry of the installed components.
+        axes: overrides the axes in the files.
         channels: names of the channels, ``-`` for one to leave out.
         mixing: ``mean`` or ``sum``, if known.
-        machine: to train on; None for this one.
+        machine: machine to train on; None for this one.
         timed: whether to time some training steps, which takes seconds.
-        progress: is told (done, total) of the files.
+        progress: callback for (done, total) of the files.
 
     Raises:
         ImageError: no images, or none that allow an experiment.

@@ -1,4 +1,4 @@
-"""Patch, batch and network that fit the images and the machine."""
+"""Choice of patch, batch and network to suit the images and the machine."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.survey.findings import Facts, Machine
 
 BINNINGS: Final = (4, 2, 1)
-"""Tried from the coarsest to none."""
+"""Binnings to try, from the coarsest to none."""
 
 _BYTES_PER_POSITION: Final = 420
 """Memory of a training step per position of the network's finest maps and unit of width."""
@@ -25,11 +25,11 @@ class Size:
 
     Attributes:
         binning: pixels per position of the finest maps.
-        levels: of the network.
-        width: maps of the encoder, and latent channels.
-        patch: side, pixels.
+        levels: levels of the network.
+        width: feature channels of the encoder, and latent channels.
+        patch: side of a patch, pixels.
         batch: patches per step.
-        steps: of training.
+        steps: training steps.
         finest: finest detail above the noise, cycles per pixel.
         memory: bytes that a step needs.
         shrunk: whether the images are too small for the usual patch.
@@ -47,12 +47,12 @@ class Size:
 
 
 def choose_size(side: int, facts: Facts, machine: Machine) -> Size:
-    """Sizes that worked on real images, cut down to what image and memory allow.
+    """Choose sizes that worked on real images, reduced to fit image and memory.
 
     Args:
         side: shortest side of all training images, pixels.
-        facts: what the pixels tell.
-        machine: to train on.
+        facts: measurements of the images.
+        machine: machine to train on.
 
     Raises:
         ImageError: the images are too small for any network.
@@ -91,7 +91,7 @@ def choose_size(side: int, facts: Facts, machine: Machine) -> Size:
 
 
 def _stride(binning: int, levels: int) -> int:
-    """Pixels per position of the coarsest maps."""
+    """Return the pixels per position of the coarsest maps."""
     return int(binning * 2**levels)
 
 

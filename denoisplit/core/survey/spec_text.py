@@ -1,4 +1,4 @@
-"""Writes a proposed experiment as a commented spec."""
+"""Text of a proposed experiment: a commented spec."""
 
 import shlex
 import textwrap
@@ -18,11 +18,11 @@ _WIDTH: Final = 110
 
 
 def spec_text(plan: Plan, path: Path) -> str:
-    """The spec with a comment on every choice.
+    """Write the spec with a comment on every choice.
 
     Args:
-        plan: what to write.
-        path: of the spec; paths of images near it become relative to its folder.
+        plan: the proposed experiment.
+        path: path of the spec; paths of images near it become relative to its folder.
     """
     lines = [
         *_heading(plan),
@@ -49,7 +49,7 @@ def spec_text(plan: Plan, path: Path) -> str:
 
 
 def next_commands(path: Path) -> tuple[str, ...]:
-    """Commands that follow, for a spec at this path."""
+    """Return the next commands for a spec at this path."""
     spec, run = shlex.quote(str(path)), shlex.quote(f"runs/{path.stem}")
     return (
         f"denoisplit check {spec}",
@@ -155,7 +155,7 @@ def _training(plan: Plan) -> Iterator[str]:
 
 
 def near(folder: Path, spec_folder: Path) -> str:
-    """A folder below that of the spec relative to it, any other one in full."""
+    """Return a folder relative to that of the spec if it is below it, else in full."""
     target, base = folder.resolve(), spec_folder.resolve()
     return target.relative_to(base).as_posix() if target.is_relative_to(base) else target.as_posix()
 
@@ -184,7 +184,7 @@ def _escaped(value: str | int | Sequence[str | int]) -> Any:
 
 
 def _flow(value: Any) -> str:
-    """One value in YAML, on one line."""
+    """Return a value in YAML, on one line."""
     text: str = yaml.dump(
         value,
         Dumper=yamlcore.CoreDumper,

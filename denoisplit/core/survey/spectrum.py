@@ -1,4 +1,4 @@
-"""How fine the details of noisy images are: where their power spectrum disappears in that of the noise."""
+"""Finest detail of noisy images: where their power spectrum vanishes in that of the noise."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from denoisplit.core.arrays import AnyArray, Float64Array
 _BINS = 64
 _SMALLEST = 32
 _CORNER = 0.5
-"""Beyond this radius, cycles per pixel, only the corners of the spectrum are left: noise, for any optics."""
+"""Radius, cycles per pixel, beyond which the spectrum has only its corners: noise, for any optics."""
 
 
 def finest_detail(images: Sequence[AnyArray]) -> float:
-    """Frequency at which the power of the structures falls below that of the noise.
+    """Return the frequency at which the power of the structures falls below that of the noise.
 
-    Noise that is independent from pixel to pixel has the same power at all frequencies; optics let nothing
-    pass beyond their limit. So the corners of the spectrum tell the power of the noise.
+    Noise that is independent from pixel to pixel has the same power at all frequencies, while optics pass
+    nothing beyond their limit. So the corners of the spectrum have the power of the noise.
 
     Args:
-        images: of one channel [y x], any sizes.
+        images: images of one channel [y x], any sizes.
 
     Returns:
         Cycles per pixel, at most 0.5; 0.5 where no image is large enough to tell.
@@ -36,12 +36,12 @@ def _edges() -> Float64Array:
 
 
 def _signal_to_noise(image: AnyArray) -> Float64Array | None:
-    """Power of the structures over that of the noise, by radius."""
+    """Return the ratio of the power of the structures to that of the noise, by radius."""
     side = min(image.shape)
     if side < _SMALLEST:
         return None
     square = np.asarray(image[:side, :side], dtype=np.float64)
-    # Squared, the window lets next to nothing of strong coarse structures leak to the corners.
+    # Squared, the window lets almost nothing of strong coarse structures leak into the corners.
     window = np.outer(np.hanning(side), np.hanning(side)) ** 2
     power = np.abs(np.fft.fft2((square - square.mean()) * window)) ** 2
     frequency = np.fft.fftfreq(side)

@@ -1,4 +1,4 @@
-"""How long a training takes on this machine: a few of its steps, timed."""
+"""Estimate of the time of a training on this machine, from a few of its steps."""
 
 import time
 from typing import Final
@@ -19,9 +19,9 @@ from denoisplit.core.spec.records import ResolvedSpec
 STEPS: Final = 5
 SECONDS: Final = 8.0
 BUSY: Final = 1.5
-"""Times as long as it was worked on takes a step on a machine that is busy with other programs."""
+"""Ratio of elapsed to processor time of a step, above which the machine is busy with other programs."""
 QUICK_FIT: Final = ("model.noise_model.fit_pairs=1000", "model.noise_model.fit_steps=2")
-"""What makes the fit of the presets' noise model quick; the time of a step does not depend on it."""
+"""Options for a quick fit of the presets' noise model, on which the time of a step does not depend."""
 
 _MEAN: Final = 100.0
 _STD: Final = 10.0
@@ -29,11 +29,11 @@ _STD: Final = 10.0
 
 @attrs.frozen
 class StepTime:
-    """What a training step takes.
+    """Time of a training step.
 
     Attributes:
-        elapsed: as it went, seconds.
-        own: of these, those in which the step was worked on, and not other programs.
+        elapsed: elapsed seconds.
+        own: seconds of these in which the processor worked on the step, not on other programs.
     """
 
     elapsed: float
@@ -46,24 +46,24 @@ class StepTime:
 
     @property
     def idle(self) -> float:
-        """Seconds on a machine that does nothing else."""
+        """Seconds on an otherwise idle machine."""
         return self.own if self.busy else self.elapsed
 
 
 def step_time(spec: ResolvedSpec) -> StepTime:
-    """Time of the fastest of some training steps on random images, the first one aside.
+    """Time some training steps on random images, and return the fastest except the first.
 
     Where other programs use the processor, too, the steps are timed again in one thread: several threads
-    wait for each other, and spend processor time on it.
+    wait for each other, which takes processor time.
 
     Args:
-        spec: of the training, with a noise model whose fit is quick.
+        spec: spec of the training, with a noise model whose fit is quick.
     """
     device = choose_device()
     with seeded(spec.training.seed):
         vse = _network(spec, device).to(device)
     found = _timed(vse, spec, device)
-    if device != PROCESSOR:  # which has nothing to do but wait
+    if device != PROCESSOR:  # the processor only waits
         return StepTime(found.elapsed, found.elapsed)
     threads = torch.get_num_threads()
     if not found.busy or threads == 1:
@@ -117,7 +117,7 @@ def _step(vse: VSE, images: torch.Tensor, optimizer: torch.optim.Optimizer, clip
 
 
 def in_words(seconds: float) -> str:
-    """A length of time as people say it."""
+    """Return a length of time in everyday words."""
     if seconds < 90 * 60:
         return f"{max(1, round(seconds / 60))} min"
     hours = seconds / 3600
