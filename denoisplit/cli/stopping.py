@@ -48,7 +48,7 @@ def continued_by(*command: str, of: Path) -> Iterator[None]:
 
     Args:
         command: words of that command.
-        of: what is there from when on there is something to go on with.
+        of: path that exists once there is work to continue.
     """
     try:
         yield
