@@ -152,6 +152,11 @@ CALLS: dict[str, tuple[Callable[[denoisplit.Run, Any], object], str]] = {
         "stages: must be a function (got 5)",
     ),
     "stages of a calibration": (lambda run, five: run.calibrate(stages=five), "stages: must be a function"),
+    "progress of an evaluation": (lambda run, five: run.evaluate([], progress=five), "progress: must be a"),
+    "progress of a comparison": (
+        lambda run, five: run.check_precision(NOTHING, progress=five),
+        "progress: must be a function (got 5)",
+    ),
     "tell": (
         lambda run, five: run.predict_files([NOTHING], "out", tell=five),
         "tell: must be a function (got 5)",

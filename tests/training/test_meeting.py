@@ -1,6 +1,7 @@
 """Hosts that do not fit are told so, all of them, before they train."""
 
 import re
+import signal
 import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -121,6 +122,22 @@ def test_the_others_know_when_the_first_one_is_gone(seat: Seat) -> None:
             assert is_first_there()
             assert first.result(SECONDS) == ["met"]
             assert not is_first_there()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timers")
+def test_a_host_that_was_interrupted_may_come_again(seat: Seat) -> None:
+    three = attrs.evolve(seat, hosts=3)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(come, (three, spec()))
+            signal.setitimer(signal.ITIMER_REAL, 2)
+            with pytest.raises(KeyboardInterrupt):
+                come_alone(other(three))
+            assert come((other(three), spec()), (other(three, host=2), spec())) == ["met", "met"]
+            assert first.result(SECONDS) == ["met"]
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_port_that_is_taken(seat: Seat) -> None:

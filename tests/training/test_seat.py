@@ -1,5 +1,7 @@
 """The place of a process among those that train together."""
 
+import socket
+
 import attrs
 import pytest
 import torch
@@ -39,6 +41,18 @@ def test_a_number_that_no_host_has_is_refused(number: str) -> None:
 def test_a_port_is_a_number_of_16_bits(port: str) -> None:
     with pytest.raises(RunError, match=rf"MASTER_PORT must be .* from 1 to 65535 \(got '{port}'\)"):
         seat_of(attrs.evolve(SPEC, nodes=2), CPU, {**HOSTS, "MASTER_PORT": port})
+
+
+def test_a_network_that_a_host_does_not_have_is_refused() -> None:
+    networks = [name for _, name in socket.if_nameindex()]
+    spec = attrs.evolve(SPEC, nodes=2)
+    with pytest.raises(
+        RunError, match=r"no such network \(got GLOO_SOCKET_IFNAME='eth77'\)\. Use one of "
+    ) as caught:
+        seat_of(spec, CPU, {**HOSTS, "GLOO_SOCKET_IFNAME": f"{networks[0]},eth77"})
+    assert networks[0] in str(caught.value).partition("Use one of")[2]
+    for known in (networks[0], ",".join(networks), ""):
+        assert seat_of(spec, CPU, {**HOSTS, "GLOO_SOCKET_IFNAME": known}).host == 1
 
 
 @pytest.mark.parametrize("name", ["nowhere.invalid", "a..b", "x" * 70])

@@ -11,7 +11,7 @@ from attrs.validators import ge
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import SpecError
-from denoisplit.core.given import is_whole, path_of, require, require_function, shown
+from denoisplit.core.given import is_whole, path_of, require, shown
 from denoisplit.core.images.lazy import LazyArray, without_mask
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.core.prediction.output_words import parse_outputs
@@ -104,8 +104,7 @@ class Request:
         named = isinstance(self.executor, str | Mapping | Executor)
         require(named, "executor", self.executor, "a name or a mapping")
         require(isinstance(self.resume, bool), "resume", self.resume, "True or False")
-        if self.progress is not None:
-            require_function(self.progress, "progress")
+        require(self.progress is None or callable(self.progress), "progress", self.progress, "a function")
 
     def wanted_samples(self, defaults: PredictionSpec) -> int | AutoSamples:
         """The number of samples, or the rule that chooses it.

@@ -11,7 +11,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
-from denoisplit.core.given import path_of, require_function
+from denoisplit.core.given import path_of, require, require_function
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.network_of import load_network
@@ -145,6 +145,7 @@ class Run(IntoFiles):
             SpecError: the network runs in float32 already, or fewer than two samples.
             ImageError, ChannelCountError: an image cannot be used; the message says why.
         """
+        require(progress is None or callable(progress), "progress", progress, "a function")
         return check_precision(
             self.vse,
             self.bundle,
@@ -178,6 +179,7 @@ class Run(IntoFiles):
             MissingPackageError: a score needs a package that is not installed.
             ArgumentError: an argument of a wrong type.
         """
+        require(progress is None or callable(progress), "progress", progress, "a function")
         return evaluate_run(
             self.vse,
             self.spec,

@@ -242,8 +242,12 @@ def plainly(error: Exception) -> str:
     if isinstance(error, DenoisplitError):
         return str(error)
     text = str(error)
-    meant = [words for words, said in _PLAIN.items() if said.search(text)] if _is_lost(error) else []
-    return meant[0] if meant else f"{type(error).__name__}: {text}"
+    if _is_lost(error):
+        meant = [words for words, said in _PLAIN.items() if said.search(text)]
+        if meant:
+            return meant[0]
+        text = re.sub(r"^\[[^]]*\] *", "", text)  # which line of its sources says so
+    return f"{type(error).__name__}: {text}"
 
 
 def _is_lost(error: Exception) -> bool:

@@ -19,6 +19,7 @@ _PORT: Final = 29500
 _PORTS: Final = 65535
 
 _FIRST: Final = "MASTER_ADDR"
+_NETWORK: Final = "GLOO_SOCKET_IFNAME"
 _NUMBERS: Final = ("NODE_RANK", "SLURM_NODEID")
 """What says which host this is: the first of these that is there."""
 
@@ -108,6 +109,8 @@ def seat_of(spec: TrainingSpec, device: torch.device, environment: Mapping[str, 
         RunError: what it says cannot be.
     """
     several = spec.nodes > 1
+    if several:
+        _require_network(environment.get(_NETWORK, ""))
     return Seat(
         hosts=spec.nodes,
         host=host_of(spec, environment),
@@ -131,6 +134,15 @@ def _address(name: str) -> str:
             f"{_FIRST} to the name or the address of the first host."
         ) from error
     return name
+
+
+def _require_network(names: str) -> None:
+    known = [name for _, name in socket.if_nameindex()]
+    if unknown := [name for name in names.split(",") if name and name not in known]:
+        raise RunError(
+            f"training.nodes: this host has no such network (got {_NETWORK}={unknown[0]!r}). Use one of "
+            f"{', '.join(known)}."
+        )
 
 
 def _port(environment: Mapping[str, str]) -> int:
