@@ -151,6 +151,21 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         apart = float((found[0] - expected).abs().median())
         assert apart < _EXPORTED, f"exported files change the likelihood by {apart:.3g} nats"
 
+    def test_a_state_is_loaded_without_the_files_that_it_was_read_from(self) -> None:
+        """They may be gone, and hold other numbers of whatever options ask for."""
+        if not (paths := self.exported()):
+            return
+        signal, observation = _image(self.pairs())
+        gone = tuple(path.with_name(f"gone-{path.name}") for path in paths)
+        model, other = (
+            self.new(attrs.evolve(self.smallest(), path=files)).double().eval() for files in (paths, gone)
+        )
+        with torch.no_grad():
+            expected = model.log_prob(observation, signal)
+            other.load_state_dict(model.state_dict(), strict=True)
+            assert not other.needs_fit, "a loaded model needs a fit"
+            assert_close(other.log_prob(observation, signal), expected, "it is another without its files")
+
     @pytest.mark.parametrize("damage", ["missing", "text", "half", "images"])
     def test_files_that_hold_no_noise_are_refused(self, damage: str) -> None:
         """When it is built, or during the fit where a file does not exist: in one line."""

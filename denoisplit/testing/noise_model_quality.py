@@ -23,6 +23,7 @@ _STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3
 _LOST, _LOST_ON_OTHERS = 0.015, 0.3
 """Nats per pixel that a fit may lose against the true density: on its own pairs, and on others."""
 
+_SPIKED = 0.02
 _NLL_OFF, _CALIBRATION_OFF, _SLACK = 0.03, 0.05, 4.0
 _PROBED, _GRID, _REACH = 2000, 101, 7.0
 """Number of pairs for the integral transform, and its grid: this many stds down from the signal."""
@@ -47,8 +48,7 @@ class NoiseModelQualityTests(NoiseModelCases):
             with torch.no_grad():
                 variance = model.variance(whole, self.maps(model, whole))[0, channel].flatten().numpy()
                 bias = self.bias(model, whole)[0, channel].flatten().numpy()
-            low, high = self.range_of(channel)
-            place = ((signal - low) / (high - low) * _BINS).astype(int).clip(0, _BINS - 1)
+            place = self.bins(one, channel)
             for number in range(_BINS):
                 own = residual[place == number]
                 ratio = float((variance[place == number] ** 0.5).mean() / own.std())
@@ -65,18 +65,40 @@ class NoiseModelQualityTests(NoiseModelCases):
 
     @pytest.mark.parametrize("camera", [USUAL, DAMAGED])
     def test_a_fit_is_as_likely_as_the_truth(self, camera: str) -> None:
-        """Nearly so on its own pairs, and not much less on others of the same camera."""
+        """Nearly so on its own pairs at every signal, and not much less on others of the same camera."""
         model = self.fitted(camera)
         if model is None or not model.is_density:
             return
         for seed, most in ((0, _LOST), (1, _LOST_ON_OTHERS)):
             pairs = self.pairs(MANY, seed=seed)
-            for channel, found in enumerate(self.likelihood(model, pairs)):
-                lost = true_log_density(pairs[channel], self.factor(channel)).mean() - float(found)
-                assert lost < most, (
-                    f"{camera} pairs: channel {channel} loses {lost:.3g} nats per pixel against the true "
-                    f"density, {'on other pairs' if seed else 'on its own pairs'}"
-                )
+            for channel, (one, found) in enumerate(zip(pairs, self.log_densities(model, pairs), strict=True)):
+                lost = true_log_density(one, self.factor(channel)) - found.numpy()
+                place = self.bins(one, channel)
+                for number in range(_BINS):
+                    own = float(lost[place == number].mean())
+                    assert own < most, (
+                        f"{camera} pairs: in bin {number} of {_BINS} of the signals channel {channel} loses "
+                        f"{own:.3g} nats per pixel against the true density, "
+                        f"{'on other pairs' if seed else 'on its own pairs'}"
+                    )
+
+    def test_probabilities_of_digital_counts_sum_to_one(self) -> None:
+        """A density has no spikes at the steps of a camera: over all of them, it integrates to one, too."""
+        model = self.fitted("digital")
+        if model is None or not model.is_density:
+            return
+        for channel, one in enumerate(self.pairs(MANY, camera="digital")):
+            step, (low, high) = smallest_step(one.observation), self.range_of(channel)
+            middle, half = (low + high) / 2 / step, (high - low) / step
+            levels = step * torch.arange(middle - half, middle + half).round().double().view(-1, 1, 1, 1)
+            signal = self.as_image(np.linspace(low, high, _BINS)[1:-1]).expand(len(levels), -1, -1, -1)
+            with torch.no_grad():
+                density = model.log_prob(levels.expand_as(signal), signal, self.maps(model, signal)).exp()
+            found = step * density[:, channel].sum(0)
+            assert float((found - 1).abs().max()) < _SPIKED, (
+                f"probabilities of the digital counts of channel {channel} sum to {float(found.min()):.3g} "
+                f"to {float(found.max()):.3g}"
+            )
 
     @of_every_camera
     def test_a_report_is_true(self, camera: str) -> None:
@@ -93,18 +115,19 @@ class NoiseModelQualityTests(NoiseModelCases):
         model = self.model(options, camera)
         reports, pairs = self.reports(options, camera), self.pairs(self.enough(options), camera=camera)
         finite = [_inside(one, *self.range_of(channel)) for channel, one in enumerate(pairs)]
-        for report, one, nll in zip(reports, finite, -self.likelihood(model, finite), strict=True):
+        for report, one, found in zip(reports, finite, self.log_densities(model, finite), strict=True):
+            nll = -float(found.mean())
             assert abs(report.pairs / one.signal.size - 1) < 0.01, (
                 f"{report.pairs} pairs of channel {report.channel} are reported, of {one.signal.size}"
             )
-            assert not model.is_density or abs(report.nll - float(nll)) < slack * _NLL_OFF, (
-                f"{camera} pairs: the nll of channel {report.channel} is {float(nll):.4f}, reported is "
+            assert not model.is_density or abs(report.nll - nll) < slack * _NLL_OFF, (
+                f"{camera} pairs: the nll of channel {report.channel} is {nll:.4f}, reported is "
                 f"{report.nll:.4f}"
             )
         if model.is_density and camera != DAMAGED:
-            for report, found in zip(reports, self.calibration_errors(model, finite), strict=True):
-                assert abs(report.calibration_error - found) < slack * _CALIBRATION_OFF, (
-                    f"{camera} pairs: the calibration error of channel {report.channel} is {found:.3f}, "
+            for report, error in zip(reports, self.calibration_errors(model, finite), strict=True):
+                assert abs(report.calibration_error - error) < slack * _CALIBRATION_OFF, (
+                    f"{camera} pairs: the calibration error of channel {report.channel} is {error:.3f}, "
                     f"reported is {report.calibration_error:.3f}"
                 )
 
@@ -118,14 +141,19 @@ class NoiseModelQualityTests(NoiseModelCases):
         row = torch.as_tensor(values)[None, None, None]
         return row.expand(1, self.statistics().channels, 1, -1)
 
-    def likelihood(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> Tensor:
-        """Return the mean log-likelihood of the pairs of every channel [c], nats per pixel."""
+    def bins(self, pairs: NoisePairs, channel: int) -> Any:
+        """Return in which part of the range of a channel every signal is."""
+        low, high = self.range_of(channel)
+        return ((pairs.signal - low) / (high - low) * _BINS).astype(int).clip(0, _BINS - 1)
+
+    def log_densities(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> list[Tensor]:
+        """Return the log-likelihood of the pairs of every channel, nats per pixel."""
         found = []
         for channel, one in enumerate(pairs):
             signal, observation = (self.as_image(x) for x in (one.signal, one.observation))
             with torch.no_grad():
-                found.append(model.log_prob(observation, signal, self.maps(model, signal))[0, channel].mean())
-        return torch.stack(found)
+                found.append(model.log_prob(observation, signal, self.maps(model, signal))[0, channel, 0])
+        return found
 
     def calibration_errors(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> list[float]:
         """Return the largest distance of the integral transform of some pairs from uniform, per channel."""

@@ -160,6 +160,8 @@ def _window(node: ast.expr) -> ast.expr | None:
 def _detached(node: ast.expr) -> ast.expr | None:
     tensors = {"stddev", "mean", "exp", "log", "square", "sqrt", "logsumexp", "clamp"}
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in tensors:
+        if ".detach()." in ast.unparse(node.func):
+            return None  # it is already
         return ast.Call(ast.Attribute(node, "detach", ast.Load()), [], [])
     return None
 
