@@ -12,7 +12,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.prediction.memory import MAX_SAMPLE_BATCH
 from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.summaries import NoiseVariance, Samples, Summary
+from denoisplit.core.prediction.summaries import NoiseVariance, Quantiles, Samples, Summary
 from denoisplit.core.spec.records import PredictionSpec, TrainingSpec
 from denoisplit.core.training.descent import optimizer_of
 from denoisplit.core.training.task import SplittingTask, values_of
@@ -91,21 +91,18 @@ def test_a_step_that_was_not_finite_is_found_when_it_is_looked_at() -> None:
 
 @pytest.mark.parametrize("samples", [2, MAX_SAMPLE_BATCH + 2])
 @pytest.mark.parametrize(
-    ("summaries", "images", "copies_of_samples"),
-    [([], 2, False), ([NoiseVariance()], 3, False), ([Samples()], 2, True)],
+    ("summaries", "copies"), [([], 2), ([NoiseVariance()], 3), ([Samples()], 3), ([Quantiles((0.4, 0.6))], 3)]
 )
 @levels_of_networks
 def test_a_tile_goes_there_once_and_every_image_comes_back_once(
-    levels: int, summaries: list[Summary], images: int, copies_of_samples: bool, samples: int
+    levels: int, summaries: list[Summary], copies: int, samples: int
 ) -> None:
-    """Noise is made there; kept samples come back once per pass of the decoder."""
+    """Noise is made there; samples that are kept, or sorted, come back together."""
     vse, tiles = there(levels), 3
-    passes = math.ceil(samples / MAX_SAMPLE_BATCH)
     how = PredictionSpec(samples=samples, tile=SIDE)
     with counted_transfers() as found:
         predict(vse, image(tiles * SIDE), how, batch=MAX_SAMPLE_BATCH, summaries=summaries)
-    back = images + (passes if copies_of_samples else 0)
-    assert found == Transfers(there=tiles, back=tiles * back)
+    assert found == Transfers(there=tiles, back=tiles * copies)
 
 
 @levels_of_networks

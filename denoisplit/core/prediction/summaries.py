@@ -145,9 +145,8 @@ class Quantiles(Summary):
         """All samples, twice for sorting."""
         return 2 * samples
 
-    def _of(self, samples: list[FloatArray]) -> Images:
-        stack = np.stack(samples)
-        found = np.quantile(stack, self.levels, axis=0, method="weibull", overwrite_input=True)
+    def _of(self, samples: FloatArray) -> Images:
+        found = np.quantile(samples, self.levels, axis=0, method="weibull", overwrite_input=True)
         return {quantile_name(q): image for q, image in zip(self.levels, found, strict=True)}
 
 
@@ -161,10 +160,10 @@ class Samples(Summary):
         return _Kept(self._of)
 
     def held(self, samples: int) -> int:
-        """All samples."""
-        return samples
+        """All samples, twice while they are copied."""
+        return 2 * samples
 
-    def _of(self, samples: list[FloatArray]) -> Images:
+    def _of(self, samples: FloatArray) -> Images:
         return {sample_name(number): sample for number, sample in enumerate(samples)}
 
 
@@ -194,13 +193,15 @@ class _NoiseVariance(Collector):
 
 
 class _Kept(Collector):
-    def __init__(self, of: Callable[[list[FloatArray]], Images]) -> None:
+    """Keeps samples where the network is, and copies them all at once."""
+
+    def __init__(self, of: Callable[[FloatArray], Images]) -> None:
         self._of = of
-        self._samples: list[FloatArray] = []
+        self._samples: list[torch.Tensor] = []
 
     def add(self, draw: Draw) -> None:
-        self._samples.append(draw.pixels)
+        self._samples.append(draw.signal)
 
     def finish(self, images: Images) -> Made:
         del images
-        return Made(self._of(self._samples))
+        return Made(self._of(torch.stack(self._samples).cpu().numpy()))
