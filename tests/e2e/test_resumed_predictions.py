@@ -88,19 +88,21 @@ def test_it_does_not_go_on_with_anything_else(run: denoisplit.Run, movie: Path, 
     stopped(run, movie, out)
     others = {"samples": How(samples=4), "tiles": How(tile=24), "output": How(output="mean")}
     for name, other in others.items():
-        advice = "Go on with its --workers and --tile" if name == "tiles" else "Remove it"
-        with pytest.raises(RunError, match=rf"another prediction \(other: {name}\)\. {advice} or leave out"):
+        advice = "Continue with its --workers and --tile" if name == "tiles" else "Remove it"
+        with pytest.raises(
+            RunError, match=rf"another prediction \(differs in: {name}\)\. {advice} or leave out"
+        ):
             run.predict_file(movie, out, **also(other, How(resume=True)))
     tifffile.imwrite(movie, noise(2, 40, 24) + 1)
-    with pytest.raises(RunError, match=r"\(other: image\)"):
+    with pytest.raises(RunError, match=r"\(differs in: image\)"):
         run.predict_file(movie, out, **also(How(resume=True)))
     ledger = spool_of(out) / "prediction.json"
     ledger.write_text(ledger.read_text().replace('"network": "', '"network": "0'), encoding="utf-8")
-    with pytest.raises(RunError, match=r"\(other: network, image\)"):
+    with pytest.raises(RunError, match=r"\(differs in: network, image\)"):
         run.predict_file(movie, out, **also(How(resume=True)))
     for nothing in ("", "[]", '{"network": 1}'):
         ledger.write_text(nothing, encoding="utf-8")
-        with pytest.raises(RunError, match=r"\(other: network, image, samples, "):
+        with pytest.raises(RunError, match=r"\(differs in: network, image, samples, "):
             run.predict_file(movie, out, **also(How(resume=True)))
     run.predict_file(movie, out, **HOW)
     assert not spool_of(out).exists()
@@ -142,7 +144,7 @@ def test_shards_in_any_order_make_the_file(run: denoisplit.Run, movie: Path, tmp
     assert run.predict_shard(movie, out, "3/3", **HOW) is None
     assert run.predict_shard(movie, out, "1/3", **also(How(executor="processes"))) is None
     assert run.predict_shard(movie, out, "1/3", **HOW) is None
-    with pytest.raises(RunError, match=r"\(other: number of shards\)"):
+    with pytest.raises(RunError, match=r"\(differs in: number of shards\)"):
         run.predict_shard(movie, out, "2/4", **HOW)
     found = run.predict_shard(movie, out, "2/3", **HOW)
     assert found is not None

@@ -141,5 +141,5 @@ def test_a_prediction_does_not_go_on_in_another_precision(
         denoisplit.load(run.path).predict_file(image, out, samples=2, tile=16, progress=stop)
     monkeypatch.setenv(VARIABLE, "bf16")
     other = denoisplit.load(run.path)
-    with pytest.raises(RunError, match=r"another prediction \(other: precision\)"):
+    with pytest.raises(RunError, match=r"another prediction \(differs in: precision\)"):
         other.predict_file(image, out, samples=2, tile=16, resume=True)

@@ -141,11 +141,11 @@ def _require(folder: Path, key: Mapping[str, str]) -> None:
         found = {}
     other = [name for name in key if not isinstance(found, dict) or found.get(name) != key[name]]
     if other:
-        # Tiles are as large as the memory of a worker allows: those of fewer workers would take too much.
-        first = "Go on with its --workers and --tile" if other == [TILES] else "Remove it"
+        # Tiles fill the memory of a worker: those planned for fewer workers would be too large.
+        first = "Continue with its --workers and --tile" if other == [TILES] else "Remove it"
         raise RunError(
-            f"{folder}: holds a part of another prediction (other: {', '.join(other)}). "
-            f"{first} or leave out --resume to begin anew, or choose another --out."
+            f"{folder}: holds a part of another prediction (differs in: {', '.join(other)}). "
+            f"{first} or leave out --resume to start over, or choose another --out."
         )
 
 

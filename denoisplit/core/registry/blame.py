@@ -13,22 +13,22 @@ _LONGEST: Final = 300
 
 
 class Blamed(Protocol):
-    """What of a component an error names; see ``Component``, which needs this module."""
+    """The part of ``Component`` that errors name, as ``Component`` imports this module."""
 
     @property
     def kind(self) -> str:
-        """Kind of the component."""
+        """Its kind."""
 
     @property
     def qualified(self) -> str:
-        """Package and name."""
+        """Its package and name."""
 
     @property
     def target_text(self) -> str:
-        """Module and class."""
+        """Its module and class, as text."""
 
     def load(self) -> Any:
-        """Return the class."""
+        """Import its class."""
 
 
 Row = TypeVar("Row", bound=Blamed)

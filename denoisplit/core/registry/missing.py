@@ -45,7 +45,7 @@ def _tell_of_others(where: str, made_with: Iterable[tuple[str, str, str]], regis
             if row.qualified == qualified and is_another(version, row.version):
                 _LOG.warning(
                     "%s: %s %s is another class than the one that the run was made with (got %s, made with "
-                    "%s). Register that one, or train anew.",
+                    "%s). Register that one, or train again.",
                     *(where, kind, qualified, row.version, version),
                 )
 

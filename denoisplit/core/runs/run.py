@@ -169,6 +169,11 @@ class Run(IntoFiles):
     ) -> tuple[Scores, tuple[EvaluatedField, ...]]:
         """Score the network and the trivial methods on fields with a clean reference.
 
+        Example::
+
+            _, fields = evaluation_fields(run.spec)
+            scores, evaluated = run.evaluate(fields, samples=20)
+
         Returns the scores and what was scored. ``fields`` come from ``evaluation_fields``; ``metrics`` are
         names of scores, None for the usual ones and those of the spec; ``further_metrics`` are computed in
         addition; ``labels`` are label images [(z) y x], one per field, whose regions' sums are assessed, too.
@@ -223,6 +228,11 @@ class Run(IntoFiles):
 
 def load(path: PathLike, *, device: str = AUTO) -> Run:
     """Open a run folder.
+
+    Example::
+
+        prediction = load("runs/first").predict("mixed.tif", samples=20)
+        prediction.mean, prediction.std  # arrays with a channel axis
 
     Args:
         path: the run folder.

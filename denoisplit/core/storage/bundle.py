@@ -29,7 +29,7 @@ FORMAT = 1
 _UNSAID: Final = {"training": {"noise": "generator"}, "prediction": {"noise": "ziggurat"}}
 """Settings that the specs of early runs lack because there was no choice yet."""
 
-_ADVICE: Final = "Copy the run folder again, or train it anew from its spec.yaml."
+_ADVICE: Final = "Copy the run folder again, or train it again from its spec.yaml."
 
 
 @attrs.frozen(kw_only=True)

@@ -86,7 +86,7 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
-_AGAIN: Final = "Copy the run folder again, or train it anew from its spec.yaml."
+_AGAIN: Final = "Copy the run folder again, or train it again from its spec.yaml."
 
 
 def _read(path: Path) -> bytes:
