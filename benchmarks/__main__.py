@@ -1,4 +1,4 @@
-"""Measure, and put the results into benchmarks/results.
+"""Measure, and store the results in benchmarks/results.
 
 python -m benchmarks all --rival ENVIRONMENT
 python -m benchmarks training prediction
@@ -24,7 +24,7 @@ RESULTS: Final = Path(__file__).with_name("results")
 
 
 def _quality(settings: Settings) -> tuple[Row, ...]:
-    from benchmarks import quality  # needs what trains and images, the others do not
+    from benchmarks import quality  # unlike the others, imports training and images
 
     return quality.measure(settings)
 
@@ -41,7 +41,7 @@ MEASURES: Final[dict[str, Callable[[Settings], tuple[Row, ...]]]] = {
 }
 
 IN_ALL: Final = tuple(name for name in MEASURES if name != "quality")
-"""Half an hour of training on real images has to be asked for."""
+"""Measures that are run only on request: half an hour of training on real images."""
 
 
 def session(name: str, settings: Settings) -> Session:
@@ -63,7 +63,7 @@ def session(name: str, settings: Settings) -> Session:
 
 
 def default_file(*, quick: bool) -> Path:
-    """Today's results on this machine; those of quick runs are apart."""
+    """Return the file of today's results on this machine; quick runs have files of their own."""
     day = dt.datetime.now(dt.UTC).date().isoformat()
     return RESULTS / f"{'quick-' if quick else ''}{day}-{machine.this_machine().slug}.json"
 
@@ -99,7 +99,7 @@ def main(
     network: str | None,
     file: Path | None,
 ) -> None:
-    """Measure NAMES: training, prediction, quality and others; all is all but quality."""
+    """Measure NAMES: training, prediction, quality and others; all means all but quality."""
     settings = attrs.evolve(QUICK if quick else THOROUGH, rival=rival and rival.resolve(), clock=clock)
     if rounds:
         settings = attrs.evolve(settings, rounds=rounds, prediction_rounds=rounds)

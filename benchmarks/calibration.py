@@ -64,13 +64,13 @@ def predicted(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> list[Pix
 
 
 def together(parts: Sequence[Pixels]) -> Pixels:
-    """Several fields in one row."""
+    """Join several fields in a row."""
     names = [attribute.name for attribute in attrs.fields(Pixels)]
     return Pixels(*(np.concatenate([getattr(part, name) for part in parts], axis=2) for name in names))
 
 
 def choices(fields: int, chosen: int, most: int) -> list[tuple[int, ...]]:
-    """All ways to choose fields, or ``most`` random ones if there are more."""
+    """Return all ways to choose fields, or ``most`` random ones if there are more."""
     if comb(fields, chosen) <= most:
         return list(combinations(range(fields), chosen))
     rng = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def fitted(calibrator: Calibrator, held: Pixels, origin: str) -> Calibration:
 
 
 def coverage(calibrator: Calibrator, calibration: Calibration, rest: Pixels) -> AnyArray:
-    """Share of the pixels within their interval [c levels]."""
+    """Return the fraction of the pixels within their interval [c levels]."""
     shares = []
     for level in LEVELS:
         low, high = calibrator.interval(calibration, rest.mean, rest.std, level)
@@ -94,7 +94,7 @@ def coverage(calibrator: Calibrator, calibration: Calibration, rest: Pixels) -> 
 
 
 def table(fields: Sequence[Pixels], channels: tuple[str, ...], held: int, most: int) -> list[str]:
-    """Mean coverage over the choices, and its standard deviation from choice to choice."""
+    """Tabulate the mean coverage over the choices, and its standard deviation between choices."""
     splits = choices(len(fields), held, most)
     lines = [
         f"{len(splits)} choices of {held} fields to calibrate on and {len(fields) - held} to report on",
@@ -125,7 +125,7 @@ def table(fields: Sequence[Pixels], channels: tuple[str, ...], held: int, most: 
 
 
 def factors(fields: Sequence[Pixels], channels: tuple[str, ...]) -> list[str]:
-    """The factor of `scale` from all fields, from clean and from noisy images."""
+    """Tabulate the factor of `scale` from all fields, from clean and from noisy images."""
     target = installed_registry().find("calibrator", "scale").load()
     everything = together(fields)
     found = [
@@ -142,10 +142,10 @@ def factors(fields: Sequence[Pixels], channels: tuple[str, ...]) -> list[str]:
 @click.argument(
     "runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@click.option("--calibrate", default=3, show_default=True, help="Test fields to calibrate on.")
-@click.option("--splits", default=40, show_default=True, help="Choices of fields, at most.")
+@click.option("--calibrate", default=3, show_default=True, help="Number of test fields to calibrate on.")
+@click.option("--splits", default=40, show_default=True, help="Largest number of choices of fields.")
 @click.option("--samples", default=0, help="Posterior samples; 0: those of the run.")
-@click.option("--seed", default=0, show_default=True, help="Of the latent noise.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the latent noise.")
 def main(runs: tuple[Path, ...], calibrate: int, splits: int, samples: int, seed: int) -> None:
     """Compare calibrations of RUNS from clean and from noisy images."""
     for run in runs:

@@ -1,4 +1,4 @@
-"""What is done in a process of its own, for its peak of memory or its time from start to end.
+"""Tasks of separate processes, measured for their peak memory or their time from start to end.
 
 python -m benchmarks.child TASK ...
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 @click.group()
 def main() -> None:
-    """One task, then the process ends."""
+    """Run one task, then end the process."""
 
 
 @main.command()
@@ -73,7 +73,7 @@ def image(file: Path, side: int) -> None:
 @click.argument("patch", type=int)
 @click.argument("size", type=int)
 def train(levels: int, width: int, latent: int, patch: int, size: int) -> None:
-    """Three training steps."""
+    """Take three training steps."""
     from benchmarks.inputs import Architecture, batch, spec_of, write_noise_models
     from benchmarks.training import our_step
 
@@ -123,9 +123,9 @@ def tile(run: Path, side: int) -> None:
 
 @main.command()
 def step() -> None:
-    """The median of some training steps of small convolutions in two threads, seconds by the clock.
+    """Print the median time of some training steps of small convolutions in two threads, seconds.
 
-    Nothing of denoisplit is imported, which would choose how threads wait.
+    Imports nothing of denoisplit, which would choose how threads wait.
     """
     import time
 

@@ -12,7 +12,7 @@ def run(*words: str) -> None:
     """Run Python with these arguments and wait.
 
     Raises:
-        RuntimeError: it failed; says what it said last.
+        RuntimeError: it failed; quotes the end of its output.
     """
     # Our own interpreter and our own code.
     done = subprocess.run(  # noqa: S603
@@ -23,10 +23,10 @@ def run(*words: str) -> None:
 
 
 def peak(module: str, *words: str) -> float:
-    """Largest resident memory of a module that is run with these arguments, MiB; raises as ``run``.
+    """Run a module and return its largest resident memory, MiB; raises as ``run``.
 
-    The process reads it itself: what the system tells about a child includes the memory of its parent at the
-    time of its birth.
+    The process reads it itself, as the system's figure for a child includes the memory of its parent at the
+    time of the fork.
     """
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "peak"

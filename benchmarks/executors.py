@@ -1,4 +1,4 @@
-"""Measure g: what it costs to have tiles predicted by other processes."""
+"""Measure g: cost of predicting tiles in other processes."""
 
 import tempfile
 from functools import partial
@@ -12,19 +12,19 @@ from benchmarks.settings import Settings
 from benchmarks.timing import Work, alternate, children_clock, timed
 
 EXECUTORS: Final = {OURS: "serial", "processes": "processes", "dask": "dask"}
-"""By contestant; what others cost is told as a multiple of the first."""
+"""Executors by contestant; costs are given as multiples of the first."""
 
 SMALLEST: Final = 64
-"""Side of an image that is no work, so that what remains is beginning and end."""
+"""Side of an image with next to no work, to measure start and end."""
 
 MANY: Final = 1024
-"""Side of an image of many tiles that are little work, so that what remains is what a tile costs."""
+"""Side of an image of many tiles with little work each, to measure the cost of a tile."""
 
 TILE: Final = 64
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """Seconds of the processor, of the command and all processes that it started."""
+    """Measure processor seconds of the command and all processes that it started."""
     full, side, samples = settings.architectures[0], settings.executor_side, settings.executor_samples
     tiles = (MANY // TILE) ** 2
     with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""Measure e: what is paid before the first pixel."""
+"""Measure e: fixed costs before the first pixel."""
 
 import tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ TILE = 256
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """Seconds from the start of a process to its end."""
+    """Measure seconds from the start of a process to its end."""
     clock = children_clock(settings.clock)
 
     def child(*words: str) -> Work:

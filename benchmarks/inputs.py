@@ -33,8 +33,8 @@ class Architecture:
     """A ladder network.
 
     Attributes:
-        name: as in the results.
-        levels: of the hierarchy.
+        name: name in the results.
+        levels: levels of the hierarchy.
         width: feature channels.
         latent: latent channels.
     """
@@ -55,7 +55,7 @@ TINY: Final = Architecture("tiny", 2, 8, 4)
 
 
 def in_units_of(statistics: IntensityStats, targets: Tensor) -> Tensor:
-    """Target channels [b c y x] in counts, as they are inside of the network."""
+    """Convert target channels [b c y x] from counts to the units of the network."""
     mean, std = (
         statistics.per_channel(one, targets) for one in (statistics.target_mean, statistics.target_std)
     )
@@ -70,13 +70,13 @@ class Batch:
     targets: npt.NDArray[np.float32]
 
     def normalised(self) -> "Batch":
-        """Both in the units of the network, as the other contestants want them."""
+        """Return both in the units of the network, as the other contestants expect them."""
         mixed, targets = torch.from_numpy(self.mixed), torch.from_numpy(self.targets)
         return Batch(STATISTICS.normalise_mixed(mixed).numpy(), in_units_of(STATISTICS, targets).numpy())
 
 
 def batch(*, patch: int, size: int, seed: int = 0) -> Batch:
-    """Patches of smooth structures with shot noise; what is in them does not change the work."""
+    """Return patches of smooth structures with shot noise; their contents do not affect the work."""
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(200, 800, (size, len(CHANNELS), -(-patch // 8), -(-patch // 8)))
     clean = np.kron(coarse, np.ones((1, 1, 8, 8)))[..., :patch, :patch]
@@ -85,13 +85,13 @@ def batch(*, patch: int, size: int, seed: int = 0) -> Batch:
 
 
 def frame(side: int, *, seed: int = 0) -> npt.NDArray[np.float32]:
-    """A mixed image [y x], counts."""
+    """Return a mixed image [y x], counts."""
     mixed: npt.NDArray[np.float32] = batch(patch=side, size=1, seed=seed).mixed[0, 0]
     return mixed
 
 
 def write_noise_models(folder: Path) -> tuple[Path, ...]:
-    """A mixture of three Gaussians per channel, in the exchange format that all contestants read."""
+    """Write a mixture of three Gaussians per channel, in the exchange format that all contestants read."""
     rng = np.random.default_rng(7)
     paths = []
     for name in CHANNELS:
@@ -112,7 +112,7 @@ def write_noise_models(folder: Path) -> tuple[Path, ...]:
 def spec_of(
     architecture: Architecture, *, patch: int, size: int, noise: tuple[Path, ...], precision: str = "auto"
 ) -> ResolvedSpec:
-    """The preset ``denoisplit`` with another network."""
+    """Return the preset ``denoisplit`` with another network."""
     plain = {
         "spec_version": 1,
         "preset": "denoisplit",
@@ -129,7 +129,7 @@ def spec_of(
 
 
 def network(spec: ResolvedSpec, purpose: Purpose = Purpose.TRAINING, *, seed: int = 0) -> VSE:
-    """The untrained network of a spec, in the precision that the spec asks for."""
+    """Return the untrained network of a spec, in the precision that the spec asks for."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vse = denoisplit.build(spec, stats=STATISTICS)
@@ -138,5 +138,5 @@ def network(spec: ResolvedSpec, purpose: Purpose = Purpose.TRAINING, *, seed: in
 
 
 def parameters(module: torch.nn.Module) -> int:
-    """Trainable numbers."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,4 +1,4 @@
-"""Which weights of a training are the best ones, and which ones a rule would keep.
+"""Comparison of rules for keeping weights of a training with the best weights.
 
     python -m benchmarks.keeping train FOLDER [--seed SEED] [--full]
     python -m benchmarks.keeping score FOLDER ...
@@ -46,7 +46,7 @@ REDUCED: Final = (
     "training.checkpoint_every=500",
 )
 SAMPLES: Final = 16
-"""Of a prediction; 50 give about 0.1 dB more, to good weights and bad ones alike."""
+"""Samples of a prediction; 50 give about 0.1 dB more, for good and bad weights alike."""
 
 DRAWS: Final = 8
 """Posterior samples of a validation that takes several."""
@@ -74,10 +74,10 @@ class Point:
 
     Attributes:
         step: optimiser steps done.
-        psnr: range-invariant, per channel, mean over the test fields, dB.
+        psnr: range-invariant PSNR per channel, mean over the test fields, dB.
         loss: distortion of one posterior sample of the validation fields, as the training saw it.
-        distortion: the same of several samples.
-        objective: the same, and the rate with its weight.
+        distortion: the same for several samples.
+        objective: the same plus the weighted rate.
     """
 
     step: int
@@ -88,7 +88,7 @@ class Point:
 
     @property
     def mean(self) -> float:
-        """Over channels, dB."""
+        """Mean PSNR over channels, dB."""
         return float(np.mean(self.psnr))
 
 
@@ -99,7 +99,7 @@ def train(folder: Path, overrides: Sequence[str]) -> None:
 
 
 def points(folder: Path, *, samples: int = SAMPLES) -> tuple[Point, ...]:
-    """All validations of a training, measured; written to ``points.json`` beside it."""
+    """Measure all validations of a training, and write them to ``points.json`` beside it."""
     kept = folder / "points.json"
     if kept.is_file():
         return tuple(
@@ -143,12 +143,12 @@ def _measured(
 
 
 def lowest(values: Sequence[float]) -> int:
-    """Where the lowest value is, the first one of equals."""
+    """Return the index of the lowest value, the first of equals."""
     return int(np.argmin(values))
 
 
 def lowest_average(values: Sequence[float], width: int = 3) -> int:
-    """Last place of the ``width`` validations with the lowest average."""
+    """Return the last index of the ``width`` consecutive validations with the lowest average."""
     return width - 1 + int(np.argmin(np.convolve(values, np.ones(width) / width, mode="valid")))
 
 
@@ -161,11 +161,11 @@ RULES: Final[Mapping[str, Callable[[Sequence[Point]], int]]] = {
     f"lowest average of 3 objectives of {DRAWS} samples": lambda c: lowest_average([p.objective for p in c]),
     "last": lambda c: len(c) - 1,
 }
-"""From the validations of a training to the number of the one that is kept."""
+"""Rules by name: functions from the validations of a training to the number of the one to keep."""
 
 
 def table(trainings: Sequence[Sequence[Point]]) -> str:
-    """Markdown: for every rule, the steps it keeps, their PSNR, and the regret to the best validation."""
+    """Tabulate in Markdown, for every rule, the kept steps, their PSNR, and the regret to the best."""
     lines = ["| kept | step | PSNR (dB) | regret (dB) | worst regret |", "|---|---|---|---|---|"]
     best = [lowest([-p.mean for p in curve]) for curve in trainings]
     for name, chosen in {
@@ -182,7 +182,7 @@ def table(trainings: Sequence[Sequence[Point]]) -> str:
 
 @click.group(help="Which weights of a training are the best ones, and which ones a rule would keep.")
 def main() -> None:
-    """Train, or score what was trained."""
+    """Train, or score a finished training."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 

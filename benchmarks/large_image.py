@@ -2,7 +2,7 @@
 
 python -m benchmarks.large_image --side 32768 --workers 2
 
-A tiny network and one sample: what has to stay flat does not depend on them. Linux only.
+A tiny network and one sample: the memory that has to stay flat does not depend on them. Linux only.
 """
 
 import os
@@ -29,13 +29,13 @@ _SECONDS: Final = 0.5
 
 
 def marked(mark: str) -> list[Path]:
-    """Folders in /proc of the processes that a command with this mark started, and its own."""
+    """Return the folders in /proc of a command with this mark and of all processes that it started."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             try:
                 environment = (folder / "environ").read_bytes().split(b"\0")
-            except OSError:  # it has ended, or is another's
+            except OSError:  # it has ended, or belongs to another user
                 continue
             if f"{_MARK}={mark}".encode() in environment:
                 found.append(folder)
@@ -43,7 +43,7 @@ def marked(mark: str) -> list[Path]:
 
 
 def peaks(words: list[str]) -> dict[str, float]:
-    """Largest resident memory of all processes of a command, MiB, by number and what they are.
+    """Return the largest resident memory of all processes of a command, MiB, by name and number.
 
     Raises:
         RuntimeError: the command failed.
@@ -75,7 +75,7 @@ def _kind(folder: Path) -> str:
 @click.option("--side", type=click.IntRange(min=64), default=32768, show_default=True, help="Pixels.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--executor", default="processes", show_default=True)
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="For image and result.")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Folder for the files.")
 def main(side: int, workers: int, executor: str, folder: Path | None) -> None:
     """Predict SIDE x SIDE pixels."""
     with tempfile.TemporaryDirectory(dir=folder) as name:

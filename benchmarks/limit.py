@@ -1,4 +1,4 @@
-"""Measure f: arithmetic per second of every stage, over that of a large matrix product."""
+"""Measure f: arithmetic per second of every stage, relative to a large matrix product."""
 
 import math
 import tempfile
@@ -26,7 +26,7 @@ ELEMENTWISE: Final = (
     *("exp", "exp2", "log", "log1p", "log2", "erf", "clamp", "clamp_min", "clamp_max", "maximum", "minimum"),
     *("where", "gt", "ge", "lt", "le", "eq", "addcmul", "addcdiv", "masked_fill", "softmax", "_softmax"),
 )
-"""Operations of ATen on single elements that a likelihood is made of."""
+"""Elementwise operations of ATen that a likelihood consists of."""
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class Operations:
 
     @classmethod
     def of(cls, work: Callable[[], object]) -> "Operations":
-        """Do the work and count."""
+        """Do the work and count its arithmetic."""
         names = {getattr(torch.ops.aten, name): _elements for name in ELEMENTWISE}
         with FlopCounterMode(display=False, custom_mapping=names) as counter:
             work()
@@ -53,7 +53,7 @@ class Operations:
 
     @property
     def total(self) -> int:
-        """Products where there are any: beside them the rest is small, and slow for other reasons."""
+        """Products if there are any: next to them the rest is small, and slow for other reasons."""
         return self.products or self.elementwise
 
 
@@ -71,7 +71,7 @@ class Steps:
     held: dict[str, Any] = attrs.field(factory=dict)
 
     def stages(self) -> dict[str, Callable[[], None]]:
-        """By name, in order."""
+        """Return the stages by name, in order."""
         return dict(zip(STAGES, (self._encode, self._decode, self._likelihood, self._backward), strict=True))
 
     def _encode(self) -> None:
@@ -96,7 +96,7 @@ class Steps:
 
 
 def product_rate(side: int, dtype: torch.dtype, clock: Clock) -> float:
-    """GFLOP/s of a product of square matrices."""
+    """Measure the GFLOP/s of a product of square matrices."""
     a, b = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
     start = clock()
     torch.mm(a, b)
@@ -104,7 +104,7 @@ def product_rate(side: int, dtype: torch.dtype, clock: Clock) -> float:
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """Per cent of the rate of the matrix product, for every network and batch."""
+    """Measure the per cent of the rate of the matrix product, for every network and batch."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         noise = write_noise_models(Path(name))

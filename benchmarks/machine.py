@@ -1,4 +1,4 @@
-"""What is measured on: processor, memory, versions, commit, and who else is busy."""
+"""Circumstances of a measurement: processor, memory, versions, commit, and load."""
 
 import os
 import platform
@@ -11,13 +11,13 @@ from typing import Final
 from benchmarks.records import Machine
 
 _UNITS: Final = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512f", "avx2")
-"""Flags of Linux, the fastest units first."""
+"""Processor flags in Linux, the fastest units first."""
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def this_machine() -> Machine:
-    """The machine that this runs on."""
+    """Describe this machine."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text(encoding="utf-8", errors="ignore").splitlines() if cpu.is_file() else []
     facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -32,19 +32,19 @@ def this_machine() -> Machine:
 
 
 def versions() -> dict[str, str]:
-    """Python and what the speed depends on."""
+    """Return the versions of Python and of the packages that affect speed."""
     packages = ("torch", "numpy", "lightning-fabric")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def commit() -> str:
-    """Short hash of the code; ``+`` behind it where files were changed, ``unknown`` outside of git."""
+    """Return the short hash of the code, with ``+`` if files were changed; ``unknown`` outside of git."""
     git = shutil.which("git")
     if git is None:
         return "unknown"
 
     def ask(*words: str) -> str:
-        # The words are those of this module.
+        # All words are from this module.
         return subprocess.run(  # noqa: S603
             [git, "-C", str(ROOT), *words], capture_output=True, text=True, check=False
         ).stdout.strip()
@@ -54,5 +54,5 @@ def commit() -> str:
 
 
 def load() -> float:
-    """Processes that wanted a processor in the last minute."""
+    """Return the mean number of runnable processes in the last minute."""
     return round(os.getloadavg()[0], 2)

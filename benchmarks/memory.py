@@ -12,11 +12,11 @@ from benchmarks.records import Row
 from benchmarks.settings import Settings
 
 PAIRS = 4_000_000
-"""Of a noise model: four frames of 1024 x 1024."""
+"""Pairs for a noise model: four frames of 1024 x 1024."""
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """MiB of every task at its peak, each in a process of its own; what the libraries take is in it."""
+    """Measure the peak MiB of every task, each in a process of its own; libraries are included."""
     rows: list[Row] = []
     small = settings.memory_architecture
     with tempfile.TemporaryDirectory() as name:
@@ -28,7 +28,7 @@ def measure(settings: Settings) -> tuple[Row, ...]:
             try:
                 found = _prediction(folder, trained, settings, side)
             except RuntimeError as error:
-                # An image too large for the machine: what was measured before it is not to be lost.
+                # An image too large for the machine must not lose the earlier measurements.
                 click.echo(f"left out: {side} x {side} pixels: {error}", err=True)
             else:
                 rows.append(found)

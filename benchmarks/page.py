@@ -20,16 +20,16 @@ PAGE: Final = ROOT / "docs" / "benchmarks.md"
 _HEAD: Final = """\
 # Benchmarks
 
-What the toolkit costs, measured by `make bench` in one run per machine. Contestants take turns (A B C A B
-C), and a ratio is taken within a round, so that what disturbs the machine disturbs all of them. A cell
+The costs of the toolkit, measured by `make bench` in one run per machine. Contestants take turns (A B C A B
+C), and ratios are taken within a round, so that a disturbance of the machine affects all of them. A cell
 gives the median and, in brackets, the lowest and highest round.
 
-- **denoisplit** is the toolkit as it comes, in the precision that it chooses for the machine;
+- **denoisplit** is the toolkit with its defaults, in the precision that it chooses for the machine;
   **denoisplit, float32** is the same in full precision, **denoisplit, compiled** the same with
   `training.compile`.
-- **reference procedure** is what the method's authors do, stated again from the description in plain
+- **reference procedure** is what the method's authors do, reimplemented from the description in plain
   PyTorch: float32, eager, channels first; prediction by overlapping patches with the encoder in every
-  pass. Given the same weights and noise it puts out what the toolkit puts out, which a test checks.
+  pass. With the same weights and noise it gives the same output as the toolkit, which a test checks.
 - **CAREamics 0.2.0** is the last release of CAREamics with a trainable splitter, in a process and an
   environment of its own: its network, its `denoisplit` loss and Adamax, in float32, without Lightning.
 
@@ -56,14 +56,14 @@ fields and channels, 4 samples) reaches a mark. The trivial answer, the blurred 
     "memory": "Largest resident memory of a process, libraries included.",
     "fixed": "Seconds from the start of a process to its end.",
     "limit": """\
-Arithmetic per second of a stage of the training step, in per cent of what a product of large matrices reaches
-in the same precision, in the same round. Convolutions and products count in encoder, decoder and backward
-pass. The likelihood has none: there every operation on an element counts one, an exponential included, and a
-low share is in its nature.""",
+Arithmetic per second of a stage of the training step, in per cent of the rate of a large matrix product in
+the same precision and round. Encoder, decoder and backward pass count convolutions and products. The
+likelihood has none: there every operation on an element counts as one, including an exponential, so low
+figures are to be expected.""",
     "executors": """\
-Seconds of the processor, of the command and of all processes that it started, with one worker and the tile
-that is chosen for it. The second table has what is paid once, whatever the work: libraries, run and image are
-opened once more, and for Dask there is a scheduler. The third has many tiles that are little work.""",
+Processor seconds of the command and of all processes that it started, with one worker and the tile that is
+chosen for it. The second table has the fixed costs: libraries, run and image are opened once more, and Dask
+starts a scheduler. The third has many tiles with little work each.""",
 }
 
 _FOOT: Final = """\
@@ -79,13 +79,13 @@ python -m benchmarks.page                           # this page
 make bench QUICK=1                                  # a minute, tiny networks: does it run?
 ```
 
-Nothing else should run meanwhile: every session tells the load of the machine before it began. Results are
+Nothing else should run meanwhile: every session records the load of the machine before it began. Results are
 JSON files in `benchmarks/results`, one per machine and day.
 """
 
 
 def number(value: float) -> str:
-    """Three digits."""
+    """Format with three digits."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -119,7 +119,7 @@ def _case(name: str, rows: Sequence[Row]) -> list[str]:
 
 
 def section(session: Session) -> list[str]:
-    """What one run of a measure found."""
+    """Return the section about one session."""
     when = dt.datetime.fromisoformat(session.date).date().isoformat()
     versions = ", ".join(f"{name} {version}" for name, version in session.versions.items())
     lines = []
@@ -137,7 +137,7 @@ def section(session: Session) -> list[str]:
 
 
 def page(results: Sequence[Results]) -> str:
-    """The whole page, Markdown."""
+    """Return the whole page, Markdown."""
     lines = [_HEAD]
     order = list(_TITLES)
     for one in results:
@@ -156,7 +156,7 @@ def page(results: Sequence[Results]) -> str:
 
 
 def read_all(folder: Path) -> list[Results]:
-    """All results but those of quick runs; of a machine, the latest."""
+    """Read the latest results of every machine, except those of quick runs."""
     latest: dict[str, Results] = {}
     for path in sorted(folder.glob("*.json")):
         if not path.name.startswith("quick-"):

@@ -1,4 +1,4 @@
-"""Run a module and write down the largest resident memory of the process, MiB.
+"""Run a module and write the largest resident memory of the process to a file, MiB.
 
 python -m benchmarks.peak FILE MODULE ...
 """
@@ -12,14 +12,14 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak() -> float:
-    """Of this process until now, MiB."""
+    """Return the largest resident memory of this process until now, MiB."""
     if _STATUS.is_file():
         return resident(_STATUS)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)  # bytes on macOS
 
 
 def resident(status: Path) -> float:
-    """Of a process until now, MiB, from its file in /proc.
+    """Return the largest resident memory of a process until now, MiB, from its file in /proc.
 
     Raises:
         OSError, StopIteration: it has ended.
@@ -29,7 +29,7 @@ def resident(status: Path) -> float:
 
 
 def main() -> None:
-    """Run the module as if it had been called itself."""
+    """Run the module as a script."""
     file, module, *words = sys.argv[1:]
     sys.argv = [module, *words]
     try:

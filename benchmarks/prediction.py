@@ -24,17 +24,17 @@ LEAST = 2
 """Samples of the shorter prediction; a single one has no std."""
 
 MORE = 4
-"""Samples of the longer one, from whose difference to the shorter follows what a sample costs."""
+"""Samples of the longer prediction; the difference between the two gives the cost of a sample."""
 
 
 def scaled(few: float, more: float, *, samples: int) -> float:
-    """Seconds of ``samples`` samples from those of ``LEAST`` and ``MORE``: a fixed part, one per sample."""
+    """Extrapolate the seconds of ``samples`` samples from those of ``LEAST`` and ``MORE``, linearly."""
     per_sample = max(0.0, more - few) / (MORE - LEAST)
     return few + (samples - LEAST) * per_sample
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """Seconds of a whole prediction for every network."""
+    """Measure the seconds of a whole prediction for every network."""
     rows: list[Row] = []
     mixed = frame(settings.side)
     with tempfile.TemporaryDirectory() as name:

@@ -1,9 +1,9 @@
-"""Measure c: seconds of training until real images are split so well.
+"""Measure c: seconds of training to a given quality on real images.
 
     python -m benchmarks quality
 
 Trains `examples/w2s/split.yaml` (DENOISPLIT_DATA names the folder of the images) and scores the test fields
-every so many steps. The clock stands still while it scores, not while the toolkit validates.
+at every validation. The clock stops while it scores, but not while the toolkit validates.
 """
 
 import tempfile
@@ -38,12 +38,12 @@ STEP: Final = 0.5
 
 @attrs.frozen
 class Point:
-    """A score on the way.
+    """A score during training.
 
     Attributes:
         step: optimiser steps done.
-        seconds: of training until then, scoring not counted.
-        psnr: range-invariant, mean over channels and fields, dB.
+        seconds: seconds of training until then, without scoring.
+        psnr: range-invariant PSNR, mean over channels and fields, dB.
     """
 
     step: int
@@ -52,7 +52,7 @@ class Point:
 
 
 def marks(curve: Sequence[Point], *, first: float) -> tuple[tuple[float, Point], ...]:
-    """Every ``STEP`` dB from ``first`` on, the point of the curve that reached it first."""
+    """Return, for every ``STEP`` dB from ``first`` on, the point of the curve that reached it first."""
     found: list[tuple[float, Point]] = []
     level = first
     while True:
@@ -64,7 +64,7 @@ def marks(curve: Sequence[Point], *, first: float) -> tuple[tuple[float, Point],
 
 
 def score(vse: VSE, fields: Sequence[Field], mixing: Mixing, *, samples: int) -> float:
-    """Mean range-invariant PSNR of the mean of some samples, dB."""
+    """Return the mean range-invariant PSNR of the mean of some samples, dB."""
     values = []
     for field in fields:
         if field.clean is None:
@@ -96,14 +96,14 @@ class Scores(Watcher):
 
 
 def learning_curve(spec: ResolvedSpec, folder: Path, clock: Clock = time.perf_counter) -> tuple[Point, ...]:
-    """Train into a folder; scores on the way."""
+    """Train into a folder, and return the scores on the way."""
     scores = Scores(spec.data.mixing, evaluation_fields(spec)[1], clock)
     denoisplit.train(spec, folder, watchers=[scores])
     return tuple(scores.curve)
 
 
 def rows_of(curve: Sequence[Point]) -> tuple[Row, ...]:
-    """Seconds to every mark, from the first one at or above the begin of the curve; and the curve."""
+    """Return the seconds to every mark, from the first at or above the start of the curve, and the curve."""
     first = STEP * float(np.ceil(curve[0].psnr / STEP))
     reached = tuple(
         Row(
@@ -132,11 +132,11 @@ QUICK: Final = (
     *("training.steps=4", "training.validate_every=2", "training.batch=1", "training.patch=128"),
     *("model.encoder.width=8", "model.decoder.latent_channels=4"),
 )
-"""Makes the recipe too small to learn anything."""
+"""Overrides that make the recipe too small to learn anything."""
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """Seconds to every mark of the shipped recipe."""
+    """Measure the seconds to every mark of the shipped recipe."""
     spec = load_spec(SPEC, QUICK if settings.quick else ())
     with tempfile.TemporaryDirectory() as name:
         return rows_of(learning_curve(spec, Path(name) / "run", CLOCKS[settings.clock]))

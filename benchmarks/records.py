@@ -13,7 +13,7 @@ from attrs.validators import ge, in_, min_len
 SCHEMA: Final = 1
 
 OURS: Final = "denoisplit"
-"""What the toolkit is called among the contestants; ratios are to it."""
+"""Name of the toolkit among the contestants; ratios are relative to it."""
 
 
 @attrs.frozen
@@ -26,20 +26,20 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of at least one number."""
+        """Return the spread of at least one number."""
         return cls(statistics.median(values), min(values), max(values))
 
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """What one contestant needed in one case.
+    """Measurements of one contestant in one case.
 
     Attributes:
-        case: what was done, the same words for all contestants.
-        contestant: ``denoisplit``, or what it is compared with.
-        unit: of the values: ``s``, ``MiB``, ``dB``, ``GFLOP/s``.
-        values: one per round; round i of all contestants of a case ran one after the other.
-        note: what a reader has to know, such as what was extrapolated.
+        case: description of the work, the same for all contestants.
+        contestant: ``denoisplit``, or a program that it is compared with.
+        unit: unit of the values: ``s``, ``MiB``, ``dB``, ``GFLOP/s``.
+        values: one per round; in every round, all contestants of a case ran one after the other.
+        note: remark for the reader, for example about extrapolation.
     """
 
     case: str
@@ -50,25 +50,25 @@ class Row:
 
     @property
     def spread(self) -> Spread:
-        """Of the values."""
+        """Median and range of the values."""
         return Spread.of(self.values)
 
 
 @attrs.frozen(kw_only=True)
 class Session:
-    """One measure, measured once.
+    """One run of a measure.
 
     Attributes:
         measure: name of the measure.
-        date: when it began, ISO 8601.
-        commit: of the code; ends in ``+`` where the working tree had changes.
-        quick: small sizes and few rounds: to try the benchmark, not to quote.
-        clock: ``wall`` or ``processor``: whether seconds passed or were computed.
-        threads: of torch.
-        load: processes that wanted a processor in the minute before, not counting the benchmark.
-        seconds: how long it took.
-        versions: of Python and of the packages that matter.
-        rows: what was measured.
+        date: start, ISO 8601.
+        commit: commit of the code; ends in ``+`` where the working tree had changes.
+        quick: whether sizes are small and rounds few: to try the benchmark, not to quote.
+        clock: ``wall`` for elapsed seconds, or ``processor`` for processor seconds.
+        threads: threads of torch.
+        load: mean number of runnable processes in the minute before the benchmark.
+        seconds: duration.
+        versions: versions of Python and of the packages that matter.
+        rows: the measurements.
     """
 
     measure: str
@@ -85,13 +85,13 @@ class Session:
 
 @attrs.frozen(kw_only=True)
 class Machine:
-    """What was measured on.
+    """The machine of a measurement.
 
     Attributes:
         processor: model name.
         features: units for matrices and for bf16.
         cores: logical processors that may be used.
-        memory: GiB.
+        memory: memory, GiB.
         system: operating system and architecture.
     """
 
@@ -103,21 +103,21 @@ class Machine:
 
     @property
     def slug(self) -> str:
-        """A word for file names."""
+        """Name of the machine for file names."""
         words = [*self.processor.split()[:2], str(self.cores), "cores", *self.features[:1]]
         return "-".join("".join(c for c in word.lower() if c.isalnum()) for word in words)
 
 
 @attrs.frozen(kw_only=True)
 class Results:
-    """Everything that was measured on one machine on one day, the latest session of every measure."""
+    """All results of one machine on one day, with the latest session of every measure."""
 
     schema: int = attrs.field(default=SCHEMA, validator=in_((SCHEMA,)))
     machine: Machine
     sessions: tuple[Session, ...] = ()
 
     def with_session(self, session: Session) -> "Results":
-        """With the session in place of an earlier one that measured the same in the same way."""
+        """Return the results with a session in place of an earlier one of the same measure and settings."""
         others = tuple(one for one in self.sessions if _way(one) != _way(session))
         return attrs.evolve(self, sessions=(*others, session))
 
@@ -127,10 +127,10 @@ def _way(session: Session) -> tuple[str, str, int]:
 
 
 def ratio(other: Row, ours: Row) -> Spread:
-    """How many times as much the other contestant needs, round by round.
+    """Return the ratio of the other contestant to ours, round by round.
 
     Raises:
-        ValueError: other units or numbers of rounds.
+        ValueError: units or numbers of rounds differ.
     """
     if other.unit != ours.unit or len(other.values) != len(ours.values):
         raise ValueError(
@@ -144,12 +144,12 @@ _CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True)
 
 
 def to_json(results: Results) -> str:
-    """Text of a results file."""
+    """Write results as the text of a file."""
     return json.dumps(_CONVERTER.unstructure(results), indent=1) + "\n"
 
 
 def from_json(text: str) -> Results:
-    """The results of a file.
+    """Read results from the text of a file.
 
     Raises:
         cattrs.BaseValidationError: another schema.
@@ -159,7 +159,7 @@ def from_json(text: str) -> Results:
 
 
 def add(path: Path, machine: Machine, session: Session) -> Results:
-    """Put a session into a results file, which need not exist."""
+    """Add a session to a results file, which need not exist."""
     before = from_json(path.read_text(encoding="utf-8")) if path.exists() else Results(machine=machine)
     results = before.with_session(session)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The reference network stated again: float32, eager, channels first, one module per step of the description.
+"""The reference network reimplemented: float32, eager, channels first, one module per described step.
 
 Written from the description of the method (sections 1.1 to 1.6); its tensors have the names of the reference,
-so that weights can be exchanged. Only what the comparison needs: two dimensions, no lateral context.
+so that weights can be exchanged. It has only what the comparison needs: 2D, no lateral context.
 """
 
 from typing import Final
@@ -21,13 +21,13 @@ _NORMALISED_BEYOND: Final = 4
 
 @attrs.frozen
 class LevelTerms:
-    """What a level reports besides its features.
+    """Terms of a level besides its features.
 
     Attributes:
         sample: z [b k y x].
-        divergence: per image [b]; None in prediction.
-        per_position: summed over latent channels [b y x]; None in prediction.
-        log_posterior: ln q(z) per image [b]; nobody reads it, but it is computed.
+        divergence: divergence per image [b]; None in prediction.
+        per_position: divergence summed over latent channels [b y x]; None in prediction.
+        log_posterior: ln q(z) per image [b]; computed by the reference, but unused.
     """
 
     sample: Tensor
@@ -52,7 +52,7 @@ class Gate(nn.Module):
 
 
 class Residual(nn.Module):
-    """(batch norm, ELU, convolution, dropout) twice, a gate, plus the input."""
+    """Twice (batch norm, ELU, convolution, dropout), a gate, plus the input."""
 
     def __init__(self, width: int, *, gated: bool = True) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Resampling(nn.Module):
         self.res = Residual(width, gated=gated)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[b f y x], at half, twice or the same size."""
+        """Return [b f y x] at half, twice or the same size."""
         if self.pre_conv is not None:
             x = self.pre_conv(x)
         result: Tensor = self.res(x)
@@ -99,7 +99,7 @@ class BottomUp(nn.Module):
         self.net_downsized = nn.Sequential(Resampling(width, down))
 
     def forward(self, x: Tensor) -> Tensor:
-        """To half the size."""
+        """Return features at half the size."""
         result: Tensor = self.net_downsized(x)
         return result
 
@@ -118,7 +118,7 @@ class Merge(nn.Module):
 
 
 def _normal(parameters: Tensor) -> Normal:
-    """Means and raw log-variances in the channel halves."""
+    """Return the distribution whose means and raw log-variances are the channel halves."""
     mean, raw = parameters.chunk(2, dim=1)
     raw = torch.clamp(raw, max=_CLIP)
     positive = raw > 0
@@ -138,7 +138,7 @@ class Stochastic(nn.Module):
     def forward(
         self, p_features: Tensor, q_features: Tensor, noise: Tensor | None, *, predicting: bool
     ) -> tuple[Tensor, LevelTerms]:
-        """Features [b f y x] and terms; ``noise`` None draws, as training and prediction do."""
+        """Return features [b f y x] and terms; without ``noise`` it draws, as in training and prediction."""
         prior = _normal(p_features if self.conv_in_p is None else self.conv_in_p(p_features))
         posterior = _normal(self.conv_in_q(q_features))
         z = posterior.mean + posterior.stddev * (torch.randn_like(posterior.mean) if noise is None else noise)
@@ -151,7 +151,7 @@ class Stochastic(nn.Module):
 
 
 def _log_prob(distribution: Distribution, value: Tensor) -> Tensor:
-    """Log-density; torch types the method of the base class, not that of the normal distribution."""
+    """Return the log-density; torch types the method of the base class only."""
     return distribution.log_prob(value)
 
 
@@ -176,7 +176,7 @@ class TopDown(nn.Module):
     def forward(
         self, features: Tensor, above: Tensor | None, noise: Tensor | None, *, predicting: bool
     ) -> tuple[Tensor, LevelTerms]:
-        """The state for the level below and the terms of this one."""
+        """Return the state for the level below and the terms of this one."""
         if above is None:
             prior: Tensor = self.top_prior_params.expand(features.shape[0], -1, -1, -1)
             q = features
@@ -207,7 +207,7 @@ class ReferenceNetwork(nn.Module):
     def forward(
         self, x: Tensor, *, noise: list[Tensor] | None = None, predicting: bool = False
     ) -> tuple[Tensor, tuple[LevelTerms, ...]]:
-        """Channels [b c y x] and the terms of all levels, finest first; ``noise`` likewise."""
+        """Return channels [b c y x], and the terms of all levels, finest first; ``noise`` likewise."""
         bottom_up: list[Tensor] = []
         x = self.first_bottom_up(x)
         for level in self.bottom_up_layers:

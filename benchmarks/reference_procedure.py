@@ -1,4 +1,4 @@
-"""What the reference does with its network: a training step, and prediction by overlapping patches.
+"""The procedure of the reference: a training step, and prediction by overlapping patches.
 
 Written from the description of the method (sections 2.2 to 2.4, 3.2, 4.1, 6 and 7).
 """
@@ -37,7 +37,7 @@ class Mixture(nn.Module):
         self.components = self.weight.shape[0] // 3
 
     def forward(self, observation: Tensor, signal: Tensor) -> Tensor:
-        """Density of an observation, both [b 1 y x] in counts."""
+        """Return the density of an observation, both [b 1 y x] in counts."""
         count = self.components
         means = [self._polynomial(self.weight[k], signal) for k in range(count)]
         stds = [
@@ -65,14 +65,14 @@ class Mixture(nn.Module):
 
 
 def distortion(output: Tensor, targets: Tensor, mixtures: Sequence[nn.Module]) -> Tensor:
-    """Mean negative log-likelihood of targets [b c y x] in counts; ``output`` is normalised."""
+    """Return the mean negative log-likelihood of targets [b c y x] in counts; ``output`` is normalised."""
     signal = STATISTICS.to_counts(output)
     densities = [mixture(targets[:, c : c + 1], signal[:, c : c + 1]) for c, mixture in enumerate(mixtures)]
     return -torch.log(torch.cat(densities, dim=1)).mean()
 
 
 def rate(terms: Sequence[LevelTerms], pixels: int) -> Tensor:
-    """KL in nats per pixel, with free bits per level."""
+    """Return the KL divergence in nats per pixel, with free bits per level."""
     divergences = [term.divergence for term in terms if term.divergence is not None]
     return (torch.stack(divergences, dim=1).clamp(min=FREE_BITS).mean(0) / pixels).sum()
 
@@ -89,7 +89,7 @@ class ReferenceTraining:
 
     @classmethod
     def of(cls, network: ReferenceNetwork, noise: Sequence[Path], batch: Batch) -> "ReferenceTraining":
-        """Of a batch in counts; the mixed image arrives normalised, the targets do not."""
+        """Prepare training on a batch in counts; the mixed image arrives normalised, the targets do not."""
         return cls(
             network.train(),
             nn.ModuleList(Mixture(path) for path in noise),
@@ -99,7 +99,7 @@ class ReferenceTraining:
         )
 
     def step(self) -> float:
-        """One step; returns the loss."""
+        """Take one step, and return the loss."""
         self.optimizer.zero_grad()
         output, terms = self.network(self.mixed)
         loss = distortion(output, self.targets, list(self.mixtures))
@@ -112,12 +112,12 @@ class ReferenceTraining:
 
 @attrs.frozen(kw_only=True)
 class ReferencePrediction:
-    """Mean and std of a frame: patches around the cells of a grid, all passes of a batch of patches in turn.
+    """Prediction of a frame: patches around the cells of a grid, all passes of one batch after the other.
 
     Attributes:
-        network: in evaluation mode.
+        network: network in evaluation mode.
         patch: side of a patch, pixels.
-        cell: side of what is kept of it.
+        cell: side of the part that is kept, pixels.
         passes: posterior samples.
         size: patches per pass.
     """
@@ -129,11 +129,11 @@ class ReferencePrediction:
     size: int = 8
 
     def grid(self, side: int) -> ReferenceGrid:
-        """The patches of a frame."""
+        """Return the patches of a frame."""
         return ReferenceGrid(frames=1, shape=(side, side), patch=(self.patch,) * 2, grid=(self.cell,) * 2)
 
     def moments(self, patches: npt.NDArray[Any], passes: int) -> tuple[Tensor, Tensor]:
-        """Mean and std [b c y x], counts, of patches [b 1 y x] in counts, from full passes."""
+        """Return mean and std [b c y x], counts, of patches [b 1 y x] in counts, from full passes."""
         mixed = STATISTICS.normalise_mixed(torch.from_numpy(np.ascontiguousarray(patches)))
         with torch.no_grad():
             kept = [self.network(mixed, predicting=True)[0].cpu() for _ in range(passes)]
@@ -142,7 +142,7 @@ class ReferencePrediction:
         return STATISTICS.to_counts(mean), std * STATISTICS.per_channel(STATISTICS.target_std, std)
 
     def predict(self, frame: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Mean and std [c y x] of a square frame [y x]."""
+        """Return mean and std [c y x] of a square frame [y x]."""
         grid = self.grid(frame.shape[0])
         means, stds = [], []
         for first in range(0, len(grid), self.size):
@@ -155,7 +155,7 @@ class ReferencePrediction:
         return grid.stitch(np.concatenate(means))[0], grid.stitch(np.concatenate(stds))[0]
 
     def seconds(self, frame: npt.NDArray[np.float32], *, passes: int, clock: Clock) -> float:
-        """Seconds for a whole frame, from some passes over one batch of patches in its middle."""
+        """Estimate the seconds for a whole frame from some passes over one batch of patches in its middle."""
         grid = self.grid(frame.shape[0])
         first = max(0, len(grid) // 2 - self.size // 2)
         items = range(first, min(first + self.size, len(grid)))

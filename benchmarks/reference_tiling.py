@@ -22,7 +22,7 @@ class ReferenceGrid:
 
     Attributes:
         frames: number of frames.
-        shape: of a frame along (z) y x, pixels.
+        shape: shape of a frame along (z) y x, pixels.
         patch: sides of a patch, pixels.
         grid: sides of a cell, pixels; at most those of a patch.
         alignment: ``centre``: a cell lies in the middle of its patch, which may reach beyond the frame
@@ -56,7 +56,7 @@ class ReferenceGrid:
         return self.frames * prod(self.cells)
 
     def cell(self, item: int) -> tuple[int, tuple[int, ...]]:
-        """Frame and first pixel of the cell of an item.
+        """Return frame and first pixel of the cell of an item.
 
         Raises:
             IndexError: there is no such item.
@@ -67,21 +67,21 @@ class ReferenceGrid:
         return item % self.frames, tuple(int(i) * side for i, side in zip(index, self.grid, strict=True))
 
     def corner(self, item: int) -> tuple[int, ...]:
-        """First pixel of the patch of an item; negative where it begins before the frame."""
+        """Return the first pixel of the patch of an item; negative where it begins before the frame."""
         _, origin = self.cell(item)
         if self.alignment == "left_top":
             return origin
         return tuple(first - margin // 2 for first, margin in zip(origin, self._twice_margin, strict=True))
 
     def tile(self, frames: npt.NDArray[Any], item: int) -> npt.NDArray[Any]:
-        """The patch [c (z) y x] of an item, cut from frames [n c (z) y x]; reflected beyond the frame."""
+        """Cut the patch [c (z) y x] of an item from frames [n c (z) y x], reflected beyond the frame."""
         return reflected_crop(frames[self.cell(item)[0]], self.corner(item), self.patch)
 
     def stitch(self, tiles: Sequence[npt.NDArray[Any]] | npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Frames [n c (z) y x] of the centres of all tiles [c (z) y x]; 0 where no cell lies.
+        """Join the centres of all tiles [c (z) y x] to frames [n c (z) y x]; 0 where there is no cell.
 
         Raises:
-            ValueError: another number of tiles than items, or a grid that is not centred.
+            ValueError: a wrong number of tiles, or a grid that is not centred.
         """
         if self.alignment != "centre" or len(tiles) != len(self):
             raise ValueError(

@@ -1,7 +1,7 @@
-"""Training steps of the ladder VAE of CAREamics, as a process of its own in an environment of its own.
+"""Training steps of the ladder VAE of CAREamics, in a process and an environment of its own.
 
-Started by `benchmarks.rival_process`; needs nothing of this project. One JSON object per line comes in, one
-goes out. A step is what the Lightning module of CAREamics 0.2.0 does: forward pass, its loss `denoisplit`,
+Started by `benchmarks.rival_process`; needs nothing of this project. Reads and answers one JSON object per
+line. A step is what the Lightning module of CAREamics 0.2.0 does: forward pass, its loss `denoisplit`,
 backward pass, optimiser, in float32.
 """
 
@@ -17,7 +17,7 @@ class Rival:
     """The network of CAREamics, its likelihood and one batch."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
-        # torchmetrics looks for torchvision and wants all of it where it finds some, so it must not find it.
+        # torchmetrics needs all of torchvision if it finds any of it, so it must not find the stub.
         importlib.import_module("pytorch_lightning")
         sys.path.append(asked["stubs"])
         np, torch = importlib.import_module("numpy"), importlib.import_module("torch")
@@ -59,11 +59,11 @@ class Rival:
         self.model.train()
 
     def parameters(self) -> int:
-        """Trainable numbers of the network."""
+        """Return the number of trainable parameters of the network."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
     def step(self) -> dict[str, float]:
-        """One training step: seconds and loss."""
+        """Take one training step, and return seconds and loss."""
         start = self._clock()
         self._optimizer.zero_grad()
         found = self._loss(
@@ -79,7 +79,7 @@ class Rival:
 
 
 def serve() -> None:
-    """Answer until the input ends. CAREamics prints, so answers have a stream of their own."""
+    """Answer until the input ends. As CAREamics prints, answers have a stream of their own."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         rival: Rival | None = None

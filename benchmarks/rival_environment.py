@@ -2,10 +2,10 @@
 
     python -m benchmarks.rival_environment DIR
 
-Version 0.2.0 is the last one that could train a splitter. It asks for torch below 2.10 and for torchvision;
-here it gets the torch that the toolkit is measured with, so that the same kernels run, and a stub in place of
-torchvision, of which its network calls one cropping function, for latents of odd size. All else that it
-imports comes from PyPI.
+Version 0.2.0 is the last one that could train a splitter. It requires torch below 2.10 and torchvision. Here
+it gets the torch that the toolkit is measured with, so that the same kernels run, and a stub in place of
+torchvision, of which its network calls only a cropping function, for latents of odd size. Its other imports
+come from PyPI.
 """
 
 import subprocess
@@ -37,7 +37,7 @@ NEEDED: Final = (
     "tqdm",
     "zarr>=3,<4",
 )
-"""What it imports, but torch and torchvision."""
+"""Its imports except torch and torchvision."""
 
 CROP: Final = '''\
 """Stands for torchvision: the one function that the ladder VAE of CAREamics calls."""
@@ -52,13 +52,13 @@ def center_crop(image, size):
 
 
 def torch_version() -> str:
-    """The line of constraints.txt."""
+    """Return the line about torch in constraints.txt."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return next(line for line in lines if line.startswith("torch=="))
 
 
 def write_stubs(folder: Path) -> None:
-    """A package ``torchvision`` that has but the function above."""
+    """Write a package ``torchvision`` that has only the function above."""
     package = folder / STUBS / "torchvision" / "transforms"
     package.mkdir(parents=True, exist_ok=True)
     for file in (package.parent / "__init__.py", package / "__init__.py"):
@@ -72,7 +72,7 @@ def install(folder: Path, *words: str) -> None:
     Raises:
         subprocess.CalledProcessError: it failed, and said why.
     """
-    # The words are those of this module.
+    # All words are from this module.
     subprocess.run(  # noqa: S603
         [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *words], check=True
     )
@@ -86,7 +86,7 @@ def main(folder: Path) -> None:
         raise click.ClickException("the environment is laid out for Linux and macOS")
     venv.create(folder, with_pip=True)
     install(folder, torch_version())
-    # torch stays: what is installed next may need it, but must not bring another one.
+    # torch first: later packages may need it, but must not replace it.
     install(folder, torch_version(), *NEEDED)
     install(folder, "--no-deps", f"careamics=={VERSION}")
     write_stubs(folder)

@@ -1,4 +1,4 @@
-"""The other side of `benchmarks.rival`: starts it in its environment and asks it for steps."""
+"""Client of `benchmarks.rival`: starts it in its environment and asks it for steps."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from benchmarks.inputs import STATISTICS, Architecture, Batch
 
 SCRIPT: Final = Path(__file__).with_name("rival.py")
 STUBS: Final = "stubs"
-"""Folder of the environment with what stands for torchvision."""
+"""Folder of the environment with the stub of torchvision."""
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class Rival:
     parameters: int
 
     def step(self) -> float:
-        """Seconds of one training step, by its own clock."""
+        """Take one training step, and return its seconds by the rival's own clock."""
         return float(_ask(self.process, {"do": "step"})["seconds"])
 
 
@@ -52,20 +52,20 @@ def rival(
     *,
     clock: str,
 ) -> Iterator[Rival]:
-    """CAREamics with a network and a batch, until the end of the block.
+    """Run CAREamics with a network and a batch, until the end of the block.
 
     Args:
-        environment: made by `benchmarks.rival_environment`.
-        architecture: of the network.
-        batch: in counts.
+        environment: environment made by `benchmarks.rival_environment`.
+        architecture: architecture of the network.
+        batch: training patches in counts.
         noise: files of the noise models.
-        folder: for the batch.
-        clock: of `timing.CLOCKS`.
+        folder: folder for the file of the batch.
+        clock: name in `timing.CLOCKS`.
     """
     patches = batch.normalised()
     file = folder / f"batch_{batch.mixed.shape[-1]}.npz"
     np.savez(file, mixed=patches.mixed, targets=patches.targets)
-    # The program is our own; its environment is the one that was asked for.
+    # The program is our own; the caller chose its environment.
     process = subprocess.Popen(  # noqa: S603
         [str(environment / "bin" / "python"), str(SCRIPT)],
         stdin=subprocess.PIPE,

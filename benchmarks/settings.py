@@ -1,4 +1,4 @@
-"""How much a run of the benchmarks measures."""
+"""Settings of a run of the benchmarks."""
 
 from pathlib import Path
 from typing import Final
@@ -15,22 +15,22 @@ class Settings:
     """Sizes and rounds of all measures.
 
     Attributes:
-        quick: recorded with the results, which then are no results.
+        quick: whether this run only tries the benchmark; recorded with the results.
         architectures: networks for training, prediction and limit.
         batches: patch sides and numbers of patches of a training step.
         compiled: whether compiled training is measured, too; compiling takes minutes and a compiler.
-        rounds: of training steps and of the limit.
-        side: of the predicted frame.
+        rounds: rounds of training steps and of the limit.
+        side: side of the predicted frame, pixels.
         samples: posterior samples of a prediction.
-        patch, cell: of the reference's prediction.
-        passes: of the reference over one batch of patches, from which the whole is scaled.
+        patch, cell: sides of patches and cells of the reference's prediction.
+        passes: passes of the reference over one batch of patches, from which the whole is scaled.
         prediction_rounds: rounds of predictions.
-        memory_sides: frames whose prediction's memory is measured.
-        memory_architecture: the network for them; large frames take long, and what has to stay flat does not
-            depend on the width.
-        memory_tile: for all of them; left to itself, the toolkit takes larger tiles where they come out even.
-        fixed_rounds: starts of a process.
-        executor_side, executor_samples, executor_rounds: of predictions by several executors.
+        memory_sides: sides of the frames whose memory of prediction is measured.
+        memory_architecture: the network for them; large frames take long, and the memory that has to stay
+            flat does not depend on the width.
+        memory_tile: the tile for them; by itself, the toolkit chooses larger tiles for some sides.
+        fixed_rounds: number of starts of a process.
+        executor_side, executor_samples, executor_rounds: size of the predictions by several executors.
         matrix: side of the matrix product that the limit is measured with.
         rival: environment with CAREamics, or None to leave it out.
         clock: ``wall``, or ``processor`` for one thread on a machine that others use.

@@ -1,4 +1,4 @@
-"""Contestants in turns: A B C A B C, so that what disturbs the machine disturbs all."""
+"""Timing of contestants in turns, A B C A B C, so that a disturbance of the machine affects all."""
 
 import gc
 import os
@@ -7,25 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 Work = Callable[[], float]
-"""One piece of work; returns the seconds it took."""
+"""Function that does some work and returns the seconds it took."""
 
 
 Clock = Callable[[], float]
 
 CLOCKS: Final[dict[str, Clock]] = {"wall": time.perf_counter, "processor": time.process_time}
-"""Seconds that pass, and seconds that this process computes: with one thread, and others busy on the machine,
-the second kind is about what the first would be if it were alone."""
+"""Elapsed seconds, and processor seconds of this process: with one thread on a busy machine, the latter are
+about what the former would be on an idle one."""
 
 
 def children_clock(name: str) -> Clock:
-    """Of the processes that were waited for, where ``CLOCKS`` are of this one."""
+    """Return a clock of finished child processes, as ``CLOCKS`` are of this process."""
     if name == "wall":
         return time.perf_counter
     return lambda: sum(os.times()[2:4])
 
 
 def timed(work: Callable[[], object], clock: Clock) -> Work:
-    """Seconds of some work."""
+    """Return a function that does some work and returns its seconds."""
 
     def measured() -> float:
         start = clock()
@@ -38,12 +38,12 @@ def timed(work: Callable[[], object], clock: Clock) -> Work:
 def alternate(
     contestants: Mapping[str, Work], *, rounds: int, warm_up: int = 1
 ) -> dict[str, tuple[float, ...]]:
-    """Seconds of every contestant in every round, after rounds that do not count.
+    """Return the seconds of every contestant in every round, after warm-up rounds.
 
     Args:
-        contestants: by name.
-        rounds: at least 1.
-        warm_up: rounds before, in which libraries choose their kernels and memory is first touched.
+        contestants: contestants by name.
+        rounds: number of rounds, at least 1.
+        warm_up: number of rounds before, in which libraries choose kernels and memory is first touched.
     """
     for _ in range(warm_up):
         for work in contestants.values():

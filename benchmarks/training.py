@@ -35,7 +35,7 @@ RIVAL = "CAREamics 0.2.0"
 def our_step(
     spec: ResolvedSpec, batch: Batch, *, seed: int = 0
 ) -> tuple[Callable[[], float], torch.nn.Module]:
-    """What the toolkit does for one batch, the task included; returns step and network."""
+    """Return the toolkit's training step on one batch, and its network."""
     from denoisplit.core.training.descent import optimizer_of
     from denoisplit.core.training.task import SplittingTask
 
@@ -56,7 +56,7 @@ def our_step(
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """Seconds of a step for every network and batch."""
+    """Measure the seconds of a step for every network and batch."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -107,10 +107,10 @@ def _contestants(
 
 
 def require_same(counts: dict[str, int]) -> None:
-    """All networks have as many parameters.
+    """Check that all networks have the same number of parameters.
 
     Raises:
-        RuntimeError: they have not, so that a comparison would mean nothing.
+        RuntimeError: they differ, so that a comparison would be meaningless.
     """
     if len(set(counts.values())) != 1:
         raise RuntimeError(f"the networks differ in their numbers of parameters (got {counts})")

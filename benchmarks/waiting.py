@@ -1,4 +1,4 @@
-"""Measure h: what it costs that threads wait for each other, alone and beside other programs."""
+"""Measure h: cost of threads waiting for each other, alone and beside other programs."""
 
 import os
 import subprocess
@@ -19,14 +19,14 @@ CONTESTANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": ""},
 }
-"""Environments by contestant; an empty value is none."""
+"""Environment variables by contestant; an empty value unsets one."""
 
 NEIGHBOURS: Final = (0, 2)
-"""Other programs that never wait."""
+"""Numbers of other programs that never wait."""
 
 
 def measure(settings: Settings) -> tuple[Row, ...]:
-    """Seconds by the clock of a step of a small network in two threads."""
+    """Measure the elapsed seconds of a step of a small network in two threads."""
     rows = []
     for count in NEIGHBOURS:
         found: dict[str, list[float]] = {who: [] for who in CONTESTANTS}
@@ -42,7 +42,7 @@ def measure(settings: Settings) -> tuple[Row, ...]:
 
 
 def _step(environment: Mapping[str, str]) -> float:
-    """In a process of its own: the environment is read when torch is loaded."""
+    """Time a step in a process of its own, as torch reads the environment when it is loaded."""
     names = {name for choice in CONTESTANTS.values() for name in choice} | {"OMP_NUM_THREADS"}
     plain = {name: value for name, value in os.environ.items() if name not in names}
     chosen = {name: value for name, value in environment.items() if value}

@@ -1,11 +1,11 @@
-"""Stop when torch was replaced, or when torchvision got in (which replaces torch and adds gigabytes)."""
+"""Fail when torch was replaced, or torchvision installed (which replaces torch and adds gigabytes)."""
 
 import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
 
 
 def main(expected: str) -> int:
-    """Exit code 1 and one line when the environment is not the one that constraints.txt asks for."""
+    """Return exit code 1, with a line, when the environment does not match constraints.txt."""
     try:
         found = version("torch").split("+")[0]
     except PackageNotFoundError:

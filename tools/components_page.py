@@ -1,4 +1,4 @@
-"""Write docs/components.md: every built-in component and its options, as registry and classes tell."""
+"""Write docs/components.md: every built-in component and its options, from the registry and the classes."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ This page is written by `make docs`; change the code, not the page.
 
 
 def page() -> str:
-    """The whole page, Markdown."""
+    """Return the whole page, Markdown."""
     rows = [row for row in load_registry().components() if row.package == BUILTIN]
     parts = [_HEAD]
     for kind in KINDS:

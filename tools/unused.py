@@ -1,7 +1,8 @@
-"""Look for what nothing in the package calls: ``python -m tools.unused``.
+"""Find unused definitions: ``python -m tools.unused``.
 
-Tests and benchmarks are no callers. What is reached by name is: the classes of ``registry.yaml``, what the
-kit offers to authors of plugins, functions that a decorator hands on, and methods of a base class of others.
+Tests and benchmarks do not count as callers. Definitions that are reached by name count as used: the classes
+of ``registry.yaml``, the kit for authors of plugins, functions that a decorator passes on, and methods of an
+external base class.
 """
 
 import ast
@@ -19,11 +20,11 @@ KIT: Final = PACKAGE / "testing"
 SORTS: Final = ("function", "method", "class", "property")
 
 _KEPT_BY: Final = ("contextmanager", "cache", "staticmethod", "classmethod", "property", "final", "frozen")
-"""Decorators that leave a definition where it is."""
+"""Decorators that do not pass a definition on."""
 
 
 def main() -> int:
-    """Tell what is unused; the number of findings."""
+    """Report unused definitions, and return their number."""
     found = [*unused(PACKAGE)]
     for item in found:
         place = f"{item.filename.relative_to(ROOT)}:{item.first_lineno}"
@@ -33,7 +34,7 @@ def main() -> int:
 
 
 def unused(package: Path) -> Iterator[Any]:
-    """Definitions of a package that it does not use itself, and that nobody reaches by name."""
+    """Yield definitions of a package that are neither used nor reached by name."""
     search: Any = import_module("vulture").Vulture()  # has no types
     search.scavenge([str(package)])
     rows = yaml.safe_load((ROOT / "registry.yaml").read_text(encoding="utf-8"))
@@ -45,14 +46,14 @@ def unused(package: Path) -> Iterator[Any]:
 
 
 def _handed_on(item: Any) -> bool:
-    """Whether a decorator hands it on, to a command line or to a record."""
+    """Whether a decorator passes it on, to a command line or to a record."""
     node = _definition(item)
     names = [ast.unparse(one).split("(")[0].rpartition(".")[2] for one in node.decorator_list]
     return any(name not in _KEPT_BY for name in names)
 
 
 def _is_of_a_base(item: Any) -> bool:
-    """Whether it takes the place of a method that a base class calls."""
+    """Whether it overrides a method that a base class calls."""
     if item.typ not in ("method", "property"):
         return False
     module = import_module(".".join(item.filename.relative_to(ROOT).with_suffix("").parts))

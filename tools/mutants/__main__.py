@@ -1,4 +1,4 @@
-"""``python -m tools.mutants``: how many small mistakes in the built-in components their suites notice."""
+"""``python -m tools.mutants``: count the small mistakes in built-in components that their suites notice."""
 
 import ast
 import importlib
@@ -23,7 +23,7 @@ from tools.mutants.trial import IDLE, SURVIVED, Timed, timed, tried
 _PLUGINS: Final = "denoisplit.plugins"
 _LEAST: Final = 0.95
 _MOST: Final = 2
-"""Suites that a mutant is tried with."""
+"""Number of suites that a mutant is tried with."""
 
 UNCALLED: Final = "no suite calls it"
 NOTICED_BY_NONE: Final = (SURVIVED, UNCALLED)
@@ -31,18 +31,18 @@ NOTICED_BY_NONE: Final = (SURVIVED, UNCALLED)
 
 @click.command()
 @click.argument("components", nargs=-1)
-@click.option("-n", "--sample", type=int, default=0, help="So many mutants of all; 0 for every one.")
-@click.option("--seed", type=int, default=0, help="Of the sample.")
+@click.option("-n", "--sample", type=int, default=0, help="Number of mutants to draw; 0 for all.")
+@click.option("--seed", type=int, default=0, help="Seed of the sample.")
 def main(components: tuple[str, ...], sample: int, seed: int) -> None:
     """Mutate components (names or kinds, by default all) and try their suites.
 
-    A mutant is one changed expression in the body of a function. Not changed are annotations, decorators,
-    defaults, docstrings, constants of modules, what is raised or formatted into text, assertions, and the
-    guard strict of zip; nothing is detached that becomes a plain number. Each mutant is tried with the suites
+    A mutant is one changed expression in the body of a function. Annotations, decorators, defaults,
+    docstrings, constants of modules, raised errors, formatted text, assertions and the guard strict of zip
+    are not changed, and nothing is detached that becomes a plain number. Each mutant is tried with the suites
     of two components that call its function.
 
-    Mutants that argued.yaml gives a reason for are counted, and not tried. The exit code is 1 where less than
-    95 % of the others are noticed.
+    Mutants with a reason in argued.yaml are counted, but not tried. The exit code is 1 where fewer than 95 %
+    of the others are noticed.
     """
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -75,12 +75,12 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
 
 @attrs.define
 class Tally:
-    """What became of mutants, by component.
+    """Fates of mutants, by component.
 
     Attributes:
-        killed: how many.
-        survivors: which.
-        argued: mutants that were not tried.
+        killed: number of killed mutants.
+        survivors: surviving mutants.
+        argued: number of mutants that were not tried.
     """
 
     killed: dict[str, int] = attrs.field(factory=lambda: defaultdict(int))
@@ -88,7 +88,7 @@ class Tally:
     argued: int = 0
 
     def count(self, component: str, where: str, fate: str) -> None:
-        """One more."""
+        """Count one more mutant."""
         if fate in NOTICED_BY_NONE:
             self.survivors[component].append(where)
         else:
@@ -96,7 +96,7 @@ class Tally:
 
 
 def _report(found: Tally) -> int:
-    """Print the figures and the survivors; the exit code."""
+    """Print the figures and the survivors, and return the exit code."""
     killed, survivors = found.killed, found.survivors
     click.echo("")
     for name in sorted({*killed, *survivors}):
@@ -120,7 +120,7 @@ def _mutations(path: Path) -> list[Mutation]:
 
 
 def _users(rows: list[Component]) -> dict[Path, list[Component]]:
-    """The files of the plugins to the components that import each, their own ones first."""
+    """Map the files of the plugins to the components that import each, its own component first."""
     found: dict[Path, list[Component]] = defaultdict(list)
     for row in rows:
         row.load()
@@ -142,7 +142,7 @@ def _module(row: Component) -> str:
 
 
 def _imported(module: str, seen: frozenset[str] = frozenset()) -> set[str]:
-    """A module and those of the plugins that it imports, directly or not."""
+    """Return a module and all modules of plugins that it imports, directly or not."""
     loaded = importlib.import_module(module)
     names = {module}
     for value in vars(loaded).values():

@@ -1,4 +1,4 @@
-"""Mutants of which it is argued, one by one, that no law can or need notice them."""
+"""Mutants with a written argument that no law can, or need, notice them."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -16,15 +16,15 @@ PLUGINS: Final = Path(__file__).parents[2] / "denoisplit" / "plugins"
 
 @attrs.frozen(kw_only=True)
 class Argument:
-    """One argument, and what it is about.
+    """One argument, and the mutants that it covers.
 
     Attributes:
-        file: in ``denoisplit/plugins``.
-        function: with its class; with all functions in it. Empty for all of the file.
-        code: a statement, the head of one, or an expression, as ``ast.unparse`` writes it: what is within
-            it is argued. Empty for all of the function.
-        sorts: of the mutations; none for all.
-        why: no law can notice them, or none needs to.
+        file: file in ``denoisplit/plugins``.
+        function: function with its class, and with all functions in it; empty for the whole file.
+        code: a statement, the head of one, or an expression, as ``ast.unparse`` writes it; everything in it
+            is covered. Empty for the whole function.
+        sorts: sorts of mutations; none for all.
+        why: why no law can, or need, notice them.
     """
 
     file: str
@@ -34,7 +34,7 @@ class Argument:
     why: str
 
     def covers(self, path: Path, mutation: Mutation) -> bool:
-        """Whether a mutation of a file is the one, or one of those, that it is about."""
+        """Whether the argument covers a mutation of a file."""
         return (
             path == PLUGINS / self.file
             and (not self.function or f"{mutation.function}.".startswith(f"{self.function}."))
@@ -45,11 +45,11 @@ class Argument:
 
 @cache
 def arguments() -> tuple[Argument, ...]:
-    """All of them."""
+    """Return all arguments."""
     return tuple(Argument(**entry) for entry in yaml.safe_load(ARGUED.read_text(encoding="utf-8")))
 
 
 def argument_for(path: Path, mutation: Mutation, among: Sequence[Argument] | None = None) -> Argument | None:
-    """The argument about a mutation; None where a law has to notice it."""
+    """Return the argument that covers a mutation; None where a law has to notice it."""
     every = arguments() if among is None else among
     return next((one for one in every if one.covers(path, mutation)), None)

@@ -1,4 +1,4 @@
-"""Puts the code of a mutated module in place of that of the module which is loaded."""
+"""Replaces the code of a loaded module by that of a mutated one."""
 
 import ast
 import gc
@@ -7,10 +7,10 @@ from types import CodeType, FunctionType
 
 
 def install(tree: ast.Module, path: str) -> int:
-    """Exchange the code of every function of a file, wherever it is referred to.
+    """Replace the code of every function of a file, wherever it is referred to.
 
     Returns:
-        How many functions have other code now.
+        The number of functions whose code was replaced.
     """
     new = {_key(code): code for code in _codes(compile(tree, path, "exec"))}
     changed = 0

@@ -1,4 +1,4 @@
-"""Mutations of a syntax tree, each a small mistake that somebody could make."""
+"""Mutations of a syntax tree, each a plausible small mistake."""
 
 import ast
 import copy
@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 Change = Callable[[ast.expr], ast.expr | None]
-"""From an expression to the mistaken one; None where it does not apply. It may change what it gets."""
+"""Function from an expression to the mistaken one; None where it does not apply. May change its argument."""
 
 _ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.Add: ast.Sub,
@@ -44,10 +44,10 @@ _NAMES: Final = {
     "log": "log1p",
 }
 _FUNCTIONS: Final = {"max", "min", "reversed"}
-"""Those of the names that are functions of Python: another name may be a variable."""
+"""The names among them that are built-in functions: other names may be variables."""
 
 _VALUES: Final = {"relu", "exp", "sqrt", "square", "clamp", "abs"}
-"""Methods that may be dropped: what they are called on has the same shape."""
+"""Methods that may be dropped: their result has the shape of the object."""
 
 
 @attrs.frozen
@@ -55,13 +55,13 @@ class Mutation:
     """One mistake.
 
     Attributes:
-        sort: what was changed.
-        line: where.
-        function: in which it is, with its class.
-        within: the statement in which it is, or that part of its head, and every expression around it.
+        sort: sort of the change.
+        line: line of the expression.
+        function: function that contains it, with its class.
+        within: statement that contains it, or that part of its head, and every expression around it.
         before, after: the expression.
-        index: of the expression in the tree, as ``ast.walk`` meets it.
-        change: makes the mistake.
+        index: number of the expression in the order of ``ast.walk``.
+        change: function that makes the mistake.
     """
 
     sort: str
@@ -180,15 +180,14 @@ OPERATORS: Final[dict[str, Change]] = {
     "window": _window,
     "detach": _detached,
 }
-"""Sort of a mutation to the mistake."""
+"""Changes by sort of mutation."""
 
 
 def mutations(tree: ast.Module) -> Iterator[Mutation]:
-    """Every mutation of the bodies of functions.
+    """Yield every mutation of the bodies of functions.
 
-    Left alone are annotations, decorators, defaults, and what only says something: errors and all that is
-    raised, formatted text, assertions. So is the guard ``strict`` of ``zip``, and nothing is detached of
-    which no gradient can be asked.
+    Annotations, decorators, defaults, raised errors, formatted text, assertions and the guard ``strict`` of
+    ``zip`` are left alone, and nothing is detached that cannot have a gradient.
     """
     places = dict(_places(tree, _Place()))
     for index, node in enumerate(ast.walk(tree)):
@@ -207,7 +206,7 @@ def mutations(tree: ast.Module) -> Iterator[Mutation]:
 
 
 def mutated(source: str, mutation: Mutation) -> ast.Module:
-    """The tree of a source with one mutation."""
+    """Return the tree of a source with one mutation."""
     tree = ast.parse(source)
     target = next(node for index, node in enumerate(ast.walk(tree)) if index == mutation.index)
     if not isinstance(target, ast.expr):
@@ -229,21 +228,21 @@ class _Replace(ast.NodeTransformer):
 
 _DETACH: Final = "detach"
 _GUARD: Final = "strict"
-"""Keyword of ``zip``: where lengths are right, as they always are, it does nothing."""
+"""Keyword of ``zip`` that has no effect where lengths are right, as they always are."""
 
 _HINTS: Final = ("annotation", "returns", "decorator_list", "args")
-"""Fields of functions and of assignments that say what something is."""
+"""Fields of functions and assignments that only annotate."""
 
 
 @attrs.frozen
 class _Place:
-    """Where an expression is.
+    """Place of an expression.
 
     Attributes:
-        function: its name, with its class.
+        function: name of the function, with its class.
         within: the statement and every expression around it, and itself.
-        inside: a function.
-        graded: whether somebody may ask for a gradient of it.
+        inside: whether it is in a function.
+        graded: whether it may have a gradient.
     """
 
     function: str = ""
@@ -253,7 +252,7 @@ class _Place:
 
 
 def _places(node: ast.AST, place: _Place) -> Iterator[tuple[int, _Place]]:
-    """Expressions in the bodies of functions that are mutated, by their identity."""
+    """Yield the expressions to mutate in the bodies of functions, by identity."""
     if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert) or _is_error(node) or _is_guard(node):
         return
     if isinstance(node, ast.expr) and place.inside:
@@ -277,7 +276,7 @@ def _places(node: ast.AST, place: _Place) -> Iterator[tuple[int, _Place]]:
 
 
 def _is_plain(node: ast.AST) -> bool:
-    """Whether what is in it has no gradient: it becomes a plain number or array, or is not recorded."""
+    """Whether its contents have no gradient: it becomes a plain number or array, or is not recorded."""
     if isinstance(node, ast.With):
         return any("no_grad" in ast.unparse(item) for item in node.items)
     if isinstance(node, ast.Call):

@@ -1,4 +1,4 @@
-"""Tries a suite against a mutated module: in a forked process, with everything imported, up to a failure."""
+"""Trial of suites on a mutated module: in a forked process, with everything imported, up to a failure."""
 
 import ast
 import contextlib
@@ -23,22 +23,22 @@ from tools.mutants.operators import Mutation, mutated
 
 SURVIVED: Final = "survived"
 IDLE: Final = "not installed"
-"""No function that is loaded has the mutated code."""
+"""Fate of a mutant whose code no loaded function has."""
 
 TIME: Final = "took too long"
 
 
 Called = frozenset[tuple[str, str]]
-"""Paths and names of functions."""
+"""Functions by path and name."""
 
 
 @attrs.frozen(kw_only=True)
 class Timed:
-    """What is known of a suite.
+    """A suite with its timing.
 
     Attributes:
-        laws: the quickest first.
-        seconds: how long all of them take.
+        laws: the laws, quickest first.
+        seconds: time of all laws.
         calls: functions that they call, in this process.
     """
 
@@ -48,7 +48,7 @@ class Timed:
 
 
 def timed(suite: type[ComponentTests]) -> Timed:
-    """Try all laws in a forked process, which keeps nothing of what they compute here.
+    """Try all laws in a forked process, so that nothing they compute is cached in this one.
 
     Raises:
         RuntimeError: a law fails without a mutation.
@@ -83,7 +83,7 @@ def timed(suite: type[ComponentTests]) -> Timed:
 
 @contextlib.contextmanager
 def _watched() -> Iterator[set[CodeType]]:
-    """The code of the functions that are called meanwhile."""
+    """Record the code of the functions that are called in a block."""
     codes: set[CodeType] = set()
 
     def note(frame: FrameType, event: str, argument: object) -> None:
@@ -98,12 +98,12 @@ def _watched() -> Iterator[set[CodeType]]:
 
 
 def _plain(name: str) -> str:
-    """The name of the function that a function, a lambda or a comprehension is in, or is."""
+    """Return the name of the function that a function, lambda or comprehension is, or is in."""
     return ".".join(part for part in name.split(".") if not part.startswith("<"))
 
 
 def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
-    """What became of a mutant: the law that killed it, or ``SURVIVED``, ``IDLE`` or ``TIME``."""
+    """Return the fate of a mutant: the law that killed it, or ``SURVIVED``, ``IDLE`` or ``TIME``."""
     source = path.read_text(encoding="utf-8")
 
     def attempt() -> str:
@@ -120,13 +120,13 @@ def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
 
 
 def _look_here() -> None:
-    """Have HDF5 files looked at in this process, which has the mutated code, as where none can be started."""
+    """Have HDF5 files inspected in this process, which has the mutated code."""
     child: Any = importlib.import_module("denoisplit.plugins.image_formats._hdf5_child")
     child._started = lambda: None
 
 
 def _forked(work: Callable[[], str], *, limit: float) -> str:
-    """What a function gives in a child process; empty where it takes too long or ends the process."""
+    """Return a function's result in a child process; empty where it takes too long or ends the process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
