@@ -61,7 +61,7 @@ def _runs(samples: Sequence[int], starts: Sequence[tuple[int, ...]]) -> Iterator
 
 
 def _parts(start: tuple[int, ...], like: Tensor) -> Iterator[tuple[range, ...]]:
-    """Group the blocks that a window touches: row by row on a processor, to save memory, else all at once."""
+    """Group the blocks that a window touches: many on a processor row by row, to save memory, else all."""
     shape, side = like.shape[2:], BLOCK_SIDE[len(start)]
     axes = tuple(range(a // side, (a + n - 1) // side + 1) for a, n in zip(start, shape, strict=True))
     if like.device.type != "cpu" or like.numel() <= _FEW:
