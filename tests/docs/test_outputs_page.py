@@ -19,7 +19,7 @@ def rendered(offer: Offer) -> str:
 
 def test_the_page_has_the_table() -> None:
     lines = (DOCS / "outputs.md").read_text(encoding="utf-8").splitlines()
-    start = lines.index("| `--output` | images | what they say | samples |")
+    start = lines.index("| `--output` | images | meaning | samples |")
     assert lines[start + 2 : start + 2 + len(OFFERS)] == [rendered(offer) for offer in OFFERS]
     assert lines[start + 2 + len(OFFERS)] == ""
 

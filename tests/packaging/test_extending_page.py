@@ -36,7 +36,7 @@ class Step:
 
 def steps() -> Iterator[Step]:
     """What a reader does; the page goes on with other components, to read."""
-    numbered, _, _ = PAGE.read_text(encoding="utf-8").partition("\n## What stands around the network\n")
+    numbered, _, _ = PAGE.read_text(encoding="utf-8").partition("\n## Components around the network\n")
     for file, language, text in BLOCK.findall(numbered):
         yield Step(file, language, text)
 
