@@ -91,9 +91,10 @@ def evaluate(
         require_ours(json_path, "table of scores", lambda beginning: b'"seen_by_the_model"' in beginning)
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run, device=device)
-    spec = (
-        resolve(read_spec(loaded.folder.spec, overrides), installed_registry()) if overrides else loaded.spec
-    )
+    spec = loaded.spec
+    if overrides:  # the file of an early run does not say how noise is drawn, and meant what its bundle says
+        noise = f"data.degradation.noise={spec.data.degradation.noise}"
+        spec = resolve(read_spec(loaded.folder.spec, (noise, *overrides)), installed_registry())
     require_same_range(spec, loaded.spec)
     data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
     fields = require_clean(data.fields, str(run))

@@ -16,8 +16,9 @@ from denoisplit.core.images import block_walks
 from denoisplit.core.images import drawn as drawing
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
-from denoisplit.core.images.degradation import Degradation
-from denoisplit.core.images.drawn import drawn
+from denoisplit.core.images.data_fingerprint import field_fingerprint
+from denoisplit.core.images.degradation import Degradation, add_read_noise
+from denoisplit.core.images.drawn import ByPlace
 from denoisplit.core.images.fresh_noise import fresh_noise
 from denoisplit.core.images.intensity_range import Background, Clip
 from denoisplit.core.images.intensity_statistics import intensity_stats
@@ -38,8 +39,7 @@ RANGE: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (block_walks, drawing):
-        monkeypatch.setattr(module, "BLOCK_PIXELS", 100)
+    monkeypatch.setattr(block_walks, "BLOCK_PIXELS", 100)
     monkeypatch.setattr(drawing, "SEGMENT", 7)
 
 
@@ -84,18 +84,49 @@ def photons(pixels: Float32Array, rng: np.random.Generator) -> Float32Array:
 def test_draws_of_a_region_are_those_of_the_whole(draw: drawing.Draw, data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 20), min_size=2, max_size=4), "shape")
     image = np.random.default_rng(1).uniform(0, 30, shape).astype(np.float32)
-    first = data.draw(st.integers(0, 5), "drawn before")
-    one, other = (np.random.Generator(np.random.Philox(3)) for _ in range(2))
-    for rng in (one, other):
-        rng.standard_normal(first, dtype=np.float32)
-    expected, found = drawn(image, draw, one), drawn(lazily(image), draw, other)
+    one, other = (ByPlace(np.random.SeedSequence(3)) for _ in range(2))
+    for draws in (one, other)[: data.draw(st.integers(0, 1), "images before") * 2]:
+        draws.of(image, draw)
+    expected, found = one.of(image, draw)[...], other.of(lazily(image), draw)
     assert is_lazy(found)
     np.testing.assert_array_equal(found[...], expected)
     region = tuple(
         slice(*sorted(data.draw(st.tuples(st.integers(0, side), st.integers(0, side))))) for side in shape
     )
     np.testing.assert_array_equal(found[region], expected[region])
-    assert one.random() == other.random(), "what follows is the same, too"
+    np.testing.assert_array_equal(one.of(image, draw), other.of(lazily(image), draw), "of a second image")
+    assert not np.array_equal(one.of(image, normal), expected), "every image has draws of its own"
+
+
+@pytest.mark.parametrize("dependent", [True, False])
+@pytest.mark.parametrize("lazy", [True, False])
+def test_noise_of_early_versions_is_drawn_in_order(lazy: bool, dependent: bool) -> None:
+    """By NumPy's generator, of which the stream is told here anew: exposures, mixed image, then repeats."""
+    how = Degradation(gaussian=7.0, noise="in_order", dependent=dependent)
+    (given_field, _), (bare, _) = fields(lazy=lazy, repeats=2), fields(lazy=False, repeats=2)
+    found = add_read_noise(given_field, how, Mixing(), seed=5)
+    digest = int(field_fingerprint(bare)[:32], 16)
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((5, digest), spawn_key=(2,))))
+    np.testing.assert_array_equal(found.observed, bare.observed + 7 * normal(bare.observed[...], rng))
+    if found.mixed_source is not None:
+        own = np.float32(7.0) * rng.standard_normal((1, 33, 29), dtype=np.float32)
+        np.testing.assert_array_equal(found.mixed_source.noise, own)
+    assert bare.repeats is not None
+    np.testing.assert_array_equal(found.repeats, bare.repeats + 7 * normal(bare.repeats[...], rng))
+
+
+@pytest.mark.parametrize(("channel", "row", "first"), [(0, 0, 0), (1, 30, 21), (1, 32, 28)])
+def test_noise_by_place_belongs_to_a_segment_of_a_row(channel: int, row: int, first: int) -> None:
+    """Philox with the key of the image; the counter tells segment and row, and runs from there."""
+    (bare, _) = fields(lazy=False)
+    found = add_read_noise(bare, Degradation(gaussian=7.0), Mixing(), seed=5)
+    digest = int(field_fingerprint(bare)[:32], 16)
+    key = np.random.SeedSequence((5, digest), spawn_key=(2, 0)).generate_state(2, np.uint64)
+    philox = np.random.Philox(key=key, counter=[0, first // 7, 33 * channel + row, 0])
+    numbers = np.random.Generator(philox).standard_normal(7, dtype=np.float32)
+    segment = (channel, row, slice(first, first + 7))
+    expected = bare.observed[segment] + np.float32(7.0) * numbers[: 29 - first]
+    np.testing.assert_array_equal(found.observed[segment], expected)
 
 
 @pytest.mark.parametrize("mode", ["mean", "sum"])

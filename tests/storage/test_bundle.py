@@ -138,10 +138,12 @@ def test_a_run_of_an_early_version_knows_no_range_and_takes_images_as_they_are(t
     del plain["region_calibration"], plain["spec"]["region_calibrator"]
     for part in ("training", "prediction"):
         assert plain["spec"][part].pop("noise") == "box_muller"
+    assert plain["spec"]["data"]["degradation"].pop("noise") == "by_place"
     write_mapping(folder.bundle, plain)
     _, bundle = load_bundle(folder)
     assert (bundle.fitted_range, bundle.ceiling, bundle.region_calibration) == (None, None, None)
     assert (bundle.spec.training.noise, bundle.spec.prediction.noise) == ("generator", "ziggurat")
+    assert bundle.spec.data.degradation.noise == "in_order"
     mixed = np.random.default_rng(0).normal(330, 70, (5, 6)).astype(np.float32)
     assert bundle.conditioned(mixed) is mixed
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from denoisplit.core.images.degradation import Degradation, noise_of_mixed, read_noise
+from denoisplit.core.images.drawn import InOrder
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.verdict.consistency import chi_square, mixed_variance, network_statistics
 
@@ -28,7 +29,7 @@ def test_a_noise_of_its_own_counts_as_such(mode: str) -> None:
     degradation = Degradation(gaussian=6.0, dependent=False)
     rng = np.random.default_rng(0)
     noise = read_noise((3, 500, 500), 6.0, rng)
-    own = noise_of_mixed(noise, degradation, mixing, rng, axis=0)[...]
+    own = noise_of_mixed(noise, degradation, mixing, InOrder(rng), axis=0)[...]
     found = mixed_variance(np.full((3, 1, 1), 36.0), mixing, degradation)
     assert found.item() == pytest.approx(own.var(), rel=0.02)
 

@@ -1,18 +1,18 @@
 """Synthetic noise: clean or nearly clean images made as noisy as an experiment needs them."""
 
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 import numpy as np
-from attrs.validators import ge
+from attrs.validators import ge, in_
 
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, MixedSource
 from denoisplit.core.images.data_fingerprint import field_fingerprint
 from denoisplit.core.images.derived_images import across_channels, elementwise, window, zeros_like
-from denoisplit.core.images.drawn import drawn
+from denoisplit.core.images.drawn import ByPlace, Draws, InOrder
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing
 
@@ -33,12 +33,17 @@ class Degradation:
         fresh: in training, draw the noise anew at every step; else once per field, as the reference does.
         dependent: the mixed image is made of the noisy channels; else it gets additive noise of its own, with
             the same standard deviation for a mean, and sqrt(channels) times that for a sum.
+        noise: how noise that is not fresh is drawn: ``by_place``, for the pixels that are read, or
+            ``in_order``, for all pixels of an image at once, as in early versions.
     """
 
     gaussian: float = attrs.field(default=0.0, validator=ge(0))
     poisson: float = attrs.field(default=0.0, validator=ge(0))
     fresh: bool = False
     dependent: bool = True
+    noise: Literal["by_place", "in_order"] = attrs.field(
+        default="by_place", validator=in_(("by_place", "in_order"))
+    )
 
     @property
     def active(self) -> bool:
@@ -80,7 +85,7 @@ def noise_of_mixed(
     target_noise: LazyArray,
     degradation: Degradation,
     mixing: Mixing,
-    rng: np.random.Generator,
+    draws: Draws,
     *,
     axis: int,
 ) -> LazyArray:
@@ -90,7 +95,7 @@ def noise_of_mixed(
         target_noise: additive noise of the channels [c (z) y x] or [b c (z) y x], counts.
         degradation: dependent or not.
         mixing: mean or sum.
-        rng: where a draw of its own comes from.
+        draws: where a draw of its own comes from.
         axis: the channel axis.
 
     Returns:
@@ -101,7 +106,7 @@ def noise_of_mixed(
         together = partial(_noise_of_channels, mixing=mixing, axis=axis)
         return across_channels(target_noise, together, axis=axis, channels=1)
     sigma = degradation.gaussian * (1 if mixing.mode == "mean" else target_noise.shape[axis] ** 0.5)
-    return _read_noise_on(window(target_noise, (*(slice(None),) * axis, slice(0, 1))), sigma, rng)
+    return _read_noise_on(window(target_noise, (*(slice(None),) * axis, slice(0, 1))), sigma, draws)
 
 
 def _noise_of_channels(noise: Float32Array, mixing: Mixing, axis: int) -> Float32Array:
@@ -113,10 +118,10 @@ def add_shot_noise(field: Field, degradation: Degradation, seed: int) -> Field:
     """The field with Poisson noise on every exposure, a function of its pixels and the seed."""
     if not degradation.poisson:
         return field
-    rng = _generator(field, seed, _SHOT)
+    draws = _draws(field, degradation, seed, _SHOT)
     draw = partial(_shot_noise_of, factor=degradation.poisson)
-    observed = drawn(field.observed, draw, rng)
-    repeats = None if field.repeats is None else drawn(field.repeats, draw, rng)
+    observed = draws.of(field.observed, draw)
+    repeats = None if field.repeats is None else draws.of(field.repeats, draw)
     return attrs.evolve(field, observed=observed, repeats=repeats)
 
 
@@ -128,22 +133,22 @@ def add_read_noise(field: Field, degradation: Degradation, mixing: Mixing, seed:
     """
     if not degradation.gaussian:
         return field
-    rng = _generator(field, seed, _READ)
-    noise = _read_noise_on(field.observed, degradation.gaussian, rng)
+    draws = _draws(field, degradation, seed, _READ)
+    noise = _read_noise_on(field.observed, degradation.gaussian, draws)
     source = None
     if mixing.alpha or not degradation.dependent:
-        own = noise_of_mixed(noise, degradation, mixing, rng, axis=0)
+        own = noise_of_mixed(noise, degradation, mixing, draws, axis=0)
         source = MixedSource(noiseless=field.observed, noise=own)
     repeats = field.repeats
     if repeats is not None:
-        repeats = elementwise(np.add, repeats, _read_noise_on(repeats, degradation.gaussian, rng))
+        repeats = elementwise(np.add, repeats, _read_noise_on(repeats, degradation.gaussian, draws))
     observed = elementwise(np.add, field.observed, noise)
     return attrs.evolve(field, observed=observed, repeats=repeats, mixed_source=source)
 
 
-def _read_noise_on(image: LazyArray, sigma: float, rng: np.random.Generator) -> LazyArray:
+def _read_noise_on(image: LazyArray, sigma: float, draws: Draws) -> LazyArray:
     """Additive noise for an image, of which no pixel is read."""
-    return drawn(zeros_like(image), partial(_read_noise_of, sigma=sigma), rng)
+    return draws.of(zeros_like(image), partial(_read_noise_of, sigma=sigma))
 
 
 def _shot_noise_of(pixels: Float32Array, rng: np.random.Generator, factor: float) -> Float32Array:
@@ -154,7 +159,10 @@ def _read_noise_of(pixels: Float32Array, rng: np.random.Generator, sigma: float)
     return read_noise(pixels.shape, sigma, rng)
 
 
-def _generator(field: Field, seed: int, stage: int) -> np.random.Generator:
+def _draws(field: Field, degradation: Degradation, seed: int, stage: int) -> Draws:
     """Draws that are the same for the same pixels, whatever the split, the order and the name."""
     digest = int(field_fingerprint(field)[:32], 16)
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, digest), spawn_key=(stage,))))
+    seeds = np.random.SeedSequence((seed, digest), spawn_key=(stage,))
+    if degradation.noise == "by_place":
+        return ByPlace(seeds)
+    return InOrder(np.random.Generator(np.random.Philox(seeds)))

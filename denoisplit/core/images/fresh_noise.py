@@ -8,6 +8,7 @@ from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.bases import MixedSource
 from denoisplit.core.images.conditioning import Conditioned, Conditioning
 from denoisplit.core.images.degradation import noise_of_mixed, read_noise, shot_noise
+from denoisplit.core.images.drawn import InOrder
 from denoisplit.core.images.intensity_range import clip_intensities, subtract_background
 
 
@@ -45,7 +46,7 @@ class FreshNoise:
         lowered = subtract_background(counts, levels, self.how.background, spatial=spatial)
         noiseless = clip_intensities(lowered, self.ceiling, spatial=spatial)
         noise = read_noise(noiseless.shape, degradation.gaussian, rng)
-        own = noise_of_mixed(noise, degradation, self.how.mixing, rng, axis=1)
+        own = noise_of_mixed(noise, degradation, self.how.mixing, InOrder(rng), axis=1)
         return noiseless + noise, MixedSource(noiseless=noiseless, noise=own)
 
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 import attrs
 
 from denoisplit.core.errors import BrokenPluginError
-from denoisplit.core.registry.blame import blaming
 from denoisplit.core.registry.contract import BASES, did_you_mean, imported
 
 KINDS = tuple(BASES)
@@ -132,6 +131,7 @@ class Component:
             BrokenPluginError: see ``load``; or the constructor does not accept the arguments, or fails; or
                 the instance breaks the contract of its kind.
         """
+        from denoisplit.core.registry.blame import blaming  # nor this
         from denoisplit.core.registry.class_checks import check_call, checked_instance
 
         cls = self.load()

@@ -26,7 +26,11 @@ from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_we
 from denoisplit.core.verdict.reference import Reference
 
 FORMAT = 1
-_UNSAID: Final = {"training": {"noise": "generator"}, "prediction": {"noise": "ziggurat"}}
+_UNSAID: Final = {
+    "data": {"degradation": {"noise": "in_order"}},
+    "training": {"noise": "generator"},
+    "prediction": {"noise": "ziggurat"},
+}
 """Settings that the specs of early runs lack because there was no choice yet."""
 
 _ADVICE: Final = "Copy the run folder again, or train it again from its spec.yaml."
@@ -220,15 +224,12 @@ def load_description(folder: RunFolder) -> Bundle:
     )
 
 
-def _said(spec: Any) -> Any:
+def _said(spec: Any, unsaid: Mapping[str, Any] = _UNSAID) -> Any:
     """Complete a stored spec with the settings it lacks; invalid ones are reported by ``resolve``."""
     if not isinstance(spec, Mapping):
         return spec
-    parts = {name: spec.get(name, {}) for name in _UNSAID}
-    return {
-        **spec,
-        **{name: {**_UNSAID[name], **part} for name, part in parts.items() if isinstance(part, Mapping)},
-    }
+    added = {name: _said(spec.get(name, {}), of) for name, of in unsaid.items() if isinstance(of, Mapping)}
+    return {**unsaid, **spec, **added}
 
 
 def _plugin_modules(spec: Any) -> tuple[str, ...]:
