@@ -111,7 +111,7 @@ def test_what_can_be_had_again_gives_the_same_run(
         (lambda run: _as_folder(run.resume_point), "resume.ckpt: cannot be read"),
         (
             lambda run: run.resume_point.write_bytes(b"cos\nsystem\n(S'false'\ntR."),
-            "resume.ckpt: is not a point",
+            "resume.ckpt: is not a state",
         ),
         (lambda run: save_state(run.resume_point, {"state_dict": {}}), "another version of denoisplit"),
         (lambda run: run.spec.write_bytes(b"\xff\xfe{["), "spec.yaml: differs from the spec given"),

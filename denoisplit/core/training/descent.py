@@ -111,6 +111,6 @@ def _checked(made: object, cls: type[_Made], chosen: Chosen) -> _Made:
         row = chosen.component
         raise BrokenPluginError(
             f"{row.kind} {row.qualified}: over has to give a torch.optim {cls.__name__} (got "
-            f"{type(made).__name__}). Mend it ({row.target_text}), or use another {row.kind}."
+            f"{type(made).__name__}). Fix it ({row.target_text}), or use another {row.kind}."
         )
     return made
