@@ -70,10 +70,10 @@ def _project(path: Path) -> tuple[Mapping[str, Any], Path]:
         found = list(project.get("entry-points", {}).get(GROUP, {}).values())
         module = str(found[0]).partition(":")[0].partition(".")[0] if found else ""
     except (tomllib.TOMLDecodeError, AttributeError) as error:
-        raise PluginError(f"{file}: is no project file ({error}). Repair it.") from error
+        raise PluginError(f"{file}: is not a project file ({error}). Repair it.") from error
     if not module or not isinstance(project.get("name"), str):
         raise PluginError(
-            f"{file}: is no package of components (there is no name, or no entry point {GROUP}). "
+            f"{file}: is not a package of components (there is no name, or no entry point {GROUP}). "
             f"Choose a new folder."
         )
     for root in (path, path / "src"):

@@ -25,6 +25,6 @@ def calibrate(run: Path, device: str) -> None:
     with messages() as stages, continued_by("denoisplit", "calibrate", str(run), of=run):
         found = api.load(run, device=device).calibrate(stages=stages)
     if found.bundle.calibration is None:
-        click.echo(f"No calibration could be had: {found.path}")
+        click.echo(f"No calibration was possible: {found.path}")
     else:
         click.echo(f"Calibrated: {found.path} ({found.bundle.calibration.origin})")

@@ -37,7 +37,8 @@ def plugin_command(name: str) -> click.Command | None:
             ) from error
         if not isinstance(command, click.Command):
             raise BrokenPluginError(
-                f"command {name} of {package}: {target} is no click command (got {command!r}). Decorate it."
+                f"command {name} of {package}: {target} is not a click command (got {command!r}). "
+                f"Decorate it."
             )
         return command
     return None

@@ -21,7 +21,7 @@ from denoisplit.cli.paths import PATH
 @click.option(
     "--mixing",
     type=click.Choice(["mean", "sum"]),
-    help="How your mixed images come about: averages of the channels, or one exposure of all.",
+    help="How your mixed images are formed: averages of the channels, or one exposure of all.",
 )
 @click.option("--quick", is_flag=True, help="Do not time training steps.")
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it exists.")

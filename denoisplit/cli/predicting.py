@@ -45,7 +45,7 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How,
         if shard is None:
             prediction = run.predict_file(image, out, dtype=dtype, **told)
         elif (found := _alone(run, "--shard").predict_shard(image, out, shard, dtype=dtype, **told)) is None:
-            click.echo(f"{out}: shard {shard} is done; the file comes with the last one.")
+            click.echo(f"{out}: shard {shard} is done; the last one writes the file.")
             return True
         else:
             prediction = found
@@ -147,7 +147,7 @@ def predict_many(
         )
     counted = {state: sum(one.state == state for one in outcomes) for state in ("done", "kept", "failed")}
     told = ", ".join(f"{count} {state}" for state, count in counted.items() if count)
-    click.echo(f"{out}: {len(outcomes)} images, {told}; {out / TABLE} says what became of each.")
+    click.echo(f"{out}: {len(outcomes)} images, {told}; {out / TABLE} lists the outcome of each.")
     done = [one.prediction for one in outcomes if one.prediction is not None]
     return counted["failed"] > 0, all(prediction.verdict.status == "like" for prediction in done)
 

@@ -157,7 +157,7 @@ def _distribution(path: Path) -> str:
     usable = len(distribution) <= _LONGEST_DISTRIBUTION and _DISTRIBUTION.fullmatch(distribution)
     if not usable or keyword.iskeyword(package):
         raise PluginError(
-            f"{path}: the folder gives the package its name, and this is none (got {folder!r}). Use up to "
+            f"{path}: the folder gives the package its name, which is not valid (got {folder!r}). Use up to "
             f"{_LONGEST_DISTRIBUTION} letters and digits, words joined by -, for example denoisplit-student."
         )
     if package in _TAKEN or package in sys.stdlib_module_names:

@@ -181,8 +181,8 @@ def test_a_manifest_may_be_a_plain_list(tmp_path: Path, site: Path, summary: str
     [
         ("", "", "mine", "has the noise_model mine already. Choose another --name: names are for ever."),
         ("my_lab/other.py", "mine = 1\n", "other", "other.py: exists already. Choose another --name."),
-        ("pyproject.toml", "[project]\nname = 'x'\n", "other", "is no package of components"),
-        ("pyproject.toml", "[project", "other", "is no project file"),
+        ("pyproject.toml", "[project]\nname = 'x'\n", "other", "is not a package of components"),
+        ("pyproject.toml", "[project", "other", "is not a project file"),
         ("my_lab/registry.yaml", "components: []\n", "other", "Add the row by hand."),
         ("my_lab/registry.yaml", "components: [\n", "other", "registry.yaml:"),
     ],

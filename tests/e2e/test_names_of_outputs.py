@@ -73,7 +73,7 @@ TAKEN: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "through a data set": (
         _hdf5,
         "/raw/pred",
-        "cells.h5/raw/pred: the way there leads through an image (got the data set raw). Choose",
+        "cells.h5/raw/pred: the path leads through an image (got the data set raw). Choose",
     ),
     "deeper": (_hdf5, "/group/notes/a/b", "leads through an image (got the data set group/notes)"),
     "a group": (_hdf5, "/group", "something else has this name, which is never replaced"),

@@ -191,7 +191,7 @@ def test_a_shard_that_is_not_the_last_says_so(experiment: Experiment, tmp_path: 
     words = ("predict", experiment.run, tmp_path / "mixed.tif", "--out", out, "--tile", 32, "--samples", 2)
     first = command(*words, "--shard", "1/2")
     assert first.exit_code == 0
-    assert "shard 1/2 is done; the file comes with the last one." in first.stdout
+    assert "shard 1/2 is done; the last one writes the file." in first.stdout
     assert not out.exists()
     assert command(*words, "--shard", "2/2").exit_code == 0
     assert out.exists()

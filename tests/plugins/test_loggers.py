@@ -145,7 +145,7 @@ def test_uploads_without_end_are_told(tmp_path: Path, wandb: Said, monkeypatch: 
     monkeypatch.setattr("denoisplit.plugins.loggers.wandb._UPLOAD_SECONDS", 0.01)
     released = Event()
     monkeypatch.setattr(logger._run, "finish", lambda exit_code: released.wait())
-    with pytest.raises(TimeoutError, match=r"after 0\.01 s that all is uploaded: run wandb sync"):
+    with pytest.raises(TimeoutError, match=r"not confirmed within 0\.01 s: run wandb sync"):
         logger.end(finished=True)
     released.set()
     assert wandb[-1][0] == "define_metric"

@@ -135,7 +135,7 @@ def test_gray_with_opacity_is_gray(tmp_path: Path, planar: str, opacity: str) ->
 def test_palettes_that_are_ramps_are_gray(tmp_path: Path, colours: tuple[AnyArray, ...], gray: bool) -> None:
     pixels = PLANE.astype(np.uint8)
     written(tmp_path / "a.tif", pixels, photometric="palette", colormap=np.stack(colours).astype(np.uint16))
-    axes = None if gray else advised(refused(tmp_path / "a.tif", "numbers of colours in a palette"))
+    axes = None if gray else advised(refused(tmp_path / "a.tif", "indices into a palette of colours"))
     image = opened(tmp_path / "a.tif", axes)
     assert image.axes == "yx"
     np.testing.assert_array_equal(image.pixels, pixels)

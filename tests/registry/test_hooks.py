@@ -108,7 +108,7 @@ def test_a_module_with_hooks_alone_adds_a_command(install: Install) -> None:
     ("before", "after", "problem"),
     [
         ("greeting:greet", "greeting:great", "command greet of rude: rude.greeting:great cannot be imported"),
-        ("greeting:greet", "greeting:click", "is no click command"),
+        ("greeting:greet", "greeting:click", "is not a click command"),
     ],
 )
 def test_a_command_that_cannot_be_had_is_one_line(

@@ -113,7 +113,7 @@ def _side_of_region(train: Part, abilities: Abilities) -> int:
     """Return the side of the largest patch that fits the training part of a single field, with a gap."""
     if "regions" not in abilities.split_rules:
         raise ImageError(
-            f"{train.observed[0].path}: one field of view is too little (got 1, needed are 2: one to learn "
+            f"{train.observed[0].path}: one field of view is too little (got 1, needs 2: one to learn "
             "from, one to stop by). Add a field, or cut this one into two files."
         )
     sides = train.observed[0].sides
@@ -237,7 +237,7 @@ def _remarks(
     if facts.places:
         names = max(facts.places, key=len)
         remarks.append(
-            f"{listed_frames(names)} are exposures of one place, no fields of their own (found by their "
+            f"{listed_frames(names)} are exposures of one place, not separate fields (found by their "
             f"pixels, {sum(map(len, facts.places))} of {facts.compared} that were compared). They stay "
             f"together in training or validation."
         )

@@ -67,7 +67,7 @@ def _mode(train: Part, named: ChannelNames, facts: Facts, offset: float, given: 
         "mean",
         "EDIT: mean where mixed images are averages, sum where one exposure shows all structures",
         (
-            "How will your mixed images come about? mode: mean (as written) if they are averages of the "
+            "How will your mixed images be formed? mode: mean (as written) if they are averages of the "
             "channels, mode: sum if one exposure shows all structures at once (or run again with --mixing "
             "sum)."
         ),

@@ -106,7 +106,7 @@ def directory(path: Path) -> tuple[tuple[Block, ...], bytes]:
             )
         if not place:
             raise ImageError(
-                f"{path}: the file has no directory, the recording did not end. Repair it with ZEN."
+                f"{path}: the file has no directory: the recording was interrupted. Repair it with ZEN."
             )
         _segment(file, place, b"ZISRAWDIRECTORY", path)
         (count,) = struct.unpack("<i", _read(file, 4, path))
@@ -167,9 +167,7 @@ def _check_end(path: Path, end: int) -> None:
 def _entry(file: BinaryIO, path: Path) -> Block:
     schema, pixel_type, position, _, compression, count = _ENTRY.unpack(_read(file, _ENTRY.size, path))
     if schema != b"DV" or pixel_type not in _PIXELS:
-        raise ImageError(
-            f"{path}: pixels of a type that is not known here (got {pixel_type}). Export them as OME-TIFF."
-        )
+        raise ImageError(f"{path}: unsupported type of pixels (got {pixel_type}). Export them as OME-TIFF.")
     extents = {}
     for _ in range(count):
         letter, start, size, _, stored = _DIMENSION.unpack(_read(file, _DIMENSION.size, path))
@@ -206,9 +204,7 @@ def _decoded(data: bytes, block: Block, path: Path) -> AnyArray:
     elif kind == _ZSTD_WITH_HEADER:
         data = _unpacked(data, block.dtype.itemsize)
     elif kind:
-        raise ImageError(
-            f"{path}: a compression that is not known here (got {kind}). Save without it in ZEN."
-        )
+        raise ImageError(f"{path}: unsupported compression (got {kind}). Save without it in ZEN.")
     found = np.frombuffer(data, block.dtype)
     if block.colours == 1:
         return found

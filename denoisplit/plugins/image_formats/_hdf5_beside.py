@@ -28,7 +28,7 @@ def require_free_way(file: Path, name: str) -> None:
     for outer in PurePosixPath(name).parents[:-1]:
         if has(file, str(outer), image=True):
             raise ImageError(
-                f"{file}/{name}: the way there leads through an image (got the data set {outer}). "
+                f"{file}/{name}: the path leads through an image (got the data set {outer}). "
                 f"Choose a name beside it."
             )
 

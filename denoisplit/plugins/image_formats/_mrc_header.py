@@ -139,9 +139,7 @@ def _dtype(mode: int, raw: bytes, order: str, standard: bool, path: Path) -> np.
         raise ImageError(f"{path}: pixels must be real numbers (got complex ones). Save an intensity.")
     if mode not in _MODES:
         known = ", ".join(str(number) for number in (0, *_MODES))
-        raise ImageError(
-            f"{path}: pixels of a kind that is not read (got mode {mode}, known {known}). Convert it."
-        )
+        raise ImageError(f"{path}: unsupported type of pixels (got mode {mode}, known {known}). Convert it.")
     return np.dtype(_MODES[mode])
 
 

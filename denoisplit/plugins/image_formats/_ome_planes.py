@@ -145,7 +145,7 @@ class OmeFiles:
                 "is not there" if not file.is_file() else "is of another set" if found else "cannot be read"
             )
             raise ImageError(
-                f"{self.path}: it is a part of an image; what it shows is said in {file.name}, which {what} "
+                f"{self.path}: it is a part of an image; its metadata is in {file.name}, which {what} "
                 f"(got {file}). Put it beside the file, {self._instead}."
             )
         return found
@@ -161,7 +161,7 @@ def beside(path: Path, name: str) -> Path:
     if inside.anchor or ".." in inside.parts or not inside.parts:
         raise ImageError(
             f"{path}: a file of the set lies outside of its folder (got {name!r}). Put all of them into one "
-            f"folder, and save the image anew."
+            f"folder, and save the image again."
         )
     return path.parent / name
 

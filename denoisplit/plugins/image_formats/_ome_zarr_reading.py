@@ -102,7 +102,7 @@ def _check_version(said: dict[str, Any], where: str) -> None:
     version = said.get("version")
     if version is not None and not _KNOWN.match(str(version)):
         raise ImageError(
-            f"{where}: a version of OME-Zarr that is not read (got {version!r}, known 0.1 to 0.5). "
+            f"{where}: unsupported version of OME-Zarr (got {version!r}, known 0.1 to 0.5). "
             f"Convert it to 0.5."
         )
 

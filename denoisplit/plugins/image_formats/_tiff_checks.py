@@ -71,7 +71,7 @@ def check_alike(page: tifffile.TiffPage, key: tifffile.TiffPage, path: Path) -> 
     if known != found:
         raise ImageError(
             f"{path}: the pages of the image differ (got {found[0]} {found[1]} on page {page.index}, "
-            f"{known[0]} {known[1]} on the first). Save one file for each sort."
+            f"{known[0]} {known[1]} on the first). Save one file for each kind."
         )
 
 
@@ -132,7 +132,7 @@ def check_alone(page: tifffile.TiffPage, pages: int, path: Path) -> None:
     rest = page.parent.filehandle.size - page.dataoffsets[0] - page.nbytes
     if pages == 1 and page.is_contiguous and rest >= page.nbytes:
         raise ImageError(
-            f"{path}: it cannot be read how many planes there are (got {rest} bytes behind the first). "
+            f"{path}: the number of planes cannot be read (got {rest} bytes after the first). "
             f"Save the image again."
         )
 
@@ -153,7 +153,7 @@ def check_intensities(key: tifffile.TiffPage, axes: str, shape: tuple[int, ...],
     proposal = proposed_axes(axes, shape)
     if key.photometric == tifffile.PHOTOMETRIC.PALETTE and not _is_ramp(key.colormap):
         raise ImageError(
-            f"{path}: the pixels are numbers of colours in a palette (got shape {shape}). Save "
+            f"{path}: the pixels are indices into a palette of colours (got shape {shape}). Save "
             f"intensities, or give axes='{proposal}' (--axes {proposal}) if the numbers are intensities that "
             f"were only coloured."
         )

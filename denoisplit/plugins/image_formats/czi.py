@@ -134,7 +134,7 @@ class _Scene:
             )
         if len(planes) < wanted:
             raise ImageError(
-                f"{file}: planes are missing, the recording did not end (got {len(planes)} of {wanted}). "
+                f"{file}: planes are missing: the recording was interrupted (got {len(planes)} of {wanted}). "
                 f"Save those that are complete with ZEN."
             )
         if len({block.colours for block in blocks}) > 1:

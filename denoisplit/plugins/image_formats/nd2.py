@@ -113,7 +113,7 @@ def _positions(file: Path, opened: Any) -> list[Named]:
         counts, letters, loops = (there,), NAMELESS, []
     elif there < wanted:
         raise ImageError(
-            f"{file}: frames are missing, the recording did not end (got {there} of {wanted}). "
+            f"{file}: frames are missing: the recording was interrupted (got {there} of {wanted}). "
             f"Save those that are complete with NIS-Elements."
         )
     channels = attributes.channelCount or 1

@@ -100,7 +100,7 @@ class Wandb(Logger):
         upload.join(_UPLOAD_SECONDS)
         if upload.is_alive():
             raise TimeoutError(
-                f"nothing says after {_UPLOAD_SECONDS:g} s that all is uploaded: run wandb sync later"
+                f"the upload was not confirmed within {_UPLOAD_SECONDS:g} s: run wandb sync later"
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def read_mixture(path: Path) -> ChannelMixture:
     if wrong := [key for key in KEYS if content[key].dtype.kind not in "fiu"]:
         raise NoiseModelError(
             f"noise model {path}: {', '.join(wrong)} must be numbers (got {content[wrong[0]].dtype}). "
-            f"Write the file anew."
+            f"Write the file again."
         )
     weight = np.asarray(content["trained_weight"], dtype=np.float64)
     if weight.ndim != 2 or len(weight) % 3 or not weight.size:
@@ -68,7 +68,7 @@ def read_mixture(path: Path) -> ChannelMixture:
     numbers = [np.asarray(content[key], dtype=np.float64).reshape(-1) for key in KEYS[1:]]
     if any(len(n) != 1 for n in numbers):
         raise NoiseModelError(
-            f"noise model {path}: {', '.join(KEYS[1:])} must be one number each. Write it anew."
+            f"noise model {path}: {', '.join(KEYS[1:])} must be one number each. Write it again."
         )
     low, high, floor = (float(n[0]) for n in numbers)
     if low > high:
