@@ -27,6 +27,8 @@ _WIDE: Final = Image(
     channel_names=("a", "b"),
     pixel_size=PixelSize((0.2, 0.1)),
 )
+_HALF: Final = attrs.evolve(_WIDE, data=_WIDE.pixels[:, :550, :530])
+_SMALL: Final = attrs.evolve(_WIDE, data=_WIDE.pixels[:, :20, :30])
 _PLANES: Final = Image(
     data=np.random.default_rng(2).integers(0, 999, (2, 300, 420)).astype(np.uint16), axes="tyx"
 )
@@ -150,8 +152,10 @@ def _ome_zarr(path: Path, image: Image) -> None:
         assert np.allclose(shift, (step - size) / 2), f"scale {number} is shifted by {shift}"
         assert array.chunks == (1, *(min(256, side) for side in array.shape[1:])), f"chunks {array.chunks}"
         level = _halved(level)
+    assert scales.get("type") == ("mean" if number else None), f"smaller scales are a {scales.get('type')}"
     assert max(array.shape[1:]) <= 512, "no scale is small"
-    assert max(group[scales["datasets"][-2]["path"]].shape[1:]) > 512, "there are more scales than needed"
+    needed = not number or max(group[scales["datasets"][-2]["path"]].shape[1:]) > 512
+    assert needed, "there are more scales than needed"
     channels = said["omero"]["channels"]
     _same([channel["label"] for channel in channels], image.channel_names, "names")
     highest = float(image.pixels.max())
@@ -199,8 +203,8 @@ READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
     "hdf5": (Reader(suffix=".h5", check=_hdf5),),
     "zarr": (Reader(suffix=".zarr", check=_zarr),),
     "ome_zarr": tuple(
-        Reader(suffix=".ome.zarr", image=_WIDE, options={"version": version}, check=_ome_zarr)
-        for version in ("0.4", "0.5")
+        Reader(suffix=".ome.zarr", image=image, options={"version": version}, check=_ome_zarr)
+        for version, image in (("0.4", _WIDE), ("0.5", _HALF), ("0.5", _SMALL))
     ),
     "mrc": (
         Reader(suffix=".mrc", image=_VOLUME, check=_mrc),

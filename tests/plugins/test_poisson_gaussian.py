@@ -96,10 +96,12 @@ def test_derivatives(read: float) -> None:
     assert torch.autograd.gradcheck(value, numbers, eps=1e-5, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("read", [1.5, 40.0])
 @pytest.mark.parametrize("signal", [99.0, 101.0, 130.0, 700.0, 3000.0])
-def test_distribution_is_the_integral_of_the_density(signal: float) -> None:
-    numbers = camera(2.0, 100.0, 1.5)
-    grid = signal + torch.arange(-8.0, 8.0, 0.02, dtype=torch.float64) * (2 * abs(signal - 100) + 3) ** 0.5
+def test_distribution_is_the_integral_of_the_density(signal: float, read: float) -> None:
+    numbers = camera(2.0, 100.0, read)
+    std = (2 * abs(signal - 100) + 1 + read**2) ** 0.5
+    grid = signal + torch.arange(-8.0, 8.0, 0.02, dtype=torch.float64) * std
     density = log_density(grid, torch.full_like(grid, signal), numbers).exp()
     expected = torch.cumulative_trapezoid(density, grid)
     found = distribution(grid[1:], torch.full_like(grid[1:], signal), numbers)
