@@ -109,6 +109,10 @@ def suite_for(
         kind: kind of the component.
         component: the class, or its name in the registry.
         suite: suite to inherit from; None for that of the kind, or of a read-only format of denoisplit.
+
+    Example:
+        >>> [one.law for one in examine(suite_for("schedule", "constant")) if one.outcome == "fails"]
+        []
     """
     usual = SUITES[kind] if kind != ImageFormatTests.kind else _suite_of_format(component)
     if usual is CalibratorTests and _is_own(kind, component):

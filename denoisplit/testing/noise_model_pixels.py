@@ -72,19 +72,19 @@ class OfOnePixel(NoiseModel):
         return self.inner.concerns()
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Of this pixel."""
+        """Return the log-density at this pixel."""
         return self.inner.log_prob(observation, signal, extra, camera=self._camera(signal))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Of this pixel."""
+        """Draw counts of this pixel."""
         return self.inner.sample(signal, generator, extra, camera=self._camera(signal))
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Of this pixel."""
+        """Return the variance at this pixel."""
         return self.inner.variance(signal, extra, camera=self._camera(signal))
 
     def bias(self, signal: Tensor) -> Tensor:
-        """Of this pixel."""
+        """Return the bias at this pixel."""
         return self.inner.bias(signal, camera=self._camera(signal))
 
     def _camera(self, signal: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ FOLDER: Final = Path(__file__).parents[2] / "tests" / "golden" / "numbers"
 
 
 def all_numbers() -> Iterator[GoldenNumbers]:
-    """Every file."""
+    """Yield the numbers of every file."""
     with localcontext() as context:
         context.prec = DIGITS
         yield from (variances(), reductions(), distributions(), annealing(), gaussian(), *mixture())
@@ -25,7 +25,7 @@ def all_numbers() -> Iterator[GoldenNumbers]:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=FOLDER)
 def main(folder: Path) -> None:
-    """Compute them with 40 digits and write them below FOLDER."""
+    """Compute all numbers with 40 digits and write them below FOLDER."""
     write_all(all_numbers(), folder)
 
 

@@ -14,14 +14,14 @@ from denoisplit.core.arrays import AnyArray
 
 @attrs.frozen
 class GoldenNumbers:
-    """One file.
+    """The numbers of one file.
 
     Attributes:
         name: path below the folder, without its suffix.
-        what: a sentence, by which its check is found.
-        tolerance: by precision, in the words of ``tests/golden/tolerance.py``.
+        what: a sentence that identifies its check.
+        tolerance: tolerance for each precision, in the notation of ``tests/golden/tolerance.py``.
         arrays: inputs and results.
-        meta: everything else that the check has to know; in the file, if there is any.
+        meta: further settings of the check, stored in the file if there are any.
     """
 
     name: str

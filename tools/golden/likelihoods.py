@@ -18,7 +18,7 @@ FLOOR: Final = Decimal("1e-10")
 
 
 def gaussian() -> GoldenNumbers:
-    """Every way to pool log-variances, before they are bounded from below (section 2.1)."""
+    """Compute every pooling of log-variances, before they are bounded from below (section 2.1)."""
     rng = np.random.default_rng(21)
     output = rng.normal(0, 1, (2, 2 * CHANNELS, 4, 3)).astype(np.float32)
     output[:, CHANNELS:] = rng.normal(-5, 2, (2, CHANNELS, 4, 3))
@@ -37,7 +37,7 @@ def gaussian() -> GoldenNumbers:
 
 
 def mixture() -> tuple[GoldenNumbers, GoldenNumbers]:
-    """A file in the exchange format, and its components and densities far into the tails (section 4.1)."""
+    """Compute a file in the exchange format, its components, and densities far in the tails (section 4.1)."""
     k, d, low, high, floor = 3, 2, 100.0, 900.0, 50.0
     rng = np.random.default_rng(41)
     weight = rng.normal(0, 1, (3 * k, d)).astype(np.float32)
@@ -89,7 +89,7 @@ def mixture() -> tuple[GoldenNumbers, GoldenNumbers]:
 
 
 def _components(weight: Any, t: Any, floor: float) -> tuple[Any, Any, Any]:
-    """Means less the signal, variances and shares [k s] of coefficients [3 k d] at places t."""
+    """Return means minus the signal, variances and weights [k s] for coefficients [3 k d] at t."""
     powers = np.stack([t**j if j else np.full(t.shape, Decimal(1)) for j in range(weight.shape[-1])])
     means = weight[0] @ powers
     variance = each(lambda v: max(v, Decimal(floor)), each(Decimal.exp, weight[1]) @ powers)

@@ -17,7 +17,7 @@ PATCH: Final = 16
 
 
 def variances() -> GoldenNumbers:
-    """The stable variance and the plain one, with and without the upper clip (section 1.6)."""
+    """Compute the stable variance and the plain one, with and without the upper clip (section 1.6)."""
     raw = np.concatenate([np.linspace(-30, 30, 49), [-1e-9, 0.0, 1e-9, 20.0, 20.5]])
     numbers = exact(raw)
     found = each(stable, numbers)
@@ -35,7 +35,7 @@ def variances() -> GoldenNumbers:
 
 
 def reductions() -> GoldenNumbers:
-    """Both reductions of given level sums, collapsed and negative levels among them (sections 3.1 to 3.3)."""
+    """Compute both reductions of level sums, with collapsed and negative levels (sections 3.1 to 3.3)."""
     rng = np.random.default_rng(31)
     cases: list[dict[str, Any]] = [
         {"P": 128, "latent_shapes": [[128, 64, 64], [128, 32, 32]]},
@@ -57,7 +57,7 @@ def reductions() -> GoldenNumbers:
 
 
 def distributions() -> GoldenNumbers:
-    """Samples, divergences and losses of three levels, the coarsest with a prior of its own (section 3.7)."""
+    """Compute samples, divergences and losses of three levels; the top has its own prior (section 3.7)."""
     rng = np.random.default_rng(7)
     pixels = PATCH**2
     arrays: dict[str, AnyArray] = {}
@@ -96,7 +96,7 @@ def distributions() -> GoldenNumbers:
 
 
 def annealing() -> GoldenNumbers:
-    """The weight of the rate, epoch by epoch (section 3.5)."""
+    """Compute the weight of the rate, epoch by epoch (section 3.5)."""
     configs: list[dict[str, Any]] = [
         {"annealing": False, "start": 0, "time": 10, "weight": 0.5},
         {"annealing": True, "start": -1, "time": 10, "weight": None},
@@ -115,7 +115,7 @@ def annealing() -> GoldenNumbers:
 
 
 def _losses(sums: Any, sizes: list[int], pixels: int, free_bits: float) -> tuple[Decimal, Decimal]:
-    """Rates of denoiSplit and of muSplit, of sums [batch level] over levels of so many numbers."""
+    """Return the rates of denoiSplit and muSplit for sums [batch level] over levels of given sizes."""
     free, counts = Decimal(free_bits), np.array([Decimal(n) for n in sizes], dtype=object)
     whole = with_free_bits(sums, [free] * len(sizes)).sum() / pixels
     return whole, with_free_bits(sums / counts, [free] * len(sizes)).sum() / len(sizes)
