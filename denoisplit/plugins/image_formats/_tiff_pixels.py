@@ -224,7 +224,7 @@ def _read_planes(planes: tuple[Plane, ...], shape: tuple[int, ...], region: Wind
 def _part(page: tifffile.TiffPage, region: Window) -> AnyArray:
     if is_small(page.nbytes):
         return np.asarray(page.asarray()[region])
-    import zarr  # of large files alone
+    import zarr  # needed for large files only
 
     array: Any = zarr.open_array(page.aszarr(), mode="r")
     return np.asarray(array[region])
