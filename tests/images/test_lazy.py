@@ -75,7 +75,7 @@ def test_only_the_region_is_read() -> None:
     planes = iterate_planes(Image(data=lazily(array, seen), axes="zcyx"), 2)
     assert (planes.leading, planes.shape, planes.plane_shape) == ("z", (2,), (3, 50, 60))
     region = (slice(10, 14), slice(20, 25))
-    np.testing.assert_array_equal(planes.read((1,), region), array[1, :, 10:14, 20:25])
+    np.testing.assert_array_equal(planes.read((1,), (slice(None), *region)), array[1, :, 10:14, 20:25])
     assert seen == [3 * 4 * 5]
 
 

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Window
-from denoisplit.core.images.derived_images import first_of, window
+from denoisplit.core.images.derived_images import channel_of, first_of
 from denoisplit.core.images.lazy import LazyArray, is_lazy
 
 BLOCK_PIXELS: Final = 2**22
@@ -108,14 +108,6 @@ def picture(image: LazyArray) -> AnyArray:
     """What to draw of an image [(z) y x]: an array itself, else every so many pixels of the middle plane."""
     if not is_lazy(image):
         return np.asarray(image)
-    middle = image.shape[0] // 2
-    plane = image if image.ndim == 2 else first_of(window(image, (slice(middle, middle + 1),)))
+    plane = image if image.ndim == 2 else first_of(channel_of(image, len(image) // 2))
     step = math.ceil(max(plane.shape) / PICTURE)
-    found = np.empty([math.ceil(side / step) for side in plane.shape], plane.dtype)
-    for region, pixels in blocks(plane):
-        # The first pixels of the block that are multiples of the step.
-        skipped = [-part.start % step for part in region]
-        chosen = pixels[skipped[0] :: step, skipped[1] :: step]
-        y, x = ((part.start + skip) // step for part, skip in zip(region, skipped, strict=True))
-        found[y : y + chosen.shape[0], x : x + chosen.shape[1]] = chosen
-    return found
+    return np.stack([plane[row, ::step] for row in range(0, plane.shape[0], step)])

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from denoisplit.core.arrays import AnyArray, Float64Array, Window
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.block_walks import pieces
 from denoisplit.core.images.lazy import LazyArray, made
 
 _TRUNCATE: Final = 4.0
@@ -51,15 +52,11 @@ def _halved(image: LazyArray) -> LazyArray:
 
 
 def _read_halved(image: LazyArray, region: Window) -> AnyArray:
-    """A window, in bands of rows, so that what is in between stays small however large the window."""
-    rows, columns = region[-2:]
-    shape = tuple(part.stop - part.start for part in region)
-    found = np.empty(shape, image.dtype)
-    step = max(1, _BAND_PIXELS // int(np.prod([*shape[:-2], shape[-1]], dtype=np.int64)))
-    for start in range(rows.start, rows.stop, step):
-        stop = min(start + step, rows.stop)
-        band = _band(image, (*region[:-2], slice(start, stop), columns))
-        found[..., start - rows.start : stop - rows.start, :] = band
+    """A window, in pieces, so that what is in between stays small however large the window."""
+    found = np.empty([part.stop - part.start for part in region], image.dtype)
+    for piece in pieces(found.shape, _BAND_PIXELS):
+        pairs = zip(piece, region, strict=True)
+        found[piece] = _band(image, tuple(slice(p.start + r.start, p.stop + r.start) for p, r in pairs))
     return found
 
 

@@ -35,6 +35,12 @@ def centre_of(image: LazyArray, side: int) -> Window:
     return (*(slice(None),) * (image.ndim - 2), *inner)
 
 
+def middle_of(image: LazyArray, channel: int, side: int) -> AnyArray:
+    """The central ``side`` x ``side`` pixels [y x] of the middle plane of a channel, in memory."""
+    planes = (length // 2 for length in image.shape[1:-2])
+    return np.asarray(image[(channel, *planes, *centre_of(image, side)[-2:])])
+
+
 def channel_of(image: LazyArray, channel: int) -> LazyArray:
     """One channel [1 ...] of an image [c ...]."""
     return window(image, (slice(channel, channel + 1),))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, LazyArray
-from denoisplit.core.images.derived_images import centre_of
+from denoisplit.core.images.derived_images import middle_of
 from denoisplit.core.images.large_fields import in_memory
 
 _LOOKED_AT: Final = 1024
@@ -180,10 +180,7 @@ def _look(field: Field) -> _Look:
 
 
 def _centre(image: LazyArray, channel: int) -> AnyArray:
-    """The centre [y x] of the middle plane of a channel."""
-    middle = tuple(side // 2 for side in image.shape[1:-2])
-    window = centre_of(image, _LOOKED_AT)[-2:]
-    return np.asarray(image[(channel, *middle, *window)])
+    return middle_of(image, channel, _LOOKED_AT)
 
 
 def _block(shape: tuple[int, ...]) -> int:

@@ -14,10 +14,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from denoisplit.core.arrays import AnyArray, Window
+from denoisplit.core.arrays import AnyArray, Float64Array, Window
 from denoisplit.core.images.bases import Field, LazyArray
 from denoisplit.core.images.block_walks import blocks
-from denoisplit.core.images.derived_images import centre_of, channel_of, first_of, rearranged
+from denoisplit.core.images.derived_images import channel_of, first_of, middle_of, rearranged
 from denoisplit.core.images.large_fields import with_images
 from denoisplit.core.images.lazy import is_lazy, made
 
@@ -51,18 +51,12 @@ def hot_places(image: LazyArray) -> tuple[tuple[int, ...], ...]:
         image: [c (z) y x], or with further axes before; every index of the first has limits of its own.
     """
     found: list[tuple[int, ...]] = []
-    for number in range(image.shape[0]):
+    for number in range(len(image)):
         usual = _usual(image, number)
         for region, pixels in blocks(first_of(channel_of(image, number))):
-            if not _outside(pixels, usual).any():
-                continue
-            own, moved = _with_border(image, number, region)
-            places = np.transpose(_hot(own, usual))
-            for place in places.tolist():
-                inside = tuple(p - m for p, m in zip(place, moved, strict=True))
-                if all(0 <= i < part.stop - part.start for i, part in zip(inside, region, strict=True)):
-                    absolute = (i + part.start for i, part in zip(inside, region, strict=True))
-                    found.append((number, *absolute))
+            inside, _ = _hot_within(image, number, region, pixels, usual)
+            first = [part.start for part in region]
+            found += [(number, *place) for place in (np.transpose(inside) + first).tolist()]
     return tuple(found)
 
 
@@ -112,9 +106,7 @@ def _usual(image: LazyArray, number: int) -> _Usual:
     """From some of the pixels: of an image that is not in memory, those in the centre."""
     everything = _Usual(0.0, -np.inf, np.inf)
     if is_lazy(image):
-        window = centre_of(image, _WINDOW)
-        middle = tuple(side // 2 for side in image.shape[1:-2])
-        sample = np.asarray(image[(number, *middle, *window[-2:])]).reshape(-1)
+        sample = middle_of(image, number, _WINDOW).reshape(-1)
     else:
         flat = image[number].reshape(-1)
         sample = flat[:: max(1, flat.size // _SAMPLE)]
@@ -160,30 +152,27 @@ def _mirrored(index: npt.NDArray[np.intp], side: int) -> npt.NDArray[np.intp]:
     return folded
 
 
-def _healed(pixels: AnyArray, places: Places) -> AnyArray:
-    changed = pixels.copy()
-    changed[places] = np.median(_neighbours(pixels, places), axis=0)
-    return changed
-
-
-def _with_border(image: LazyArray, number: int, region: Window) -> tuple[AnyArray, tuple[int, ...]]:
-    """A region of a channel with some pixels around it in the plane, and how far it begins before."""
+def _hot_within(
+    image: LazyArray, number: int, region: Window, pixels: AnyArray, usual: _Usual
+) -> tuple[Places, Float64Array]:
+    """Places of the hot pixels in a region of a channel, and the medians of their neighbours."""
+    if not _outside(pixels, usual).any():
+        return (np.empty(0, np.intp),) * pixels.ndim, np.empty(0)
     wider = [
         slice(max(0, part.start - _BORDER), min(side, part.stop + _BORDER))
         for part, side in zip(region[-2:], image.shape[-2:], strict=True)
     ]
-    moved = [part.start - wide.start for part, wide in zip(region[-2:], wider, strict=True)]
-    own = (*region[:-2], *wider)
-    return np.asarray(image[(number, *own)]), (*(0 for _ in region[:-2]), *moved)
+    around = np.asarray(image[(number, *region[:-2], *wider)])
+    hot = _hot(around, usual)
+    moved = [0] * (pixels.ndim - 2) + [p.start - w.start for p, w in zip(region[-2:], wider, strict=True)]
+    places = np.stack(hot) - np.reshape(moved, (-1, 1))
+    inside = ((places >= 0) & (places < np.reshape(pixels.shape, (-1, 1)))).all(axis=0)
+    return tuple(places[:, inside]), np.median(_neighbours(around, hot)[:, inside], axis=0)
 
 
 def _read_healed(image: LazyArray, usual: Sequence[_Usual], region: Window) -> AnyArray:
     found = np.array(image[region])
-    for number in range(region[0].start, region[0].stop):
-        own = found[number - region[0].start]
-        if _outside(own, usual[number]).any():
-            wider, moved = _with_border(image, number, region[1:])
-            places = _hot(wider, usual[number])
-            inner = tuple(slice(m, m + side) for m, side in zip(moved, own.shape, strict=True))
-            own[...] = _healed(wider, places)[inner]
+    for pixels, number in zip(found, range(region[0].start, region[0].stop), strict=True):
+        hot, medians = _hot_within(image, number, region[1:], pixels, usual[number])
+        pixels[hot] = medians
     return found

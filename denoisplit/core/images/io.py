@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import attrs
 import numpy as np
@@ -98,9 +97,6 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
         raise
 
 
-_ALL: Final = slice(None)
-
-
 @attrs.frozen(kw_only=True)
 class Planes:
     """An image cut into arrays [c (z) y x], one for every position along its other axes.
@@ -152,38 +148,30 @@ class Planes:
 
     def lazy(self, index: tuple[int, ...]) -> LazyPixels:
         """One position [c (z) y x] as ``read`` gives it, read where it is asked for."""
-        read = partial(_read_plane, self, index)
-        dtype = np.dtype(np.float32)
+        read, dtype = partial(self.read, index), np.dtype(np.float32)
         return LazyPixels(shape=self.plane_shape, dtype=dtype, read=read, source=self.image.source)
 
-    def read(
-        self,
-        index: tuple[int, ...],
-        region: tuple[slice, ...] = (),
-        channels: slice = _ALL,
-    ) -> Float32Array:
+    def read(self, index: tuple[int, ...], region: Window = ()) -> Float32Array:
         """The pixels of one position [c (z) y x] in counts, float32; nothing else is read.
 
         Args:
             index: position along the leading axes.
-            region: one slice per spatial axis, (z) y x; empty for all.
-            channels: which of them.
+            region: one slice per axis, c (z) y x; empty for all.
 
         Raises:
             ImageError: a number that float32 cannot hold.
         """
-        image = self.image
-        asked = dict(zip(self.spatial, region, strict=True)) if region else {}
-        asked["c"] = channels
+        image, scale = self.image, self.image.intensity_scale
+        asked = dict(zip(f"c{self.spatial}", region, strict=True)) if region else {}
         places = dict(zip(self.leading, index, strict=True))
         key = tuple(places.get(letter, asked.get(letter, slice(None))) for letter in image.axes)
         stored = np.asarray(image.data[key])
-        scale = image.intensity_scale
+        channels = asked.get("c", slice(None))
         return in_single(
             stored if "c" in image.axes else stored[None],
             " ".join(filter(None, (image.source, self._name(index)))),
             scale=scale and IntensityScale(scale.factor[channels], scale.offset[channels]),
-            begin=[part.start or 0 for part in region],
+            begin=[part.start or 0 for part in region[1:]],
         )
 
     def assemble(self, results: Sequence[Float32Array], channel_names: tuple[str, ...]) -> Image:
@@ -204,10 +192,6 @@ class Planes:
                 source=self.image.source,
             )
         )
-
-
-def _read_plane(planes: Planes, index: tuple[int, ...], region: Window) -> Float32Array:
-    return planes.read(index, region[1:], region[0])
 
 
 def iterate_planes(image: Image, spatial_rank: int) -> Planes:

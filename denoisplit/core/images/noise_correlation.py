@@ -9,7 +9,7 @@ from scipy.ndimage import correlate1d
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.bases import Field, LazyArray
-from denoisplit.core.images.derived_images import centre_of
+from denoisplit.core.images.derived_images import middle_of
 from denoisplit.core.images.exposures import with_repeats
 
 NOTABLE: Final = 0.15
@@ -113,6 +113,4 @@ def noise_correlation(fields: Sequence[Field], channel: int) -> NoiseCorrelation
 
 
 def _middle(image: LazyArray, channel: int) -> AnyArray:
-    place = tuple(side // 2 for side in image.shape[1:-2])
-    window = centre_of(image, _SIDE)[-2:]
-    return np.asarray(image[(channel, *place, *window)]).astype(np.float64)
+    return middle_of(image, channel, _SIDE).astype(np.float64)
