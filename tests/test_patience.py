@@ -9,8 +9,10 @@ import pytest
 from denoisplit.core.patience import interruptible
 
 WAITING = """
+import signal
 from threading import Event
 from denoisplit.core.patience import interruptible
+signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background begin without
 print("waiting", flush=True)
 interruptible(Event().wait)
 """
@@ -28,5 +30,8 @@ def test_a_call_that_waits_for_ever_is_left_alone() -> None:
         assert waiting.stdout is not None
         assert waiting.stdout.readline() == "waiting\n"
         waiting.send_signal(signal.SIGINT)
-        _, said = waiting.communicate(timeout=60)
+        try:
+            _, said = waiting.communicate(timeout=60)
+        finally:
+            waiting.kill()
     assert said.endswith("KeyboardInterrupt\n")
