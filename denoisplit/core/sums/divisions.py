@@ -14,7 +14,7 @@ from denoisplit.core.images.block_walks import blocks
 from denoisplit.core.images.lazy import LazyPixels
 
 BLOCK_SIDES: Final = (4, 16, 64)
-"""Sides of the blocks along y and x, pixels."""
+"""Sides of the square blocks, pixels."""
 LABELS: Final = "labels"
 
 
@@ -23,10 +23,10 @@ class Division:
     """A division of an image into regions.
 
     Attributes:
-        name: what the regions are, for tables.
-        index: number of the region of every pixel [(z) y x], in memory or not; -1 for pixels in none.
+        name: name of the sort of regions, for tables.
+        index: region number of every pixel [(z) y x], in memory or not; -1 for pixels in no region.
         count: number of regions.
-        labels: of the regions in a label image; empty for blocks.
+        labels: label of every region of a label image; empty for blocks.
     """
 
     name: str
@@ -40,13 +40,13 @@ class Division:
 
     @property
     def pixels(self) -> IntArray:
-        """[regions], pixels in each."""
+        """Number of pixels in each region [regions]."""
         pixels: IntArray = np.sum([self._counts(part) for _, part in blocks(self.index)], axis=0)
         return pixels
 
     @property
     def planes(self) -> IntArray:
-        """[regions], planes that each is in."""
+        """Number of planes that each region reaches into [regions]."""
         stack = self.index if self.index.ndim > 2 else np.asarray(self.index)[None]
         planes: IntArray = np.sum(
             [self._counts(np.asarray(stack[z])) > 0 for z in range(stack.shape[0])], axis=0
@@ -58,8 +58,8 @@ class Division:
 
 
 def sums_over(index: AnyArray, channels: AnyArray, count: int) -> Float64Array:
-    """Sums [c regions] of an image [c (z) y x]; pixels with the number -1 are in no region."""
-    flat = (index + 1).ravel()  # the pixels in no region go first, and are left out
+    """Sum an image [c (z) y x] over its regions, [c regions]; pixels with index -1 are in no region."""
+    flat = (index + 1).ravel()  # pixels in no region fill the first bin, which is dropped
     return np.stack(
         [
             np.bincount(flat, weights=channel.astype(np.float64).ravel(), minlength=count + 1)[1:]
@@ -69,14 +69,14 @@ def sums_over(index: AnyArray, channels: AnyArray, count: int) -> Float64Array:
 
 
 def block_division(shape: tuple[int, ...], side: int) -> Division | None:
-    """Square blocks within planes; what remains of a plane beyond whole blocks is in none.
+    """Divide planes into square blocks; the rest of a plane, beyond whole blocks, is in none.
 
     Args:
         shape: (z) y x.
-        side: of the blocks, pixels.
+        side: side of the blocks, pixels.
 
     Returns:
-        None if a plane holds no whole block.
+        The division; None if a plane holds no whole block.
     """
     rows, columns = shape[-2] // side, shape[-1] // side
     if not rows * columns:
@@ -92,17 +92,17 @@ def block_division(shape: tuple[int, ...], side: int) -> Division | None:
 def label_divisions(
     labels: LazyArray, positions: tuple[int, ...], plane: tuple[int, ...], where: str
 ) -> tuple[Division | None, ...]:
-    """The regions of a label image at every position, one per label; None where there are none.
+    """Return the regions of a label image at every position, one per label; None where there are none.
 
     Args:
-        labels: whole numbers from 0, which is no region; of the shape of the image (axes of length 1 apart),
-            or of one plane or stack of it, whose regions then serve for all.
-        positions: number of them along every axis that is walked along.
-        plane: shape of what the network takes at once [(z) y x].
-        where: what messages are about.
+        labels: whole numbers from 0, which is no region; in the shape of the image (axes of length 1 apart),
+            or of one plane or stack of it, whose regions then apply to all.
+        positions: number of positions along every leading axis.
+        plane: shape of the network's input [(z) y x].
+        where: name of the label image in messages.
 
     Raises:
-        ImageError: another shape than the image, values that are no labels, or no region at all.
+        ImageError: shape not that of the image, values that are not labels, or no region at all.
     """
     own = _long(labels.shape) == _long((*positions, *plane))
     if not own and _long(labels.shape) != _long(plane):
@@ -110,7 +110,7 @@ def label_divisions(
             f"{where}: labels must have the shape of the image or of one plane or stack of it (got "
             f"{labels.shape}, not {(*positions, *plane)}). Give a label image of the same pixels."
         )
-    # Of all places along an axis of length 1, labels may not have the axis.
+    # Labels may lack an axis of length 1, so that only the long ones index into them.
     long = [side for side in positions if side > 1] if own else []
     found = tuple(_label_division(labels, index, plane, where) for index in np.ndindex(*long))
     if not any(found):
@@ -119,14 +119,14 @@ def label_divisions(
 
 
 def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Axes before y and x that are longer than 1, then y and x."""
+    """Sizes of the axes before y and x that are longer than 1, then of y and x."""
     return (*(side for side in shape[:-2] if side > 1), *shape[-2:])
 
 
 def _label_division(
     labels: LazyArray, key: tuple[int, ...], plane: tuple[int, ...], where: str
 ) -> Division | None:
-    """The regions of what is at a place along the long axes that are walked along."""
+    """Regions at one place along the long leading axes; None if there are none."""
     read = partial(_read, labels, key)
     there = LazyPixels(shape=plane, dtype=labels.dtype, read=read, source=where)
     values: AnyArray = np.empty(0, labels.dtype)
@@ -153,7 +153,7 @@ def _read_numbers(labels: LazyPixels, values: AnyArray, window: Window) -> AnyAr
 
 
 def _refuse(labels: AnyArray, where: str) -> None:
-    """Refuse values that are no labels."""
+    """Refuse values that are not labels."""
     whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
     if not whole or labels.min() < 0:
         raise ImageError(

@@ -1,4 +1,4 @@
-"""Sums of a predicted image over the regions of a label image, as a table."""
+"""Table of the sums of a predicted image over the regions of a label image."""
 
 import csv
 import io
@@ -14,12 +14,12 @@ from denoisplit.core.sums.divisions import Division
 from denoisplit.core.sums.sum_intervals import SumIntervals
 
 LEVEL: Final = 0.9
-"""Of the intervals in the table."""
+"""Probability of the intervals in the table."""
 
 COLUMNS: Final = (
     "label", "channel", "pixels", "sum", "std", "calibrated_std", "low_90", "high_90", "holds", "note",
 )  # fmt: skip
-"""After one column for every axis that is walked along, such as t."""
+"""Columns that follow one column per leading axis, such as t."""
 
 UNCALIBRATED: Final = SumInterval(note="The run has no calibration of sums.")
 SINGLE_SAMPLE: Final = SumInterval(note="A single sample has no spread.")
@@ -28,19 +28,19 @@ SEVERAL_PLANES: Final = "Not checked: the region has several planes, and only bl
 
 @attrs.frozen(kw_only=True)
 class LabelSum:
-    """A channel summed over one region, counts.
+    """Sum of a channel over one region, counts.
 
     Attributes:
-        position: along the axes that are walked along.
-        label: of the region.
-        channel: its name.
-        pixels: in the region.
+        position: index along the leading axes.
+        label: label of the region.
+        channel: name of the channel.
+        pixels: number of pixels in the region.
         sum: mean of the sums of the samples.
-        std: of the sums of the samples; None for a single one.
-        calibrated_std: how large the error of the sum is expected to be; None where this is not known.
+        std: std of the sums of the samples; None for a single sample.
+        calibrated_std: expected error of the sum; None if it is not known.
         low, high: ends of the interval that holds the true sum with a probability of 90 %; None likewise.
         holds: whether the calibration was checked at this size.
-        note: why not, a sentence; empty where it holds.
+        note: sentence that says why not; empty if it holds.
     """
 
     position: tuple[int, ...]
@@ -58,10 +58,10 @@ class LabelSum:
 
 @attrs.frozen
 class LabelSums:
-    """All regions of a label image with all channels.
+    """Sums of all channels over all regions of a label image.
 
     Attributes:
-        axes: that are walked along, for example ``t``; the others are summed over.
+        axes: leading axes, for example ``t``; the sums run over the others.
         rows: one per position, label and channel.
     """
 
@@ -70,13 +70,13 @@ class LabelSums:
 
     @property
     def summary(self) -> str:
-        """How many of the intervals hold, and what is wrong with the others, in one line."""
+        """One line: how many intervals hold, and what is wrong with the others."""
         notes = Counter(row.note for row in self.rows if row.note)
         held = f"{len(self.rows)} sums, {sum(row.holds for row in self.rows)} with an interval that holds."
         return " ".join([held, *(f"{count}: {note}" for note, count in notes.items())])
 
     def to_csv(self) -> str:
-        """Comma-separated values with a heading; cells of what is not known are empty."""
+        """Format as comma-separated values with a heading; unknown values are empty cells."""
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow([*self.axes, *COLUMNS])
@@ -89,7 +89,7 @@ class LabelSums:
 
 
 def is_table(beginning: bytes) -> bool:
-    """Whether a file begins as ``LabelSums.to_csv`` does."""
+    """Whether the first bytes of a file are those of a table by ``LabelSums.to_csv``."""
     return beginning.partition(b"\n")[0].endswith(",".join(COLUMNS).encode())
 
 
@@ -100,14 +100,14 @@ def sums_at(
     channels: Sequence[str],
     intervals: SumIntervals | None,
 ) -> tuple[LabelSum, ...]:
-    """The rows of one position.
+    """Return the rows of one position.
 
     Args:
-        position: along the axes that are walked along.
-        division: by the label image there.
-        samples: sums over its regions [s c regions], counts.
-        channels: their names.
-        intervals: calibration of sums; None without.
+        position: index along the leading axes.
+        division: regions of the label image at the position.
+        samples: sums over the regions [s c regions], counts.
+        channels: names of the channels.
+        intervals: calibration of sums; None if the run has none.
     """
     mean = samples.mean(axis=0)
     std = samples.std(axis=0, ddof=1) if len(samples) > 1 else None

@@ -1,4 +1,4 @@
-"""What the calibration of a run says about sums over regions of any sizes."""
+"""Intervals of sums over regions of any size, from the calibration of a run."""
 
 import attrs
 import numpy as np
@@ -9,26 +9,26 @@ from denoisplit.core.network.interfaces import Calibration, SumCalibrator, SumIn
 
 @attrs.frozen
 class SumIntervals:
-    """A calibrator of sums and what it learned in training."""
+    """A calibrator of sums and the calibration that it fitted in training."""
 
     calibrator: SumCalibrator
     calibration: Calibration
 
     def at(self, pixels: int, *, channel: int, level: float) -> SumInterval:
-        """What is known about the sum of a channel over a region of so many pixels."""
+        """Return the interval of the sum of a channel over a region of this many pixels."""
         return self.calibrator.sum_interval(self.calibration, channel=channel, pixels=pixels, level=level)
 
     def of(self, pixels: IntArray, *, channels: int, level: float) -> tuple[Float64Array, Float64Array]:
-        """The same for many regions.
+        """Return the same for many regions.
 
         Args:
-            pixels: [regions], in each.
-            channels: how many.
+            pixels: number of pixels in each region [regions].
+            channels: number of channels.
             level: probability of the interval.
 
         Returns:
-            Calibrated std and half of the interval [c regions], in stds of the sums of the samples; NaN where
-            nothing is known.
+            Calibrated std and half-width of the interval [c regions], in stds of the sums of the samples; NaN
+            where they are not known.
         """
         sizes, place = np.unique(pixels, return_inverse=True)
         found = [[self.at(int(n), channel=c, level=level) for n in sizes] for c in range(channels)]

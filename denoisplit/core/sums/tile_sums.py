@@ -1,4 +1,4 @@
-"""Sums of every sample over regions, gathered tile by tile from samples that come one at a time."""
+"""Sums of every sample over regions, gathered tile by tile, one sample at a time."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -12,10 +12,10 @@ _PLACE: Final = "place of sums"
 
 
 class TileSummer:
-    """Takes in the samples of one tile.
+    """Sums of the samples of one tile over regions.
 
     Args:
-        divisions: of the image.
+        divisions: divisions of the image.
         where: the tile [(z) y x].
     """
 
@@ -25,15 +25,15 @@ class TileSummer:
         self._sums: list[list[Float64Array]] = [[] for _ in divisions]
 
     def add(self, pixels: AnyArray) -> None:
-        """Take in the next sample [c (z) y x], counts."""
+        """Add the next sample [c (z) y x], counts."""
         for (regions, index), sums in zip(self._reached, self._sums, strict=True):
             sums.append(sums_over(index, pixels, len(regions)))
 
     def finish(self) -> dict[str, AnyArray]:
-        """What came in, for ``gathered_sums``; ready for a file or another process.
+        """Return arrays for ``gathered_sums`` that can go to a file or another process.
 
-        Where the tile begins, and for every division the regions that reach into the tile [n] and their sums
-        [s c n].
+        They hold the corner of the tile and, for every division, the regions that reach into the tile [n] and
+        their sums [s c n].
         """
         found: dict[str, AnyArray] = {_PLACE: np.array(self._place, dtype=np.int64)}
         for number, ((regions, _), sums) in enumerate(zip(self._reached, self._sums, strict=True)):
@@ -44,13 +44,13 @@ class TileSummer:
 def gathered_sums(
     divisions: Sequence[Division], tiles: Iterable[Mapping[str, AnyArray]]
 ) -> tuple[Float64Array, ...]:
-    """Sums of every sample [s c regions] over every division, counts.
+    """Add up the tiles: the sums of every sample [s c regions] over every division, counts.
 
-    Parts are added up in the order of their places, whichever came first.
+    They are added in the order of their places, whichever was finished first.
 
     Args:
-        divisions: of the image.
-        tiles: what ``TileSummer`` found in each, and whatever else; they cover the image, and do not overlap.
+        divisions: divisions of the image.
+        tiles: arrays of ``TileSummer``, others are ignored; tiles cover the image and do not overlap.
     """
     ordered = sorted(tiles, key=lambda found: tuple(found[_PLACE]))
     totals = []
@@ -64,6 +64,6 @@ def gathered_sums(
 
 
 def _reached(index: IntArray) -> tuple[IntArray, AnyArray]:
-    """The regions that reach into a part of a division [n], and which of these every pixel is in, or -1."""
+    """Regions that reach into a part of a division [n], and every pixel's index in this list, or -1."""
     reached = np.unique(index[index >= 0])
     return reached, np.where(index >= 0, np.searchsorted(reached, index), -1).astype(np.int32)

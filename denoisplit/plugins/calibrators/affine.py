@@ -31,11 +31,11 @@ class Affine(Calibrator):
 
     such that the real error, RMSE, of bins of equally many pixels regresses on their calibrated error, RMV,
     with slope 1 and offset 0 (weighted by pixels). RMV is not linear in b within a bin, so the regression
-    RMSE = a RMV + b is repeated on its own result; a few rounds do. Every pixel counts. What would be a
-    negative floor is none: the std is then scaled only, and stays above zero for every image. An error that
-    falls with the std gives a slope of 0, and a constant std has no floor. Intervals are Gaussian.
+    RMSE = a RMV + b is repeated on its own result; a few rounds suffice. Every pixel counts. A floor that
+    would be negative is left out: the std is then only scaled, and stays above zero for every image. If the
+    error falls with the std, the slope is 0; a constant std has no floor. Intervals are Gaussian.
 
-    From estimates of squared errors, bins whose mean is negative count as bins without error.
+    In fits to estimates of squared errors, bins with a negative mean count as bins without error.
 
     Source: Levi et al., Sensors 2022; method section 12.4, without its dropped bins.
     """
@@ -45,7 +45,7 @@ class Affine(Calibrator):
         """Options of the calibrator.
 
         Attributes:
-            bins: bins of the predicted std; less where there are under 20 pixels for each.
+            bins: bins of the predicted std; fewer if they would hold under 20 pixels each.
         """
 
         bins: int = attrs.field(default=30, validator=ge(10))
@@ -53,7 +53,7 @@ class Affine(Calibrator):
     options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Slope and floor from arrays [n c (z) y x] in counts; ``{"slope": [...], "floor": [...]}``.
+        """Fit slope and floor to arrays [n c (z) y x] in counts; ``{"slope": [...], "floor": [...]}``.
 
         Raises:
             CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
@@ -62,10 +62,10 @@ class Affine(Calibrator):
         return self._of(std, squared_errors(mean, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """The same from estimates of the squared errors [n c (z) y x].
+        """Fit them to estimates of the squared errors [n c (z) y x].
 
         Raises:
-            CalibrationError: as ``fit``, or squared errors that are not surely above zero on average.
+            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
         """
         check_squares(std, squares)
         check_certain("slope", squares)
@@ -75,7 +75,7 @@ class Affine(Calibrator):
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
 
         Raises:
-            CalibrationError: written by another calibrator, or for another number of channels.
+            CalibrationError: calibration of another calibrator, or for another number of channels.
         """
         slope, floor = (calibration.parameters.get(name, ()) for name in ("slope", "floor"))
         if std.ndim < 3 or len(slope) != std.shape[1]:
@@ -91,12 +91,12 @@ class Affine(Calibrator):
         """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
 
         Raises:
-            CalibrationError: as ``apply``, or a ``level`` out of range.
+            CalibrationError: see ``apply``; or a ``level`` out of range.
         """
         return gaussian_interval(mean, self.apply(calibration, std), level)
 
     def _of(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Calibration from squared errors [n c (z) y x]."""
+        """Fit to squared errors [n c (z) y x]."""
         lines = []
         for channel in range(std.shape[1]):
             bins = fill_bins(std[:, channel], squares[:, channel], self.options.bins)
@@ -108,7 +108,7 @@ class Affine(Calibrator):
 
 
 def _slope_and_floor(bins: SpreadBins) -> tuple[float, float]:
-    """Slope and floor, neither negative, under which RMSE = RMV is the regression line of the bins."""
+    """Slope and floor, neither negative, for which RMSE = RMV is the regression line of the bins."""
     error, whole = np.sqrt(np.maximum(bins.error, 0)), float(np.sqrt(bins.whole_error))
     rmv = np.sqrt(bins.square)
     if len(bins.lower) == 1:

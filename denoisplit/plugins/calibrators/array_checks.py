@@ -1,4 +1,4 @@
-"""What every calibrator asks of the arrays that it gets."""
+"""Checks of the arrays that calibrators get, and their common errors."""
 
 from statistics import NormalDist
 from typing import Final
@@ -10,11 +10,11 @@ from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration
 
 CERTAIN: Final = 2.0
-"""Standard errors by which a mean squared error from noisy images has to exceed zero."""
+"""Number of standard errors by which a mean squared error from noisy images has to exceed zero."""
 
 
 def check_fields(mean: FloatArray, std: FloatArray, truth: FloatArray) -> None:
-    """Refuse what nothing can be fitted to.
+    """Refuse arrays that nothing can be fitted to.
 
     Raises:
         CalibrationError: shapes differ or are not [n c (z) y x], a single pixel per channel, numbers not
@@ -32,10 +32,10 @@ def check_fields(mean: FloatArray, std: FloatArray, truth: FloatArray) -> None:
 
 
 def check_squares(std: FloatArray, squares: FloatArray) -> None:
-    """The same for squared errors instead of a truth.
+    """Refuse a std and squared errors that nothing can be fitted to.
 
     Raises:
-        CalibrationError: as ``check_fields``.
+        CalibrationError: see ``check_fields``.
     """
     if std.ndim < 3 or not std.size or std.shape != squares.shape:
         raise CalibrationError(
@@ -49,10 +49,10 @@ def check_squares(std: FloatArray, squares: FloatArray) -> None:
 
 
 def check_mean(mean: FloatArray, std: FloatArray) -> None:
-    """Refuse a mean that is not one of the pixels of a std.
+    """Refuse a mean that does not belong to a std.
 
     Raises:
-        CalibrationError: another shape, or numbers that are not finite.
+        CalibrationError: shapes differ, or numbers not finite.
     """
     if mean.shape != std.shape:
         raise CalibrationError(
@@ -63,13 +63,13 @@ def check_mean(mean: FloatArray, std: FloatArray) -> None:
 
 
 def squared_errors(mean: FloatArray, truth: FloatArray) -> FloatArray:
-    """Squared errors in float64, same shape, counts squared."""
+    """Squared errors in float64, of the same shape, counts squared."""
     error: FloatArray = truth.astype(np.float64) - mean
     return error**2
 
 
 def no_fit(what: str, found: object) -> CalibrationError:
-    """The error of a fit that comes to nothing above zero; ``what`` is what was looked for."""
+    """Error of a fit without a result above zero; ``what`` names the quantity that was to be fitted."""
     return CalibrationError(
         f"calibration: no {what} fits these errors (got {found}). The truth must differ from the prediction "
         f"and the std must not vanish: give the clean images of held-out fields, or more of the noisy ones."
@@ -77,12 +77,12 @@ def no_fit(what: str, found: object) -> CalibrationError:
 
 
 def check_certain(what: str, squares: FloatArray, *, called: str = "mean squared error") -> None:
-    """Refuse estimates whose mean may as well be zero, which would calibrate to a std of any small size.
+    """Refuse estimates whose mean may as well be zero: they would calibrate to an arbitrarily small std.
 
     Args:
-        what: what is looked for.
+        what: name of the quantity to be fitted.
         squares: estimates [n c (z) y x] of the squared errors, in any unit; single ones may be negative.
-        called: what their mean is.
+        called: name of their mean.
 
     Raises:
         CalibrationError: the mean of a channel is not ``CERTAIN`` standard errors above zero.
@@ -95,7 +95,7 @@ def check_certain(what: str, squares: FloatArray, *, called: str = "mean squared
 
 
 def does_not_fit(calibration: Calibration, channels: int, shape: tuple[int, ...]) -> CalibrationError:
-    """The error of a calibration that was written by another calibrator, or for other channels."""
+    """Error of a calibration that is of another calibrator, or for other channels."""
     return CalibrationError(
         f"calibration: {calibration.component} for {channels} channels does not fit a std of shape {shape} "
         f"[n c (z) y x]. Calibrate the run again."
@@ -103,7 +103,7 @@ def does_not_fit(calibration: Calibration, channels: int, shape: tuple[int, ...]
 
 
 def check_level(level: float) -> None:
-    """Refuse a probability that is none.
+    """Refuse a level that is not a probability.
 
     Raises:
         CalibrationError: ``level`` is not between 0 and 1.

@@ -1,4 +1,4 @@
-"""Calibrator: intervals that cover what they say, whatever the shape of the errors."""
+"""Calibrator: intervals with the stated coverage for errors of any distribution."""
 
 import math
 from typing import Final, final
@@ -12,7 +12,7 @@ from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.plugins.calibrators.array_checks import check_fields, check_level, does_not_fit, no_fit
 
 _ONE_SIGMA: Final = math.erf(1 / math.sqrt(2))
-"""Share of a Gaussian within one std: the level whose half-width stands for the calibrated std."""
+"""Share of a Gaussian within one std: the level whose half-width is the calibrated std."""
 
 _LEVELS: Final = tuple(sorted([*(k / 200 for k in range(1, 200)), _ONE_SIGMA, 0.999, 0.9999]))
 _ROUNDING: Final = 1e-9
@@ -25,16 +25,15 @@ class Conformal(Calibrator):
 
     :math:`q_c(p)` is the :math:`\lceil (n+1)\,p \rceil`-th smallest of the n scores
     :math:`|x - \mu| / \sigma` of the held-out pixels. Errors need not be Gaussian, nor the std right.
-    Half-widths are kept at steps of 0.5 %, at 99.9 and 99.99 %; a level in between gets the next higher one.
-    The calibrated std is the half-width of 68.27 %, which is one std of Gaussian errors.
+    Half-widths are stored at steps of 0.5 %, and at 99.9 and 99.99 %; a level in between uses the next higher
+    one. The calibrated std is the half-width at 68.27 %, which is one std of Gaussian errors.
 
-    What is guaranteed: an interval covers a *new pixel* with at least its probability, and with at most 1 /
-    (n + 1) more at the levels that are kept, on average over held-out sets, if held-out and new pixels are
-    exchangeable. Pixels are so only approximately: those of one field are alike, and fields differ. Read the
-    guarantee over a pixel drawn at random from a field drawn as the held-out ones were. The share that is
-    covered varies from field to field, the more so the fewer fields there were, and no single field, region
-    or place is promised its share. Needs clean references: the quantiles of errors cannot be had from noisy
-    ones by subtraction.
+    The guarantee: an interval covers a *new pixel* with at least its probability, and at most 1 / (n + 1)
+    more at the stored levels, on average over held-out sets, if held-out and new pixels are exchangeable.
+    Pixels are so only approximately: those of one field are alike, and fields differ. The guarantee is about
+    a pixel drawn at random from a field drawn as the held-out ones were. The covered share varies from field
+    to field, the more so the fewer held-out fields there are, and no single field, region or place is
+    promised its share. Needs clean references: noise cannot be subtracted from the quantiles of errors.
 
     Source: Lei et al., JASA 2018; Angelopoulos & Bates, Foundations and Trends in Machine Learning 2023.
     """
@@ -46,10 +45,10 @@ class Conformal(Calibrator):
     options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Half-widths in units of the std from arrays [n c (z) y x] in counts.
+        """Fit half-widths, in units of the std, to arrays [n c (z) y x] in counts.
 
         Returns:
-            ``level``: the levels that so many pixels allow; for every channel c, ``half_width_c``: one per
+            ``level``: the levels that this many pixels allow; for every channel c, ``half_width_c``: one per
             level.
 
         Raises:
@@ -76,10 +75,10 @@ class Conformal(Calibrator):
         return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]: half the interval of 68.27 %.
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]: the half-width at 68.27 %.
 
         Raises:
-            CalibrationError: written by another calibrator, or for another number of channels.
+            CalibrationError: calibration of another calibrator, or for another number of channels.
         """
         return self._half(calibration, std, _ONE_SIGMA)
 
@@ -89,7 +88,7 @@ class Conformal(Calibrator):
         """Lower and upper bound of the interval that covers a pixel with probability ``level`` (in 0 to 1).
 
         Raises:
-            CalibrationError: as ``apply``, a ``level`` out of range, or one that is higher than the number of
+            CalibrationError: see ``apply``; or a ``level`` out of range, or higher than the number of
                 held-out pixels allows.
         """
         check_level(level)

@@ -29,19 +29,19 @@ class Intensity(MeanCalibrator):
     .. math:: \sigma' = f_c(\mu)\, \sigma, \qquad \log f_c(\mu)^2 = \sum_k w_k(\mu)\, g_{ck}
 
     The logarithm of the factor is linear between knots, which are the means of bins of equally many pixels,
-    sorted by their predicted mean; outside of the first and the last knot it stays what it is there. So the
-    factor is continuous, above zero for every image, and never far from what was seen. Its values at the
+    sorted by their predicted mean; beyond the first and the last knot it is constant. So the factor is
+    continuous, above zero for every image, and never outside the fitted range. Its values at the
     knots are those of maximum likelihood for Gaussian errors: with scores
     :math:`s_i = (x_i - \mu_i)^2 / \sigma_i^2` of all pixels,
 
     .. math:: \sum_i w_k(\mu_i)\,\bigl(s_i / f_c(\mu_i)^2 - 1\bigr) = 0 \quad\text{for every knot } k
 
-    which asks of the pixels around every knot what ``scale`` asks of all of them, and which estimates of
-    squared errors answer as well as a truth. With a single knot, it is ``scale``. Intervals are Gaussian.
+    This is the condition of ``scale``, for the pixels around every knot instead of all of them; estimates of
+    squared errors serve as well as a truth. With a single knot, it is ``scale``. Intervals are Gaussian.
 
-    Dark background and bright structures often have errors of another size for the same std. Bins whose mean
-    score is not surely above zero are joined with their neighbours, as estimates from noisy images may be
-    negative.
+    Dark background and bright structures often have errors of different size for the same std. Bins whose
+    mean score is not clearly above zero are joined with their neighbours, as estimates from noisy images may
+    be negative.
 
     Source: Laves et al., MIDL 2020; McCullagh & Nelder, Generalized Linear Models, 1989, the log link.
     """
@@ -51,7 +51,7 @@ class Intensity(MeanCalibrator):
         """Options of the calibrator.
 
         Attributes:
-            knots: of the factor along the mean; less where there are under 300 pixels for each.
+            knots: number of knots along the mean; fewer if there are under 300 pixels for each.
         """
 
         knots: int = attrs.field(default=8, validator=ge(2))
@@ -59,7 +59,7 @@ class Intensity(MeanCalibrator):
     options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Factors at the knots from arrays [n c (z) y x] in counts.
+        """Fit the factors at the knots to arrays [n c (z) y x] in counts.
 
         Returns:
             For every channel c, ``mean_c``: the knots, counts; ``factor_c``: the factors there.
@@ -71,10 +71,10 @@ class Intensity(MeanCalibrator):
         return self.fit_squares(mean, std, squared_errors(mean, truth))
 
     def fit_squares(self, mean: FloatArray, std: FloatArray, squares: FloatArray) -> Calibration:
-        """The same from estimates of the squared errors [n c (z) y x].
+        """Fit them to estimates of the squared errors [n c (z) y x].
 
         Raises:
-            CalibrationError: as ``fit``, or squared errors that are not surely above zero on average.
+            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
         """
         check_squares(std, squares)
         check_mean(mean, std)
@@ -92,7 +92,7 @@ class Intensity(MeanCalibrator):
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
 
         Raises:
-            CalibrationError: written by another calibrator, or for another number of channels.
+            CalibrationError: calibration of another calibrator, or for another number of channels.
         """
         channels = sum(name.startswith(_FACTOR) for name in calibration.parameters)
         if std.ndim < 3 or channels != std.shape[1]:
@@ -110,6 +110,6 @@ class Intensity(MeanCalibrator):
         """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
 
         Raises:
-            CalibrationError: as ``apply``, or a ``level`` out of range.
+            CalibrationError: see ``apply``; or a ``level`` out of range.
         """
         return gaussian_interval(mean, self.apply(calibration, mean, std), level)

@@ -1,4 +1,4 @@
-"""Calibrator: any monotone map per channel."""
+"""Calibrator: a monotone step function per channel."""
 
 from typing import final
 
@@ -23,15 +23,15 @@ from denoisplit.plugins.calibrators.spread_bins import SpreadBins, fill_bins
 
 @final
 class Isotonic(Calibrator):
-    """Maps the predicted std of every channel to the real error by steps that only go up.
+    """Maps the predicted std of every channel to the real error by a rising step function.
 
     The mean squared errors of bins of equally many pixels are made monotone by pooling adjacent violators,
     which is least squares among all monotone maps; the map is the root of the result. Every pixel counts, the
-    error may depend on the std in any way that rises, and a std outside of what was seen gets that of the
-    first or the last step. Intervals are Gaussian.
+    error may rise with the std in any way, and a std outside the fitted range gets the error of the first or
+    the last step. Intervals are Gaussian.
 
-    The lowest step is as wide as it takes for its mean squared error to exceed two standard errors: estimates
-    from noisy images may be negative, and a std of nearly zero would be worse than one that is too coarse.
+    The lowest step is wide enough for its mean squared error to exceed two standard errors: estimates from
+    noisy images may be negative, and a std of nearly zero would be worse than one that is too coarse.
 
     Source: Barlow et al., 1972; Kuleshov, Fenner & Ermon, ICML 2018.
     """
@@ -41,7 +41,7 @@ class Isotonic(Calibrator):
         """Options of the calibrator.
 
         Attributes:
-            bins: bins of the predicted std before pooling; less where there are under 20 pixels for each.
+            bins: bins of the predicted std before pooling; fewer if they would hold under 20 pixels each.
         """
 
         bins: int = attrs.field(default=30, validator=ge(10))
@@ -49,10 +49,10 @@ class Isotonic(Calibrator):
     options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Steps from arrays [n c (z) y x] in counts.
+        """Fit steps to arrays [n c (z) y x] in counts.
 
         Returns:
-            For every channel c, ``from_c``: the smallest predicted std of every step; ``std_c``: its error.
+            For every channel c, ``from_c``: smallest predicted std of every step; ``std_c``: its error.
 
         Raises:
             CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
@@ -61,10 +61,10 @@ class Isotonic(Calibrator):
         return self.fit_squares(std, squared_errors(mean, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """The same from estimates of the squared errors [n c (z) y x].
+        """Fit steps to estimates of the squared errors [n c (z) y x].
 
         Raises:
-            CalibrationError: as ``fit``, or squared errors of which no step is above zero.
+            CalibrationError: see ``fit``; or squared errors without a step clearly above zero.
         """
         check_squares(std, squares)
         parameters: dict[str, tuple[float, ...]] = {}
@@ -82,7 +82,7 @@ class Isotonic(Calibrator):
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
 
         Raises:
-            CalibrationError: written by another calibrator, or for another number of channels.
+            CalibrationError: calibration of another calibrator, or for another number of channels.
         """
         channels = sum(name.startswith("from_") for name in calibration.parameters)
         if std.ndim < 3 or channels != std.shape[1]:
@@ -100,13 +100,13 @@ class Isotonic(Calibrator):
         """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
 
         Raises:
-            CalibrationError: as ``apply``, or a ``level`` out of range.
+            CalibrationError: see ``apply``; or a ``level`` out of range.
         """
         return gaussian_interval(mean, self.apply(calibration, std), level)
 
 
 def _steps(bins: SpreadBins) -> Float64Array:
-    """Mean squared error of every bin, made monotone; not above zero if no lowest step is certain."""
+    """Mean squared error of every bin, made monotone; zero if no lowest step is clearly above zero."""
     fitted = isotonic_regression(bins.error, weights=bins.count)
     error = np.asarray(fitted.x, dtype=np.float64)
     ends = np.asarray(fitted.blocks)[1:] - 1

@@ -1,4 +1,4 @@
-"""Scores whose expectation is the exponential of a line between knots, and the line of maximum likelihood."""
+"""Maximum-likelihood fit of scores whose expectation is the exponential of a piecewise linear function."""
 
 from typing import Final
 
@@ -12,20 +12,20 @@ from denoisplit.plugins.calibrators.array_checks import CERTAIN
 from denoisplit.plugins.calibrators.spread_bins import fill_bins
 
 _FEWEST: Final = 300
-"""Pixels that a bin should hold: its root mean squared score is then known to 4 %."""
+"""Pixels that a bin should hold, so that its root mean squared score is known to 4 %."""
 
 _ROUNDS: Final = 60
 _LONGEST: Final = 1.0
 """Largest change of a height in a round."""
 _NEAR: Final = 1e-7
-"""Relative error from which one more round leaves nothing but rounding."""
+"""Relative error below which one more round of Newton's method leaves only rounding errors."""
 
 
 def certain_knots(seen: Float64Array, score: Float64Array, wanted: int) -> Float64Array:
     """Means of bins of ``seen`` [pixels] with equally many pixels each, ascending.
 
-    A bin whose mean score [pixels] may as well be zero is joined with the next one, the last with the one
-    before.
+    A bin whose mean ``score`` [pixels] may as well be zero is joined with the next one; the last bin, with
+    the one before.
     """
     found = fill_bins(seen, score, min(wanted, seen.size // _FEWEST))
     moments = found.count * np.stack([np.ones_like(found.mean), found.mean, found.error, found.error_square])
@@ -44,12 +44,15 @@ def certain_knots(seen: Float64Array, score: Float64Array, wanted: int) -> Float
 def fitted_heights(
     seen: Float64Array, score: Float64Array, knots: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Knots and the logarithms of the expected score there; fewer knots, where there is no maximum.
+    """Fit the logarithms of the expected score at the knots; knots are dropped until there is a maximum.
 
     Args:
-        seen: what it depends on [pixels].
-        score: its mean is above zero; single ones may be negative [pixels].
+        seen: predictor [pixels].
+        score: scores [pixels], with a mean above zero; single ones may be negative.
         knots: ascending, within the range of ``seen``.
+
+    Returns:
+        The knots that are left, and the logarithms there.
     """
     whole: Float64Array = np.log([score.mean()])
     while len(knots) > 1:
@@ -61,19 +64,19 @@ def fitted_heights(
 
 
 def heights_at(seen: Float64Array, knots: Float64Array, heights: Float64Array) -> Float64Array:
-    """The line between the knots, and on as it is at the outer ones; any shape."""
+    """Interpolate linearly between the knots, constant beyond the outer ones; any shape."""
     found: Float64Array = np.interp(seen, knots, heights)
     return found
 
 
 @attrs.frozen(eq=False)
 class _Hats:
-    """Weights of the knots at every pixel, of which two neighbouring ones are not zero.
+    """Weights of the knots at every pixel; only those of its two neighbouring knots are not zero.
 
     Attributes:
         left: number of the knot to the left [pixels].
-        right_share: weight of the knot to its right [pixels]; the left one has the rest.
-        count: of knots.
+        right_share: weight of the knot to the right [pixels]; the left one has the rest.
+        count: number of knots.
     """
 
     left: npt.NDArray[np.intp]
@@ -87,7 +90,7 @@ class _Hats:
         return cls(left, place - left, len(knots))
 
     def at(self, heights: Float64Array) -> Float64Array:
-        """[pixels]."""
+        """Interpolated heights [pixels]."""
         found: Float64Array = heights[self.left] + self.right_share * np.diff(heights)[self.left]
         return found
 
@@ -97,7 +100,10 @@ class _Hats:
         return self._summed(values - right, 0) + self._summed(right, 1)
 
     def products(self, values: Float64Array) -> Float64Array:
-        """Sums of ``values`` times the weights of each knot and the one before, and of each knot twice."""
+        """Sums of ``values`` times products of two weights: of each knot and the one before, and its square.
+
+        They are the two bands of a symmetric matrix, as ``solveh_banded`` takes them.
+        """
         right, left = self.right_share, 1 - self.right_share
         squares = self._summed(left**2 * values, 0) + self._summed(right**2 * values, 1)
         return np.stack([self._summed(left * right * values, 1), squares])
@@ -107,7 +113,7 @@ class _Hats:
 
 
 def _newton(hats: _Hats, score: Float64Array, heights: Float64Array) -> Float64Array | None:
-    """Heights at which scores are on average as expected around every knot; None if they are not found."""
+    """Heights at which the scores around every knot have their expected mean; None without convergence."""
     pixels = hats.sums(np.ones_like(score))
     for _ in range(_ROUNDS):
         relative = score * np.exp(-hats.at(heights))
@@ -123,7 +129,7 @@ def _newton(hats: _Hats, score: Float64Array, heights: Float64Array) -> Float64A
 
 
 def _is_certain(moments: Float64Array) -> bool:
-    """Whether the mean score of a bin is surely above zero, from count and sums of means, scores, squares."""
+    """Whether a bin's mean score is clearly above zero, from count and sums of means, scores, squares."""
     count, _, total, square = moments
     mean = total / count
     return bool(mean > CERTAIN * np.sqrt(max(square / count - mean**2, 0) / count))

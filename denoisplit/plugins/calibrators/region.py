@@ -24,7 +24,7 @@ from denoisplit.plugins.calibrators.region_fit import CHECKED, calibrator_of, fi
 from denoisplit.plugins.calibrators.scale import Scale
 
 TOLERANCE: Final = 0.05
-"""How far the coverage of fields that were left out may be from the level."""
+"""Largest difference between the coverage of left-out fields and the level."""
 
 _PIXEL: Final = 1
 
@@ -33,27 +33,27 @@ _PIXEL: Final = 1
 class Region(SumCalibrator):
     r"""Widens the spread of sums over regions to their real error, for every channel and size.
 
-    Errors of neighbouring pixels go together, further than the samples tell: the larger a region, the more
-    its sum is off in stds of the sums of the samples. For square blocks of every one of ``sides``,
-    half-widths are those of ``conformal``; where only squared errors are known, there is one factor, that of
-    ``scale``, and intervals are Gaussian. In between, they are interpolated, their logarithm along that of
-    the side :math:`\sqrt{n}` of a region of n pixels. Nothing is said about other sizes, or where there are
-    too few regions.
+    Errors of neighbouring pixels are correlated over longer distances than the samples show: the larger a
+    region, the larger the error of its sum in stds of the sums of the samples. For square blocks of each of
+    the ``sides``, half-widths are those of ``conformal``; where only squared errors are known, there is one
+    factor, that of ``scale``, and intervals are Gaussian. Between the sides, the logarithm is interpolated
+    along that of the side :math:`\sqrt{n}` of a region of n pixels. Other sizes, and sides with too few
+    blocks, have no calibration.
 
-    Blocks of a field resemble each other, so the guarantee of ``conformal`` is not one here. What counts are
-    left-out fields: with the numbers of all other fields, the 90 % interval has to cover 85 to 95 % of their
-    blocks. Where it does, the calibration *holds*. Of squared errors, the coverage of a Gaussian counts.
+    Blocks of a field resemble each other, so that the guarantee of ``conformal`` does not apply. Left-out
+    fields decide: with the numbers of all other fields, the 90 % interval has to cover 85 to 95 % of their
+    blocks. Where it does, the calibration *holds*. For squared errors, the coverage of a Gaussian counts.
 
     Source: Lei et al., JASA 2018; decision 13.
     """
 
     @attrs.frozen(kw_only=True)
     class Options:
-        """Sizes that are calibrated.
+        """Calibrated sizes.
 
         Attributes:
-            sides: of square blocks, pixels.
-            fewest: blocks of a size in all held-out fields that it takes to calibrate it.
+            sides: sides of the square blocks, pixels.
+            fewest: smallest number of blocks, in all held-out fields, from which a size is calibrated.
         """
 
         sides: tuple[int, ...] = attrs.field(
@@ -65,22 +65,22 @@ class Region(SumCalibrator):
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Sides of the blocks that it is fitted to, pixels."""
+        """Sides of the blocks for the fit, pixels, ascending."""
         return tuple(sorted(set(self.options.sides)))
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Half-widths of pixels, from arrays [n c (z) y x] in counts; those of ``conformal``.
+        """Fit the half-widths of pixels, those of ``conformal``, to arrays [n c (z) y x] in counts.
 
         Raises:
-            CalibrationError: as ``Conformal.fit``.
+            CalibrationError: see ``Conformal.fit``.
         """
         return self._of_pixels(Conformal(Conformal.Options()).fit(mean, std, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Factor of pixels, from estimates of their squared errors [n c (z) y x]; that of ``scale``.
+        """Fit the factor of pixels, that of ``scale``, to estimates of their squared errors [n c (z) y x].
 
         Raises:
-            CalibrationError: as ``Scale.fit_squares``.
+            CalibrationError: see ``Scale.fit_squares``.
         """
         return self._of_pixels(Scale(Scale.Options()).fit_squares(std, squares))
 
@@ -99,22 +99,22 @@ class Region(SumCalibrator):
         """Lower and upper bound of the interval that covers a pixel with probability ``level`` (in 0 to 1).
 
         Raises:
-            CalibrationError: as ``apply``, or a ``level`` out of range or higher than the pixels allow.
+            CalibrationError: see ``apply``; or a ``level`` out of range, or higher than the pixels allow.
         """
         calibrator, of_pixels = self._calibrated(calibration, _PIXEL, std.shape)
         return calibrator.interval(of_pixels, mean, std, level)
 
     def fit_regions(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
-        """Half-widths by size, from the blocks of every held-out field.
+        """Fit half-widths to the blocks of every held-out field, for each size.
 
         Returns:
-            ``channels`` and ``fields``: how many; ``side``: those with a calibration, whose numbers have
+            ``channels`` and ``fields``: their numbers; ``side``: sides with a calibration, whose numbers have
             names that begin with the side, as in ``16:level``; ``asked`` and ``regions``: all sides that were
-            looked at, and their number of regions; ``left_out 16``: coverage of the 90 % interval in left-out
+            tried, and their number of regions; ``left_out 16``: coverage of the 90 % interval in left-out
             fields, one per channel, and ``lowest 16``: that of the worst field; missing with a single field.
 
         Raises:
-            CalibrationError: no field, or no size with regions enough whose errors and spread can be used.
+            CalibrationError: no field, or no size with enough regions whose errors and spread can be used.
         """
         sizes: dict[float, list[FieldSums]] = {}
         for field in fields:
@@ -152,10 +152,10 @@ class Region(SumCalibrator):
     def sum_interval(
         self, calibration: Calibration, *, channel: int, pixels: int, level: float
     ) -> SumInterval:
-        """What is known about the sum of a channel over a region of so many pixels.
+        """Interval of the sum of a channel over a region of this many pixels.
 
         Raises:
-            CalibrationError: written by another calibrator or for fewer channels, or a level that is none.
+            CalibrationError: calibration of another calibrator or for fewer channels; ``level`` out of range.
         """
         check_level(level)
         channels = int(calibration.parameters.get("channels", (0,))[0])
@@ -188,7 +188,7 @@ class Region(SumCalibrator):
     def _calibrated(
         self, calibration: Calibration, side: float, shape: tuple[int, ...]
     ) -> tuple[Calibrator, Calibration]:
-        """What was fitted at a size, and the numbers that it found."""
+        """Calibrator and calibration of a size."""
         start = f"{side:g}:"
         every = calibration.parameters.items()
         parameters = {name.removeprefix(start): of for name, of in every if name.startswith(start)}
@@ -203,7 +203,7 @@ def _shown(side: float) -> str:
 
 
 def _around(side: float, known: Sequence[float]) -> tuple[float, ...]:
-    """The calibrated side, or the two next to it; empty outside."""
+    """The calibrated side itself, or its two neighbours; empty outside the calibrated sides."""
     for one in known:
         if math.isclose(one, side, rel_tol=1e-6):
             return (one,)
@@ -218,7 +218,7 @@ def _between(side: float, ends: Sequence[float], values: Sequence[float]) -> flo
 
 
 def _doubt(calibration: Calibration, side: float, channel: int) -> str:
-    """Why a size does not hold; empty where it does."""
+    """Why the calibration of a size does not hold; empty if it does."""
     covered = calibration.parameters.get(f"left_out {side:g}", ())
     if not covered:
         return (
@@ -233,7 +233,7 @@ def _doubt(calibration: Calibration, side: float, channel: int) -> str:
 
 
 def _outside(calibration: Calibration, side: float, known: Sequence[float], fewest: int) -> str:
-    """Why nothing is said about a size."""
+    """Why a size has no calibration."""
     end, word = (known[0], "smaller") if side < known[0] else (known[-1], "larger")
     asked = zip(calibration.parameters["asked"], calibration.parameters["regions"], strict=True)
     without = [(one, count) for one, count in asked if (one < end if side < end else one > end)]

@@ -1,4 +1,4 @@
-"""Regions of one size: what is fitted to their sums, and whether it holds in fields that were left out."""
+"""Regions of one size: fit to their sums, and its coverage in left-out fields."""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -19,12 +19,12 @@ _LEAST_RATIO: Final = 1e-9
 
 
 def calibrator_of(*, squares: bool) -> Scale | Conformal:
-    """Which calibrator was fitted to the regions of a size."""
+    """Calibrator for the regions of a size: of squared errors or of a clean truth."""
     return Scale(Scale.Options()) if squares else Conformal(Conformal.Options())
 
 
 def joined(parts: Sequence[FieldSums]) -> FieldSums:
-    """Planes of a field, which are left out together, or several fields, as one."""
+    """Join the planes of a field, which are left out together, or several fields."""
     return FieldSums(
         pixels=parts[0].pixels,
         mean=np.concatenate([part.mean for part in parts], axis=1),
@@ -35,13 +35,13 @@ def joined(parts: Sequence[FieldSums]) -> FieldSums:
 
 
 def _all(arrays: Sequence[FloatArray | None]) -> FloatArray | None:
-    """All of them side by side; None where one is missing."""
+    """Join arrays side by side; None if one is missing."""
     known = [array for array in arrays if array is not None]
     return np.concatenate(known, axis=1) if len(known) == len(arrays) else None
 
 
 def fitted(parts: Sequence[FieldSums]) -> Calibration:
-    """Of regions of one size.
+    """Fit a calibration to regions of one size.
 
     Raises:
         CalibrationError: their errors or their spread cannot be used.
@@ -57,7 +57,7 @@ def fitted(parts: Sequence[FieldSums]) -> Calibration:
 
 
 def left_out(parts: Sequence[FieldSums]) -> dict[str, tuple[float, ...]]:
-    """Coverage of every field with the numbers of the others; nothing where these are too few."""
+    """Coverage in fields, each with the calibration of all the others; empty if these are too few."""
     if len(parts) < 2:
         return {}
     try:
@@ -69,7 +69,7 @@ def left_out(parts: Sequence[FieldSums]) -> dict[str, tuple[float, ...]]:
 
 
 def _covered(calibration: Calibration, part: FieldSums) -> FloatArray:
-    """Share of the regions of a field within their interval [c].
+    """Share of the regions of a field whose truth lies within their interval [c].
 
     Raises:
         CalibrationError: the calibration does not reach the level.

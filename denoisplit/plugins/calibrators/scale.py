@@ -20,7 +20,7 @@ class Scale(Calibrator):
 
     .. math:: f_c = \sqrt{\operatorname{mean}\bigl((x - \mu)^2 / \sigma^2\bigr)}
 
-    over all pixels x of the clean truth, with posterior mean and std; intervals are Gaussian.
+    over all pixels x of the clean truth, with posterior mean and std. Intervals are Gaussian.
 
     Source: Laves et al., MIDL 2020; Ashesh & Jug, denoiSplit, ECCV 2024; method section 9.
     """
@@ -32,7 +32,7 @@ class Scale(Calibrator):
     options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Factor per channel from arrays [n c (z) y x] in counts; ``{"factor": [one per channel]}``.
+        """Fit a factor per channel to arrays [n c (z) y x] in counts; ``{"factor": [one per channel]}``.
 
         Raises:
             CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
@@ -42,10 +42,10 @@ class Scale(Calibrator):
         return self._of(score)
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """The same from estimates of the squared errors [n c (z) y x].
+        """Fit it to estimates of the squared errors [n c (z) y x].
 
         Raises:
-            CalibrationError: as ``fit``, or squared errors that are not surely above zero on average.
+            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
         """
         check_squares(std, squares)
         score = squares / std.astype(np.float64) ** 2
@@ -56,7 +56,7 @@ class Scale(Calibrator):
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
 
         Raises:
-            CalibrationError: written by another calibrator, or for another number of channels.
+            CalibrationError: calibration of another calibrator, or for another number of channels.
         """
         factor = calibration.parameters.get("factor", ())
         if std.ndim < 3 or len(factor) != std.shape[1]:
@@ -74,12 +74,12 @@ class Scale(Calibrator):
         """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
 
         Raises:
-            CalibrationError: as ``apply``, or a ``level`` out of range.
+            CalibrationError: see ``apply``; or a ``level`` out of range.
         """
         return gaussian_interval(mean, self.apply(calibration, std), level)
 
     def _of(self, score: FloatArray) -> Calibration:
-        """Calibration with the root of the mean of squared errors in units of the std."""
+        """Calibrate by the root of the mean squared error in units of the std."""
         mean = score.mean(axis=(0, *range(2, score.ndim)))
         factor = np.sqrt(np.maximum(mean, 0))
         if not (np.isfinite(factor) & (factor > 0)).all():

@@ -9,20 +9,20 @@ import numpy.typing as npt
 from denoisplit.core.arrays import Float64Array
 
 _FEWEST: Final = 20
-"""Pixels that a bin should hold: the mean square of fewer is worth little."""
+"""Pixels that a bin should hold; the mean square of fewer is too uncertain."""
 
 
 @attrs.frozen(kw_only=True)
 class SpreadBins:
-    """Bins that hold nearly the same number of pixels each; every pixel is in one of them, and none is empty.
+    """Non-empty bins with nearly the same number of pixels each; every pixel is in one of them.
 
     Attributes:
-        lower: [bins], smallest std of a bin, ascending; a bin reaches up to the next one.
-        count: [bins], pixels.
-        mean: [bins], mean of the std, counts.
-        square: [bins], mean of its square, counts squared.
-        error: [bins], mean of the squared errors, counts squared; can be negative if it is an estimate.
-        error_square: [bins], mean of the squares of the squared errors.
+        lower: smallest std of each bin [bins], ascending; a bin reaches up to the next one.
+        count: number of pixels [bins].
+        mean: mean of the std [bins], counts.
+        square: mean of the squared std [bins], counts squared.
+        error: mean of the squared errors [bins], counts squared; estimates can be negative.
+        error_square: mean of the squares of the squared errors [bins].
     """
 
     lower: Float64Array
@@ -41,8 +41,8 @@ class SpreadBins:
 def fill_bins(std: npt.NDArray[Any], squares: npt.NDArray[Any], bins: int) -> SpreadBins:
     """Sort pixels into at most ``bins`` bins.
 
-    The edges are values of the std itself: a std that went through a monotone map has the same bins. Pixels
-    of the same std stay together, so that a constant std has a single bin.
+    The edges are values of the std itself, so that a monotone map of the std leaves the bins the same. Pixels
+    of the same std stay together: a constant std has a single bin.
     """
     spread = std.astype(np.float64).ravel()
     number = max(1, min(bins, spread.size // _FEWEST))

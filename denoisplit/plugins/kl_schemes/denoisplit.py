@@ -15,7 +15,7 @@ class DenoiSplitKL(SumOverLevels):
 
     with :math:`K_{bi}` the KL of level i of image b summed over all its latent scalars, and N pixels per
     image. Every level weighs the same: a nat is a nat. The mean KL per latent scalar of level i therefore has
-    the weight :math:`n_i / N` (latent scalars per pixel: 32, 8, 2, 0.5 for 128 latent channels). Beside a
+    the weight :math:`n_i / N` (latent scalars per pixel: 32, 8, 2, 0.5 for 128 latent channels). With a
     distortion that is averaged over C channels, this is a beta-VAE with beta = C.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024; method section 3.2.

@@ -1,4 +1,4 @@
-"""KL scheme: the evidence lower bound with a multiplier that a target of the distortion controls."""
+"""KL scheme: the evidence lower bound with a multiplier that keeps the distortion at a target."""
 
 from typing import Final, final
 
@@ -11,7 +11,7 @@ from denoisplit.core.network.latent import Level
 from denoisplit.plugins.kl_schemes.reduction import PerLevel, RateOptions, SumOverLevels, not_negative
 
 _FARTHEST: Final = 14.0
-"""Of the logarithm of the multiplier from 0: a target that cannot be met leaves it at a millionth."""
+"""Limit of the logarithm of the multiplier; a target that cannot be met leaves the multiplier at 1e-6."""
 
 
 @final
@@ -23,9 +23,9 @@ class GecoKL(SumOverLevels):
 
     with the distortion D of a training step, its target :math:`D_0`, and the moving average of the difference
     over the steps; m begins at 1. While the distortion is above its target, the rate gets cheaper; below, it
-    costs more, so that latents keep no more than the target asks for. m is one over the Lagrange multiplier
-    of the source, which divides the whole objective by it. It begins to move when the warm-up of the weight
-    is over, and is saved with the weights.
+    costs more, so that latents carry no more than the target requires. m is the inverse of the source's
+    Lagrange multiplier, by which the whole objective is divided here. It starts to change when the warm-up of
+    the weight is over, and is saved with the weights.
 
     Source: Rezende & Viola, Taming VAEs, 2018, algorithm 1.
     """
@@ -37,9 +37,10 @@ class GecoKL(SumOverLevels):
         """Options of the rate.
 
         Attributes:
-            distortion: its target, nats per pixel and channel; training with ``elbo`` tells what can be had.
-            speed: by which the logarithm of the multiplier falls in a step, per nat above the target.
-            smoothing: share of the moving average that is left after a step.
+            distortion: target of the distortion, nats per pixel and channel; a training with ``elbo`` shows
+                which values can be reached.
+            speed: decrease of the logarithm of the multiplier in a step, per nat above the target.
+            smoothing: share of the moving average that is kept in a step.
         """
 
         distortion: float = 3.0
@@ -65,7 +66,7 @@ class GecoKL(SumOverLevels):
         return self.log_multiplier.to(sums).exp() * sums / (image_pixels * channels)
 
     def observe(self, *, step: int, distortion: Tensor, rate: Tensor) -> None:
-        """Move the multiplier towards what keeps the distortion at its target."""
+        """Move the multiplier towards the value that keeps the distortion at its target."""
         del step, rate
         left = self.options.smoothing * self.seen
         violation = distortion.to(self.average) - self.options.distortion

@@ -20,7 +20,7 @@ from denoisplit.plugins.kl_schemes.reduction import (
 
 
 class MicroSplitKL(SumOverLevels):
-    r"""The blend of MicroSplit, nats per image pixel and nats per latent scalar weighed together.
+    r"""The KL of MicroSplit: a weighted sum of nats per image pixel and nats per latent scalar.
 
     .. math::
         R = \frac{a}{N} \sum_i \operatorname{mean}_b \max(K'_{bi}, f)
@@ -29,8 +29,8 @@ class MicroSplitKL(SumOverLevels):
     with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars, N pixels per
     image, L levels that have a latent, and :math:`K'_{bi}` the same sum over the centre of the level only:
     the positions that lie over the image, one per :math:`2^{i+1}` pixels. Without lateral context a level has
-    no other positions and the two are equal. The weight of the reference ends where it is told to; its
-    annealing, which squared the ramp, is not reproduced.
+    no other positions and the two are equal. The annealing of the reference, which squares the ramp and so
+    misses its final weight, is not reproduced.
 
     Source: Ashesh et al., MicroSplit, 2025; CAREamics; method section 12.2.
     """
@@ -42,11 +42,11 @@ class MicroSplitKL(SumOverLevels):
         """Options of the rate.
 
         Attributes:
-            share: part of the denoiSplit rate, 0 to 1; the rest is the part of the muSplit rate.
-            restricted: whether the denoiSplit rate leaves out latents that lie beside the image, which two
-                dimensional lateral context brings along.
+            share: weight of the denoiSplit rate, 0 to 1; the muSplit rate has the rest.
+            restricted: whether the denoiSplit rate leaves out latents beside the image, which two-dimensional
+                lateral context adds.
             free_bits: floor of the KL of every level of every image in the denoiSplit rate, nats; 0 for none.
-                Several numbers are one per level, finest first.
+                Several numbers: one per level, finest first.
         """
 
         share: float = attrs.field(default=0.9, validator=[ge(0), le(1)])
@@ -58,7 +58,7 @@ class MicroSplitKL(SumOverLevels):
     options: Options
 
     def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
-        """Both rates, each with its share."""
+        """Weighted sum of the two rates."""
         del channels
         maps = [divergence(level, analytic=self.options.analytic) for level in levels]
         full = _sums(maps, levels)
@@ -71,15 +71,15 @@ class MicroSplitKL(SumOverLevels):
 
 
 def centres(maps: list[Tensor], image_pixels: int, numbers: Sequence[int] = ()) -> list[Tensor]:
-    """The part of two-dimensional maps that lies over the image.
+    """Cut two-dimensional maps to the part that lies over the image.
 
     The sides of the image follow from its number of pixels and the proportions of the finest level. Where
-    level i is larger than the image at one position per ``2^(i+1)`` pixels, as much is cut from both ends.
+    level i is larger than the image at one position per ``2^(i+1)`` pixels, the same is cut from both ends.
 
     Args:
         maps: [b k y x] per level, finest first; volumes [b k z y x] are returned as they are.
         image_pixels: pixels of one image.
-        numbers: of the levels; empty for 0, 1 and so on.
+        numbers: number of each level; empty for 0, 1 and so on.
 
     Source: CAREamics, ``kl_restricted``; method section 12.2.
     """

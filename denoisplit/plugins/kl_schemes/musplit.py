@@ -20,7 +20,7 @@ class MuSplitKL(SumOverLevels):
     .. math:: R = \frac{1}{L} \sum_i \operatorname{mean}_b \max(K_{bi} / n_i, f)
 
     with :math:`K_{bi}` the KL of level i of image b summed over its :math:`n_i` latent scalars, and L levels
-    that have a latent. The mean KL per latent scalar has the weight 1/L at each of them, so that a nat of a
+    that have a latent. The mean KL per latent scalar has the weight 1/L at each level, so that a nat of a
     fine level weighs less than one of a coarse level: effective beta 1/64, 1/16, 1/4, 1 for four levels of
     128 latent channels and two target channels. Free bits near the usual KL per scalar (well below 1) switch
     the rate off.
@@ -36,7 +36,7 @@ class MuSplitKL(SumOverLevels):
 
         Attributes:
             free_bits: floor of the KL of every level of every image, nats per latent scalar; 0 for none.
-                Several numbers are one per level, finest first.
+                Several numbers: one per level, finest first.
         """
 
         free_bits: PerLevel = attrs.field(default=0.0, validator=not_negative)
@@ -46,7 +46,7 @@ class MuSplitKL(SumOverLevels):
     options: Options
 
     def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
-        """Nats per latent scalar, and a mean over the latents."""
+        """Nats per latent scalar, divided by the number of latents."""
         del image_pixels, channels
         sums = self.sums(levels)
         return self.floored(sums / latent_scalars(levels, sums)) / len(levels)

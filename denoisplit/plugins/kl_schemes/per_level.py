@@ -1,4 +1,4 @@
-"""KL scheme: the evidence lower bound with a weight of its own for every level."""
+"""KL scheme: the evidence lower bound with one weight per level."""
 
 import attrs
 from attrs.validators import ge
@@ -27,10 +27,10 @@ class PerLevelKL(SumOverLevels):
         """Options of the rate.
 
         Attributes:
-            level_weights: weight of a nat of each level, 1 as in the evidence lower bound; several numbers
-                are one per level, finest first.
-            free_bits: floor of the KL of every level of every image, nats, before the weight; 0 for none.
-                Several numbers are one per level, finest first.
+            level_weights: weight of a nat at each level, 1 as in the evidence lower bound; several numbers:
+                one per level, finest first.
+            free_bits: floor of the KL of every level of every image, nats, before weighting; 0 for none.
+                Several numbers: one per level, finest first.
         """
 
         level_weights: PerLevel = attrs.field(default=1.0, validator=not_negative)

@@ -1,4 +1,4 @@
-"""What the KL schemes share: free bits, numbers per level, and a rate that is a sum over the levels."""
+"""Shared parts of the KL schemes: free bits, numbers per level, and a rate that is a sum over the levels."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from denoisplit.core.network.latent import Level, level_numbers, level_sums
 from denoisplit.core.validators import described_by
 
 SMALLEST_FREE_BITS = 1e-6
-"""Free bits below this mean no floor at all: even negative single-sample estimates pass."""
+"""Free bits below this are no floor at all: even negative single-sample estimates pass unchanged."""
 
 PerLevel = float | tuple[float, ...]
 """One number for all levels, or one per level, finest first, whether it has a latent or not."""
@@ -23,10 +23,10 @@ PerLevel = float | tuple[float, ...]
 
 @described_by(or_(ge(0), and_(min_len(1), deep_iterable(ge(0)))))
 def not_negative(_instance: object, attribute: "attrs.Attribute[Any]", value: PerLevel) -> None:
-    """Validator of ``PerLevel`` options.
+    """Validate a ``PerLevel`` option.
 
     Raises:
-        ValueError: a number is negative or not finite, or there is none.
+        ValueError: a number is negative or not finite, or there are none.
     """
     values = value if isinstance(value, tuple) else (value,)
     if not values or not all(0 <= v < float("inf") for v in values):
@@ -34,10 +34,10 @@ def not_negative(_instance: object, attribute: "attrs.Attribute[Any]", value: Pe
 
 
 def spread(value: PerLevel, levels: int, option: str) -> tuple[float, ...]:
-    """One number per level.
+    """Expand an option to one number per level.
 
     Raises:
-        SpecError: there are several numbers, but not one per level.
+        SpecError: several numbers, but not one per level.
     """
     values = value if isinstance(value, tuple) else (value,) * levels
     if len(values) != levels:
@@ -50,7 +50,7 @@ def spread(value: PerLevel, levels: int, option: str) -> tuple[float, ...]:
 
 
 def floored_mean(divergence: Tensor, free_bits: PerLevel) -> Tensor:
-    """Batch mean of [b levels] after every entry was raised to ``free_bits``; its gradient is 0 below.
+    """Batch mean of [b levels], with entries below ``free_bits`` raised to it; their gradient is 0.
 
     Raises:
         SpecError: several free bits, but not one per level.
@@ -65,7 +65,7 @@ def floored_mean(divergence: Tensor, free_bits: PerLevel) -> Tensor:
 
 
 def on_hierarchy(values: Tensor, levels: Sequence[Level], missing: float = 0.0) -> Tensor:
-    """Values [... latents] as [... levels]; the other levels of the hierarchy are ``missing``."""
+    """Spread values [... latents] over the hierarchy [... levels]; ``missing`` where there is no latent."""
     count = levels[0].hierarchy
     if count is None:
         return values
@@ -76,17 +76,17 @@ def on_hierarchy(values: Tensor, levels: Sequence[Level], missing: float = 0.0) 
 
 
 def latent_scalars(levels: Sequence[Level], like: Tensor) -> Tensor:
-    """Number of latent scalars of one image at every level [levels]; 1 where there is no latent."""
+    """Number of latent scalars of one image at every level [levels]; 1 for a level without a latent."""
     return on_hierarchy(like.new_tensor([level.sample[0].numel() for level in levels]), levels, missing=1.0)
 
 
 class RateOptions:
-    """Options that every scheme here has; their defaults, and which come before them, are its own.
+    """Options of every KL scheme here; each scheme sets their defaults, and may have more.
 
     Attributes:
         free_bits: floor of the KL of every level of every image, nats; 0 for none.
-            Several numbers are one per level, finest first.
-        weight: multiplier of the rate that a warm-up ends at.
+            Several numbers: one per level, finest first.
+        weight: multiplier of the rate after the warm-up.
         analytic: closed form of the KL instead of the single-sample estimate.
     """
 
@@ -99,14 +99,14 @@ class RateOptions:
 class SumOverLevels(KLScheme):
     r"""A rate :math:`R = \sum_i w_i \operatorname{mean}_b \max(K_{bi}, f_i)`; schemes differ in the weights.
 
-    They reckon with a column for every level of the hierarchy, so that numbers per level find theirs; those
-    of levels without a latent are left out in the end.
+    Schemes compute one column per level of the hierarchy, so that an option's numbers match their levels;
+    columns of levels without a latent are dropped at the end.
     """
 
     options: RateOptions
 
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
-        """Rate of a batch; see the class of the scheme for the unit.
+        """Rate of a batch; the class of the scheme tells the unit.
 
         Args:
             levels: finest first; may be empty.
@@ -125,12 +125,12 @@ class SumOverLevels(KLScheme):
 
     @abstractmethod
     def per_level(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Tensor:
-        """What every level adds to the rate [levels of the hierarchy]; there is at least one latent."""
+        """Part of every level in the rate [levels of the hierarchy]; there is at least one latent."""
 
     def sums(self, levels: tuple[Level, ...]) -> Tensor:
         """KL of every level, summed over channels and positions [b levels], nats; 0 without a latent."""
         return on_hierarchy(level_sums(levels, analytic=self.options.analytic), levels)
 
     def floored(self, divergence: Tensor) -> Tensor:
-        """Batch mean of [b levels], with the free bits of the options."""
+        """Batch mean of [b levels] with the free bits of the options."""
         return floored_mean(divergence, self.options.free_bits)
