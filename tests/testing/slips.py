@@ -447,15 +447,11 @@ SLIPS = (
             "            (window.pull + (electrons - expected)) / expected,\n"
             "            (window.square / read.square() - 1) / read,\n"
             "        )\n"
-            "    # The derivatives are known from the sum, so no term of it has to be kept fo"
-            "r the backward pass.\n"
         ),
         (
             "            -(window.pull + (electrons - expected)) / expected,\n"
             "            (window.square / read.square() - 1) / read,\n"
             "        )\n"
-            "    # The derivatives are known from the sum, so no term of it has to be kept fo"
-            "r the backward pass.\n"
         ),
         "derivatives_are_those_of_differences",
     ),
