@@ -109,6 +109,13 @@ def test_two_hosts_of_one_number_are_told_so(seat: Seat) -> None:
     assert "from 0 to 2" in found[0]
 
 
+def test_two_first_hosts_are_told_so(seat: Seat) -> None:
+    found = come((seat, spec()), (seat, spec()))
+    assert found[0] == found[1]
+    assert "two hosts have one number (got NODE_RANK=0 on " in found[0]
+    assert come((seat, spec()), (other(seat), spec())) == ["met", "met"], "nothing is left of it"
+
+
 def test_a_late_host_of_a_number_that_is_taken_disturbs_nobody(seat: Seat) -> None:
     found = come((seat, spec()), (other(seat), spec()), (other(seat), spec()))
     assert found[:2] == ["met", "met"]

@@ -81,10 +81,10 @@ def met(seat: Seat, spec: ResolvedSpec) -> Iterator[Callable[[], bool]]:
     _LOG.info(told, seat.host + 1, seat.hosts, seat.address, seat.port)
     store = _opened(seat)
     with ExitStack() as stack:
-        if not seat.host:
-            stack.callback(_forget, store, seat)
         try:
             _introduce(store, seat, own)
+            if not seat.host:
+                stack.callback(_forget, store, seat)
             _wait(store, seat)
         except RuntimeError as error:
             raise RunError(
