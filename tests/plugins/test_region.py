@@ -99,7 +99,7 @@ def test_too_few_blocks_of_a_size_are_told() -> None:
     held = [[sums(4, n), sums(16, n), sums(64, n, regions=6)] for n in range(3)]
     found = region().sum_interval(region().fit_regions(held), channel=0, pixels=64**2, level=0.9)
     assert found.half_width is None
-    assert found.note == "No calibration: larger than 16 x 16 px; held out were only 18 blocks of 64 x 64 px."
+    assert found.note == "No calibration: larger than 16 x 16 px; only 18 blocks of 64 x 64 px were held out."
     with pytest.raises(CalibrationError, match=r"64 x 64 px: 18 regions, but 20 are needed\."):
         region().fit_regions([[sums(64, n, regions=6)] for n in range(3)])
     with pytest.raises(CalibrationError, match="no region of any size"):
@@ -108,7 +108,7 @@ def test_too_few_blocks_of_a_size_are_told() -> None:
     assert (
         region()
         .sum_interval(none, channel=0, pixels=9999, level=0.9)
-        .note.endswith("held out were only 0 blocks of 128 x 128 px.")
+        .note.endswith("only 0 blocks of 128 x 128 px were held out.")
     )
 
 

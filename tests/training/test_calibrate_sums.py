@@ -93,7 +93,7 @@ def test_the_log_tells_at_which_sizes_it_holds(
     assert told[-1].startswith(
         "sums over 64 x 64 px (filaments, puncta): No calibration: larger than 16 x 16"
     )
-    assert told[-1].endswith("held out were only 2 blocks of 64 x 64 px")
+    assert told[-1].endswith("only 2 blocks of 64 x 64 px were held out")
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="denoisplit"):
         calibrate_run(vse, spec("region_calibrator.sides=[128]"), fields)

@@ -1,4 +1,4 @@
-"""Two answers that need no network. A splitter is worth its training only where it beats both."""
+"""Two baselines without a network. A splitter is worth its training only if it beats both."""
 
 from typing import Any, Final
 
@@ -9,14 +9,14 @@ from scipy.ndimage import gaussian_filter
 from denoisplit.core.images.mixing import Mixing
 
 BLUR_SIGMAS: Final = (1.0, 2.0, 4.0)
-"""Standard deviations of the Gaussian, pixels; the best one counts, in favour of the baseline."""
+"""Stds of the Gaussian, pixels; the best one counts, in favour of the baseline."""
 
 
 def share_of_mixed(mixed: npt.NDArray[Any], *, channels: int, mixing: Mixing) -> npt.NDArray[np.float64]:
-    """An equal share of the mixed image as the answer for every channel.
+    """Return an equal share of the mixed image as the prediction of every channel.
 
-    The share is what every channel would be if all were equal: the mixed image itself where mixing takes the
-    mean, and ``offset + (mixed - offset) / channels`` where it takes the sum (which keeps the offset once).
+    The share is what every channel would be if all were equal: the mixed image itself if mixing takes the
+    mean, and ``offset + (mixed - offset) / channels`` if it takes the sum (which keeps the offset once).
 
     Args:
         mixed: noisy mixed image [1 (z) y x], counts.
@@ -34,13 +34,13 @@ def share_of_mixed(mixed: npt.NDArray[Any], *, channels: int, mixing: Mixing) ->
 def blurred_mixed(
     mixed: npt.NDArray[Any], *, channels: int, mixing: Mixing, sigma: float
 ) -> npt.NDArray[np.float64]:
-    """The share of the mixed image after a Gaussian blur within planes: denoised, but not split.
+    """Return the share of the mixed image after a Gaussian blur within planes: denoised, but not split.
 
     Args:
         mixed: noisy mixed image [1 (z) y x], counts.
         channels: number of target channels.
         mixing: how the mixed image was made.
-        sigma: standard deviation of the Gaussian along y and x, pixels.
+        sigma: std of the Gaussian along y and x, pixels.
 
     Returns:
         [c (z) y x], counts; all channels are the same image.

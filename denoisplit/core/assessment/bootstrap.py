@@ -1,7 +1,7 @@
-"""How far the numbers of the spread would move with other fields of the same kind: bootstrap over fields.
+"""Bootstrap over fields: how much the uncertainty scores would vary with other fields of the same kind.
 
-Pixels of a field resemble each other, so fields, not pixels, are drawn again. All numbers follow from sums
-over the pixels of a field; a resample adds up the sums of the fields it drew.
+Pixels of a field resemble each other, so fields, not pixels, are resampled. All scores follow from sums over
+the pixels of a field; a resample adds up the sums of the fields that it drew.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +18,11 @@ from denoisplit.core.assessment.coverage import LEVELS, coverage, gaussian_crps,
 RESAMPLES: Final = 1000
 CONFIDENCE: Final = 0.95
 MIN_FIELDS: Final = 5
-"""Five fields make 126 different resamples. Fewer do not resolve the tails that an interval ends in."""
+"""Five fields have 126 different resamples; fewer do not resolve the tails, where an interval ends."""
 
 
 FieldCover = Mapping[float, npt.NDArray[np.bool_]]
-"""By level, True where the truth of a channel lies within the predicted interval."""
+"""Masks by level, True where the truth of a channel lies within the predicted interval."""
 
 
 @attrs.frozen
@@ -40,14 +40,14 @@ class Interval:
 
 @attrs.frozen(kw_only=True, eq=False)
 class FieldSpread:
-    """One channel of one field: what was predicted, and what is true; arrays of one shape, counts.
+    """Prediction and truth of one channel of one field; arrays of one shape, counts.
 
     Attributes:
         mean: predicted image.
         std: predicted std.
         truth: clean image.
-        covered: by level, True where the truth lies within the predicted interval; None takes the interval
-            as that of a Gaussian.
+        covered: masks by level, True where the truth lies within the predicted interval; None takes the
+            interval of a Gaussian.
     """
 
     mean: npt.NDArray[Any]
@@ -67,13 +67,13 @@ class Bootstrap:
     """Percentile intervals over resamples of the fields.
 
     Attributes:
-        fields: how many there are.
-        resamples: how many were drawn.
-        confidence: of the intervals.
-        intervals: by name: ``ence``, ``nll``, ``crps``, ``sharpness``, ``rmse``, ``rmv`` and
-            ``coverage_<level>``; what is infinite in a resample has none.
-        rmse_low: [bins] of the calibration curve, counts; NaN in empty bins.
-        rmse_high: [bins] of the calibration curve, counts; NaN in empty bins.
+        fields: number of fields.
+        resamples: number of resamples.
+        confidence: confidence level of the intervals.
+        intervals: one per score: ``ence``, ``nll``, ``crps``, ``sharpness``, ``rmse``, ``rmv`` and
+            ``coverage_<level>``; scores that are infinite in a resample have none.
+        rmse_low: lower ends in the bins of the calibration curve [bins], counts; NaN in empty bins.
+        rmse_high: upper ends in these bins [bins], counts; NaN in empty bins.
     """
 
     fields: int
@@ -87,15 +87,15 @@ class Bootstrap:
 def bootstrap(
     fields: Sequence[FieldSpread], edges: Float64Array, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Bootstrap | None:
-    """Intervals of all numbers of the spread of one channel; None for fewer than ``MIN_FIELDS`` fields.
+    """Compute intervals of all uncertainty scores of one channel; None for fewer than ``MIN_FIELDS`` fields.
 
-    The bins of the calibration curve stay those of all fields.
+    Every resample has the bins of the calibration curve of all fields.
 
     Args:
         fields: one channel of every field.
-        edges: [bins + 1] of the calibration curve of all fields, counts.
-        resamples: how many to draw.
-        seed: of the draws; the same seed gives the same intervals.
+        edges: bin edges of the calibration curve of all fields [bins + 1], counts.
+        resamples: number of resamples.
+        seed: random seed; the same seed gives the same intervals.
 
     Raises:
         CalibrationError: a std is negative or not finite.
@@ -110,7 +110,7 @@ def bootstrap(
     pixels = np.array([field.mean.size for field in fields], dtype=np.float64)
 
     def mean_of(value: Callable[[FieldSpread], float]) -> Float64Array:
-        """[resamples] mean over pixels from that of every field."""
+        """Mean over pixels from the means of the fields [resamples]."""
         means: Float64Array = weights @ (pixels * [value(field) for field in fields]) / (weights @ pixels)
         return means
 
@@ -147,7 +147,7 @@ def bootstrap(
 
 
 def _ence(counts: Float64Array, variance: Float64Array, squares: Float64Array) -> Float64Array:
-    """[resamples] mean over the filled bins of the relative gap between RMV and RMSE."""
+    """Mean relative gap between RMV and RMSE over the filled bins [resamples]."""
     rmv, rmse = np.sqrt(variance), np.sqrt(squares)  # both times the root of the count, which cancels
     gap = np.abs(rmv - rmse)
     relative = np.divide(gap, rmv, out=np.where(gap > 0, np.inf, 0.0), where=rmv > 0)

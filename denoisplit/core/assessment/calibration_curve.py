@@ -1,6 +1,6 @@
-"""Reliability of predicted spread: real error against predicted error, bin by bin.
+"""Reliability of the predicted std: real error against predicted error, bin by bin.
 
-Every pixel belongs to exactly one bin, the largest included, and empty bins stay in the curve with count 0.
+Every pixel belongs to exactly one bin, that of the largest std included; empty bins stay, with count 0.
 """
 
 from typing import Any, Final
@@ -20,10 +20,10 @@ class CalibrationCurve:
     """Predicted and real error of the pixels of one channel, in bins of the predicted std.
 
     Attributes:
-        edges: [bins + 1], counts; bin b holds ``edges[b] <= std < edges[b + 1]``, the last is closed.
-        count: [bins], pixels.
-        rmv: [bins], root mean variance (predicted error), counts; NaN in empty bins.
-        rmse: [bins], root mean squared error (real error), counts; NaN in empty bins.
+        edges: bin edges [bins + 1], counts; bin b has ``edges[b] <= std < edges[b + 1]``, the last is closed.
+        count: number of pixels [bins].
+        rmv: root mean variance (predicted error) [bins], counts; NaN in empty bins.
+        rmse: root mean squared error (real error) [bins], counts; NaN in empty bins.
     """
 
     edges: Float64Array
@@ -33,14 +33,14 @@ class CalibrationCurve:
 
     @property
     def filled(self) -> npt.NDArray[np.bool_]:
-        """[bins], True where the bin has pixels."""
+        """Whether each bin has pixels [bins]."""
         return self.count > 0
 
 
 def quantile_curve(
     mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArray[Any], *, bins: int = BINS
 ) -> CalibrationCurve:
-    """Curve over bins that hold (nearly) the same number of pixels.
+    """Compute the curve over bins with (nearly) the same number of pixels each.
 
     Args:
         mean: predicted image of one channel, any shape, counts.
@@ -59,7 +59,7 @@ def expected_normalised_calibration_error(curve: CalibrationCurve) -> float:
     r"""ENCE: mean of :math:`|\mathrm{RMV} - \mathrm{RMSE}| / \mathrm{RMV}` over the bins that have pixels.
 
     Returns:
-        0 for perfect calibration; infinite when pixels with zero spread are wrong.
+        0 for perfect calibration; infinite if pixels with a std of 0 are wrong.
 
     Source: Levi et al., Sensors 2022.
     """
@@ -70,15 +70,15 @@ def expected_normalised_calibration_error(curve: CalibrationCurve) -> float:
 
 
 def curve_over(edges: Float64Array, spread: Float64Array, error: Float64Array) -> CalibrationCurve:
-    """Curve over given bins; a pixel beyond them counts in the nearest.
+    """Compute the curve over given bins; a pixel beyond them counts in the nearest bin.
 
     Args:
-        edges: [bins + 1], ascending, counts.
+        edges: bin edges [bins + 1], ascending, counts.
         spread: predicted std [pixels], counts.
         error: signed error [pixels], counts.
     """
     bins = len(edges) - 1
-    # The clip puts the largest pixel into the last bin, which is closed above.
+    # The clip puts the pixel with the largest std into the last bin, which is closed.
     index = np.clip(np.searchsorted(edges, spread, side="right") - 1, 0, bins - 1)
     count = np.bincount(index, minlength=bins)
     pixels = np.where(count > 0, count, np.nan)
@@ -93,11 +93,11 @@ def curve_over(edges: Float64Array, spread: Float64Array, error: Float64Array) -
 def spread_and_error(
     where: str, mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArray[Any]
 ) -> tuple[Float64Array, Float64Array]:
-    """Predicted std and signed error (mean - truth) of one channel, flattened to float64.
+    """Predicted std and signed error (mean - truth) of one channel, flattened, in float64.
 
     Raises:
         CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite; the message
-            opens with ``where``.
+            begins with ``where``.
     """
     if not mean.shape == std.shape == truth.shape or mean.size == 0:
         raise CalibrationError(

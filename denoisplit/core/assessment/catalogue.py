@@ -1,4 +1,4 @@
-"""Metrics by name, as the registry has them."""
+"""Metrics by name, from the registry."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,15 +12,15 @@ from denoisplit.core.registry import Component, Registry, installed_registry
 from denoisplit.core.spec.records import Chosen
 
 USUAL: Final = ("psnr", "range_invariant_psnr", "ssim", "ms_ssim")
-"""The metrics of ``evaluate`` unless others are chosen, in the order of its table."""
+"""Default metrics of ``evaluate``, in the order of its table."""
 
 
 @attrs.frozen
 class NamedMetric:
-    """A metric with what a table has to say about it.
+    """A metric with its name, label and unit.
 
     Attributes:
-        name: key in files: the name of the component, with a number where several have it.
+        name: key in files: the name of the component, with a number if several share it.
         metric: the component.
         where: kind and ``package/name``, for messages.
     """
@@ -36,12 +36,12 @@ class NamedMetric:
 
     @property
     def unit(self) -> str:
-        """Of the score; may be empty."""
+        """Unit of the score; may be empty."""
         return str(self.metric.unit)
 
     @property
     def side(self) -> int:
-        """Smallest side of an image that it is defined for, pixels."""
+        """Smallest side of an image for which it is defined, pixels."""
         return int(self.metric.side)
 
     @property
@@ -50,11 +50,11 @@ class NamedMetric:
         return bool(self.metric.larger_is_better)
 
     def of_all(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> list[float]:
-        """One number per image of a channel.
+        """Compute one score per image of a channel.
 
         Raises:
             ImageError: these images have no score.
-            BrokenPluginError: the metric fails, or gives anything but a number per image.
+            BrokenPluginError: the metric fails, or does not give one number per image.
         """
         try:
             found = [float(value) for value in self.metric.scores(truths, predictions)]
@@ -75,12 +75,12 @@ class NamedMetric:
 
 
 def chosen_metrics(wanted: Sequence[str | Chosen]) -> tuple[NamedMetric, ...]:
-    """Metrics by name, ``package/name`` or as a spec names them, in the given order; each counts once.
+    """Return metrics by name, ``package/name`` or as chosen in a spec, in the given order, without repeats.
 
     The second component of one name is called ``NAME_2``.
 
     Raises:
-        SpecError: there is no such metric, it needs options, or there is none at all.
+        SpecError: no such metric, one that needs options, or none at all.
         MissingPackageError: a metric needs a package that is not installed.
         BrokenPluginError: a metric cannot be imported or built.
     """
@@ -129,5 +129,5 @@ def _with_defaults(name: str, row: Component) -> Chosen:
 
 
 def _built(chosen: Chosen) -> tuple[Metric, str]:
-    """The component, and what messages call it."""
+    """The component, and its name in messages."""
     return chosen.build(), f"{chosen.component.kind} {chosen.component.qualified}"

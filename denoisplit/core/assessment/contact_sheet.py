@@ -1,4 +1,4 @@
-"""Thumbnails of the images that a spec names, to see at a glance whether they are the right ones."""
+"""Contact sheet: thumbnails of a spec's images, to see at a glance whether they are the right ones."""
 
 import io
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ _WIDTH: Final = 34
 
 @attrs.frozen(kw_only=True)
 class SheetRow:
-    """One field, or one channel.
+    """One row of a sheet: a field, or a channel.
 
     Attributes:
-        title: what it is, such as split and name of the field.
+        title: heading, such as split and name of the field.
         images: one per column, [(z) y x] each.
     """
 
@@ -33,12 +33,12 @@ class SheetRow:
 
 
 def contact_sheet(path: Path, rows: Sequence[SheetRow], columns: Sequence[str]) -> None:
-    """Write a PNG of a sheet, see ``sheet``, to a path."""
+    """Write a sheet, see ``sheet``, to a PNG."""
     sheet(rows, columns).savefig(path, format="png")
 
 
 def sheet_pixels(rows: Sequence[SheetRow], columns: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Pixels [y x 3] of a sheet, see ``sheet``."""
+    """Render a sheet, see ``sheet``, to pixels [y x 3]."""
     figure, pixels = sheet(rows, columns), io.BytesIO()
     figure.savefig(pixels, format="rgba")
     width, height = figure.canvas.get_width_height()
@@ -46,10 +46,10 @@ def sheet_pixels(rows: Sequence[SheetRow], columns: Sequence[str]) -> npt.NDArra
 
 
 def sheet(rows: Sequence[SheetRow], columns: Sequence[str]) -> Figure:
-    """Every picture with its own contrast, of a stack the middle plane.
+    """Draw a sheet; every image has its own contrast, and a stack is shown by its middle plane.
 
     Args:
-        rows: all with as many images as there are columns.
+        rows: rows with as many images as there are columns.
         columns: headings.
     """
     figure = Figure(figsize=(PANEL_INCHES * len(columns), (PANEL_INCHES + 0.3) * len(rows) + 0.4), dpi=DPI)
@@ -72,6 +72,6 @@ def sheet(rows: Sequence[SheetRow], columns: Sequence[str]) -> Figure:
 
 
 def _short(title: str) -> str:
-    """A title that fits above the pictures: the middle of a long one is left out."""
+    """Shorten a title to fit above the images, by leaving out its middle."""
     longest = 3 * _WIDTH
     return title if len(title) <= longest else f"{title[: longest // 2]} ... {title[-longest // 2 :]}"

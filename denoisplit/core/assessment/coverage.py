@@ -1,4 +1,4 @@
-"""Single numbers for the predicted spread of one channel, taken as the std of a Gaussian around the mean."""
+"""Scores of the predicted std of one channel, as that of a Gaussian around the mean."""
 
 import math
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ LEVELS: Final = (0.50, 0.68, 0.90, 0.95)
 
 @attrs.frozen
 class Coverage:
-    """How often the truth lies within a central interval.
+    """Coverage of a central interval.
 
     Attributes:
         level: nominal probability of the interval.
-        fraction: fraction of pixels whose truth lies within it; equals ``level`` when calibrated.
+        fraction: fraction of pixels whose truth lies within it; equals ``level`` if calibrated.
     """
 
     level: float
@@ -29,7 +29,7 @@ class Coverage:
 
 
 def half_width(level: float) -> float:
-    """Half of the central Gaussian interval, in stds."""
+    """Half-width of the central Gaussian interval, in stds."""
     return float(ndtri((1 + level) / 2))
 
 
@@ -60,10 +60,10 @@ def gaussian_nll(mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDArr
     r"""Mean of :math:`\tfrac12 (t - m)^2 / u^2 + \ln u + \tfrac12 \ln 2\pi`; arguments as ``coverage``.
 
     Returns:
-        Nats per pixel; depends on the unit of the images by the logarithm of the scale.
+        Nats per pixel; a change of unit adds the logarithm of the scale.
 
     Raises:
-        CalibrationError: as ``coverage``, or a std is 0 (the density does not exist).
+        CalibrationError: see ``coverage``; or a std is 0, which has no density.
     """
     spread, error = spread_and_error("Gaussian NLL", mean, std, truth)
     if spread.min() == 0:
@@ -81,7 +81,7 @@ def gaussian_crps(mean: npt.NDArray[Any], std: npt.NDArray[Any], truth: npt.NDAr
         Counts; equals the mean absolute error where the std is 0.
 
     Raises:
-        CalibrationError: as ``coverage``.
+        CalibrationError: see ``coverage``.
 
     Source: Gneiting & Raftery, JASA 2007, section 4.2.
     """

@@ -1,4 +1,4 @@
-"""What a nat of every level costs under a KL scheme, whatever the scheme."""
+"""Effective weight of a nat at every level, for any KL scheme."""
 
 import math
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from denoisplit.core.network.interfaces import KLScheme
 from denoisplit.core.network.latent import Level
 
 _PROBE: Final = 1e3
-"""Mean of a posterior whose divergence is far above any free bits."""
+"""Mean of a posterior, so large that its divergence is far above any free bits."""
 
 
 def effective_weights(
     scheme: KLScheme, latent_shapes: Sequence[tuple[int, ...] | None], *, image_pixels: int, channels: int
 ) -> tuple[float, ...]:
-    """Weight of a nat of every level; 1 is that of the true evidence lower bound (beta of a beta-VAE).
+    """Weight of a nat at every level; 1 as in the true evidence lower bound (beta of a beta-VAE).
 
-    Found by giving every latent scalar the same large divergence, so it holds above the free bits, after the
-    warm-up, for divergences that are spread evenly over a level, and for every scheme.
+    The scheme is probed with the same large divergence at every latent scalar. The weights hold above the
+    free bits, after the warm-up, for divergences that are spread evenly over a level.
 
     Args:
-        scheme: of which the weights are wanted.
+        scheme: the scheme to probe.
         latent_shapes: [k (z) y x] of one image at every level, finest first; None for a level without a
             latent, whose weight is 0.
         image_pixels: pixels of one image.

@@ -1,4 +1,4 @@
-"""One field in figures: how the samples look, where the uncertainty is, whether the error follows it."""
+"""Figures of one field: its samples, its uncertainty, and whether the errors follow the uncertainty."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -14,7 +14,7 @@ from denoisplit.core.assessment.scores import EvaluatedField
 from denoisplit.core.errors import CalibrationError
 
 IntervalOf = Callable[[AnyArray, AnyArray, float], tuple[AnyArray, AnyArray]]
-"""Mean and std as predicted [c (z) y x], and a level, to both ends of the calibrated interval, counts.
+"""Function from mean and std as predicted [c (z) y x], and a level, to the calibrated interval, counts.
 
 Raises:
     CalibrationError: the calibration does not know this level.
@@ -24,15 +24,15 @@ PANEL_INCHES: Final = 2.3
 INTERVAL: Final = 0.9
 BINS: Final = 60
 SHOWN: Final = 0.995
-"""Share of the pixels within the axes of the error plot, per axis."""
+"""Share of the pixels that each axis of the error plot covers."""
 
 
 def sample_gallery(field: EvaluatedField, samples: AnyArray, channel_names: Sequence[str]) -> Figure:
-    """Posterior samples beside their mean and the truth, a row per channel, all in the contrast of the truth.
+    """Draw posterior samples, their mean and the truth, a row per channel, in the contrast of the truth.
 
     Args:
-        field: of which the samples are.
-        samples: [s c (z) y x], counts.
+        field: the predicted field.
+        samples: its posterior samples [s c (z) y x], counts.
         channel_names: one name per channel.
     """
     headings = ["mean", *(f"sample {number + 1}" for number in range(len(samples))), "truth"]
@@ -52,16 +52,15 @@ def sample_gallery(field: EvaluatedField, samples: AnyArray, channel_names: Sequ
 def uncertainty_maps(
     field: EvaluatedField, channel_names: Sequence[str], interval_of: IntervalOf | None = None
 ) -> Figure | None:
-    """Mean, std, both ends of the 90 % interval and the real error, a row per channel; None without a std.
+    """Draw mean, 90 % interval, std and real error, a row per channel; None without a std.
 
-    Mean and interval share a contrast, and so do std and error. The std is the calibrated one if there is
-    one.
+    Mean and interval share a contrast, and so do std and error. The calibrated std is shown if there is one.
 
     Args:
-        field: what is shown.
+        field: the field to show.
         channel_names: one name per channel.
-        interval_of: the calibrated interval; None for that of a Gaussian with this std. Where it does not
-            know the level, the interval is left out.
+        interval_of: the calibrated interval; None for that of a Gaussian with this std. If it does not know
+            the level, the interval is left out.
     """
     std, kind = _spread(field)
     if std is None:
@@ -89,10 +88,10 @@ def uncertainty_maps(
 def error_figure(
     fields: Sequence[EvaluatedField], channel_names: Sequence[str], interval_of: IntervalOf | None = None
 ) -> Figure | None:
-    """Absolute error against the std as predicted, pixel by pixel, a panel per channel; None without a std.
+    """Draw the absolute error of pixels against their predicted std, a panel per channel; None without a std.
 
-    The lines are half of the intervals, calibrated if there is a calibration; see ``uncertainty_maps`` for
-    ``interval_of``. A calibrated std may have few values, so it is no axis to see anything on.
+    The lines are half-widths of the intervals, calibrated if there is a calibration; see ``uncertainty_maps``
+    for ``interval_of``. A calibrated std may have few values, so it does not serve as an axis.
     """
     stds = [field.std for field in fields if field.std is not None]
     if not stds:
@@ -108,7 +107,7 @@ def error_figure(
         spread = np.concatenate([std[channel].ravel() for std in stds]).astype(np.float64)
         error = np.concatenate([np.abs(f.mean[channel] - f.truth[channel]).ravel() for f in fields])
         low, high = (float(end) for end in np.quantile(spread, (1 - SHOWN, SHOWN)))
-        if high <= low:  # a std that is the same everywhere is still a place on the axis
+        if high <= low:  # a std that is the same everywhere still needs an axis
             low, high = 0.5 * low, 1.5 * high or 1.0
         top = max(float(np.quantile(error, SHOWN)), 1e-3 * high)
         density, x, y = np.histogram2d(spread, error, bins=BINS, range=((low, high), (0, top)))
@@ -139,7 +138,7 @@ def _spread(field: EvaluatedField) -> tuple[AnyArray | None, str]:
 def _interval(
     field: EvaluatedField, level: float, interval_of: IntervalOf | None
 ) -> tuple[AnyArray, AnyArray] | None:
-    """Both ends [c (z) y x]; None without a std, and where the calibration does not know the level."""
+    """Both ends [c (z) y x]; None without a std, or if the calibration does not know the level."""
     std, _ = _spread(field)
     if std is None or field.std is None:
         return None
@@ -154,7 +153,7 @@ def _interval(
 def _half_widths(
     fields: Sequence[EvaluatedField], level: float, interval_of: IntervalOf | None
 ) -> AnyArray | None:
-    """Half of the interval of every pixel [c pixels]; None where that of a field is not known."""
+    """Half-width of the interval of every pixel [c pixels]; None if that of a field is not known."""
     halves = []
     for field in fields:
         ends = _interval(field, level, interval_of)
@@ -165,7 +164,7 @@ def _half_widths(
 
 
 def _line(spread: AnyArray, half: AnyArray, edges: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Mean std and half width of the pixels between edges; a single point becomes a line across."""
+    """Mean std and half-width of the pixels between edges; a single point becomes a line across."""
     place = np.searchsorted(edges, spread, side="right") - 1
     inside = (spread >= edges[0]) & (spread <= edges[-1])
     place = np.minimum(place[inside], len(edges) - 2)
@@ -178,7 +177,7 @@ def _line(spread: AnyArray, half: AnyArray, edges: AnyArray) -> tuple[AnyArray, 
 def _rows(
     title: str, field: EvaluatedField, rows: int, headings: Sequence[str]
 ) -> tuple[Figure, list[list[Any]]]:
-    """A figure with a row of bare panels per channel."""
+    """Lay out a figure with a row of bare panels per channel."""
     height = PANEL_INCHES * field.mixed.shape[-2] / field.mixed.shape[-1]
     size = (1.12 * PANEL_INCHES * len(headings) + 0.4, rows * (height + 0.12) + 0.7)
     figure = Figure(figsize=size, facecolor="white")

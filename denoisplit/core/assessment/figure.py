@@ -1,4 +1,4 @@
-"""The one picture of an experiment: what went in, what came out, the truth, and how far to trust it."""
+"""Summary figure of an experiment: input, prediction, truth and uncertainty."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ HEADINGS: Final = (
     "prediction (posterior mean)",
     "truth (same contrast as prediction)",
 )
-"""Of the images; that of the uncertainty says which std it is."""
+"""Headings of the images; that of the uncertainty depends on the std."""
 
 
 def demo_figure(
@@ -57,16 +57,16 @@ def demo_figure(
     Prediction and truth of a channel share one contrast window. A stack is shown by its middle plane.
 
     Args:
-        path: of the PNG.
+        path: path of the PNG.
         mixed: noisy mixed image [1 (z) y x], counts.
         predictions: posterior mean [c (z) y x], counts.
         truth: clean channels [c (z) y x], counts.
-        std: posterior std [c (z) y x], counts; None for a prediction without spread, whose panel is black.
-        calibrated_std: shown in its place if there is a calibration.
+        std: posterior std [c (z) y x], counts; None for a prediction without std, whose panel is black.
+        calibrated_std: calibrated std, shown in its place; None without a calibration.
         channel_names: one name per channel.
-        scores: of the whole test set; adds the calibration curves and the line below the images.
+        scores: scores on the whole test set; add the calibration curves and the line below the images.
         title: heading.
-        pixel_size: adds a scale bar.
+        pixel_size: pixel size along (z) y x; adds a scale bar.
 
     Raises:
         ChannelCountError: an array has another number of channels than there are names.
@@ -119,7 +119,7 @@ def demo_figure(
 
 @attrs.frozen
 class _Spread:
-    """Words about the std that is shown: heading, label of its colour bar, and what it means."""
+    """Words about the shown std: heading, label of its colour bar, and meaning."""
 
     heading: str
     label: str
@@ -151,7 +151,7 @@ def _images(
 
 
 def _caption(scores: Scores | None, spread: _Spread) -> str:
-    """The result of the whole test set in one line per channel."""
+    """Caption: what the numbers mean, and the result on the whole test set for each channel."""
     explained = (
         "RI-PSNR: how close to the truth after the best choice of brightness and contrast; higher is better. "
         f"{spread.meaning}"

@@ -1,8 +1,8 @@
 """Image scores: one number per image, from a clean truth and a prediction in the same units.
 
 Every score takes [y x], or [z y x] for the mean over planes. Planes without contrast in the truth are left
-out of that mean, because no score is defined for them. Everything is evaluated in float64: single-precision
-SSIM of an image on a camera offset is dominated by rounding.
+out of that mean, because no score is defined for them. Everything is computed in float64: in single
+precision, SSIM of an image on a camera offset is dominated by rounding.
 """
 
 import math
@@ -16,7 +16,7 @@ from denoisplit.core.assessment.ssim_maps import BORDER, ms_ssim_of_plane, ssim_
 
 SSIM_SIDE: Final = 2 * BORDER + 1
 MS_SSIM_SIDE: Final = SSIM_SIDE * 2**4
-"""Five scales: the coarsest still has to hold one 11-pixel window."""
+"""Smallest side, pixels: the coarsest of five scales still has to hold one 11-pixel window."""
 
 
 def psnr(truth: AnyArray, prediction: AnyArray) -> float:
@@ -27,7 +27,7 @@ def psnr(truth: AnyArray, prediction: AnyArray) -> float:
         prediction: image of the same shape and units.
 
     Returns:
-        dB; infinite when the images are equal.
+        dB; infinite if the images are equal.
 
     Raises:
         ImageError: shapes differ, a value is not finite, or the truth is constant.
@@ -48,7 +48,7 @@ def range_invariant_psnr(truth: AnyArray, prediction: AnyArray) -> float:
         prediction: image of the same shape, any offset and scale.
 
     Returns:
-        dB; infinite when an affine map of the prediction equals the truth up to rounding.
+        dB; infinite if an affine map of the prediction equals the truth up to rounding.
 
     Raises:
         ImageError: shapes differ, a value is not finite, or the truth is constant.
@@ -61,8 +61,7 @@ def range_invariant_psnr(truth: AnyArray, prediction: AnyArray) -> float:
 def ssim(truth: AnyArray, prediction: AnyArray) -> float:
     """Structural similarity: Gaussian window (sigma 1.5, 11 px), 5 px border dropped, range of the truth.
 
-    The luminance term takes 0 as black, so a camera offset that both images carry raises the score: subtract
-    it first.
+    The luminance term takes 0 as black: subtract a camera offset first, which would raise the score.
 
     Args:
         truth: clean image [(z) y x] with sides of at least 11 px.
@@ -112,7 +111,7 @@ def _range_invariant_psnr_of_plane(truth: Float64Array, prediction: Float64Array
     slope = (
         float(np.vdot(centred_truth, centred) / np.vdot(centred, centred)) if np.ptp(prediction) > 0 else 0.0
     )
-    # The fit leaves rounding noise where an exact answer would leave nothing.
+    # For a prediction that fits exactly, the error is rounding noise, not 0.
     rounding = 8 * np.finfo(np.float64).eps
     resolution = rounding * (
         float(np.abs(truth).max()) / scale + abs(slope) * float(np.abs(prediction).max())

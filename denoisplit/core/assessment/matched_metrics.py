@@ -1,4 +1,4 @@
-"""Scores of the reference publications beyond the usual four: other windows, matchings and ranges."""
+"""Scores of the reference publications beyond the default four: other windows, fits and ranges."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -57,7 +57,7 @@ def range_invariant_ms_ssim(truth: AnyArray, prediction: AnyArray) -> float:
 
     Args:
         truth: clean image [(z) y x] with sides of at least 176 px.
-        prediction: image of the same shape, any offset and scale, also a negative one.
+        prediction: image of the same shape, any offset and scale, even a negative scale.
 
     Returns:
         0 to 1.
@@ -96,9 +96,8 @@ def ms_ssim_pooled(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) 
 def care_ms_ssim(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> list[float]:
     """MS-SSIM after the normalisation of CARE.
 
-    Every plane of the truth is mapped so that its 3rd percentile becomes 0 and its 99.8th percentile 1, and
-    the prediction is fitted to it by least squares. The range is that of the normalised truth over all
-    images.
+    Every plane of the truth is mapped so that its 3rd percentile is 0 and its 99.8th percentile 1, and the
+    prediction is fitted to it by least squares. The range is that of the normalised truth over all images.
 
     Args:
         truths: clean images [(z) y x] of one channel with sides of at least 176 px.
@@ -108,8 +107,8 @@ def care_ms_ssim(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) ->
         One number per image, 0 to 1.
 
     Raises:
-        ImageError: shapes differ, a value is not finite, an image is too small, or a truth is the same from
-            its 3rd to its 99.8th percentile.
+        ImageError: shapes differ, a value is not finite, an image is too small, or the 3rd and 99.8th
+            percentile of a truth are equal.
 
     Source: Weigert et al., Nature Methods 2018; method section 8.1.
     """

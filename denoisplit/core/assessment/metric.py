@@ -1,4 +1,4 @@
-"""The abstract base of metrics: how close predictions are to the truth, in the table of ``evaluate``."""
+"""The abstract base of metrics: scores of predictions against the truth, in the table of ``evaluate``."""
 
 import abc
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ class Metric(abc.ABC):
     """A score of images.
 
     Nest a frozen attrs class ``Options``; the constructor takes an instance of it, and raises
-    ``MissingPackageError`` where an optional package is not there.
+    ``MissingPackageError`` if an optional package is missing.
 
     Attributes:
         label: heading in tables; empty for the name of the component.
-        unit: of the score, for example ``dB`` or ``counts``; empty for none.
-        side: smallest side of an image that it is defined for, pixels.
+        unit: unit of the score, for example ``dB`` or ``counts``; empty for none.
+        side: smallest side of an image for which it is defined, pixels.
         larger_is_better: whether the better prediction has the larger score.
     """
 
@@ -30,24 +30,24 @@ class Metric(abc.ABC):
 
     @abc.abstractmethod
     def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """The score of an image, which it has by itself.
+        """Score one image.
 
         Args:
             truth: clean image [(z) y x], counts without the offset of the camera.
             prediction: image of the same shape and units.
 
         Returns:
-            one number; infinite where there is no error.
+            One number; may be infinite for a prediction without error.
 
         Raises:
             ImageError: these images have no score.
         """
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
-        """The score of every image of one channel: each by itself, unless a range or fit is that of all.
+        """Score every image of one channel, each by itself; override if a range or fit is shared by all.
 
         Args:
             truths: clean images [(z) y x], of any sizes.
-            predictions: as many images of the same shapes.
+            predictions: one image of the same shape for each.
         """
         return [self.score(truth, prediction) for truth, prediction in zip(truths, predictions, strict=True)]

@@ -1,6 +1,6 @@
 """MicroSSIM and MicroMS3IM: SSIM after background subtraction and the best common scale of all predictions.
 
-The parameters come from the package ``microssim``, an optional one: ``pip install denoisplit[micro]``.
+The optional package ``microssim`` fits the parameters: ``pip install denoisplit[micro]``.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ BACKGROUND_PERCENTILE: Final = 3
 
 @attrs.frozen(kw_only=True)
 class MicroParameters:
-    """How images are normalised before they are compared.
+    """Normalisation of images before comparison.
 
     Attributes:
         truth_offset: background of the truth, counts.
         prediction_offset: background of the predictions, counts.
         scale: largest value of the truth above its background, counts.
-        factor: what normalised predictions are multiplied by.
+        factor: multiplier of normalised predictions.
     """
 
     truth_offset: float
@@ -40,13 +40,13 @@ class MicroParameters:
     factor: float
 
     def normalise(self, truth: Float64Array, prediction: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Both images on the scale of the truth, the factor applied."""
+        """Bring both images to the scale of the truth, and apply the factor."""
         scaled = self.factor * (prediction - self.prediction_offset) / self.scale
         return (truth - self.truth_offset) / self.scale, scaled
 
 
 def fit_micro(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> MicroParameters:
-    """Common parameters of all images of a channel.
+    """Fit common parameters to all images of a channel.
 
     Args:
         truths: clean images [(z) y x] with sides of at least 11 px.
@@ -55,7 +55,7 @@ def fit_micro(truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Mi
     Raises:
         MissingPackageError: the package ``microssim`` is not installed.
         ImageError: shapes differ, a value is not finite, a truth is constant, an image is too small, or the
-            truth is nothing but background.
+            truth is only background.
 
     Source: Ashesh et al., MicroSSIM, 2024; method section 12.3.
     """
@@ -90,14 +90,14 @@ def micro_ssim(
     Args:
         truths: clean images [(z) y x] of one channel with sides of at least 11 px.
         predictions: images of the same shapes, any offset and scale.
-        parameters: of the normalisation; None fits them to all these images.
+        parameters: parameters of the normalisation; None fits them to all these images.
 
     Returns:
         One number per image, at most 1.
 
     Raises:
         MissingPackageError: the package ``microssim`` is not installed.
-        ImageError: as ``fit_micro``.
+        ImageError: see ``fit_micro``.
 
     Source: Ashesh et al., MicroSSIM, 2024.
     """
@@ -123,14 +123,14 @@ def micro_ms3im(
     Args:
         truths: clean images [(z) y x] of one channel with sides of at least 176 px.
         predictions: images of the same shapes, any offset and scale.
-        parameters: of the normalisation; None fits them to all these images.
+        parameters: parameters of the normalisation; None fits them to all these images.
 
     Returns:
         One number per image, 0 to 1.
 
     Raises:
-        MissingPackageError: there are no ``parameters`` and the package ``microssim`` is not installed.
-        ImageError: as ``fit_micro``.
+        MissingPackageError: no ``parameters`` are given and the package ``microssim`` is not installed.
+        ImageError: see ``fit_micro``.
 
     Source: Ashesh et al., MicroSSIM, 2024.
     """
@@ -143,7 +143,7 @@ def micro_ms3im(
 
 
 def microssim() -> ModuleType:
-    """The package.
+    """Import the package.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -159,9 +159,9 @@ def microssim() -> ModuleType:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps back the package's progress bar, and its warnings of terms that it computes but does not use.
+    """Suppress the package's progress bar, and its warnings about terms that it computes but does not use.
 
-    Those are the square roots of local variances, which rounding makes negative where an image is flat.
+    These are square roots of local variances, which rounding makes negative where an image is flat.
     """
     with contextlib.redirect_stderr(io.StringIO()), np.errstate(invalid="ignore"):
         yield

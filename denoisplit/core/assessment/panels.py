@@ -1,4 +1,4 @@
-"""Images in figures: which plane, which contrast, which colour, how large."""
+"""Images in figures: plane, contrast, colours, scale bar."""
 
 import math
 from typing import Any, Final
@@ -13,28 +13,28 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.bases import PixelSize
 
 COLOURS: Final = ("#ff4fd8", "#3ddc84", "#33bbff", "#ffb000", "#ff6b4a", "#b9a3ff")
-"""Channel colours on black, told apart by most colour-blind readers; they repeat after six channels."""
+"""Channel colours on black that most colour-blind readers can tell apart; they repeat after six channels."""
 
 
 def middle_plane(image: AnyArray) -> npt.NDArray[np.float64]:
-    """The image itself, or the middle plane of a stack."""
+    """Return the image itself, or the middle plane of a stack."""
     plane = image if image.ndim == 2 else image[image.shape[0] // 2]
     return plane.astype(np.float64)
 
 
 def window(image: AnyArray) -> Normalize:
-    """Contrast that leaves out the few darkest and brightest pixels."""
+    """Contrast window that clips the few darkest and brightest pixels."""
     low, high = np.percentile(image, (0.5, 99.8))
     return Normalize(float(low), float(max(high, np.nextafter(low, np.inf))), clip=True)
 
 
 def tinted(colour: str) -> Colormap:
-    """Black to the channel colour to near-white, so that bright detail is not lost in a saturated colour."""
+    """Colour map from black over a channel colour to white, so that bright detail stays visible."""
     return LinearSegmentedColormap.from_list("channel", [(0.0, "black"), (0.75, colour), (1.0, "white")])
 
 
 def scale_bar(panel: Axes, width: int, pixel_size: PixelSize) -> None:
-    """A bar of a round length, about a fifth of the image wide; none where that is unknown."""
+    """Draw a scale bar of a round length, about a fifth of the image; none if the pixel size is unknown."""
     step = pixel_size.size[-1]
     if step is None:
         return
@@ -49,14 +49,14 @@ def scale_bar(panel: Axes, width: int, pixel_size: PixelSize) -> None:
 
 
 def bare(panel: Axes) -> None:
-    """No ticks and no frame."""
+    """Remove ticks and frame."""
     panel.set(xticks=[], yticks=[])
     for side in panel.spines.values():
         side.set_visible(False)
 
 
 def colour_bar(figure: Figure, panel: Axes, image: Any, label: str) -> None:
-    """A colour bar beside a panel; as an inset, it takes no room from the image."""
+    """Draw a colour bar beside a panel; as an inset, it takes no room from the image."""
     bar = panel.inset_axes((1.03, 0.0, 0.045, 1.0))
     figure.colorbar(image, cax=bar)
     bar.tick_params(labelsize=7, length=2)

@@ -1,4 +1,4 @@
-"""Image pairs as checked planes in float64: what every image score starts from."""
+"""Checked planes in float64 of image pairs, for all image scores."""
 
 import math
 from collections.abc import Callable
@@ -12,13 +12,13 @@ Pair = tuple[Float64Array, Float64Array]
 
 
 def contrast_planes(where: str, truth: AnyArray, prediction: AnyArray, *, side: int) -> list[Pair]:
-    """Planes [y x] of truth and prediction; those without contrast in the truth are left out.
+    """Return the planes [y x] of truth and prediction, without those that have no contrast in the truth.
 
     Args:
         where: name of the score, for messages.
-        truth: [(z) y x].
-        prediction: of the same shape.
-        side: smallest side that the score is defined for, pixels.
+        truth: clean image [(z) y x].
+        prediction: image of the same shape.
+        side: smallest side for which the score is defined, pixels.
 
     Raises:
         ImageError: shapes differ, the image is too small, a value is not finite, or the truth is constant.

@@ -1,4 +1,4 @@
-"""The calibration curve of one channel as a plot: real error against predicted error."""
+"""Plot of the calibration curve of one channel: real error against predicted error."""
 
 from typing import Final
 
@@ -12,18 +12,18 @@ from denoisplit.core.assessment.uncertainty import ChannelUncertainty
 BEFORE: Final = "#d55e00"
 AFTER: Final = "#0072b2"
 PLAIN: Final = "{x:g}"
-"""Numbers beside logarithmic axes: 0.5, 10."""
+"""Number format of logarithmic axes: 0.5, 10."""
 LOGARITHMIC_FROM: Final = 8.0
 """Ratio of the largest to the smallest error above which the axes are logarithmic."""
 
 
 def draw_reliability(axes: Axes, strip: Axes, uncertainty: ChannelUncertainty) -> None:
-    """Draw RMSE against RMV before and after calibration, the perfect line, and where the pixels are.
+    """Draw RMSE against RMV before and after calibration, the perfect line, and the density of pixels.
 
     Args:
         axes: empty axes for the curve.
-        strip: empty axes below, sharing x, for the number of pixels.
-        uncertainty: of the channel; everything is in counts.
+        strip: empty axes below, sharing x, for the density of pixels.
+        uncertainty: reliability of the channel, in counts.
     """
     curves = [("as predicted", BEFORE, "o", uncertainty.before)]
     if uncertainty.after is not None:
@@ -73,7 +73,7 @@ def draw_reliability(axes: Axes, strip: Axes, uncertainty: ChannelUncertainty) -
 
 
 def _density(strip: Axes, curve: CalibrationCurve, colour: str) -> None:
-    """Pixels per unit of the axis, so that bins of any width show the same distribution."""
+    """Draw pixels per unit of the axis, so that bins of any width show the same distribution."""
     width = np.diff(curve.edges)
     density = np.divide(curve.count, width, out=np.zeros(len(width)), where=width > 0)
     strip.stairs(density, curve.edges, fill=True, color=colour, alpha=0.35)

@@ -11,7 +11,7 @@ _BLURS = f"best Gaussian blur of {', '.join(f'{sigma:g}' for sigma in BLUR_SIGMA
 
 
 def table(scores: Scores) -> Table:
-    """Channels and metrics down, methods across; the best answer of each row is bold."""
+    """Table with channels and metrics down, methods across; the best score of each row is bold."""
     fields = scores.scores[0].fields
     notes = [f"{BLURRED}: {_BLURS}.", f"{SHARE}: untreated."]
     if "range_invariant_psnr" in {metric.name for metric in scores.metrics}:

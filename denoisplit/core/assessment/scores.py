@@ -1,4 +1,4 @@
-"""Scores of an experiment on fields with a known truth, beside the two answers that need no network."""
+"""Scores of an experiment on fields with a known truth, beside two baselines without a network."""
 
 import math
 import statistics
@@ -29,17 +29,17 @@ class EvaluatedField:
     """One field of view with its prediction, all in counts.
 
     Attributes:
-        name: for messages.
+        name: name in messages.
         mixed: noisy mixed image [1 (z) y x].
         truth: clean channels [c (z) y x].
         mean: predicted channels [c (z) y x].
-        std: predicted std [c (z) y x], None for a method without spread.
-        calibrated_std: std after calibration [c (z) y x], None without calibration.
-        covered: by level, True where the truth lies within the calibrated interval [c (z) y x]; None takes
-            the interval as that of a Gaussian with the calibrated std. Alone, of a calibration that gives
-            intervals only.
-        regions: errors of sums over regions, if these were asked for.
-        pixel_size: along (z) y x, for scale bars.
+        std: predicted std [c (z) y x]; None for a method without std.
+        calibrated_std: std after calibration [c (z) y x]; None without calibration.
+        covered: masks by level, True where the truth lies within the calibrated interval [c (z) y x]; None
+            takes the interval of a Gaussian with the calibrated std. Without ``calibrated_std``, those of a
+            calibration that gives intervals only.
+        regions: errors of sums over regions; empty if none were asked for.
+        pixel_size: pixel size along (z) y x, for scale bars.
     """
 
     name: str
@@ -70,8 +70,8 @@ class Score:
         channel: name of the channel.
         method: one of ``METHODS``.
         metric: name of the metric.
-        mean: over the fields; None where the metric is not defined for such images.
-        standard_error: of that mean; None for fewer than two fields or an infinite mean.
+        mean: mean over the fields; None if the metric is not defined for such images.
+        standard_error: standard error of the mean; None for fewer than two fields or an infinite mean.
         fields: number of fields.
         note: why there is no number, or which blur was best.
     """
@@ -91,10 +91,10 @@ class Scores:
 
     Attributes:
         channels: names of the channels.
-        metrics: in the order of the table.
+        metrics: the metrics, in the order of the table.
         scores: one per channel, metric and method.
-        uncertainty: one per channel, empty when no std was given.
-        regions: one per channel and kind of regions, empty when no sums were given.
+        uncertainty: one per channel; empty without a std.
+        regions: one per channel and kind of regions; empty without sums.
     """
 
     channels: tuple[str, ...]
@@ -105,7 +105,7 @@ class Scores:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What cannot be said about the uncertainty and why, a sentence each."""
+        """Sentences on unknown or doubtful numbers of the uncertainty, with the reasons."""
         if not self.uncertainty:
             return ("No std, so nothing can be said about the uncertainty. Predict with 2 samples or more.",)
         count = self.scores[0].fields
@@ -117,14 +117,14 @@ class Scores:
         )
 
     def of(self, channel: str, metric: str, method: str = SPLIT) -> Score:
-        """The score of one channel, metric and method; KeyError when there is none."""
+        """Return the score of one channel, metric and method; KeyError if there is none."""
         for score in self.scores:
             if (score.channel, score.metric, score.method) == (channel, metric, method):
                 return score
         raise KeyError((channel, metric, method))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and mappings; what is infinite or undefined becomes None."""
+        """Convert to plain numbers, strings, lists and mappings; None for infinite or undefined numbers."""
         return {
             "channels": list(self.channels),
             "metrics": [{"name": m.name, "label": m.label, "unit": m.unit} for m in self.metrics],
@@ -142,17 +142,17 @@ def evaluate_fields(
     mixing: Mixing,
     metrics: Sequence[NamedMetric] | None = None,
 ) -> Scores:
-    """Score predictions and the trivial answers against the truth.
+    """Score predictions and the two baselines against the truth.
 
-    Every metric is taken per field and then averaged over fields. The camera offset of ``mixing`` is
-    subtracted first, so that SSIM does not profit from it. The blurred mixed image takes, per channel and
-    metric, the blur that scores best.
+    Every metric is computed per field and then averaged over fields. The camera offset of ``mixing`` is
+    subtracted first, so that it does not raise SSIM. The blurred mixed image takes, per channel and metric,
+    the blur that scores best.
 
     Args:
-        fields: at least one.
+        fields: fields with truth, at least one.
         channel_names: one name per channel.
         mixing: how the mixed images were made.
-        metrics: the scores, in the order of the table; None for the usual.
+        metrics: the metrics, in the order of the table; None for the default ones.
 
     Raises:
         ImageError: no field, a field whose truth is constant or whose pixels are not finite, or a std that
@@ -245,7 +245,7 @@ def _score(
 
 
 def _best(scores: Sequence[Score], metric: NamedMetric) -> Score:
-    """The best of several answers, by what the metric calls better."""
+    """The best of several scores of a metric."""
     sign = 1 if metric.larger_is_better else -1
     return max(scores, key=lambda score: -math.inf if score.mean is None else sign * score.mean)
 

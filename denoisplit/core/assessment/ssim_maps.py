@@ -1,6 +1,6 @@
 """SSIM and MS-SSIM of planes, from local moments in a separable Gaussian window of 11 pixels.
 
-Values are those of torchmetrics, whose full two-dimensional window takes many times as long.
+Values are those of torchmetrics, whose full two-dimensional window is many times slower.
 """
 
 import math
@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from denoisplit.core.arrays import Float64Array
 
 BORDER: Final = 5
-"""Half the window, pixels: nearer to the edge, a map depends on how the image is continued there."""
+"""Half the window, pixels: closer to the edge, a map depends on how the image is continued beyond it."""
 
 SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _SIGMA = 1.5
@@ -31,8 +31,8 @@ def ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: flo
 def ms_ssim_of_plane(truth: Float64Array, prediction: Float64Array, data_range: float) -> float:
     """Five-scale MS-SSIM of planes [y x] with sides of at least 176 px; a negative term makes it 0.
 
-    Contrast at the first four scales leaves out the border; at the last one, the whole image counts,
-    continued by mirrors.
+    At the first four scales, the border is left out; at the last one, the whole image counts, mirrored at its
+    edges.
 
     Source: Wang et al., Asilomar 2003; method section 8.1.
     """
@@ -64,7 +64,7 @@ def _local(image: Float64Array) -> Float64Array:
 
 
 def _halved(image: Float64Array) -> Float64Array:
-    """Means of 2 x 2 pixels; an odd last row or column is left out."""
+    """Halve an image by means of 2 x 2 pixels; an odd last row or column is left out."""
     rows, columns = (side // 2 * 2 for side in image.shape)
     even = image[:rows, :columns]
     mean: Float64Array = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4

@@ -1,8 +1,8 @@
 """Errors of sums over regions, and how well they were predicted.
 
-Errors of neighbouring pixels go together. The error of a sum is therefore far larger than the std of the
-pixels tells when they are taken as independent, and only samples of whole images know it, up to what the
-calibration of sums of the run makes good.
+Errors of neighbouring pixels are correlated. The error of a sum is therefore far larger than the std of
+independent pixels would be; it follows only from samples of whole images, together with the run's calibration
+of sums.
 """
 
 import math
@@ -20,14 +20,14 @@ from denoisplit.core.sums.sum_intervals import SumIntervals
 JOINT: Final = "joint"
 CALIBRATED: Final = "calibrated"
 INDEPENDENT: Final = "independent"
-"""How the error of a sum is predicted."""
+"""Ways to predict the error of a sum."""
 
 FEW_REGIONS: Final = 20
-"""Below this number, one region more or less moves the coverage by over 5 %."""
+"""Below this number, one region more or less changes the coverage by over 5 %."""
 
 UNCALIBRATED: Final = (
     "The run has no calibration of sums over regions, so its sums have no intervals: train with a "
-    "region_calibrator in the spec, or see train.log for why none could be had."
+    "region_calibrator in the spec, or see train.log for the reason."
 )
 
 
@@ -36,9 +36,9 @@ class PredictedSums:
     """One prediction of the errors of sums.
 
     Attributes:
-        variance: of the sums [c regions], counts squared; NaN where nothing is predicted.
-        inside: by level, True where the true sum lies within the interval [c regions]; without the levels
-            that so few samples do not resolve.
+        variance: variance of the sums [c regions], counts squared; NaN where it is unknown.
+        inside: masks by level, True where the true sum lies within the interval [c regions]; without levels
+            that the samples are too few to resolve.
     """
 
     variance: Float64Array
@@ -50,11 +50,11 @@ class SumErrors:
     """Real and predicted errors of the sums over the regions of one field.
 
     Attributes:
-        name: what the regions are.
-        pixels: [regions], pixels in each.
+        name: kind of regions.
+        pixels: number of pixels in each region [regions].
         error: predicted minus true sum [c regions], counts.
-        predictions: ``joint`` from the sums of the samples, ``independent`` from the std of the pixels as if
-            these erred independently, and of a run with a calibration of sums, ``calibrated``.
+        predictions: ``joint`` from the sums of the samples; ``independent`` from the std of the pixels, as if
+            their errors were independent; and ``calibrated``, if the run has a calibration of sums.
     """
 
     name: str
@@ -65,12 +65,12 @@ class SumErrors:
 
 @attrs.frozen(kw_only=True)
 class SumAnswer:
-    """One way to predict the error of sums.
+    """Result of one way to predict the error of sums.
 
     Attributes:
         rmv: root mean predicted variance of the sums, counts.
         coverage: fraction of regions whose true sum lies within the interval.
-        regions: how many of them have such a prediction.
+        regions: number of regions with such a prediction.
     """
 
     rmv: float
@@ -80,20 +80,20 @@ class SumAnswer:
 
 @attrs.frozen(kw_only=True)
 class SumReliability:
-    """Sums over one kind of regions of one channel.
+    """Reliability of the sums of one channel over one kind of regions.
 
     Attributes:
-        channel: its name.
-        regions: what the regions are.
+        channel: name of the channel.
+        regions: kind of regions.
         count: number of regions in all fields.
         pixels: mean number of pixels in a region.
         rmse: real error of the sums, root mean square, counts.
-        joint: from the sums of the posterior samples.
-        calibrated: from the sums of the samples and the calibration of sums of the run, as far as it knows
-            such regions; or None.
-        independent: from the std of the pixels (calibrated, if there is a calibration), as if their errors
-            were independent.
-        notes: what cannot be said and why, a sentence each.
+        joint: prediction from the sums of the posterior samples.
+        calibrated: prediction from these and the run's calibration of sums, for the regions that it covers;
+            None if there are none.
+        independent: prediction from the std of the pixels (calibrated, if there is a calibration), as if
+            their errors were independent.
+        notes: sentences on unknown or doubtful numbers, with the reasons.
     """
 
     channel: str
@@ -115,15 +115,15 @@ def sum_errors(
     truth: AnyArray,
     intervals: SumIntervals | None = None,
 ) -> SumErrors:
-    """What became of the sums over the regions of a field.
+    """Compute real and predicted errors of the sums over the regions of a field.
 
     Args:
-        division: of the field.
+        division: regions of the field.
         samples: sums of the posterior samples [s c regions], counts.
         mean: predicted image [c (z) y x], counts.
-        std: of the pixels, of the same shape.
-        truth: clean image of the same shape.
-        intervals: calibration of sums of the run; None without.
+        std: std of the pixels, of the same shape, counts.
+        truth: clean image of the same shape, counts.
+        intervals: the run's calibration of sums; None if it has none.
     """
     true = division.sums(truth)
     error, spread = division.sums(mean) - true, samples.std(axis=0, ddof=1)
@@ -145,10 +145,10 @@ def sum_errors(
 
 
 def sum_reliability(found: Sequence[SumErrors], channel_names: Sequence[str]) -> tuple[SumReliability, ...]:
-    """Every channel with every kind of regions.
+    """Summarise the errors of every channel for every kind of regions.
 
     Args:
-        found: in all fields.
+        found: errors of all fields.
         channel_names: one name per channel.
     """
     names = dict.fromkeys(errors.name for errors in found)
@@ -160,7 +160,7 @@ def sum_reliability(found: Sequence[SumErrors], channel_names: Sequence[str]) ->
 
 
 def samples_needed(level: float) -> int:
-    """Samples from which on a central interval of this level lies between the smallest and the largest."""
+    """Number of samples from which a central interval of this level lies between the outermost ones."""
     return math.ceil(round(2 / (1 - level), 9)) - 1
 
 
@@ -184,7 +184,7 @@ def _of_channel(found: Sequence[SumErrors], channel: str, index: int) -> SumReli
 
 
 def _answer(parts: Sequence[PredictedSums], channel: int) -> SumAnswer:
-    """One way to predict the sums of a channel, over all regions that it knows."""
+    """Summarise one way to predict the sums of a channel, over all regions with a prediction."""
     variance = np.concatenate([np.empty(0), *(part.variance[channel] for part in parts)])
     known = np.isfinite(variance)
     if not known.any():
@@ -205,10 +205,11 @@ def _root(squares: Float64Array) -> float:
 
 
 def _between_quantiles(sums: Float64Array, true: Float64Array) -> dict[float, BoolArray]:
-    r"""By level, True where the truth lies between quantiles of the samples.
+    r"""Masks by level, True where the truth lies between quantiles of the samples.
 
     The k-th smallest of n samples is the quantile :math:`k / (n + 1)`: a truth that is exchangeable with the
-    samples lies below it with just this probability, however few they are. Between them it is interpolated.
+    samples lies below it with exactly this probability, however few they are. In between, quantiles are
+    interpolated.
     """
     inside = {}
     for level in LEVELS:

@@ -1,4 +1,4 @@
-"""How well the predicted spread of a channel matches its real error, before and after calibration."""
+"""How well the predicted std of a channel matches its real error, before and after calibration."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,18 +17,18 @@ from denoisplit.core.assessment.coverage import Coverage, gaussian_crps, gaussia
 
 @attrs.frozen(kw_only=True)
 class Reliability:
-    """Summary of the predicted spread of one channel.
+    """Summary of the predicted std of one channel.
 
     Attributes:
-        ence: expected normalised calibration error, 0 when calibrated.
+        ence: expected normalised calibration error; 0 if calibrated.
         coverage: fraction of pixels within the 50, 68, 90 and 95 % intervals.
-        nll: Gaussian negative log-likelihood, nats per pixel; None when a std is 0.
+        nll: Gaussian negative log-likelihood, nats per pixel; None if a std is 0.
         crps: continuous ranked probability score, counts.
-        sharpness: mean predicted std, counts; smaller is better among those whose coverage is right.
+        sharpness: mean predicted std, counts; the smaller the better, if the coverage is right.
         rmse: root mean squared error, counts.
         rmv: root mean predicted variance, counts.
         curve: real against predicted error in quantile bins.
-        bootstrap: how sure these numbers are; None for too few fields.
+        bootstrap: intervals of these numbers; None for too few fields.
     """
 
     ence: float
@@ -44,14 +44,14 @@ class Reliability:
 
 @attrs.frozen(kw_only=True)
 class ChannelUncertainty:
-    """Reliability of one channel.
+    """Reliability of one channel before and after calibration.
 
     Attributes:
-        channel: its name.
-        before: of the std as predicted.
-        after: of the calibrated std, None when there is none.
-        intervals: what the calibrated intervals cover, of a calibration that gives intervals only.
-        notes: what cannot be said about this channel and why, a sentence each.
+        channel: name of the channel.
+        before: reliability of the std as predicted.
+        after: reliability of the calibrated std; None without one.
+        intervals: coverage of the calibrated intervals, for a calibration that gives intervals only.
+        notes: sentences on unknown or doubtful numbers of this channel, with the reasons.
     """
 
     channel: str
@@ -62,7 +62,7 @@ class ChannelUncertainty:
 
 
 def field_reliability(fields: Sequence[FieldSpread]) -> Reliability:
-    """Summarise the spread of one channel over all pixels of several fields.
+    """Summarise the predicted std of one channel over all pixels of several fields.
 
     Raises:
         CalibrationError: shapes differ, no pixels, or a value is negative (std) or not finite.
@@ -92,13 +92,13 @@ def channel_uncertainty(
     after: Sequence[FieldSpread],
     intervals: Sequence[FieldCover] = (),
 ) -> ChannelUncertainty:
-    """Reliability of one channel and what cannot be said about it.
+    """Summarise the reliability of one channel, with notes on doubtful numbers.
 
     Args:
-        channel: its name.
+        channel: name of the channel.
         before: every field with the std as predicted.
-        after: every field with the calibrated std; none without one.
-        intervals: what the calibrated intervals cover in every field, where there is no calibrated std.
+        after: every field with the calibrated std; empty without one.
+        intervals: masks of the calibrated intervals in every field, if there is no calibrated std.
     """
     found = field_reliability(before)
     return ChannelUncertainty(
@@ -116,7 +116,7 @@ def channel_uncertainty(
 def _pooled_coverage(
     fractions: Sequence[Mapping[float, float]], pixels: Sequence[int]
 ) -> tuple[Coverage, ...]:
-    """Over the pixels of all fields, from the fraction of each by level; empty without fields."""
+    """Coverage over the pixels of all fields, from the fraction of each by level; empty without fields."""
     return tuple(
         Coverage(level, float(np.average([found[level] for found in fractions], weights=pixels)))
         for level in (fractions[0] if fractions else ())
@@ -141,6 +141,6 @@ def _notes(channel: str, found: Reliability, fields: Sequence[FieldSpread]) -> t
 
 
 def _pooled(curve: CalibrationCurve, root_mean_square: npt.NDArray[np.float64]) -> float:
-    """Root mean square over all pixels from that of the bins."""
+    """Root mean square over all pixels, from that of the bins."""
     filled = curve.filled
     return float(np.sqrt(np.average(root_mean_square[filled] ** 2, weights=curve.count[filled])))

@@ -1,4 +1,4 @@
-"""What is known about the predicted uncertainty, as figures: a panel per channel."""
+"""Figures of the predicted uncertainty, with a panel per channel."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -23,7 +23,7 @@ WAYS: Final = {
 
 
 def calibration_figure(scores: Scores) -> Figure:
-    """Real against predicted error, and how many pixels there are at each."""
+    """Draw real against predicted error, and the density of pixels."""
     count = len(scores.uncertainty)
     figure = _figure(count, SIDE_INCHES + 1.2)
     grid = figure.add_gridspec(2, count, height_ratios=(5, 1))
@@ -42,7 +42,7 @@ def calibration_figure(scores: Scores) -> Figure:
 
 
 def coverage_figure(scores: Scores) -> Figure:
-    """How often the truth lies within the predicted interval, against how often it should."""
+    """Draw the coverage of the predicted intervals against their probability."""
     figure = _figure(len(scores.uncertainty), SIDE_INCHES + 0.6)
     figure.suptitle(
         "How often is the truth within the interval? On the dashed line, as promised.", fontsize=10
@@ -66,7 +66,7 @@ def coverage_figure(scores: Scores) -> Figure:
 
 
 def region_figure(scores: Scores) -> Figure:
-    """Real error of sums over regions as a multiple of the predicted one, against the size of the regions."""
+    """Draw real over predicted error of sums over regions, against the size of the regions."""
     names = list(dict.fromkeys(row.channel for row in scores.regions))
     figure = _figure(len(names), SIDE_INCHES + 1.1)
     figure.suptitle(
@@ -90,7 +90,7 @@ def region_figure(scores: Scores) -> Figure:
             axis.set_major_formatter(PLAIN)
             axis.set_minor_formatter(NullFormatter())
     lines = {str(line.get_label()): line for panel in figure.axes for line in panel.lines[1:]}
-    # One for all panels: within them, it would hide what it explains.
+    # One legend for all panels: within them, it would cover the lines.
     figure.legend(list(lines.values()), list(lines), fontsize=7.5, ncols=2, loc="outside lower center")
     return figure
 
@@ -120,7 +120,7 @@ def _coverage(panel: Axes, summary: Reliability, label: str, colour: str, marker
 
 
 def _ratios(rows: Sequence[SumReliability], how: str) -> list[tuple[float, float]]:
-    """Pixels in a region, and how many times as large as predicted the errors of its sums are."""
+    """Pixels in a region, and ratio of the real to the predicted error of its sums."""
     found = ((row, getattr(row, how)) for row in rows)
     return [
         (row.pixels, row.rmse / answer.rmv)

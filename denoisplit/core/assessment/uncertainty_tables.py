@@ -1,4 +1,4 @@
-"""What is known about the predicted uncertainty, as tables for the terminal."""
+"""Tables of the predicted uncertainty for the terminal."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,20 +14,20 @@ from denoisplit.core.assessment.uncertainty import Reliability
 CALIBRATED: Final = "calibrated"
 
 INTERVALS: Final = "calibrated\nintervals"
-"""Of a calibration that gives no std."""
+"""Row of a calibration that gives intervals but no std."""
 
 SHOWN_LEVEL: Final = 0.9
-"""Of the intervals of sums, which have one column."""
+"""Level of the intervals of sums, which have one column."""
 
 
 def uncertainty_table(scores: Scores) -> Table:
-    """Channels down, reliability of the predicted std across, before and after calibration."""
+    """Table with channels down, reliability of the predicted std across, before and after calibration."""
     result = Table(
         title="Predicted against real error (calibrated: ENCE 0, coverage as in the heading)",
         caption=_caption(scores),
     )
     columns = [f"within\n{level:.0%}" for level in LEVELS] if scores.uncertainty else []
-    # Name and std share a column, for a terminal of 80 columns has room for the numbers only.
+    # Name and std share a column, because a terminal of 80 columns has little room beside the numbers.
     _columns(result, "channel, std", "predicted", "real\nerror", "ENCE", *columns, first_number=1)
     intervals_of = {one.channel: one.intervals for one in scores.uncertainty}
     for channel, kind, summary, last in _summaries(scores):
@@ -48,7 +48,7 @@ def uncertainty_table(scores: Scores) -> Table:
 
 
 def sharpness_table(scores: Scores) -> Table:
-    """Channels down, scores of the predicted distribution across: the smaller, the better."""
+    """Table with channels down, scores of the predicted distribution across: the smaller, the better."""
     result = Table(
         title="How good the predicted distribution is (smaller is better)",
         caption="mean std: how sharp the prediction claims to be; good only where the coverage is right. "
@@ -69,7 +69,7 @@ def sharpness_table(scores: Scores) -> Table:
 
 
 def region_table(scores: Scores) -> Table:
-    """Channels and regions down; real error of the sums, then each way to predict it."""
+    """Table with channels and regions down; real error of the sums and its predictions across."""
     calibrated = any(row.calibrated is not None for row in scores.regions)
     result = Table(
         title="Sums over regions: real and predicted error of the sum, counts",
@@ -108,7 +108,7 @@ def _columns(table: Table, *headings: str, first_number: int = 2) -> None:
 
 
 def _summaries(scores: Scores) -> Iterator[tuple[str, str, Reliability, bool]]:
-    """Channel, which std, its summary, and whether it is the last of the channel."""
+    """Yield channel, kind of std, its summary, and whether it is the last of the channel."""
     for channel in scores.uncertainty:
         yield channel.channel, "as predicted", channel.before, channel.after is None
         if channel.after is not None:
@@ -116,7 +116,7 @@ def _summaries(scores: Scores) -> Iterator[tuple[str, str, Reliability, bool]]:
 
 
 def _number(summary: Reliability, name: str, value: float | None, how: str = ".4g") -> Text:
-    """A number, and below it its interval if there is one."""
+    """Format a number, with its interval below if there is one."""
     if value is None:
         return Text("n/a", style="dim")
     shown = Text(format(value, how))
@@ -131,14 +131,14 @@ def _share(fraction: float | None) -> Text:
 
 
 def _range(low: float, high: float, *, share: bool) -> str:
-    """Both ends in as few digits as an interval deserves."""
+    """Format both ends of an interval in a few digits."""
     if share:
         return f"{100 * low:.0f}-{100 * high:.0f}%"
     return f"{low:.3g}-{high:.3g}" if low >= 0 else f"{low:.3g} to {high:.3g}"
 
 
 def _answer(answer: SumAnswer | None, count: int) -> tuple[str, str]:
-    """Predicted error and coverage, and of how many regions, if these are not all."""
+    """Format predicted error and coverage, with the number of regions if these are not all."""
     if answer is None:
         return "n/a", "n/a"
     covered = {c.level: c.fraction for c in answer.coverage}

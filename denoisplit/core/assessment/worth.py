@@ -1,4 +1,4 @@
-"""Whether a network is worth using: how much closer to the truth it is than the answers that need none."""
+"""Whether a network is worth using: how much closer to the truth it is than the baselines without one."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from denoisplit.core.assessment.scores import BLURRED, SHARE, SPLIT, EvaluatedFi
 from denoisplit.core.images.mixing import Mixing
 
 MEASURES: Final = ("range_invariant_psnr", "psnr")
-"""Names of metrics in dB, the first that was taken counts."""
+"""Names of metrics in dB; the first that was computed counts."""
 
 CLEAR: Final = 0.5
-"""A gain that one can rely on, dB."""
+"""Smallest reliable gain, dB."""
 
 
 def gains(scores: Scores) -> dict[str, float]:
-    """By channel, how much better than the better one of the trivial answers, dB; those that are known."""
+    """Gain of each channel over the better one of the baselines, dB; only known gains."""
     taken = [name for name in MEASURES if name in {metric.name for metric in scores.metrics}]
     if not taken:
         return {}
@@ -30,7 +30,7 @@ def gains(scores: Scores) -> dict[str, float]:
 
 
 def sentence(found: Mapping[str, float]) -> str:
-    """Whether to use the network, in one line; empty where nothing was measured."""
+    """One line on whether to use the network; empty if nothing was measured."""
     if not found:
         return ""
     each = listed([f"{gain:+.1f} dB ({channel})" for channel, gain in found.items()])
@@ -48,7 +48,7 @@ def sentence(found: Mapping[str, float]) -> str:
 def measured_gains(
     fields: Sequence[EvaluatedField], channels: Sequence[str], mixing: Mixing
 ) -> dict[str, float]:
-    """The gains on some fields, without all the other scores.
+    """Measure the gains on fields, without all the other scores.
 
     Raises:
         ImageError, ChannelCountError: see ``evaluate_fields``.
@@ -58,5 +58,5 @@ def measured_gains(
 
 
 def listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
+    """Join words as in ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

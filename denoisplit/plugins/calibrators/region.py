@@ -240,7 +240,7 @@ def _outside(calibration: Calibration, side: float, known: Sequence[float], fewe
     few = [f"{count:g} blocks of {_shown(one)}" for one, count in without if count < fewest]
     said = f"No calibration: {word} than {_shown(end)}"
     if few:
-        said += f"; held out were only {', '.join(few)}"
+        said += f"; only {', '.join(few)} were held out"
     elif without:
         said += f"; sums over {', '.join(_shown(one) for one, _ in without)} could not be calibrated"
     return f"{said}."
