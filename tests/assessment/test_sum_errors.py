@@ -157,9 +157,7 @@ def test_the_calibration_of_the_run_is_asked_for_every_region() -> None:
         for covered in row.calibrated.coverage:
             assert covered.fraction == pytest.approx((error <= 4 * covered.level * spread).mean())
         assert len(row.notes) == 1
-        assert row.notes[0].startswith(
-            f"{row.channel}, labels: too few samples for the joint interval of 90%"
-        )
+        assert row.notes[0].startswith("Too few samples for the joint interval of 90%")
     blocks = block_division((40, 60), 4)
     assert blocks is not None
     (sums,) = sums_of_samples([blocks], samples)
@@ -178,7 +176,7 @@ def test_what_a_run_few_regions_and_few_samples_cannot_say_is_said() -> None:
     assert row.notes == (
         UNCALIBRATED,
         "a, 64 x 64 px: only 1 region, so their coverage is a rough number.",
-        "a, 64 x 64 px: too few samples for the joint interval of 90% and 95%; use more --samples.",
+        "Too few samples for the joint interval of 90% and 95%: use --samples 39 or more.",
     )
     assert row.calibrated is None
     assert [c.level for c in row.joint.coverage] == [0.5, 0.68]

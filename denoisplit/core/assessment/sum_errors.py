@@ -224,9 +224,9 @@ def _notes(what: str, found: Sequence[SumErrors], joint: SumAnswer) -> tuple[str
     if joint.regions < FEW_REGIONS:
         few = "only 1 region" if joint.regions == 1 else f"only {joint.regions} regions"
         notes.append(f"{what}: {few}, so their coverage is a rough number.")
-    missing = [f"{level:.0%}" for level in LEVELS if level not in [c.level for c in joint.coverage]]
+    missing = [level for level in LEVELS if level not in [c.level for c in joint.coverage]]
     if missing:
-        notes.append(
-            f"{what}: too few samples for the joint interval of {' and '.join(missing)}; use more --samples."
-        )
+        levels = " and ".join(f"{level:.0%}" for level in missing)
+        needed = samples_needed(max(missing))
+        notes.append(f"Too few samples for the joint interval of {levels}: use --samples {needed} or more.")
     return tuple(notes)
