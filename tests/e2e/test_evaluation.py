@@ -113,7 +113,7 @@ def test_numbers_tables_and_figures(experiment: Experiment, tmp_path: Path) -> N
         experiment.run, "--samples", 4, "--labels", labels, "--json", numbers, "--figures", figures
     )
     assert result.exit_code == 0, result.output
-    for said in ("CRPS", "Sums over regions", "1 field: no bootstrap intervals", "too few samples for the"):
+    for said in ("CRPS", "Sums over regions", "1 field: no bootstrap intervals", "Too few samples for the"):
         assert said in result.stdout
     assert "served" not in result.stdout
     plain = json.loads(numbers.read_text(), parse_constant=refuse)
