@@ -21,6 +21,7 @@ _MODULES: Final = {
     "ome_zarr": "foreign_ome_zarr",
     "numpy": "foreign_numpy",
     "png": "foreign_png",
+    "czi": "foreign_czi",
 }
 """Module with ``FILES`` by the name of the format."""
 

@@ -229,6 +229,14 @@ def _layouts() -> Iterator[Foreign]:
         ("two kinds", [(_PLANE, plain), (_PLANE.astype("f4"), plain)]),
     ):
         yield Foreign(what=what, name="a.tif", write=partial(_pages, pages=pages))
+    many = counts(9, 16, 20)  # so many pages are read as if all were like the first
+    halves = partial(_pages, pages=[(plane, {"rowsperstrip": 8}) for plane in many])
+    write = partial(_strips, write=halves, change=lambda of: of[::-1], tag=273, page=2)
+    turned = image(np.stack([*many[:2], np.roll(many[2], 8, 0), *many[3:]]), "zyx")
+    yield Foreign(what="strips in another order", name="a.tif", write=write, axes="zyx", image=turned)
+    kinds = (None, None, "zlib", *(None,) * 6)
+    third = partial(_pages, pages=[(one, {"compression": how}) for one, how in zip(many, kinds, strict=True)])
+    yield Foreign(what="a compressed page", name="a.tif", write=third, axes="zyx", image=image(many, "zyx"))
     alike = partial(_pages, pages=[(plane, plain) for plane in _STACK])
     yield Foreign(what="pages of an unknown sort", name="a.tif", write=alike)
     yield Foreign(what="pages", name="a.tif", write=alike, axes="tyx", image=image(_STACK, "tyx"))
@@ -249,8 +257,8 @@ def _damaged() -> Iterator[Foreign]:
     claims = partial(_imagej, lines=("images=9", "slices=9"))
     yield Foreign(what="planes that are not there", name="a.tif", write=claims)
     strips = partial(tifffile.imwrite, data=_PLANE, metadata=None, rowsperstrip=4, compression="zlib")
-    for place in (0, 1):
-        lacking = partial(_no_strip, write=strips, at=place)
+    for tag in (273, 279):
+        lacking = partial(_strips, write=strips, change=lambda of: (of[0], 0, *of[2:]), tag=tag)
         yield Foreign(what="a strip is missing", name="a.tif", write=lacking)
     for lost in (1, 90, 300, 700):
         pages: list[Any] = [(np.full((8, 8), page, np.uint8), {}) for page in range(5)]
@@ -268,14 +276,12 @@ def _cut(path: Path, write: Any, lost: int) -> None:
     path.write_bytes(path.read_bytes()[:-lost])
 
 
-def _no_strip(path: Path, write: Any, at: int) -> None:
-    """Write a file without the position (0) or the length (1) of the second strip."""
+def _strips(path: Path, write: Any, change: Any, tag: int, page: int = 0) -> None:
+    """Write a file with other positions (tag 273) or lengths (279) of the strips of a page."""
     write(path)
     with tifffile.TiffFile(path, mode="r+") as tif:
-        tag = tif.pages.first.tags[(273, 279)[at]]
-        values = list(tag.value)
-        values[1] = 0
-        tag.overwrite(values)
+        found = tif.pages[page].aspage().tags[tag]
+        found.overwrite(change(found.value))
 
 
 FILES: Final = (

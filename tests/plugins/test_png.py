@@ -11,6 +11,8 @@ import pytest
 import tifffile
 
 from denoisplit.core.arrays import AnyArray
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images import claims
 from tests.reading import opened, refused
 
 PLANE = np.random.default_rng(0).integers(0, 250, (12, 10)).astype(np.uint8)
@@ -89,3 +91,17 @@ def test_pictures_that_keep_no_pixels_say_so(tmp_path: Path) -> None:
     refused(tmp_path / "a.tif", "a JPEG picture, which keeps no exact pixels")
     tifffile.imwrite(tmp_path / "b.image", PLANE)
     refused(tmp_path / "b.image", "(got TIFF). Rename it to end in .tif.")
+
+
+@pytest.mark.parametrize("pixels", [PLANE, PLANE.astype(np.uint16) * 257, COLOURS])
+def test_a_picture_that_does_not_fit_into_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: AnyArray
+) -> None:
+    path, axes = tmp_path / "a.png", "yxc"[: pixels.ndim]
+    path.write_bytes(imagecodecs.png_encode(pixels))
+    monkeypatch.setattr(claims, "LARGE", 1)
+    monkeypatch.setattr(claims, "_free_memory", lambda: pixels.nbytes + 2**26)
+    np.testing.assert_array_equal(opened(path, axes=axes).data, pixels)
+    monkeypatch.setattr(claims, "_free_memory", lambda: pixels.nbytes + 2**26 - 1)
+    with pytest.raises(ImageError, match="do not fit into memory at once"):
+        opened(path, axes=axes)

@@ -198,8 +198,8 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
     letters = _letters(series.axes, "", series.keyframe)
     if axes is None:
         check_intensities(series.keyframe, letters, series.shape, path)
-    data = pixels_of(series, partial(series_number, number), path)
-    return Found("", *_without_alpha(data, letters, series.keyframe))
+    find = partial(series_number, number)
+    return Found("", *_without_alpha(pixels_of(find(tif), find, path), letters, series.keyframe))
 
 
 def _pages_alone(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
