@@ -231,9 +231,9 @@ def _layouts() -> Iterator[Foreign]:
         yield Foreign(what=what, name="a.tif", write=partial(_pages, pages=pages))
     many = counts(9, 16, 20)  # so many pages are read as if all were like the first
     halves = partial(_pages, pages=[(plane, {"rowsperstrip": 8}) for plane in many])
-    write = partial(_strips, write=halves, change=lambda of: of[::-1], tag=273, page=2)
+    moved = partial(_strips, write=halves, change=lambda of: of[::-1], tag=273, page=2)
     turned = image(np.stack([*many[:2], np.roll(many[2], 8, 0), *many[3:]]), "zyx")
-    yield Foreign(what="strips in another order", name="a.tif", write=write, axes="zyx", image=turned)
+    yield Foreign(what="strips in another order", name="a.tif", write=moved, axes="zyx", image=turned)
     kinds = (None, None, "zlib", *(None,) * 6)
     third = partial(_pages, pages=[(one, {"compression": how}) for one, how in zip(many, kinds, strict=True)])
     yield Foreign(what="a compressed page", name="a.tif", write=third, axes="zyx", image=image(many, "zyx"))
@@ -257,8 +257,8 @@ def _damaged() -> Iterator[Foreign]:
     claims = partial(_imagej, lines=("images=9", "slices=9"))
     yield Foreign(what="planes that are not there", name="a.tif", write=claims)
     strips = partial(tifffile.imwrite, data=_PLANE, metadata=None, rowsperstrip=4, compression="zlib")
-    for tag in (273, 279):
-        lacking = partial(_strips, write=strips, change=lambda of: (of[0], 0, *of[2:]), tag=tag)
+    for known in (273, 279):
+        lacking = partial(_strips, write=strips, change=lambda of: (of[0], 0, *of[2:]), tag=known)
         yield Foreign(what="a strip is missing", name="a.tif", write=lacking)
     for lost in (1, 90, 300, 700):
         pages: list[Any] = [(np.full((8, 8), page, np.uint8), {}) for page in range(5)]
