@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import pytest
 import tifffile
+import yaml
 from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -190,6 +191,31 @@ def test_another_exposure_of_a_field_is_no_new_field(run: Run, experiment: Exper
     new = attrs.evolve(seen, observed=seen.observed[...] + 1, clean=None)
     assert run.bundle.served.use_of(new) == ""
     assert assert_disjoint([new]).served.use_of(new) == "training"
+
+
+def test_noise_of_an_early_run_stays_as_it_was_whatever_else_is_set(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    """Neither its record nor its spec says how noise is drawn."""
+    folder = tmp_path / "early"
+    folder.mkdir()
+    for file in experiment.run.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    plain = json.loads((folder / "model.json").read_text())
+    spec = yaml.safe_load((folder / "spec.yaml").read_text())
+    for data in (plain["spec"]["data"], spec["data"]):
+        data["degradation"] = {"gaussian": 60.0}
+    write_mapping(folder / "model.json", plain)
+    (folder / "spec.yaml").write_text(yaml.safe_dump(spec))
+    found = {}
+    for other in ("prediction.seed=0", "data.degradation.noise=in_order", "data.degradation.noise=by_place"):
+        numbers = tmp_path / f"{other}.json"
+        words = ("--samples", 2, "--metrics", "psnr", "--json", numbers)
+        assert evaluate(folder, *words, "--set", other).exit_code == 0
+        found[other.partition("=")[2]] = json.loads(numbers.read_text())
+    assert found["0"] == found["in_order"]
+    assert found["0"] != found["by_place"]
 
 
 def test_a_run_without_a_record_says_so(experiment: Experiment, tmp_path: Path) -> None:
