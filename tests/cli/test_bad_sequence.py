@@ -45,7 +45,7 @@ def test_a_denoiser_that_does_not_fit(specs: tuple[Path, Path], override: str, m
             "$.channels: a sequence splits two or more channels (got filaments). To denoise one, use",
         ),
         ("channels=[mixed, a]", "$.channels: the mixed image is called 'mixed' here"),
-        ("channels=[a b, a:b]", "become equal as names of folders (got a_b, a_b). Rename one."),
+        ("channels=[a b, a:b]", "are equal as folder names (got a_b, a_b). Rename one."),
         ("data.mixing.alpha=[[0, 1], [1, 0]]", "$.data.mixing.alpha: images are denoised once, before"),
         ("data.degradation.fresh=true", "$.data.degradation.fresh: images are denoised once, before"),
         ("data.mixing.shuffle=0.2", "$.data.mixing.shuffle: images are denoised once, before"),

@@ -29,8 +29,8 @@ def with_room_for(patches: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("room", "advice"),
     [
-        (3, "It is for a step in 4 parts: set training.accumulate to 4, or training.batch to 2."),
-        (0, "It is not for a single patch: choose a smaller training.patch, or a smaller network."),
+        (3, "A step in 4 parts fits: set training.accumulate to 4, or training.batch to 2."),
+        (0, "Not even a single patch fits: choose a smaller training.patch, or a smaller network."),
     ],
 )
 def test_it_says_how_many_patches_fit(

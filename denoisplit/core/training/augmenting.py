@@ -1,4 +1,4 @@
-"""The augmentation of a training, from its spec; tried once before anything is trained with it."""
+"""Augmentation of a training, from its spec; tried once before the training."""
 
 from typing import Final
 
@@ -11,16 +11,16 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 
 FLIPS: Final = "denoisplit/flips"
-"""What ``augment: true`` means."""
+"""Augmentation of ``augment: true``."""
 
 _MAPS: Final = 2
 
 
 def augmentation_of(spec: TrainingSpec, patch: tuple[int, ...]) -> Augmentation | None:
-    """What moves the pixels of patches; None where nothing does.
+    """Build the augmentation of a training; None if it has none.
 
     Args:
-        spec: of the training.
+        spec: the training.
         patch: sides of a patch along (z) y x, pixels.
 
     Raises:
@@ -35,7 +35,7 @@ def augmentation_of(spec: TrainingSpec, patch: tuple[int, ...]) -> Augmentation 
 
 
 def _tried(chosen: Chosen, patch: tuple[int, ...]) -> Augmentation:
-    """The component, after a look at what it does."""
+    """Build a component and try it on a patch."""
     where = f"{chosen.component.kind} {chosen.component.qualified}"
     try:
         made: Augmentation = chosen.build()
@@ -58,7 +58,7 @@ def _tried(chosen: Chosen, patch: tuple[int, ...]) -> Augmentation:
 
 
 class _Whole(Augmentation):
-    """An augmentation whose patches have the shape that they had."""
+    """An augmentation that keeps the shape of patches."""
 
     def __init__(self, where: str, inner: Augmentation) -> None:
         super().__init__(None)
@@ -66,10 +66,10 @@ class _Whole(Augmentation):
         self.choices = int(inner.choices)
 
     def apply(self, patch: Float32Array, choice: int) -> Float32Array:
-        """The patch with its pixels moved.
+        """Augment a patch.
 
         Raises:
-            BrokenPluginError: it has another shape then.
+            BrokenPluginError: the result has another shape.
         """
         found = self.inner.apply(patch, choice)
         if np.shape(found) != patch.shape:

@@ -1,4 +1,4 @@
-"""Weights averaged over steps: what a step changes by chance is not in them."""
+"""Weights averaged over steps, so that random changes of single steps cancel."""
 
 from collections.abc import Sequence
 from typing import Any, Final, cast, final
@@ -11,21 +11,21 @@ from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.watching import Moment, RememberingWatcher
 
 _FIRST: Final = 10.0
-"""The n-th average looks back over a tenth of n steps at most, so that it forgets the first weights."""
+"""Makes the n-th average look back over at most a tenth of n steps, so that it forgets the first weights."""
 
 
 @final
 class AveragedWeights(RememberingWatcher):
-    """Follows the weights and batch statistics of a network, as an exponential moving average.
+    """Exponential moving average of the weights and batch statistics of a network.
 
     After step n, average = d average + (1 - d) weights, with d = min(decay, n / (9 + n)) for n > 1.
 
     Args:
-        task: of the network that learns, where it learns.
-        decay: between 0 and 1.
+        task: task of the network that learns, on its device.
+        decay: share of the average that is kept in a step, between 0 and 1.
 
     Attributes:
-        task: the same with the averaged network, to be validated and kept.
+        task: the same task with the averaged network, to be validated and kept.
 
     Source: Polyak & Juditsky, SIAM Journal on Control and Optimization 1992.
     """
@@ -38,22 +38,22 @@ class AveragedWeights(RememberingWatcher):
         self.task = cast(SplittingTask, self._model.module)
 
     def stepped(self, now: Moment, loss: Tensor) -> None:
-        """Take in the weights of a step."""
+        """Average in the weights of a step."""
         del now, loss
         self._model.update_parameters(self._learning)
 
     def state_dict(self) -> dict[str, Any]:
-        """The average, and of how many steps it is."""
+        """State: the average and its number of steps."""
         return self._model.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         self._model.load_state_dict(state_dict)
 
     def _mix(
         self, averages: Sequence[Tensor | None], weights: Sequence[Tensor | None], number: Tensor | int
     ) -> None:
-        """Take in tensors of one type, after so many steps that have been."""
+        """Average in tensors of one type; ``number`` is the number of steps in the average so far."""
         seen = torch.as_tensor(number, dtype=torch.float32)
         rest = 1 - torch.clamp((1 + seen) / (_FIRST + seen), max=self._decay)
         for average, weight in zip(averages, weights, strict=True):

@@ -1,4 +1,4 @@
-"""Training batches as a function of the step number, and the loader that hands them out."""
+"""Training batches as a function of the step number, and their loader."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, final
@@ -17,24 +17,24 @@ from denoisplit.core.network.frame_part import FramePart
 Pair = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
 """Mixed image [b scales (z) y x] and noisy targets [b c (z) y x], counts.
 
-For a noise model that knows the pixels of a camera, also its maps of them [m b c (z) y x].
+For a noise model with maps of the camera's pixels, also these maps [m b c (z) y x].
 """
 
 Camera = Callable[[FramePart], Tensor | None]
-"""Maps [m 1 c (1) y x] of a part of an image, if there are any."""
+"""Function from a part of an image to the camera's maps there [m 1 c (1) y x]; None without maps."""
 
 VALIDATION_SIDE = 256
 VALIDATION_FIELDS = 8
 
 
 class StepBatches(Dataset[Pair]):
-    """Item ``step`` is the whole batch of that step."""
+    """Data set whose item ``step`` is the whole batch of that step."""
 
     def __init__(self, sampler: PatchSampler) -> None:
         self._sampler = sampler
 
     def __getitem__(self, step: int) -> Pair:
-        """The batch of ``step``, always the same."""
+        """Batch of ``step``, always the same."""
         batch = self._sampler.batch(step)
         mixed, targets = torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets)
         return (mixed, targets) if batch.camera is None else (mixed, targets, torch.from_numpy(batch.camera))
@@ -43,7 +43,7 @@ class StepBatches(Dataset[Pair]):
 def training_loader(
     sampler: PatchSampler, steps: range, *, workers: int, pinned: bool = False
 ) -> DataLoader[Pair]:
-    """Loader of the batches of these steps; pinned ones can be copied to a GPU while it computes."""
+    """Return a loader of the batches of these steps; pinned ones can be copied to a GPU while it computes."""
     return DataLoader(
         StepBatches(sampler),
         batch_size=None,
@@ -59,29 +59,29 @@ def training_loader(
 
 @final
 class Mover:
-    """Moves batches to a device; to a GPU, pinned ones are copied while the step before still computes."""
+    """Mover of batches to a device; pinned ones are copied to a GPU while it still computes the last step."""
 
     def __init__(self, device: torch.device) -> None:
-        self._cuda: Any = torch.cuda  # whose types are not told
+        self._cuda: Any = torch.cuda  # it has no type hints
         self._device = device
         self._beside = self._cuda.Stream(device) if device.type == "cuda" else None
 
     def __call__(self, batch: Pair) -> Pair:
-        """The batch on the device."""
+        """Move a batch to the device."""
         with self._cuda.stream(self._beside):
             mixed, targets, *camera = (tensor.to(self._device, non_blocking=True) for tensor in batch)
         if self._beside is not None:
             now = self._cuda.current_stream(self._device)
             now.wait_stream(self._beside)
             for tensor in (mixed, targets, *camera):
-                tensor.record_stream(now)  # its memory is not given to others before the step is done
+                tensor.record_stream(now)  # its memory is not reused before the step is done
         return (mixed, targets, camera[0]) if camera else (mixed, targets)
 
 
 class ValidationCrops(Dataset[Pair]):
-    """Centres, ``VALIDATION_SIDE`` pixels a side at most, of the first ``VALIDATION_FIELDS`` fields.
+    """Centres of the first ``VALIDATION_FIELDS`` fields, up to ``VALIDATION_SIDE`` pixels a side.
 
-    With their surround in ``context`` low-resolution scales.
+    They come with their surround in ``context`` low-resolution scales.
 
     Raises:
         ImageError: a field too small for its context.
@@ -104,7 +104,7 @@ class ValidationCrops(Dataset[Pair]):
 def validation_loader(
     fields: Sequence[Field], mixing: Mixing, *, context: int = 0, camera: Camera | None = None
 ) -> DataLoader[Pair]:
-    """Loader of the validation crops, in a fixed order; ``camera`` gives the maps of a part of an image."""
+    """Return a loader of the validation crops in fixed order; ``camera`` gives the maps of an image part."""
     return DataLoader(
         ValidationCrops(fields, mixing, context=context, camera=camera),
         batch_size=None,

@@ -1,4 +1,4 @@
-"""Fit the calibrator of sums over regions of a run on its held-out fields."""
+"""Fit of a run's calibrator of sums over regions to its held-out fields."""
 
 import logging
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors
 _LOG = logging.getLogger("denoisplit.training")
 
 LEVEL: Final = 0.9
-"""Of the interval that the log tells about."""
+"""Level of the intervals in the log."""
 
 FEW_FIELDS: Final = 5
-"""Below this number, held-out fields hardly represent others."""
+"""Below this number, held-out fields hardly represent other fields."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class HeldOut:
-    """What was predicted of a held-out field, and what its errors follow from.
+    """A held-out field with its prediction and its errors.
 
     Attributes:
-        field: with its clean reference, if it has one.
-        mean, std: of the posterior [c (z) y x], counts.
+        field: the field, with its clean reference if it has one.
+        mean, std: mean and std of the posterior [c (z) y x], counts.
         sums: blocks of every size, and the sums of the samples over them [s c regions], counts.
-        errors: of noisy images; None with a clean reference.
+        errors: errors estimated from noisy images; None with a clean reference.
     """
 
     field: Field
@@ -42,7 +42,7 @@ class HeldOut:
     errors: NoisyErrors | RepeatedErrors | None
 
     def field_sums(self) -> tuple[FieldSums, ...]:
-        """Sums of every size with their truth or their squared errors."""
+        """Return the sums of every size, with their truth or their squared errors."""
         return tuple(
             FieldSums(
                 pixels=int(division.pixels[0]),
@@ -56,7 +56,7 @@ class HeldOut:
 
 
 def finished(found: Calibration, by: Chosen | None, held: Sequence[HeldOut]) -> Calibration:
-    """A calibration with what its calibrator need not know: its own name, and what it was fitted to."""
+    """Complete a calibration by the name of its calibrator and the source of its errors."""
     own, origin = by.component.qualified if by is not None else "", "noisy targets"
     if all(one.errors is None for one in held):
         origin = "clean references"
@@ -66,9 +66,9 @@ def finished(found: Calibration, by: Chosen | None, held: Sequence[HeldOut]) -> 
 
 
 def fit_sums(calibrator: SumCalibrator, held: Sequence[HeldOut], spec: ResolvedSpec) -> Calibration | None:
-    """Calibration of sums; None, and a reason logged, where none can be had.
+    """Fit the calibration of sums; if none is possible, log the reason and return None.
 
-    The log says at which sizes it holds, and where it does not, why.
+    The log tells for each size whether it holds, and if not, why.
     """
     try:
         found = calibrator.fit_regions([one.field_sums() for one in held])
@@ -91,7 +91,7 @@ def fit_sums(calibrator: SumCalibrator, held: Sequence[HeldOut], spec: ResolvedS
 
 
 def _tell(calibrator: SumCalibrator, calibration: Calibration, side: int, names: Sequence[str]) -> None:
-    """What holds for blocks of a size: how many times as wide as the samples spread they are, or why not."""
+    """Log the interval for blocks of a size, in stds of the sums of the samples, or why there is none."""
     found = {
         name: calibrator.sum_interval(calibration, channel=channel, pixels=side**2, level=LEVEL)
         for channel, name in enumerate(names)

@@ -1,4 +1,4 @@
-"""What the noise model of a network knows of the camera that recorded the training images."""
+"""The noise model's maps of the camera that recorded the training images."""
 
 from collections.abc import Sequence
 
@@ -14,20 +14,20 @@ from denoisplit.core.storage.image_files import installed_formats
 def read_camera(
     vse: VSE, data: DataSpec, train: Sequence[Field], validation: Sequence[Field]
 ) -> tuple[Float32Array, ...]:
-    """Have the noise model read its maps, and hand out those [m c y x] of every training field.
+    """Let the noise model read its maps, and return those [m c y x] of every training field.
 
     Args:
         vse: the network, about to be trained.
-        data: how images are changed before training sees them.
-        train: fields to learn from.
-        validation: fields whose maps are wanted later.
+        data: the changes of images before training.
+        train: training fields.
+        validation: validation fields, whose maps are needed later.
 
     Returns:
         Empty for a noise model without maps.
 
     Raises:
-        ImageError, NoiseModelError: maps that cannot be read, or have other sides than a field; says which.
-        SpecError: the images are changed in a way that maps do not know of.
+        ImageError, NoiseModelError: maps cannot be read, or differ in size from a field; says which.
+        SpecError: the images are changed in a way that the maps do not allow for.
     """
     if not isinstance(vse.noise_model, CameraNoiseModel):
         return ()

@@ -1,4 +1,4 @@
-"""Training with compiled blocks, where a compiler can be had."""
+"""Training with compiled blocks, if there is a compiler."""
 
 import logging
 import warnings
@@ -15,32 +15,32 @@ from denoisplit.core.network.compiled_block import CompiledBlock, Pass
 _LOG = logging.getLogger("denoisplit.training")
 
 Backend = str | Callable[..., Any]
-"""As ``torch.compile`` takes it."""
+"""Backend of ``torch.compile``."""
 
 BLOCK_SHAPES: Final = 64
-"""Blocks that differ in shape, of one class, that are compiled before torch gives up; its own limit of 8 is
-less than what a deep hierarchy has."""
+"""Number of shapes of blocks of one class that are compiled before torch gives up; its own limit, 8, is too
+low for a deep hierarchy."""
 
 _INSIDE_TORCH: Final = r"torch\.(_\w+|fx|jit|utils)\b"
 
 _FAILURES: Final = (RuntimeError, AssertionError, TypeError, OSError, ImportError)
-"""What compilers are seen to raise: torch's own errors are of the first kind, and a machine without a
-compiler, or without a place for its results, gives the others. Errors that have nothing to do with the
-compiler come again when the pass runs without one."""
+"""Errors that compilers raise: torch's own are of the first class; a machine without a compiler, or without
+a place for its results, raises the others. Errors that have nothing to do with the compiler come again when
+the pass runs without one."""
 
 
 @contextmanager
 def compiled_blocks(network: nn.Module, *, backend: Backend = "inductor") -> Iterator[None]:
-    """Let all blocks of a network train with compiled passes, until the context ends.
+    """Context in which all blocks of a network train with compiled passes.
 
-    A block is compiled at its first pass. Those of one shape share what was compiled, so that all of them
-    take far less time than a whole network. At the first failure, every block goes on as it was.
+    A block is compiled at its first pass. Blocks of one shape share the result, so that compiling them takes
+    far less time than a whole network. After the first failure, every block continues without a compiler.
 
     Args:
-        network: with or without blocks.
-        backend: what compiles.
+        network: network with or without blocks.
+        backend: the compiler.
     """
-    # Importing them takes seconds, which only those who compile wait for.
+    # These imports take seconds; they are only needed to compile.
     from torch._dynamo import config as tracing
     from torch._inductor import config as inductor
 
@@ -58,9 +58,9 @@ def compiled_blocks(network: nn.Module, *, backend: Backend = "inductor") -> Ite
         )
 
     with warnings.catch_warnings():
-        # Compilers warn of what torch does inside of itself.
+        # Compilers warn about torch's own internals.
         warnings.filterwarnings("ignore", module=_INSIDE_TORCH)
-        # The generators of torch are drawn from as without a compiler, so that dropout stays the same.
+        # Draw from torch's generators as without a compiler, so that dropout stays the same.
         with tracing.patch(recompile_limit=BLOCK_SHAPES), inductor.patch(fallback_random=True):
             for block in blocks:
                 block.use(_attempt(block, backend, give_up))
@@ -71,7 +71,7 @@ def compiled_blocks(network: nn.Module, *, backend: Backend = "inductor") -> Ite
 
 
 def _attempt(block: CompiledBlock, backend: Backend, give_up: Callable[[Exception], None]) -> Pass:
-    """The compiled pass of a block, and its recorded one if that fails."""
+    """Return the compiled pass of a block, which falls back to its recorded one if it fails."""
     compiled: Pass = torch.compile(block.recorded, dynamic=False, backend=backend)
 
     def attempt(*maps: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What follows the last step: calibration and what is usual of images, stored with a network that is kept."""
+"""Completion of a run after its last step: calibration and reference statistics, stored with the network."""
 
 import logging
 from typing import Final
@@ -24,14 +24,14 @@ _LOG: Final = logging.getLogger("denoisplit.training")
 
 
 def complete(vse: VSE, bundle: Bundle, data: PreparedData, folder: RunFolder, stages: Stages) -> Bundle:
-    """Calibrate a trained network, look at the images, and add both to its run.
+    """Calibrate a trained network, measure reference statistics of the images, and add both to its run.
 
     Args:
         vse: the network, in evaluation mode; its weights are stored already.
-        bundle: what is stored of it.
+        bundle: the stored description of the run.
         data: the images of its spec.
-        folder: of the run.
-        stages: shows how far it has come.
+        folder: the run folder.
+        stages: shows the progress.
 
     Raises:
         BrokenPluginError: a component fails; the run stays as it was, without this calibration.
@@ -62,7 +62,7 @@ def calibrate_again(folder: RunFolder, vse: VSE, stages: Stages = silent) -> Bun
     The former calibration is replaced when the new one is complete; weights are not touched.
 
     Raises:
-        RunError: no run, its images are others now, or another process is writing there.
+        RunError: no run, its images have changed, or another process is writing to its folder.
         DenoisplitError: the images cannot be read.
     """
     folder.require_model()
@@ -84,6 +84,6 @@ def calibrate_again(folder: RunFolder, vse: VSE, stages: Stages = silent) -> Bun
 
 
 def _network(spec: ResolvedSpec) -> tuple[Component, ...]:
-    """The components of the network and of the calibration."""
+    """Components of the network and the calibration."""
     kinds = ("encoder", "decoder", "noise_model", "kl_scheme", "calibrator")
     return tuple(row for row in components(spec) if row.kind in kinds)

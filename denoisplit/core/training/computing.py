@@ -1,4 +1,4 @@
-"""How the steps of a training are computed."""
+"""Mode of computation of training steps."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +13,7 @@ from denoisplit.core.training.compiling import compiled_blocks
 
 @contextmanager
 def computing(vse: VSE, spec: TrainingSpec, device: torch.device) -> Iterator[None]:
-    """Compute steps as the spec asks for: compiled, the same bits in every run, rounded as the network is."""
+    """Context for training steps: compiled, deterministic and rounded as the spec and the network say."""
     with (
         compiled_blocks(vse) if spec.compile else nullcontext(),
         deterministic(device) if spec.deterministic else nullcontext(),

@@ -1,4 +1,4 @@
-"""What a spec's data sets hold, and what is wrong or odd about it, before anything is trained."""
+"""Check of a spec's data sets before training: their content, and what is wrong or odd about it."""
 
 import math
 from collections import Counter
@@ -21,11 +21,11 @@ from denoisplit.core.training.deceiving import told_exposures, told_hot_pixels, 
 from denoisplit.core.training.open_dataset import open_dataset
 
 SATURATED: Final = 5e-4
-"""Part of the pixels at the highest value from which they are taken for saturated."""
+"""Share of pixels at the highest value above which images are taken for saturated."""
 _FAINT: Final = 0.05
 _FEW: Final = 3
 _SAMPLE: Final = 100_000
-"""Pixels of an image that quantiles are taken of."""
+"""Pixels per image for quantiles."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,9 +33,9 @@ class ChannelSummary:
     """Intensities of one channel over the fields of a split, counts.
 
     Attributes:
-        name: of the channel.
+        name: name of the channel.
         lowest, median, bright, highest: minimum, median, 99th percentile and maximum.
-        at_highest: part of the pixels that share the highest value of their image.
+        at_highest: share of the pixels that have the highest value of their image, beside one in each.
     """
 
     name: str
@@ -48,12 +48,12 @@ class ChannelSummary:
 
 @attrs.frozen(kw_only=True)
 class SplitSummary:
-    """The fields that serve for one purpose.
+    """The fields of one split.
 
     Attributes:
         name: ``train``, ``validation`` or ``test``.
-        fields: them.
-        channels: their intensities.
+        fields: the fields.
+        channels: intensities of each channel.
     """
 
     name: str
@@ -63,13 +63,13 @@ class SplitSummary:
 
 @attrs.frozen(kw_only=True)
 class DataReport:
-    """What was found.
+    """Result of a check.
 
     Attributes:
         supervision: one sentence on what the network learns from.
-        splits: those that could be read.
-        errors: what keeps the spec from being trained or evaluated.
-        warnings: what the owner of the images should look at.
+        splits: the splits that could be read.
+        errors: reasons why the spec cannot be trained or evaluated.
+        warnings: oddities that the owner of the images should look at.
     """
 
     supervision: str
@@ -79,7 +79,7 @@ class DataReport:
 
 
 def check_data(spec: ResolvedSpec) -> DataReport:
-    """Read all images that a spec names and look for trouble; nothing is written and nothing trained.
+    """Read all images of a spec and look for problems; nothing is written or trained.
 
     Fields that are not in memory are read block by block, several times.
     """
@@ -116,7 +116,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
 def _splits(
     spec: ResolvedSpec, names: tuple[str, ...], errors: list[str], warnings: list[str]
 ) -> dict[str, tuple[Field, ...]]:
-    """The fields of every split, in order; what cannot be read is noted and left out."""
+    """Read the fields of every split, in order; note and leave out those that cannot be read."""
 
     def read(chosen: Chosen) -> tuple[Field, ...]:
         try:
@@ -177,7 +177,7 @@ def _summary(name: str, index: int, fields: Sequence[Field]) -> ChannelSummary:
         median=float(median),
         bright=float(bright),
         highest=max(one.highest for one in found),
-        # Some pixel is always the brightest: the others that are as bright were cut off.
+        # One pixel is always the brightest; any others at the same value were clipped.
         at_highest=sum(one.at_highest - 1 for one in found) / sum(math.prod(image.shape) for image in images),
     )
 
@@ -214,7 +214,7 @@ def _first_of(fields: Sequence[Field]) -> str:
 
 
 def _fingerprints(splits: Mapping[str, Sequence[Field]], errors: list[str]) -> dict[str, tuple[str, ...]]:
-    """Of the fields of every split; two splits that share pixels are noted."""
+    """Fingerprints of the fields of every split; note splits that share pixels."""
     train, validation, test = (splits.get(name, ()) for name in ("train", "validation", "test"))
     try:
         found = assert_disjoint(train, validation, test)
@@ -235,7 +235,7 @@ def _odd(split: str, fields: Sequence[Field], prints: Sequence[str]) -> list[str
     kinds = {file.dtype for field in fields for file in field.files if file.role == "observed" and file.dtype}
     if len(kinds) > 1:
         said.append(
-            f"{split}: the files differ in their type of pixels ({', '.join(sorted(kinds))}). "
+            f"{split}: the files differ in their pixel type ({', '.join(sorted(kinds))}). "
             f"Make sure that all are in the same counts."
         )
     if len(fields) < _FEW and split == "train":
@@ -247,7 +247,7 @@ def _odd(split: str, fields: Sequence[Field], prints: Sequence[str]) -> list[str
 
 
 def _saturated(splits: Sequence[SplitSummary]) -> list[str]:
-    """One sentence on all splits: a camera that saturates does so everywhere."""
+    """One sentence on all splits, because a camera saturates in all of them alike."""
     listed = {
         split.name: [channel for channel in split.channels if channel.at_highest > SATURATED]
         for split in splits

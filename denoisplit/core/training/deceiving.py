@@ -1,4 +1,4 @@
-"""What images do not look like, and would spoil a training: told by ``denoisplit data check``."""
+"""Hidden flaws of images that would spoil a training, for ``denoisplit data check``."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -22,7 +22,7 @@ _RESTS: Final = (
 
 
 def told_pixels(split: str, channels: Sequence[str], fields: Sequence[Field]) -> list[str]:
-    """A sentence for every channel whose lowest pixels pile up, or whose noise is correlated."""
+    """Sentences on channels whose lowest pixels pile up, or whose noise is correlated."""
     said = []
     for number, name in enumerate(channels):
         where = f"{split}, {name}"
@@ -40,7 +40,7 @@ def told_pixels(split: str, channels: Sequence[str], fields: Sequence[Field]) ->
 
 
 def told_hot_pixels(split: str, fields: Sequence[Field]) -> list[str]:
-    """A sentence where single pixels stand out beyond all measure, with their places."""
+    """Sentences on fields with hot pixels, with their places."""
     found = [(field.name, hot_places(field.observed)) for field in fields]
     said = [
         f"{split}, {name}: {told(places)} in training and prediction." for name, places in found if places
@@ -51,11 +51,11 @@ def told_hot_pixels(split: str, fields: Sequence[Field]) -> list[str]:
 
 
 def told_exposures(noise_pairs: str, fields: Sequence[Field]) -> list[str]:
-    """A sentence where several fields show one place.
+    """A sentence on fields that show the same place, if there are any.
 
     Args:
-        noise_pairs: of the spec.
-        fields: of training and validation.
+        noise_pairs: the spec's source of noise pairs.
+        fields: training and validation fields.
     """
     groups = [group for group in places_of(fields) if len(group) > 1]
     if not groups:

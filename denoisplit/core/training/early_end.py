@@ -1,4 +1,4 @@
-"""When a training ends before its last step."""
+"""Early end of a training."""
 
 from typing import Any, Final, final
 
@@ -6,7 +6,7 @@ from denoisplit.core.training.monitor import Monitor
 from denoisplit.core.training.watching import Moment, RememberingWatcher
 
 MIN_IMPROVEMENT: Final = 1e-6
-"""Of what is monitored; less is none."""
+"""Smallest improvement of the monitored value that counts."""
 
 
 @final
@@ -14,8 +14,8 @@ class EarlyEnd(RememberingWatcher):
     """Ends a training when validations no longer improve.
 
     Args:
-        monitor: what tells that they do.
-        patience: validations without improvement, after which it is time.
+        monitor: the monitored value.
+        patience: number of validations without improvement before the end.
     """
 
     key = "early end"
@@ -26,11 +26,11 @@ class EarlyEnd(RememberingWatcher):
 
     @property
     def due(self) -> bool:
-        """Whether it is time."""
+        """Whether the training should end."""
         return self._waited >= self._patience
 
     def validated(self, now: Moment) -> None:
-        """Wait, or begin to wait again."""
+        """Count validations since the last improvement."""
         value = now.values[self._monitor.name]
         if self._monitor.improves(value, self._best, by=MIN_IMPROVEMENT):
             self._best, self._waited = value, 0
@@ -38,9 +38,9 @@ class EarlyEnd(RememberingWatcher):
             self._waited += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value, and how long it is ago."""
+        """State: the best value, and the number of validations since."""
         return {"best": self._best, "waited": self._waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         self._best, self._waited = state_dict["best"], state_dict["waited"]

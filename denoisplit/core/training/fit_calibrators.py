@@ -1,4 +1,4 @@
-"""Fit the calibrators of a run, of pixels and of sums over regions, on its held-out fields."""
+"""Fit of a run's calibrators, of pixels and of sums over regions, to its held-out fields."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -32,21 +32,20 @@ _LOG = logging.getLogger("denoisplit.training")
 MIN_SAMPLES = 2
 
 PROBE_SAMPLES: Final = 10
-"""Posterior samples of a probe of the slope, at most: its average over pixels needs no more."""
+"""Largest number of posterior samples for a probe of the slope, whose average over pixels needs no more."""
 
 _SHOWN: Final = 8
-"""Numbers of a parameter that the log shows."""
+"""Largest number of values of a parameter in the log."""
 
 
 @attrs.frozen
 class Calibrations:
-    """What the held-out fields allow.
+    """Calibrations from held-out fields.
 
     Attributes:
-        pixels: of the std of pixels.
-        regions: of the spread of sums.
-        gains: by channel, by how much the network is better than answers that need none, dB; empty without
-            clean references.
+        pixels: calibration of the std of pixels.
+        regions: calibration of the std of sums.
+        gains: gain of each channel over the baselines without a network, dB; empty without clean references.
     """
 
     pixels: Calibration | None
@@ -55,18 +54,18 @@ class Calibrations:
 
 
 def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration | None:
-    """Calibration of the pixels alone; see ``calibrate_run``."""
+    """Calibrate pixels only; see ``calibrate_run``."""
     return calibrate_run(vse, attrs.evolve(spec, region_calibrator=None), fields).pixels
 
 
 def calibrate_run(
     vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], progress: Progress | None = None
 ) -> Calibrations:
-    """Calibrations on held-out fields; None, and a reason logged, where one cannot be had.
+    """Calibrate on held-out fields; a calibration that is not possible is None, with the reason in the log.
 
     Fields with a clean reference are used if there are any. If not, the squared errors are estimated from
-    noisy images: from repeats, or from the noisy targets (``noisy_errors``). ``progress`` is told of samples
-    of the predictions.
+    noisy images: from repeats, or from the noisy targets (``noisy_errors``). ``progress`` counts predicted
+    samples.
     """
     regions: SumCalibrator | None = None
     if spec.region_calibrator is not None:
@@ -85,7 +84,7 @@ def calibrate_run(
 
 
 def _gains(spec: ResolvedSpec, held: Sequence[HeldOut]) -> dict[str, float]:
-    """What a network is worth, told and kept, where clean references can say it."""
+    """Measure and log the gains of the network, if there are clean references."""
     mixing = spec.data.mixing
     try:
         fields = [
@@ -117,7 +116,7 @@ def _require_spread(samples: int) -> None:
 def _held_out(
     vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], sides: Sequence[int], progress: Progress | None
 ) -> tuple[HeldOut, ...]:
-    """Predictions of the fields with a clean reference, or else of all fields.
+    """Predict the fields with a clean reference, or all fields if none has one.
 
     Raises:
         CalibrationError: no field, or noise that is not known well enough.
@@ -187,7 +186,7 @@ def predicted(
     summaries: Sequence[Summary] = (),
     progress: Progress | None = None,
 ) -> Posterior:
-    """Posterior of the mixed image of a field, counts."""
+    """Predict the posterior of the mixed image of a field, counts."""
     mixed = mixed_image(field, spec.data.mixing)[0]
     return predict(vse, mixed, spec.prediction, summaries=summaries, progress=progress)
 
@@ -195,10 +194,10 @@ def predicted(
 def noisy_errors(
     vse: VSE, spec: ResolvedSpec, field: Field, mean: AnyArray, rng: np.random.Generator
 ) -> NoisyErrors | RepeatedErrors:
-    """What squared errors of the predicted ``mean`` of a field, and of sums over it, follow from.
+    """Estimate errors of the predicted ``mean`` of a field, and of sums over it, from noisy images.
 
     Raises:
-        CalibrationError: its noise is not known well enough.
+        CalibrationError: the noise is not known well enough.
     """
     observed = np.asarray(field.observed)
     if field.repeats is not None:
@@ -219,10 +218,10 @@ def noisy_errors(
 
 
 def require_independent(field: Field, mean: AnyArray) -> None:
-    """Refuse noise that goes together in neighbours: its variance is measured by their differences.
+    """Refuse noise that is correlated between neighbours, whose differences measure its variance.
 
     Args:
-        field: held out.
+        field: a held-out field.
         mean: its prediction [c (z) y x], counts.
 
     Raises:
@@ -245,7 +244,7 @@ def require_independent(field: Field, mean: AnyArray) -> None:
 
 
 def _share(field: Field, mixing: Mixing) -> float:
-    """Weight in the mixed image of the noise of a channel."""
+    """Weight of a channel's noise in the mixed image."""
     if field.mixed is not None:
         return 0.0
     if field.mixed_source is not None:
@@ -257,9 +256,9 @@ def _share(field: Field, mixing: Mixing) -> float:
 
 
 def _row(images: Sequence[AnyArray]) -> AnyArray:
-    """All fields as one [1 c pixels].
+    """Join all fields to one [1 c pixels].
 
-    Fields may differ in size; one long row of pixels per channel is all that a calibrator looks at.
+    Fields may differ in size, and calibrators take pixels in any arrangement.
     """
     return np.concatenate([image.reshape(1, len(image), -1) for image in images], axis=2)
 
@@ -276,7 +275,7 @@ def _tell_constant(std: AnyArray, channels: tuple[str, ...]) -> None:
 
 
 def _shown(calibration: Calibration) -> str:
-    """The numbers of a calibration, or how many there are."""
+    """Format the numbers of a calibration; of long lists, only their length."""
     return ", ".join(
         f"{name} {[float(f'{n:.5g}') for n in numbers]}"
         if len(numbers) <= _SHOWN

@@ -1,4 +1,4 @@
-"""Whether a model has seen the fields that it is evaluated on, or a part of them."""
+"""Check whether a model has seen the fields of its evaluation, or parts of them."""
 
 from collections.abc import Sequence
 
@@ -18,22 +18,22 @@ _USES = ("training", "held out")
 
 @attrs.frozen(kw_only=True)
 class Independence:
-    """What a model knows of fields.
+    """Use of fields in the training of a model.
 
     Attributes:
-        uses: name of a field to ``training``, ``held out``, ``overlaps training``, ``overlaps held out``, or
-            nothing for one that is new; None where nobody knows.
-        compared: why parts of fields were not looked for; empty where they were, or need not be.
+        uses: use by name of the field: ``training``, ``held out``, ``overlaps training``, ``overlaps held
+            out``, or an empty text for a new one; None if it is not known.
+        compared: why parts of fields were not compared; empty if they were, or need not be.
     """
 
     uses: dict[str, str] | None
     compared: str = ""
 
     def sentences(self, source: str) -> list[str]:
-        """What to say about it below the scores; ``source`` is where the fields come from."""
+        """Sentences below the scores; ``source`` is where the fields come from."""
         if self.uses is None:
             if source == "test":
-                advice = "Make sure that these fields are others."
+                advice = "Make sure that these are other fields."
                 return [f"This run has no record of what it was trained on. {advice}"]
             return [f"These fields also served for early stopping and calibration. {_ADVICE}"]
         said = []
@@ -64,15 +64,15 @@ class Independence:
 
 
 def independence(bundle: Bundle, spec: ResolvedSpec, fields: Sequence[Field]) -> Independence:
-    """What a trained model knows of fields.
+    """Find out how fields were used in the training of a model.
 
-    Whole fields are known by their fingerprints. Parts are looked for in the images that the model was
-    trained with, if they are still there; test data that its own spec names was compared before training.
+    Whole fields are recognised by their fingerprints. Parts are searched for in the images that the model was
+    trained on, if they still exist; test data of its own spec was compared before training.
 
     Args:
-        bundle: of the model.
-        spec: that names the fields; that of the model, or a changed one.
-        fields: as their data set gives them.
+        bundle: description of the model.
+        spec: spec with the fields; that of the model, or a changed one.
+        fields: the fields as their data set gives them.
     """
     served = bundle.served
     if served is None:

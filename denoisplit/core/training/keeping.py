@@ -1,4 +1,4 @@
-"""Which weights of a training its run gets, and whether they are any good."""
+"""Weights of a training that its run keeps, and a check that they learnt something."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -18,17 +18,17 @@ from denoisplit.core.training.watching import Moment, RememberingWatcher
 _LOG = logging.getLogger("denoisplit.training")
 
 ABSURD: Final = 1e6
-"""A loss that no images explain, nats per pixel: the prediction is off by a thousand stds of the noise."""
+"""Loss beyond any usable network, nats per pixel: the prediction is off by a thousand stds of the noise."""
 
 
 @attrs.frozen
 class Kept:
-    """Weights, and how good they are.
+    """Weights and their validation loss.
 
     Attributes:
         step: optimiser steps done.
-        loss: of the validation.
-        weights: of the network, on the processor.
+        loss: validation loss.
+        weights: weights of the network, on the processor.
     """
 
     step: int
@@ -38,11 +38,11 @@ class Kept:
 
 @final
 class KeptWeights(RememberingWatcher):
-    """Holds the weights that the run is to have; resume points carry them.
+    """Holds the weights for the run; resume points carry them.
 
-    ``training.keep`` says which: those of the best validation, or the last ones. A validation looks at one
-    posterior sample of a few noisy fields: after the first few hundred steps it changes by noise more than by
-    what was learnt, so that the best one of many is a matter of luck (decision 15).
+    ``training.keep`` says which: those of the best validation, or the last ones. A validation takes one
+    posterior sample of a few noisy fields: after the first few hundred steps, noise changes it more than
+    learning does, so that the best one of many is a matter of luck (decision 15).
     """
 
     key = "kept weights"
@@ -56,18 +56,18 @@ class KeptWeights(RememberingWatcher):
 
     @property
     def kept(self) -> Kept:
-        """What is held; there is something when a training has ended."""
+        """The weights to keep, once a training has ended."""
         if self._kept is None:
             raise RuntimeError("no training has ended")
         return self._kept
 
     def begun(self, now: Moment) -> None:
-        """Measure the network before it has learnt anything."""
+        """Measure the loss of the untrained network."""
         if now.step == 0:
             self._untrained = self._task.loss_of(self._validation)
 
     def validated(self, now: Moment) -> None:
-        """Hold the weights when the validation is better than ever before, if that counts."""
+        """Hold the weights of a best validation, if these are to be kept."""
         value = now.values[self._monitor.name]
         if self._keeps_last or not self._monitor.improves(value, self._best):
             return
@@ -80,10 +80,10 @@ class KeptWeights(RememberingWatcher):
             self._kept = Kept(now.step, self._task.loss_of(self._validation), self._weights(now.step))
 
     def require_success(self) -> None:
-        """Look at what was learnt.
+        """Check that the weights describe the validation images; warn if they are no better than untrained.
 
         Raises:
-            TrainingError: nothing that could be called a network for these images.
+            TrainingError: they do not describe the images at all.
         """
         step, loss = self.kept.step, self.kept.loss
         if not loss < ABSURD:
@@ -95,14 +95,14 @@ class KeptWeights(RememberingWatcher):
         if not loss < self._untrained:
             _LOG.warning(
                 "training: it did not help: the validation loss is %.4g at step %d, and was %.4g before the "
-                "first one. Lower training.learning_rate, train longer, or look for unlike images",
+                "first one. Lower training.learning_rate, train longer, or look for odd images",
                 loss,
                 step,
                 self._untrained,
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it, as plain values and tensors."""
+        """State, as plain values and tensors."""
         kept = self._kept
         return {
             "best": self._best,
@@ -111,16 +111,16 @@ class KeptWeights(RememberingWatcher):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         self._best, self._untrained = state_dict["best"], state_dict["untrained"]
         kept = state_dict["kept"]
         self._kept = None if kept is None else Kept(*kept)
 
     def _weights(self, step: int) -> dict[str, Tensor]:
-        """A copy of the weights.
+        """Copy the weights to the processor.
 
         Raises:
-            NonFiniteLossError: one is NaN or infinite.
+            NonFiniteLossError: a weight is NaN or infinite.
         """
         found: dict[str, Tensor] = {}
         for name, tensor in self._task.vse.state_dict().items():

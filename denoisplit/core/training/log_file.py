@@ -1,4 +1,4 @@
-"""The log of a training as a file."""
+"""Log file of a training."""
 
 import logging
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import final
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Everything that is logged goes into a file, too."""
+    """Context in which all log records also go to a file."""
     path.touch()
     root = logging.getLogger("denoisplit")
     handler = _Lines(path)
@@ -26,7 +26,7 @@ def log_file(path: Path) -> Iterator[None]:
 
 @final
 class _Lines(logging.Handler):
-    """Appends lines while there is room; of a full disk, the next resume point tells in one line."""
+    """Handler that appends lines while there is room; a full disk is reported by the next resume point."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

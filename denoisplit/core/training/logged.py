@@ -1,4 +1,4 @@
-"""Loggers look on at a training, and cannot stop it."""
+"""Loggers as watchers of a training, which they cannot stop."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,10 +21,10 @@ from denoisplit.core.training.watching import Moment, RememberingWatcher
 _logger: Final = logging.getLogger("denoisplit.training")
 
 _CSV: Final = f"{BUILTIN}/csv"
-"""What every run has."""
+"""Logger of every run."""
 
 PICTURE_EVERY: Final = 10
-"""Validations from one picture to the next."""
+"""Number of validations per picture."""
 
 _PICTURE: Final = "validation"
 _LONGEST: Final = 300
@@ -32,10 +32,10 @@ _LONGEST: Final = 300
 
 @attrs.frozen
 class NamedLogger:
-    """A logger with what messages and resume points call it.
+    """A logger with its name in messages and resume points.
 
     Attributes:
-        name: of the component, with a number where several have it.
+        name: name of the component, with a number if several share it.
         logger: the component.
     """
 
@@ -44,11 +44,11 @@ class NamedLogger:
 
 
 def loggers_of(spec: ResolvedSpec, folder: Path) -> tuple[NamedLogger, ...]:
-    """The loggers of a training into a folder, the table of every run first; a second one is ``NAME_2``.
+    """Build the loggers of a training, the table of every run first; a second one of a name is ``NAME_2``.
 
     Raises:
-        MissingPackageError: one needs a package that is not installed.
-        BrokenPluginError: one cannot be built.
+        MissingPackageError: a logger needs a package that is not installed.
+        BrokenPluginError: a logger cannot be built.
     """
     row = installed_registry().find("logger", _CSV)
     named = [one for one in spec.training.loggers if one.component.qualified != _CSV]
@@ -66,12 +66,12 @@ def loggers_of(spec: ResolvedSpec, folder: Path) -> tuple[NamedLogger, ...]:
 def logging_to(
     loggers: Sequence[NamedLogger], spec: ResolvedSpec, validation: Iterable[Pair]
 ) -> Iterator[tuple[RememberingWatcher, ...]]:
-    """The loggers as watchers, which end with the context.
+    """Context with the loggers as watchers; their logs end with it.
 
     Args:
-        loggers: of the training.
-        spec: which they are told.
-        validation: batches; pictures are of the first image.
+        loggers: loggers of the training.
+        spec: spec that is passed to them.
+        validation: validation batches; pictures show the first image.
     """
     about, preview = unstructure(spec), Preview(validation, spec.channels)
     watchers = tuple(_Logged(one, about, spec.training.validate_every, preview) for one in loggers)
@@ -84,7 +84,7 @@ def logging_to(
 
 @final
 class _Logged(RememberingWatcher):
-    """A logger. When it fails, that is told, and it is left out from then on.
+    """A logger as a watcher. If it fails, a warning is logged, and it is left out from then on.
 
     Args:
         named: the logger.
@@ -94,7 +94,7 @@ class _Logged(RememberingWatcher):
     """
 
     def __init__(self, named: NamedLogger, about: Mapping[str, Any], every: int, preview: Preview) -> None:
-        # Under this name, resume points have the rows of the table since there are any.
+        # Resume points have always stored the rows of the table under this name.
         self.key = "metrics" if named.name == "csv" else f"logger {named.name}"
         self._name, self._logger = named.name, named.logger
         self._about, self._every, self._preview = about, every, preview
@@ -102,12 +102,12 @@ class _Logged(RememberingWatcher):
         self._state: dict[str, Any] = {}
 
     def begun(self, now: Moment) -> None:
-        """Begin, or go on."""
+        """Begin, or continue."""
         self._begun = True
         self._try(lambda: self._logger.begin(self._about, step=now.step))
 
     def validated(self, now: Moment) -> None:
-        """Hand on the numbers, and now and then a picture."""
+        """Pass on the numbers, and from time to time a picture."""
         self._try(lambda: self._logger.values(now.step, {"learning_rate": now.learning_rate, **now.values}))
         if self._logger.takes_pictures and not self._fails and self._is_pictured(now):
             pixels = self._preview.at(now.step, now.vse)
@@ -118,17 +118,17 @@ class _Logged(RememberingWatcher):
         return now.step == now.steps or now.step // self._every % PICTURE_EVERY == 0
 
     def ended(self, now: Moment) -> None:
-        """It was a whole training."""
+        """Note that the training was not interrupted."""
         del now
         self._finished = True
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """End the log."""
         if self._begun:
             self._try(lambda: self._logger.end(finished=self._finished))
 
     def state_dict(self) -> dict[str, Any]:
-        """That of the logger, or the last one that it gave."""
+        """State of the logger; the last known one if it fails."""
 
         def ask() -> None:
             self._state = self._logger.state_dict()
@@ -137,7 +137,7 @@ class _Logged(RememberingWatcher):
         return self._state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Hand on a saved state; there is none of one that failed, which begins anew."""
+        """Pass on a saved state; a logger without one, because it failed, begins anew."""
         self._state = state_dict
         if state_dict:
             self._try(lambda: self._logger.load_state_dict(state_dict))

@@ -1,4 +1,4 @@
-"""The abstract base of loggers: where the course of a training is taken down, for somebody to look at."""
+"""The abstract base of loggers, which record the progress of a training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ Picture = npt.NDArray[np.uint8]
 
 
 class Logger(ABC):
-    """Takes down what a training tells, and changes nothing of it.
+    """Records the progress of a training, without changing it.
 
-    One that fails is told once and left out, and the training goes on. So a constructor refuses what can be
-    known before, such as a package that is not installed (``MissingPackageError``), and asks no network; that
-    waits for ``begin``.
+    If a logger fails, one warning is logged, it is left out, and the training continues. So the constructor
+    should check what it can in advance, such as a missing package (``MissingPackageError``), but should not
+    access a network before ``begin``.
 
-    Nest a frozen attrs class ``Options``; the constructor takes an instance of it, and ``folder``: that of
-    the run, which is not there yet.
+    Nest a frozen attrs class ``Options``; the constructor takes an instance of it, and ``folder``, the run
+    folder, which does not exist yet.
 
     Attributes:
-        takes_pictures: whether it does something with them; otherwise none is drawn for it.
+        takes_pictures: whether it uses pictures; if not, none are drawn for it.
     """
 
     takes_pictures: bool = False
@@ -33,37 +33,36 @@ class Logger(ABC):
         self.folder = folder
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
-        """A training begins, or goes on.
+        """Begin or continue the log of a training.
 
         Args:
             about: the spec, as plain numbers, texts, lists and mappings.
-            step: of the point that it goes on from, 0 for a new one. What was taken down of later steps comes
-                again.
+            step: step of the resume point, 0 for a new training. Records of later steps come again.
         """
         del about, step
 
     @abstractmethod
     def values(self, step: int, numbers: Mapping[str, float]) -> None:
-        """A validation, and the step before it.
+        """Record the numbers of a validation and of the step before it.
 
         Args:
             step: optimiser steps done.
-            numbers: by name: ``learning_rate``, those of the step (``train_loss``, ``train_rate_0``, ...),
-                and those of the validation (``val_loss``, ...).
+            numbers: values by name: ``learning_rate``, those of the step (``train_loss``, ``train_rate_0``,
+                ...), and those of the validation (``val_loss``, ...).
         """
 
     def picture(self, step: int, title: str, pixels: Picture) -> None:
-        """What the network makes of an image of the validation."""
+        """Record a picture of the network's prediction of a validation image."""
         del step, title, pixels
 
     def end(self, *, finished: bool) -> None:
-        """Nothing more comes; ``finished`` unless the training was interrupted or failed."""
+        """End the log; ``finished`` unless the training was interrupted or failed."""
         del finished
 
     def state_dict(self) -> dict[str, Any]:
-        """What resume points carry, plain values and tensors; may be asked for before ``begin``, too."""
+        """State for resume points, plain values and tensors; may also be called before ``begin``."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a saved state; asked for before ``begin``."""
+        """Continue from a saved state; called before ``begin``."""
         del state_dict

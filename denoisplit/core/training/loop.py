@@ -1,4 +1,4 @@
-"""The steps of a training, one after the other, on a device."""
+"""Loop over the steps of a training, on a device."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,11 +27,11 @@ class Loop:
     """A training, step by step; every step is a function of its number and of the state before it.
 
     Args:
-        task: what is learnt.
-        spec: how.
-        watchers: look on, in this order; in the first process alone.
+        task: the objective, with the network to train.
+        spec: settings of the training.
+        watchers: observers, notified in this order; only in the first process.
         ranks: the processes that train together; the network is moved to the device of this one, and stays.
-        judged: what is validated and shown to watchers, where that is not what is learnt.
+        judged: task that is validated and shown to watchers, if it is not ``task``.
 
     Attributes:
         step: optimiser steps done.
@@ -58,17 +58,17 @@ class Loop:
     def run(
         self, batches: Iterable[Pair], validation: Iterable[Pair], *, point: Path, identity: Identity
     ) -> None:
-        """Do the steps that are left.
+        """Do the remaining steps.
 
         Args:
-            batches: of these steps; the first process has them.
-            validation: batches to look at in between; the first process has them.
+            batches: batches of these steps; only the first process has them.
+            validation: validation batches; only the first process has them.
             point: file of the resume points, which the first process writes.
-            identity: of the training.
+            identity: identity of the training.
 
         Raises:
             NonFiniteLossError: the objective became NaN or infinite.
-            SpecError: the memory is not enough for a batch; says what is.
+            SpecError: memory is too small for a batch; says what fits.
         """
         for watcher in self._watchers:
             watcher.begun(self._now)
@@ -87,10 +87,10 @@ class Loop:
             self.point(identity, done=True).save(point)
 
     def go_on_from(self, point: ResumePoint, where: Path) -> None:
-        """Take up the state of a resume point.
+        """Restore the state of a resume point.
 
         Raises:
-            RunError: it is that of another network.
+            RunError: the point is that of another network.
         """
         state = point.state
         try:
@@ -106,12 +106,12 @@ class Loop:
         self.step = point.step
 
     def _until_due(self, batches: Iterable[Pair]) -> Iterator[Pair]:
-        """As long as nobody says that it is time to end."""
+        """Yield batches until an early end is due."""
         ends = [watcher for watcher in self._watchers if isinstance(watcher, EarlyEnd)]
         return itertools.takewhile(lambda _: not any(end.due for end in ends), batches)
 
     def point(self, identity: Identity, *, done: bool = False) -> ResumePoint:
-        """What another process, or a later one, goes on from."""
+        """Return a point from which another process, or a later one, can continue."""
         state = {
             "network": self._task.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -128,7 +128,7 @@ class Loop:
 
     @property
     def _is_watched(self) -> bool:
-        """Whether a validation follows the step before."""
+        """Whether a validation follows the last step."""
         return self.step % self._spec.validate_every == 0 or self.step == self._spec.steps
 
     @property
@@ -153,22 +153,22 @@ class Loop:
         after_step(self._schedule)
         self.step += 1
         if self._is_watched:
-            # Nobody looks at others, and on a GPU each waits for the step.
+            # Only these are needed, and on a GPU, reading them waits for the step.
             self._values = values_of(terms)
         loss = terms.total.detach()
         for watcher in self._watchers:
             watcher.stepped(self._now, loss)
 
     def _gradients(self, part: Part, batch: Pair, number: int) -> LossTerms | str:
-        """The objective of the batch of a step, whose gradients are kept.
+        """Compute the objective of the batch of a step, and its gradients.
 
         Args:
-            part: of the batch, which falls to this process.
-            batch: the patches of that part.
-            number: parts in which they are taken.
+            part: this process's part of the batch.
+            batch: the patches of this part.
+            number: number of pieces in which they are computed, one after the other.
 
         Returns:
-            what is said where memory is not enough, instead.
+            The objective, or the error message if memory is too small.
         """
         try:
             return self._summed(part, batch, number)
@@ -189,22 +189,22 @@ class Loop:
         return with_numbers(terms, numbers)
 
     def _advice(self, part: Part, batch: Pair) -> str:
-        """What to do where the memory is not enough for a batch: in how many parts it is."""
+        """Advice if memory is too small for a batch: the number of pieces for which it suffices."""
         number = self._spec.accumulate
         while self._ranks.number == 1 and number < len(batch[0]):
             number *= 2
-            # Whatever a failed attempt has left is only given back when its error is gone.
+            # Memory of a failed attempt is only released when its error is gone.
             self._optimizer.zero_grad()
             give_back_memory(self._ranks.device)
             if not isinstance(self._gradients(part, batch, number), str):
                 fitting = -(-len(batch[0]) // number)
                 return (
-                    f"It is for a step in {number} parts: set training.accumulate to {number}, "
+                    f"A step in {number} parts fits: set training.accumulate to {number}, "
                     f"or training.batch to {fitting}."
                 )
-        if number < len(batch[0]):  # the others would have to try with this process
+        if number < len(batch[0]):  # a trial would need all processes
             return f"Set training.accumulate to {2 * number}, or choose a smaller training.batch."
-        return "It is not for a single patch: choose a smaller training.patch, or a smaller network."
+        return "Not even a single patch fits: choose a smaller training.patch, or a smaller network."
 
     def _validate(self, batches: Iterable[Pair]) -> None:
         self._task.unread.look()

@@ -1,4 +1,4 @@
-"""What is usual of mixed images: measured when the training is done, stored with the run."""
+"""Reference statistics of mixed images, measured after the training and stored with the run."""
 
 import logging
 from collections import Counter
@@ -25,10 +25,10 @@ from denoisplit.core.verdict.reference import Reference, Spread, parts, spreads,
 _LOG = logging.getLogger("denoisplit.training")
 
 FAR_FROM_ONE = 2.0
-"""Factor of chi-square from which it is a warning."""
+"""Factor by which chi-square has to differ from 1 for a warning."""
 MOST_FIELDS = 64
 MOST_PASSES = 24
-"""Fields of training, and as many held-out ones, that the network looks at."""
+"""Largest number of training fields, and of held-out fields, that the network predicts."""
 
 
 def measure_reference(
@@ -38,14 +38,14 @@ def measure_reference(
     held_out: Sequence[Field],
     progress: Progress | None = None,
 ) -> Reference:
-    """Statistics of training and held-out fields, and what the network makes of them.
+    """Measure statistics of training and held-out fields, and of the network's predictions of them.
 
     Args:
         vse: the trained network.
         spec: the experiment.
         train: conditioned training fields.
         held_out: conditioned fields that were not trained on.
-        progress: told of images that the network has looked at.
+        progress: called with the number of predicted images.
     """
     seen = [mixed_image(field, spec.data.mixing)[0] for field in _some([*train, *held_out], MOST_FIELDS)]
     centre, scale = vse.statistics.mixed_mean, vse.statistics.mixed_std
@@ -58,7 +58,7 @@ def measure_reference(
     try:
         found |= _of_network(vse, spec, _some(held_out, MOST_PASSES), _some(train, MOST_PASSES), progress)
     except DenoisplitError as error:
-        # Hours of training are not to be lost for want of a check.
+        # Hours of training must not be lost because a check is not possible.
         _LOG.warning("verdicts will not know the network's view of images: %s", error)
     if "mixture" in found:
         tell_misfit(float(np.exp(found["mixture"].mean)))
@@ -72,13 +72,13 @@ def measure_reference(
 
 
 def _usual_pixel(fields: Sequence[Field]) -> tuple[float | None, ...]:
-    """Size of a pixel that most of the fields have whose size is known, µm; empty where none is."""
+    """Most frequent known pixel size of the fields, µm; empty if none is known."""
     known = Counter(field.pixel_size.sizes_in("µm") for field in fields if field.pixel_size is not None)
     return max(known, key=lambda size: known[size]) if known else ()
 
 
 def tell_misfit(found: float) -> None:
-    """Log the chi-square of held-out fields, as a warning where it is far from 1."""
+    """Log the chi-square of held-out fields, as a warning if it is far from 1."""
     _LOG.info("channels of held-out fields add up to the mixed image: chi-square %.3g (1 is expected)", found)
     if found < 1 / FAR_FROM_ONE:
         _LOG.warning(
@@ -103,10 +103,10 @@ def _of_network(
     progress: Progress | None,
 ) -> Mapping[str, Spread]:
     if len(vse.stride) != vse.spatial_rank:
-        return {}  # it projects an axis, and such networks do not predict
+        return {}  # the network projects an axis, and such networks do not predict
     fields = (*held_out, *train)
     images = [mixed_image(field, spec.data.mixing)[0] for field in fields]
-    _LOG.info("measuring what is usual: a look at %d images", len(images))
+    _LOG.info("measuring reference statistics of %d images", len(images))
     units: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
     for number, (image, cells) in enumerate(
         zip(images, parts([image.shape for image in images]), strict=True)
@@ -136,7 +136,7 @@ def _of_network(
 
 
 def _some(fields: Sequence[Field], most: int) -> list[Field]:
-    """All fields, or as many as wanted at equal distances."""
+    """All fields, or ``most`` of them at equal distances."""
     if len(fields) <= most:
         return list(fields)
     return [fields[i * len(fields) // most] for i in range(most)]

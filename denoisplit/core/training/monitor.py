@@ -1,4 +1,4 @@
-"""What tells that a network got better: which value of a validation, and in which direction."""
+"""Monitored value of a validation, and the direction in which it improves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
@@ -15,8 +15,8 @@ class Monitor:
     """A value of the validation.
 
     Attributes:
-        name: under which it is logged.
-        mode: whether the lowest or the highest is best.
+        name: its name in the log.
+        mode: whether the lowest or the highest value is best.
     """
 
     name: str
@@ -24,11 +24,11 @@ class Monitor:
 
     @property
     def worst(self) -> float:
-        """What every value improves on."""
+        """Value on which every other value improves."""
         return float("inf") if self.mode == "min" else -float("inf")
 
     def improves(self, value: float, on: float, by: float = 0.0) -> bool:
-        """Whether a value is better than another one, by more than so much."""
+        """Whether a value is better than another one by more than ``by``."""
         return value < on - by if self.mode == "min" else value > on + by
 
 
@@ -36,13 +36,13 @@ MONITORS: Final[Mapping[str, Monitor]] = {
     "loss": Monitor("val_loss", "min"),
     "psnr": Monitor("val_psnr", "max"),
 }
-"""By the name that a spec gives to ``training.monitor``."""
+"""Monitors by their names in ``training.monitor``."""
 
 
 def validation_psnr(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
     """PSNR of single posterior samples against the noisy targets, averaged over channels, dB.
 
-    Per channel, the range is that of all targets, and the mean squared error the mean of those of the images.
+    Per channel, the range is that of all targets, and the mean squared error is averaged over the images.
 
     Args:
         pairs: signal and target [b c (z) y x] of every batch, counts.

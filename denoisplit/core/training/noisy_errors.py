@@ -11,24 +11,24 @@ noise that is independent from pixel to pixel:
 .. math:: \operatorname{Cov}(n_i, m_i) = \operatorname{Var}(n_i) \, w \, E[\partial m_i / \partial x_i].
 
 The slope comes from one probe: the mixed image is changed by a random sign times part of the std of its noise
-at every pixel, and the change of the prediction is divided by that of the same pixel, so that all others
-average out. The latent noise is the same for both, which makes the network a function.
+at every pixel, and the change of the prediction is divided by that of the same pixel, so that the effects of
+all others average out. The latent noise is the same for both, which makes the network a function.
 
-Var(n) is measured in the noisy image itself, by fourth differences along both axes of the plane: they leave
-next to nothing of a structure that an objective has blurred, and white noise as it is. A fitted model is
-right for the signals that most pixels have. Where it is not, in dim pixels say, it would spoil a small error.
+Var(n) is measured in the noisy image itself, by fourth differences along both axes of the plane: they remove
+nearly all structure that an objective has blurred, and keep the variance of white noise. A fitted noise model
+is right at the signals of most pixels; elsewhere, for example in dim pixels, it would spoil small errors.
 
 The error of a sum over a region has both terms as sums,
 
 .. math:: E[(\sum_i y_i - m_i)^2] = E[(\sum_i s_i - m_i)^2] + \sum_i \operatorname{Var}(n_i)
     - 2 w \sum_{ij} \operatorname{Var}(n_j) E[\partial m_i / \partial x_j],
 
-because the noise of pixels is independent, but a pixel carries the noise of its neighbours on. The same probe
-gives the last one: with the step :math:`\delta_j` of random sign at every pixel, the expectation of
+because the noise of pixels is independent, but a predicted pixel depends on the noise of its neighbours. The
+same probe gives the last term: with a step :math:`\delta_j` of random sign at every pixel, the expectation of
 :math:`\sum_i \Delta m_i \cdot \sum_j \operatorname{Var}(n_j) / \delta_j` is that double sum.
 
-What is approximate: the noise is taken for Gaussian and independent from pixel to pixel, and a weight by the
-predicted variance, as in a factor, for independent of the noise of the pixel itself.
+Two approximations: the noise is assumed to be Gaussian and independent between pixels, and a weight by the
+predicted variance, as in a factor, to be independent of the noise of the pixel itself.
 
 Source: Stein, Annals of Statistics 1981; Ramani, Blu & Unser, IEEE TIP 2008; decision 11.
 """
@@ -44,29 +44,29 @@ from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import CalibrationError
 
 _STEP: Final = 0.3
-"""Size of the probe in units of the std of the noise: large against rounding, small against the noise."""
+"""Size of the probe in stds of the noise: large against rounding, small against the noise."""
 
 _SURROUND: Final = 3.0
-"""Width in pixels of the average of the noise variance that the covariance is computed with."""
+"""Width of the local average of the noise variance for the covariance, pixels."""
 
 _DIFFERENCE: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)
-"""Fourth difference with the gain 1 for white noise."""
+"""Fourth difference that keeps the variance of white noise."""
 
 Mean = Callable[[AnyArray], AnyArray]
-"""Mixed image [(z) y x] to predicted mean [c (z) y x], counts; the same input gives the same output."""
+"""Function from a mixed image [(z) y x] to the predicted mean [c (z) y x], counts; without random draws."""
 
 Sums = Callable[[AnyArray], Float64Array]
-"""Image [c (z) y x] to sums over regions [c regions]."""
+"""Function from an image [c (z) y x] to its sums over regions [c regions]."""
 
 
 def noise_variance(observed: AnyArray) -> Float64Array:
-    """Estimate of the noise variance of every pixel, which is right on average only.
+    """Estimate the noise variance of every pixel; the estimates are right only on average.
 
     Args:
         observed: noisy images [... y x], counts.
 
     Returns:
-        Same shape, counts squared, 0 or more; a border of two pixels repeats what is next to it.
+        Same shape, counts squared, 0 or more; a border of two pixels repeats the pixels next to it.
 
     Raises:
         CalibrationError: fewer than five pixels along y or x.
@@ -88,18 +88,19 @@ def noise_variance(observed: AnyArray) -> Float64Array:
 
 
 def squares_from_repeats(mean: AnyArray, observed: AnyArray, repeats: AnyArray) -> Float64Array:
-    """Squared errors from further exposures, whose noise is not in the mixed image; needs no noise model.
+    """Estimate squared errors from further exposures, whose noise is not in the mixed image.
 
-    Of two or more exposures, the product of the residuals of every pair has the squared error as its
-    expectation; of one, half the squared difference from the observed channels is the variance of the noise.
+    With two or more exposures, the products of the residuals of all pairs are averaged; their expectation is
+    the squared error. With one, the noise variance is subtracted: half the squared difference from the
+    observed channels.
 
     Args:
         mean: prediction [c (z) y x], counts.
-        observed: noisy channels that the mixed image was made of, same shape.
-        repeats: [r c (z) y x].
+        observed: noisy channels that the mixed image was made from, same shape, counts.
+        repeats: further exposures [r c (z) y x], counts.
 
     Returns:
-        [c (z) y x], counts squared; single ones may be negative.
+        Squared errors [c (z) y x], counts squared; single ones may be negative.
     """
     residual = repeats.astype(np.float64) - mean
     count = len(residual)
@@ -112,11 +113,11 @@ def squares_from_repeats(mean: AnyArray, observed: AnyArray, repeats: AnyArray) 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Probe:
-    """How a prediction followed a change of the mixed image; arrays [c (z) y x], counts.
+    """Response of a prediction to a change of the mixed image; arrays [c (z) y x], counts.
 
     Attributes:
-        change: of the prediction.
-        taken: the change of the mixed image [1 (z) y x], of random sign.
+        change: change of the prediction.
+        taken: change of the mixed image [1 (z) y x], of random sign.
         noise: variance of the noise of every pixel, an average over its surround, counts squared.
         share: weight of the noise of every channel in the mixed image.
     """
@@ -129,12 +130,12 @@ class Probe:
 
 @attrs.frozen(kw_only=True, eq=False)
 class NoisyErrors:
-    """What the squared errors of a field, and of sums over it, follow from; arrays [c (z) y x].
+    """Estimates of the squared errors of a field, and of sums over it; arrays [c (z) y x].
 
     Attributes:
         residual: noisy channels minus prediction, counts.
-        noise: variance of every pixel, right on average, counts squared.
-        probe: None where the noise is not in the mixed image.
+        noise: noise variance of every pixel, right on average, counts squared.
+        probe: response to a change of the mixed image; None if the noise is not in the mixed image.
     """
 
     residual: Float64Array
@@ -161,12 +162,12 @@ class NoisyErrors:
 
 @attrs.frozen(kw_only=True, eq=False)
 class RepeatedErrors:
-    """The same from further exposures; see ``squares_from_repeats``.
+    """The same estimates from further exposures; see ``squares_from_repeats``.
 
     Attributes:
         mean: prediction [c (z) y x], counts.
-        observed: noisy channels, same shape.
-        repeats: [r c (z) y x].
+        observed: noisy channels, same shape, counts.
+        repeats: further exposures [r c (z) y x], counts.
     """
 
     mean: AnyArray
@@ -192,22 +193,23 @@ def errors_from_observed(
     share: float,
     rng: np.random.Generator,
 ) -> NoisyErrors:
-    """Errors against the noisy channels themselves.
+    """Estimate errors from the noisy channels themselves.
 
     Args:
         observed: noisy channels [c (z) y x], counts.
-        mixed: what the prediction was made from [(z) y x], counts.
+        mixed: mixed image of the prediction [(z) y x], counts.
         mean: prediction [c (z) y x], counts.
-        mean_of: to probe; may average over fewer samples than ``mean`` does.
-        share: weight of the noise of every channel in the mixed image; 0 where that is another exposure.
-        rng: of the signs of the probe.
+        mean_of: predicts the mean for the probe; may average over fewer samples than ``mean`` does.
+        share: weight of the noise of every channel in the mixed image; 0 if this is another exposure.
+        rng: random generator of the signs of the probe.
 
     Raises:
         CalibrationError: images of fewer than 5 x 5 pixels.
     """
     noise, probe = noise_variance(observed), None
     if share:
-        # That of a single pixel goes with its own noise, and so does the slope of a network that bends.
+        # The estimate at a single pixel depends on its noise, and so does the slope of a nonlinear network:
+        # their product would be biased. The average over the surround hardly depends on it.
         around = gaussian_filter(noise, (0,) * (noise.ndim - 2) + (_SURROUND, _SURROUND))
         change, taken = _probed(mixed, mean_of, share * np.sqrt(around.sum(0)), rng)
         probe = Probe(change=change, taken=taken, noise=around, share=share)
@@ -217,15 +219,15 @@ def errors_from_observed(
 def _probed(
     mixed: AnyArray, mean_of: Mean, noise: Float64Array, rng: np.random.Generator
 ) -> tuple[Float64Array, Float64Array]:
-    """Change of the prediction [c (z) y x] and of the mixed image [1 (z) y x]."""
+    """Probe a prediction: its change [c (z) y x] and that of the mixed image [1 (z) y x]."""
     step = _STEP * noise * (rng.integers(0, 2, mixed.shape) * 2 - 1)
     up, down = ((mixed + side * step).astype(mixed.dtype) for side in (1, -1))
     change = mean_of(up).astype(np.float64) - mean_of(down)
-    # The step as it is after rounding to the type of the image.
+    # The step after rounding to the type of the image.
     return change, (up.astype(np.float64) - down)[None]
 
 
 def _quotient(change: Float64Array, taken: Float64Array) -> Float64Array:
-    """Zero where no step was taken, for there is no noise."""
+    """Quotient; 0 where there is no step, because there is no noise."""
     quotient: Float64Array = np.divide(change, taken, out=np.zeros_like(change), where=taken != 0)
     return quotient

@@ -1,4 +1,4 @@
-"""The data sets that a spec names."""
+"""Opening of a spec's data sets."""
 
 from denoisplit.core.images.bases import Dataset
 from denoisplit.core.images.file_dataset import FileDataset
@@ -7,11 +7,11 @@ from denoisplit.core.storage.image_files import installed_formats
 
 
 def open_dataset(chosen: Chosen, channels: tuple[str, ...]) -> Dataset:
-    """A data set of these channels; one that is read from files gets the installed image formats.
+    """Build a data set of these channels; one that reads files gets the installed image formats.
 
     Raises:
         ChannelCountError: its options name another number of channels.
-        PluginError: it cannot be had.
+        PluginError: it cannot be imported or built.
     """
     known = {"formats": installed_formats()} if issubclass(chosen.component.load(), FileDataset) else {}
     dataset: Dataset = chosen.build(channels=channels, **known)

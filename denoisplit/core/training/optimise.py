@@ -1,4 +1,4 @@
-"""The training steps, from the first weights or a resume point to the weights that are kept."""
+"""Optimisation from the first weights, or a resume point, to the weights to keep."""
 
 import logging
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ _LOG = logging.getLogger("denoisplit.training")
 
 @attrs.frozen(kw_only=True)
 class Learning:
-    """What a network learns from, and where the traces go.
+    """Data and settings of a training, and its run folder.
 
     Attributes:
-        training: how.
-        sampler: of the patches.
-        validation: batches to look at in between.
-        folder: of the run.
-        identity: of the training.
-        bundle: what is known of the network before its first step.
+        training: settings of the training.
+        sampler: sampler of the training patches.
+        validation: validation batches.
+        folder: the run folder.
+        identity: identity of the training.
+        bundle: description of the network before its first step.
         objectives: terms beside distortion and rate.
     """
 
@@ -54,11 +54,11 @@ class Learning:
 
 @attrs.frozen(kw_only=True)
 class Learnt:
-    """The end of a training.
+    """Result of a training.
 
     Attributes:
         steps: optimiser steps done.
-        kept: the weights to keep, and what is known of them.
+        kept: the weights to keep.
     """
 
     steps: int
@@ -72,12 +72,12 @@ def optimise(
     watchers: Sequence[Watcher],
     ranks: Ranks,
 ) -> Learnt:
-    """Train the network, or go on from where it was interrupted; it stays on the device of this process.
+    """Train the network, or continue an interrupted training; it stays on the device of this process.
 
     Raises:
         NonFiniteLossError: the objective became NaN or infinite.
         RunError: the resume point does not fit the network.
-        SpecError: the memory is not enough, or an operation that is to be deterministic is not.
+        SpecError: memory is too small, or a step that has to be deterministic cannot be.
     """
     training, folder = learning.training, learning.folder
     task = SplittingTask(vse, training, learning.objectives).to(ranks.device)
@@ -88,9 +88,9 @@ def optimise(
         _LOG.info("step %d of %d was the last one: going on after it", begun.step, training.steps)
         kept.load_state_dict(begun.state["watchers"][kept.key])
         return Learnt(steps=begun.step, kept=kept)
-    # Where the last weights are kept there is no early end: a cosine that is cut off ends at a high rate.
+    # If the last weights are kept, there is no early end: it would cut off a cosine at a high rate.
     end = () if training.keeps_last else (EarlyEnd(MONITORS[training.monitor], training.stop_patience),)
-    # What is averaged is up to date before anybody looks at it.
+    # The average comes first, so that the others see it up to date.
     looking_on = (*averaged, kept, *end, *watchers)
     loop = Loop(task, training, looking_on, ranks, judged=judged)
     if begun is not None:

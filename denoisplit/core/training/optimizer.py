@@ -1,4 +1,4 @@
-"""The abstract base of optimisers: how the weights of a network follow their gradients."""
+"""The abstract base of optimisers, which update the weights of a network from their gradients."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from torch.optim import Optimizer as Stepping
 
 
 class Optimizer(ABC):
-    """Gives the optimiser of ``torch.optim`` that moves the weights of a training.
+    """Builds the optimiser of ``torch.optim`` that updates the weights in a training.
 
-    What it gives steps without a closure, goes by the ``lr`` of its groups, which the schedule changes, draws
-    nothing at random, and has a state of tensors and plain numbers: a training that goes on from it does what
-    one does that never stopped. The gradient is bounded before a step (``training.gradient_clip``).
+    The built optimiser steps without a closure, uses the ``lr`` of its groups, which the schedule changes,
+    draws nothing at random, and has a state of tensors and plain numbers, so that a resumed training gives
+    the same result as an uninterrupted one. Gradients are clipped before a step (``training.gradient_clip``).
 
     Nest a frozen attrs class ``Options``; the constructor takes an instance of it.
     """
@@ -23,9 +23,9 @@ class Optimizer(ABC):
 
     @abstractmethod
     def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> Stepping:
-        """The optimiser of these weights.
+        """Build the optimiser of these weights.
 
         Args:
-            weights: all that are learnt.
-            learning_rate: of the first step, before the schedule has its say.
+            weights: all trainable weights.
+            learning_rate: learning rate before any change by the schedule.
         """

@@ -1,4 +1,4 @@
-"""Pairs of signal and observation that noise models are fitted to, from what fields offer."""
+"""Pairs of signal and observation for the fit of noise models, from the images of fields."""
 
 import logging
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ _LOG = logging.getLogger("denoisplit.training")
 PAIRS_PER_CHANNEL = 1_000_000
 
 PAIRS_SIDE = 2048
-"""Pixels a side, in the centre of a field that is not in memory, for pairs without clean images."""
+"""Side of the centre of a field that is not in memory, pixels, for pairs without clean images."""
 
 
 def noise_pairs(
     data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int, places: bool = False
 ) -> tuple[NoisePairs, ...]:
-    """Pairs of signal and observation for every channel, from what the data offers.
+    """Make pairs of signal and observation for every channel, from the best source of the data.
 
-    ``places`` asks for the pixel of the camera that each comes from.
+    ``places`` adds the camera pixel of each pair.
 
     Raises:
         NoiseModelError: the spec asks for repeats or clean references that no field has.

@@ -1,4 +1,4 @@
-"""From a spec to what training needs of its data: fields, splits, statistics, pairs for noise models."""
+"""Training data of a spec: fields, splits, statistics, pairs for noise models."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -31,14 +31,14 @@ class PreparedData:
     """Training data, read and checked.
 
     Attributes:
-        train: fields to learn from; with ``fresh``, as they are before anything is done to them.
-        conditioned: the fields to learn from with frozen noise, which noise models are fitted to.
-        validation: fields held out.
-        test: fields set aside for evaluation, if any.
-        statistics: of the conditioned training fields.
-        fitted: background and ceiling as the conditioned training fields have them.
+        train: training fields; with ``fresh``, before any conditioning.
+        conditioned: training fields with frozen noise, for the fit of noise models.
+        validation: held-out fields.
+        test: fields for evaluation, if any.
+        statistics: intensity statistics of the conditioned training fields.
+        fitted: background and ceiling of the conditioned training fields.
         fresh: noise that every training step adds anew, if any.
-        known: what all fields are known by, as the data sets gave them.
+        known: fingerprints of all fields as the data sets gave them.
     """
 
     train: tuple[Field, ...]
@@ -62,7 +62,7 @@ class PreparedData:
 
 
 def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
-    """All fields of a data set that has these channels, without hot pixels.
+    """Read all fields of a data set of these channels, with hot pixels healed.
 
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
@@ -73,10 +73,10 @@ def read_fields(chosen: Chosen, channels: tuple[str, ...]) -> tuple[Field, ...]:
 
 
 def served_fields(spec: ResolvedSpec) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
-    """Training and validation fields as the data sets give them, and the test fields that ``split`` leaves.
+    """Read training and validation fields as the data sets give them, and the test fields of ``split``.
 
     Raises:
-        ImageError: no usable images, or too few to be split.
+        ImageError: no usable images, or too few to split.
     """
     data = spec.data
     names = data.recorded or spec.channels
@@ -96,12 +96,13 @@ def prepare(spec: ResolvedSpec) -> PreparedData:
 
 
 def prepare_denoised(spec: ResolvedSpec) -> PreparedData:
-    """Read images that a network made of others, whose places were looked at before.
+    """Read images that a network predicted from others, without a check for shared places.
 
-    A network that has learnt little makes all images alike, which does not make them exposures of one place.
+    The places of the originals were checked before. A network that has learnt little makes all images alike,
+    which does not make them exposures of one place.
 
     Raises:
-        ImageError: as ``prepare``, but for places.
+        ImageError: see ``prepare``, except for places.
     """
     return _prepared(spec, lambda _splits: None)
 
@@ -113,7 +114,7 @@ def _prepared(
     train, validation, test = served_fields(spec)
     named = () if data.test is None else read_fields(data.test, data.recorded or spec.channels)
     known = assert_disjoint(train, validation, (*test, *named))
-    if data.validation is not None or named:  # else the split has seen to it
+    if data.validation is not None or named:  # otherwise, the split keeps places together
         refuse((("training", train), ("validation", validation), ("test", named)))
     del named
     measured = condition_fields(train, how)
@@ -132,14 +133,14 @@ def _prepared(
 
 
 def splits_text(data: PreparedData) -> str:
-    """Names of the fields of every part, as JSON; the same for the same split."""
+    """Names of the fields of every split as JSON; the same for the same split."""
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     names = {part: [field.name for field in fields] for part, fields in parts.items()}
     return json.dumps(names, indent=2, ensure_ascii=False) + "\n"
 
 
 def _selected(fields: Sequence[Field], spec: ResolvedSpec) -> tuple[Field, ...]:
-    """The fields with the channels that the network knows."""
+    """Return the fields with the channels of the network."""
     if not spec.data.recorded:
         return tuple(fields)
     (wanted,) = spec.channels
@@ -147,7 +148,7 @@ def _selected(fields: Sequence[Field], spec: ResolvedSpec) -> tuple[Field, ...]:
 
 
 def _statistics(spec: ResolvedSpec, measured: Conditioned, learnt: Sequence[Field]) -> IntensityStats:
-    """Statistics of the training fields; the means before additive noise, as in the reference."""
+    """Statistics of the training fields, with means before additive noise, as in the reference."""
     data = spec.data
     noiseless: Sequence[LazyArray] = measured.noiseless
     if data.recorded:
@@ -170,7 +171,7 @@ class EvaluationData:
 
     Attributes:
         source: where they come from: ``test``, or else ``validation``.
-        fields: as the network is to see them.
+        fields: the conditioned fields, as the network sees them.
         given: the same fields as the data set gave them.
     """
 
@@ -180,11 +181,11 @@ class EvaluationData:
 
 
 def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None) -> EvaluationData:
-    """Fields to evaluate on: the test data, or else the validation data.
+    """Read the fields to evaluate on: the test data, or else the validation data.
 
     Args:
-        spec: of the run.
-        ceiling: of the run, counts; None measures it anew, for which the training data has to be read.
+        spec: spec of the run.
+        ceiling: ceiling of the run, counts; None measures it anew, for which the training data is read.
 
     Raises:
         ImageError, ChannelCountError: see ``Dataset.fields``.
@@ -211,13 +212,13 @@ def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = N
 def evaluation_fields(
     spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None
 ) -> tuple[str, tuple[Field, ...]]:
-    """``source`` and ``fields`` of ``evaluation_data``."""
+    """Return ``source`` and ``fields`` of ``evaluation_data``."""
     found = evaluation_data(spec, ceiling=ceiling)
     return found.source, found.fields
 
 
 def require_same_range(spec: ResolvedSpec, trained: ResolvedSpec) -> None:
-    """Check that a changed spec of a run keeps the background and the ceiling it was trained with.
+    """Check that a changed spec of a run keeps the background and the ceiling of its training.
 
     Raises:
         SpecError: it does not.
@@ -242,10 +243,10 @@ def _conditioning(spec: ResolvedSpec) -> Conditioning:
 
 
 def require_clean(fields: Sequence[Field], purpose: str) -> tuple[Field, ...]:
-    """The fields that have a clean reference.
+    """Return the fields that have a clean reference.
 
     Raises:
-        ImageError: none has one.
+        ImageError: no field has one.
     """
     found = tuple(field for field in fields if field.clean is not None)
     if not found:

@@ -1,4 +1,4 @@
-"""A picture of what a network that is in training makes of an image."""
+"""Picture of the current prediction of a network in training."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -18,20 +18,21 @@ _logger: Final = logging.getLogger("denoisplit.training")
 _LONGEST: Final = 300
 
 SAMPLES: Final = 8
-"""Posterior samples of mean and std: to look at, not to measure."""
+"""Posterior samples of mean and std; they suffice to look at, not to measure."""
 
 COLUMNS: Final = ("mixed", "mean", "std", "sample")
 
 
 @final
 class Preview:
-    """Draws the first validation image: mixed, and of every channel mean, std and one posterior sample.
+    """Draws the first validation image: mixed image, and mean, std and one posterior sample per channel.
 
-    The noise is the same every time, so that pictures differ by what was learnt. No training notices.
+    The noise is the same every time, so that pictures differ only by what was learnt. The training is not
+    affected.
 
     Args:
-        validation: batches; the first image of the first one is drawn.
-        channels: their names.
+        validation: validation batches; the first image of the first one is drawn.
+        channels: names of the channels.
     """
 
     def __init__(self, validation: Iterable[Pair], channels: Sequence[str]) -> None:
@@ -40,9 +41,9 @@ class Preview:
         self._fails = False
 
     def at(self, step: int, vse: VSE) -> Picture | None:
-        """The picture of a step, drawn once however many ask for it.
+        """Return the picture of a step, drawn once for all loggers.
 
-        None from the first one on that cannot be drawn, which is told: it must not stop the training.
+        After a failure, which is logged and must not stop the training, it is always None.
         """
         if self._drawn[0] != step and not self._fails:
             try:
@@ -70,7 +71,7 @@ class Preview:
 
     @staticmethod
     def _sample(vse: VSE, mixed: torch.Tensor, number: int) -> torch.Tensor:
-        """A posterior sample [c (z) y x], counts, on the processor."""
+        """Draw a posterior sample [c (z) y x], counts, on the processor."""
         noise = GeneratorNoise(torch.Generator().manual_seed(number))
         with vse.autocast():
             maps = vse.decode(mixed, noise).output

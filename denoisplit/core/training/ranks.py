@@ -1,4 +1,4 @@
-"""The processes that train one network: what each takes of a batch, and what they tell one another."""
+"""The processes that train one network: their parts of a batch, and their communication."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,16 +17,16 @@ Value = TypeVar("Value")
 
 
 class Ranks(ABC):
-    """All processes of a training; each has a number, its rank. The first one (0) alone reads and writes.
+    """All processes of a training, each with a number, its rank. Only the first one (0) reads and writes.
 
-    They do the same in the same order. What is asked here is asked by all of them.
+    All processes do the same in the same order: each method is called by all of them.
 
     Args:
-        fabric: knows the devices.
+        fabric: the device of this process.
 
     Attributes:
-        rank: of this process.
-        number: of processes.
+        rank: rank of this process.
+        number: number of processes.
     """
 
     rank: int = 0
@@ -37,16 +37,16 @@ class Ranks(ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the network of this process is."""
+        """Device of this process's network."""
         device: torch.device = self.fabric.device
         return device
 
     @abstractmethod
     def parts(self, batches: Iterable[Pair]) -> Iterator[tuple[Part, Pair]]:
-        """What falls to this process of the batches of the first one, on the processor.
+        """Yield this process's parts of the batches of the first one, on the processor.
 
         Args:
-            batches: of the steps that are left; the other processes have none.
+            batches: batches of the remaining steps; the other processes have none.
         """
 
     @abstractmethod
@@ -55,42 +55,42 @@ class Ranks(ABC):
 
     @abstractmethod
     def from_first(self, make: Callable[[], Value]) -> Value:
-        """What the first process makes; the others make nothing."""
+        """Let the first process make a value, and return it in all processes."""
 
     @abstractmethod
     def sharing(self, network: nn.Module) -> AbstractContextManager[None]:
-        """Context in which the network of every process sees what those of the others see."""
+        """Context in which the batch norms of every process use the patches of all processes."""
 
 
 @final
 class Alone(Ranks):
-    """One process."""
+    """A single process."""
 
     def parts(self, batches: Iterable[Pair]) -> Iterator[tuple[Part, Pair]]:
-        """All of every batch."""
+        """Yield whole batches."""
         for batch in batches:
             yield Part.whole(len(batch[0])), batch
 
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """They are sums already."""
+        """Leave the tensors as they are: they are the sums already."""
 
     def from_first(self, make: Callable[[], Value]) -> Value:
-        """That is this one."""
+        """Make the value; this is the first process."""
         return make()
 
     def sharing(self, network: nn.Module) -> AbstractContextManager[None]:
-        """There is nobody to share with."""
+        """Return a context that does nothing."""
         del network
         return nullcontext()
 
 
 @final
 class Joined(Ranks):
-    """One of several processes that have found one another.
+    """One of several connected processes.
 
     Args:
-        fabric: of the device of this one.
-        talk: group for what is not computed with; on GPUs, nobody waits for it.
+        fabric: the device of this process.
+        talk: process group for objects other than tensors; it never involves a GPU.
     """
 
     def __init__(self, fabric: Fabric, talk: Any) -> None:
@@ -99,7 +99,7 @@ class Joined(Ranks):
         self._talk = talk
 
     def parts(self, batches: Iterable[Pair]) -> Iterator[tuple[Part, Pair]]:
-        """An equal part of every batch; the first process cuts it up."""
+        """Yield an equal part of every batch; the first process divides it."""
         source = iter(batches) if self.rank == 0 else None
         while True:
             given = None if source is None else self._cut(next(source, None))
@@ -110,7 +110,7 @@ class Joined(Ranks):
             yield found[0]
 
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """In one message for every sort of number."""
+        """Add the tensors, in one message per dtype."""
         for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
             own = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in own])
@@ -120,14 +120,14 @@ class Joined(Ranks):
                 tensor.copy_(total.view_as(tensor))
 
     def from_first(self, make: Callable[[], Value]) -> Value:
-        """Told by the first process."""
+        """Receive the value from the first process."""
         told: list[Any] = [None if self.rank else make()]
         distributed.broadcast_object_list(told, src=0, group=self._talk)
         found: Value = told[0]
         return found
 
     def sharing(self, network: nn.Module) -> AbstractContextManager[None]:
-        """Batch norms normalise by the patches of all processes."""
+        """Let batch norms normalise by the patches of all processes."""
         return shared_batch_norms(network, self._sum)
 
     def _sum(self, values: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Before the first step, everything that a run does is done once, on a few pixels of noise.
+"""Rehearsal of a run before its first step, on a few pixels of noise.
 
-What would fail after hours, at the calibration or when the run is stored, fails in the first seconds, in one
-line that names the component. The network of the run is not touched: what is tried is a copy of it, which was
-written and read back. No random number of the run is drawn.
+A component that would fail after hours, at the calibration or when the run is stored, fails in the first
+seconds, in one line that names it. The network of the run is not touched: the rehearsal uses a copy that was
+written and read back. It draws no random numbers of the run.
 """
 
 import logging
@@ -50,27 +50,27 @@ from denoisplit.core.training.measured_reference import measure_reference
 _LOG: Final = logging.getLogger("denoisplit.training")
 
 FIELDS: Final = 2
-"""Toy fields, held out and not, and patches in a batch."""
+"""Number of toy fields, for training and held out each, and of patches in a batch."""
 
 _LEVEL: Final = 0.9
-"""Of the intervals that are asked for."""
+"""Level of the intervals."""
 
 
 def rehearse(vse: VSE, bundle: Bundle, *, clean: bool) -> None:
-    """Try everything that the training of a network and what follows it will do.
+    """Try all stages of a training and its calibration.
 
     Args:
         vse: the network before its first step, with fitted noise models.
-        bundle: what is known of it before it is trained.
+        bundle: its description before the training.
         clean: whether held-out fields have a clean reference.
 
     Raises:
-        PluginError: a component fails; names it and says where.
+        PluginError: a component fails; says which, and where.
         SpecError: components do not go together.
     """
     spec = bundle.spec
     if len(vse.stride) != spec.model.dimensions:
-        return  # of planes of stacks, only the training itself knows what belongs together
+        return  # the network projects an axis, and only its training knows which planes belong together
     whole = patch_sides(spec.training.patch, spec.model.dimensions)
     small = small_sides(vse, whole)
     for sides in dict.fromkeys((small, whole)):
@@ -78,7 +78,7 @@ def rehearse(vse: VSE, bundle: Bundle, *, clean: bool) -> None:
             with _aside(), tempfile.TemporaryDirectory(prefix="denoisplit-") as folder:
                 _Rehearsal(RunFolder(Path(folder)), bundle, sides, clean=clean).run(vse)
         except BrokenPluginError:
-            if sides == whole:  # a component may know the patches of its training alone
+            if sides == whole:  # a component may only accept the patches of its training
                 raise
         except (PluginError, SpecError):
             raise
@@ -86,7 +86,7 @@ def rehearse(vse: VSE, bundle: Bundle, *, clean: bool) -> None:
             problem = f"$.model: the network cannot be read back after it was stored ({error})."
             raise SpecError([problem]) from error
         except (DenoisplitError, OSError) as error:
-            # Noise is no image, and the disk for temporary files is not that of the run.
+            # Noise may fail where images do not, and the disk for temporary files is not that of the run.
             _LOG.debug("the rehearsal ended early: %s", error)
             return
         else:
@@ -110,7 +110,7 @@ class _Rehearsal:
             save_bundle(self._folder, vse, self._bundle)
             copy, _ = load_bundle(self._folder)
         copy.precision = vse.precision
-        with suppress(NoiseModelError):  # of one that knows the pixels of images, which noise has none of
+        with suppress(NoiseModelError):  # raised by a camera noise model: noise has no place on a camera
             self._step(copy)
         copy.eval()
         pixels = self._spec.calibrator
@@ -154,7 +154,7 @@ class _Rehearsal:
             self._bundle = load_description(self._folder)
 
     def _applied(self, chosen: Chosen) -> None:
-        """The calibration that was read back does what predictions ask of it."""
+        """Check that the calibration that was read back works for predictions."""
         stored = self._bundle.calibration
         mean = self._observed(self._bundle.statistics, seed=4)[0]
         std = np.ones_like(mean)
@@ -168,7 +168,7 @@ class _Rehearsal:
                     raise ValueError(f"an image of shape {image.shape} comes out for {mean.shape}")
 
     def _fields(self, statistics: IntensityStats, seed: int) -> Sequence[Field]:
-        """Fields whose errors are known as those of the images will be."""
+        """Toy fields with the same source of errors as the images: clean references or repeats."""
         clean, noisy = (self._observed(statistics, seed=10 * seed + part) for part in range(2))
         return [
             Field(name=f"toy {number}", observed=noisy[number], clean=clean[number])
@@ -182,7 +182,7 @@ class _Rehearsal:
         ]
 
     def _observed(self, statistics: IntensityStats, seed: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        """Noise [b c (z) y x] of the intensities of the images."""
+        """Noise [b c (z) y x] with the mean and std of the images."""
         shape = (-1, *[1] * len(self._sides))
         mean, std = (np.reshape(part, shape) for part in (statistics.target_mean, statistics.target_std))
         size = (FIELDS, statistics.channels, *self._sides)
@@ -195,7 +195,7 @@ def _tensor(values: "np.ndarray[Any, Any]") -> Tensor:
 
 @contextmanager
 def _aside() -> Iterator[None]:
-    """Nothing is logged, and global generators are as before."""
+    """Context without logs or warnings, after which global random generators are as before."""
     known = (logging.getLogger(name) for name in list(logging.root.manager.loggerDict))
     loggers = [one for one in known if one.name.partition(".")[0] == "denoisplit" and not one.disabled]
     state, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 (what others draw from)

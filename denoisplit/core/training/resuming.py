@@ -1,4 +1,4 @@
-"""Points that a training goes on from: what is in them, and to which training they belong."""
+"""Resume points: their content, and the training to which they belong."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ _LOG = logging.getLogger("denoisplit.training")
 
 @attrs.frozen(kw_only=True)
 class Identity:
-    """By what a training is known: no other one may go on from its resume points.
+    """Identity of a training; no other training may continue from its resume points.
 
     Attributes:
         spec: fingerprint of the resolved spec.
-        data: fingerprint of all images that it sees.
+        data: fingerprint of all its images.
     """
 
     spec: str
@@ -33,12 +33,12 @@ class Identity:
 
     @classmethod
     def of(cls, spec: ResolvedSpec, data: str) -> "Identity":
-        """That of the training of a spec on images of this fingerprint."""
+        """Return the identity of a training of a spec on images with this fingerprint."""
         return cls(spec=_fingerprint(spec), data=data)
 
 
 def without_devices(spec: ResolvedSpec) -> ResolvedSpec:
-    """The same experiment, wherever it is trained: that is no part of a run, which may go on elsewhere."""
+    """Return the spec with default devices: these are no part of a run, which may continue elsewhere."""
     anywhere = TrainingSpec()
     training = attrs.evolve(
         spec.training, device=anywhere.device, devices=anywhere.devices, nodes=anywhere.nodes
@@ -52,14 +52,14 @@ def _fingerprint(spec: ResolvedSpec) -> str:
 
 @attrs.frozen(kw_only=True)
 class ResumePoint:
-    """A point that training goes on from.
+    """A point from which a training can continue.
 
     Attributes:
         step: optimiser steps done.
-        done: whether no step is left to do.
-        identity: whose it is.
-        precision: that the steps were done in.
-        state: of the network, the optimiser, the schedule, and of what remembers, by name.
+        done: whether all steps are done.
+        identity: identity of the training.
+        precision: precision of the steps.
+        state: states by name: of the network, the optimiser, the schedule, and the remembering watchers.
     """
 
     step: int
@@ -69,17 +69,17 @@ class ResumePoint:
     state: dict[str, Any] = attrs.field(eq=False, repr=False)
 
     def save(self, path: Path) -> None:
-        """Write it; it appears whole or not at all."""
+        """Write the point to a file, atomically."""
         own = {"spec": self.identity.spec, "data": self.identity.data}
         told = {"step": self.step, "done": self.done, "identity": own, "precision": self.precision}
         save_state(path, {**told, "state": self.state})
 
 
 def require_same_spec(folder: RunFolder, spec: ResolvedSpec) -> None:
-    """Check that a run can go on with this spec, or that nothing was begun there.
+    """Check that a run can continue with this spec, or that its folder has none yet.
 
     Raises:
-        RunError: it has another spec, or the folder holds something else.
+        RunError: the run has another spec, or the folder holds something else.
     """
     folder.require_begun()
     if folder.spec.is_file() and not is_text_of(
@@ -92,7 +92,7 @@ def require_same_spec(folder: RunFolder, spec: ResolvedSpec) -> None:
 
 
 def point_of(folder: RunFolder, spec: ResolvedSpec) -> ResumePoint | None:
-    """The point that the training of a spec goes on from; None where it begins anew.
+    """Read the point from which the training of a spec continues; None if it begins anew.
 
     Raises:
         RunError: damaged, of another version, or of a training with another spec.
@@ -109,7 +109,7 @@ def point_of(folder: RunFolder, spec: ResolvedSpec) -> ResumePoint | None:
 
 
 def require_same_data(folder: RunFolder, point: ResumePoint, data: PreparedData) -> None:
-    """Check that the images are those that a training was begun with.
+    """Check that the images are those of the interrupted training.
 
     Raises:
         RunError: they are not.
@@ -127,7 +127,7 @@ def require_same_data(folder: RunFolder, point: ResumePoint, data: PreparedData)
 
 
 def _names_others(written: bytes, now: str) -> bool:
-    """Whether the names of fields are legible, and are others: a damaged file tells nothing."""
+    """Whether the stored names of fields are legible and differ; a damaged file is ignored."""
     try:
         return bool(json.loads(written) != json.loads(now))
     except (ValueError, RecursionError):
@@ -139,7 +139,7 @@ def _precision(said: object) -> str:
 
 
 def read_point(path: Path) -> ResumePoint:
-    """A point that was saved.
+    """Read a saved point.
 
     Raises:
         RunError: damaged, or of another version.

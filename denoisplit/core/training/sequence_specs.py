@@ -1,4 +1,4 @@
-"""From two specs, of a denoiser and of a splitter, to those of all runs of a sequence."""
+"""Specs of all runs of a sequence, from those of a denoiser and a splitter."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,15 +28,15 @@ class SequencePlan:
     """The specs of a sequence.
 
     Attributes:
-        denoisers: by name of the channel, ``mixed`` last; each reads the noisy images of the splitter's spec.
-        splitter: as it was given, on noisy images.
+        denoisers: specs by channel name, ``mixed`` last; each reads the noisy images of the splitter's spec.
+        splitter: the given spec of the splitter, on noisy images.
     """
 
     denoisers: Mapping[str, ResolvedSpec]
     splitter: ResolvedSpec
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Convert to plain values."""
         return {
             "denoisers": {name: _plain(spec) for name, spec in self.denoisers.items()},
             "splitter": _plain(self.splitter),
@@ -49,14 +49,14 @@ def _plain(spec: ResolvedSpec) -> dict[str, Any]:
 
 
 def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
-    """The specs of the denoisers: everything from ``denoise``, but the images and the seed of the splitter.
+    """Plan the denoisers: each has the spec ``denoise`` with the images and the seed of the splitter.
 
     Args:
         denoise: spec of a denoiser, without images.
         splitter: spec of the splitter, with the noisy images.
 
     Raises:
-        SpecError: one of them asks for something that a sequence does not do.
+        SpecError: a spec asks for something that a sequence does not support.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024 (HDN, then muSplit); method section 10.
     """
@@ -82,7 +82,7 @@ def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
 
 
 def parts_of(spec: ResolvedSpec) -> tuple[dict[str, tuple[Field, ...]], str]:
-    """All fields of a spec as a training sees them, by what they serve for, and their common fingerprint."""
+    """Read all fields of a spec as a training sees them, by split, and their common fingerprint."""
     data = prepare(spec)
     test = data.test if spec.data.test is None else evaluation_fields(spec)[1]
     return dict(zip(PARTS, (data.conditioned, data.validation, test), strict=True)), data.known.of_all
@@ -91,12 +91,12 @@ def parts_of(spec: ResolvedSpec) -> tuple[dict[str, tuple[Field, ...]], str]:
 def on_denoised(
     spec: ResolvedSpec, folder: SequenceFolder, parts: Mapping[str, tuple[Field, ...]]
 ) -> ResolvedSpec:
-    """The spec of the splitter on the denoised images in ``folder``, with their denoised mixed images."""
+    """Return the spec of the splitter on the denoised images in ``folder``, with denoised mixed images."""
     plain = unstructure(spec)
     data = plain["data"]
     statistics = dict(data["statistics"])
     if statistics["mixed"] == "auto" and spec.data.mixing.mode == "mean":
-        statistics["mixed"] = "pooled"  # as for a mixed image that is made of the channels
+        statistics["mixed"] = "pooled"  # as for a mixed image that is made from the channels
     plain["data"] = {
         **{part: _folder(folder.images(part), parts[part], spec) for part in PARTS if parts[part]},
         "mixing": data["mixing"],
@@ -108,7 +108,7 @@ def on_denoised(
 
 
 def has_references(fields: tuple[Field, ...]) -> bool:
-    """Whether all fields have a clean reference, which is what a folder of images can tell."""
+    """Whether all fields have a clean reference; a folder of images has them for all fields or none."""
     return all(field.clean is not None for field in fields)
 
 
@@ -135,7 +135,7 @@ def _problems_of_splitter(spec: ResolvedSpec) -> list[str]:
     files = [file_name(name) for name in spec.channels]
     if len(set(files)) < len(files):
         problems.append(
-            f"$.channels: the names become equal as names of folders (got {', '.join(files)}). Rename one."
+            f"$.channels: the names are equal as folder names (got {', '.join(files)}). Rename one."
         )
     if spec.data.recorded:
         problems.append(
@@ -152,7 +152,7 @@ def _problems_of_splitter(spec: ResolvedSpec) -> list[str]:
 
 
 def _problems_of_denoiser(root: Node) -> list[str]:
-    """Images and seed that a denoiser must not have of its own, each with its place."""
+    """Problems of a denoiser's spec: images, seed or channels that it must not have, with their places."""
     entries = _entries(root)
     problems = [
         f"{node.begin} $.data.{key}: the images come from the spec of the splitter. Remove it."

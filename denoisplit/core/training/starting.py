@@ -1,4 +1,4 @@
-"""Weights that a training starts from: those of another run, as far as they fit; and parts that stay."""
+"""Start of a training: weights of another run, as far as they fit, and parts that stay frozen."""
 
 import logging
 from pathlib import Path
@@ -18,23 +18,23 @@ from denoisplit.core.storage.states import load_weights
 _LOG: Final = logging.getLogger("denoisplit.training")
 
 _PARTS: Final = ("encoder.", "decoder.")
-"""What is taken: noise models are fitted to the images of the new training."""
+"""Parts that are taken; noise models are fitted to the images of the new training instead."""
 
 _LISTED: Final = 4
 
 
 def start(vse: VSE, spec: TrainingSpec) -> Start | None:
-    """Give a network the weights that it is to start from, and keep the parts that are to stay.
+    """Load the weights from which a network starts, and freeze the parts that are to stay.
 
-    A layer fits where all of its tensors have the names and shapes of a layer of the other run. So a run of
+    A layer fits if all of its tensors have the names and shapes of a layer of the other run. So a run with
     other channels gives all but the last layer.
 
     Returns:
-        What was started from; None for weights that are drawn.
+        The source of the weights; None if they are drawn at random.
 
     Raises:
-        RunError: the run cannot be opened, or no weight of it fits.
-        SpecError: no part of a name that is to stay, or nothing is left to learn.
+        RunError: the run cannot be opened, or none of its weights fits.
+        SpecError: no part has a name that is to stay, or nothing is left to train.
     """
     found = None if spec.start_from is None else _taken(vse, spec.start_from)
     freeze(vse, spec.freeze)

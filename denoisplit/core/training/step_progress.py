@@ -1,4 +1,4 @@
-"""How far the steps of a training have come: every step for who watches, a line per validation in the log."""
+"""Progress of a training: every step for a progress bar, every validation in the log."""
 
 import logging
 import time
@@ -12,12 +12,12 @@ from denoisplit.core.training.watching import Moment, Watcher
 _LOG = logging.getLogger("denoisplit.training")
 
 LOOK_SECONDS: Final = 1.0
-"""Between looks at the loss: a GPU has to finish a step before its loss can be read."""
+"""Time between readings of the loss, seconds: a GPU has to finish a step before its loss can be read."""
 
 
 @final
 class StepProgress(Watcher):
-    """Tells of steps done and of the loss, and logs every validation with the time that is left."""
+    """Reports steps and loss, and logs every validation with the remaining time."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
@@ -31,14 +31,14 @@ class StepProgress(Watcher):
         self._tell(now.step, now.steps)
 
     def stepped(self, now: Moment, loss: Tensor) -> None:
-        """A step is done."""
+        """Report a step."""
         clock = time.monotonic()
         if clock - self._looked >= LOOK_SECONDS:
             self._looked, self._note = clock, f"loss {float(loss):.3f}"
         self._tell(now.step, now.steps, self._note)
 
     def validated(self, now: Moment) -> None:
-        """Say where training is, how well it fits, and how long it will take."""
+        """Log the step, the losses and the remaining time."""
         started, first = self._begin
         rate = (time.monotonic() - started) / max(1, now.step - first)
         _LOG.info(
@@ -53,7 +53,7 @@ class StepProgress(Watcher):
 
 
 def _left(seconds: float) -> str:
-    """The time to the last step in words."""
+    """Remaining time in words."""
     if not seconds:
         return "steps done"
     return f"about {seconds / 60:.0f} min of steps left" if seconds >= 60 else "less than 1 min of steps left"

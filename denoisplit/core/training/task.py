@@ -1,4 +1,4 @@
-"""What is learnt in a step, and looked at in a validation: functions of the step's number and its batch."""
+"""The objective of training steps and the values of validations, as functions of step number and batch."""
 
 from collections.abc import Iterable, Sequence
 
@@ -28,7 +28,7 @@ class SplittingTask(nn.Module):
         objectives: terms beside distortion and rate.
 
     Attributes:
-        unread: steps of which nobody knows yet whether they were finite.
+        unread: steps that are not yet known to be finite.
     """
 
     def __init__(self, vse: VSE, spec: TrainingSpec, objectives: Sequence[NamedTerm] = ()) -> None:
@@ -41,7 +41,7 @@ class SplittingTask(nn.Module):
         self._terms_of_objectives = nn.ModuleList(one.term for one in objectives)  # moves with the network
 
     def forward(self, batch: Pair, step: int, part: Part | None = None) -> LossTerms:
-        """Objective of the batch of a step, or of a part of it."""
+        """Compute the objective of the batch of a step, or of a part of it."""
         weight = kl_weight(
             step,
             target=self.vse.kl_scheme.weight,
@@ -51,10 +51,10 @@ class SplittingTask(nn.Module):
         return self.terms(batch, step, weight, self._objectives, part)
 
     def took(self, terms: LossTerms, step: int) -> None:
-        """Learn from the objective of the batch of a step what is not learnt from its gradients.
+        """Pass the objective of a step to the KL scheme, which may adapt to it without gradients.
 
         Raises:
-            NonFiniteLossError: a term is NaN or infinite, of this step or an earlier one; see ``Unread``.
+            NonFiniteLossError: a term of this step, or an earlier one, is NaN or infinite; see ``Unread``.
         """
         self.unread.take(terms, step)
         if terms.kl_weight == self.vse.kl_scheme.weight:
@@ -64,9 +64,9 @@ class SplittingTask(nn.Module):
                 )
 
     def validated(self, batches: Iterable[Pair], step: int) -> dict[str, float]:
-        """Values of a validation by name: distortion of one posterior sample, without the rate.
+        """Compute the values of a validation by name: distortion of one posterior sample, without the rate.
 
-        And the PSNR over all fields, where the spec goes by it.
+        If the spec monitors it, also the PSNR over all fields.
 
         Raises:
             NonFiniteLossError: a distortion is NaN or infinite.
@@ -87,7 +87,7 @@ class SplittingTask(nn.Module):
         return found
 
     def loss_of(self, batches: Iterable[Pair]) -> float:
-        """What the validation loss of these batches is, be it NaN or infinite."""
+        """Compute the validation loss of these batches; may be NaN or infinite."""
         with evaluating(self.vse), torch.inference_mode():
             losses = [
                 self.terms(batch, _VALIDATION - number, 0.0).distortion
@@ -103,7 +103,7 @@ class SplittingTask(nn.Module):
         objectives: Sequence[NamedTerm] = (),
         part: Part | None = None,
     ) -> LossTerms:
-        """The objective of a batch, or of a part, and what it is made of, with the draws of a step."""
+        """Compute the objective of a batch, or of a part, and its terms, with the random draws of a step."""
         mixed, targets, *camera = batch
         part = part or Part.whole(len(mixed))
         with self._draws.dropping(self.vse, step, part, mixed.device):
@@ -118,16 +118,16 @@ class SplittingTask(nn.Module):
             )
 
     def _signal(self, batch: Pair, step: int) -> tuple[Tensor, Tensor]:
-        """One posterior sample and the targets, counts."""
+        """Draw one posterior sample, and return it with the targets, counts."""
         mixed, targets = batch[:2]
         with self.vse.autocast():
             output = self.vse.decode(mixed, self._draws.latent(step, Part.whole(len(mixed)))).output
         signal = self.vse.statistics.to_counts(output[:, : self.vse.channels])
-        return signal.cpu(), targets.to(signal).cpu()  # float64 follows, which not every device has
+        return signal.cpu(), targets.to(signal).cpu()  # for float64, which not every device has
 
 
 def values_of(terms: LossTerms) -> dict[str, float]:
-    """The terms of a training step by the names of the log."""
+    """Return the terms of a training step by their names in the log."""
     values = {
         "loss": terms.total,
         "distortion": terms.distortion,
@@ -136,6 +136,6 @@ def values_of(terms: LossTerms) -> dict[str, float]:
         **{f"rate_{level}": value for level, value in terms.rate_by_level.items()},
         **{one.name: one.value for one in terms.objectives},
     }
-    numbers = torch.stack([value.detach() for value in values.values()]).tolist()  # waits once for all
+    numbers = torch.stack([value.detach() for value in values.values()]).tolist()  # waits for a GPU only once
     found = {f"train_{name}": number for name, number in zip(values, numbers, strict=True)}
     return found | {"kl_weight": float(terms.kl_weight)}

@@ -1,4 +1,4 @@
-"""Whether a spec can be trained on this computer, as far as it can be told without images."""
+"""Check whether a spec can be trained on this computer, without its images."""
 
 from pathlib import Path
 
@@ -13,17 +13,17 @@ from denoisplit.core.training.seat import require_seats
 
 
 def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
-    """Refuse what a training would refuse before it looks at an image.
+    """Refuse a spec that a training would refuse before it reads an image.
 
     Args:
         spec: the experiment.
-        device: where the network is trained; ``auto`` goes by the spec.
+        device: device of the training; ``auto`` takes that of the spec.
 
     Returns:
         The device of that name.
 
     Raises:
-        RunError, SpecError: no such device, or not so many of them, or of patches.
+        RunError, SpecError: no such device, or too few devices or patches.
         SpecError, BrokenPluginError: see ``try_descent``.
         MissingPackageError, BrokenPluginError: see ``loggers_of``.
     """

@@ -1,4 +1,4 @@
-"""The objectives of a training, from its spec; each tried once before anything is trained with it."""
+"""Objectives of a training, from its spec; each is tried once before the training."""
 
 import torch
 from torch import Tensor
@@ -13,11 +13,11 @@ from denoisplit.core.spec.records import Chosen, ResolvedSpec
 def objectives_of(
     spec: ResolvedSpec, statistics: IntensityStats, patch: tuple[int, ...]
 ) -> tuple[NamedTerm, ...]:
-    """The terms that the training adds to distortion and rate; the second of a name is called ``NAME_2``.
+    """Build the terms beside distortion and rate; the second one of a name is called ``NAME_2``.
 
     Args:
         spec: the experiment.
-        statistics: of its images.
+        statistics: intensity statistics of its images.
         patch: sides of a patch along (z) y x, pixels.
 
     Raises:
@@ -37,7 +37,7 @@ def objectives_of(
 def _tried(
     chosen: Chosen, statistics: IntensityStats, mixing: Mixing, patch: tuple[int, ...]
 ) -> ObjectiveTerm:
-    """The component, after a look at its term of two images of noise."""
+    """Build a component and try its term on two images of noise."""
     where = f"{chosen.component.kind} {chosen.component.qualified}"
     generator = torch.Generator().manual_seed(0)
     shape = (2, statistics.channels, *patch)
@@ -67,7 +67,7 @@ def _tried(
 
 
 def _fault(term: ObjectiveTerm, value: object, weight: float) -> str:
-    """What breaks the contract; empty for nothing."""
+    """How a term breaks its contract; empty if it does not."""
     if not isinstance(value, Tensor) or value.dim():
         got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         return f"has to give a scalar tensor (got {got})"

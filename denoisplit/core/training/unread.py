@@ -1,4 +1,4 @@
-"""Whether steps were finite, asked when nobody has to wait for the answer."""
+"""Deferred check that the objectives of steps are finite."""
 
 from typing import Final, final
 
@@ -8,22 +8,22 @@ from denoisplit.core.devices import PROCESSOR
 from denoisplit.core.network.objective import LossTerms, numbers_of, require_finite, with_numbers
 
 _MOST: Final = 100
-"""Steps that are looked at together, at most."""
+"""Largest number of steps that are checked together."""
 
 
 @final
 class Unread:
-    """Objectives that nobody has looked at yet.
+    """Objectives that have not been checked yet.
 
-    On a processor each is looked at as soon as it is there. Elsewhere a look waits for all that the device
-    was given to do before, so several are looked at together: before anything of them is stored or logged.
+    On a processor, each is checked at once. Elsewhere, a check waits for all earlier work of the device, so
+    several are checked together, before anything that depends on them is stored or logged.
     """
 
     def __init__(self) -> None:
         self._kept: list[tuple[int, LossTerms]] = []
 
     def take(self, terms: LossTerms, step: int) -> None:
-        """Take in the objective of a step.
+        """Add the objective of a step.
 
         Raises:
             NonFiniteLossError: see ``look``.
@@ -33,7 +33,7 @@ class Unread:
             self.look()
 
     def look(self) -> None:
-        """Look at all of them.
+        """Check all of them.
 
         Raises:
             NonFiniteLossError: a term is NaN or infinite; names the first such step.

@@ -1,4 +1,4 @@
-"""What plugins let look on at a training."""
+"""Watchers of a training from plugins."""
 
 import logging
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ _LOG = logging.getLogger("denoisplit.training")
 
 
 def watchers_of_plugins(spec: ResolvedSpec, out: Path) -> tuple[Watcher, ...]:
-    """What plugins add by their hook ``denoisplit_watchers``; one that gives no watchers is told.
+    """Return the watchers of the hook ``denoisplit_watchers``; log a warning for anything else.
 
     Args:
-        spec: of the training.
+        spec: spec of the training.
         out: the run folder.
     """
     found: list[Watcher] = []

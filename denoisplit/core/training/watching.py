@@ -1,4 +1,4 @@
-"""What may look on at a training."""
+"""Watchers, the observers of a training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from denoisplit.core.network.vse import VSE
 
 @attrs.frozen(kw_only=True)
 class Moment:
-    """How far a training is.
+    """State of a training at one moment.
 
     Attributes:
         step: optimiser steps done.
-        steps: of the whole training.
+        steps: number of steps of the whole training.
         vse: the network.
-        learning_rate: of the next step.
-        values: by name, of the last validation and of the step before it; empty until there was one.
+        learning_rate: learning rate of the next step.
+        values: values of the last validation, and of the step before it, by name; empty before the first one.
     """
 
     step: int
@@ -30,34 +30,34 @@ class Moment:
 
 
 class Watcher:
-    """Looks on at a training; every method may be overridden, and none has to be."""
+    """Observer of a training; every method may be overridden, and none has to be."""
 
     def begun(self, now: Moment) -> None:
-        """The next step is the first one, or the first one after a resume point."""
+        """Called before the first step, or the first one after a resume point."""
 
     def stepped(self, now: Moment, loss: Tensor) -> None:
-        """A step is done; on a GPU, reading its loss waits until it really is."""
+        """Called after a step; on a GPU, reading its loss waits until the step is done."""
 
     def validated(self, now: Moment) -> None:
-        """A validation is done."""
+        """Called after a validation."""
 
     def ended(self, now: Moment) -> None:
-        """There is no step left to do."""
+        """Called after the last step."""
 
 
 class RememberingWatcher(Watcher, ABC):
-    """Looks on, and remembers: resume points carry its state.
+    """Watcher with a state, which resume points carry.
 
     Attributes:
-        key: of its state, within a training.
+        key: key of its state, unique within a training.
     """
 
     key: str
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Plain values and tensors."""
+        """State, as plain values and tensors."""
 
     @abstractmethod
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""

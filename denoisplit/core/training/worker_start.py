@@ -1,4 +1,4 @@
-"""Workers of a training that is called at the top level of a script."""
+"""Guards for workers of a training that is called at the top level of a script."""
 
 import inspect
 import sys
@@ -15,21 +15,21 @@ MAIN_GUARD: Final = (
 
 
 def stop_in_worker() -> None:
-    """End a worker that has come to the training itself.
+    """End a worker that reaches the call of the training itself.
 
-    A worker imports the script that started it (as ``__mp_main__``); what stands there at the top level runs
-    again, and would start workers of its own.
+    A worker imports the script that started it (as ``__mp_main__``); code at its top level runs again, and
+    would start further workers.
     """
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_globals.get("__name__") == "__mp_main__" and frame.f_code.co_name == "<module>":
-            sys.exit(1)  # without a word: the process that wanted the worker has them
+            sys.exit(1)  # without a message: the process that started the worker prints it
         frame = frame.f_back
 
 
 @contextmanager
 def explained(workers: int) -> Iterator[None]:
-    """Say in one line what a training needs whose workers end at once.
+    """Context that explains in one line why workers end at once.
 
     Raises:
         SpecError: a worker ended.
