@@ -1,4 +1,4 @@
-"""The optimiser of a training, and the schedule of its learning rate, from its spec; tried once before."""
+"""Optimiser and learning-rate schedule of a training, from its spec; tried once before the training."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
@@ -19,17 +19,17 @@ from denoisplit.core.training.schedule import after_step, after_validation
 _Made = TypeVar("_Made", Stepping, LRScheduler)
 
 _PLATEAU: Final = {"patience": "plateau_patience", "factor": "plateau_factor"}
-"""Options of the plateau, and the keys that are older than they are."""
+"""Options of the plateau schedule, and the older keys of a spec with the same meaning."""
 
 _SHAPE: Final = (3, 2)
-"""Of the weights that an optimiser is tried with."""
+"""Shape of the weights for the trial of an optimiser."""
 
 
 def optimizer_of(weights: Iterable[nn.Parameter], spec: TrainingSpec) -> Stepping:
-    """What moves these weights.
+    """Build the optimiser of these weights.
 
     Raises:
-        BrokenPluginError: the optimiser fails, or is none of torch.
+        BrokenPluginError: the optimiser fails, or is not an optimiser of torch.
     """
     chosen = _chosen("optimizer", spec.optimizer)
     with blaming([chosen.component], "does not take the weights"):
@@ -38,11 +38,11 @@ def optimizer_of(weights: Iterable[nn.Parameter], spec: TrainingSpec) -> Steppin
 
 
 def schedule_of(optimizer: Stepping, spec: TrainingSpec) -> LRScheduler:
-    """What changes the learning rate.
+    """Build the schedule of the learning rate.
 
     Raises:
-        BrokenPluginError: the schedule fails, or is none of torch.
-        SpecError: it does not fit so many steps.
+        BrokenPluginError: the schedule fails, or is not a scheduler of torch.
+        SpecError: it does not fit this number of steps.
     """
     keys = _PLATEAU if spec.schedule == "plateau" else {}
     given = {option: getattr(spec, key) for option, key in keys.items()}
@@ -53,23 +53,23 @@ def schedule_of(optimizer: Stepping, spec: TrainingSpec) -> LRScheduler:
 
 
 def monitored(spec: TrainingSpec, values: Mapping[str, float]) -> float:
-    """The value of a validation that is to become better."""
+    """Return the monitored value of a validation."""
     return values[MONITORS[spec.monitor].name]
 
 
 def try_descent(spec: TrainingSpec) -> None:
-    """Do a step and a validation of a few weights, as a training will.
+    """Do a step and a validation with a few weights, as a training will.
 
     Raises:
         BrokenPluginError: optimiser or schedule fails, or breaks the contract of its kind.
-        SpecError: they do not go with this training.
+        SpecError: they do not fit this training.
     """
     _require_one_plateau(spec)
     weights = nn.Parameter(torch.ones(_SHAPE))
     optimizer = optimizer_of([weights], spec)
     schedule = schedule_of(optimizer, spec)
     used = [one.component for one in (spec.optimizer, spec.schedule) if isinstance(one, Chosen)]
-    if not used:  # those of the reference do
+    if not used:  # the built-in ones of a bare name are known to work
         return
     with blaming(used, "fails at a step"):
         weights.grad = torch.ones(_SHAPE)
@@ -84,7 +84,7 @@ def try_descent(spec: TrainingSpec) -> None:
 
 
 def _require_one_plateau(spec: TrainingSpec) -> None:
-    """A plateau that is named with its options needs no other keys, and none may say anything else."""
+    """Refuse the older keys of a plateau if they contradict its options."""
     chosen, anywhere = spec.schedule, TrainingSpec()
     if not isinstance(chosen, Chosen) or chosen.component.qualified != f"{BUILTIN}/plateau":
         return
@@ -99,7 +99,7 @@ def _require_one_plateau(spec: TrainingSpec) -> None:
 
 
 def _chosen(kind: str, given: str | Chosen, **options: Any) -> Chosen:
-    """A component that a spec names, or a built-in that it means by a word."""
+    """Return a component with its options; a bare name means a built-in."""
     if isinstance(given, Chosen):
         return given
     row = installed_registry().find(kind, f"{BUILTIN}/{given}")

@@ -1,4 +1,4 @@
-"""The other processes of a training: each gets the network from the first one, and does its part."""
+"""The other processes of a training: each gets the network from the first one, and trains with it."""
 
 import multiprocessing
 import re
@@ -32,7 +32,7 @@ from denoisplit.core.training.tried_objectives import objectives_of
 from denoisplit.core.training.worker_start import MAIN_GUARD
 
 _END: Final = 20.0
-"""Seconds that a process has to end by itself."""
+"""Time for a process to end by itself, seconds."""
 
 _GO_ON: Final = "Continue with --resume, with fewer processes if need be."
 
@@ -47,19 +47,19 @@ _PLAIN: Final = {
     "another one did not answer": re.compile(r"timed? ?out", re.IGNORECASE),
     "the connection to another one was lost": re.compile(r"peer|recv|pipe|connection", re.IGNORECASE),
 }
-"""What is meant by what gloo and torch say of a connection."""
+"""Plain words for messages of gloo and torch about a connection."""
 
 _GRACE: Final = 1.0
-"""Seconds within which a process that has failed says so."""
+"""Time within which a failed process reports its error, seconds."""
 
 
 @attrs.frozen(kw_only=True)
 class Told:
-    """What the others need to train with the first process.
+    """State that the other processes need to train with the first one.
 
     Attributes:
-        files: of a run folder, by their place in it: the network and a resume point.
-        precision: in which the network computes.
+        files: contents of files by their path in a run folder: the network and a resume point.
+        precision: precision of the network.
     """
 
     files: dict[str, bytes]
@@ -67,7 +67,7 @@ class Told:
 
     @classmethod
     def of(cls, vse: VSE, bundle: Bundle, point: ResumePoint) -> "Told":
-        """The network of a run, as it is now."""
+        """Pack the network of a run in its current state."""
         with tempfile.TemporaryDirectory(prefix="denoisplit-") as name:
             folder = RunFolder(Path(name))
             save_bundle(folder, vse, bundle)
@@ -83,10 +83,10 @@ class Told:
 
 @contextmanager
 def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
-    """Start the other processes of this host, and find all of them; they end with the context.
+    """Context with all processes; those of this host are started, and end with it.
 
     Raises:
-        RunError: one of them ended before.
+        RunError: a process ended early.
     """
     if seat.hosts * seat.processes == 1:
         yield Alone(alone(device))
@@ -98,7 +98,7 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
         with joined(seat) as ranks:
             yield ranks
             if not ranks.rank:
-                ranks.from_first(lambda: None)  # the others stay until all is stored
+                ranks.from_first(lambda: None)  # the others wait until everything is stored
     except RuntimeError as error:
         reason = _reason(others, error)
         if not reason:
@@ -107,7 +107,7 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
         raise RunError(f"training: a process that takes part has ended ({reason}). {advice}") from error
     except BaseException:
         for other in others:
-            other.process.kill()  # it has nothing to store
+            other.process.kill()  # there is nothing that it would have to store
         raise
     finally:
         for other in others:
@@ -115,16 +115,16 @@ def together(seat: Seat, device: torch.device) -> Iterator[Ranks]:
 
 
 def take_part(seat: Seat, is_first_there: Callable[[], bool]) -> None:
-    """Let the processes of this host train with the first one, until that has stored what was learnt.
+    """Let the processes of this host train with the first one, until it has stored the run.
 
-    This process only waits, for a call that waits for others cannot be interrupted.
+    This process itself only watches them: calls that wait for other hosts cannot be interrupted.
 
     Args:
-        seat: of this process.
+        seat: place of this process.
         is_first_there: whether the first host still trains.
 
     Raises:
-        RunError: one of them ended before, or the first host did.
+        RunError: a process, or the first host, ended early.
     """
     others = [_Other(attrs.evolve(seat, process=number)) for number in range(seat.processes)]
     try:
@@ -149,9 +149,9 @@ def take_part(seat: Seat, is_first_there: Callable[[], bool]) -> None:
 
 
 def serve(ranks: Ranks) -> None:
-    """Take part in a training, until the first process has stored what was learnt."""
+    """Take part in a training, until the first process has stored the run."""
     told: Told | None = ranks.from_first(_unknown)
-    if told is None:  # there is no step left to do
+    if told is None:  # no step is left
         return
     with tempfile.TemporaryDirectory(prefix="denoisplit-") as name:
         folder = RunFolder(Path(name))
@@ -187,10 +187,10 @@ class _Other:
         theirs.close()
 
     def require_begun(self) -> None:
-        """Wait until it lives.
+        """Wait until the process has begun.
 
         Raises:
-            SpecError: it does not.
+            SpecError: it ended before.
         """
         try:
             self._words.recv()
@@ -199,7 +199,7 @@ class _Other:
             raise SpecError([f"{problem}. {MAIN_GUARD}, or set training.devices to 1."]) from error
 
     def last_words(self) -> str:
-        """Why it ended; empty where it has not."""
+        """Why the process ended; empty if it has not failed."""
         try:
             if self._words.poll(_GRACE):
                 return str(self._words.recv())
@@ -209,7 +209,7 @@ class _Other:
         return ""
 
     def end(self) -> None:
-        """Wait for its end, which is near."""
+        """Wait for the process to end, and kill it if it does not."""
         self.process.join(_END)
         if self.process.is_alive():
             self.process.kill()
@@ -218,19 +218,19 @@ class _Other:
 
 
 def _live(seat: Seat, words: Connection) -> None:
-    """What another process of this host does."""
+    """Entry point of another process of this host."""
     begin(seat.threads)
     words.send("begun")
     try:
         with joined(seat) as ranks:
             serve(ranks)
-    except Exception as error:  # noqa: BLE001 (said by the first process, which has lost this one)
+    except Exception as error:  # noqa: BLE001 (reported by the process that started this one)
         words.send(plainly(error))
         raise SystemExit(1) from None
 
 
 def _reason(others: Sequence[_Other], error: RuntimeError) -> str:
-    """Why another process has ended; empty where none has."""
+    """Why another process has ended; empty if none has."""
     said = [words for words in (other.last_words() for other in others) if words]
     if not said and _is_lost(error):
         said = [plainly(error)]
@@ -238,7 +238,7 @@ def _reason(others: Sequence[_Other], error: RuntimeError) -> str:
 
 
 def plainly(error: Exception) -> str:
-    """What an error of a process says, in words for whoever trains."""
+    """Message of an error of a process, in plain words for users."""
     if isinstance(error, DenoisplitError):
         return str(error)
     text = str(error)
@@ -246,7 +246,7 @@ def plainly(error: Exception) -> str:
         meant = [words for words, said in _PLAIN.items() if said.search(text)]
         if meant:
             return meant[0]
-        text = re.sub(r"^\[[^]]*\] *", "", text)  # which line of its sources says so
+        text = re.sub(r"^\[[^]]*\] *", "", text)  # a line number in gloo's sources
     return f"{type(error).__name__}: {text}"
 
 

@@ -1,4 +1,4 @@
-"""From a resolved spec to a finished run folder."""
+"""Training of a resolved spec into a run folder."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -67,23 +67,23 @@ def fit(
     read: Callable[[ResolvedSpec], PreparedData] = prepare,
     device: str = AUTO,
 ) -> None:
-    """Train, calibrate and store a model; or, on another host than the first one, take part in its training.
+    """Train, calibrate and store a model; or, on a host that is not the first, take part in its training.
 
     Args:
         spec: the experiment.
-        folder: where the run goes; empty unless ``resume``.
-        resume: continue from the last resume point, or start anew when there is none.
-        stages: shows how far training, calibration and reference have come.
-        watchers: what looks on.
+        folder: the run folder; empty unless ``resume``.
+        resume: continue from the last resume point, or begin if there is none.
+        stages: shows the progress of training, calibration and reference statistics.
+        watchers: observers of the training.
         read: reads the images of the spec.
-        device: where the network is trained; ``auto`` goes by the spec.
+        device: device of the training; ``auto`` takes that of the spec.
 
     Raises:
-        RunError: no such device; or the folder is not empty, is another training's, or holds a run with
+        RunError: no such device; or the folder is not empty, belongs to another training, or holds a run with
             another spec or other images.
         ImageError, NoiseModelError, SpecError: the data or the components do not allow this experiment.
         NonFiniteLossError: the objective became NaN or infinite.
-        TrainingError: what was learnt is no network for these images.
+        TrainingError: the trained network does not describe the images at all.
     """
     where = require_trainable(spec, device)
     seat = seat_of(spec.training, where)
@@ -124,7 +124,7 @@ def fit(
             objectives=objectives,
         )
         rehearse(vse, bundle, clean=any(field.clean is not None for field in data.validation))
-        # Only now is all found that a spec or its images can have wrong: nothing was written for a mistake.
+        # All mistakes in a spec or its images are found by now, before anything is written.
         claim.take()
         write_text(folder.spec, to_yaml(spec))
         write_text(folder.schema, schema_of(spec))
@@ -140,7 +140,7 @@ def fit(
 
 
 def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ...]) -> Bundle:
-    """What is known of a network before its first step."""
+    """Description of a network before its first step."""
     return Bundle(
         spec=spec,
         statistics=data.statistics,
@@ -167,10 +167,10 @@ def _finish(
     stages: Stages,
     device: torch.device,
 ) -> None:
-    """Calibrate and store what was learnt.
+    """Calibrate and store the trained network.
 
     Raises:
-        TrainingError: it is no network for these images.
+        TrainingError: it does not describe the images at all.
     """
     learnt.kept.require_success()
     kept = learnt.kept.kept
@@ -179,9 +179,9 @@ def _finish(
     for channel, sentence in vse.noise_model.concerns():
         _LOG.warning("noise model of %s after training: %s", bundle.spec.channels[channel], sentence)
     bundle = attrs.evolve(bundle, steps=learnt.steps, best_step=kept.step, best_loss=kept.loss)
-    # Before anything else can fail: hours of training are not to be lost for want of a calibration.
+    # First of all, so that hours of training are not lost because the calibration fails.
     save_bundle(folder, vse, bundle)
-    # As whoever opens the run on this machine predicts.
+    # The precision of predictions on this machine.
     choice = choose(bundle.spec, vse, device, Purpose.PREDICTION)
     _LOG.info("precision of the calibration: %s", choice)
     vse.precision = choice.name
@@ -190,10 +190,10 @@ def _finish(
 
 
 def check(spec: ResolvedSpec, device: str = AUTO) -> None:
-    """Find what a spec or its images have wrong, without training and without writing anything.
+    """Find mistakes in a spec or its images, without training and without writing anything.
 
     Raises:
-        ImageError, SpecError, ChannelCountError: as ``fit`` would.
+        ImageError, SpecError, ChannelCountError: see ``fit``.
     """
     require_trainable(spec, device)
     data = prepare(spec)
@@ -204,13 +204,13 @@ def check(spec: ResolvedSpec, device: str = AUTO) -> None:
 
 
 def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
-    """The network with its first weights, a function of the seed alone."""
+    """Build the network with its first weights, a function of the seed only."""
     with seeded(step_seed(spec.training.seed, _INITIAL_WEIGHTS)):
         return compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
 
 
 def _precision(vse: VSE, spec: ResolvedSpec, device: torch.device, begun: ResumePoint | None) -> Choice:
-    """What the steps are done in: what they were begun in, wherever and whenever they go on."""
+    """Choose the precision of the steps; a resumed training keeps its first one."""
     if begun is None:
         choice = choose(spec, vse, device, Purpose.TRAINING)
     else:
@@ -249,7 +249,7 @@ def _objectives(spec: ResolvedSpec, data: PreparedData) -> tuple[NamedTerm, ...]
 
 
 def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[NoisePairs, ...]:
-    """What the noise models are fitted to; nothing if they need no fit."""
+    """Pairs for the fit of the noise models; empty if they need no fit."""
     if not vse.noise_model.needs_fit:
         return ()
     return noise_pairs(
@@ -268,7 +268,7 @@ def _describe(
     reports: Sequence[FitReport],
     precision: Choice,
 ) -> None:
-    """Log what training starts from."""
+    """Log the data, the precision and the noise models at the start of a training."""
     _LOG.info(
         "%d training fields, %d validation fields, channels %s",
         len(data.train),

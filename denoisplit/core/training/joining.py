@@ -1,4 +1,4 @@
-"""How the processes of a training find one another."""
+"""Connection of the processes of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from denoisplit.core.training.ranks import Joined
 from denoisplit.core.training.seat import Seat
 
 PATIENCE: Final = timedelta(hours=1)
-"""How long one process waits for another, such as for a validation of the first one."""
+"""Longest time that a process waits for another, for example for a validation of the first one."""
 
 
 def alone(device: torch.device) -> Fabric:
-    """The devices of a process that trains alone."""
-    # Not what a batch system says: one process trains.
+    """Return the device of a process that trains alone."""
+    # Ignore a batch system's number of processes: one process trains.
     devices = [device.index] if device.index is not None else 1
     return Fabric(accelerator=device.type, devices=devices, plugins=[LightningEnvironment()])
 
 
 @contextmanager
 def joined(seat: Seat) -> Iterator[Joined]:
-    """This process among the others, which all come here; until the context ends."""
+    """Context in which this process is connected to the others, which all have to enter it."""
     on_gpu = seat.device == "cuda"
     talk = interruptible(partial(_meet, seat, on_gpu=on_gpu))
     try:
@@ -39,7 +39,7 @@ def joined(seat: Seat) -> Iterator[Joined]:
 
 
 def _meet(seat: Seat, *, on_gpu: bool) -> Any:
-    """Wait for the others; a group for what is not computed with."""
+    """Wait for the others, and return a process group for objects other than tensors."""
     distributed.init_process_group(
         backend="nccl" if on_gpu else "gloo",
         init_method=f"tcp://{seat.address}:{seat.port}",

@@ -1,4 +1,4 @@
-"""Hosts introduce themselves to the first one before they train; what does not fit is one line on all."""
+"""Introduction of hosts to the first one before they train; a mismatch is reported in one line on all."""
 
 import hashlib
 import json
@@ -27,25 +27,25 @@ from denoisplit.core.training.seat import Seat
 _LOG: Final = logging.getLogger("denoisplit.training")
 
 _ANSWER: Final = timedelta(seconds=20)
-"""Within which whoever is there answers."""
+"""Time within which a host that is there answers."""
 
 _LOOK: Final = 0.3
-"""Seconds between two looks."""
+"""Time between two checks, seconds."""
 
 _REFUSED: Final = "refused"
-"""Key of why the hosts do not fit, which all are told."""
+"""Key of the reason why the hosts do not fit, which all of them read."""
 
 
 @attrs.frozen(kw_only=True)
 class _Host:
-    """What a host tells of itself.
+    """Introduction of a host.
 
     Attributes:
-        name: of it.
-        hosts: how many it was told of.
-        processes: that it is going to start.
-        spec: digest of what it is going to train.
-        mark: of this call; one that is started again is another one.
+        name: name of the host.
+        hosts: number of hosts in its spec.
+        processes: number of processes that it will start.
+        spec: digest of its spec.
+        mark: random mark of this call, so that a host that is started again differs.
     """
 
     name: str
@@ -55,23 +55,23 @@ class _Host:
     mark: str = attrs.field(factory=lambda: uuid.uuid4().hex)
 
     def to_json(self) -> str:
-        """As it is told."""
+        """Format as JSON."""
         return json.dumps(attrs.asdict(self))
 
     @classmethod
     def read(cls, told: bytes) -> Self:
-        """From what was told."""
+        """Parse the JSON of another host."""
         return cls(**json.loads(told))
 
 
 @contextmanager
 def met(seat: Seat, spec: ResolvedSpec) -> Iterator[Callable[[], bool]]:
-    """All hosts are there, and fit; until the context ends. A single one meets nobody.
+    """Context that begins when all hosts are there and fit; a single host does not wait.
 
-    The context is a question: whether the first host is still there.
+    It gives a function that says whether the first host is still there.
 
     Raises:
-        RunError: they do not fit, or do not come.
+        RunError: hosts do not fit, or do not come.
     """
     if seat.hosts == 1:
         yield lambda: True
@@ -95,7 +95,7 @@ def met(seat: Seat, spec: ResolvedSpec) -> Iterator[Callable[[], bool]]:
 
 
 def _opened(seat: Seat) -> TCPStore:
-    """What hosts leave messages in; that of the first host."""
+    """Open the message store of the first host."""
     first = seat.host == 0
     if not first:
         _wait_for_first(seat)
@@ -106,7 +106,7 @@ def _opened(seat: Seat) -> TCPStore:
         is_master=first,
         timeout=_ANSWER,
         wait_for_workers=False,
-        multi_tenant=True,  # what the processes find one another by is at the same port
+        multi_tenant=True,  # the process group uses the same port
     )
     try:
         return interruptible(opened)
@@ -124,7 +124,7 @@ def _opened(seat: Seat) -> TCPStore:
 
 
 def _wait_for_first(seat: Seat) -> None:
-    """Until somebody listens there."""
+    """Wait until the first host listens."""
     end = time.monotonic() + PATIENCE.total_seconds()
     while True:
         try:
@@ -141,7 +141,7 @@ def _wait_for_first(seat: Seat) -> None:
 
 
 def _introduce(store: TCPStore, seat: Seat, own: _Host) -> None:
-    """Tell who this is, unless it does not fit."""
+    """Introduce this host, unless it does not fit."""
     if seat.host:
         first = _Host.read(store.get(_key(0)))
         for where, unlike, option, mine, theirs in (
@@ -164,19 +164,19 @@ def _introduce(store: TCPStore, seat: Seat, own: _Host) -> None:
 
 
 def _refuse(store: TCPStore, problem: str) -> NoReturn:
-    """Say on all hosts why they do not fit."""
+    """Report on all hosts why they do not fit."""
     store.set(_REFUSED, problem)
     raise RunError(problem)
 
 
 def _wait(store: TCPStore, seat: Seat) -> None:
-    """Until all are there, or one does not fit."""
+    """Wait until all hosts are there, or one does not fit."""
     end = time.monotonic() + PATIENCE.total_seconds()
     try:
         while missing := [number for number in range(seat.hosts) if not store.check([_key(number)])]:
             if store.check([_REFUSED]):
                 if not seat.host:
-                    time.sleep(3 * _LOOK)  # that the others can still ask
+                    time.sleep(3 * _LOOK)  # so that the others can still read it
                 raise RunError(store.get(_REFUSED).decode())
             if time.monotonic() > end:
                 raise RunError(
@@ -185,7 +185,7 @@ def _wait(store: TCPStore, seat: Seat) -> None:
                 )
             time.sleep(_LOOK)
     except KeyboardInterrupt:
-        store.delete_key(_key(seat.host))  # it may come again
+        store.delete_key(_key(seat.host))  # so that it may come again
         raise
 
 
@@ -197,7 +197,7 @@ def _is_there(store: TCPStore) -> bool:
 
 
 def _forget(store: TCPStore, seat: Seat) -> None:
-    """A later training of this process may come here again."""
+    """Delete all keys, so that a later training of this process can use the store again."""
     for key in (_REFUSED, *map(_key, range(seat.hosts))):
         store.delete_key(key)
 
@@ -207,7 +207,7 @@ def _key(host: int) -> str:
 
 
 def _digest(spec: ResolvedSpec) -> str:
-    """Of what hosts have to agree on: not the images, nor the folders of files."""
+    """Digest of a spec as far as hosts have to agree on it: without images and folders of files."""
 
     def shown(_record: Any, _field: Any, value: Any) -> Any:
         if isinstance(value, Path):

@@ -1,4 +1,4 @@
-"""The place of a process among those that train together: how many there are, and which this one is."""
+"""Place of a process among those that train together: their number, and which this one is."""
 
 import os
 import socket
@@ -14,28 +14,28 @@ from denoisplit.core.patience import interruptible
 from denoisplit.core.spec.records import TrainingSpec
 
 _PORT: Final = 29500
-"""That of torch's own launchers, where hosts are told no other."""
+"""Default port, that of torch's own launchers."""
 
 _PORTS: Final = 65535
 
 _FIRST: Final = "MASTER_ADDR"
 _NETWORK: Final = "GLOO_SOCKET_IFNAME"
 _NUMBERS: Final = ("NODE_RANK", "SLURM_NODEID")
-"""What says which host this is: the first of these that is there."""
+"""Environment variables with the number of this host; the first one that is set counts."""
 
 
 @attrs.frozen(kw_only=True)
 class Seat:
-    """The place of a process among those that train together.
+    """Place of a process among those that train together.
 
     Attributes:
-        hosts: how many there are.
-        host: number of this one.
-        processes: of every host.
-        process: number of this one, on its host.
-        address, port: where the first process of the first host is found.
-        device: sort of device.
-        threads: of every process.
+        hosts: number of hosts.
+        host: index of this host.
+        processes: number of processes on every host.
+        process: index of this process on its host.
+        address, port: address of the first process of the first host.
+        device: type of device.
+        threads: number of threads of every process.
     """
 
     hosts: int
@@ -52,7 +52,7 @@ def require_seats(spec: TrainingSpec, device: torch.device) -> None:
     """Check that there is a device and a part of the batch for every process.
 
     Raises:
-        SpecError: there are not so many devices or patches, or the parts of a step are more than its patches.
+        SpecError: too few devices or patches, or more parts of a step than patches.
     """
     number = spec.devices * spec.nodes
     if number > spec.batch:
@@ -63,7 +63,7 @@ def require_seats(spec: TrainingSpec, device: torch.device) -> None:
     if spec.devices > here:
         problem = f"training.devices: not so many here (got {spec.devices} with device {device})."
         raise SpecError([f"{problem} Use {here} or fewer, or training.device: cpu."])
-    # As many parts in every process: batch norms wait for those of the others in each.
+    # The number of parts is the same in all processes, because batch norms wait for the others in each part.
     patches = spec.batch // number
     if spec.accumulate > patches:
         whose = f"each of {number} processes" if number > 1 else "the only process"
@@ -73,10 +73,10 @@ def require_seats(spec: TrainingSpec, device: torch.device) -> None:
 
 
 def host_of(spec: TrainingSpec, environment: Mapping[str, str] = os.environ) -> int:
-    """The number of this host; that of the first one is 0.
+    """Return the index of this host; that of the first one is 0.
 
     Raises:
-        RunError: nothing says which of several hosts this is, or says a number that none has.
+        RunError: no variable says which of several hosts this is, or its number is out of range.
     """
     if spec.nodes == 1:
         return 0
@@ -97,16 +97,16 @@ def host_of(spec: TrainingSpec, environment: Mapping[str, str] = os.environ) -> 
 
 
 def seat_of(spec: TrainingSpec, device: torch.device, environment: Mapping[str, str] = os.environ) -> Seat:
-    """The place of this process, which a person has started: the first one of its host.
+    """Return the place of this process, which a user has started: the first one of its host.
 
     Args:
-        spec: says how many train together.
-        device: where this one trains.
-        environment: of several hosts, says which this is (``NODE_RANK``, of SLURM ``SLURM_NODEID``) and where
-            the first one is (``MASTER_ADDR``, ``MASTER_PORT``).
+        spec: settings with the numbers of hosts and processes.
+        device: device of this process.
+        environment: for several hosts, the index of this one (``NODE_RANK``, or ``SLURM_NODEID`` of SLURM)
+            and the address of the first one (``MASTER_ADDR``, ``MASTER_PORT``).
 
     Raises:
-        RunError: what it says cannot be.
+        RunError: the environment is incomplete or wrong.
     """
     several = spec.nodes > 1
     if several:
@@ -124,7 +124,7 @@ def seat_of(spec: TrainingSpec, device: torch.device, environment: Mapping[str, 
 
 
 def _address(name: str) -> str:
-    """The name, or address, of a host that can be found."""
+    """Check that a host of this name or address can be found, and return it."""
     try:
         interruptible(partial(socket.getaddrinfo, name, None))
     except (OSError, UnicodeError) as error:
