@@ -102,8 +102,8 @@ def seat_of(spec: TrainingSpec, device: torch.device, environment: Mapping[str, 
     Args:
         spec: settings with the numbers of hosts and processes.
         device: device of this process.
-        environment: for several hosts, the index of this one (``NODE_RANK``, or ``SLURM_NODEID`` of SLURM)
-            and the address of the first one (``MASTER_ADDR``, ``MASTER_PORT``).
+        environment: environment variables; for several hosts, with the index of this one (``NODE_RANK``,
+            or SLURM's ``SLURM_NODEID``) and the address of the first (``MASTER_ADDR``, ``MASTER_PORT``).
 
     Raises:
         RunError: the environment is incomplete or wrong.
