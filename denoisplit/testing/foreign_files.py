@@ -22,6 +22,7 @@ _MODULES: Final = {
     "numpy": "foreign_numpy",
     "png": "foreign_png",
     "czi": "foreign_czi",
+    "nd2": "foreign_nd2",
 }
 """Module with ``FILES`` by the name of the format."""
 

@@ -1,0 +1,24 @@
+"""ND2 of other programs: positions with names, and with one name for all."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from denoisplit.core.images.bases import Image
+from denoisplit.testing.foreign_files import Foreign, counts, image
+from denoisplit.testing.microscope_files import write_nd2
+
+_POSITIONS: Final = counts(2, 6, 5)
+_WHOLE: Final = Image(data=_POSITIONS, axes="syx")
+
+
+def _positions() -> Iterator[Foreign]:
+    for given, found in ((("left", "right"), ("left", "right")), (("cell", "cell"), ("0", "1"))):
+        write = partial(write_nd2, image=_WHOLE, names=given)
+        for name, pixels in zip(found, _POSITIONS, strict=True):
+            one = image(pixels, "yx")
+            yield Foreign(what=f"position {name}", name="a.nd2", write=write, inside=name, image=one)
+        yield Foreign(what="no such position", name="a.nd2", write=write, inside="middle")
+
+
+FILES: Final = (*_positions(),)
