@@ -19,7 +19,7 @@ class SumIntervals:
         return self.calibrator.sum_interval(self.calibration, channel=channel, pixels=pixels, level=level)
 
     def of(self, pixels: IntArray, *, channels: int, level: float) -> tuple[Float64Array, Float64Array]:
-        """Return the same for many regions.
+        """Return the intervals of many regions.
 
         Args:
             pixels: number of pixels in each region [regions].

@@ -30,7 +30,16 @@ class Moment:
 
 
 class Watcher:
-    """Observer of a training; every method may be overridden, and none has to be."""
+    """Observer of a training; every method may be overridden, and none has to be.
+
+    Example::
+
+        class Best(Watcher):
+            loss = math.inf
+
+            def validated(self, now: Moment) -> None:
+                self.loss = min(self.loss, now.values["val_loss"])
+    """
 
     def begun(self, now: Moment) -> None:
         """Called before the first step, or the first one after a resume point."""

@@ -62,7 +62,7 @@ class Affine(Calibrator):
         return self._of(std, squared_errors(mean, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit them to estimates of the squared errors [n c (z) y x].
+        """Fit slope and floor to estimates of the squared errors [n c (z) y x].
 
         Raises:
             CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.

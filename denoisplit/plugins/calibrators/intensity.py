@@ -71,7 +71,7 @@ class Intensity(MeanCalibrator):
         return self.fit_squares(mean, std, squared_errors(mean, truth))
 
     def fit_squares(self, mean: FloatArray, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit them to estimates of the squared errors [n c (z) y x].
+        """Fit the factors at the knots to estimates of the squared errors [n c (z) y x].
 
         Raises:
             CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.

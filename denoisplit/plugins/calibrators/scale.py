@@ -42,7 +42,7 @@ class Scale(Calibrator):
         return self._of(score)
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit it to estimates of the squared errors [n c (z) y x].
+        """Fit a factor per channel to estimates of the squared errors [n c (z) y x].
 
         Raises:
             CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
