@@ -73,7 +73,7 @@ def test_the_encoder_runs_once_per_tile(monkeypatch: pytest.MonkeyPatch) -> None
     vse = small_vse()
     calls = []
     vse.encoder.register_forward_hook(lambda *_: calls.append(1))
-    monkeypatch.setattr(plan, "bytes_per_pixel", lambda _: 1.0)
+    monkeypatch.setattr(plan, "bytes_per_pixel", lambda *_: 1.0)
     predict(vse, image(60, 20), PredictionSpec(samples=6, seed=0, tile=20), batch=2, halo=(8, 8))
     assert len(calls) == 3
 

@@ -54,13 +54,14 @@ def _watching(vse: VSE) -> Iterator[_Largest]:
             handle.remove()
 
 
-def bytes_per_pixel(vse: VSE) -> float:
+def bytes_per_pixel(vse: VSE, orientations: int = 1) -> float:
     """Working memory of one posterior sample, bytes per pixel of the mixed image; measured once per network.
 
-    ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels.
+    ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels of every
+    orientation of the image.
     """
     device = next(vse.parameters()).device.type
-    known = (device, vse.network_dtype)
+    known = (device, vse.network_dtype, orientations)
     if known not in vse.bytes_per_pixel:
         shape = tuple(2 * s for s in canvas_multiple(vse))
         with torch.inference_mode(), vse.autocast(), _watching(vse) as largest:
@@ -68,7 +69,7 @@ def bytes_per_pixel(vse: VSE) -> float:
             vse.sample(features, ZeroNoise())
         kept = sum(feature.nbytes for feature in features)
         alive = TENSORS_ALIVE_ON_PROCESSORS if device == "cpu" else TENSORS_ALIVE
-        vse.bytes_per_pixel[known] = (alive * largest.sizes[0] + kept) / math.prod(shape)
+        vse.bytes_per_pixel[known] = (alive * largest.sizes[0] + orientations * kept) / math.prod(shape)
     return vse.bytes_per_pixel[known]
 
 

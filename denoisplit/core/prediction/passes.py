@@ -1,7 +1,7 @@
 """The passes of the network over one plane: posterior samples of its tiles.
 
-The encoder runs once per tile, the decoder once per tile and sample. Noise belongs to places of the image, so
-samples do not depend on tiles, batches or workers.
+The encoder runs once per tile and orientation, the decoder once per tile and sample. Noise belongs to places
+of the image, so samples do not depend on tiles, batches or workers.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +16,13 @@ from torch import Tensor
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.devices import rounding
 from denoisplit.core.network.frame_part import FramePart
+from denoisplit.core.network.interfaces import Features
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.box_muller_field import BoxMullerField
 from denoisplit.core.prediction.canvas import Canvas
 from denoisplit.core.prediction.noise_field import CentredNoise, FieldNoise, NoiseField
+from denoisplit.core.prediction.orientations import Orientation, orientation_of
 from denoisplit.core.prediction.plan import Plan
 from denoisplit.core.prediction.tiling import Tile
 from denoisplit.core.prediction.ziggurat_field import ZigguratField
@@ -104,19 +106,27 @@ class Passes:
         """Yield posterior samples of the inner area of a tile, in the order of ``samples``."""
         if not samples:
             return
-        outer = self.canvas.cut(tile.outer)
+        pixels = torch.from_numpy(self.canvas.cut(tile.outer))[None]
         keep = (slice(None), slice(None), *tile.inner.within(tile.outer))
-        # No context may stay open across a yield: it would affect the caller.
-        with torch.inference_mode(), self.vse.autocast():
-            features = self.vse.encode(torch.from_numpy(outer)[None])
-        for start in range(samples.start, samples.stop, self.plan.batch):
-            numbers = range(start, min(start + self.plan.batch, samples.stop))
-            n, noise = len(numbers), self.noise(tile, numbers)
+        count = self.plan.how.orientations
+        features: dict[Orientation, Features] = {}
+        for numbers in self._batches(samples):
+            orientation = orientation_of(numbers.start, count)
+            n, noise = len(numbers), orientation.noise(self.noise(tile, numbers))
+            # No context may stay open across a yield: it would affect the caller.
             with torch.inference_mode(), self.vse.autocast():
-                maps = self.vse.sample_maps(tuple(f.expand(n, *f.shape[1:]) for f in features), noise)[keep]
+                if orientation not in features:
+                    features[orientation] = self.vse.encode(orientation.turned(pixels))
+                given = tuple(f.expand(n, *f.shape[1:]) for f in features[orientation])
+                maps = orientation.back(self.vse.sample_maps(given, noise))[keep]
                 drawn = Drawn(maps, self.vse.signal(maps))
             for number in range(n):
                 yield Draw(drawn, number, self.vse, self.part_of(tile))
+
+    def _batches(self, samples: range) -> Iterator[range]:
+        """Samples of one pass each: one by one where every one has another orientation than the last."""
+        step = self.plan.batch if self.plan.how.orientations == 1 else 1
+        return (samples[start : start + step] for start in range(0, len(samples), step))
 
     def part_of(self, tile: Tile) -> FramePart:
         """The camera pixels that the inner area of a tile shows."""

@@ -20,6 +20,7 @@ from denoisplit.core.prediction.memory import (
     bytes_per_pixel,
     largest_tile,
 )
+from denoisplit.core.prediction.orientations import require_alike
 from denoisplit.core.prediction.receptive_field import halo as measured_halo
 from denoisplit.core.prediction.tiling import (
     Clipped,
@@ -108,6 +109,7 @@ def plan_planes(
     Raises:
         ImageError: the planes have another number of axes than the network, or no pixels.
         PluginError: tiles are needed, but the network looks at the whole image.
+        SpecError: several orientations are asked for, which the network does not see alike.
     """
     if len(shape) != vse.spatial_rank or 0 in shape:
         raise ImageError(
@@ -116,11 +118,13 @@ def plan_planes(
         )
     device = next(vse.parameters()).device
     budget = (memory_budget(device) if memory is None else memory) / workers
-    per_pass = bytes_per_pixel(vse)
+    if how.orientations > 1:
+        require_alike(vse)
+    per_pass = bytes_per_pixel(vse, how.orientations)
     kept = float(held * vse.channels * output_dtype(vse).itemsize)
     if memory is not None:  # a limit holds even where the network needs little
         kept += BESIDE * (1 + vse.channels)
-    tiles = _tiles(vse, tuple(shape), how.tile, halo, budget / (per_pass + kept))
+    tiles = _tiles(vse, tuple(shape), how, halo, budget / (per_pass + kept))
     largest = max(tile.outer.pixels for tile in tiles)
     batch = batch or max(1, min(MAX_SAMPLE_BATCH, int((budget / largest - kept) // per_pass)))
     if device.type == "cpu":
@@ -147,7 +151,7 @@ def halved(vse: VSE, plan: Plan, tile: Tile) -> Plan:
     Raises:
         PluginError: the network looks at the whole image.
     """
-    return attrs.evolve(plan, tiles=_surround(vse, plan.shape, measured_halo(vse)).halves(tile))
+    return attrs.evolve(plan, tiles=_surround(vse, plan.shape, _halo(vse, plan.how)).halves(tile))
 
 
 def _surround(vse: VSE, shape: tuple[int, ...], halo: Sequence[int]) -> Surround:
@@ -160,11 +164,17 @@ def _surround(vse: VSE, shape: tuple[int, ...], halo: Sequence[int]) -> Surround
     )
 
 
+def _halo(vse: VSE, how: PredictionSpec) -> tuple[int, ...]:
+    """The measured halo; in images that are turned, what is needed along y is needed along x."""
+    found = measured_halo(vse)
+    return found if how.orientations == 1 else (*found[:-2], max(found[-2:]), max(found[-2:]))
+
+
 def _tiles(
-    vse: VSE, shape: tuple[int, ...], tile: int, halo: tuple[int, ...] | None, pixels: float
+    vse: VSE, shape: tuple[int, ...], how: PredictionSpec, halo: tuple[int, ...] | None, pixels: float
 ) -> tuple[Tile, ...]:
     """Tiles for an image, ``pixels`` pixels of which fit into memory; measures the halo only if needed."""
-    stride = vse.stride
+    stride, tile = vse.stride, how.tile
     canvas = canvas_shape(shape, canvas_multiple(vse))
     inner = tuple(round_up(tile, s) for s in stride)
     if tile == 0:
@@ -174,7 +184,7 @@ def _tiles(
     if whole:
         inner = tuple(map(round_up, canvas, stride))
         return plan_tiles(shape, tile=inner, around=_surround(vse, shape, (0,) * len(shape)))
-    around = _surround(vse, shape, measured_halo(vse) if halo is None else halo)
+    around = _surround(vse, shape, _halo(vse, how) if halo is None else halo)
     if tile == 0:
         # A window is up to two strides wider than an inner area with its halo.
         margin = tuple(map(add, around.halo, stride)) if vse.context else around.halo

@@ -114,6 +114,8 @@ class PredictionSpec:
         noise: numbers of the noise field: ``box_muller``, made on any device, or ``ziggurat``, as in early
             versions.
         tile: side of the area that one pass predicts, pixels; 0 chooses by image and memory.
+        orientations: orientations of the image that the samples take in turn, 1 or 8: its quarter turns, each
+            with and without a mirror. For networks trained with ``augment``.
     """
 
     samples: int = attrs.field(default=50, validator=ge(1))
@@ -122,6 +124,7 @@ class PredictionSpec:
         default="box_muller", validator=in_(("box_muller", "ziggurat"))
     )
     tile: int = attrs.field(default=0, validator=ge(0))
+    orientations: Literal[1, 8] = attrs.field(default=1, validator=in_((1, 8)), metadata={QUIET: True})
 
 
 def _of_sums(_instance: object, attribute: "attrs.Attribute[Any]", value: Chosen) -> None:
