@@ -19,7 +19,7 @@ from denoisplit.core.images.bases import Dataset, Field, ImageFormat
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts, strategies
-from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY, WORDS
+from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY, SEPARATE, WORDS
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, usable
 
@@ -128,7 +128,10 @@ class FieldTests(ComponentTests):
 
     @in_two_and_three_dimensions
     def test_channels_come_in_the_order_of_their_names(self, rank: int) -> None:
-        """In the folders of ``write_folder``, every channel is brighter than the one before."""
+        """In the folders of ``write_folder``, every channel is brighter than the one before.
+
+        Channels of one file show one place, and are not ``separate``.
+        """
         own: Any = type(self).write_folder is FieldTests.write_folder
         if not (self.reads_a_folder() and own):
             return
@@ -137,6 +140,8 @@ class FieldTests(ComponentTests):
             options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
             plain = self.dataset(options).fields()
             for field in plain:
+                apart = self.name() in SEPARATE
+                assert field.separate == apart, f"channels of {field.name} are of one place, or are not"
                 for image in (field.observed, field.clean):
                     means = [] if image is None else [float(np.mean(one)) for one in image]
                     ratios = [two / one for one, two in itertools.pairwise(means)]

@@ -1,4 +1,4 @@
-"""CZI of other programs: scenes with one channel each."""
+"""CZI of other programs: scenes with one channel each, and intervals in milliseconds."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Final
 
 import pytest
 
+from denoisplit.core.images.bases import Image
 from denoisplit.testing.foreign_files import Foreign, counts, image
+from denoisplit.testing.microscope_files import write_czi
 
 _SCENES: Final = counts(2, 6, 5)
 _NAMES: Final = ("actin", "dna")
@@ -28,4 +30,19 @@ def _scenes() -> Iterator[Foreign]:
     yield Foreign(what="scenes of different channels", name="a.czi", write=_one_each)
 
 
-FILES: Final = (*_scenes(),)
+def _in_milliseconds(path: Path) -> None:
+    """Write two frames with an interval as ZEN asks its hardware for one."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    write_czi(path, Image(data=_SCENES, axes="tyx"))
+    span = "<TimeSpan><DefaultUnitFormat>ms</DefaultUnitFormat><Value>40</Value></TimeSpan>"
+    with czi.edit_czi(str(path)) as file, file.edit_session() as metadata:
+        xml = metadata.get_xml()
+        metadata.set_xml(xml.replace("</Dimensions>", f"<Interval>{span}</Interval></Dimensions>"))
+
+
+def _times() -> Iterator[Foreign]:
+    found = image(_SCENES, "tyx", interval=0.04)
+    yield Foreign(what="milliseconds", name="a.czi", write=_in_milliseconds, image=found)
+
+
+FILES: Final = (*_scenes(), *_times())

@@ -50,10 +50,10 @@ def folder(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def channel_folders(path: Path, channels: Sequence[str], rank: int) -> None:
-    """Write ``actin/field_0.tif`` and so on, a folder per channel."""
+    """Write ``actin/field_0.tif`` and so on, a folder per channel; all but the first have one image more."""
     rng = np.random.default_rng(0)
     for place, channel in enumerate(channels):
-        for number in range(FIELDS):
+        for number in range(FIELDS + (place > 0)):
             image = _truth(rng, (*(3,) * (rank - 2), *_SIDES), place)
             _write(path / channel / f"field_{number}.tif", image, "ZYX"[3 - rank :])
 
@@ -121,7 +121,7 @@ def w2s(path: Path, channels: Sequence[str], rank: int) -> None:
 def partners(path: Path, channels: Sequence[str], rank: int) -> None:
     """Write folders of clean references and recorded mixed images for the first two layouts."""
     rng, letters = np.random.default_rng(1), "ZYX"[3 - rank :]
-    for number in range(FIELDS):
+    for number in range(FIELDS + 1):
         truth = [_truth(rng, (*(3,) * (rank - 2), *_SIDES), place) for place in range(len(channels))]
         for channel, image in zip(channels, truth, strict=True):
             _write(path / "clean" / channel / f"field_{number}.tif", image, letters)
@@ -167,6 +167,9 @@ LAYOUTS: Final[Mapping[str, Writer]] = {
 
 PLANES_ONLY: Final = frozenset({"biosr", "hagen", "w2s"})
 """Layouts of images without depth."""
+
+SEPARATE: Final = frozenset({"separate_channels", "biosr", "hagen"})
+"""Layouts of images of one channel each, all of other places."""
 
 IDLE: Final[Mapping[str, frozenset[str]]] = {"manifest": frozenset({"seed"})}
 """Options that have no effect on these layouts: no table here leaves pairs to chance."""
