@@ -1,1 +1,1 @@
-"""Images."""
+"""Images: their records, checks, conditioning, mixing and training patches."""

@@ -1,4 +1,4 @@
-"""The abstract base of augmentations: patches that a training sees in more than one way."""
+"""Abstract base class of augmentations: random changes of training patches."""
 
 import abc
 from collections.abc import Sequence
@@ -13,17 +13,18 @@ MOST_CHOICES: Final = 2**62
 
 
 class Augmentation(abc.ABC):
-    """Moves the pixels of a patch, in one of ``choices`` equally likely ways.
+    """Rearrangement of the pixels of a patch, in one of ``choices`` equally likely ways.
 
-    Counts stay as they are, for the noise model knows them. What is drawn is a number below ``choices``, and
-    ``apply`` is called with it for everything that belongs to a patch alike: all channels, the surround at
-    lower resolution, maps of the camera. It has no state, so that a step is the same in every process. One
-    that takes parameters out of a range has many choices, and makes them from the number.
+    Counts do not change, because the noise model depends on them. For every patch a random number below
+    ``choices`` is drawn, and ``apply`` gets it for everything that belongs to the patch: all channels, the
+    surround at lower resolution, maps of the camera. An augmentation has no state, so that a step is the same
+    in every process. One with continuous parameters has many choices and derives the parameters from the
+    number.
 
     Nest a frozen attrs class ``Options``; the constructor takes an instance of it.
 
     Attributes:
-        choices: in how many ways a patch can be changed, staying as it is included.
+        choices: number of ways to change a patch, including no change.
     """
 
     choices: int
@@ -33,10 +34,10 @@ class Augmentation(abc.ABC):
 
     @abc.abstractmethod
     def apply(self, patch: Float32Array, choice: int) -> Float32Array:
-        """The patch with its pixels moved.
+        """Move the pixels of a patch.
 
         Args:
-            patch: [k (z) y x], counts; all k maps are to change alike. Must not be overwritten.
+            patch: [k (z) y x], counts; all k maps change alike. Must not be overwritten.
             choice: 0 to ``choices`` - 1.
 
         Returns:
@@ -45,7 +46,7 @@ class Augmentation(abc.ABC):
 
 
 class Several(Augmentation):
-    """Some augmentations, one after the other; a choice of all is a choice of each.
+    """Several augmentations, one after the other; a choice combines one choice of each.
 
     Raises:
         BrokenPluginError: there are more choices than can be numbered.
@@ -63,7 +64,7 @@ class Several(Augmentation):
             )
 
     def apply(self, patch: Float32Array, choice: int) -> Float32Array:
-        """The patch after all of them."""
+        """Apply all augmentations in turn."""
         for part, own in self._split(choice):
             patch = part.apply(patch, own)
         return patch
@@ -77,21 +78,21 @@ class Several(Augmentation):
 
 
 def backward_axes(augmentation: Augmentation, choice: int, sides: tuple[int, ...]) -> tuple[int, ...]:
-    """Axes of an image, of -2 (y) and -1 (x), that run backwards in the changed patch.
+    """Return the axes of an image, -2 (y) or -1 (x), that run backwards in the changed patch.
 
-    They are found by looking at what becomes of coordinates.
+    They are found by changing patches of coordinates.
 
     Args:
-        augmentation: what changes it.
+        augmentation: the augmentation.
         choice: 0 to ``choices`` - 1.
-        sides: of a patch along (z) y x, pixels.
+        sides: sides of a patch along (z) y x, pixels.
     """
-    # Twice as wide, so that there is a direction in every patch.
+    # Twice the size, so that every axis has at least two pixels and thus a direction.
     shape = (*sides[:-2], 2 * sides[-2], 2 * sides[-1])
     ramps = np.indices(shape, dtype=np.float32)
     return tuple(axis for axis in (-2, -1) if _falls(augmentation.apply(ramps[axis][None], choice)))
 
 
 def _falls(image: Float32Array) -> bool:
-    """Whether an image falls along y or along x, everywhere."""
+    """Whether values fall everywhere along y, or everywhere along x."""
     return any(bool((np.diff(image, axis=axis) < 0).all()) for axis in (-2, -1))

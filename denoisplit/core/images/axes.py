@@ -1,4 +1,4 @@
-"""Names of axes: what letters there are, whether they fit an array, and the one canonical order."""
+"""Letters of axes: full names, checks, and the canonical order."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ _NAMES: Final = {
 _KINDS: Final = {"time": "t", "channel": "c"}
 
 NAMELESS: Final = "?"
-"""Stands for an axis that none of our letters means."""
+"""Stands for an axis that has none of these letters."""
 
 _PROPOSALS = {
     3: ("cyx", "zyx", "tyx"),
@@ -37,11 +37,11 @@ _MOST_COLOURS = 4
 
 
 def letter_of(name: object, kind: object = None) -> str:
-    """The letter of an axis by its full name, and what kind of axis a file says that it is; ``?`` for others.
+    """Return the letter of an axis from its name and its kind in a file; ``?`` for others.
 
     Args:
-        name: ``z``, ``depth`` or ``channels``, for example; a name that only begins like one is another.
-        kind: ``space``, ``time`` or ``channel`` where the file says so.
+        name: for example ``z``, ``depth`` or ``channels``; only whole names count.
+        kind: ``space``, ``time`` or ``channel`` if the file says so.
     """
     word = str(name).strip().lower()
     words = {
@@ -55,15 +55,15 @@ def letter_of(name: object, kind: object = None) -> str:
 
 
 def parse_axes(text: str, shape: tuple[int, ...], where: str) -> str:
-    """Axis letters in lower case, one per axis of an array.
+    """Return axis letters in lower case, one per axis of an array.
 
     Args:
         text: letters from ``stczyx`` in the order of the array's axes, upper or lower case.
-        shape: of the array.
-        where: what the message is about, usually a file name.
+        shape: shape of the array.
+        where: subject of the message, usually a file name.
 
     Raises:
-        ImageError: an unknown or repeated letter, no ``y`` or ``x``, or another number of letters than axes.
+        ImageError: a letter is unknown or repeated, ``y`` or ``x`` is missing, or the number does not fit.
     """
     axes = text.strip().lower()
     proposal = propose_axes(shape)
@@ -82,7 +82,7 @@ def parse_axes(text: str, shape: tuple[int, ...], where: str) -> str:
 
 
 def propose_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Likely meanings of an array of this shape, the likeliest first; a short last axis suggests channels."""
+    """Return likely axes of an array of this shape, likeliest first; a short last axis suggests channels."""
     if len(shape) == 2:
         return ("yx",)
     proposals = _PROPOSALS.get(len(shape), ())
@@ -94,13 +94,13 @@ def propose_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
 def ambiguous_axes(
     shape: tuple[int, ...], where: str, proposals: tuple[str, ...] = (), *, subject: str = "the file"
 ) -> ImageError:
-    """The error for an image that does not say what its axes are.
+    """Build the error for an image that does not name its axes.
 
     Args:
-        shape: of the image.
-        where: what the message is about, usually a file name.
-        proposals: what the axes may be, the likeliest first; empty for the usual ones of such a shape.
-        subject: what does not say it.
+        shape: shape of the image.
+        where: subject of the message, usually a file name.
+        proposals: possible axes, likeliest first; empty for the usual ones of this shape.
+        subject: the source that does not name the axes.
     """
     if not 2 <= len(shape) <= len(AXES):
         return ImageError(
@@ -120,12 +120,12 @@ def ambiguous_axes(
 
 
 def proposed_axes(axes: str, shape: tuple[int, ...], colours: str = "") -> str:
-    """Axes that can be given for an image: what is known of them, and letters that are free for the rest.
+    """Propose axes for an image: the known letters, and free ones for the rest.
 
     Args:
-        axes: of the image, with any letters.
-        shape: of the image.
-        colours: the letter among them that stands for colours, which become the channels.
+        axes: axes of the image, any letters.
+        shape: shape of the image.
+        colours: the letter in ``axes`` that stands for colours, which become the channels.
     """
     taken = {"c"} if colours and colours in axes else set()
     known = [letter in AXES and letter not in taken and letter != colours for letter in axes]
@@ -139,13 +139,13 @@ def proposed_axes(axes: str, shape: tuple[int, ...], colours: str = "") -> str:
 
 
 def picture(axes: str, colours: str, shape: tuple[int, ...], where: str) -> ImageError:
-    """The error for colours, which are no channels of a detector.
+    """Build the error for an RGB picture, whose colours are not channels of a detector.
 
     Args:
-        axes: of the image, with any letters.
-        colours: the letter among them that stands for the colours.
-        shape: of the image.
-        where: what the message is about, usually a file name.
+        axes: axes of the image, any letters.
+        colours: the letter in ``axes`` that stands for the colours.
+        shape: shape of the image.
+        where: subject of the message, usually a file name.
     """
     proposal = proposed_axes(axes, shape, colours)
     return ImageError(
@@ -155,12 +155,12 @@ def picture(axes: str, colours: str, shape: tuple[int, ...], where: str) -> Imag
 
 
 def reorder(data: LazyArray, axes: str, wanted: str) -> LazyArray:
-    """``data`` with its axes in the order ``wanted``; wanted axes it does not have get length 1.
+    """Return ``data`` with its axes in the order ``wanted``; missing axes get length 1.
 
-    Numpy arrays give views; pixels that are read where they are asked for stay so.
+    Of NumPy arrays the result is a view; lazy pixels stay lazy.
 
     Raises:
-        ImageError: ``data`` has an axis longer than 1 that is not wanted.
+        ImageError: ``data`` has an axis longer than 1 that is not in ``wanted``.
     """
     for letter in axes:
         if letter not in wanted and data.shape[axes.index(letter)] != 1:
@@ -172,7 +172,7 @@ def reorder(data: LazyArray, axes: str, wanted: str) -> LazyArray:
 
 
 def to_canonical(image: Image) -> Image:
-    """The same image with its axes (and pixel size) in canonical order; pixels are not copied."""
+    """Return the image with its axes (and pixel size) in canonical order; pixels are not copied."""
     axes = "".join(letter for letter in AXES if letter in image.axes)
     return attrs.evolve(
         image,
@@ -183,7 +183,7 @@ def to_canonical(image: Image) -> Image:
 
 
 def reordered_size(size: PixelSize | None, axes: str, wanted: str) -> PixelSize | None:
-    """A pixel size for axes in another order, or for some of them; None when none of these is known."""
+    """Return a pixel size for ``wanted`` axes, in another order or fewer; None if none of them is known."""
     if size is None:
         return None
     known = dict(zip(_spatial(axes), size.size, strict=True))
@@ -191,7 +191,7 @@ def reordered_size(size: PixelSize | None, axes: str, wanted: str) -> PixelSize 
 
 
 def sizes_by_axis(image: Image | ImageLayout, unit: str = "") -> dict[str, float]:
-    """Pixel size by axis letter, in its own unit or another; without the axes along which it is unknown."""
+    """Return the pixel size by axis letter, in its own unit or ``unit``, without axes of unknown size."""
     if image.pixel_size is None:
         return {}
     sizes = image.pixel_size.sizes_in(unit or image.pixel_size.unit)

@@ -1,4 +1,4 @@
-"""Images and data sets as the rest of the project sees them, and the bases of their two component kinds."""
+"""Images and fields, and the abstract base classes of image formats and data sets."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -24,12 +24,12 @@ class ImageFormat(ABC):
 
     Attributes:
         suffixes: lower-case file endings, longest first.
-        read_only: those of the suffixes under which nothing is written.
-        holds_several: whether a path may go on behind the name of the file, to one of the images in it; a
-            folder that is such an image counts as a file.
-        writes_inside: whether an image is written beside the others of an existing file, which stay.
-        for_display: whether files are often pictures of images in other formats, beside them and of their
-            name; data sets leave those out.
+        read_only: suffixes that are only read, never written.
+        holds_several: whether one file can hold several images, so that a path may continue behind the file's
+            name; a folder that is such an image counts as a file.
+        writes_inside: whether writing adds an image to an existing file and keeps the others.
+        for_display: whether files are often pictures of images of the same name in other formats; data sets
+            leave those out.
     """
 
     suffixes: tuple[str, ...]
@@ -43,51 +43,52 @@ class ImageFormat(ABC):
         """Read an image; ``axes`` overrides what the file says.
 
         Raises:
-            ImageError: missing, truncated or unreadable file, or axes that do not fit.
+            ImageError: the file is missing, truncated or unreadable, or the axes do not fit.
         """
 
     @abstractmethod
     def write(self, path: Path, image: Image) -> None:
-        """Write pixels and all that is known of the image; the file appears whole or not at all.
+        """Write pixels and metadata of an image; the file appears complete or not at all.
 
         Raises:
-            ImageError: the format cannot hold the image, the folder cannot be written, or no space.
+            ImageError: the format cannot hold the image, the folder cannot be written, or there is no space.
         """
 
     def first_of_set(self, path: Path) -> Path:
-        """The file that stands for all files of an image that is in several, each of which opens the whole.
+        """Return the file that represents all files of an image that is stored in several.
 
-        A data set counts such a set once. Formats of one file give ``path`` back.
+        Each of these files opens the whole image, so a data set counts the set once. Formats with one file
+        per image return ``path``.
         """
         return path
 
     def is_taken(self, path: Path) -> bool:
-        """Whether something has this name, which an image may have inside a file, already.
+        """Whether the name is in use already; it may be that of an image inside a file.
 
         Raises:
-            ImageError: no image can have it.
+            ImageError: no image can have this name.
         """
         return path.exists()
 
     def may_replace(self, path: Path) -> bool:
-        """Whether what is at ``path`` is of a sort that an image of this format may take the place of."""
+        """Whether an image of this format may replace what is at ``path``."""
         return path.is_file()
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin an image that is written region by region.
 
-        Formats that cannot write regions have them collected in a file beside ``path``, from which ``write``
-        takes them in the end.
+        For formats that cannot write regions, pixels are collected in a file beside ``path``; ``write`` reads
+        them from there in the end.
 
         Raises:
-            ImageError: as ``write``.
+            ImageError: see ``write``.
         """
         return spooled(self.write, path, layout)
 
 
 @attrs.frozen(kw_only=True)
 class MixedSource:
-    """What the mixed image is made of where the noisy channels are not it: channels and a noise of its own.
+    """Parts of a mixed image that is not mixed from the noisy channels: channels and its own noise.
 
     Attributes:
         noiseless: channels before additive noise [c (z) y x], counts.
@@ -103,10 +104,10 @@ class FieldFile:
     """One of the files that a field was read from.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         role: ``observed``, ``clean`` or ``mixed``.
-        channel: name of the channel that it holds; empty where it holds all of them.
-        dtype: of its pixels.
+        channel: name of its only channel; empty for a file with all channels.
+        dtype: type of its pixels.
     """
 
     path: str
@@ -117,7 +118,7 @@ class FieldFile:
 
 @attrs.frozen(kw_only=True)
 class Field:
-    """One field of view of a data set; its images, float32, may be read where they are asked for.
+    """One field of view of a data set; its images are float32, in memory or lazy.
 
     Attributes:
         name: unique within its data set.
@@ -125,12 +126,12 @@ class Field:
         clean: clean target channels of the same shape, if known.
         repeats: further exposures of the same field [r c (z) y x], if any.
         pixel_size: physical pixel size, if known.
-        mixed: the mixed image as it was recorded [1 (z) y x], counts; None where it is made of the channels.
-        mixed_source: what the mixed image is made of; None for the observed channels. Data sets leave it out.
-        separate: the channels show different places. Training pairs patches of all such fields anew;
-            evaluation keeps the pairs of the data set.
-        files: what the field was read from, if it was.
-        part: which part of an image it is, as it was recorded; None for all of it.
+        mixed: recorded mixed image [1 (z) y x], counts; None if it is mixed from the channels.
+        mixed_source: parts of the mixed image; None for the observed channels. Data sets do not set it.
+        separate: whether the channels show different places. Training combines patches of all such fields
+            anew; evaluation keeps the pairs of the data set.
+        files: files that the field was read from, if any.
+        part: the part of the recorded image that the field shows; None for all of it.
 
     Raises:
         ImageError: some pixels are masked.
@@ -153,28 +154,28 @@ class Field:
 
     @property
     def frame_part(self) -> FramePart:
-        """The pixels of a camera that it shows."""
+        """Part of the camera frame that the field shows."""
         return self.part or FramePart.whole(self.observed.shape)
 
 
 class Dataset(ABC):
-    """A folder layout, or a generator of images.
+    """A source of fields: a folder layout or a generator of images.
 
     Constructor: ``__init__(self, options, *, channels: tuple[str, ...])`` with the channel names of the spec.
     """
 
     @abstractmethod
     def fields(self) -> tuple[Field, ...]:
-        """All fields, in a fixed order; reading the same data set twice gives the same fields.
+        """Return all fields in a fixed order; repeated calls give the same fields.
 
         Raises:
-            ImageError: no field, an unreadable file, or another number of channels than named.
+            ImageError: no field, an unreadable file, or a number of channels that does not fit the names.
         """
 
     def remarks(self) -> tuple[str, ...]:
-        """What the owner of the images should know of them, a sentence each: files left out, for example.
+        """Return remarks for the owner of the images, one sentence each, for example on files left out.
 
         Raises:
-            ImageError: as ``fields``.
+            ImageError: see ``fields``.
         """
         return ()

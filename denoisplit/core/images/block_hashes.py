@@ -1,6 +1,6 @@
-"""Blocks of pixels by which images know each other again: hashes at every position, of which few are kept.
+"""Hashes of pixel blocks by which shared pixels of images are found; a small part of them is kept.
 
-Which blocks are kept depends on their pixels alone, so that a crop keeps the same ones as the whole image.
+Only the pixels of a block decide whether it is kept, so a crop keeps the same blocks as the whole image.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,12 +18,13 @@ from denoisplit.core.images.lazy import LazyArray
 BLOCK: Final = 8
 """Side of a block, pixels."""
 KEPT: Final = 32
-"""One block of this many is kept."""
+"""One of this many blocks is kept."""
 _VARIED: Final = 3
-"""One of so many pairs of neighbours has to differ, along both axes: dark and saturated blocks are alike."""
+"""At least one of this many pairs of neighbours must differ along both axes: dark and saturated blocks are
+all alike."""
 
 _TILE: Final = (96, 384)
-"""Rows and columns whose hashes are made together: two copies of them as uint64 fit the cache."""
+"""Rows and columns that are hashed together: two copies of them as uint64 fit into the cache."""
 
 _ROW, _COLUMN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _SCATTER = np.uint64(0xD6E8FEB86659FD93)
@@ -36,7 +37,7 @@ Hashes = npt.NDArray[np.uint64]
 
 @attrs.frozen
 class Kept:
-    """Kept blocks, one entry each: hash, first row and first column; and the sides of the image, pixels."""
+    """Kept blocks, one entry each: hash, first row, first column; and the sides of the image, pixels."""
 
     hashes: Hashes = attrs.field(eq=False)
     rows: Integers = attrs.field(eq=False)
@@ -45,11 +46,11 @@ class Kept:
 
     @classmethod
     def joined(cls, parts: list["Kept"]) -> "Kept":
-        """All of several, in their order."""
+        """Join the blocks of several images in their order."""
         if not parts:
             none = np.empty(0, dtype=np.int32)
             return cls(np.empty(0, dtype=np.uint64), none, none)
-        if len(parts) == 1:  # of large images, a copy less
+        if len(parts) == 1:  # saves a copy for large images
             return parts[0]
         return cls(
             np.concatenate([part.hashes for part in parts]),
@@ -60,12 +61,12 @@ class Kept:
 
 
 def kept_of_image(image: LazyArray, rarity: int, watch: Callable[[AnyArray], object] | None = None) -> Kept:
-    """The kept blocks of all planes of an image [... y x], in one walk through its pixels.
+    """Return the kept blocks of all planes of an image [... y x]; its pixels are read once.
 
     Args:
-        image: to walk through.
-        rarity: one block of so many is kept.
-        watch: gets all pixels on the way, in their order: rows [y x] of one plane after the other.
+        image: the image.
+        rarity: one of this many blocks is kept.
+        watch: called with all pixels in their order, as rows [y x] of one plane after the other.
     """
     parts = []
     for band, first, fresh in _bands(image):
@@ -77,9 +78,9 @@ def kept_of_image(image: LazyArray, rarity: int, watch: Callable[[AnyArray], obj
 
 
 def _bands(image: LazyArray) -> Iterator[tuple[AnyArray, int, AnyArray]]:
-    """Bands of rows of every plane, the number of their first row, and those rows that are new in them.
+    """Yield bands of rows of every plane, the number of their first row, and their new rows.
 
-    Each block is in one of the bands.
+    Bands of a plane overlap, so that every block lies in exactly one of them.
     """
     *leading, height, width = image.shape
     step = max(1, BLOCK_PIXELS // width)
@@ -93,7 +94,7 @@ def _bands(image: LazyArray) -> Iterator[tuple[AnyArray, int, AnyArray]]:
 
 
 def _kept_of_plane(plane: AnyArray, rarity: int) -> Kept:
-    """The kept blocks of one plane [y x], row by row."""
+    """Return the kept blocks of one plane [y x], row by row."""
     height, width = (side - BLOCK + 1 for side in plane.shape)
     parts = []
     for row in range(0, height, _TILE[0]):
@@ -119,8 +120,8 @@ def _kept_of_tile(tile: AnyArray, rarity: int) -> Kept:
 
 
 def _block_hashes(tile: AnyArray) -> Hashes:
-    """A hash of the block that begins at every pixel, modulo 2^64."""
-    # Adding zero makes one number of the two zeros.
+    """Return the hash of the block that begins at every pixel, modulo 2^64."""
+    # Adding zero turns negative zero into zero, so that equal pixels have equal bits.
     values = (np.ascontiguousarray(tile, dtype=np.float32) + np.float32(0)).view(np.uint32)
     hashes = _scattered(values.astype(np.uint64))
     for axis, factor in ((0, _ROW), (1, _COLUMN)):
@@ -139,9 +140,9 @@ def _squared(value: np.uint64) -> np.uint64:
 
 
 def _scattered(values: Hashes) -> Hashes:
-    """The same numbers, one to one, with all their bits mixed: counts fill only some bits of a float.
+    """Mix all bits of numbers, one to one and in place: counts fill only some bits of a float.
 
-    They are changed in their place.
+    A bijection keeps different numbers different.
     """
     for _ in range(2):
         values *= _SCATTER

@@ -1,7 +1,7 @@
-"""Walks through images that need not fit into memory, block by block, and what is found on the way.
+"""Block-by-block walks through images of any size, and what is measured on the way.
 
-Arrays in memory are cut into the same blocks, so that an image gives the same numbers to the last bit,
-wherever its pixels are.
+Arrays in memory are cut into the same blocks, so that results are equal to the last bit wherever the pixels
+are stored.
 """
 
 import math
@@ -16,14 +16,14 @@ from denoisplit.core.images.derived_images import channel_of, first_of
 from denoisplit.core.images.lazy import LazyArray, is_lazy
 
 BLOCK_PIXELS: Final = 2**22
-"""Pixels that are looked at together."""
+"""Most pixels of a block."""
 
 PICTURE: Final = 1024
-"""Pixels a side of a picture at most."""
+"""Most pixels a side of a picture."""
 
 
 def pieces(shape: Sequence[int], most: int) -> Iterator[Window]:
-    """Windows of at most ``most`` pixels, in the order of the array, that cover it."""
+    """Yield windows of at most ``most`` pixels that cover an array, in its order."""
     size = math.prod(shape)
     if size <= most or size == 1:
         yield tuple(slice(0, side) for side in shape)
@@ -37,26 +37,26 @@ def pieces(shape: Sequence[int], most: int) -> Iterator[Window]:
 
 
 def blocks(image: LazyArray) -> Iterator[tuple[Window, AnyArray]]:
-    """Windows that cover an image, in the order of its pixels, and what is in them."""
+    """Yield windows that cover an image, in the order of its pixels, and their pixels."""
     for place in block_places(image.shape):
         yield place, np.asarray(image[place])
 
 
 def block_places(shape: Sequence[int]) -> Iterator[Window]:
-    """The windows of ``blocks`` of an image of this shape."""
+    """Yield the windows of ``blocks`` for an image of this shape."""
     return pieces(shape, BLOCK_PIXELS)
 
 
 @attrs.frozen(kw_only=True)
 class Extremes:
-    """The ends of the pixels of an image.
+    """Lowest and highest pixels of an image, and its pixels that are not finite.
 
     Attributes:
-        lowest, highest: of all pixels that are finite; NaN where none is.
-        at_highest: number of pixels at the highest.
+        lowest, highest: lowest and highest finite pixel; infinity and minus infinity if there is none.
+        at_highest: number of pixels that equal the highest.
         bad: number of pixels that are NaN or infinite.
-        first_bad: place of the first of them; None without.
-        first_value: what it is there.
+        first_bad: place of the first of them; None if there is none.
+        first_value: its value.
     """
 
     lowest: float
@@ -68,7 +68,7 @@ class Extremes:
 
 
 def extremes(image: LazyArray) -> Extremes:
-    """Lowest and highest pixels, how many are highest, and how many are no numbers."""
+    """Find the lowest and highest pixels of an image, and its pixels that are not finite."""
     lowest, highest, at_highest, bad = np.inf, -np.inf, 0, 0
     first: tuple[int, ...] | None = None
     value = 0.0
@@ -95,7 +95,7 @@ def extremes(image: LazyArray) -> Extremes:
 
 
 def thinned(image: LazyArray, count: int) -> AnyArray:
-    """Every so many pixels of an image in their order, about ``count`` of them; read block by block."""
+    """Return about ``count`` evenly spaced pixels of an image in their order, read block by block."""
     step = max(1, math.prod(image.shape) // count)
     parts, before = [], 0
     for _, pixels in blocks(image):
@@ -105,7 +105,7 @@ def thinned(image: LazyArray, count: int) -> AnyArray:
 
 
 def picture(image: LazyArray) -> AnyArray:
-    """What to draw of an image [(z) y x]: an array itself, else every so many pixels of the middle plane."""
+    """Return an image [(z) y x] for display: an array itself, a lazy image as a thinned middle plane."""
     if not is_lazy(image):
         return np.asarray(image)
     plane = image if image.ndim == 2 else first_of(channel_of(image, len(image) // 2))

@@ -1,6 +1,6 @@
-"""Names of channels: what every format can write, and what remains of those that a file gives.
+"""Names of channels: checks, and clean versions of names from files.
 
-Specs are checked with them, so nothing here may need NumPy.
+Specs are checked with this module, so it must not import NumPy.
 """
 
 import unicodedata
@@ -14,30 +14,30 @@ MIXED: Final = "mixed"
 """Name of the mixed image among the channels of a field."""
 
 _NOT_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Categories of Unicode: control characters, halves of characters, separators of lines and paragraphs."""
+"""Unicode categories: control characters, surrogates, separators of lines and paragraphs."""
 
 _SEPARATORS: Final = frozenset("/\\")
-"""Names of channels become names of files and of paths inside files."""
+"""Forbidden, because names of channels become names of files and paths inside files."""
 
 _JOINERS: Final = frozenset("\u200c\u200d")
-"""Format characters that belong to the spelling of some languages."""
+"""Format characters that some languages need for spelling."""
 
 
 def _is_text(sign: str) -> bool:
     code = ord(sign)
-    is_none = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF  # which Unicode keeps free for ever
+    is_none = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF  # Unicode's noncharacters
     return unicodedata.category(sign) not in _NOT_TEXT and not is_none
 
 
 def name_fault(name: str) -> str:
-    """What is wrong with the name of a channel: empty, or characters that files cannot hold; else nothing."""
+    """Return the fault of a channel name (empty, or characters that files cannot hold), or an empty text."""
     if not name.strip():
         return "the name is empty"
     return "" if all(map(_is_text, name)) else "the name has characters that files cannot hold"
 
 
 def new_name_fault(name: str) -> str:
-    """What is wrong with a name that somebody chooses now: as ``name_fault``, and what no path may have.
+    """Return the fault of a new name: as ``name_fault``, and also what no path may contain.
 
     Runs of early versions may have such names.
     """
@@ -51,15 +51,15 @@ def new_name_fault(name: str) -> str:
 
 
 def same_name(name: str) -> str:
-    """Equal for two names that look equal: composed characters, no spaces around."""
+    """Return a form that is equal for names that look equal: composed characters, no outer spaces."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Check names of channels; ``where`` is for messages.
+    """Check names of channels; ``where`` is the subject of the message.
 
     Raises:
-        ImageError: one that is empty, or has characters that files cannot hold.
+        ImageError: a name is empty, or has characters that files cannot hold.
     """
     for name in names:
         if fault := name_fault(name) if isinstance(name, str) else "the name is no text":
@@ -67,7 +67,7 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 
 def known_name(said: object) -> str:
-    """What remains of a name in a file; empty where it is none."""
+    """Return the usable part of a name from a file; empty if there is none."""
     if isinstance(said, bytes):
         said = said.decode("utf-8", "replace")
     if isinstance(said, int | float) and (found := number(said)) is not None:
@@ -76,6 +76,6 @@ def known_name(said: object) -> str:
 
 
 def known_names(said: Sequence[object]) -> tuple[str, ...]:
-    """The names that a file gives its channels: all of them, numbers where one has none, or none at all."""
+    """Return the names of a file's channels, with numbers for missing ones; empty if all are missing."""
     names = [known_name(name) for name in said]
     return tuple(name or f"channel {i}" for i, name in enumerate(names)) if any(names) else ()

@@ -1,4 +1,4 @@
-"""Pixels that a file stores in chunks are read by whole chunks; a walk through an image decodes each once."""
+"""Reading of chunked files by whole chunks, so that a walk through an image decodes each chunk once."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,20 +9,20 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray, Window
 
 MOST: Final = 2**27
-"""Bytes of chunks that are decoded together for the sake of a region that takes a part of them."""
+"""Most bytes of chunks that are decoded together for a region that needs only a part of them."""
 
 
 @final
 class ByChunks:
-    """Reads regions by the chunks that they touch, and keeps those that the last region cut through.
+    """Reader of regions by whole chunks, which keeps those that the last region cut through.
 
-    Bands of rows, one below the other, cut through rows of chunks: without this, every band decodes those
-    that it shares with its neighbours anew. At most one layer of chunks is kept, and none behind a region
-    that ends where chunks do. It goes to other processes without its pixels.
+    Bands of rows, one below the other, cut through rows of chunks: without this, every band would decode
+    again those that it shares with its neighbours. At most one layer of chunks is kept, and none after a
+    region that ends at a border of chunks. Copies for other processes go without the kept pixels.
 
     Args:
-        read: gives the pixels of a region.
-        shape: of the image.
+        read: function that returns the pixels of a region.
+        shape: shape of the image.
         chunks: sides of a chunk.
         itemsize: bytes of a pixel.
     """
@@ -38,14 +38,14 @@ class ByChunks:
         return type(self), (self._read, self._shape, self._chunks, self._itemsize)
 
     def __call__(self, region: Window) -> AnyArray:
-        """The pixels of a region, which are not to be changed."""
+        """Return the pixels of a region; they must not be changed."""
         box = self._touched(region)
         pixels = self._pixels(box)
         self._kept = _last_layer(region, box, self._chunks, pixels)
         return pixels[_inside(region, box)]
 
     def _touched(self, region: Window) -> Window:
-        """All of the chunks that a region touches, along as many of the last axes as stay small."""
+        """Widen a region to whole chunks, along as many of the last axes as ``MOST`` allows."""
         box = list(region)
         for axis in reversed(range(len(region))):
             part, side = region[axis], self._chunks[axis]
@@ -76,14 +76,14 @@ class ByChunks:
 
 
 def _inside(region: Window, box: Window) -> Window:
-    """A region as a part of a box around it."""
+    """Return a region relative to a box around it."""
     return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(region, box, strict=True))
 
 
 def _last_layer(
     region: Window, box: Window, chunks: Sequence[int], pixels: AnyArray
 ) -> tuple[Window, AnyArray] | None:
-    """The last chunks of a box along the first axis along which the region ends inside of them."""
+    """Return the last layer of chunks along the first axis where the region ends inside a chunk."""
     for axis, (part, whole) in enumerate(zip(region, box, strict=True)):
         if part.stop < whole.stop:
             start = max(whole.start, (part.stop // chunks[axis]) * chunks[axis])

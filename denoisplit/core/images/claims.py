@@ -1,4 +1,4 @@
-"""What a file claims to hold, compared with what is there before any work begins."""
+"""Checks of a file's claimed size, and of free memory and space, before any work begins."""
 
 import math
 import os
@@ -10,29 +10,29 @@ from typing import Final
 from denoisplit.core.errors import ImageError
 
 LARGE: Final = 2**28
-"""Bytes from which pixels are read piece by piece, and from which what is claimed is checked."""
+"""Bytes from which pixels are read piece by piece and claims are checked."""
 
 _MOST_PER_BYTE: Final = 2**14
-"""Bytes of pixels that a stored byte can stand for; images of noise are at 1 to 3, empty ones at 1,000."""
+"""Most bytes of pixels per stored byte; images of noise have 1 to 3, empty ones 1,000."""
 
 _ADDRESSES: Final = 2**62
 _MARGIN: Final = 2**26
 
 _SMALL: Final = 2**27
-"""Bytes below which sizes are told in MiB."""
+"""Bytes below which messages give sizes in MiB."""
 
 
 def check_claim(shape: Sequence[int], itemsize: int, stored: int | Path, where: str) -> None:
-    """Refuse compressed pixels that cannot be in what is stored of them.
+    """Refuse an image that claims more pixels than its compressed bytes can hold.
 
     Args:
-        shape: that the file claims.
+        shape: shape that the file claims.
         itemsize: bytes of a pixel.
-        stored: bytes, or the folder that has them.
-        where: for messages.
+        stored: number of stored bytes, or the folder that holds them.
+        where: subject of the message.
 
     Raises:
-        ImageError: a side without pixels, or far more pixels than so many bytes can hold.
+        ImageError: a side has no pixels, or there are far more pixels than the bytes can hold.
     """
     claimed = math.prod(shape) * itemsize
     if any(side < 1 for side in shape) or claimed > _ADDRESSES:
@@ -51,7 +51,7 @@ def check_claim(shape: Sequence[int], itemsize: int, stored: int | Path, where: 
 
 
 def _bytes_below(folder: Path, enough: int) -> int:
-    """Bytes of the files of a folder, or some number of them that is enough."""
+    """Return the bytes of all files in a folder; counting stops at ``enough``."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -62,10 +62,10 @@ def _bytes_below(folder: Path, enough: int) -> int:
 
 
 def check_memory(needed: int, where: str) -> None:
-    """Refuse to read more at once than memory is free.
+    """Refuse to read more at once than fits into free memory.
 
     Raises:
-        ImageError: says how much is needed and free.
+        ImageError: there is too little memory; says how much is needed and free.
     """
     if needed < LARGE:
         return
@@ -81,7 +81,7 @@ def check_space(needed: int, path: Path) -> None:
     """Refuse to begin a file for which there is no space.
 
     Raises:
-        ImageError: says how much is needed and free.
+        ImageError: there is too little space; says how much is needed and free.
     """
     folder = next((parent for parent in path.absolute().parents if parent.is_dir()), Path("/"))
     free = shutil.disk_usage(folder).free
@@ -97,7 +97,7 @@ def _size(count: int) -> str:
 
 
 def _free_memory() -> int:
-    """Bytes that a process can have; where the system does not say, all that can be addressed."""
+    """Return the available memory, bytes; the whole address space if the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
     except OSError:

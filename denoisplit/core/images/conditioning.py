@@ -1,7 +1,7 @@
-"""What is done to images before training sees them, in the order of the reference.
+"""Changes of images before training, in the order of the reference.
 
-Poisson noise, background, ceiling, additive noise. Clean references go through the same background and
-ceiling, so that they stay what the noisy images scatter about.
+The order is Poisson noise, background, ceiling, additive noise. Clean references get the same background
+and ceiling, so that noisy images still scatter about them.
 """
 
 import math
@@ -30,14 +30,14 @@ from denoisplit.core.images.mixing import Mixing, mixed_image
 
 @attrs.frozen(kw_only=True)
 class Conditioning:
-    """How images are conditioned.
+    """Settings of the conditioning of images.
 
     Attributes:
         degradation: synthetic noise.
-        background: what is subtracted.
-        clip: what is cut off.
-        mixing: how the mixed image is made.
-        seed: of the noise.
+        background: background to subtract.
+        clip: ceiling of intensities.
+        mixing: rule by which the mixed image is made.
+        seed: seed of the noise.
     """
 
     degradation: Degradation = attrs.field(factory=Degradation)
@@ -54,13 +54,13 @@ class Conditioning:
 
 @attrs.frozen(kw_only=True)
 class Conditioned:
-    """Conditioned fields, and the numbers found on the way.
+    """Conditioned fields, and the levels found on the way.
 
     Attributes:
-        fields: as training and evaluation see them.
-        noiseless: the channels [c (z) y x] of every field before additive noise, counts.
-        background: what was subtracted from every channel of every field, counts.
-        fitted: where the channels were cut off, and what mixed images from elsewhere need.
+        fields: fields as training and evaluation see them.
+        noiseless: channels [c (z) y x] of every field before additive noise, counts.
+        background: level subtracted from every channel of every field, counts.
+        fitted: ceilings of the channels, and the range that mixed images from elsewhere need.
     """
 
     fields: tuple[Field, ...]
@@ -70,23 +70,23 @@ class Conditioned:
 
     @property
     def ceiling(self) -> tuple[float, ...]:
-        """What every channel was cut off at, counts; infinite for nowhere."""
+        """Ceiling of every channel, counts; infinite for none."""
         return self.fitted.ceiling
 
 
 def condition(
     fields: Sequence[Field], how: Conditioning, *, ceiling: tuple[float, ...] | None = None
 ) -> Conditioned:
-    """Condition the fields of one split; they come back as they are where nothing is asked for.
+    """Condition the fields of one split; they are returned unchanged if nothing is to be done.
 
     Args:
-        fields: as the data set gave them; at least one where the ceiling is to be measured.
-        how: what to do.
-        ceiling: of the training fields, for other splits; None measures it.
+        fields: fields from the data set; at least one if the ceiling is to be measured.
+        how: settings.
+        ceiling: ceiling of the training fields, for other splits; None measures it.
 
     Raises:
-        ImageError: NaN or infinite pixels, or Poisson noise on negative counts.
-        ChannelCountError: fields with different numbers of channels.
+        ImageError: pixels are NaN or infinite, or negative where Poisson noise is to be added.
+        ChannelCountError: fields differ in their number of channels.
     Source: method sections 5.2 to 5.4.
     """
     if how.active:
@@ -119,7 +119,7 @@ def condition(
 
 
 def _with_reference(field: Field, degradation: Degradation) -> Field:
-    """Images before degradation are clean references where there are no better ones."""
+    """Take images before degradation as clean references where there are no better ones."""
     if not degradation.active or field.clean is not None:
         return field
     return attrs.evolve(field, clean=field.observed)

@@ -1,7 +1,7 @@
-"""Lateral context: what surrounds a patch, at ever lower resolution (muSplit).
+"""Lateral context: the surround of a patch at lower and lower resolution (muSplit).
 
-Scale m has half the pixels of scale m - 1 along y and x. All patches have the same size in pixels, so that a
-patch at scale m shows 2^m times the width about the same centre.
+Scale m has half the pixels of scale m - 1 along y and x. All patches have the same size in pixels, so a patch
+at scale m shows 2^m times the width about the same centre.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from denoisplit.core.images.lazy import LazyArray, made
 
 _TRUNCATE: Final = 4.0
 _BAND_PIXELS: Final = 2**16
-"""Pixels of a smaller image that are made at a time: they fit the cache."""
+"""Pixels of a smaller image that are computed at a time: they fit into the cache."""
 
 
 def pyramid(image: LazyArray, halvings: int) -> tuple[LazyArray, ...]:
-    """The image [... y x] and its ``halvings`` smaller versions, each made from the one before, in its dtype.
+    """Return the image [... y x] and ``halvings`` smaller versions, each half the one before, in its dtype.
 
     Raises:
-        ImageError: too small to be halved so often.
+        ImageError: the image is too small to be halved so often.
     """
     if min(image.shape[-2:]) < 2**halvings:
         raise ImageError(
@@ -39,10 +39,11 @@ def pyramid(image: LazyArray, halvings: int) -> tuple[LazyArray, ...]:
 
 
 def _halved(image: LazyArray) -> LazyArray:
-    r"""The image [... y x] at half the size, rounded down, along y and x.
+    r"""Halve an image [... y x] along y and x, rounding sizes down.
 
-    A Gaussian of :math:`\sigma = (f - 1) / 2` with :math:`f` the exact ratio of sizes, then linear
-    interpolation at :math:`(i + 1/2) f - 1/2`; borders are mirrored about the outermost pixel. In float64.
+    Smooth with a Gaussian of :math:`\sigma = (f - 1) / 2`, where :math:`f` is the exact ratio of sizes, then
+    interpolate linearly at :math:`(i + 1/2) f - 1/2`; borders are mirrored about the outermost pixel. All in
+    float64.
 
     Source: Ashesh et al., muSplit, ICCV 2023, code; method section 5.8.
     """
@@ -52,7 +53,7 @@ def _halved(image: LazyArray) -> LazyArray:
 
 
 def _read_halved(image: LazyArray, region: Window) -> AnyArray:
-    """A window, in pieces, so that what is in between stays small however large the window."""
+    """Compute a window in pieces, so that intermediate images stay small however large the window."""
     found = np.empty([part.stop - part.start for part in region], image.dtype)
     for piece in pieces(found.shape, _BAND_PIXELS):
         pairs = zip(piece, region, strict=True)
@@ -61,7 +62,7 @@ def _read_halved(image: LazyArray, region: Window) -> AnyArray:
 
 
 def _band(image: LazyArray, region: Window) -> Float64Array:
-    """Smoothed, then interpolated linearly at the centres of the new pixels, in float64."""
+    """Smooth, then interpolate linearly at the centres of the new pixels, in float64."""
     ratios = [side / (side // 2) for side in image.shape[-2:]]
     sigmas = [(ratio - 1) / 2 for ratio in ratios]
     box, places = [], []
@@ -69,7 +70,7 @@ def _band(image: LazyArray, region: Window) -> Float64Array:
         centres = (np.arange(part.start, part.stop) + 0.5) * ratio - 0.5
         lower = np.floor(centres).astype(np.int64)
         radius = int(_TRUNCATE * sigma + 0.5)
-        # What is mirrored about the border of the image is mirrored about that of the box, which is the same.
+        # The box lacks a margin only at a border of the image, where both mirror about the same pixel.
         low, high = max(0, int(lower[0]) - radius), min(side, int(lower[-1]) + 2 + radius)
         box.append(slice(low, high))
         places.append((lower - low, centres - lower))
@@ -79,7 +80,7 @@ def _band(image: LazyArray, region: Window) -> Float64Array:
 
 
 def _interpolated(smooth: Float64Array, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Float64Array:
-    """Bilinear, in the order of operations of ``scipy.ndimage.zoom``."""
+    """Interpolate bilinearly, in the order of operations of ``scipy.ndimage.zoom``."""
     (y, down), (x, right) = rows, columns
     total = np.zeros((*smooth.shape[:-2], y.size, x.size))
     for step_y, weight_y in ((0, 1 - down), (1, down)):
@@ -90,23 +91,23 @@ def _interpolated(smooth: Float64Array, rows: tuple[Any, Any], columns: tuple[An
 
 
 def context_crop(image: LazyArray, corner: Sequence[int], patch: Sequence[int], scale: int) -> AnyArray:
-    """The patch at one scale of a pyramid.
+    """Cut a patch at one scale of a pyramid.
 
     Args:
-        image: that scale [... (z) y x].
-        corner: first pixel of the patch at scale 0 along (z) y x; may lie outside of the image.
+        image: image at this scale [... (z) y x].
+        corner: first pixel of the patch at scale 0 along (z) y x; may lie outside the image.
         patch: sides along (z) y x, pixels, the same at every scale.
         scale: 0 for full resolution.
 
     Returns:
-        [... (z) y x] of size ``patch``; what lies outside of the image is reflected.
+        [... (z) y x] of size ``patch``; the part outside the image is reflected.
     Source: method section 5.8.
     """
     return reflected_crop(image, context_start(corner, patch, scale), patch)
 
 
 def context_start(corner: Sequence[int], patch: Sequence[int], scale: int) -> tuple[int, ...]:
-    """First pixel, at one scale of a pyramid, of the patch that has this corner at scale 0."""
+    """Return the first pixel, at one scale of a pyramid, of the patch with this corner at scale 0."""
     start = list(corner)
     for axis in (-2, -1):
         half = patch[axis] // 2
@@ -117,7 +118,7 @@ def context_start(corner: Sequence[int], patch: Sequence[int], scale: int) -> tu
 def mirrored_start(
     start: Sequence[int], patch: Sequence[int], sides: Sequence[int], axes: Sequence[int]
 ) -> tuple[int, ...]:
-    """First pixel of the same patch after the image, with these sides, was mirrored along some axes."""
+    """Return the first pixel of the same patch after an image of these sides is mirrored along some axes."""
     turned = list(start)
     for axis in axes:
         turned[axis] = sides[axis] - start[axis] - patch[axis]
@@ -125,10 +126,10 @@ def mirrored_start(
 
 
 def reflected_crop(image: LazyArray, start: Sequence[int], sides: Sequence[int]) -> AnyArray:
-    """A window of the last axes of an image; the part outside reflects the part inside (edge not repeated).
+    """Cut a window of the last axes; the part outside the image is reflected, without repeating the edge.
 
     Raises:
-        ImageError: the window does not meet the image.
+        ImageError: the window lies completely outside the image.
     """
     sizes = image.shape[-len(sides) :]
     lows = [max(0, first) for first in start]

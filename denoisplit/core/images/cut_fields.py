@@ -1,4 +1,4 @@
-"""Cut fields into regions that share no pixel: training, validation and test data out of a single image."""
+"""Cuts of fields into regions that share no pixel: training, validation and test from single images."""
 
 from collections.abc import Sequence
 
@@ -18,16 +18,16 @@ def cut_fields(
     """Cut every field along its longer side of y and x: first training, then validation, then test.
 
     Args:
-        fields: to cut; exposures, clean and mixed images are cut alike.
-        validation: part of the side for validation.
-        test: part of the side for the test; 0 for none.
-        gap: pixels between two regions that no region gets.
+        fields: fields to cut; exposures, clean and mixed images are cut alike.
+        validation: share of the side for validation.
+        test: share of the side for the test; 0 for none.
+        gap: unused pixels between two regions.
 
     Returns:
         Fields for training, validation and test, named after their rows or columns.
 
     Raises:
-        ImageError: a field is too small for that.
+        ImageError: a field is too small to be cut.
     """
     parts: tuple[list[Field], list[Field], list[Field]] = ([], [], [])
     for field in fields:
@@ -50,12 +50,12 @@ def cut_fields(
 
 
 def _region(field: Field, axis: int, begin: int, end: int) -> Field:
-    """Pixels ``begin`` to ``end`` of a field along y (-2) or x (-1)."""
+    """Cut pixels ``begin`` to ``end`` of a field along y (-2) or x (-1)."""
     span = slice(begin, end)
     last = (span, slice(None)) if axis == -2 else (slice(None), span)
 
     def cut(image: LazyArray) -> LazyArray:
-        # A copy, lest a part of an array keep all of it in memory.
+        # A copy, because a view of a part would keep the whole array in memory.
         return elementwise(np.array, window(image, (*(slice(None),) * (image.ndim - 2), *last)))
 
     name = f"{field.name} {'rows' if axis == -2 else 'columns'} {begin}-{end - 1}"

@@ -1,4 +1,4 @@
-"""Fingerprints of pixels: what a model was trained on, and that no field serves in two splits."""
+"""Fingerprints of pixels: records of training data, and the check that splits share no pixels."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from denoisplit.core.images.overlap import Blocks, first_overlap, rarity_of
 
 
 def array_fingerprint(data: LazyArray) -> str:
-    """SHA-256 of shape, type and pixels, hexadecimal; the same on every machine."""
+    """Return the SHA-256 of shape, type and pixels, hexadecimal; it is the same on every machine."""
     digest = _Digest(data)
     for _, pixels in blocks(data):
         digest.update(pixels)
@@ -25,7 +25,7 @@ def array_fingerprint(data: LazyArray) -> str:
 
 
 class _Digest:
-    """The fingerprint of an array, of which it gets the pixels in their order."""
+    """Fingerprint of an array that receives the pixels in their order."""
 
     def __init__(self, data: LazyArray) -> None:
         self._dtype = data.dtype.newbyteorder("<")
@@ -40,12 +40,12 @@ class _Digest:
 
 
 def field_fingerprint(field: Field) -> str:
-    """Fingerprint of the noisy channels of a field; its name does not count."""
+    """Return the fingerprint of the noisy channels of a field, whatever its name."""
     return array_fingerprint(field.observed)
 
 
 def data_fingerprint(fields: Sequence[Field]) -> str:
-    """One fingerprint of all fields in their order."""
+    """Return one fingerprint of all fields in their order."""
     return _joint([field_fingerprint(field) for field in fields])
 
 
@@ -55,10 +55,10 @@ def _joint(fingerprints: Sequence[str]) -> str:
 
 @attrs.frozen(kw_only=True)
 class Marks:
-    """What a field is known by.
+    """Fingerprints of a field.
 
     Attributes:
-        name: of the field.
+        name: name of the field.
         observed: fingerprint of its noisy channels.
         clean: fingerprint of its clean reference; empty without one.
         mixed: fingerprint of its recorded mixed image; empty without one.
@@ -71,7 +71,7 @@ class Marks:
 
 
 def _marked(field: Field, rarity: int) -> tuple[Marks, Kept]:
-    """What a field is known by, and the kept blocks of all its images, see ``first_overlap``."""
+    """Return the fingerprints of a field and the kept blocks of all its images, see ``first_overlap``."""
     observed, kept = _walked(field.observed, rarity)
     clean = ""
     if field.clean is not None:
@@ -85,7 +85,7 @@ def _marked(field: Field, rarity: int) -> tuple[Marks, Kept]:
 
 
 def _walked(image: LazyArray, rarity: int) -> tuple[str, Kept]:
-    """Fingerprint and kept blocks of an image [c (z) y x]."""
+    """Return fingerprint and kept blocks of an image [c (z) y x]."""
     digest = _Digest(image)
     kept = kept_of_image(image, rarity, digest.update)
     return digest.text, kept
@@ -93,21 +93,21 @@ def _walked(image: LazyArray, rarity: int) -> tuple[str, Kept]:
 
 @attrs.frozen(kw_only=True)
 class ServedFields:
-    """What a model has seen: fields on which its scores say little about other images.
+    """Fields that a model has seen: its scores on them say little about other images.
 
-    A field counts as seen when its noisy channels or its clean reference were: another exposure of the same
+    A field counts as seen if its noisy channels or its clean reference were: another exposure of the same
     place is no new field.
 
     Attributes:
-        training: fingerprints of the fields that the weights were fitted to.
-        held_out: fingerprints of the fields that chose the best weights and fitted the calibration.
+        training: fingerprints of the fields to which the weights were fitted.
+        held_out: fingerprints of the fields that selected the best weights and fitted the calibration.
     """
 
     training: tuple[str, ...]
     held_out: tuple[str, ...]
 
     def use_of(self, field: Field) -> str:
-        """``training``, ``held out``, or nothing for a field that the model has not seen."""
+        """Return the use of a field: ``training``, ``held out``, or empty if the model has not seen it."""
         own = {array_fingerprint(image) for image in (field.observed, field.clean) if image is not None}
         uses = {"training": self.training, "held out": self.held_out}
         return next((use for use, seen in uses.items() if own & set(seen)), "")
@@ -115,7 +115,7 @@ class ServedFields:
 
 @attrs.frozen(kw_only=True)
 class DisjointFields:
-    """What the fields of splits that share no pixel are known by, field by field."""
+    """Fingerprints of the fields of splits that share no pixels."""
 
     train: tuple[Marks, ...]
     validation: tuple[Marks, ...]
@@ -128,17 +128,17 @@ class DisjointFields:
 
     @property
     def of_training(self) -> str:
-        """One fingerprint of all images that a training sees, in their order."""
+        """One fingerprint of all images for training and validation, in their order."""
         return _of_marks([self.train, self.validation])
 
     @property
     def of_all(self) -> str:
-        """One fingerprint of all images, those for a test included, in their order."""
+        """One fingerprint of all images, including those for a test, in their order."""
         return _of_marks([self.train, self.validation, self.test])
 
     @property
     def served(self) -> ServedFields:
-        """The training fields, and the validation fields as those held out."""
+        """Fields that training uses; validation fields count as held out."""
         training, held_out = (
             tuple(text for marks in fields for text in (marks.observed, marks.clean) if text)
             for fields in (self.train, self.validation)
@@ -154,15 +154,15 @@ def _of_marks(splits: Sequence[Sequence[Marks]]) -> str:
 def assert_disjoint(
     train: Sequence[Field], validation: Sequence[Field] = (), test: Sequence[Field] = ()
 ) -> DisjointFields:
-    """Refuse splits that share a field, or pixels of one, as overlapping crops do; see ``first_overlap``.
+    """Refuse splits that share a field or pixels, as overlapping crops do; see ``first_overlap``.
 
     Every pixel is read once.
 
     Returns:
-        What the fields are known by.
+        The fingerprints of the fields.
 
     Raises:
-        ImageError: names both fields and their splits.
+        ImageError: two splits share pixels; names both fields and their splits.
     """
     splits = {"train": train, "validation": validation, "test": test}
     rarity = rarity_of([field for fields in splits.values() for field in fields])
