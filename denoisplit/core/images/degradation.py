@@ -1,4 +1,4 @@
-"""Synthetic noise: clean or nearly clean images made as noisy as an experiment needs them."""
+"""Synthetic noise that makes clean or nearly clean images as noisy as an experiment needs."""
 
 from functools import partial
 from typing import Final, Literal
@@ -22,18 +22,18 @@ _READ: Final = 2
 
 @attrs.frozen(kw_only=True)
 class Degradation:
-    """Synthetic noise on the training, validation and test images.
+    """Settings of synthetic noise on the training, validation and test images.
 
-    The images before it serve as clean references where the data set has none.
+    The images without it serve as clean references if the data set has none.
 
     Attributes:
         gaussian: standard deviation of additive noise, counts; 0 for none.
-        poisson: counts per photon: counts become this times a Poisson number of photons, so that the mean
-            stays and the variance is this times the signal; 0 for none.
-        fresh: in training, draw the noise anew at every step; else once per field, as the reference does.
-        dependent: the mixed image is made of the noisy channels; else it gets additive noise of its own, with
-            the same standard deviation for a mean, and sqrt(channels) times that for a sum.
-        noise: how noise that is not fresh is drawn: ``by_place``, for the pixels that are read, or
+        poisson: counts per photon: counts become this times a Poisson number of photons, which keeps the mean
+            and makes the variance this times the signal; 0 for none.
+        fresh: whether training draws new noise at every step; else once per field, as the reference does.
+        dependent: whether the mixed image is made of the noisy channels; else it gets its own additive noise,
+            with the same standard deviation for a mean, and sqrt(channels) times that for a sum.
+        noise: drawing of noise that is not fresh: ``by_place``, only for the pixels that are read, or
             ``in_order``, for all pixels of an image at once, as in early versions.
     """
 
@@ -57,7 +57,7 @@ def shot_noise(counts: Float32Array, factor: float, rng: np.random.Generator) ->
     Args:
         counts: any shape, 0 or more.
         factor: counts per photon.
-        rng: where the draws come from.
+        rng: generator of the draws.
 
     Returns:
         Same shape, counts, float32.
@@ -89,13 +89,13 @@ def noise_of_mixed(
     *,
     axis: int,
 ) -> LazyArray:
-    """Additive noise of the mixed image: mean (or sum) of that of the channels, or a draw of its own.
+    """Return the additive noise of the mixed image: mean or sum of that of the channels, or its own.
 
     Args:
         target_noise: additive noise of the channels [c (z) y x] or [b c (z) y x], counts.
-        degradation: dependent or not.
-        mixing: mean or sum.
-        draws: where a draw of its own comes from.
+        degradation: whether the noise is dependent.
+        mixing: whether channels are averaged or summed.
+        draws: source of noise that is independent of the channels.
         axis: the channel axis.
 
     Returns:
@@ -115,7 +115,7 @@ def _noise_of_channels(noise: Float32Array, mixing: Mixing, axis: int) -> Float3
 
 
 def add_shot_noise(field: Field, degradation: Degradation, seed: int) -> Field:
-    """The field with Poisson noise on every exposure, a function of its pixels and the seed."""
+    """Add Poisson noise to every exposure of a field, as a function of its pixels and the seed."""
     if not degradation.poisson:
         return field
     draws = _draws(field, degradation, seed, _SHOT)
@@ -126,10 +126,10 @@ def add_shot_noise(field: Field, degradation: Degradation, seed: int) -> Field:
 
 
 def add_read_noise(field: Field, degradation: Degradation, mixing: Mixing, seed: int) -> Field:
-    """The field with additive noise on every exposure, a function of its pixels and the seed.
+    """Add Gaussian noise to every exposure of a field, as a function of its pixels and the seed.
 
-    The mixed image gets a source of its own where the noisy channels do not determine it: its noise is
-    independent of theirs, or the channels will be weighted, which leaves the noise as it is.
+    The mixed image gets its own source if the noisy channels do not determine it: because its noise is
+    independent of theirs, or because random weights will scale the channels but not the noise.
     """
     if not degradation.gaussian:
         return field
@@ -147,7 +147,7 @@ def add_read_noise(field: Field, degradation: Degradation, mixing: Mixing, seed:
 
 
 def _read_noise_on(image: LazyArray, sigma: float, draws: Draws) -> LazyArray:
-    """Additive noise for an image, of which no pixel is read."""
+    """Return additive noise of the shape of an image; none of its pixels is read."""
     return draws.of(zeros_like(image), partial(_read_noise_of, sigma=sigma))
 
 
@@ -160,7 +160,7 @@ def _read_noise_of(pixels: Float32Array, rng: np.random.Generator, sigma: float)
 
 
 def _draws(field: Field, degradation: Degradation, seed: int, stage: int) -> Draws:
-    """Draws that are the same for the same pixels, whatever the split, the order and the name."""
+    """Return draws that depend on the pixels alone, not on the split, the order or the name of the field."""
     digest = int(field_fingerprint(field)[:32], 16)
     seeds = np.random.SeedSequence((seed, digest), spawn_key=(stage,))
     if degradation.noise == "by_place":

@@ -1,6 +1,6 @@
-"""Images made of images: windows, other axes, stacks, borders, changed pixels.
+"""Images derived from images: windows, reordered axes, stacks, borders, changed pixels.
 
-What is made of arrays is an array, and a view where no pixel changes. All else is made where it is asked for.
+Of arrays, the result is an array, and a view if no pixel changes. Of lazy images, it is computed when read.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ _SINGLE: Final = np.dtype(np.float32)
 
 
 def window(image: LazyArray, place: Window) -> LazyArray:
-    """A window of the first axes of an image."""
+    """Cut a window along the first axes of an image."""
     full = (*place, *(slice(None),) * (image.ndim - len(place)))
     starts, stops, _ = zip(*(p.indices(n) for p, n in zip(full, image.shape, strict=True)), strict=True)
     sides = [stop - start for start, stop in zip(starts, stops, strict=True)]
@@ -29,32 +29,32 @@ def _read_window(image: LazyArray, starts: tuple[int, ...], asked: Window) -> An
 
 
 def centre_of(image: LazyArray, side: int) -> Window:
-    """The central ``side`` x ``side`` pixels along y and x, as a window of all axes."""
+    """Return the window of the central ``side`` x ``side`` pixels along y and x, for all axes."""
     starts = [max(0, (length - side) // 2) for length in image.shape[-2:]]
     inner = (slice(start, start + side) for start in starts)
     return (*(slice(None),) * (image.ndim - 2), *inner)
 
 
 def middle_of(image: LazyArray, channel: int, side: int) -> AnyArray:
-    """The central ``side`` x ``side`` pixels [y x] of the middle plane of a channel, in memory."""
+    """Read the central ``side`` x ``side`` pixels [y x] of the middle plane of a channel."""
     planes = (length // 2 for length in image.shape[1:-2])
     return np.asarray(image[(channel, *planes, *centre_of(image, side)[-2:])])
 
 
 def channel_of(image: LazyArray, channel: int) -> LazyArray:
-    """One channel [1 ...] of an image [c ...]."""
+    """Return one channel [1 ...] of an image [c ...]."""
     return window(image, (slice(channel, channel + 1),))
 
 
 def first_of(image: LazyArray) -> LazyArray:
-    """The image [(z) y x] of an image [1 (z) y x]."""
+    """Return the image [(z) y x] in an image [1 (z) y x]."""
     return rearranged(image, range(1, image.ndim))
 
 
 def rearranged(image: LazyArray, source: Sequence[int | None]) -> LazyArray:
-    """Axes in another order: entry i says which axis comes there, None for a new one of length 1.
+    """Reorder axes: entry i names the source axis of axis i, None a new one of length 1.
 
-    Axes that are left out have length 1.
+    Omitted axes must have length 1.
     """
     if list(source) == list(range(image.ndim)):
         return image
@@ -71,7 +71,7 @@ def _read_rearranged(image: LazyArray, source: tuple[int | None, ...], asked: Wi
 
 
 def stacked(images: Sequence[LazyArray]) -> LazyArray:
-    """Images of one shape and type along a new first axis."""
+    """Stack images of one shape and type along a new first axis."""
     first = images[0]
     read = partial(_read_stacked, tuple(images))
     return made(images, read, (len(images), *first.shape), first.dtype)
@@ -82,7 +82,7 @@ def _read_stacked(images: tuple[LazyArray, ...], asked: Window) -> AnyArray:
 
 
 def padded(image: LazyArray, sides: Sequence[int]) -> LazyArray:
-    """An image of ``sides`` pixels, reflected at the far ends; a single pixel is repeated."""
+    """Extend an image to ``sides`` pixels by reflection at the far ends; a single pixel is repeated."""
     return made([image], partial(_read_padded, image), sides, image.dtype)
 
 
@@ -98,11 +98,11 @@ def _read_padded(image: LazyArray, asked: Window) -> AnyArray:
 
 
 def _reflected(part: slice, side: int) -> IntArray:
-    """Where the pixels of a range come from, along an axis that is reflected at its end."""
+    """Return the source of every pixel of a range along an axis that is reflected at its end."""
     place = np.arange(part.start, part.stop)
     if side == 1:
         return np.zeros_like(place)
-    place %= 2 * (side - 1)
+    place %= 2 * (side - 1)  # there and back: the edge is not repeated
     folded: IntArray = np.minimum(place, 2 * (side - 1) - place)
     return folded
 
@@ -110,12 +110,12 @@ def _reflected(part: slice, side: int) -> IntArray:
 def elementwise(
     change: Callable[..., AnyArray], *images: LazyArray, dtype: np.dtype[Any] | None = None
 ) -> LazyArray:
-    """What a function makes of the pixels of images of one shape, place by place.
+    """Apply a function to the pixels of images of one shape, place by place.
 
     Args:
-        change: gets the pixels of every image at some places, and gives those of the new one there.
-        images: at least one.
-        dtype: of the new image; None for that of the first.
+        change: function of the pixels of every image at some places, which returns the new ones there.
+        images: one or more images.
+        dtype: type of the result; None for that of the first image.
     """
     read = partial(_read_elementwise, change, images)
     return made(images, read, images[0].shape, dtype or images[0].dtype)
@@ -130,13 +130,13 @@ def _read_elementwise(
 def across_channels(
     image: LazyArray, change: Callable[[AnyArray], AnyArray], *, axis: int = 0, channels: int = 0
 ) -> LazyArray:
-    """What a function makes of all channels of an image together, place by place; float32.
+    """Apply a function to all channels of an image together, place by place; the result is float32.
 
     Args:
-        image: with its channels along ``axis``.
-        change: gets all channels at some places.
-        axis: of the channels.
-        channels: that ``change`` gives; 0 for as many as it gets.
+        image: image with its channels along ``axis``.
+        change: function of all channels at some places.
+        axis: the channel axis.
+        channels: number of channels that ``change`` returns; 0 for as many as it gets.
     """
     sides = list(image.shape)
     sides[axis] = channels or sides[axis]
@@ -152,7 +152,7 @@ def _read_across(
 
 
 def zeros_like(image: LazyArray) -> LazyArray:
-    """Zeros of the shape of an image, of which no pixel is read."""
+    """Return zeros of the shape and type of an image; none of its pixels is read."""
     return made([image], partial(_read_zeros, image.dtype), image.shape, image.dtype)
 
 

@@ -1,4 +1,4 @@
-"""A suffix that several formats claim."""
+"""Refusal of files whose suffix several formats claim."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from denoisplit.core.images.bases import Image, ImageFormat
 
 
 class DisputedFormat(ImageFormat):
-    """Stands before the formats that claim one suffix: a file of that name is refused, naming them."""
+    """Placeholder of formats that claim the same suffix: refuses files of this suffix, naming the formats."""
 
     def __init__(self, suffix: str, reason: str, *, holds_several: bool) -> None:
         self.suffixes = (suffix,)
@@ -15,15 +15,15 @@ class DisputedFormat(ImageFormat):
         self.holds_several = holds_several
 
     def refusal(self, path: Path) -> ImageError:
-        """The error for a file of this suffix."""
+        """Build the error for a file of this suffix."""
         return ImageError(f"{path}: {self.reason}")
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Never opens anything."""
+        """Refuse to open the file."""
         del axes
         raise self.refusal(path)
 
     def write(self, path: Path, image: Image) -> None:
-        """Never writes anything."""
+        """Refuse to write the file."""
         del image
         raise self.refusal(path)

@@ -1,4 +1,4 @@
-"""Draws for every pixel of an image: each belongs to its place, or to its turn as in early versions."""
+"""Random draws for every pixel of an image, by its place, or by its turn as in early versions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,45 +11,45 @@ from denoisplit.core.arrays import AnyArray, Float32Array, Window
 from denoisplit.core.images.lazy import LazyArray, made
 
 Draw = Callable[[Float32Array, np.random.Generator], Float32Array]
-"""From pixels, in their order, to what is drawn for them; piece by piece the same as for all together."""
+"""Function from pixels, in their order, to their draws; pieces must give the same as all pixels together."""
 
 SEGMENT: Final = 256
-"""Pixels of a row that draw from one stream; numbers are for ever."""
+"""Pixels of a row that share one stream of draws; never change it, lest noise change between versions."""
 
 
 class Draws(ABC):
-    """Draws for one image after the other."""
+    """Source of draws for one image after the other."""
 
     @abstractmethod
     def of(self, image: LazyArray, draw: Draw) -> LazyArray:
-        """What is drawn for the pixels of an image [... x], float32."""
+        """Return the draws for the pixels of an image [... x], float32."""
 
 
 @final
 class InOrder(Draws):
-    """All pixels draw from one generator, in their order, which takes them into memory."""
+    """Draws from one generator for all pixels in their order, so that images are read into memory."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
     def of(self, image: LazyArray, draw: Draw) -> LazyArray:
-        """What is drawn, in memory."""
+        """Return the draws, in memory."""
         return draw(np.asarray(image), self._rng)
 
 
 @final
 class ByPlace(Draws):
-    """Every segment of a row draws from a stream of its own, wherever and whenever it is read.
+    """Draws from one stream for every segment of a row, the same wherever and whenever it is read.
 
-    The streams are those of Philox 4x64-10. An image has a key; the counter is the running number, the number
-    of the segment in its row, the number of the row in the image, and 0.
+    The streams are those of Philox 4x64-10. Each image has its own key; the counter consists of the running
+    number, the number of the segment in its row, the number of the row in the image, and 0.
     """
 
     def __init__(self, seeds: np.random.SeedSequence) -> None:
         self._seeds = seeds
 
     def of(self, image: LazyArray, draw: Draw) -> LazyArray:
-        """What is drawn; in memory where the image is."""
+        """Return the draws; in memory if the image is, else drawn when read."""
         (own,) = self._seeds.spawn(1)
         read = partial(_read, image, draw, own.generate_state(2, np.uint64))
         return made([image], read, image.shape, np.dtype(np.float32))
@@ -58,6 +58,8 @@ class ByPlace(Draws):
 def _read(image: LazyArray, draw: Draw, key: AnyArray, asked: Window) -> Float32Array:
     *rows, columns = asked
     numbers = range(columns.start // SEGMENT, -(-columns.stop // SEGMENT))
+    # A segment is drawn from its first pixel on even if only later ones are asked for: draws can consume a
+    # varying number of random bits, so no stream can be entered in the middle.
     begin = numbers.start * SEGMENT
     pixels = np.asarray(image[(*rows, slice(begin, columns.stop))])
     found = np.empty(pixels.shape, np.float32)

@@ -1,7 +1,7 @@
-"""Fields that show the same place: exposures of one cell are no further fields.
+"""Detection of fields that show the same place: several exposures of one cell are no further fields.
 
-Found by content. What two exposures of a place share is all that they show; their difference is noise,
-without structure. Images of different places share next to nothing, and frames of a movie differ by what
+It goes by content. Two exposures of one place share everything that they show; their difference is noise
+without structure. Images of different places share almost nothing, and frames of a movie differ by what
 moved.
 """
 
@@ -20,34 +20,34 @@ from denoisplit.core.images.derived_images import middle_of
 from denoisplit.core.images.large_fields import in_memory
 
 _LOOKED_AT: Final = 1024
-"""Pixels a side, in the centre of a field, that are compared."""
+"""Side of the central square of a field that is compared, pixels."""
 _SIDE: Final = 64
-"""Blocks a side that an image is averaged to, at most; a block has 2 x 2 pixels at least."""
+"""Most blocks a side to which an image is averaged; a block has at least 2 x 2 pixels."""
 _SMALLEST: Final = 16
 _BROAD: Final = 4.0
-"""Structures wider than so many blocks, such as uneven light and outlines of cells, may be common to all."""
+"""Structures wider than this many blocks, such as uneven light, may be common to all fields."""
 _ORDER: Final = 4
 _OUTLIERS: Final = 0.01
 _ALIKE: Final = 0.25
-"""Correlation of averaged images from which they are compared pixel by pixel."""
+"""Correlation of averaged images above which they are compared pixel by pixel."""
 _MOVED: Final = 0.5
-"""The same between two frames of a movie."""
+"""As ``_STRUCTURED``, between two frames of a movie."""
 _LARGE: Final = 64
-"""Pixels a side from which no two places look that much alike by chance."""
+"""Pixels a side from which two places never look that much alike by chance."""
 _NEAREST: Final = 3
-"""Fields that a frame of a movie is compared with."""
+"""Number of fields with which a frame of a movie is compared."""
 _STRUCTURED: Final = 0.1
-"""Structures in the difference of two exposures have at most this part of the variance of those shared."""
+"""Largest variance of structures in the difference of two exposures, as a share of that of shared ones."""
 
 
 def places_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
-    """Groups of fields that show one place, most of them single fields; in the order of the fields.
+    """Group fields by the place that they show; in the order of the fields, and mostly single fields.
 
-    Fields with the same clean reference are of one place, too. The time goes with the number of pixels in the
+    Fields with the same clean reference show one place, too. The time grows with the number of pixels in the
     centres of the fields.
 
     Args:
-        fields: of any sizes; those of different sizes are never compared.
+        fields: fields of any sizes; those of different sizes are never compared.
 
     Returns:
         Indices of the fields of every place.
@@ -68,13 +68,13 @@ def places_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
 
 
 def scenes_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
-    """Groups of fields of which one tells of the others; in the order of the fields.
+    """Group fields that are informative about each other into scenes, in the order of the fields.
 
-    Exposures of one place, and frames of a movie as well: what moves little from one frame to the next makes
-    one scene of all, however far it comes in the end.
+    These are exposures of one place, and also frames of a movie: if little moves from one frame to the next,
+    all of them are one scene, however much moves in total.
 
     Args:
-        fields: as for ``places_of``.
+        fields: see ``places_of``.
 
     Returns:
         Indices of the fields of every scene.
@@ -91,7 +91,7 @@ def scenes_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
 
 
 def _alike(fields: Sequence[Field]) -> Iterator[tuple[int, list[int]]]:
-    """Every field, and the fields before it that look alike from afar, the most alike first."""
+    """Yield every field with the earlier fields that look like it at low resolution, most similar first."""
     seen = [_look(field) for field in fields]
     for shape in dict.fromkeys(look.shape for look in seen):
         own = [i for i, look in enumerate(seen) if look.shape == shape]
@@ -106,9 +106,10 @@ def same_place(one: Field, other: Field, structured: float = _STRUCTURED) -> boo
     """Whether the difference of two fields is noise, in any of their channels.
 
     Args:
-        one: of any size.
-        other: of the same size.
-        structured: part of the variance they share that structures in their difference may have.
+        one: a field of any size.
+        other: a field of the same size.
+        structured: largest variance of structures in their difference, as a share of the variance that the
+            fields share.
     """
     if one.clean is not None and one.clean is other.clean:
         return True
@@ -119,14 +120,13 @@ def same_place(one: Field, other: Field, structured: float = _STRUCTURED) -> boo
 
 
 def with_repeats(fields: Sequence[Field], side: int) -> tuple[Field, ...]:
-    """One field for every place of which there are several exposures: the others become its ``repeats``.
+    """Join the exposures of each place into one field: the first, with the others as its ``repeats``.
 
-    Fields that have repeats already stay; those of which there is one exposure are left out. Empty where
-    there are none.
+    Fields that have repeats stay; those with a single exposure are left out. The result may be empty.
 
     Args:
-        fields: of any sizes.
-        side: pixels a side, of fields that are not in memory.
+        fields: fields of any sizes.
+        side: pixels a side to read from fields that are not in memory.
     """
     found = [field for field in fields if field.repeats is not None]
     rest = [field for field in fields if field.repeats is None]
@@ -140,7 +140,7 @@ def with_repeats(fields: Sequence[Field], side: int) -> tuple[Field, ...]:
 
 
 def _copies(one: Field, other: Field) -> bool:
-    """Whether two fields of one place are the same pixels, in their centres."""
+    """Whether two fields of one place have the same pixels in their centres."""
     channels = range(len(one.observed))
     return all(np.array_equal(_centre(one.observed, c), _centre(other.observed, c)) for c in channels)
 
@@ -149,10 +149,10 @@ def refuse_shared_scenes(splits: Sequence[tuple[str, Sequence[Field]]]) -> None:
     """Refuse exposures of one place, or frames of one movie, in two splits.
 
     Args:
-        splits: name and fields of each.
+        splits: name and fields of each split.
 
     Raises:
-        ImageError: names two of them.
+        ImageError: two splits share a scene; names a field of each.
     """
     everything = [(name, field) for name, fields in splits for field in fields]
     for group in scenes_of([field for _, field in everything]):
@@ -168,7 +168,7 @@ def refuse_shared_scenes(splits: Sequence[tuple[str, Sequence[Field]]]) -> None:
 
 @attrs.frozen
 class _Look:
-    """Shape of a field, and its channels, averaged, of mean 0 and norm 1 [c blocks]."""
+    """Shape of a field, and its averaged channels with mean 0 and norm 1 [c blocks]."""
 
     shape: tuple[int, ...]
     coarse: npt.NDArray[np.float32]
@@ -188,7 +188,7 @@ def _block(shape: tuple[int, ...]) -> int:
 
 
 def _means(image: AnyArray) -> Float64Array:
-    """Means of blocks [y x]."""
+    """Return the means of blocks [y x]."""
     size = _block(image.shape)
     rows, columns = (side // size for side in image.shape)
     cut = image[: rows * size, : columns * size].astype(np.float64)
@@ -197,7 +197,7 @@ def _means(image: AnyArray) -> Float64Array:
 
 
 def _smoothest(means: Float64Array) -> Float64Array:
-    """The polynomial of both places that comes closest: uneven light."""
+    """Fit a polynomial in y and x by least squares: uneven light."""
     basis = _basis(*means.shape)
     smooth: Float64Array = (basis @ (basis.T @ means.ravel())).reshape(means.shape)
     return smooth
@@ -205,7 +205,7 @@ def _smoothest(means: Float64Array) -> Float64Array:
 
 @lru_cache(maxsize=8)
 def _basis(rows: int, columns: int) -> Float64Array:
-    """Orthonormal polynomials [pixel, polynomial]."""
+    """Return orthonormal polynomials [pixel, polynomial]."""
     y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     terms = [y**i * x**j for i in range(_ORDER + 1) for j in range(_ORDER + 1 - i)]
     basis: Float64Array = np.linalg.qr(np.stack([term.ravel() for term in terms], axis=1))[0]
@@ -213,8 +213,8 @@ def _basis(rows: int, columns: int) -> Float64Array:
 
 
 def _detailed(means: Float64Array) -> Float64Array:
-    """Without what is broad, and with nothing that stands out as a hot pixel does."""
-    from scipy.ndimage import gaussian_filter  # which no spec needs that only names the places
+    """Remove broad structures, and clip outliers such as hot pixels."""
+    from scipy.ndimage import gaussian_filter  # imported here: slow, and not needed to check a spec
 
     means = np.clip(means, *np.quantile(means, (_OUTLIERS, 1 - _OUTLIERS)))
     even = means - _smoothest(means)
@@ -241,7 +241,8 @@ def _only_noise_between(one: AnyArray, other: AnyArray, structured: float) -> bo
         return False
     gain = float(np.sqrt(np.mean(np.square(second)) / power))
     difference = other.astype(np.float64) - gain * one
-    # Neighbours differ by twice the variance of white noise, whatever is broad; so do the means of blocks.
+    # The mean squared step between neighbours is twice the variance of white noise, as broad structures
+    # hardly change from pixel to pixel; the mean of n pixels has that variance over n.
     steps = np.diff(np.clip(difference, *np.quantile(difference, (0.001, 0.999))), axis=1)
     noise = float(np.mean(np.square(steps))) / 2 / _block(one.shape) ** 2
     left = float(np.mean(np.square(_detailed(_means(difference))))) - noise

@@ -1,4 +1,4 @@
-"""The base of data sets that are read from image files."""
+"""Abstract base class of data sets that are read from image files."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from denoisplit.core.images.bases import Dataset, ImageFormat
 
 
 class FileDataset(Dataset):
-    """A data set that is read from image files, of any format that is installed where it is used.
+    """A data set that is read from image files of any installed format.
 
-    Constructor: ``__init__(self, options, *, channels, formats: Sequence[ImageFormat])``, see
-    ``core.images.io.open_image`` for what to do with the formats.
+    Constructor: ``__init__(self, options, *, channels, formats: Sequence[ImageFormat])``; see
+    ``core.images.io.open_image`` for the use of the formats.
     """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, for messages about files with a wrong name."""
+"""Recognition of file kinds by their first bytes, for messages about files with a wrong name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ class FileKind:
     """A kind of file.
 
     Attributes:
-        what: it is, for a message.
-        advice: what to do with it.
-        suffixes: under which it is read; empty where it is not read.
+        what: name of the kind, for a message.
+        advice: what to do with such a file.
+        suffixes: suffixes under which it is read; empty if it is not.
     """
 
     what: str
@@ -44,7 +44,7 @@ _KINDS: Final = (
 
 
 def wrongly_named(path: Path, suffixes: Sequence[str] = ()) -> FileKind | None:
-    """What a file is where that is certain and no kind with one of these suffixes, else None."""
+    """Return the kind of a file if it is certain and none of ``suffixes`` belongs to it, else None."""
     try:
         with path.open("rb") as file:
             first = file.read(256)

@@ -1,4 +1,4 @@
-"""Which of many files are images of their own: not the parts of another one, and not a picture of it."""
+"""Selection of the files that are images of their own: no parts of another image, no pictures of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,10 @@ from denoisplit.core.images.bases import ImageFormat
 
 
 def own_images(files: Sequence[Path], formats: Sequence[ImageFormat]) -> list[Path]:
-    """Of every image in several files the one that stands for it; no pictures beside images of their name.
+    """Keep one file for every image in several, and no pictures beside images of the same name.
 
     Args:
-        files: of any sort, in any order.
+        files: files of any sort, in any order.
         formats: the installed formats.
     """
     there = set(files)

@@ -1,4 +1,4 @@
-"""Where there is something to see: pixels of structures, to draw training patches about."""
+"""Foreground pixels, which belong to structures: training patches are drawn around them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,16 +18,16 @@ _MAD: Final = 1.4826
 
 SAMPLE_SIDE: Final = 256
 SAMPLES: Final = 256
-"""Pixels a side and number of the blocks that are looked at of a field that is not in memory."""
+"""Side in pixels, and number, of the blocks that are read of a field that is not in memory."""
 
 Mask = npt.NDArray[np.bool_]
 
 
 def foreground(channel: Float32Array) -> Mask:
-    r"""Pixels of one channel [(z) y x] that belong to a structure.
+    r"""Find the pixels of one channel [(z) y x] that belong to a structure.
 
-    Those whose mean over 5 x 5 pixels exceeds the lower quartile of all such means by more than the noise of
-    one pixel, which is five standard errors of such a mean. The noise is the median absolute difference of
+    Their mean over 5 x 5 pixels exceeds the lower quartile of all such means by more than the noise of one
+    pixel, which is five standard errors of such a mean. The noise is the median absolute difference of
     neighbours along x, times :math:`1.4826 / \sqrt 2`.
     """
     pixels = channel.astype(np.float32, copy=False)
@@ -41,7 +41,7 @@ def _local_means(pixels: Float32Array) -> Float32Array:
 
 
 def _threshold(parts: Sequence[Float32Array]) -> np.float32:
-    """Above which a local mean belongs to a structure."""
+    """Return the threshold of local means; higher ones belong to structures."""
     means = np.concatenate([_local_means(part).ravel() for part in parts])
     differences = np.concatenate([np.diff(part, axis=-1).ravel() for part in parts])
     noise = _MAD / np.sqrt(2) * float(np.median(np.abs(differences))) if differences.size else 0.0
@@ -49,12 +49,12 @@ def _threshold(parts: Sequence[Float32Array]) -> np.float32:
 
 
 class ForegroundPixels:
-    """Draws foreground pixels of a channel, every one of all fields equally likely.
+    """Foreground pixels of all fields by channel, to be drawn with equal probability.
 
-    Of fields that are not in memory, those in a sample of blocks stand for all.
+    In fields that are not in memory, a sample of blocks stands for the whole.
 
     Args:
-        fields: to draw from; one bit is kept for every pixel of every channel that is looked at.
+        fields: fields to draw from; one bit is kept for every examined pixel of every channel.
     """
 
     def __init__(self, fields: Sequence[Field]) -> None:
@@ -70,11 +70,11 @@ class ForegroundPixels:
         return len(self._masks)
 
     def pixel(self, channel: int, share: float) -> tuple[int, tuple[int, ...]] | None:
-        """Number of a field and a foreground pixel (z) y x in it; None for a channel without any.
+        """Return the number of a field and a foreground pixel (z) y x in it; None if the channel has none.
 
         Args:
-            channel: its number.
-            share: 0 to 1 (exclusive), how far along all foreground pixels.
+            channel: index of the channel.
+            share: position among all foreground pixels, from 0 to 1 (exclusive).
         """
         ends = self._ends[channel]
         number = int(share * int(ends[-1]))
@@ -86,7 +86,7 @@ class ForegroundPixels:
 
 
 class _Rows:
-    """The foreground of a whole image [(z) y x], row by row."""
+    """Foreground of a whole image [(z) y x], row by row."""
 
     def __init__(self, mask: Mask) -> None:
         self._sides = mask.shape
@@ -96,7 +96,7 @@ class _Rows:
         self.count = int(self._ends[-1])
 
     def pixel(self, number: int) -> tuple[int, ...]:
-        """Place of one of the foreground pixels."""
+        """Return the place of one foreground pixel."""
         row = int(np.searchsorted(self._ends, number, side="right"))
         within = number - (int(self._ends[row - 1]) if row else 0)
         column = int(np.flatnonzero(np.unpackbits(self._packed[row], count=self._sides[-1]))[within])
@@ -104,7 +104,7 @@ class _Rows:
 
 
 class _Sample:
-    """The foreground of a sample of blocks of an image [(z) y x], which stands for all of it."""
+    """Foreground of a sample of blocks of an image [(z) y x], which stands for the whole."""
 
     def __init__(self, image: LazyArray) -> None:
         corners, self._every = _sampled_corners(image.shape)
@@ -120,7 +120,7 @@ class _Sample:
         self.count = int(self._ends[-1]) * self._every
 
     def pixel(self, number: int) -> tuple[int, ...]:
-        """Place of one of the foreground pixels of the sample."""
+        """Return the place of one foreground pixel of the sample."""
         number //= self._every
         block = int(np.searchsorted(self._ends, number, side="right"))
         inside = self._masks[block].pixel(number - (int(self._ends[block - 1]) if block else 0))
@@ -133,12 +133,12 @@ def _mask_of(observed: LazyArray, channel: int) -> _Rows | _Sample:
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Of a block: one plane, cut into squares."""
+    """Return the sides of a block: a square in one plane."""
     return (*(1 for _ in shape[:-2]), *(min(SAMPLE_SIDE, side) for side in shape[-2:]))
 
 
 def _sampled_corners(shape: tuple[int, ...]) -> tuple[list[tuple[int, ...]], int]:
-    """First pixels of at most ``SAMPLES`` blocks, the same ones every time, and for how many each stands."""
+    """Return the corners of up to ``SAMPLES`` blocks, always the same, and the number each stands for."""
     grid = [max(1, length // side) for length, side in zip(shape, _sides(shape), strict=True)]
     count = int(np.prod(grid, dtype=np.int64))
     chosen = np.random.default_rng(0).permutation(count)[:SAMPLES]

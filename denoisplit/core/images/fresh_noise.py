@@ -1,4 +1,4 @@
-"""Synthetic noise drawn anew for every training step, so that no network can learn it by heart."""
+"""Synthetic noise that is drawn anew for every training step, so that no network can memorise it."""
 
 import attrs
 import numpy as np
@@ -14,14 +14,14 @@ from denoisplit.core.images.intensity_range import clip_intensities, subtract_ba
 
 @attrs.frozen(kw_only=True)
 class FreshNoise:
-    """Conditions patches of fields that were left as the data set gave them.
+    """Conditioning of patches of unchanged fields, with new noise every time.
 
-    Background and ceiling are those measured on the fields with their frozen noise.
+    Background and ceiling are those that were measured on the fields with fixed noise.
 
     Attributes:
-        how: what to do.
-        background: what is subtracted from every channel of every field, counts.
-        ceiling: what every channel is cut off at, counts.
+        how: settings.
+        background: level to subtract from every channel of every field, counts.
+        ceiling: ceiling of every channel, counts.
     """
 
     how: Conditioning
@@ -31,12 +31,12 @@ class FreshNoise:
     def draw(
         self, counts: Float32Array, fields: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[Float32Array, MixedSource]:
-        """Noisy targets [b c (z) y x] and what their mixed patches are made of.
+        """Draw noisy targets [b c (z) y x] and the parts of their mixed patches.
 
         Args:
             counts: patches before degradation [b c (z) y x].
-            fields: number of the field that every patch comes from [b 1], or every channel of it [b c].
-            rng: where the noise comes from.
+            fields: number of the field of every patch [b 1], or of every channel of it [b c].
+            rng: generator of the noise.
         """
         spatial = counts.ndim - 2
         degradation = self.how.degradation
@@ -51,7 +51,7 @@ class FreshNoise:
 
 
 def fresh_noise(how: Conditioning, training: Conditioned) -> FreshNoise | None:
-    """The noise of the training steps, or None where it is frozen or absent."""
+    """Return the noise of training steps; None if there is none, or if it is drawn only once."""
     if not (how.degradation.fresh and how.degradation.active):
         return None
     return FreshNoise(how=how, background=training.background, ceiling=training.fitted.ceiling)

@@ -1,4 +1,4 @@
-"""Files that systems and programs leave beside images, and that nobody means."""
+"""Files of operating systems and programs beside images, which no data set means."""
 
 from pathlib import PurePath
 from typing import Final
@@ -10,8 +10,8 @@ def is_hidden(path: PurePath, pattern: str = "") -> bool:
     """Whether a path is hidden, or in a hidden folder: ``.f9.tif``, ``._f9.tif``, ``Thumbs.db``.
 
     Args:
-        path: relative to the folder that is looked at.
-        pattern: that it fits; where it begins a name with a point, such names are meant.
+        path: path relative to the searched folder.
+        pattern: pattern of the search; hidden names count as meant if a name in it begins with a dot.
     """
     meant = any(part.startswith(".") for part in PurePath(pattern).parts)
     return any(part.lower() in _OF_SYSTEMS or (part.startswith(".") and not meant) for part in path.parts)

@@ -1,8 +1,8 @@
-"""Single pixels that stand out beyond all measure, as defects of cameras and cosmic rays do.
+"""Hot pixels: single pixels that stand out extremely, such as camera defects and cosmic rays.
 
-A hot pixel is farther from the median of its image than ``FACTOR`` times the pixels in a thousand that are
-brightest (or darkest), and at least seven of its eight neighbours share next to nothing of that. No optics
-makes an image of that kind. Images without such pixels stay as they are.
+A hot pixel is ``FACTOR`` times as far from the median of its image as the 99.9 % quantile (or, if dark, the
+0.1 % quantile), and at least seven of its eight neighbours share almost nothing of that distance. No optics
+can form such an image. Images without such pixels are not changed.
 """
 
 import logging
@@ -27,7 +27,7 @@ FACTOR: Final = 20.0
 _SHARED: Final = 0.1
 _RARE: Final = 1e-3
 _BORDER: Final = 2
-"""Pixels around a region that tell which of it are hot: the neighbours of neighbours."""
+"""Pixels around a region that are needed to find its hot pixels: the neighbours of neighbours."""
 _LISTED: Final = 3
 _SAMPLE: Final = 100_000
 _WINDOW: Final = 256
@@ -37,7 +37,7 @@ Places = tuple[npt.NDArray[np.intp], ...]
 
 @attrs.frozen
 class _Usual:
-    """What pixels of an image are: median, lowest and highest; no limits where nothing can be said."""
+    """Usual pixels of a channel: median, lowest and highest; infinite limits if they cannot be measured."""
 
     median: float
     low: float
@@ -45,10 +45,10 @@ class _Usual:
 
 
 def hot_places(image: LazyArray) -> tuple[tuple[int, ...], ...]:
-    """Places of the hot pixels of an image [... (z) y x], each plane compared with the whole of its channel.
+    """Find the hot pixels of an image [... (z) y x]; each is compared with the whole of its channel.
 
     Args:
-        image: [c (z) y x], or with further axes before; every index of the first has limits of its own.
+        image: [c (z) y x], or with further leading axes; every index of the first has its own limits.
     """
     found: list[tuple[int, ...]] = []
     for number in range(len(image)):
@@ -61,9 +61,9 @@ def hot_places(image: LazyArray) -> tuple[tuple[int, ...], ...]:
 
 
 def healed(image: LazyArray) -> LazyArray:
-    """An image [c (z) y x] whose hot pixels have the median of their neighbours; the same object without any.
+    """Replace the hot pixels of an image [c (z) y x] by the median of their neighbours.
 
-    Pixels that are not in memory are healed where they are read.
+    Without hot pixels, the same object is returned. Lazy pixels are healed when they are read.
     """
     if image.ndim < 3 or min(image.shape[-2:]) < 3:
         return image
@@ -74,7 +74,7 @@ def healed(image: LazyArray) -> LazyArray:
 
 
 def healed_field(field: Field) -> Field:
-    """The field, with all its images ``healed``; the log says where they were, of images in memory."""
+    """Return the field with all images ``healed``; hot pixels of images in memory are logged."""
     return with_images(field, partial(_healed_and_told, what=f"field {field.name}"))
 
 
@@ -86,14 +86,14 @@ def _healed_and_told(image: LazyArray, what: str) -> LazyArray:
 
 
 def healed_image(image: LazyArray) -> LazyArray:
-    """An image [(z) y x] ``healed``; the log says where it was, of an image in memory."""
+    """Return an image [(z) y x] ``healed``; hot pixels of an image in memory are logged."""
     channel = rearranged(image, [None, *range(image.ndim)])
     found = _healed_and_told(channel, "the image")
     return image if found is channel else first_of(found)
 
 
 def told(places: Sequence[tuple[int, ...]]) -> str:
-    """In words, where hot pixels [c (z) y x] are."""
+    """Describe hot pixels [c (z) y x] in words."""
     first = ", ".join(f"row {place[-2]} column {place[-1]}" for place in places[:_LISTED])
     more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
     return (
@@ -103,7 +103,7 @@ def told(places: Sequence[tuple[int, ...]]) -> str:
 
 
 def _usual(image: LazyArray, number: int) -> _Usual:
-    """From some of the pixels: of an image that is not in memory, those in the centre."""
+    """Measure the usual pixels of a channel in a sample; of a lazy image, in its centre."""
     everything = _Usual(0.0, -np.inf, np.inf)
     if is_lazy(image):
         sample = middle_of(image, number, _WINDOW).reshape(-1)
@@ -114,7 +114,7 @@ def _usual(image: LazyArray, number: int) -> _Usual:
         return everything
     low, median, high = (float(q) for q in np.quantile(sample, (_RARE, 0.5, 1 - _RARE)))
     if not low < median < high:
-        return everything  # mostly of one value: what is left of the others is no measure
+        return everything  # most pixels have one value, so the spread of the others is no measure
     return _Usual(median, median - FACTOR * (median - low), median + FACTOR * (high - median))
 
 
@@ -124,14 +124,14 @@ def _outside(pixels: AnyArray, usual: _Usual) -> npt.NDArray[np.bool_]:
 
 
 def _hot(pixels: AnyArray, usual: _Usual) -> Places:
-    """Places of the hot ones among pixels [... y x]."""
+    """Return the places of the hot pixels among pixels [... y x]."""
     places = np.nonzero(_outside(pixels, usual))
     if not places[0].size:
         return places
     height = pixels[places].astype(np.float64) - usual.median
     neighbours = np.sort(np.abs(_neighbours(pixels, places) - usual.median), axis=0)
     alone = neighbours[-2] < _SHARED * np.abs(height)
-    if not alone.all():  # ends of lines are parts of structures
+    if not alone.all():  # the end of a line stands out, too, but has a neighbour that does
         structure = np.zeros(pixels.shape, np.bool_)
         structure[tuple(place[~alone] for place in places)] = True
         alone &= ~_neighbours(structure, places).any(axis=0)
@@ -139,7 +139,7 @@ def _hot(pixels: AnyArray, usual: _Usual) -> Places:
 
 
 def _neighbours(pixels: AnyArray, places: Places) -> npt.NDArray[np.float64]:
-    """The eight neighbours within the plane of every place [8 places]; mirrored at the border."""
+    """Return the eight neighbours in the plane of every place [8 places]; mirrored at the border."""
     *leading, rows, columns = places
     height, width = pixels.shape[-2:]
     shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
@@ -155,7 +155,7 @@ def _mirrored(index: npt.NDArray[np.intp], side: int) -> npt.NDArray[np.intp]:
 def _hot_within(
     image: LazyArray, number: int, region: Window, pixels: AnyArray, usual: _Usual
 ) -> tuple[Places, Float64Array]:
-    """Places of the hot pixels in a region of a channel, and the medians of their neighbours."""
+    """Return the places of hot pixels in a region of a channel, and the medians of their neighbours."""
     if not _outside(pixels, usual).any():
         return (np.empty(0, np.intp),) * pixels.ndim, np.empty(0)
     wider = [

@@ -1,4 +1,4 @@
-"""An image: pixels, in memory or in a file, with all that is known of them."""
+"""Images: pixels, in memory or in a file, with their metadata."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from denoisplit.core.images.physical import IntensityScale, PixelSize, TimeInter
 
 @attrs.frozen(kw_only=True)
 class ImageLayout:
-    """All that is known of an image but its pixels.
+    """Metadata of an image: everything but its pixels.
 
     Attributes:
-        shape: positions along every axis.
-        dtype: of the pixels.
+        shape: number of positions along every axis.
+        dtype: type of the pixels.
         axes: one lower-case letter per axis, from ``stczyx``.
         channel_names: one name per channel when ``c`` is an axis, else at most one.
         pixel_size: physical pixel size, None when unknown.
@@ -39,16 +39,16 @@ def _unmasked(data: LazyArray) -> LazyArray:
 
 @attrs.frozen(kw_only=True)
 class Image:
-    """Pixels with the names of their axes.
+    """Pixels with their metadata.
 
     Attributes:
-        data: numpy array, memory map, or pixels that are read where they are asked for.
+        data: NumPy array, memory map, or lazy pixels, which are read on demand.
         axes: one lower-case letter per axis of ``data``, from ``stczyx``; ``s`` are positions or samples.
         channel_names: one name per channel when ``c`` is an axis, else at most one.
         pixel_size: physical pixel size, None when unknown.
         time_interval: time between two time points, None when unknown.
         intensity_scale: how the numbers of ``data`` become counts, None when they are the counts.
-        source: where it came from, for messages.
+        source: origin of the image, for messages.
 
     Raises:
         ImageError: some pixels are masked.
@@ -64,12 +64,12 @@ class Image:
 
     @property
     def pixels(self) -> AnyArray:
-        """All of ``data`` as a numpy array."""
+        """All of ``data`` as a NumPy array."""
         return np.asarray(self.data)
 
     @property
     def layout(self) -> ImageLayout:
-        """All but the pixels and where they came from."""
+        """Metadata of the image, without its source."""
         return ImageLayout(
             shape=tuple(self.data.shape),
             dtype=self.data.dtype,

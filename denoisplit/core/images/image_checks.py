@@ -1,4 +1,4 @@
-"""What is refused at the door, one clear line each."""
+"""Checks of images before they are used; each refusal is one clear line."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from denoisplit.core.images.block_walks import Extremes, extremes
 from denoisplit.core.images.lazy import LazyArray
 
 _FULL_RANGE: Final = frozenset(2**bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))
-"""Largest numbers of cameras."""
+"""Largest counts of cameras."""
 
 _MOST_SATURATED: Final = 0.5
 
 _RANGE: Final = (1e-12, 1e15)
-"""From the lowest to the highest pixel of an image that can be learnt from; noise is less, and squared."""
+"""Least and largest range of the pixels of an image; noise is less than the range, and is squared."""
 
 
 def check_pixels(data: LazyArray, where: str) -> None:
@@ -25,10 +25,10 @@ def check_pixels(data: LazyArray, where: str) -> None:
 
     Args:
         data: any shape.
-        where: what the message is about, usually a file name and channel.
+        where: subject of the message, usually a file name and channel.
 
     Raises:
-        ImageError: see ``check_values``; a constant image, or one most of which is saturated.
+        ImageError: see ``check_values``; also for a constant image, or one that is mostly saturated.
     """
     flaw = check_values(data, where)
     if flaw:
@@ -40,14 +40,14 @@ def check_values(data: LazyArray, where: str) -> str:
 
     Args:
         data: any shape.
-        where: what the message is about.
+        where: subject of the message.
 
     Returns:
-        Why the image holds no structure, and what to do; empty where nothing is wrong.
+        Why the image holds no structure, and what to do; empty if nothing is wrong.
 
     Raises:
-        ImageError: complex or non-numeric pixels, fewer than two pixels, NaN or infinite values, or numbers
-            whose squares float32 does not hold.
+        ImageError: complex or non-numeric pixels, fewer than two pixels, NaN or infinite values, or values
+            whose squares do not fit float32.
     """
     check_numbers(data.dtype, where)
     if math.prod(data.shape) < 2:
@@ -64,10 +64,10 @@ def check_values(data: LazyArray, where: str) -> str:
 
 
 def check_numbers(dtype: np.dtype[Any], where: str) -> None:
-    """Refuse pixels that are no intensities.
+    """Refuse pixel types that are no intensities.
 
     Raises:
-        ImageError: complex numbers, truth values, text, records.
+        ImageError: complex numbers, truth values, text or records.
     """
     if dtype.kind == "c":
         raise ImageError(
@@ -80,7 +80,7 @@ def check_numbers(dtype: np.dtype[Any], where: str) -> None:
 
 
 def _refuse_scale(found: Extremes, where: str) -> None:
-    """Networks and likelihoods work with squares, in single precision."""
+    """Refuse ranges whose squares, as used by networks and likelihoods, do not fit single precision."""
     spread = max(found.highest - found.lowest, abs(found.highest) if found.highest > _RANGE[1] else 0.0)
     if not _RANGE[0] <= spread <= _RANGE[1]:
         size, power = ("small" if spread < 1 else "large"), 2 - math.floor(math.log10(spread))
@@ -91,7 +91,7 @@ def _refuse_scale(found: Extremes, where: str) -> None:
 
 
 def _saturation(found: Extremes, data: LazyArray) -> str:
-    """What is wrong with an image most of which is saturated; empty for others."""
+    """Return what is wrong with a mostly saturated image; empty for others."""
     share = found.at_highest / math.prod(data.shape)
     if found.highest not in _FULL_RANGE or share <= _MOST_SATURATED:
         return ""
@@ -135,7 +135,7 @@ def check_fields(fields: Sequence[Field]) -> None:
 
 
 def check_channels(found: int, expected: int, where: str, advice: str) -> None:
-    """Refuse another number of channels than expected.
+    """Refuse a number of channels other than the expected one.
 
     Raises:
         ChannelCountError: ``found`` is not ``expected``; the message ends with ``advice``.
