@@ -1,4 +1,4 @@
-"""Background subtracted and bright outliers cut off, both at quantiles of the images."""
+"""Subtraction of background and clipping of bright outliers, both at quantiles of the images."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ from denoisplit.core.images.quantiles import quantile
 
 @attrs.frozen(kw_only=True)
 class Background:
-    """Background to subtract from every channel of every field.
+    """Settings of the background that is subtracted from every channel of every field.
 
     Attributes:
         quantile: the integer part of this quantile of the pixels is subtracted; 0 subtracts nothing.
-        floor: then set negative counts to 0.
+        floor: whether negative counts are then set to 0.
     """
 
     quantile: float = attrs.field(default=0.0, validator=[ge(0), lt(1)])
@@ -27,11 +27,12 @@ class Background:
 
 @attrs.frozen(kw_only=True)
 class Clip:
-    """Ceiling of intensities.
+    """Settings of the ceiling of intensities.
 
     Attributes:
-        quantile: of the training pixels; brighter pixels of all images are set to it; 1 changes nothing.
-        per_channel: a ceiling for every channel; else one for all channels together.
+        quantile: quantile of the training pixels that is the ceiling; brighter pixels of all images are set
+            to it; 1 changes nothing.
+        per_channel: whether every channel has its own ceiling; else one is shared by all channels.
     """
 
     quantile: float = attrs.field(default=1.0, validator=[gt(0), le(1)])
@@ -39,7 +40,7 @@ class Clip:
 
 
 def background_levels(counts: LazyArray, background: Background) -> tuple[float, ...]:
-    """What is subtracted from every channel, counts.
+    """Measure the level to subtract from every channel, counts.
 
     Args:
         counts: one field [c (z) y x].
@@ -53,12 +54,12 @@ def background_levels(counts: LazyArray, background: Background) -> tuple[float,
 
 
 def background_level(counts: LazyArray, background: Background) -> float:
-    """What is subtracted from a single image of any axes, counts."""
+    """Measure the level to subtract from a single image of any axes, counts."""
     return float(int(quantile([counts], background.quantile)))
 
 
 def ceilings(fields: Sequence[LazyArray], clip: Clip) -> tuple[float, ...]:
-    """The ceiling of every channel, counts; infinite where nothing is cut off.
+    """Measure the ceiling of every channel, counts; infinite if nothing is clipped.
 
     Args:
         fields: all training fields [c (z) y x].
@@ -78,7 +79,7 @@ def ceilings(fields: Sequence[LazyArray], clip: Clip) -> tuple[float, ...]:
 def subtract_background(
     counts: Float32Array, levels: Sequence[float] | AnyArray, background: Background, *, spatial: int
 ) -> Float32Array:
-    """Counts without their background.
+    """Subtract the background from counts.
 
     Args:
         counts: [... c (z) y x].
@@ -93,7 +94,7 @@ def subtract_background(
 
 
 def clip_intensities(counts: Float32Array, ceiling: Sequence[float], *, spatial: int) -> Float32Array:
-    """Counts [... c (z) y x] with everything above the ceiling of its channel set to the ceiling."""
+    """Clip counts [... c (z) y x] at the ceiling of their channel."""
     if np.isinf(ceiling).all():
         return counts
     return np.minimum(counts, _per_channel(ceiling, spatial))

@@ -1,4 +1,4 @@
-"""Intensity statistics of a data set, measured once and then carried by the model."""
+"""Intensity statistics of a data set, measured once and stored with the model."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from denoisplit.core.network.units import IntensityStats
 
 @attrs.frozen(kw_only=True)
 class _Measured:
-    """Moments of every channel and of the mixed images."""
+    """Moments of the pixels of every channel and of the mixed images."""
 
     channels: tuple[PixelMoments, ...]
     images: PixelMoments
@@ -29,7 +29,7 @@ class _Measured:
         return sum(self.channels, PixelMoments())
 
     def mixed(self, rule: str, mixing: Mixing) -> tuple[float, float]:
-        """Mean and standard deviation that the mixed image is normalised by."""
+        """Return the mean and standard deviation by which the mixed image is normalised."""
         if rule != "independent":
             moments = self.images if rule == "images" else self.pooled
             return moments.mean, moments.std
@@ -49,25 +49,24 @@ def intensity_stats(
     noiseless: Sequence[LazyArray] | None = None,
     recorded: Sequence[LazyArray] | None = None,
 ) -> IntensityStats:
-    """Mean and population standard deviation of noisy training images.
+    """Measure mean and population standard deviation of noisy training images.
 
     By default, for ``mean`` mixing the mixed image is normalised by the statistics of all target pixels
     pooled, so that its standard deviation becomes less than 1 (the reference); for ``sum`` mixing by those of
-    the summed images, and recorded mixed images by their own. All channels of a
-    block of pixels are held in float64 together.
+    the summed images, and recorded mixed images by their own. One block of pixels at a time, with all its
+    channels, is in memory in float64.
 
     Args:
         targets: noisy target channels [c (z) y x] of every training field, counts.
         mixing: how the mixed image is made.
-        normalisation: which pixels to take; None for the defaults.
-        noiseless: the targets before additive noise, to take the means from as the reference does; None takes
-            the targets.
-        recorded: the mixed image [1 (z) y x] of every field where it was recorded; None where it is made of
-            the channels.
+        normalisation: choice of the pixels; None for the defaults.
+        noiseless: targets before additive noise, from which the reference takes the means; None takes them
+            from ``targets``.
+        recorded: recorded mixed image [1 (z) y x] of every field; None if it is made of the channels.
 
     Raises:
         ImageError: no field, NaN or infinite pixels, or a channel that is constant over all fields.
-        ChannelCountError: fields with different numbers of channels.
+        ChannelCountError: fields differ in their number of channels.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 5.5, without its repeated mean of a sum.
     """
@@ -109,9 +108,9 @@ def intensity_stats(
 def _measure(
     fields: Sequence[LazyArray], mixing: Mixing, *, images: bool, recorded: Sequence[LazyArray] | None
 ) -> _Measured:
-    """Moments over all fields; those of the mixed images only where they are wanted.
+    """Measure moments over all fields; those of the mixed images only if wanted.
 
-    Every pixel is read once: the channels of a place, and what they mix to, are taken together.
+    Every pixel is read once: the channels of a block and their mixture are measured together.
     """
     channels = fields[0].shape[0]
     per_channel = [PixelMoments()] * channels
@@ -136,5 +135,5 @@ def _measure(
 
 
 def _mix(channels: AnyArray, mixing: Mixing) -> AnyArray:
-    """The mixed image of channels [c (z) y x], in float64 while it is made."""
+    """Mix channels [c (z) y x] in float64."""
     return mix(channels.astype(np.float64), mixing, axis=0)

@@ -1,4 +1,4 @@
-"""Open an image with the format that fits its name, and walk through it plane by plane or stack by stack."""
+"""Opening of images by the format that fits their name, and walks through their planes or stacks."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,18 +23,18 @@ from denoisplit.core.special_files import special_file
 def choose_format(
     path: Path, formats: Sequence[ImageFormat], *, advice: str = "Convert or rename the file."
 ) -> ImageFormat:
-    """The format with the longest suffix that ``path`` ends with, whatever its case.
+    """Choose the format with the longest suffix with which ``path`` ends, in any case of letters.
 
-    Where the format holds several images, the path may go on behind the file: ``cells.h5/raw``,
+    If the format holds several images, the path may continue behind the file: ``cells.h5/raw``,
     ``cells.h5::raw``.
 
     Args:
-        path: of the file, which need not exist.
+        path: path of the file, which need not exist.
         formats: the installed formats.
-        advice: what to do when none fits.
+        advice: what to do if none fits.
 
     Raises:
-        ImageError: no format knows this suffix, or several claim it.
+        ImageError: no format has this suffix, or several claim it.
     """
     for part in (path, *path.parents):
         name = part.name.lower().partition("::")[0]
@@ -55,7 +55,7 @@ def choose_format(
 
 
 def split_inside(path: Path, suffixes: Sequence[str]) -> tuple[Path, str]:
-    """The file, and the path of an image inside it (``cells.h5/raw``, ``cells.h5::raw``), empty for none."""
+    """Split off the path of an image inside a file (``cells.h5/raw``, ``cells.h5::raw``); empty for none."""
     for part in (path, *path.parents):
         name, _, inside = part.name.partition("::")
         if name.lower().endswith(tuple(suffixes)):
@@ -69,9 +69,9 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
     """Open an image with the format that fits its name.
 
     Args:
-        path: of the file.
+        path: path of the file.
         formats: the installed formats.
-        axes: overrides what the file says, letters of ``stczyx``.
+        axes: axes that override those in the file, letters of ``stczyx``.
 
     Raises:
         ImageError: unknown suffix; missing, truncated or unreadable file; axes that do not fit.
@@ -99,11 +99,11 @@ def open_image(path: Path, formats: Sequence[ImageFormat], axes: str | None = No
 
 @attrs.frozen(kw_only=True)
 class Planes:
-    """An image cut into arrays [c (z) y x], one for every position along its other axes.
+    """An image as a sequence of arrays [c (z) y x], one for every position along its other axes.
 
     Attributes:
-        image: in canonical axis order.
-        leading: axes that are walked along, for example ``tz`` for a time series of stacks and a 2D model.
+        image: image in canonical axis order.
+        leading: axes of the sequence, for example ``tz`` for a time series of stacks and a 2D model.
         spatial: ``yx`` or ``zyx``.
     """
 
@@ -131,28 +131,28 @@ class Planes:
         return math.prod(self.shape)
 
     def index(self, number: int) -> tuple[int, ...]:
-        """Position along the leading axes of one of them, in the order of iteration."""
+        """Return the position along the leading axes of the array with this number in the iteration."""
         return tuple(int(i) for i in np.unravel_index(number, self.shape)) if self.shape else ()
 
     def place(self, number: int) -> str:
-        """What one of them is called, such as ``t=3``; empty for the only one."""
+        """Return the name of an array's position, such as ``t=3``; empty without leading axes."""
         return self._name(self.index(number))
 
     def _name(self, index: tuple[int, ...]) -> str:
         return " ".join(f"{axis}={place}" for axis, place in zip(self.leading, index, strict=True))
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], Float32Array]]:
-        """Position along the leading axes and the pixels there [c (z) y x], float32; one copy at a time."""
+        """Yield every position along the leading axes with its pixels [c (z) y x], float32; one at a time."""
         for index in np.ndindex(self.shape):
             yield index, self.read(index)
 
     def lazy(self, index: tuple[int, ...]) -> LazyPixels:
-        """One position [c (z) y x] as ``read`` gives it, read where it is asked for."""
+        """Return one position [c (z) y x] as lazy pixels, with the values of ``read``."""
         read, dtype = partial(self.read, index), np.dtype(np.float32)
         return LazyPixels(shape=self.plane_shape, dtype=dtype, read=read, source=self.image.source)
 
     def read(self, index: tuple[int, ...], region: Window = ()) -> Float32Array:
-        """The pixels of one position [c (z) y x] in counts, float32; nothing else is read.
+        """Read the pixels of one position [c (z) y x] in counts, float32; nothing else is read.
 
         Args:
             index: position along the leading axes.
@@ -175,11 +175,11 @@ class Planes:
         )
 
     def assemble(self, results: Sequence[Float32Array], channel_names: tuple[str, ...]) -> Image:
-        """Put one result [c (z) y x] per position together again, in canonical axis order.
+        """Join one result [c (z) y x] per position to an image in canonical axis order.
 
         Args:
-            results: in the order of iteration; any number of channels.
-            channel_names: one per channel of the results.
+            results: results in the order of iteration, with any number of channels.
+            channel_names: one name per channel of the results.
         """
         data = np.stack(results).reshape(*self.shape, *results[0].shape)
         return to_canonical(
@@ -198,11 +198,11 @@ def iterate_planes(image: Image, spatial_rank: int) -> Planes:
     """Cut an image into the arrays that a 2D or 3D model takes.
 
     Args:
-        image: any axes; an image without ``c`` has one channel.
-        spatial_rank: 2 walks through ``z`` plane by plane, 3 takes whole stacks.
+        image: image of any axes; without ``c`` it has one channel.
+        spatial_rank: 2 takes single planes along ``z``, 3 takes whole stacks.
 
     Raises:
-        ImageError: a 3D model and an image without ``z``.
+        ImageError: a 3D model gets an image without ``z``.
     """
     spatial = SPATIAL[-spatial_rank:]
     if missing := set(spatial) - set(image.axes):

@@ -1,4 +1,4 @@
-"""Fields whose images need not be in memory: all their images at once, and their centres."""
+"""Fields whose images may not be in memory: changes of all their images, and their centres."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,17 +14,17 @@ from denoisplit.core.images.lazy import LazyArray, is_lazy
 _LOG = logging.getLogger("denoisplit.training")
 
 CENTRE: Final = 1024
-"""Pixels a side that calibration, verdicts and evaluation look at."""
+"""Side of the centres that calibration, verdicts and evaluation use, pixels."""
 
 
 def is_large(field: Field) -> bool:
-    """Whether an image of the field is read where it is asked for."""
+    """Whether an image of the field is lazy."""
     images = (field.observed, field.clean, field.mixed, field.repeats)
     return any(is_lazy(image) for image in images if image is not None)
 
 
 def with_images(field: Field, change: Callable[[LazyArray], LazyArray]) -> Field:
-    """The field with the same change made to each of its images; ``mixed_source`` stays as it is."""
+    """Apply a change to each image of a field; ``mixed_source`` stays as it is."""
     clean, mixed, repeats = (
         None if image is None else change(image) for image in (field.clean, field.mixed, field.repeats)
     )
@@ -32,12 +32,12 @@ def with_images(field: Field, change: Callable[[LazyArray], LazyArray]) -> Field
 
 
 def in_memory(fields: Sequence[Field], side: int, purpose: str) -> tuple[Field, ...]:
-    """The fields, of those that are not in memory the central ``side`` x ``side`` pixels along y and x.
+    """Read the central ``side`` x ``side`` pixels of lazy fields into memory; return other fields unchanged.
 
     Args:
-        fields: of any size.
-        side: pixels.
-        purpose: what they are for, which the log says of every field that is cut.
+        fields: fields of any size.
+        side: side of the centres, pixels.
+        purpose: purpose of the fields, which is logged for every field that is cut.
     """
     return tuple(_centre(field, side, purpose) if is_large(field) else field for field in fields)
 

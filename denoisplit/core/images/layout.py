@@ -1,4 +1,4 @@
-"""What a file has to keep of an image besides its pixels: checks, and the remark that formats write."""
+"""Metadata of images in files: checks, and the remark that formats write for them."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ def check_layout(layout: ImageLayout, where: str) -> None:
     """Check that the parts of a layout fit each other.
 
     Raises:
-        ImageError: axes, names, sizes or scales that do not fit the shape.
+        ImageError: axes, names, sizes or scales do not fit the shape.
     """
     axes = parse_axes(layout.axes, layout.shape, where)
     if 0 in layout.shape:
@@ -44,10 +44,10 @@ def check_layout(layout: ImageLayout, where: str) -> None:
 
 
 def check_name(path: Path, read_only: tuple[str, ...], suffixes: tuple[str, ...]) -> None:
-    """Check that files with this ending are written.
+    """Check that files with this suffix can be written.
 
     Raises:
-        ImageError: they are only read.
+        ImageError: they can only be read.
     """
     found = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), "")
     if found in read_only:
@@ -56,7 +56,7 @@ def check_name(path: Path, read_only: tuple[str, ...], suffixes: tuple[str, ...]
 
 
 def channel_count(axes: str, shape: tuple[int, ...]) -> int:
-    """Number of channels; an image without ``c`` has one."""
+    """Return the number of channels; an image without ``c`` has one."""
     return shape[axes.index("c")] if "c" in axes else 1
 
 
@@ -64,7 +64,7 @@ def check_dtype(layout: ImageLayout, where: str, kinds: tuple[str, ...], what: s
     """Check that a format can hold the pixels.
 
     Raises:
-        ImageError: names the types that it can hold.
+        ImageError: it cannot; names the types that it can hold.
     """
     if layout.dtype.name not in kinds:
         raise ImageError(
@@ -73,7 +73,7 @@ def check_dtype(layout: ImageLayout, where: str, kinds: tuple[str, ...], what: s
 
 
 def remark(layout: ImageLayout) -> dict[str, Any]:
-    """All of a layout but shape and type as plain values, for formats without a place for some of it."""
+    """Return a layout without shape and type as plain values, for formats that lack a place for some."""
     made: dict[str, Any] = {"axes": layout.axes}
     if layout.channel_names:
         made["channel_names"] = list(layout.channel_names)
@@ -88,12 +88,12 @@ def remark(layout: ImageLayout) -> dict[str, Any]:
 
 
 def remark_text(layout: ImageLayout) -> str:
-    """``remark`` as one line of ASCII."""
+    """Return ``remark`` as one line of ASCII."""
     return json.dumps(remark(layout))
 
 
 def parse_remark(text: str) -> dict[str, Any]:
-    """The remark at the beginning of a text, empty where there is none."""
+    """Return the remark at the beginning of a text; empty if there is none."""
     try:
         found, _ = json.JSONDecoder().raw_decode(text)
     except ValueError:
@@ -102,14 +102,15 @@ def parse_remark(text: str) -> dict[str, Any]:
 
 
 def described(data: LazyArray, axes: str, said: dict[str, Any], source: str, *, overridden: bool) -> Image:
-    """An image from its pixels and a remark; what does not fit the axes is left out.
+    """Build an image from its pixels and a remark; values that do not fit the axes are left out.
 
     Args:
         data: pixels.
-        axes: of ``data``.
-        said: as ``remark`` makes it; other keys and broken values are passed over.
-        source: of the image.
-        overridden: whether ``axes`` are not those that ``said`` is about; only sizes by their number remain.
+        axes: axes of ``data``.
+        said: a remark as made by ``remark``; other keys and invalid values are ignored.
+        source: source of the image.
+        overridden: whether ``axes`` differ from those in ``said``; then pixel sizes are kept only if their
+            number fits, and the time interval only with an axis ``t``.
     """
     channels = channel_count(axes, tuple(data.shape))
     names = known_names(_listed(said.get("channel_names")))
@@ -136,7 +137,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def axes_of(said: dict[str, Any], ndim: int) -> str | None:
-    """The axes in a remark, None where they are missing or do not fit."""
+    """Return the axes in a remark; None if they are missing or do not fit."""
     axes = str(said.get("axes", "")).lower()
     fits = len(axes) == len(set(axes)) == ndim and not set(axes) - set(AXES) and {"y", "x"} <= set(axes)
     return axes if fits else None

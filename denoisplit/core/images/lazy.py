@@ -1,4 +1,4 @@
-"""Images whose pixels are read where they are asked for; one in memory is the simple case."""
+"""Lazy images, whose pixels are read on demand; arrays in memory are the simple case."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +14,15 @@ from denoisplit.core.errors import ImageError, in_one_line
 from denoisplit.core.images.claims import LARGE, check_memory
 
 LAZY_FROM: Final = LARGE
-"""Bytes from which the pixels of a file are read piece by piece instead of all at once."""
+"""Bytes from which the pixels of a file are read on demand instead of all at once."""
 
 
 class LazyArray(Protocol):
-    """What every image is: a numpy array or memory map, or pixels that are read where they are asked for."""
+    """Interface of every image: a NumPy array, a memory map, or lazy pixels."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Positions along every axis."""
+        """Number of positions along every axis."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -33,16 +33,16 @@ class LazyArray(Protocol):
         """Number of axes."""
 
     def __len__(self) -> int:
-        """Positions along the first axis."""
+        """Return the number of positions along the first axis."""
 
     def __iter__(self) -> Iterator[Any]:
-        """The pixels at every position along the first axis."""
+        """Yield the pixels at every position along the first axis."""
 
     def __getitem__(self, key: Any, /) -> Any:
-        """The pixels at whole numbers, slices and ``...``, as a numpy array of their own."""
+        """Return the pixels at integers, slices and ``...``, as a new NumPy array."""
 
     def __array__(self) -> AnyArray:
-        """All pixels."""
+        """Return all pixels."""
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -52,13 +52,13 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 @final
 @attrs.frozen(kw_only=True, eq=False)
 class LazyPixels:
-    """An image whose pixels a function reads. Nothing is kept here; see ``chunked``.
+    """An image whose pixels a function reads. Nothing is cached here; see ``chunked``.
 
     Attributes:
-        shape: positions along every axis.
-        dtype: of the pixels that come out, in the byte order of this machine.
-        read: gives the pixels of a window; what it raises becomes an ``ImageError``.
-        source: where the pixels come from, for messages.
+        shape: number of positions along every axis.
+        dtype: type of the pixels, in the byte order of this machine.
+        read: function that returns the pixels of a window; its exceptions become an ``ImageError``.
+        source: origin of the pixels, for messages.
     """
 
     shape: tuple[int, ...]
@@ -78,7 +78,7 @@ class LazyPixels:
         return (self[place] for place in range(len(self)))
 
     def __getitem__(self, key: Any) -> Any:
-        """The pixels at whole numbers, slices and ``...``; a number for a single pixel."""
+        """Return the pixels at integers, slices and ``...``; a number for a single pixel."""
         region, rest = _region(key, self.shape)
         if any(part.start >= part.stop for part in region):
             return np.empty(tuple(part.stop - part.start for part in region), self.dtype)[rest]
@@ -107,21 +107,21 @@ class LazyPixels:
 
 
 def is_lazy(image: LazyArray) -> bool:
-    """Whether pixels are read where they are asked for, and are not in memory."""
+    """Whether an image is lazy: its pixels are read on demand, and are not in memory."""
     return not isinstance(image, np.ndarray)
 
 
 def made(
     of: Sequence[LazyArray], read: Callable[[Window], AnyArray], shape: Sequence[int], dtype: np.dtype[Any]
 ) -> LazyArray:
-    """An image that is made of others: where it is asked for, or at once if all of these are in memory.
+    """Derive an image from others: lazily, or at once if all of these are in memory.
 
     Args:
-        of: the others.
-        read: makes the pixels of a window of the image; those of a place do not depend on the window. It may
-            go to other processes.
-        shape: of the image.
-        dtype: of its pixels.
+        of: the other images.
+        read: function that computes the pixels of a window; a pixel must not depend on the window. It may be
+            sent to other processes.
+        shape: shape of the new image.
+        dtype: type of its pixels.
     """
     lazy = [image for image in of if is_lazy(image)]
     if not lazy:
@@ -131,7 +131,7 @@ def made(
 
 
 def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
-    """The error for a file that a library cannot read; one line, whatever the library says."""
+    """Build the error for a file that a library cannot read, in one line whatever the library says."""
     reason = in_one_line(error) or type(error).__name__
     return ImageError(
         f"{where}: not a readable {kind} file (got: {reason}). Check that it is complete and really {kind}."
@@ -139,24 +139,24 @@ def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
 
 
 def at_hand(image: LazyArray) -> LazyArray:
-    """Small images are read at once, so that what is wrong with a file shows when it is opened."""
+    """Read small images at once, so that a fault in a file shows when it is opened."""
     return np.asarray(image) if is_small(math.prod(image.shape) * image.dtype.itemsize) else image
 
 
 def is_small(size: int) -> bool:
-    """Whether pixels of so many bytes are read at once."""
+    """Whether an image of ``size`` bytes is read at once."""
     return size < LAZY_FROM
 
 
 def mapped(
     path: Path, *, shape: Sequence[int], dtype: np.dtype[Any], offset: int = 0, where: str = ""
 ) -> LazyPixels:
-    """Pixels that lie in one piece in a file, last axis fastest.
+    """Return pixels that lie in one piece in a file, last axis fastest, as lazy pixels.
 
-    The file is mapped for every region anew: what was read does not stay in the memory of the process.
+    The file is mapped anew for every region, so that pixels do not stay in the memory of the process.
 
     Raises:
-        ImageError: the file ends before them.
+        ImageError: the file is too short.
     """
     shape = tuple(int(side) for side in shape)
     needed, size = offset + math.prod(shape) * np.dtype(dtype).itemsize, path.stat().st_size
@@ -175,7 +175,7 @@ def _read_mapped(
 
 
 def _region(key: Any, shape: tuple[int, ...]) -> tuple[Window, tuple[Any, ...]]:
-    """The box around what is asked for, and what to take of the box."""
+    """Return the box around the pixels of an index, and their index within the box."""
     parts = list(key) if isinstance(key, tuple) else [key]
     if any(part is Ellipsis for part in parts):
         at = next(i for i, part in enumerate(parts) if part is Ellipsis)
@@ -191,7 +191,7 @@ def _region(key: Any, shape: tuple[int, ...]) -> tuple[Window, tuple[Any, ...]]:
             region.append(slice(at, at + 1))
             rest.append(0)
             continue
-        places = range(side)[part]  # its ends are known without a walk, however many there are
+        places = range(side)[part]  # a range knows its ends without a walk through its values
         low, high = (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
         region.append(slice(low, high))
         rest.append(slice(None, None, places.step) if places else slice(None))
@@ -202,15 +202,15 @@ Given = TypeVar("Given")
 
 
 def without_mask(given: Given, name: str, fill: str = "numpy.ma.median({})") -> Given:
-    """Pixels none of which is masked, as a plain array; what is no masked array stays as it is.
+    """Turn a masked array without masked pixels into a plain array; return everything else unchanged.
 
     Args:
         given: pixels, or anything else.
-        name: of the argument.
-        fill: what masked pixels might become, with the name of the argument as ``{}``.
+        name: name of the argument, for the message.
+        fill: suggested value for masked pixels, with ``{}`` for the name of the argument.
 
     Raises:
-        ImageError: some are masked. What lies under a mask means nothing, and nothing here looks at masks.
+        ImageError: some pixels are masked: their values mean nothing, and the mask would be ignored.
     """
     if not isinstance(given, np.ma.MaskedArray):
         return given

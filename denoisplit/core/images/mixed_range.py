@@ -1,7 +1,7 @@
-"""Background and ceiling of mixed images that are not made of conditioned channels: those of a microscope.
+"""Background and ceiling of mixed images that are not made of conditioned channels, as from a microscope.
 
-In training, background and ceiling are dealt with channel by channel, before mixing. Of a mixed image from
-elsewhere the channels are unknown; what training found out about them stands in.
+In training, background and ceiling are applied channel by channel, before mixing. The channels of a mixed
+image from elsewhere are unknown, so values from training take their place.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from denoisplit.core.images.mixing import Mixing, mix
 
 @attrs.frozen(kw_only=True)
 class FittedRange:
-    """What the training images said about background and ceiling; it belongs to the run.
+    """Background shift and ceilings that were measured on the training images; part of the run.
 
     Attributes:
-        ceiling: what every channel was cut off at, counts; infinite for nowhere.
+        ceiling: ceiling of every channel, counts; infinite for none.
         background_shift: background of a mixed image minus its own quantile, counts.
     """
 
@@ -30,7 +30,7 @@ class FittedRange:
     background_shift: float = 0.0
 
     def of_channel(self, index: int) -> "FittedRange":
-        """The range of images of one channel, whose background is their own quantile."""
+        """Return the range for images of one channel, whose background is their own quantile."""
         return FittedRange(ceiling=(self.ceiling[index],))
 
 
@@ -40,16 +40,16 @@ def background_shift(
     background: Background,
     mixing: Mixing,
 ) -> float:
-    """By how much the background of mixed images exceeds their own quantile, counts, mean over the fields.
+    """Measure by how much backgrounds of mixed images exceed their own quantile, counts, mean over fields.
 
     A low quantile of a mixture is not the mixture of low quantiles: noise averages out, and structures lie
     side by side.
 
     Args:
         mixed: mixed images [1 (z) y x] with their background and all their noise.
-        levels: what was subtracted from every channel of every field, counts.
+        levels: levels subtracted from every channel of every field, counts.
         background: the rule.
-        mixing: how the mixed images were made.
+        mixing: rule by which the mixed images were made.
     """
     if not background.quantile or not levels:
         return 0.0
@@ -64,16 +64,16 @@ def background_shift(
 def condition_mixed(
     mixed: LazyArray, fitted: FittedRange, background: Background, mixing: Mixing
 ) -> LazyArray:
-    """A mixed image as the network was trained to see it.
+    """Condition a mixed image like those in training.
 
-    Its background is its own quantile plus the fitted shift. It is cut off where the mixture of channels at
-    their ceilings would be, and with ``floor`` where that of empty channels would be.
+    Its background is its own quantile plus the fitted shift. Its ceiling is the mixture of the channels'
+    ceilings, and with ``floor`` its lowest value is the mixture of empty channels.
 
     Args:
-        mixed: one image [(z) y x], counts; not in memory, it is changed where it is read.
-        fitted: of the training images.
-        background: the rule that was fitted with.
-        mixing: the mixing that was trained with.
+        mixed: one image [(z) y x], counts; a lazy image stays lazy.
+        fitted: range of the training images.
+        background: background rule of the training.
+        mixing: mixing rule of the training.
 
     Source: method section 5.4.
     """
@@ -93,5 +93,5 @@ def _lowered(counts: Float32Array, by: np.float32) -> Float32Array:
 
 
 def _mixture(counts: Sequence[float], mixing: Mixing) -> float:
-    """Mixture of one number per channel at equal weights, counts."""
+    """Mix one number per channel at equal weights, counts."""
     return float(mix(np.asarray(counts, dtype=np.float64), mixing, axis=0)[0])

@@ -1,4 +1,4 @@
-"""How target channels are superimposed into the one mixed image that is to be split."""
+"""Superposition of target channels into the mixed image that is to be split."""
 
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -21,15 +21,15 @@ Weights = npt.NDArray[np.float64]
 
 @attrs.frozen(kw_only=True)
 class Mixing:
-    """How the mixed image is made from the target channels.
+    """Settings of the superposition of target channels into the mixed image.
 
     Attributes:
         mode: ``mean`` (the reference) or ``sum`` of the channels.
         offset: camera offset in counts that every channel carries; a sum keeps it once.
-        alpha: per channel ``[start, end]`` of its weight, 1 / channels being the equal weight. In training,
-            every patch gets weights from start to end, one random share of the way for all its channels;
-            empty for equal weights.
-        shuffle: part of the training patches whose channels come from places of their own, in any field, so
+        alpha: ``[start, end]`` of the weight of every channel; 1 / channels is the equal weight. In training,
+            one random number per patch decides where between start and end the weights of all its channels
+            lie; empty for equal weights.
+        shuffle: share of the training patches whose channels come from independent places in any field, so
             that few fields make many mixtures; 0 for none.
     """
 
@@ -48,7 +48,7 @@ def mix(
         channels: [c (z) y x] with ``axis=0`` or [b c (z) y x] with ``axis=1``, counts.
         mixing: mean, or sum with the camera offset kept once.
         axis: the channel axis.
-        weights: of the channels, [c] or [b c], 1 / channels being the equal weight; None for equal weights.
+        weights: weights of the channels, [c] or [b c], where 1 / channels is equal; None for equal weights.
 
     Returns:
         [1 (z) y x] or [b 1 (z) y x], counts, in the dtype of ``channels``.
@@ -67,7 +67,7 @@ def mix(
 def random_weights(
     mixing: Mixing, count: int, channels: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float64] | None:
-    """Weights [b c] of the channels of ``count`` patches; None where the weights are equal.
+    """Draw the channel weights [b c] of ``count`` patches; None for equal weights.
 
     Raises:
         ChannelCountError: ``alpha`` has another number of entries than there are channels.
@@ -88,7 +88,7 @@ def superimpose(
     axis: int,
     weights: Weights | None = None,
 ) -> Float32Array:
-    """The mixed image of noisy channels, or of its own source where it has one; see ``mix``."""
+    """Mix noisy channels, or the image's own source if it has one; see ``mix``."""
     if source is None:
         return mix(observed, mixing, axis=axis, weights=weights)
     noiseless: Float32Array = np.asarray(source.noiseless)
@@ -97,14 +97,14 @@ def superimpose(
 
 
 def source_of(field: Field) -> MixedSource | None:
-    """What the mixed image of a field is made of; a recorded one is made of itself and no further noise."""
+    """Return the parts of the mixed image of a field; a recorded one is its own, without further noise."""
     if field.mixed is None:
         return field.mixed_source
     return MixedSource(noiseless=field.mixed, noise=zeros_like(field.mixed))
 
 
 def mixed_image(field: Field, mixing: Mixing) -> LazyArray:
-    """The mixed image [1 (z) y x] of a field, counts: as recorded, or the channels at equal weights."""
+    """Return the mixed image [1 (z) y x] of a field, counts: recorded, or mixed at equal weights."""
     source = source_of(field)
     if source is None:
         return mixed_channels(field.observed, mixing)
@@ -112,7 +112,7 @@ def mixed_image(field: Field, mixing: Mixing) -> LazyArray:
 
 
 def mixed_channels(image: LazyArray, mixing: Mixing, *, axis: int = 0) -> LazyArray:
-    """The channels of an image, along ``axis``, superimposed at equal weights; see ``mix``."""
+    """Mix the channels of an image, along ``axis``, at equal weights; see ``mix``."""
     return across_channels(image, partial(mix, mixing=mixing, axis=axis), axis=axis, channels=1)
 
 

@@ -1,4 +1,4 @@
-"""Whether the noise of neighbouring pixels goes together, as in interpolated, filtered, compressed images."""
+"""Correlation of the noise of neighbouring pixels, as in interpolated, filtered or compressed images."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,9 +13,9 @@ from denoisplit.core.images.derived_images import middle_of
 from denoisplit.core.images.exposures import with_repeats
 
 NOTABLE: Final = 0.15
-"""Correlation of neighbours from which noise does not count as independent, and"""
+"""Correlation of neighbours from which noise does not count as independent."""
 STRONG: Final = 0.3
-"""from which what rests on independence is refused."""
+"""Correlation from which methods that need independent noise are refused."""
 
 _DIFFERENCE: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 _OUTLIERS: Final = 0.001
@@ -24,19 +24,19 @@ _SIDE: Final = 1024
 
 
 def neighbour_correlation(residual: AnyArray) -> tuple[float, float] | None:
-    r"""Correlation of the noise of neighbours along y and x.
+    r"""Measure the correlation of the noise of neighbours along y and x.
 
-    Fourth differences along both axes leave next to nothing of what a residual has beside noise: structures
-    that were missed, an uneven background. Of white noise their own correlation at a distance of one is
-    -56 / 70; where noise has the correlation r between neighbours, and none beyond, it is
+    Fourth differences along both axes remove almost everything but noise from a residual, such as missed
+    structures or an uneven background. For white noise, their own correlation at a distance of one is
+    -56 / 70; for noise with the correlation r between neighbours, and none beyond, it is
 
     .. math:: q = \frac{a_1 + r (a_0 + a_2)}{a_0 + 2 r a_1}, \qquad (a_0, a_1, a_2) = (70, -56, 28).
 
     Args:
-        residual: noise, and whatever is smooth [... y x].
+        residual: noise, possibly with smooth structures [... y x].
 
     Returns:
-        One number each; None for fewer than 16 pixels along y or x, or where there is no noise.
+        One number each; None for fewer than 16 pixels along y or x, or without noise.
     """
     if min(residual.shape[-2:]) < 16:
         return None
@@ -61,11 +61,11 @@ def neighbour_correlation(residual: AnyArray) -> tuple[float, float] | None:
 
 @attrs.frozen
 class NoiseCorrelation:
-    """How far the noise of neighbours goes together.
+    """Correlation of the noise of neighbours.
 
     Attributes:
         most: the larger of the correlations along y and x, mean over fields.
-        source: what it was measured in.
+        source: the pixels in which it was measured.
     """
 
     most: float
@@ -73,7 +73,7 @@ class NoiseCorrelation:
 
     @property
     def notable(self) -> bool:
-        """Whether noise does not count as independent; fine structures may look so where nothing else is."""
+        """Whether noise counts as correlated; in noisy images alone, fine structures may look so, too."""
         return self.most > (STRONG if self.source == _ALONE else NOTABLE)
 
     def __str__(self) -> str:
@@ -84,14 +84,14 @@ _ALONE: Final = "the noisy images"
 
 
 def noise_correlation(fields: Sequence[Field], channel: int) -> NoiseCorrelation | None:
-    """Measure it in the best that there is: clean references, exposures of one place, or the images alone.
+    """Measure it with the best data: clean references, exposures of one place, or the images alone.
 
     Args:
-        fields: of any sizes; a few of them are looked at, the middle of each.
-        channel: index.
+        fields: fields of any sizes; the middles of a few of them are used.
+        channel: index of the channel.
 
     Returns:
-        None where nothing can be told.
+        The correlation; None if it cannot be measured.
     """
     some = list(fields[:: max(1, len(fields) // _FIELDS)])
     if residuals := [

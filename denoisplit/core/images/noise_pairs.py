@@ -15,13 +15,13 @@ from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.interfaces import NoisePairs
 
 LIMIT = 1_000_000
-"""Most pairs that are kept; more do not improve a fit."""
+"""Most pairs to keep; more do not improve a fit."""
 
 SMOOTHING_WIDTHS = (0.7, 1.0, 1.5, 2.0, 3.0)
-"""Gaussian widths in pixels among which a bootstrap chooses."""
+"""Gaussian widths in pixels from which a bootstrap chooses."""
 
 FLATTEST = 0.3
-"""Share of the pixels of like signal that a bootstrap keeps."""
+"""Share of the pixels of similar signal that a bootstrap keeps."""
 
 _SIGNAL_BINS = 32
 
@@ -34,17 +34,17 @@ def pairs_from_clean(
     seed: int = 0,
     part: FramePart | None = None,
 ) -> NoisePairs:
-    """Pairs from a clean reference.
+    """Take pairs from a clean reference.
 
     Args:
-        clean: any shape, counts.
-        observed: the same shape, counts.
+        clean: clean image of any shape, counts.
+        observed: noisy image of the same shape, counts.
         limit: most pairs to keep.
-        seed: of the choice of pairs.
-        part: which pixels of a camera the images show; None for pairs without places.
+        seed: seed of the choice of pairs.
+        part: part of a camera frame that the images show; None for pairs without places.
 
     Raises:
-        ImageError: different shapes, or no pixels.
+        ImageError: the shapes differ, or there are no pixels.
     """
     size = math.prod(clean.shape)
     if clean.shape != observed.shape or not size:
@@ -61,7 +61,7 @@ def pairs_from_clean(
 def pairs_from_repeats(
     repeats: AnyArray, *, limit: int = LIMIT, seed: int = 0, part: FramePart | None = None
 ) -> NoisePairs:
-    r"""Pairs from repeated exposures of one static field.
+    r"""Take pairs from repeated exposures of one static field.
 
     The signal is the mean of all R exposures. Since they are exchangeable, an exposure given that mean has
     exactly that mean as its expectation, as a noise model demands; its residual is too small by
@@ -69,9 +69,9 @@ def pairs_from_repeats(
     expectation deviate from the signal.)
 
     Args:
-        repeats: [r (z) y x], counts.
+        repeats: exposures [r (z) y x], counts.
         limit: most pairs to keep.
-        seed: of the choice of pairs.
+        seed: seed of the choice of pairs.
         part: see ``pairs_from_clean``.
 
     Raises:
@@ -100,27 +100,26 @@ def pairs_from_repeats(
 def bootstrap_pairs(
     observed: AnyArray, *, limit: int = LIMIT, seed: int = 0, part: FramePart | None = None
 ) -> NoisePairs:
-    r"""Pairs from one noisy image alone: a smoothed image stands for the signal.
+    r"""Take pairs from one noisy image alone: a smoothed image stands for the signal.
 
-    * The width of the Gaussian is that whose prediction of a pixel from its neighbours errs least.
+    * The width of the Gaussian is the one that best predicts a pixel from its neighbours.
     * The pixel itself gets the weight :math:`w_0 = \sum_i w_i^2`. Noise in the smoothed image then leaves the
       expectation of the observation at the signal, and the residual is too small by :math:`\sqrt{1 - w_0}`,
       which is undone.
-    * Where two widths disagree there is structure, and smoothing would count it as noise: of the pixels of
-      like signal
-      only the flattest are used.
+    * Where two widths disagree there is structure, which smoothing would count as noise: of the pixels of
+      similar signal, only the flattest are used.
 
-    Structures narrower than the smoothing still raise the variance found; clean images or repeats are better.
-    Neighbouring pixels must have independent noise.
+    Structures narrower than the smoothing still increase the measured variance; clean images or repeats are
+    better. The noise of neighbouring pixels must be independent.
 
     Args:
         observed: one image [(z) y x], counts.
         limit: most pairs to keep.
-        seed: of the choice of pairs.
+        seed: seed of the choice of pairs.
         part: see ``pairs_from_clean``.
 
     Raises:
-        ImageError: fewer than two axes, sides under 8 pixels in the plane, or not finite.
+        ImageError: fewer than two axes, sides under 8 pixels in the plane, or pixels that are not finite.
     """
     if observed.ndim < 2 or min(observed.shape[-2:]) < 8 or not np.isfinite(observed).all():
         raise ImageError(
@@ -149,10 +148,10 @@ def bootstrap_pairs(
 
 
 def join_pairs(pairs: Sequence[NoisePairs], *, limit: int = LIMIT, seed: int = 0) -> NoisePairs:
-    """Pairs of several fields of one channel, together.
+    """Join the pairs of several fields of one channel.
 
     Raises:
-        ImageError: none given.
+        ImageError: there are none.
     """
     if not pairs:
         raise ImageError("noise pairs: there are no images to take pairs from. Give at least one field.")
@@ -170,14 +169,14 @@ def join_pairs(pairs: Sequence[NoisePairs], *, limit: int = LIMIT, seed: int = 0
 
 
 def smallest_step(values: AnyArray) -> float:
-    """Smallest gap between different values, of a sample if there are many; 0 where all are the same."""
+    """Return the smallest gap between different values, in a sample if there are many; 0 if all are equal."""
     flat = values.reshape(-1)
     gaps = np.diff(np.unique(flat[:: max(1, flat.size // 100_000)]))
     return float(gaps.min()) if len(gaps) else 0.0
 
 
 def _choose(size: int, limit: int, seed: int) -> npt.NDArray[np.intp]:
-    """At most ``limit`` of ``size`` indices, without order."""
+    """Choose at most ``limit`` of ``size`` indices, in no particular order."""
     if size <= limit:
         return np.arange(size)
     # With replacement: pairs drawn twice do no harm, and a permutation of all pixels would cost memory.
@@ -185,7 +184,7 @@ def _choose(size: int, limit: int, seed: int) -> npt.NDArray[np.intp]:
 
 
 def _places(chosen: npt.NDArray[np.intp], part: FramePart | None) -> IntArray | None:
-    """Rows and columns [2 n] in a camera frame of pixels of planes that show a part of it."""
+    """Return rows and columns [2 n] in the camera frame, of pixels in planes that show a part of it."""
     if part is None:
         return None
     (y, x), (rows, columns) = part.origin, part.sides
@@ -193,7 +192,7 @@ def _places(chosen: npt.NDArray[np.intp], part: FramePart | None) -> IntArray | 
 
 
 def _take(image: LazyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
-    """Some of the pixels, by their numbers; every block is read once."""
+    """Read pixels by their numbers; every block is read once."""
     order = np.argsort(chosen, kind="stable")
     sorted_places = chosen[order]
     values = np.empty(chosen.size)
@@ -207,7 +206,7 @@ def _take(image: LazyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
 
 
 def _surround(planes: Float64Array, width: float) -> tuple[Float64Array, float]:
-    """Gaussian mean [p y x] of the neighbours of every pixel, without the pixel; sum of squared weights."""
+    """Return the Gaussian mean [p y x] of every pixel's neighbours, and their sum of squared weights."""
     side = 2 * int(np.ceil(4 * width)) + 1
     impulse = np.zeros((side, side))
     impulse[side // 2, side // 2] = 1
@@ -219,12 +218,12 @@ def _surround(planes: Float64Array, width: float) -> tuple[Float64Array, float]:
 
 
 def _centre_weight(square_sum: float) -> float:
-    """Weight w of the pixel itself with w = w^2 + (1 - w)^2 q; q is the square sum of its neighbours."""
+    """Solve w = w^2 + (1 - w)^2 q for the weight w of the pixel itself; q is its neighbours' square sum."""
     return square_sum / (1 + square_sum)
 
 
 def _flattest(signal: Float64Array, structure: Float64Array) -> npt.NDArray[np.intp]:
-    """Indices of the pixels with least structure among those of like signal, without a border."""
+    """Return the pixels with least structure among those of similar signal, without a border."""
     inner = np.zeros(signal.shape, dtype=bool)
     inner[:, 2:-2, 2:-2] = True  # at the border, mirrored neighbours would count twice
     index = np.flatnonzero(inner)

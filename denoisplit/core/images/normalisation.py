@@ -1,4 +1,4 @@
-"""Which pixels the intensity statistics of a data set are taken from."""
+"""Choice of the pixels from which intensity statistics are taken."""
 
 from typing import Literal
 
@@ -8,15 +8,15 @@ from attrs.validators import in_
 
 @attrs.frozen(kw_only=True)
 class Normalisation:
-    """How intensities are normalised.
+    """Settings of the normalisation of intensities.
 
     Attributes:
-        mixed: by what the mixed image is normalised: ``pooled``, mean and standard deviation of all target
-            pixels together (the reference for a mean: the mixed image then varies by less than 1);
+        mixed: statistics that normalise the mixed image: ``pooled``, mean and standard deviation of all
+            target pixels together (the reference for a mean: the mixed image then varies by less than 1);
             ``images``, those of the mixed images; ``independent``, those that follow from the channels if
             they were uncorrelated (the reference for a sum); ``auto``, pooled for a mean and images for a
             sum.
-        targets: every target by its own statistics (``per_channel``, the reference), or all by those of all
+        targets: statistics that normalise a target: its own (``per_channel``, the reference), or those of all
             target pixels (``pooled``).
     """
 
