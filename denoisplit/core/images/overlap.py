@@ -1,8 +1,8 @@
-"""Find pixels that two images share, whatever part of each other they are.
+"""Search for pixels that two images share, whatever part of each other they are.
 
-Blocks of pixels are hashed at every position; those whose hash falls into a fixed small part of all numbers
-are kept. Which blocks these are depends on their pixels alone, so that a crop keeps the same ones as the
-whole image. Two images overlap where several of their blocks agree at one and the same shift.
+Blocks of pixels are hashed at every position; those whose hash falls into a fixed small range of values are
+kept. Only the pixels of a block decide whether it is kept, so a crop keeps the same blocks as the whole
+image. Two images overlap if several of their blocks agree at one and the same shift.
 """
 
 import math
@@ -17,22 +17,22 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.images.block_hashes import BLOCK, KEPT, Hashes, Integers, Kept, kept_of_image
 
 AGREEING: Final = 3
-"""Blocks at one shift that make an overlap; an overlap of 32 x 32 pixels has 20 on average."""
+"""Least blocks at one shift that are an overlap; an overlap of 32 x 32 pixels has 20 on average."""
 _AGREE_OF_ALL: Final = 0.1
-"""Of the kept blocks in the common area, so many agree at least: a field has several images."""
+"""Least share of the kept blocks in the common area that agree; low, as a field has several images."""
 _LEAST_SPAN: Final = 10
-"""Rows and columns that their places spread over at least."""
+"""Least rows and columns over which their places spread."""
 _MOST_PLACES: Final = 8
 
 _MANY_PIXELS: Final = 2**27
-"""Of all fields together, above which fewer blocks are kept; overlaps have to be larger then to be found."""
+"""Pixels of all fields together above which fewer blocks are kept; only larger overlaps are found then."""
 
 
 @attrs.frozen
 class Blocks:
-    """The kept blocks of some fields, one entry each: hash, number of the field, first row and column.
+    """Kept blocks of several fields, one entry each (hash, number of the field, first row and column).
 
-    And the sides of every field.
+    Also the sides of every field.
     """
 
     hashes: Hashes = attrs.field(eq=False)
@@ -43,14 +43,14 @@ class Blocks:
 
     @classmethod
     def of(cls, fields: Sequence[Kept]) -> "Blocks":
-        """Those of fields together."""
+        """Join the kept blocks of several fields."""
         kept = Kept.joined(list(fields))
         numbers = [np.full(own.hashes.size, number, np.int32) for number, own in enumerate(fields)]
         number_of = np.concatenate([*numbers, np.empty(0, np.int32)])
         return cls(kept.hashes, number_of, kept.rows, kept.columns, tuple(own.sides for own in fields))
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "Blocks":
-        """Some of them."""
+        """Select some of the blocks."""
         return Blocks(self.hashes[kept], self.fields[kept], self.rows[kept], self.columns[kept], self.sides)
 
 
@@ -59,7 +59,7 @@ class Overlap:
     """Two fields that share pixels.
 
     Attributes:
-        first, second: split and name of the fields.
+        first, second: split and name of each field.
         shift: rows and columns from a pixel of the first to the same pixel of the second.
     """
 
@@ -69,16 +69,16 @@ class Overlap:
 
 
 def first_overlap(blocks: Mapping[str, Blocks], names: Mapping[str, Sequence[str]]) -> Overlap | None:
-    """Two fields of different splits that share pixels, if there are any.
+    """Find two fields of different splits that share pixels, if there are any.
 
-    Observed, clean and recorded mixed images count, all their channels and planes. Overlaps of 32 x 32 pixels
-    and more are found (one in a million is missed); smaller ones often. Of more than 2^27 pixels in all, the
-    area of what is found grows with their number. Mirrored, turned, rescaled or
-    re-compressed copies are not found, and neither are blocks without structure or noise.
+    Observed, clean and recorded mixed images are compared, in all channels and planes. Overlaps of 32 x 32
+    pixels and more are found (one in a million is missed); smaller ones often. With more than 2^27 pixels in
+    all, the area from which overlaps are found grows with their number. Mirrored, turned, rescaled or
+    re-compressed copies are not found, nor are blocks without structure or noise.
 
     Args:
-        blocks: the kept blocks of the fields of every split.
-        names: of these fields.
+        blocks: kept blocks of the fields of every split.
+        names: names of these fields.
     """
     splits = list(blocks)
     for number, first in enumerate(splits):
@@ -100,12 +100,12 @@ def overlapping(fields: Sequence[Field], others: Sequence[Field]) -> tuple[bool,
 
 
 def rarity_of(fields: Sequence[Field]) -> int:
-    """Of how many blocks one is kept: the same ones everywhere, or equal blocks would not be compared."""
+    """Return of how many blocks one is kept; all fields need the same, or equal blocks would not meet."""
     return KEPT * max(1, sum(math.prod(field.observed.shape) for field in fields) // _MANY_PIXELS)
 
 
 def kept_blocks(fields: Sequence[Field], rarity: int = KEPT) -> Blocks:
-    """The kept blocks of fields, one of ``rarity``; time goes with the number of pixels."""
+    """Return the kept blocks of fields, one of ``rarity``; time grows with the number of pixels."""
     return Blocks.of(
         [
             Kept.joined(
@@ -121,7 +121,7 @@ def kept_blocks(fields: Sequence[Field], rarity: int = KEPT) -> Blocks:
 
 
 def _common(one: Blocks, other: Blocks) -> tuple[int, int, tuple[int, int]] | None:
-    """Fields of both that share enough blocks at one shift."""
+    """Return a field of each that share enough blocks at one shift, and the shift."""
     candidates = np.intersect1d(_distinct(one.hashes), _distinct(other.hashes), assume_unique=True)
     if candidates.size >= AGREEING:
         candidates = candidates[_rare(candidates, one) & _rare(candidates, other)]
@@ -152,10 +152,10 @@ def _common(one: Blocks, other: Blocks) -> tuple[int, int, tuple[int, int]] | No
 def _convincing(
     one: Blocks, other: Blocks, fields: tuple[int, int], shift: tuple[int, int], agreeing: set[int]
 ) -> bool:
-    """Whether what two fields share at a shift is most of what they would share there, and no single spot.
+    """Whether the blocks shared at a shift cover the common area of two fields, and are no single spot.
 
-    Clean spots look the same in many images, and a spot has several blocks. But where images overlap, their
-    blocks agree all over the area that they share.
+    Noise-free spots look the same in many images, and a spot has several blocks. But if images overlap, their
+    blocks agree all over the common area.
     """
     places = (one.rows, one.columns)
     area = [
@@ -175,7 +175,7 @@ def _convincing(
 
 
 def _distinct(hashes: Hashes) -> Hashes:
-    """Every hash once, in their order; of millions, ``numpy.unique`` takes ten times as long."""
+    """Return every hash once, sorted; for millions, ``numpy.unique`` takes ten times as long."""
     ordered = np.sort(hashes)
     new = np.ones(ordered.size, np.bool_)
     new[1:] = ordered[1:] != ordered[:-1]
@@ -184,9 +184,9 @@ def _distinct(hashes: Hashes) -> Hashes:
 
 
 def _rare(candidates: Hashes, blocks: Blocks) -> npt.NDArray[np.bool_]:
-    """Whether each hash stands for blocks at few places, and never at two of one field.
+    """Whether each hash occurs at few places, and never at two of one field.
 
-    Repeating patterns say nothing about one, and neither do spots that look the same.
+    Repeating patterns are no evidence of a shift, and neither are spots that look the same.
     """
     places = blocks.rows.astype(np.int64) << 32 | blocks.columns
     everywhere = _places_of_each(candidates, blocks.hashes, places)
@@ -202,7 +202,7 @@ def _rare(candidates: Hashes, blocks: Blocks) -> npt.NDArray[np.bool_]:
 def _places_of_each(
     candidates: Hashes, hashes: Hashes, places: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.intp]:
-    """At how many different places each hash is."""
+    """Return the number of different places of each hash."""
     order = np.lexsort((places, hashes))
     hashes, places = hashes[order], places[order]
     new = np.ones(hashes.size, dtype=np.bool_)

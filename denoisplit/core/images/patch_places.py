@@ -1,4 +1,4 @@
-"""Where training patches are cut, as a pure function of (seed, step)."""
+"""Places of training patches, as a pure function of (seed, step)."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -22,7 +22,7 @@ Integers = npt.NDArray[np.int64]
 
 @attrs.frozen
 class Place:
-    """Where one patch is cut: number of the field and its sides, first pixel, number of its turn."""
+    """Place of one patch: number and sides of its field, first pixel, number of its turn."""
 
     field: int
     sides: tuple[int, ...]
@@ -31,20 +31,20 @@ class Place:
 
 
 Places = tuple[Place, ...]
-"""Of one training sample: one place for all channels, or one for every channel."""
+"""Places of one training sample: one for all channels, or one for every channel."""
 
 
 class PlaceDrawer:
-    """Draws places; every position of every field is equally likely, the last one included.
+    """Drawer of places with equal probability for every position of every field, the last one included.
 
     Args:
-        fields: to cut patches from, at least one. Where their channels are ``separate``, every channel of a
-            sample gets a place of its own, in any field.
+        fields: fields to cut patches from, at least one. If their channels are ``separate``, every channel of
+            a sample gets its own place, in any field.
         patch: sides of a patch along (z) y x, pixels.
-        foreground: part of the places that is centred, as far as borders allow, on a foreground pixel: of the
-            channel itself where channels are separate, or else of any channel, each as often.
-        turns: in how many ways a patch may be changed.
-        shuffle: part of the samples of which every channel gets a place of its own, in any field.
+        foreground: share of the places that are centred, as far as borders allow, on a foreground pixel: of
+            the channel itself if channels are separate, else of any channel, each as often.
+        turns: number of ways to change a patch.
+        shuffle: share of the samples in which every channel gets its own place, in any field.
 
     Raises:
         ImageError: no field, a field smaller than a patch or of another dimension, or fields of which only
@@ -79,15 +79,16 @@ class PlaceDrawer:
         self._ends = np.cumsum([int(np.prod(grid, dtype=np.int64)) for grid in self._grids])
 
     def draw(self, batch: int, stream: Callable[[int], np.random.Generator]) -> list[Places]:
-        """The places of one step.
+        """Draw the places of one step.
 
         Args:
             batch: number of samples.
-            stream: from a purpose to the draws of this step for it; 0 for the first places.
+            stream: function from a purpose to the generator of this step for it; 0 draws the first places.
         """
         rng = stream(0)
         positions = rng.integers(self._ends[-1], size=(batch, 1))
         turns = rng.integers(self._turns, size=(batch, 1))
+        # Further draws have streams of their own, so that an option never changes the draws without it.
         if self.separate and self._channels > 1:
             partners = stream(_PARTNERS)
             others = (batch, self._channels - 1)
@@ -101,7 +102,7 @@ class PlaceDrawer:
         return self._shuffled(found, stream(_SHUFFLE)) if self._shuffle else found
 
     def _shuffled(self, places: list[Places], rng: np.random.Generator) -> list[Places]:
-        """A place for every channel, the same for all in those samples that are not shuffled."""
+        """Draw a place for every channel; in samples that are not shuffled, all channels keep theirs."""
         size = (len(places), self._channels)
         # All draws come first, so that one sample never shifts those of the next.
         chances = rng.random(len(places))
@@ -130,7 +131,7 @@ class PlaceDrawer:
     def _on_foreground(
         self, places: list[Places], stream: Callable[[int], np.random.Generator]
     ) -> list[Places]:
-        """Some of the places moved to the foreground; their turns stay."""
+        """Move some of the places to the foreground; their turns stay."""
         if self._pixels is None:
             return places
         # All draws come first, so that one sample never shifts those of the next.

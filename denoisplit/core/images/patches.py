@@ -32,7 +32,7 @@ class Batch:
     Attributes:
         mixed: superimposed patches [b 1 (z) y x]; with lateral context [b m (z) y x], full resolution first.
         targets: noisy target channels [b c (z) y x].
-        camera: what the noise model knows of their pixels [m b c (z) y x]; None for nothing.
+        camera: the noise model's maps of their pixels [m b c (z) y x]; None without maps.
     """
 
     mixed: Float32Array = attrs.field(eq=False, repr=False)
@@ -42,7 +42,7 @@ class Batch:
 
 @attrs.frozen
 class _Scale:
-    """All fields at one resolution; ``sources`` only where the observed channels are not what is mixed."""
+    """All fields at one resolution; ``sources`` are set only if other images than the observed are mixed."""
 
     number: int
     observed: tuple[LazyArray, ...]
@@ -50,7 +50,7 @@ class _Scale:
 
 
 class _Turns(Augmentation):
-    """Turns and mirrors, for whoever needs no component."""
+    """Turns and mirrors, without a component."""
 
     choices = TURNS
 
@@ -62,29 +62,29 @@ class _Turns(Augmentation):
 
 
 class PatchSampler:
-    """Draws patches of fields; has no state, so that any step can be drawn at any time, in any process.
+    """Sampler of training patches; it has no state, so any step can be drawn at any time, in any process.
 
     Every position of every field is equally likely, the last one included. With an ``augmentation``, the
-    pixels of each patch are moved at random, all its channels alike. The surround of a turned patch is that
-    of the same patch in the turned image: the centre of a scale is one of its pixels, rounded towards the
-    first row and column, and a turn changes which one that is.
+    pixels of each patch are moved at random, alike in all channels. The surround of a turned patch is that of
+    the same patch in the turned image: the centre of a scale is one of its pixels, rounded towards the first
+    row and column, so a turn changes which pixel it is.
 
-    Where the channels of the fields are ``separate``, every channel of a patch comes from a place, and has a
-    turn, of its own: structures that were recorded in different fields are mixed anew for every sample.
+    If the channels of the fields are ``separate``, every channel of a patch has its own place and turn:
+    structures that were recorded in different fields are mixed anew for every sample.
 
     Args:
-        fields: training fields; the noisy channels are drawn from.
+        fields: training fields; patches are cut from the noisy channels.
         patch: sides of a patch along (z) y x, pixels.
-        batch: patches per step.
-        seed: of all draws.
-        augment: turn and mirror patches, see ``turns``.
-        mixing: how the mixed image is made from the channels, at weights drawn per patch if it has ranges,
-            and of which part of the patches the channels come from different places.
-        fresh: noise that every step adds anew, to fields that are still without; None adds none. With context
-            it is drawn for whole fields, so that patch and surround show the same noise.
-        context: number of low-resolution mixed images beside every patch; see ``lateral_context``.
-        foreground: part of the patches that is drawn about pixels of structures; see ``foreground``.
-        augmentation: another one than turns; not together with ``augment``.
+        batch: number of patches per step.
+        seed: seed of all draws.
+        augment: whether to turn and mirror patches, see ``turns``.
+        mixing: rule that makes the mixed image from the channels; it may draw weights for every patch, and
+            take the channels of some patches from different places.
+        fresh: noise to add anew in every step, for fields without it; None adds none. With context it is
+            drawn for whole fields, so that patch and surround show the same noise.
+        context: number of low-resolution mixed images beside every patch; see ``context_pyramid``.
+        foreground: share of the patches that are drawn around pixels of structures; see ``foreground``.
+        augmentation: an augmentation other than turns; not together with ``augment``.
         camera: maps of every field [m c y x], the same in all planes, which are cut and turned like its
             pixels; empty for none.
 
@@ -115,7 +115,7 @@ class PatchSampler:
         require_trainable(fields, mixing, fresh=fresh is not None)
         if fresh is not None and context:
             _require_in_memory(fields)
-        # Scales of fields that are still without their noise are of no use, but tell that they can be made.
+        # With fresh noise, the scales of fields without it are not used; making them checks that they can be.
         self._scales = _scales(fields, context)[: 1 if fresh else None]
         self._fields, self._context = tuple(fields), context
         self._patch, self._batch, self._seed = patch, batch, seed
@@ -123,7 +123,7 @@ class PatchSampler:
         self._camera = _per_map(camera, fields)
 
     def batch(self, step: int) -> Batch:
-        """The patches of a training step.
+        """Return the patches of a training step.
 
         Args:
             step: training step, 0 or more; the same step always gives the same patches.
@@ -148,7 +148,7 @@ class PatchSampler:
         return Batch(mixed=mixed, targets=targets, camera=camera)
 
     def _stream(self, step: int, purpose: int) -> np.random.Generator:
-        """Draws of one step; those for another purpose than positions (0) leave these as they are."""
+        """Return the generator of one step for a purpose; other purposes do not affect positions (0)."""
         key = (purpose,) if purpose else ()
         sequence = np.random.SeedSequence((self._seed, step), spawn_key=key)
         return np.random.Generator(np.random.Philox(sequence))
@@ -156,7 +156,7 @@ class PatchSampler:
     def _noisy(
         self, fresh: FreshNoise, places: Sequence[Places], rng: np.random.Generator
     ) -> tuple[tuple[_Scale, ...], list[Places]]:
-        """All scales of the fields of these places, with noise of this step, and the places in them."""
+        """Return all scales of these places' fields, with noise of this step, and the places in them."""
         numbers = sorted({place.field for own in places for place in own})
         fields = []
         for number in numbers:
@@ -176,7 +176,7 @@ class PatchSampler:
         weights: Weights | None,
         observed: Float32Array | None = None,
     ) -> Float32Array:
-        """Mixed patches [b 1 (z) y x] at one scale; ``observed`` if they were cut already."""
+        """Return mixed patches [b 1 (z) y x] at one scale; ``observed`` are patches that are cut already."""
         if scale.sources is None:
             cut = self._cut(scale.observed, places, scale.number) if observed is None else observed
             return superimpose(cut, None, self._mixing, axis=1, weights=weights)
@@ -186,7 +186,7 @@ class PatchSampler:
         return superimpose(noiseless, source, self._mixing, axis=1, weights=weights)
 
     def _cut(self, images: Sequence[LazyArray], places: Sequence[Places], scale: int) -> Float32Array:
-        """Patches [b k (z) y x] of images [k (z) y x]."""
+        """Cut patches [b k (z) y x] from images [k (z) y x]."""
         channels = images[0].shape[0]
         patches = np.empty((len(places), channels, *self._patch), dtype=np.float32)
         for item, own in enumerate(places):
@@ -203,7 +203,7 @@ class PatchSampler:
         return crop if self._augmentation is None else self._augmentation.apply(crop, place.turn)
 
     def _start(self, place: Place, sides: Sequence[int], scale: int) -> tuple[int, ...]:
-        """First pixel of a patch at one scale, in an image of these sides, before it is turned."""
+        """Return the first pixel of a patch at one scale, in an image of these sides, before it is turned."""
         how = self._augmentation
         axes = backward_axes(how, place.turn, self._patch) if scale and how is not None else ()
         corner = mirrored_start(place.corner, self._patch, place.sides, axes)
@@ -211,7 +211,7 @@ class PatchSampler:
 
 
 def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
-    """The fields at full resolution and at ``context`` lower ones."""
+    """Return the fields at full resolution and at ``context`` lower ones."""
     observed = [pyramid(field.observed, context) for field in fields]
     sources: list[tuple[MixedSource, ...]] = []
     if any(source_of(field) is not None for field in fields):
@@ -228,7 +228,7 @@ def _scales(fields: Sequence[Field], context: int) -> tuple[_Scale, ...]:
 
 
 def _per_map(camera: Sequence[Float32Array], fields: Sequence[Field]) -> tuple[tuple[Float32Array, ...], ...]:
-    """By map and field, [c (z) y x], from maps of every field [m c y x]."""
+    """Turn maps of every field [m c y x] into maps [c (z) y x] by map and field."""
     planes = [field.observed.shape[1:-2] for field in fields]
     return tuple(
         tuple(
@@ -251,5 +251,5 @@ def _require_in_memory(fields: Sequence[Field]) -> None:
 
 
 def _silent(field: Field) -> MixedSource:
-    """The observed channels as a source, without noise of its own."""
+    """Return the observed channels as a source without additive noise."""
     return MixedSource(noiseless=field.observed, noise=zeros_like(channel_of(field.observed, 0)))

@@ -1,7 +1,7 @@
-"""Sizes, intervals and scales that are known of an image: records that cannot hold what cannot be.
+"""Pixel sizes, time intervals and intensity scales of images: records that cannot hold impossible values.
 
-What a file says goes through ``known_size``, ``known_interval`` and ``known_scale``, which leave out what is
-none; the records themselves refuse it. So whoever has a record can write it.
+Values from files go through ``known_size``, ``known_interval`` and ``known_scale``, which leave out
+impossible ones; the records themselves refuse them. So every record can be written.
 """
 
 import math
@@ -14,14 +14,14 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.physical_units import IN_MICRONS, IN_SECONDS, length_unit, time_unit
 
 _MICRONS: Final = (1e-9, 1e12)
-"""From the size of a nucleus to that of a country: whatever lies outside is a mistake."""
+"""Possible pixel sizes, from an atomic nucleus to a country: anything outside is a mistake."""
 
 _SECONDS: Final = (1e-12, 1e12)
 _EDGE: Final = 1e-6
 
 
 def number(value: object) -> float | None:
-    """A finite number, also one that is written as text; None for everything else."""
+    """Return a finite number, also from text; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, SupportsFloat | str | bytes):
         return None
     try:
@@ -32,7 +32,7 @@ def number(value: object) -> float | None:
 
 
 def rounded(value: float) -> float:
-    """Without the noise of a change of units: 0.1 for 0.09999999999999999."""
+    """Round off the error of a change of units: 0.1 for 0.09999999999999999."""
     return float(f"{value:.9g}")
 
 
@@ -69,8 +69,8 @@ class PixelSize:
 
     Attributes:
         size: one number above 0 per spatial axis, in the order of the image's axes ((z) y x); None for an
-            axis along which it is unknown, which are not all.
-        unit: sign of ``units.IN_MICRONS``, for example ``µm``; other spellings become it.
+            unknown one. At least one is known.
+        unit: a unit of ``physical_units.IN_MICRONS``, for example ``µm``; other spellings are converted.
 
     Raises:
         ImageError: a number or unit that cannot be.
@@ -91,7 +91,7 @@ class PixelSize:
         return f"{' x '.join('?' if s is None else f'{s:g}' for s in self.size)} {self.unit}"
 
     def sizes_in(self, unit: str) -> tuple[float | None, ...]:
-        """The sizes in another unit of ``units.IN_MICRONS``."""
+        """Return the sizes in another unit of ``physical_units.IN_MICRONS``."""
         if unit == self.unit:
             return self.size
         factor = IN_MICRONS[self.unit] / IN_MICRONS[unit]
@@ -103,8 +103,8 @@ class TimeInterval:
     """Time from one time point to the next.
 
     Attributes:
-        value: how long, above 0.
-        unit: sign of ``units.IN_SECONDS``, for example ``s``; other spellings become it.
+        value: duration, above 0.
+        unit: a unit of ``physical_units.IN_SECONDS``, for example ``s``; other spellings are converted.
 
     Raises:
         ImageError: a number or unit that cannot be.
@@ -124,13 +124,13 @@ class TimeInterval:
 
 @attrs.frozen
 class IntensityScale:
-    """How stored numbers become counts: ``counts = factor * stored + offset``.
+    """Conversion of stored numbers to counts: ``counts = factor * stored + offset``.
 
     Attributes:
         factor, offset: one finite number per channel; factors are not 0.
 
     Raises:
-        ImageError: other numbers.
+        ImageError: a number is not finite, or a factor is 0.
     """
 
     factor: tuple[float, ...]
@@ -145,14 +145,14 @@ class IntensityScale:
 
 
 def known_size(sizes: Sequence[object], units: Sequence[object]) -> PixelSize | None:
-    """What a file says of the size of its pixels.
+    """Return the pixel size that a file gives.
 
     Args:
-        sizes: one per spatial axis in the order of the axes; what is no size counts as unknown.
-        units: one per axis, however it is written; where several differ, sizes come out in µm.
+        sizes: one per spatial axis in the order of the axes; impossible sizes count as unknown.
+        units: one per axis, in any spelling; if they differ, the sizes are converted to µm.
 
     Returns:
-        None where no axis has a size.
+        The pixel size; None if no axis has one.
     """
     found: list[tuple[float, str] | None] = []
     for size, unit in zip(sizes, units, strict=True):
@@ -168,7 +168,7 @@ def known_size(sizes: Sequence[object], units: Sequence[object]) -> PixelSize | 
 
 
 def known_interval(value: object, unit: object) -> TimeInterval | None:
-    """What a file says of the time between two time points; None for what is no time."""
+    """Return the time interval that a file gives; None if it is impossible."""
     found, sign = number(value), time_unit(unit)
     if found is None or sign is None or not _fits(found * IN_SECONDS[sign], _SECONDS):
         return None
@@ -176,7 +176,7 @@ def known_interval(value: object, unit: object) -> TimeInterval | None:
 
 
 def known_scale(factor: Sequence[object], offset: Sequence[object]) -> IntensityScale | None:
-    """What a file says of its counts; None where a number is missing or cannot be."""
+    """Return the intensity scale that a file gives; None if a number is missing or impossible."""
     factors = [found for value in factor if (found := number(value))]
     offsets = [found for value in offset if (found := number(value)) is not None]
     if not factors or not len(factors) == len(factor) == len(offset) == len(offsets):

@@ -1,4 +1,4 @@
-"""Units of length and time: the signs that are kept, and how programs write them."""
+"""Units of length and time: their signs, and the spellings of other programs."""
 
 from typing import Final
 
@@ -50,7 +50,7 @@ _WORDS: Final = {
     "h": ("hour", "hr"),
     "d": ("day",),
 }
-"""In lower case and the singular; the first is the one of OME-Zarr."""
+"""Names in lower case and singular; the first is that of OME-Zarr."""
 
 _SIGNS: Final = {
     "Å": ("\u212b", "A\u030a", "A"),
@@ -58,7 +58,7 @@ _SIGNS: Final = {
     "in": ('"',),
     "µs": ("\u03bcs", "\u00c2\u00b5s"),
 }
-"""In their own case: the micro sign is also the Greek letter, an escape, or UTF-8 read as Latin-1."""
+"""Other signs, whose case counts: for µ also the Greek letter, an escape, or UTF-8 read as Latin-1."""
 
 
 def _spelled(signs: dict[str, float]) -> dict[str, str]:
@@ -70,22 +70,22 @@ _LENGTHS, _TIMES = _spelled(IN_MICRONS), _spelled(IN_SECONDS)
 
 
 def length_unit(text: object) -> str | None:
-    """The sign of a unit of length, however a program writes it; None for what is none, as ``pixel``."""
+    """Return the sign of a unit of length in any spelling; None if it is none, such as ``pixel``."""
     return _sign(text, _LENGTHS)
 
 
 def time_unit(text: object) -> str | None:
-    """The sign of a unit of time, however a program writes it; None for what is none, as ``frame``."""
+    """Return the sign of a unit of time in any spelling; None if it is none, such as ``frame``."""
     return _sign(text, _TIMES)
 
 
 def unit_name(sign: str) -> str:
-    """The English word for a unit, as OME-Zarr writes it."""
+    """Return the English word for a unit, as in OME-Zarr."""
     return _WORDS[sign][0]
 
 
 def _sign(text: object, signs: dict[str, str]) -> str | None:
-    """Signs count in their own case, as mm and Mm differ; words in any."""
+    """Return the sign for a text; the case of signs counts, as mm and Mm differ, that of words does not."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     if not isinstance(text, str):

@@ -1,4 +1,4 @@
-"""Pixels that pile up at the lowest value: a background was cut off, and half of the noise with it."""
+"""Pile-up of pixels at the lowest value: a sign that background, and half of the noise, was cut off."""
 
 from typing import Final
 
@@ -7,22 +7,22 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 
 MUCH: Final = 0.01
-"""Part of the pixels at the lowest value from which it is a pile."""
+"""Share of the pixels at the lowest value from which it counts as a pile."""
 _STEEP: Final = 3.5
 _FEW_PHOTONS: Final = 8.0
 """Median of the counts above zero below which integers from 0 on may be photons in a dark surround."""
 
 
 def piled_up(sample: AnyArray) -> float:
-    r"""Part of the pixels at the lowest value, where they are more than noise would put there; else 0.
+    r"""Return the share of the pixels at the lowest value if noise does not explain it; else 0.
 
-    Of the counts :math:`n_0, n_1, n_2` of the three lowest levels, those of photons have
-    :math:`n_0 n_2 / n_1^2` between 1/2 (Poisson) and 1 (of widely spread brightness), and a Gaussian that is
-    recorded whole has less. Where a tail was cut off, all of it is in :math:`n_0`. Dark surrounds of bright
-    structures have more, too: single photons, counted from 0 on, are never called cut off.
+    For photons, the numbers :math:`n_0, n_1, n_2` of pixels at the three lowest levels have
+    :math:`n_0 n_2 / n_1^2` between 1/2 (Poisson) and 1 (widely spread brightness); for a complete Gaussian it
+    is less. If a tail was cut off, all of it is in :math:`n_0`. Dark surrounds of bright structures have more,
+    too: single photons, counted from 0 on, never count as cut off.
 
     Args:
-        sample: finite pixels, any shape; levels are those of a digital camera, or any others.
+        sample: finite pixels, any shape, at the levels of a digital camera or any others.
     """
     values, counts = np.unique(sample, return_counts=True)
     share = float(counts[0] / sample.size)

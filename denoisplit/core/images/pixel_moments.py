@@ -1,4 +1,4 @@
-"""Mean and standard deviation of many pixels, merged from parts."""
+"""Mean and standard deviation of many pixels, merged from those of parts."""
 
 import math
 
@@ -32,12 +32,12 @@ class PixelMoments:
 
     @property
     def finite(self) -> bool:
-        """Whether they are numbers, which those of pixels that are NaN or infinite are not."""
+        """Whether they are finite; they are not if a pixel is NaN or infinite."""
         return math.isfinite(self.mean) and math.isfinite(self.deviation)
 
     @property
     def variance(self) -> float:
-        """Of the pixels themselves, with divisor n."""
+        """Population variance of the pixels, with divisor n."""
         return self.deviation / self.count
 
     @property
@@ -47,8 +47,8 @@ class PixelMoments:
 
 
 def moments_of(pixels: AnyArray) -> PixelMoments:
-    """Moments of an array, in float64; not ``finite`` where a pixel is NaN or infinite."""
+    """Measure the moments of an array in float64; not ``finite`` if a pixel is NaN or infinite."""
     values = pixels.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # infinity less infinity
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
         mean = float(values.mean())
         return PixelMoments(values.size, mean, float(np.square(values - mean).sum()))

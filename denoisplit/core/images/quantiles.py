@@ -14,18 +14,18 @@ from denoisplit.core.images.lazy import is_lazy
 _HALF_KEYS: Final = 2**16
 
 _MOST_COUNTS: Final = 2**16
-"""Whole numbers up to here, and as many negative ones, are counted one by one."""
+"""Integers below this, and as many negative ones, are counted one by one."""
 
 
 def quantile(images: Sequence[LazyArray], level: float, *, double: bool = False) -> float:
-    """``numpy.quantile`` of the pixels of all images together, exactly.
+    """Compute ``numpy.quantile`` of the pixels of all images together, exactly.
 
-    Counts of a camera are looked at once, all other pixels twice.
+    Lazy images are read once if they hold counts of a camera, else up to three times.
 
     Args:
-        images: finite pixels, float32; arrays alone may have another type.
-        level: 0 to 1.
-        double: interpolate between pixels in float64 instead of in their own type.
+        images: finite pixels, float32; if none is lazy, of any type.
+        level: level of the quantile, 0 to 1.
+        double: whether to interpolate between pixels in float64 instead of in their own type.
     """
     if not any(is_lazy(image) for image in images):
         together = np.concatenate([np.asarray(image).reshape(-1) for image in images])
@@ -43,7 +43,7 @@ def quantile(images: Sequence[LazyArray], level: float, *, double: bool = False)
 
 
 def _ranked_counts(images: Sequence[LazyArray], ranks: tuple[int, int]) -> list[Any] | None:
-    """The pixels at these places of the sorted pixels; None where some are no whole numbers, or too large."""
+    """Return the pixels of these ranks; None if some pixels are no integers, or too large."""
     counts = np.zeros(2 * _MOST_COUNTS, np.int64)
     for image in images:
         for _, pixels in blocks(image):
@@ -58,7 +58,7 @@ def _ranked_counts(images: Sequence[LazyArray], ranks: tuple[int, int]) -> list[
 
 
 def _ranked(images: Sequence[LazyArray], ranks: tuple[int, int]) -> list[Any]:
-    """The pixels at these places of the sorted pixels, by the halves of numbers that sort as they do."""
+    """Return the pixels of these ranks, first by the upper, then by the lower half of their sort keys."""
     upper = np.zeros(_HALF_KEYS, np.int64)
     for image in images:
         for _, pixels in blocks(image):
@@ -81,7 +81,8 @@ def _ranked(images: Sequence[LazyArray], ranks: tuple[int, int]) -> list[Any]:
 
 
 def _keys(pixels: AnyArray) -> npt.NDArray[np.uint32]:
-    """Whole numbers in the order of the pixels."""
+    """Return unsigned integers that sort like the pixels."""
+    # The bits of positive floats sort like the floats, those of negative ones in reverse: these are inverted.
     bits = (np.ascontiguousarray(pixels, np.float32).reshape(-1) + np.float32(0)).view(np.uint32)
     return np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
 

@@ -1,4 +1,4 @@
-"""Mixed images that were recorded themselves, beside the channels that they are to be split into."""
+"""Recorded mixed images, beside the channels into which they are to be split."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,13 @@ def condition_fields(
 ) -> Conditioned:
     """Condition the fields of one split, recorded mixed images included.
 
-    A recorded mixed image gets background subtraction and synthetic noise of its own. It is cut off at the
-    brightest that channels can mix to, once they are cut off themselves.
+    A recorded mixed image gets its own background subtraction and synthetic noise. Its ceiling is the mixture
+    of the channels' ceilings.
 
     Args:
-        fields: as the data set gave them.
-        how: what to do.
-        ceiling: of the channels of the training fields, for other splits; None measures it.
+        fields: fields from the data set.
+        how: settings.
+        ceiling: ceiling of the channels of the training fields, for other splits; None measures it.
 
     Raises:
         ImageError, ChannelCountError: see ``condition`` and ``recorded_images``.
@@ -46,7 +46,7 @@ def condition_fields(
 
 
 def recorded_images(fields: Sequence[Field]) -> tuple[LazyArray, ...]:
-    """The recorded mixed images [1 (z) y x] of the fields of one split, empty where there are none.
+    """Return the recorded mixed images [1 (z) y x] of the fields of one split; empty if there are none.
 
     Raises:
         ImageError: only some fields have one.
@@ -65,12 +65,12 @@ def require_trainable(fields: Sequence[Field], mixing: Mixing, *, fresh: bool) -
     """Refuse recorded mixed images in a training that mixes its patches anew.
 
     Args:
-        fields: to learn from.
-        mixing: how mixed images are made where they were not recorded.
-        fresh: noise is drawn anew at every step.
+        fields: training fields.
+        mixing: rule by which mixed images are made if they were not recorded.
+        fresh: whether noise is drawn anew in every step.
 
     Raises:
-        ImageError: says what to change.
+        ImageError: a setting and the recorded images exclude each other; says what to change.
     """
     if not recorded_images(fields):
         return

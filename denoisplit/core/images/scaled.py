@@ -1,4 +1,4 @@
-"""Counts as whole numbers of 16 bits, with the scale that gives them back."""
+"""Counts as 16-bit integers, with the scale that restores them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,19 +11,19 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image, IntensityScale
 
 DTYPES: Final = ("float32", "uint16")
-"""Types of pixels in which an image of counts can be saved."""
+"""Pixel types in which an image of counts can be saved."""
 
 LARGEST: Final = 2**16 - 1
 
 
 def as_dtype(image: Image, dtype: str) -> Image:
-    """The image in another type of pixels.
+    """Convert an image to another pixel type.
 
-    ``uint16`` stretches every channel over 0 to 65535 and notes the scale in ``intensity_scale``; a count is
+    ``uint16`` stretches every channel over 0 to 65535 and stores the scale in ``intensity_scale``; a count is
     off by half a step at most, the 131070th part of the range of its channel.
 
     Args:
-        image: in counts.
+        image: image in counts.
         dtype: ``float32`` or ``uint16``.
 
     Raises:
@@ -49,20 +49,20 @@ def as_dtype(image: Image, dtype: str) -> Image:
 
 
 def require_dtype(dtype: str) -> None:
-    """Refuse other types of pixels than ``DTYPES``.
+    """Refuse pixel types other than ``DTYPES``.
 
     Raises:
-        ImageError: names them.
+        ImageError: the type is another; names those that are possible.
     """
     if dtype not in DTYPES:
         raise ImageError(f"dtype: expected {' or '.join(DTYPES)} (got {dtype!r}). Choose one of them.")
 
 
 def scale_of(lowest: Sequence[float], highest: Sequence[float], where: str) -> IntensityScale:
-    """The scale of channels with these ends as uint16.
+    """Return the scale of channels with these lowest and highest counts as uint16.
 
     Raises:
-        ImageError: they are not finite.
+        ImageError: a count is not finite.
     """
     steps = [(high - low) / LARGEST or 1.0 for low, high in zip(lowest, highest, strict=True)]
     if not np.all(np.isfinite([*lowest, *steps])):
@@ -71,5 +71,5 @@ def scale_of(lowest: Sequence[float], highest: Sequence[float], where: str) -> I
 
 
 def stretched(pixels: AnyArray, low: float | AnyArray, step: float | AnyArray) -> AnyArray:
-    """Counts as uint16; ``low`` and ``step`` are those of the channel, or arrays that fit the pixels."""
+    """Convert counts to uint16; ``low`` and ``step`` are those of the channel, or fit the pixels' shape."""
     return np.round((pixels.astype(np.float64) - low) / step).astype(np.uint16)

@@ -1,4 +1,4 @@
-"""One image out of fields with several channels: what a denoiser is trained on."""
+"""Selection of one image of fields with several channels, to train a denoiser on."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,17 @@ from denoisplit.core.images.mixing import Mixing, mixed_channels, mixed_image
 
 
 def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -> Field:
-    """The field with one channel, or its mixed image, as its only channel.
+    """Return a field whose only channel is one of its channels, or its mixed image.
 
-    The clean reference and the repeats of the mixed image are mixed from those of the channels, where its
-    noise is that of the channels; a mixed image with a noise of its own has no repeats, and a recorded one
-    neither repeats nor a reference.
+    Clean reference and repeats of the mixed image are mixed from those of the channels if its noise is that
+    of the channels; a mixed image with its own noise has no repeats, and a recorded one neither repeats nor a
+    reference.
 
     Args:
-        field: conditioned, so that channels and mixed image carry the noise that a splitter sees.
+        field: conditioned field, so that channels and mixed image have the noise that a splitter sees.
         wanted: a name of ``recorded``, or ``mixed``.
         recorded: names of the channels of the field.
-        mixing: how the mixed image is made.
+        mixing: rule by which the mixed image is made.
 
     Raises:
         SpecError: there is no channel of that name.
@@ -65,7 +65,7 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
 def select_noiseless(
     noiseless: LazyArray, wanted: str, recorded: Sequence[str], mixing: Mixing, *, field: Field
 ) -> LazyArray:
-    """The same choice among channels before additive noise [c (z) y x]; [1 (z) y x]."""
+    """Select likewise [1 (z) y x] from channels before additive noise [c (z) y x]."""
     bare = Field(name=field.name, observed=noiseless, mixed=field.mixed)
     found = select(bare, wanted, recorded, mixing).observed
     return elementwise(np.ascontiguousarray, found)

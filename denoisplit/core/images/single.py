@@ -1,4 +1,4 @@
-"""Counts in single precision, in which networks compute."""
+"""Conversion of pixels to counts in single precision, in which networks compute."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,13 +15,13 @@ _LARGEST: Final = float(np.finfo(np.float32).max)
 def in_single(
     stored: AnyArray, where: str, *, scale: IntensityScale | None = None, begin: Sequence[int] = ()
 ) -> Float32Array:
-    """What an image holds as counts in float32, a copy; NaN and infinity stay what they are.
+    """Copy stored pixels as counts in float32; NaN and infinity are kept.
 
     Args:
         stored: pixels [c (z) y x].
-        where: what the message is about.
-        scale: of these channels; None where counts are stored.
-        begin: where the pixels begin in the image, (z) y x; empty for its beginning.
+        where: subject of the message.
+        scale: scale of these channels; None if counts are stored.
+        begin: first pixel of the part of the image that ``stored`` is, (z) y x; empty for the beginning.
 
     Raises:
         ImageError: a number that float32 cannot hold.

@@ -1,4 +1,4 @@
-"""Hold fields out of training."""
+"""Division of fields into those for training, validation and test."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -16,23 +16,23 @@ from denoisplit.core.images.exposures import refuse_shared_scenes, scenes_of
 Rule = Literal["random", "named", "regions", "test_first", "interleaved"]
 
 _REFERENCE_SEED: Final = 955
-"""With it the reference draws which fields change sides; its splits depend on it."""
+"""Seed of the reference's draw of the fields that change sides; its splits depend on it."""
 
 
 @attrs.frozen(kw_only=True)
 class Split:
-    """How the fields of one data set are divided.
+    """Settings of the division of the fields of one data set.
 
     Attributes:
-        rule: ``random``: any fields are held out; ``named``: those that ``validation`` and ``test`` name;
+        rule: ``random``: random fields are held out; ``named``: those named in ``validation`` and ``test``;
             ``regions``: the last part of every field, for data sets of few fields; or a rule of the reference
             that goes by the order of the fields: ``test_first``: the first are for the test, the next for
             validation; ``interleaved``: chunks of the first ones for validation and test in turn.
-        test_fraction: part of the fields, or of every field, to test on.
-        validation: names of fields for validation, or patterns of them (``*_A0?*``), for the rule ``named``.
-        test: names or patterns of fields to test on, for the rule ``named``.
-        gap: pixels that no part gets between two regions, for the rule ``regions``. Give at least a patch:
-            what lies nearer shows the same structures and the same out-of-focus light.
+        test_fraction: share of the fields, or of every field, for the test.
+        validation: names of fields for validation, or patterns of names (``*_A0?*``), for the rule ``named``.
+        test: names of fields for the test, or patterns of names, for the rule ``named``.
+        gap: unused pixels between two regions, for the rule ``regions``. Give at least the side of a patch:
+            nearer pixels show the same structures and the same out-of-focus light.
     """
 
     rule: Rule = attrs.field(default="random", validator=in_(get_args(Rule)))
@@ -57,7 +57,7 @@ class Split:
 
 @attrs.frozen
 class SplitIndices:
-    """Indices of the fields of every part, in the order of the reference."""
+    """Indices of the fields of every split, in the order of the reference."""
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
@@ -69,18 +69,18 @@ def hold_out(
 ) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
     """Split fields at random into training and validation; a field is never cut.
 
-    Neither are the exposures of one place or the frames of one movie, see ``scenes_of``.
+    Exposures of one place, or frames of one movie, stay together; see ``scenes_of``.
 
     Args:
-        fields: of at least two scenes.
-        fraction: of the fields to hold out, rounded, but at least one field stays on each side.
-        seed: of the choice.
+        fields: fields of at least two scenes.
+        fraction: share of the scenes to hold out, rounded, with at least one scene on each side.
+        seed: seed of the choice.
 
     Returns:
         Training and validation fields, each in their original order.
 
     Raises:
-        ImageError: fewer than two fields, or all of one scene.
+        ImageError: there are fewer than two fields, or all belong to one scene.
     """
     if len(fields) < 2:
         raise ImageError(
@@ -106,17 +106,17 @@ def hold_out(
 def split_fields(
     fields: Sequence[Field], split: Split, fraction: float, seed: int
 ) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
-    """Training, validation and test fields by the rule of a spec.
+    """Divide fields into training, validation and test by the rule of a spec.
 
     Args:
-        fields: of one data set, in its order.
+        fields: fields of one data set, in its order.
         split: the rule.
-        fraction: of the fields for validation.
-        seed: of random choices.
+        fraction: share of the fields for validation.
+        seed: seed of random choices.
 
     Raises:
-        ImageError: no field is left for training or for validation; a name that no field has, or a field that
-            is too small to be cut; exposures of one place in two parts.
+        ImageError: no field is left for training or for validation; a name fits no field; a field is too
+            small to be cut; or exposures of one place are in two splits.
     """
     if split.rule == "random":
         return _random(fields, fraction, split.test_fraction, seed)
@@ -130,7 +130,7 @@ def split_fields(
 def _in_order(
     fields: Sequence[Field], split: Split, fraction: float
 ) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
-    """By a rule of the reference."""
+    """Divide fields by a rule of the reference."""
     if split.rule not in ("test_first", "interleaved"):
         raise ValueError(f"no rule of the reference (got {split.rule})")
     indices = reference_split(len(fields), fraction, split.test_fraction, split.rule)
@@ -152,7 +152,7 @@ def _random(
     train, validation = hold_out(fields, fraction, seed)
     if not test_fraction:
         return train, validation, ()
-    # Of all fields, not of those that are left; the seed is that of the next draw.
+    # The fraction is of all fields, not of those that are left; the seed is that of the next draw.
     remaining = test_fraction * len(fields) / len(train)
     if len(train) < 2 or remaining >= 1:
         raise ImageError(
@@ -192,7 +192,7 @@ def _named(
 
 
 def _fits(name: str, pattern: str) -> bool:
-    """Whether a name is the pattern or fits it; a whole name with brackets in it is not read as a pattern."""
+    """Whether a name equals or fits a pattern; a full name with brackets is not read as a pattern."""
     return name == pattern or fnmatchcase(name, pattern)
 
 
@@ -201,7 +201,7 @@ def reference_split(
 ) -> SplitIndices:
     """Split ``count`` fields in their order, as the reference does.
 
-    Unlike there, a part that gets no field is empty instead of an error.
+    Unlike there, a split may be empty, which is an error in the reference.
 
     Args:
         count: number of fields.
@@ -227,14 +227,14 @@ def _test_first(count: int, validation: float, test: float) -> tuple[list[int], 
 
 
 def _interleaved(count: int) -> tuple[list[int], list[int]]:
-    """The first ``count`` fields in chunks of 1 to 3 for validation and test in turn, then the rest."""
+    """Assign the first ``count`` fields in chunks of 1 to 3 to validation and test in turn, then the rest."""
     side = max(1, min(3, count // 2))
     chunks = count // side
     parts: tuple[list[int], list[int]] = ([], [])
     for chunk in range(chunks):
         parts[chunk % 2].extend(range(chunk * side, (chunk + 1) * side))
     rest = list(range(chunks * side, count))
-    # After a chunk for validation the test gets the rest; after one for the test, both get a half.
+    # After a chunk for validation the test gets the rest; after one for the test, each gets a half.
     half = len(rest) if chunks % 2 else len(rest) // 2
     return parts[0] + rest[half:], parts[1] + rest[:half]
 
@@ -242,7 +242,7 @@ def _interleaved(count: int) -> tuple[list[int], list[int]]:
 def _balanced(
     held: list[int], tested: list[int], validation: float, test: float, count: int
 ) -> tuple[list[int], list[int]]:
-    """Move fields to the part with the larger fraction, which so far got about as many as the other."""
+    """Move fields to the split with the larger fraction; before, both have about as many."""
     if validation == test:
         return held, tested
     if not validation:

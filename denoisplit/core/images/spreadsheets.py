@@ -1,4 +1,4 @@
-"""Tables as spreadsheets save them: commas, semicolons or tabs, in any of their encodings."""
+"""Tables saved by spreadsheets: with commas, semicolons or tabs, in any of their encodings."""
 
 import codecs
 import csv
@@ -21,15 +21,15 @@ _MARKS: Final = (
 
 
 def lines(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number and cells of every line behind the first, which names the columns in any case.
+    """Yield number and cells of every line after the first, which names the columns in any case.
 
     Args:
-        path: of the table.
+        path: path of the table.
         needed: columns that must be there.
-        known: all that are used.
+        known: all columns that are used.
 
     Raises:
-        ImageError: no table, one without these columns, or one that is no text.
+        ImageError: there is no table, it lacks a needed column, or it is not text.
     """
     text = _text(path)
     separator, columns, skipped = _head(text, needed)
@@ -48,7 +48,7 @@ def lines(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[t
 
 
 def _head(text: str, needed: Sequence[str]) -> tuple[str, list[str], int]:
-    """What separates the columns, their names in lower case, and how many lines come before them."""
+    """Return the separator, the names of the columns in lower case, and the number of lines before them."""
     first = text[:_HEAD].splitlines()[:2]
     skipped = int(bool(first) and first[0].lower().startswith("sep="))  # Excel's own word for the separator
     line = first[skipped] if len(first) > skipped else ""
@@ -60,7 +60,7 @@ def _head(text: str, needed: Sequence[str]) -> tuple[str, list[str], int]:
 
 
 def _shown(columns: Sequence[str]) -> str:
-    """The names for a message, whatever is in them."""
+    """Return the names for a message, with unprintable letters replaced."""
     return "".join(letter if letter.isprintable() else "?" for letter in ", ".join(columns))[:200]
 
 
@@ -72,7 +72,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    """The text of a table: UTF-8 or UTF-16, else the encoding of Windows in Western Europe."""
+    """Read the text of a table: UTF-8 or UTF-16, else the encoding of Windows in Western Europe."""
     if problem := special_file(path):
         raise ImageError(problem)
     if not path.is_file():

@@ -10,9 +10,9 @@ TURNS: Final = 8
 
 
 def turned(crop: Float32Array, turn: int) -> Float32Array:
-    """The patch [k (z) y x] after quarter turns in (y, x), and a mirror along x for odd numbers.
+    """Turn a patch [k (z) y x] by quarter turns in (y, x), and mirror it along x for odd numbers.
 
-    One that is not square takes half turns alone.
+    A patch that is not square gets half turns only.
     """
     quarters, mirrored = _quarters(turn, crop.shape)
     # A compact copy first: turning a window of a large image in place jumps through memory.
@@ -21,7 +21,7 @@ def turned(crop: Float32Array, turn: int) -> Float32Array:
 
 
 def _quarters(turn: int, sides: tuple[int, ...]) -> tuple[int, bool]:
-    """Quarter turns, and whether it is mirrored along x after that."""
+    """Return the number of quarter turns, and whether to mirror along x after them."""
     quarters, mirrored = divmod(turn, 2)
     if sides[-1] != sides[-2]:
         quarters -= quarters % 2

@@ -1,4 +1,4 @@
-"""Write an image region by region into a file beside its place, and move it there when it is complete."""
+"""Writing of images region by region into a file beside their place, moved there when complete."""
 
 import math
 import os
@@ -21,48 +21,48 @@ from denoisplit.core.images.lazy import mapped
 from denoisplit.core.staging import Staging, place_of, staged
 
 Put = Callable[[Window, AnyArray], object]
-"""Writes pixels to a region; axes are in the order in which a format stores them."""
+"""Function that writes pixels to a region, with axes in the order in which a format stores them."""
 
 Begin = Callable[[Path], AbstractContextManager[Put]]
-"""Makes a file of the right size, gives what writes into it, and completes it in the end."""
+"""Context that makes a file of the right size, gives a function to write into it, and completes it."""
 
 PIECE = 2**26
-"""Bytes that are copied at a time."""
+"""Number of bytes to copy at a time."""
 
 _MOST_COMPRESSED: Final = 4
-"""Formats that compress may need that much less space than there are pixels; real images are at 1 to 3."""
+"""By how many times a compressed file may be smaller than its pixels; real images have 1 to 3."""
 
 
 class ImageWriter(ABC):
     """A new image that is written region by region. Use it in a ``with`` statement.
 
-    At its end the image appears whole under its name. Where the block ends in an error, nothing appears and
-    what was there stays.
+    At the end of the block the complete image appears under its name. After an error nothing appears, and an
+    existing file stays.
     """
 
     @abstractmethod
     def write(self, region: tuple[slice, ...], pixels: AnyArray) -> None:
-        """Write the pixels of a region; regions do not overlap and cover the image in the end.
+        """Write the pixels of a region; regions must not overlap, and must cover the image in the end.
 
         Args:
             region: one slice per axis of the layout.
-            pixels: of the shape of the region, with its axes in the order of the layout.
+            pixels: pixels of the region, with axes in the order of the layout.
 
         Raises:
-            ImageError: pixels that do not fit the region, or no space.
+            ImageError: the pixels do not fit the region, or there is no space.
         """
 
     @abstractmethod
     def finish(self) -> None:
-        """Make the image appear.
+        """Complete the image and let it appear under its name.
 
         Raises:
-            ImageError: pixels are missing, or no space.
+            ImageError: pixels are missing, or there is no space.
         """
 
     @abstractmethod
     def discard(self) -> None:
-        """Forget what was written."""
+        """Discard everything that was written."""
 
     def __enter__(self) -> Self:
         return self
@@ -81,15 +81,15 @@ class ImageWriter(ABC):
 
 @final
 class RegionWriter(ImageWriter):
-    """Writes into a temporary file or folder beside ``path``.
+    """Writer to a temporary file or folder beside ``path``.
 
     Args:
-        path: where the image appears.
-        layout: of the image.
-        stored: letters of the axes in the order of the file; those the layout does not have get length 1.
-        begin: makes the file.
-        complete: gets the finished file and where the image is to appear; None moves it there.
-        replaceable: whether something that is there already may be replaced.
+        path: path of the image.
+        layout: layout of the image.
+        stored: letters of the axes in the order of the file; axes that the layout lacks get length 1.
+        begin: function that makes the file.
+        complete: function that gets the finished file and the path of the image; None moves the file there.
+        replaceable: function that tells whether an existing path may be replaced.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class RegionWriter(ImageWriter):
         self._missing -= pixels.size
 
     def finish(self) -> None:
-        """Make the image appear."""
+        """Complete the image and let it appear under its name."""
         try:
             with _explained(self._path):
                 if self._missing > 0:
@@ -159,13 +159,13 @@ class RegionWriter(ImageWriter):
 
     def discard(self) -> None:
         """Remove the temporary file."""
-        with suppress(Exception):  # the error that led here is the one to tell
+        with suppress(Exception):  # the error that led here is the one to report
             self._open.close()
         self._staging.close()
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path`` and move it there when complete.
+    """Let ``write`` fill a temporary file beside ``path``, and move it there when complete.
 
     Raises:
         ImageError: the folder or the file cannot be written.
@@ -181,18 +181,18 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # HDF5 tells the number of an error and a whole story.
+        # HDF5 reports the number of an error with a long text.
         reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
         raise ImageError(f"{path}: it cannot be written (got: {reason}). Check folder and space.") from error
 
 
 @contextmanager
 def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int = 0) -> Iterator[Put]:
-    """Pixels in one piece in a file, behind ``offset`` bytes that are there or become zero."""
+    """Open a file for pixels in one piece, after ``offset`` bytes that exist or become zero."""
     size = offset + math.prod(shape) * dtype.itemsize
     check_space(size, place_of(path))
     with path.open("r+b" if path.exists() else "w+b") as file:
-        # Space is taken now: a full disk would end the process when a mapped page is written.
+        # Reserve the space now: on a full disk, writing to a mapped page would kill the process.
         os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
 
     def put(region: Window, pixels: AnyArray) -> None:
@@ -205,7 +205,7 @@ def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: i
 
 
 def spooled(write: Callable[[Path, Image], object], path: Path, layout: ImageLayout) -> ImageWriter:
-    """A writer for a format that takes whole images only: regions are collected in a raw file first."""
+    """Return a writer for a format that writes only whole images: a raw file collects regions first."""
 
     def complete(raw: Path, target: Path) -> None:
         data = mapped(raw, shape=layout.shape, dtype=layout.dtype, where=str(path))
@@ -222,7 +222,7 @@ def spooled(write: Callable[[Path, Image], object], path: Path, layout: ImageLay
 
 
 def image_of(layout: ImageLayout, data: Any, source: str) -> Image:
-    """Pixels and what is known of them together again."""
+    """Join pixels and their metadata to an image."""
     return Image(
         data=data,
         axes=layout.axes,
@@ -235,7 +235,7 @@ def image_of(layout: ImageLayout, data: Any, source: str) -> Image:
 
 
 def copy_pieces(image: Image, writer: ImageWriter) -> None:
-    """Write all of an image in pieces, so that images larger than memory can be copied."""
+    """Write an image in pieces, so that images larger than memory can be copied."""
     with writer:
         for region in pieces(image.data.shape, PIECE // image.data.dtype.itemsize):
             writer.write(region, np.asarray(image.data[region]))
