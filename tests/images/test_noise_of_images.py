@@ -75,10 +75,12 @@ def test_interpolated_images_are_told_by_the_best_that_there_is(spoil: "object")
         clean = change(light()).astype(np.float32)[None]
         others = [change(RNG(n).poisson(light(n))).astype(np.float32)[None] for n in range(4)]
         return {
-            "what noisy and clean": [
+            "the differences between noisy and clean": [
                 Field(name=str(n), observed=one, clean=clean) for n, one in enumerate(noisy)
             ],
-            "what exposures": [Field(name=str(n), observed=one) for n, one in enumerate(noisy)],
+            "the differences between exposures": [
+                Field(name=str(n), observed=one) for n, one in enumerate(noisy)
+            ],
             "the noisy images": [Field(name=str(n), observed=one) for n, one in enumerate(others)],
         }
 

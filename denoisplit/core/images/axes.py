@@ -40,7 +40,7 @@ def letter_of(name: object, kind: object = None) -> str:
     """Return the letter of an axis from its name and its kind in a file; ``?`` for others.
 
     Args:
-        name: for example ``z``, ``depth`` or ``channels``; only whole names count.
+        name: name of the axis, such as ``z``, ``depth`` or ``channels``; only whole names count.
         kind: ``space``, ``time`` or ``channel`` if the file says so.
     """
     word = str(name).strip().lower()
@@ -157,7 +157,7 @@ def picture(axes: str, colours: str, shape: tuple[int, ...], where: str) -> Imag
 def reorder(data: LazyArray, axes: str, wanted: str) -> LazyArray:
     """Return ``data`` with its axes in the order ``wanted``; missing axes get length 1.
 
-    Of NumPy arrays the result is a view; lazy pixels stay lazy.
+    NumPy arrays give views; lazy pixels stay lazy.
 
     Raises:
         ImageError: ``data`` has an axis longer than 1 that is not in ``wanted``.

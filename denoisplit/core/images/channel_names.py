@@ -46,7 +46,7 @@ def new_name_fault(name: str) -> str:
     if any(sign in _SEPARATORS for sign in name) or name.strip() in (".", ".."):
         return "the name is a path: it has a separator"
     if any(unicodedata.category(sign) == "Cf" and sign not in _JOINERS for sign in name):
-        return "the name has control characters, which nobody sees"
+        return "the name has control characters, which are invisible"
     return ""
 
 
@@ -62,7 +62,7 @@ def check_names(names: Sequence[str], where: str) -> None:
         ImageError: a name is empty, or has characters that files cannot hold.
     """
     for name in names:
-        if fault := name_fault(name) if isinstance(name, str) else "the name is no text":
+        if fault := name_fault(name) if isinstance(name, str) else "the name is not text":
             raise ImageError(f"{where}: a channel cannot be written: {fault} (got {name!r}). Give another.")
 
 

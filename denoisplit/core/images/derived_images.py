@@ -1,6 +1,6 @@
 """Images derived from images: windows, reordered axes, stacks, borders, changed pixels.
 
-Of arrays, the result is an array, and a view if no pixel changes. Of lazy images, it is computed when read.
+Arrays give an array, and a view if no pixel changes; lazy images give a lazy image.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Random draws for every pixel of an image, by its place, or by its turn as in early versions."""
+"""Random draws for the pixels of an image, tied to their places, or in order as in early versions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """Detection of fields that show the same place: several exposures of one cell are no further fields.
 
 It goes by content. Two exposures of one place share everything that they show; their difference is noise
-without structure. Images of different places share almost nothing, and frames of a movie differ by what
-moved.
+without structure. Images of different places share almost nothing, and frames of a movie differ where
+something moved.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ _STRUCTURED: Final = 0.1
 
 
 def places_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
-    """Group fields by the place that they show; in the order of the fields, and mostly single fields.
+    """Group fields by the place that they show, in the order of the fields; most groups are single fields.
 
     Fields with the same clean reference show one place, too. The time grows with the number of pixels in the
     centres of the fields.

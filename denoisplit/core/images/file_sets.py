@@ -1,4 +1,4 @@
-"""Selection of the files that are images of their own: no parts of another image, no pictures of it."""
+"""Selection of files that are images of their own: neither parts nor pictures of another image."""
 
 from collections.abc import Sequence
 from pathlib import Path

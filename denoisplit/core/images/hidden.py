@@ -1,4 +1,4 @@
-"""Files of operating systems and programs beside images, which no data set means."""
+"""Files that operating systems and programs leave beside images, and that are no data."""
 
 from pathlib import PurePath
 from typing import Final

@@ -1,8 +1,8 @@
 """Hot pixels: single pixels that stand out extremely, such as camera defects and cosmic rays.
 
-A hot pixel is ``FACTOR`` times as far from the median of its image as the 99.9 % quantile (or, if dark, the
-0.1 % quantile), and at least seven of its eight neighbours share almost nothing of that distance. No optics
-can form such an image. Images without such pixels are not changed.
+A hot pixel is more than ``FACTOR`` times as far from the median of its image as the 99.9 % quantile (or, if
+dark, the 0.1 % quantile), and at least seven of its eight neighbours share almost nothing of that distance.
+No optics can form such an image. Images without such pixels are not changed.
 """
 
 import logging
@@ -131,7 +131,7 @@ def _hot(pixels: AnyArray, usual: _Usual) -> Places:
     height = pixels[places].astype(np.float64) - usual.median
     neighbours = np.sort(np.abs(_neighbours(pixels, places) - usual.median), axis=0)
     alone = neighbours[-2] < _SHARED * np.abs(height)
-    if not alone.all():  # the end of a line stands out, too, but has a neighbour that does
+    if not alone.all():  # the end of a line is alone, too, but has a neighbour that is not
         structure = np.zeros(pixels.shape, np.bool_)
         structure[tuple(place[~alone] for place in places)] = True
         alone &= ~_neighbours(structure, places).any(axis=0)

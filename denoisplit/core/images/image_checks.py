@@ -64,7 +64,7 @@ def check_values(data: LazyArray, where: str) -> str:
 
 
 def check_numbers(dtype: np.dtype[Any], where: str) -> None:
-    """Refuse pixel types that are no intensities.
+    """Refuse pixel types that cannot be intensities.
 
     Raises:
         ImageError: complex numbers, truth values, text or records.

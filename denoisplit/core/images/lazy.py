@@ -86,7 +86,7 @@ class LazyPixels:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         if copy is False:
-            raise ValueError(f"{self.source}: pixels that are in a file cannot be had without a copy.")
+            raise ValueError(f"{self.source}: pixels in a file cannot be read without a copy.")
         return np.asarray(self[...], dtype=dtype)
 
     def _pixels(self, region: Window) -> AnyArray:

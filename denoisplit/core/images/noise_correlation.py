@@ -26,7 +26,7 @@ _SIDE: Final = 1024
 def neighbour_correlation(residual: AnyArray) -> tuple[float, float] | None:
     r"""Measure the correlation of the noise of neighbours along y and x.
 
-    Fourth differences along both axes remove almost everything but noise from a residual, such as missed
+    Fourth differences along both axes remove from a residual almost everything but noise, such as missed
     structures or an uneven background. For white noise, their own correlation at a distance of one is
     -56 / 70; for noise with the correlation r between neighbours, and none beyond, it is
 
@@ -84,7 +84,7 @@ _ALONE: Final = "the noisy images"
 
 
 def noise_correlation(fields: Sequence[Field], channel: int) -> NoiseCorrelation | None:
-    """Measure it with the best data: clean references, exposures of one place, or the images alone.
+    """Measure a channel in the best data: clean references, exposures of one place, or noisy images alone.
 
     Args:
         fields: fields of any sizes; the middles of a few of them are used.
@@ -99,13 +99,13 @@ def noise_correlation(fields: Sequence[Field], channel: int) -> NoiseCorrelation
         for field in some
         if field.clean is not None
     ]:
-        source = "what noisy and clean images differ by"
+        source = "the differences between noisy and clean images"
     elif residuals := [
         _middle(field.observed, channel) - _middle(field.repeats[0], channel)
         for field in with_repeats(fields, _SIDE)[:_FIELDS]
         if field.repeats is not None
     ]:
-        source = "what exposures of one place differ by"
+        source = "the differences between exposures of one place"
     else:
         residuals, source = [_middle(field.observed, channel) for field in some], _ALONE
     found = [both for residual in residuals if (both := neighbour_correlation(residual)) is not None]

@@ -206,7 +206,7 @@ def _take(image: LazyArray, chosen: npt.NDArray[np.intp]) -> Float64Array:
 
 
 def _surround(planes: Float64Array, width: float) -> tuple[Float64Array, float]:
-    """Return the Gaussian mean [p y x] of every pixel's neighbours, and their sum of squared weights."""
+    """Return the Gaussian mean [p y x] of each pixel's neighbours, and the sum of their squared weights."""
     side = 2 * int(np.ceil(4 * width)) + 1
     impulse = np.zeros((side, side))
     impulse[side // 2, side // 2] = 1

@@ -35,7 +35,7 @@ Places = tuple[Place, ...]
 
 
 class PlaceDrawer:
-    """Drawer of places with equal probability for every position of every field, the last one included.
+    """Random choice of places; every position of every field is equally likely, the last one included.
 
     Args:
         fields: fields to cut patches from, at least one. If their channels are ``separate``, every channel of
@@ -104,7 +104,7 @@ class PlaceDrawer:
     def _shuffled(self, places: list[Places], rng: np.random.Generator) -> list[Places]:
         """Draw a place for every channel; in samples that are not shuffled, all channels keep theirs."""
         size = (len(places), self._channels)
-        # All draws come first, so that one sample never shifts those of the next.
+        # Draw everything first, used or not, so that no sample shifts the draws of the next.
         chances = rng.random(len(places))
         positions, turns = rng.integers(self._ends[-1], size=size), rng.integers(self._turns, size=size)
         draws = rng.random((*size, 2))
@@ -134,7 +134,7 @@ class PlaceDrawer:
         """Move some of the places to the foreground; their turns stay."""
         if self._pixels is None:
             return places
-        # All draws come first, so that one sample never shifts those of the next.
+        # Draw everything first, used or not, so that no sample shifts the draws of the next.
         draws = stream(_FOREGROUND).random((len(places), len(places[0]), 3))
         return [
             tuple(

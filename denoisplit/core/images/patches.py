@@ -42,7 +42,7 @@ class Batch:
 
 @attrs.frozen
 class _Scale:
-    """All fields at one resolution; ``sources`` are set only if other images than the observed are mixed."""
+    """All fields at one resolution; ``sources`` are None if the observed channels themselves are mixed."""
 
     number: int
     observed: tuple[LazyArray, ...]

@@ -18,8 +18,8 @@ def piled_up(sample: AnyArray) -> float:
 
     For photons, the numbers :math:`n_0, n_1, n_2` of pixels at the three lowest levels have
     :math:`n_0 n_2 / n_1^2` between 1/2 (Poisson) and 1 (widely spread brightness); for a complete Gaussian it
-    is less. If a tail was cut off, all of it is in :math:`n_0`. Dark surrounds of bright structures have more,
-    too: single photons, counted from 0 on, never count as cut off.
+    is less. If a tail was cut off, all of it is in :math:`n_0`. Dark surrounds of bright structures have
+    more, too: single photons, counted from 0 on, never count as cut off.
 
     Args:
         sample: finite pixels, any shape, at the levels of a digital camera or any others.

@@ -21,12 +21,12 @@ def in_single(
         stored: pixels [c (z) y x].
         where: subject of the message.
         scale: scale of these channels; None if counts are stored.
-        begin: first pixel of the part of the image that ``stored`` is, (z) y x; empty for the beginning.
+        begin: first pixel of ``stored`` in the image, (z) y x; empty for the beginning.
 
     Raises:
         ImageError: a number that float32 cannot hold.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # told below, with its place
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below, with its place
         counts = np.array(stored, dtype=np.float32, order="C")
         if scale is not None:
             shape = (-1,) + (1,) * (stored.ndim - 1)

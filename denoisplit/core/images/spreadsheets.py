@@ -50,7 +50,7 @@ def lines(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[t
 def _head(text: str, needed: Sequence[str]) -> tuple[str, list[str], int]:
     """Return the separator, the names of the columns in lower case, and the number of lines before them."""
     first = text[:_HEAD].splitlines()[:2]
-    skipped = int(bool(first) and first[0].lower().startswith("sep="))  # Excel's own word for the separator
+    skipped = int(bool(first) and first[0].lower().startswith("sep="))  # Excel's line for the separator
     line = first[skipped] if len(first) > skipped else ""
     found = [[cell.strip() for cell in _cells(line, separator)] for separator in _SEPARATORS]
     lower = [[name.lower() for name in names] for names in found]
