@@ -52,7 +52,7 @@ class Degradation:
 
 
 def shot_noise(counts: Float32Array, factor: float, rng: np.random.Generator) -> Float32Array:
-    r"""Poisson noise, :math:`\varphi \, \mathrm{Poisson}(D / \varphi)`.
+    r"""Draw counts with Poisson noise, :math:`\varphi \, \mathrm{Poisson}(D / \varphi)`.
 
     Args:
         counts: any shape, 0 or more.
@@ -77,7 +77,7 @@ def shot_noise(counts: Float32Array, factor: float, rng: np.random.Generator) ->
 
 
 def read_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Float32Array:
-    """Additive Gaussian noise of mean 0 and standard deviation ``sigma``, counts, float32."""
+    """Draw additive Gaussian noise of mean 0 and standard deviation ``sigma``, counts, float32."""
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(sigma)
 
 

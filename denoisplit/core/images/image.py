@@ -21,7 +21,7 @@ class ImageLayout:
         channel_names: one name per channel when ``c`` is an axis, else at most one.
         pixel_size: physical pixel size, None when unknown.
         time_interval: time between two time points, None when unknown.
-        intensity_scale: how stored numbers become counts, None when they are the counts.
+        intensity_scale: conversion of stored numbers to counts, None if they are counts.
     """
 
     shape: tuple[int, ...]
@@ -47,7 +47,7 @@ class Image:
         channel_names: one name per channel when ``c`` is an axis, else at most one.
         pixel_size: physical pixel size, None when unknown.
         time_interval: time between two time points, None when unknown.
-        intensity_scale: how the numbers of ``data`` become counts, None when they are the counts.
+        intensity_scale: conversion of the numbers in ``data`` to counts, None if they are counts.
         source: origin of the image, for messages.
 
     Raises:

@@ -58,7 +58,7 @@ def intensity_stats(
 
     Args:
         targets: noisy target channels [c (z) y x] of every training field, counts.
-        mixing: how the mixed image is made.
+        mixing: rule by which the mixed image is made.
         normalisation: choice of the pixels; None for the defaults.
         noiseless: targets before additive noise, from which the reference takes the means; None takes them
             from ``targets``.
