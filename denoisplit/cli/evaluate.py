@@ -100,7 +100,7 @@ def evaluate(
     fields = require_clean(data.fields, str(run))
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]
     known = independence(loaded.bundle, spec, given)
-    loaded = loaded.on(spec)
+    calibrated_for, loaded = loaded.spec.prediction.orientations, loaded.on(spec)
     marked = [open_labels(path)[...] for path in labels] if labels else None
     with progress("Evaluating") as tell:
         scores, evaluated = loaded.evaluate(
@@ -119,6 +119,8 @@ def evaluate(
         show(region_table(scores))
     for note in (*scores.notes, *known.sentences(data.source)):
         say(note)
+    if spec.prediction.orientations != calibrated_for:
+        say(f"The calibration of the run is for samples with prediction.orientations: {calibrated_for}.")
     if json_path is not None:
         plain: dict[str, Any] = {"split": data.source, "seen_by_the_model": known.uses, **scores.to_json()}
         write_text(json_path, json.dumps(plain, indent=2, allow_nan=False) + "\n")

@@ -179,3 +179,13 @@ def test_every_command_of_the_table_exists(name: str) -> None:
     result = run(name, "--help")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"Usage: main {name}")
+
+
+def test_check_refuses_orientations_of_a_network_with_lateral_context(spec: Path) -> None:
+    asked, scales = "prediction.orientations=8", "model.encoder.input_scales=2"
+    small = ["--set", "model.encoder.levels=2", "--set", "model.encoder.width=4", "--set", asked]
+    refused(
+        run("check", str(spec), "--set", "preset=musplit-regular", "--set", scales, *small),
+        f"--set {asked} $.prediction.orientations: the network does not treat turned images like others",
+    )
+    assert run("check", str(spec), *small).exit_code == 0

@@ -266,3 +266,13 @@ def test_the_last_line_says_whether_to_use_the_network(experiment: Experiment) -
     assert min(run.bundle.reference.gains.values()) < 0
     images = [mixed_image(field, run.spec.data.mixing)[0] for field in prepare(run.spec).conditioned]
     assert "looks like the training images" not in {str(run.predict(image).verdict) for image in images}
+
+
+def test_orientations_that_the_calibration_does_not_know_are_told(experiment: Experiment) -> None:
+    known = evaluate(experiment.run, "--samples", 8, "--metrics", "psnr")
+    other = evaluate(
+        experiment.run, "--samples", 8, "--metrics", "psnr", "--set", "prediction.orientations=8"
+    )
+    note = "The calibration of the run is for samples with prediction.orientations: 1."
+    assert note not in known.stdout
+    assert note in other.stdout

@@ -26,7 +26,7 @@ FEW_REGIONS: Final = 20
 """Below this number, one region more or less changes the coverage by over 5 %."""
 
 UNCALIBRATED: Final = (
-    "The run has no calibration of sums over regions, so its sums have no intervals: train with a "
+    "The run has no calibration of sums over regions, so its sums have no calibrated intervals: train with a "
     "region_calibrator in the spec, or see train.log for the reason."
 )
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import BrokenPluginError, SpecError
+from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.camera_noise import waits_for_maps
 from denoisplit.core.network.composer import compose, least_sides, patch_sides
 from denoisplit.core.network.freezing import freeze
@@ -44,6 +45,7 @@ def require_workable(spec: ResolvedSpec) -> None:
     with torch.random.fork_rng(devices=()):
         _require_memory(spec)
         vse = _composed(spec)
+        require_alike(vse, spec.prediction.orientations)
         whole = patch_sides(spec.training.patch, spec.model.dimensions)
         small = small_sides(vse, whole)
         try:

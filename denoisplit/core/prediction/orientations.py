@@ -6,9 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from denoisplit.core.errors import SpecError
 from denoisplit.core.network.noise_source import NoiseSource
-from denoisplit.core.network.vse import VSE
 
 ORIENTATIONS: Final = 8
 """Quarter turns in (y, x), each with and without a mirror along x."""
@@ -57,19 +55,3 @@ class _TurnedNoise(NoiseSource):
 def orientation_of(sample: int, count: int) -> Orientation:
     """Orientation in which a sample is drawn, if samples take ``count`` orientations in turn."""
     return Orientation(sample % count)
-
-
-def require_alike(vse: VSE) -> None:
-    """Refuse networks that see a turned image in another way than the image.
-
-    Raises:
-        SpecError: lateral context, or unlike strides along y and x.
-    """
-    unlike = [strides for strides in vse.level_strides if strides[-1] != strides[-2]]
-    if vse.context or unlike:
-        why = "lateral context" if vse.context else f"strides {unlike[0]}"
-        problem = (
-            f"$.prediction.orientations: the network sees turned images otherwise (got {why}). Remove it, or "
-            f"use an encoder with one scale and equal strides along y and x."
-        )
-        raise SpecError([problem])

@@ -11,6 +11,7 @@ import torch
 
 from denoisplit.core.devices import memory_budget
 from denoisplit.core.errors import ImageError
+from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.canvas import canvas_multiple
@@ -20,7 +21,6 @@ from denoisplit.core.prediction.memory import (
     bytes_per_pixel,
     largest_tile,
 )
-from denoisplit.core.prediction.orientations import require_alike
 from denoisplit.core.prediction.receptive_field import halo as measured_halo
 from denoisplit.core.prediction.tiling import (
     Clipped,
@@ -118,8 +118,7 @@ def plan_planes(
         )
     device = next(vse.parameters()).device
     budget = (memory_budget(device) if memory is None else memory) / workers
-    if how.orientations > 1:
-        require_alike(vse)
+    require_alike(vse, how.orientations)
     per_pass = bytes_per_pixel(vse, how.orientations)
     kept = float(held * vse.channels * output_dtype(vse).itemsize)
     if memory is not None:  # a limit holds even where the network needs little

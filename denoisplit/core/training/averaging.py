@@ -11,7 +11,7 @@ from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.watching import Moment, RememberingWatcher
 
 _FIRST: Final = 10.0
-"""Makes the n-th average look back over at most a tenth of n steps, so that it forgets the first weights."""
+"""Makes the n-th average look back over a ninth of n steps, about, so that it forgets the first weights."""
 
 
 @final

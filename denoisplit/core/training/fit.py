@@ -10,6 +10,7 @@ import torch
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.devices import AUTO, seeded
 from denoisplit.core.images.patches import PatchSampler
+from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
@@ -206,7 +207,9 @@ def check(spec: ResolvedSpec, device: str = AUTO) -> None:
 def _initial(spec: ResolvedSpec, data: PreparedData) -> VSE:
     """Build the network with its first weights, a function of the seed only."""
     with seeded(step_seed(spec.training.seed, _INITIAL_WEIGHTS)):
-        return compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
+        vse = compose(spec.model, data.statistics, channels=spec.channels, patch=spec.training.patch)
+    require_alike(vse, spec.prediction.orientations)
+    return vse
 
 
 def _precision(vse: VSE, spec: ResolvedSpec, device: torch.device, begun: ResumePoint | None) -> Choice:
