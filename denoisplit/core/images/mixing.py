@@ -1,5 +1,6 @@
 """Superposition of target channels into the mixed image that is to be split."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -37,6 +38,12 @@ class Mixing:
     offset: float = 0.0
     alpha: tuple[tuple[float, float], ...] = attrs.field(default=(), validator=ranges_of_shares)
     shuffle: float = attrs.field(default=0.0, validator=[ge(0), le(1)], metadata={QUIET: True})
+
+
+def drawn_anew(mixing: Mixing, *, fresh: bool) -> Mapping[str, object]:
+    """Settings that make a new mixed image for every training patch, by their keys below ``data``."""
+    settings = {"mixing.alpha": mixing.alpha, "mixing.shuffle": mixing.shuffle, "degradation.fresh": fresh}
+    return {key: value for key, value in settings.items() if value}
 
 
 def mix(

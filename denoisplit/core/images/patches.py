@@ -18,7 +18,7 @@ from denoisplit.core.images.large_fields import is_large
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
 from denoisplit.core.images.patch_places import Place, PlaceDrawer, Places
-from denoisplit.core.images.recorded_mixed import require_trainable
+from denoisplit.core.images.recorded_mixed import require_mixed_as_recorded
 from denoisplit.core.images.turns import TURNS, turned
 
 _WEIGHTS: Final = 1
@@ -112,7 +112,7 @@ class PatchSampler:
         self._augmentation = _Turns() if augment else augmentation
         turns = TURNS if self._augmentation is None else self._augmentation.choices
         self._places = PlaceDrawer(fields, patch, foreground=foreground, turns=turns, shuffle=mixing.shuffle)
-        require_trainable(fields, mixing, fresh=fresh is not None)
+        require_mixed_as_recorded(fields, mixing, fresh=fresh is not None)
         if fresh is not None and context:
             _require_in_memory(fields)
         # With fresh noise, the scales of fields without it are not used; making them checks that they can be.

@@ -10,7 +10,7 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.images.conditioning import Conditioned, Conditioning, condition
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixed_range import FittedRange
-from denoisplit.core.images.mixing import Mixing, mix
+from denoisplit.core.images.mixing import Mixing, drawn_anew, mix
 
 
 def condition_fields(
@@ -61,7 +61,7 @@ def recorded_images(fields: Sequence[Field]) -> tuple[LazyArray, ...]:
     return found
 
 
-def require_trainable(fields: Sequence[Field], mixing: Mixing, *, fresh: bool) -> None:
+def require_mixed_as_recorded(fields: Sequence[Field], mixing: Mixing, *, fresh: bool) -> None:
     """Refuse recorded mixed images in a training that mixes its patches anew.
 
     Args:
@@ -74,10 +74,8 @@ def require_trainable(fields: Sequence[Field], mixing: Mixing, *, fresh: bool) -
     """
     if not recorded_images(fields):
         return
-    anew = {"mixing.alpha": mixing.alpha, "mixing.shuffle": mixing.shuffle, "degradation.fresh": fresh}
-    for key, asked in anew.items():
-        if asked:
-            raise ImageError(
-                f"$.data.{key}: it makes a new mixed image for every patch, but the mixed images were "
-                f"recorded (got field {fields[0].name!r}). Remove it, or leave the mixed images out."
-            )
+    for key in drawn_anew(mixing, fresh=fresh):
+        raise ImageError(
+            f"$.data.{key}: it makes a new mixed image for every patch, but the mixed images were "
+            f"recorded (got field {fields[0].name!r}). Remove it, or leave the mixed images out."
+        )

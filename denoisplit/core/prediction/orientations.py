@@ -8,16 +8,13 @@ from torch import Tensor
 
 from denoisplit.core.network.noise_source import NoiseSource
 
-ORIENTATIONS: Final = 8
-"""Quarter turns in (y, x), each with and without a mirror along x."""
-
 _AXES: Final = (-2, -1)
 
 
 @final
 @attrs.frozen
 class Orientation:
-    """One way to look at an image.
+    """One way to look at an image; numbered as in ``core.images.turns``.
 
     Attributes:
         number: 0, the image as it is, to 7.

@@ -10,6 +10,7 @@ from denoisplit.core.images.degradation import Degradation as Degradation
 from denoisplit.core.images.intensity_range import Background as Background
 from denoisplit.core.images.intensity_range import Clip as Clip
 from denoisplit.core.images.mixing import Mixing as Mixing
+from denoisplit.core.images.mixing import drawn_anew
 from denoisplit.core.images.normalisation import Normalisation as Normalisation
 from denoisplit.core.images.splits import Split as Split
 from denoisplit.core.network.calibration import SumCalibrator
@@ -75,13 +76,9 @@ class DataSpec:
                 f"split divides the training fields, but validation is named (got rule {self.split.rule}). "
                 f"Remove one of them"
             )
-        drawn = {
-            "degradation.fresh": self.degradation.fresh,
-            "mixing.alpha": self.mixing.alpha,
-            "mixing.shuffle": self.mixing.shuffle,
-        }
-        if self.recorded and any(drawn.values()):
-            key = next(key for key, asked in drawn.items() if asked)
+        drawn = drawn_anew(self.mixing, fresh=self.degradation.fresh)
+        if self.recorded and drawn:
+            key = list(drawn)[-1]
             raise ValueError(
                 f"recorded chooses an image before training, {key} makes new ones during it "
                 f"(got recorded {', '.join(self.recorded)}). Remove one of them"

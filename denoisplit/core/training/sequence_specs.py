@@ -10,6 +10,7 @@ from denoisplit.core.documents import Node, node_of, show
 from denoisplit.core.errors import SpecError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.channel_names import MIXED
+from denoisplit.core.images.mixing import drawn_anew
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import SpecTree, resolve, resolve_plain, unstructure
 from denoisplit.core.spec.records import ResolvedSpec
@@ -142,12 +143,10 @@ def _problems_of_splitter(spec: ResolvedSpec) -> list[str]:
             f"$.data.recorded: it is for a single denoiser (got {', '.join(spec.data.recorded)}). Remove it."
         )
     once = "images are denoised once, before the splitter is trained"
-    if spec.data.mixing.alpha:
-        problems.append(f"$.data.mixing.alpha: {once} (got {spec.data.mixing.alpha}). Remove it.")
-    if spec.data.mixing.shuffle:
-        problems.append(f"$.data.mixing.shuffle: {once} (got {spec.data.mixing.shuffle}). Remove it.")
-    if spec.data.degradation.fresh:
-        problems.append(f"$.data.degradation.fresh: {once} (got true). Remove it.")
+    drawn = drawn_anew(spec.data.mixing, fresh=spec.data.degradation.fresh)
+    problems += [
+        f"$.data.{key}: {once} (got {str(value).lower()}). Remove it." for key, value in drawn.items()
+    ]
     return problems
 
 
