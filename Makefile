@@ -56,8 +56,10 @@ format: setup ## Format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## Write the pages of the documentation that follow from the code
+# Warnings are errors. Both steps need no network.
+docs: setup ## Build the documentation: site/index.html
 	$(BIN)/python -m tools.components_page docs/components.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 # QUICK=1 only tries it; RIVAL names an environment made by benchmarks.rival_environment.
 bench: environment ## Measure speed and memory, and write docs/benchmarks.md
@@ -65,4 +67,4 @@ bench: environment ## Measure speed and memory, and write docs/benchmarks.md
 	$(if $(QUICK),,$(BIN)/python -m benchmarks.page)
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) demo dist build
+	rm -rf $(VENV) demo dist build site

@@ -1,0 +1,1 @@
+"""The documentation site: pages written when it is built, formulas, and links to the repository."""
