@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from denoisplit.core.runs.sequence_training import train_sequence
     from denoisplit.core.spec.resolution import load_spec
     from denoisplit.core.spec.tree import read_spec
+    from denoisplit.core.storage.image_files import read_image
     from denoisplit.core.training.watching import Watcher
 
 bound_spinning(os.environ)  # before torch is loaded, which reads it
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "load_sequence",
     "load_spec",
+    "read_image",
     "read_spec",
     "register",
     "train",
@@ -64,6 +66,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "load": "denoisplit.core.runs.run",
     "load_sequence": "denoisplit.core.runs.sequence",
     "load_spec": "denoisplit.core.spec.resolution",
+    "read_image": "denoisplit.core.storage.image_files",
     "read_spec": "denoisplit.core.spec.tree",
     "register": "denoisplit.core.registry.registry",
     "train": "denoisplit.api",

@@ -1,5 +1,7 @@
 """The Python API: train, load, build, predict, evaluate."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 
 import denoisplit
 from denoisplit.core.arrays import AnyArray
-from denoisplit.core.errors import ChannelCountError, ImageError, SpecError
+from denoisplit.core.errors import ArgumentError, ChannelCountError, ImageError, SpecError
 from denoisplit.core.images.bases import Image, MixedSource, PixelSize
 from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.plugins.datasets.simulated import Simulated
@@ -177,7 +179,42 @@ def test_progress_goes_from_nothing_to_all_once(run: denoisplit.Run) -> None:
     assert told == [(done, 6) for done in range(1, 7)]
 
 
+class EnoughError(Exception):
+    """What a caller raises who does not want to wait for the rest."""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_exception_of_progress_stops_between_two_samples(run: denoisplit.Run, workers: int) -> None:
+    told: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        assert total == 256
+        told.append(done)
+        if done >= 5:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        run.predict(mixed(4, 64, 64), samples=4, tile=16, workers=workers, progress=stop)
+    assert 5 <= len(told) <= 5 + 2 * workers
+    assert run.predict(mixed(6, 5), samples=2).mean.shape == (2, 6, 5)
+
+
 # Files
+
+
+def test_a_file_opens_with_its_metadata_and_without_torch(tmp_path: Path) -> None:
+    path = tmp_path / "stack.ome.tif"
+    size = PixelSize((0.3, 0.08, 0.1))
+    pixels = mixed(3, 9, 6)
+    OmeTiff(OmeTiff.Options()).write(path, Image(data=pixels, axes="zyx", pixel_size=size))
+    opened = denoisplit.read_image(path)
+    assert (opened.axes, opened.pixel_size) == ("zyx", size)
+    np.testing.assert_array_equal(opened.pixels, pixels)
+    assert denoisplit.read_image(str(path), axes="tyx").axes == "tyx"
+    code = f"import sys, denoisplit; denoisplit.read_image({str(path)!r}); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(ArgumentError, match="path: must be the path"):
+        denoisplit.read_image(3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("ending", [".ome.tif", ".tif"])

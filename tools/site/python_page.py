@@ -20,7 +20,7 @@ itself takes no time. For components of your own, see [Extending](extending.md).
 WIDTH: Final = 80
 CHAPTERS: Final[dict[str, tuple[str, ...]]] = {
     "Train": ("train", "train_sequence", "import_checkpoint", "Watcher"),
-    "Open and predict": ("load", "load_sequence", "Run", "SequentialRun", "Prediction"),
+    "Open and predict": ("load", "load_sequence", "read_image", "Run", "SequentialRun", "Prediction"),
     "Specs and networks": ("load_spec", "read_spec", "build"),
     "Components": ("register", "installed_registry", "hookimpl"),
 }

@@ -94,7 +94,8 @@ class Run(IntoFiles):
             workers: tiles predicted at the same time. Does not change the result.
             labels: label image (0: no region) of the shape of the image without channels, or of one of its
                 planes or stacks, as an array or file; gives ``Prediction.sums`` over its regions.
-            progress: called with (done, total) after every sample of every tile.
+            progress: called with (done, total) after every sample of every tile, in whichever thread made it.
+                An exception that it raises stops the prediction there and reaches the caller.
 
         Raises:
             ImageError, ChannelCountError: the image or the labels cannot be used; the message says why.

@@ -10,6 +10,7 @@ import numpy as np
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError, RunError
+from denoisplit.core.given import path_of
 from denoisplit.core.images.axes import SPATIAL, ambiguous_axes, parse_axes, propose_axes
 from denoisplit.core.images.bases import Image, ImageFormat, PixelSize
 from denoisplit.core.images.derived_images import rearranged
@@ -177,6 +178,28 @@ def save_mixed(path: Path, mixed: AnyArray, pixel_size: PixelSize | None) -> Non
     """Write a mixed image [(z) y x] with its pixel size."""
     axes = "zyx"[-mixed.ndim :]
     save_image(path, Image(data=mixed, axes=axes, channel_names=("mixed",), pixel_size=pixel_size))
+
+
+def read_image(path: str | os.PathLike[str], *, axes: str | None = None) -> Image:
+    """Open an image file in any installed format; large pixels are read on demand.
+
+    Example::
+
+        image = read_image("split.ome.tif")
+        image.axes, image.channel_names, image.pixel_size
+
+    Args:
+        path: the file, or an image inside it such as ``cells.h5/raw``.
+        axes: axes that override those in the file, letters of ``stczyx``.
+
+    Returns:
+        The image; its numbers are counts unless it has an ``intensity_scale``.
+
+    Raises:
+        ImageError: unknown ending; missing, truncated or unreadable file; axes that do not fit.
+        ArgumentError: not a path.
+    """
+    return open_image(path_of(path, "path"), installed_formats(), axes=axes)
 
 
 def open_given(image: object, axes: str | None) -> Image:
