@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "schema": ("denoisplit.cli.schema", "schema", "Write the JSON Schema of specs, for editors."),
     "cite": ("denoisplit.cli.cite", "cite", "Print what to cite for a spec, as BibTeX."),
     "plugins": ("denoisplit.cli.plugins", "plugins", "Show the installed components."),
+    "info": ("denoisplit.cli.info", "info", "Say what is installed, and what it can compute on."),
 }
 """Command name to module, name of the click command in it, and one line of help."""
 
