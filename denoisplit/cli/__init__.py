@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "calibrate": ("denoisplit.cli.calibrate", "calibrate", "Calibrate a run again."),
     "predict": ("denoisplit.cli.predict", "predict", "Split and denoise images."),
     "evaluate": ("denoisplit.cli.evaluate", "evaluate", "Measure a run against known truth."),
+    "report": ("denoisplit.cli.report", "report", "Write a report on a run, one HTML page."),
     "demo": ("denoisplit.cli.demo", "demo", "Train and predict on simulated images."),
     "import-checkpoint": (
         "denoisplit.cli.import_checkpoint",

@@ -77,6 +77,8 @@ class Bundle:
             versions.
         calibration_due: whether calibration and reference are still to be measured.
         start: origin of the initial weights; None if they were drawn at random.
+        device: device of the training, in words; empty for a network that was trained elsewhere and in runs
+            of early versions.
     """
 
     spec: ResolvedSpec
@@ -95,6 +97,7 @@ class Bundle:
     region_calibration: Calibration | None = None
     calibration_due: bool = False
     start: Start | None = None
+    device: str = ""
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -141,6 +144,8 @@ def save_description(folder: RunFolder, bundle: Bundle) -> None:
         plain[DUE] = True
     if bundle.start is not None:
         plain["start"] = attrs.asdict(bundle.start)
+    if bundle.device:
+        plain["device"] = bundle.device
     write_mapping(folder.bundle, plain)
 
 
@@ -196,6 +201,7 @@ class _Stored:
     region_calibration: Calibration | None = None
     calibration_due: bool = False
     start: Start | None = None
+    device: str = ""
 
 
 def load_description(folder: RunFolder) -> Bundle:

@@ -114,7 +114,9 @@ def fit(
         objectives = _objectives(spec, data)
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
-        bundle = attrs.evolve(_bundle(spec, data, reports), start=start(vse, spec.training))
+        bundle = attrs.evolve(
+            _bundle(spec, data, reports), start=start(vse, spec.training), device=described(where)
+        )
         learning = Learning(
             training=spec.training,
             sampler=sampler,
