@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test fuzz slow mutants packages check format docs bench environment clean
+.PHONY: help setup demo test fuzz slow mutants packages pages check format docs bench environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ check: environment ## Lint, format, types, layers
 format: setup ## Format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+pages: environment ## Walk the pages of the documentation: run their commands and code
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow tests/docs
 
 # Warnings are errors. Both steps need no network.
 docs: setup ## Build the documentation: site/index.html

@@ -17,13 +17,14 @@ from denoisplit.core.registry.hookspecs import GROUP
 from denoisplit.core.registry.manager import Offer
 from denoisplit.core.registry.registry_file import read_manifest
 from denoisplit.core.spec import load_spec
-from tests.docs.walk import IMAGES
 from tests.docs.walk import blocks as written
+from tests.docs.walk import commands
+from tests.docs.walked import IMAGES
 
 ROOT = Path(denoisplit.__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OTHERS = {"docs/extending.md", "docs/plugins.md"}
-"""Pages whose Python runs in tests of their own."""
+OTHERS = {"docs/extending.md"}
+"""Pages with tests of their own."""
 ADVICE = "nothing runs this. Walk the page (tests/docs/walk.py), or say <!-- not run: WHY --> above it"
 pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -81,11 +82,12 @@ def test_entry_points_are_in_the_group_that_is_read() -> None:
 
 
 @pages
-def test_what_is_python_is_run_or_says_why_not(path: Path) -> None:
+def test_commands_and_code_are_run_or_say_why_not(path: Path) -> None:
     """Pages that are walked run theirs; of others, tests of their own do."""
     page = path.relative_to(ROOT).as_posix()
     for block in written(path.read_text(encoding="utf-8")):
-        if block.language in ("python", "py") and not block.why:
+        made = block.language == "bash" and all(words[0] == "make" for words in commands(block.text))
+        if block.language in ("bash", "python", "py") and not block.why and not made:
             assert page in {*IMAGES, *OTHERS}, f"{page}: {ADVICE}\n{block.text}"
 
 

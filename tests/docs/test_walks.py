@@ -7,11 +7,21 @@ import tifffile
 
 import denoisplit
 from denoisplit.core.registry.registry import installed_registry
-from tests.docs.walk import IMAGES, blocks, train_small, walk
+from tests.docs.walk import blocks, train_small, walk
+from tests.docs.walked import IMAGES
 
 ROOT = Path(denoisplit.__file__).parents[1]
+SLOW = pytest.mark.slow
+QUICK = ("docs/index.md", "docs/faq.md", "docs/uncertainty.md", "docs/data.md", "docs/plugins.md")
+"""Pages that take a few seconds."""
 ENDS = {
     "README.md": "split.ome.tif",
+    "docs/data.md": "images.png",
+    "docs/outputs.md": "dask.ome.zarr",
+    "docs/report.md": "first.html",
+    "docs/uncertainty.md": "split.sums.csv",
+    "docs/sequence.md": "split.ome.tif",
+    "docs/plugins.md": "spec.schema.json",
     "docs/faq.md": "runs/second/model.safetensors",
     "docs/index.md": "split.ome.tif",
     "docs/tutorial.md": "movie_split.ome.tif",
@@ -25,8 +35,7 @@ ENDS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", IMAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=() if page in QUICK else SLOW) for page in IMAGES])
 def test_copying_a_page_leads_where_it_says(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
