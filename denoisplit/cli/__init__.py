@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from denoisplit.cli.streams import drop_unwritable, open_missing
+from denoisplit.cli.streams import drop_unwritable, escape_unencodable, open_missing
 from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.version import VERSION
 
@@ -51,6 +51,7 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line."""
         open_missing()
+        escape_unencodable()
         try:
             return super().main(*args, **kwargs)
         except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import torch
 
+from denoisplit.core.computer_memory import total_memory
 from denoisplit.core.errors import RunError, SpecError
 
 AUTO: Final = "auto"
@@ -107,9 +108,8 @@ def memory_budget(device: torch.device) -> int:
     if device.type == "cuda":
         idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return (torch.cuda.mem_get_info(device)[0] + idle) * 4 // 5
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-    return FALLBACK_BUDGET
+    memory = total_memory()
+    return FALLBACK_BUDGET if memory is None else memory // 4
 
 
 def is_shortage(error: Exception) -> bool:
