@@ -38,7 +38,7 @@ def _all(found: RunFindings) -> Iterator[Element]:
     yield Grid(
         caption=f"Mean ± standard error over {counted_fields(scores.scores[0].fields)} ({looked.source}), of "
         f"each the central {looked.side} px at most, {looked.samples} samples. 'denoisplit evaluate "
-        f"{found.path}' scores all of them in full.",
+        f"{found.folder.path}' scores all of them in full.",
         columns=("channel, score", *("this network" if name == SPLIT else name for name in METHODS)),
         rows=tuple(_rows(scores)),
     )

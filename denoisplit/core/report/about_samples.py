@@ -78,13 +78,14 @@ def _samples(one: Predicted, channels: Sequence[str], name: str) -> Gallery:
             alt = f"{channel} in {one.name}, clean reference"
             cells.append((picture(truth, alt, colours=colours, contrast=contrast),))
         rows.append((channel, tuple(cells)))
+    shown = "Samples and mean" if one.truth is None else "Samples, mean and reference"
     columns = ("mixed (input)", "posterior sample", "mean", *(["clean reference"] * (one.truth is not None)))
     return Gallery(
         name=name,
         title=one.name,
         columns=columns,
         rows=tuple(rows),
-        caption="Samples, mean and reference of a channel have one contrast; the mixed image has its own.",
+        caption=f"{shown} of a channel have one contrast; the mixed image has its own.",
         slider="posterior sample" if len(one.samples) > 1 else "",
     )
 

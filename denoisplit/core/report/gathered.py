@@ -1,7 +1,6 @@
 """What a report is about: everything that was read or measured for it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import attrs
@@ -11,6 +10,7 @@ from denoisplit.core.assessment.noise_agreement import NoiseAgreement
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.images.bases import Field, PixelSize
 from denoisplit.core.images.noise_correlation import NoiseCorrelation
+from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 
@@ -106,11 +106,41 @@ class RunFindings:
     correlation: Mapping[str, NoiseCorrelation] = attrs.field(factory=dict)
 
     @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
-
-    @property
     def channels(self) -> tuple[str, ...]:
         """Names of the channels."""
         return self.bundle.spec.channels
+
+
+@attrs.frozen(kw_only=True)
+class ImageFindings:
+    """Everything about the prediction of an image.
+
+    Attributes:
+        folder: folder of the run.
+        bundle: its description.
+        device: the device of the report's predictions, in words.
+        source: origin of the image, its path for a file.
+        shape: its number of positions along every axis.
+        axes: one letter per axis.
+        place: position of the plane that is shown, such as ``t=3``; empty for the only one.
+        plane: shape of this plane [(z) y x].
+        part: first pixel of the part that is shown, and one past its last, along (z) y x.
+        overview: the plane [(z) y x], counts; thinned if it is large.
+        predicted: the part.
+        seed: seed of the samples.
+        prediction: the whole prediction.
+    """
+
+    folder: RunFolder
+    bundle: Bundle = attrs.field(eq=False, repr=False)
+    device: str
+    source: str
+    shape: tuple[int, ...]
+    axes: str
+    place: str
+    plane: tuple[int, ...]
+    part: tuple[tuple[int, ...], tuple[int, ...]]
+    overview: AnyArray = attrs.field(eq=False, repr=False)
+    predicted: Predicted
+    seed: int
+    prediction: Prediction

@@ -19,8 +19,9 @@ from denoisplit.core.report.words import by_channel, counted_fields
 from denoisplit.core.version import VERSION
 
 Row = tuple[str, str, Tone]
+"""Question, answer and tone."""
 
-_FOOT: Final = (
+FOOT: Final = (
     f"Made by denoisplit {VERSION}. This page is one file: it loads nothing and sends nothing. It holds "
     "crops of "
     f"your images; whoever has the page can see them."
@@ -52,13 +53,13 @@ def run_page(found: RunFindings, interval_of: IntervalOf | None) -> Page:
             about_origin(found.folder, found.bundle, found.device),
             about_citing(found.bundle.spec),
         ),
-        foot=_FOOT,
+        foot=FOOT,
     )
 
 
 def _subtitle(found: RunFindings) -> str:
     looked = found.looked
-    what = f"Report on the run “{found.path.name}”, {found.bundle.steps:,} training steps."
+    what = f"Report on the run “{found.folder.path.name}”, {found.bundle.steps:,} training steps."
     if looked.missing:
         return f"{what} Its images are not there any more; this is what the run itself holds."
     some = counted_fields(len(found.predicted))

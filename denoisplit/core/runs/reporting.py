@@ -1,15 +1,19 @@
-"""Writing of the report on a run."""
+"""Writing of the reports on a run, and on the prediction of an image."""
 
 from pathlib import Path
 from typing import Final
 
 from denoisplit.core.errors import RunError
 from denoisplit.core.given import is_whole, require
+from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.progress import Progress
+from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.report.image_page import image_page
 from denoisplit.core.report.page import ENDING, is_report, rendered
 from denoisplit.core.report.run_page import run_page
 from denoisplit.core.runs.evaluation import calibrated_by
+from denoisplit.core.runs.image_findings import image_findings
 from denoisplit.core.runs.run_findings import Extent, run_findings
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle
@@ -42,6 +46,23 @@ def write_report(
     found = run_findings(folder, vse, bundle, extent, progress)
     known = calibrated_by(bundle.spec, bundle.calibration)
     write_text(path, rendered(run_page(found, None if known is None else known.interval)))
+
+
+def write_image_report(
+    folder: RunFolder,
+    vse: VSE,
+    bundle: Bundle,
+    image: Image,
+    prediction: Prediction,
+    path: Path,
+    *,
+    seed: int | None,
+    progress: Progress,
+) -> None:
+    """Write the report on the prediction of an image; see ``Run.report_prediction``."""
+    require_report(path, folder, *prediction.read)
+    found = image_findings(folder, vse, bundle, image, prediction, seed, progress)
+    write_text(path, rendered(image_page(found)))
 
 
 def extent_of(

@@ -22,7 +22,7 @@ from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_image
 from denoisplit.core.prediction.sums_over import sum_intervals
 from denoisplit.core.runs.evaluation import evaluate_run
-from denoisplit.core.runs.into_files import IntoFiles
+from denoisplit.core.runs.reports import Reports
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.image_files import files_among, open_given
@@ -32,7 +32,7 @@ _LOG: Final = logging.getLogger("denoisplit.runs")
 
 
 @attrs.frozen(kw_only=True)
-class Run(IntoFiles):
+class Run(Reports):
     """A trained model, ready to predict.
 
     Attributes:
@@ -221,53 +221,10 @@ class Run(IntoFiles):
         require_function(stages, "stages")
         return attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))
 
-    def report(
-        self,
-        path: PathLike | None = None,
-        *,
-        samples: int | None = None,
-        fields: int | None = None,
-        side: int | None = None,
-        progress: Progress | None = None,
-    ) -> Path:
-        """Write a report on the run: one HTML page that needs nothing else.
-
-        It says what the run was trained on, shows predictions of some held-out fields, and checks accuracy,
-        uncertainty and noise. Nothing is trained or fitted. Images that cannot be read any more are missing
-        from it, with the reason.
-
-        Args:
-            path: the file, which ends in .html; None writes ``report.html`` in the run folder.
-            samples: posterior samples of each field; None takes 25, or the spec's if these are fewer.
-            fields: largest number of held-out fields; None takes 3.
-            side: pixels a side of the centres that are looked at; None takes 176.
-            progress: called with (done, total).
-
-        Returns:
-            The path.
-
-        Raises:
-            RunError: the file is, contains or lies in an input or another run, or is something else.
-            ArgumentError: a number out of range, or an argument of a wrong type.
-        """
-        # Only reports need matplotlib and Jinja2.
-        from denoisplit.core.runs.reporting import extent_of, write_report
-
-        file = self.folder.report if path is None else path_of(path, "path")
-        require(progress is None or callable(progress), "progress", progress, "a function")
-        extent = extent_of(self.bundle, samples=samples, fields=fields, side=side)
-        write_report(self.folder, self.vse, self.bundle, file, extent, progress or _unheard)
-        return file
-
     def _clean_axes(self, clean: AnyArray | PathLike) -> str | None:
         """Axes of an array of clean channels; files state theirs."""
         known = isinstance(clean, np.ndarray) and clean.ndim == self.spec.model.dimensions + 1
         return "c" + "zyx"[-self.spec.model.dimensions :] if known else None
-
-
-def _unheard(done: int, total: int) -> None:
-    """Progress that nobody follows."""
-    del done, total
 
 
 def load(path: PathLike, *, device: str = AUTO) -> Run:
