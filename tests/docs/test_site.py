@@ -77,6 +77,11 @@ def test_formulas_are_drawn_and_dollars_are_not_seen(site: Path) -> None:
     assert (site / "scores.html").read_text("utf-8").count("<math ") > 20
 
 
+def test_every_page_says_which_version_it_describes(site: Path) -> None:
+    for name, page in pages(site).items():
+        assert f"denoisplit {denoisplit.__version__}, BSD 3-Clause" in page, name
+
+
 def test_links_to_the_repository_lead_to_pages_of_the_site(site: Path) -> None:
     for name, page in pages(site).items():
         for target in re.findall(r'href="?(?!https?:|mailto:|#)([^"#\s>]+)', page):
