@@ -23,7 +23,7 @@ from tests.docs.walked import IMAGES
 
 ROOT = Path(denoisplit.__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OTHERS = {"docs/extending.md"}
+OTHERS = {"docs/export.md", "docs/extending.md"}
 """Pages with tests of their own."""
 ADVICE = "nothing runs this. Walk the page (tests/docs/walk.py), or say <!-- not run: WHY --> above it"
 pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
