@@ -37,7 +37,7 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     "--ending",
     default=".ome.tif",
     show_default=True,
-    help="Of the files in a folder, which have the names of the images otherwise; it chooses their format.",
+    help="Ending of the output files when many images are predicted into a folder; it chooses their format.",
 )
 @click.option(
     "--output",
@@ -67,10 +67,14 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     "--executor",
     default="",
     metavar="NAME",
-    help="Who predicts them: serial, threads, processes, dask, or that of a plugin; with options as in "
+    help="How tiles are predicted: serial, threads, processes, dask, or that of a plugin; with options as in "
     "'{use: processes, threads: 2}'.  [default: threads]",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that predicts them, tcp://HOST:PORT.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Use the running Dask cluster with this scheduler: tcp://HOST:PORT.",
+)
 @click.option(
     "--labels",
     type=PATH,
@@ -82,7 +86,8 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     type=click.Choice(["float32", "uint16"]),
     default="float32",
     show_default=True,
-    help="Pixels to write; uint16 has a scale per image, which is noted in the file.",
+    help="Type of the pixels to write. uint16 rounds to whole counts; where these do not fit, one factor for "
+    "the whole file is noted in it.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing output files.")
 @click.option(
@@ -97,11 +102,6 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     "--shard",
     metavar="I/N",
     help="Predict a part of the tiles, for array jobs of a cluster; the shard that is last writes the file.",
-)
-@click.option(
-    "--report",
-    type=PATH,
-    help="HTML file for a report: mixed image, samples, mean, std, interval, verdict, provenance.",
 )
 @click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
@@ -139,7 +139,6 @@ def predict(
     resume: bool,
     dry_run: bool,
     shard: str | None,
-    report: Path | None,
     strict: bool,
     check_precision: bool,
     clean: Path | None,
@@ -160,9 +159,6 @@ def predict(
     written all the same.
 
     IMAGE is read, predicted and written tile by tile, so neither it nor the output has to fit into memory.
-
-    With --report, an HTML page shows the part of IMAGE with most contrast: its samples behind a slider, mean,
-    std and interval, and says whether IMAGE looks like the training images.
 
     With --labels, a table beside the output (split.sums.csv for split.ome.tif) has the sum of every channel
     over every region, how far it may be off, and whether that was checked for regions of this size.
@@ -207,17 +203,10 @@ def predict(
     if is_one(image, out):
         predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite)
         loaded = load_any(run, device=device)
-        if report is not None:
-            predicting.require_reportable(loaded, image[0], report)
-        found = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how, shard=shard)
-        liked = found is None or found.verdict.status == "like"
-        if report is not None and found is not None:
-            predicting.report_one(loaded, found, image[0], report, how)
+        liked = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how, shard=shard)
     else:
         if shard is not None:
             raise click.UsageError("--shard needs a single IMAGE and the name of a file for --out.", ctx)
-        if report is not None:
-            raise click.UsageError("--report needs a single IMAGE and the name of a file for --out.", ctx)
         if labels is not None:
             raise click.UsageError("--labels needs a single IMAGE and the name of a file for --out.", ctx)
         loaded = load_any(run, device=device)

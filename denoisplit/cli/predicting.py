@@ -11,8 +11,8 @@ from denoisplit.core.prediction.many import TABLE, Outcome
 from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
 from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.runs.predictor import Predictor
-from denoisplit.core.runs.reports import Reports
 from denoisplit.core.storage.image_files import ImageInputs, file_of
 from denoisplit.core.storage.write_guards import require_apart, require_ours
 from denoisplit.core.sums.label_sums import is_table
@@ -35,13 +35,10 @@ def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, over
             raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
 
 
-def predict_one(
-    run: Predictor, image: Path, out: Path, *, dtype: str, how: How, shard: str | None
-) -> Prediction | None:
-    """Predict an image and print a summary.
+def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How, shard: str | None) -> bool:
+    """Predict an image and print a summary; return whether the image looks like the training images.
 
-    Returns:
-        The prediction; None for a shard while others are missing, which prints nothing about the image.
+    A shard prints nothing about the image while others are missing.
     """
     with progress(f"Splitting {image.name}") as tell:
         told = how | How(progress=tell)
@@ -49,13 +46,17 @@ def predict_one(
             prediction = run.predict_file(image, out, dtype=dtype, **told)
         elif (found := _alone(run, "--shard").predict_shard(image, out, shard, dtype=dtype, **told)) is None:
             click.echo(f"{out}: shard {shard} is done; the last one writes the file.")
-            return None
+            return True
         else:
             prediction = found
     written = prediction.layout
     click.echo(f"{out}: {written.axes.upper()} {'x'.join(map(str, written.shape))}")
     for name in written.channel_names:
         click.echo(f"  {name}")
+    if (whole := prediction.whole) is not None:
+        say(f"uint16: {whole}")
+        if whole.warning:
+            click.echo(f"uint16: {whole.warning}", err=True)
     if prediction.sums is not None:
         table = _table_beside(out)
         prediction.save_sums(table)
@@ -77,35 +78,16 @@ def predict_one(
     if CHI_SQUARE in prediction.images:
         click.echo(f"Chi-square: {_chi_square(prediction)}")
     say(f"Verdict: {prediction.verdict}")
-    return prediction
+    return prediction.verdict.status == "like"
 
 
-def require_reportable(run: Predictor, image: Path, report: Path) -> None:
-    """Check, before anything is predicted, that a report on the prediction can be written.
-
-    Raises:
-        RunError: another file has its name, it lies in an input or a run, or the run is a sequence.
-    """
-    from denoisplit.core.runs.reporting import require_report
-
-    require_report(report, _alone(run, "--report").folder, image)
-
-
-def report_one(run: Predictor, prediction: Prediction, image: Path, report: Path, how: How) -> None:
-    """Write the report on a prediction, and say so."""
-    one = _alone(run, "--report")
-    with progress("Writing the report") as tell:
-        one.report_prediction(prediction, image, report, axes=how["axes"], seed=how["seed"], progress=tell)
-    click.echo(f"Report: {report}")
-
-
-def _alone(run: Predictor, option: str) -> Reports:
+def _alone(run: Predictor, option: str) -> IntoFiles:
     """Return a run of one network.
 
     Raises:
         RunError: it is a sequence of two networks.
     """
-    if not isinstance(run, Reports):
+    if not isinstance(run, IntoFiles):
         raise RunError(f"{run.path}: is a sequence of two networks (got {option}). Leave {option} out.")
     return run
 
@@ -150,12 +132,19 @@ def predict_many(
     Returns:
         Whether one failed, and whether all others look like the training images.
     """
+    told_once: set[str] = set()
 
     def tell_outcome(outcome: Outcome) -> None:
         if outcome.state == "failed":
             click.echo(f"failed: {outcome.error}", err=True)
         elif outcome.prediction is not None:
+            whole = outcome.prediction.whole
             say(f"{outcome.item.out}: {outcome.prediction.verdict}")
+            if whole is not None and whole.scale(1) is not None:
+                click.echo(f"{outcome.item.out}: uint16: {whole}")
+            if whole is not None and whole.warning and whole.warning not in told_once:
+                told_once.add(whole.warning)
+                click.echo(f"{outcome.item.out}: uint16: {whole.warning}", err=True)
 
     with progress("Splitting") as tell:
         outcomes = run.predict_files(

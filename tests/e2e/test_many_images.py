@@ -6,16 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from click.testing import CliRunner
 
 import denoisplit
+from denoisplit.cli import main
 from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Image
 from denoisplit.core.prediction.items import Item, items
 from denoisplit.core.prediction.many import predict_items
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.result import Prediction
+from denoisplit.core.storage.image_files import save_image
 from tests.cli.refusals import noise, refused
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment
+from tests.reading import opened
 
 
 @pytest.fixture
@@ -213,6 +218,29 @@ def test_images_in_a_file_are_read_when_they_are_asked_for(experiment: Experimen
         )
         assert list(found.images) == list(kept.images)
         for image in kept.images:
-            np.testing.assert_allclose(found.images[image], kept.images[image], rtol=1e-3, atol=2e-2)
+            near = 0.5001 if dtype == "uint16" else 2e-2
+            np.testing.assert_allclose(found.images[image], kept.images[image], rtol=1e-3, atol=near)
+            assert found.images[image].dtype == np.float32
         np.testing.assert_array_equal(found.mean, found.images["mean"])
         assert found.calibrated_std is None
+
+
+def test_the_commands_say_how_counts_are_stored_in_16_bits(experiment: Experiment, tmp_path: Path) -> None:
+    for number, factor in enumerate((1, 1e5)):
+        counts = np.random.default_rng(0).normal(200, 50, (24, 20)).astype(np.float32) * factor
+        save_image(tmp_path / f"{number}.h5", Image(data=counts, axes="yx"))
+    images = [str(tmp_path / f"{number}.h5") for number in range(2)]
+    how = ["--dtype", "uint16", "--output", "mean"]
+    run = str(experiment.run)
+    one = CliRunner().invoke(main, ["predict", run, images[0], "--out", str(tmp_path / "a.tif"), *how])
+    assert "\nuint16: counts are the stored numbers, rounded to whole counts\n" in one.stdout
+    assert "uint16: fewer than 16 steps for filaments mean, mitochondria mean. Write float32" in one.stderr
+    many = CliRunner().invoke(main, ["predict", run, *images, "--out", str(tmp_path / "many"), *how])
+    lines = [line for line in many.stdout.splitlines() if "uint16" in line]
+    (line,) = lines  # the other file has the counts themselves
+    scale = opened(tmp_path / "many" / "1.ome.tif").intensity_scale
+    assert scale is not None
+    assert line.startswith(f"{tmp_path / 'many' / '1.ome.tif'}: uint16: counts are ")
+    assert len(set(scale.factor)) == len(set(scale.offset)) == 1
+    assert f"{scale.factor[0]:g} x" in line or f"- {-scale.offset[0]:g}," in line
+    assert many.stderr.count("fewer than 16 steps") == 1

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.bases import Image, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, PixelSize, TimeInterval
 from denoisplit.core.images.block_walks import pieces
 from denoisplit.core.images.derived_images import rearranged, stacked
 from denoisplit.core.images.io import iterate_planes
 from denoisplit.core.images.lazy import LazyPixels, mapped
-from denoisplit.core.images.scaled import as_dtype
 
 
 def lazily(array: AnyArray, seen: list[int] | None = None) -> LazyPixels:
@@ -77,27 +76,6 @@ def test_only_the_region_is_read() -> None:
     region = (slice(10, 14), slice(20, 25))
     np.testing.assert_array_equal(planes.read((1,), (slice(None), *region)), array[1, :, 10:14, 20:25])
     assert seen == [3 * 4 * 5]
-
-
-@pytest.mark.parametrize("axes", ["tcyx", "cyx", "yx", "yxc"])
-def test_scaled_whole_numbers_give_the_counts_back(axes: str) -> None:
-    shape = tuple({"t": 2, "c": 3, "y": 6, "x": 7}[letter] for letter in axes)
-    counts = np.random.default_rng(1).normal(100, 50, shape).astype(np.float32)
-    image = as_dtype(Image(data=counts, axes=axes), "uint16")
-    assert image.data.dtype == np.uint16
-    assert image.intensity_scale is not None
-    back = np.stack([plane for _, plane in iterate_planes(image, 2)])
-    truth = np.stack([plane for _, plane in iterate_planes(Image(data=counts, axes=axes), 2)])
-    assert np.abs(back - truth).max() <= np.ptp(counts) / 65535 / 2 + 1e-4
-    with pytest.raises(ImageError, match="float32 or uint16"):
-        as_dtype(image, "int8")
-
-
-def test_a_constant_image_has_a_scale_and_nan_has_none() -> None:
-    image = as_dtype(Image(data=np.full((2, 3), 7.0), axes="yx"), "uint16")
-    assert image.intensity_scale == IntensityScale((1.0,), (7.0,))
-    with pytest.raises(ImageError, match="no NaN"):
-        as_dtype(Image(data=np.array([[1.0, np.nan]]), axes="yx"), "uint16")
 
 
 def test_planes_keep_the_time_interval() -> None:

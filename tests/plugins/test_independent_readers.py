@@ -69,16 +69,26 @@ def test_imagej_finds_its_frame_interval(tmp_path: Path) -> None:
     assert (said["finterval"], said["tunit"], said["frames"]) == (2.5, "sec", 2)
 
 
-def test_files_over_four_gigabytes_become_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("denoisplit.plugins.image_formats.tiff._MOST_BYTES", 100)
+def test_files_over_four_gigabytes_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("denoisplit.plugins.image_formats.tiff._MOST_BYTES", 2**12)
     monkeypatch.setattr("denoisplit.plugins.image_formats.ome_tiff._BIG", 100)
     for name, made in (("a.tif", Tiff(Tiff.Options())), ("a.ome.tif", OmeTiff(OmeTiff.Options()))):
         made.write(tmp_path / name, IMAGE)
         with tifffile.TiffFile(tmp_path / name) as tif:
-            assert tif.is_bigtiff
+            assert tif.is_bigtiff == (name == "a.ome.tif")
         back = made.open(tmp_path / name)
         assert back.layout == IMAGE.layout
         np.testing.assert_array_equal(back.data, PIXELS)
+
+
+def test_planes_over_four_gigabytes_are_a_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("denoisplit.plugins.image_formats.tiff._MOST_BYTES", 100)
+    Tiff(Tiff.Options()).write(tmp_path / "a.tif", IMAGE)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        assert tif.is_bigtiff
+    back = Tiff(Tiff.Options()).open(tmp_path / "a.tif")
+    assert back.layout == IMAGE.layout
+    np.testing.assert_array_equal(back.data, PIXELS)
 
 
 def test_positions_of_an_ome_tiff_become_an_axis(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
-"""Counts as 16-bit integers, with the scale that restores them."""
+"""Counts as 16-bit integers: one factor for all channels and images of a file, 1 where they fit."""
 
+import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,17 +12,70 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image, IntensityScale
 
+_LOG = logging.getLogger("denoisplit.prediction")
+
 DTYPES: Final = ("float32", "uint16")
 """Pixel types in which an image of counts can be saved."""
 
 LARGEST: Final = 2**16 - 1
 
+_FEWEST: Final = 16
+"""Whole numbers that an image needs at least to be more than a few gray levels."""
+
+_FINE: Final = 1000
+"""Whole numbers that images of a smaller range get instead."""
+
+_FINEST: Final = 30
+"""Digits after the point of the finest factor, which has to be a number in single precision."""
+
+
+@attrs.frozen(kw_only=True)
+class WholeNumbers:
+    """Counts as whole numbers: ``counts = factor * stored + offset``, rounded.
+
+    Attributes:
+        factor: 1 if the counts fit; a whole number if they are too large; 0.1, 0.01 and so on if all of them
+            together span fewer than 16 counts.
+        offset: 0, or a negative number if there are negative counts.
+        coarse: names of channels that span fewer than 16 of the whole numbers.
+    """
+
+    factor: float
+    offset: float
+    coarse: tuple[str, ...] = ()
+
+    def scale(self, channels: int) -> IntensityScale | None:
+        """Return what gives the counts of this many channels back; None if the numbers are counts."""
+        if (self.factor, self.offset) == (1, 0):
+            return None
+        return IntensityScale((self.factor,) * channels, (self.offset,) * channels)
+
+    def of(self, pixels: AnyArray) -> AnyArray:
+        """Convert counts to uint16."""
+        return np.round((pixels.astype(np.float64) - self.offset) / self.factor).astype(np.uint16)
+
+    def __str__(self) -> str:
+        product = "the stored numbers" if self.factor == 1 else f"{self.factor:.12g} x the stored numbers"
+        sign = f" {'-' if self.offset < 0 else '+'} {abs(self.offset):.12g}" if self.offset else ""
+        step = "whole counts" if self.factor == 1 else f"multiples of {self.factor:.12g}"
+        noted = "; the file says so" if self.scale(1) else ""
+        return f"counts are {product}{sign}, rounded to {step}{noted}"
+
+    @property
+    def warning(self) -> str:
+        """Advice on coarse images; empty if there are none."""
+        if not self.coarse:
+            return ""
+        names = ", ".join(self.coarse)
+        return f"fewer than {_FEWEST} steps for {names}. Write float32, or choose others with --output."
+
 
 def as_dtype(image: Image, dtype: str) -> Image:
     """Convert an image to another pixel type.
 
-    ``uint16`` stretches every channel over 0 to 65535 and stores the scale in ``intensity_scale``; a count is
-    off by half a step at most, the 131070th part of the range of its channel.
+    ``uint16`` rounds counts to whole numbers. If they are too large, negative or all too small for that, one
+    factor and offset for the whole image are stored in ``intensity_scale``. A count is off by half a step at
+    most.
 
     Args:
         image: image in counts.
@@ -34,18 +89,14 @@ def as_dtype(image: Image, dtype: str) -> Image:
     if dtype == "float32":
         return attrs.evolve(image, data=data.astype(np.float32, copy=False))
     channel = image.axes.index("c") if "c" in image.axes else None
-    parts = (
-        [data] if channel is None else [np.take(data, i, axis=channel) for i in range(data.shape[channel])]
-    )
-    scale = scale_of([float(p.min()) for p in parts], [float(p.max()) for p in parts], image.source)
-    whole = [
-        stretched(part, low, step) for part, low, step in zip(parts, scale.offset, scale.factor, strict=True)
-    ]
-    return attrs.evolve(
-        image,
-        data=whole[0] if channel is None else np.stack(whole, axis=channel),
-        intensity_scale=scale,
-    )
+    channels = 1 if channel is None else data.shape[channel]
+    others = tuple(axis for axis in range(data.ndim) if axis != channel)
+    lowest, highest = (np.reshape(found, -1).tolist() for found in (data.min(others), data.max(others)))
+    names = image.channel_names if len(image.channel_names) == channels else ()
+    whole = whole_numbers(lowest, highest, names, image.source)
+    if whole.warning:
+        _LOG.warning("%s", whole.warning)
+    return attrs.evolve(image, data=whole.of(data), intensity_scale=whole.scale(channels))
 
 
 def require_dtype(dtype: str) -> None:
@@ -58,18 +109,42 @@ def require_dtype(dtype: str) -> None:
         raise ImageError(f"dtype: expected {' or '.join(DTYPES)} (got {dtype!r}). Choose one of them.")
 
 
-def scale_of(lowest: Sequence[float], highest: Sequence[float], where: str) -> IntensityScale:
-    """Return the scale of channels with these lowest and highest counts as uint16.
+def whole_numbers(
+    lowest: Sequence[float], highest: Sequence[float], names: Sequence[str], where: str
+) -> WholeNumbers:
+    """Choose the whole numbers for an image.
+
+    Args:
+        lowest: smallest count of every channel.
+        highest: largest count of every channel.
+        names: names of the channels, or none.
+        where: subject of the message.
 
     Raises:
         ImageError: a count is not finite.
     """
-    steps = [(high - low) / LARGEST or 1.0 for low, high in zip(lowest, highest, strict=True)]
-    if not np.all(np.isfinite([*lowest, *steps])):
+    low, high = min(lowest), max(highest)
+    if not np.all(np.isfinite([*lowest, *highest])):
         raise ImageError(f"{where}: uint16 has no NaN or infinite values (got some). Save as float32.")
-    return IntensityScale(tuple(steps), tuple(lowest))
+    factor = _factor(low, high)
+    offset = _offset(low, factor)
+    if high - offset >= factor * (LARGEST + 0.5):  # the offset took the last step
+        factor += 1
+        offset = _offset(low, factor)
+    spans = zip(names, lowest, highest, strict=True) if names else ()
+    coarse = tuple(name for name, least, most in spans if 0 < most - least < _FEWEST * factor)
+    return WholeNumbers(factor=factor, offset=offset, coarse=coarse)
 
 
-def stretched(pixels: AnyArray, low: float | AnyArray, step: float | AnyArray) -> AnyArray:
-    """Convert counts to uint16; ``low`` and ``step`` are those of the channel, or fit the pixels' shape."""
-    return np.round((pixels.astype(np.float64) - low) / step).astype(np.uint16)
+def _factor(low: float, high: float) -> float:
+    span = max(high, 0.0) - min(low, 0.0)
+    if span >= LARGEST + 0.5:
+        return float(math.ceil(span / LARGEST))
+    if not 0 < span < _FEWEST:
+        return 1.0
+    return 10.0 ** -min(_FINEST, math.ceil(math.log10(_FINE) - math.log10(span)))
+
+
+def _offset(low: float, factor: float) -> float:
+    """Return the whole multiple of the factor that leaves no negative numbers."""
+    return 0.0 if low >= -factor / 2 else math.floor(low / factor) * factor

@@ -193,7 +193,10 @@ def raw_file(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: i
     check_space(size, place_of(path))
     with path.open("r+b" if path.exists() else "w+b") as file:
         # Reserve the space now: on a full disk, writing to a mapped page would kill the process.
-        os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        elif file.seek(0, os.SEEK_END) < size:  # never cut off what a format has put behind the pixels
+            file.truncate(size)
 
     def put(region: Window, pixels: AnyArray) -> None:
         # Mapped anew for every region, so that written pages do not stay in the memory of the process.

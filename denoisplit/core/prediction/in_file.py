@@ -16,7 +16,7 @@ from denoisplit.core.images.bases import ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.block_walks import block_places
 from denoisplit.core.images.claims import LARGE
 from denoisplit.core.images.lazy import mapped
-from denoisplit.core.images.scaled import require_dtype, scale_of, stretched
+from denoisplit.core.images.scaled import WholeNumbers, require_dtype, whole_numbers
 from denoisplit.core.images.writing import RegionWriter, raw_file
 from denoisplit.core.prediction.output_words import channels_of
 from denoisplit.core.prediction.posterior import Posterior
@@ -51,6 +51,7 @@ class File(Sink):
         self._asked: Asked | None = None
         self._layout: ImageLayout | None = None
         self._images: Mapping[str, AnyArray] = {}
+        self._rounding: _Rounding | None = None
 
     def begin(self, asked: Asked) -> None:
         """Remember the request; the file is made with the first tile, which tells which images there are."""
@@ -79,6 +80,11 @@ class File(Sink):
 
     usual = images
 
+    @property
+    def whole(self) -> WholeNumbers | None:
+        """How counts are stored as whole numbers, once the file is complete; None for float32."""
+        return None if self._rounding is None else self._rounding.whole
+
     def _open(self, asked: Asked, made: Mapping[str, AnyArray]) -> None:
         self._layout = asked.layout(made, _FLOAT)
         self._images = _Written(self.path, {n: len(channels_of(n, asked.channels)) for n in made})
@@ -90,8 +96,9 @@ class File(Sink):
                 self.path,
                 held / 2**30,
             )
-        make = _Stretching if self._whole else _direct
-        self._writer: ImageWriter = self._stack.enter_context(make(self.path, self._format, self._layout))
+        self._rounding = _Rounding(self.path, self._format, self._layout) if self._whole else None
+        writer = self._rounding or self._format.create(self.path, self._layout)
+        self._writer: ImageWriter = self._stack.enter_context(writer)
 
     def _known(self) -> Asked:
         if self._asked is None:
@@ -119,8 +126,8 @@ class _Written(Mapping[str, AnyArray]):
         if (scale := image.intensity_scale) is not None:
             shape = [-1 if a == "c" else 1 for a in image.axes]
             factor, offset = (np.reshape(numbers[part], shape) for numbers in (scale.factor, scale.offset))
-            pixels = (pixels * factor + offset).astype(_FLOAT)
-        return pixels
+            pixels = pixels * factor + offset
+        return pixels.astype(_FLOAT, copy=False)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._channels)
@@ -129,16 +136,17 @@ class _Written(Mapping[str, AnyArray]):
         return len(self._channels)
 
 
-def _direct(path: Path, chosen: ImageFormat, layout: ImageLayout) -> ImageWriter:
-    return chosen.create(path, layout)
-
-
 @final
-class _Stretching(ImageWriter):
-    """Writes float32 to a temporary file, then uint16 to ``path`` when all scales are known."""
+class _Rounding(ImageWriter):
+    """Writes float32 to a temporary file, then uint16 to ``path`` when the largest count is known.
+
+    Attributes:
+        whole: how counts are stored, once the file is complete.
+    """
 
     def __init__(self, path: Path, chosen: ImageFormat, layout: ImageLayout) -> None:
         self._path, self._format, self._layout = path, chosen, layout
+        self.whole: WholeNumbers | None = None
         self._channel = layout.axes.index("c")
         count = layout.shape[self._channel]
         self._lowest, self._highest = np.full(count, np.inf), np.full(count, -np.inf)
@@ -161,7 +169,7 @@ class _Stretching(ImageWriter):
         self._raw.write(region, pixels)
 
     def finish(self) -> None:
-        """Write the scaled pixels."""
+        """Write the rounded pixels."""
         self._raw.finish()
 
     def discard(self) -> None:
@@ -170,13 +178,12 @@ class _Stretching(ImageWriter):
 
     def _complete(self, raw: Path, path: Path) -> None:
         layout = self._layout
-        scale = scale_of(self._lowest.tolist(), self._highest.tolist(), "prediction")
+        whole = whole_numbers(
+            self._lowest.tolist(), self._highest.tolist(), layout.channel_names, "prediction"
+        )
         data = mapped(raw, shape=layout.shape, dtype=layout.dtype, where=str(path))
-        shape = [1] * len(layout.shape)
-        shape[self._channel] = -1
+        scale = whole.scale(layout.shape[self._channel])
         with self._format.create(path, attrs.evolve(layout, dtype=_WHOLE, intensity_scale=scale)) as writer:
             for region in block_places(layout.shape):
-                channels = region[self._channel]
-                low = np.reshape(scale.offset[channels], shape)
-                step = np.reshape(scale.factor[channels], shape)
-                writer.write(region, stretched(data[region], low, step))
+                writer.write(region, whole.of(data[region]))
+        self.whole = whole

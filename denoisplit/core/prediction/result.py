@@ -11,7 +11,7 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.given import path_of
 from denoisplit.core.images.bases import Image, ImageLayout, PixelSize, TimeInterval
-from denoisplit.core.images.scaled import as_dtype
+from denoisplit.core.images.scaled import WholeNumbers, as_dtype
 from denoisplit.core.prediction.offers import CALIBRATED_STD
 from denoisplit.core.prediction.output_words import channels_of
 from denoisplit.core.storage.atomic import write_text
@@ -38,6 +38,7 @@ class Prediction:
         samples: number of posterior samples.
         calibrated: whether the run has a calibration.
         path: file with the images; None in memory.
+        whole: how the file stores counts as whole numbers; None for float32, and in memory.
         seam_score: mean step across the borders of tiles over the mean step beside them, for the channel
             where it is furthest from 1; 1 where tiles do not show, None without borders.
         verdict: whether the image looks like the training images.
@@ -52,6 +53,7 @@ class Prediction:
     samples: int
     calibrated: bool
     path: Path | None = None
+    whole: WholeNumbers | None = None
     seam_score: float | None = None
     verdict: Verdict = attrs.field(factory=Verdict)
     sums: LabelSums | None = attrs.field(default=None, repr=False)
@@ -111,8 +113,8 @@ class Prediction:
 
         Args:
             path: the file.
-            dtype: type of the pixels: ``float32``, or ``uint16`` with a scale per image that the file
-                records.
+            dtype: type of the pixels: ``float32``, or ``uint16``, for which counts are rounded as in
+                ``Run.predict_file``.
 
         Raises:
             ImageError: no installed format has this ending, or something other than an image has this name.

@@ -50,7 +50,7 @@ def predict_to_file(
         found = results(work, request, place, memory=memory)
         prediction = _gathered(image_work, bundle, samples, flaws, work, found, sink)
     finished(place.out)
-    return prediction
+    return attrs.evolve(prediction, whole=sink.whole)
 
 
 def predict_shard(

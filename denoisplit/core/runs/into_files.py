@@ -56,8 +56,9 @@ class IntoFiles(Predictor):
             image: file, or array (also a memory map); see ``predict``.
             out: file to write; the ending of its name chooses the format. An existing file is replaced when
                 the new one is complete.
-            dtype: type of the pixels: ``float32``, or ``uint16`` with a scale per image that the file
-                records.
+            dtype: type of the pixels: ``float32``, or ``uint16``, for which counts are rounded to whole
+                numbers. Where they do not fit (more than 65535, negative, or all together fewer than 16),
+                one factor and offset for the file are in it; ``whole`` of the prediction has them, too.
             how: the other arguments of ``predict``; also ``executor``, the name of the executor that predicts
                 the tiles (``serial``, ``threads``, ``processes`` or one of a plugin), and ``resume``, which
                 continues from the tiles that an interrupted prediction has left beside ``out``.

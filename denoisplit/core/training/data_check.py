@@ -106,7 +106,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     warnings += _pixel_sizes(everything)
     warnings += told_exposures(spec.data.noise_pairs, everything)
     return DataReport(
-        supervision=supervision(spec, everything),
+        supervision=_supervision(spec, everything),
         splits=tuple(splits),
         errors=tuple(errors),
         warnings=tuple(dict.fromkeys(warnings)),
@@ -150,8 +150,7 @@ def _splits(
     return found
 
 
-def supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
-    """Say in a sentence what a network learns from these fields."""
+def _supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
     recorded = spec.data.recorded
     if recorded:
         return f"Denoising of {spec.channels[0]}, out of images of {', '.join(recorded)}."

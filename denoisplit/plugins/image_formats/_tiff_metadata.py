@@ -1,14 +1,13 @@
 """TIFF files as images: their pixels and metadata."""
 
 from pathlib import Path
-from typing import Any
 
 import attrs
 import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.bases import Image, ImageLayout, IntensityScale, PixelSize, TimeInterval
+from denoisplit.core.images.bases import Image, ImageLayout, IntensityScale, PixelSize
 from denoisplit.core.images.channel_names import known_names
 from denoisplit.core.images.layout import channel_count, check_layout, described
 from denoisplit.core.images.lazy import at_hand
@@ -90,15 +89,3 @@ def stored_axes(layout: ImageLayout, path: Path) -> str:
             f"Write one time each, or write .zarr, .h5 or .npz."
         )
     return "".join(letter for letter in "tszcyx" if letter in layout.axes)
-
-
-def escaped(text: str) -> str:
-    """Escape text to ASCII, as ImageJ writes units."""
-    return "".join(sign if sign.isascii() else f"\\u{ord(sign):04X}" for sign in text)
-
-
-def imagej_time(interval: TimeInterval | None) -> dict[str, Any]:
-    """Return ImageJ's entries for the time between two frames."""
-    if interval is None:
-        return {}
-    return {"finterval": interval.value, "tunit": escaped("sec" if interval.unit == "s" else interval.unit)}

@@ -1,33 +1,51 @@
 """Plain TIFF files and ImageJ hyperstacks."""
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import attrs
 import tifffile
 
-from denoisplit.core.images.axes import sizes_by_axis
 from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.layout import channel_count, check_dtype, check_name, remark_text
+from denoisplit.core.images.layout import check_dtype, check_name
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
-from denoisplit.plugins.image_formats._tiff_metadata import escaped, imagej_time, read_tiff, stored_axes
-from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK, first_of_set
+from denoisplit.plugins.image_formats._imagej_header import begin_hyperstack, plain_words, resolution
+from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
+from denoisplit.plugins.image_formats._tiff_pages import first_of_set
 
 _KINDS = ("uint8", "uint16", "float32")
-_FINEST = 1e-6
-"""The smallest resolution that a ratio of two 32-bit numbers represents well."""
 
 _MOST_BYTES = 2**32 - 2**20
+"""Largest TIFF, whose positions have 32 bits."""
+
+_ENTRY = 512
+"""Bytes of a page in the list of pages, and more."""
+
+_LABEL = 256
+"""Bytes of the label of a plane, and more."""
+
+_LOG = logging.getLogger("denoisplit.prediction")
+
+_LARGE = (
+    "%s: takes more than 4 GiB, so it lists its first plane only, as large files of ImageJ do. ImageJ, Fiji, "
+    "Bio-Formats and tifffile find all planes; for other programs, write .ome.tif"
+)
+_HUGE = (
+    "%s: one plane takes more than 4 GiB, which ImageJ cannot open. The file is a BigTIFF; for Fiji, write "
+    ".ome.zarr or smaller planes"
+)
 
 
 @final
 class Tiff(ImageFormat):
     """TIFF as ImageJ, Fiji, MetaMorph and most cameras write it. Our files open in ImageJ as hyperstacks.
 
-    Above 4 GiB, where ImageJ's format ends, the file is a plain BigTIFF with the same description.
+    Above 4 GiB, they are what ImageJ writes itself: a list of pages with the first plane alone, and all
+    planes one after the other. If a single plane is larger, the file is a plain BigTIFF, described alike.
     """
 
     @attrs.frozen(kw_only=True)
@@ -55,7 +73,7 @@ class Tiff(ImageFormat):
         return first_of_set(path)
 
     def write(self, path: Path, image: Image) -> None:
-        """Write a hyperstack with axes, pixel size, unit, time interval and channel labels; all or nothing.
+        """Write a hyperstack: axes, pixel size, time interval, labels, ranges of display; all or nothing.
 
         Raises:
             ImageError: pixels that ImageJ cannot hold (only uint8, uint16, float32), or no space.
@@ -67,53 +85,41 @@ class Tiff(ImageFormat):
         check_name(path, self.read_only, self.suffixes)
         stored = stored_axes(layout, path)
         check_dtype(layout, str(path), _KINDS, "ImageJ", "Convert them, or write .ome.tif.")
+        sides = dict(zip(layout.axes, layout.shape, strict=True))
+        shape = tuple(sides[letter] for letter in stored)
+        size, planes = math.prod(shape) * layout.dtype.itemsize, math.prod(shape[:-2])
+        listed = size + planes * _ENTRY <= _MOST_BYTES
+        fits = size // planes + planes * _LABEL <= _MOST_BYTES
+        if not listed:
+            _LOG.warning(_LARGE if fits else _HUGE, path)
 
         @contextmanager
         def begin(temporary: Path) -> Iterator[Put]:
-            sides = dict(zip(layout.axes, layout.shape, strict=True))
-            shape = tuple(sides[letter] for letter in stored)
-            offset = _reserve(temporary, layout, stored.replace("s", "t"), shape)
+            axes = stored.replace("s", "t")
+            if not fits:
+                with raw_file(
+                    temporary, shape, layout.dtype, _begin_big(temporary, layout, axes, shape)
+                ) as put:
+                    yield put
+                return
+            offset, ranges = begin_hyperstack(temporary, layout, axes, shape, truncated=not listed)
             with raw_file(temporary, shape, layout.dtype, offset) as put:
-                yield put
+                yield ranges.watching(put)
+            ranges.write()
 
         return RegionWriter(path, layout, stored=stored, begin=begin)
 
 
-def _reserve(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...]) -> int:
-    """Write everything but the pixels, and return the position of the first of them."""
-    imagej = math.prod(shape) * layout.dtype.itemsize <= _MOST_BYTES
-    # With an axis for samples, or tifffile takes a width of 1 for one.
-    metadata: dict[str, Any] = {"axes": f"{axes.upper()}S" if imagej else axes.upper()}
-    metadata |= {NOTE: layout.axes, REMARK: remark_text(layout)}
-    channels = channel_count(layout.axes, layout.shape)
-    if layout.channel_names:
-        planes = math.prod(shape[:-2])
-        metadata["Labels"] = list(layout.channel_names) * (planes // channels)
-    if channels > 1:
-        metadata["mode"] = "composite"
-    resolution = None
-    if layout.pixel_size is not None:
-        size = sizes_by_axis(layout)
-        resolution = (_resolution(size.get("x")), _resolution(size.get("y")))
-        metadata["unit"] = escaped(layout.pixel_size.unit)
-        metadata |= {"spacing": size["z"]} if "z" in size else {}
-    metadata |= imagej_time(layout.time_interval)
+def _begin_big(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...]) -> int:
+    """Write everything but the pixels of a BigTIFF, and return the position of the first of them."""
     place = tifffile.imwrite(
         path,
-        shape=(*shape, 1) if imagej else shape,
+        shape=shape,
         dtype=layout.dtype,
-        imagej=imagej,
-        bigtiff=not imagej,
+        bigtiff=True,
         photometric="minisblack",
-        metadata=metadata,
-        resolution=resolution,
-        byteorder="<" if imagej else None,
+        metadata={"axes": axes.upper()} | plain_words(layout, shape),
+        resolution=resolution(layout),
         returnoffset=True,
     )
-    assert place is not None  # noqa: S101
-    return int(place[0])
-
-
-def _resolution(size: float | None) -> float:
-    """Return pixels per unit; 0, meaning none, where the ratio of a TIFF tag cannot represent them."""
-    return 1 / size if size is not None and _FINEST <= size <= 1 / _FINEST else 0.0
+    return int((place or (0,))[0])
