@@ -60,6 +60,20 @@ class OwnCalibratorTests(CalibratorTests):
         assert one_line(caught.value), "the message has several lines or none"
 
     @in_two_and_three_dimensions
+    def test_pixels_in_a_row_are_calibrated_as_in_an_image(self, rank: int) -> None:
+        """Sums over regions are such rows [n c regions]; from a truth and from squared errors."""
+        calibrator, held = self.calibrator(self.smallest()), self.held_out(rank, 0)
+        row = Held(*(array.reshape(*array.shape[:2], -1) for array in attrs.astuple(held)))
+        found, whole = self.calibrated(calibrator, row), self.calibrated(calibrator, held)
+        assert np.allclose(found.reshape(whole.shape), whole, rtol=1e-9), "pixels in a row have another std"
+        try:
+            one, two = (fit_squares(calibrator, h.mean, h.std, (h.truth - h.mean) ** 2) for h in (row, held))
+        except CalibrationError:
+            return
+        for name, numbers in two.parameters.items():
+            assert np.allclose(one.parameters[name], numbers, rtol=1e-9), f"a row has another {name}"
+
+    @in_two_and_three_dimensions
     def test_a_calibration_of_others_is_refused(self, rank: int) -> None:
         """For another number of channels, and for levels that are not probabilities: in one line."""
         calibrator, held = self.calibrator(self.smallest()), self.held_out(rank, 0)

@@ -21,10 +21,11 @@ from denoisplit.core.network.interfaces import (
     MeanCalibrator,
     SumCalibrator,
 )
+from denoisplit.testing.calibrator_extremes import ExtremeTests
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import examples, in_two_and_three_dimensions, law, one_line
-from denoisplit.testing.sum_calibrators import Held, SumTests
+from denoisplit.testing.sum_calibrators import Held
 
 _BINS = 10
 _LEVELS = (0.05, 0.5, 0.683, 0.9, 0.903, 0.95)
@@ -32,7 +33,7 @@ _SHORT, _LONG = 0.004, 0.009
 """How far the coverage may be from the level."""
 
 
-class CalibratorTests(SumTests):
+class CalibratorTests(ExtremeTests):
     """Laws of calibrators: no pixel is dropped, units do not matter, and intervals have their coverage."""
 
     kind: ClassVar[str] = "calibrator"

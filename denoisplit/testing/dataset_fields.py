@@ -99,9 +99,9 @@ class FieldTests(ComponentTests):
             fields = self.fields_of(options, 2)
         for field in fields:
             if field.clean is not None:
-                _average_to(field.name, field.clean, field.observed)
+                average_to(field.name, field.clean, field.observed)
                 for repeat in field.repeats if field.repeats is not None else ():
-                    _average_to(field.name, field.clean, repeat)
+                    average_to(field.name, field.clean, repeat)
             for repeat in field.repeats if field.repeats is not None else ():
                 new = not np.array_equal(repeat, field.observed)
                 assert new, f"a repeat of {field.name} is no new exposure"
@@ -193,7 +193,7 @@ def pixels_of(field: Field) -> bytes:
     return np.ascontiguousarray(field.observed).tobytes()
 
 
-def _average_to(name: str, clean: Any, observed: Any) -> None:
+def average_to(name: str, clean: Any, observed: Any) -> None:
     """Check the regression of noisy on clean pixels: slope 1 and no offset beyond chance in any channel."""
     for signal, noisy in zip(clean.astype(np.float64), observed.astype(np.float64), strict=True):
         noise = noisy - signal

@@ -19,13 +19,14 @@ from denoisplit.core.images.io import choose_format
 from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.images.splits import Split, split_fields
 from denoisplit.core.storage.image_files import installed_formats
-from denoisplit.testing.dataset_fields import PATH, FieldTests, pixels_of
+from denoisplit.testing.dataset_fields import PATH, pixels_of
+from denoisplit.testing.dataset_partners import PartnerTests
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
 _MEMORY = "memory"
 
 
-class DatasetTests(FieldTests):
+class DatasetTests(PartnerTests):
     """Laws of data sets: the same fields every time, none of them twice, channels as named.
 
     A data set with an option ``path`` gets a folder to read. If it reads another layout than ``write_folder``
@@ -124,11 +125,9 @@ class DatasetTests(FieldTests):
         """
         if not (self.reads_a_folder() and issubclass(self.target(), FileDataset)):
             return
-        with tempfile.TemporaryDirectory() as folder:
-            self.write_folder(Path(folder), rank)
-            options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
+        with self.with_partners(rank) as options:
             expected = self.dataset(options).fields()
-            for file in list(Path(folder).rglob("*")):
+            for file in list(options.path.rglob("*")):
                 if file.suffix == ".tif":
                     file.rename(file.with_suffix(_Foreign.suffixes[0]))
                 elif file.is_file():
@@ -149,9 +148,7 @@ class DatasetTests(FieldTests):
         names = {field.alias for field in attrs.fields(self.target().Options)}
         if not (self.reads_a_folder() and _MEMORY in names):
             return
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(lazy, "LAZY_FROM", 1):
-            self.write_folder(Path(folder), rank)
-            options = attrs.evolve(self.smallest(), **{PATH: Path(folder)})
+        with self.with_partners(rank) as options, mock.patch.object(lazy, "LAZY_FROM", 1):
             whole = self.dataset(attrs.evolve(options, **{_MEMORY: 1024})).fields()
             large = self.dataset(attrs.evolve(options, **{_MEMORY: 0})).fields()
             assert [field.name for field in large] == [field.name for field in whole]

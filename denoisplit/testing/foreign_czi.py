@@ -1,9 +1,11 @@
-"""CZI of other programs: scenes with one channel each, and intervals in milliseconds."""
+"""CZI of other programs: scenes of one channel each, late starts, pictures, and times in milliseconds."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
 from denoisplit.core.images.bases import Image
@@ -45,4 +47,40 @@ def _times() -> Iterator[Foreign]:
     yield Foreign(what="milliseconds", name="a.czi", write=_in_milliseconds, image=found)
 
 
-FILES: Final = (*_scenes(), *_times())
+_LATE: Final = counts(2, 3, 4, 6, 5)
+_FIRST: Final = {"T": 3, "Z": 2, "C": 1}
+"""Numbers of the first frame, plane and channel of a recording that begins late."""
+
+
+def _from_there_on(path: Path) -> None:
+    """Write a part of a longer recording, whose frames, planes and channels keep their numbers."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    with czi.create_czi(str(path)) as file:
+        for place in np.ndindex(_LATE.shape[:3]):
+            plane = {letter: first + at for (letter, first), at in zip(_FIRST.items(), place, strict=True)}
+            file.write(_LATE[place][..., None], location=(7, 3), plane=plane, scene=0)
+
+
+def _pictured(path: Path, gray: bool) -> None:
+    """Write a picture, with blue first, and a gray channel where it is asked for."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    with czi.create_czi(str(path)) as file:
+        if gray:
+            file.write(_PICTURE[..., :1], plane={"C": 0}, scene=0)
+        file.write(_PICTURE[..., ::-1], plane={"C": int(gray)}, scene=0)
+
+
+_PICTURE: Final = counts(6, 5, 3)
+
+
+def _others() -> Iterator[Foreign]:
+    found = image(np.moveaxis(_LATE, 2, 1), "tczyx")
+    yield Foreign(what="a late start", name="a.czi", write=_from_there_on, image=found)
+    write = partial(_pictured, gray=False)
+    yield Foreign(what="a picture", name="a.czi", write=write)
+    found = image(_PICTURE, "yxc")
+    yield Foreign(what="a picture", name="a.czi", write=write, axes="yxc", image=found)
+    yield Foreign(what="a picture among channels", name="a.czi", write=partial(_pictured, gray=True))
+
+
+FILES: Final = (*_scenes(), *_times(), *_others())

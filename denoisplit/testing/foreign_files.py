@@ -23,6 +23,7 @@ _MODULES: Final = {
     "png": "foreign_png",
     "czi": "foreign_czi",
     "nd2": "foreign_nd2",
+    "lif": "foreign_lif",
 }
 """Module with ``FILES`` by the name of the format."""
 

@@ -95,6 +95,9 @@ def _stacks() -> Iterator[Foreign]:
     write = partial(_write, pixels=volumes, group=401, sampling=(5, 3, 2))
     found = image(volumes.reshape(3, 2, *_SIDES[1:]), "szyx")
     yield Foreign(what="a stack of volumes", name="a.mrc", write=write, image=found)
+    write = partial(_write, pixels=volumes, group=401, sampling=(5, 3, 1))
+    found = image(volumes[:, None], "szyx")
+    yield Foreign(what="a stack of volumes of one plane", name="a.mrc", write=write, image=found)
     for planes in (4, 6, 0):
         write = partial(_write, pixels=volumes, group=401, sampling=(5, 3, planes))
         found = image(volumes, "zyx")
@@ -139,6 +142,12 @@ def _damaged() -> Iterator[Foreign]:
     for order in "<>":
         write = partial(_write, pixels=square, order=order, words={208: bytes(6)})
         yield Foreign(what=f"no stamp {order}", name="a.mrc", write=write, image=image(square[0], "yx"))
+    # Sides that make sense in either order of bytes, as 256 and 65536 do: the size of the file decides.
+    cube = np.zeros((256, 256, 256), np.uint8)
+    cube[5, 7, 9] = 3
+    for order in "<>":
+        write = partial(_write, pixels=cube, order=order, standard=False)
+        yield Foreign(what=f"a cube {order}", name="a.mrc", write=write, image=image(cube, "zyx"), axes="zyx")
     wrong: tuple[tuple[str, dict[str, Any]], ...] = (
         ("one byte is missing", {"cut": 1}),
         ("no pixels", {"words": {0: bytes(4)}}),

@@ -1,4 +1,4 @@
-"""ND2 of other programs: positions with names, and with one name for all."""
+"""ND2 of other programs: positions, missing frames, and pictures."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -21,4 +21,16 @@ def _positions() -> Iterator[Foreign]:
         yield Foreign(what="no such position", name="a.nd2", write=write, inside="middle")
 
 
-FILES: Final = (*_positions(),)
+_FRAMES: Final = counts(3, 6, 5)
+_PICTURE: Final = counts(6, 5, 3, kind="uint8")
+
+
+def _others() -> Iterator[Foreign]:
+    frames = Image(data=_FRAMES, axes="tyx")
+    yield Foreign(what="a frame is missing", name="a.nd2", write=partial(write_nd2, image=frames, frames=2))
+    picture = partial(write_nd2, image=Image(data=_PICTURE, axes="yxr"))
+    yield Foreign(what="a picture", name="a.nd2", write=picture)
+    yield Foreign(what="a picture", name="a.nd2", write=picture, axes="yxc", image=image(_PICTURE, "yxc"))
+
+
+FILES: Final = (*_positions(), *_others())

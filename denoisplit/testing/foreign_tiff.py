@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from denoisplit.testing.foreign_files import Foreign, counts, image
+from denoisplit.testing.tiff_pieces import short_pieces, with_pieces
 from denoisplit.testing.vendor_tiffs import write_lsm, write_stk
 
 _STACK: Final = counts(3, 16, 20)
@@ -231,7 +232,7 @@ def _layouts() -> Iterator[Foreign]:
         yield Foreign(what=what, name="a.tif", write=partial(_pages, pages=pages))
     many = counts(9, 16, 20)  # so many pages are read as if all were like the first
     halves = partial(_pages, pages=[(plane, {"rowsperstrip": 8}) for plane in many])
-    moved = partial(_strips, write=halves, change=lambda of: of[::-1], tag=273, page=2)
+    moved = partial(with_pieces, write=halves, change=lambda of: of[::-1], tag=273, page=2)
     turned = image(np.stack([*many[:2], np.roll(many[2], 8, 0), *many[3:]]), "zyx")
     yield Foreign(what="strips in another order", name="a.tif", write=moved, axes="zyx", image=turned)
     kinds = (None, None, "zlib", *(None,) * 6)
@@ -258,7 +259,7 @@ def _damaged() -> Iterator[Foreign]:
     yield Foreign(what="planes that are not there", name="a.tif", write=claims)
     strips = partial(tifffile.imwrite, data=_PLANE, metadata=None, rowsperstrip=4, compression="zlib")
     for known in (273, 279):
-        lacking = partial(_strips, write=strips, change=lambda of: (of[0], 0, *of[2:]), tag=known)
+        lacking = partial(with_pieces, write=strips, change=lambda of: (of[0], 0, *of[2:]), tag=known)
         yield Foreign(what="a strip is missing", name="a.tif", write=lacking)
     for lost in (1, 90, 300, 700):
         pages: list[Any] = [(np.full((8, 8), page, np.uint8), {}) for page in range(5)]
@@ -276,14 +277,6 @@ def _cut(path: Path, write: Any, lost: int) -> None:
     path.write_bytes(path.read_bytes()[:-lost])
 
 
-def _strips(path: Path, write: Any, change: Any, tag: int, page: int = 0) -> None:
-    """Write a file with other positions (tag 273) or lengths (279) of the strips of a page."""
-    write(path)
-    with tifffile.TiffFile(path, mode="r+") as tif:
-        found = tif.pages[page].aspage().tags[tag]
-        found.overwrite(change(found.value))
-
-
 FILES: Final = (
     *_words_of_imagej(),
     *_calibrations(),
@@ -292,5 +285,6 @@ FILES: Final = (
     *_vendors(),
     *_colours(),
     *_layouts(),
+    *short_pieces(),
     *_damaged(),
 )

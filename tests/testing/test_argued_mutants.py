@@ -42,3 +42,24 @@ def test_guards_errors_hints_and_defaults_are_no_mutants() -> None:
     )
     found = {(one.before, one.after, one.function) for one in mutations(ast.parse(source))}
     assert found == {("x < 0", "x >= 0", "paired"), ("0", "1", "paired")}
+
+
+def test_what_is_only_said_is_no_mutant() -> None:
+    source = (
+        "def checked(x):\n"
+        "    size = 2 * x\n"
+        "    twice = size + 1\n"
+        "    used = x + 4\n"
+        "    advice = 'Take more.' if x > 8 else 'Take less.'\n"
+        "    if used:\n"
+        "        raise ValueError(f'{twice}: {advice}')\n"
+        "    return 'a' if x else 'b'\n"
+    )
+    found = {(one.before, one.after) for one in mutations(ast.parse(source))}
+    assert found == {
+        ("x + 4", "x - 4"),
+        ("x + 4", "x"),
+        ("x + 4", "4"),
+        ("4", "5"),
+        ("'a' if x else 'b'", "'b' if x else 'a'"),
+    }

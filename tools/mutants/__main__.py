@@ -37,9 +37,9 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
     """Mutate components (names or kinds, by default all) and try their suites.
 
     A mutant is one changed expression in the body of a function. Annotations, decorators, defaults,
-    docstrings, constants of modules, raised errors, formatted text, assertions and the guard strict of zip
-    are not changed, and nothing is detached that becomes a plain number. Each mutant is tried with the suites
-    of two components that call its function.
+    docstrings, constants of modules, raised errors, formatted text and what nothing else reads, assertions
+    and the guard strict of zip are not changed, and nothing is detached that becomes a plain number. Each
+    mutant is tried with the suites of two components that call its function.
 
     Mutants with a reason in argued.yaml are counted, but not tried. The exit code is 1 where fewer than 95 %
     of the others are noticed.

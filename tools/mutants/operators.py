@@ -7,6 +7,8 @@ from typing import Final
 
 import attrs
 
+from tools.mutants.places import places
+
 Change = Callable[[ast.expr], ast.expr | None]
 """Function from an expression to the mistaken one; None where it does not apply. May change its argument."""
 
@@ -166,6 +168,8 @@ def _detached(node: ast.expr) -> ast.expr | None:
     return None
 
 
+_DETACH: Final = "detach"
+
 OPERATORS: Final[dict[str, Change]] = {
     "sign": _sign,
     "factor": _factor,
@@ -186,14 +190,13 @@ OPERATORS: Final[dict[str, Change]] = {
 def mutations(tree: ast.Module) -> Iterator[Mutation]:
     """Yield every mutation of the bodies of functions.
 
-    Annotations, decorators, defaults, raised errors, formatted text, assertions and the guard ``strict`` of
-    ``zip`` are left alone, and nothing is detached that cannot have a gradient.
+    What ``places`` leaves out is left alone, and nothing is detached that cannot have a gradient.
     """
-    places = dict(_places(tree, _Place()))
+    known = places(tree)
     for index, node in enumerate(ast.walk(tree)):
-        if not isinstance(node, ast.expr) or id(node) not in places:
+        if not isinstance(node, ast.expr) or id(node) not in known:
             continue
-        place = places[id(node)]
+        place = known[id(node)]
         for sort, change in OPERATORS.items():
             if sort == _DETACH and not place.graded:
                 continue
@@ -224,70 +227,3 @@ class _Replace(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> ast.AST:
         return self.new if node is self.old else self.generic_visit(node)
-
-
-_DETACH: Final = "detach"
-_GUARD: Final = "strict"
-"""Keyword of ``zip`` that has no effect where lengths are right, as they always are."""
-
-_HINTS: Final = ("annotation", "returns", "decorator_list", "args")
-"""Fields of functions and assignments that only annotate."""
-
-
-@attrs.frozen
-class _Place:
-    """Place of an expression.
-
-    Attributes:
-        function: name of the function, with its class.
-        within: the statement and every expression around it, and itself.
-        inside: whether it is in a function.
-        graded: whether it may have a gradient.
-    """
-
-    function: str = ""
-    within: tuple[str, ...] = ()
-    inside: bool = False
-    graded: bool = True
-
-
-def _places(node: ast.AST, place: _Place) -> Iterator[tuple[int, _Place]]:
-    """Yield the expressions to mutate in the bodies of functions, by identity."""
-    if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert) or _is_error(node) or _is_guard(node):
-        return
-    if isinstance(node, ast.expr) and place.inside:
-        place = attrs.evolve(place, within=(*place.within, ast.unparse(node)))
-        yield id(node), place
-    elif isinstance(node, ast.stmt):
-        place = attrs.evolve(place, within=() if hasattr(node, "body") else (ast.unparse(node),))
-    if isinstance(node, ast.ClassDef | ast.FunctionDef):
-        place = attrs.evolve(place, function=f"{place.function}.{node.name}".removeprefix("."))
-    if isinstance(node, ast.FunctionDef | ast.Lambda):
-        place = attrs.evolve(place, inside=True)
-    if _is_plain(node):
-        place = attrs.evolve(place, graded=False)
-    declares = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign)
-    for name, child in ast.iter_fields(node):
-        if declares and name in _HINTS:
-            continue
-        for one in child if isinstance(child, list) else [child]:
-            if isinstance(one, ast.AST):
-                yield from _places(one, place)
-
-
-def _is_plain(node: ast.AST) -> bool:
-    """Whether its contents have no gradient: it becomes a plain number or array, or is not recorded."""
-    if isinstance(node, ast.With):
-        return any("no_grad" in ast.unparse(item) for item in node.items)
-    if isinstance(node, ast.Call):
-        called = node.func
-        return isinstance(called, ast.Name) and called.id in ("float", "int", "bool")
-    return isinstance(node, ast.Attribute) and node.attr in ("detach", "numpy", "tolist", "item")
-
-
-def _is_error(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error")
-
-
-def _is_guard(node: ast.AST) -> bool:
-    return isinstance(node, ast.keyword) and node.arg == _GUARD

@@ -1,0 +1,55 @@
+"""Laws of calibrators about fields that are unusual: a std that is the same everywhere, and few pixels."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from denoisplit.core.arrays import Float64Array
+from denoisplit.testing.suite import in_two_and_three_dimensions
+from denoisplit.testing.sum_calibrators import Held, SumTests, even_errors
+
+_SIDES = {"few": (3, 13), "many": (30, 40)}
+_LEVELS = (0.225, 0.475, 0.625, 0.925)
+"""Of 39 errors with both signs of every size, those within an interval are odd in number."""
+
+_FACTORS = (1.7, 0.6)
+_STD = 8.0
+_COVERED = 0.009
+_OFF = 0.12
+"""Largest relative error of a std that was fitted to few pixels."""
+
+
+class ExtremeTests(SumTests):
+    """Laws of fields without any structure in their predicted std."""
+
+    kind: ClassVar[str] = "calibrator"
+
+    @in_two_and_three_dimensions
+    @pytest.mark.parametrize("number", list(_SIDES))
+    def test_a_std_that_is_the_same_everywhere_becomes_that_of_the_errors(
+        self, rank: int, number: str
+    ) -> None:
+        """And no interval covers one pixel more or less than it says, of few pixels or many."""
+        calibrator, held = self.calibrator(self.defaults()), self.uniform(rank, _SIDES[number])
+        fitted, pixels = self.fit(calibrator, held), held.mean[:, 0].size
+        found = self.applied(calibrator, fitted, held)
+        for channel, factor in enumerate(_FACTORS):
+            off = np.abs(found[:, channel] / (factor * _STD) - 1).max()
+            assert off < _OFF, f"the std of channel {channel} is {off:.2g} from that of the errors"
+        for level in _LEVELS:
+            low, high = calibrator.interval(fitted, held.mean, held.std, level)
+            for channel in range(len(_FACTORS)):
+                inside = (low <= held.truth)[:, channel] & (held.truth <= high)[:, channel]
+                assert abs(float(inside.mean()) - level) < max(1.2 / pixels, _COVERED), (
+                    f"intervals of {level:g} cover {inside.sum()} of {pixels} pixels of channel {channel}"
+                )
+
+    def uniform(self, rank: int, sides: tuple[int, ...]) -> Held:
+        """Return a field of two channels whose predicted std is the same everywhere; see ``held_out``."""
+        rng = np.random.default_rng(0)
+        shape = (1, 2, *(1,) * (rank - 2), *sides)
+        std: Float64Array = np.full(shape, _STD)
+        mean = 300 + 50 * rng.normal(size=shape)
+        real = np.array(_FACTORS).reshape(1, 2, *(1,) * rank)
+        return Held(mean, std, mean + real * std * even_errors(std, rng))
