@@ -1,12 +1,13 @@
 # Two commands need nothing but Python 3.11 or newer and make: `make demo` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+NAPARI := .venv-napari
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test fuzz slow mutants packages check format docs bench environment clean
+.PHONY: help setup demo test fuzz slow mutants packages pages napari check format docs bench environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -42,6 +43,20 @@ slow: environment ## Run the tests that take minutes
 mutants: environment ## Try small mistakes in the built-in components against the shipped suites alone
 	$(BIN)/python -m tools.mutants $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(ONLY)
 
+# A window needs a display: where there is none, a virtual one is made (Debian: xvfb, libxcb-cursor0, libxcb-icccm4,
+# libxcb-keysyms1, libgl1-mesa-dri).
+napari: $(NAPARI)/.installed ## Test the plugin for napari with napari itself, in .venv-napari
+	$(if $(DISPLAY),,xvfb-run -a -s "-screen 0 1280x1024x24" )$(NAPARI)/bin/pytest -c packages/napari-denoisplit/pyproject.toml packages/napari-denoisplit/tests
+	$(NAPARI)/bin/npe2 validate napari-denoisplit
+	cd packages/napari-denoisplit && $(CURDIR)/$(NAPARI)/bin/mypy
+
+$(NAPARI)/.installed: pyproject.toml constraints.txt packages/napari-denoisplit/pyproject.toml
+	test -x $(NAPARI)/bin/python || $(PYTHON) -m venv $(NAPARI)
+	$(NAPARI)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(NAPARI)/bin/python -m pip install --quiet --constraint constraints.txt --editable . --editable packages/napari-denoisplit \
+		--group packages/napari-denoisplit/pyproject.toml:dev
+	touch $@
+
 packages: environment ## Build packages, install them into a fresh environment, use and remove them
 	$(BIN)/pytest -m slow tests/packaging
 
@@ -56,6 +71,9 @@ format: setup ## Format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+pages: environment ## Walk the pages of the documentation: run their commands and code
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow tests/docs
+
 # Warnings are errors. Both steps need no network.
 docs: setup ## Build the documentation: site/index.html
 	$(BIN)/python -m tools.components_page docs/components.md
@@ -67,4 +85,4 @@ bench: environment ## Measure speed and memory, and write docs/benchmarks.md
 	$(if $(QUICK),,$(BIN)/python -m benchmarks.page)
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) demo dist build site
+	rm -rf $(VENV) $(NAPARI) demo dist build site

@@ -69,6 +69,7 @@ starts a scheduler. The third has many tiles with little work each.""",
 _FOOT: Final = """\
 ## Measure it yourself
 
+<!-- not run: it takes an hour, and an environment with CAREamics -->
 ```bash
 python -m benchmarks.rival_environment bench-rival  # once: an environment with CAREamics
 make bench RIVAL=bench-rival                        # all but the time to a quality, and this page

@@ -12,6 +12,7 @@ from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.progress import Progress, Stages, silent
 from denoisplit.core.prediction.result import PathLike, Prediction
+from denoisplit.core.runs import after_training
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.spec import load_spec
 from denoisplit.core.spec.records import ResolvedSpec
@@ -44,7 +45,7 @@ def train(
     watchers: Sequence[Watcher] = (),
     device: str = AUTO,
 ) -> Run:
-    """Train a model from a spec and store it as a run folder.
+    """Train a model from a spec and store it as a run folder, with a report (``report.html``) in it.
 
     Example::
 
@@ -80,12 +81,16 @@ def train(
     # The training modules take seconds to import.
     from denoisplit.core.training.fit import fit
 
+    finished = resume and folder.is_finished and folder.report.is_file()
     fit(resolved, folder, resume=resume, stages=stages, watchers=watchers, device=device)
     if host_of(resolved.training) and not folder.is_run:
         raise RunError(
             f"{folder.path}: is on the first host only; this one took part in its training. Load it there."
         )
-    return load(folder.path, device=device)
+    run = load(folder.path, device=device)
+    if not finished:
+        after_training.report_after_training(folder, run.vse, run.bundle, stages)
+    return run
 
 
 def build(spec: PathLike | ResolvedSpec, *, stats: IntensityStats, overrides: Sequence[str] = ()) -> VSE:

@@ -23,6 +23,9 @@ os.environ["DENOISPLIT_PRECISION"] = "float32"
 torch.set_num_threads(1)
 
 
+_REPORT = "denoisplit.core.runs.after_training.report_after_training"
+
+
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)
     if not value:
@@ -53,6 +56,18 @@ def _no_power_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
+@pytest.fixture
+def reports() -> None:
+    """For tests of the report that ends a training: it is written."""
+
+
+@pytest.fixture(autouse=True)
+def _no_reports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report takes longer than the trainings of most tests, which do not look at it."""
+    if "reports" not in request.fixturenames:
+        monkeypatch.setattr(_REPORT, lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> "Experiment":
     """A small experiment with its trained run, shared by all tests: look, do not change."""
@@ -61,5 +76,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> "Experiment":
 
     made = Experiment(tmp_path_factory.mktemp("experiment"))
     made.write()
-    made.train()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_REPORT, lambda *_: None)
+        made.train()
     return made

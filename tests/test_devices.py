@@ -9,6 +9,7 @@ from denoisplit.core import devices
 from denoisplit.core.devices import (
     PROCESSOR,
     choose_device,
+    described,
     has_bf16_units,
     has_float64,
     processor,
@@ -43,6 +44,12 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(
         RunError, match=rf"device: not on this computer \(got '{name}'\)\. Use one of auto, cpu"
     ):
         choose_device(name)
+
+
+def test_a_gpu_is_described_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    assert described(torch.device("cuda:1")) == "cuda:1 (GPU 1)"
+    assert described(PROCESSOR) == "cpu"
 
 
 def test_a_seed_is_used_for_a_while_and_leaves_no_trace() -> None:

@@ -18,6 +18,8 @@ import denoisplit
 
 ROOT = Path(denoisplit.__file__).parents[1]
 MODULES = sorted((ROOT / "denoisplit").rglob("*.py"))
+OF_PLUGINS = sorted((ROOT / "packages").glob("*/src/**/*.py"))
+"""Modules of distributions of their own."""
 MAX_LINES = 300
 REPLACES_TORCH = {"torchvision", "torchaudio"}
 
@@ -59,7 +61,7 @@ def _installed_requirements(package: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_named)
+@pytest.mark.parametrize("path", MODULES + OF_PLUGINS, ids=_named)
 def test_a_module_is_short_documented_and_needs_no_torchvision(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
@@ -71,7 +73,7 @@ def test_a_module_is_short_documented_and_needs_no_torchvision(path: Path) -> No
 def test_no_module_prints() -> None:
     calls = [
         f"{_named(path)}:{node.lineno}"
-        for path in MODULES
+        for path in MODULES + OF_PLUGINS
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]

@@ -1,12 +1,16 @@
 """What is built for others works without the checkout."""
 
+import email
 import json
+import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import denoisplit
 
@@ -48,3 +52,27 @@ def test_the_unpacked_wheel_lists_the_built_ins(unpacked: Path, tmp_path: Path) 
     built_in = {(row.kind, row.name) for row in registry.components() if row.package == "denoisplit"}
     assert built_in <= listed
     assert ("encoder", "ladder") in listed
+
+
+def test_the_extra_all_has_every_other_one(unpacked: Path) -> None:
+    (file,) = unpacked.glob("denoisplit-*.dist-info/METADATA")
+    metadata = email.message_from_string(file.read_text(encoding="utf-8"))
+    extras = set(metadata.get_all("Provides-Extra", []))
+    needed = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
+    brought = {_bare(one) for one in needed if _asked_by(one, {"all"})}
+    assert brought == {_bare(one) for one in needed if _asked_by(one, extras - {"all"})}
+    assert {"nd2", "liffile", "distributed", "microssim"} <= {one.partition(">")[0] for one in brought}
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert extras - {"czi"} == set(re.findall(r"`\[(\w+)\]`", page))  # CZI needs nothing, as it says
+
+
+def _asked_by(needed: Requirement, extras: Iterable[str]) -> bool:
+    """Whether it is needed for one of these extras, and not without."""
+    marker = needed.marker
+    if marker is None or marker.evaluate({"extra": ""}):
+        return False
+    return any(marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def _bare(needed: Requirement) -> str:
+    return f"{needed.name}{needed.specifier}"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from denoisplit.cli.streams import drop_unwritable, open_missing
+from denoisplit.cli.streams import drop_unwritable, escape_unencodable, open_missing
 from denoisplit.core.errors import DenoisplitError, SpecError
 from denoisplit.core.version import VERSION
 
@@ -25,15 +25,18 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "calibrate": ("denoisplit.cli.calibrate", "calibrate", "Calibrate a run again."),
     "predict": ("denoisplit.cli.predict", "predict", "Split and denoise images."),
     "evaluate": ("denoisplit.cli.evaluate", "evaluate", "Measure a run against known truth."),
+    "report": ("denoisplit.cli.report", "report", "Write a report on a run, one HTML page."),
     "demo": ("denoisplit.cli.demo", "demo", "Train and predict on simulated images."),
     "import-checkpoint": (
         "denoisplit.cli.import_checkpoint",
         "import_checkpoint",
         "Import a network of denoiSplit, muSplit, HDN or CAREamics.",
     ),
+    "export": ("denoisplit.cli.export", "export", "Write a network for other programs."),
     "schema": ("denoisplit.cli.schema", "schema", "Write the JSON Schema of specs, for editors."),
     "cite": ("denoisplit.cli.cite", "cite", "Print what to cite for a spec, as BibTeX."),
     "plugins": ("denoisplit.cli.plugins", "plugins", "Show the installed components."),
+    "info": ("denoisplit.cli.info", "info", "Say what is installed, and what it can compute on."),
 }
 """Command name to module, name of the click command in it, and one line of help."""
 
@@ -49,6 +52,7 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line."""
         open_missing()
+        escape_unencodable()
         try:
             return super().main(*args, **kwargs)
         except OSError as error:

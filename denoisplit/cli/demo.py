@@ -58,6 +58,8 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     show(uncertainty_table(scores))
     say(sentence(gains(scores)))
     click.echo(f"Picture:    {picture}")
+    if run.folder.report.is_file():
+        click.echo(f"Report:     {run.folder.report}")
     click.echo(f"Images:     {mixed} (input), {split} (output)")
     click.echo(f"Numbers:    {numbers}")
     click.echo(f"Model:      {run.path}")

@@ -104,6 +104,11 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     help="Predict a part of the tiles, for array jobs of a cluster; the shard that is last writes the file.",
 )
 @click.option(
+    "--report",
+    type=PATH,
+    help="HTML file for a report: mixed image, samples, mean, std, interval, verdict, provenance.",
+)
+@click.option(
     "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
 )
 @click.option(
@@ -139,6 +144,7 @@ def predict(
     resume: bool,
     dry_run: bool,
     shard: str | None,
+    report: Path | None,
     strict: bool,
     check_precision: bool,
     clean: Path | None,
@@ -159,6 +165,9 @@ def predict(
     written all the same.
 
     IMAGE is read, predicted and written tile by tile, so neither it nor the output has to fit into memory.
+
+    With --report, an HTML page shows the part of IMAGE with most contrast: its samples behind a slider, mean,
+    std and interval, and says whether IMAGE looks like the training images.
 
     With --labels, a table beside the output (split.sums.csv for split.ome.tif) has the sum of every channel
     over every region, how far it may be off, and whether that was checked for regions of this size.
@@ -203,10 +212,17 @@ def predict(
     if is_one(image, out):
         predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite)
         loaded = load_any(run, device=device)
-        liked = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how, shard=shard)
+        if report is not None:
+            predicting.require_reportable(loaded, image[0], report)
+        found = predicting.predict_one(loaded, image[0], out, dtype=dtype, how=how, shard=shard)
+        liked = found is None or found.verdict.status == "like"
+        if report is not None and found is not None:
+            predicting.report_one(loaded, found, image[0], report, how)
     else:
         if shard is not None:
             raise click.UsageError("--shard needs a single IMAGE and the name of a file for --out.", ctx)
+        if report is not None:
+            raise click.UsageError("--report needs a single IMAGE and the name of a file for --out.", ctx)
         if labels is not None:
             raise click.UsageError("--labels needs a single IMAGE and the name of a file for --out.", ctx)
         loaded = load_any(run, device=device)

@@ -11,8 +11,8 @@ from denoisplit.core.prediction.many import TABLE, Outcome
 from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
 from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.runs.into_files import IntoFiles
 from denoisplit.core.runs.predictor import Predictor
+from denoisplit.core.runs.reports import Reports
 from denoisplit.core.storage.image_files import ImageInputs, file_of
 from denoisplit.core.storage.write_guards import require_apart, require_ours
 from denoisplit.core.sums.label_sums import is_table
@@ -35,10 +35,13 @@ def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, over
             raise ImageError(f"{table}: exists already. Choose another --out, or add --overwrite.")
 
 
-def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How, shard: str | None) -> bool:
-    """Predict an image and print a summary; return whether the image looks like the training images.
+def predict_one(
+    run: Predictor, image: Path, out: Path, *, dtype: str, how: How, shard: str | None
+) -> Prediction | None:
+    """Predict an image and print a summary.
 
-    A shard prints nothing about the image while others are missing.
+    Returns:
+        The prediction; None for a shard while others are missing, which prints nothing about the image.
     """
     with progress(f"Splitting {image.name}") as tell:
         told = how | How(progress=tell)
@@ -46,7 +49,7 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How,
             prediction = run.predict_file(image, out, dtype=dtype, **told)
         elif (found := _alone(run, "--shard").predict_shard(image, out, shard, dtype=dtype, **told)) is None:
             click.echo(f"{out}: shard {shard} is done; the last one writes the file.")
-            return True
+            return None
         else:
             prediction = found
     written = prediction.layout
@@ -78,16 +81,35 @@ def predict_one(run: Predictor, image: Path, out: Path, *, dtype: str, how: How,
     if CHI_SQUARE in prediction.images:
         click.echo(f"Chi-square: {_chi_square(prediction)}")
     say(f"Verdict: {prediction.verdict}")
-    return prediction.verdict.status == "like"
+    return prediction
 
 
-def _alone(run: Predictor, option: str) -> IntoFiles:
+def require_reportable(run: Predictor, image: Path, report: Path) -> None:
+    """Check, before anything is predicted, that a report on the prediction can be written.
+
+    Raises:
+        RunError: another file has its name, it lies in an input or a run, or the run is a sequence.
+    """
+    from denoisplit.core.runs.reporting import require_report
+
+    require_report(report, _alone(run, "--report").folder, image)
+
+
+def report_one(run: Predictor, prediction: Prediction, image: Path, report: Path, how: How) -> None:
+    """Write the report on a prediction, and say so."""
+    one = _alone(run, "--report")
+    with progress("Writing the report") as tell:
+        one.report_prediction(prediction, image, report, axes=how["axes"], seed=how["seed"], progress=tell)
+    click.echo(f"Report: {report}")
+
+
+def _alone(run: Predictor, option: str) -> Reports:
     """Return a run of one network.
 
     Raises:
         RunError: it is a sequence of two networks.
     """
-    if not isinstance(run, IntoFiles):
+    if not isinstance(run, Reports):
         raise RunError(f"{run.path}: is a sequence of two networks (got {option}). Leave {option} out.")
     return run
 

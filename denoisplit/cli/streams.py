@@ -1,5 +1,7 @@
 """Standard streams that are closed, full, or no longer read."""
 
+import codecs
+import io
 import os
 import sys
 from contextlib import suppress
@@ -22,6 +24,13 @@ def open_missing() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
         setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
+
+
+def escape_unencodable() -> None:
+    """Escape what an output stream cannot encode, such as a channel called β in a file on Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def drop_unwritable() -> None:

@@ -55,6 +55,8 @@ def train(
             fit(resolved, folder, resume=resume, stages=stages, device=device)
     if first:
         click.echo(f"Trained: {out}")
+        if folder.report.is_file():
+            click.echo(f"Report: {folder.report}")
         click.echo(f"Next: denoisplit predict {out} IMAGE --out PREDICTION.ome.tif")
     else:
         click.echo(f"Took part in the training. The first host has the run: {out}")

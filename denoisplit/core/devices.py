@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import torch
 
+from denoisplit.core.computer_memory import total_memory
 from denoisplit.core.errors import RunError, SpecError
 
 AUTO: Final = "auto"
@@ -30,6 +31,13 @@ _TOLD_BY_TEXT: Final = ("can't allocate memory", "out of memory")
 """Texts of torch's messages on a processor or Apple's GPUs, which raise an ordinary ``RuntimeError``."""
 
 
+def devices_here() -> tuple[str, ...]:
+    """Names of the devices of this computer: the processor, CUDA GPUs by number, the GPU of a Mac."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = ("mps",) if torch.backends.mps.is_available() else ()
+    return ("cpu", *(f"cuda:{number}" for number in range(gpus)), *mps)
+
+
 def choose_device(name: str = AUTO) -> torch.device:
     """Find the device of this name; ``auto`` is a GPU if PyTorch finds one, else the processor.
 
@@ -40,20 +48,29 @@ def choose_device(name: str = AUTO) -> torch.device:
     Raises:
         RunError: no such device here.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    known = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
-    if torch.backends.mps.is_available():
-        known.append("mps")
+    here = devices_here()
+    known = list(here)
+    if "cuda:0" in here:
+        known.insert(1, "cuda")
     if name == AUTO:
-        return torch.device("cuda") if gpus else PROCESSOR
+        return torch.device("cuda") if "cuda" in known else PROCESSOR
     if name not in known:
-        raise RunError(f"device: not on this computer (got {name!r}). Use one of {AUTO}, {', '.join(known)}.")
+        raise RunError(
+            f"device: not on this computer (got {name!r}). Use one of {AUTO}, {', '.join(known)}; "
+            f"denoisplit info says why there is no other."
+        )
     return torch.device(name)
 
 
 def name_of(device: torch.device) -> str:
     """Name of a GPU; empty for a processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+
+
+def described(device: torch.device) -> str:
+    """A device for messages: ``cpu``, or ``cuda (NVIDIA A100)`` with the name of the GPU."""
+    name = name_of(device)
+    return f"{device} ({name})" if name else str(device)
 
 
 def has_bf16_units(device: torch.device) -> bool:
@@ -91,9 +108,8 @@ def memory_budget(device: torch.device) -> int:
     if device.type == "cuda":
         idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return (torch.cuda.mem_get_info(device)[0] + idle) * 4 // 5
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-    return FALLBACK_BUDGET
+    memory = total_memory()
+    return FALLBACK_BUDGET if memory is None else memory // 4
 
 
 def is_shortage(error: Exception) -> bool:

@@ -82,6 +82,10 @@ class CheckpointError(DenoisplitError):
     """The user of another program's network has to act: checkpoint, config and files do not fit."""
 
 
+class ExportError(DenoisplitError):
+    """The user of a run has to act: its network cannot be written in a format of other programs."""
+
+
 class TrainingError(DenoisplitError):
     """A training ended without a useful network; its user has to act."""
 

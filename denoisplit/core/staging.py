@@ -45,6 +45,8 @@ _TRIES: Final = 10
 _PAUSE: Final = 0.02
 """Attempts at removing a folder, and seconds between them."""
 
+_NO_FOLDERS: Final = sys.platform == "win32"  # which cannot open folders
+
 _HERE: Final = -100
 _EXCHANGE: Final = 2
 
@@ -72,7 +74,7 @@ class Staging:
         while True:
             self._folder = hidden(self.path, f".{uuid.uuid4().hex[:12]}.part")
             self._folder.mkdir()
-            lock = os.open(self._folder, os.O_RDONLY)
+            lock = _opened(self._folder)
             _hold(lock, wait=True)
             try:
                 (self._folder / _MARK).write_bytes(_OURS + os.fsencode(self.path.name))
@@ -208,7 +210,7 @@ def _place(staged_at: Path) -> Path | None:
 
 def _take_over(left: Path) -> None:
     with suppress(OSError):
-        lock = os.open(left, os.O_RDONLY)
+        lock = _opened(left)
         try:
             if not _hold(lock, wait=False):
                 return
@@ -226,6 +228,11 @@ def _take_over(left: Path) -> None:
 def _bring_back(left: Path, path: Path) -> None:
     if not os.path.lexists(path):
         left.rename(path)
+
+
+def _opened(folder: Path) -> int:
+    """Open a folder, to be locked; on Windows, which opens no folders, the null device."""
+    return os.open(os.devnull if _NO_FOLDERS else folder, os.O_RDONLY)
 
 
 def _hold(lock: int, *, wait: bool) -> bool:
@@ -264,7 +271,9 @@ def _flush_all(path: Path) -> None:
 
 def _flush(path: Path) -> None:
     """Flush a file, or the names in a folder, to the disk if the file system can."""
-    handle = os.open(path, os.O_RDONLY)
+    if _NO_FOLDERS and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if _NO_FOLDERS else os.O_RDONLY)  # Windows flushes what can be written
     try:
         os.fsync(handle)
     except OSError as error:

@@ -24,8 +24,13 @@ _Part = tuple[slice, ...]
 
 
 def records_nothing(maps: Tensor) -> bool:
-    """Whether maps are on a CPU and need no gradient."""
-    return not torch.is_grad_enabled() and maps.device.type == "cpu" and maps.ndim in CHANNELS_LAST
+    """Whether maps are on a CPU, need no gradient, and no compiler is to see every step."""
+    return (
+        not torch.is_grad_enabled()
+        and maps.device.type == "cpu"
+        and maps.ndim in CHANNELS_LAST
+        and not torch.compiler.is_compiling()
+    )
 
 
 def by_windows(

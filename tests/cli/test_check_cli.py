@@ -38,7 +38,7 @@ def test_check_prints_a_spec_that_means_the_same(spec: Path) -> None:
 
 
 def test_check_prints_every_problem_on_a_line_of_its_own(spec: Path) -> None:
-    spec.write_text(SPEC + "training: {stepz: 3}\n")
+    spec.write_text(SPEC + "training: {stepz: 3}\n", encoding="utf-8")
     result = run("check", str(spec), "--set", "model.encoder.use=laddr")
     assert (result.exit_code, result.stdout) == (2, "")
     first, second = result.stderr.splitlines()
@@ -87,7 +87,7 @@ def test_check_and_train_refuse_the_same_in_the_same_words(
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "wandb" else found(name))
-    spec.write_text(f"{SPEC}training: {{{written}}}\n")
+    spec.write_text(f"{SPEC}training: {{{written}}}\n", encoding="utf-8")
     check = run("check", str(spec))
     refused(check, f"{spec}:4:", f"$.training.{message}")
     train = run("train", str(spec), "--out", str(spec.parent / "out"))
@@ -106,16 +106,16 @@ def test_check_and_train_refuse_the_same_in_the_same_words(
     ],
 )
 def test_check_accepts_what_can_be_trained(spec: Path, written: str) -> None:
-    spec.write_text(f"{SPEC}training: {{{written}}}\n")
+    spec.write_text(f"{SPEC}training: {{{written}}}\n", encoding="utf-8")
     result = run("check", str(spec))
     assert result.exit_code == 0, result.output
-    spec.write_text(result.stdout)
+    spec.write_text(result.stdout, encoding="utf-8")
     assert run("check", str(spec)).stdout == result.stdout
 
 
 def test_a_device_that_is_given_stands_for_that_of_the_spec(spec: Path) -> None:
     """A spec may be for another computer."""
-    spec.write_text(f"{SPEC}training: {{device: cuda:7}}\n")
+    spec.write_text(f"{SPEC}training: {{device: cuda:7}}\n", encoding="utf-8")
     here = run("train", str(spec), "--out", str(spec.parent / "out"), "--device", "cpu")
     refused(here, "images: there is no such folder")
 

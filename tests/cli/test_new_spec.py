@@ -61,7 +61,7 @@ def test_noisy_and_clean_files_in_one_folder_and_the_run_they_train(spec: Path) 
     assert found.data.mixing.mode == "sum"
     assert abs(found.data.mixing.offset - OFFSET) < 10
     assert found.data.noise_pairs == "clean"
-    assert "path: images\n" in spec.read_text()
+    assert "path: images\n" in spec.read_text(encoding="utf-8")
     trained = denoisplit.train(spec, spec.parent / "run", overrides=TINY)
     assert trained.predict(field(32, seed=5)[0][0]).channel_names == ("nuclei", "actin")
 
@@ -92,7 +92,7 @@ def test_names_are_asked_for_where_the_files_have_none(spec: Path) -> None:
     asked = [line for line in result.stdout.splitlines() if line.startswith("Decide:")]
     assert "--channels a,b" in asked[0]
     assert "--mixing sum" in asked[1]
-    assert "# EDIT: names of the structures" in spec.read_text()
+    assert "# EDIT: names of the structures" in spec.read_text(encoding="utf-8")
 
 
 def test_names_in_the_files_are_taken(spec: Path) -> None:
@@ -115,7 +115,7 @@ def test_one_channel_is_denoised(spec: Path) -> None:
     write_pairs(spec.parent / "images", 3, channels=1)
     found = proposed(spec, "--channels", "actin")
     assert found.channels == ("actin",)
-    assert "preset: hdn" in spec.read_text()
+    assert "preset: hdn" in spec.read_text(encoding="utf-8")
 
 
 def test_movies_are_learnt_from_plane_by_plane(spec: Path) -> None:
@@ -165,7 +165,7 @@ def test_images_of_different_sizes_get_a_patch_that_fits_all(spec: Path) -> None
     patch = proposed(spec).training.patch
     assert isinstance(patch, int)
     assert patch <= 40
-    assert "40 x 40 to 96 x 96 pixels" in spec.read_text()
+    assert "40 x 40 to 96 x 96 pixels" in spec.read_text(encoding="utf-8")
 
 
 def test_saturated_images_are_remarked(spec: Path) -> None:
@@ -179,18 +179,18 @@ def test_saturated_images_are_remarked(spec: Path) -> None:
 
 def test_a_file_is_replaced_only_when_asked(spec: Path) -> None:
     write_pairs(spec.parent / "images", 2)
-    spec.write_text("mine")
+    spec.write_text("mine", encoding="utf-8")
     refused(new(spec), "exists already", "--overwrite")
-    assert spec.read_text() == "mine"
+    assert spec.read_text(encoding="utf-8") == "mine"
     assert new(spec, "--overwrite").exit_code == 0
-    assert "preset: denoisplit" in spec.read_text()
+    assert "preset: denoisplit" in spec.read_text(encoding="utf-8")
 
 
 def test_the_time_is_measured_unless_it_should_be_quick(spec: Path) -> None:
     write_pairs(spec.parent / "images", 2, side=32)
     result = run("new", spec, "--data", spec.parent / "images")
     assert result.exit_code == 0
-    assert "training takes about" in spec.read_text()
+    assert "training takes about" in spec.read_text(encoding="utf-8")
     assert "an estimate" in result.stdout
 
 

@@ -1,37 +1,32 @@
 """Every block of code in the documentation works."""
 
+import inspect
 import re
-import runpy
 import shlex
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
-import tifffile
 
 import denoisplit
 from denoisplit.cli import main
+from denoisplit.core.registry import hookspecs
 from denoisplit.core.registry.hookspecs import GROUP
 from denoisplit.core.registry.manager import Offer
-from denoisplit.core.registry.registry import installed_registry
 from denoisplit.core.registry.registry_file import read_manifest
-from denoisplit.core.spec import load_spec, to_yaml
-from denoisplit.plugins.datasets.simulated import Simulated
+from denoisplit.core.spec import load_spec
+from tests.docs.walk import blocks as written
+from tests.docs.walk import commands
+from tests.docs.walked import IMAGES
 
 ROOT = Path(denoisplit.__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OTHERS = {"docs/export.md", "docs/extending.md"}
+"""Pages with tests of their own."""
+ADVICE = "nothing runs this. Walk the page (tests/docs/walk.py), or say <!-- not run: WHY --> above it"
 pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-
-TINY = (
-    "data.train.channel_index=[]",
-    "model.encoder={levels: 2, width: 4}",
-    "model.decoder={latent_channels: 4}",
-    "model.noise_model={components: 1, fit_pairs: 1000, fit_steps: 2}",
-    "training={steps: 2, batch: 1, patch: 16, precision: float32}",
-    "prediction={samples: 8}",
-)
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -82,35 +77,30 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_entry_points_are_in_the_group_that_is_read() -> None:
-    (block,) = blocks(ROOT / "README.md", "toml")
+    (block,) = blocks(ROOT / "docs/how-to/camera.md", "toml")
     assert tomllib.loads(block)["project"]["entry-points"].keys() == {GROUP}
 
 
-@pytest.fixture
-def _fresh_registry() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    yield
-    installed_registry.cache_clear()
+@pages
+def test_commands_and_code_are_run_or_say_why_not(path: Path) -> None:
+    """Pages that are walked run theirs; of others, tests of their own do."""
+    page = path.relative_to(ROOT).as_posix()
+    for block in written(path.read_text(encoding="utf-8")):
+        made = block.language == "bash" and all(words[0] == "make" for words in commands(block.text))
+        if block.language in ("bash", "python", "py") and not block.why and not made:
+            assert page in {*IMAGES, *OTHERS}, f"{page}: {ADVICE}\n{block.text}"
 
 
-@pytest.mark.usefixtures("_fresh_registry")
-def test_the_python_of_the_readme_runs_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder = Path("data/train")
-    folder.mkdir(parents=True)
-    images = Simulated(Simulated.Options(fields=4, size=48), channels=("filaments", "mitochondria")).fields()
-    for number, field in enumerate(images):
-        for kind, image in (("noisy", field.observed), ("clean", field.clean)):
-            tifffile.imwrite(folder / f"{number}_{kind}.tif", image, imagej=True, metadata={"axes": "CYX"})
-    tifffile.imwrite("mixed.tif", images[0].observed[...].sum(0), imagej=True)
-    (spec,) = [block for block in blocks(ROOT / "README.md", "yaml") if "spec_version" in block]
-    Path("readme.yaml").write_text(spec, encoding="utf-8")
-    Path("mine.yaml").write_text(to_yaml(load_spec(Path("readme.yaml"), TINY)), encoding="utf-8")
-    Path("readme.py").write_text("\n".join(blocks(ROOT / "README.md", "python")), encoding="utf-8")
+def test_the_hooks_of_the_page_are_hooks_that_there_are() -> None:
+    first, *_ = blocks(ROOT / "docs/plugins.md", "python")
+    found: dict[str, Any] = {}
+    exec(first, found)  # noqa: S102 - what the page says
+    for name in ("denoisplit_commands", "denoisplit_watchers"):
+        assert getattr(hookspecs, name).__name__ == found[name].__name__
+        given = inspect.signature(found[name]).parameters
+        assert given.keys() <= inspect.signature(getattr(hookspecs, name)).parameters.keys()
 
-    left = runpy.run_path("readme.py", run_name="notebook")
 
-    assert left["mean"].shape == left["expected_error"].shape == (2, 48, 48)
-    with tifffile.TiffFile("split.ome.tif") as written:
-        assert written.series[0].shape == (6, 48, 48)
-    assert "use: notebook/my_camera" in Path("runs/camera/spec.yaml").read_text(encoding="utf-8")
+def test_the_readme_is_two_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
+    assert (ROOT / "docs/images/demo.png").stat().st_size < 300_000

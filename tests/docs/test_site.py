@@ -74,7 +74,12 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 def test_formulas_are_drawn_and_dollars_are_not_seen(site: Path) -> None:
     for name, page in pages(site).items():
         assert "arithmatex" not in page, name
-    assert (site / "method.html").read_text("utf-8").count("<math ") >= 0
+    assert (site / "scores.html").read_text("utf-8").count("<math ") > 20
+
+
+def test_every_page_says_which_version_it_describes(site: Path) -> None:
+    for name, page in pages(site).items():
+        assert f"denoisplit {denoisplit.__version__}, BSD 3-Clause" in page, name
 
 
 def test_links_to_the_repository_lead_to_pages_of_the_site(site: Path) -> None:
@@ -88,5 +93,5 @@ def test_search_finds_pages_commands_and_methods_without_a_server(site: Path) ->
     text = (site / "search/search_index.js").read_text("utf-8")
     found = json.loads(text.removeprefix("var __index = "))["docs"]
     places = {one["location"] for one in found}
-    assert {"commands.html#predict", "python.html#runpredict", "tutorial.html"} <= places
+    assert {"commands.html#predict", "python.html#runpredict", "faq.html"} <= places
     assert "assets/iframe-worker.js" in (site / "index.html").read_text("utf-8")

@@ -108,3 +108,5 @@ def test_formulas_become_mathml() -> None:
     block = with_formulas('<div class="arithmatex">\\[\n\\frac{1}{N}\n\\]</div>')
     assert 'display="block"' in block
     assert "<mfrac>" in block
+    function = with_formulas(r'<span class="arithmatex">\(\ln x\)</span>')
+    assert 'rspace="0.17em">ln</mo><mi>x</mi>' in function

@@ -214,7 +214,7 @@ def _work(
     """What a worker does; it never returns."""
     code = 1
     try:
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for sign in (signal.SIGPROF, signal.SIGALRM):
@@ -235,7 +235,7 @@ def _work(
             what = examine(target, there, given)
             put(there, {given.name: given.sample.files[given.name]})
             if what:
-                with log.open("a") as file:
+                with log.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([number, what]) + "\n")
         code = 0
     finally:

@@ -129,11 +129,13 @@ def _truncate(file: Path) -> None:
 
 
 def _as_others(file: Path) -> None:
-    file.write_text(file.read_text().replace("avx512_bf16", "amx_bf16"), encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace("avx512_bf16", "amx_bf16"), encoding="utf-8")
 
 
 def _with(file: Path, seconds: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"seconds": seconds}), encoding="utf-8")
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"seconds": seconds}), encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def test_training_and_calibration_choose_for_themselves(
     assert dtypes.seen == [torch.bfloat16] * 6
     assert seen == [None]
     text = run.folder.log.read_text()
+    assert "training on cpu\n" in text
     assert "precision of the training: bf16 (said)" in text
     assert "precision of the calibration: float32 (said)" in text
 

@@ -220,11 +220,13 @@ def test_commands_replace_what_they_made_alone(
     kept = {"kept/thesis.txt", "kept/photo.png", "kept/run/my_notes.txt", "run/model.json", "run/spec.yaml"}
     for name in kept:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(f"years of work: {name}")
-    Path("spec.yaml").write_text("spec_version: 1\npreset: denoisplit\ndata: {train: {use: simulated}}\n")
+        Path(name).write_text(f"years of work: {name}", encoding="utf-8")
+    Path("spec.yaml").write_text(
+        "spec_version: 1\npreset: denoisplit\ndata: {train: {use: simulated}}\n", encoding="utf-8"
+    )
     refused(run(*words), "Choose another")
     assert {path.as_posix() for path in Path().rglob("*") if path.is_file()} == kept | {"spec.yaml"}
-    assert all(Path(name).read_text() == f"years of work: {name}" for name in kept)
+    assert all(Path(name).read_text(encoding="utf-8") == f"years of work: {name}" for name in kept)
 
 
 def test_a_demo_takes_the_place_of_a_demo(tmp_path: Path) -> None:

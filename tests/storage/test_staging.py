@@ -17,7 +17,7 @@ from denoisplit.core.storage.run_folder import RunFolder
 
 
 def _file(path: Path, text: str) -> None:
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def _folder(path: Path, text: str) -> None:
@@ -26,7 +26,7 @@ def _folder(path: Path, text: str) -> None:
 
 
 def _content(path: Path) -> str:
-    return (path / "c" / "0").read_text() if path.is_dir() else path.read_text()
+    return (path / "c" / "0").read_text() if path.is_dir() else path.read_text(encoding="utf-8")
 
 
 def _names(folder: Path) -> list[str]:

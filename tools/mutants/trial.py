@@ -131,7 +131,7 @@ def _forked(work: Callable[[], str], *, limit: float) -> str:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        with contextlib.suppress(BaseException), Path(os.devnull).open("w") as nothing:
+        with contextlib.suppress(BaseException), Path(os.devnull).open("w", encoding="utf-8") as nothing:
             sys.stdout = sys.stderr = nothing
             with os.fdopen(writing, "wb") as answers:
                 answers.write(work().encode())

@@ -8,6 +8,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from denoisplit.core.version import VERSION
 from tools.site import commands_page, python_page
 from tools.site.links import elsewhere, of_repository, with_links
 from tools.site.maths import with_formulas
@@ -32,6 +33,12 @@ GENERATED: Final[dict[str, Callable[[], str]]] = {
     "decisions/index.md": decisions_page,
 }
 """Pages that no file has: they follow from the code."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Say in the footer which version is described."""
+    config.copyright = f"denoisplit {VERSION}, BSD 3-Clause"
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

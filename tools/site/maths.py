@@ -9,6 +9,7 @@ from latex2mathml.converter import convert
 _FORMULA: Final = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">(?P<open>\\[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
+_FUNCTION: Final = re.compile(r"<m([io])>([a-z]{2,})</m\1>")
 
 
 def with_formulas(page: str) -> str:
@@ -19,4 +20,6 @@ def with_formulas(page: str) -> str:
 def _drawn(found: re.Match[str]) -> str:
     block = found["open"] == r"\["
     drawn = convert(html.unescape(found["tex"]).strip(), display="block" if block else "inline")
+    # Names of functions, such as ln, stand off what is beside them.
+    drawn = _FUNCTION.sub(r'<mo lspace="0.17em" rspace="0.17em">\2</mo>', drawn)
     return f'<div class="formula">{drawn}</div>' if block else drawn

@@ -38,14 +38,18 @@ def scale_bar(panel: Axes, width: int, pixel_size: PixelSize) -> None:
     step = pixel_size.size[-1]
     if step is None:
         return
-    aim = width * step / 5
-    decade = 10.0 ** math.floor(math.log10(aim))
-    length = max(digit * decade for digit in (1, 2, 5) if digit * decade <= aim)
+    length = round_length(width * step / 5)
     pixels = length / step
     left, across = 0.95 * width - pixels, panel.get_xaxis_transform()
     panel.plot([left, left + pixels], [0.05, 0.05], "w-", lw=3, solid_capstyle="butt", transform=across)
     label = f"{length:g} {pixel_size.unit}"
     panel.text(left + pixels / 2, 0.08, label, color="w", ha="center", fontsize=8, transform=across)
+
+
+def round_length(aim: float) -> float:
+    """The largest of 1, 2, 5, 10, ... (and 0.5, 0.2, ...) that is at most ``aim``."""
+    decade = 10.0 ** math.floor(math.log10(aim))
+    return max(digit * decade for digit in (1, 2, 5) if digit * decade <= aim)
 
 
 def bare(panel: Axes) -> None:

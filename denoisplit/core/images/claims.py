@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from denoisplit.core.computer_memory import total_memory
 from denoisplit.core.errors import ImageError
 
 LARGE: Final = 2**28
@@ -101,7 +102,6 @@ def _free_memory() -> int:
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
     except OSError:
-        known = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else _ADDRESSES
+        return total_memory() or _ADDRESSES
     said = dict(line.split(":", 1) for line in lines if ":" in line)
     return int(said.get("MemAvailable", f"{_ADDRESSES // 1024} kB").split()[0]) * 1024

@@ -53,6 +53,11 @@ def _centre(field: Field, side: int, purpose: str) -> Field:
             min(side, sides[1]),
             *sides,
         )
+    return centre_of_field(field, side)
+
+
+def centre_of_field(field: Field, side: int) -> Field:
+    """Read the central ``side`` x ``side`` pixels of all images of a field into memory."""
 
     def cut(image: LazyArray) -> LazyArray:
         return np.asarray(image[centre_of(image, side)])

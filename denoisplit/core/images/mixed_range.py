@@ -77,15 +77,26 @@ def condition_mixed(
 
     Source: method section 5.4.
     """
-    lowest, highest = -np.inf, _mixture(fitted.ceiling, mixing)
+    lowest, highest = mixed_bounds(fitted, background, mixing)
     if background.quantile:
         level = background_level(mixed, background)
         mixed = elementwise(partial(_lowered, by=np.float32(level + fitted.background_shift)), mixed)
-        if background.floor:
-            lowest = _mixture([0.0] * len(fitted.ceiling), mixing)
     if np.isinf([lowest, highest]).all():
         return mixed
     return elementwise(partial(np.clip, a_min=np.float32(lowest), a_max=np.float32(highest)), mixed)
+
+
+def mixed_bounds(fitted: FittedRange, background: Background, mixing: Mixing) -> tuple[float, float]:
+    """Lowest and highest value of a mixed image without its background, counts; infinite for none.
+
+    Args:
+        fitted: range of the training images.
+        background: background rule of the training.
+        mixing: mixing rule of the training.
+    """
+    floored = background.quantile and background.floor
+    lowest = _mixture([0.0] * len(fitted.ceiling), mixing) if floored else -np.inf
+    return lowest, _mixture(fitted.ceiling, mixing)
 
 
 def _lowered(counts: Float32Array, by: np.float32) -> Float32Array:

@@ -5,12 +5,12 @@ Placeholder statistics replace those of images.
 """
 
 import math
-import os
 from typing import Final
 
 import torch
 from torch import Tensor
 
+from denoisplit.core.computer_memory import total_memory
 from denoisplit.core.errors import BrokenPluginError, SpecError
 from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.camera_noise import waits_for_maps
@@ -83,8 +83,8 @@ def _require_memory(spec: ResolvedSpec) -> None:
     except BrokenPluginError:
         return  # a component that reads numbers while it is built; the real network reports errors
     needed = sum(weight.numel() * weight.element_size() for weight in vse.parameters())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
+    memory = total_memory()
+    if memory is not None and needed > memory:
         problem = (
             f"$.model: the network does not fit into memory (got {needed / 2**30:.3g} GiB of weights for "
             f"{memory / 2**30:.3g} GiB of memory). Lower the options of encoder and decoder."

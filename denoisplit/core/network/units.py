@@ -77,14 +77,20 @@ class IntensityStats:
                 f"IntensityStats: the image has {like.shape[1]} channels, the statistics {len(values)}. "
                 f"Use images with the channels that the model was built for."
             )
-        return _on_device(values, like.dtype, like.device).view(1, -1, *[1] * (like.ndim - 2))
+        # A compiler's tensors stand for numbers and must not be kept.
+        make = _tensor if torch.compiler.is_compiling() else _on_device
+        return make(values, like.dtype, like.device).view(1, -1, *[1] * (like.ndim - 2))
 
 
 @lru_cache(maxsize=64)
 def _on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Numbers as a tensor, copied to a device once instead of in every step."""
     with torch.inference_mode(False):  # trainings get the same tensor as predictions
-        return torch.as_tensor(values, dtype=dtype, device=device)
+        return _tensor(values, dtype, device)
+
+
+def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.as_tensor(values, dtype=dtype, device=device)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from denoisplit.core.devices import memory_budget
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, PluginError
 from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
@@ -23,6 +23,7 @@ from denoisplit.core.prediction.memory import (
 )
 from denoisplit.core.prediction.receptive_field import halo as measured_halo
 from denoisplit.core.prediction.tiling import (
+    Box,
     Clipped,
     Moved,
     Surround,
@@ -137,6 +138,28 @@ def plan_planes(
         batch=min(batch, how.samples),
         part=part or FramePart.whole(tuple(shape)),
     )
+
+
+def plan_part(vse: VSE, shape: Sequence[int], how: PredictionSpec, inner: Box) -> Plan:
+    """Plan the prediction of a part of a plane, with the same pixels as in that of the whole.
+
+    Args:
+        vse: the network.
+        shape: shape of the plane [(z) y x].
+        how: samples and seed; the side of a tile does not count.
+        inner: the part; begins at multiples of the stride.
+
+    Raises:
+        ImageError: see ``plan_planes``.
+    """
+    plan = plan_planes(vse, shape, attrs.evolve(how, tile=0))
+    try:
+        around = _surround(vse, plan.shape, _halo(vse, how))
+        tile = around.tile(inner, tuple(map(round_up, inner.shape, vse.stride)))
+    except PluginError:  # the network looks at the whole plane
+        canvas = canvas_shape(plan.shape, canvas_multiple(vse))
+        tile = Tile(outer=Box((0,) * len(canvas), canvas), inner=inner)
+    return attrs.evolve(plan, tiles=(tile,))
 
 
 def output_dtype(vse: VSE) -> np.dtype[Any]:

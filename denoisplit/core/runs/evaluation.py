@@ -89,7 +89,7 @@ def evaluate_run(
     how = _How(
         vse=vse,
         spec=spec,
-        calibrated=_calibrated(spec, calibration),
+        calibrated=calibrated_by(spec, calibration),
         intervals=intervals,
         samples=spec.prediction.samples if samples is None else number_of("samples", samples),
     )
@@ -147,7 +147,7 @@ def write_figures(
     from denoisplit.core.assessment import field_figures, uncertainty_figures
 
     first, names = evaluated[0], spec.channels
-    known = _calibrated(spec, calibration)
+    known = calibrated_by(spec, calibration)
     interval_of = None if known is None else known.interval
     samples = draw_field_samples(vse, spec, first.mixed, samples=GALLERY)
     shown = {"samples": field_figures.sample_gallery(first, samples, names)}
@@ -245,7 +245,8 @@ class _How:
         )
 
 
-def _calibrated(spec: ResolvedSpec, calibration: Calibration | None) -> Calibrated | None:
+def calibrated_by(spec: ResolvedSpec, calibration: Calibration | None) -> Calibrated | None:
+    """The calibrator of a run with what it learned; None without a calibration."""
     return None if calibration is None else Calibrated(spec.calibrator.build(), calibration)
 
 

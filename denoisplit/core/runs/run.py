@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Unpack
 
 import attrs
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField, Scores
 from denoisplit.core.devices import AUTO
+from denoisplit.core.exporting.about import Words, about_of
+from denoisplit.core.exporting.exported import Exported
 from denoisplit.core.given import path_of, require, require_function
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.vse import VSE
@@ -22,7 +24,7 @@ from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_image
 from denoisplit.core.prediction.sums_over import sum_intervals
 from denoisplit.core.runs.evaluation import evaluate_run
-from denoisplit.core.runs.into_files import IntoFiles
+from denoisplit.core.runs.reports import Reports
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.image_files import files_among, open_given
@@ -32,7 +34,7 @@ _LOG: Final = logging.getLogger("denoisplit.runs")
 
 
 @attrs.frozen(kw_only=True)
-class Run(IntoFiles):
+class Run(Reports):
     """A trained model, ready to predict.
 
     Attributes:
@@ -220,6 +222,29 @@ class Run(IntoFiles):
 
         require_function(stages, "stages")
         return attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))
+
+    def export(self, out: PathLike, file_format: str, **words: Unpack[Words]) -> Exported:
+        """Write the network to a file that other programs run without denoisplit.
+
+        Its inputs are the mixed image and latent noise; its outputs are one posterior sample of the signal
+        and the log-variance of the noise model. The file is compared with the network before it appears.
+
+        Args:
+            out: file to write; a former export is replaced.
+            file_format: ``bioimageio`` (.zip), ``onnx`` (.onnx) or ``torch`` (.pt2).
+            words: for ``bioimageio``, what only people know: ``license`` and ``authors``, which it needs,
+                ``title``, ``description`` and ``image``.
+
+        Raises:
+            ExportError: this network, or these words, cannot be written in this format.
+            MissingPackageError: the format needs packages that are not installed.
+            ImageError: the image cannot be used.
+            RunError: the file would lie in a run, or another file has its name.
+            ArgumentError: an argument of a wrong type.
+        """
+        from denoisplit.core.exporting.exports import export  # imports much that nothing else needs
+
+        return export(self.vse, self.bundle, path_of(out, "out"), file_format, about_of(**words))
 
     def _clean_axes(self, clean: AnyArray | PathLike) -> str | None:
         """Axes of an array of clean channels; files state theirs."""

@@ -12,7 +12,7 @@ from denoisplit.core.errors import RunError
 from denoisplit.core.images.data_fingerprint import ServedFields
 from denoisplit.core.images.hot_pixels import healed_image
 from denoisplit.core.images.lazy import LazyArray
-from denoisplit.core.images.mixed_range import FittedRange, condition_mixed
+from denoisplit.core.images.mixed_range import FittedRange, condition_mixed, mixed_bounds
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats
 from denoisplit.core.network.vse import VSE
@@ -77,6 +77,8 @@ class Bundle:
             versions.
         calibration_due: whether calibration and reference are still to be measured.
         start: origin of the initial weights; None if they were drawn at random.
+        device: device of the training, in words; empty for a network that was trained elsewhere and in runs
+            of early versions.
     """
 
     spec: ResolvedSpec
@@ -95,6 +97,7 @@ class Bundle:
     region_calibration: Calibration | None = None
     calibration_due: bool = False
     start: Start | None = None
+    device: str = ""
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -104,12 +107,23 @@ class Bundle:
     def conditioned(self, mixed: LazyArray) -> LazyArray:
         """A mixed image [(z) y x], counts, as the network was trained to see it, without hot pixels."""
         mixed = healed_image(mixed)
+        data, fitted = self.spec.data, self.mixed_range
+        return mixed if fitted is None else condition_mixed(mixed, fitted, data.background, data.mixing)
+
+    @property
+    def mixed_range(self) -> FittedRange | None:
+        """The range that mixed images are conditioned to; None if not measured."""
         data, fitted = self.spec.data, self.fitted_range
-        if fitted is None:
-            return mixed
-        if self.spec.channels[0] in data.recorded:  # a denoiser sees one of the recorded channels
-            fitted = fitted.of_channel(data.recorded.index(self.spec.channels[0]))
-        return condition_mixed(mixed, fitted, data.background, data.mixing)
+        if fitted is not None and self.spec.channels[0] in data.recorded:
+            # A denoiser sees one of the recorded channels.
+            return fitted.of_channel(data.recorded.index(self.spec.channels[0]))
+        return fitted
+
+    @property
+    def mixed_bounds(self) -> tuple[float, float]:
+        """Lowest and highest value of mixed images without background, counts; infinite for none."""
+        data, fitted = self.spec.data, self.mixed_range
+        return (-math.inf, math.inf) if fitted is None else mixed_bounds(fitted, data.background, data.mixing)
 
 
 def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
@@ -141,6 +155,8 @@ def save_description(folder: RunFolder, bundle: Bundle) -> None:
         plain[DUE] = True
     if bundle.start is not None:
         plain["start"] = attrs.asdict(bundle.start)
+    if bundle.device:
+        plain["device"] = bundle.device
     write_mapping(folder.bundle, plain)
 
 
@@ -196,6 +212,7 @@ class _Stored:
     region_calibration: Calibration | None = None
     calibration_due: bool = False
     start: Start | None = None
+    device: str = ""
 
 
 def load_description(folder: RunFolder) -> Bundle:

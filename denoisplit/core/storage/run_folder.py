@@ -72,6 +72,11 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def report(self) -> Path:
+        """Report on the run, one HTML page."""
+        return self.path / "report.html"
+
+    @property
     def resume_point(self) -> Path:
         """State from which training resumes."""
         return self.path / "checkpoints" / "resume.ckpt"
@@ -111,7 +116,16 @@ class RunFolder:
     @property
     def foreign(self) -> tuple[Path, ...]:
         """Content of the folder that is not part of a run; hidden files come from killed runs."""
-        files = (self.spec, self.schema, self.splits, self.weights, self.bundle, self.metrics, self.log)
+        files = (
+            self.spec,
+            self.schema,
+            self.splits,
+            self.weights,
+            self.bundle,
+            self.metrics,
+            self.log,
+            self.report,
+        )
         known = {*(file.name for file in files), self.resume_point.parent.name}
         found = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path][: self.path.exists()]
         return tuple(path for path in found if path.name not in known and not path.name.startswith("."))

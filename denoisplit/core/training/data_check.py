@@ -106,7 +106,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     warnings += _pixel_sizes(everything)
     warnings += told_exposures(spec.data.noise_pairs, everything)
     return DataReport(
-        supervision=_supervision(spec, everything),
+        supervision=supervision(spec, everything),
         splits=tuple(splits),
         errors=tuple(errors),
         warnings=tuple(dict.fromkeys(warnings)),
@@ -150,7 +150,8 @@ def _splits(
     return found
 
 
-def _supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
+def supervision(spec: ResolvedSpec, fields: Sequence[Field]) -> str:
+    """Say in a sentence what a network learns from these fields."""
     recorded = spec.data.recorded
     if recorded:
         return f"Denoising of {spec.channels[0]}, out of images of {', '.join(recorded)}."

@@ -74,7 +74,7 @@ class Told:
             point.save(folder.resume_point)
             return cls(
                 files={
-                    str(path.relative_to(name)): path.read_bytes()
+                    path.relative_to(name).as_posix(): path.read_bytes()
                     for path in (folder.weights, folder.bundle, folder.resume_point)
                 },
                 precision=vse.precision,

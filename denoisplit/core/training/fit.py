@@ -8,7 +8,7 @@ import attrs
 import torch
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.devices import AUTO, seeded
+from denoisplit.core.devices import AUTO, described, seeded
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.camera_noise import CameraNoiseModel
@@ -114,7 +114,9 @@ def fit(
         objectives = _objectives(spec, data)
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
-        bundle = attrs.evolve(_bundle(spec, data, reports), start=start(vse, spec.training))
+        bundle = attrs.evolve(
+            _bundle(spec, data, reports), start=start(vse, spec.training), device=described(where)
+        )
         learning = Learning(
             training=spec.training,
             sampler=sampler,
@@ -131,6 +133,7 @@ def fit(
         write_text(folder.schema, schema_of(spec))
         write_text(folder.splits, splits_text(data))
         with log_file(folder.log):
+            _LOG.info("training on %s", described(where))
             _describe(spec, data, pairs, reports, precision)
             with together(seat, where) as ranks:
                 with stages("Training") as tell, logging_to(loggers, spec, validation) as logged:

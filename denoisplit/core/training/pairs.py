@@ -38,9 +38,20 @@ def noise_pairs(
     Raises:
         NoiseModelError: the spec asks for repeats or clean references that no field has.
     """
-    source = data.noise_pairs if data.noise_pairs != "auto" else _best_source(fields)
+    source = data.noise_pairs if data.noise_pairs != "auto" else best_source(fields)
     if source == "bootstrap":
         _tell_correlation(fields, channels)
+    return pairs_from(source, fields, channels, seed=seed, places=places)
+
+
+def pairs_from(
+    source: str, fields: Sequence[Field], channels: int, *, seed: int, places: bool = False
+) -> tuple[NoisePairs, ...]:
+    """Make pairs of every channel from ``clean`` references, ``repeats`` or by a ``bootstrap``.
+
+    Raises:
+        NoiseModelError: no field has this source.
+    """
     if source == "repeats":
         fields = with_repeats(fields, PAIRS_SIDE) or fields
     return tuple(
@@ -61,7 +72,8 @@ def _tell_correlation(fields: Sequence[Field], channels: int) -> None:
             )
 
 
-def _best_source(fields: Sequence[Field]) -> str:
+def best_source(fields: Sequence[Field]) -> str:
+    """Name the best source of noise pairs that some of these fields have."""
     if any(field.repeats is not None for field in fields):
         return "repeats"
     if any(field.clean is not None for field in fields):

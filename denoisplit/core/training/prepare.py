@@ -173,11 +173,13 @@ class EvaluationData:
         source: where they come from: ``test``, or else ``validation``.
         fields: the conditioned fields, as the network sees them.
         given: the same fields as the data set gave them.
+        whole: all fields of the training data, as given, if these are a part of it; else none.
     """
 
     source: str
     fields: tuple[Field, ...]
     given: tuple[Field, ...]
+    whole: tuple[Field, ...] = ()
 
 
 def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = None) -> EvaluationData:
@@ -194,6 +196,7 @@ def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = N
     if ceiling is None and data.clip.quantile < 1:
         ceiling = prepare(attrs.evolve(spec, data=attrs.evolve(data, test=None))).fitted.ceiling
     names = data.recorded or spec.channels
+    everything: tuple[Field, ...] = ()
     if data.test is not None:
         source, fields = "test", read_fields(data.test, names)
     elif data.validation is not None:
@@ -206,7 +209,7 @@ def evaluation_data(spec: ResolvedSpec, *, ceiling: tuple[float, ...] | None = N
         source, fields = ("test", test) if test else ("validation", validation)
     conditioned = condition_fields(fields, _conditioning(spec), ceiling=ceiling)
     shown = in_memory(_selected(conditioned.fields, spec), CENTRE, "evaluation")
-    return EvaluationData(source=source, fields=shown, given=fields)
+    return EvaluationData(source=source, fields=shown, given=fields, whole=everything)
 
 
 def evaluation_fields(

@@ -163,6 +163,11 @@ def _limit() -> None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + _SECONDS, most))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    seconds = int(used.ru_utime + used.ru_stime) + _SECONDS
+    for what, least in (
+        (resource.RLIMIT_CPU, (seconds, most)),
+        (resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])),
+        (resource.RLIMIT_CORE, (0, 0)),
+    ):
+        with suppress(OSError, ValueError):  # macOS reserves more addresses for every process, and refuses
+            resource.setrlimit(what, least)

@@ -1,0 +1,203 @@
+"""The section about the noise: its model against the images, and whether residuals are white."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from denoisplit.core.assessment.noise_agreement import NoiseAgreement
+from denoisplit.core.assessment.residual_correlation import ResidualCorrelation, residual_correlation
+from denoisplit.core.report.elements import Chart, Element, Gallery, Grid, Section, Text
+from denoisplit.core.report.gathered import Predicted, RunFindings
+from denoisplit.core.report.inline_svg import inline_svg
+from denoisplit.core.report.plane_pictures import EITHER, picture
+from denoisplit.core.report.words import number
+
+FAR: Final = 1.15
+"""Factor between measured and modelled noise from which they disagree."""
+
+LARGE: Final = 0.1
+"""Correlation within a residual from which something else than noise is in it."""
+
+_WINDOW: Final = Normalize(-4, 4, clip=True)
+_MEANING: Final = (
+    "The noise model tells the network how much of a pixel is noise. It should have the spread that the "
+    "images have, from dark to bright; too much, and the network smooths details away, too little, and it "
+    "takes noise for structure. What the predicted channels leave of the mixed image should be nothing but "
+    "noise: no structure to be seen, and no pixel like its neighbours."
+)
+
+
+def about_noise(found: RunFindings) -> Section:
+    """Tables, curves and residuals."""
+    return Section(name="noise", title="Noise and residuals", meaning=_MEANING, elements=tuple(_all(found)))
+
+
+def agrees(one: NoiseAgreement) -> bool:
+    """Whether measured and modelled noise are about the same."""
+    return 1 / FAR <= one.ratio <= FAR
+
+
+def residuals_of(predicted: Sequence[Predicted]) -> ResidualCorrelation | None:
+    """What the residuals are like; None if there are none."""
+    known = [one.residual for one in predicted if one.residual is not None]
+    return residual_correlation(known) if known else None
+
+
+def _all(found: RunFindings) -> Iterator[Element]:
+    yield from _fits(found)
+    if found.noise:
+        yield from _agreement(found.noise)
+    elif found.noise_note:
+        yield Text(found.noise_note, "quiet")
+    for channel, correlation in found.correlation.items():
+        if correlation.notable:
+            yield Text(
+                f"{channel}: {correlation}. Filters, interpolation and compression of images do this. The "
+                "noise "
+                f"model takes pixels for independent, so part of this noise is taken for structure: use raw "
+                "images.",
+                "look",
+            )
+        else:
+            yield Text(
+                f"{channel}: the noise is independent from pixel to pixel (correlation "
+                f"{correlation.most:.2f}, "
+                f"measured in {correlation.source}).",
+                "good",
+            )
+    yield from _residuals(found.predicted)
+    if found.looked.missing:
+        yield Text("Without images, there is nothing to compare the noise model with.", "quiet")
+
+
+def _fits(found: RunFindings) -> Iterator[Element]:
+    reports = found.bundle.noise_reports
+    if not reports:
+        yield Text(
+            "The noise model was not fitted to the images: it is given, or learned with the network.", "quiet"
+        )
+        return
+    names = found.channels
+    yield Grid(
+        caption="The fit of the noise model before the training. Calibration error: largest distance from "
+        "the "
+        "right distribution, 0 is perfect, 1 the worst.",
+        columns=("channel", "pairs of signal and observation", "nats per pixel", "calibration error"),
+        rows=tuple(
+            (names[one.channel], f"{one.pairs:,}", f"{one.nll:.4f}", f"{one.calibration_error:.3f}")
+            for one in reports
+        ),
+    )
+    for one in reports:
+        yield from (Text(f"{names[one.channel]}: {warning}", "look") for warning in one.warnings)
+
+
+def _agreement(noise: Sequence[NoiseAgreement]) -> Iterator[Element]:
+    for one in noise:
+        told = f"{one.channel}: the measured noise is {one.ratio:.2f} times that of the model"
+        yield Text(f"{told} ({one.pixels:,} pixels, from {one.origin}).", "good" if agrees(one) else "look")
+    ranges = "; ".join(
+        f"{one.channel} from {one.measured[0]:.3g} at {one.signal[0]:.4g} counts to {one.measured[-1]:.3g} "
+        "at "
+        f"{one.signal[-1]:.4g}"
+        for one in noise
+    )
+    yield Chart(
+        svg=inline_svg(_figure(noise), "noise-model", f"Measured noise against that of the model: {ranges}."),
+        caption="Noise (std) by the brightness of the signal: points are the held-out images, the line is "
+        "the "
+        "noise model. Photon noise grows with the signal, read noise is there in the dark.",
+        label="noise model and images",
+    )
+
+
+def _figure(noise: Sequence[NoiseAgreement]) -> Figure:
+    figure = Figure(figsize=(max(4.0 * len(noise), 5.6), 3.2))
+    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.06)
+    for axes, one in zip(np.ravel(figure.subplots(1, len(noise), squeeze=False)), noise, strict=True):
+        axes.plot(one.signal, one.modelled, color="#0072b2", linewidth=1.4, label="noise model")
+        axes.plot(
+            one.signal,
+            one.measured,
+            color="#d55e00",
+            linestyle="",
+            marker="o",
+            markersize=3.5,
+            label="images",
+        )
+        _tidy(axes, "signal (counts)", "noise, std (counts)")
+        axes.set_ylim(bottom=0)
+        axes.set_title(one.channel, fontsize=9)
+        axes.legend(fontsize=8)
+    return figure
+
+
+def _residuals(predicted: Sequence[Predicted]) -> Iterator[Element]:
+    found = residuals_of(predicted)
+    if found is None:
+        return
+    white = abs(found.largest) <= LARGE
+    if white:
+        what = "is as good as white: pixels hardly resemble their neighbours"
+    else:
+        what = "is not white: it holds structure, or the noise is correlated"
+    yield Text(
+        f"What is left of the mixed image {what} (largest correlation {found.largest:+.3f}). Its std is "
+        f"{found.std:.2f} times that of the noise; 1 or a little less is expected.",
+        "good" if white else "look",
+    )
+    if found.rough is not None:
+        along_y, along_x = found.rough
+        yield Text(
+            f"Without what is smooth, such as a missed structure, neighbours are correlated by "
+            f"{along_y:+.3f} along "
+            f"y and {along_x:+.3f} along x: this is the noise itself.",
+            "quiet",
+        )
+    yield Grid(
+        caption="Correlation of the residual with itself, some pixels away. White noise of so many pixels "
+        "stays "
+        f"within ±{found.white:.3f}.",
+        columns=("distance (px)", *(str(lag + 1) for lag in range(len(found.along_x)))),
+        rows=tuple(
+            (f"along {name}", *(number(float(value), "+.3f") for value in values))
+            for name, values in (("y", found.along_y), ("x", found.along_x))
+        ),
+    )
+    shown = [(one, one.residual) for one in predicted if one.residual is not None]
+    yield Gallery(
+        name="residuals",
+        title="What the predicted channels leave of the mixed image",
+        columns=tuple(one.name for one, _ in shown),
+        rows=(
+            (
+                "residual",
+                tuple(
+                    (
+                        picture(
+                            residual,
+                            f"residual of {one.name}",
+                            colours=EITHER,
+                            contrast=_WINDOW,
+                            unit="stds of the noise",
+                        ),
+                    )
+                    for one, residual in shown
+                ),
+            ),
+        ),
+        caption="In units of the std of the noise. It should look like snow; outlines of structures mean "
+        "that the "
+        "network missed part of them.",
+    )
+
+
+def _tidy(axes: Axes, across: str, up: str) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, length=3)
+    axes.set_xlabel(across, fontsize=8.5)
+    axes.set_ylabel(up, fontsize=8.5)

@@ -1,0 +1,60 @@
+"""A report in a real browser: it asks for nothing, complains of nothing, and the keyboard moves its "
+"slider."""
+
+from pathlib import Path
+
+import pytest
+
+import denoisplit
+from tests.e2e.experiment import CHANNELS, Experiment
+from tests.report.browser import browser, installed
+
+CHROMIUM = installed()
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+]
+
+SHOWN = "[...document.querySelectorAll('#samples1 img[data-step]')].filter(one => !one.hidden)"
+SLIDER = "document.querySelector('#samples1-slider')"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_report_in_a_browser(experiment: Experiment, tmp_path: Path, *, dark: bool) -> None:
+    run = denoisplit.load(experiment.run)
+    file = run.report(tmp_path / "report.html", samples=2)
+    assert CHROMIUM is not None
+    with browser(CHROMIUM, tmp_path / "profile") as page:
+        page.open(file, dark=dark)
+        requests = [
+            one["params"]["request"]["url"] for one in page.events if one["method"].endswith("WillBeSent")
+        ]
+        assert {url for url in requests if not url.startswith("data:")} == {file.as_uri()}
+        assert page.value("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
+        dim = page.value(
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0] < 128"
+        )
+        assert dim is dark
+        assert page.value("document.documentElement.scrollWidth <= innerWidth")
+
+        page.press("Tab")
+        assert page.value("document.activeElement.className") == "skip"
+        page.value(f"{SLIDER}.focus()")
+        assert page.value(f"{SHOWN}.map(one => one.dataset.step)") == ["1"] * len(CHANNELS)
+        page.press("ArrowRight")
+        assert page.value(f"{SHOWN}.map(one => one.dataset.step)") == ["2"] * len(CHANNELS)
+        assert page.value("document.querySelector('#samples1 output').textContent") == "2 of 2"
+        assert page.value(f"{SLIDER}.getAttribute('aria-valuetext')") == "2 of 2"
+        page.press("Home")
+        assert page.value(f"{SHOWN}.map(one => one.dataset.step)") == ["1"] * len(CHANNELS)
+
+        page.value("document.querySelector('#samples1 button').focus()")
+        page.press("Enter")
+        assert page.value("document.querySelector('#samples1 button').textContent") == "Stop"
+        page.press("Enter")
+        assert page.value("document.querySelector('#samples1 button').textContent") == "Play"
+
+        wrong = [one for one in page.events if one["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
+        wrong += [one for one in page.events if one["method"] == "Runtime.consoleAPICalled"]
+        assert wrong == []
