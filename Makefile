@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test fuzz slow mutants packages pages napari check format docs bench environment clean
+.PHONY: help setup demo test fuzz slow mutants packages lowest container pages napari check format docs bench environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -59,6 +59,22 @@ $(NAPARI)/.installed: pyproject.toml constraints.txt packages/napari-denoisplit/
 
 packages: environment ## Build packages, install them into a fresh environment, use and remove them
 	$(BIN)/pytest -m slow tests/packaging
+
+# What they have beside the lowest versions are the tests' own libraries.
+lowest: environment ## Run a part of the tests with the lowest versions of all libraries but torch: three minutes
+	$(PYTHON) -m venv --clear build/lowest
+	$(BIN)/python -m tools.lowest > build/lowest/pins.txt
+	build/lowest/bin/python -m pip install --quiet --only-binary :all: --constraint constraints.txt torch \
+		--requirement build/lowest/pins.txt pytest-timeout mrcfile ome-types jsonschema scikit-image cattrs
+	build/lowest/bin/python -m pip install --quiet --no-deps .
+	OMP_NUM_THREADS=1 build/lowest/bin/python -m pytest --override-ini filterwarnings=default --disable-warnings \
+		tests/spec tests/registry tests/images tests/plugins/test_image_formats.py tests/plugins/test_microscope_formats.py \
+		tests/plugins/test_dask.py tests/prediction/test_tiling.py tests/e2e/test_commands.py \
+		tests/e2e/test_file_prediction.py tests/e2e/test_evaluation.py tests/storage/test_outputs.py tests/test_api.py
+
+container: environment ## Lint the container file
+	$(BIN)/python -m pip install --quiet --group container
+	$(BIN)/hadolint Dockerfile
 
 check: environment ## Lint, format, types, layers
 	$(BIN)/ruff check .

@@ -27,14 +27,15 @@ def quantile(images: Sequence[LazyArray], level: float, *, double: bool = False)
         level: level of the quantile, 0 to 1.
         double: whether to interpolate between pixels in float64 instead of in their own type.
     """
-    if not any(is_lazy(image) for image in images):
-        together = np.concatenate([np.asarray(image).reshape(-1) for image in images])
-        return float(np.quantile(together.astype(np.float64) if double else together, level))
     total = sum(int(np.prod(image.shape, dtype=np.int64)) for image in images)
     virtual = (total - 1) * np.float64(level)
     rank = min(int(np.floor(virtual)), total - 1)
     ranks = (rank, min(rank + 1, total - 1))
-    low, high = _ranked_counts(images, ranks) or _ranked(images, ranks)
+    if any(is_lazy(image) for image in images):
+        low, high = _ranked_counts(images, ranks) or _ranked(images, ranks)
+    else:  # numpy.quantile, whose rounding is not the same in all versions
+        together = np.concatenate([np.asarray(image).reshape(-1) for image in images])
+        low, high = np.partition(together, ranks)[list(ranks)]
     share = float(virtual - rank)
     if double:
         low, high = np.float64(low), np.float64(high)
