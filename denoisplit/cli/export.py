@@ -58,13 +58,11 @@ def export(
     )
     ports = found.ports
     least, step = (" x ".join(map(str, sides)) for sides in (ports.least, ports.step))
-    far = (
-        "the whole image" if ports.halo is None else f"{' x '.join(map(str, ports.halo))} pixels on each side"
-    )
+    seen = "more than 16 steps" if ports.halo is None else f"{' x '.join(map(str, ports.halo))} pixels"
     click.echo(f"Exported: {found.path}")
     say(f"Inputs:   {', '.join(ports.inputs)}", hanging=10)
     say(f"Outputs:  {', '.join(ports.outputs)} of {', '.join(ports.channels)}", hanging=10)
     say(f"Sizes:    at least {least} pixels ({', '.join(ports.axes)}), in steps of {step}", hanging=10)
-    say(f"Sees:     {far}", hanging=10)
+    say(f"Sees:     {seen} on each side of a tile", hanging=10)
     differs = f"differs from the run by at most {found.agreement.signal:.1g} standard deviations of a channel"
     say(f"Compared: {differs}", hanging=10)

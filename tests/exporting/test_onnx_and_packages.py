@@ -100,6 +100,21 @@ def test_other_networks_in_onnx(make: Callable[[], Any], experiment: Experiment,
     assert_same(found, computed(vse, inputs), given.ports)
 
 
+def test_what_onnx_cannot_express_is_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_kwargs: Any) -> None:
+        raise RuntimeError("no such operator\nand much more") from ValueError("aten::special\nwith a graph")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(
+        ExportError, match=r"\(ValueError: aten::special with a graph\)\. Use --format torch"
+    ) as caught:
+        run.export(tmp_path / "network.onnx", "onnx")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_package_passes_the_test_of_bioimage_io(package: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the smallest image and two larger ones, one and two at a time, and without a network."""
     from bioimageio.core import test_model as tested

@@ -13,7 +13,7 @@ from denoisplit.core.exporting.ports import NoiseInput, Ports
 from denoisplit.core.network.camera_noise import waits_for_maps
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.receptive_field import halo
+from denoisplit.core.prediction.receptive_field import FIRST_PROBE, halo
 
 _ADVICE = "Predict with denoisplit"
 
@@ -96,8 +96,8 @@ def exported_graph(
     """
     _require_function_of_an_image(vse)
     try:
-        seen: tuple[int, ...] | None = halo(vse)
-    except PluginError:  # it looks at the whole image
+        seen: tuple[int, ...] | None = halo(vse, last_probe=FIRST_PROBE)
+    except PluginError:  # it looks so far that tiles are of no use
         seen = None
     copied = copy.deepcopy(vse).to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
     copied.network_dtype = None

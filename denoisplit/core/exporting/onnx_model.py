@@ -7,6 +7,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from denoisplit.core.errors import ExportError, in_one_line
 from denoisplit.core.exporting.agreement import agreement
 from denoisplit.core.exporting.exported import Agreement
 from denoisplit.core.exporting.exported_details import KEY, as_text, exported_details
@@ -50,20 +51,31 @@ def save_onnx(trained: Trained, file: Path) -> Agreement:
     Raises:
         ExportError: it cannot be traced, or computes something else.
     """
-    program, ports = trained.program(), trained.ports
-    with quiet():
-        made: Any = torch.onnx.export(
-            program,
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=list(ports.inputs),
-            output_names=list(ports.outputs),
-        )
+    ports = trained.ports
+    made = _converted(trained.program(), ports)
     found = agreement(trained.graph, ports, runtime(made.model_proto.SerializeToString(), ports))
     made.model.metadata_props[KEY] = as_text(exported_details(ports, trained.bundle, found))
     made.save(file, external_data=False)
     return found
+
+
+def _converted(program: torch.export.ExportedProgram, ports: Ports) -> Any:
+    try:
+        with quiet():
+            return torch.onnx.export(
+                program,
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=list(ports.inputs),
+                output_names=list(ports.outputs),
+            )
+    except Exception as error:
+        cause = error.__cause__ or error
+        raise ExportError(
+            f"export: this network has operations that ONNX cannot express "
+            f"({type(cause).__name__}: {in_one_line(cause)}). Use --format torch."
+        ) from error
 
 
 def runtime(model: bytes | Path, ports: Ports) -> Any:

@@ -50,7 +50,7 @@ class Ports:
         channels: names of the channels.
         noise: noise inputs, finest level first; empty for a network without latents.
         step: sides of images are multiples of this, pixels per axis.
-        halo: pixels on each side on which the output depends, per axis; None for the whole image.
+        halo: pixels on each side on which the output depends, per axis; None for more than 16 steps.
         statistics: intensity statistics of the training images.
     """
 

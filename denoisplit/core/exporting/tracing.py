@@ -1,9 +1,10 @@
 """The graph of a network for images of any size, traced by torch.export."""
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, Final
 
 import torch
@@ -12,25 +13,21 @@ from denoisplit.core.errors import ExportError, in_one_line
 from denoisplit.core.exporting.exported_graph import ExportedGraph
 from denoisplit.core.exporting.ports import MIXED, Ports
 
-_TALKATIVE: Final = ("torch.onnx", "torch.export", "torch._export", "onnxscript")
 _POSITIONS: Final = 3
 """Positions of the coarsest level along the first axis of the traced image; others have one more each."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Context without the warnings of exporting libraries about themselves."""
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
-    before = [one.level for one in loggers]
+    """Context without what exporting libraries say about themselves, and the whole graphs that they print."""
+    before = logging.root.manager.disable
     try:
-        for one in loggers:
-            one.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
+        logging.disable(logging.CRITICAL)
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for one, level in zip(loggers, before, strict=True):
-            one.setLevel(level)
+        logging.disable(before)
 
 
 def traced(graph: ExportedGraph, ports: Ports) -> torch.export.ExportedProgram:

@@ -36,11 +36,11 @@ def pointwise(function: Pointwise, *arguments: Tensor) -> Tensor:
     """
     last = arguments[-1]
     if (
-        last.numel() <= BLOCK
+        torch.compiler.is_compiling()  # first: a graph that was asked for its size would be for no other
+        or last.numel() <= BLOCK
         or last.ndim not in _CHANNELS_LAST
         or last.device.type != "cpu"
         or any(argument.shape != last.shape for argument in arguments)
-        or torch.compiler.is_compiling()
     ):
         return function(*arguments)
     value: Tensor = _APPLY(function, *arguments)

@@ -43,11 +43,15 @@ def _forget_middle(tensor: Tensor, dim: int, half: int) -> None:
     tensor.narrow(dim, tensor.shape[dim] // 2 - half, 2 * half).fill_(math.nan)
 
 
-def halo(vse: VSE) -> tuple[int, ...]:
+def halo(vse: VSE, *, last_probe: int = LAST_PROBE) -> tuple[int, ...]:
     """Pixels on each side of a tile on which its prediction depends; measured once per network.
 
     Measured on a float64 copy on the CPU, where convolutions are plain sums: the transforms of faster kernels
     would smear NaN over pixels that do not depend on it.
+
+    Args:
+        vse: the network.
+        last_probe: strides on each side of the NaN area in the last probe before giving up.
 
     Returns:
         One number per spatial axis, rounded up to a multiple of the stride.
@@ -58,21 +62,21 @@ def halo(vse: VSE) -> tuple[int, ...]:
     """
     if vse.halo is None:
         probe = copy.deepcopy(vse).to(device="cpu", dtype=torch.float64).eval()
-        vse.halo = tuple(_along(probe, axis) for axis in range(probe.spatial_rank))
+        vse.halo = tuple(_along(probe, axis, last_probe) for axis in range(probe.spatial_rank))
     return vse.halo
 
 
-def _along(vse: VSE, axis: int) -> int:
+def _along(vse: VSE, axis: int, last_probe: int) -> int:
     """The halo along one axis, from strips one stride thick along the others."""
     stride = vse.stride[axis]
     strides = FIRST_PROBE
-    while strides <= LAST_PROBE:
+    while strides <= last_probe:
         reach = _reach(vse, axis, strides * stride)
         if reach < strides * stride:
             return -(-reach // stride) * stride
         strides *= 2
     raise PluginError(
-        f"prediction in tiles: the output depends on pixels that are far away (got {LAST_PROBE * stride} "
+        f"prediction in tiles: the output depends on pixels that are far away (got {last_probe * stride} "
         f"pixels along spatial axis {axis} and no end). Predict images in one pass (tile at least as large "
         f"as the image), or use components without normalisation or attention over the whole image."
     )

@@ -24,6 +24,7 @@ from denoisplit.plugins.noise_models.requirements import (
     place_of,
     require_channels,
     require_pairs,
+    unfitted,
     with_parameters,
 )
 
@@ -123,7 +124,7 @@ class BinnedGaussian(NoiseModel):
         return tuple(self._report(one, channel=c, seed=seed + c) for c, one in enumerate(checked))
 
     def _bias_and_std(self, signal: Tensor) -> tuple[Tensor, Tensor]:
-        if self.needs_fit:
+        if unfitted(self):
             raise NoiseModelError("noise model binned_gaussian: not fitted. Call fit, or load a state dict.")
         require_channels(signal, self.channels, "binned_gaussian")
         space = (1,) * (signal.ndim - 2)

@@ -28,6 +28,7 @@ from denoisplit.plugins.noise_models.requirements import (
     require_channels,
     require_pairs,
     require_paths,
+    unfitted,
     with_parameters,
 )
 from denoisplit.plugins.noise_models.split_numbers import join, split
@@ -170,7 +171,7 @@ class Histogram(NoiseModel):
         return prepare(probability, share, low, high, self._anchor)
 
     def _require_ready(self, signal: Tensor | None = None) -> None:
-        if self.needs_fit:
+        if unfitted(self):
             missing = [str(path) for path in self.options.path or ()]
             found = f"files not found: {', '.join(missing)}" if missing else "no tables yet"
             raise NoiseModelError(

@@ -18,6 +18,7 @@ from denoisplit.plugins.noise_models.requirements import (
     place_of,
     require_channels,
     require_pairs,
+    unfitted,
 )
 from denoisplit.plugins.noise_models.split_numbers import join, split
 
@@ -135,7 +136,7 @@ class PoissonGaussian(NoiseModel):
         return Camera(*numbers.unbind(1))
 
     def _require_ready(self) -> None:
-        if self.needs_fit:
+        if unfitted(self):
             raise NoiseModelError(
                 "noise model poisson_gaussian: not fitted. Call fit, load a state dict, or give gain, offset "
                 "and read_noise."

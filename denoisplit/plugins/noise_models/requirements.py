@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError
-from denoisplit.core.network.interfaces import NoisePairs
+from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
 
 Parameters = TypeVar("Parameters")
@@ -19,6 +20,11 @@ def with_parameters(
     """Return observation and signal in at least float32, and the parameters at the signal."""
     observation, signal = at_least_float32(observation), at_least_float32(signal)
     return observation, signal, parameters(signal)
+
+
+def unfitted(model: NoiseModel) -> bool:
+    """Whether a noise model has to be fitted before it is used; a compiler is not asked for its numbers."""
+    return not torch.compiler.is_compiling() and model.needs_fit
 
 
 def require_channels(image: Tensor, channels: int, name: str) -> None:

@@ -21,7 +21,7 @@ from denoisplit.plugins.noise_models.camera_options import as_given, first_pixel
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
-from denoisplit.plugins.noise_models.requirements import place_of, require_channels, require_pairs
+from denoisplit.plugins.noise_models.requirements import place_of, require_channels, require_pairs, unfitted
 from denoisplit.plugins.noise_models.scmos_fit import fit_pixels, on_pixel, pixel
 from denoisplit.plugins.noise_models.split_numbers import join, split
 
@@ -269,7 +269,7 @@ class Scmos(CameraNoiseModel):
 
     def _nominal(self, signal: Tensor) -> Camera:
         numbers = join(self.numbers, signal.dtype)
-        if self.needs_fit:
+        if unfitted(self):
             raise NoiseModelError(
                 "noise model scmos: not fitted. Call fit, load a state dict, or give gain, offset and "
                 "read_noise."
