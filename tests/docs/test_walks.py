@@ -19,6 +19,7 @@ ENDS = {
     "docs/data.md": "images.png",
     "docs/outputs.md": "dask.ome.zarr",
     "docs/report.md": "first.html",
+    "docs/fiji.md": "means.tif",
     "docs/uncertainty.md": "split.sums.csv",
     "docs/sequence.md": "split.ome.tif",
     "docs/plugins.md": "spec.schema.json",

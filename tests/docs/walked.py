@@ -155,6 +155,7 @@ IMAGES: dict[str, Callable[[], None]] = {
     "docs/data.md": trained,
     "docs/outputs.md": large,
     "docs/uncertainty.md": labelled,
+    "docs/fiji.md": cluster,
     "docs/report.md": cluster,
     "docs/sequence.md": sequence,
     "docs/plugins.md": specs,
