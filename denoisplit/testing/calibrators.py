@@ -22,6 +22,7 @@ from denoisplit.core.network.interfaces import (
     SumCalibrator,
 )
 from denoisplit.testing.calibrator_extremes import ExtremeTests
+from denoisplit.testing.field_calibrators import FieldTests
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import examples, in_two_and_three_dimensions, law, one_line
@@ -33,7 +34,7 @@ _SHORT, _LONG = 0.004, 0.009
 """How far the coverage may be from the level."""
 
 
-class CalibratorTests(ExtremeTests):
+class CalibratorTests(ExtremeTests, FieldTests):
     """Laws of calibrators: no pixel is dropped, units do not matter, and intervals have their coverage."""
 
     kind: ClassVar[str] = "calibrator"
@@ -194,7 +195,7 @@ class CalibratorTests(ExtremeTests):
 
         def trace(options: Any) -> Trace:
             calibrator = self.calibrator(options)
-            fitted = [self.fit(calibrator, held)]
+            fitted = [self.fit(calibrator, held), *self.fitted_with_seen(calibrator)]
             if isinstance(calibrator, SumCalibrator):
                 fields = [self.sums(calibrator, number) for number in range(3)]
                 fitted.append(calibrator.fit_regions(fields))

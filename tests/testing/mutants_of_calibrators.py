@@ -19,6 +19,10 @@ BRIGHT = "errors_that_follow_the_mean_are_calibrated_so"
 PART = "a_part_of_an_image_is_calibrated_as_in_the_whole"
 UNSEEN = "means_and_stds_that_were_never_seen_have_an_interval"
 
+NEW = "intervals_cover_new_fields_as_often_as_they_say"
+LARGE = "a_large_field_counts_like_a_small_one"
+SEEN = "training_fields_do_not_decide"
+
 COVER_SUMS = "intervals_of_sums_cover_as_often_as_they_say"
 OTHER_SIZES = "sums_of_other_sizes_do_not_hold"
 
@@ -26,6 +30,8 @@ AFFINE, ISOTONIC = "calibrators.affine:Affine", "calibrators.isotonic:Isotonic"
 CONFORMAL = "calibrators.conformal:Conformal"
 INTENSITY = "calibrators.intensity:Intensity"
 REGION = "calibrators.region:Region"
+BY_FIELD, FIELDS = "calibrators.by_field:ByField", "calibrators.field_spread"
+MOVED, FIT_FIELDS = f"{FIELDS}:Sizes.moved", f"{BY_FIELD}.fit_fields"
 
 
 def numbers(name: str, change: Callable[[Any], Any]) -> Change:
@@ -94,7 +100,45 @@ def falling(old: Any, self: Any, calibration: Any, mean: Any, std: Any) -> Any:
     return old(self, calibration, mean, std) * (1 - np.maximum(mean - 1000, 0) / 1000)
 
 
+def not_moved(old: Any, self: Any, scores: Any) -> Any:
+    """Fields differ as little as those that their mean was taken of."""
+    del old, self
+    return scores
+
+
+def moved_twice(old: Any, self: Any, scores: Any) -> Any:
+    return old(self, old(self, scores))
+
+
+def all_pixels_alike(old: Any, scores: Any, levels: Any) -> Any:
+    return old([np.concatenate(scores)], levels)
+
+
+def training_fields_as_others(old: Any, self: Any, fields: Any) -> Calibration:
+    fitted: Calibration = old(self, [attrs.evolve(field, seen=False) for field in fields])
+    return fitted
+
+
 CALIBRATOR_MUTANTS = (
+    Mutant(
+        "calibrator/by_field",
+        "dropped spread",
+        MOVED,
+        around(not_moved),
+        NEW,
+    ),
+    Mutant("calibrator/by_field", "twice", MOVED, around(moved_twice), NEW),
+    Mutant(
+        "calibrator/by_field",
+        "pixels",
+        f"{FIELDS}:_quantiles",
+        around(all_pixels_alike),
+        LARGE,
+    ),
+    Mutant("calibrator/by_field", "seen", FIT_FIELDS, around(training_fields_as_others), SEEN),
+    Mutant("calibrator/by_field", "scale", FIT_FIELDS, numbers("half", lambda q: 1.2 * q), COVER),
+    Mutant("calibrator/by_field", "dropped std", f"{BY_FIELD}.fit", around(raw_errors), OTHER_STD),
+    Mutant("calibrator/by_field", "one channel", f"{BY_FIELD}.fit", around(first_channel), OTHER_CHANNEL),
     Mutant("calibrator/intensity", "dropped mean", f"{INTENSITY}.fit_squares", around(blind), BRIGHT),
     Mutant("calibrator/intensity", "whole image", f"{INTENSITY}.apply", around(relative_to_the_image), PART),
     Mutant("calibrator/intensity", "a line on", f"{INTENSITY}.apply", around(falling), UNSEEN),

@@ -16,7 +16,8 @@ from denoisplit.core.prediction.posterior import Posterior
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training import fit_calibrators as module
-from denoisplit.core.training.fit_calibrators import calibrate, noisy_errors, predicted
+from denoisplit.core.training.calibration_fields import with_seen
+from denoisplit.core.training.fit_calibrators import calibrate, calibrate_run, noisy_errors, predicted
 from denoisplit.core.training.prepare import prepare
 
 SPEC = """
@@ -121,6 +122,38 @@ def test_no_calibration_without_spread_or_errors(
     assert line.startswith("no calibration: ")
     assert reason in line
     assert "no calibrated std" in line
+
+
+def test_training_fields_count_for_calibrators_that_take_them(
+    vse: VSE, fields: tuple[Field, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With clean references only: the network knows the noise of its training."""
+    seen = prepare(spec()).conditioned
+    for options, held, trained in (
+        (("use=by_field", "seen=1"), fields, 1),
+        (("use=by_field",), fields, 2),
+        (("use=by_field",), noisy(fields), 0),
+        (("use=scale",), fields, 0),
+    ):
+        caplog.clear()
+        chosen = attrs.evolve(spec(*(f"calibrator.{one}" for one in options)), region_calibrator=None)
+        with caplog.at_level(logging.INFO, logger="denoisplit"):
+            both, alone = (calibrate_run(vse, chosen, held, seen=given).pixels for given in (seen, ()))
+        said = f"2 held-out fields, and of training fields, which tell how fields differ: {trained}"
+        assert (said in caplog.text) == bool(trained), options
+        assert (both != alone) == bool(trained), options
+        assert both is not None
+        assert "calibrated on 2 held-out fields" in caplog.text
+
+
+def test_the_training_fields_of_a_calibration_are_spread_evenly(fields: tuple[Field, ...]) -> None:
+    seen = [attrs.evolve(fields[0], name=f"{number}") for number in range(7)]
+    seen[2] = attrs.evolve(seen[2], clean=None)
+    found = with_seen(fields, seen, 3)
+    assert [(field.name, trained) for field, trained in found] == [
+        *((field.name, False) for field in fields), ("0", True), ("3", True), ("5", True),
+    ]  # fmt: skip
+    assert len(with_seen(fields, seen, 32)) == 8
 
 
 def test_no_field_at_all_is_said(vse: VSE, caplog: pytest.LogCaptureFixture) -> None:

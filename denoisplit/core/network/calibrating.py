@@ -1,12 +1,16 @@
-"""Uniform calls for all types of calibrators, with or without the mean, with or without a std."""
+"""Uniform calls for all types of calibrators: with or without the mean, a std, fields one by one."""
 
+from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
 from denoisplit.core.arrays import FloatArray
+from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibration import (
     AnyCalibrator,
     Calibration,
     Calibrator,
+    FieldCalibrator,
+    FieldSums,
     IntervalCalibrator,
     MeanCalibrator,
     needs_truth,
@@ -44,3 +48,29 @@ def fit_squares(
     if isinstance(calibrator, IntervalCalibrator):
         return calibrator.fit_squares(mean, std, squares)
     raise needs_truth(calibrator)
+
+
+def fit_fields(calibrator: AnyCalibrator, fields: Sequence[FieldSums]) -> Calibration:
+    """Fit to the pixels of held-out fields, one by one if the calibrator looks at them so.
+
+    Training fields count only for a calibrator that takes them.
+
+    Raises:
+        CalibrationError: see ``AnyCalibrator.fit`` and ``fit_squares``.
+    """
+    if isinstance(calibrator, FieldCalibrator):
+        return calibrator.fit_fields(fields)
+    whole = FieldSums.joined([field for field in fields if not field.seen])
+    mean, std = whole.mean[None], whole.std[None]
+    if whole.squares is not None:
+        return fit_squares(calibrator, mean, std, whole.squares[None])
+    if whole.truth is None:
+        raise CalibrationError(
+            "calibration: some fields have a truth and some squared errors. Give all of them the same."
+        )
+    return calibrator.fit(mean, std, whole.truth[None])
+
+
+def most_seen(calibrators: Iterable[AnyCalibrator]) -> int:
+    """Largest number of training fields that any of them takes."""
+    return max((one.most_seen for one in calibrators if isinstance(one, FieldCalibrator)), default=0)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+import numpy as np
 
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
@@ -99,17 +100,9 @@ class MeanCalibrator(IntervalCalibrator):
         """Calibrated std, same shape as ``std``."""
 
 
-def needs_truth(calibrator: AnyCalibrator) -> CalibrationError:
-    """The error for a calibrator that cannot be fitted to squared errors."""
-    return CalibrationError(
-        f"calibration: {type(calibrator).__name__} needs clean references (got errors of noisy images). "
-        f"Use another calibrator, such as scale, or give clean images of held-out fields."
-    )
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class FieldSums:
-    """Sums over regions of one size in one field, and their errors.
+    """Sums over regions of one size in one field, and their errors; pixels are regions of one pixel.
 
     Attributes:
         pixels: number of pixels in each region.
@@ -118,6 +111,7 @@ class FieldSums:
         truth: true sums [c regions], counts; None if only squared errors are known.
         squares: unbiased estimates of the squared errors [c regions], counts squared, some of which may be
             negative; None if the truth is known.
+        seen: whether the network was trained on this field, so that its errors are smaller than in others.
     """
 
     pixels: int
@@ -125,6 +119,55 @@ class FieldSums:
     std: FloatArray
     truth: FloatArray | None = None
     squares: FloatArray | None = None
+    seen: bool = False
+
+    @classmethod
+    def joined(cls, parts: "Sequence[FieldSums]") -> "FieldSums":
+        """Join the planes of a field, or several fields, side by side."""
+        return cls(
+            pixels=parts[0].pixels,
+            mean=np.concatenate([part.mean for part in parts], axis=1),
+            std=np.concatenate([part.std for part in parts], axis=1),
+            truth=_all([part.truth for part in parts]),
+            squares=_all([part.squares for part in parts]),
+            seen=all(part.seen for part in parts),
+        )
+
+
+def _all(arrays: Sequence[FloatArray | None]) -> FloatArray | None:
+    """Join arrays side by side; None if one is missing."""
+    known = [array for array in arrays if array is not None]
+    return np.concatenate(known, axis=1) if len(known) == len(arrays) else None
+
+
+class FieldCalibrator(AnyCalibrator):
+    """Calibrator that looks at fields one by one, because pixels of a field resemble each other.
+
+    Derive from it and from ``Calibrator``, ``MeanCalibrator`` or ``IntervalCalibrator``. Of arrays
+    [n c (z) y x], ``fit`` takes each of the n for a field. A calibrator of sums gets ``most_seen`` training
+    fields in ``fit_regions``, too.
+    """
+
+    @property
+    def most_seen(self) -> int:
+        """Largest number of training fields that it takes besides the held-out ones; 0 for none."""
+        return 0
+
+    @abstractmethod
+    def fit_fields(self, fields: Sequence[FieldSums]) -> Calibration:
+        """Fit to the pixels of fields, which may differ in size; at least one was not ``seen``.
+
+        Raises:
+            CalibrationError: these fields allow no calibration.
+        """
+
+
+def needs_truth(calibrator: AnyCalibrator) -> CalibrationError:
+    """The error for a calibrator that cannot be fitted to squared errors."""
+    return CalibrationError(
+        f"calibration: {type(calibrator).__name__} needs clean references (got errors of noisy images). "
+        f"Use another calibrator, such as scale, or give clean images of held-out fields."
+    )
 
 
 @attrs.frozen(kw_only=True)

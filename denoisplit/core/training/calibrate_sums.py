@@ -10,7 +10,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray, Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.images.bases import Field
-from denoisplit.core.network.interfaces import Calibration, FieldSums, SumCalibrator
+from denoisplit.core.network.interfaces import Calibration, FieldCalibrator, FieldSums, SumCalibrator
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.sums.divisions import Division
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors
@@ -26,13 +26,14 @@ FEW_FIELDS: Final = 5
 
 @attrs.frozen(kw_only=True, eq=False)
 class HeldOut:
-    """A held-out field with its prediction and its errors.
+    """A held-out field, or one of the training, with its prediction and its errors.
 
     Attributes:
         field: the field, with its clean reference if it has one.
         mean, std: mean and std of the posterior [c (z) y x], counts.
         sums: blocks of every size, and the sums of the samples over them [s c regions], counts.
         errors: errors estimated from noisy images; None with a clean reference.
+        seen: whether the network was trained on the field.
     """
 
     field: Field
@@ -40,6 +41,18 @@ class HeldOut:
     std: AnyArray
     sums: tuple[tuple[Division, Float64Array], ...]
     errors: NoisyErrors | RepeatedErrors | None
+    seen: bool = False
+
+    def field_pixels(self) -> FieldSums:
+        """Return the pixels, with their truth or their squared errors."""
+        return FieldSums(
+            pixels=1,
+            mean=_flat(self.mean),
+            std=_flat(self.std),
+            truth=None if self.errors else _flat(np.asarray(self.field.clean)),
+            squares=_flat(self.errors.squares()) if self.errors else None,
+            seen=self.seen,
+        )
 
     def field_sums(self) -> tuple[FieldSums, ...]:
         """Return the sums of every size, with their truth or their squared errors."""
@@ -50,9 +63,15 @@ class HeldOut:
                 std=sums.std(axis=0, ddof=1),
                 truth=None if self.errors else division.sums(np.asarray(self.field.clean)),
                 squares=self.errors.sum_squares(division.sums) if self.errors else None,
+                seen=self.seen,
             )
             for division, sums in self.sums
         )
+
+
+def _flat(image: AnyArray) -> AnyArray:
+    """Pixels of an image [c (z) y x] in a row [c pixels]."""
+    return image.reshape(len(image), -1)
 
 
 def finished(found: Calibration, by: Chosen | None, held: Sequence[HeldOut]) -> Calibration:
@@ -65,13 +84,17 @@ def finished(found: Calibration, by: Chosen | None, held: Sequence[HeldOut]) -> 
     return attrs.evolve(found, component=found.component or own, origin=origin)
 
 
-def fit_sums(calibrator: SumCalibrator, held: Sequence[HeldOut], spec: ResolvedSpec) -> Calibration | None:
+def fit_sums(calibrator: SumCalibrator, known: Sequence[HeldOut], spec: ResolvedSpec) -> Calibration | None:
     """Fit the calibration of sums; if none is possible, log the reason and return None.
+
+    Training fields count only for a calibrator that looks at fields one by one.
 
     The log tells for each size whether it holds, and if not, why.
     """
+    held = [one for one in known if not one.seen]
+    fields = known if isinstance(calibrator, FieldCalibrator) else held
     try:
-        found = calibrator.fit_regions([one.field_sums() for one in held])
+        found = calibrator.fit_regions([one.field_sums() for one in fields])
     except CalibrationError as error:
         reason = str(error).removeprefix("calibration: ").rstrip(".")
         _LOG.warning("no intervals of sums over regions: %s", reason)

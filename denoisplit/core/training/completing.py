@@ -38,11 +38,11 @@ def complete(vse: VSE, bundle: Bundle, data: PreparedData, folder: RunFolder, st
     """
     spec = bundle.spec
     held_out = in_memory(data.validation, CENTRE, "calibration and verdicts")
-    seen = in_memory(data.conditioned, CENTRE, "verdicts")
+    seen = in_memory(data.conditioned, CENTRE, "calibration and verdicts")
     kept = f"fails after training; the network is kept, and 'denoisplit calibrate {folder.path}' goes on"
     with blaming((spec.calibrator.component, *_network(spec)), kept):
         with stages("Calibrating") as tell:
-            calibrations = calibrate_run(vse, spec, held_out, tell)
+            calibrations = calibrate_run(vse, spec, held_out, tell, seen=seen)
         with stages("Looking at the images") as tell:
             reference = measure_reference(vse, spec, seen, held_out, tell)
         found = attrs.evolve(

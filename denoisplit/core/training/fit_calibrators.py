@@ -14,7 +14,7 @@ from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
-from denoisplit.core.network.calibrating import fit_squares, gives_std
+from denoisplit.core.network.calibrating import fit_fields, gives_std, most_seen
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, SumCalibrator
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.posterior import Posterior, predict
@@ -25,6 +25,7 @@ from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.sums.divisions import block_division
 from denoisplit.core.sums.tile_sums import gathered_sums
 from denoisplit.core.training.calibrate_sums import HeldOut, finished, fit_sums
+from denoisplit.core.training.calibration_fields import with_seen
 from denoisplit.core.training.noisy_errors import NoisyErrors, RepeatedErrors, errors_from_observed
 
 _LOG = logging.getLogger("denoisplit.training")
@@ -59,20 +60,26 @@ def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibrat
 
 
 def calibrate_run(
-    vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], progress: Progress | None = None
+    vse: VSE,
+    spec: ResolvedSpec,
+    fields: Sequence[Field],
+    progress: Progress | None = None,
+    *,
+    seen: Sequence[Field] = (),
 ) -> Calibrations:
     """Calibrate on held-out fields; a calibration that is not possible is None, with the reason in the log.
 
     Fields with a clean reference are used if there are any. If not, the squared errors are estimated from
     noisy images: from repeats, or from the noisy targets (``noisy_errors``). ``progress`` counts predicted
-    samples.
+    samples. Of the training fields ``seen``, calibrators that take them get some with a clean reference.
     """
     regions: SumCalibrator | None = None
     if spec.region_calibrator is not None:
         regions = spec.region_calibrator.build()
     try:
         _require_spread(spec.prediction.samples)
-        held = _held_out(vse, spec, fields, () if regions is None else regions.sides, progress)
+        chosen = with_seen(fields, seen, most_seen([spec.calibrator.build(), *filter(None, [regions])]))
+        held = _held_out(vse, spec, chosen, () if regions is None else regions.sides, progress)
     except CalibrationError as error:
         _tell_none(error)
         return Calibrations(None, None)
@@ -95,7 +102,7 @@ def _gains(spec: ResolvedSpec, held: Sequence[HeldOut]) -> dict[str, float]:
                 mean=one.mean,
             )
             for one in held
-            if one.field.clean is not None
+            if one.field.clean is not None and not one.seen
         ]
         found = measured_gains(fields, spec.channels, mixing) if fields else {}
     except ImageError as error:
@@ -114,20 +121,26 @@ def _require_spread(samples: int) -> None:
 
 
 def _held_out(
-    vse: VSE, spec: ResolvedSpec, fields: Sequence[Field], sides: Sequence[int], progress: Progress | None
+    vse: VSE,
+    spec: ResolvedSpec,
+    chosen: Sequence[tuple[Field, bool]],
+    sides: Sequence[int],
+    progress: Progress | None,
 ) -> tuple[HeldOut, ...]:
-    """Predict the fields with a clean reference, or all fields if none has one.
+    """Predict fields, each with whether the network was trained on it.
 
     Raises:
-        CalibrationError: no field, or noise that is not known well enough.
+        CalibrationError: noise that is not known well enough.
     """
-    if not fields:
-        raise CalibrationError("no field was held out. Hold out at least one.")
     held = []
-    chosen = [field for field in fields if field.clean is not None] or fields
-    samples = spec.prediction.samples
-    _LOG.info("calibrating: %d samples of each of %d held-out fields", samples, len(chosen))
-    for number, field in enumerate(chosen):
+    samples, trained = spec.prediction.samples, sum(known for _, known in chosen)
+    _LOG.info(
+        "calibrating: %d samples of each of %d held-out fields%s",
+        samples,
+        len(chosen) - trained,
+        f", and of training fields, which tell how fields differ: {trained}" if trained else "",
+    )
+    for number, (field, known) in enumerate(chosen):
         blocks = [block_division(field.observed.shape[1:], side) for side in sides]
         divisions = [found for found in blocks if found is not None]
         part = None if progress is None else part_of(progress, number, len(chosen))
@@ -138,21 +151,16 @@ def _held_out(
             rng = np.random.default_rng((spec.prediction.seed, number))
             errors = noisy_errors(vse, spec, field, mean, rng)
         sums = tuple(zip(divisions, gathered_sums(divisions, found.facts), strict=True))
-        held.append(HeldOut(field=field, mean=mean, std=std, sums=sums, errors=errors))
+        held.append(HeldOut(field=field, mean=mean, std=std, sums=sums, errors=errors, seen=known))
     return tuple(held)
 
 
-def _of_pixels(spec: ResolvedSpec, held: Sequence[HeldOut]) -> Calibration | None:
+def _of_pixels(spec: ResolvedSpec, known: Sequence[HeldOut]) -> Calibration | None:
     calibrator: AnyCalibrator = spec.calibrator.build()
+    held = [one for one in known if not one.seen]
     try:
-        mean, std = (_row([getattr(one, name) for one in held]) for name in ("mean", "std"))
-        _tell_constant(std, spec.channels)
-        squares = [one.errors.squares() for one in held if one.errors is not None]
-        if squares:
-            found = fit_squares(calibrator, mean, std, _row(squares))
-        else:
-            truths = [np.asarray(one.field.clean) for one in held]
-            found = calibrator.fit(mean, std, _row(truths))
+        _tell_constant([one.std for one in held], spec.channels)
+        found = fit_fields(calibrator, [one.field_pixels() for one in known])
     except CalibrationError as error:
         _tell_none(error)
         return None
@@ -255,22 +263,16 @@ def _share(field: Field, mixing: Mixing) -> float:
     return 1 / len(field.observed) if mixing.mode == "mean" else 1.0
 
 
-def _row(images: Sequence[AnyArray]) -> AnyArray:
-    """Join all fields to one [1 c pixels].
-
-    Fields may differ in size, and calibrators take pixels in any arrangement.
-    """
-    return np.concatenate([image.reshape(1, len(image), -1) for image in images], axis=2)
-
-
-def _tell_constant(std: AnyArray, channels: tuple[str, ...]) -> None:
-    for name, row in zip(channels, std[0], strict=True):
-        if row.min() == row.max():
+def _tell_constant(stds: Sequence[AnyArray], channels: tuple[str, ...]) -> None:
+    for channel, name in enumerate(channels):
+        rows = [std[channel] for std in stds]
+        lowest = min(row.min() for row in rows)
+        if lowest == max(row.max() for row in rows):
             _LOG.warning(
                 "the std of %s is %.4g everywhere: it does not tell where the errors are, and calibration "
                 "can only give it the right size",
                 name,
-                row.min(),
+                lowest,
             )
 
 

@@ -1,7 +1,7 @@
 """Calibrator: intervals with the stated coverage for errors of any distribution."""
 
 import math
-from typing import Final, final
+from typing import final
 
 import attrs
 import numpy as np
@@ -9,14 +9,15 @@ import numpy as np
 from denoisplit.core.arrays import FloatArray
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, Calibrator
-from denoisplit.plugins.calibrators.array_checks import check_fields, check_level, does_not_fit, no_fit
-
-_ONE_SIGMA: Final = math.erf(1 / math.sqrt(2))
-"""Share of a Gaussian within one std: the level whose half-width is the calibrated std."""
-
-_LEVELS: Final = tuple(sorted([*(k / 200 for k in range(1, 200)), _ONE_SIGMA, 0.999, 0.9999]))
-_ROUNDING: Final = 1e-9
-_WIDTH: Final = "half_width_"
+from denoisplit.plugins.calibrators.array_checks import check_fields, check_level, no_fit
+from denoisplit.plugins.calibrators.half_widths import (
+    LEVEL,
+    LEVELS,
+    ONE_SIGMA,
+    ROUNDING,
+    WIDTH,
+    half_width,
+)
 
 
 @final
@@ -57,21 +58,21 @@ class Conformal(Calibrator):
         """
         check_fields(mean, std, truth)
         pixels = std[:, 0].size
-        rank = {level: math.ceil((pixels + 1) * level - _ROUNDING) for level in _LEVELS}
-        levels = [level for level in _LEVELS if rank[level] <= pixels]
-        if _ONE_SIGMA not in levels:
+        rank = {level: math.ceil((pixels + 1) * level - ROUNDING) for level in LEVELS}
+        levels = [level for level in LEVELS if rank[level] <= pixels]
+        if ONE_SIGMA not in levels:
             raise CalibrationError(
                 f"calibration: too few pixels for an interval of 68 % (got {pixels}). Hold out larger fields."
             )
-        parameters: dict[str, tuple[float, ...]] = {"level": tuple(levels)}
+        parameters: dict[str, tuple[float, ...]] = {LEVEL: tuple(levels)}
         chosen = [rank[level] - 1 for level in levels]
         for channel in range(std.shape[1]):
             error = np.abs(truth[:, channel].astype(np.float64) - mean[:, channel])
             scores = np.sort((error / std[:, channel]).ravel())
             widths = scores[chosen]
-            if not (np.isfinite(widths).all() and widths[levels.index(_ONE_SIGMA)] > 0):
+            if not (np.isfinite(widths).all() and widths[levels.index(ONE_SIGMA)] > 0):
                 raise no_fit("interval", f"68 % of the errors of channel {channel} are zero or too large")
-            parameters[f"{_WIDTH}{channel}"] = tuple(widths.tolist())
+            parameters[f"{WIDTH}{channel}"] = tuple(widths.tolist())
         return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
@@ -80,7 +81,7 @@ class Conformal(Calibrator):
         Raises:
             CalibrationError: calibration of another calibrator, or for another number of channels.
         """
-        return self._half(calibration, std, _ONE_SIGMA)
+        return half_width(calibration, std, ONE_SIGMA)
 
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
@@ -92,20 +93,5 @@ class Conformal(Calibrator):
                 held-out pixels allows.
         """
         check_level(level)
-        half = self._half(calibration, std, level)
+        half = half_width(calibration, std, level)
         return mean - half, mean + half
-
-    def _half(self, calibration: Calibration, std: FloatArray, level: float) -> FloatArray:
-        channels = sum(name.startswith(_WIDTH) for name in calibration.parameters)
-        if std.ndim < 3 or channels != std.shape[1]:
-            raise does_not_fit(calibration, channels, std.shape)
-        kept = calibration.parameters["level"]
-        index = int(np.searchsorted(kept, level - _ROUNDING))
-        if index == len(kept):
-            raise CalibrationError(
-                f"calibration: the held-out pixels allow intervals up to {kept[-1]:g} (got {level:g}). "
-                f"Use a lower level, or hold out more pixels."
-            )
-        widths = [calibration.parameters[f"{_WIDTH}{channel}"][index] for channel in range(channels)]
-        half: FloatArray = std * np.asarray(widths, dtype=std.dtype).reshape(1, -1, *[1] * (std.ndim - 2))
-        return half
