@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from denoisplit.cli.changed_spec import changed_spec
 from denoisplit.cli.console import plugin_option, progress, say, show
 from denoisplit.cli.device import device_option
 from denoisplit.cli.paths import PATH
@@ -73,14 +74,12 @@ def evaluate(
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
     from denoisplit.core.assessment.worth import gains, sentence
-    from denoisplit.core.registry import installed_registry
     from denoisplit.core.runs.evaluation import FIGURES, write_figures
-    from denoisplit.core.spec import read_spec, resolve
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
     from denoisplit.core.storage.write_guards import require_apart, require_figure, require_ours
     from denoisplit.core.training.independence import independence
-    from denoisplit.core.training.prepare import evaluation_data, require_clean, require_same_range
+    from denoisplit.core.training.prepare import evaluation_data, require_clean
 
     if figures is not None and figures.is_file():
         raise ImageError(f"{figures}: is a file. Choose a folder for the figures.")
@@ -91,11 +90,7 @@ def evaluate(
         require_ours(json_path, "table of scores", lambda beginning: b'"seen_by_the_model"' in beginning)
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     loaded = api.load(run, device=device)
-    spec = loaded.spec
-    if overrides:  # the file of an early run does not say how noise is drawn, and meant what its bundle says
-        noise = f"data.degradation.noise={spec.data.degradation.noise}"
-        spec = resolve(read_spec(loaded.folder.spec, (noise, *overrides)), installed_registry())
-    require_same_range(spec, loaded.spec)
+    spec = changed_spec(loaded, overrides)
     data = evaluation_data(spec, ceiling=loaded.bundle.ceiling)
     fields = require_clean(data.fields, str(run))
     given = [raw for raw, field in zip(data.given, data.fields, strict=True) if field.clean is not None]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from denoisplit.cli.changed_spec import changed_spec
 from denoisplit.cli.console import plugin_option, progress
 from denoisplit.cli.device import device_option
 from denoisplit.cli.paths import PATH
@@ -13,16 +14,29 @@ from denoisplit.cli.paths import PATH
 @click.argument("run", type=PATH)
 @click.option("--out", type=PATH, help="HTML file to write.  [default: report.html in RUN]")
 @click.option(
-    "--samples", type=click.IntRange(min=1), help="Posterior samples of each field.  [default: 25, or fewer]"
+    "--samples", type=click.IntRange(min=1), help="Posterior samples of each field.  [default: 20, or fewer]"
 )
 @click.option("--fields", type=click.IntRange(min=1), help="Held-out fields to look at.  [default: 3]")
 @click.option(
     "--side", type=click.IntRange(min=16), help="Pixels a side of the centres to look at.  [default: 176]"
 )
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of the run's spec, for example data.test for other images; repeatable.",
+)
 @device_option
 @plugin_option
 def report(
-    run: Path, out: Path | None, samples: int | None, fields: int | None, side: int | None, device: str
+    run: Path,
+    out: Path | None,
+    samples: int | None,
+    fields: int | None,
+    side: int | None,
+    overrides: tuple[str, ...],
+    device: str,
 ) -> None:
     """Write a report on the run in the folder RUN: one HTML page that needs nothing else.
 
@@ -41,6 +55,8 @@ def report(
     folder.require_model()
     require_report(file, folder)
     loaded = api.load(run, device=device)
+    if overrides:
+        loaded = loaded.on(changed_spec(loaded, overrides))
     with progress("Writing the report") as tell:
         loaded.report(file, samples=samples, fields=fields, side=side, progress=tell)
     click.echo(f"Report: {file}")

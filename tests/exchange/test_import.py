@@ -13,6 +13,7 @@ import denoisplit
 from denoisplit.core.errors import ArgumentError, CheckpointError
 from tests.cli.refusals import refused, run
 from tests.exchange.foreign import INPUT_MEAN, INPUT_STD, Files, config, state, write_arrays, write_config
+from tests.report.parsed import Report
 
 
 def test_the_command_writes_a_run_that_predicts(noisy: Files, tmp_path: Path) -> None:
@@ -37,6 +38,11 @@ def test_an_imported_run_is_evaluated_on_images_that_are_named(noisy: Files, tmp
     refused(run("evaluate", out), "images-that-the-network-was-trained-on", "data.test")
     images = "data.test={use: simulated, fields: 1, size: 48}"
     named = "channels=[filaments, mitochondria]"
+    report = Report.of(denoisplit.load(out).report())
+    assert report.all("img") == []
+    assert "trained elsewhere" in report.texts["origin"]
+    assert run("report", out, "--samples", 2, "--set", images, "--set", named).exit_code == 0
+    assert Report.of(out / "report.html").all("img")
     assert run("evaluate", out, "--samples", 2, "--set", images, "--set", named).exit_code == 0
 
 

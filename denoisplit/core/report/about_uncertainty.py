@@ -50,6 +50,11 @@ def coverages(scores: Scores) -> dict[str, float]:
     return found
 
 
+def has_none(scores: Scores) -> bool:
+    """Whether the samples do not spread at all, as those of a network without latents."""
+    return bool(scores.uncertainty) and all(one.before.rmv == 0 for one in scores.uncertainty)
+
+
 def is_right(coverage: float) -> bool:
     """Whether a coverage of the intervals of ``LEVEL`` is about what it should be."""
     low, high = _CHECK
@@ -61,6 +66,9 @@ def _all(found: RunFindings, interval_of: IntervalOf | None) -> Iterator[Element
     yield Facts(tuple(_calibration(found)))
     if scores is None:
         yield Text(without_scores(found), "look" if found.looked.missing else "quiet")
+        return
+    if has_none(scores):
+        yield Text("All samples of this network are alike: it gives one answer, and no uncertainty.", "quiet")
         return
     held = coverages(scores)
     if held:

@@ -168,7 +168,7 @@ def _framed(found: ImageFindings, plane: FloatArray) -> npt.NDArray[np.bool_]:
     )
     framed = np.zeros(plane.shape, dtype=bool)
     framed[top:bottom, left:right] = True
-    framed[top + 1 : bottom - 1, left + 1 : right - 1] = False
+    framed[top + 2 : bottom - 2, left + 2 : right - 2] = False
     return framed
 
 

@@ -12,7 +12,7 @@ from denoisplit.core.report.about_noise import LARGE, about_noise, agrees, resid
 from denoisplit.core.report.about_origin import about_citing, about_origin
 from denoisplit.core.report.about_samples import about_samples, about_spread
 from denoisplit.core.report.about_training import about_training, course, read_rows
-from denoisplit.core.report.about_uncertainty import about_uncertainty, coverages, is_right
+from denoisplit.core.report.about_uncertainty import about_uncertainty, coverages, has_none, is_right
 from denoisplit.core.report.elements import Glance, Page, Tone
 from denoisplit.core.report.gathered import LEVEL, RunFindings
 from denoisplit.core.report.words import by_channel, counted_fields
@@ -115,6 +115,8 @@ def _worth(found: RunFindings) -> Row:
 
 def _uncertainty(found: RunFindings) -> Row:
     question = "Is the uncertainty right?"
+    if found.scores is not None and has_none(found.scores):
+        return question, "It has none: its samples are all alike.", "quiet"
     held = coverages(found.scores) if found.scores is not None else {}
     if not held:
         calibrated = "It was calibrated" if found.bundle.calibration else "It is not calibrated"

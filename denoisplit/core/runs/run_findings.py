@@ -43,7 +43,7 @@ _LOG: Final = logging.getLogger("denoisplit.runs")
 THUMBNAILS: Final = 3
 """Number of training fields, and of held-out fields, on the data sheet."""
 
-GALLERY: Final = 8
+GALLERY: Final = 6
 """Largest number of posterior samples that are shown."""
 
 CELLS: Final = 16
@@ -62,7 +62,7 @@ class Extent:
 
     fields: int = 3
     side: int = 176
-    samples: int = 25
+    samples: int = 20
 
 
 def run_findings(

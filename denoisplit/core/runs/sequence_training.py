@@ -18,6 +18,7 @@ from denoisplit.core.images.mixing import mixed_image
 from denoisplit.core.prediction.posterior import predict
 from denoisplit.core.prediction.progress import Progress, Stages, part_of, silent
 from denoisplit.core.prediction.result import PathLike
+from denoisplit.core.runs import after_training
 from denoisplit.core.runs.run import Run, load
 from denoisplit.core.runs.sequence import SequentialRun, load_sequence
 from denoisplit.core.spec import load_spec, read_spec
@@ -119,6 +120,7 @@ def _run(
     with stages("Evaluating") as tell:
         scores = splitter.evaluate(known, progress=tell)[0] if known else None
     _summarise(folder, denoisers, splitter, parts, origin, scores)
+    after_training.report_after_training(splitter.folder, splitter.vse, splitter.bundle, stages)
     return SequentialRun(folder=folder, denoiser=denoisers[MIXED], splitter=splitter, scores=scores)
 
 
