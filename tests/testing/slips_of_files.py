@@ -85,8 +85,8 @@ SLIPS_OF_FILES = (
         "image_format/mrc",
         "the order of bytes by the number of planes alone",
         "image_formats/_mrc_header.py",
-        "extended + nx * ny * nz * np",
-        "extended + nz * np",
+        "extended + nx * ny * nz)",
+        "extended + nz)",
         _FOREIGN,
     ),
     Slip(

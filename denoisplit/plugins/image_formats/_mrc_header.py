@@ -117,10 +117,10 @@ def _byte_order(raw: bytes, size: int) -> str:
 
 
 def _promised(raw: bytes, order: str) -> int:
-    """Return the number of bytes of a file with this header."""
-    nx, ny, nz, mode = struct.unpack_from(f"{order}4i", raw)
+    """Return the number of bytes of a file with this header; only bytes make sense in either order."""
+    nx, ny, nz = struct.unpack_from(f"{order}3i", raw)
     (extended,) = struct.unpack_from(f"{order}i", raw, 92)
-    return int(_SIZE + extended + nx * ny * nz * np.dtype(_MODES.get(mode, "u1")).itemsize)
+    return int(_SIZE + extended + nx * ny * nz)
 
 
 def _plausible(raw: bytes, order: str) -> bool:
