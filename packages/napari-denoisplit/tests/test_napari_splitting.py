@@ -98,6 +98,44 @@ def test_the_example_of_a_run_is_a_held_out_image(trained: Path) -> None:
     assert [one[1]["name"] for one in truth] == [f"{channel} truth (simulated 3-0)" for channel in CHANNELS]
 
 
+DENOISE = """
+preset: hdn
+model:
+  encoder: {levels: 2, width: 4, blocks: 1}
+  decoder: {latent_channels: 2, blocks: 1}
+  noise_model: {fit_pairs: 1000, fit_steps: 3}
+training: {steps: 2, batch: 1, patch: 16, validate_every: 1, precision: float32}
+prediction: {samples: 2}
+"""
+SPLIT = """
+preset: musplit
+channels: [filaments, mitochondria]
+data:
+  train: {use: simulated, fields: 3, size: 32, seed: 1}
+  validation_fraction: 0.4
+  test: {use: simulated, fields: 1, size: 24, seed: 3}
+model: {encoder: {levels: 2, width: 4}, decoder: {latent_channels: 2}}
+training: {steps: 2, batch: 1, patch: 16, validate_every: 1, precision: float32}
+prediction: {samples: 2}
+"""
+
+
+@pytest.mark.slow
+def test_a_sequence_is_a_run_whose_example_is_as_noisy_as_the_camera_gave_it(tmp_path: Path) -> None:
+    (tmp_path / "denoise.yaml").write_text(DENOISE, encoding="utf-8")
+    (tmp_path / "split.yaml").write_text(SPLIT, encoding="utf-8")
+    sequence = tmp_path / "run"
+    denoisplit.train_sequence(tmp_path / "denoise.yaml", tmp_path / "split.yaml", sequence)
+    assert channels_of(sequence) == CHANNELS
+    (truth, _, _), (mixed, said, _) = example(sequence)
+    assert said["name"] == "mixed (simulated 3-0)"
+    assert np.std(mixed - truth) > 2  # counts: the noise
+    found = split(order(sequence, mixed, "yx"), lambda *_: None)
+    expected = denoisplit.load_sequence(sequence).predict(mixed, samples=3)
+    means = {said["name"]: pixels for pixels, said, _ in found.layers}
+    np.testing.assert_array_equal(means["mitochondria mean"], expected.mean[1])
+
+
 def test_what_a_run_splits_into_is_known_without_its_network(trained: Path, tmp_path: Path) -> None:
     assert channels_of(trained) == CHANNELS
     sequence = tmp_path / "sequence"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,41 @@ def test_stop_ends_the_work_and_adds_nothing(widget: Any, viewer: Any, qtbot: An
     widget.start.native.click()
     wait(qtbot, widget)
     assert "filaments mean" in viewer.layers
+
+
+def test_a_job_stops_with_the_widget_that_it_works_for_and_tells_nobody(qtbot: Any) -> None:
+    from napari_denoisplit.background import Hearer, Job
+    from qtpy.QtCore import QObject
+
+    owner, told, left = QObject(), list[object](), list[int]()
+
+    def work(progress: Callable[[int, int], None]) -> None:
+        try:
+            for number in range(10_000):
+                progress(number, 10_000)
+                time.sleep(0.005)
+        finally:
+            left.append(number)
+
+    hearer = Hearer(
+        progress=lambda *now: told.append(now), made=told.append, failed=told.append, ended=left.clear
+    )
+    Job(work, hearer, owner).start()
+    qtbot.waitUntil(lambda: bool(told))
+    owner.deleteLater()
+    qtbot.waitUntil(lambda: bool(left))
+    told.clear()
+    qtbot.wait(300)
+    assert (told, len(left)) == ([], 1)
+    assert left[0] < 9_999
+
+
+def test_a_pyramid_is_split_at_its_full_size(widget: Any, viewer: Any, qtbot: Any, mixed: Pixels) -> None:
+    pyramid = viewer.add_image([mixed, mixed[::2, ::2]], name="pyramid", multiscale=True)
+    widget.layer.value = pyramid
+    widget.start.native.click()
+    wait(qtbot, widget)
+    assert viewer.layers["filaments mean"].data.shape == mixed.shape
 
 
 def test_what_is_wrong_is_told_in_the_widget(widget: Any, viewer: Any, qtbot: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, final
 
 import attrs
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 if TYPE_CHECKING:
     from denoisplit.core.prediction.progress import Progress
@@ -47,9 +47,10 @@ class Job(Generic[R]):
     Args:
         work: the work; it calls its argument with (done, total).
         hearer: whom it tells.
+        owner: the widget that it works for; when that is closed, the work stops and nobody is told.
     """
 
-    def __init__(self, work: Work[R], hearer: Hearer[R]) -> None:
+    def __init__(self, work: Work[R], hearer: Hearer[R], owner: QObject) -> None:
         self._work, self._hearer = work, hearer
         self._done, self._total, self._told = 0, 0, (0, 0)
         self._result: list[R] = []
@@ -58,9 +59,11 @@ class Job(Generic[R]):
         self._worker = cast("Any", create_worker(run, _start_thread=False))
         self._worker.finished.connect(self._end)
         # The window looks at the numbers now and then: tiles may be faster than it can draw.
-        self._timer = QTimer()
+        self._timer = QTimer(owner)
         self._timer.setInterval(_EVERY)
         self._timer.timeout.connect(self._look)
+        self._abandoned = False
+        owner.destroyed.connect(self._abandon)
 
     def start(self) -> None:
         """Begin."""
@@ -92,7 +95,13 @@ class Job(Generic[R]):
             self._told = now
             self._hearer.progress(*now)
 
+    def _abandon(self) -> None:
+        self._abandoned = True
+        self.stop()
+
     def _end(self) -> None:
+        if self._abandoned:
+            return
         self._timer.stop()
         stopped = self._worker.abort_requested
         self._hearer.ended()

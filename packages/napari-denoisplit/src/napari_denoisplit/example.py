@@ -25,7 +25,8 @@ def example(folder: Path) -> list[LayerData]:
     from denoisplit.core.training.prepare import evaluation_fields
 
     opened = load_run(folder, "cpu")
-    spec = (opened if isinstance(opened, Run) else opened.splitter).spec
+    # What comes before the splitter of a sequence sees the image first.
+    spec = (opened if isinstance(opened, Run) else opened.denoiser).spec
     # As the camera gave it: a prediction takes the background off by itself.
     data = attrs.evolve(spec.data, background=type(spec.data.background)(), clip=type(spec.data.clip)())
     _, fields = evaluation_fields(attrs.evolve(spec, data=data))

@@ -216,7 +216,7 @@ class SplitWidget(Container[Any]):
         self.told.say(says)
         self.bar.value = 0
         hearer = Hearer(progress=self._tell, made=made, failed=self._fail, ended=self._end)
-        self._job = Job(work, hearer)
+        self._job = Job(work, hearer, self.native)
         self._allow()
         self._job.start()
 
