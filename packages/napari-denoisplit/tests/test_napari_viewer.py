@@ -36,7 +36,7 @@ def widget(viewer: Any, trained: Path, mixed: Pixels) -> Any:
     """The widget that splits, with a run and an image chosen."""
     viewer.add_image(mixed, name="cells", scale=(0.1, 0.1), units=("um", "um"), translate=(3, 5))
     viewer.open(str(trained), plugin=PLUGIN)
-    (dock,) = viewer.window.dock_widgets.values()
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Split")  # which is there already
     dock.samples.value = 3
     return dock
 
@@ -59,7 +59,7 @@ def test_a_file_opens_with_scale_units_names_and_colours(viewer: Any, trained: P
     assert (layer.colormap.name, viewer.layers["filaments std"].colormap.name) == ("green", "inferno")
     assert viewer.layers["filaments samples"].data.shape == (2, 2, 18, 22)
     assert viewer.dims.ndim == 4
-    assert viewer.dims.axis_labels == ("sample", "z", "y", "x")
+    assert viewer.layers["filaments samples"].axis_labels == ("sample", "z", "y", "x")
 
 
 @pytest.mark.parametrize("unit", ["fm", "pm", "Å", "nm", "µm", "mm", "cm", "in", "dm", "m", "km"])
