@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import fit_squares
+from denoisplit.testing.calibrator_extremes import FEW
 from denoisplit.testing.calibrators import CalibratorTests
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
@@ -72,6 +73,11 @@ class OwnCalibratorTests(CalibratorTests):
             return
         for name, numbers in two.parameters.items():
             assert np.allclose(one.parameters[name], numbers, rtol=1e-9), f"a row has another {name}"
+
+    @in_two_and_three_dimensions
+    def test_few_pixels_of_the_same_std_have_that_of_their_errors(self, rank: int) -> None:
+        """And no interval covers one pixel more or less than it says; of others, many pixels are asked."""
+        self.examine_constant_std(rank, FEW)
 
     @in_two_and_three_dimensions
     def test_a_calibration_of_others_is_refused(self, rank: int) -> None:

@@ -85,7 +85,7 @@ SLIPS = (
     Slip(
         "calibrator/region",
         "variance as std",
-        "calibrators/region.py",
+        "calibrators/region_sizes.py",
         "stds = [float(calibrator.apply(of, one)[0, channel, 0]) for calibrator, of in found]",
         "stds = [float(calibrator.apply(of, one)[0, channel, 0]) ** 2 for calibrator, of in found]",
         "the_std_of_sums_is_that_of_their_errors",
@@ -93,19 +93,19 @@ SLIPS = (
     Slip(
         "calibrator/conformal",
         "next LOWER kept level (undercovers)",
-        "calibrators/conformal.py",
+        "calibrators/half_widths.py",
         (
-            "        index = int(np.searchsorted(kept, level - _ROUNDING))\n"
-            "        if index == len(kept):\n"
-            "            raise CalibrationError(\n"
-            '                f"calibration: the held-out pixels allow intervals up to {kept[-'
+            "    index = int(np.searchsorted(kept, level - ROUNDING))\n"
+            "    if index == len(kept):\n"
+            "        raise CalibrationError(\n"
+            '            f"calibration: the held-out pixels allow intervals up to {kept[-'
             '1]:g} (got {level:g}). "\n'
         ),
         (
-            "        index = max(0, int(np.searchsorted(kept, level - _ROUNDING)) - 1)\n"
-            "        if index == len(kept):\n"
-            "            raise CalibrationError(\n"
-            '                f"calibration: the held-out pixels allow intervals up to {kept[-'
+            "    index = max(0, int(np.searchsorted(kept, level - ROUNDING)) - 1)\n"
+            "    if index == len(kept):\n"
+            "        raise CalibrationError(\n"
+            '            f"calibration: the held-out pixels allow intervals up to {kept[-'
             '1]:g} (got {level:g}). "\n'
         ),
         "intervals_cover_as_often_as_they_say",
