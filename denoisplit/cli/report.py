@@ -14,7 +14,7 @@ from denoisplit.cli.paths import PATH
 @click.argument("run", type=PATH)
 @click.option("--out", type=PATH, help="HTML file to write.  [default: report.html in RUN]")
 @click.option(
-    "--samples", type=click.IntRange(min=1), help="Posterior samples of each field.  [default: 20, or fewer]"
+    "--samples", type=click.IntRange(min=1), help="Posterior samples of each field.  [default: 16, or fewer]"
 )
 @click.option("--fields", type=click.IntRange(min=1), help="Held-out fields to look at.  [default: 3]")
 @click.option(

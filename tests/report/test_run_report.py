@@ -8,12 +8,16 @@ from collections import Counter
 from pathlib import Path
 
 import attrs
+import numpy as np
 import pytest
 
 import denoisplit
 from denoisplit.api import Run
+from denoisplit.core.assessment.scores import evaluate_fields
 from denoisplit.core.errors import ArgumentError, RunError
+from denoisplit.core.report.about_uncertainty import has_none
 from denoisplit.core.spec.records import Chosen
+from denoisplit.core.training.prepare import evaluation_fields
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import CHANNELS, Experiment
 from tests.report.parsed import Report
@@ -198,3 +202,13 @@ def test_it_replaces_reports_only(experiment: Experiment, run: Run, tmp_path: Pa
     assert page.read_text(encoding="utf-8") == "<p>mine</p>"
     with pytest.raises(ArgumentError, match="side: must be a whole number of at least 16"):
         run.report(tmp_path / "small.html", side=3)
+
+
+def test_samples_that_are_all_alike_are_no_uncertainty(run: Run) -> None:
+    fields = [field for field in evaluation_fields(run.spec)[1] if field.clean is not None]
+    scores, (scored,) = run.evaluate(fields, samples=2)
+    assert not has_none(scores)
+    alike = attrs.evolve(
+        scored, std=0 * np.asarray(scored.std), calibrated_std=None, covered=None, regions=()
+    )
+    assert has_none(evaluate_fields([alike], channel_names=run.spec.channels, mixing=run.spec.data.mixing))

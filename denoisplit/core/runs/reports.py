@@ -31,7 +31,7 @@ class Reports(IntoFiles):
 
         Args:
             path: the file, which ends in .html; None writes ``report.html`` in the run folder.
-            samples: posterior samples of each field; None takes 20, or the spec's if these are fewer.
+            samples: posterior samples of each field; None takes 16, or the spec's if these are fewer.
             fields: largest number of held-out fields; None takes 3.
             side: pixels a side of the centres that are looked at; None takes 176.
             progress: called with (done, total).

@@ -62,7 +62,7 @@ class Extent:
 
     fields: int = 3
     side: int = 176
-    samples: int = 20
+    samples: int = 16
 
 
 def run_findings(
