@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "import_checkpoint",
         "Import a network of denoiSplit, muSplit, HDN or CAREamics.",
     ),
+    "models": ("denoisplit.cli.models", "models", "Show or copy trained networks that come along."),
     "export": ("denoisplit.cli.export", "export", "Write a network for other programs."),
     "schema": ("denoisplit.cli.schema", "schema", "Write the JSON Schema of specs, for editors."),
     "cite": ("denoisplit.cli.cite", "cite", "Print what to cite for a spec, as BibTeX."),

@@ -9,6 +9,9 @@ from attrs.validators import deep_iterable, ge, gt, in_, le, lt, min_len, or_
 from denoisplit.core.spec.chosen import KIND, SAID, Chosen
 from denoisplit.core.validators import QUIET, described_by, shares
 
+MODEL: Final = "model:"
+"""What precedes the name of a model that comes with denoisplit, in place of the folder of a run."""
+
 _SHARES: Final = {SAID: {"anyOf": [{"maxItems": 0}, {"contains": {"exclusiveMinimum": 0}}]}}
 
 
@@ -19,6 +22,11 @@ def _sides(_instance: object, attribute: "attrs.Attribute[Any]", value: int | tu
         ge(2)(_instance, attribute, value)
     elif not value or min(value) < 1:
         raise ValueError(f"'{attribute.name}' must be 1 or more along every axis (got {list(value)})")
+
+
+def _start(given: Path | None) -> Path | None:
+    """Converter of ``start_from``: the name of a model is no path in the folder of the spec."""
+    return Path(given.name) if given is not None and given.name.startswith(MODEL) else given
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +73,8 @@ class TrainingSpec:
         foreground: fraction of the patches that are centred on a pixel of a structure, each channel equally
             often; for images that are mostly empty. The other patches are drawn from everywhere.
         start_from: folder of a run from whose weights the training starts, as far as they fit; it may have
-            other channels or another noise model. None draws the weights at random.
+            other channels or another noise model. ``model:NAME`` is a model that comes with denoisplit. None
+            draws the weights at random.
         freeze: parts of the network that stay fixed, such as ``encoder``.
         workers: processes that prepare patches; 0 prepares them in the training process.
         device: device of the training: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto`` takes a GPU if there
@@ -112,7 +121,7 @@ class TrainingSpec:
     objectives: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "objective", QUIET: True})
     loggers: tuple[Chosen, ...] = attrs.field(default=(), metadata={KIND: "logger", QUIET: True})
     foreground: float = attrs.field(default=0.0, validator=[ge(0), le(1)])
-    start_from: Path | None = attrs.field(default=None, metadata={QUIET: True})
+    start_from: Path | None = attrs.field(default=None, converter=_start, metadata={QUIET: True})
     freeze: tuple[str, ...] = attrs.field(default=(), metadata={QUIET: True})
     workers: int = attrs.field(default=0, validator=ge(0))
     device: str = attrs.field(default="auto", metadata={QUIET: True})

@@ -6,13 +6,15 @@ from typing import Final
 
 import torch
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
+from denoisplit.core.spec.training import MODEL
 from denoisplit.core.storage.bundle import Start
 from denoisplit.core.storage.digests import file_hash
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.storage.shipped_models import find_model, folder_of
 from denoisplit.core.storage.states import load_weights
 
 _LOG: Final = logging.getLogger("denoisplit.training")
@@ -34,16 +36,33 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
 
     Raises:
         RunError: the run cannot be opened, or none of its weights fits.
-        SpecError: no part has a name that is to stay, or nothing is left to train.
+        SpecError: no model or part has a name that is to stay, or nothing is left to train.
     """
     found = None if spec.start_from is None else _taken(vse, spec.start_from)
     freeze(vse, spec.freeze)
     return found
 
 
+def start_folder(path: Path) -> RunFolder:
+    """Return the run that ``training.start_from`` names, which may be a model that comes with denoisplit.
+
+    Raises:
+        SpecError: no model has this name.
+        RunError: no such run, or a file of the model is damaged.
+    """
+    if not path.name.startswith(MODEL):
+        folder = RunFolder(path)
+        folder.require_model()
+        return folder
+    try:
+        model = find_model(path.name, "training.start_from")
+    except RunError as error:
+        raise SpecError([str(error)]) from error
+    return folder_of(model)
+
+
 def _taken(vse: VSE, path: Path) -> Start:
-    folder = RunFolder(path)
-    folder.require_model()
+    folder = start_folder(path)
     theirs, ours = load_weights(folder.weights), vse.state_dict()
     names = [name for name in ours if name.startswith(_PARTS)]
     other = {_layer(n) for n in names if n not in theirs or theirs[n].shape != ours[n].shape}

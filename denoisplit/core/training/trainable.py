@@ -7,9 +7,11 @@ import torch
 from denoisplit.core.devices import AUTO, choose_device
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
+from denoisplit.core.spec.training import MODEL
 from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.logged import loggers_of
 from denoisplit.core.training.seat import require_seats
+from denoisplit.core.training.starting import start_folder
 
 
 def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
@@ -24,6 +26,7 @@ def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
 
     Raises:
         RunError, SpecError: no such device, or too few devices or patches.
+        SpecError, RunError: no model has the name that the training starts from, or it is damaged.
         SpecError, BrokenPluginError: see ``try_descent``.
         MissingPackageError, BrokenPluginError: see ``loggers_of``.
     """
@@ -31,6 +34,8 @@ def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
     require_seats(spec.training, where)
     try_descent(spec.training)
     loggers_of(spec, Path())
+    if (start := spec.training.start_from) is not None and start.name.startswith(MODEL):
+        start_folder(start)
     return where
 
 

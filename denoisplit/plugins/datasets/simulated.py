@@ -10,11 +10,10 @@ from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError
 from denoisplit.core.images.bases import Dataset, Field, PixelSize
 from denoisplit.plugins.datasets.simulation.camera import Camera, CameraKind
-from denoisplit.plugins.datasets.simulation.render import blur
+from denoisplit.plugins.datasets.simulation.light import photons_of
 from denoisplit.plugins.datasets.simulation.structures import STRUCTURES
 
 _TRUTH, _NOISE = 0, 1
-_BRIGHT, _SPARSE = 0.99, 0.05
 _PIXEL = PixelSize((0.1, 0.1), "µm")
 
 
@@ -94,10 +93,13 @@ class Simulated(Dataset):
         options = self.options
         shape = (options.size, options.size)
         light = STRUCTURES[self.structures[channel]](self._rng(number, _TRUTH, channel), shape)
-        light = (1 - options.haze) * blur(light, options.psf) + options.haze * blur(light, 6 * options.psf)
-        # The 99th percentile of a nearly empty field is dark: there the brightest pixel sets the scale.
-        bright = max(float(np.quantile(light, _BRIGHT)), _SPARSE * float(light.max())) or 1.0
-        return options.background + options.photons * light / bright
+        return photons_of(
+            light,
+            psf=options.psf,
+            haze=options.haze,
+            photons=options.photons,
+            background=options.background,
+        )
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.options.seed, spawn_key=key))
