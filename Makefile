@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help setup demo test fuzz slow mutants packages lowest container pages napari check format docs bench environment clean
+.PHONY: help setup demo test fuzz slow mutants notebooks packages lowest container pages napari check format docs bench environment clean
 
 help: ## Show the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ format: setup ## Format and fix
 
 pages: environment ## Walk the pages of the documentation: run their commands and code
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow tests/docs
+
+notebooks: environment ## Run the notebooks
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow tests/notebooks
 
 # Warnings are errors. Both steps need no network.
 docs: setup ## Build the documentation: site/index.html

@@ -10,7 +10,8 @@ from denoisplit.core.given import items_of, path_of, require, require_function, 
 from denoisplit.core.network.composer import compose
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.progress import Progress, Stages, silent
+from denoisplit.core.prediction.notebook_bar import notebook_bar
+from denoisplit.core.prediction.progress import Progress, Stages
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.runs import after_training
 from denoisplit.core.runs.run import Run, load
@@ -41,7 +42,7 @@ def train(
     *,
     overrides: Sequence[str] = (),
     resume: bool = False,
-    stages: Stages = silent,
+    stages: Stages = notebook_bar,
     watchers: Sequence[Watcher] = (),
     device: str = AUTO,
 ) -> Run:
@@ -58,7 +59,7 @@ def train(
         overrides: ``a.b=c`` as on the command line.
         resume: continue an interrupted run.
         stages: shows progress: called with the name of a stage, such as "Training", it gives a context with
-            the callback (done, total, note) for this stage.
+            the callback (done, total, note) for this stage. By default, a notebook shows a bar.
         watchers: observers of the training steps.
         device: device on which the network is trained and the run opened: ``cpu``, ``cuda``, ``cuda:1``,
             ``mps``; ``auto`` takes a CUDA GPU if there is one.

@@ -15,8 +15,9 @@ from denoisplit.core.assessment.image_scores import ms_ssim
 from denoisplit.core.assessment.matched_metrics import care_ms_ssim, ms_ssim_pooled, pearson
 from denoisplit.core.assessment.metric import Metric
 from denoisplit.core.assessment.micro_metrics import MicroParameters, fit_micro, micro_ms3im, micro_ssim
+from denoisplit.core.assessment.score import BLURRED, METHODS
 from denoisplit.core.assessment.score_tables import table
-from denoisplit.core.assessment.scores import BLURRED, METHODS, EvaluatedField, evaluate_fields
+from denoisplit.core.assessment.scores import EvaluatedField, evaluate_fields
 from denoisplit.core.errors import ImageError, MissingPackageError, SpecError
 from denoisplit.core.images.mixing import Mixing, mix
 from tests.assessment.pooled import pooled_psnr

@@ -15,8 +15,9 @@ from scipy.ndimage import gaussian_filter
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
 from denoisplit.core.assessment.figure import demo_figure
 from denoisplit.core.assessment.image_scores import psnr, ssim
+from denoisplit.core.assessment.score import BLURRED, SHARE
 from denoisplit.core.assessment.score_tables import table
-from denoisplit.core.assessment.scores import BLURRED, SHARE, EvaluatedField, Scores, evaluate_fields
+from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
 from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.bases import PixelSize

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from denoisplit.core.assessment.scores import METHODS, EvaluatedField, evaluate_fields
+from denoisplit.core.assessment.score import METHODS
+from denoisplit.core.assessment.scores import EvaluatedField, evaluate_fields
 from denoisplit.core.assessment.worth import gains, measured_gains, sentence
 from denoisplit.core.images.mixing import Mixing
 

@@ -40,6 +40,11 @@ class NamedMetric:
         return str(self.metric.unit)
 
     @property
+    def words(self) -> str:
+        """Label with the unit in parentheses."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
     def side(self) -> int:
         """Smallest side of an image for which it is defined, pixels."""
         return int(self.metric.side)

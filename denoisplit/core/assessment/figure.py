@@ -23,7 +23,8 @@ from denoisplit.core.assessment.panels import (
     window,
 )
 from denoisplit.core.assessment.reliability_plot import draw_reliability
-from denoisplit.core.assessment.scores import BLURRED, SPLIT, Scores
+from denoisplit.core.assessment.score import BLURRED, SPLIT
+from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.errors import ChannelCountError
 from denoisplit.core.images.bases import PixelSize
 from denoisplit.core.staging import staged

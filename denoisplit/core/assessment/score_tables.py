@@ -5,7 +5,8 @@ from rich.text import Text
 
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS
 from denoisplit.core.assessment.catalogue import NamedMetric
-from denoisplit.core.assessment.scores import BLURRED, METHODS, SHARE, Score, Scores
+from denoisplit.core.assessment.score import BLURRED, METHODS, SHARE, Score
+from denoisplit.core.assessment.scores import Scores
 
 _BLURS = f"best Gaussian blur of {', '.join(f'{sigma:g}' for sigma in BLUR_SIGMAS)} px"
 
@@ -29,10 +30,9 @@ def table(scores: Scores) -> Table:
             row = [scores.of(channel, metric.name, method) for method in METHODS]
             better = max if metric.larger_is_better else min
             best = better((score.mean for score in row if score.mean is not None), default=None)
-            name = f"{metric.label} ({metric.unit})" if metric.unit else metric.label
             result.add_row(
                 Text(channel if position == 0 else ""),
-                name,
+                metric.words,
                 *[_cell(score, metric, best=best) for score in row],
                 end_section=position == len(scores.metrics) - 1,
             )
@@ -41,12 +41,8 @@ def table(scores: Scores) -> Table:
 
 def _cell(score: Score, metric: NamedMetric, *, best: float | None) -> Text:
     if score.mean is None:
-        return Text(score.note, style="dim")
-    digits = 2 if metric.unit == "dB" else 3
-    text = f"{score.mean:.{digits}f}"
-    if score.standard_error is not None:
-        text += f" ± {score.standard_error:.{digits}f}"
-    return Text(text, style="bold" if score.mean == best else "")
+        return Text(score.words(metric), style="dim")
+    return Text(score.words(metric), style="bold" if score.mean == best else "")
 
 
 def _fields(count: int) -> str:

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -11,17 +11,14 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
 from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldCover, FieldSpread
 from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
+from denoisplit.core.assessment.score import BLURRED, METHODS, SHARE, SPLIT, Score
 from denoisplit.core.assessment.sum_errors import SumErrors, SumReliability, sum_reliability
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
 from denoisplit.core.errors import ChannelCountError, ImageError
+from denoisplit.core.hypertext import heading, paragraph, table
 from denoisplit.core.images.bases import PixelSize
 from denoisplit.core.images.image_checks import check_finite
 from denoisplit.core.images.mixing import Mixing
-
-SPLIT: Final = "denoisplit"
-BLURRED: Final = "blurred mixed"
-SHARE: Final = "share of mixed"
-METHODS: Final = (SPLIT, BLURRED, SHARE)
 
 
 @attrs.frozen(kw_only=True)
@@ -63,29 +60,6 @@ class EvaluatedField:
 
 
 @attrs.frozen(kw_only=True)
-class Score:
-    """One metric of one method for one channel.
-
-    Attributes:
-        channel: name of the channel.
-        method: one of ``METHODS``.
-        metric: name of the metric.
-        mean: mean over the fields; None if the metric is not defined for such images.
-        standard_error: standard error of the mean; None for fewer than two fields or an infinite mean.
-        fields: number of fields.
-        note: why there is no number, or which blur was best.
-    """
-
-    channel: str
-    method: str
-    metric: str
-    mean: float | None
-    standard_error: float | None
-    fields: int
-    note: str = ""
-
-
-@attrs.frozen(kw_only=True)
 class Scores:
     """All scores of an experiment.
 
@@ -122,6 +96,22 @@ class Scores:
             if (score.channel, score.metric, score.method) == (channel, metric, method):
                 return score
         raise KeyError((channel, metric, method))
+
+    def _repr_html_(self) -> str:
+        """The table of the scores with the notes, for notebooks."""
+        count = self.scores[0].fields
+        rows = (
+            (
+                channel,
+                metric.words,
+                *(self.of(channel, metric.name, method).words(metric) for method in METHODS),
+            )
+            for channel in self.channels
+            for metric in self.metrics
+        )
+        title = f"Scores against the truth, mean ± standard error over {count} field{'s'[: count != 1]}"
+        notes = "".join(map(paragraph, self.notes))
+        return f"<div>{heading(title)}{table(('channel', 'metric', *METHODS), rows)}{notes}</div>"
 
     def to_json(self) -> dict[str, Any]:
         """Convert to plain numbers, strings, lists and mappings; None for infinite or undefined numbers."""

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from denoisplit.core.assessment.catalogue import chosen_metrics
-from denoisplit.core.assessment.scores import BLURRED, SHARE, SPLIT, EvaluatedField, Scores, evaluate_fields
+from denoisplit.core.assessment.score import BLURRED, SHARE, SPLIT
+from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.images.mixing import Mixing
 
 MEASURES: Final = ("range_invariant_psnr", "psnr")

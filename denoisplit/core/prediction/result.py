@@ -1,8 +1,11 @@
 """The result of a prediction."""
 
+import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -10,6 +13,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.given import path_of
+from denoisplit.core.hypertext import facts
 from denoisplit.core.images.bases import Image, ImageLayout, PixelSize, TimeInterval
 from denoisplit.core.images.scaled import WholeNumbers, as_dtype
 from denoisplit.core.prediction.offers import CALIBRATED_STD
@@ -18,6 +22,9 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import ImageInputs, save_image
 from denoisplit.core.sums.label_sums import LabelSums
 from denoisplit.core.verdict.judgement import Verdict
+
+if TYPE_CHECKING:
+    from denoisplit.core.assessment.prediction_figure import ShownFigure
 
 PathLike = str | os.PathLike[str]
 
@@ -123,6 +130,41 @@ class Prediction:
         file = path_of(path, "path")
         ImageInputs(self.read).require_other(file)
         save_image(file, as_dtype(self.to_image(), dtype))
+
+    def plot(self) -> "ShownFigure":
+        """Draw the images: a row per channel, a column per image.
+
+        Of series, the first image is drawn, and of stacks the middle plane. Notebooks show the figure;
+        elsewhere, its method ``savefig`` writes it into a file.
+        """
+        # Only figures need matplotlib.
+        from denoisplit.core.assessment.prediction_figure import prediction_figure
+
+        of_channels = {
+            name: image
+            for name, image in self.images.items()
+            if image.shape[self.axes.index("c")] == len(self.channel_names)
+        }
+        return prediction_figure(
+            of_channels, self.axes, channel_names=self.channel_names, pixel_size=self.pixel_size
+        )
+
+    def _repr_html_(self) -> str:
+        """Facts and figure, for notebooks."""
+        encoded = base64.b64encode(self.plot()._repr_png_()).decode()
+        alt = f"images of {' and '.join(self.channel_names)}: {', '.join(self.images)}"
+        picture = f'<img src="data:image/png;base64,{encoded}" alt="{escape(alt)}">'
+        return f"<div>{facts(self._facts())}{picture}</div>"
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        yield "channels", ", ".join(self.channel_names)
+        shape = next(iter(self.images.values())).shape
+        yield "shape", f"{' x '.join(map(str, shape))} ({self.axes})"
+        yield "pixel size", "unknown" if self.pixel_size is None else str(self.pixel_size)
+        yield "posterior samples", f"{self.samples}{'' if self.calibrated else ', not calibrated'}"
+        yield "verdict", str(self.verdict)
+        if self.path is not None:
+            yield "file", str(self.path)
 
     def save_sums(self, path: PathLike) -> None:
         """Write the sums over the regions of the label image as comma-separated values.

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from denoisplit.core.assessment.scores import METHODS, SPLIT, Score, Scores
+from denoisplit.core.assessment.score import METHODS, SPLIT, Score
+from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.worth import gains, sentence
 from denoisplit.core.report.elements import Element, Grid, Section, Text
 from denoisplit.core.report.gathered import RunFindings

@@ -14,11 +14,13 @@ from denoisplit.core.devices import AUTO
 from denoisplit.core.exporting.about import Words, about_of
 from denoisplit.core.exporting.exported import Exported
 from denoisplit.core.given import path_of, require, require_function
+from denoisplit.core.hypertext import facts
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.network_of import load_network
+from denoisplit.core.prediction.notebook_bar import notebook_bar
 from denoisplit.core.prediction.precision_cost import PrecisionCost, check_precision
-from denoisplit.core.prediction.progress import Progress, Stages, silent
+from denoisplit.core.prediction.progress import Progress, Stages
 from denoisplit.core.prediction.request import Request
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_image
@@ -61,6 +63,19 @@ class Run(Reports):
     def spec(self) -> ResolvedSpec:
         """The resolved spec of its training."""
         return self.bundle.spec
+
+    def _repr_html_(self) -> str:
+        """What the run is, for notebooks."""
+        bundle = self.bundle
+        rows = (
+            ("run", str(self.path)),
+            ("channels", ", ".join(self.spec.channels)),
+            ("trained", f"{bundle.steps:,} steps; the weights are those of step {bundle.best_step:,}"),
+            ("calibrated", "no" if bundle.calibration is None else bundle.calibration.component),
+            *((kind.replace("_", " "), name) for kind, name, _ in bundle.components),
+            *((("report", str(self.folder.report)),) if self.folder.report.is_file() else ()),
+        )
+        return facts(rows)
 
     def on(self, spec: ResolvedSpec) -> "Run":
         """The same network with the data, prediction and metrics of another spec."""
@@ -201,7 +216,7 @@ class Run(Reports):
             progress=progress,
         )
 
-    def calibrate(self, *, stages: Stages = silent) -> "Run":
+    def calibrate(self, *, stages: Stages = notebook_bar) -> "Run":
         """Calibrate again on the held-out images of the spec, and store the result in the run folder.
 
         Meant for runs whose calibration was interrupted or failed, and after an update of the calibrator. The

@@ -15,8 +15,9 @@ from denoisplit.core.given import path_of, require, require_function
 from denoisplit.core.images.bases import Field, Image
 from denoisplit.core.images.channel_names import MIXED
 from denoisplit.core.images.mixing import mixed_image
+from denoisplit.core.prediction.notebook_bar import notebook_bar
 from denoisplit.core.prediction.posterior import predict
-from denoisplit.core.prediction.progress import Progress, Stages, part_of, silent
+from denoisplit.core.prediction.progress import Progress, Stages, part_of
 from denoisplit.core.prediction.result import PathLike
 from denoisplit.core.runs import after_training
 from denoisplit.core.runs.run import Run, load
@@ -45,7 +46,7 @@ def train_sequence(
     denoise_overrides: Sequence[str] = (),
     split_overrides: Sequence[str] = (),
     resume: bool = False,
-    stages: Stages = silent,
+    stages: Stages = notebook_bar,
     device: str = AUTO,
 ) -> SequentialRun:
     """Train a denoiser per channel and one for the mixed image, denoise all images, train a splitter on them.
