@@ -1,8 +1,8 @@
 """Find unused definitions: ``python -m tools.unused``.
 
 Tests and benchmarks do not count as callers. Definitions that are reached by name count as used: the classes
-of ``registry.yaml``, the kit for authors of plugins, functions that a decorator passes on, and methods of an
-external base class.
+of ``registry.yaml``, the kit for authors of plugins, functions that a decorator passes on, methods of an
+external base class, and methods that notebooks call, such as ``_repr_html_``.
 """
 
 import ast
@@ -40,7 +40,7 @@ def unused(package: Path) -> Iterator[Any]:
     rows = yaml.safe_load((ROOT / "registry.yaml").read_text(encoding="utf-8"))
     named = {row["target"].partition(":")[2] for row in rows}
     for item in search.get_unused_code(min_confidence=60):
-        reached = item.name in named or item.name.startswith("__") or KIT in item.filename.parents
+        reached = item.name in named or item.name.startswith(("__", "_repr_")) or KIT in item.filename.parents
         if item.typ in SORTS and not reached and not _handed_on(item) and not _is_of_a_base(item):
             yield item
 
