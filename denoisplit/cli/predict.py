@@ -24,6 +24,17 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     return number
 
 
+def _refuse_set(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> None:
+    """Say what can be chosen instead of values of the spec."""
+    del option
+    if given:
+        raise click.UsageError(
+            f"The spec of a run stays as it was trained (got --set {given[0]}). Choose --samples, --seed, "
+            f"--tile, --output, --workers or --device of the prediction, or train another run with --set.",
+            context,
+        )
+
+
 @click.command()
 @click.argument("run", type=PATH)
 @click.argument("image", nargs=-1, required=True, type=PATH)
@@ -121,6 +132,7 @@ def _number_or_auto(context: click.Context, option: click.Parameter, given: str 
     type=PATH,
     help="With --check-precision: file of the true channels, for PSNR and coverage.",
 )
+@click.option("--set", multiple=True, hidden=True, expose_value=False, callback=_refuse_set)
 @device_option
 @plugin_option
 @click.pass_context

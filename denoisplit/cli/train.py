@@ -33,9 +33,10 @@ def train(
     """Train the model that SPEC describes."""
     from denoisplit.core.workable import load_workable
 
-    where = {"training.devices": devices, "training.nodes": nodes}
-    overrides += tuple(f"{key}={number}" for key, number in where.items() if number is not None)
-    resolved = load_workable(spec, overrides, device=device)
+    together = {"devices": devices, "nodes": nodes}
+    given = {name: number for name, number in together.items() if number is not None}
+    changes = (*overrides, *(f"training.{name}={number}" for name, number in given.items()))
+    resolved = load_workable(spec, changes, device=device)
     from denoisplit import api
     from denoisplit.core.storage.run_folder import RunFolder
     from denoisplit.core.storage.write_guards import require_outside_runs
@@ -45,6 +46,7 @@ def train(
     folder, first = RunFolder(out), host_of(resolved.training) == 0
     options = [word for override in overrides for word in ("--set", override)] + [*plugin_words()]
     options += device_words(device)
+    options += [word for name, number in given.items() for word in (f"--{name}", str(number))]
     command = ("denoisplit", "train", str(spec), "--out", str(out), *options, "--resume")
     with messages() as stages, continued_by(*command, of=folder.spec):
         if first:

@@ -15,6 +15,13 @@ from denoisplit.cli.stopping import continued_by
 @click.argument("split", type=PATH)
 @click.option("--out", required=True, type=PATH, help="Folder to write.")
 @click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of both specs; repeatable.",
+)
+@click.option(
     "--set-denoise",
     "denoise_overrides",
     multiple=True,
@@ -35,6 +42,7 @@ def train_sequence(
     denoise: Path,
     split: Path,
     out: Path,
+    overrides: tuple[str, ...],
     denoise_overrides: tuple[str, ...],
     split_overrides: tuple[str, ...],
     resume: bool,
@@ -54,7 +62,7 @@ def train_sequence(
 
     require_outside_runs(out)
 
-    changes = {"--set-denoise": denoise_overrides, "--set-split": split_overrides}
+    changes = {"--set": overrides, "--set-denoise": denoise_overrides, "--set-split": split_overrides}
     options = [word for name, values in changes.items() for value in values for word in (name, value)]
     options += [*plugin_words(), *device_words(device)]
     command = ("denoisplit", "train-sequence", str(denoise), str(split), "--out", str(out), *options)
@@ -63,8 +71,8 @@ def train_sequence(
             denoise,
             split,
             out,
-            denoise_overrides=denoise_overrides,
-            split_overrides=split_overrides,
+            denoise_overrides=(*overrides, *denoise_overrides),
+            split_overrides=(*overrides, *split_overrides),
             resume=resume,
             stages=stages,
             device=device,

@@ -246,3 +246,9 @@ def test_files_that_the_system_refuses_are_a_message_too(experiment: Experiment,
 def test_a_demo_into_a_file(tmp_path: Path) -> None:
     (tmp_path / "demo").touch()
     refused(run("demo", "--out", tmp_path / "demo"), "demo: is a file. Choose another --out.")
+
+
+def test_a_prediction_says_what_can_be_chosen_instead_of_a_value_of_the_spec(experiment: Experiment) -> None:
+    result = run("predict", experiment.run, "none.tif", "--out", "a.tif", "--set", "prediction.samples=3")
+    assert result.exit_code == 2
+    assert "stays as it was trained (got --set prediction.samples=3). Choose --samples" in result.stderr

@@ -120,7 +120,8 @@ def test_an_out_folder_that_is_taken(training: Training, experiment: Experiment)
 def test_resuming_with_another_spec(experiment: Experiment) -> None:
     refused(
         run("train", experiment.spec, "--out", experiment.run, "--resume", "--set", "training.steps=9"),
-        f"{experiment.run / 'spec.yaml'}: differs from the spec given with --resume. Continue with the same",
+        f"{experiment.run / 'spec.yaml'}: differs from the spec given with --resume "
+        "(in training.steps: 4, not 9). Continue with the same",
     )
 
 

@@ -70,8 +70,9 @@ def test_a_stopped_training_says_so_and_how_to_go_on(
 ) -> None:
     monkeypatch.setattr("denoisplit.core.training.fit.StepProgress", lambda *_: Signal(3, number))
     run = RunFolder(folder / "run")
-    start = ["train", str(folder / "spec.yaml"), "--out", str(run.path), "--set", OVERRIDE]
+    start = ["train", str(folder / "spec.yaml"), "--out", str(run.path), "--set", OVERRIDE, "--devices", "1"]
     command = _stopped(start, code, word)
+    assert command == [*start, "--resume"]
     assert run.resume_point.is_file()
     assert not run.bundle.exists()
     monkeypatch.undo()
@@ -92,7 +93,14 @@ def test_a_terminated_sequence(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("denoisplit.core.training.fit.StepProgress", lambda *_: Signal(2, signal.SIGTERM))
     specs = [str(folder / "denoise.yaml"), str(folder / "split.yaml")]
     start = ["train-sequence", *specs, "--out", str(folder / "out")]
-    changes = ["--set-denoise", "training.batch=2", "--set-split", OVERRIDE]
+    changes = [
+        "--set",
+        "training.learning_rate=0.002",
+        "--set-denoise",
+        "training.batch=2",
+        "--set-split",
+        OVERRIDE,
+    ]
     assert _stopped([*start, *changes], 143, "Terminated.") == [*start, *changes, "--resume"]
 
 

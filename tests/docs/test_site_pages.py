@@ -53,12 +53,12 @@ def test_every_public_name_is_on_the_page_of_the_python_api() -> None:
 
 
 def options(command: click.Command) -> list[tuple[str, str]]:
-    """Names and help of the options of a command and those below it."""
+    """Names and help of the options of a command and those below it, but for hidden ones."""
     if isinstance(command, click.Group):
         context = click.Context(command)
         below = (command.get_command(context, name) for name in command.list_commands(context))
         return [one for inner in below if inner for one in options(inner)]
-    found = [one for one in command.params if isinstance(one, click.Option)]
+    found = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
     return [(max(one.opts, key=len), one.help or "") for one in found]
 
 

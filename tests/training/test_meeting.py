@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -129,6 +130,21 @@ def test_the_others_know_when_the_first_one_is_gone(seat: Seat) -> None:
             assert is_first_there()
             assert first.result(SECONDS) == ["met"]
             assert not is_first_there()
+
+
+def test_who_waits_in_vain_says_for_whom(
+    seat: Seat, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr("denoisplit.core.training.meeting._PATIENCE", timedelta(seconds=1))
+    with pytest.raises(RunError, match=r"the first host did not come within 0:00:01 .* look at what it said"):
+        come_alone(other(seat))
+    assert (
+        f"host 2 of 2 (NODE_RANK=1): waiting for the first host at 127.0.0.1, port {seat.port}" in caplog.text
+    )
+    with pytest.raises(RunError, match=r"not all hosts came within 0:00:01 \(got none with NODE_RANK 1\)"):
+        come_alone(seat)
+    assert "host 1 of 2 (NODE_RANK=0): waiting for the other 1 at" in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timers")

@@ -151,16 +151,16 @@ def test_noise_models_are_fitted_to_the_best_there_is() -> None:
     unclean = [attrs.evolve(field, clean=None) for field in fields]
     bare = [attrs.evolve(field, repeats=None) for field in unclean]
     for given, origin in ((fields, "repeats"), (bare, "bootstrap")):
-        pairs = noise_pairs(plain, given, 2, seed=0)
+        pairs = noise_pairs(plain, given, ("a", "b"), seed=0)
         assert [one.origin for one in pairs] == [origin, origin]
     clean = [attrs.evolve(field, repeats=None) for field in fields]
-    (first, second) = noise_pairs(plain, clean, 2, seed=0)
+    (first, second) = noise_pairs(plain, clean, ("a", "b"), seed=0)
     assert first.origin == "clean reference"
     for channel, pairs_of_one in enumerate((first, second)):
         expected = np.concatenate([(f.observed[channel]).ravel() for f in fields])
         assert sorted(pairs_of_one.observation) == sorted(expected)
     asked = attrs.evolve(plain, noise_pairs="bootstrap")
-    assert noise_pairs(asked, fields, 2, seed=0)[0].origin == "bootstrap"
+    assert noise_pairs(asked, fields, ("a", "b"), seed=0)[0].origin == "bootstrap"
 
 
 @pytest.mark.parametrize("source", ["repeats", "clean"])
@@ -168,7 +168,7 @@ def test_noise_pairs_that_the_data_does_not_have_are_refused(source: str) -> Non
     chosen = spec(f"data.noise_pairs={source}").data
     bare = [attrs.evolve(field, clean=None, repeats=None) for field in prepare(spec()).train]
     with pytest.raises(NoiseModelError, match=rf"\$\.data\.noise_pairs: no training field has {source}"):
-        noise_pairs(chosen, bare, 2, seed=0)
+        noise_pairs(chosen, bare, ("a", "b"), seed=0)
 
 
 def test_fields_without_truth_are_left_out_of_an_evaluation() -> None:

@@ -124,6 +124,7 @@ class NoisePairs:
             observations do not show it because they were rescaled; else 0.
         place: row and column [2 pairs] in the image as recorded by the camera, for models with maps of a
             camera; else None.
+        channel: name of the channel, for messages; empty where unknown.
     """
 
     signal: FloatArray
@@ -131,6 +132,7 @@ class NoisePairs:
     origin: str = "pairs"
     step: float = 0.0
     place: IntArray | None = None
+    channel: str = ""
 
 
 @attrs.frozen

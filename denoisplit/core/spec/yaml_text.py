@@ -1,7 +1,7 @@
 """Conversion of a resolved spec to plain values and YAML; resolving those gives an equal spec."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ from denoisplit.core.validators import QUIET
 
 SCHEMA_FILE: Final = "spec.schema.json"
 """Name of the JSON Schema beside a spec, where editors find it; see ``denoisplit schema``."""
+
+_NONE: Final = "nothing"
+"""Stands for a value that a spec does not have."""
 
 EDITOR_HEADER: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
 """First line of every written spec, which tells editors where the schema is."""
@@ -36,6 +39,29 @@ def to_yaml(spec: ResolvedSpec) -> str:
 def is_text_of(text: str, spec: ResolvedSpec) -> bool:
     """Whether a text, with or without the header for editors, equals the output of ``to_yaml`` for a spec."""
     return text.removeprefix(EDITOR_HEADER) == to_yaml(spec).removeprefix(EDITOR_HEADER)
+
+
+def differences(text: str, spec: ResolvedSpec) -> tuple[str, ...]:
+    """Return where a stored spec differs from another one, each as ``key: stored, not other``.
+
+    A text that is no YAML differs nowhere that could be named.
+    """
+    try:
+        stored = dict(_leaves(yaml.load(text, yamlcore.CoreLoader)))  # noqa: S506 (has no objects)
+    except yaml.YAMLError:
+        return ()
+    given = dict(_leaves(yaml.load(to_yaml(spec), yamlcore.CoreLoader)))  # noqa: S506
+    keys = [key for key in {**stored, **given} if stored.get(key, _NONE) != given.get(key, _NONE)]
+    return tuple(f"{key}: {stored.get(key, _NONE)}, not {given.get(key, _NONE)}" for key in keys)
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every value of a tree that is no mapping, with its keys."""
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for key, below in value.items():
+        yield from _leaves(below, f"{path}.{key}" if path else str(key))
 
 
 class _Dumper(yamlcore.CoreDumper):

@@ -1,7 +1,6 @@
 """Check of a spec's data sets before training: their content, and what is wrong or odd about it."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,15 +8,16 @@ import attrs
 import numpy as np
 
 from denoisplit.core.errors import DenoisplitError, ImageError
-from denoisplit.core.images.bases import Field, PixelSize
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.block_walks import extremes, thinned
 from denoisplit.core.images.data_fingerprint import assert_disjoint, field_fingerprint
 from denoisplit.core.images.derived_images import channel_of
 from denoisplit.core.images.exposures import refuse_shared_scenes
+from denoisplit.core.images.recorded_mixed import require_mixed_as_recorded
 from denoisplit.core.images.splits import split_fields
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
-from denoisplit.core.training.deceiving import told_exposures, told_hot_pixels, told_pixels
+from denoisplit.core.training.deceiving import told_exposures, told_hot_pixels, told_pixel_sizes, told_pixels
 from denoisplit.core.training.open_dataset import open_dataset
 
 SATURATED: Final = 5e-4
@@ -103,7 +103,7 @@ def check_data(spec: ResolvedSpec) -> DataReport:
             splits.append(SplitSummary(name=name, fields=fields, channels=channels))
     warnings += _saturated(splits)
     everything = [field for fields in read.values() for field in fields]
-    warnings += _pixel_sizes(everything)
+    warnings += told_pixel_sizes(everything)
     warnings += told_exposures(spec.data.noise_pairs, everything)
     return DataReport(
         supervision=supervision(spec, everything),
@@ -147,6 +147,10 @@ def _splits(
             refuse_shared_scenes(tuple(found.items()))
         except ImageError as error:
             errors.append(str(error))
+    try:
+        require_mixed_as_recorded(found["train"], data.mixing, fresh=data.degradation.fresh)
+    except ImageError as error:
+        errors.append(str(error))
     return found
 
 
@@ -286,15 +290,3 @@ def _intensities(split: str, channels: Sequence[ChannelSummary]) -> list[str]:
             f"lost."
         )
     return said
-
-
-def _pixel_sizes(fields: Sequence[Field]) -> list[str]:
-    counts = Counter(field.pixel_size for field in fields)
-    if len(counts) <= 1:
-        return []
-    listed = ", ".join(f"{_size(size)} ({count} fields)" for size, count in counts.items())
-    return [f"The fields differ in pixel size: {listed}. Rescale them to the same one, or leave some out."]
-
-
-def _size(size: PixelSize | None) -> str:
-    return "unknown" if size is None else str(size)

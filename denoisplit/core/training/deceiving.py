@@ -1,11 +1,12 @@
 """Hidden flaws of images that would spoil a training, for ``denoisplit data check``."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from denoisplit.core.images.bases import Field
+from denoisplit.core.images.bases import Field, PixelSize
 from denoisplit.core.images.block_walks import thinned
 from denoisplit.core.images.derived_images import channel_of
 from denoisplit.core.images.exposures import places_of
@@ -69,3 +70,16 @@ def told_exposures(noise_pairs: str, fields: Sequence[Field]) -> list[str]:
     if noise_pairs != "bootstrap":
         return [told]
     return [f"{told} noise_pairs: repeats learns the noise from them, better than a bootstrap."]
+
+
+def told_pixel_sizes(fields: Sequence[Field]) -> list[str]:
+    """Return a sentence on fields of different pixel size."""
+    counts = Counter(field.pixel_size for field in fields)
+    if len(counts) <= 1:
+        return []
+    listed = ", ".join(f"{_size(size)} ({count} fields)" for size, count in counts.items())
+    return [f"The fields differ in pixel size: {listed}. Rescale them to the same one, or leave some out."]
+
+
+def _size(size: PixelSize | None) -> str:
+    return "unknown" if size is None else str(size)

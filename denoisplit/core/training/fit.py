@@ -258,13 +258,14 @@ def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[Nois
     """Pairs for the fit of the noise models; empty if they need no fit."""
     if not vse.noise_model.needs_fit:
         return ()
-    return noise_pairs(
+    found = noise_pairs(
         spec.data,
         data.conditioned,
-        len(spec.channels),
+        spec.channels,
         seed=spec.training.seed,
         places=isinstance(vse.noise_model, CameraNoiseModel),
     )
+    return tuple(attrs.evolve(one, channel=name) for one, name in zip(found, spec.channels, strict=True))
 
 
 def _describe(

@@ -20,11 +20,13 @@ from denoisplit.core.errors import RunError, in_one_line
 from denoisplit.core.patience import interruptible
 from denoisplit.core.registry import Component
 from denoisplit.core.spec.records import ResolvedSpec
-from denoisplit.core.training.joining import PATIENCE
 from denoisplit.core.training.resuming import without_devices
 from denoisplit.core.training.seat import Seat
 
 _LOG: Final = logging.getLogger("denoisplit.training")
+
+_PATIENCE: Final = timedelta(minutes=10)
+"""Longest time that hosts wait for each other to come; a queue starts them within minutes of each other."""
 
 _ANSWER: Final = timedelta(seconds=20)
 """Time within which a host that is there answers."""
@@ -77,8 +79,10 @@ def met(seat: Seat, spec: ResolvedSpec) -> Iterator[Callable[[], bool]]:
         yield lambda: True
         return
     own = _Host(name=socket.gethostname(), hosts=seat.hosts, processes=seat.processes, spec=_digest(spec))
-    told = "host %d of %d: waiting for the others at %s, port %d"
-    _LOG.info(told, seat.host + 1, seat.hosts, seat.address, seat.port)
+    whom = "the first host" if seat.host else f"the other {seat.hosts - 1}"
+    told = "host %d of %d (NODE_RANK=%d): waiting for %s at %s, port %d, for %d minutes at most"
+    minutes = _PATIENCE.total_seconds() / 60
+    _LOG.info(told, seat.host + 1, seat.hosts, seat.host, whom, seat.address, seat.port, minutes)
     store = _opened(seat)
     with ExitStack() as stack:
         try:
@@ -125,15 +129,16 @@ def _opened(seat: Seat) -> TCPStore:
 
 def _wait_for_first(seat: Seat) -> None:
     """Wait until the first host listens."""
-    end = time.monotonic() + PATIENCE.total_seconds()
+    end = time.monotonic() + _PATIENCE.total_seconds()
     while True:
         try:
             socket.create_connection((seat.address, seat.port), timeout=_ANSWER.total_seconds()).close()
         except OSError as error:
             if time.monotonic() > end:
                 raise RunError(
-                    f"training.nodes: the first host did not come within {PATIENCE} (got "
-                    f"{in_one_line(error)} at {seat.address}, port {seat.port}). Start the command there."
+                    f"training.nodes: the first host did not come within {_PATIENCE} (got "
+                    f"{in_one_line(error)} at {seat.address}, port {seat.port}). Start the command there, "
+                    f"or look at what it said: it may have refused its spec or images."
                 ) from error
             time.sleep(_LOOK)
         else:
@@ -171,7 +176,7 @@ def _refuse(store: TCPStore, problem: str) -> NoReturn:
 
 def _wait(store: TCPStore, seat: Seat) -> None:
     """Wait until all hosts are there, or one does not fit."""
-    end = time.monotonic() + PATIENCE.total_seconds()
+    end = time.monotonic() + _PATIENCE.total_seconds()
     try:
         while missing := [number for number in range(seat.hosts) if not store.check([_key(number)])]:
             if store.check([_REFUSED]):
@@ -180,7 +185,7 @@ def _wait(store: TCPStore, seat: Seat) -> None:
                 raise RunError(store.get(_REFUSED).decode())
             if time.monotonic() > end:
                 raise RunError(
-                    f"training.nodes: not all hosts came within {PATIENCE} (got none with NODE_RANK "
+                    f"training.nodes: not all hosts came within {_PATIENCE} (got none with NODE_RANK "
                     f"{', '.join(map(str, missing))}). Start the command on each."
                 )
             time.sleep(_LOOK)

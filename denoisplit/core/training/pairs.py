@@ -29,7 +29,7 @@ PAIRS_SIDE = 2048
 
 
 def noise_pairs(
-    data: DataSpec, fields: Sequence[Field], channels: int, *, seed: int, places: bool = False
+    data: DataSpec, fields: Sequence[Field], channels: Sequence[str], *, seed: int, places: bool = False
 ) -> tuple[NoisePairs, ...]:
     """Make pairs of signal and observation for every channel, from the best source of the data.
 
@@ -41,7 +41,7 @@ def noise_pairs(
     source = data.noise_pairs if data.noise_pairs != "auto" else best_source(fields)
     if source == "bootstrap":
         _tell_correlation(fields, channels)
-    return pairs_from(source, fields, channels, seed=seed, places=places)
+    return pairs_from(source, fields, len(channels), seed=seed, places=places)
 
 
 def pairs_from(
@@ -60,14 +60,14 @@ def pairs_from(
     )
 
 
-def _tell_correlation(fields: Sequence[Field], channels: int) -> None:
-    for channel in range(channels):
+def _tell_correlation(fields: Sequence[Field], channels: Sequence[str]) -> None:
+    for channel, name in enumerate(channels):
         found = noise_correlation(fields, channel)
         if found is not None and found.notable:
             _LOG.warning(
-                "channel %d: %s. A bootstrap takes noise for independent, and will find too little of it. "
+                "%s: %s. A bootstrap takes noise for independent, and will find too little of it. "
                 "Use raw images, clean references or repeats",
-                channel,
+                name,
                 found,
             )
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -12,9 +12,13 @@ from denoisplit.core.devices import PRECISIONS
 from denoisplit.core.errors import RunError
 from denoisplit.core.spec import is_text_of, to_yaml
 from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
+from denoisplit.core.spec.yaml_text import differences
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_state, save_state
 from denoisplit.core.training.prepare import PreparedData, splits_text
+
+_NAMED: Final = 4
+"""Largest number of keys of a spec in a message."""
 
 _LOG = logging.getLogger("denoisplit.training")
 
@@ -85,8 +89,11 @@ def require_same_spec(folder: RunFolder, spec: ResolvedSpec) -> None:
     if folder.spec.is_file() and not is_text_of(
         folder.spec.read_text(encoding="utf-8", errors="replace"), spec
     ):
+        stored = folder.spec.read_text(encoding="utf-8", errors="replace")
+        found = differences(stored, spec)
+        names = f" (in {', '.join(found[:_NAMED])}{', ...' if len(found) > _NAMED else ''})" if found else ""
         raise RunError(
-            f"{folder.spec}: differs from the spec given with --resume. "
+            f"{folder.spec}: differs from the spec given with --resume{names}. "
             f"Continue with the same spec and --set options, or train into another folder."
         )
 

@@ -6,7 +6,8 @@ import torch
 
 from denoisplit.core.devices import AUTO, choose_device
 from denoisplit.core.errors import RunError, SpecError
-from denoisplit.core.spec.records import ResolvedSpec, TrainingSpec
+from denoisplit.core.images.mixing import drawn_anew
+from denoisplit.core.spec.records import DataSpec, ResolvedSpec, TrainingSpec
 from denoisplit.core.spec.training import MODEL
 from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.logged import loggers_of
@@ -27,9 +28,11 @@ def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
     Raises:
         RunError, SpecError: no such device, or too few devices or patches.
         SpecError, RunError: no model has the name that the training starts from, or it is damaged.
+        SpecError: recorded mixed images that are to be mixed anew.
         SpecError, BrokenPluginError: see ``try_descent``.
         MissingPackageError, BrokenPluginError: see ``loggers_of``.
     """
+    _refuse_mixed_anew(spec.data)
     where = _device(spec.training, device)
     require_seats(spec.training, where)
     try_descent(spec.training)
@@ -37,6 +40,19 @@ def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
     if (start := spec.training.start_from) is not None and start.name.startswith(MODEL):
         start_folder(start)
     return where
+
+
+def _refuse_mixed_anew(data: DataSpec) -> None:
+    """Refuse what mixes every patch anew where the data set names files of recorded mixed images.
+
+    Its option ``mixed`` names them. What only the images tell is found when they are read.
+    """
+    if getattr(data.train.options, "mixed", ""):
+        drawn = drawn_anew(data.mixing, fresh=data.degradation.fresh)
+        problem = "it makes a new mixed image for every patch, but data.train.mixed names recorded ones"
+        found = [f"data.{key}: {problem} (got {value!r}). Remove one of them" for key, value in drawn.items()]
+        if found:
+            raise SpecError(found)
 
 
 def _device(spec: TrainingSpec, asked: str) -> torch.device:

@@ -14,6 +14,23 @@ FEW = 20_000
 RANGE_PERCENTILES = (0.05, 99.95)
 """Signals outside are a handful of pixels (hot, saturated) that would stretch the fitted range."""
 
+_CERTAIN = 5.0
+"""Standard errors from which a slope is not 1. Noise that is independent and symmetric goes further below
+1 with a probability under exp(-12.5), 4 in a million: a sum over the root of its sum of squares is
+sub-Gaussian."""
+
+_LEAST = 0.1
+"""Smallest variance of a pixel, as a part of the mean variance."""
+
+_SLIGHT = 0.002
+"""Bias of a slope that clean references may have."""
+
+_BIASED = 0.05
+"""Bias of a slope of which the user is warned."""
+
+_MUCH = 1.5
+"""By how many times the slope of a swapped pair is farther from 1 than that of the exchanged one."""
+
 
 @attrs.frozen
 class CheckedPairs:
@@ -51,7 +68,7 @@ def check(pairs: NoisePairs, where: str) -> CheckedPairs:
     Raises:
         NoiseModelError: mismatched, too few, constant, too narrow or swapped.
     """
-    where = f"{where} ({pairs.origin})"
+    where = f"{f'noise model of {pairs.channel}' if pairs.channel else where} ({pairs.origin})"
     if pairs.signal.ndim != 1 or pairs.signal.shape != pairs.observation.shape:
         raise NoiseModelError(
             f"{where}: signal and observation must be 1-D and equally long (got shapes "
@@ -111,15 +128,34 @@ def _refuse_swapped(signal: Float64Array, observation: Float64Array, where: str)
     covariance = np.cov(signal, observation)
     forward = covariance[0, 1] / covariance[0, 0]
     backward = covariance[0, 1] / covariance[1, 1]
-    error = float(np.sqrt(max(1 - forward * backward, 0) * covariance[1, 1] / covariance[0, 0] / len(signal)))
-    flat = forward < 1 - max(0.002, 4 * error)
+    chance = _deviation(signal, observation)
     slopes = f"slope of observation on signal {forward:.3f}, of signal on observation {backward:.3f}"
-    if flat and covariance[0, 0] > covariance[1, 1] and 1 - forward > 1.5 * abs(1 - backward):
+    flat = forward < 1 - _SLIGHT and chance < -_CERTAIN
+    if flat and covariance[0, 0] > covariance[1, 1] and 1 - forward > _MUCH * abs(1 - backward):
         raise NoiseModelError(
             f"{where}: the signal is noisier than the observation (got {slopes}; the first should be 1). "
             f"Exchange signal and observation."
         )
-    if abs(1 - forward) > max(0.05, 4 * error):
+    if abs(1 - forward) > _BIASED and abs(chance) > _CERTAIN:
         reason = "the signal is itself noisy, blurred or in other units"
         return [f"the observations do not average to the signal ({slopes}; the first should be 1): {reason}"]
     return []
+
+
+def _deviation(regressor: Float64Array, other: Float64Array) -> float:
+    """Return how far the slope of ``other`` on ``regressor`` is from 1, in standard errors.
+
+    Every pixel has noise of its own: its variance is about a straight line of the regressor. In an image of a
+    few bright spots these have most of the noise, so one variance for all pixels would be far too small.
+    Pixels are weighted by the inverse of the line, which depends on the regressor alone.
+    """
+    noise = other - regressor
+    squared = (noise - noise.mean()) ** 2
+    slope, level = np.polyfit(regressor, squared, 1)
+    line = np.maximum(slope * regressor + level, _LEAST * squared.mean())
+    weight = 1 / line
+    noise = noise - np.average(noise, weights=weight)
+    lever = weight * (regressor - np.average(regressor, weights=weight))
+    # Spots of few photons may all have none; the line does not depend on that as much as their own squares.
+    variance = max(float(lever**2 @ noise**2), float(lever**2 @ line))
+    return float(lever @ noise) / float(np.sqrt(variance))
