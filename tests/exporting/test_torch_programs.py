@@ -142,3 +142,10 @@ def test_files_of_others_stay(name: str, message: str, experiment: Experiment, t
     assert len(result.stderr.splitlines()) == 1
     assert re.search(message, result.stderr)
     assert (tmp_path / "taken.pt2").read_text(encoding="utf-8") == "mine"
+
+
+def test_nothing_is_written_into_a_run(experiment: Experiment) -> None:
+    result = command("export", experiment.run, "--format", "torch", "--out", experiment.run / "network.pt2")
+    assert result.exit_code == 2
+    assert "lies in the folder of a run" in result.stderr
+    assert not (experiment.run / "network.pt2").exists()
