@@ -83,7 +83,8 @@ def test_a_stopped_training_says_so_and_how_to_go_on(
 
 def test_a_calibration_that_is_terminated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "denoisplit.core.training.completing.calibrate_run", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        "denoisplit.core.training.completing.calibrate_run",
+        lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM),
     )
     start = ["train", str(folder / "spec.yaml"), "--out", str(folder / "run")]
     assert _stopped(start, 143, "Terminated.") == [*start, "--resume"]
