@@ -32,9 +32,10 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_that_is_no_code_comes_along(unpacked: Path) -> None:
     package = ROOT / "denoisplit"
-    kinds = {".yaml", ".typed"}
+    kinds = {".yaml", ".typed", ".safetensors", ".json"}
     data = {file.relative_to(package) for file in package.rglob("*") if file.suffix in kinds}
     data |= {Path("registry.yaml"), Path("cli/demo.yaml"), Path("core/spec/presets/denoisplit.yaml")}
+    data |= {Path("pretrained/lines-blobs/model.safetensors"), Path("pretrained/lines-blobs/model.json")}
     missing = {str(file) for file in data if not (unpacked / "denoisplit" / file).is_file()}
     assert missing == set()
 

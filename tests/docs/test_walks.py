@@ -12,7 +12,14 @@ from tests.docs.walked import IMAGES
 
 ROOT = Path(denoisplit.__file__).parents[1]
 SLOW = pytest.mark.slow
-QUICK = ("docs/index.md", "docs/faq.md", "docs/uncertainty.md", "docs/data.md", "docs/plugins.md")
+QUICK = (
+    "docs/index.md",
+    "docs/faq.md",
+    "docs/uncertainty.md",
+    "docs/data.md",
+    "docs/models.md",
+    "docs/plugins.md",
+)
 """Pages that take a few seconds."""
 ENDS = {
     "README.md": "split.ome.tif",
@@ -20,6 +27,7 @@ ENDS = {
     "docs/outputs.md": "dask.ome.zarr",
     "docs/report.md": "first.html",
     "docs/fiji.md": "means.tif",
+    "docs/models.md": "lines_blobs.ome.tif",
     "docs/uncertainty.md": "split.sums.csv",
     "docs/sequence.md": "split.ome.tif",
     "docs/plugins.md": "spec.schema.json",

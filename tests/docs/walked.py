@@ -156,6 +156,7 @@ IMAGES: dict[str, Callable[[], None]] = {
     "docs/outputs.md": large,
     "docs/uncertainty.md": labelled,
     "docs/fiji.md": cluster,
+    "docs/models.md": trained,
     "docs/report.md": cluster,
     "docs/sequence.md": sequence,
     "docs/plugins.md": specs,

@@ -9,6 +9,7 @@ import tifffile
 import torch
 
 import denoisplit
+from denoisplit.core.errors import RunError
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.states import load_weights
 from tests.cli.refusals import refused, run
@@ -49,6 +50,13 @@ def test_a_copy_is_a_run_as_any_other(shipped: RunFolder, trained: RunFolder, tm
     assert result.exit_code == 0, result.output
     expected = denoisplit.load(trained.path).predict(pixels, samples=2).mean
     assert np.array_equal(denoisplit.load(out).predict(pixels, samples=2).mean, expected)
+
+
+def test_a_model_that_was_not_copied_is_no_run(shipped: RunFolder) -> None:
+    said = f"Copy it with 'denoisplit models get {NAME} --out RUN'."
+    refused(run("predict", f"model:{NAME}", "mixed.tif", "--out", "split.tif"), said)
+    with pytest.raises(RunError, match="is the name of a model, not of a run folder"):
+        denoisplit.load(f"model:{NAME}")
 
 
 def test_a_copy_replaces_nothing(shipped: RunFolder, tmp_path: Path) -> None:

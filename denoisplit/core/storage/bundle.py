@@ -41,7 +41,7 @@ class Start:
     """Origin of the weights with which a training started.
 
     Attributes:
-        run: folder of the run.
+        run: folder of the run, or ``model:NAME`` for a model that comes with denoisplit.
         weights: SHA-256 of the file of its weights.
         taken: number of tensors taken over.
         drawn: names of the tensors of encoder and decoder that did not fit and were drawn at random.

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from denoisplit.core.errors import RunError
+from denoisplit.core.spec.training import MODEL
 from denoisplit.core.spec.yaml_text import SCHEMA_FILE
 from denoisplit.core.staging import is_staged, sweep
 from denoisplit.core.storage.lock import LOCK, exclusive
@@ -160,6 +161,11 @@ class RunFolder:
         Raises:
             RunError: no folder, or a file of the model is missing.
         """
+        if not self.path.is_dir() and self.path.name.startswith(MODEL):
+            raise RunError(
+                f"{self.path}: is the name of a model, not of a run folder. Copy it with "
+                f"'denoisplit models get {self.path.name.removeprefix(MODEL)} --out RUN'."
+            )
         if not self.path.is_dir():
             raise RunError(
                 f"{self.path}: no such run folder. Give the folder that 'denoisplit train --out' wrote."
