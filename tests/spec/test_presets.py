@@ -153,6 +153,18 @@ def _has_the_shared_values(spec: ResolvedSpec) -> None:
     assert spec.model.kl_scheme.options.weight == 1.0
 
 
+def test_the_best_is_the_published_one_but_for_what_paid(tmp_path: Path) -> None:
+    best, published = preset("denoisplit-best", tmp_path), preset("denoisplit", tmp_path)
+    assert best.model == published.model
+    assert best.calibrator.component.name == "by_field"
+    assert best.region_calibrator is not None
+    assert best.region_calibrator.component.name == "by_field"
+    assert attrs.evolve(best.training, schedule="plateau", augment=False) == published.training
+    assert (best.training.schedule, best.training.augment) == ("cosine", True)
+    assert attrs.evolve(best.prediction, orientations=1) == published.prediction
+    assert best.prediction.orientations == 8
+
+
 def test_the_unet_is_the_published_baseline(tmp_path: Path) -> None:
     """Five levels of 32 channels and more, mean squared error, bright pixels cut off."""
     spec = preset("unet", tmp_path)
