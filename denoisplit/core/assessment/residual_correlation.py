@@ -19,8 +19,9 @@ class ResidualCorrelation:
     Attributes:
         std: their standard deviation, in units of the std of the noise.
         along_y, along_x: correlation of pixels 1, 2, ... pixels apart.
-        rough: correlation of neighbours along y and x without what is smooth, such as a missed structure;
-            None if it cannot be measured.
+        rough: correlation of neighbours along y and x without what is smooth, such as a missed structure,
+            corrected for the filter: 0 for white noise. Fine structure passes the filter, so this is that of
+            the noise only where the residual is nothing else. None if it cannot be measured.
         white: largest correlation, up or down, that white noise would have by chance (3 standard errors).
     """
 

@@ -18,6 +18,8 @@ STRONG: Final = 0.3
 """Correlation from which methods that need independent noise are refused."""
 
 _DIFFERENCE: Final = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
+_LEAST: Final = -105 / 126
+"""The q of noise with r = -1/2, below which there is none; the formula has a pole and then other signs."""
 _OUTLIERS: Final = 0.001
 _FIELDS: Final = 8
 _SIDE: Final = 1024
@@ -54,7 +56,7 @@ def neighbour_correlation(residual: AnyArray) -> tuple[float, float] | None:
         first, second = (
             np.take(rough, range(start, rough.shape[axis] - 1 + start), axis) for start in (0, 1)
         )
-        q = float(np.mean(first * second)) / power
+        q = max(float(np.mean(first * second)) / power, _LEAST)
         found.append(float(np.clip((70 * q + 56) / (98 + 112 * q), -1, 1)))
     return found[0], found[1]
 

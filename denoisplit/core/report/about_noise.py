@@ -1,6 +1,6 @@
 """The section about the noise: its model against the images, and whether residuals are white."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,17 +10,13 @@ from matplotlib.figure import Figure
 
 from denoisplit.core.assessment.noise_agreement import NoiseAgreement
 from denoisplit.core.assessment.residual_correlation import ResidualCorrelation, residual_correlation
+from denoisplit.core.images.noise_correlation import NoiseCorrelation
 from denoisplit.core.report.elements import Chart, Element, Gallery, Grid, Section, Text
 from denoisplit.core.report.gathered import Predicted, RunFindings
 from denoisplit.core.report.inline_svg import inline_svg
 from denoisplit.core.report.plane_pictures import EITHER, picture
+from denoisplit.core.report.residual_words import FAR, about_roughness, about_whiteness, is_white
 from denoisplit.core.report.words import number
-
-FAR: Final = 1.15
-"""Factor between measured and modelled noise from which they disagree."""
-
-LARGE: Final = 0.1
-"""Correlation within a residual from which something else than noise is in it."""
 
 _WINDOW: Final = Normalize(-4, 4, clip=True)
 _MEANING: Final = (
@@ -69,7 +65,7 @@ def _all(found: RunFindings) -> Iterator[Element]:
                 f"measured in {correlation.source}).",
                 "good",
             )
-    yield from _residuals(found.predicted)
+    yield from _residuals(found.predicted, found.correlation.values())
     if found.looked.missing:
         yield Text("Without images, there is nothing to compare the noise model with.", "quiet")
 
@@ -136,28 +132,13 @@ def _figure(noise: Sequence[NoiseAgreement]) -> Figure:
     return figure
 
 
-def _residuals(predicted: Sequence[Predicted]) -> Iterator[Element]:
+def _residuals(predicted: Sequence[Predicted], measured: Collection[NoiseCorrelation]) -> Iterator[Element]:
     found = residuals_of(predicted)
     if found is None:
         return
-    white = abs(found.largest) <= LARGE
-    if white:
-        what = "is as good as white: pixels hardly resemble their neighbours"
-    else:
-        what = "is not white: it holds structure, or the noise is correlated"
-    yield Text(
-        f"What is left of the mixed image {what} (largest correlation {found.largest:+.3f}). Its std is "
-        f"{found.std:.2f} times that of the noise; 1 or a little less is expected.",
-        "good" if white else "look",
-    )
-    if found.rough is not None:
-        along_y, along_x = found.rough
-        yield Text(
-            f"Without what is smooth, such as a missed structure, neighbours are correlated by "
-            f"{along_y:+.3f} along "
-            f"y and {along_x:+.3f} along x: this is the noise itself.",
-            "quiet",
-        )
+    yield Text(about_whiteness(found, measured), "good" if is_white(found) else "look")
+    if rough := about_roughness(found, measured):
+        yield Text(rough, "quiet")
     yield Grid(
         caption="Correlation of the residual with itself, some pixels away. White noise of so many pixels "
         "stays "

@@ -8,13 +8,14 @@ from denoisplit.core.assessment.worth import CLEAR, gains
 from denoisplit.core.report.about_accuracy import about_accuracy
 from denoisplit.core.report.about_data import about_data
 from denoisplit.core.report.about_mixture import about_mixture, fits, misfit_of
-from denoisplit.core.report.about_noise import LARGE, about_noise, agrees, residuals_of
+from denoisplit.core.report.about_noise import about_noise, agrees, residuals_of
 from denoisplit.core.report.about_origin import about_citing, about_origin
 from denoisplit.core.report.about_samples import about_samples, about_spread
 from denoisplit.core.report.about_training import about_training, course, read_rows
 from denoisplit.core.report.about_uncertainty import about_uncertainty, coverages, has_none, is_right
 from denoisplit.core.report.elements import Glance, Page, Tone
 from denoisplit.core.report.gathered import LEVEL, RunFindings
+from denoisplit.core.report.residual_words import is_white
 from denoisplit.core.report.words import by_channel, counted_fields
 from denoisplit.core.version import VERSION
 
@@ -83,7 +84,7 @@ def _glance(found: RunFindings) -> Iterator[Row]:
     yield _noise(found)
     residual = residuals_of(found.predicted)
     if residual is not None:
-        white = abs(residual.largest) <= LARGE
+        white = is_white(residual)
         told = f"Largest correlation {residual.largest:+.3f}"
         tone: Tone = "good" if white else "look"
         yield (
