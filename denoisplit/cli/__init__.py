@@ -70,6 +70,16 @@ class LazyGroup(click.Group):
         del ctx
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line, or say which one a mistyped word may mean."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from denoisplit.core.registry.contract import did_you_mean
+
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command, from a plugin if denoisplit has none of that name; None if there is none."""
         del ctx

@@ -146,7 +146,7 @@ def test_the_version_is_printed() -> None:
 def test_an_unknown_command_is_a_usage_error() -> None:
     result = run("trane")
     assert result.exit_code == 2
-    assert "No such command 'trane'" in result.stderr
+    assert "No such command 'trane'. Did you mean train?" in result.stderr
 
 
 @pytest.mark.parametrize(

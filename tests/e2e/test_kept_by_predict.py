@@ -191,11 +191,9 @@ def test_a_movie_of_stacks_keeps_what_is_known_of_it(
     if dtype == "float32":
         np.testing.assert_array_equal(found.pixels, expected.pixels)
         return
-    factor, offset = (np.reshape(found.said[key], (-1, 1, 1, 1)) for key in ("factor", "offset"))
-    counts = found.pixels * factor + offset
-    assert (np.abs(counts - expected.pixels) <= 0.5001 * factor).all()
-    for channel in range(6):
-        assert (found.pixels[:, channel].min(), found.pixels[:, channel].max()) == (0, 65535)
+    # Where counts fit, they are the numbers of the file.
+    assert not {"factor", "offset"} & set(found.said)
+    np.testing.assert_array_equal(found.pixels, np.round(expected.pixels))
 
 
 @pytest.mark.parametrize("name", ["plate.zarr", "plate.npz", "plate.h5", "plate.ome.zarr", "plate.tif"])

@@ -50,18 +50,34 @@ def test_large_images_are_thinned_out() -> None:
     np.testing.assert_array_equal(drawn.get_array(), made.mean[0, ::3, ::3])
 
 
-def test_images_of_the_mixed_image_are_not_drawn_with_those_of_the_channels() -> None:
+def with_chi_square(*others: str) -> Prediction:
     made = prediction("cyx", (2, 8, 8))
-    both = {**made.images, "chi-square": np.ones((1, 8, 8), np.float32)}
-    made = Prediction(
-        images=both,
-        usual=both,
+    images = {**{name: made.images[name] for name in others}, "chi-square": np.ones((1, 8, 8), np.float32)}
+    return Prediction(
+        images=images,
+        usual=images,
         layout=made.layout,
         channel_names=made.channel_names,
         samples=3,
         calibrated=True,
     )
-    assert [p.get_title() for p in made.plot().axes if p.get_images()][:2] == ["mean", "std"]
+
+
+def test_an_image_that_the_channels_share_is_drawn_once() -> None:
+    panels = [panel for panel in with_chi_square("mean").plot().axes if panel.get_images()]
+    assert [panel.get_title() for panel in panels] == ["mean", "chi-square", ""]
+
+
+def test_chi_square_alone_is_drawn() -> None:
+    made = with_chi_square()
+    assert [panel.get_title() for panel in made.plot().axes if panel.get_images()] == ["chi-square"]
+    assert "chi-square" in made._repr_html_()
+
+
+@pytest.mark.parametrize("shape", [(2, 900, 5), (2, 5, 900)])
+def test_long_images_make_figures_of_a_usual_size(shape: tuple[int, ...]) -> None:
+    width, height = prediction("cyx", shape).plot().get_size_inches()
+    assert 1 / 6 < width / height < 6
 
 
 def test_a_prediction_shows_its_facts_and_a_picture_with_a_description() -> None:

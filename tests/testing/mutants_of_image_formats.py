@@ -119,7 +119,7 @@ FORMAT_MUTANTS = (
     Mutant(
         "image_format/tiff",
         "dropped remark",
-        "image_formats.tiff:remark_text",
+        "image_formats._imagej_header:remark_text",
         replaced(lambda _layout: ""),
         EVERYTHING,
     ),

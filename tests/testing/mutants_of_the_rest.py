@@ -102,6 +102,8 @@ KL_MUTANTS = (
     *kl_mutants("microsplit", "MicroSplitKL", ()),
 )
 
+VARIETY = "datasets.simulated_variety:SimulatedVariety"
+
 OTHER_MUTANTS = (
     Mutant("calibrator/scale", "sign", f"{SCALE}.fit", factors(lambda f: -f), PLAIN),
     Mutant("calibrator/scale", "scale", f"{SCALE}.fit", factors(lambda f: 1.3 * f), COVER),
@@ -143,4 +145,13 @@ OTHER_MUTANTS = (
         CLEAN,
     ),
     Mutant("dataset/simulated", "a field twice", "datasets.simulated:Simulated.fields", after(twice), SPLITS),
+    Mutant("dataset/simulated_variety", "sign", f"{VARIETY}.fields", clean_changed(np.negative), CLEAN),
+    Mutant(
+        "dataset/simulated_variety",
+        "dropped offset",
+        f"{VARIETY}.fields",
+        clean_changed(lambda clean: clean - 100),
+        CLEAN,
+    ),
+    Mutant("dataset/simulated_variety", "a field twice", f"{VARIETY}.fields", after(twice), SPLITS),
 )

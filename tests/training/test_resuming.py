@@ -163,7 +163,7 @@ def test_after_the_last_step_only_the_calibration_is_left(
 ) -> None:
     out = RunFolder(tmp_path / "run")
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(completing, "calibrate_run", stop)

@@ -13,6 +13,9 @@ from denoisplit.core.assessment.panels import COLOURS, bare, colour_bar, scale_b
 from denoisplit.core.images.bases import PixelSize
 
 _PANEL_INCHES: Final = 2.7
+_LONGEST: Final = 4
+"""Longest of the sides of a drawn image, in shorter ones; longer ones are squeezed."""
+
 _DPI: Final = 80
 _SIDE: Final = 512
 """Largest side of a drawn image, pixels; larger ones are thinned out."""
@@ -35,46 +38,49 @@ def prediction_figure(
     *,
     channel_names: Sequence[str],
     pixel_size: PixelSize | None = None,
+    without_unit: Sequence[str] = (),
 ) -> ShownFigure:
-    """Draw the images of a prediction.
+    """Draw the images of a prediction, each with its own contrast.
 
-    Of series, the first image is drawn, and of stacks the middle plane. All images of stds share a contrast
-    per channel.
+    Of series, the first image is drawn, and of stacks the middle plane. An image that the channels share,
+    such as chi-square, is drawn in the first row.
 
     Args:
-        images: images by name, counts, each with one channel per structure.
+        images: images by name, with one channel per structure or one for all.
         axes: their axes, one letter each, ``c``, ``y`` and ``x`` among them.
         channel_names: one name per channel.
         pixel_size: pixel size along (z) y x; adds a scale bar.
+        without_unit: names of images that are not in counts.
     """
     planes = {name: _planes(image, axes) for name, image in images.items()}
-    spreads = [name for name in planes if name.endswith("std")]
-    height, width = next(iter(planes.values())).shape[1:]
+    sides = next(iter(images.values())).shape
+    height, width = (sides[axes.index(axis)] for axis in "yx")
+    rows = len(channel_names) if max(len(shown) for shown in planes.values()) > 1 else 1
+    tall = min(max(height / width, 1 / _LONGEST), _LONGEST)
     figure = ShownFigure(
-        figsize=(
-            1.25 * _PANEL_INCHES * len(planes),
-            len(channel_names) * (_PANEL_INCHES * height / width + 0.3),
-        ),
+        figsize=(_PANEL_INCHES * (1.3 * len(planes) + 0.3), rows * (_PANEL_INCHES * tall + 0.4)),
         layout="constrained",
     )
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(channel_names), len(planes), squeeze=False)
-    for row, channel in enumerate(channel_names):
-        spread = window(np.stack([planes[name][row] for name in spreads])) if spreads else None
-        for panel, (name, shown) in zip(grid[row], planes.items(), strict=True):
-            is_spread = name in spreads
+    grid = figure.subplots(rows, len(planes), squeeze=False)
+    for column, (name, shown) in enumerate(planes.items()):
+        for row, panel in enumerate(grid[:, column]):
+            bare(panel)
+            if row >= len(shown):
+                continue
+            plain = len(shown) < len(channel_names) or name.endswith("std")
             drawn = panel.imshow(
                 shown[row],
-                cmap="magma" if is_spread else tinted(COLOURS[row % len(COLOURS)]),
-                norm=spread if is_spread else window(shown[row]),
+                cmap="magma" if plain else tinted(COLOURS[row % len(COLOURS)]),
+                norm=window(shown[row]),
                 extent=(0, width, height, 0),
+                aspect="equal" if tall == height / width else "auto",
                 interpolation="nearest",  # smoothed pixels are no data, and make large files
             )
-            bare(panel)
-            colour_bar(figure, panel, drawn, "counts")
-            if row == 0:
-                panel.set_title(name, fontsize=9)
-        grid[row, 0].set_ylabel(channel, fontsize=10, fontweight="bold")
+            colour_bar(figure, panel, drawn, "" if name in without_unit else "counts")
+            panel.set_title(name if row == 0 else "", fontsize=9)
+    for panel, channel in zip(grid[:, 0], channel_names if rows > 1 else ("",), strict=True):
+        panel.set_ylabel(channel, fontsize=10, fontweight="bold")
     if pixel_size is not None:
         scale_bar(grid[0, 0], width, pixel_size)
     return figure

@@ -16,7 +16,7 @@ from denoisplit.core.given import path_of
 from denoisplit.core.hypertext import facts
 from denoisplit.core.images.bases import Image, ImageLayout, PixelSize, TimeInterval
 from denoisplit.core.images.scaled import WholeNumbers, as_dtype
-from denoisplit.core.prediction.offers import CALIBRATED_STD
+from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
 from denoisplit.core.prediction.output_words import channels_of
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.image_files import ImageInputs, save_image
@@ -134,19 +134,19 @@ class Prediction:
     def plot(self) -> "ShownFigure":
         """Draw the images: a row per channel, a column per image.
 
-        Of series, the first image is drawn, and of stacks the middle plane. Notebooks show the figure;
-        elsewhere, its method ``savefig`` writes it into a file.
+        Chi-square, which all channels share, is in the first row. Of series, the first image is drawn, and of
+        stacks the middle plane. Notebooks show the figure; elsewhere, its method ``savefig`` writes it into a
+        file.
         """
         # Only figures need matplotlib.
         from denoisplit.core.assessment.prediction_figure import prediction_figure
 
-        of_channels = {
-            name: image
-            for name, image in self.images.items()
-            if image.shape[self.axes.index("c")] == len(self.channel_names)
-        }
         return prediction_figure(
-            of_channels, self.axes, channel_names=self.channel_names, pixel_size=self.pixel_size
+            self.images,
+            self.axes,
+            channel_names=self.channel_names,
+            pixel_size=self.pixel_size,
+            without_unit=(CHI_SQUARE,),
         )
 
     def _repr_html_(self) -> str:

@@ -23,6 +23,9 @@ MORE_SATURATED = 2.0
 OTHER_PIXEL = 0.05
 """Relative difference of pixel sizes that is reported: networks know sizes in pixels only."""
 
+_BEYOND: Final = 10_000
+"""Ratio from which a number tells no more."""
+
 ALMOST_NOISE = 2 / 64
 """Share of structures of more than 8 pixels below which an image is noise; white noise has 1 / 64."""
 
@@ -245,7 +248,8 @@ def _sentence(
     if not math.isfinite(value):
         return f"{_check(name)}: it is not a finite number"
     ratio = math.exp(min(value - spread.mean, 700.0))
-    factor = f"{ratio:.2g} times" if ratio < 99.5 else f"{ratio:.0f} times"
+    precise = f"{ratio:.2g} times" if ratio < 99.5 else f"{ratio:.0f} times"
+    factor = precise if ratio < _BEYOND else f"more than {_BEYOND:,} times"
     if name == "offset":
         counts = centre + scale * value
         return (
