@@ -19,7 +19,12 @@ from denoisplit.core.errors import ImageError
     "--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]"
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the run's spec."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of the run's spec, for example data.test for other images; repeatable. A relative "
+    "path in it starts in RUN.",
 )
 @click.option(
     "--metrics",

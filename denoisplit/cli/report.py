@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.changed_spec import changed_spec
+from denoisplit.cli.changed_spec import changed_spec, names_images
 from denoisplit.cli.console import plugin_option, progress
 from denoisplit.cli.device import device_option
 from denoisplit.cli.paths import PATH
@@ -25,7 +25,8 @@ from denoisplit.cli.paths import PATH
     "overrides",
     multiple=True,
     metavar="A.B=C",
-    help="Override a value of the run's spec, for example data.test for other images; repeatable.",
+    help="Override a value of the run's spec, for example data.test for other images; repeatable. A relative "
+    "path in it starts in RUN.",
 )
 @device_option
 @plugin_option
@@ -47,7 +48,7 @@ def report(
     The page holds crops of the images.
     """
     from denoisplit import api
-    from denoisplit.core.runs.reporting import require_report
+    from denoisplit.core.runs.reporting import require_images, require_report
     from denoisplit.core.storage.run_folder import RunFolder
 
     folder = RunFolder(run)
@@ -56,7 +57,10 @@ def report(
     require_report(file, folder)
     loaded = api.load(run, device=device)
     if overrides:
-        loaded = loaded.on(changed_spec(loaded, overrides))
+        spec = changed_spec(loaded, overrides)
+        if names_images(overrides):
+            require_images(spec, loaded.bundle.ceiling, run)
+        loaded = loaded.on(spec)
     with progress("Writing the report") as tell:
         loaded.report(file, samples=samples, fields=fields, side=side, progress=tell)
     click.echo(f"Report: {file}")

@@ -86,7 +86,7 @@ def _described(fields: Sequence[Field]) -> tuple[str, str, str]:
 def _intensities(found: RunFindings) -> Grid:
     stats, ceiling = found.bundle.statistics, found.bundle.ceiling
     tops = ceiling or (np.inf,) * len(found.channels)
-    rows = [("mixed", f"{stats.mixed_mean:.4g}", f"{stats.mixed_std:.4g}", "")]
+    rows = [("mixed", f"{stats.mixed_mean:.4g}", f"{stats.mixed_std:.4g}", "-")]
     rows += [
         (name, f"{mean:.4g}", f"{std:.4g}", f"{top:.4g}" if np.isfinite(top) else "none")
         for name, mean, std, top in zip(

@@ -23,15 +23,20 @@ _MAPS: Final = (
 )
 
 
-def about_samples(predicted: Sequence[Predicted], channels: Sequence[str], missing: str) -> Section:
+def about_samples(
+    predicted: Sequence[Predicted], channels: Sequence[str], missing: str, drawn: int
+) -> Section:
     """The gallery of samples.
 
     Args:
         predicted: predicted fields; none if there are no images.
         channels: names of the channels.
         missing: sentence for a report without images.
+        drawn: number of samples that mean and std are from.
     """
-    elements = [_samples(one, channels, f"samples{number}") for number, one in enumerate(predicted, start=1)]
+    elements = [
+        _samples(one, channels, f"samples{number}", drawn) for number, one in enumerate(predicted, start=1)
+    ]
     return Section(
         name="samples",
         title="Posterior samples",
@@ -51,7 +56,7 @@ def about_spread(predicted: Sequence[Predicted], channels: Sequence[str], missin
     )
 
 
-def _samples(one: Predicted, channels: Sequence[str], name: str) -> Gallery:
+def _samples(one: Predicted, channels: Sequence[str], name: str, drawn: int) -> Gallery:
     rows = []
     for number, channel in enumerate(channels):
         images = [one.mean[number], *(sample[number] for sample in one.samples)]
@@ -80,12 +85,15 @@ def _samples(one: Predicted, channels: Sequence[str], name: str) -> Gallery:
         rows.append((channel, tuple(cells)))
     shown = "Samples and mean" if one.truth is None else "Samples, mean and reference"
     columns = ("mixed (input)", "posterior sample", "mean", *(["clean reference"] * (one.truth is not None)))
+    caption = f"{shown} of a channel have one contrast; the mixed image has its own."
+    if len(one.samples) < drawn:
+        caption += f" {len(one.samples)} of the {drawn} samples are shown."
     return Gallery(
         name=name,
         title=one.name,
         columns=columns,
         rows=tuple(rows),
-        caption=f"{shown} of a channel have one contrast; the mixed image has its own.",
+        caption=caption,
         slider="posterior sample" if len(one.samples) > 1 else "",
     )
 

@@ -73,7 +73,7 @@ def image_page(found: ImageFindings) -> Page:
         glance=Glance(tuple(_glance(found))),
         sections=(
             Section(name="image", title="The image", meaning=_IMAGE, elements=tuple(_image(found))),
-            about_samples(shown, channels, ""),
+            about_samples(shown, channels, "", found.prediction.samples),
             about_spread(shown, channels, ""),
             Section(
                 name="verdict",

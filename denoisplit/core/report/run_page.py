@@ -45,7 +45,7 @@ def run_page(found: RunFindings, interval_of: IntervalOf | None) -> Page:
         sections=(
             about_data(found),
             about_training(found),
-            about_samples(found.predicted, channels, missing),
+            about_samples(found.predicted, channels, missing, looked.samples),
             about_spread(found.predicted, channels, missing),
             about_accuracy(found),
             about_uncertainty(found, interval_of),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from denoisplit.core.errors import RunError
+from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.given import is_whole, require
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
@@ -15,10 +15,12 @@ from denoisplit.core.report.run_page import run_page
 from denoisplit.core.runs.evaluation import calibrated_by
 from denoisplit.core.runs.image_findings import image_findings
 from denoisplit.core.runs.run_findings import Extent, run_findings
+from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.write_guards import is_same, require_apart, require_ours
+from denoisplit.core.training.prepare import evaluation_data
 
 LEAST_SIDE: Final = 16
 """Least number of pixels a side that a report looks at."""
@@ -36,6 +38,23 @@ def require_report(path: Path, folder: RunFolder, *inputs: Path) -> None:
     if not is_same(path, folder.report):
         require_apart(path, folder.path, *inputs)
     require_ours(path, "report", is_report)
+
+
+def require_images(spec: ResolvedSpec, ceiling: tuple[float, ...] | None, folder: Path) -> None:
+    """Check that images which somebody just named for a report can be read.
+
+    Args:
+        spec: names the images.
+        ceiling: that of the run.
+        folder: the run folder, where relative paths start.
+
+    Raises:
+        ImageError: they cannot.
+    """
+    try:
+        evaluation_data(spec, ceiling=ceiling)
+    except ImageError as error:
+        raise ImageError(f"{error} A relative path in --set starts in {folder.resolve()}.") from error
 
 
 def write_report(
