@@ -6,6 +6,7 @@ Each runs in a temporary folder of its own, in a fresh process, and is written i
 and without what differs from run to run and shows nothing: numbers of executions, times, progress.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,9 @@ def executed(path: Path) -> Any:
             record_timing=False,
             resources={"metadata": {"path": folder}},
         )
-        client.execute()
+        # Commands in cells are those of this environment.
+        here = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        client.execute(env={**os.environ, "PATH": here})
         for cell in notebook.cells:
             _tidy(cell, folder)
     return notebook
