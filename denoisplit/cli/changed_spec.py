@@ -3,9 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+import click
+
 if TYPE_CHECKING:
     from denoisplit.core.runs.run import Run
     from denoisplit.core.spec.records import ResolvedSpec
+
+set_option: Final = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of the run's spec, for example data.test for other images; repeatable. A relative "
+    "path in it starts in RUN.",
+)
 
 _CHANGEABLE: Final = ("data", "prediction", "metrics")
 _WITH_IMAGES: Final = ("channels", "plugins")

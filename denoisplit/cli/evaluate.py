@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from denoisplit.cli.changed_spec import changed_spec
+from denoisplit.cli.changed_spec import changed_spec, set_option
 from denoisplit.cli.console import plugin_option, progress, say, show
 from denoisplit.cli.device import device_option
 from denoisplit.cli.paths import PATH
@@ -18,14 +18,7 @@ from denoisplit.core.errors import ImageError
 @click.option(
     "--samples", type=click.IntRange(min=1), help="Posterior samples.  [default: the run's, usually 50]"
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of the run's spec, for example data.test for other images; repeatable. A relative "
-    "path in it starts in RUN.",
-)
+@set_option
 @click.option(
     "--metrics",
     metavar="NAMES",

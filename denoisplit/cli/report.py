@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.changed_spec import changed_spec, names_images
+from denoisplit.cli.changed_spec import changed_spec, names_images, set_option
 from denoisplit.cli.console import plugin_option, progress
 from denoisplit.cli.device import device_option
 from denoisplit.cli.paths import PATH
@@ -20,14 +20,7 @@ from denoisplit.cli.paths import PATH
 @click.option(
     "--side", type=click.IntRange(min=16), help="Pixels a side of the centres to look at.  [default: 176]"
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of the run's spec, for example data.test for other images; repeatable. A relative "
-    "path in it starts in RUN.",
-)
+@set_option
 @device_option
 @plugin_option
 def report(

@@ -12,6 +12,11 @@ SHARE: Final = "share of mixed"
 METHODS: Final = (SPLIT, BLURRED, SHARE)
 
 
+def counted_fields(number: int) -> str:
+    """``1 field`` or ``3 fields``."""
+    return "1 field" if number == 1 else f"{number} fields"
+
+
 @attrs.frozen(kw_only=True)
 class Score:
     """One metric of one method for one channel.

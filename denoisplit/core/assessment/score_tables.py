@@ -5,7 +5,7 @@ from rich.text import Text
 
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS
 from denoisplit.core.assessment.catalogue import NamedMetric
-from denoisplit.core.assessment.score import BLURRED, METHODS, SHARE, Score
+from denoisplit.core.assessment.score import BLURRED, METHODS, SHARE, Score, counted_fields
 from denoisplit.core.assessment.scores import Scores
 
 _BLURS = f"best Gaussian blur of {', '.join(f'{sigma:g}' for sigma in BLUR_SIGMAS)} px"
@@ -18,7 +18,7 @@ def table(scores: Scores) -> Table:
     if "range_invariant_psnr" in {metric.name for metric in scores.metrics}:
         notes.insert(0, "RI-PSNR: PSNR after the best scale and offset.")
     result = Table(
-        title=f"Scores against the truth, mean ± standard error over {_fields(fields)}",
+        title=f"Scores against the truth, mean ± standard error over {counted_fields(fields)}",
         caption=" ".join(notes),
     )
     result.add_column("channel")
@@ -43,7 +43,3 @@ def _cell(score: Score, metric: NamedMetric, *, best: float | None) -> Text:
     if score.mean is None:
         return Text(score.words(metric), style="dim")
     return Text(score.words(metric), style="bold" if score.mean == best else "")
-
-
-def _fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count} fields"

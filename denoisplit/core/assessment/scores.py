@@ -11,7 +11,7 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.baselines import BLUR_SIGMAS, blurred_mixed, share_of_mixed
 from denoisplit.core.assessment.bootstrap import MIN_FIELDS, FieldCover, FieldSpread
 from denoisplit.core.assessment.catalogue import USUAL, NamedMetric, chosen_metrics
-from denoisplit.core.assessment.score import BLURRED, METHODS, SHARE, SPLIT, Score
+from denoisplit.core.assessment.score import BLURRED, METHODS, SHARE, SPLIT, Score, counted_fields
 from denoisplit.core.assessment.sum_errors import SumErrors, SumReliability, sum_reliability
 from denoisplit.core.assessment.uncertainty import ChannelUncertainty, channel_uncertainty
 from denoisplit.core.errors import ChannelCountError, ImageError
@@ -83,7 +83,7 @@ class Scores:
         if not self.uncertainty:
             return ("No std, so nothing can be said about the uncertainty. Predict with 2 samples or more.",)
         count = self.scores[0].fields
-        few = f"{'1 field' if count == 1 else f'{count} fields'}: no bootstrap intervals of the uncertainty, "
+        few = f"{counted_fields(count)}: no bootstrap intervals of the uncertainty, "
         return (
             *((f"{few}which need {MIN_FIELDS} or more.",) if count < MIN_FIELDS else ()),
             *(note for channel in self.uncertainty for note in channel.notes),
@@ -99,7 +99,6 @@ class Scores:
 
     def _repr_html_(self) -> str:
         """The table of the scores with the notes, for notebooks."""
-        count = self.scores[0].fields
         rows = (
             (
                 channel,
@@ -109,7 +108,9 @@ class Scores:
             for channel in self.channels
             for metric in self.metrics
         )
-        title = f"Scores against the truth, mean ± standard error over {count} field{'s'[: count != 1]}"
+        title = (
+            f"Scores against the truth, mean ± standard error over {counted_fields(self.scores[0].fields)}"
+        )
         notes = "".join(map(paragraph, self.notes))
         return f"<div>{heading(title)}{table(('channel', 'metric', *METHODS), rows)}{notes}</div>"
 

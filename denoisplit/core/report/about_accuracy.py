@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from denoisplit.core.assessment.score import METHODS, SPLIT, Score
+from denoisplit.core.assessment.score import METHODS, SPLIT, Score, counted_fields
 from denoisplit.core.assessment.scores import Scores
 from denoisplit.core.assessment.worth import gains, sentence
 from denoisplit.core.report.elements import Element, Grid, Section, Text
 from denoisplit.core.report.gathered import RunFindings
-from denoisplit.core.report.words import counted_fields
 
 _MEANING: Final = (
     "Scores against the clean reference, beside two answers that need no network: the mixed image itself, "

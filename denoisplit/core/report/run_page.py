@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from denoisplit.core.assessment.field_figures import IntervalOf
+from denoisplit.core.assessment.score import counted_fields
 from denoisplit.core.assessment.worth import CLEAR, gains
 from denoisplit.core.report.about_accuracy import about_accuracy
 from denoisplit.core.report.about_data import about_data
@@ -16,7 +17,7 @@ from denoisplit.core.report.about_uncertainty import about_uncertainty, coverage
 from denoisplit.core.report.elements import Glance, Page, Tone
 from denoisplit.core.report.gathered import LEVEL, RunFindings
 from denoisplit.core.report.residual_words import is_white
-from denoisplit.core.report.words import by_channel, counted_fields
+from denoisplit.core.report.words import by_channel
 from denoisplit.core.version import VERSION
 
 Row = tuple[str, str, Tone]

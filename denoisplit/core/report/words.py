@@ -5,11 +5,6 @@ from collections.abc import Iterable, Sequence
 from denoisplit.core.assessment.worth import listed
 
 
-def counted_fields(number: int) -> str:
-    """``1 field`` or ``3 fields``."""
-    return "1 field" if number == 1 else f"{number} fields"
-
-
 def by_channel(values: Iterable[tuple[str, str]]) -> str:
     """Pairs of channel and value in words: ``91% (actin) and 88% (nuclei)``."""
     return listed([f"{value} ({channel})" for channel, value in values])

@@ -50,7 +50,7 @@ def differences(text: str, spec: ResolvedSpec) -> tuple[str, ...]:
         stored = dict(_leaves(yaml.load(text, yamlcore.CoreLoader)))  # noqa: S506 (has no objects)
     except yaml.YAMLError:
         return ()
-    given = dict(_leaves(yaml.load(to_yaml(spec), yamlcore.CoreLoader)))  # noqa: S506
+    given = dict(_leaves(unstructure(spec)))
     keys = [key for key in {**stored, **given} if stored.get(key, _NONE) != given.get(key, _NONE)]
     return tuple(f"{key}: {stored.get(key, _NONE)}, not {given.get(key, _NONE)}" for key in keys)
 
