@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import correlate1d, gaussian_filter, zoom
 
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.images.bases import Field
-from denoisplit.core.images.noise_correlation import neighbour_correlation, noise_correlation
+from denoisplit.core.images.noise_correlation import (
+    NoiseCorrelation,
+    neighbour_correlation,
+    noise_correlation,
+)
 from denoisplit.core.images.pile_up import piled_up
 
 RNG = np.random.default_rng
@@ -56,11 +60,52 @@ def test_the_correlation_of_noise_is_measured_beside_structures() -> None:
     for clean in (0 * light(), light()):
         white = neighbour_correlation(clean + noise)
         assert white is not None
-        assert np.abs(white).max() < 0.06
+        assert abs(white.largest) < 0.06
         averaged = neighbour_correlation(clean[:, 1:] + (noise[:, 1:] + noise[:, :-1]) / 2)
-        assert averaged == pytest.approx((0, 0.5), abs=0.06)
+        assert averaged is not None
+        assert (averaged.along_y, averaged.along_x) == pytest.approx((0, 0.5), abs=0.06)
     assert neighbour_correlation(np.ones((32, 32))) is None
     assert neighbour_correlation(noise[:15]) is None
+
+
+def measured(noise: list[Float64Array]) -> NoiseCorrelation:
+    """The correlation of noise that is known, one array for a field."""
+    clean = np.zeros((1, *noise[0].shape), np.float32)
+    fields = [Field(name="f", observed=one[None].astype(np.float32), clean=clean) for one in noise]
+    found = noise_correlation(fields, 0)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("side", [16, 32, 64])
+@pytest.mark.parametrize("fields", [1, 3])
+def test_white_noise_of_few_pixels_is_not_called_correlated(side: int, fields: int) -> None:
+    found = [measured(list(RNG(n).normal(0, 3, (fields, side, side)))) for n in range(150)]
+    assert sum(one.notable for one in found) <= 1
+    if side == 64:
+        scaled = [(one.found.along_y / one.found.error, one.found.along_x / one.found.error) for one in found]
+        assert np.std(scaled) == pytest.approx(1, abs=0.12)  # 4 / sqrt(2 * 300) is four of its own errors
+    if (side, fields) != (64, 1):  # there it is at the limit
+        assert {one.unknown for one in found} == {side < 64}
+
+
+def test_the_error_of_the_correlation_knows_that_noise_is_uneven() -> None:
+    std = np.where(RNG(0).random((8, 8)) < 0.1, 30.0, 1.0).repeat(16, 0).repeat(16, 1)
+    found = [neighbour_correlation(RNG(n).normal(0, std)) for n in range(1, 150)]
+    scaled = [(one.along_y / one.error, one.along_x / one.error) for one in found if one is not None]
+    assert len(scaled) == len(found)
+    assert np.std(scaled) == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize(("correlation", "beside"), [(0.1, 0.1010), (-0.1, -0.1010), (-0.3, -1 / 3)])
+def test_a_little_correlation_in_one_large_field_is_told(correlation: float, beside: float) -> None:
+    for seed in range(5):  # neighbours x + t y and y + t z have the correlation t / (1 + t^2)
+        noise = correlate1d(RNG(seed).normal(0, 5, (512, 512)), [0, 1, beside], axis=-1, mode="wrap")
+        found = measured([noise])
+        assert found.notable
+        assert found.found.along_x == pytest.approx(correlation, abs=4 * found.found.error)
+        assert abs(found.found.along_y) < 4 * found.found.error
+        assert f"({found.found.along_x:.2f} ± " in str(found)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +135,6 @@ def test_interpolated_images_are_told_by_the_best_that_there_is(spoil: "object")
         assert found is not None
         assert not known.notable
         assert found.notable
-        assert found.most > 0.35
+        assert found.found.largest > 0.35
         assert known.source.startswith(raw[0])
         assert raw[0] in str(found)

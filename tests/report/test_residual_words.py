@@ -6,13 +6,15 @@ from scipy.ndimage import correlate1d, gaussian_filter
 
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.assessment.residual_correlation import residual_correlation
-from denoisplit.core.images.noise_correlation import NoiseCorrelation
+from denoisplit.core.images.noise_correlation import Neighbours, NoiseCorrelation
 from denoisplit.core.report.residual_words import about_roughness, about_whiteness
 
 SIDE = 192
 BLAMED = "the noise itself is correlated"
-INDEPENDENT = (NoiseCorrelation(0.01, "the differences between noisy and clean images"),)
-CORRELATED = (NoiseCorrelation(0.4, "the differences between noisy and clean images"),)
+INDEPENDENT = (
+    NoiseCorrelation(Neighbours(0.0, 0.01, 0.01), "the differences between noisy and clean images"),
+)
+CORRELATED = (NoiseCorrelation(Neighbours(0.0, 0.4, 0.01), "the differences between noisy and clean images"),)
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_a_checkerboard_of_the_network_is_not_called_noise(white: Float64Array) 
     y, x = np.indices((SIDE, SIDE))
     found = residual_correlation([white + 0.5 * (-1.0) ** (y + x)])
     assert found.rough is not None
-    assert found.rough == pytest.approx((-0.5, -0.5))
+    assert (found.rough.along_y, found.rough.along_x) == pytest.approx((-0.5, -0.5))
     for measured in (INDEPENDENT, ()):
         assert BLAMED not in about_roughness(found, measured)
 
@@ -59,6 +61,11 @@ def test_structure_is_named_where_the_noise_is_independent(white: Float64Array) 
     assert "although the noise is: it holds structure" in told
     assert "correlated" not in told
     assert "or the noise is correlated" in about_whiteness(found, ())
+
+
+def test_noise_that_may_be_either_is_neither(white: Float64Array) -> None:
+    few = (NoiseCorrelation(Neighbours(0.0, 0.2, 0.1), "the differences between noisy and clean images"),)
+    assert "or the noise is correlated" in about_whiteness(residual_correlation([white + blobs(6.0)]), few)
 
 
 def test_fine_structure_is_that_of_the_network(white: Float64Array) -> None:
@@ -76,6 +83,7 @@ def test_correlated_noise_is_told(correlated: Float64Array, measured: tuple[Nois
 
 def test_white_noise_is_white(white: Float64Array) -> None:
     found = residual_correlation([white])
+    assert "as good as white" in about_roughness(residual_correlation([white[:32, :32]]), ())
     assert "as good as white" in about_whiteness(found, INDEPENDENT)
     assert "as good as white" in about_roughness(found, INDEPENDENT)
 

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Float64Array
-from denoisplit.core.images.noise_correlation import neighbour_correlation
+from denoisplit.core.images.noise_correlation import Neighbours, mean_of, neighbour_correlation
 
 LAGS: Final = 8
 """Largest distance, pixels."""
@@ -19,7 +19,7 @@ class ResidualCorrelation:
     Attributes:
         std: their standard deviation, in units of the std of the noise.
         along_y, along_x: correlation of pixels 1, 2, ... pixels apart.
-        rough: correlation of neighbours along y and x without what is smooth, such as a missed structure,
+        rough: correlation of neighbours without what is smooth, such as a missed structure,
             corrected for the filter: 0 for white noise. Fine structure passes the filter, so this is that of
             the noise only where the residual is nothing else. None if it cannot be measured.
         white: largest correlation, up or down, that white noise would have by chance (3 standard errors).
@@ -28,7 +28,7 @@ class ResidualCorrelation:
     std: float
     along_y: Float64Array
     along_x: Float64Array
-    rough: tuple[float, float] | None
+    rough: Neighbours | None
     white: float
 
     @property
@@ -47,9 +47,7 @@ def residual_correlation(residuals: list[AnyArray]) -> ResidualCorrelation:
         std=(power / pixels) ** 0.5,
         along_y=_correlations(centred, -2, power / pixels),
         along_x=_correlations(centred, -1, power / pixels),
-        rough=None
-        if not rough
-        else (np.mean([y for y, _ in rough]).item(), np.mean([x for _, x in rough]).item()),
+        rough=mean_of(rough) if rough else None,
         white=3 / pixels**0.5,
     )
 

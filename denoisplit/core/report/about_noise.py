@@ -50,24 +50,29 @@ def _all(found: RunFindings) -> Iterator[Element]:
     elif found.noise_note:
         yield Text(found.noise_note, "quiet")
     for channel, correlation in found.correlation.items():
-        if correlation.notable:
-            yield Text(
-                f"{channel}: {correlation}. Filters, interpolation and compression of images do this. The "
-                "noise "
-                f"model takes pixels for independent, so part of this noise is taken for structure: use raw "
-                "images.",
-                "look",
-            )
-        else:
-            yield Text(
-                f"{channel}: the noise is independent from pixel to pixel (correlation "
-                f"{correlation.most:.2f}, "
-                f"measured in {correlation.source}).",
-                "good",
-            )
+        yield _independence(channel, correlation)
     yield from _residuals(found.predicted, found.correlation.values())
     if found.looked.missing:
         yield Text("Without images, there is nothing to compare the noise model with.", "quiet")
+
+
+def _independence(channel: str, correlation: NoiseCorrelation) -> Text:
+    if correlation.notable:
+        does = "is taken for structure" if correlation.found.largest > 0 else "is counted twice"
+        return Text(
+            f"{channel}: {correlation}. Filters, interpolation, sharpening and compression do this. "
+            f"The noise model takes pixels for independent, so part of this noise {does}: use raw images.",
+            "look",
+        )
+    if correlation.unknown:
+        return Text(
+            f"{channel}: there are too few pixels to tell whether the noise is independent from pixel to "
+            f"pixel (correlation {correlation.told}).",
+            "quiet",
+        )
+    return Text(
+        f"{channel}: the noise is independent from pixel to pixel (correlation {correlation.told}).", "good"
+    )
 
 
 def _fits(found: RunFindings) -> Iterator[Element]:

@@ -20,7 +20,7 @@ def is_white(found: ResidualCorrelation) -> bool:
 
 def is_independent(measured: Collection[NoiseCorrelation]) -> bool:
     """Whether the noise was measured in the images and is independent from pixel to pixel."""
-    return bool(measured) and not any(one.notable for one in measured)
+    return bool(measured) and not any(one.notable or one.unknown for one in measured)
 
 
 def about_whiteness(found: ResidualCorrelation, measured: Collection[NoiseCorrelation]) -> str:
@@ -54,12 +54,11 @@ def about_roughness(found: ResidualCorrelation, measured: Collection[NoiseCorrel
     """
     if found.rough is None:
         return ""
-    along_y, along_x = found.rough
     told = (
         "Without what is smooth, such as a missed structure, neighbours are correlated by "
-        f"{along_y:+.3f} along y and {along_x:+.3f} along x (white noise: 0)"
+        f"{found.rough.along_y:+.3f} along y and {found.rough.along_x:+.3f} along x (white noise: 0)"
     )
-    if max(abs(along_y), abs(along_x)) <= LARGE:
+    if not found.rough.exceeds(LARGE):
         return f"{told}: this part is as good as white."
     if is_independent(measured):
         return (
@@ -71,6 +70,6 @@ def about_roughness(found: ResidualCorrelation, measured: Collection[NoiseCorrel
             f"{told}. As the residual has another std than the noise, this does not tell whether the noise "
             "is correlated."
         )
-    if max(along_y, along_x) > LARGE:
+    if found.rough.largest > 0:
         return f"{told}: the noise itself is correlated."
     return f"{told}: the images were sharpened, or the network left a pattern from pixel to pixel."

@@ -17,8 +17,9 @@ from denoisplit.core.images.pile_up import piled_up
 _LISTED: Final = 3
 _SAMPLE: Final = 20_000
 _RESTS: Final = (
-    "Images that were interpolated, filtered or compressed have such noise. noise_pairs: bootstrap and a "
-    "calibration from noisy images rest on independent noise: give raw images, or clean ones or repeats."
+    "Images that were interpolated, filtered, sharpened or compressed have such noise. noise_pairs: "
+    "bootstrap and a calibration from noisy images rest on independent noise: give raw "
+    "images, or clean ones or repeats."
 )
 
 

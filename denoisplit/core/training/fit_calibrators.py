@@ -13,7 +13,7 @@ from denoisplit.core.assessment.worth import measured_gains, sentence
 from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
-from denoisplit.core.images.noise_correlation import NOTABLE, STRONG, neighbour_correlation
+from denoisplit.core.images.noise_correlation import STRONG, neighbour_correlation
 from denoisplit.core.network.calibrating import fit_fields, gives_std, most_seen
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, SumCalibrator
 from denoisplit.core.network.vse import VSE
@@ -34,6 +34,9 @@ MIN_SAMPLES = 2
 
 PROBE_SAMPLES: Final = 10
 """Largest number of posterior samples for a probe of the slope, whose average over pixels needs no more."""
+
+_TOLD: Final = 0.15
+"""Correlation of neighbours in residuals, which hold fine structure that was missed, too, that is logged."""
 
 _SHOWN: Final = 8
 """Largest number of values of a parameter in the log."""
@@ -236,18 +239,22 @@ def require_independent(field: Field, mean: AnyArray) -> None:
         CalibrationError: the correlation is strong; a weaker one is logged.
     """
     for observed, predicted in zip(field.observed, mean, strict=True):
-        found = max(neighbour_correlation(observed - predicted) or (0.0,))
-        if found > STRONG:
+        found = neighbour_correlation(observed - predicted)
+        if found is None:
+            continue
+        if found.exceeds(STRONG):
             raise CalibrationError(
-                f"the noise of neighbouring pixels of field {field.name} is correlated (got {found:.2f}), "
-                f"and its variance cannot be measured. Give clean images or repeats of held-out fields."
+                f"the noise of neighbouring pixels of field {field.name} is correlated (got "
+                f"{found.largest:.2f}), and its variance cannot be measured. "
+                f"Give clean images or repeats of held-out fields."
             )
-        if found > NOTABLE:
+        if found.exceeds(_TOLD):
             _LOG.warning(
                 "calibration: the noise of neighbouring pixels of field %s is correlated (%.2f), so that the "
-                "calibrated std will be too large",
+                "calibrated std will be too %s",
                 field.name,
-                found,
+                found.largest,
+                "large" if found.largest > 0 else "small",
             )
 
 

@@ -65,10 +65,11 @@ def _tell_correlation(fields: Sequence[Field], channels: Sequence[str]) -> None:
         found = noise_correlation(fields, channel)
         if found is not None and found.notable:
             _LOG.warning(
-                "%s: %s. A bootstrap takes noise for independent, and will find too little of it. "
+                "%s: %s. A bootstrap takes noise for independent, and will find too %s of it. "
                 "Use raw images, clean references or repeats",
                 name,
                 found,
+                "little" if found.found.largest > 0 else "much",
             )
 
 
