@@ -26,11 +26,12 @@ from tests.network.small import counts
 
 DEVICE = simulated_device()
 PRESETS = sorted(one.stem for one in (Path(denoisplit.__file__).parent / "core/spec/presets").glob("*.yaml"))
-LADDER = "preset: {preset}\nmodel: {{encoder: {{levels: 2, width: 4}}, decoder: {{latent_channels: 2}}}}"
+LADDER = """preset: {preset}
+model: {{encoder: {{levels: 2, width: 4, blocks: 1}}, decoder: {{latent_channels: 2, blocks: 1}}}}"""
 CONTEXT = LADDER.replace("width", "input_scales: 2, width")
 UNET = "preset: {preset}\nmodel: {{encoder: {{pools: 2, width: 4}}}}"
 DATA = "\ndata: {train: {use: simulated}}"
-STEPS = 3
+STEPS = 2
 SIDE = 16
 """Pixels of a patch, and of a tile."""
 
@@ -73,8 +74,8 @@ def learnt(spec: ResolvedSpec, vse: VSE, device: torch.device) -> dict[str, Tens
 
 def predicted(vse: VSE, tile: int) -> dict[str, Tensor]:
     """Every image that a prediction has to offer, and what a verdict rests on."""
-    image = counts(vse, (2 * SIDE, SIDE + 1))[0][0, 0].numpy()
-    how = PredictionSpec(samples=3, seed=5, tile=tile)
+    image = counts(vse, (2 * SIDE, SIDE - 1))[0][0, 0].numpy()
+    how = PredictionSpec(samples=2, seed=5, tile=tile)
     made = predict(vse, image, how, batch=1, summaries=[Samples(), Quantiles((0.3,)), NoiseVariance()])
     evidence = gather_evidence(vse, image, how)
     rates = {f"rate {level}": rate for level, rate in zip(evidence.levels, evidence.rates, strict=True)}

@@ -1,6 +1,7 @@
 """Small networks, ready to be exported, and what they compute by themselves."""
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from denoisplit.core.network.interfaces import Features
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.runs.run import load
 from denoisplit.core.storage.bundle import Bundle
+from tests.docs.test_pages import DOCS
 from tests.network.fixed_noise import FixedNoise
 from tests.network.small import network
 
@@ -68,3 +70,9 @@ def inputs_of(ports: Ports, *, steps: int, batch: int) -> tuple[Tensor, ...]:
     """Inputs whose sides differ, beginning with this many steps."""
     sides = tuple((steps + number) * step for number, step in enumerate(ports.step))
     return ports.drawn(batch, sides, seed=steps)
+
+
+def code_of_the_page() -> list[str]:
+    """The Python of the page about exports, which ends with that for PyTorch."""
+    text = (DOCS / "export.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

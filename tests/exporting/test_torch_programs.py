@@ -2,14 +2,19 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 import torch
+from click.testing import Result
 from torch import Tensor
 
 import denoisplit
@@ -21,17 +26,26 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.plugins import windows
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import CHANNELS, Experiment
-from tests.exporting.small_exports import assert_same, computed, inputs_of, levelled, trained
+from tests.exporting.small_exports import (
+    assert_same,
+    code_of_the_page,
+    computed,
+    inputs_of,
+    levelled,
+    trained,
+)
 from tests.network.small import mixture, network
-from tests.network.variants import variant
+from tests.network.variants import anisotropic, variant
 
 NETWORKS: dict[str, Callable[[], VSE]] = {
-    "three channels": partial(network, channels=3, noise_model=mixture),
-    "stacks with strides of their own": partial(variant, ("anisotropic", 3)),
+    "stacks of three channels with strides of their own": partial(
+        network, channels=3, rank=3, noise_model=mixture, parts=anisotropic
+    ),
     "unet": partial(variant, ("unet_with_aligned_corners", 2)),
 }
 MORE: dict[str, Callable[[], VSE]] = {
     "one channel": partial(network, channels=1),
+    "three channels": partial(network, channels=3, noise_model=mixture),
     "stacks": partial(network, rank=3),
     "hdn": partial(variant, ("hdn", 2)),
     "deterministic": partial(variant, ("deterministic", 2)),
@@ -39,6 +53,8 @@ MORE: dict[str, Callable[[], VSE]] = {
     "six levels": partial(network, levels=6),
     "hook": levelled,
 }
+INPUTS = (torch.full((1, 1, 8, 12), 150.0), torch.zeros(1, 2, 4, 6), torch.zeros(1, 2, 2, 3))
+"""For the run that all tests share."""
 
 
 def opened(file: Path) -> tuple[Callable[..., tuple[Tensor, Tensor]], Any]:
@@ -67,10 +83,18 @@ def test_a_program_is_the_network_for_every_size(
             assert_same(program(*inputs), computed(vse, inputs), given.ports)
 
 
+@pytest.fixture(scope="module")
+def exported(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """What the command writes for a run, and what it says."""
+    out = tmp_path_factory.mktemp("exported") / "exports" / "network.pt2"
+    return out, command("export", experiment.run, "--format", "torch", "--out", out)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_the_command_exports_a_run_with_its_details(experiment: Experiment, tmp_path: Path) -> None:
-    out = tmp_path / "exports" / "network.pt2"
-    result = command("export", experiment.run, "--format", "torch", "--out", out)
+def test_the_command_exports_a_run_with_its_details(
+    exported: tuple[Path, Result], experiment: Experiment
+) -> None:
+    out, result = exported
     assert result.exit_code == 0, result.output
     assert "Inputs:   mixed, noise_0, noise_1" in result.stdout
     assert "at least 8 x 8 pixels (y, x), in steps of 4 x 4" in result.stdout
@@ -92,12 +116,30 @@ def test_the_command_exports_a_run_with_its_details(experiment: Experiment, tmp_
     assert about["calibration"]["parameters"]["factor"] == list(factors)
     assert about["training"]["steps"] == run.bundle.best_step
 
-    inputs = (torch.full((1, 1, 8, 12), 150.0), torch.zeros(1, 2, 4, 6), torch.zeros(1, 2, 2, 3))
     with torch.inference_mode():
-        signal, log_variance = program(*inputs)
-        expected = computed(run.vse, inputs)
+        signal, log_variance = program(*INPUTS)
+        expected = computed(run.vse, INPUTS)
     torch.testing.assert_close(signal, expected[0], rtol=1e-5, atol=1e-3)
     torch.testing.assert_close(log_variance, expected[1], rtol=1e-5, atol=1e-3)
+
+
+def test_the_python_of_the_page_runs_a_program_without_denoisplit(
+    exported: tuple[Path, Result], experiment: Experiment, tmp_path: Path
+) -> None:
+    code = """
+import json, sys
+import numpy as np
+sys.modules["denoisplit"] = None
+def inputs(draw):
+    noise = {"noise_1": draw((1, 2, 2, 3)), "noise_0": draw((1, 2, 4, 6))}
+    arrays = noise | {"mixed": np.full((1, 1, 8, 12), 150)}
+    return {name: array.astype("float32") for name, array in arrays.items()}
+"""
+    code += code_of_the_page()[-1] + "np.save('found.npy', same_signal.numpy())"
+    shutil.copyfile(exported[0], tmp_path / "network.pt2")
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=240)
+    expected, _ = computed(denoisplit.load(experiment.run).vse, INPUTS)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, rtol=1e-5, atol=1e-3)
 
 
 def test_a_background_is_named_and_a_ceiling_is_part_of_the_file(experiment: Experiment) -> None:
