@@ -19,14 +19,14 @@ from denoisplit.core.images.io import choose_format
 from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.images.splits import Split, split_fields
 from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.testing.dataset_contents import ContentTests
 from denoisplit.testing.dataset_fields import PATH, pixels_of
-from denoisplit.testing.dataset_partners import PartnerTests
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
 _MEMORY = "memory"
 
 
-class DatasetTests(PartnerTests):
+class DatasetTests(ContentTests):
     """Laws of data sets: the same fields every time, none of them twice, channels as named.
 
     A data set with an option ``path`` gets a folder to read. If it reads another layout than ``write_folder``

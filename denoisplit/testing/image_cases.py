@@ -1,6 +1,7 @@
 """Helpers to examine image formats: paths, regions, impossible sizes and refusals."""
 
 import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,11 +9,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from unittest import mock
 
-import pytest
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images import lazy
+from denoisplit.core.images import lazy, writing
 from denoisplit.testing.suite import one_line
 
 Record = TypeVar("Record")
@@ -27,6 +27,13 @@ IMPOSSIBLE: Final = (
     (0.5, "null", "null"),
 )
 """Numbers, with units of length and time, that are impossible as a pixel size or time interval."""
+
+
+EVERY_TYPE: Final = (
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64", "bool", "complex64"),
+)
+"""Types of pixels that numpy has."""
 
 
 def forced(record: Record, **values: object) -> Record:
@@ -58,6 +65,19 @@ def read_in_pieces() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def with_holes() -> Iterator[None]:
+    """Let files be larger than what is written to them, whatever room there is."""
+
+    def enlarged(file: int, _: int, size: int) -> None:
+        if os.fstat(file).st_size < size:
+            os.ftruncate(file, size)
+
+    sparse = mock.patch.object(os, "posix_fallocate", enlarged, create=True)
+    with sparse, mock.patch.object(writing, "check_space", return_value=None):
+        yield
+
+
 def places(side: int) -> st.SearchStrategy[Any]:
     """Draw a whole number or a slice along an axis."""
     ends = st.integers(-side, side)
@@ -74,12 +94,18 @@ def quarters(shape: tuple[int, ...]) -> list[tuple[slice, ...]]:
     return [(first, *inner, row, column) for first in firsts for row in rows for column in columns]
 
 
-def assert_refused(action: Any, what: str) -> None:
-    """Check that an action raises an ``ImageError`` of one line."""
+def is_refused(action: Any, what: str) -> bool:
+    """Whether an action raises an ``ImageError``, which must be of one line."""
     try:
         action()
     except ImageError as error:
         short = one_line(error)
     else:
-        pytest.fail(f"{what} is not refused with an ImageError")
+        return False
     assert short, f"the message on {what} has several lines or none"
+    return True
+
+
+def assert_refused(action: Any, what: str) -> None:
+    """Check that an action raises an ``ImageError`` of one line."""
+    assert is_refused(action, what), f"{what} is not refused with an ImageError"

@@ -8,11 +8,13 @@ import attrs
 import numpy as np
 
 from denoisplit.core.images.bases import ImageFormat
+from denoisplit.core.images.writing import RegionWriter
 from denoisplit.testing.foreign_files import Foreign, foreign_files
-from denoisplit.testing.image_cases import assert_refused, path_for, read_in_pieces
+from denoisplit.testing.image_cases import assert_refused, path_for, read_in_pieces, with_holes
 from denoisplit.testing.image_comparison import same_image
-from denoisplit.testing.image_readers import READERS, WRITTEN
+from denoisplit.testing.image_readers import LARGE, READERS
 from denoisplit.testing.suite import ComponentTests
+from denoisplit.testing.written_files import WRITTEN
 
 
 class ForeignFileTests(ComponentTests):
@@ -32,6 +34,22 @@ class ForeignFileTests(ComponentTests):
                 self.target()(options).write(path, reader.image)
                 reader.check(path, reader.image)
 
+    def test_files_of_more_than_4_gib_are_written(self) -> None:
+        """With holes, so that they take no room: only the last pixel is written; for denoisplit's formats."""
+        for large in LARGE.get(self.name(), ()):
+            image_format: ImageFormat = self.target()(self.defaults())
+            last = tuple(slice(side - 1, side) for side in large.layout.shape)
+            with path_for(large.suffix) as path, with_holes():
+                writer = image_format.create(path, large.layout)
+                writer.write(last, np.full((1,) * len(last), 7, large.layout.dtype))
+                assert isinstance(writer, RegionWriter)
+                writer._missing = 0  # the others are in the hole
+                writer.finish()
+                large.check(path)
+                found = image_format.open(path)
+                assert (found.axes, found.data.shape) == (large.layout.axes, large.layout.shape)
+                assert int(np.asarray(found.data[last]).item()) == 7, "the last pixel is another"
+
     def test_an_image_is_written_beside_others(self) -> None:
         """In a file that a format ``writes_inside``: the others stay, and it is replaced alone."""
         image_format: ImageFormat = self.target()(self.smallest())
@@ -39,12 +57,17 @@ class ForeignFileTests(ComponentTests):
             return
         one, two, three = (attrs.evolve(WRITTEN, data=WRITTEN.pixels + number) for number in range(3))
         with path_for(image_format.suffixes[-1]) as path:
-            for name, image in (("one", one), ("two/deep", two), ("one", three)):
+            path.write_text("hello", encoding="utf-8")
+            assert not image_format.may_replace(path), "a file of something else may be replaced"
+            assert not image_format.may_replace(path / "one"), "an image of no such file may be replaced"
+            path.unlink()
+            for name, image in (("one", one), ("two/deep", two), ("two/more", two), ("one", three)):
                 assert image_format.is_taken(path / name) == (image is three), f"{name} is taken, or is not"
                 image_format.write(path / name, image)
                 assert image_format.may_replace(path / name), f"{name} may not be replaced"
             same_image(three, image_format.open(path / "one"))
-            same_image(two, image_format.open(path / "two" / "deep"))
+            for name in ("deep", "more"):
+                same_image(two, image_format.open(path / "two" / name))
             assert image_format.is_taken(path), "a file with images is not taken"
             assert not image_format.may_replace(path), "a file with two images may be replaced"
             assert not image_format.may_replace(path / "two"), "a group may be replaced"

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Image, ImageFormat, IntensityScale, PixelSize, TimeInterval
 from denoisplit.testing.image_cases import (
+    EVERY_TYPE,
     IMPOSSIBLE,
     assert_refused,
     forced,
+    is_refused,
     makes,
     path_for,
     places,
@@ -104,6 +106,21 @@ class ImageFormatTests(ForeignFileTests):
         assert back.data.shape == image.data.shape, f"the shape {back.data.shape} comes back"
         assert back.data.dtype == image.data.dtype, f"{back.data.dtype} comes back for {image.data.dtype}"
         same_image(image, back)
+
+    def test_pixels_of_every_type_come_back_or_are_refused(self) -> None:
+        """In their type; of a format that does not hold it, the refusal is one line, and there is no file."""
+        image_format, image = self.image_format(self.smallest()), self.example(2)
+        for kind in EVERY_TYPE:
+            pixels = (image.pixels % 2).astype(kind)
+            said = attrs.evolve(image, data=pixels)
+            with path_for(self.written()[0]) as path:
+                if is_refused(partial(image_format.write, path, said), f"pixels of {kind}"):
+                    assert kind not in self.dtypes, f"pixels of {kind} are refused"
+                    assert not list(path.parent.iterdir()), "a file is left behind"
+                    continue
+                back = image_format.open(path)
+                assert back.data.dtype == kind, f"{back.data.dtype} comes back for {kind}"
+                assert np.array_equal(back.data, pixels), f"other pixels of {kind} come back"
 
     def test_names_that_files_cannot_hold_are_not_written(self) -> None:
         """Control characters and empty names: an ``ImageError`` of one line, and no file."""

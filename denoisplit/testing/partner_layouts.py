@@ -7,10 +7,9 @@ from typing import Any, Final
 import attrs
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from denoisplit.testing import layouts
-from denoisplit.testing.layouts import BRIGHTER, FIELDS, Writer
+from denoisplit.testing.layouts import BRIGHTER, FIELDS, Writer, write
 
 _SIDES: Final = (24, 20)
 _FRAMES: Final = 2
@@ -28,12 +27,16 @@ class Partners:
         options: options of the data set that reads it.
         mixed: whether some fields have a recorded mixed image.
         fields: number of fields.
+        counted: whether partners must have as many positions along time as the observed image.
+        twice: roles of images that must not be there twice, with the same name but for its ending.
     """
 
     write: Writer
     options: Mapping[str, Any] = attrs.field(factory=dict)
     mixed: bool = False
     fields: int = FIELDS
+    counted: bool = True
+    twice: tuple[str, ...] = ("observed", "clean")
 
 
 def _truth(rng: np.random.Generator, channels: int, rank: int) -> Counts:
@@ -45,11 +48,6 @@ def _truth(rng: np.random.Generator, channels: int, rank: int) -> Counts:
 
 def _noisy(rng: np.random.Generator, truth: Counts) -> Counts:
     return np.round(truth + rng.normal(0, 15, truth.shape)).astype(np.uint16)
-
-
-def _write(path: Path, image: Counts, axes: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tifffile.imwrite(path, image, imagej=True, metadata={"axes": axes})
 
 
 Save = Callable[[str, int, Counts, bool], None]
@@ -76,7 +74,7 @@ def _in_one_file(path: Path, channels: Sequence[str], rank: int) -> None:
 
     def save(kind: str, number: int, image: Counts, series: bool) -> None:
         own = np.moveaxis(image, -1 - rank, -3)  # ImageJ has z before channels
-        _write(path / f"{kind}_{number}.tif", own, f"{'T' * series}{'ZCYX' if rank == 3 else 'CYX'}")
+        write(path / f"{kind}_{number}.tif", own, f"{'T' * series}{'ZCYX' if rank == 3 else 'CYX'}")
 
     _fill(save, len(channels), rank)
 
@@ -87,11 +85,11 @@ def _in_folders(path: Path, channels: Sequence[str], rank: int) -> None:
     def save(kind: str, number: int, image: Counts, series: bool) -> None:
         axes = f"{'T' * series}{'ZYX'[3 - rank :]}"
         if kind == "mixed":
-            _write(path / "mixed" / f"{number}.tif", np.moveaxis(image, -1 - rank, 0)[0], axes)
+            write(path / "mixed" / f"{number}.tif", np.moveaxis(image, -1 - rank, 0)[0], axes)
             return
         for place, channel in enumerate(channels):
             own = np.moveaxis(image, -1 - rank, 0)[place]
-            _write(path / channel / f"{kind}_{number}.tif", own, axes)
+            write(path / channel / f"{kind}_{number}.tif", own, axes)
 
     _fill(save, len(channels), rank)
 
@@ -105,21 +103,24 @@ PARTNERS: Final[Mapping[str, Partners]] = {
         options={"observed": "noisy_*.tif*", "clean": "clean_*.tif*", "mixed": "mixed_*.tif*"},
         mixed=True,
         fields=FIELDS - 1 + _FRAMES,
+        twice=("clean", "mixed"),
     ),
     "channel_files": Partners(
         write=_in_folders,
         options={"observed": _OBSERVED, "clean": _CLEAN, "mixed": "mixed/*.tif*"},
         mixed=True,
         fields=FIELDS - 1 + _FRAMES,
+        twice=("observed", "clean", "mixed"),
     ),
     "separate_channels": Partners(
         write=_in_folders,
         options={"observed": _OBSERVED, "clean": _CLEAN},
         fields=FIELDS - 1 + _FRAMES,
+        twice=("clean",),
     ),
-    "manifest": Partners(write=layouts.manifest, mixed=True, fields=FIELDS + _FRAMES),
-    "biosr": Partners(write=layouts.biosr, options={"level": 2}, fields=2),
+    "manifest": Partners(write=layouts.manifest, mixed=True, fields=FIELDS + _FRAMES, twice=()),
+    "biosr": Partners(write=layouts.biosr, options={"level": 2}, fields=2, counted=False),
     "hagen": Partners(write=layouts.hagen),
-    "w2s": Partners(write=layouts.w2s),
+    "w2s": Partners(write=layouts.w2s, counted=False),
 }
 """Folders for data sets of denoisplit with two channels called first and second, by name."""

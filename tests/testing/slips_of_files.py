@@ -7,6 +7,7 @@ _FILES = "the_files_of_a_field_are_those_that_it_was_read_from"
 _EVERYWHERE = "a_std_that_is_the_same_everywhere_becomes_that_of_the_errors"
 _FEW = "few_pixels_of_the_same_std_have_that_of_their_errors"
 _ROW = "pixels_in_a_row_are_calibrated_as_in_an_image"
+_READERS = "other_programs_read_what_is_written"
 _FOREIGN = "files_of_other_programs_are_read_or_refused"
 
 SLIPS_OF_FILES = (
@@ -113,6 +114,62 @@ SLIPS_OF_FILES = (
         "    elif there < wanted:\n",
         "    elif there < 0:\n",
         _FOREIGN,
+    ),
+    Slip(
+        "image_format/tiff",
+        "the list of pages is not counted",
+        "image_formats/tiff.py",
+        "size + planes * _ENTRY <= _MOST_BYTES",
+        "size <= _MOST_BYTES",
+        "files_of_more_than_4_gib_are_written",
+    ),
+    Slip(
+        "image_format/zarr",
+        "black and white is written, but not read",
+        "image_formats/_zarr_format.py",
+        "str(path), KINDS, self.called",
+        'str(path), (*KINDS, "bool"), self.called',
+        "pixels_of_every_type_come_back_or_are_refused",
+    ),
+    Slip(
+        "image_format/tiff",
+        "a constant channel has an empty range of display",
+        "image_formats/_imagej_header.py",
+        "(low, low + 1) if math.isfinite(low)",
+        "(low, low) if math.isfinite(low)",
+        _READERS,
+    ),
+    Slip(
+        "image_format/tiff",
+        "offsets of channels may differ",
+        "image_formats/_imagej_header.py",
+        "len({*scale.factor}) * len({*scale.offset}) > 1",
+        "len({*scale.factor}) > 1",
+        _READERS,
+    ),
+    Slip(
+        "image_format/ome_zarr",
+        "a shard takes the whole side",
+        "image_formats/ome_zarr.py",
+        "min(self.options.shard, -(-side // chunk)) * chunk",
+        "-(-side // chunk) * chunk",
+        _READERS,
+    ),
+    Slip(
+        "image_format/ome_zarr",
+        "black chunks are not stored",
+        "image_formats/ome_zarr.py",
+        '"write_empty_chunks": True',
+        '"write_empty_chunks": False',
+        _READERS,
+    ),
+    Slip(
+        "image_format/hdf5",
+        "a file of something else may be replaced",
+        "image_formats/_hdf5_beside.py",
+        "    except (OSError, RuntimeError, KeyError):\n        return False\n",
+        "    except (OSError, RuntimeError, KeyError):\n        return True\n",
+        "an_image_is_written_beside_others",
     ),
 )
 """None of them is equivalent to what it replaces."""

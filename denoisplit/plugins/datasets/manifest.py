@@ -127,8 +127,6 @@ class Manifest(SingleChannelDataset):
 
     def _separate(self, fields: dict[str, list[_Row]]) -> bool:
         """Whether every field has one channel of several."""
-        if len(self.channels) == 1:
-            return False
         observed = {
             name: [row.channel for row in rows if row.kind == "observed"] for name, rows in fields.items()
         }

@@ -215,7 +215,7 @@ class ImageFiles:
         """Split a pattern into that of the file and what follows its name with ``/`` or ``::``."""
         outer, mark, inner = pattern.partition("::")
         parts = [] if mark else outer.split("/")
-        ends = [i for i, part in enumerate(parts[:-1], 1) if part.lower().endswith(self._containers)]
+        ends = [i for i, part in enumerate(parts, 1) if part.lower().endswith(self._containers)]
         if ends:
             outer, mark, inner = "/".join(parts[: ends[0]]), "/", "/".join(parts[ends[0] :])
         if _WILD.search(inner):
@@ -270,6 +270,6 @@ def partner(of: Path, key: str, found: Mapping[str, Path], what: str, pattern: s
     return found[key]
 
 
-def natural(text: str) -> list[tuple[int, str]]:
+def natural(text: str) -> list[str | int]:
     """Sorting key under which numbers inside text sort by value."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]

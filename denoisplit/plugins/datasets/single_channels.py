@@ -77,7 +77,7 @@ class ChannelFiles(SingleChannelDataset):
         """Images of the other channels that match no image of the first."""
         observed = patterns(self.options.observed, self.channels, "observed")
         found = [self.images.by_key(self.options.path, pattern, "observed") for pattern in observed]
-        lost = [file.name for kind in found[1:] for key, file in kind.items() if key not in found[0]]
+        lost = [file.name for kind in found for key, file in kind.items() if key not in found[0]]
         if not lost:
             return ()
         return (f"No image of {self.channels[0]} goes with {', '.join(lost[:5])}: left out.",)

@@ -25,7 +25,7 @@ def require_free_way(file: Path, name: str) -> None:
     Raises:
         ImageError: names that data set.
     """
-    for outer in PurePosixPath(name).parents[:-1]:
+    for outer in PurePosixPath(name).parents:
         if has(file, str(outer), image=True):
             raise ImageError(
                 f"{file}/{name}: the path leads through an image (got the data set {outer}). "

@@ -14,6 +14,7 @@ from denoisplit.core.images.bases import ImageLayout, TimeInterval
 from denoisplit.core.images.layout import channel_count, remark_text
 from denoisplit.core.images.writing import Put
 from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
+from denoisplit.plugins.image_formats._tiff_pixels import first_pixel
 
 _FINEST: Final = 1e-6
 """The smallest resolution that a ratio of two 32-bit numbers represents well."""
@@ -58,7 +59,7 @@ def begin_hyperstack(
         returnoffset=True,
         truncate=truncated,
     )
-    offset = int((place or (0,))[0])
+    offset = first_pixel(place)
     return offset, Ranges(path, offset, channel_count(layout.axes, layout.shape), axes)
 
 
@@ -105,11 +106,12 @@ class Ranges:
         with self._path.open("r+b") as file:
             header = file.read(self._end)
             for unknown, known in (
-                (_doubles([_UNKNOWN] * len(numbers)), _doubles(numbers)),
+                (_doubles([_UNKNOWN]), _doubles(numbers)),
                 (_shown(_UNKNOWN, _UNKNOWN), _shown(*bounds[0])),
             ):
-                if (place := header.find(unknown)) >= 0:
-                    file.seek(place)
+                before, there, _ = header.partition(unknown)
+                if there:
+                    file.seek(len(before))
                     file.write(known)
 
 

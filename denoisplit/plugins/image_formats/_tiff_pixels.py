@@ -42,6 +42,20 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
     return tifffile.TiffFile(path, is_ome=False, is_mmstack=False, is_ndtiff=False)
 
 
+def first_pixel(place: tuple[int, int] | None) -> int:
+    """Return the position of the first pixel in a file that tifffile has begun.
+
+    Args:
+        place: position and number of bytes of the pixels, as ``tifffile.imwrite`` returns them.
+
+    Raises:
+        ImageError: the pixels are not in one piece.
+    """
+    if place is None:
+        raise ImageError("TIFF: the pixels are not in one piece (got no position). Write them another way.")
+    return place[0]
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence tifffile's messages about a bad file, which our error reports in one line."""

@@ -19,6 +19,7 @@ from denoisplit.core.images.layout import check_dtype, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file, spooled, write_whole
 from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
 from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK, first_of_set
+from denoisplit.plugins.image_formats._tiff_pixels import first_pixel
 
 _BIG = 2**32 - 2**25
 _TILE = 256
@@ -92,7 +93,7 @@ class OmeTiff(ImageFormat):
             place = tifffile.imwrite(
                 temporary, shape=shape, dtype=layout.dtype, returnoffset=True, **_arguments(layout, stored)
             )
-            with raw_file(temporary, shape, layout.dtype, int((place or (0,))[0])) as put:
+            with raw_file(temporary, shape, layout.dtype, first_pixel(place)) as put:
                 yield put
 
         return RegionWriter(path, layout, stored=stored, begin=begin)

@@ -85,7 +85,7 @@ class OmeZarr(ZarrFormat):
 
     def _array(self, group: Any, name: str, stored: str, shape: tuple[int, ...], layout: ImageLayout) -> Any:
         chunks = chunks_of(stored, shape, self.options.chunk)
-        how: dict[str, Any] = {"chunks": chunks, "fill_value": 0, "config": {"write_empty_chunks": True}}
+        how: dict[str, Any] = {"chunks": chunks, "config": {"write_empty_chunks": True}}
         if self.options.version == "0.4":
             how["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
         else:

@@ -16,6 +16,7 @@ from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_f
 from denoisplit.plugins.image_formats._imagej_header import begin_hyperstack, plain_words, resolution
 from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
 from denoisplit.plugins.image_formats._tiff_pages import first_of_set
+from denoisplit.plugins.image_formats._tiff_pixels import first_pixel
 
 _KINDS = ("uint8", "uint16", "float32")
 
@@ -24,9 +25,6 @@ _MOST_BYTES = 2**32 - 2**20
 
 _ENTRY = 512
 """Bytes of a page in the list of pages, and more."""
-
-_LABEL = 256
-"""Bytes of the label of a plane, and more."""
 
 _LOG = logging.getLogger("denoisplit.prediction")
 
@@ -89,9 +87,11 @@ class Tiff(ImageFormat):
         shape = tuple(sides[letter] for letter in stored)
         size, planes = math.prod(shape) * layout.dtype.itemsize, math.prod(shape[:-2])
         listed = size + planes * _ENTRY <= _MOST_BYTES
-        fits = size // planes + planes * _LABEL <= _MOST_BYTES
-        if not listed:
-            _LOG.warning(_LARGE if fits else _HUGE, path)
+        fits = size // planes <= _MOST_BYTES
+        if not fits:
+            _LOG.warning(_HUGE, path)
+        elif not listed:
+            _LOG.warning(_LARGE, path)
 
         @contextmanager
         def begin(temporary: Path) -> Iterator[Put]:
@@ -122,4 +122,4 @@ def _begin_big(path: Path, layout: ImageLayout, axes: str, shape: tuple[int, ...
         resolution=resolution(layout),
         returnoffset=True,
     )
-    return int((place or (0,))[0])
+    return first_pixel(place)

@@ -57,7 +57,6 @@ class ZarrArrays(ZarrFormat):
                 chunks=chunks_of(stored, layout.shape, self.options.chunk),
                 dimension_names=list(stored),
                 attributes={**said, "denoisplit": said},
-                fill_value=0,
                 config={"write_empty_chunks": True},
             )
             yield array.__setitem__
