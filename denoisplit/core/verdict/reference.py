@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats takes longer to import than all else here
 
 MIN_UNITS = 4
 """Least number of units; fewer say nothing about how much images differ."""
@@ -41,7 +41,7 @@ class Spread:
             rate: rate of false alarms, both sides together.
             pixels: number of pixels of the new image.
         """
-        quantile = float(student.ppf(1 - rate / 2, self.count - 1))
+        quantile = float(stdtrit(self.count - 1, 1 - rate / 2))
         smaller = max(1.0, math.sqrt(self.pixels / pixels))
         half = quantile * max(self.std, LEAST_SPREAD) * math.sqrt(1 + 1 / self.count) * smaller
         return self.mean - half, self.mean + half
