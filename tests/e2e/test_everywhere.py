@@ -30,7 +30,7 @@ model:
   encoder: {levels: 2, width: 4}
   decoder: {latent_channels: 2}
   noise_model: {use: gaussian}
-training: {steps: 4, batch: 2, patch: 16, validate_every: 2, precision: float32}
+training: {steps: 2, batch: 2, patch: 16, validate_every: 1, precision: float32}
 prediction: {samples: 2}
 """
 FORMATS: Final = {

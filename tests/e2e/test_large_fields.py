@@ -41,17 +41,18 @@ LADDER = "levels: 2, width: 4"
 CONTEXT = "use: lateral_context, levels: 2, width: 4, input_scales: 2"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two fields in two formats."""
+    folder = tmp_path_factory.mktemp("large")
     fields = Simulated(Simulated.Options(fields=2, size=101, seed=1), channels=CHANNELS).fields()
     for ending in ("tif", "ome.zarr"):
         for number, field in enumerate(fields):
             assert field.clean is not None
             for kind, pixels in (("noisy", field.observed), ("clean", field.clean)):
                 image = Image(data=pixels, axes="cyx", channel_names=CHANNELS)
-                save_image(tmp_path / f"{number}_{kind}.{ending}", image)
-    return tmp_path
+                save_image(folder / f"{number}_{kind}.{ending}", image)
+    return folder
 
 
 def trained(
@@ -84,9 +85,9 @@ def assert_same(one: denoisplit.Run, other: denoisplit.Run) -> None:
 def test_the_run_is_the_same_to_the_last_bit(
     folder: Path, encoder: str, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trained(folder, "whole", memory=1024, encoder=encoder, ending=ending)
+    whole = trained(folder, f"whole_{ending}", memory=1024, encoder=encoder, ending=ending)
     monkeypatch.setattr(lazy, "LAZY_FROM", 1)
-    large = trained(folder, "large", memory=0, encoder=encoder, ending=ending)
+    large = trained(folder, f"large_{ending}", memory=0, encoder=encoder, ending=ending)
     for run, expected in ((whole, False), (large, True)):
         fields = read_fields(run.spec.data.train, CHANNELS)
         assert [is_lazy(field.observed) for field in fields] == [expected] * 2
@@ -117,17 +118,30 @@ class StopAfter(Watcher):
         self.seen += 1
 
 
+STOPPED: dict[str, Any] = {
+    "memory": 0,
+    "fore": 0.5,
+    "ending": "ome.zarr",
+    "overrides": ["training.checkpoint_every=1"],
+}
+
+
+@pytest.fixture(scope="module")
+def never_stopped(folder: Path) -> denoisplit.Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lazy, "LAZY_FROM", 1)
+        return trained(folder, "never_stopped", **STOPPED)
+
+
 @pytest.mark.parametrize("step", [2, 5])
 def test_a_training_that_was_stopped_goes_on_to_the_same_run(
-    folder: Path, step: int, monkeypatch: pytest.MonkeyPatch
+    folder: Path, step: int, never_stopped: denoisplit.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before and after the first validation; the step that was stopped is done again."""
     monkeypatch.setattr(lazy, "LAZY_FROM", 1)
-    how: dict[str, Any] = {"memory": 0, "fore": 0.5, "ending": "ome.zarr"}
-    how["overrides"] = ["training.checkpoint_every=1"]
-    whole = trained(folder, "whole", **how)
+    name = f"stopped_{step}"
     with pytest.raises(StoppedError):
-        trained(folder, "stopped", **how, watchers=[StopAfter(step)])
+        trained(folder, name, **STOPPED, watchers=[StopAfter(step)])
     rest = StopAfter(-1)
-    assert_same(trained(folder, "stopped", **how, watchers=[rest], resume=True), whole)
+    assert_same(trained(folder, name, **STOPPED, watchers=[rest], resume=True), never_stopped)
     assert rest.seen == 6 - step

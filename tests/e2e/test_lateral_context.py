@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,22 +46,19 @@ class Interrupt(Watcher):
             raise KeyboardInterrupt
 
 
+def trained(folder: Path, case: str, name: str, **how: Any) -> denoisplit.Run:
+    preset, overrides = CASES[case]
+    spec = folder / "spec.yaml"
+    spec.write_text(SPEC.format(preset=preset), encoding="utf-8")
+    return denoisplit.train(spec, folder / name, overrides=overrides, **how)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_from_the_spec_to_the_scores(tmp_path: Path, case: str) -> None:
-    preset, overrides = CASES[case]
-    spec = tmp_path / "spec.yaml"
-    spec.write_text(SPEC.format(preset=preset), encoding="utf-8")
-    run = denoisplit.train(spec, tmp_path / "run", overrides=overrides)
+    run = trained(tmp_path, case, "run")
     assert run.bundle.best_loss is not None
     assert np.isfinite(run.bundle.best_loss)
     assert run.bundle.calibration is not None
-
-    with pytest.raises(KeyboardInterrupt):
-        denoisplit.train(spec, tmp_path / "stopped", overrides=overrides, watchers=[Interrupt()])
-    resumed = denoisplit.train(spec, tmp_path / "stopped", overrides=overrides, resume=True)
-    expected = load_file(run.folder.weights)
-    assert all(torch.equal(expected[n], weight) for n, weight in load_file(resumed.folder.weights).items())
-    assert run.folder.metrics.read_text() == resumed.folder.metrics.read_text()
 
     for shape in ((1, 2), (7, 40), (45, 33)):
         mixed = np.random.default_rng(0).uniform(90, 200, shape).astype(np.float32)
@@ -68,7 +66,6 @@ def test_from_the_spec_to_the_scores(tmp_path: Path, case: str) -> None:
         assert prediction.mean.shape == (2, *shape)
         assert np.isfinite(prediction.mean).all()
         assert prediction.calibrated_std is not None
-    np.testing.assert_array_equal(resumed.predict(mixed).mean, prediction.mean)
     np.testing.assert_allclose(run.predict(mixed, tile=24).mean, prediction.mean, rtol=1e-4)
 
     name, fields = evaluation_fields(run.spec)
@@ -76,6 +73,19 @@ def test_from_the_spec_to_the_scores(tmp_path: Path, case: str) -> None:
     assert name == "test"
     assert evaluated.mean.shape == (2, 21, 21)
     assert scores
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_run(tmp_path: Path) -> None:
+    case = "deep, fresh noise"
+    run = trained(tmp_path, case, "run")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, case, "stopped", watchers=[Interrupt()])
+    resumed = trained(tmp_path, case, "stopped", resume=True)
+    expected = load_file(run.folder.weights)
+    assert all(torch.equal(expected[n], weight) for n, weight in load_file(resumed.folder.weights).items())
+    assert run.folder.metrics.read_text() == resumed.folder.metrics.read_text()
+    mixed = np.random.default_rng(0).uniform(90, 200, (7, 40)).astype(np.float32)
+    np.testing.assert_array_equal(resumed.predict(mixed).mean, run.predict(mixed).mean)
 
 
 def test_stacks_see_a_surround_in_the_plane(tmp_path: Path) -> None:

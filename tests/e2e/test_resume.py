@@ -22,21 +22,20 @@ from tests.e2e.specs import write_tiny
 STEPS = 60
 
 
-def _train(spec: Path, out: Path, workers: int, *extra: str) -> "subprocess.Popen[str]":
+def _overrides(workers: int) -> list[str]:
+    return [f"training.workers={workers}", f"training.steps={STEPS}"]
+
+
+def _start(spec: Path, out: Path, workers: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "denoisplit", "train", str(spec), "--out", str(out)]
     return subprocess.Popen(
-        [*command, "--set", f"training.workers={workers}", "--set", f"training.steps={STEPS}", *extra],
+        [*command, *(f"--set={override}" for override in _overrides(workers))],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         # Threads would wait for each other in networks this small.
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-
-
-def _finish(process: "subprocess.Popen[str]") -> None:
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
 
 
 def _last_step(folder: RunFolder) -> int:
@@ -61,16 +60,14 @@ def _described(folder: RunFolder) -> dict[str, object]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A training that never stopped, and needs no process of its own."""
     folder = tmp_path_factory.mktemp("whole")
-    return denoisplit.train(
-        write_tiny(folder), folder / "run", overrides=["training.workers=0", f"training.steps={STEPS}"]
-    ).folder
+    return denoisplit.train(write_tiny(folder), folder / "run", overrides=_overrides(0)).folder
 
 
 # With workers, two processes more are lost at the kill.
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_training_resumes_bit_for_bit(tmp_path: Path, workers: int, whole: RunFolder) -> None:
     spec, killed = write_tiny(tmp_path), RunFolder(tmp_path / "killed")
-    process = _train(spec, killed.path, workers)
+    process = _start(spec, killed.path, workers)
     deadline = time.monotonic() + 120
     while _last_step(killed) < 5 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -80,7 +77,7 @@ def test_killed_training_resumes_bit_for_bit(tmp_path: Path, workers: int, whole
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not killed.bundle.exists()
-    _finish(_train(spec, killed.path, workers, "--resume"))
+    denoisplit.train(spec, killed.path, overrides=_overrides(workers), resume=True)
 
     expected, found = load_file(whole.weights), load_file(killed.weights)
     assert expected.keys() == found.keys()

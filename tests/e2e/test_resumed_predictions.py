@@ -130,8 +130,8 @@ def test_processes_give_the_same_bits_and_go_on_from_threads(
     labels = np.zeros((40, 24), np.uint8)
     labels[3:20, 4:9], labels[30:, 12:] = 1, 2
     out = tmp_path / "a.ome.zarr"
-    how = How(workers=2, labels=labels)
-    stopped(run, movie, out, also(how))
+    how = How(labels=labels)
+    stopped(run, movie, out, also(how, How(executor="threads")))
     found = run.predict_file(movie, out, **also(how, How(executor="processes", resume=True)))
     expected = whole(run, movie, labels)
     for image, pixels in expected.images.items():
@@ -142,7 +142,7 @@ def test_processes_give_the_same_bits_and_go_on_from_threads(
 def test_shards_in_any_order_make_the_file(run: denoisplit.Run, movie: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.ome.zarr"
     assert run.predict_shard(movie, out, "3/3", **HOW) is None
-    assert run.predict_shard(movie, out, "1/3", **also(How(executor="processes"))) is None
+    assert run.predict_shard(movie, out, "1/3", **also(How(executor="threads"))) is None
     assert run.predict_shard(movie, out, "1/3", **HOW) is None
     with pytest.raises(RunError, match=r"\(differs in: number of shards\)"):
         run.predict_shard(movie, out, "2/4", **HOW)

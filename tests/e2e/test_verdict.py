@@ -28,7 +28,7 @@ model:
   encoder: {levels: 2, width: 8, binning: 2}
   decoder: {latent_channels: 4}
   noise_model: {fit_pairs: 8000, fit_steps: 100}
-training: {steps: 120, batch: 4, patch: 48, validate_every: 60, precision: float32, schedule: cosine}
+training: {steps: 60, batch: 4, patch: 48, validate_every: 30, precision: float32, schedule: cosine}
 prediction: {samples: 2}
 """
 
