@@ -1,6 +1,8 @@
 """Fixtures that every room of the tests shares."""
 
+import importlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ os.environ["DENOISPLIT_PRECISION"] = "float32"
 torch.set_num_threads(1)
 
 
-_REPORT = "denoisplit.core.runs.after_training.report_after_training"
+_MODULE, _REPORT = "denoisplit.core.runs.after_training", "report_after_training"
 
 
 def _folder(variable: str) -> Path:
@@ -56,16 +58,22 @@ def _no_power_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_reports() -> Iterator[Callable[..., None]]:
+    """A report takes longer than the trainings of most tests, which do not look at it.
+
+    For the session, because what a module shares is made before the fixtures of its functions.
+    """
+    written: Callable[..., None] = getattr(importlib.import_module(_MODULE), _REPORT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{_MODULE}.{_REPORT}", lambda *_: None)
+        yield written
+
+
 @pytest.fixture
-def reports() -> None:
+def reports(_no_reports: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of the report that ends a training: it is written."""
-
-
-@pytest.fixture(autouse=True)
-def _no_reports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report takes longer than the trainings of most tests, which do not look at it."""
-    if "reports" not in request.fixturenames:
-        monkeypatch.setattr(_REPORT, lambda *_: None)
+    monkeypatch.setattr(f"{_MODULE}.{_REPORT}", _no_reports)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +84,5 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> "Experiment":
 
     made = Experiment(tmp_path_factory.mktemp("experiment"))
     made.write()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_REPORT, lambda *_: None)
-        made.train()
+    made.train()
     return made
