@@ -178,7 +178,10 @@ def test_the_learning_rate_follows_its_schedule(sort: str, whole: denoisplit.Run
         assert rates == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
-@pytest.mark.parametrize("step", range(1, 7))
+# In the warm-up and before the first validation; at a validation; between two.
+@pytest.mark.parametrize(
+    "step", [1, 4, 5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 3, 6))]
+)
 def test_law_12_an_interrupted_training_continues_bit_for_bit(
     spec: Path, tmp_path: Path, sort: str, whole: denoisplit.Run, step: int
 ) -> None:
