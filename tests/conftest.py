@@ -10,6 +10,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+import denoisplit
+
 if TYPE_CHECKING:
     from tests.e2e.experiment import Experiment
 
@@ -86,3 +88,9 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> "Experiment":
     made.write()
     made.train()
     return made
+
+
+@pytest.fixture(scope="module")
+def run(experiment: "Experiment") -> denoisplit.Run:
+    """The run of the small experiment."""
+    return denoisplit.load(experiment.run)

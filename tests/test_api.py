@@ -22,11 +22,6 @@ from tests.e2e.experiment import CHANNELS, Experiment
 from tests.network.small import statistics
 
 
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
-
-
 def mixed(*shape: int) -> AnyArray:
     return np.random.default_rng(0).normal(200, 50, shape).astype(np.float32)
 

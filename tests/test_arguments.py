@@ -44,11 +44,6 @@ OF_FILES: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
-
-
 @pytest.mark.parametrize(("name", "value", "message"), OPTIONS, ids=str)
 def test_an_option_of_a_prediction(run: denoisplit.Run, name: str, value: Any, message: str) -> None:
     with pytest.raises((ArgumentError, SpecError), match=message) as caught:

@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 
 import denoisplit
-from denoisplit.cli import main
 from denoisplit.core.network.calibrating import gives_std
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.training.prepare import evaluation_fields
 from tests.cli.refusals import noise
+from tests.cli.refusals import run as command
 from tests.testing.test_calibrator_sorts import block
 
 SPEC = """
@@ -43,10 +42,6 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     denoisplit.register("calibrator", "mine")(found[request.param])
     yield denoisplit.train(folder / "spec.yaml", folder / "run")
     installed_registry.cache_clear()
-
-
-def command(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 def has_std(run: denoisplit.Run) -> bool:

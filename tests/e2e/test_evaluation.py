@@ -29,11 +29,6 @@ from tests.e2e.experiment import CHANNELS, Experiment
 
 
 @pytest.fixture(scope="module")
-def run(experiment: Experiment) -> Run:
-    return denoisplit.load(experiment.run)
-
-
-@pytest.fixture(scope="module")
 def field(run: Run) -> Field:
     return evaluation_fields(run.spec, ceiling=run.bundle.ceiling)[1][0]
 

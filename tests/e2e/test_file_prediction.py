@@ -20,11 +20,6 @@ NAMES = ("a.tif", "a.ome.tif", "a.ome.zarr", "a.zarr", "a.h5", "a.mrc", "a.npz")
 WORDS = "mean,std,chi_square,total_std,interval=0.5"
 
 
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
-
-
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file is taken for a large one."""

@@ -16,14 +16,8 @@ from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.spool import spool_of
 from denoisplit.plugins.executors.serial import Serial
 from tests.cli.refusals import noise
-from tests.e2e.experiment import Experiment
 
 HOW = How(samples=2, tile=16)
-
-
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
 
 
 @pytest.fixture

@@ -17,11 +17,6 @@ from tests.e2e.experiment import Experiment
 ENDING = ".ome.tif"
 
 
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
-
-
 @pytest.mark.parametrize("letter", ["a", "µ"])
 @pytest.mark.parametrize("length", [235, 249, 255])
 def test_the_longest_names_are_written(run: denoisplit.Run, tmp_path: Path, letter: str, length: int) -> None:

@@ -23,11 +23,6 @@ from tests.e2e.experiment import CHANNELS, Experiment
 FORMAT = OmeTiff(OmeTiff.Options())
 
 
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
-
-
 def test_every_word_gives_its_images_in_the_order_of_the_words(run: denoisplit.Run) -> None:
     words = (
         "calibrated_interval=0.9,interval=0.5",

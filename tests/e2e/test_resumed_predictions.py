@@ -23,11 +23,6 @@ WORDS = "mean,std,chi_square,quantile=0.5"
 HOW = How(axes="tyx", samples=3, tile=16, output=WORDS)
 
 
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
-
-
 @pytest.fixture
 def movie(tmp_path: Path) -> Path:
     path = tmp_path / "movie.tif"

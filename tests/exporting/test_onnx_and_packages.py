@@ -17,7 +17,6 @@ import tifffile
 import torch
 import yaml
 
-import denoisplit
 from denoisplit.core.errors import ExportError, ImageError, MissingPackageError
 from denoisplit.core.exporting.about import About
 from denoisplit.core.exporting.bioimage_package import BioimagePackage
@@ -35,11 +34,6 @@ from tests.network.variants import variant
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning"
 )
-
-
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> Run:
-    return denoisplit.load(experiment.run)
 
 
 @pytest.fixture(scope="module")

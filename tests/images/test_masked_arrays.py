@@ -8,7 +8,6 @@ import pytest
 import denoisplit
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, Image
-from tests.e2e.experiment import Experiment
 
 PIXELS = np.random.default_rng(0).normal(200, 50, (9, 8)).astype(np.float32)
 
@@ -18,11 +17,6 @@ def masked(pixels: Any, count: int) -> Any:
     found = np.ma.array(pixels, mask=np.arange(pixels.size).reshape(pixels.shape) < count)
     found.data.reshape(-1)[:count] = 1e6 if pixels.dtype.kind == "f" else 1
     return found
-
-
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> denoisplit.Run:
-    return denoisplit.load(experiment.run)
 
 
 def test_masked_pixels_of_an_image_are_refused(run: denoisplit.Run) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from denoisplit.cli import main
 from denoisplit.core.errors import BrokenPluginError, ImageError
 from denoisplit.core.images.image import Image
 from denoisplit.core.registry.registry import Registry, installed_registry, load_registry
 from denoisplit.core.spec.json_schema import spec_schema
 from denoisplit.core.storage.image_files import installed_formats, open_given, save_image
+from tests.cli.refusals import run as command
 from tests.distributions import Install, installer
 
 FORMAT = """
@@ -85,10 +84,6 @@ def add_all(install: Install, kind: str, code: str, cases: Mapping[str, tuple[st
         (folder / f"{case}.py").write_text(code.replace(before, after))
         rows.append({"kind": kind, "name": case, "target": f"lab.{case}:Mine", "summary": "Wrong."})
     (folder / "registry.yaml").write_text(json.dumps(rows))
-
-
-def command(*words: str) -> Result:
-    return CliRunner().invoke(main, words)
 
 
 WRONG_FORMATS = {

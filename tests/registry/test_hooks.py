@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import denoisplit
-from denoisplit.cli import main
 from denoisplit.core.errors import TrainingError
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry.registry import installed_registry, load_registry
 from denoisplit.core.training import fit
 from denoisplit.core.training.watching import Moment
+from tests.cli.refusals import run as command
 from tests.distributions import MANIFEST, Install, installer
 
 HOOKS = """
@@ -81,10 +80,6 @@ def hooked(install: Install, package: str, hooks: str = HOOKS) -> Path:
     for name, code in (("hooks", hooks), ("greeting", GREETING), ("watching", WATCHING)):
         (folder / f"{name}.py").write_text(code.replace("{package}", package))
     return folder
-
-
-def command(*words: str) -> Result:
-    return CliRunner().invoke(main, words)
 
 
 def test_a_plugin_adds_a_command(install: Install) -> None:

@@ -25,11 +25,6 @@ from tests.report.parsed import Report
 SECTIONS = ["glance", "image", "samples", "spread", "verdict", "mixture", "origin", "citing"]
 
 
-@pytest.fixture(scope="module")
-def run(experiment: Experiment) -> Run:
-    return denoisplit.load(experiment.run)
-
-
 def quiet(done: int, total: int) -> None:
     del done, total
 

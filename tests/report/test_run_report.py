@@ -38,11 +38,6 @@ SECTIONS = [
 
 
 @pytest.fixture(scope="module")
-def run(experiment: Experiment) -> Run:
-    return denoisplit.load(experiment.run)
-
-
-@pytest.fixture(scope="module")
 def file(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.report(tmp_path_factory.mktemp("report") / "report.html", samples=4)
 
