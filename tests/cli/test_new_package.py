@@ -51,17 +51,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     installed_registry.cache_clear()
 
 
-@each_kind
 @pytest.mark.parametrize(
     ("package", "name"), [("p", "x"), (LONGEST_PACKAGE, LONGEST_NAME)], ids=["short", "long"]
 )
-def test_the_linter_finds_nothing_whatever_the_names(
-    tmp_path: Path, kind: str, package: str, name: str
-) -> None:
-    folder = made(tmp_path / package, kind, name)
+def test_the_linter_finds_nothing_whatever_the_names(tmp_path: Path, package: str, name: str) -> None:
+    folders = [made(tmp_path / kind / package, kind, name) for kind in KINDS]
     for command in (["check"], ["format", "--check", "--diff"]):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--no-cache", str(folder)],
+            [sys.executable, "-m", "ruff", *command, "--no-cache", *map(str, folders)],
             cwd=tmp_path,
             capture_output=True,
             text=True,
