@@ -43,7 +43,8 @@ DATASETS: dict[str, Any] = {
 FORMATS = {type(known).__name__: known for known in installed_formats()}
 LAZY = ("Tiff", "OmeZarr", "Hdf5", "Mrc", "NumpyArrays")
 IMAGES = ("observed", "clean", "mixed", "repeats")
-EXPOSURES = 9
+EXPOSURES = {"biosr": 3}
+"""Of every image; 9 where it is not named."""
 RECORDED = ("folder", "channel_files", "manifest")
 
 
@@ -55,14 +56,14 @@ def small_files_are_lazy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_walks, "BLOCK_PIXELS", 100)
 
 
-def exposed(save: Save, seed: int) -> Save:
+def exposed(save: Save, seed: int, count: int) -> Save:
     """Writes every stack [t y x] as several noisy exposures of each of its images."""
     rng = np.random.default_rng(seed)
 
     def several(stem: Path, pixels: AnyArray, axes: str) -> Path:
         if axes != "tyx":
             return save(stem, pixels, axes)
-        stack = np.repeat(pixels, EXPOSURES, axis=0)
+        stack = np.repeat(pixels, count, axis=0)
         return save(stem, (stack + rng.normal(0, 9, stack.shape)).astype(np.float32), axes)
 
     return several
@@ -76,7 +77,8 @@ def written(root: Path, layout: str, name: str, shape: tuple[int, int], seed: in
         clean = rng.gamma(3, 60, (len(CHANNELS), *shape)).astype(np.float32)
         pairs.append(((clean + rng.normal(0, 15, clean.shape)).astype(np.float32), clean))
     suffix, save = saving(FORMATS[name])
-    options = LAYOUTS[layout](root, pairs, suffix, exposed(save, seed) if layout != "hagen" else save)
+    several = save if layout == "hagen" else exposed(save, seed, EXPOSURES.get(layout, 9))
+    options = LAYOUTS[layout](root, pairs, suffix, several)
     del options["use"]
     if layout in RECORDED:
         for number, (noisy, _) in enumerate(pairs):
