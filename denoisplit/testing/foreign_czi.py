@@ -32,6 +32,21 @@ def _scenes() -> Iterator[Foreign]:
     yield Foreign(what="scenes of different channels", name="a.czi", write=_one_each)
 
 
+def _named() -> Iterator[Foreign]:
+    one, two = (Image(data=pixels, axes="yx") for pixels in _SCENES)
+    for given, names in ((("left", "right"), ("left", "right")), (("cell", "cell"), ("0", "1"))):
+        write = partial(_written, scenes=(one, two), names=given)
+        for name, pixels in zip(names, _SCENES, strict=True):
+            found = image(pixels, "yx")
+            yield Foreign(what=f"{given}, {name}", name="a.czi", write=write, inside=name, image=found)
+    write = partial(_written, scenes=(one, two), names=("left", "right"))
+    yield Foreign(what="no such scene", name="a.czi", write=write, inside="middle")
+
+
+def _written(path: Path, scenes: tuple[Image, ...], names: tuple[str, ...]) -> None:
+    write_czi(path, *scenes, names=names)
+
+
 def _in_milliseconds(path: Path) -> None:
     """Write two frames with an interval as ZEN asks its hardware for one."""
     czi = pytest.importorskip("pylibCZIrw.czi")
@@ -73,7 +88,16 @@ def _pictured(path: Path, gray: bool) -> None:
 _PICTURE: Final = counts(6, 5, 3)
 
 
+def _all_axes(path: Path) -> None:
+    """Write a plane that has a place along every axis that there is."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    with czi.create_czi(str(path)) as file:
+        file.write(_SCENES[0][..., None], plane=dict.fromkeys("CZTRIHVB", 0), scene=0)
+
+
 def _others() -> Iterator[Foreign]:
+    found = image(_SCENES[0], "yx")
+    yield Foreign(what="all axes", name="a.czi", write=_all_axes, image=found)
     found = image(np.moveaxis(_LATE, 2, 1), "tczyx")
     yield Foreign(what="a late start", name="a.czi", write=_from_there_on, image=found)
     write = partial(_pictured, gray=False)
@@ -83,4 +107,4 @@ def _others() -> Iterator[Foreign]:
     yield Foreign(what="a picture among channels", name="a.czi", write=partial(_pictured, gray=True))
 
 
-FILES: Final = (*_scenes(), *_times(), *_others())
+FILES: Final = (*_scenes(), *_named(), *_times(), *_others())

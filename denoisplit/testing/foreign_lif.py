@@ -33,10 +33,24 @@ def _several() -> Iterator[Foreign]:
     yield Foreign(what="images that differ", name="a.lif", write=project)
 
 
+def _tables() -> Iterator[Foreign]:
+    both, other = Image(data=_ALIKE[0], axes="cyx"), Image(data=_OTHER, axes="yx")
+    for tables, names in ((("Green", "Red"), ("Green", "Red")), (("Gray", "Gray"), ())):
+        write = partial(write_lif, image=both, tables=tables)
+        yield Foreign(what=f"{tables}", name="a.lif", write=write, image=image(_ALIKE[0], "cyx", names=names))
+    alone = partial(write_lif, image=other, tables=("Green",))
+    yield Foreign(what="one table", name="a.lif", write=alone, image=image(_OTHER, "yx"))
+
+    def incomplete(path: Path) -> None:
+        write_lif(path, both, ("more", both), lacking=1)
+
+    yield Foreign(what="a byte is missing", name="a.lif", write=incomplete, inside="Series001")
+
+
 def _pictures() -> Iterator[Foreign]:
     picture = partial(write_lif, image=Image(data=_PICTURE, axes="yxr"))
     yield Foreign(what="a picture", name="a.lif", write=picture)
     yield Foreign(what="a picture", name="a.lif", write=picture, axes="yxc", image=image(_PICTURE, "yxc"))
 
 
-FILES: Final = (*_several(), *_pictures())
+FILES: Final = (*_several(), *_tables(), *_pictures())

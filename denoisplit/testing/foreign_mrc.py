@@ -117,6 +117,10 @@ def _light_microscopes() -> Iterator[Foreign]:
             write=write,
             image=image(stack, f"{letters}yx", tuple(_MICRONS[a] for a in f"{letters}yx" if a in _MICRONS)),
         )
+    words = {96: struct.pack("<h", -16224), 180: struct.pack("<2h", 1, 0), 196: struct.pack("<h", 1)}
+    write = partial(_write, pixels=pixels, standard=False, cell=(0.1, 0.2, 0.3), words=words)
+    found = image(pixels, "zyx", (0.3, 0.2, 0.1))
+    yield Foreign(what="DeltaVision, a stack alone", name="a.dv", write=write, image=found)
     for sides, cell, size in (
         ((5, 3, 4), (0.5, 0.6, 1.2), (0.3, 0.2, 0.1)),
         ((5, 3, 4), (0.005, 0.005, 0.005), (0.005, 0.005, 0.005)),
@@ -160,6 +164,12 @@ def _damaged() -> Iterator[Foreign]:
     )
     for what, how in wrong:
         yield Foreign(what=what, name="a.mrc", write=partial(_write, pixels=pixels, **how))
+    remark = b'{"axes": "zyx", "pixel_size": [0.9, 0.8, 0.7], "unit": "um"}'
+    known: dict[str, Any] = {"sampling": _SIDES[::-1], "cell": (5000, 6000, 12000), "extended": remark}
+    for axes, size in ((None, (0.9, 0.8, 0.7)), ("zyx", (0.3, 0.2, 0.1)), ("xyz", (0.1, 0.2, 0.3))):
+        write = partial(_write, pixels=pixels, **known)
+        found = image(pixels, axes or "zyx", size)
+        yield Foreign(what=f"sizes said twice, {axes}", name="a.mrc", write=write, axes=axes, image=found)
     broken = (b'{"sides": [4, 3, 6], "axes": "zyx"}', b'{"sides": 7, "axes": "zyx"}', b"{", b'{"axes": 3}')
     for remark in broken:
         write = partial(_write, pixels=pixels, extended=remark)

@@ -114,6 +114,11 @@ def _resolutions() -> Iterator[Foreign]:
             tifffile.imwrite, data=_PLANE, metadata=None, resolution=(250, 500), resolutionunit=unit
         )
         yield Foreign(what=f"pixels per {unit}", name="a.tif", write=write, image=image(_PLANE, "yx", size))
+    for spacing, depth in ((0.3, 0.3), (None, 1.0), (0, None)):
+        said: Any = {"axes": "ZYX", "unit": "um"} | ({} if spacing is None else {"spacing": spacing})
+        write = partial(tifffile.imwrite, data=_STACK, metadata=said, resolution=(10, 10))
+        found = image(_STACK, "zyx", (depth, *_ONE))
+        yield Foreign(what=f"steps of {spacing}", name="a.tif", write=write, image=found)
 
 
 def _vendors() -> Iterator[Foreign]:
@@ -140,6 +145,9 @@ def _vendors() -> Iterator[Foreign]:
         write = partial(_metaxpress, state=state)
         found = image(_PLANE, "yx", known, names=("DAPI",))
         yield Foreign(what=f"MetaXpress, {state}", name="a.tif", write=write, image=found)
+    write = partial(_metaxpress, state="")
+    found = image(_PLANE, "yx", (0.65, 0.35), names=("DAPI",))
+    yield Foreign(what="MetaXpress, no state", name="a.tif", write=write, image=found)
     broken = partial(_metaxpress, state="on", cut=20)
     yield Foreign(what="MetaXpress, cut", name="a.tif", write=broken, image=image(_PLANE, "yx"))
 
@@ -152,6 +160,8 @@ def _metaxpress(path: Path, state: str, cut: int = 0) -> None:
         "spatial-calibration-units": ("string", "um"),
         "_IllumSetting_": ("string", "DAPI"),
     }
+    if not state:
+        del props["spatial-calibration-state"]
     inner = "".join(f'<prop id="{key}" type="{kind}" value="{said}"/>' for key, (kind, said) in props.items())
     text = f"<MetaData><PlaneInfo>{inner}</PlaneInfo></MetaData>"
     tifffile.imwrite(path, _PLANE, description=text[: len(text) - cut], metadata=None, software="MetaSeries")

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images import lazy, writing
+from denoisplit.core.images.bases import ImageFormat
 from denoisplit.testing.suite import one_line
 
 Record = TypeVar("Record")
@@ -109,3 +111,13 @@ def is_refused(action: Any, what: str) -> bool:
 def assert_refused(action: Any, what: str) -> None:
     """Check that an action raises an ``ImageError`` of one line."""
     assert is_refused(action, what), f"{what} is not refused with an ImageError"
+
+
+def assert_more_is_kept(image_format: ImageFormat, path: Path) -> None:
+    """Check that the folder of an image is not replaced where it has a file or an image more."""
+    notes = path / "notes.txt"
+    notes.write_text("years of work", encoding="utf-8")
+    assert not image_format.may_replace(path), "an image with something else beside it may be replaced"
+    notes.unlink()
+    shutil.copytree(path, path / "0" / "1")
+    assert not image_format.may_replace(path), "an image with another inside may be replaced"

@@ -15,6 +15,7 @@ from denoisplit.core.images.bases import Image, ImageFormat, IntensityScale, Pix
 from denoisplit.testing.image_cases import (
     EVERY_TYPE,
     IMPOSSIBLE,
+    assert_more_is_kept,
     assert_refused,
     forced,
     is_refused,
@@ -274,6 +275,8 @@ class ImageFormatTests(ForeignFileTests):
             assert not image_format.may_replace(other.parent), "a folder of something else may be replaced"
             assert_refused(lambda: image_format.write(other.parent, image), "writing over a folder")
             assert other.exists(), "a folder of something else was replaced"
+            if path.is_dir():
+                assert_more_is_kept(image_format, path)
 
     def test_a_file_appears_whole_or_not_at_all(self) -> None:
         """Pixels that cannot be written leave the previous file, and nothing beside it."""

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import h5py
@@ -13,7 +13,7 @@ import mrcfile
 import numpy as np
 
 from denoisplit.core.images.axes import sizes_by_axis
-from denoisplit.core.images.bases import Image
+from denoisplit.core.images.bases import Image, ImageLayout
 from denoisplit.testing.tiff_readers import IMAGEJ, LARGE_IMAGEJ, LARGE_OME_TIFF, OME_TIFF
 from denoisplit.testing.written_files import WRITTEN, LargeFile, Reader, assert_found, drawn
 from denoisplit.testing.zarr_readers import OME_ZARR, ZARR
@@ -53,6 +53,8 @@ def _mrc(path: Path, image: Image) -> None:
         voxel = [1e4 * known.get(letter, 0) for letter in "xyz"]
         assert np.allclose(file.voxel_size.tolist(), voxel), f"voxels of {file.voxel_size}"
         head = file.header
+        group = (1 if others == 1 else 401) if "z" in image.axes else 0
+        assert head.ispg == group, f"the space group is {head.ispg}"
         statistics = (head.dmin, head.dmax, head.dmean, head.rms)
         assert statistics == (0, -1, -2, -1), f"statistics are said: {statistics}"
         assert head.nversion == 20140, f"the version of the standard is {head.nversion}"
@@ -98,5 +100,20 @@ READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
 }
 """Readers by the name of the format."""
 
-LARGE: Final[Mapping[str, tuple[LargeFile, ...]]] = {"tiff": LARGE_IMAGEJ, "ome_tiff": LARGE_OME_TIFF}
+_BYTES: Final[np.dtype[Any]] = np.dtype(np.int8)
+_SQUARES: Final = ImageLayout(shape=(65_536, 256, 256), dtype=_BYTES, axes="zyx")
+"""Its sides make sense in either order of bytes."""
+
+
+def _large_mrc(path: Path) -> None:
+    with path.open("rb") as file:
+        sides = struct.unpack("<3i", file.read(12))
+    assert sides == _SQUARES.shape[::-1], "another program finds other sides"
+
+
+LARGE: Final[Mapping[str, tuple[LargeFile, ...]]] = {
+    "tiff": LARGE_IMAGEJ,
+    "ome_tiff": LARGE_OME_TIFF,
+    "mrc": (LargeFile(suffix=".mrc", layout=_SQUARES, check=_large_mrc),),
+}
 """Files of more than 4 GiB by the name of the format."""

@@ -86,16 +86,33 @@ def _add_to_czi(path: Path, image: Image, names: Sequence[str]) -> None:
         metadata.set_xml(xml)
 
 
-def write_lif(path: Path, image: Image, *more: tuple[str, Image], name: str = "Series001") -> None:
-    """Write a project of one image and more, whose names may have a folder (``Region/Position 1``)."""
+def write_lif(
+    path: Path,
+    image: Image,
+    *more: tuple[str, Image],
+    name: str = "Series001",
+    tables: Sequence[str] = (),
+    lacking: int = 0,
+) -> None:
+    """Write a project of one image and more.
+
+    Args:
+        path: path of the file.
+        image: the first image.
+        more: names and images, in a folder where the name has one (``Region/Position 1``).
+        name: name of the first image.
+        tables: names of the look-up tables of the channels.
+        lacking: number of bytes that are missing from every image.
+    """
     images = [(name, image), *more]
     elements, blocks = "", []
     for number, (called, each) in enumerate(images):
         stored = np.ascontiguousarray(each.pixels).astype(each.data.dtype.newbyteorder("<")).tobytes()
+        stored = stored[: len(stored) - lacking]
         blocks.append((f"MemBlock_{number}", stored))
         memory = f'<Memory Size="{len(stored)}" MemoryBlockID="MemBlock_{number}"/>'
         *folders, own = called.split("/")
-        element = f"<Element Name={quoteattr(own)}><Data>{_lif_image(each)}</Data>{memory}</Element>"
+        element = f"<Element Name={quoteattr(own)}><Data>{_lif_image(each, tables)}</Data>{memory}</Element>"
         for folder in reversed(folders):
             element = (
                 f"<Element Name={quoteattr(folder)}><Data/><Memory Size='0' MemoryBlockID='F'/>"
@@ -116,7 +133,7 @@ def write_lif(path: Path, image: Image, *more: tuple[str, Image], name: str = "S
             file.write(head + text + stored)
 
 
-def _lif_image(image: Image) -> str:
+def _lif_image(image: Image, tables: Sequence[str]) -> str:
     sizes, axes, shape = sizes_by_axis(image), image.axes, image.pixels.shape
     strides = dict(zip(axes, np.ascontiguousarray(image.pixels).strides, strict=True))
     count = shape[axes.index("c")] if "c" in axes else 1
@@ -127,9 +144,10 @@ def _lif_image(image: Image) -> str:
     bits = 8 * image.data.dtype.itemsize
     for i in range(count):
         dye = f"<Key>DyeName</Key><Value>{image.channel_names[i]}</Value>" if image.channel_names else ""
+        table = tables[i] if tables else "Gray"
         channels += (
             f'<ChannelDescription DataType="{kind}" ChannelTag="0" Resolution="{bits}" '
-            f'NameOfMeasuredQuantity="" Min="0" Max="1" Unit="" LUTName="Gray" IsLUTInverted="0" '
+            f'NameOfMeasuredQuantity="" Min="0" Max="1" Unit="" LUTName="{table}" IsLUTInverted="0" '
             f'BytesInc="{i * step}" BitInc="0"><ChannelProperty>{dye}</ChannelProperty></ChannelDescription>'
         )
     dimensions = ""

@@ -34,7 +34,7 @@ class Block:
 
     def xml(self) -> str:
         """Return the element."""
-        named = f'<UUID FileName="{escape(self.file)}">{uuid(self.number)}</UUID>' if self.file else ""
+        named = f'<UUID FileName="{escape(self.file)}">\n{uuid(self.number)}\n</UUID>' if self.file else ""
         return f"<TiffData {self.said}>{named}</TiffData>"
 
 

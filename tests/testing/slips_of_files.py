@@ -87,8 +87,8 @@ SLIPS_OF_FILES = (
         "image_format/mrc",
         "the order of bytes by the number of planes alone",
         "image_formats/_mrc_header.py",
-        "extended + nx * ny * nz)",
-        "extended + nz)",
+        'math.prod(struct.unpack_from(f"{order}3i", raw))',
+        'struct.unpack_from(f"{order}3i", raw)[2]',
         _FOREIGN,
     ),
     Slip(

@@ -223,4 +223,4 @@ def _unpacked(data: bytes, itemsize: int) -> bytes:
     found = imagecodecs.zstd_decode(data[header:])
     if data[1:header] != _APART:
         return bytes(found)
-    return np.frombuffer(found, np.uint8).reshape(itemsize, -1).T.tobytes()
+    return np.stack(np.split(np.frombuffer(found, np.uint8), itemsize), axis=-1).tobytes()

@@ -89,7 +89,7 @@ def read_header(path: Path) -> Header:
                 f"Check that it is really an MRC file."
             )
         (extended,) = struct.unpack_from(f"{order}i", raw, 92)
-        said = parse_remark(file.read(max(extended, 0)).decode("utf-8", "replace"))
+        said = parse_remark(file.read(extended).decode("utf-8", "replace"))
     nx, ny, nz, mode = struct.unpack_from(f"{order}4i", raw)
     standard = raw[208:211] == b"MAP"
     kind = _dtype(mode, raw, order, standard, path)
@@ -105,22 +105,16 @@ def read_header(path: Path) -> Header:
         )
         if len(sides) == len(stored) and math.prod(sides) == nx * ny * nz:
             shape, stack = tuple(sides), stored
-    return Header(
-        shape=shape, dtype=dtype, offset=_SIZE + max(extended, 0), voxel=voxel, stack=stack, said=said
-    )
+    return Header(shape=shape, dtype=dtype, offset=_SIZE + extended, voxel=voxel, stack=stack, said=said)
 
 
 def _byte_order(raw: bytes, size: int) -> str:
     """Return ``<`` or ``>``, whatever the stamp says; empty where the sizes make no sense in either."""
     orders = [order for order in "<>" if _plausible(raw, order)]
-    return min(orders, key=lambda order: abs(size - _promised(raw, order)), default="")
-
-
-def _promised(raw: bytes, order: str) -> int:
-    """Return the number of bytes of a file with this header; only bytes make sense in either order."""
-    nx, ny, nz = struct.unpack_from(f"{order}3i", raw)
-    (extended,) = struct.unpack_from(f"{order}i", raw, 92)
-    return int(_SIZE + extended + nx * ny * nz)
+    # Only sides of 256 and more make sense in either order, so the header is nothing beside the pixels.
+    return min(
+        orders, key=lambda order: abs(size - math.prod(struct.unpack_from(f"{order}3i", raw))), default=""
+    )
 
 
 def _plausible(raw: bytes, order: str) -> bool:

@@ -84,7 +84,7 @@ class OmeFiles:
             raise self._incomplete(there, count)
         found: list[Plane | None] = [None] * count
         for path, start, page, many in blocks:
-            for i in range(min(many, count - start)):
+            for i in range(many):
                 found[start + i] = Plane(path, page + i)
         planes = tuple(plane for plane in found if plane is not None)
         if len(planes) < count:

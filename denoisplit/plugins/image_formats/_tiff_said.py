@@ -175,7 +175,7 @@ def _said_by_lsm(said: dict[str, Any]) -> Said:
 def _said_by_stk(said: dict[str, Any]) -> Said:
     unit = said.get("CalibrationUnits", "")
     lengths: dict[str, tuple[object, object]] = {}
-    if said.get("SpatialCalibration", 1):
+    if said.get("SpatialCalibration") != 0:
         lengths = {a.lower(): (said.get(f"{a}Calibration"), unit) for a in "YX"}
     steps = np.abs(np.asarray(said.get("ZDistance", ()), np.float64))
     if steps.size and np.allclose(steps, steps[0], rtol=_SAME):

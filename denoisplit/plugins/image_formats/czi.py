@@ -145,7 +145,7 @@ class _Scene:
     def shape(self) -> tuple[int, ...]:
         """Shape of the image, with an axis for colours where a pixel has several samples."""
         sides = (stop - start for start, stop in self.ranges.values())
-        return (*sides, self.colours) if self.colours > 1 else tuple(sides)
+        return tuple(sides) if self.colours == 1 else (*sides, self.colours)
 
     def read(self, region: Window) -> AnyArray:
         """Read the pixels of a region; the tiles that it touches are read whole."""
@@ -167,7 +167,7 @@ class _Scene:
                     target[max(top, 0) : bottom, max(left, 0) : right] = plane[
                         max(-top, 0) : height - top, max(-left, 0) : width - left
                     ]
-        return found if self.colours > 1 else found[..., 0]
+        return found[..., 0] if self.colours == 1 else found
 
     def _plane(self, found: AnyArray, block: Block, place: tuple[int, ...]) -> AnyArray:
         """Return one plane of a block, [y x colour]."""
