@@ -116,6 +116,14 @@ SLIPS_OF_DATA_SETS = (
         "memory_is_counted_in_mebibytes",
     ),
     Slip(
+        "dataset/simulated",
+        "light is not scaled to the photons",
+        "datasets/simulation/light.py",
+        "photons * light / bright",
+        "photons * light",
+        "simulated_light_is_as_told",
+    ),
+    Slip(
         "dataset/biosr",
         "the right number of folders is refused",
         "datasets/single_structures.py",

@@ -202,16 +202,15 @@ def header_of(layout: ImageLayout, stored: str, shape: tuple[int, ...]) -> bytes
     """
     ny, nx = shape[-2:]
     nz = math.prod(shape[:-2])
-    depth = shape[stored.index("z")] if "z" in stored else 1
     volume = "z" in stored
+    depth = shape[stored.index("z")] if volume else 1
     said = f'{{"sides": {list(shape)}, {remark_text(layout)[1:]}'.encode()
     said += b" " * (-len(said) % 16)
     size = sizes_by_axis(layout, "µm")
-    planes = depth if volume else 1
-    cell = [count * size.get(a, 0.0) / _ANGSTROM for a, count in zip("xyz", (nx, ny, planes), strict=True)]
+    cell = [count * size.get(a, 0.0) / _ANGSTROM for a, count in zip("xyz", (nx, ny, depth), strict=True)]
     head = bytearray(_SIZE)
     struct.pack_into("<4i", head, 0, nx, ny, nz, KINDS[layout.dtype.name])
-    struct.pack_into("<3i3f3f3i", head, 28, nx, ny, planes, *cell, 90, 90, 90, 1, 2, 3)
+    struct.pack_into("<3i3f3f3i", head, 28, nx, ny, depth, *cell, 90, 90, 90, 1, 2, 3)
     group = 0 if not volume else 1 if nz == depth else 401
     struct.pack_into("<3f2i", head, 76, 0.0, -1.0, -2.0, group, len(said))  # minimum above maximum: unknown
     head[104:108] = b"JSON"
