@@ -26,6 +26,8 @@ from tests.network.small import counts
 
 DEVICE = simulated_device()
 PRESETS = sorted(one.stem for one in (Path(denoisplit.__file__).parent / "core/spec/presets").glob("*.yaml"))
+ALIKE = ("altered-musplit", "denoisplit-best", "denoisplit-hagen", "microsplit-regular", "musplit-deep")
+"""With so few channels and levels, others have the same network, or each of its parts."""
 LADDER = """preset: {preset}
 model: {{encoder: {{levels: 2, width: 4, blocks: 1}}, decoder: {{latent_channels: 2, blocks: 1}}}}"""
 CONTEXT = LADDER.replace("width", "input_scales: 2, width")
@@ -91,7 +93,9 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         assert torch.allclose(found[name], value, rtol=1e-6, atol=1e-8), name
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    "preset", [pytest.param(one, marks=pytest.mark.slow if one in ALIKE else ()) for one in PRESETS]
+)
 def test_a_preset_learns_and_predicts_there_what_it_does_here(preset: str) -> None:
     spec, vse = tiny(preset)
     other = copy.deepcopy(vse)

@@ -123,6 +123,7 @@ def test_the_command_exports_a_run_with_its_details(
     torch.testing.assert_close(log_variance, expected[1], rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_python_of_the_page_runs_a_program_without_denoisplit(
     exported: tuple[Path, Result], experiment: Experiment, tmp_path: Path
 ) -> None:
