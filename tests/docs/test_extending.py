@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ import denoisplit
 from denoisplit.cli import main
 from denoisplit.cli.scaffold import write_package
 from denoisplit.core.registry import installed_registry
+from denoisplit.testing.noise_models import NoiseModelTests
 
 ROOT = Path(denoisplit.__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
@@ -57,6 +59,16 @@ def test_all_files_of_the_package_are_on_the_page(site: Path) -> None:
     assert all((site / line.split()[0]).is_file() for line in listing.splitlines())
 
 
+def test_its_tests_inherit_the_laws_and_its_own_passes(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(site))
+    found = runpy.run_path(str(site / "tests" / "test_student_t.py"))
+    for name in ("TestStudentT", "TestHeaviestTails"):
+        assert issubclass(found[name], NoiseModelTests)
+        assert found[name]().options() is not None
+    found["test_it_is_the_distribution_of_student"]()
+
+
+@pytest.mark.slow
 def test_its_tests_by_inheritance_pass(site: Path) -> None:
     done = run(site, "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests")
     assert done.returncode == 0, done.stdout + done.stderr
