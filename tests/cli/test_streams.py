@@ -82,13 +82,13 @@ def test_a_name_that_the_output_cannot_encode_is_escaped(tmp_path: Path) -> None
     """As in a file on Windows, whose encoding has few letters."""
     spec = "preset: denoisplit\nchannels: [β-tubulin, actin]\ndata: {train: {use: folder, path: images}}\n"
     (tmp_path / "spec.yaml").write_text(spec, encoding="utf-8")
-    for encoding, name in (("cp1252", r"\u03b2-tubulin"), ("utf-8", "β-tubulin")):
-        done = subprocess.run(
-            [sys.executable, "-m", "denoisplit", "check", "spec.yaml"],
-            capture_output=True,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONIOENCODING": encoding},
-            check=False,
-        )
-        assert name in done.stdout.decode(encoding)
-        assert b"Traceback" not in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "denoisplit", "check", "spec.yaml"],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        check=False,
+    )
+    assert r"\u03b2-tubulin" in done.stdout.decode("cp1252")
+    assert b"Traceback" not in done.stderr
+    assert "β-tubulin" in CliRunner().invoke(main, ["check", str(tmp_path / "spec.yaml")]).stdout
