@@ -100,6 +100,17 @@ class AugmentationTests(ComponentTests):
             again = np.asarray(self.augmentation(options).apply(patch, choice))
             assert np.array_equal(found, again), f"choice {choice}: a second time gives another patch"
 
+    @shapes
+    @law(3)
+    @given(data=st.data(), seed=seeds())
+    def test_one_choice_is_no_change(self, sides: tuple[int, ...], data: st.DataObject, seed: int) -> None:
+        """Where all choices can be tried: the network also learns from patches as they are."""
+        augmentation, patch = self.augmentation(data.draw(self.options())), self.patch(sides, seed)
+        if augmentation.choices > _SHOWN:
+            return
+        found = [np.asarray(augmentation.apply(patch, choice)) for choice in self.choices(augmentation, seed)]
+        assert any(np.array_equal(one, patch) for one in found), "every choice changes the patch"
+
     @law(3)
     @given(data=st.data(), seed=seeds())
     def test_some_choice_changes_a_stack(self, data: st.DataObject, seed: int) -> None:

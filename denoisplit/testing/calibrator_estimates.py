@@ -17,8 +17,11 @@ from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 from denoisplit.testing.sum_calibrators import Held
 
-_SURE = 20.0
-"""Number of standard errors above zero that are beyond doubt."""
+_SURE, _UNSURE = 20.0, 1.7
+"""Numbers of standard errors above zero that are beyond doubt, and that may well be chance."""
+
+_MAPPING, _FOLLOWED = {"affine", "isotonic"}, 0.1
+"""Calibrators that map a predicted std to the error there, and by how much that may be off."""
 
 
 class OwnCalibratorTests(CalibratorTests):
@@ -34,7 +37,7 @@ class OwnCalibratorTests(CalibratorTests):
             fit_squares(calibrator, held.mean, held.std, held.std**2)
         except CalibrationError:
             return
-        for certain in (-_SURE, 0.0, 1.0):
+        for certain in (-_SURE, 0.0, _UNSURE):
             with pytest.raises(CalibrationError) as caught:
                 fit_squares(calibrator, held.mean, held.std, _alternating(held.std, certain))
             assert one_line(caught.value), "the message has several lines or none"
@@ -43,6 +46,24 @@ class OwnCalibratorTests(CalibratorTests):
         size = _SURE / math.sqrt(held.std[:, 0].size)
         apart = math.sqrt(float((found**2).mean() / (size * held.std**2).mean()))
         assert abs(apart - 1) < 0.1, f"the std is {apart:.3g} times as large as the estimated errors"
+
+    @in_two_and_three_dimensions
+    @law(2)
+    @given(data=st.data(), seed=seeds(), share=st.sampled_from([0.0, 0.5]))
+    def test_errors_that_grow_with_the_std_are_calibrated_so(
+        self, rank: int, data: st.DataObject, seed: int, share: float
+    ) -> None:
+        """Above a floor, too, by calibrators that map the std as it is, without a factor."""
+        if self.name() not in _MAPPING:
+            pytest.skip("its std is a multiple of the predicted one")
+        calibrator, held = self.drawn(data), self.held_out(rank, seed, factors=(1.0, 1.0))
+        real = share * held.std + (1 - share) * held.std.mean()
+        truth = held.mean + real / held.std * (held.truth - held.mean)
+        off = np.abs(self.calibrated(calibrator, attrs.evolve(held, truth=truth)) / real - 1)
+        assert float(np.quantile(off, 0.9)) < _FOLLOWED, (
+            f"the std of a tenth of the pixels is off by {np.quantile(off, 0.9):.0%} where errors have "
+            f"{share:g} of the slope of the std"
+        )
 
     @in_two_and_three_dimensions
     def test_one_channel_and_few_pixels_are_enough(self, rank: int) -> None:

@@ -1,6 +1,7 @@
 """Conformance suite for executors."""
 
 import math
+import secrets
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -10,6 +11,7 @@ import pytest
 
 from denoisplit.core.errors import DenoisplitError, MissingPackageError
 from denoisplit.core.prediction.executor import Executor
+from denoisplit.testing.rests import Rest, rested, threads_here
 from denoisplit.testing.suite import ComponentTests, not_examined
 
 _JOBS: Final = 20
@@ -37,18 +39,18 @@ class ExecutorTests(ComponentTests):
             not_examined(str(error))
 
     def test_every_job_gives_its_result_or_its_error(self) -> None:
-        """Whatever the other jobs do, and however often the executor is started."""
-        executor = self.executor()
-        for workers in (1, 2):
-            with self.started(executor, workers) as pool:
-                futures: list[Future[Any]] = [pool.submit(math.factorial, n) for n in range(_JOBS)]
-                wrong = self.submitted_wrong(pool)
-                found = [future.result() for future in futures]
-                assert found == [math.factorial(n) for n in range(_JOBS)], "a job has the result of another"
-                if wrong is not None:
-                    with pytest.raises(ValueError, match="negative"):
-                        wrong.result()
-                assert pool.submit(math.factorial, 3).result() == 6, "after an error, no job is done"
+        """Whatever the other jobs do, and as often as it is submitted."""
+        with self.started(self.executor(), 1) as pool:
+            futures: list[Future[Any]] = [pool.submit(math.factorial, n) for n in range(_JOBS)]
+            wrong = self.submitted_wrong(pool)
+            found = [future.result() for future in futures]
+            assert found == [math.factorial(n) for n in range(_JOBS)], "a job has the result of another"
+            if wrong is not None:
+                with pytest.raises(ValueError, match="negative"):
+                    wrong.result()
+            assert pool.submit(math.factorial, 3).result() == 6, "after an error, no job is done"
+            drawn = [pool.submit(secrets.token_hex) for _ in range(2)]
+            assert drawn[0].result() != drawn[1].result(), "a job that is submitted twice is done once"
 
     def submitted_wrong(self, pool: Pool) -> "Future[int] | None":
         """Submit a job that fails; an executor that runs jobs at once raises its error here."""
@@ -57,16 +59,32 @@ class ExecutorTests(ComponentTests):
         except ValueError:
             return None
 
-    def test_nothing_goes_on_when_the_context_ends(self) -> None:
-        """Jobs are finished or dropped, also when an error ends the context, and the error is raised."""
+    def test_no_more_is_done_at_a_time_than_asked_for(self) -> None:
+        """Neither more jobs nor, in other processes, with more threads than this one has."""
         executor = self.executor()
-        futures: list[Future[int]] = []
+        for workers in (2,) if executor.elsewhere else (1, 2):
+            with self.started(executor, workers) as pool:
+                rests = [future.result() for future in [pool.submit(rested) for _ in range(3 * workers)]]
+                threads, here = pool.submit(threads_here).result(), threads_here()
+            most = max(sum(other.begin <= one.begin < other.end for other in rests) for one in rests)
+            assert most <= workers, f"{most} jobs are done at a time by {workers} workers"
+            assert not executor.elsewhere or threads <= max(1, here // workers), (
+                f"each of {workers} workers has {threads} threads, this process {here}"
+            )
+
+    def test_nothing_goes_on_when_the_context_ends(self) -> None:
+        """Jobs that have not begun are dropped, also when an error ends the context, and it is raised."""
+        executor = self.executor()
+        futures: list[Future[Rest]] = []
+        early: list[bool] = []
 
         def stop_in_the_middle() -> None:
-            with self.started(executor, 1) as pool:
-                futures.extend(pool.submit(math.factorial, n) for n in range(_JOBS))
+            with self.started(executor, 1 if executor.elsewhere else 2) as pool:
+                futures.extend(pool.submit(rested) for _ in range(_JOBS))
+                early.append(futures[-1].done())
                 raise KeyError("mine")
 
         with pytest.raises(KeyError, match="mine"):
             stop_in_the_middle()
         assert all(future.done() for future in futures), "jobs go on after the context has ended"
+        assert early[0] or futures[-1].cancelled(), "the context does not end before all jobs are done"

@@ -1,5 +1,7 @@
 """Laws of KL schemes about what they learn from training steps."""
 
+import math
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,10 @@ from denoisplit.core.network.latent import Level
 from denoisplit.testing.kl_scheme_options import KLOptionTests, divergences, learn
 from denoisplit.testing.strategies import levels, unit_levels
 from denoisplit.testing.suite import accepted, assert_close, law
+
+_STEPS = 4
+_SAME = 1e-4
+"""Logarithm of a change that is rounding in float32."""
 
 
 class KLStateTests(KLOptionTests):
@@ -59,3 +65,32 @@ class KLStateTests(KLOptionTests):
             found.append(gradient)
         assert bool(found[0].isfinite()), "the gradient of the rate is not finite"
         assert_close(found[1], found[0], "a step that is told after a rate changes the gradient of that rate")
+
+    @law(3)
+    @given(data=st.data(), away=st.floats(0.1, 2.0))
+    def test_a_target_of_the_distortion_is_kept(self, data: st.DataObject, away: float) -> None:
+        """An option ``distortion`` is recognised by its name: above it the rate gets cheaper, below dearer.
+
+        As much so in either direction, the more so the longer; at the target, nothing changes.
+        """
+        options, drawn = data.draw(self.options()), data.draw(levels(2))
+        target = getattr(options, "distortion", None)
+        if not isinstance(target, float):
+            return
+        gained: dict[float, list[float]] = {}
+        for off in (-away, 0.0, away):
+            scheme = self.scheme(options, free_bits=0.0)
+            rates = [self.rate(scheme, drawn, 2).total]
+            for step in range(_STEPS):
+                scheme.observe(step=step, distortion=torch.tensor(target + off), rate=rates[0].detach())
+                rates.append(self.rate(scheme, drawn, 2).total)
+            gained[off] = [math.log(abs(float(rate / rates[0]))) for rate in rates[1:]]
+        for step, (dearer, same, cheaper) in enumerate(zip(*gained.values(), strict=True)):
+            assert abs(same) < _SAME, f"{step + 1} steps at the target change the logarithm by {same:.3g}"
+            assert cheaper < 0 < dearer, (
+                f"{step + 1} steps {away:.3g} from the target change the logarithm of the rate by "
+                f"{cheaper:.3g} above it, {dearer:.3g} below"
+            )
+            assert abs(cheaper / dearer + 1) < 0.1, "above and below the target are not alike"
+        for one in (gained[-away], gained[away]):
+            assert abs(one[-1]) > abs(one[0]), "the rate does not follow a distortion that stays away"

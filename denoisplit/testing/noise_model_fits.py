@@ -151,6 +151,36 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         apart = float((found[0] - expected).abs().median())
         assert apart < _EXPORTED, f"exported files change the likelihood by {apart:.3g} nats"
 
+    def test_files_of_several_fits_are_one_model(self) -> None:
+        """Every channel has the density of its own file, whatever the options of the others' fits.
+
+        Or they are refused in one line. What is written again is what was read.
+        """
+        if not (usual := self.exported()):
+            return
+        others = exported(self.model(self.smallest()), len(usual), "other-")
+        paths = tuple(
+            one if n % 2 else other for n, (one, other) in enumerate(zip(usual, others, strict=True))
+        )
+        signal, observation = _image(self.pairs())
+        refused: list[NoiseModelError] = []
+        models: list[NoiseModel] = []
+        for files in (paths, others, usual):
+            try:
+                models.append(self.new(attrs.evolve(self.defaults(), path=files)).double().eval())
+            except NoiseModelError as error:
+                refused.append(error)
+        assert all(map(one_line, refused)), "the message has several lines or none"
+        if refused:
+            return
+        whole, *apart = models
+        with torch.no_grad():
+            found, *own = (model.log_prob(observation, signal) for model in (whole, *apart))
+        for channel in range(len(paths)):
+            assert_close(found[:, channel], own[channel % 2][:, channel], "beside other files it is another")
+        for one, two in zip(exported(whole, len(paths), "again-"), paths, strict=True):
+            assert one.read_bytes() == two.read_bytes(), "what is written is not what was read"
+
     def test_a_state_is_loaded_without_the_files_that_it_was_read_from(self) -> None:
         """They may be gone, and hold other numbers of whatever options ask for."""
         if not (paths := self.exported()):

@@ -173,7 +173,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
     @law(8)
     @given(data=st.data())
     def test_the_shape_of_the_image_does_not_matter(self, rank: int, data: st.DataObject) -> None:
-        """The same pixels in another arrangement, or in another batch, have the same likelihood."""
+        """The same pixels in another arrangement, side by side with a copy, or in another batch."""
         model, signal = self.drawn(data), self.signals(rank, batch=2)
         maps = self.maps(model, signal)
         found = model.log_prob(signal + 7, signal, maps).detach()
@@ -182,6 +182,10 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         assert_close(
             model.log_prob(row + 7, row, flat).detach().flatten(2), found.flatten(2), "pixels in a row differ"
         )
+        wide = torch.cat([signal, signal], dim=-1)
+        beside = None if maps is None else torch.cat([maps, maps], dim=-1)
+        both = model.log_prob(wide + 7, wide, beside).detach()
+        assert_close(both, torch.cat([found] * 2, dim=-1), "an image beside its copy has another likelihood")
         second = None if maps is None else maps[1:]
         alone = model.log_prob(signal[1:] + 7, signal[1:], second).detach()
         assert_close(alone, found[1:], "an image alone has another likelihood than in a batch")

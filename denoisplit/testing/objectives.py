@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.objective_terms import ObjectiveTerm
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
@@ -19,6 +19,10 @@ from denoisplit.testing.suite import ComponentTests, assert_close, examples, in_
 
 _MEANS: Final = (40.0, 90.0, 15.0)
 _STDS: Final = (30.0, 80.0, 20.0)
+_OFFSET: Final = 7.0
+
+_OF_THE_MIXTURE: Final = {"mixture_consistency"}
+"""Built-in objectives that are zero only where the channels add up to the mixed image."""
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Signal and targets [b c (z) y x], mixed [b 1 (z) y x], counts."""
@@ -44,7 +48,9 @@ class ObjectiveTests(ComponentTests):
             target_std=tuple(std * scale for std in _STDS[:channels]),
         )
         try:
-            made = self.target()(options, statistics=statistics, mixing=Mixing(mode=mode, offset=7.0 * scale))
+            made = self.target()(
+                options, statistics=statistics, mixing=Mixing(mode=mode, offset=_OFFSET * scale)
+            )
         except SpecError as error:
             pytest.skip(str(error))
         assert isinstance(made, ObjectiveTerm), f"not an ObjectiveTerm (got {type(made)})"
@@ -117,6 +123,30 @@ class ObjectiveTests(ComponentTests):
         expected = self.objective(options)(*batch)
         found = self.objective(options, scale=scale)(*(scale * x for x in batch))
         assert_close(found, expected, "images in other units have another term", rtol=1e-6)
+
+    def is_of_the_mixture(self) -> bool:
+        """Whether the term is zero only where the channels add up to the mixed image."""
+        return self.name() in _OF_THE_MIXTURE
+
+    @in_two_and_three_dimensions
+    @channels_of_mixed
+    @law(2)
+    @given(data=st.data(), seed=seeds())
+    def test_a_term_of_the_mixture_is_zero_where_the_channels_add_up(
+        self, rank: int, channels: int, mode: Any, data: st.DataObject, seed: int
+    ) -> None:
+        """And above zero where the mixed image is brighter or darker than they are together."""
+        if not self.is_of_the_mixture():
+            pytest.skip("it is no term of the mixture")
+        objective = self.objective(data.draw(self.options()), channels, mode)
+        signal, targets, _ = self.batch(seed, channels, rank=rank)
+        mixed = torch.from_numpy(mix(signal.numpy(), Mixing(mode=mode, offset=_OFFSET), axis=1))
+        none = float(objective(signal, targets, mixed))
+        assert abs(none) < 1e-12, f"the term is {none:.3g} where the channels add up to the mixed image"
+        for more in (-5.0, 5.0):
+            assert float(objective(signal, targets, mixed + more)) > 0, (
+                f"the term is not above zero where the mixed image has {more:+g} counts"
+            )
 
     @law(3)
     @given(data=st.data(), seed=seeds())

@@ -12,10 +12,13 @@ from denoisplit.testing.noise_model_cases import _chosen, _exported, _ready
 from tests.testing.slips import SLIPS, Slip
 from tests.testing.slips_of_data_sets import SLIPS_OF_DATA_SETS
 from tests.testing.slips_of_files import SLIPS_OF_FILES
+from tests.testing.slips_of_numbers import SLIPS_OF_NUMBERS
 from tools.mutants.live import install
 
 
-@pytest.mark.parametrize("slip", [*SLIPS, *SLIPS_OF_FILES, *SLIPS_OF_DATA_SETS], ids=str)
+@pytest.mark.parametrize(
+    "slip", [*SLIPS, *SLIPS_OF_FILES, *SLIPS_OF_DATA_SETS, *SLIPS_OF_NUMBERS], ids=str
+)
 def test_a_slip_is_caught(slip: Slip) -> None:
     kind, _, name = slip.component.partition("/")
     suite = suite_for(kind, f"{BUILTIN}/{name}")

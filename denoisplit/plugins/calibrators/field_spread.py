@@ -7,6 +7,7 @@ from typing import Final, final
 
 import attrs
 import numpy as np
+from scipy.special import erf
 
 from denoisplit.core.arrays import BoolArray, Float64Array
 from denoisplit.core.errors import CalibrationError
@@ -228,12 +229,7 @@ def _mixed_gaussians(stds: Float64Array, levels: Sequence[float]) -> Float64Arra
     low, high = unit * stds.min(), unit * stds.max()
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        inside = np.mean([_within(middle / std) for std in stds], axis=0)
+        inside = erf(middle / stds[:, None] / math.sqrt(2)).mean(axis=0)
         low, high = np.where(inside < levels, middle, low), np.where(inside < levels, high, middle)
     found: Float64Array = (low + high) / 2
     return found
-
-
-def _within(half: Float64Array) -> Float64Array:
-    """Probability of a standard Gaussian between minus and plus ``half``."""
-    return np.array([math.erf(value / math.sqrt(2)) for value in half])
