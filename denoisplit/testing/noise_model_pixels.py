@@ -1,6 +1,7 @@
 """Maps of a camera for the suites of noise models, and a model with maps as that of a single pixel."""
 
 import functools
+import json
 import tempfile
 import typing
 from collections.abc import Sequence
@@ -111,8 +112,12 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 @functools.cache
 def _map_file(number: int, variant: int) -> Path:
-    """Write a map [y x] of numbers about 3, without symmetry."""
-    path = Path(_folder().name) / f"map{number}_{variant}.npy"
+    """Write a map [y x] of numbers about 3, without symmetry; of another variant, as a single plane of z."""
     rng = np.random.default_rng([variant, number] if variant else number)
-    np.save(path, rng.uniform(2, 4, SIDES).astype(np.float32))
+    values = rng.uniform(2, 4, SIDES).astype(np.float32)
+    path = Path(_folder().name) / f"map{number}_{variant}{'.npz' if variant else '.npy'}"
+    if variant:
+        np.savez(path, data=values[None], denoisplit=json.dumps({"axes": "zyx"}))
+    else:
+        np.save(path, values)
     return path

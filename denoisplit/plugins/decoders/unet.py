@@ -90,8 +90,8 @@ class UNetDecoder(Decoder):
 
 
 def _require_full_size(shapes: tuple[FeatureShape, ...]) -> None:
-    plain = all(max(shape.extent) == 1 for shape in shapes)
-    if len(shapes) < 2 or max(shapes[0].stride) > 1 or not plain:
+    plain = all(extent == 1 for shape in shapes for extent in shape.extent)
+    if len(shapes) < 2 or any(stride > 1 for stride in shapes[0].stride) or not plain:
         strides = [list(shape.stride) for shape in shapes]
         problem = (
             f"model.decoder: the decoder unet needs features of the image at full size and of at least one "
