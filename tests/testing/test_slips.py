@@ -16,9 +16,7 @@ from tests.testing.slips_of_numbers import SLIPS_OF_NUMBERS
 from tools.mutants.live import install
 
 
-@pytest.mark.parametrize(
-    "slip", [*SLIPS, *SLIPS_OF_FILES, *SLIPS_OF_DATA_SETS, *SLIPS_OF_NUMBERS], ids=str
-)
+@pytest.mark.parametrize("slip", [*SLIPS, *SLIPS_OF_FILES, *SLIPS_OF_DATA_SETS, *SLIPS_OF_NUMBERS], ids=str)
 def test_a_slip_is_caught(slip: Slip) -> None:
     kind, _, name = slip.component.partition("/")
     suite = suite_for(kind, f"{BUILTIN}/{name}")
