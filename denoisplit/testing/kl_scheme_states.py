@@ -71,7 +71,7 @@ class KLStateTests(KLOptionTests):
     def test_a_target_of_the_distortion_is_kept(self, data: st.DataObject, away: float) -> None:
         """An option ``distortion`` is recognised by its name: above it the rate gets cheaper, below dearer.
 
-        As much so in either direction, the more so with every step that is farther away; at the target, not at all.
+        As much so in either direction, and the more so with every step farther away; at the target, not.
         """
         options, drawn = data.draw(self.options()), data.draw(levels(2))
         target = getattr(options, "distortion", None)
