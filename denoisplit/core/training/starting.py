@@ -70,7 +70,7 @@ def _taken(vse: VSE, path: Path) -> Start:
     if not fitting:
         raise RunError(
             f"{path}: none of its weights fits this network. Give training.start_from a run of the same "
-            f"encoder or decoder."
+            f"encoder or decoder, or null to start from random weights."
         )
     with torch.no_grad():
         for name in fitting:
