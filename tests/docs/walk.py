@@ -40,7 +40,7 @@ SMALL = {
         "data.test={use: simulated, fields: 1, size: 32, seed: 3}",
         "model.encoder={levels: 2, width: 4}",
         "model.decoder={latent_channels: 2}",
-        "training={steps: 2, batch: 1, patch: 16}",
+        "training={start_from: null, steps: 2, batch: 1, patch: 16}",
         "prediction={samples: 4}",
     ),
 }

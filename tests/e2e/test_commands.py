@@ -79,7 +79,7 @@ def test_the_demo_shows_everything_once(tmp_path: Path) -> None:
         "model.encoder={levels: 2, width: 4}",
         "model.decoder.latent_channels=2",
         "model.noise_model={fit_steps: 3, fit_pairs: 1000}",
-        "training={steps: 2, batch: 1, patch: 16}",
+        "training={start_from: null, steps: 2, batch: 1, patch: 16}",
         "prediction.samples=2",
     )
     out = tmp_path / "demo"
