@@ -10,6 +10,7 @@ import tifffile
 import denoisplit
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import DenoisplitError, RunError, SpecError
+from denoisplit.core.prediction import memory
 from denoisplit.core.prediction.engine import Found, Work
 from denoisplit.core.prediction.plan import Job
 from denoisplit.core.prediction.request import How
@@ -78,14 +79,33 @@ def test_it_goes_on_where_it_was_stopped(
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name.partition("/")[0]]
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1)])
+def test_it_keeps_the_tiles_that_other_workers_had_chosen(
+    run: denoisplit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, after: int
+) -> None:
+    def tiles(workers: int) -> int:
+        return run.estimate(pixels, **also(automatic, How(workers=workers))).tiles
+
+    monkeypatch.setattr(memory, "STREAMED_BUDGET", 12_000_000)
+    pixels, out = noise(1, 96, 288), tmp_path / "a.npz"
+    automatic = also(How(tile=0))
+    assert 1 < tiles(1) < tiles(4)
+    stopped(run, pixels, out, also(automatic, How(workers=before)))
+    how = also(automatic, How(workers=after, resume=True))
+    del how["tile"]
+    found = run.predict_file(pixels, out, **how)
+    expected = run.predict_file(pixels, tmp_path / "b.npz", **also(automatic, How(workers=before)))
+    np.testing.assert_array_equal(found.mean, expected.mean)
+
+
 def test_it_does_not_go_on_with_anything_else(run: denoisplit.Run, movie: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.ome.tif"
     stopped(run, movie, out)
     others = {"samples": How(samples=4), "tiles": How(tile=24), "output": How(output="mean")}
     for name, other in others.items():
-        advice = "Continue with its --workers and --tile" if name == "tiles" else "Remove it"
+        advice = "Leave out --tile" if name == "tiles" else "Remove it"
         with pytest.raises(
-            RunError, match=rf"another prediction \(differs in: {name}\)\. {advice} or leave out"
+            RunError, match=rf"another prediction \(differs in: {name}\)\. {advice}, leave out"
         ):
             run.predict_file(movie, out, **also(other, How(resume=True)))
     tifffile.imwrite(movie, noise(2, 40, 24) + 1)

@@ -24,6 +24,7 @@ from denoisplit.core.prediction.request import Request, Shard
 from denoisplit.core.prediction.spool import (
     TILES,
     Spool,
+    Tiling,
     digest_of,
     file_identity,
     image_identity,
@@ -78,11 +79,11 @@ class Ticket:
     tile: int
     output: tuple[str, ...] | None
     labels: str | None
-    memory: float
+    memory: int
     spool: str
 
 
-def results(work: Work, request: Request, place: Place, *, memory: float) -> Iterator[tuple[Job, Found]]:
+def results(work: Work, request: Request, place: Place, *, memory: int) -> Iterator[tuple[Job, Found]]:
     """Yield the results of all jobs in order; load those that are finished, and keep each new one.
 
     Raises:
@@ -94,7 +95,7 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
         return
     if request.shard is None:  # a shard holds the lock already
         require_unlocked(spool_of(place.out))
-    spool = open_spool(place.out, _key(work, request, place), resume=place.resume)
+    spool = _opened(work, request, place, memory, resume=place.resume)
     jobs = list(enumerate(work.plan.jobs()))
     kept = {number for number, _ in jobs if spool.has(number)}
     if kept:
@@ -123,7 +124,7 @@ def results(work: Work, request: Request, place: Place, *, memory: float) -> Ite
             _LOG.warning(told, place.out, done, len(jobs))
 
 
-def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory: float) -> int:
+def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory: int) -> int:
     """Do the unfinished jobs of a shard; return how many of all jobs are still missing.
 
     Raises:
@@ -131,7 +132,7 @@ def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory
             worker ended.
         ImageError: they cannot be written.
     """
-    spool = open_spool(place.out, _key(work, request, place), resume=True)
+    spool = _opened(work, request, place, memory, resume=True)
     jobs = list(enumerate(work.plan.jobs()))
     own = [(number, job) for number, job in jobs if shard.has(number)]
     counter = Counter(len(own) * len(work.numbers), request.progress)
@@ -142,6 +143,12 @@ def do_shard(work: Work, request: Request, place: Place, shard: Shard, *, memory
             if here is None:
                 counter.tick(len(work.numbers))
     return sum(not spool.has(number) for number, _ in jobs)
+
+
+def _opened(work: Work, request: Request, place: Place, memory: int, *, resume: bool) -> Spool:
+    """The spool, with how the tiles were chosen."""
+    tiling = Tiling(work.plan.how.tile, memory // place.executor.threads(request.workers))
+    return open_spool(place.out, _key(work, request, place), tiling, resume=resume)
 
 
 @contextmanager
@@ -175,7 +182,7 @@ def _nothing() -> None:
 
 
 def _performing(
-    work: Work, request: Request, place: Place, spool: Spool, counter: Counter, memory: float
+    work: Work, request: Request, place: Place, spool: Spool, counter: Counter, memory: int
 ) -> "partial[Found | None]":
     """The function that does a job where the executor wants it and stores its result."""
     if place.executor.elsewhere:
@@ -193,7 +200,7 @@ def _here(work: Work, spool: Spool, counter: Counter) -> "partial[Found | None]"
 
 
 def _elsewhere(
-    work: Work, request: Request, place: Place, spool: Spool, memory: float
+    work: Work, request: Request, place: Place, spool: Spool, memory: int
 ) -> "partial[Found | None]":
     labels, output, how = request.labels, request.output, work.plan.how
     image = place.image or _written(spool.folder / _IMAGE, place.pixels)

@@ -1,5 +1,6 @@
 """Prediction plane by plane and tile by tile, independent of where pixels come from and results go."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import reduce
@@ -22,10 +23,13 @@ from denoisplit.core.prediction.request import Request, Shard
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.prediction.seams import Seams, SeamStrips
 from denoisplit.core.prediction.sinks import Asked, Memory, Sink
+from denoisplit.core.prediction.spool import tiling_of
 from denoisplit.core.prediction.summaries import Facts
 from denoisplit.core.prediction.sums_over import summed
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.verdict.judgement import Verdict, joined
+
+_LOG = logging.getLogger("denoisplit.prediction")
 
 
 def predict_image(vse: VSE, bundle: Bundle, image: Image, request: Request) -> Prediction:
@@ -63,9 +67,19 @@ def predict_shard(
 
 
 def _planned(vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place) -> tuple[ImageWork, int]:
-    """The work, and the memory of every process, bytes."""
+    """The work, and the memory of every process, bytes.
+
+    Tiles that are finished were chosen for the workers that there were then, and so are the others.
+    """
     threads = place.executor.threads(request.workers)
     memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
+    chosen = tiling_of(place.out) if place.resume else None
+    if chosen is not None:
+        if chosen.memory > memory // threads:
+            told = "%s: goes on with the tiles of before, which take up to %.1f GiB with %d workers at once"
+            _LOG.warning(told, place.out, chosen.memory * request.workers / 2**30, request.workers)
+        memory = chosen.memory * threads
+        request = attrs.evolve(request, tile=chosen.side if request.tile is None else request.tile)
     return ImageWork(vse, bundle, image, request, memory=memory, workers=threads), memory
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 
+import attrs
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -32,6 +33,7 @@ TILES: Final = "tiles"
 """Among what jobs depend on: how a plane is cut up."""
 
 _KEY: Final = "prediction.json"
+_SIDE, _MEMORY = "side of a tile", "memory of a tile"
 _IMAGE: Final = "image "
 _FACT: Final = "fact "
 _NUMBER: Final = "number"
@@ -39,6 +41,19 @@ _OURS: Final = re.compile(
     r"prediction\.json|\d{8}\.safetensors|\.\d+\.[0-9a-f]{32}|(image|labels)\.npy|\.lock"
 )
 _BLOCK: Final = 2**16
+
+
+@attrs.frozen
+class Tiling:
+    """How the tiles of a prediction were chosen.
+
+    Attributes:
+        side: side that was asked for, pixels; 0 for what fits into memory.
+        memory: working memory of one tile, bytes.
+    """
+
+    side: int
+    memory: int
 
 
 @final
@@ -107,12 +122,13 @@ class Spool:
         return self.folder / f"{job:08d}.safetensors"
 
 
-def open_spool(out: Path, key: Mapping[str, str], *, resume: bool) -> Spool:
+def open_spool(out: Path, key: Mapping[str, str], tiling: Tiling, *, resume: bool) -> Spool:
     """Open the finished jobs of a prediction, or begin without any.
 
     Args:
         out: file of the prediction.
         key: everything that the jobs depend on, by name.
+        tiling: how their tiles were chosen; see ``tiling_of``.
         resume: whether existing jobs are kept.
 
     Raises:
@@ -126,26 +142,38 @@ def open_spool(out: Path, key: Mapping[str, str], *, resume: bool) -> Spool:
         elif spool.folder.exists():
             _require(spool.folder, key)
         spool.folder.mkdir(parents=True, exist_ok=True)
-        write_text(spool.folder / _KEY, json.dumps(dict(key), indent=2))
+        chosen = {_SIDE: tiling.side, _MEMORY: tiling.memory}
+        write_text(spool.folder / _KEY, json.dumps({**key, **chosen}, indent=2))
     except OSError as error:
         reason = error.strerror or error
         raise ImageError(f"{out}: it cannot be written (got: {reason}). Check folder and space.") from error
     return spool
 
 
-def _require(folder: Path, key: Mapping[str, str]) -> None:
-    """Refuse jobs of another prediction."""
+def tiling_of(out: Path) -> Tiling | None:
+    """How the tiles of the finished jobs of a prediction were chosen; None if that is not known."""
+    found = _ledger(spool_of(out))
+    side, memory = found.get(_SIDE), found.get(_MEMORY)
+    return Tiling(side, memory) if isinstance(side, int) and isinstance(memory, int) and memory > 0 else None
+
+
+def _ledger(folder: Path) -> Mapping[str, object]:
     try:
         found = json.loads((folder / _KEY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = {}
-    other = [name for name in key if not isinstance(found, dict) or found.get(name) != key[name]]
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _require(folder: Path, key: Mapping[str, str]) -> None:
+    """Refuse jobs of another prediction."""
+    found = _ledger(folder)
+    other = [name for name in key if found.get(name) != key[name]]
     if other:
-        # Tiles fill the memory of a worker: those planned for fewer workers would be too large.
-        first = "Continue with its --workers and --tile" if other == [TILES] else "Remove it"
+        first = "Leave out --tile" if other == [TILES] else "Remove it"
         raise RunError(
             f"{folder}: holds a part of another prediction (differs in: {', '.join(other)}). "
-            f"{first} or leave out --resume to start over, or choose another --out."
+            f"{first}, leave out --resume to start over, or choose another --out."
         )
 
 
