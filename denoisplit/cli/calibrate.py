@@ -18,7 +18,7 @@ def calibrate(run: Path, device: str) -> None:
     """Calibrate RUN on the held-out images of its spec, as its training does at the end.
 
     For a run whose calibration was interrupted or failed. The previous calibration is replaced once the new
-    one is complete; the weights do not change.
+    one is complete; the weights do not change. The report of RUN is written again.
     """
     from denoisplit import api
 

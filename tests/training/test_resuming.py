@@ -202,13 +202,16 @@ def test_what_fails_after_the_last_step_loses_nothing(
     assert out.is_finished
 
 
+@pytest.mark.usefixtures("reports")
 def test_a_run_is_calibrated_again_on_its_own_images_alone(trainings: Trainings, tmp_path: Path) -> None:
     shutil.copytree(trainings.whole.path, tmp_path / "run")
     before = trainings.whole.bundle.read_bytes()
+    RunFolder(tmp_path / "run").report.unlink(missing_ok=True)
     told = CliRunner().invoke(main, ["calibrate", str(tmp_path / "run"), "--device", "cpu"])
     assert told.exit_code == 0, told.output
     assert told.stdout.startswith(f"Calibrated: {tmp_path / 'run'} (")
     assert RunFolder(tmp_path / "run").bundle.read_bytes() == before
+    assert RunFolder(tmp_path / "run").report.is_file()
     run = denoisplit.load(tmp_path / "run")
     foreign = attrs.evolve(run.bundle, data_fingerprint="0" * 64)
     save_description(run.folder, foreign)

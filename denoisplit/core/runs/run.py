@@ -25,6 +25,7 @@ from denoisplit.core.prediction.request import Request
 from denoisplit.core.prediction.result import PathLike, Prediction
 from denoisplit.core.prediction.splitting import predict_image
 from denoisplit.core.prediction.sums_over import sum_intervals
+from denoisplit.core.runs import after_training
 from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.runs.reports import Reports
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
@@ -217,10 +218,11 @@ class Run(Reports):
         )
 
     def calibrate(self, *, stages: Stages = notebook_bar) -> "Run":
-        """Calibrate again on the held-out images of the spec, and store the result in the run folder.
+        """Calibrate again on the held-out images of the spec, and store the result and a new report.
 
         Meant for runs whose calibration was interrupted or failed, and after an update of the calibrator. The
-        former calibration is replaced when the new one is complete.
+        former calibration is replaced when the new one is complete. The report, ``report.html`` in the run
+        folder, is written as after a training: if it fails, the log says so.
 
         Args:
             stages: see ``train``.
@@ -236,7 +238,9 @@ class Run(Reports):
         from denoisplit.core.training.completing import calibrate_again
 
         require_function(stages, "stages")
-        return attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))
+        found = attrs.evolve(self, bundle=calibrate_again(self.folder, self.vse, stages))
+        after_training.report_after_training(found.folder, found.vse, found.bundle, stages)
+        return found
 
     def export(self, out: PathLike, file_format: str, **words: Unpack[Words]) -> Exported:
         """Write the network to a file that other programs run without denoisplit.
