@@ -106,7 +106,10 @@ def find_model(name: str, where: str) -> ShippedModel:
     wanted = name.removeprefix(MODEL)
     if wanted not in models:
         close = did_you_mean(wanted, models)
-        raise RunError(f"{where}: no such model (got {wanted!r}).{close} 'denoisplit models list' shows all.")
+        raise RunError(
+            f"{where}: no such model (got {wanted!r}).{close} There is {', '.join(sorted(models))}; "
+            f"'denoisplit models list' tells more."
+        )
     return models[wanted]
 
 

@@ -19,6 +19,7 @@ from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 from denoisplit.core.training.deceiving import told_exposures, told_hot_pixels, told_pixel_sizes, told_pixels
 from denoisplit.core.training.open_dataset import open_dataset
+from denoisplit.core.training.starting import require_known_start
 
 SATURATED: Final = 5e-4
 """Share of pixels at the highest value above which images are taken for saturated."""
@@ -85,6 +86,10 @@ def check_data(spec: ResolvedSpec) -> DataReport:
     """
     errors: list[str] = []
     warnings: list[str] = []
+    try:
+        require_known_start(spec.training)
+    except DenoisplitError as error:
+        errors.append(str(error))
     names = spec.data.recorded or spec.channels
     found = _splits(spec, names, errors, warnings)
     read = {name: fields for name, fields in found.items() if fields}

@@ -61,6 +61,16 @@ def start_folder(path: Path) -> RunFolder:
     return folder_of(model)
 
 
+def require_known_start(spec: TrainingSpec) -> None:
+    """Refuse a spec that starts from a model that does not come with denoisplit.
+
+    Raises:
+        SpecError, RunError: see ``start_folder``.
+    """
+    if spec.start_from is not None and spec.start_from.name.startswith(MODEL):
+        start_folder(spec.start_from)
+
+
 def _taken(vse: VSE, path: Path) -> Start:
     folder = start_folder(path)
     theirs, ours = load_weights(folder.weights), vse.state_dict()

@@ -8,11 +8,10 @@ from denoisplit.core.devices import AUTO, choose_device
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.images.mixing import drawn_anew
 from denoisplit.core.spec.records import DataSpec, ResolvedSpec, TrainingSpec
-from denoisplit.core.spec.training import MODEL
 from denoisplit.core.training.descent import try_descent
 from denoisplit.core.training.logged import loggers_of
 from denoisplit.core.training.seat import require_seats
-from denoisplit.core.training.starting import start_folder
+from denoisplit.core.training.starting import require_known_start
 
 
 def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
@@ -37,8 +36,7 @@ def require_trainable(spec: ResolvedSpec, device: str = AUTO) -> torch.device:
     require_seats(spec.training, where)
     try_descent(spec.training)
     loggers_of(spec, Path())
-    if (start := spec.training.start_from) is not None and start.name.startswith(MODEL):
-        start_folder(start)
+    require_known_start(spec.training)
     return where
 
 
