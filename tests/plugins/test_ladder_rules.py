@@ -11,7 +11,9 @@ from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 
 
-def ladder(levels: int, *, normalise: bool = True, blocks: int = 1) -> tuple[LadderEncoder, LadderDecoder]:
+def ladder(
+    levels: int, *, normalise: bool = True, blocks: int = 1, patch: tuple[int, ...] = ()
+) -> tuple[LadderEncoder, LadderDecoder]:
     encoder = LadderEncoder(
         LadderEncoder.Options(levels=levels, width=2, blocks=blocks), spatial_rank=2, in_channels=1
     )
@@ -19,7 +21,7 @@ def ladder(levels: int, *, normalise: bool = True, blocks: int = 1) -> tuple[Lad
         LadderDecoder.Options(latent_channels=3, normalise_latents=normalise, blocks=blocks),
         feature_shapes=encoder.feature_shapes,
         out_maps=2,
-        patch=(2 ** (levels + 1), 2 ** (levels + 2)),
+        patch=patch or (2 ** (levels + 1), 2 ** (levels + 2)),
     )
     return encoder, decoder
 
@@ -32,6 +34,13 @@ def test_the_top_prior_is_a_map_of_zeros_that_learns() -> None:
     assert top.prior.shape == (1, 2 * 3, 2, 4)
     assert top.prior.requires_grad
     assert not top.prior.any()
+
+
+def test_the_top_prior_has_a_position_even_if_the_patch_is_smaller_than_its_stride() -> None:
+    _, decoder = ladder(3, patch=(4, 8))
+    top = decoder.levels[-1]
+    assert isinstance(top, TopLevel)
+    assert top.prior.shape == (1, 2 * 3, 1, 1)
 
 
 @pytest.mark.parametrize("levels", [1, 4, 5, 6])
