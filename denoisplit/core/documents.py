@@ -51,6 +51,12 @@ class Node:
         return self.key_where or self.where
 
 
+def problem_at(place: str, path: str, what: str) -> str:
+    """Tell a problem of the value at ``path``, which an override on the command line may name already."""
+    named = place.startswith(f"--set {path.removeprefix('$.')}=")
+    return f"{place}: {what}" if named else f"{place} {path}: {what}"
+
+
 def read_text(path: Path) -> str:
     """Read a UTF-8 file as text.
 

@@ -223,7 +223,7 @@ def test_evaluation_without_truth_or_with_a_typo(experiment: Experiment, tmp_pat
         "none of the 3 fields has a clean reference. Name the",
     )
     typo = "data.test.sizes=30"
-    refused(run("evaluate", experiment.run, "--set", typo), f"--set {typo} $.data.test.sizes: unknown key")
+    refused(run("evaluate", experiment.run, "--set", typo), f"--set {typo}: unknown key")
     refused(
         run("evaluate", experiment.run, "--metrics", "psnr,psrn"), "metrics: no such score (got psrn). Use"
     )

@@ -1,11 +1,14 @@
 """Choices that depend on what is installed, and on what was found."""
 
+import json
 from pathlib import Path, PurePosixPath
 
 import attrs
 import pytest
+import yaml
 
 from denoisplit.core.errors import ImageError
+from denoisplit.core.storage.shipped_models import find_model, folder_of
 from denoisplit.core.survey.arranging import arrange
 from denoisplit.core.survey.dataset_plans import Abilities
 from denoisplit.core.survey.deciding import decide
@@ -92,3 +95,19 @@ def test_paths_with_odd_letters_mean_what_they_say() -> None:
     text = spec_text(plan, Path("my spec.yaml"))
     assert "train 'my spec.yaml' --out 'runs/my spec'" in text
     assert "path: data\n" in text
+
+
+def test_a_trained_network_is_suggested_where_all_of_it_fits() -> None:
+    def text(finest: float, channels: int = 2) -> str:
+        facts = Facts(channels=(attrs.evolve(BRIGHT, finest=finest),) * channels)
+        return spec_text(planned("1.tif", "2.tif", "3.tif", channels=channels, facts=facts), Path("new.yaml"))
+
+    line = "# start_from: model:lines-blobs"
+    model = yaml.safe_load(text(0.2))["model"]
+    folder = folder_of(find_model("lines-blobs", "here"))
+    trained = json.loads((folder.path / "model.json").read_text("utf-8"))["spec"]["model"]
+    assert line in text(0.2)
+    for part, option in (("encoder", "levels"), ("encoder", "width"), ("decoder", "latent_channels")):
+        assert model[part][option] == trained[part][option]
+    assert line not in text(0.5)  # three levels without binning
+    assert line not in text(0.2, channels=1)  # another preset

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from denoisplit.core.errors import NonFiniteLossError
 from denoisplit.core.network.dropout import ChannelDropout
 from denoisplit.core.network.interfaces import Decoder, Encoder
+from denoisplit.core.network.noise_source import ZeroNoise
 from denoisplit.core.network.objective import LossTerms
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spec.records import TrainingSpec
@@ -65,6 +66,21 @@ def test_a_step_depends_on_its_number_and_nothing_else() -> None:
     torch.manual_seed(2)
     assert torch.equal(task(batch, 5).total, first)
     assert not torch.equal(task(batch, 6).total, first)
+
+
+@pytest.mark.parametrize("every", [2, 3, 4])
+def test_steps_that_thin_the_likelihood_take_every_pixel_once(every: int) -> None:
+    """The mean of ``every`` squared steps is the likelihood of all pixels, and so is its gradient."""
+    size = (4 * every, 8 * every)
+    vse = network(noise_model=mixture)
+    batch = counts(vse, size)
+    whole, thinned = (SplittingTask(vse, TrainingSpec(likelihood_every=one)) for one in (1, every))
+    same = ZeroNoise()
+    steps = range(7, 7 + every**2)
+    parts = [vse.loss(*batch, same, kl_weight=1.0, pixels=thinned.pixels(step)) for step in steps]
+    everything = vse.loss(*batch, same, kl_weight=1.0, pixels=whole.pixels(7))
+    torch.testing.assert_close(torch.stack([one.distortion for one in parts]).mean(), everything.distortion)
+    torch.testing.assert_close(torch.stack([one.rate for one in parts]), everything.rate.expand(every**2))
 
 
 @pytest.mark.parametrize(

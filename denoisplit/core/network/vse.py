@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,9 @@ from denoisplit.core.network.objective import LossTerms, combine, distortion
 from denoisplit.core.network.objective_terms import NamedTerm, TermValue
 from denoisplit.core.network.placing import decode
 from denoisplit.core.network.units import at_least_float32
+
+ALL_PIXELS: Final = (slice(None), slice(None))
+"""Index of all pixels along y and x."""
 
 _MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -179,6 +183,7 @@ class VSE(nn.Module):
         sample_weights: Tensor | None = None,
         camera: Tensor | None = None,
         objectives: Sequence[NamedTerm] = (),
+        pixels: tuple[slice, slice] = ALL_PIXELS,
     ) -> LossTerms:
         """Objective of a batch.
 
@@ -191,15 +196,22 @@ class VSE(nn.Module):
             sample_weights: see ``objective.distortion``.
             camera: camera maps of the noise model for these pixels [m b c (z) y x]; see ``CameraNoiseModel``.
             objectives: further terms of the total.
+            pixels: index of the pixels along y and x whose likelihood is taken.
         """
         with self.autocast():
             decoded = self.decode(mixed, noise)
         signal = self.statistics.to_counts(decoded.output[:, : self.channels])
         extra = self._extra(decoded.output)
-        log_prob = cameras.log_prob(self.noise_model, targets.to(signal), signal, extra, camera)
-        pixels = math.prod(targets.shape[2:])
+        log_prob = cameras.log_prob(
+            self.noise_model,
+            targets[..., *pixels].to(signal),
+            signal[..., *pixels],
+            None if extra is None else extra[..., *pixels],
+            None if camera is None else camera[..., *pixels],
+        )
+        size = math.prod(targets.shape[2:])
         rate = (
-            self.kl_scheme(decoded.levels, image_pixels=pixels, channels=self.channels)
+            self.kl_scheme(decoded.levels, image_pixels=size, channels=self.channels)
             if decoded.levels
             else Rate(total=signal.new_zeros(()), per_level=signal.new_zeros(0))
         )

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from denoisplit.core.documents import Node
+from denoisplit.core.documents import Node, problem_at
 from denoisplit.core.errors import MissingPackageError, SpecError
 from denoisplit.core.spec.records import ResolvedSpec
 
@@ -43,8 +43,8 @@ def _located(problem: str, root: Node) -> str:
             written = _place(other, root)
             if not written.startswith(_PRESET):
                 colon = "" if what.startswith("must ") else ":"
-                return f"{written} $.{other}: {path}{colon} {what}"
-    return f"{place} $.{path}: {what}"
+                return problem_at(written, f"$.{other}", f"{path}{colon} {what}")
+    return problem_at(place, f"$.{path}", what)
 
 
 def _place(path: str, root: Node) -> str:

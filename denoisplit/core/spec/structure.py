@@ -8,7 +8,7 @@ from typing import Any, Final, get_args, get_origin
 
 import attrs
 
-from denoisplit.core.documents import Node, plain, show
+from denoisplit.core.documents import Node, plain, problem_at, show
 from denoisplit.core.errors import DenoisplitError, PluginError
 from denoisplit.core.registry.contract import did_you_mean
 from denoisplit.core.registry.registry import Registry
@@ -93,11 +93,11 @@ class Structurer:
             else:
                 allowed = f"allowed: {', '.join(fields)}" if fields else "it has no options"
                 close = did_you_mean(key, list(fields))
-                self.problems.append(f"{child.begin} {where}: unknown key ({allowed}).{close}")
+                self.problems.append(problem_at(child.begin, where, f"unknown key ({allowed}).{close}"))
         for key, field in fields.items():
             if field.default is attrs.NOTHING and key not in node.value:
                 needed = describe(hints[field.name])
-                self.problems.append(f"{node.begin} {path}.{key}: missing. Add it: {needed}.")
+                self.problems.append(problem_at(node.begin, f"{path}.{key}", f"missing. Add it: {needed}."))
         self._validate(cls, fields, {k: v for k, v in values.items() if v is not INVALID}, node, path)
         if len(self.problems) > before:
             return INVALID
@@ -108,7 +108,7 @@ class Structurer:
 
     def fail(self, node: Node, path: str, what: str) -> None:
         """Record a problem of a value."""
-        self.problems.append(f"{node.where} {path}: {what}")
+        self.problems.append(problem_at(node.where, path, what))
 
     def _fail(self, node: Node, path: str, what: str) -> Any:
         self.fail(node, path, what)

@@ -44,6 +44,7 @@ class TrainingSpec:
         kl_warmup_steps: steps until it reaches its target; 0 for no warm-up.
         gradient_clip: bound of the gradient norm.
         channel_weights: relative weight of every channel in the distortion; empty for equal weights.
+        likelihood_every: likelihood of every n-th row and column in a step, which change from step to step.
         validate_every: steps between two validations.
         checkpoint_every: steps between two checkpoints to resume from.
         schedule: schedule of the learning rate: ``plateau`` (the reference; lowered when validation stalls)
@@ -98,6 +99,7 @@ class TrainingSpec:
     kl_warmup_steps: int = attrs.field(default=0, validator=ge(0))
     gradient_clip: float = attrs.field(default=0.5, validator=gt(0))
     channel_weights: tuple[float, ...] = attrs.field(default=(), validator=shares, metadata=_SHARES)
+    likelihood_every: int = attrs.field(default=1, validator=[ge(1), le(4)], metadata={QUIET: True})
     validate_every: int = attrs.field(default=100, validator=ge(1))
     checkpoint_every: int = attrs.field(default=200, validator=ge(1))
     schedule: Literal["plateau", "cosine"] | Chosen = attrs.field(

@@ -15,6 +15,9 @@ from denoisplit.core.survey.proposal import DatasetPlan, Plan
 from denoisplit.core.version import VERSION
 
 _WIDTH: Final = 110
+_START: Final = "model:lines-blobs"
+_SIZE_OF_START: Final = (4, 32)
+"""Levels and width of the network that comes with denoisplit."""
 
 
 def spec_text(plan: Plan, path: Path) -> str:
@@ -147,6 +150,13 @@ def _training(plan: Plan) -> Iterator[str]:
     yield "  schedule: cosine"
     yield from _comment("flips and rotations: more to learn from the same images", "  ")
     yield "  augment: true"
+    if (size.levels, size.width) == _SIZE_OF_START and size.binning > 1 and plan.preset == "denoisplit":
+        yield from _comment(
+            "A network of this size that has seen simulated lines and blobs comes with denoisplit. Short trainings "
+            "get farther from it, as far as was tried (docs: Start from a trained network). Remove the # to do so:",
+            "  ",
+        )
+        yield f"  # start_from: {_START}"
     yield from _comment("after an interruption, training goes on from the last of these points", "  ")
     yield f"  validate_every: {size.steps // 20}"
     yield f"  checkpoint_every: {size.steps // 20}"

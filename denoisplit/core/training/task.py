@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.network.objective import LossTerms, kl_weight
 from denoisplit.core.network.objective_terms import NamedTerm
-from denoisplit.core.network.vse import VSE
+from denoisplit.core.network.vse import ALL_PIXELS, VSE
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Mover, Pair
@@ -48,7 +48,7 @@ class SplittingTask(nn.Module):
             start=self._spec.kl_warmup_start,
             duration=self._spec.kl_warmup_steps,
         )
-        return self.terms(batch, step, weight, self._objectives, part)
+        return self.terms(batch, step, weight, self._objectives, part, self.pixels(step))
 
     def took(self, terms: LossTerms, step: int) -> None:
         """Pass the objective of a step to the KL scheme, which may adapt to it without gradients.
@@ -102,6 +102,7 @@ class SplittingTask(nn.Module):
         weight: float,
         objectives: Sequence[NamedTerm] = (),
         part: Part | None = None,
+        pixels: tuple[slice, slice] = ALL_PIXELS,
     ) -> LossTerms:
         """Compute the objective of a batch, or of a part, and its terms, with the random draws of a step."""
         mixed, targets, *camera = batch
@@ -115,7 +116,14 @@ class SplittingTask(nn.Module):
                 channel_weights=self._spec.channel_weights,
                 camera=camera[0] if camera else None,
                 objectives=objectives,
+                pixels=pixels,
             )
+
+    def pixels(self, step: int) -> tuple[slice, slice]:
+        """Index of the pixels in the likelihood of a step; ``likelihood_every`` squared steps take each once."""
+        every = self._spec.likelihood_every
+        y, x = divmod(step % every**2, every)
+        return slice(y, None, every), slice(x, None, every)
 
     def _signal(self, batch: Pair, step: int) -> tuple[Tensor, Tensor]:
         """Draw one posterior sample, and return it with the targets, counts."""
