@@ -152,8 +152,8 @@ def _training(plan: Plan) -> Iterator[str]:
     yield "  augment: true"
     if (size.levels, size.width) == _SIZE_OF_START and size.binning > 1 and plan.preset == "denoisplit":
         yield from _comment(
-            "A network of this size that has seen simulated lines and blobs comes with denoisplit. Short trainings "
-            "get farther from it, as far as was tried (docs: Start from a trained network). Remove the # to do so:",
+            "A network of this size that has seen simulated lines and blobs comes with denoisplit. Short "
+            "trainings that started from it got farther. To start from it, remove the #:",
             "  ",
         )
         yield f"  # start_from: {_START}"

@@ -120,7 +120,7 @@ class SplittingTask(nn.Module):
             )
 
     def pixels(self, step: int) -> tuple[slice, slice]:
-        """Index of the pixels in the likelihood of a step; ``likelihood_every`` squared steps take each once."""
+        """Index of the pixels in the likelihood of a step; ``every`` squared steps take each pixel once."""
         every = self._spec.likelihood_every
         y, x = divmod(step % every**2, every)
         return slice(y, None, every), slice(x, None, every)
