@@ -42,9 +42,7 @@ def test_check_prints_every_problem_on_a_line_of_its_own(spec: Path) -> None:
     result = run("check", str(spec), "--set", "model.encoder.use=laddr")
     assert (result.exit_code, result.stdout) == (2, "")
     first, second = result.stderr.splitlines()
-    assert first.startswith(
-        "--set model.encoder.use=laddr: encoder laddr: not installed."
-    )
+    assert first.startswith("--set model.encoder.use=laddr: encoder laddr: not installed.")
     assert second.startswith(f"{spec}:4:12 $.training.stepz: unknown key (allowed: steps, batch,")
 
 
