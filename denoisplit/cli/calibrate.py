@@ -18,7 +18,8 @@ def calibrate(run: Path, device: str) -> None:
     """Calibrate RUN on the held-out images of its spec, as its training does at the end.
 
     For a run whose calibration was interrupted or failed. The previous calibration is replaced once the new
-    one is complete; the weights do not change. The report of RUN is written again.
+    one is complete; the weights do not change. The report of RUN is written again. The training
+    images are read, too.
     """
     from denoisplit import api
 
@@ -28,3 +29,5 @@ def calibrate(run: Path, device: str) -> None:
         click.echo(f"No calibration was possible: {found.path}")
     else:
         click.echo(f"Calibrated: {found.path} ({found.bundle.calibration.origin})")
+    if found.folder.report.is_file():
+        click.echo(f"Report:     {found.folder.report}")

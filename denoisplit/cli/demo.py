@@ -18,7 +18,11 @@ MARK: Final = "demo.txt"
 @click.command()
 @click.option("--out", type=PATH, default=Path("demo"), show_default=True, help="Folder to write.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the demo's spec."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of its spec; another size of the network needs training.start_from=null, too.",
 )
 def demo(out: Path, overrides: tuple[str, ...]) -> None:
     """Simulate two structures, learn to split and denoise their mixture, and show how well it worked."""

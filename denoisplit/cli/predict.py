@@ -107,7 +107,9 @@ def _refuse_set(context: click.Context, option: click.Parameter, given: tuple[st
     help="Go on from the tiles that are finished, and keep the results of many images that are there.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Write nothing; say what there is to do, and the time it takes."
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing; say what there is to do from the beginning, and the time it takes.",
 )
 @click.option(
     "--shard",

@@ -81,7 +81,12 @@ def test_it_goes_on_where_it_was_stopped(
 
 @pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1)])
 def test_it_keeps_the_tiles_that_other_workers_had_chosen(
-    run: denoisplit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, after: int
+    run: denoisplit.Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    before: int,
+    after: int,
 ) -> None:
     def tiles(workers: int) -> int:
         return run.estimate(pixels, **also(automatic, How(workers=workers))).tiles
@@ -94,8 +99,27 @@ def test_it_keeps_the_tiles_that_other_workers_had_chosen(
     how = also(automatic, How(workers=after, resume=True))
     del how["tile"]
     found = run.predict_file(pixels, out, **how)
+    assert ("goes on with the tiles of before" in caplog.text) is (after > before)
     expected = run.predict_file(pixels, tmp_path / "b.npz", **also(automatic, How(workers=before)))
     np.testing.assert_array_equal(found.mean, expected.mean)
+
+
+def test_more_workers_are_no_reason_to_warn_where_tiles_are_small(
+    run: denoisplit.Run, movie: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "a.ome.tif"
+    stopped(run, movie, out)
+    run.predict_file(movie, out, **also(How(workers=4, resume=True)))
+    assert "goes on with the tiles of before" not in caplog.text
+
+
+def test_a_shard_may_find_the_folder_that_another_one_has_just_made(
+    run: denoisplit.Run, movie: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.ome.tif"
+    spool_of(out).mkdir()
+    run.predict_file(movie, out, **also(How(resume=True)))
+    assert out.exists()
 
 
 def test_it_does_not_go_on_with_anything_else(run: denoisplit.Run, movie: Path, tmp_path: Path) -> None:

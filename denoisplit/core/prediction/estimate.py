@@ -78,16 +78,21 @@ def estimate(vse: VSE, bundle: Bundle, images: Iterable[Image], request: Request
     largest = max(
         ((plan, tile) for plan in plans for tile in plan.tiles), key=lambda pair: pair[1].outer.pixels
     )
-    kept = BESIDE * (1 + vse.channels)
-    per_pass = bytes_per_pixel(vse, largest[0].how.orientations)
     return Estimate(
         plans=plans,
         halo=vse.halo if vse.halo is not None else (0,) * vse.spatial_rank,
-        memory=largest[1].outer.pixels * (per_pass * max(plan.batch for plan in plans) + kept),
+        memory=max(tile_memory(vse, plan) for plan in plans),
         tile_seconds=seconds(*largest),
         seconds=total / min(request.workers, os.cpu_count() or 1),
         workers=request.workers,
     )
+
+
+def tile_memory(vse: VSE, plan: Plan) -> float:
+    """Memory of the largest tile of a plan, bytes."""
+    kept = BESIDE * (1 + vse.channels)
+    per_pass = bytes_per_pixel(vse, plan.how.orientations)
+    return max(tile.outer.pixels for tile in plan.tiles) * (per_pass * plan.batch + kept)
 
 
 def _timed(work: Work) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.elsewhere import Place, do_shard, finished, results
 from denoisplit.core.prediction.engine import Found, Work, run
+from denoisplit.core.prediction.estimate import tile_memory
 from denoisplit.core.prediction.image_work import ImageWork
 from denoisplit.core.prediction.in_file import File
 from denoisplit.core.prediction.memory import streamed_budget
@@ -74,13 +75,15 @@ def _planned(vse: VSE, bundle: Bundle, image: Image, request: Request, place: Pl
     threads = place.executor.threads(request.workers)
     memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
     chosen = tiling_of(place.out) if place.resume else None
-    if chosen is not None:
-        if chosen.memory > memory // threads:
-            told = "%s: goes on with the tiles of before, which take up to %.1f GiB with %d workers at once"
-            _LOG.warning(told, place.out, chosen.memory * request.workers / 2**30, request.workers)
-        memory = chosen.memory * threads
-        request = attrs.evolve(request, tile=chosen.side if request.tile is None else request.tile)
-    return ImageWork(vse, bundle, image, request, memory=memory, workers=threads), memory
+    if chosen is None:
+        return ImageWork(vse, bundle, image, request, memory=memory, workers=threads), memory
+    asked = attrs.evolve(request, tile=chosen.side if request.tile is None else request.tile)
+    work = ImageWork(vse, bundle, image, asked, memory=chosen.memory * threads, workers=threads)
+    needed = tile_memory(vse, work.work(work.fewest).plan)
+    if needed > memory // threads:
+        told = "%s: goes on with the tiles of before, which take about %.1f GiB with %d workers at once"
+        _LOG.warning(told, place.out, needed * request.workers / 2**30, request.workers)
+    return work, chosen.memory * threads
 
 
 def _gathered(

@@ -67,6 +67,11 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def begun(self) -> bool:
+        """Whether it is written for what the jobs are, or a job is finished."""
+        return (self.folder / _KEY).exists() or any(self.folder.glob("*.safetensors"))
+
     def has(self, job: int) -> bool:
         """Whether a job is finished."""
         return self._file(job).is_file()
@@ -139,7 +144,7 @@ def open_spool(out: Path, key: Mapping[str, str], tiling: Tiling, *, resume: boo
     try:
         if not resume:
             spool.remove()
-        elif spool.folder.exists():
+        elif spool.begun:  # shards of an array start together, and find a folder that has just been made
             _require(spool.folder, key)
         spool.folder.mkdir(parents=True, exist_ok=True)
         chosen = {_SIDE: tiling.side, _MEMORY: tiling.memory}

@@ -242,8 +242,8 @@ def require_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise ImageError(
-            f"{folder}: there is no such folder. Check the path. To evaluate a run on other images, "
-            f"name them with --set 'data.test={{use: folder, path: FOLDER}}'."
+            f"{folder}: there is no such folder. Check the path. 'denoisplit evaluate' takes "
+            f"other images: --set 'data.test={{use: folder, path: FOLDER}}'."
         )
 
 
