@@ -119,5 +119,8 @@ def assert_more_is_kept(image_format: ImageFormat, path: Path) -> None:
     notes.write_text("years of work", encoding="utf-8")
     assert not image_format.may_replace(path), "an image with something else beside it may be replaced"
     notes.unlink()
-    shutil.copytree(path, path / "0" / "1")
+    copy, inside = path.with_name("copy"), path / "0" / "inside"
+    shutil.copytree(path, copy)
+    inside.parent.mkdir(exist_ok=True)
+    copy.rename(inside)
     assert not image_format.may_replace(path), "an image with another inside may be replaced"

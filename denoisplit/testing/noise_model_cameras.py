@@ -40,7 +40,7 @@ class NoiseModelCameraTests(NoiseModelCases):
     def camera_options(self) -> Any:
         """Return options with maps of 6 x 7 pixels; by default random ones wherever a path is taken."""
         options = self.defaults()
-        return with_maps(options, map_fields(type(options)), variant=1)
+        return with_maps(options, map_fields(type(options)))
 
     def with_maps(self) -> tuple[CameraNoiseModel, Tensor]:
         """Return a noise model, float64, and its maps [m c y x]; skip the test for a model without maps."""

@@ -80,12 +80,12 @@ def test_it_resumes_bit_for_bit(first: denoisplit.Run, tmp_path: Path) -> None:
     [
         (
             "training.freeze=[encodr]",
-            "training.freeze: the network has no such part (got 'encodr'). Use one of enc",
+            ": the network has no such part (got 'encodr'). Use one of enc",
         ),
         ("training.freeze=[encoder.nothing]", "Use one of encoder."),
         (
             "training.freeze=[encoder, decoder, noise_model, kl_scheme]",
-            "training.freeze: nothing is left to learn",
+            ": nothing is left to learn",
         ),
     ],
 )
