@@ -116,9 +116,7 @@ def _resolutions() -> Iterator[Foreign]:
         yield Foreign(what=f"pixels per {unit}", name="a.tif", write=write, image=image(_PLANE, "yx", size))
     for spacing, depth in ((0.3, 0.3), (None, 1.0), (0, None)):
         said: Any = {"axes": "ZYX", "unit": "um"} | ({} if spacing is None else {"spacing": spacing})
-        write = partial(
-            tifffile.imwrite, data=_STACK, photometric="minisblack", metadata=said, resolution=(10, 10)
-        )
+        write = partial(tifffile.imwrite, data=_STACK, photometric=1, metadata=said, resolution=(10, 10))
         found = image(_STACK, "zyx", (depth, *_ONE))
         yield Foreign(what=f"steps of {spacing}", name="a.tif", write=write, image=found)
 
