@@ -1,7 +1,6 @@
 """Maps of a camera for the suites of noise models, and a model with maps as that of a single pixel."""
 
 import functools
-import json
 import tempfile
 import typing
 from collections.abc import Sequence
@@ -112,12 +111,8 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 @functools.cache
 def _map_file(number: int, variant: int) -> Path:
-    """Write a map [y x] of numbers about 3, without symmetry; of another variant, as a single plane of z."""
+    """Write a map [y x] of numbers about 3, without symmetry."""
+    path = Path(_folder().name) / f"map{number}_{variant}.npy"
     rng = np.random.default_rng([variant, number] if variant else number)
-    values = rng.uniform(2, 4, SIDES).astype(np.float32)
-    path = Path(_folder().name) / f"map{number}_{variant}{'.npz' if variant else '.npy'}"
-    if variant:
-        np.savez(path, data=values[None], denoisplit=json.dumps({"axes": "zyx"}))
-    else:
-        np.save(path, values)
+    np.save(path, rng.uniform(2, 4, SIDES).astype(np.float32))
     return path
