@@ -28,7 +28,7 @@ def specs(tmp_path: Path) -> tuple[Path, Path]:
         ("training.seed=3", "$.training.seed: it comes from the spec of the splitter. Remove it."),
         ("channels=[a, b]", "$.channels: a denoiser has one channel (got a list of 2). Leave channels out"),
         ("training.patch=17", "$.training.patch: must be a multiple of 4"),
-        ("model.encoder.levles=2", "levles=2: unknown key"),
+        ("model.encoder.levles=2", "model.encoder.levles=2: unknown key"),
     ],
 )
 def test_a_denoiser_that_does_not_fit(specs: tuple[Path, Path], override: str, message: str) -> None:
@@ -90,10 +90,10 @@ def test_a_sequence_is_not_a_run_and_an_unfinished_one_predicts_nothing(tmp_path
 @pytest.mark.parametrize(
     ("recorded", "channels", "message"),
     [
-        ("[a, b]", "[c]", ": expected one of a, b, mixed, because data.recorded is given"),
-        ("[a, b]", "[a, b]", ": expected one of a, b, mixed, because data.recorded is given"),
-        ("[a, mixed]", "[a]", ": expected different names, none of them 'mixed'"),
-        ("[a, a]", "[a]", ": expected different names, none of them 'mixed'"),
+        ("[a, b]", "[c]", "channels=[c]: expected one of a, b, mixed, because data.recorded is given"),
+        ("[a, b]", "[a, b]", "channels=[a, b]: expected one of a, b, mixed, because data.recorded is given"),
+        ("[a, mixed]", "[a]", "data.recorded=[a, mixed]: expected different names, none of them 'mixed'"),
+        ("[a, a]", "[a]", "data.recorded=[a, a]: expected different names, none of them 'mixed'"),
     ],
 )
 def test_a_denoiser_of_a_channel_that_is_not_there(

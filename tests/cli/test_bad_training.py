@@ -63,13 +63,16 @@ def test_an_unknown_component(training: Training) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.stesp=3", ": unknown key"),
+        ("training.stesp=3", "training.stesp=3: unknown key"),
         ("trainin.steps=3", "$.trainin: unknown key"),
         ("training.steps", "not of the form a.b=c"),
-        ("training.steps=many", ": expected a whole number (got 'many')"),
-        ("training.steps=0", ": must be >= 1 (got 0)"),
-        ("training.seed=-1", ": must be >= 0 (got -1)"),
-        ("training.seed=9223372036854775808", ": must be < 9223372036854775808"),
+        ("training.steps=many", "training.steps=many: expected a whole number (got 'many')"),
+        ("training.steps=0", "training.steps=0: must be >= 1 (got 0)"),
+        ("training.seed=-1", "training.seed=-1: must be >= 0 (got -1)"),
+        (
+            "training.seed=9223372036854775808",
+            "seed=9223372036854775808: must be < 9223372036854775808",
+        ),
     ],
 )
 def test_an_override_with_a_typo(training: Training, override: str, message: str) -> None:
@@ -87,7 +90,7 @@ def test_an_environment_variable_that_is_not_set(training: Training, monkeypatch
     [
         (
             "training.patch=18",
-            ": must be a multiple of 4 and at least 8 for 2 levels (got 18). Use 16",
+            "training.patch=18: must be a multiple of 4 and at least 8 for 2 levels (got 18). Use 16",
         ),
         ("training.patch=4", "must be a multiple of 4 and at least 8 for 2 levels (got 4). Use 8"),
         ("training.patch=64", "smaller than a patch of (64, 64) pixels (got (32, 32)). Lower training.patch"),
@@ -99,9 +102,9 @@ def test_an_environment_variable_that_is_not_set(training: Training, monkeypatch
         ("channels=[a]", "expected 1 channel (got 2). Choose with channel_index"),
         (
             "data.noise_pairs=repeats",
-            ": no training field has repeats (got 'repeats'). Use",
+            "$.data.noise_pairs: no training field has repeats (got 'repeats'). Use",
         ),
-        ("model.decoder.latent_channels=[1, 2, 3]", "]: one number or one per level"),
+        ("model.decoder.latent_channels=[1, 2, 3]", "latent_channels=[1, 2, 3]: one number or one per level"),
     ],
 )
 def test_a_spec_that_does_not_fit_its_images(training: Training, override: str, message: str) -> None:

@@ -87,6 +87,7 @@ def test_an_unknown_name_is_told_with_a_close_one(shipped: RunFolder, tmp_path: 
     for checked in (("check",), ("data", "check")):
         result = run(*checked, spec, "--set", "training.start_from=model:xyz")
         assert result.exit_code == 2
+        assert "training.start_from" in result.output
         assert f": no such model (got 'xyz'). There is {NAME}; " in result.output
     result = run("models", "get", "lines-and-dogs", "--out", tmp_path / "out")
     refused(result, "models get: no such model (got 'lines-and-dogs')", f"Did you mean {NAME}?")

@@ -185,7 +185,7 @@ def test_one_noise_model_per_channel() -> None:
     assert isinstance(spec.model.noise_model, tuple)
     assert [chosen.options for chosen in spec.model.noise_model] == [Mixture(), Nothing()]
     (problem,) = problems(SPEC, "model.noise_model=[{use: mixture}]")
-    assert "]: expected 2 entries, one per channel (got 1)." in problem
+    assert "model.noise_model=[{use: mixture}]: expected 2 entries, one per channel (got 1)." in problem
     (problem,) = problems(SPEC, "model.noise_model=[{use: mixture}, {use: mixture, component: 1}]")
     assert "$.model.noise_model[1].component: unknown key" in problem
 
@@ -237,7 +237,7 @@ def test_an_error_that_only_the_whole_options_have_is_located() -> None:
         version="3",
         summary="Sum.",
     )
-    with pytest.raises(SpecError, match=r"b: 1\}: a and b add up to more than 1"):
+    with pytest.raises(SpecError, match=r"calibrator=\{use: sum, a: 1, b: 1\}: a and b add up to more"):
         resolved(SPEC, "calibrator={use: sum, a: 1, b: 1}", registry=Registry([*REGISTRY.components(), part]))
 
 

@@ -125,7 +125,9 @@ def test_what_was_written_is_read_again(named: str) -> None:
 def test_what_cannot_be_is_told_with_its_place(named: str, problem: str) -> None:
     with pytest.raises(SpecError) as caught:
         training(named)
-    assert problem.partition(": ")[2] in caught.value.problems[0]
+    key, _, what = problem.partition(": ")
+    told = f"--set training.{named}: {what}" if named.startswith(f"{key}=") else f"$.training.{problem}"
+    assert told in caught.value.problems[0]
 
 
 def test_weights_decay_as_they_are_asked_to() -> None:

@@ -141,7 +141,9 @@ def test_a_rule_of_the_reference_sets_test_fields_aside() -> None:
 
 def test_ranges_of_weights_need_one_entry_per_channel() -> None:
     assert spec("data.mixing.alpha=[[0.2, 0.8], [0.8, 0.2]]").data.mixing.alpha == ((0.2, 0.8), (0.8, 0.2))
-    with pytest.raises(SpecError, match=r"\]: expected 2 entries, one per channel"):
+    with pytest.raises(
+        SpecError, match=r"data\.mixing\.alpha=\[\[0\.2, 0\.8\]\]: expected 2 entries, one per"
+    ):
         spec("data.mixing.alpha=[[0.2, 0.8]]")
 
 

@@ -93,6 +93,7 @@ def test_a_wrong_part_is_told_by_check(tmp_path: Path, override: str, said: str)
     (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
     result = CliRunner().invoke(main, ["check", str(tmp_path / "spec.yaml"), "--set", override])
     assert result.exit_code == 2
+    assert result.stderr.startswith(f"--set {override}: ")
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
 
