@@ -29,7 +29,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     from denoisplit import api
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table
-    from denoisplit.core.assessment.worth import gains, sentence
+    from denoisplit.core.assessment.worth import gains, measure, sentence
     from denoisplit.core.errors import RunError
     from denoisplit.core.spec import load_spec
     from denoisplit.core.storage.atomic import write_text
@@ -60,7 +60,7 @@ def demo(out: Path, overrides: tuple[str, ...]) -> None:
     api.draw(picture, run, first, scores)
     show(table(scores))
     show(uncertainty_table(scores))
-    say(sentence(gains(scores)))
+    say(sentence(gains(scores), measure(scores)))
     click.echo(f"Picture:    {picture}")
     if run.folder.report.is_file():
         click.echo(f"Report:     {run.folder.report}")

@@ -71,7 +71,7 @@ def evaluate(
     from denoisplit import api
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import region_table, sharpness_table, uncertainty_table
-    from denoisplit.core.assessment.worth import gains, sentence
+    from denoisplit.core.assessment.worth import gains, measure, sentence
     from denoisplit.core.runs.evaluation import FIGURES, write_figures
     from denoisplit.core.storage.atomic import write_text
     from denoisplit.core.storage.image_files import open_labels
@@ -126,5 +126,5 @@ def evaluate(
             figures, loaded.vse, loaded.spec, evaluated, scores, calibration=loaded.bundle.calibration
         ):
             click.echo(f"Figure: {path}")
-    if worth := sentence(gains(scores)):
+    if worth := sentence(gains(scores), measure(scores)):
         say(worth)

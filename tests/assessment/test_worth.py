@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from denoisplit.core.assessment.catalogue import chosen_metrics
 from denoisplit.core.assessment.score import METHODS
 from denoisplit.core.assessment.scores import EvaluatedField, evaluate_fields
-from denoisplit.core.assessment.worth import gains, measured_gains, sentence
+from denoisplit.core.assessment.worth import USUAL_MEASURE, gains, measure, measured_gains, sentence
 from denoisplit.core.images.mixing import Mixing
 
 NAMES = ("round", "long")
@@ -40,11 +41,28 @@ def test_a_gain_is_the_distance_to_the_better_trivial_answer(error: float) -> No
     ],
 )
 def test_one_line_says_whether_to_use_it(found: dict[str, float], begin: str) -> None:
-    line = sentence(found)
+    line = sentence(found, USUAL_MEASURE)
     assert line.startswith(begin)
     assert "\n" not in line
     assert all(f"{gain:+.1f} dB ({name})" in line for name, gain in found.items())
+    assert "in range-invariant PSNR (RI-PSNR)" in line
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        (("psnr", "range_invariant_psnr"), "range-invariant PSNR (RI-PSNR)"),
+        (("ssim", "psnr"), "PSNR"),
+        (("ssim",), ""),
+    ],
+)
+def test_a_gain_is_told_with_its_measure(metrics: tuple[str, ...], told: str) -> None:
+    scores = evaluate_fields(
+        [field(10.0)], channel_names=NAMES, mixing=MIXING, metrics=chosen_metrics(metrics)
+    )
+    assert measure(scores) == told
+    assert bool(gains(scores)) == bool(told)
 
 
 def test_nothing_is_said_of_what_was_not_measured() -> None:
-    assert sentence({}) == ""
+    assert sentence({}, USUAL_MEASURE) == ""

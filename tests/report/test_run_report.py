@@ -95,6 +95,11 @@ def test_its_scores_are_those_of_evaluate(experiment: Experiment, page: Report, 
             assert page.row(f"{channel}, {kind}") == expected
 
 
+def test_a_gain_is_told_with_its_measure(page: Report) -> None:
+    for section in ("glance", "accuracy"):
+        assert "in range-invariant PSNR (RI-PSNR)" in page.texts[section]
+
+
 def test_its_curves_are_those_of_the_table(run: Run, page: Report) -> None:
     with run.folder.metrics.open(encoding="utf-8") as table:
         *_, last = csv.DictReader(table)

@@ -9,8 +9,11 @@ from denoisplit.core.assessment.score import BLURRED, SHARE, SPLIT
 from denoisplit.core.assessment.scores import EvaluatedField, Scores, evaluate_fields
 from denoisplit.core.images.mixing import Mixing
 
-MEASURES: Final = ("range_invariant_psnr", "psnr")
-"""Names of metrics in dB; the first that was computed counts."""
+MEASURES: Final = {"range_invariant_psnr": "range-invariant PSNR (RI-PSNR)", "psnr": "PSNR"}
+"""Metrics in dB, with what they are in words; the first that was computed counts."""
+
+USUAL_MEASURE: Final = next(iter(MEASURES.values()))
+"""Measure of the gains that a run holds, in words."""
 
 CLEAR: Final = 0.5
 """Smallest reliable gain, dB."""
@@ -18,23 +21,34 @@ CLEAR: Final = 0.5
 
 def gains(scores: Scores) -> dict[str, float]:
     """Gain of each channel over the better one of the baselines, dB; only known gains."""
-    taken = [name for name in MEASURES if name in {metric.name for metric in scores.metrics}]
+    taken = _taken(scores)
     if not taken:
         return {}
     found = {}
     for channel in scores.channels:
-        ours, *trivial = (scores.of(channel, taken[0], method).mean for method in (SPLIT, BLURRED, SHARE))
+        ours, *trivial = (scores.of(channel, taken, method).mean for method in (SPLIT, BLURRED, SHARE))
         known = [value for value in trivial if value is not None]
         if ours is not None and known and math.isfinite(gain := ours - max(known)):
             found[channel] = gain
     return found
 
 
-def sentence(found: Mapping[str, float]) -> str:
-    """One line on whether to use the network; empty if nothing was measured."""
+def measure(scores: Scores) -> str:
+    """What the gains are measured in, in words; empty without any."""
+    return MEASURES.get(_taken(scores), "")
+
+
+def sentence(found: Mapping[str, float], measured: str) -> str:
+    """One line on whether to use the network; empty if nothing was measured.
+
+    Args:
+        found: gain of each channel, dB.
+        measured: what they are measured in, in words.
+    """
     if not found:
         return ""
-    each = listed([f"{gain:+.1f} dB ({channel})" for channel, gain in found.items()])
+    gained = listed([f"{gain:+.1f} dB ({channel})" for channel, gain in found.items()])
+    each = f"{gained}, in {measured}"
     if min(found.values()) < 0:
         worse = listed([channel for channel, gain in found.items() if gain < 0])
         return (
@@ -54,8 +68,13 @@ def measured_gains(
     Raises:
         ImageError, ChannelCountError: see ``evaluate_fields``.
     """
-    metrics = chosen_metrics(MEASURES[:1])
+    metrics = chosen_metrics(list(MEASURES)[:1])
     return gains(evaluate_fields(fields, channel_names=channels, mixing=mixing, metrics=metrics))
+
+
+def _taken(scores: Scores) -> str:
+    """Name of the metric that counts; empty if none was computed."""
+    return next((name for name in MEASURES if name in {metric.name for metric in scores.metrics}), "")
 
 
 def listed(words: Sequence[str]) -> str:

@@ -5,16 +5,16 @@ from typing import Final
 
 from denoisplit.core.assessment.score import METHODS, SPLIT, Score, counted_fields
 from denoisplit.core.assessment.scores import Scores
-from denoisplit.core.assessment.worth import gains, sentence
+from denoisplit.core.assessment.worth import USUAL_MEASURE, gains, measure, sentence
 from denoisplit.core.report.elements import Element, Grid, Section, Text
 from denoisplit.core.report.gathered import RunFindings
 
 _MEANING: Final = (
     "Scores against the clean reference, beside two answers that need no network: the mixed image itself, "
-    "and "
-    "the mixed image after the best Gaussian blur. PSNR is in decibels (3 dB more is half the squared error; "
-    "RI-PSNR after the best brightness and contrast), SSIM and MS-SSIM compare structures and are 1 for a "
-    "perfect match. A network that does not clearly beat both is not worth using."
+    "and the mixed image after the best Gaussian blur. PSNR is in decibels (3 dB more is half the squared "
+    "error); RI-PSNR, the range-invariant PSNR, is that after the best brightness and contrast; SSIM and "
+    "MS-SSIM compare structures and are 1 for a perfect match. A network that does not clearly beat both is "
+    "not worth using."
 )
 
 
@@ -31,9 +31,11 @@ def _all(found: RunFindings) -> Iterator[Element]:
         yield Text(without_scores(found), "look" if looked.missing else "quiet")
         known = found.bundle.reference
         if known is not None and known.gains:
-            yield Text(f"After the training, on held-out fields: {sentence(known.gains)}", "plain")
+            yield Text(
+                f"After the training, on held-out fields: {sentence(known.gains, USUAL_MEASURE)}", "plain"
+            )
         return
-    if worth := sentence(gains(scores)):
+    if worth := sentence(gains(scores), measure(scores)):
         yield Text(worth, "good" if min(gains(scores).values()) > 0 else "look")
     yield Grid(
         caption=f"Mean ± standard error over {counted_fields(scores.scores[0].fields)} ({looked.source}), of "

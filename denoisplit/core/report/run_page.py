@@ -5,7 +5,7 @@ from typing import Final
 
 from denoisplit.core.assessment.field_figures import IntervalOf
 from denoisplit.core.assessment.score import counted_fields
-from denoisplit.core.assessment.worth import CLEAR, gains
+from denoisplit.core.assessment.worth import CLEAR, USUAL_MEASURE, gains, measure
 from denoisplit.core.report.about_accuracy import about_accuracy
 from denoisplit.core.report.about_data import about_data
 from denoisplit.core.report.about_mixture import about_mixture, fits, misfit_of
@@ -103,14 +103,16 @@ def _worth(found: RunFindings) -> Row:
     measured = gains(found.scores) if found.scores is not None else {}
     stored = {} if known is None else dict(known.gains)
     gained = measured or stored
+    counts = measure(found.scores) if found.scores is not None and measured else USUAL_MEASURE
     if not gained:
         return question, "Not measured: there are no clean references.", "quiet"
     told = by_channel((channel, f"{gain:+.1f} dB") for channel, gain in gained.items())
+    over = "the better of two trivial answers: the mixed image, blurred or as it is"
     where = "" if measured else ", as measured after the training"
     least = min(gained.values())
     return (
         question,
-        f"{told} over the better of two trivial answers{where}.",
+        f"{told} in {counts} over {over}{where}.",
         "good" if least >= CLEAR else "look",
     )
 

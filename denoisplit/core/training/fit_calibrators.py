@@ -9,7 +9,7 @@ import numpy as np
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.scores import EvaluatedField
-from denoisplit.core.assessment.worth import measured_gains, sentence
+from denoisplit.core.assessment.worth import USUAL_MEASURE, measured_gains, sentence
 from denoisplit.core.errors import CalibrationError, ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing, mixed_image
@@ -112,7 +112,9 @@ def _gains(spec: ResolvedSpec, held: Sequence[HeldOut]) -> dict[str, float]:
         _LOG.warning("the network was not compared with a blurred mixed image: %s", error)
         return {}
     if found:
-        _LOG.log(logging.WARNING if min(found.values()) < 0 else logging.INFO, "%s", sentence(found))
+        _LOG.log(
+            logging.WARNING if min(found.values()) < 0 else logging.INFO, "%s", sentence(found, USUAL_MEASURE)
+        )
     return found
 
 

@@ -57,7 +57,7 @@ class Reference:
         pixel: size of a pixel along (z) y x, µm, in most fields; empty if unknown, as in runs of early
             versions.
         gains: by how much, for each channel, the network beats the better of two trivial methods on held-out
-            fields, dB; empty if unknown, as in runs of early versions.
+            fields, dB of RI-PSNR; empty if unknown, as in runs of early versions.
     """
 
     spreads: Mapping[str, Spread]
@@ -73,7 +73,7 @@ class Reference:
             return ""
         return (
             f"on held-out fields, a blurred or untreated mixed image was closer to the truth than the "
-            f"network ({', '.join(worse)}); train it for more steps or on more images"
+            f"network ({', '.join(worse)} of RI-PSNR); train it for more steps or on more images"
         )
 
 
