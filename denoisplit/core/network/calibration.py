@@ -49,14 +49,20 @@ class AnyCalibrator(ABC):
         """Fit to posterior mean and std against the clean truth.
 
         Raises:
-            CalibrationError: these arrays do not allow a calibration (for example, zero spread).
+            CalibrationError: these arrays do not allow a calibration: other shapes, non-finite numbers, std
+                not above zero, truth equal to mean, or too few pixels.
         """
 
     @abstractmethod
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bounds of the central interval that covers the truth with probability ``level``."""
+        """Lower and upper bounds of the central interval that covers the truth with probability ``level``.
+
+        Raises:
+            CalibrationError: calibration of another calibrator, or for another number of channels; a
+                ``level`` that is not between 0 and 1, or higher than the held-out pixels allow.
+        """
 
 
 class Calibrator(AnyCalibrator):
@@ -66,14 +72,19 @@ class Calibrator(AnyCalibrator):
         """Fit to unbiased estimates of the squared errors, some of which may be negative.
 
         Raises:
-            CalibrationError: see ``fit``; or this calibrator needs the errors themselves (the default).
+            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average; or
+                this calibrator needs the errors themselves (the default).
         """
         del std, squares
         raise needs_truth(self)
 
     @abstractmethod
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape as ``std``."""
+        """Calibrated std, same shape and dtype as ``std``.
+
+        Raises:
+            CalibrationError: calibration of another calibrator, or for another number of channels.
+        """
 
 
 class IntervalCalibrator(AnyCalibrator):
@@ -83,7 +94,8 @@ class IntervalCalibrator(AnyCalibrator):
         """Fit to unbiased estimates of the squared errors, some of which may be negative.
 
         Raises:
-            CalibrationError: see ``fit``; or this calibrator needs the errors themselves (the default).
+            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average; or
+                this calibrator needs the errors themselves (the default).
         """
         del mean, std, squares
         raise needs_truth(self)
@@ -97,7 +109,11 @@ class MeanCalibrator(IntervalCalibrator):
 
     @abstractmethod
     def apply(self, calibration: Calibration, mean: FloatArray, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape as ``std``."""
+        """Calibrated std, same shape and dtype as ``std``.
+
+        Raises:
+            CalibrationError: calibration of another calibrator, or for another number of channels.
+        """
 
 
 @attrs.frozen(kw_only=True, eq=False)

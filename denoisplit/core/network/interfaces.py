@@ -168,19 +168,28 @@ class NoiseModel(nn.Module, ABC):
 
     @abstractmethod
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Log-density of noisy counts [b c (z) y x] given clean counts.
+        """Log-density of noisy counts given clean counts.
+
+        Args:
+            observation: [b c (z) y x], counts.
+            signal: [b c (z) y x], counts.
+            extra: maps of the network; see the class.
 
         Returns:
-            Same shape, nats per pixel, always finite.
+            [b c (z) y x], nats per pixel, always finite; float64 for float64 input, else float32.
+
+        Raises:
+            NoiseModelError: not fitted yet, or ``extra`` is missing.
+            ChannelCountError: another number of channels.
         """
 
     @abstractmethod
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Noisy counts drawn for clean counts [b c (z) y x]."""
+        """Noisy counts drawn for clean counts [b c (z) y x]; raises as ``log_prob``."""
 
     @abstractmethod
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Variance of the observation at clean counts [b c (z) y x], counts squared."""
+        """Variance of noisy counts at clean counts [b c (z) y x], counts squared; raises as ``log_prob``."""
 
     def bias(self, signal: Tensor) -> Tensor:
         """Mean of the observation minus the signal at clean counts [b c (z) y x], counts; by default 0."""
@@ -195,7 +204,9 @@ class NoiseModel(nn.Module, ABC):
         """Fit to pairs, one entry per channel; deterministic given ``seed``. By default nothing to fit.
 
         Raises:
-            NoiseModelError: the pairs cannot be right (swapped, constant, too narrow).
+            ChannelCountError: another number of pairs than channels.
+            NoiseModelError: the pairs cannot be right (swapped, constant, mismatched, too narrow or too few),
+                or files that the options name cannot be read.
         """
         del pairs, seed
         return ()

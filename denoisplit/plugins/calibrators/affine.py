@@ -53,30 +53,18 @@ class Affine(Calibrator):
     options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Fit slope and floor to arrays [n c (z) y x] in counts; ``{"slope": [...], "floor": [...]}``.
-
-        Raises:
-            CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
-        """
+        """Fit ``slope`` and ``floor`` of every channel to arrays [n c (z) y x] in counts."""
         check_fields(mean, std, truth)
         return self._of(std, squared_errors(mean, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit slope and floor to estimates of the squared errors [n c (z) y x].
-
-        Raises:
-            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
-        """
+        """Fit slope and floor to estimates of the squared errors [n c (z) y x]."""
         check_squares(std, squares)
         check_certain("slope", squares)
         return self._of(std, squares)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
-
-        Raises:
-            CalibrationError: calibration of another calibrator, or for another number of channels.
-        """
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]."""
         slope, floor = (calibration.parameters.get(name, ()) for name in ("slope", "floor"))
         if std.ndim < 3 or len(slope) != std.shape[1]:
             raise does_not_fit(calibration, len(slope), std.shape)
@@ -88,11 +76,7 @@ class Affine(Calibrator):
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
-
-        Raises:
-            CalibrationError: see ``apply``; or a ``level`` out of range.
-        """
+        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1)."""
         return gaussian_interval(mean, self.apply(calibration, std), level)
 
     def _of(self, std: FloatArray, squares: FloatArray) -> Calibration:

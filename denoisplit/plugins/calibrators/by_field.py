@@ -7,21 +7,15 @@ import attrs
 from attrs.validators import ge
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.network.interfaces import (
-    Calibration,
-    FieldCalibrator,
-    FieldSums,
-    SumCalibrator,
-    SumInterval,
-)
+from denoisplit.core.network.interfaces import Calibration, FieldCalibrator, FieldSums
 from denoisplit.plugins.calibrators.array_checks import check_fields, check_squares
 from denoisplit.plugins.calibrators.conformal import Conformal
 from denoisplit.plugins.calibrators.field_spread import Apart
-from denoisplit.plugins.calibrators.region_sizes import RegionSizes, SizeOptions
+from denoisplit.plugins.calibrators.region_sizes import SizeCalibrator, SizeOptions
 
 
 @final
-class ByField(SumCalibrator, FieldCalibrator):
+class ByField(SizeCalibrator, FieldCalibrator):
     r"""Intervals with the stated coverage in a *new field*, on average over the choices of held-out fields.
 
     The pixels of a field resemble each other, and fields differ: a network errs more in one than in another
@@ -63,24 +57,15 @@ class ByField(SumCalibrator, FieldCalibrator):
         seen: int = attrs.field(default=32, validator=ge(0))
 
     options: Options
+    one_size = Apart()
 
     @property
     def most_seen(self) -> int:
         """Largest number of training fields besides the held-out ones."""
         return self.options.seen
 
-    @property
-    def sides(self) -> tuple[int, ...]:
-        """Sides of the blocks for the fit, pixels, ascending."""
-        return self.options.ascending
-
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Fit the half-widths of pixels to fields [n c (z) y x] in counts; see ``fit_fields``.
-
-        Raises:
-            CalibrationError: other shapes, non-finite numbers, std not above zero, truth equal to mean, or
-                too few pixels.
-        """
+        """Fit the half-widths of pixels to fields [n c (z) y x] in counts; see ``fit_fields``."""
         check_fields(mean, std, truth)
         rows = (_flat(array) for array in (mean, std, truth))
         return self.fit_fields(
@@ -88,11 +73,7 @@ class ByField(SumCalibrator, FieldCalibrator):
         )
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit the half-widths of pixels to estimates of the squared errors of fields [n c (z) y x].
-
-        Raises:
-            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
-        """
+        """Fit the half-widths of pixels to estimates of the squared errors of fields [n c (z) y x]."""
         check_squares(std, squares)
         rows = zip(_flat(std), _flat(squares), strict=True)
         return self.fit_fields([FieldSums(pixels=1, mean=s, std=s, squares=e) for s, e in rows])
@@ -104,54 +85,18 @@ class ByField(SumCalibrator, FieldCalibrator):
             ``level``: the levels that this many pixels allow; for every channel c, ``half_width_c``: one per
             level; ``spread``: for every channel, the std of the logarithm of the size of errors between
             fields, missing for a single field.
-
-        Raises:
-            CalibrationError: see ``fit`` and ``fit_squares``.
         """
         return Apart().fitted(fields)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std of pixels, same shape and dtype as ``std`` [n c (z) y x]: half-width at 68.27 %.
-
-        Raises:
-            CalibrationError: no calibration of pixels, or for another number of channels.
-        """
+        """Calibrated std of pixels, same shape and dtype as ``std`` [n c (z) y x]: half-width at 68.27 %."""
         return Conformal(Conformal.Options()).apply(calibration, std)
 
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the interval that covers a pixel of a new field with this probability.
-
-        Raises:
-            CalibrationError: see ``apply``; or a ``level`` out of range, or higher than the pixels allow.
-        """
+        """Lower and upper bound of the interval that covers a pixel of a new field with this probability."""
         return Conformal(Conformal.Options()).interval(calibration, mean, std, level)
-
-    def fit_regions(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
-        """Fit half-widths to the blocks of every held-out field, for each size.
-
-        Returns:
-            Numbers of every size; see ``RegionSizes.fit``.
-
-        Raises:
-            CalibrationError: no field, or no size with enough regions whose errors and spread can be used.
-        """
-        return self._sizes.fit(fields)
-
-    def sum_interval(
-        self, calibration: Calibration, *, channel: int, pixels: int, level: float
-    ) -> SumInterval:
-        """Interval of the sum of a channel over a region of this many pixels, in a new field.
-
-        Raises:
-            CalibrationError: calibration of another calibrator or for fewer channels; ``level`` out of range.
-        """
-        return self._sizes.interval(calibration, channel=channel, pixels=pixels, level=level)
-
-    @property
-    def _sizes(self) -> RegionSizes:
-        return RegionSizes(sides=self.sides, fewest=self.options.fewest, by=Apart())
 
 
 def _flat(images: FloatArray) -> FloatArray:

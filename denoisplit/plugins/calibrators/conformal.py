@@ -51,10 +51,6 @@ class Conformal(Calibrator):
         Returns:
             ``level``: the levels that this many pixels allow; for every channel c, ``half_width_c``: one per
             level.
-
-        Raises:
-            CalibrationError: other shapes, non-finite numbers, std not above zero, truth equal to mean, or
-                too few pixels.
         """
         check_fields(mean, std, truth)
         pixels = std[:, 0].size
@@ -76,22 +72,13 @@ class Conformal(Calibrator):
         return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]: the half-width at 68.27 %.
-
-        Raises:
-            CalibrationError: calibration of another calibrator, or for another number of channels.
-        """
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]: the half-width at 68.27 %."""
         return half_width(calibration, std, ONE_SIGMA)
 
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the interval that covers a pixel with probability ``level`` (in 0 to 1).
-
-        Raises:
-            CalibrationError: see ``apply``; or a ``level`` out of range, or higher than the number of
-                held-out pixels allows.
-        """
+        """Lower and upper bound of the interval that covers a pixel with probability ``level``."""
         check_level(level)
         half = half_width(calibration, std, level)
         return mean - half, mean + half

@@ -63,19 +63,12 @@ class Intensity(MeanCalibrator):
 
         Returns:
             For every channel c, ``mean_c``: the knots, counts; ``factor_c``: the factors there.
-
-        Raises:
-            CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
         """
         check_fields(mean, std, truth)
         return self.fit_squares(mean, std, squared_errors(mean, truth))
 
     def fit_squares(self, mean: FloatArray, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit the factors at the knots to estimates of the squared errors [n c (z) y x].
-
-        Raises:
-            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
-        """
+        """Fit the factors at the knots to estimates of the squared errors [n c (z) y x]."""
         check_squares(std, squares)
         check_mean(mean, std)
         score = squares / std.astype(np.float64) ** 2
@@ -89,11 +82,7 @@ class Intensity(MeanCalibrator):
         return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, mean: FloatArray, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
-
-        Raises:
-            CalibrationError: calibration of another calibrator, or for another number of channels.
-        """
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]."""
         channels = sum(name.startswith(_FACTOR) for name in calibration.parameters)
         if std.ndim < 3 or channels != std.shape[1]:
             raise does_not_fit(calibration, channels, std.shape)
@@ -107,9 +96,5 @@ class Intensity(MeanCalibrator):
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
-
-        Raises:
-            CalibrationError: see ``apply``; or a ``level`` out of range.
-        """
+        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1)."""
         return gaussian_interval(mean, self.apply(calibration, mean, std), level)

@@ -53,19 +53,12 @@ class Isotonic(Calibrator):
 
         Returns:
             For every channel c, ``from_c``: smallest predicted std of every step; ``std_c``: its error.
-
-        Raises:
-            CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
         """
         check_fields(mean, std, truth)
         return self.fit_squares(std, squared_errors(mean, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit steps to estimates of the squared errors [n c (z) y x].
-
-        Raises:
-            CalibrationError: see ``fit``; or squared errors without a step clearly above zero.
-        """
+        """Fit steps to estimates of the squared errors [n c (z) y x]."""
         check_squares(std, squares)
         parameters: dict[str, tuple[float, ...]] = {}
         for channel in range(std.shape[1]):
@@ -79,11 +72,7 @@ class Isotonic(Calibrator):
         return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
-
-        Raises:
-            CalibrationError: calibration of another calibrator, or for another number of channels.
-        """
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]."""
         channels = sum(name.startswith("from_") for name in calibration.parameters)
         if std.ndim < 3 or channels != std.shape[1]:
             raise does_not_fit(calibration, channels, std.shape)
@@ -97,11 +86,7 @@ class Isotonic(Calibrator):
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
-
-        Raises:
-            CalibrationError: see ``apply``; or a ``level`` out of range.
-        """
+        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1)."""
         return gaussian_interval(mean, self.apply(calibration, std), level)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from attrs.validators import deep_iterable, ge, min_len
 
 from denoisplit.core.errors import CalibrationError
-from denoisplit.core.network.interfaces import Calibration, Calibrator, FieldSums, SumInterval
+from denoisplit.core.network.interfaces import Calibration, Calibrator, FieldSums, SumCalibrator, SumInterval
 from denoisplit.plugins.calibrators.array_checks import check_level, does_not_fit
 from denoisplit.plugins.calibrators.region_fit import CHECKED, OneSize, left_out
 
@@ -31,11 +31,6 @@ class SizeOptions:
 
     sides: tuple[int, ...] = attrs.field(default=(4, 16, 64), validator=[min_len(1), deep_iterable(ge(1))])
     fewest: int = attrs.field(default=20, validator=ge(10))
-
-    @property
-    def ascending(self) -> tuple[int, ...]:
-        """Sides without duplicates, ascending."""
-        return tuple(sorted(set(self.sides)))
 
 
 @final
@@ -153,6 +148,33 @@ class RegionSizes:
             raise does_not_fit(calibration, 0, shape)
         found = Calibration(parameters=parameters)
         return self.by.calibrator_of(found), found
+
+
+class SizeCalibrator(SumCalibrator):
+    """A calibrator of sums by the size of regions, given how one size is calibrated."""
+
+    options: SizeOptions
+    one_size: OneSize
+
+    @property
+    def sizes(self) -> RegionSizes:
+        """Calibration of every size."""
+        return RegionSizes(sides=self.sides, fewest=self.options.fewest, by=self.one_size)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the blocks for the fit without duplicates, pixels, ascending."""
+        return tuple(sorted(set(self.options.sides)))
+
+    def fit_regions(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
+        """Fit half-widths to the blocks of every held-out field, for each size; see ``RegionSizes.fit``."""
+        return self.sizes.fit(fields)
+
+    def sum_interval(
+        self, calibration: Calibration, *, channel: int, pixels: int, level: float
+    ) -> SumInterval:
+        """Interval of the sum of a channel over a region of this many pixels."""
+        return self.sizes.interval(calibration, channel=channel, pixels=pixels, level=level)
 
 
 def _shown(side: float) -> str:

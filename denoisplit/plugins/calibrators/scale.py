@@ -32,32 +32,20 @@ class Scale(Calibrator):
     options: Options
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
-        """Fit a factor per channel to arrays [n c (z) y x] in counts; ``{"factor": [one per channel]}``.
-
-        Raises:
-            CalibrationError: other shapes, non-finite numbers, std not above zero, or truth equal to mean.
-        """
+        """Fit ``factor``, one per channel, to arrays [n c (z) y x] in counts."""
         check_fields(mean, std, truth)
         score = ((truth.astype(np.float64) - mean) / std.astype(np.float64)) ** 2
         return self._of(score)
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
-        """Fit a factor per channel to estimates of the squared errors [n c (z) y x].
-
-        Raises:
-            CalibrationError: see ``fit``; or squared errors that are not clearly above zero on average.
-        """
+        """Fit a factor per channel to estimates of the squared errors [n c (z) y x]."""
         check_squares(std, squares)
         score = squares / std.astype(np.float64) ** 2
         check_certain("factor", score, called="mean squared score")
         return self._of(score)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
-        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].
-
-        Raises:
-            CalibrationError: calibration of another calibrator, or for another number of channels.
-        """
+        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]."""
         factor = calibration.parameters.get("factor", ())
         if std.ndim < 3 or len(factor) != std.shape[1]:
             raise CalibrationError(
@@ -71,11 +59,7 @@ class Scale(Calibrator):
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1).
-
-        Raises:
-            CalibrationError: see ``apply``; or a ``level`` out of range.
-        """
+        """Lower and upper bound of the central Gaussian interval of probability ``level`` (in 0 to 1)."""
         return gaussian_interval(mean, self.apply(calibration, std), level)
 
     def _of(self, score: FloatArray) -> Calibration:

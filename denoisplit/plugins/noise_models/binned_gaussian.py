@@ -13,20 +13,14 @@ from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
-from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check_all
 from denoisplit.plugins.noise_models.pair_moments import (
     BADLY_CALIBRATED,
     calibration_error,
     choose_plain,
     dither,
 )
-from denoisplit.plugins.noise_models.requirements import (
-    place_of,
-    require_channels,
-    require_pairs,
-    unfitted,
-    with_parameters,
-)
+from denoisplit.plugins.noise_models.requirements import require_channels, unfitted, with_parameters
 
 FEWEST_IN_BIN = 50
 _REPORT_PAIRS = 60_000
@@ -72,27 +66,14 @@ class BinnedGaussian(NoiseModel):
         return not bool((self.limits[:, 1] > self.limits[:, 0]).all())
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Log-density of noisy counts.
-
-        Args:
-            observation: [b c (z) y x], counts.
-            signal: [b c (z) y x], counts.
-            extra: not used.
-
-        Returns:
-            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
-
-        Raises:
-            NoiseModelError: not fitted yet.
-            ChannelCountError: another number of channels.
-        """
+        """Log-density of noisy counts; see ``NoiseModel``."""
         del extra
         observation, signal, (bias, std) = with_parameters(observation, signal, self._bias_and_std)
         squared = ((observation - signal - bias) / std).square()
         return -0.5 * squared - std.log() - 0.5 * math.log(2 * math.pi)
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
+        """Noisy counts [b c (z) y x] for clean counts."""
         del extra
         signal = at_least_float32(signal)
         bias, std = self._bias_and_std(signal)
@@ -100,23 +81,17 @@ class BinnedGaussian(NoiseModel):
         return signal + bias + std * noise.to(signal.device)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
+        """Variance of the observation [b c (z) y x], counts squared."""
         del extra
         return self._bias_and_std(at_least_float32(signal))[1].square()
 
     def bias(self, signal: Tensor) -> Tensor:
-        """Mean of the observation minus the signal [b c (z) y x], counts; raises as ``log_prob``."""
+        """Mean of the observation minus the signal [b c (z) y x], counts."""
         return self._bias_and_std(at_least_float32(signal))[0]
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Measure the table of every channel.
-
-        Raises:
-            ChannelCountError: another number of pairs than channels.
-            NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs.
-        """
-        require_pairs(pairs, self.channels, "binned_gaussian")
-        checked = [check(one, place_of(c, self.channels)) for c, one in enumerate(pairs)]
+        """Measure the table of every channel."""
+        checked = list(check_all(pairs, self.channels, "binned_gaussian"))
         tables = np.stack([measured(one, self.options.bins) for one in checked])
         limits = [[one.low, one.high] for one in checked]
         self.table = torch.from_numpy(tables).to(self.table)

@@ -74,20 +74,7 @@ class Gaussian(NoiseModel):
         self.extra_maps = 0 if options.log_variance == "fixed" else 1
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Log-density of noisy counts.
-
-        Args:
-            observation: [b c (z) y x], counts.
-            signal: [b c (z) y x], counts.
-            extra: [b c (z) y x], raw log-variances in normalised units; None with a fixed std.
-
-        Returns:
-            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
-
-        Raises:
-            NoiseModelError: no ``extra`` though the variance is predicted.
-            ChannelCountError: another number of channels.
-        """
+        """Log-density of noisy counts; ``extra`` are raw log-variances in normalised units, if predicted."""
         observation, signal = at_least_float32(observation), at_least_float32(signal)
         scale = self._scale(signal)
         log_variance = self._log_variance(signal, extra)
@@ -95,13 +82,13 @@ class Gaussian(NoiseModel):
         return -0.5 * (squared * (-log_variance).exp() + log_variance + math.log(2 * math.pi)) - scale.log()
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
+        """Noisy counts [b c (z) y x] for clean counts."""
         signal = at_least_float32(signal)
         noise = torch.randn(signal.shape, generator=generator, device=generator.device, dtype=signal.dtype)
         return signal + self.variance(signal, extra).sqrt() * noise.to(signal.device)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
+        """Variance of the observation [b c (z) y x], counts squared."""
         signal = at_least_float32(signal)
         return (self._scale(signal).square() * self._log_variance(signal, extra).exp()).expand_as(signal)
 

@@ -24,14 +24,8 @@ from denoisplit.plugins.noise_models.mixture_maths import (
     total_variance,
     unpad,
 )
-from denoisplit.plugins.noise_models.pair_checks import check
-from denoisplit.plugins.noise_models.requirements import (
-    as_paths,
-    place_of,
-    require_channels,
-    require_pairs,
-    require_paths,
-)
+from denoisplit.plugins.noise_models.pair_checks import check_all
+from denoisplit.plugins.noise_models.requirements import as_paths, require_channels, require_paths
 
 _PROBES = 33
 """Number of signals at which learnable parameters are checked."""
@@ -103,20 +97,7 @@ class GaussianMixture(NoiseModel):
         return not self._ready
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Log-density of noisy counts.
-
-        Args:
-            observation: [b c (z) y x], counts.
-            signal: [b c (z) y x], counts.
-            extra: not used.
-
-        Returns:
-            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
-
-        Raises:
-            NoiseModelError: not fitted yet.
-            ChannelCountError: another number of channels.
-        """
+        """Log-density of noisy counts; see ``NoiseModel``."""
         del extra
         observation, signal = at_least_float32(observation), at_least_float32(signal)
         if self.options.learnable:
@@ -124,31 +105,25 @@ class GaussianMixture(NoiseModel):
         return pointwise(self._log_density, observation, signal)
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
+        """Noisy counts [b c (z) y x] for clean counts."""
         del extra
         signal = at_least_float32(signal)
         with torch.no_grad():
             return signal + draw(self._components(signal), generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
+        """Variance of the observation [b c (z) y x], counts squared."""
         del extra
         return total_variance(self._components(at_least_float32(signal)))
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Fit every channel to its pairs by maximum likelihood.
-
-        Raises:
-            ChannelCountError: another number of pairs than channels.
-            NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs; missing files.
-        """
+        """Fit every channel to its pairs by maximum likelihood."""
         missing = [str(path) for path in self.options.path or () if not path.exists()]
         if missing:
             raise NoiseModelError(
                 f"noise model gaussian_mixture: no such file ({', '.join(missing)}). Correct `path`, or "
                 f"leave it out to fit the noise model to the images."
             )
-        require_pairs(pairs, self.channels, "gaussian_mixture")
         settings = FitSettings(
             components=self.options.components,
             coefficients=self.options.coefficients,
@@ -157,8 +132,7 @@ class GaussianMixture(NoiseModel):
             steps=self.options.fit_steps,
         )
         mixtures, reports = [], []
-        for channel, one in enumerate(pairs):
-            checked = check(one, place_of(channel, self.channels))
+        for channel, checked in enumerate(check_all(pairs, self.channels, "gaussian_mixture")):
             fitted = fit_channel(checked, settings, channel=channel, seed=seed + channel)
             weight = fitted.weights.reshape(-1, self.options.coefficients).numpy()
             mixtures.append(ChannelMixture(weight, checked.low, checked.high, fitted.floor))

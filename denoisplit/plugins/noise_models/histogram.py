@@ -21,12 +21,10 @@ from denoisplit.plugins.noise_models.histogram_maths import (
     prepare,
 )
 from denoisplit.plugins.noise_models.histogram_table import ChannelTable, read_table, write_table
-from denoisplit.plugins.noise_models.pair_checks import check
+from denoisplit.plugins.noise_models.pair_checks import check_all
 from denoisplit.plugins.noise_models.requirements import (
     as_paths,
-    place_of,
     require_channels,
-    require_pairs,
     require_paths,
     unfitted,
     with_parameters,
@@ -94,56 +92,35 @@ class Histogram(NoiseModel):
         return not bool((self.limits[:, 1, 0] > self.limits[:, 0, 0]).all())
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Log-density of noisy counts.
-
-        Args:
-            observation: [b c (z) y x], counts.
-            signal: [b c (z) y x], counts.
-            extra: not used.
-
-        Returns:
-            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
-
-        Raises:
-            NoiseModelError: no tables yet.
-            ChannelCountError: another number of channels.
-        """
+        """Log-density of noisy counts; see ``NoiseModel``."""
         del extra
         return log_density(*with_parameters(observation, signal, self._tables))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
+        """Noisy counts [b c (z) y x] for clean counts."""
         del extra
         signal = at_least_float32(signal)
         return draw(signal, self._tables(signal), generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
+        """Variance of the observation [b c (z) y x], counts squared."""
         del extra
         signal = at_least_float32(signal)
         return mean_and_variance(signal, self._tables(signal))[1]
 
     def bias(self, signal: Tensor) -> Tensor:
-        """Mean of the observation minus the signal [b c (z) y x], counts; raises as ``log_prob``."""
+        """Mean of the observation minus the signal [b c (z) y x], counts."""
         signal = at_least_float32(signal)
         return mean_and_variance(signal, self._tables(signal))[0]
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Count the pairs of every channel.
-
-        Raises:
-            ChannelCountError: another number of pairs than channels.
-            NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs; missing files; an
-                empty range.
-        """
+        """Count the pairs of every channel."""
         for path in self.options.path or ():
             read_table(path)  # names the missing file
-        require_pairs(pairs, self.channels, "histogram")
         options = self.options
         settings = TableSettings(options.bins, options.lowest, options.highest, options.floor_share)
         counted, reports = [], []
-        for channel, one in enumerate(pairs):
-            checked = check(one, place_of(channel, self.channels))
+        for channel, checked in enumerate(check_all(pairs, self.channels, "histogram")):
             found = count_channel(checked, settings)
             counted.append(found)
             reports.append(report(checked, found, self._anchor, channel=channel, seed=seed + channel))

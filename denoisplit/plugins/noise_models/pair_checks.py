@@ -1,10 +1,12 @@
 """Checks of (signal, observation) pairs before a noise model is fitted to them."""
 
+from collections.abc import Iterator, Sequence
+
 import attrs
 import numpy as np
 
 from denoisplit.core.arrays import Float64Array, IntArray
-from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.images.noise_pairs import smallest_step
 from denoisplit.core.images.pile_up import piled_up
 from denoisplit.core.network.interfaces import NoisePairs
@@ -60,6 +62,22 @@ class CheckedPairs:
     def resolved(self) -> float:
         """Smallest variance that values with these steps can resolve, counts squared."""
         return self.step**2 / 12
+
+
+def check_all(pairs: Sequence[NoisePairs], channels: int, name: str) -> Iterator[CheckedPairs]:
+    """Yield the pairs of every channel, checked.
+
+    Raises:
+        ChannelCountError: there is another number of pairs than channels.
+        NoiseModelError: see ``check``.
+    """
+    if len(pairs) != channels:
+        raise ChannelCountError(
+            f"noise model {name}: pairs of {len(pairs)} channels for {channels} channels. "
+            f"Give one NoisePairs per channel."
+        )
+    for channel, one in enumerate(pairs):
+        yield check(one, f"noise model of channel {channel}" if channels > 1 else "noise model")
 
 
 def check(pairs: NoisePairs, where: str) -> CheckedPairs:

@@ -11,15 +11,10 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
-from denoisplit.plugins.noise_models.pair_checks import check
+from denoisplit.plugins.noise_models.pair_checks import check_all
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings, fit_camera
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
-from denoisplit.plugins.noise_models.requirements import (
-    place_of,
-    require_channels,
-    require_pairs,
-    unfitted,
-)
+from denoisplit.plugins.noise_models.requirements import require_channels, unfitted
 from denoisplit.plugins.noise_models.split_numbers import join, split
 
 
@@ -71,45 +66,26 @@ class PoissonGaussian(NoiseModel):
         return not bool((self.cameras[:, 0, 0] > 0).all())
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Log-density of noisy counts.
-
-        Args:
-            observation: [b c (z) y x], counts.
-            signal: [b c (z) y x], counts.
-            extra: not used.
-
-        Returns:
-            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
-
-        Raises:
-            NoiseModelError: not fitted yet.
-            ChannelCountError: another number of channels.
-        """
+        """Log-density of noisy counts; see ``NoiseModel``."""
         del extra
         observation, signal = at_least_float32(observation), at_least_float32(signal)
         return pointwise(self._log_density, observation, signal)
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Noisy counts [b c (z) y x] for clean counts; raises as ``log_prob``."""
+        """Noisy counts [b c (z) y x] for clean counts."""
         del extra
         signal = at_least_float32(signal)
         with torch.no_grad():
             return draw(signal, self._camera(signal), generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
+        """Variance of the observation [b c (z) y x], counts squared."""
         del extra
         signal = at_least_float32(signal)
         return variance(signal, self._camera(signal))
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Fit the numbers that are not given, for every channel: photon transfer, then maximum likelihood.
-
-        Raises:
-            ChannelCountError: another number of pairs than channels.
-            NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs.
-        """
-        require_pairs(pairs, self.channels, "poisson_gaussian")
+        """Fit the numbers that are not given, for every channel: photon transfer, then maximum likelihood."""
         options = self.options
         settings = FitSettings(
             known=CameraNumbers(options.gain, options.offset, options.read_noise),
@@ -117,10 +93,8 @@ class PoissonGaussian(NoiseModel):
             steps=options.fit_steps,
         )
         cameras, reports = [], []
-        for channel, one in enumerate(pairs):
-            camera, report = fit_camera(
-                check(one, place_of(channel, self.channels)), settings, channel=channel, seed=seed + channel
-            )
+        for channel, checked in enumerate(check_all(pairs, self.channels, "poisson_gaussian")):
+            camera, report = fit_camera(checked, settings, channel=channel, seed=seed + channel)
             cameras.append(camera.tolist())
             reports.append(report)
         self._set(cameras)

@@ -1,4 +1,4 @@
-"""Checks that noise models share: of images, pairs and files."""
+"""Checks that noise models share: of images and files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import ChannelCountError
-from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
+from denoisplit.core.network.interfaces import NoiseModel
 from denoisplit.core.network.units import at_least_float32
 
 Parameters = TypeVar("Parameters")
@@ -40,19 +40,6 @@ def require_channels(image: Tensor, channels: int, name: str) -> None:
         )
 
 
-def require_pairs(pairs: Sequence[NoisePairs], channels: int, name: str) -> None:
-    """Check that there is one set of pairs per channel.
-
-    Raises:
-        ChannelCountError: there is another number.
-    """
-    if len(pairs) != channels:
-        raise ChannelCountError(
-            f"noise model {name}: pairs of {len(pairs)} channels for {channels} channels. "
-            f"Give one NoisePairs per channel."
-        )
-
-
 def require_paths(paths: Sequence[Path], channels: int, name: str) -> None:
     """Check that there is one file per channel.
 
@@ -69,8 +56,3 @@ def require_paths(paths: Sequence[Path], channels: int, name: str) -> None:
 def as_paths(value: Sequence[str | Path] | None) -> tuple[Path, ...] | None:
     """Convert an option `path`."""
     return None if value is None else tuple(Path(p) for p in value)
-
-
-def place_of(channel: int, channels: int) -> str:
-    """Return the beginning of messages about the pairs of a channel."""
-    return f"noise model of channel {channel}" if channels > 1 else "noise model"

@@ -18,10 +18,10 @@ from denoisplit.core.network.pointwise import pointwise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.camera_files import read_maps
 from denoisplit.plugins.noise_models.camera_options import as_given, first_pixel, named, positive
-from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check
+from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check_all
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import CameraNumbers, FitSettings
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, draw, log_density, variance
-from denoisplit.plugins.noise_models.requirements import place_of, require_channels, require_pairs, unfitted
+from denoisplit.plugins.noise_models.requirements import require_channels, unfitted
 from denoisplit.plugins.noise_models.scmos_fit import fit_pixels, on_pixel, pixel
 from denoisplit.plugins.noise_models.split_numbers import join, split
 
@@ -149,21 +149,7 @@ class Scmos(CameraNoiseModel):
         *,
         camera: Tensor | None = None,
     ) -> Tensor:
-        """Log-density of noisy counts.
-
-        Args:
-            observation: [b c (z) y x], counts of the pixels.
-            signal: [b c (z) y x], counts of the nominal camera.
-            extra: not used.
-            camera: maps of these pixels [m b c (z) y x]; None without maps.
-
-        Returns:
-            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
-
-        Raises:
-            NoiseModelError: not fitted yet, or maps are missing.
-            ChannelCountError: another number of channels.
-        """
+        """Log-density of the counts of pixels, given clean counts of the nominal camera."""
         del extra
         observation, signal = at_least_float32(observation), at_least_float32(signal)
         here = self._camera(signal, camera)
@@ -178,7 +164,7 @@ class Scmos(CameraNoiseModel):
         *,
         camera: Tensor | None = None,
     ) -> Tensor:
-        """Noisy counts [b c (z) y x] of the pixels for clean counts; raises as ``log_prob``."""
+        """Noisy counts [b c (z) y x] of the pixels for clean counts."""
         del extra
         signal = at_least_float32(signal)
         here = self._camera(signal, camera)
@@ -188,27 +174,20 @@ class Scmos(CameraNoiseModel):
     def variance(
         self, signal: Tensor, extra: Tensor | None = None, *, camera: Tensor | None = None
     ) -> Tensor:
-        """Variance of the observation [b c (z) y x], counts squared; raises as ``log_prob``."""
+        """Variance of the observation [b c (z) y x], counts squared."""
         del extra
         signal = at_least_float32(signal)
         here = self._camera(signal, camera)
         return variance(self._on_pixels(signal, here), here)
 
     def bias(self, signal: Tensor, extra: Tensor | None = None, *, camera: Tensor | None = None) -> Tensor:
-        """Mean of the observation minus the signal [b c (z) y x], counts; raises as ``log_prob``."""
+        """Mean of the observation minus the signal [b c (z) y x], counts."""
         del extra
         signal = at_least_float32(signal)
         return self._on_pixels(signal, self._camera(signal, camera)) - signal
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
-        """Fit the options that are None, for every channel; maps must have been read and stay fixed.
-
-        Raises:
-            ChannelCountError: another number of pairs than channels.
-            NoiseModelError: swapped, constant, mismatched, too narrow or too few pairs, or pairs of unknown
-                pixels.
-        """
-        require_pairs(pairs, self.channels, "scmos")
+        """Fit the options that are None, for every channel; maps must have been read and stay fixed."""
         maps = self.camera_maps()
         free = [i for i, name in enumerate(NAMES) if getattr(self.options, name) is None]
         numbers = join(self.numbers.cpu(), torch.float64)
@@ -217,14 +196,13 @@ class Scmos(CameraNoiseModel):
             known=CameraNumbers(None, None, None), pairs=self.options.fit_pairs, steps=self.options.fit_steps
         )
         reports = []
-        for channel, one in enumerate(pairs):
-            checked = check(one, place_of(channel, self.channels))
+        for channel, checked in enumerate(check_all(pairs, self.channels, "scmos")):
             fitted, report = fit_pixels(
                 checked,
                 numbers[channel].numpy(),
                 None if maps is None else self._at(checked, maps[:, channel]),
                 settings,
-                own=one.origin == "repeats",
+                own=pairs[channel].origin == "repeats",
                 channel=channel,
                 seed=seed + channel,
             )

@@ -64,31 +64,18 @@ class Weighted(NoiseModel):
         return self.mixture.fit(pairs, seed=seed)
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Weighted mean of the two log-likelihoods.
-
-        Args:
-            observation: [b c (z) y x], counts.
-            signal: [b c (z) y x], counts.
-            extra: [b c (z) y x], raw log-variances in normalised units; None with a fixed std.
-
-        Returns:
-            [b c (z) y x], nats per pixel; float64 for float64 input, else float32.
-
-        Raises:
-            NoiseModelError: the mixture is not fitted, or no ``extra`` though the variance is predicted.
-            ChannelCountError: another number of channels.
-        """
+        """Weighted mean of the two log-likelihoods; ``extra`` as in ``Gaussian.log_prob``."""
         camera = self.mixture.log_prob(observation, signal)
         scale = self.statistics.per_channel(self.statistics.target_std, camera)
         normalised = self.gaussian.log_prob(observation, signal, extra) + scale.log()
         return self.options.weight * camera + (1 - self.options.weight) * normalised
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
-        """Draw noisy counts [b c (z) y x] for clean counts from the mixture; raises as ``log_prob``."""
+        """Draw noisy counts [b c (z) y x] for clean counts from the mixture."""
         del extra
         return self.mixture.sample(signal, generator)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Variance of the mixture [b c (z) y x], counts squared; raises as ``log_prob``."""
+        """Variance of the mixture [b c (z) y x], counts squared."""
         del extra
         return self.mixture.variance(signal)
