@@ -188,6 +188,7 @@ def test_a_report_that_fails_is_one_line_and_no_failed_training(
         f"{out}: has no report (MemoryError: no more). The network is stored; try again with "
         f"'denoisplit report {out}'"
     )
+    assert told in (out / "train.log").read_text(encoding="utf-8")
     assert denoisplit.load(out).bundle.calibration_due is False
     assert "Report" not in trained.stdout
 

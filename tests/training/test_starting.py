@@ -57,6 +57,18 @@ def test_a_run_of_other_channels_gives_what_fits_and_the_rest_is_named(
     assert torch.allclose(ours[name], theirs[name])
 
 
+def test_all_that_is_told_is_in_the_log(
+    first: denoisplit.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From the first line on, long before the folder of the run is made."""
+    with caplog.at_level("INFO", "denoisplit"):
+        run = train(first, tmp_path / "run", "data.train.fields=2")
+    stamp = len("2026-01-01 00:00:00 ")
+    logged = [line[stamp:] for line in run.folder.log.read_text(encoding="utf-8").splitlines()]
+    assert logged == [line for message in caplog.messages for line in message.splitlines()]
+    assert [line for line in logged if line.startswith(f"starting from {first.path}: ")]
+
+
 def test_frozen_parts_stay_bit_for_bit_and_the_rest_learns(first: denoisplit.Run, tmp_path: Path) -> None:
     run = train(first, tmp_path / "run", "training.freeze=[encoder]", "training.keep=last")
     theirs, ours = load_weights(first.folder.weights), load_weights(run.folder.weights)

@@ -4,6 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from denoisplit.core.errors import in_one_line
+from denoisplit.core.training.log_file import training_log
 
 if TYPE_CHECKING:
     from denoisplit.core.network.vse import VSE
@@ -16,15 +17,17 @@ _logger: Final = logging.getLogger("denoisplit.runs")
 
 def report_after_training(folder: "RunFolder", vse: "VSE", bundle: "Bundle", stages: "Stages") -> None:
     """Write the report of a run that is trained and stored; a failure is told in one line."""
-    try:
-        # Only reports need matplotlib and Jinja2.
-        from denoisplit.core.runs.reporting import extent_of, write_report
+    with training_log() as log:
+        try:
+            log.go_to(folder.log)
+            # Only reports need matplotlib and Jinja2.
+            from denoisplit.core.runs.reporting import extent_of, write_report
 
-        with stages("Writing the report") as tell:
-            write_report(folder, vse, bundle, folder.report, extent_of(bundle), tell)
-    except (Exception, SystemExit) as error:
-        _logger.debug("report of %s", folder.path, exc_info=True)
-        _logger.warning(
-            "%s: has no report (%s: %s). The network is stored; try again with 'denoisplit report %s'",
-            *(folder.path, type(error).__name__, in_one_line(error), folder.path),
-        )
+            with stages("Writing the report") as tell:
+                write_report(folder, vse, bundle, folder.report, extent_of(bundle), tell)
+        except (Exception, SystemExit) as error:
+            _logger.debug("report of %s", folder.path, exc_info=True)
+            _logger.warning(
+                "%s: has no report (%s: %s). The network is stored; try again with 'denoisplit report %s'",
+                *(folder.path, type(error).__name__, in_one_line(error), folder.path),
+            )

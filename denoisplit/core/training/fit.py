@@ -32,7 +32,7 @@ from denoisplit.core.training.cameras import read_camera
 from denoisplit.core.training.completing import complete
 from denoisplit.core.training.drawing import step_seed
 from denoisplit.core.training.fellows import take_part, together
-from denoisplit.core.training.log_file import log_file
+from denoisplit.core.training.log_file import training_log
 from denoisplit.core.training.logged import loggers_of, logging_to
 from denoisplit.core.training.meeting import met
 from denoisplit.core.training.optimise import Learning, Learnt, optimise
@@ -100,7 +100,7 @@ def fit(
             take_part(seat, is_first_there)
         return
     loggers = loggers_of(spec, folder.path)
-    with Claim(folder.path, resume=resume) as claim, met(seat, spec):
+    with training_log() as log, Claim(folder.path, resume=resume) as claim, met(seat, spec):
         begun = point_of(folder, spec) if claim.goes_on else None
         data = read(spec)
         if begun is not None:
@@ -132,15 +132,15 @@ def fit(
         write_text(folder.spec, to_yaml(spec))
         write_text(folder.schema, schema_of(spec))
         write_text(folder.splits, splits_text(data))
-        with log_file(folder.log):
-            _LOG.info("training on %s", described(where))
-            _describe(spec, data, pairs, reports, precision)
-            with together(seat, where) as ranks:
-                with stages("Training") as tell, logging_to(loggers, spec, validation) as logged:
-                    looking_on = (*logged, StepProgress(tell), *watchers)
-                    looking_on += watchers_of_plugins(spec, folder.path)
-                    learnt = optimise(vse, learning, begun, looking_on, ranks)
-                _finish(vse, bundle, data, folder, learnt, stages, where)
+        log.go_to(folder.log)
+        _LOG.info("training on %s", described(where))
+        _describe(spec, data, pairs, reports, precision)
+        with together(seat, where) as ranks:
+            with stages("Training") as tell, logging_to(loggers, spec, validation) as logged:
+                looking_on = (*logged, StepProgress(tell), *watchers)
+                looking_on += watchers_of_plugins(spec, folder.path)
+                learnt = optimise(vse, learning, begun, looking_on, ranks)
+            _finish(vse, bundle, data, folder, learnt, stages, where)
 
 
 def _bundle(spec: ResolvedSpec, data: PreparedData, reports: tuple[FitReport, ...]) -> Bundle:
