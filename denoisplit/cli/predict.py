@@ -224,7 +224,7 @@ def predict(
     if clean is not None:
         raise click.UsageError("--clean needs --check-precision.", ctx)
     if is_one(image, out):
-        predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite)
+        predicting.require_free(image[0], out, run=run, labels=labels, overwrite=overwrite, how=how)
         loaded = load_any(run, device=device)
         if report is not None:
             predicting.require_reportable(loaded, image[0], report)

@@ -1,30 +1,66 @@
 """The work of ``denoisplit predict`` for one image, and for many."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from denoisplit.cli.console import progress, say
-from denoisplit.core.errors import ImageError, RunError
+from denoisplit.core.errors import DenoisplitError, ImageError, RunError
 from denoisplit.core.prediction.many import TABLE, Outcome
 from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
-from denoisplit.core.prediction.request import How
+from denoisplit.core.prediction.request import How, Request
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.runs.predictor import Predictor
 from denoisplit.core.runs.reports import Reports
-from denoisplit.core.storage.image_files import ImageInputs, file_of
+from denoisplit.core.storage.image_files import ImageInputs, file_of, open_given, open_labels
+from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.storage.sequence_folder import SequenceFolder
 from denoisplit.core.storage.write_guards import require_apart, require_ours
 from denoisplit.core.sums.label_sums import is_table
 
 
-def require_free(image: Path, out: Path, *, run: Path, labels: Path | None, overwrite: bool) -> None:
+def require_free(
+    image: Path, out: Path, *, run: Path, labels: Path | None, overwrite: bool, how: How
+) -> None:
     """Check, before anything is loaded, that the results can be written.
 
     Raises:
-        ImageError: an output file exists already.
-        RunError: an output would be, contain or lie in an input or a run.
+        DenoisplitError: an output file exists already, or would be, contain or lie in an input or a run. What
+            else would be refused next is told with it, a line each.
     """
+    try:
+        _require_free(image, out, run=run, labels=labels, overwrite=overwrite)
+    except DenoisplitError as refusal:
+        flaws = _flaws(run, image, labels, how)
+        if not flaws:
+            raise
+        raise DenoisplitError("\n".join(map(str, (refusal, *flaws)))) from refusal
+
+
+def _flaws(run: Path, image: Path, labels: Path | None, how: How) -> list[DenoisplitError]:
+    """What is wrong with the inputs, as far as it shows without their pixels and weights."""
+
+    def run_is_there() -> None:
+        if not SequenceFolder(run).record.is_file():
+            RunFolder(run).require_model()
+
+    checks: tuple[Callable[[], object], ...] = (
+        run_is_there,
+        lambda: open_given(image, how["axes"]),
+        lambda: labels is None or open_labels(labels, lazily=True),
+        lambda: Request(**how),
+    )
+    found = []
+    for check in checks:
+        try:
+            check()
+        except DenoisplitError as error:
+            found.append(error)
+    return found
+
+
+def _require_free(image: Path, out: Path, *, run: Path, labels: Path | None, overwrite: bool) -> None:
     inputs = [run, image] if labels is None else [run, image, labels]
     ImageInputs(inputs).require_writable(out, overwrite=overwrite)
     table = _table_beside(out)

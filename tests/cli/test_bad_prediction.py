@@ -97,11 +97,20 @@ def test_axes_that_do_not_fit(experiment: Experiment, tmp_path: Path, out: Path)
 # Prediction: the output
 
 
-def test_an_output_that_cannot_be_written(experiment: Experiment, tmp_path: Path) -> None:
+@pytest.fixture
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose files nobody can read, which shows where they are read."""
+    folder = tmp_path_factory.mktemp("damaged")
+    for name in ("model.json", "model.safetensors"):
+        (folder / name).write_text("?")
+    return folder
+
+
+def test_an_output_that_cannot_be_written(experiment: Experiment, damaged: Path, tmp_path: Path) -> None:
     image = tmp_path / "image.tif"
     tifffile.imwrite(image, noise(9, 9))
     # Names are checked before anything else, so that nobody waits for a prediction that cannot be stored.
-    for run_folder in (experiment.run, tmp_path / "not there"):
+    for run_folder in (experiment.run, damaged):
         before = image.read_bytes()
         refused(
             run("predict", run_folder, image, "--out", image),
@@ -128,12 +137,37 @@ def test_an_output_that_cannot_be_written(experiment: Experiment, tmp_path: Path
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_what_is_no_image_is_never_replaced(experiment: Experiment, tmp_path: Path) -> None:
+def test_with_an_output_that_exists_the_flaws_of_the_input_are_told(
+    experiment: Experiment, tmp_path: Path, out: Path
+) -> None:
+    image, labels = tmp_path / "image.tif", tmp_path / "labels.tif"
+    tifffile.imwrite(out, noise(9, 9))
+    words = ("--out", out, "--output", "mean,sdt", "--labels", labels, "--axes", "TYX")
+    told = run("predict", tmp_path / "not there", image, *words).stderr.splitlines()
+    parts = (
+        f"{out}: exists already. Choose another --out, or add --overwrite.",
+        f"{tmp_path / 'not there'}: no such run folder.",
+        f"{image}: there is no such file.",
+        f"{labels}: there is no such file.",
+        "prediction.output: no such image (got 'sdt').",
+    )
+    assert len(told) == len(parts)
+    assert all(line.startswith(part) for line, part in zip(told, parts, strict=True))
+    tifffile.imwrite(image, noise(9, 9))
+    told = run("predict", experiment.run, image, "--out", out, "--labels", labels).stderr.splitlines()
+    assert [line.partition(". ")[0] for line in told] == [
+        f"{out}: exists already",
+        f"{labels}: there is no such file",
+    ]
+    refused(run("predict", experiment.run, image, "--out", out), f"{out}: exists already")
+
+
+def test_what_is_no_image_is_never_replaced(experiment: Experiment, damaged: Path, tmp_path: Path) -> None:
     image, kept = tmp_path / "image.tif", tmp_path / "results.zarr" / "thesis.txt"
     tifffile.imwrite(image, noise(9, 9))
     kept.parent.mkdir()
     kept.write_text("years of work")
-    for run_folder in (experiment.run, tmp_path / "not there"):
+    for run_folder in (experiment.run, damaged):
         refused(
             run("predict", run_folder, image, "--out", kept.parent, "--overwrite"),
             f"{kept.parent}: something else has this name, which is never replaced (got a folder). Choose",
