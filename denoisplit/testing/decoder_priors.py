@@ -22,6 +22,7 @@ from denoisplit.testing.suite import (
 
 _LATENTS = "latent_channels"
 _LEVELS = "latent_levels"
+_WIDTHS = "width"
 
 
 class PriorTests(DecoderCases):
@@ -165,3 +166,15 @@ class PriorTests(DecoderCases):
             numbers = sorted(level for level, _ in noise.asked)
             expected = [wanted if isinstance(wanted, int) else wanted[number] for number in numbers]
             assert found == expected, f"latent_channels {wanted} gives {found}"
+
+    @in_two_and_three_dimensions
+    def test_states_may_be_as_wide_at_each_level_as_its_options_say(self, rank: int) -> None:
+        """An option ``width`` that takes one number per level."""
+        options = self.smallest()
+        field = next((one for one in attrs.fields(type(options)) if one.alias == _WIDTHS), None)
+        if field is None or field.type is int:
+            return
+        shapes = max(self.pyramids(rank), key=len)
+        changed = attrs.evolve(options, **{_WIDTHS: tuple(range(2, 2 + len(shapes)))})
+        case = decoder_case(partial(self.new, changed, shapes), shapes)
+        assert case.decode(LevelNoise(1)).output.shape == (BATCH, MAPS, *case.image), "the output is not one"

@@ -5,15 +5,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
+import attrs
 import torch
 from torch import Tensor
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.network.interfaces import Decoded, Decoder
+from denoisplit.core.network.interfaces import Decoded, Decoder, FeatureShape
 from denoisplit.core.network.latent import divergence
 from denoisplit.testing.decoder_cases import MAPS
+from denoisplit.testing.decoder_geometry import features_used
 from denoisplit.testing.decoder_priors import PriorTests
 from denoisplit.testing.decoding import BATCH, DecoderCase, LevelNoise, decoder_case
+from denoisplit.testing.geometry import assert_there
 from denoisplit.testing.strategies import random, uniform
 from denoisplit.testing.suite import (
     RANKS,
@@ -54,6 +57,25 @@ class DecoderTests(PriorTests):
                 assert output.shape == (BATCH, MAPS, *case.image), (
                     f"the output has the shape {tuple(output.shape)} for features of {widths} channels"
                 )
+
+    @in_two_and_three_dimensions
+    def test_features_of_one_width_are_taken_where_unequal_ones_are(self, rank: int) -> None:
+        """Encoders have one width at all levels, unless their options say otherwise."""
+        for shapes in (one for one in self.pyramids(rank) if self._takes(one)):
+            alike = tuple(attrs.evolve(one, channels=shapes[0].channels) for one in shapes)
+            widths = [one.channels for one in shapes]
+            assert self._takes(alike), (
+                f"features of {widths} channels are taken, of {widths[0]} at all levels not"
+            )
+
+    @in_two_and_three_dimensions
+    def test_pixels_are_made_of_the_features_at_their_place(self, rank: int) -> None:
+        """On average: surrounds are cut off evenly, and nothing is rotated or swapped."""
+        for shapes in (one for one in self.pyramids(rank) if self._takes(one)):
+            case = decoder_case(partial(self.new, self.smallest(), shapes), shapes, patches=4)
+            for level in range(len(shapes)):
+                for found, expected in features_used(case, level):
+                    assert_there(found, expected, f"pixels are made of the features of level {level}")
 
     @in_two_and_three_dimensions
     def test_output_has_the_declared_maps_and_the_size_of_the_image(self, rank: int) -> None:
@@ -182,3 +204,10 @@ class DecoderTests(PriorTests):
             other = tuple(torch.cat([f[:1], random(5, *f[1:].shape)]) for f in case.features)
             one, two = case.decode(LevelNoise(1)).output, case.decode(LevelNoise(1), other).output
             assert_close(two[:1], one[:1], "an image depends on others of its batch")
+
+    def _takes(self, shapes: tuple[FeatureShape, ...]) -> bool:
+        try:
+            self.new(self.smallest(), shapes)
+        except SpecError:
+            return False
+        return True

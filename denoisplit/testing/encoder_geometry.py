@@ -8,6 +8,7 @@ from torch import Tensor
 
 from denoisplit.core.network.interfaces import Encoder
 from denoisplit.core.network.vse import side_multiple
+from denoisplit.testing.geometry import centre_of_mass
 from denoisplit.testing.strategies import random
 
 _PLANES = 3
@@ -88,14 +89,4 @@ def places_seen(
         expected = tuple(0.5 + u * e / p for u, e, p in zip(away, extent, pitch, strict=True))
         seen = slope[0, scale].abs()
         if float(seen.max()) > 0 and all(0.1 < place < 0.9 for place in expected):
-            yield scale, _centre(seen, axes), expected
-
-
-def _centre(weight: Tensor, axes: int) -> tuple[float, ...]:
-    """Return the centre of mass along the last axes, in sides."""
-    found = []
-    for axis in range(weight.ndim - axes, weight.ndim):
-        line = weight.sum([other for other in range(weight.ndim) if other != axis])
-        positions = (torch.arange(len(line), dtype=line.dtype) + 0.5) / len(line)
-        found.append(float((line * positions).sum() / line.sum()))
-    return tuple(found)
+            yield scale, centre_of_mass(seen, axes), expected

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from denoisplit.core.network.interfaces import Encoder
 from denoisplit.testing.encoder_geometry import apart_when_moved, places_seen, reach_around, sides_of
+from denoisplit.testing.geometry import assert_there
 from denoisplit.testing.networks import LARGE, NetworkTests, Trial
 from denoisplit.testing.strategies import random
 from denoisplit.testing.suite import (
@@ -29,9 +30,6 @@ _ATTEMPTS = 10
 
 _LARGEST = 32
 """Largest number of strides along a side of an image that is shifted."""
-
-_CENTRED = 0.1
-"""How far from its place a position of the features may see on average, in sides of the image."""
 
 
 class EncoderTests(NetworkTests):
@@ -171,10 +169,8 @@ class EncoderTests(NetworkTests):
         for encoder in self.few(rank):
             for level in range(len(encoder.feature_shapes)):
                 for scale, found, expected in places_seen(encoder, rank, level):
-                    apart = max(abs(f - e) for f, e in zip(found, expected, strict=True))
-                    assert apart < _CENTRED, (
-                        f"features of level {level} at {_shown(expected)} of scale {scale} depend on what "
-                        f"is around {_shown(found)} of its sides"
+                    assert_there(
+                        found, expected, f"features of level {level} depend on what is in scale {scale}"
                     )
 
     @in_two_and_three_dimensions
@@ -225,10 +221,6 @@ def kept_encoders(suite: Any, _target: type, rank: int) -> tuple[Encoder, ...]:
     """Return the encoders of ``encoders``."""
     tests: EncoderTests = suite()
     return tuple(tests.encoder(options, rank) for options in tests.chosen(rank))
-
-
-def _shown(place: tuple[float, ...]) -> str:
-    return ", ".join(f"{side:.2f}" for side in place)
 
 
 def _joined(features: tuple[Tensor, ...]) -> Tensor:

@@ -35,6 +35,9 @@ _CHOSEN = 6
 _APART = 0.6
 """Factor between channels; further ones differ by its multiples."""
 
+PEDESTAL = 2000.0
+"""Counts between channels, besides: signals of all but the first are far above zero."""
+
 _PLACES = (-0.3, -0.12, -0.024, 1.0, 1.3)
 """Further signals for densities: far below, at hardly any light, at the end of the range, beyond it."""
 
@@ -57,7 +60,7 @@ class NoiseModelCases(ComponentTests):
 
     def statistics(self) -> IntensityStats:
         """Statistics of two channels."""
-        return IntensityStats(mixed_mean=650, mixed_std=220, target_mean=[500, 850], target_std=[230, 390])
+        return IntensityStats(mixed_mean=650, mixed_std=220, target_mean=[500, 2850], target_std=[230, 390])
 
     def factor(self, channel: int) -> float:
         """Return the factor between the counts of a channel and those of the first."""
@@ -65,7 +68,8 @@ class NoiseModelCases(ComponentTests):
 
     def range_of(self, channel: int) -> tuple[float, float]:
         """Return the range of the signals of a channel, counts: no two channels have the same."""
-        return self.factor(channel) * self.lowest, self.factor(channel) * self.highest
+        factor, pedestal = self.factor(channel), PEDESTAL * channel
+        return pedestal + factor * self.lowest, pedestal + factor * self.highest
 
     def pairs(self, count: int = FEW, *, seed: int = 0, camera: str = USUAL) -> tuple[NoisePairs, ...]:
         """Draw pairs from cameras with shot noise and read noise, one entry per channel, all different.
@@ -75,7 +79,8 @@ class NoiseModelCases(ComponentTests):
         made = []
         for channel in range(self.statistics().channels):
             rng, factor = np.random.default_rng([seed, channel]), self.factor(channel)
-            gain, offset, read_noise = GAIN * factor**2, OFFSET * factor, READ_NOISE * factor
+            gain, read_noise = GAIN * factor**2, READ_NOISE * factor
+            offset = PEDESTAL * channel + OFFSET * factor
             signal = rng.uniform(*self.range_of(channel), count)
             photons = rng.poisson((signal - offset) / gain)
             noisy = offset + gain * photons + read_noise * rng.normal(size=count)
@@ -90,7 +95,8 @@ class NoiseModelCases(ComponentTests):
         files that a method ``export(channel, path)`` writes from a fitted model.
         """
         cls = self.target().Options
-        ends = {"lowest": (0.4 * self.lowest, 1.5 * self.lowest), "highest": (2 * self.highest, self.highest)}
+        top = max(self.range_of(channel)[1] for channel in range(self.statistics().channels))
+        ends = {"lowest": (0.4 * self.lowest, 1.5 * self.lowest), "highest": (2 * top, top)}
         known = {field.alias for field in attrs.fields(cls) if field.init}
         counts: dict[str, st.SearchStrategy[object]] = {
             name: st.none() | st.sampled_from(ends[name]) for name in known & set(ends)

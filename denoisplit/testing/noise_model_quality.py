@@ -13,7 +13,14 @@ from torch import Tensor
 
 from denoisplit.core.images.noise_pairs import smallest_step
 from denoisplit.core.network.interfaces import NoiseModel, NoisePairs
-from denoisplit.testing.noise_model_cases import GAIN, MANY, OFFSET, READ_NOISE, NoiseModelCases
+from denoisplit.testing.noise_model_cases import (
+    GAIN,
+    MANY,
+    OFFSET,
+    PEDESTAL,
+    READ_NOISE,
+    NoiseModelCases,
+)
 from denoisplit.testing.noise_model_pairs import CAMERAS, DAMAGED, EVEN, USUAL
 
 _BINS = 8
@@ -72,7 +79,7 @@ class NoiseModelQualityTests(NoiseModelCases):
         for seed, most in ((0, _LOST), (1, _LOST_ON_OTHERS)):
             pairs = self.pairs(MANY, seed=seed)
             for channel, (one, found) in enumerate(zip(pairs, self.log_densities(model, pairs), strict=True)):
-                lost = true_log_density(one, self.factor(channel)) - found.numpy()
+                lost = true_log_density(one, self.factor(channel), PEDESTAL * channel) - found.numpy()
                 place = self.bins(one, channel)
                 for number in range(_BINS):
                     own = float(lost[place == number].mean())
@@ -172,9 +179,9 @@ class NoiseModelQualityTests(NoiseModelCases):
         return torch.maximum(rank[1:] - below, below - rank[:-1]).amax(1).tolist()
 
 
-def true_log_density(pairs: NoisePairs, factor: float) -> Any:
+def true_log_density(pairs: NoisePairs, factor: float, pedestal: float) -> Any:
     """Return the log-density of ``NoiseModelCases.pairs`` under their camera: a plain sum over photons."""
-    gain, offset, read_noise = GAIN * factor**2, OFFSET * factor, READ_NOISE * factor
+    gain, read_noise, offset = GAIN * factor**2, READ_NOISE * factor, pedestal + OFFSET * factor
     photons = ((pairs.signal - offset) / gain)[:, None]
     around = np.round((pairs.observation - offset) / gain)[:, None]
     n = np.maximum(around + np.arange(-20, 21), 0)

@@ -68,14 +68,31 @@ def range_of(rules: Sequence[Rule]) -> Range:
     return found
 
 
-def edges(field: "attrs.Attribute[Any]", declared: Any) -> tuple[list[float], list[float]]:
-    """Return numbers just within the range of a field, and just beyond it; a list has none."""
-    within, beyond = list[float](), list[float]()
+def edges(field: "attrs.Attribute[Any]", declared: Any) -> tuple[list[Any], list[Any]]:
+    """Return values just within the range of a field, and just beyond it.
+
+    Of a list, those beyond are pairs with one wrong item; those within are not known, as nothing tells how
+    many items there are.
+    """
+    within, beyond = list[Any](), list[Any]()
     declared = bare(declared)
     for member in map(bare, get_args(declared) if is_union(declared) else (declared,)):
-        if member not in (int, float):
-            continue
-        limits = range_of(parts(_for(member, rule(field.validator))))
+        said = parts(_for(member, rule(field.validator)))
+        if is_sequence(member) and (inner := get_args(member)):
+            each = every([one.each for one in said if isinstance(one, Items)])
+            right, wrong = _ends(bare(inner[0]), parts(each))
+            beyond += [pair for r, w in zip(right, wrong, strict=True) for pair in ((r, w), (w, r))]
+        else:
+            right, wrong = _ends(member, said)
+            within, beyond = within + right, beyond + wrong
+    return within, beyond
+
+
+def _ends(member: Any, said: Sequence[Rule]) -> tuple[list[float], list[float]]:
+    """Return numbers just within the range of a type of numbers, and as many just beyond it."""
+    within, beyond = list[float](), list[float]()
+    if member in (int, float):
+        limits = range_of(said)
         for end, clear, away in ((limits.low, limits.above, 1), (limits.high, limits.below, -1)):
             if end is not None:
                 step = away * (1 if member is int else 1e-6 * max(1.0, abs(end)))

@@ -126,9 +126,10 @@ def feature_pyramids(rank: int, *, width: int = 4) -> tuple[tuple[FeatureShape, 
         deep,
         deep[:5],
         (FeatureShape(width, two), FeatureShape(width, (*two[1:], 4)), FeatureShape(width, four)),
-        (FeatureShape(width, four), FeatureShape(width, (*four[1:], 8))),
+        (FeatureShape(width, (*two[1:], 4)), FeatureShape(width, (*two[1:], 8))),
         (FeatureShape(width, two),),
         (FeatureShape(width, two), FeatureShape(width + 2, four)),
+        (FeatureShape(width, two, two), FeatureShape(width, four, four)),
     )
 
 

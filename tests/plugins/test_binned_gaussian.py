@@ -85,6 +85,15 @@ def test_bins_without_pairs_lie_between_their_neighbours() -> None:
     assert float(gap[-1]) == pytest.approx(std(np.array(600.0)), rel=0.1)
 
 
+def test_the_last_bin_has_its_own_noise() -> None:
+    rng = np.random.default_rng(0)
+    signal = np.arange(8000) / 10 + 100
+    width = np.where(signal < 800, 5.0, 50.0)
+    model = fitted(NoisePairs(signal, signal + width * rng.standard_normal(8000)), 8)
+    found = model.variance(image(np.array([750.0, 850.0]))).sqrt().ravel().tolist()
+    assert found == pytest.approx([5, 50], rel=0.1)
+
+
 def test_noise_that_is_not_gaussian_is_reported() -> None:
     rng = np.random.default_rng(0)
     signal = rng.uniform(100, 900, 50_000)

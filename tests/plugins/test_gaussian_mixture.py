@@ -76,6 +76,14 @@ def test_fit_recovers_mean_and_variance_of_a_camera() -> None:
     np.testing.assert_allclose(model.variance(image(probe)).flatten(), expected, rtol=0.12)
 
 
+def test_signals_beyond_anything_do_not_overflow() -> None:
+    signal = np.linspace(110, 1900, 5000)
+    model = build(options=Options(coefficients=6))
+    model.fit([NoisePairs(signal, poisson_gaussian(signal))], seed=0)
+    far = image([1e12, -1e12]).float()
+    assert bool(model.log_prob(far, far).isfinite().all())
+
+
 def test_fit_describes_the_skewed_noise_of_an_emccd() -> None:
     signal = scene(300_000)
     observation = electron_multiplying(signal)

@@ -39,7 +39,7 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
     A mutant is one changed expression in the body of a function. Annotations, decorators, defaults,
     docstrings, constants of modules, raised errors, formatted text and what nothing else reads, assertions
     and the guard strict of zip are not changed, and nothing is detached that becomes a plain number. Each
-    mutant is tried with the suites of two components that call its function.
+    mutant is tried with the suites of two components that call its function, of two kinds where there are.
 
     Mutants with a reason in argued.yaml are counted, but not tried. The exit code is 1 where fewer than 95 %
     of the others are noticed.
@@ -64,7 +64,8 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
         for row in users[path]:
             if _named(row) not in suites:
                 suites[_named(row)] = timed(suite_for(row.kind, row.load()))
-        using = [row for row in users[path] if (str(path), mutation.function) in suites[_named(row)].calls]
+        calling = [row for row in users[path] if (str(path), mutation.function) in suites[_named(row)].calls]
+        using = _of_different_kinds(calling)
         fate = tried([suites[_named(row)] for row in using[:_MOST]], path, mutation) if using else UNCALLED
         if fate == IDLE:
             continue
@@ -130,6 +131,17 @@ def _users(rows: list[Component]) -> dict[Path, list[Component]]:
     return {
         path: sorted(users, key=lambda row: _own(row, path), reverse=True) for path, users in found.items()
     }
+
+
+def _of_different_kinds(rows: list[Component]) -> list[Component]:
+    """Put the first component of every kind before the others."""
+    seen: set[str] = set()
+    later = []
+    for row in rows:
+        if row.kind in seen:
+            later.append(row)
+        seen.add(row.kind)
+    return [row for row in rows if row not in later] + later
 
 
 def _own(row: Component, path: Path) -> bool:
