@@ -16,6 +16,7 @@ from denoisplit.api import Run
 from denoisplit.core.assessment.scores import evaluate_fields
 from denoisplit.core.errors import ArgumentError, RunError
 from denoisplit.core.report.about_uncertainty import has_none
+from denoisplit.core.report.gathered import shown_samples
 from denoisplit.core.spec.records import Chosen
 from denoisplit.core.training.prepare import evaluation_fields
 from tests.cli.refusals import run as command
@@ -126,9 +127,22 @@ def test_it_says_where_the_network_comes_from(run: Run, page: Report) -> None:
 
 def test_every_sample_is_behind_the_slider(page: Report) -> None:
     shown = [image for image in page.all("img") if "posterior sample" in image["alt"]]
-    assert len(shown) == 2 * len(CHANNELS)
+    assert len(shown) == 4 * len(CHANNELS)
     assert [("hidden" in image, image["data-step"]) for image in shown[:2]] == [(False, "1"), (True, "2")]
     assert len({image["src"] for image in shown}) == len(shown)
+
+
+@pytest.mark.parametrize(
+    ("channels", "drawn", "shown"), [(1, 16, 6), (2, 16, 6), (4, 16, 4), (30, 16, 2), (2, 3, 3), (2, 1, 1)]
+)
+def test_samples_are_shown_as_far_as_there_is_room(channels: int, drawn: int, shown: int) -> None:
+    assert shown_samples(channels, drawn) == shown
+
+
+def test_a_single_sample_has_no_slider(run: Run, tmp_path: Path) -> None:
+    found = Report.of(run.report(tmp_path / "report.html", samples=1, fields=1))
+    assert len([image for image in found.all("img") if "posterior sample" in image["alt"]]) == len(CHANNELS)
+    assert not found.all("input")
 
 
 def test_without_images_it_shows_what_the_run_holds(run: Run, tmp_path: Path) -> None:

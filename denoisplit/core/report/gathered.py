@@ -17,6 +17,24 @@ from denoisplit.core.storage.run_folder import RunFolder
 LEVEL: Final = 0.9
 """Probability of the intervals that a report shows."""
 
+_GALLERY: Final = 6
+"""Largest number of posterior samples that are shown."""
+
+_CELLS: Final = 16
+"""Largest number of pictures that show the samples of one field, if two samples are no more."""
+
+
+def shown_samples(channels: int, drawn: int) -> int:
+    """How many posterior samples of a field are shown: those that were drawn, as far as there is room.
+
+    Two are, however many channels there are: from one nobody sees what is uncertain.
+
+    Args:
+        channels: number of channels.
+        drawn: number of samples that its mean and std are from.
+    """
+    return min(drawn, max(2, min(_GALLERY, _CELLS // channels)))
+
 
 @attrs.frozen(kw_only=True)
 class Predicted:

@@ -25,9 +25,9 @@ from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.prediction.summaries import Samples, Spread, Summary, sample_name
 from denoisplit.core.prediction.tiling import Box
-from denoisplit.core.report.gathered import ImageFindings, Predicted
+from denoisplit.core.report.gathered import ImageFindings, Predicted, shown_samples
 from denoisplit.core.runs.evaluation import calibrated_by
-from denoisplit.core.runs.run_findings import CELLS, GALLERY, interval_of
+from denoisplit.core.runs.run_findings import interval_of
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
@@ -165,7 +165,7 @@ def _predicted_part(
     progress: Progress,
 ) -> dict[str, AnyArray]:
     """Samples and misfit of a part, and mean and std where they are not given."""
-    shown = max(1, min(GALLERY, CELLS // len(bundle.spec.channels), how.samples))
+    shown = shown_samples(len(bundle.spec.channels), how.samples)
     known = "mean" in given and ("std" in given or how.samples == 1)
     try:
         misfit = misfit_of(vse, bundle, tuple(mixed.shape), asked=True)

@@ -24,11 +24,12 @@ from denoisplit.core.images.physical import PixelSize
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import Evidence, gather_evidence
 from denoisplit.core.prediction.offers import Calibrated
-from denoisplit.core.prediction.posterior import draw_samples, predict
+from denoisplit.core.prediction.posterior import Posterior, draw_samples, predict
 from denoisplit.core.prediction.progress import Progress, within
 from denoisplit.core.prediction.sums_over import sum_intervals
-from denoisplit.core.report.gathered import LEVEL, Looked, Predicted, RunFindings
+from denoisplit.core.report.gathered import LEVEL, Looked, Predicted, RunFindings, shown_samples
 from denoisplit.core.runs.evaluation import calibrated_by, evaluate_run
+from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.data_check import supervision
@@ -42,12 +43,6 @@ _LOG: Final = logging.getLogger("denoisplit.runs")
 
 THUMBNAILS: Final = 3
 """Number of training fields, and of held-out fields, on the data sheet."""
-
-GALLERY: Final = 6
-"""Largest number of posterior samples that are shown."""
-
-CELLS: Final = 16
-"""Largest number of pictures that show the samples of one field."""
 
 
 @attrs.frozen(kw_only=True)
@@ -158,6 +153,7 @@ def _predictions(
 ) -> tuple[tuple[Predicted, ...], tuple[EvaluatedField, ...], Scores | None]:
     """Predict the fields, and score those with a clean reference."""
     spec, known = bundle.spec, [field for field in fields if _is_scored(field)]
+    how = attrs.evolve(spec.prediction, samples=extent.samples)
     others = [field for field in fields if field not in known]
     scores, evaluated = None, tuple[EvaluatedField, ...]()
     if known:
@@ -172,14 +168,13 @@ def _predictions(
         )
     calibrated = calibrated_by(spec, bundle.calibration)
     found = [
-        _predicted(vse, bundle, field, one.mean, one.std, calibrated, one.truth)
+        _predicted(vse, bundle, field, how, one, calibrated, one.truth)
         for field, one in zip(known, evaluated, strict=True)
     ]
-    how = attrs.evolve(spec.prediction, samples=extent.samples)
     for number, field in enumerate(others, start=len(known)):
         mixed = np.asarray(mixed_image(field, spec.data.mixing)[0])
         one = predict(vse, mixed, how, progress=within(progress, number, 1, len(fields)))
-        found.append(_predicted(vse, bundle, field, one.mean, one.std, calibrated, None))
+        found.append(_predicted(vse, bundle, field, how, one, calibrated, None))
     return tuple(found), evaluated, scores
 
 
@@ -195,15 +190,15 @@ def _predicted(
     vse: VSE,
     bundle: Bundle,
     field: Field,
-    mean: AnyArray,
-    std: AnyArray | None,
+    how: PredictionSpec,
+    found: EvaluatedField | Posterior,
     calibrated: Calibrated | None,
     truth: AnyArray | None,
 ) -> Predicted:
-    spec = bundle.spec
+    spec, mean, std = bundle.spec, found.mean, found.std
     mixed = np.asarray(mixed_image(field, spec.data.mixing)[0])
-    shown = max(2, min(GALLERY, CELLS // len(spec.channels), spec.prediction.samples))
-    samples = draw_samples(vse, mixed, attrs.evolve(spec.prediction, samples=shown))
+    shown = shown_samples(len(spec.channels), how.samples)
+    samples = draw_samples(vse, mixed, attrs.evolve(how, samples=shown))
     evidence = _evidence(vse, bundle, field, mixed)
     misfit = residual = None
     if evidence is not None:
