@@ -41,19 +41,19 @@ def report(
     The page holds crops of the images.
     """
     from denoisplit import api
-    from denoisplit.core.runs.reporting import require_images, require_report
+    from denoisplit.core.runs.reporting import extent_of, named_images, require_report, write_report
     from denoisplit.core.storage.run_folder import RunFolder
 
     folder = RunFolder(run)
     file = folder.report if out is None else out
     folder.require_model()
     require_report(file, folder)
-    loaded = api.load(run, device=device)
+    loaded, data = api.load(run, device=device), None
     if overrides:
-        spec = changed_spec(loaded, overrides)
+        loaded = loaded.on(changed_spec(loaded, overrides))
         if names_images(overrides):
-            require_images(spec, loaded.bundle.ceiling, run)
-        loaded = loaded.on(spec)
+            data = named_images(loaded.spec, loaded.bundle.ceiling, run)
+    extent = extent_of(loaded.bundle, samples=samples, fields=fields, side=side)
     with progress("Writing the report") as tell:
-        loaded.report(file, samples=samples, fields=fields, side=side, progress=tell)
+        write_report(folder, loaded.vse, loaded.bundle, file, extent, tell, data)
     click.echo(f"Report: {file}")

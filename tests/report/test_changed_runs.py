@@ -1,9 +1,12 @@
 """Reports with ``--set``: other images are looked at or missed aloud, and nothing is ignored."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from denoisplit.core.images.bases import Image
+from denoisplit.core.images.io import open_image
 from tests.cli.refusals import refused
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import CHANNELS, Experiment
@@ -38,6 +41,24 @@ def test_a_relative_path_starts_in_the_run(experiment: Experiment, tmp_path: Pat
     assert found.row("mixed")[2] == "-"
     shown = [one["alt"] for one in found.all("img") if "posterior sample" in one["alt"]]
     assert {alt.rpartition(" ")[2] for alt in shown} == {"1", "2", "3"}
+
+
+def test_named_images_are_read_once(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = tmp_path / "others"
+    others.symlink_to(experiment.images)
+    opened: list[Path] = []
+
+    def open_counted(path: Path, *words: Any) -> Image:
+        opened.append(path)
+        return open_image(path, *words)
+
+    monkeypatch.setattr("denoisplit.plugins.datasets.reading.open_image", open_counted)
+    images = f"data.test={{use: folder, path: {others}, observed: '*_noisy.ome.tif'}}"
+    told = command("report", experiment.run, "--out", tmp_path / "report.html", "--set", images)
+    assert told.exit_code == 0, told.output
+    assert sorted(path for path in opened if path.is_relative_to(others)) == sorted(others.glob("*_noisy*"))
 
 
 @pytest.mark.parametrize("name", ["report", "evaluate"])

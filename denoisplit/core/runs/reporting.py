@@ -20,7 +20,7 @@ from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.write_guards import is_same, require_apart, require_ours
-from denoisplit.core.training.prepare import evaluation_data
+from denoisplit.core.training.prepare import EvaluationData, evaluation_data
 
 LEAST_SIDE: Final = 16
 """Least number of pixels a side that a report looks at."""
@@ -40,8 +40,8 @@ def require_report(path: Path, folder: RunFolder, *inputs: Path) -> None:
     require_ours(path, "report", is_report)
 
 
-def require_images(spec: ResolvedSpec, ceiling: tuple[float, ...] | None, folder: Path) -> None:
-    """Check that images which somebody just named for a report can be read.
+def named_images(spec: ResolvedSpec, ceiling: tuple[float, ...] | None, folder: Path) -> EvaluationData:
+    """Read images that somebody just named for a report, so that they must be there.
 
     Args:
         spec: names the images.
@@ -49,20 +49,26 @@ def require_images(spec: ResolvedSpec, ceiling: tuple[float, ...] | None, folder
         folder: the run folder, where relative paths start.
 
     Raises:
-        ImageError: they cannot.
+        ImageError: they cannot be read.
     """
     try:
-        evaluation_data(spec, ceiling=ceiling)
+        return evaluation_data(spec, ceiling=ceiling)
     except ImageError as error:
         raise ImageError(f"{error} A relative path in --set starts in {folder.resolve()}.") from error
 
 
 def write_report(
-    folder: RunFolder, vse: VSE, bundle: Bundle, path: Path, extent: Extent, progress: Progress
+    folder: RunFolder,
+    vse: VSE,
+    bundle: Bundle,
+    path: Path,
+    extent: Extent,
+    progress: Progress,
+    data: EvaluationData | None = None,
 ) -> None:
-    """Write the report on a run; see ``Run.report``."""
+    """Write the report on a run; see ``Run.report``. ``data`` are the held-out images, if they are read."""
     require_report(path, folder)
-    found = run_findings(folder, vse, bundle, extent, progress)
+    found = run_findings(folder, vse, bundle, extent, progress, data)
     known = calibrated_by(bundle.spec, bundle.calibration)
     write_text(path, rendered(run_page(found, None if known is None else known.interval)))
 

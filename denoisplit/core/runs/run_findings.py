@@ -61,7 +61,12 @@ class Extent:
 
 
 def run_findings(
-    folder: RunFolder, vse: VSE, bundle: Bundle, extent: Extent, progress: Progress
+    folder: RunFolder,
+    vse: VSE,
+    bundle: Bundle,
+    extent: Extent,
+    progress: Progress,
+    data: EvaluationData | None = None,
 ) -> RunFindings:
     """Read and measure; what cannot be read is missing from the result, with the reason.
 
@@ -71,11 +76,12 @@ def run_findings(
         bundle: its description.
         extent: how much to look at.
         progress: called with the work that is done.
+        data: the held-out images; None reads those of the spec.
     """
     device = described(vse.device)
     looked = Looked(side=extent.side, samples=extent.samples)
     try:
-        data = evaluation_data(bundle.spec, ceiling=bundle.ceiling)
+        data = data or evaluation_data(bundle.spec, ceiling=bundle.ceiling)
     except DenoisplitError as error:
         missing = attrs.evolve(looked, missing=" ".join(str(error).split()))
         return RunFindings(folder=folder, bundle=bundle, device=device, looked=missing)
