@@ -38,6 +38,9 @@ _COMBINED = 6
 LARGE = 2**19 + 2**15
 """Pixels of a large image: in float64, a map of them has more than 4 MB."""
 
+_ROUNDED = 0.3
+"""Largest change of a map by half precision, in its standard deviations."""
+
 _LARGE = 40.0
 """Scales of inputs at which bounds of options show."""
 
@@ -121,6 +124,20 @@ class NetworkTests(ComponentTests):
 
             with still_training(trial.module):
                 assert_derivative(joined, trial.inputs, "the derivative by the inputs")
+
+    @in_two_and_three_dimensions
+    def test_half_precision_changes_maps_by_rounding_alone(self, rank: int) -> None:
+        """Under autocast to bfloat16, without gradients and with them."""
+        for trial in self.trials(rank):
+            trial.module.float()
+            inputs = [one.float() for one in trial.inputs]
+            expected = [one.detach() for one in trial.run(trial.module, inputs)]
+            for recorded in (False, True):
+                with torch.set_grad_enabled(recorded), torch.autocast("cpu", dtype=torch.bfloat16):
+                    found = [one.detach().float() for one in trial.run(trial.module, inputs)]
+                for one, two in zip(found, expected, strict=True):
+                    apart = float((one - two).abs().max() / two.std())
+                    assert apart < _ROUNDED, f"bfloat16 changes a map by {apart:.2g} of its std"
 
     @in_two_and_three_dimensions
     def test_evaluation_changes_nothing_and_inputs_stay(self, rank: int) -> None:
