@@ -99,8 +99,15 @@ def test_a_unet_decoder_needs_features_at_full_size() -> None:
         UNetDecoder(UNetDecoder.Options(), feature_shapes=encoder.feature_shapes, out_maps=2, patch=(8, 8))
 
 
-def small_unet() -> UNetEncoder:
-    return UNetEncoder(UNetEncoder.Options(pools=3, width=2), spatial_rank=2, in_channels=1)
+def test_and_of_one_coarser_level_at_least() -> None:
+    shapes = small_unet(pools=1).feature_shapes
+    UNetDecoder(UNetDecoder.Options(), feature_shapes=shapes, out_maps=2, patch=(8, 8))
+    with pytest.raises(SpecError, match="of at least one coarser level"):
+        UNetDecoder(UNetDecoder.Options(), feature_shapes=shapes[:1], out_maps=2, patch=(8, 8))
+
+
+def small_unet(pools: int = 3) -> UNetEncoder:
+    return UNetEncoder(UNetEncoder.Options(pools=pools, width=2), spatial_rank=2, in_channels=1)
 
 
 def test_a_ladder_decoder_needs_features_of_one_width() -> None:
