@@ -18,8 +18,10 @@ def calibrate(run: Path, device: str) -> None:
     """Calibrate RUN on the held-out images of its spec, as its training does at the end.
 
     For a run whose calibration was interrupted or failed. The previous calibration is replaced once the new
-    one is complete; the weights do not change. The report of RUN is written again. The training
-    images are read, too.
+    one is complete; the weights do not change. The report of RUN is written again.
+
+    The training images are not needed where the spec names held-out ones (data.validation), unless the first
+    calibration was interrupted or the calibrator learns from training images (by_field).
     """
     from denoisplit import api
 

@@ -213,10 +213,15 @@ def test_a_run_is_calibrated_again_on_its_own_images_alone(trainings: Trainings,
     assert RunFolder(tmp_path / "run").bundle.read_bytes() == before
     assert RunFolder(tmp_path / "run").report.is_file()
     run = denoisplit.load(tmp_path / "run")
-    foreign = attrs.evolve(run.bundle, data_fingerprint="0" * 64)
-    save_description(run.folder, foreign)
-    with pytest.raises(RunError, match="not those that it was trained with"):
-        run.calibrate()
+    assert run.bundle.served is not None
+    served = attrs.evolve(run.bundle.served, held_out=("0" * 64,))
+    for foreign in (
+        attrs.evolve(run.bundle, served=served),
+        attrs.evolve(run.bundle, data_fingerprint="0" * 64, calibration_due=True),
+    ):
+        save_description(run.folder, foreign)
+        with pytest.raises(RunError, match="not those that it was trained with"):
+            run.calibrate()
 
 
 def _scale(path: Path) -> None:

@@ -1,12 +1,15 @@
 """Completion of a run after its last step: calibration and reference statistics, stored with the network."""
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from denoisplit.core.errors import RunError
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.large_fields import CENTRE, in_memory
+from denoisplit.core.network.calibrating import most_seen
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.progress import Stages, silent
 from denoisplit.core.registry.blame import blaming
@@ -18,7 +21,8 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.fit_calibrators import calibrate_run
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.measured_reference import measure_reference
-from denoisplit.core.training.prepare import PreparedData, prepare
+from denoisplit.core.training.prepare import PreparedData, held_out_alone, prepare
+from denoisplit.core.verdict.reference import Reference
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 
@@ -36,20 +40,34 @@ def complete(vse: VSE, bundle: Bundle, data: PreparedData, folder: RunFolder, st
     Raises:
         BrokenPluginError: a component fails; the run stays as it was, without this calibration.
     """
+    return _completed(vse, bundle, folder, stages, data.validation, data.conditioned, None)
+
+
+def _completed(
+    vse: VSE,
+    bundle: Bundle,
+    folder: RunFolder,
+    stages: Stages,
+    validation: Sequence[Field],
+    training: Sequence[Field],
+    known: Reference | None,
+) -> Bundle:
+    """Do so with the conditioned fields; reference statistics that are ``known`` stay."""
     spec = bundle.spec
-    held_out = in_memory(data.validation, CENTRE, "calibration and verdicts")
-    seen = in_memory(data.conditioned, CENTRE, "calibration and verdicts")
+    held_out = in_memory(validation, CENTRE, "calibration and verdicts")
+    seen = in_memory(training, CENTRE, "calibration and verdicts")
     kept = f"fails after training; the network is kept, and 'denoisplit calibrate {folder.path}' goes on"
     with blaming((spec.calibrator.component, *_network(spec)), kept):
         with stages("Calibrating") as tell:
             calibrations = calibrate_run(vse, spec, held_out, tell, seen=seen)
-        with stages("Looking at the images") as tell:
-            reference = measure_reference(vse, spec, seen, held_out, tell)
+        if known is None:
+            with stages("Looking at the images") as tell:
+                known = measure_reference(vse, spec, seen, held_out, tell)
         found = attrs.evolve(
             bundle,
             calibration=calibrations.pixels,
             region_calibration=calibrations.regions,
-            reference=attrs.evolve(reference, gains=calibrations.gains),
+            reference=attrs.evolve(known, gains=calibrations.gains),
             calibration_due=False,
         )
         save_description(folder, found)
@@ -59,7 +77,8 @@ def complete(vse: VSE, bundle: Bundle, data: PreparedData, folder: RunFolder, st
 def calibrate_again(folder: RunFolder, vse: VSE, stages: Stages = silent) -> Bundle:
     """Calibrate a run on the held-out images of its spec, as its training did.
 
-    The former calibration is replaced when the new one is complete; weights are not touched.
+    The former calibration is replaced when the new one is complete; weights are not touched. Training images
+    are read only where the run does not hold all that is needed of them.
 
     Raises:
         RunError: no run, its images have changed, or another process is writing to its folder.
@@ -73,14 +92,38 @@ def calibrate_again(folder: RunFolder, vse: VSE, stages: Stages = silent) -> Bun
                 f"{folder.path}: was trained elsewhere, so that its images are not known. "
                 f"Train with denoisplit for a calibration."
             )
-        data = prepare(bundle.spec)
-        if data.fingerprint != bundle.data_fingerprint or bundle.served not in (None, data.served):
-            raise RunError(
-                f"{folder.path}: the images of its spec are not those that it was trained with (got other "
-                f"pixels). Restore the images, or train anew."
-            )
+        data = bundle.spec.data
+        if (
+            data.validation is not None
+            and bundle.ceiling is not None
+            and bundle.served is not None
+            and _needs_no_training_images(bundle)
+        ):
+            held_out, fingerprints = held_out_alone(bundle.spec, data.validation, bundle.ceiling)
+            if fingerprints != bundle.served.held_out:
+                raise _changed(folder)
+            _LOG.info("calibrating again: %s", folder.path)
+            return _completed(vse, bundle, folder, stages, held_out, (), bundle.reference)
+        prepared = prepare(bundle.spec)
+        if prepared.fingerprint != bundle.data_fingerprint or bundle.served not in (None, prepared.served):
+            raise _changed(folder)
         _LOG.info("calibrating again: %s", folder.path)
-        return complete(vse, bundle, data, folder, stages)
+        return complete(vse, bundle, prepared, folder, stages)
+
+
+def _needs_no_training_images(bundle: Bundle) -> bool:
+    """Whether reference statistics are measured, and no calibrator learns from training fields."""
+    spec = bundle.spec
+    chosen = [spec.calibrator, *filter(None, [spec.region_calibrator])]
+    measured = bundle.reference is not None and not bundle.calibration_due
+    return measured and most_seen(one.build() for one in chosen) == 0
+
+
+def _changed(folder: RunFolder) -> RunError:
+    return RunError(
+        f"{folder.path}: the images of its spec are not those that it was trained with (got other "
+        f"pixels). Restore the images, or train anew."
+    )
 
 
 def _network(spec: ResolvedSpec) -> tuple[Component, ...]:

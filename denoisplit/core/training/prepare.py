@@ -132,6 +132,28 @@ def _prepared(
     )
 
 
+def held_out_alone(
+    spec: ResolvedSpec, chosen: Chosen, ceiling: tuple[float, ...]
+) -> tuple[tuple[Field, ...], tuple[str, ...]]:
+    """Read the held-out fields of a run whose spec names them, and no training images.
+
+    Args:
+        spec: spec of the run.
+        chosen: its validation data.
+        ceiling: ceiling of its training images, counts.
+
+    Returns:
+        The fields as ``prepare`` gives them, and their fingerprints as in ``ServedFields``.
+
+    Raises:
+        ImageError: no usable images.
+    """
+    given = read_fields(chosen, spec.data.recorded or spec.channels)
+    known = assert_disjoint((), given)
+    conditioned = condition_fields(given, _conditioning(spec), ceiling=ceiling)
+    return _selected(conditioned.fields, spec), known.served.held_out
+
+
 def splits_text(data: PreparedData) -> str:
     """Names of the fields of every split as JSON; the same for the same split."""
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
