@@ -1,16 +1,12 @@
 """The documentation site: complete, built without a warning, and read without a network."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 import denoisplit
@@ -38,23 +34,6 @@ def test_every_page_is_in_the_navigation_once_and_every_entry_is_there() -> None
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     pages = {page for page in pages if not page.startswith("decisions/")} | GENERATED.keys()
     assert Counter(listed()) == Counter(pages), "put the page into nav of mkdocs.yml"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
-    told = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stdout + told.stderr
-    return folder
 
 
 def pages(site: Path) -> dict[str, str]:
@@ -94,4 +73,7 @@ def test_search_finds_pages_commands_and_methods_without_a_server(site: Path) ->
     found = json.loads(text.removeprefix("var __index = "))["docs"]
     places = {one["location"] for one in found}
     assert {"commands.html#predict", "python.html#runpredict", "faq.html"} <= places
+    weights = {one["location"].partition("#")[0]: one.get("boost", 1) for one in found}
+    assert max(weight for place, weight in weights.items() if place.startswith("decisions/")) < 0.01
+    assert weights["faq.html"] == 1
     assert "assets/iframe-worker.js" in (site / "index.html").read_text("utf-8")

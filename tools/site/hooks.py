@@ -15,6 +15,10 @@ from tools.site.maths import with_formulas
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
+FOR_DEVELOPERS: Final = ("decisions/", "repository/", "method-map.md")
+"""Pages that answer searches after all others."""
+LAST: Final = 1e-4
+"""Factor of their relevance."""
 ASSETS: Final = ("iframe-worker.js", "site.css")
 
 
@@ -63,7 +67,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Turn links to the repository into links within the site."""
+    """Turn links to the repository into links within the site, and let users find what is for users first."""
+    if page.file.src_uri.startswith(FOR_DEVELOPERS):
+        page.meta["search"] = {"boost": LAST}
     return with_links(markdown, page.file.src_uri, ROOT)
 
 

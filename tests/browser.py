@@ -24,7 +24,7 @@ class Browser:
     """A page, and everything that happened on it.
 
     Attributes:
-        events: what the browser told, oldest first.
+        events: what the browser told since the page was opened, oldest first.
     """
 
     _orders: int
@@ -52,8 +52,9 @@ class Browser:
         while not any(one["method"] == event for one in self.events):
             self.events.append(self._next())
 
-    def open(self, page: Path, *, dark: bool) -> None:
+    def open(self, page: Path, *, dark: bool = False) -> None:
         """Open a page and listen to its console and its requests."""
+        self.events.clear()
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -68,6 +69,25 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
+
+    def wait_until(self, expression: str) -> None:
+        """Wait until an expression of JavaScript is true."""
+        look = f"const look = () => ({expression}) ? done() : setTimeout(look, 20); look();"
+        promise = f"new Promise(done => {{ {look} }})"
+        found = self.call("Runtime.evaluate", expression=promise, awaitPromise=True)
+        assert "exceptionDetails" not in found, found
+
+    @property
+    def requests(self) -> set[str]:
+        """Addresses that the page asked for, without what lies inside it."""
+        sent = [one["params"] for one in self.events if one["method"].endswith("WillBeSent")]
+        return {url for one in sent if not (url := one["request"]["url"]).startswith("data:")}
+
+    @property
+    def complaints(self) -> list[dict[str, Any]]:
+        """Errors of the page and what is in its console."""
+        told = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+        return [one for one in self.events if one["method"] in told]
 
     def press(self, key: str) -> None:
         """Press a key, as a user does."""
