@@ -28,6 +28,9 @@ from denoisplit.testing.suite import (
 
 _ATTEMPTS = 10
 
+_LEVELS = "levels"
+_CHANNELS = 2
+
 _LARGEST = 32
 """Largest number of strides along a side of an image that is shifted."""
 
@@ -109,6 +112,41 @@ class EncoderTests(NetworkTests):
                     f"features of level {level} have the shape {tuple(feature.shape)}, declared is {expected}"
                 )
                 assert bool(feature.isfinite().all()), f"features of level {level} are not finite"
+
+    @in_two_and_three_dimensions
+    def test_there_are_as_many_levels_as_the_options_say(self, rank: int) -> None:
+        """An option ``levels``."""
+        options = self.smallest()
+        if not any(field.alias == _LEVELS for field in attrs.fields(type(options))):
+            return
+        for number in (1, 2, 3):
+            build = partial(self.encoder, attrs.evolve(options, **{_LEVELS: number}), rank)
+            if takes(build):
+                found = len(build().feature_shapes)
+                assert found == number, f"there are {found} levels of features instead of {number}"
+
+    @in_two_and_three_dimensions
+    def test_images_of_several_mixed_channels_are_taken(self, rank: int) -> None:
+        """As ``in_channels`` says, in every scale; every one of them has an effect."""
+        options = self.smallest()
+        build = partial(self.target(), options, spatial_rank=rank, in_channels=_CHANNELS)
+        if not takes(build):
+            return
+
+        def idle(encoder: Encoder) -> list[int]:
+            image = random(4, 1, _CHANNELS * encoder.input_scales, *sides_of(encoder, rank, (2,) * rank))
+            found = []
+            with torch.no_grad():
+                whole = _joined(encoder(image))
+                for channel in range(image.shape[1]):
+                    changed = image.clone()
+                    changed[:, channel] += random(5, *changed.shape[2:])
+                    found += [channel] if torch.equal(_joined(encoder(changed)), whole) else []
+            return found
+
+        # Rectified, the features of a random network may all be zero.
+        always = set.intersection(*(set(idle(generic(build, seed))) for seed in range(_ATTEMPTS)))
+        assert not always, f"mixed channels {sorted(always)} have no effect"
 
     @in_two_and_three_dimensions
     def test_strides_grow_from_the_finest_level(self, rank: int) -> None:

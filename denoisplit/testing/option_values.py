@@ -78,14 +78,22 @@ def edges(field: "attrs.Attribute[Any]", declared: Any) -> tuple[list[Any], list
     declared = bare(declared)
     for member in map(bare, get_args(declared) if is_union(declared) else (declared,)):
         said = parts(_for(member, rule(field.validator)))
-        if is_sequence(member) and (inner := get_args(member)):
-            each = every([one.each for one in said if isinstance(one, Items)])
-            right, wrong = _ends(bare(inner[0]), parts(each))
-            beyond += [pair for r, w in zip(right, wrong, strict=True) for pair in ((r, w), (w, r))]
+        if is_sequence(member):
+            beyond += _wrong_lists(member, said)
         else:
             right, wrong = _ends(member, said)
             within, beyond = within + right, beyond + wrong
     return within, beyond
+
+
+def _wrong_lists(declared: Any, said: Sequence[Rule]) -> list[Any]:
+    """Return pairs of which one item is just beyond its range, also within a list of lists."""
+    inner = parts(every([one.each for one in said if isinstance(one, Items)]))
+    member = bare(get_args(declared)[0])
+    if is_sequence(member):
+        return [(one,) for one in _wrong_lists(member, inner)]
+    ends = zip(*_ends(member, inner), strict=True)
+    return [pair for right, wrong in ends for pair in ((right, wrong), (wrong, right))]
 
 
 def _ends(member: Any, said: Sequence[Rule]) -> tuple[list[float], list[float]]:

@@ -11,6 +11,7 @@ from denoisplit.core.network.per_channel import PerChannelNoiseModel
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
+from denoisplit.plugins.encoders.ladder_3d_to_2d import LadderEncoder3dTo2d
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 from tests.network.small import statistics
 
@@ -134,6 +135,10 @@ def test_a_stack_can_become_a_plane() -> None:
     vse = composed("model.dimensions=3", "model.encoder={use: ladder_3d_to_2d, levels: 2, width: 4}")
     mixed = torch.full((1, 1, 5, 9, 8), 100.0)
     assert vse.decode(mixed, ZeroNoise()).output.shape[2:] == (9, 8)
+    encoder = vse.encoder
+    assert isinstance(encoder, LadderEncoder3dTo2d)
+    assert [shape.stride for shape in encoder.feature_shapes] == [(2, 2), (4, 4)]
+    assert [shape.stride for shape in encoder.ladder.feature_shapes] == [(1, 2, 2), (1, 4, 4)]
     with pytest.raises(SpecError, match=r"model\.dimensions: .*\(got 2 dimensions\)\. Use 3"):
         composed("model.encoder={use: ladder_3d_to_2d, levels: 2, width: 4}")
 

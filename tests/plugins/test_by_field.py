@@ -56,6 +56,14 @@ def test_differences_that_are_chance_move_nothing_apart() -> None:
     assert sizes(logs, chance=0.004).spread == pytest.approx(math.sqrt(0.01 - 0.004))
 
 
+@pytest.mark.parametrize("squared", [False, True])
+def test_chance_is_how_far_logarithms_of_sizes_vary_between_equal_fields(squared: bool) -> None:
+    errors = np.random.default_rng(0).normal(size=(4000, 100))
+    scores, measure = (errors**2, Sizes.of_squares) if squared else (np.abs(errors), Sizes.of_errors)
+    found = measure(list(scores), [False] * len(scores), 0)
+    assert found.chance == pytest.approx(found.logs.var(), rel=0.08)
+
+
 def test_training_fields_that_agree_make_the_mean_surer() -> None:
     """With 30 of them, three held-out fields have the weight that their variance of 0.09 leaves them."""
     spread = norm.ppf((np.arange(30) + 0.5) / 30)

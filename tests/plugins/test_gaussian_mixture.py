@@ -84,6 +84,19 @@ def test_signals_beyond_anything_do_not_overflow() -> None:
     assert bool(model.log_prob(far, far).isfinite().all())
 
 
+def test_a_component_without_weight_may_have_any_variance() -> None:
+    signal = np.linspace(110, 1900, 5000)
+    model = build()
+    model.fit([NoisePairs(signal, poisson_gaussian(signal))], seed=0)
+    state = model.state_dict()
+    state["weights"][0, 1, 0], state["weights"][0, 2, 0] = 1e3, -1e3
+    model.load_state_dict(state)
+    clean = image([500.0]).float().requires_grad_()
+    torch.autograd.backward(model.log_prob(image([510.0]).float(), clean).sum())
+    assert clean.grad is not None
+    assert bool(clean.grad.isfinite().all())
+
+
 def test_fit_describes_the_skewed_noise_of_an_emccd() -> None:
     signal = scene(300_000)
     observation = electron_multiplying(signal)

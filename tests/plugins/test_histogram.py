@@ -165,6 +165,15 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
         build(options=Options(path=(path,)))
 
 
+def test_a_table_has_two_rows_at_least(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    write_table(path, ChannelTable(np.eye(2), 0.0, 9.0))
+    build(options=Options(path=(path,)))
+    write_table(path, ChannelTable(np.eye(1), 0.0, 9.0))
+    with pytest.raises(NoiseModelError, match=r"has shape \(3, n, n\)"):
+        build(options=Options(path=(path,)))
+
+
 def test_tables_of_different_size_need_one_model_per_channel(tmp_path: Path) -> None:
     paths = (tmp_path / "a.npy", tmp_path / "b.npy")
     for n, path in enumerate(paths, start=3):
