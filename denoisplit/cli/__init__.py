@@ -120,7 +120,23 @@ class LazyGroup(click.Group):
             ctx.exit(code)
 
 
-@click.group(cls=LazyGroup)
+_BEGIN: Final = """\b
+On simulated images:
+  denoisplit demo
+With your own images:
+  denoisplit new mine.yaml --data images
+  denoisplit train mine.yaml --out runs/first
+  denoisplit predict runs/first mixed.tif --out split.ome.tif
+
+A spec (mine.yaml) says what to learn, and from which images; a run (runs/first) is the folder of a trained
+network. With --help, each command says more.
+"""
+
+HELP_WIDTH: Final = 100
+"""Largest number of columns of help; lines of prose that are longer are hard to read."""
+
+
+@click.group(cls=LazyGroup, epilog=_BEGIN, context_settings={"max_content_width": HELP_WIDTH})
 @click.version_option(VERSION, prog_name="denoisplit")
 def main() -> None:
     """Split superimposed fluorescence images and denoise them in the same step, with uncertainty."""

@@ -1,15 +1,21 @@
 """``denoisplit new``: looks at a folder of images and writes a spec for it."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from denoisplit.cli.console import plugin_option, progress, say
 from denoisplit.cli.paths import PATH
 
+_EXAMPLE: Final = """\b
+Example:
+  denoisplit new mine.yaml --data images
+"""
 
-@click.command()
-@click.argument("path", type=PATH)
+
+@click.command(epilog=_EXAMPLE)
+@click.argument("path", metavar="SPEC", type=PATH)
 @click.option("--data", required=True, type=PATH, help="Folder with the images to learn from.")
 @click.option(
     "--channels",
@@ -24,12 +30,12 @@ from denoisplit.cli.paths import PATH
     help="How your mixed images are formed: averages of the channels, or one exposure of all.",
 )
 @click.option("--quick", is_flag=True, help="Do not time training steps.")
-@click.option("--overwrite", is_flag=True, help="Replace PATH if it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace SPEC if it exists.")
 @plugin_option
 def new(
     path: Path, data: Path, channels: str, axes: str, mixing: str | None, quick: bool, overwrite: bool
 ) -> None:
-    """Look at a folder of images and write PATH, a commented spec for it.
+    """Look at a folder of images and write SPEC, a commented text file that says how to learn from them.
 
     Sub-folders train, val and test, and words such as noisy, clean, high, low, mixed in the names of files
     and folders tell what an image is for. What the images do not tell is asked.

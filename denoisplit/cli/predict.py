@@ -16,6 +16,13 @@ FAILED: Final = 1
 """Exit code where one of many images failed."""
 
 
+_EXAMPLES: Final = """\b
+Examples:
+  denoisplit predict runs/first mixed.tif --out split.ome.tif
+  denoisplit predict runs/first "cells/*.tif" --out split
+"""
+
+
 def _number_or_auto(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
     """Convert the value to a number, unless it begins with ``auto``."""
     if given is None or given.startswith("auto"):
@@ -35,20 +42,14 @@ def _refuse_set(context: click.Context, option: click.Parameter, given: tuple[st
         )
 
 
-@click.command()
+@click.command(epilog=_EXAMPLES)
 @click.argument("run", type=PATH)
 @click.argument("image", nargs=-1, required=True, type=PATH)
 @click.option(
     "--out",
     type=PATH,
     help="File to write, for example split.ome.tif or split.ome.zarr; of many images, a folder.  [required, "
-    "except with --check-precision]",
-)
-@click.option(
-    "--ending",
-    default=".ome.tif",
-    show_default=True,
-    help="Ending of the output files when many images are predicted into a folder; it chooses their format.",
+    "except with --dry-run and --check-precision]",
 )
 @click.option(
     "--output",
@@ -65,11 +66,58 @@ def _refuse_set(context: click.Context, option: click.Parameter, given: tuple[st
     help="Posterior samples. auto takes as many as keep the Monte Carlo error of the mean below 2 % of the "
     "intensity scale, auto:0.01 below 1 %.  [default: the run's, usually 50]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the samples.  [default: the run's]")
-@click.option("--tile", type=click.IntRange(min=0), help="Pixels a side that one pass predicts; 0 chooses.")
+@click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
+@click.option(
+    "--report",
+    type=PATH,
+    help="HTML file for a report: mixed image, samples, mean, std, interval, verdict, provenance.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
+)
+@click.option(
+    "--labels",
+    type=PATH,
+    help="Label image (0: no region), to sum the channels over its regions: a table beside the output.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "uint16"]),
+    default="float32",
+    show_default=True,
+    help="Type of the pixels to write. uint16 rounds to whole counts; where these do not fit, one factor for "
+    "the whole file is noted in it.",
+)
+@click.option(
+    "--ending",
+    default=".ome.tif",
+    show_default=True,
+    help="Ending of the output files when many images are predicted into a folder; it chooses their format.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace existing output files.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the tiles that are finished, and keep the results of many images that are there.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing; say what there is to do from the beginning, and the time it takes.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the samples.  [default: the run's]"
+)
+@click.option(
+    "--tile",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Pixels a side that one pass predicts; 0 chooses.",
+)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
+    metavar="N",
     default=1,
     show_default=True,
     help="Tiles predicted at the same time.",
@@ -87,42 +135,9 @@ def _refuse_set(context: click.Context, option: click.Parameter, given: tuple[st
     help="Use the running Dask cluster with this scheduler: tcp://HOST:PORT.",
 )
 @click.option(
-    "--labels",
-    type=PATH,
-    help="Label image (0: no region), to sum the channels over its regions: a table beside the output.",
-)
-@click.option("--axes", help="What the axes of IMAGE mean, for example TYX.  [default: what the file says]")
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "uint16"]),
-    default="float32",
-    show_default=True,
-    help="Type of the pixels to write. uint16 rounds to whole counts; where these do not fit, one factor for "
-    "the whole file is noted in it.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace existing output files.")
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on from the tiles that are finished, and keep the results of many images that are there.",
-)
-@click.option(
-    "--dry-run",
-    is_flag=True,
-    help="Write nothing; say what there is to do from the beginning, and the time it takes.",
-)
-@click.option(
     "--shard",
     metavar="I/N",
     help="Predict a part of the tiles, for array jobs of a cluster; the shard that is last writes the file.",
-)
-@click.option(
-    "--report",
-    type=PATH,
-    help="HTML file for a report: mixed image, samples, mean, std, interval, verdict, provenance.",
-)
-@click.option(
-    "--strict", is_flag=True, help="Exit with code 3 unless the image looks like the training images."
 )
 @click.option(
     "--check-precision",

@@ -1,6 +1,7 @@
 """``denoisplit train``: trains a model from a spec into a run folder."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -9,16 +10,32 @@ from denoisplit.cli.device import device_option, device_words
 from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
 
+_EXAMPLE: Final = """\b
+Example:
+  denoisplit train mine.yaml --out runs/first
+"""
 
-@click.command()
+
+@click.command(epilog=_EXAMPLE)
 @click.argument("spec", type=PATH)
 @click.option("--out", required=True, type=PATH, help="Run folder to write.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Override a value of the spec, for example training.steps=2000; repeatable.",
 )
 @device_option
-@click.option("--devices", type=click.IntRange(1), help="GPUs, or processes, that train together.")
-@click.option("--nodes", type=click.IntRange(1), help="Hosts that train together; this is called on each.")
+@click.option(
+    "--devices", type=click.IntRange(1), metavar="N", help="GPUs, or processes, that train together."
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Hosts that train together; this is called on each.",
+)
 @plugin_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 def train(
@@ -30,7 +47,11 @@ def train(
     devices: int | None,
     nodes: int | None,
 ) -> None:
-    """Train the model that SPEC describes."""
+    """Train the network that SPEC describes, a file such as "denoisplit new" writes.
+
+    The run folder gets the network, a log (train.log) and a report with pictures (report.html). Ctrl-C stops
+    a training, and --resume goes on with it.
+    """
     from denoisplit.core.workable import load_workable
 
     together = {"devices": devices, "nodes": nodes}

@@ -137,6 +137,17 @@ def test_help_lists_every_command_without_importing_it(monkeypatch: pytest.Monke
         assert f"  {name} " in result.stdout
 
 
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_examples_in_the_help_can_be_typed(name: str) -> None:
+    shown = run(*filter(None, [name]), "--help").stdout
+    examples = [line.split()[1:] for line in shown.splitlines() if line.startswith("    denoisplit ")]
+    assert examples or name not in ("", "new", "train", "predict")
+    for command, *words in examples:
+        found = main.get_command(click.Context(main), command)
+        assert found is not None
+        found.make_context(command, words)
+
+
 def test_the_version_is_printed() -> None:
     assert denoisplit.__version__ in run("--version").stdout
 

@@ -69,6 +69,7 @@ def test_every_option_of_every_command_is_on_the_page_of_the_command_line() -> N
         assert f"`{name}" in page
         assert meaning.split()[0].strip("*_") in page
     assert "\n### plugins new\n" in page
+    assert "```text\nExample:\n  denoisplit train mine.yaml --out runs/first\n```" in page
 
 
 def test_signs_of_markdown_in_the_help_are_only_signs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,8 @@ def _section(command: click.Command, context: click.Context) -> str:
         for names, meaning in records
         if meaning and names != "--help"  # arguments are explained by the text
     ]
-    return "\n\n".join([f"```text\n{usage}\n```", *paragraphs, *options]) + "\n"
+    examples = [f"```text\n{one.strip()}\n```" for one in (command.epilog or "").split("\b\n") if one]
+    return "\n\n".join([f"```text\n{usage}\n```", *paragraphs, *examples, *options]) + "\n"
 
 
 def _escaped(text: str) -> str:
