@@ -33,6 +33,10 @@ _UNSAID: Final = {
 }
 """Settings that the specs of early runs lack because there was no choice yet."""
 
+_RANGE: Final = "fitted_range"
+_LATELY: Final = (DUE, "start", "device")
+"""Fields that are written only where they say something."""
+
 _ADVICE: Final = "Copy the run folder again, or train it again from its spec.yaml."
 
 
@@ -54,11 +58,10 @@ class Start:
 
 
 @attrs.frozen(kw_only=True)
-class Bundle:
-    """The description of a trained model: everything but its weights.
+class Described:
+    """What is stored of a trained model besides its weights and its spec, which are documents of their own.
 
     Attributes:
-        spec: the resolved spec of its training.
         statistics: intensity statistics of the training images.
         noise_reports: quality of the fits of the noise models.
         calibration: None if there was nothing to calibrate against.
@@ -81,7 +84,6 @@ class Bundle:
             of early versions.
     """
 
-    spec: ResolvedSpec
     statistics: IntensityStats
     noise_reports: tuple[FitReport, ...]
     calibration: Calibration | None
@@ -98,6 +100,17 @@ class Bundle:
     calibration_due: bool = False
     start: Start | None = None
     device: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Bundle(Described):
+    """The description of a trained model: everything but its weights.
+
+    Attributes:
+        spec: the resolved spec of its training.
+    """
+
+    spec: ResolvedSpec
 
     @property
     def ceiling(self) -> tuple[float, ...] | None:
@@ -134,29 +147,15 @@ def save_bundle(folder: RunFolder, vse: VSE, bundle: Bundle) -> None:
 
 def save_description(folder: RunFolder, bundle: Bundle) -> None:
     """Write the JSON of a run that has weights; the former one stays until the new one is complete."""
-    plain = {
-        "format": FORMAT,
-        "spec": unstructure(bundle.spec),
-        "statistics": attrs.asdict(bundle.statistics),
-        "noise_reports": [attrs.asdict(report) for report in bundle.noise_reports],
-        "calibration": attrs.asdict(bundle.calibration) if bundle.calibration else None,
-        "region_calibration": attrs.asdict(bundle.region_calibration) if bundle.region_calibration else None,
-        "components": bundle.components,
-        "data_fingerprint": bundle.data_fingerprint,
-        "versions": dict(bundle.versions),
-        "steps": bundle.steps,
-        "best_step": bundle.best_step,
-        "best_loss": bundle.best_loss,
-        "fitted_range": _plain_range(bundle.fitted_range),
-        "served": attrs.asdict(bundle.served) if bundle.served else None,
-        "reference": attrs.asdict(bundle.reference) if bundle.reference else None,
+    stored = {
+        name: value
+        for name, value in attrs.asdict(bundle, filter=lambda field, _: field.name != "spec").items()
+        if value or name not in _LATELY
     }
-    if bundle.calibration_due:
-        plain[DUE] = True
-    if bundle.start is not None:
-        plain["start"] = attrs.asdict(bundle.start)
-    if bundle.device:
-        plain["device"] = bundle.device
+    plain = {"format": FORMAT, "spec": unstructure(bundle.spec), **stored}
+    if bundle.fitted_range is not None:
+        ceiling = [counts if math.isfinite(counts) else None for counts in bundle.fitted_range.ceiling]
+        plain[_RANGE]["ceiling"] = ceiling
     write_mapping(folder.bundle, plain)
 
 
@@ -192,53 +191,31 @@ class _StoredRange:
     background_shift: float
 
 
-@attrs.frozen(kw_only=True)
-class _Stored:
-    """``Bundle`` in JSON; the spec is stored as a separate document."""
-
-    format: int
-    statistics: IntensityStats
-    noise_reports: tuple[FitReport, ...]
-    calibration: Calibration | None
-    components: tuple[tuple[str, str, str], ...]
-    data_fingerprint: str
-    versions: Mapping[str, str]
-    steps: int
-    best_step: int
-    best_loss: float | None
-    fitted_range: _StoredRange | None = None
-    served: ServedFields | None = None
-    reference: Reference | None = None
-    region_calibration: Calibration | None = None
-    calibration_due: bool = False
-    start: Start | None = None
-    device: str = ""
-
-
 def load_description(folder: RunFolder) -> Bundle:
     """Load the bundle without its network; raises the same errors as ``load_bundle``."""
     file, what = folder.bundle, "the description of a run"
     plain = read_mapping(file, what, _ADVICE)
+    where = f"{file}: is not {what}"
     newest = plain.get("format")
-    if isinstance(newest, int) and newest > FORMAT:
+    if not isinstance(newest, int):
+        raise RunError(f"{where} ($.format: expected a whole number (got {newest!r})). {_ADVICE}")
+    if newest > FORMAT:
         raise RunError(
             f"{file}: written by a newer denoisplit (got format {newest}, this one reads up to {FORMAT}). "
             f"Update denoisplit."
         )
     registry = installed_registry()
-    where = f"{file}: is not {what}"
-    known = {field.name for field in attrs.fields(_Stored)}
-    stored = structured(plain, _Stored, registry, where=where, advice=_ADVICE, skip=set(plain) - known)
+    known = {field.name for field in attrs.fields(Described)} - {_RANGE}
+    stored = structured(plain, Described, registry, where=where, advice=_ADVICE, skip=set(plain) - known)
+    if plain.get(_RANGE) is not None:
+        fitted = structured(plain[_RANGE], _StoredRange, registry, where=where, advice=_ADVICE)
+        stored = attrs.evolve(stored, fitted_range=_range(fitted))
     if "spec" not in plain:
         raise RunError(f"{where} ($.spec: missing). {_ADVICE}")
     import_modules_of(folder.path, _plugin_modules(plain["spec"]), registry)
     require_components(str(folder.path), stored.components, registry)
-    values = {name: getattr(stored, name) for name in known - {"format", "fitted_range"}}
-    return Bundle(
-        spec=resolve(SpecTree(node_of(_said(plain["spec"]), str(file)), folder.path), registry),
-        fitted_range=_range(stored.fitted_range),
-        **values,
-    )
+    spec = resolve(SpecTree(node_of(_said(plain["spec"]), str(file)), folder.path), registry)
+    return Bundle(spec=spec, **{field.name: getattr(stored, field.name) for field in attrs.fields(Described)})
 
 
 def _said(spec: Any, unsaid: Mapping[str, Any] = _UNSAID) -> Any:
@@ -255,16 +232,6 @@ def _plugin_modules(spec: Any) -> tuple[str, ...]:
     return tuple(name for name in modules if isinstance(name, str)) if isinstance(modules, list) else ()
 
 
-def _plain_range(fitted: FittedRange | None) -> dict[str, Any] | None:
-    """The range for JSON, which has no infinity: None as the ceiling of a channel that is not cut off."""
-    if fitted is None:
-        return None
-    ceiling = [counts if math.isfinite(counts) else None for counts in fitted.ceiling]
-    return {"ceiling": ceiling, "background_shift": fitted.background_shift}
-
-
-def _range(stored: _StoredRange | None) -> FittedRange | None:
-    if stored is None:
-        return None
+def _range(stored: _StoredRange) -> FittedRange:
     ceiling = tuple(math.inf if counts is None else counts for counts in stored.ceiling)
     return FittedRange(ceiling=ceiling, background_shift=stored.background_shift)
