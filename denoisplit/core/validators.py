@@ -1,6 +1,7 @@
-"""Validators of options that describe themselves to `denoisplit plugins show` and `denoisplit schema`.
+"""Parts of the ``Options`` of components: none at all, and validators that describe themselves.
 
-Those of ``attrs.validators`` are described already; this module is for custom functions.
+`denoisplit plugins show` and `denoisplit schema` describe those of ``attrs.validators`` already; those here
+are for custom functions.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,12 @@ from attrs.validators import deep_iterable, ge
 
 QUIET: Final = "quiet"
 """Metadata key of a field that is written only if it differs from its default, as early runs lack it."""
+
+
+@attrs.frozen
+class NoOptions:
+    """The options of a component that has none."""
+
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 

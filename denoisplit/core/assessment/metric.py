@@ -44,10 +44,22 @@ class Metric(abc.ABC):
         """
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
-        """Score every image of one channel, each by itself; override if a range or fit is shared by all.
+        """Score every image of one channel, each by itself; see ``PooledMetric`` for others.
 
         Args:
             truths: clean images [(z) y x], of any sizes.
             predictions: one image of the same shape for each.
         """
         return [self.score(truth, prediction) for truth, prediction in zip(truths, predictions, strict=True)]
+
+
+class PooledMetric(Metric):
+    """A score whose range or fit is shared by all images of a channel."""
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        """Score an image that is the only one."""
+        return self.scores([truth], [prediction])[0]
+
+    @abc.abstractmethod
+    def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
+        """Score every image of one channel; see ``Metric.scores``."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -23,6 +24,7 @@ class ImageFormat(ABC):
     Constructor: ``__init__(self, options)``.
 
     Attributes:
+        options: the options, as given.
         suffixes: lower-case file endings, longest first.
         read_only: suffixes that are only read, never written.
         holds_several: whether one file can hold several images, so that a path may continue behind the file's
@@ -37,13 +39,21 @@ class ImageFormat(ABC):
     holds_several: bool = False
     writes_inside: bool = False
     for_display: bool = False
+    options: Any
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = options
 
     @abstractmethod
     def open(self, path: Path, *, axes: str | None = None) -> Image:
         """Read an image; ``axes`` overrides what the file says.
 
+        Images of 256 MiB and more are read lazily where the format allows it.
+
         Raises:
-            ImageError: the file is missing, truncated or unreadable, or the axes do not fit.
+            ImageError: the file is missing, truncated or unreadable, holds no intensities or several images
+                that differ, or its axes are unknown or do not fit.
+            MissingPackageError: the package that reads such files is not installed.
         """
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, cast, final
@@ -10,7 +11,7 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Window
-from denoisplit.core.errors import ImageError, in_one_line
+from denoisplit.core.errors import ImageError, MissingPackageError, in_one_line
 from denoisplit.core.images.claims import LARGE, check_memory
 
 LAZY_FROM: Final = LARGE
@@ -136,6 +137,28 @@ def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
     return ImageError(
         f"{where}: not a readable {kind} file (got: {reason}). Check that it is complete and really {kind}."
     )
+
+
+@contextmanager
+def reading_file(path: Path, kind: str, where: str = "") -> Iterator[None]:
+    """Check that a file exists, and report whatever a library says about it as an ``ImageError``.
+
+    Args:
+        path: the file.
+        kind: kind of the file, for messages.
+        where: the image in it, for messages; empty for the file itself.
+
+    Raises:
+        ImageError: the file is missing or unreadable.
+    """
+    if not path.is_file():
+        raise ImageError(f"{path}: there is no such file. Check the path.")
+    try:
+        yield
+    except (ImageError, MissingPackageError):
+        raise
+    except Exception as error:
+        raise unreadable(where or str(path), error, kind) from error
 
 
 def at_hand(image: LazyArray) -> LazyArray:

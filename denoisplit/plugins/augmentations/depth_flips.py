@@ -1,9 +1,8 @@
 """Augmentation: stacks upside down."""
 
-import attrs
-
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.augmentation import Augmentation
+from denoisplit.core.validators import NoOptions
 
 
 class DepthFlips(Augmentation):
@@ -12,9 +11,7 @@ class DepthFlips(Augmentation):
     Planes stay as they are.
     """
 
-    @attrs.frozen
-    class Options:
-        """The augmentation has no options."""
+    Options = NoOptions
 
     choices = 2
 

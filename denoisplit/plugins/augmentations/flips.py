@@ -1,10 +1,9 @@
 """Augmentation: flips and quarter turns."""
 
-import attrs
-
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.images.augmentation import Augmentation
 from denoisplit.core.images.turns import TURNS, turned
+from denoisplit.core.validators import NoOptions
 
 
 class Flips(Augmentation):
@@ -13,9 +12,7 @@ class Flips(Augmentation):
     Source: Ashesh & Jug, denoiSplit, ECCV 2024, code.
     """
 
-    @attrs.frozen
-    class Options:
-        """The augmentation has no options."""
+    Options = NoOptions
 
     choices = TURNS
 

@@ -3,17 +3,14 @@
 from concurrent.futures import Executor as Pool
 from contextlib import AbstractContextManager
 
-import attrs
-
 from denoisplit.core.prediction.executor import Executor, pool_of
+from denoisplit.core.validators import NoOptions
 
 
 class Serial(Executor):
     """One job after the other, whatever the number of workers."""
 
-    @attrs.frozen
-    class Options:
-        """The executor has no options."""
+    Options = NoOptions
 
     def start(self, workers: int) -> AbstractContextManager[Pool]:
         """Use a single worker: this thread."""

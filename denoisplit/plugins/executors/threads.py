@@ -5,18 +5,15 @@ from concurrent.futures import Executor as Pool
 from contextlib import contextmanager
 from typing import final
 
-import attrs
-
 from denoisplit.core.prediction.executor import Executor, pool_of
+from denoisplit.core.validators import NoOptions
 
 
 @final
 class Threads(Executor):
     """Threads that share the network and the memory."""
 
-    @attrs.frozen
-    class Options:
-        """The executor has no options."""
+    Options = NoOptions
 
     @contextmanager
     def start(self, workers: int) -> Iterator[Pool]:

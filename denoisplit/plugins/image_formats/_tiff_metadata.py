@@ -7,42 +7,45 @@ import tifffile
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import SPATIAL
-from denoisplit.core.images.bases import Image, ImageLayout, IntensityScale, PixelSize
+from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, IntensityScale, PixelSize
 from denoisplit.core.images.channel_names import known_names
 from denoisplit.core.images.layout import channel_count, check_layout, described
 from denoisplit.core.images.lazy import at_hand
 from denoisplit.core.images.physical import known_interval, known_scale, known_size, number
 from denoisplit.plugins.image_formats._several import Part, joined
-from denoisplit.plugins.image_formats._tiff_pages import Found, as_noted, reading, remark_of
+from denoisplit.plugins.image_formats._tiff_pages import Found, as_noted, first_of_set, reading, remark_of
 from denoisplit.plugins.image_formats._tiff_said import Said, description_of, said_by_file, said_by_ome
 
 
-def read_tiff(path: Path, axes: str | None) -> Image:
-    """Open a TIFF file of any kind, recognised by its contents, not by its name.
+class TiffFormat(ImageFormat):
+    """A kind of TIFF; all are read alike, as files are recognised by their contents, not by their names."""
 
-    Raises:
-        ImageError: missing, truncated or unreadable file, no intensities, or axes that do not fit.
-    """
-    where = str(path)
-    with reading(path, axes) as (tif, images):
-        parts = [_part(tif, image) for image in images]
-        names = [image.name or f"image {i}" for i, image in enumerate(images)]
-        named = list(zip(names, parts, strict=True))
-        data, letters = joined(named, where, axes, "Save one file for each.")
-        noted = remark_of(tif, description_of(tif))
-        pixels, letters = as_noted(at_hand(data), letters, noted, axes)
-        image = described(pixels, letters, noted, where, overridden=axes is not None)
-        channels = channel_count(image.axes, image.data.shape)
-        said = _said(tif, images[0], channels)
-        # ImageJ drops our remark when it saves; programs that write OME keep it and may change the size.
-        own = "pixel_size" in noted and images[0].ome is None and axes is None
-        return attrs.evolve(
-            image,
-            channel_names=known_names(said.names) if len(said.names) == channels else (),
-            pixel_size=image.pixel_size if own else _size(said, image.axes),
-            time_interval=known_interval(*said.interval) or image.time_interval,
-            intensity_scale=image.intensity_scale or _scale(said, channels),
-        )
+    def open(self, path: Path, *, axes: str | None = None) -> Image:
+        """Read the image of a file at full size; several that are alike become an axis ``s``."""
+        where = str(path)
+        with reading(path, axes) as (tif, images):
+            parts = [_part(tif, image) for image in images]
+            names = [image.name or f"image {i}" for i, image in enumerate(images)]
+            named = list(zip(names, parts, strict=True))
+            data, letters = joined(named, where, axes, "Save one file for each.")
+            noted = remark_of(tif, description_of(tif))
+            pixels, letters = as_noted(at_hand(data), letters, noted, axes)
+            image = described(pixels, letters, noted, where, overridden=axes is not None)
+            channels = channel_count(image.axes, image.data.shape)
+            said = _said(tif, images[0], channels)
+            # ImageJ drops our remark when it saves; programs that write OME keep it and may change the size.
+            own = "pixel_size" in noted and images[0].ome is None and axes is None
+            return attrs.evolve(
+                image,
+                channel_names=known_names(said.names) if len(said.names) == channels else (),
+                pixel_size=image.pixel_size if own else _size(said, image.axes),
+                time_interval=known_interval(*said.interval) or image.time_interval,
+                intensity_scale=image.intensity_scale or _scale(said, channels),
+            )
+
+    def first_of_set(self, path: Path) -> Path:
+        """Return the file with the first plane of an image in several files."""
+        return first_of_set(path)
 
 
 def _said(tif: tifffile.TiffFile, image: Found, channels: int) -> Said:

@@ -17,7 +17,7 @@ from denoisplit.core.images.axes import AXES, reorder
 from denoisplit.core.images.derived_images import rearranged, window
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import parse_remark
-from denoisplit.core.images.lazy import LazyArray, unreadable
+from denoisplit.core.images.lazy import LazyArray, reading_file
 from denoisplit.plugins.image_formats._ome_planes import OmeFiles, sides
 from denoisplit.plugins.image_formats._ome_xml import OmeImage, parse_ome, whole
 from denoisplit.plugins.image_formats._several import COLOURS, NAMELESS
@@ -84,8 +84,6 @@ def reading(path: Path, axes: str | None) -> Iterator[tuple[tifffile.TiffFile, l
     Raises:
         ImageError: missing, truncated or unreadable file, or pixels that are no intensities.
     """
-    if not path.is_file():
-        raise ImageError(f"{path}: there is no such file. Check the path.")
     with _opened(path) as tif:
         check_chain(tif, path)
         yield tif, _described(tif, path, axes) or [_plain(tif, path, axes)]
@@ -94,13 +92,8 @@ def reading(path: Path, axes: str | None) -> Iterator[tuple[tifffile.TiffFile, l
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file, and turn every error in the block into an ``ImageError``."""
-    try:
-        with quiet(), open_tiff(path) as tif:
-            yield tif
-    except ImageError:
-        raise
-    except Exception as error:
-        raise unreadable(str(path), error, "TIFF") from error
+    with reading_file(path, "TIFF"), quiet(), open_tiff(path) as tif:
+        yield tif
 
 
 def first_of_set(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
 
 from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.layout import check_dtype, check_layout
@@ -22,9 +21,6 @@ class ZarrFormat(ImageFormat):
     called: str
     holds_several = True
 
-    def __init__(self, options: Any) -> None:
-        self.options = options
-
     @abstractmethod
     def stored_axes(self, layout: ImageLayout, where: str) -> str:
         """Return the letters of the axes of the array to write; ``where`` is for messages."""
@@ -34,19 +30,11 @@ class ZarrFormat(ImageFormat):
         """Return a function that makes the folder of an image, with the axes ``stored``."""
 
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open an image at its largest scale; images of 256 MiB and more are read lazily.
-
-        Raises:
-            ImageError: missing or unreadable image, several images that differ, or unknown axes.
-        """
+        """Open an image at its largest scale; images of 256 MiB and more are read lazily."""
         return open_zarr(path, axes, self.suffixes)
 
     def write(self, path: Path, image: Image) -> None:
-        """Write pixels and all that is known of the image; the folder appears whole or not at all.
-
-        Raises:
-            ImageError: pixels that are not numbers, another folder in its place, or no space.
-        """
+        """Write pixels and all that is known of the image; the folder appears whole or not at all."""
         copy_pieces(image, self.create(path, image.layout))
 
     def may_replace(self, path: Path) -> bool:

@@ -55,19 +55,13 @@ class Hdf5(ImageFormat):
 
         other_files: bool = False
 
+    options: Options
     suffixes = (".hdf5", ".h5")
     holds_several = True
     writes_inside = True
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Open a data set; those of 256 MiB and more are read lazily.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, several data sets, or unknown axes.
-        """
+        """Open a data set; those of 256 MiB and more are read lazily."""
         file, inside = split_inside(path, self.suffixes)
         if not file.is_file():
             raise ImageError(f"{file}: there is no such file. Check the path.")
@@ -88,11 +82,7 @@ class Hdf5(ImageFormat):
         return described(at_hand(data), known, _sized(said, known), str(path), overridden=axes is not None)
 
     def write(self, path: Path, image: Image) -> None:
-        """Write one data set, ``data`` unless the path names another; the file appears whole or not at all.
-
-        Raises:
-            ImageError: pixels that are not numbers, or no space.
-        """
+        """Write one data set, ``data`` unless the path names another; all or nothing."""
         copy_pieces(image, self.create(path, image.layout))
 
     def is_taken(self, path: Path) -> bool:

@@ -7,13 +7,13 @@ from typing import final
 
 import attrs
 
-from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes
 from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.derived_images import rearranged
 from denoisplit.core.images.layout import axes_of, check_dtype, check_layout, check_name, described
-from denoisplit.core.images.lazy import at_hand, unreadable
+from denoisplit.core.images.lazy import at_hand, reading_file
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
+from denoisplit.core.validators import NoOptions
 from denoisplit.plugins.image_formats._mrc_header import KINDS, header_of, read_header
 
 
@@ -27,31 +27,16 @@ class Mrc(ImageFormat):
     Source: Cheng et al., Journal of Structural Biology 2015.
     """
 
-    @attrs.frozen(kw_only=True)
-    class Options:
-        """The format has no options."""
+    Options = NoOptions
 
     suffixes = (".mrcs", ".mrc", ".rec", ".dv", ".st")
     read_only = (".rec", ".dv", ".st")
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read a stack; stacks of 256 MiB and more are read lazily.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, or axes that are unknown or do not fit.
-        """
-        if not path.is_file():
-            raise ImageError(f"{path}: there is no such file. Check the path.")
-        try:
+        """Read a stack; stacks of 256 MiB and more are read lazily."""
+        with reading_file(path, "MRC"):
             header = read_header(path)
             data = at_hand(header.pixels(path))
-        except ImageError:
-            raise
-        except Exception as error:
-            raise unreadable(str(path), error, "MRC") from error
         said = {k: v for k, v in header.said.items() if axes is None or k != "pixel_size"}
         shape = tuple(data.shape)
         known = header.axes(str(path)) if axes is None else parse_axes(axes, shape, str(path))
@@ -65,11 +50,7 @@ class Mrc(ImageFormat):
         return attrs.evolve(image, data=rearranged(data, [known.index(a) for a in wanted]), axes=wanted)
 
     def write(self, path: Path, image: Image) -> None:
-        """Write everything that is known of an image; all or nothing.
-
-        Raises:
-            ImageError: pixels that MRC cannot hold, or no space.
-        """
+        """Write everything that is known of an image; all or nothing."""
         copy_pieces(image, self.create(path, image.layout))
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:

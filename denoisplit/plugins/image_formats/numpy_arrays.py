@@ -5,7 +5,6 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final, final
 
-import attrs
 import numpy as np
 
 from denoisplit.core.errors import ImageError
@@ -21,9 +20,10 @@ from denoisplit.core.images.layout import (
     parse_remark,
     remark_text,
 )
-from denoisplit.core.images.lazy import LazyArray, at_hand, is_small, mapped, unreadable
+from denoisplit.core.images.lazy import LazyArray, at_hand, is_small, mapped, reading_file
 from denoisplit.core.images.writing import write_whole
 from denoisplit.core.numpy_files import members, read_header, read_member
+from denoisplit.core.validators import NoOptions
 
 _DATA, _REMARK = "data", "denoisplit"
 
@@ -38,30 +38,15 @@ class NumpyArrays(ImageFormat):
     Written files have the array ``data`` and the JSON text ``denoisplit``.
     """
 
-    @attrs.frozen(kw_only=True)
-    class Options:
-        """The format has no options."""
+    Options = NoOptions
 
     suffixes = (".npy", ".npz")
     read_only = (".npy",)
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read an array; those of 256 MiB and more are read lazily, unless compressed.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, Python objects in it, or unknown axes.
-        """
-        if not path.is_file():
-            raise ImageError(f"{path}: there is no such file. Check the path.")
-        try:
+        """Read an array; those of 256 MiB and more are read lazily, unless compressed."""
+        with reading_file(path, "NumPy"):
             data, said = _zipped(path) if zipfile.is_zipfile(path) else (_plain(path), {})
-        except ImageError:
-            raise
-        except Exception as error:
-            raise unreadable(str(path), error, "NumPy") from error
         check_numbers(data.dtype, str(path))
         shape = tuple(data.shape)
         if axes is not None:
@@ -75,11 +60,7 @@ class NumpyArrays(ImageFormat):
         return described(data, known, said, str(path), overridden=axes is not None)
 
     def write(self, path: Path, image: Image) -> None:
-        """Write ``.npz`` with everything that is known of the image; all or nothing.
-
-        Raises:
-            ImageError: a name that ends in ``.npy``, pixels that are not numbers, or no space.
-        """
+        """Write ``.npz`` with everything that is known of the image; all or nothing."""
         check_name(path, self.read_only, self.suffixes)
         check_layout(image.layout, str(path))
         check_numbers(image.data.dtype, str(path))

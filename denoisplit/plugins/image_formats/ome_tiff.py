@@ -14,11 +14,11 @@ from attrs.validators import ge, in_
 
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.axes import reorder, sizes_by_axis
-from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter, LazyArray
+from denoisplit.core.images.bases import Image, ImageLayout, ImageWriter, LazyArray
 from denoisplit.core.images.layout import check_dtype, remark_text
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file, spooled, write_whole
-from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
-from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK, first_of_set
+from denoisplit.plugins.image_formats._tiff_metadata import TiffFormat, stored_axes
+from denoisplit.plugins.image_formats._tiff_pages import NOTE, REMARK
 from denoisplit.plugins.image_formats._tiff_pixels import first_pixel
 
 _BIG = 2**32 - 2**25
@@ -27,7 +27,7 @@ _KINDS = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "flo
 
 
 @final
-class OmeTiff(ImageFormat):
+class OmeTiff(TiffFormat):
     """TIFF with OME-XML, as Bio-Formats, QuPath and OMERO read it; files over 4 GiB become BigTIFF.
 
     Source: Goldberg et al., Genome Biology 2005, in the OME model of 2016-06.
@@ -47,31 +47,11 @@ class OmeTiff(ImageFormat):
         )
         pyramid: int = attrs.field(default=0, validator=ge(0))
 
+    options: Options
     suffixes = (".ome.tiff", ".ome.tif", ".ome.btf")
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
-    def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read the image of a file at full size; several that are alike become an axis ``s``.
-
-        Images of 256 MiB and more are read lazily.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, no intensities, or unknown axes.
-        """
-        return read_tiff(path, axes)
-
-    def first_of_set(self, path: Path) -> Path:
-        """Return the file with the first plane of an image in several files."""
-        return first_of_set(path)
-
     def write(self, path: Path, image: Image) -> None:
-        """Write axes, physical size and time increment with their units, and channel names; all or nothing.
-
-        Raises:
-            ImageError: pixels that OME cannot hold, or no space.
-        """
+        """Write axes, pixel size and time increment with their units, and channel names; all or nothing."""
         if self._plain:
             copy_pieces(image, self.create(path, image.layout))
             return

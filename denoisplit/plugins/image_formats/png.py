@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, final
 
-import attrs
 import imagecodecs
 import numpy as np
 
@@ -15,7 +14,8 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes, picture
 from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.claims import check_claim, check_memory
-from denoisplit.core.images.lazy import unreadable
+from denoisplit.core.images.lazy import reading_file
+from denoisplit.core.validators import NoOptions
 
 _MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _FIRST: Final = struct.Struct(">IIBB")
@@ -36,41 +36,22 @@ class Png(ImageFormat):
     Source: Portable Network Graphics, ISO/IEC 15948.
     """
 
-    @attrs.frozen(kw_only=True)
-    class Options:
-        """The format has no options."""
+    Options = NoOptions
 
     suffixes = (".png",)
     read_only = (".png",)
     for_display = True
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
     def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read the plane of a file; ``axes`` overrides ``yx``, and can take colours for channels.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, colours, or axes that do not fit.
-        """
-        if not path.is_file():
-            raise ImageError(f"{path}: there is no such file. Check the path.")
-        try:
+        """Read the plane of a file; ``axes`` overrides ``yx``, and can take colours for channels."""
+        with reading_file(path, "PNG"):
             pixels = _gray(_decoded(path))
-        except ImageError:
-            raise
-        except Exception as error:
-            raise unreadable(str(path), error, "PNG") from error
         if axes is None and pixels.ndim > 2:
             raise picture(f"yx{_COLOURS}", _COLOURS, pixels.shape, str(path))
         return Image(data=pixels, axes=parse_axes(axes or "yx", pixels.shape, str(path)), source=str(path))
 
     def write(self, path: Path, image: Image) -> None:
-        """Refuse to write: PNG is only read.
-
-        Raises:
-            ImageError: always.
-        """
+        """Refuse to write: PNG is only read."""
         raise ImageError(
             f"{path}: PNG is only read (got an image of shape {image.data.shape} to write). Write .tif."
         )

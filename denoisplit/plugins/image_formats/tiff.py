@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
-import attrs
 import tifffile
 
-from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
+from denoisplit.core.images.bases import Image, ImageLayout, ImageWriter
 from denoisplit.core.images.layout import check_dtype, check_name
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces, raw_file
+from denoisplit.core.validators import NoOptions
 from denoisplit.plugins.image_formats._imagej_header import begin_hyperstack, plain_words, resolution
-from denoisplit.plugins.image_formats._tiff_metadata import read_tiff, stored_axes
-from denoisplit.plugins.image_formats._tiff_pages import first_of_set
+from denoisplit.plugins.image_formats._tiff_metadata import TiffFormat, stored_axes
 from denoisplit.plugins.image_formats._tiff_pixels import first_pixel
 
 _KINDS = ("uint8", "uint16", "float32")
@@ -39,43 +38,20 @@ _HUGE = (
 
 
 @final
-class Tiff(ImageFormat):
+class Tiff(TiffFormat):
     """TIFF as ImageJ, Fiji, MetaMorph and most cameras write it. Our files open in ImageJ as hyperstacks.
 
     Above 4 GiB, they are what ImageJ writes itself: a list of pages with the first plane alone, and all
     planes one after the other. If a single plane is larger, the file is a plain BigTIFF, described alike.
     """
 
-    @attrs.frozen(kw_only=True)
-    class Options:
-        """The format has no options."""
+    Options = NoOptions
 
     suffixes = (".tiff", ".tif", ".lsm", ".stk")
     read_only = (".lsm", ".stk")
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-
-    def open(self, path: Path, *, axes: str | None = None) -> Image:
-        """Read the image of a file; ``axes`` overrides what the file says.
-
-        Images of 256 MiB and more are read lazily.
-
-        Raises:
-            ImageError: missing, truncated or unreadable file, no intensities, or unknown axes.
-        """
-        return read_tiff(path, axes)
-
-    def first_of_set(self, path: Path) -> Path:
-        """Return the file with the first plane of an OME-TIFF in several files."""
-        return first_of_set(path)
-
     def write(self, path: Path, image: Image) -> None:
-        """Write a hyperstack: axes, pixel size, time interval, labels, ranges of display; all or nothing.
-
-        Raises:
-            ImageError: pixels that ImageJ cannot hold (only uint8, uint16, float32), or no space.
-        """
+        """Write a hyperstack: axes, pixel size, time interval, labels, ranges of display; all or nothing."""
         copy_pieces(image, self.create(path, image.layout))
 
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-import attrs
-
 from denoisplit.core.staging import staged
 from denoisplit.core.training.logger import Logger
+from denoisplit.core.validators import NoOptions
 
 FILE: Final = "metrics.csv"
 
@@ -19,11 +18,9 @@ class CsvTable(Logger):
     Every run has one. Resume points contain the rows, as the file may be damaged or ahead of them.
     """
 
-    @attrs.frozen
-    class Options:
-        """The logger has no options."""
+    Options = NoOptions
 
-    def __init__(self, options: Options, *, folder: Path) -> None:
+    def __init__(self, options: NoOptions, *, folder: Path) -> None:
         super().__init__(options, folder=folder)
         self._rows: list[dict[str, str]] = []
 

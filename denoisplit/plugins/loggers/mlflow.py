@@ -3,13 +3,12 @@
 import importlib
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
-from denoisplit.core.training.logger import Logger, Picture
-from denoisplit.plugins.loggers._needed import require_package
+from denoisplit.core.training.logger import Picture
+from denoisplit.plugins.loggers._needed import ServiceLogger
 
 _LONGEST: Final = 500
 """Length of a parameter that every server accepts, characters."""
@@ -18,7 +17,7 @@ _MOST: Final = 100
 """Number of parameters that a server accepts at once."""
 
 
-class MLflow(Logger):
+class MLflow(ServiceLogger):
     """Numbers, pictures and the spec as a run of MLflow, on a server or in files.
 
     A resumed training continues the same run there.
@@ -26,7 +25,7 @@ class MLflow(Logger):
     Source: Zaharia et al., MLflow, 2018.
     """
 
-    takes_pictures = True
+    package = "mlflow"
 
     @attrs.frozen(kw_only=True)
     class Options:
@@ -44,12 +43,7 @@ class MLflow(Logger):
         name: str = ""
 
     options: Options
-
-    def __init__(self, options: Options, *, folder: Path) -> None:
-        super().__init__(options, folder=folder)
-        require_package("mlflow")
-        self._id: str | None = None
-        self._client: Any = None
+    _client: Any = None
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
         """Begin a run, or continue that of the resume point."""
@@ -83,14 +77,6 @@ class MLflow(Logger):
     def end(self, *, finished: bool) -> None:
         """Report how the training ended."""
         self._client.set_terminated(self._id, status="FINISHED" if finished else "FAILED")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the identifier of the run."""
-        return {"id": self._id}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue the run of a saved state."""
-        self._id = state_dict["id"]
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
-from denoisplit.core.training.logger import Logger, Picture
-from denoisplit.plugins.loggers._needed import require_package
+from denoisplit.core.training.logger import Picture
+from denoisplit.core.validators import NoOptions
+from denoisplit.plugins.loggers._needed import PackageLogger
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 FOLDER: Final = "tensorboard"
 
 
-class TensorBoard(Logger):
+class TensorBoard(PackageLogger):
     """Numbers and pictures in the folder ``tensorboard`` of the run.
 
     ``tensorboard --logdir runs`` shows those of all runs.
@@ -24,17 +22,10 @@ class TensorBoard(Logger):
     Source: Abadi et al., TensorFlow, 2015.
     """
 
-    takes_pictures = True
-
-    @attrs.frozen
-    class Options:
-        """The logger has no options."""
+    Options = NoOptions
+    package = "tensorboard"
 
     _writer: "SummaryWriter"
-
-    def __init__(self, options: Options, *, folder: Path) -> None:
-        super().__init__(options, folder=folder)
-        require_package("tensorboard")
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
         """Begin a file of events; later steps in older files of the folder are no longer shown."""

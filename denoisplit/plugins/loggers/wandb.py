@@ -2,15 +2,14 @@
 
 import importlib
 from collections.abc import Mapping
-from pathlib import Path
 from threading import Thread
 from typing import Any, Final, Literal
 
 import attrs
 from attrs.validators import in_
 
-from denoisplit.core.training.logger import Logger, Picture
-from denoisplit.plugins.loggers._needed import require_package
+from denoisplit.core.training.logger import Picture
+from denoisplit.plugins.loggers._needed import ServiceLogger
 
 _SECONDS: Final = 60
 """Seconds to wait for a server."""
@@ -19,7 +18,7 @@ _UPLOAD_SECONDS: Final = 300.0
 """Seconds to wait for the last uploads."""
 
 
-class Wandb(Logger):
+class Wandb(ServiceLogger):
     """Numbers, pictures and the spec as a run of Weights & Biases, in its cloud or on a server of your own.
 
     ``offline`` keeps everything in the folder ``wandb`` of the run, from where ``wandb sync`` uploads it; use
@@ -28,7 +27,7 @@ class Wandb(Logger):
     Source: Biewald, Weights & Biases, 2020.
     """
 
-    takes_pictures = True
+    package = "wandb"
 
     @attrs.frozen(kw_only=True)
     class Options:
@@ -49,12 +48,7 @@ class Wandb(Logger):
         )
 
     options: Options
-
-    def __init__(self, options: Options, *, folder: Path) -> None:
-        super().__init__(options, folder=folder)
-        require_package("wandb")
-        self._id: str | None = None
-        self._run: Any = None
+    _run: Any = None
 
     def begin(self, about: Mapping[str, Any], *, step: int) -> None:
         """Begin a run, or continue that of the resume point."""
@@ -102,11 +96,3 @@ class Wandb(Logger):
             raise TimeoutError(
                 f"the upload was not confirmed within {_UPLOAD_SECONDS:g} s: run wandb sync later"
             )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the identifier of the run."""
-        return {"id": self._id}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue the run of a saved state."""
-        self._id = state_dict["id"]

@@ -3,61 +3,48 @@
 import importlib.util
 from collections.abc import Sequence
 
-import attrs
-
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.image_scores import MS_SSIM_SIDE, SSIM_SIDE
-from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.assessment.metric import PooledMetric
 from denoisplit.core.assessment.micro_metrics import PACKAGE, micro_ms3im, micro_ssim
 from denoisplit.core.errors import MissingPackageError
+from denoisplit.core.validators import NoOptions
 
 
-class MicroSsim(Metric):
+class MicroSsim(PooledMetric):
     """SSIM after background subtraction and the best common scale of all predictions.
 
     Source: Ashesh et al., MicroSSIM, 2024.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "MicroSSIM"
     side = SSIM_SIDE
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: NoOptions) -> None:
         super().__init__(options)
         _require_package("micro_ssim")
-
-    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Score an image that is the only one."""
-        return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
         """Score every image of a channel."""
         return micro_ssim(truths, predictions)
 
 
-class MicroMs3im(Metric):
+class MicroMs3im(PooledMetric):
     """MS-SSIM after background subtraction and the best common scale of all predictions.
 
     Source: Ashesh et al., MicroSSIM, 2024.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "MicroMS3IM"
     side = MS_SSIM_SIDE
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: NoOptions) -> None:
         super().__init__(options)
         _require_package("micro_ms3im")
-
-    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Score an image that is the only one."""
-        return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
         """Score every image of a channel."""

@@ -1,19 +1,16 @@
 """Metrics of single pixels."""
 
-import attrs
-
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.image_scores import psnr, range_invariant_psnr
 from denoisplit.core.assessment.matched_metrics import pearson
 from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.validators import NoOptions
 
 
 class Psnr(Metric):
     """Peak signal-to-noise ratio; the range is that of the truth in each plane."""
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "PSNR"
     unit = "dB"
@@ -29,9 +26,7 @@ class RangeInvariantPsnr(Metric):
     Source: Weigert et al., Nature Methods 2018.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "RI-PSNR"
     unit = "dB"
@@ -44,9 +39,7 @@ class RangeInvariantPsnr(Metric):
 class Pearson(Metric):
     """Correlation coefficient of the pixels, averaged over planes."""
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "Pearson"
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import attrs
-
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.image_scores import MS_SSIM_SIDE, SSIM_SIDE, ms_ssim, ssim
 from denoisplit.core.assessment.matched_metrics import (
@@ -13,7 +11,8 @@ from denoisplit.core.assessment.matched_metrics import (
     range_invariant_ms_ssim,
     ssim_uniform,
 )
-from denoisplit.core.assessment.metric import Metric
+from denoisplit.core.assessment.metric import Metric, PooledMetric
+from denoisplit.core.validators import NoOptions
 
 
 class Ssim(Metric):
@@ -22,9 +21,7 @@ class Ssim(Metric):
     Source: Wang et al., IEEE TIP 2004.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "SSIM"
     side = SSIM_SIDE
@@ -40,9 +37,7 @@ class SsimUniform(Metric):
     Source: Wang et al., IEEE TIP 2004.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "SSIM, flat window"
     side = UNIFORM_SIDE
@@ -58,9 +53,7 @@ class MsSsim(Metric):
     Source: Wang et al., Asilomar 2003.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "MS-SSIM"
     side = MS_SSIM_SIDE
@@ -76,9 +69,7 @@ class RangeInvariantMsSsim(Metric):
     Source: CAREamics.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "RI-MS-SSIM"
     side = MS_SSIM_SIDE
@@ -88,44 +79,32 @@ class RangeInvariantMsSsim(Metric):
         return range_invariant_ms_ssim(truth, prediction)
 
 
-class MsSsimPooled(Metric):
+class MsSsimPooled(PooledMetric):
     """MS-SSIM whose range is that of the truth over all images of a channel.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024, code.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "MS-SSIM, pooled range"
     side = MS_SSIM_SIDE
-
-    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Score an image that is the only one."""
-        return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
         """Score every image of a channel."""
         return ms_ssim_pooled(truths, predictions)
 
 
-class CareMsSsim(Metric):
+class CareMsSsim(PooledMetric):
     """MS-SSIM after the normalisation of CARE, whose range is that of all images.
 
     Source: Weigert et al., Nature Methods 2018.
     """
 
-    @attrs.frozen
-    class Options:
-        """The metric has no options."""
+    Options = NoOptions
 
     label = "CARE MS-SSIM"
     side = MS_SSIM_SIDE
-
-    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
-        """Score an image that is the only one."""
-        return self.scores([truth], [prediction])[0]
 
     def scores(self, truths: Sequence[AnyArray], predictions: Sequence[AnyArray]) -> Sequence[float]:
         """Score every image of a channel."""

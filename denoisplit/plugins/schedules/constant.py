@@ -1,10 +1,10 @@
 """Schedule: a constant rate."""
 
-import attrs
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from denoisplit.core.training.schedule import Better, Schedule
+from denoisplit.core.validators import NoOptions
 
 
 class Constant(Schedule):
@@ -13,9 +13,7 @@ class Constant(Schedule):
     Source: Robbins & Monro, 1951.
     """
 
-    @attrs.frozen
-    class Options:
-        """The schedule has no options."""
+    Options = NoOptions
 
     def over(self, optimizer: Optimizer, *, steps: int, better: Better) -> LRScheduler:
         """Return a scheduler that changes nothing."""
