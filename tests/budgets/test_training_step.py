@@ -18,6 +18,7 @@ from denoisplit.core.training.descent import optimizer_of
 from denoisplit.core.training.task import SplittingTask
 from denoisplit.core.training.watching import Moment, Watcher
 from tests.budgets.counting import Calls, kept_bytes, operators, within
+from tests.flipping import FLIPS
 from tests.network.small import NoiseModelMaker, counts, gaussian, mixture, network
 from tests.training.test_fit import SPEC
 
@@ -122,7 +123,7 @@ def test_a_batch_is_drawn_without_copies_of_the_fields() -> None:
         patch=(32, 32),
         batch=4,
         seed=0,
-        augment=True,
+        augmentation=FLIPS,
         mixing=Mixing(),
     )
     sampler.batch(0)

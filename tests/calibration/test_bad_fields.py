@@ -18,8 +18,9 @@ from denoisplit.core.network.composer import compose
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
-from denoisplit.core.training.fit_calibrators import calibrate, predicted
+from denoisplit.core.training.fit_calibrators import predicted
 from denoisplit.core.training.prepare import prepare
+from tests.calibrating import calibrate
 from tests.registered import calibrators
 
 SPEC = """

@@ -24,6 +24,7 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.registry import load_registry
 from denoisplit.core.training.batches import validation_loader
+from tests.flipping import FLIPS
 
 
 def image(*shape: int, seed: int = 0) -> Float32Array:
@@ -58,7 +59,7 @@ def test_patches_of_maps_are_those_of_their_pixels(
             patch=patch,
             batch=8,
             seed=1,
-            augment=augment,
+            augmentation=FLIPS if augment else None,
             mixing=Mixing(),
             context=context,
             camera=camera,
@@ -81,7 +82,7 @@ def test_all_planes_of_a_stack_have_the_maps_of_the_plane() -> None:
         patch=(2, 8, 8),
         batch=4,
         seed=0,
-        augment=True,
+        augmentation=FLIPS,
         mixing=Mixing(),
         camera=[maps_like(field)],
     )
@@ -115,7 +116,6 @@ def test_whatever_moves_the_pixels_moves_their_maps(made: type[Augmentation], de
         patch=(2, 8, 8) if deep else (8, 8),
         batch=24,
         seed=0,
-        augment=False,
         mixing=Mixing(),
         augmentation=augmentation,
         camera=[maps_like(field) for field in fields],

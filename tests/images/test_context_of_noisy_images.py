@@ -30,9 +30,7 @@ def test_with_context_every_target_has_the_noise_of_its_own_channel() -> None:
     how = Conditioning(degradation=Degradation(gaussian=4.0))
     made = condition([Field(name="f", observed=counts)], how)
     (field,), (noiseless,) = made.fields, made.noiseless
-    sampler = PatchSampler(
-        [field], patch=(64, 64), batch=1, seed=0, augment=False, mixing=Mixing(), context=1
-    )
+    sampler = PatchSampler([field], patch=(64, 64), batch=1, seed=0, mixing=Mixing(), context=1)
     batch = sampler.batch(0)
     np.testing.assert_array_equal(batch.targets[0], field.observed)
     np.testing.assert_allclose(batch.mixed[0, 0], field.observed[...].mean(0), rtol=1e-6)

@@ -14,6 +14,7 @@ from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.intensity_range import Background, Clip
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
 from denoisplit.core.images.patches import PatchSampler
+from tests.flipping import FLIPS
 
 BOTH = Degradation(gaussian=7.0, poisson=3.0)
 
@@ -112,7 +113,7 @@ def test_fresh_noise_is_a_function_of_the_step_and_new_at_every_step(how: Condit
 
     def sampler(noise: FreshNoise | None) -> PatchSampler:
         return PatchSampler(
-            fields, patch=(8, 8), batch=3, seed=4, augment=True, mixing=how.mixing, fresh=noise
+            fields, patch=(8, 8), batch=3, seed=4, augmentation=FLIPS, mixing=how.mixing, fresh=noise
         )
 
     one, other = sampler(fresh), sampler(fresh)
@@ -133,16 +134,12 @@ def test_fresh_noise_has_the_moments_of_frozen_noise() -> None:
     how = Conditioning(degradation=Degradation(gaussian=20.0, poisson=9.0, fresh=True))
     flat = Field(name="flat", observed=np.full((2, 40, 40), 100, np.float32))
     fresh = fresh_noise(how, condition([flat], how))
-    sampler = PatchSampler(
-        [flat], patch=(40, 40), batch=60, seed=0, augment=False, mixing=Mixing(), fresh=fresh
-    )
+    sampler = PatchSampler([flat], patch=(40, 40), batch=60, seed=0, mixing=Mixing(), fresh=fresh)
     targets = sampler.batch(0).targets.astype(np.float64)
     gaussian = (
         attrs.evolve(fresh, how=Conditioning(degradation=Degradation(gaussian=20.0))) if fresh else None
     )
-    steps = PatchSampler(
-        [flat], patch=(40, 40), batch=2, seed=0, augment=False, mixing=Mixing(), fresh=gaussian
-    )
+    steps = PatchSampler([flat], patch=(40, 40), batch=2, seed=0, mixing=Mixing(), fresh=gaussian)
     assert not np.array_equal(steps.batch(0).targets, steps.batch(1).targets)
     count = targets.size
     variance = 20.0**2 + 9 * 100

@@ -28,6 +28,7 @@ from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.recorded_mixed import condition_fields
 from denoisplit.core.images.selection import select
+from tests.flipping import FLIPS
 
 BOTH = Degradation(gaussian=7.0, poisson=3.0)
 OWN = attrs.evolve(BOTH, dependent=False)
@@ -163,7 +164,7 @@ def test_patches_have_the_noise_of_the_field(degradation: Degradation, context: 
     how = Conditioning(degradation=degradation, mixing=mixing, seed=5, **RANGE)
     batches = [
         PatchSampler(
-            one.fields, patch=(8, 8), batch=4, seed=1, augment=True, mixing=mixing, context=context
+            one.fields, patch=(8, 8), batch=4, seed=1, augmentation=FLIPS, mixing=mixing, context=context
         ).batch(3)
         for one in conditioned(how)
     ]
@@ -180,7 +181,7 @@ def test_fresh_noise_is_drawn_for_patches_of_large_fields_but_not_for_their_surr
             patch=(8, 8),
             batch=4,
             seed=1,
-            augment=True,
+            augmentation=FLIPS,
             mixing=Mixing(),
             fresh=fresh_noise(how, measured),
             context=context,

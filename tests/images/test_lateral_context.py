@@ -17,6 +17,7 @@ from denoisplit.core.images.degradation import Degradation
 from denoisplit.core.images.fresh_noise import FreshNoise, fresh_noise
 from denoisplit.core.images.mixing import Mixing, mix, mixed_image
 from denoisplit.core.images.patches import PatchSampler
+from tests.flipping import FLIPS
 
 
 @settings(max_examples=25)
@@ -75,9 +76,7 @@ def test_the_sampler_adds_the_surroundings_of_every_patch(
     patch = (*shape[:-2], 16, 16)
 
     def sampler(context: int) -> PatchSampler:
-        return PatchSampler(
-            fields, patch=patch, batch=5, seed=2, augment=False, mixing=Mixing(), context=context
-        )
+        return PatchSampler(fields, patch=patch, batch=5, seed=2, mixing=Mixing(), context=context)
 
     batch, bare = sampler(2).batch(11), sampler(0).batch(11)
     assert batch.mixed.shape == (5, 3, *patch)
@@ -111,7 +110,7 @@ def test_the_surround_of_a_turned_patch_is_that_of_the_patch_in_the_turned_image
         patch=patch,
         batch=40,
         seed=3,
-        augment=True,
+        augmentation=FLIPS,
         mixing=Mixing(),
         context=3,
     ).batch(5)
@@ -145,7 +144,13 @@ def test_the_surround_moves_with_the_image(up: int, left: int, row: int, column:
 def test_a_constant_image_has_a_constant_surround() -> None:
     fields = [Field(name="f", observed=np.full((2, 33, 40), 7, np.float32))]
     sampler = PatchSampler(
-        fields, patch=(16, 16), batch=4, seed=0, augment=True, mixing=Mixing(mode="sum", offset=2), context=4
+        fields,
+        patch=(16, 16),
+        batch=4,
+        seed=0,
+        augmentation=FLIPS,
+        mixing=Mixing(mode="sum", offset=2),
+        context=4,
     )
     np.testing.assert_allclose(sampler.batch(0).mixed, 12.0, rtol=1e-6)
 
@@ -169,7 +174,6 @@ def test_fresh_noise_is_the_same_in_a_patch_and_in_its_surround(
         patch=sides,
         batch=5,
         seed=0,
-        augment=False,
         mixing=mixing,
         fresh=fresh_noise(how, condition(fields, how)),
         context=2,
@@ -193,7 +197,14 @@ def test_fresh_noise_that_vanishes_leaves_turned_patches_of_all_fields() -> None
 
     def sampler(fresh: FreshNoise | None) -> PatchSampler:
         return PatchSampler(
-            fields, patch=(16, 16), batch=9, seed=0, augment=True, mixing=Mixing(), fresh=fresh, context=3
+            fields,
+            patch=(16, 16),
+            batch=9,
+            seed=0,
+            augmentation=FLIPS,
+            mixing=Mixing(),
+            fresh=fresh,
+            context=3,
         )
 
     how = Conditioning(degradation=Degradation(gaussian=1e-3, fresh=True))
@@ -208,6 +219,4 @@ def test_fresh_noise_needs_fields_that_can_be_halved_too() -> None:
     how = Conditioning(degradation=Degradation(gaussian=1.0, fresh=True))
     fresh = fresh_noise(how, condition(fields, how))
     with pytest.raises(ImageError, match="cannot be halved 4 times"):
-        PatchSampler(
-            fields, patch=(8, 8), batch=1, seed=0, augment=False, mixing=Mixing(), fresh=fresh, context=4
-        )
+        PatchSampler(fields, patch=(8, 8), batch=1, seed=0, mixing=Mixing(), fresh=fresh, context=4)

@@ -10,6 +10,7 @@ from denoisplit.core.errors import ChannelCountError, ImageError
 from denoisplit.core.images.bases import Field
 from denoisplit.core.images.mixing import Mixing, mix
 from denoisplit.core.images.patches import PatchSampler
+from tests.flipping import FLIPS
 
 
 def field(number: int, shape: tuple[int, ...], channels: int = 2) -> Field:
@@ -21,7 +22,9 @@ def field(number: int, shape: tuple[int, ...], channels: int = 2) -> Field:
 def sampler(
     fields: list[Field], patch: tuple[int, ...], *, batch: int = 4, seed: int = 0, augment: bool = False
 ) -> PatchSampler:
-    return PatchSampler(fields, patch=patch, batch=batch, seed=seed, augment=augment, mixing=Mixing())
+    return PatchSampler(
+        fields, patch=patch, batch=batch, seed=seed, augmentation=FLIPS if augment else None, mixing=Mixing()
+    )
 
 
 @settings(max_examples=25)
@@ -93,7 +96,12 @@ def test_fields_that_do_not_fit_are_named_with_advice() -> None:
 def test_random_weights_change_the_mixed_patches_alone_and_with_the_step_alone(augment: bool) -> None:
     def weighted(mixing: Mixing) -> PatchSampler:
         return PatchSampler(
-            [field(0, (20, 23))], patch=(8, 8), batch=6, seed=1, augment=augment, mixing=mixing
+            [field(0, (20, 23))],
+            patch=(8, 8),
+            batch=6,
+            seed=1,
+            augmentation=FLIPS if augment else None,
+            mixing=mixing,
         )
 
     ranges = Mixing(alpha=((0.0, 1.0), (1.0, 0.0)))
@@ -115,7 +123,9 @@ def test_a_part_of_the_patches_has_channels_of_different_places() -> None:
     """The others are those of a training without; in these, every channel is anywhere."""
     fields = [field(0, (9, 8)), field(1, (6, 6))]
     plain, shuffled = (
-        PatchSampler(fields, patch=(4, 4), batch=4000, seed=3, augment=True, mixing=Mixing(shuffle=share))
+        PatchSampler(
+            fields, patch=(4, 4), batch=4000, seed=3, augmentation=FLIPS, mixing=Mixing(shuffle=share)
+        )
         for share in (0.0, 0.25)
     )
     batch, whole = shuffled.batch(0), plain.batch(0)

@@ -20,6 +20,7 @@ from denoisplit.core.images.fresh_noise import FreshNoise
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.selection import select
+from tests.flipping import FLIPS
 
 
 def numbered(number: int, shape: tuple[int, ...], *, separate: bool = True) -> Field:
@@ -29,7 +30,7 @@ def numbered(number: int, shape: tuple[int, ...], *, separate: bool = True) -> F
 
 
 def sampler(fields: list[Field], **chosen: Any) -> PatchSampler:
-    options = {"patch": (4, 4), "batch": 4, "seed": 0, "augment": False, "mixing": Mixing()}
+    options = {"patch": (4, 4), "batch": 4, "seed": 0, "mixing": Mixing()}
     return PatchSampler(fields, **{**options, **chosen})
 
 
@@ -61,7 +62,10 @@ def test_a_step_is_a_pure_function_of_seed_and_number(
     seed: int, step: int, augment: bool, share: float
 ) -> None:
     fields = [numbered(0, (20, 23)), numbered(1, (9, 11))]
-    one, other = (sampler(fields, seed=seed, augment=augment, foreground=share) for _ in range(2))
+    one, other = (
+        sampler(fields, seed=seed, augmentation=FLIPS if augment else None, foreground=share)
+        for _ in range(2)
+    )
     one.batch(step + 1)
     np.testing.assert_array_equal(one.batch(step).mixed, other.batch(step).mixed)
     assert not np.array_equal(one.batch(step).targets, one.batch(step + 1).targets)
@@ -75,7 +79,7 @@ def turned(image: Float32Array, turn: int) -> Float32Array:
 def test_patch_and_surround_of_every_separate_channel_are_turned_alike() -> None:
     """At every scale the mixed image is the mean of the channels, each about its own place in its turn."""
     fields = [numbered(0, (44, 40)), numbered(1, (50, 38))]
-    batch = sampler(fields, patch=(8, 8), batch=20, augment=True, context=2).batch(1)
+    batch = sampler(fields, patch=(8, 8), batch=20, augmentation=FLIPS, context=2).batch(1)
     pairs = set()
     for mixed, target in zip(batch.mixed, batch.targets, strict=True):
         found: list[tuple[int, int]] = []

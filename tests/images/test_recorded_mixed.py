@@ -17,6 +17,7 @@ from denoisplit.core.images.normalisation import Normalisation
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.recorded_mixed import condition_fields
 from denoisplit.core.images.selection import select
+from tests.flipping import FLIPS
 
 NAMES = ("a", "b", "c")
 SUM = Mixing(mode="sum", offset=100.0)
@@ -56,7 +57,9 @@ def test_patches_of_the_recorded_image_lie_where_those_of_the_channels_do(
     """Channels that equal the recorded image must give patches that equal the mixed ones."""
     fields = [field(name) for name in "xyz"]
     same = [attrs.evolve(f, observed=np.repeat(recorded_of(f), 3, axis=0)) for f in fields]
-    sampler = PatchSampler(same, patch=(8, 8), batch=5, seed=1, augment=augment, mixing=mixing)
+    sampler = PatchSampler(
+        same, patch=(8, 8), batch=5, seed=1, augmentation=FLIPS if augment else None, mixing=mixing
+    )
     for step in range(3):
         batch = sampler.batch(step)
         assert batch.mixed.shape == (5, 1, 8, 8)
@@ -69,11 +72,11 @@ def test_mixed_images_of_some_fields_only_or_mixed_anew_are_refused() -> None:
         condition_fields(both, Conditioning())
     for sampled, mixing in ((both, Mixing()), (both[:1], Mixing(alpha=((0, 1),) * 3))):
         with pytest.raises(ImageError, match="recorded"):
-            PatchSampler(sampled, patch=(8, 8), batch=1, seed=0, augment=False, mixing=mixing)
+            PatchSampler(sampled, patch=(8, 8), batch=1, seed=0, mixing=mixing)
     how = Conditioning(degradation=Degradation(gaussian=3, fresh=True))
     fresh = fresh_noise(how, condition_fields(both[:1], how))
     with pytest.raises(ImageError, match=r"\$\.data\.degradation\.fresh: .* recorded \(got field 'with'\)"):
-        PatchSampler(both[:1], patch=(8, 8), batch=1, seed=0, augment=False, mixing=Mixing(), fresh=fresh)
+        PatchSampler(both[:1], patch=(8, 8), batch=1, seed=0, mixing=Mixing(), fresh=fresh)
 
 
 def test_a_recorded_image_is_conditioned_like_a_channel_of_its_own() -> None:

@@ -32,6 +32,7 @@ from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.images.quantiles import quantile
 from denoisplit.core.images.recorded_mixed import condition_fields
 from denoisplit.core.storage.image_files import installed_formats, save_image
+from tests.flipping import FLIPS
 
 SHAPES = st.tuples(st.integers(4, 40), st.integers(4, 40))
 
@@ -147,7 +148,13 @@ def test_conditioned_fields_statistics_and_patches_are_the_same() -> None:
         for context in (0, 1):
             batches = [
                 PatchSampler(
-                    one.fields, patch=(8, 8), batch=3, seed=0, augment=True, mixing=mixing, context=context
+                    one.fields,
+                    patch=(8, 8),
+                    batch=3,
+                    seed=0,
+                    augmentation=FLIPS,
+                    mixing=mixing,
+                    context=context,
                 ).batch(4)
                 for one in (found, expected)
             ]

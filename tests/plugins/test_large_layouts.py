@@ -30,6 +30,7 @@ from denoisplit.plugins.datasets.reading import ImageFiles
 from denoisplit.plugins.datasets.single_channels import ChannelFiles, SeparateChannels
 from denoisplit.plugins.datasets.w2s import W2S
 from tests.e2e.layouts_everywhere import CHANNELS, LAYOUTS, Pair, Save, saving
+from tests.flipping import FLIPS
 
 DATASETS: dict[str, Any] = {
     "folder": Folder,
@@ -133,7 +134,14 @@ def assert_same(large: Sequence[Field], whole: Sequence[Field], data: st.DataObj
     assert stats[0] == stats[1]
     batches = [
         PatchSampler(
-            fields, patch=(4, 4), batch=3, seed=1, augment=True, mixing=Mixing(), context=1, foreground=0.5
+            fields,
+            patch=(4, 4),
+            batch=3,
+            seed=1,
+            augmentation=FLIPS,
+            mixing=Mixing(),
+            context=1,
+            foreground=0.5,
         ).batch(2)
         for fields in (large, whole)
     ]

@@ -16,13 +16,14 @@ from denoisplit.core.registry import Component, installed_registry
 from denoisplit.core.spec import parse_spec, resolve, to_yaml
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 from denoisplit.core.training.augmenting import augmentation_of
+from tests.flipping import FLIPS
 
 SPEC = "preset: denoisplit\nchannels: [a, b]\ndata: {train: {use: simulated}}\n"
 
 
 def sampler(shape: tuple[int, ...], patch: tuple[int, ...], **how: Any) -> PatchSampler:
     counts = np.arange(2 * np.prod(shape), dtype=np.float32).reshape(2, *shape)
-    known: dict[str, Any] = {"augment": False, "context": 0, **how}
+    known: dict[str, Any] = {"context": 0, **how}
     field = Field(name="f", observed=counts)
     return PatchSampler([field], patch=patch, batch=60, seed=3, mixing=Mixing(), **known)
 
@@ -36,7 +37,7 @@ def named(*names: str, augment: bool = False) -> TrainingSpec:
 def test_augment_means_the_flips_that_it_always_meant() -> None:
     """To the last bit, with the surround, and without a word in specs that do not name others."""
     for shape, patch in (((70, 66), (16, 16)), ((64, 71), (8, 16))):
-        before = sampler(shape, patch, augment=True, context=2).batch(7)
+        before = sampler(shape, patch, augmentation=FLIPS, context=2).batch(7)
         for spec in (named(augment=True), named("flips"), named("denoisplit/flips")):
             now = sampler(shape, patch, augmentation=augmentation_of(spec, patch), context=2).batch(7)
             np.testing.assert_array_equal(now.mixed, before.mixed)

@@ -11,6 +11,7 @@ from denoisplit.core.images.context_pyramid import context_crop, pyramid
 from denoisplit.core.images.mixing import Mixing, mixed_image
 from denoisplit.core.images.patches import PatchSampler
 from denoisplit.core.training.batches import training_loader, validation_loader
+from tests.flipping import FLIPS
 
 RNG = np.random.default_rng(0)
 
@@ -20,7 +21,7 @@ def field(*sides: int) -> Field:
 
 
 def sampler() -> PatchSampler:
-    return PatchSampler([field(20, 20)], patch=(8, 8), batch=3, seed=5, augment=True, mixing=Mixing())
+    return PatchSampler([field(20, 20)], patch=(8, 8), batch=3, seed=5, augmentation=FLIPS, mixing=Mixing())
 
 
 @pytest.mark.parametrize("done", [0, 4, 7])

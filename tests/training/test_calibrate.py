@@ -17,8 +17,9 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import ResolvedSpec, parse_spec, resolve
 from denoisplit.core.training import fit_calibrators as module
 from denoisplit.core.training.calibration_fields import with_seen
-from denoisplit.core.training.fit_calibrators import calibrate, calibrate_run, noisy_errors, predicted
+from denoisplit.core.training.fit_calibrators import calibrate_run, noisy_errors, predicted
 from denoisplit.core.training.prepare import prepare
+from tests.calibrating import calibrate
 
 SPEC = """
 preset: denoisplit

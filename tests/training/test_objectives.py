@@ -46,7 +46,7 @@ def consistency(mode: str, *, weight: float = 1.0) -> NamedTerm:
         f"data.mixing={{mode: {mode}, offset: 2}}",
         f"training.objectives=[{{use: mixture_consistency, weight: {weight}}}]",
     )
-    (term,) = objectives_of(spec, STATS, (4, 4))
+    (term,) = objectives_of(spec, STATS)
     return term
 
 
@@ -140,7 +140,7 @@ class Trains(Odd):
     [
         (NoScalar, 1.0, "has to give a scalar tensor (got a tensor of shape (2, 2))"),
         (NoGradient, 1.0, "has to have a gradient to the signal (got none)"),
-        (Raises, 1.0, "fails on patches of 8x8 (IndexError: no place)"),
+        (Raises, 1.0, "fails on patches of 16x16 (IndexError: no place)"),
         (Infinite, 1.0, "has to be finite for noise"),
         (Trains, 1.0, "must have no trainable parameters (got factor)"),
         (Odd, -1.0, "has to have a weight of 0 or more (got -1.0)"),
@@ -152,7 +152,7 @@ def test_a_broken_objective_is_one_line_before_training(cls: type[Odd], weight: 
     spec = resolved()
     spec = attrs.evolve(spec, training=attrs.evolve(spec.training, objectives=(chosen,)))
     with pytest.raises(BrokenPluginError) as caught:
-        objectives_of(spec, STATS, (8, 8))
+        objectives_of(spec, STATS)
     assert str(caught.value).startswith(f"objective lab/odd: {message}")
     assert "\n" not in str(caught.value)
 
@@ -160,4 +160,4 @@ def test_a_broken_objective_is_one_line_before_training(cls: type[Odd], weight: 
 def test_random_weights_of_the_channels_leave_nothing_to_add_up() -> None:
     spec = resolved("data.mixing.alpha=[[0, 1], [1, 0]]", "training.objectives=[{use: mixture_consistency}]")
     with pytest.raises(SpecError, match=r"mixed at equal weights \(got data\.mixing\.alpha"):
-        objectives_of(spec, STATS, (8, 8))
+        objectives_of(spec, STATS)

@@ -106,11 +106,9 @@ def chosen_metrics(wanted: Sequence[str | Chosen]) -> tuple[NamedMetric, ...]:
             chosen.append(found)
     named: dict[str, NamedMetric] = {}
     for metric in chosen:
-        name, number = metric.component.name, 1
-        while name in named:
-            number += 1
-            name = f"{metric.component.name}_{number}"
-        named[name] = NamedMetric(name, *_built(metric))
+        name = metric.name_among(named)
+        of = f"{metric.component.kind} {metric.component.qualified}"
+        named[name] = NamedMetric(name, metric.build(), of)
     return tuple(named.values())
 
 
@@ -131,8 +129,3 @@ def _with_defaults(name: str, row: Component) -> Chosen:
         )
         raise SpecError([problem])
     return Chosen(component=row, options=options())
-
-
-def _built(chosen: Chosen) -> tuple[Metric, str]:
-    """The component, and its name in messages."""
-    return chosen.build(), f"{chosen.component.kind} {chosen.component.qualified}"

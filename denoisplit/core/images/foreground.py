@@ -64,11 +64,6 @@ class ForegroundPixels:
         ]
         self._ends = [np.cumsum([mask.count for mask in masks], dtype=np.int64) for masks in self._masks]
 
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-        return len(self._masks)
-
     def pixel(self, channel: int, share: float) -> tuple[int, tuple[int, ...]] | None:
         """Return the number of a field and a foreground pixel (z) y x in it; None if the channel has none.
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.block_walks import block_places, blocks
 from denoisplit.core.images.image_checks import check_channels, check_finite
@@ -123,7 +122,7 @@ def _measure(
             for channel in range(channels):
                 per_channel[channel] += moments_of(pixels[channel : channel + 1])
             if images and recorded is None:
-                mixed += moments_of(_mix(pixels, mixing))
+                mixed += moments_of(mix(pixels.astype(np.float64), mixing, axis=0))
         if not all(moments.finite for moments in per_channel):
             check_finite(field, where)
         if images and recorded is not None:
@@ -132,8 +131,3 @@ def _measure(
             if not mixed.finite:
                 check_finite(recorded[number], f"{where}, mixed image")
     return _Measured(channels=tuple(per_channel), images=mixed)
-
-
-def _mix(channels: AnyArray, mixing: Mixing) -> AnyArray:
-    """Mix channels [c (z) y x] in float64."""
-    return mix(channels.astype(np.float64), mixing, axis=0)

@@ -131,7 +131,8 @@ def bootstrap_pairs(
     surrounds = [_surround(planes, width) for width in SMOOTHING_WIDTHS]
     best = int(np.argmin([np.mean((planes - s) ** 2) for s, _ in surrounds]))
     surround, square_sum = surrounds[best]
-    centre = _centre_weight(square_sum)
+    # The weight w of the pixel itself solves w = w^2 + (1 - w)^2 q; q is its neighbours' square sum.
+    centre = square_sum / (1 + square_sum)
     signal = (1 - centre) * surround + centre * planes
     other = surrounds[best + 1 if best + 1 < len(surrounds) else best - 1][0]
     flat = _flattest(signal, np.abs(surround - other))
@@ -215,11 +216,6 @@ def _surround(planes: Float64Array, width: float) -> tuple[Float64Array, float]:
     smooth = gaussian_filter(planes, (0, width, width), mode="mirror")
     kernel[side // 2, side // 2] = 0
     return (smooth - own * planes) / (1 - own), float((kernel**2).sum() / (1 - own) ** 2)
-
-
-def _centre_weight(square_sum: float) -> float:
-    """Solve w = w^2 + (1 - w)^2 q for the weight w of the pixel itself; q is its neighbours' square sum."""
-    return square_sum / (1 + square_sum)
 
 
 def _flattest(signal: Float64Array, structure: Float64Array) -> npt.NDArray[np.intp]:

@@ -5,7 +5,6 @@ from typing import Final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field
@@ -16,8 +15,6 @@ from denoisplit.core.images.turns import TURNS
 _PARTNERS: Final = 3
 _FOREGROUND: Final = 4
 _SHUFFLE: Final = 5
-
-Integers = npt.NDArray[np.int64]
 
 
 @attrs.frozen

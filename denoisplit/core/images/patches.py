@@ -19,7 +19,7 @@ from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.images.mixing import Mixing, Weights, random_weights, source_of, superimpose
 from denoisplit.core.images.patch_places import Place, PlaceDrawer, Places
 from denoisplit.core.images.recorded_mixed import require_mixed_as_recorded
-from denoisplit.core.images.turns import TURNS, turned
+from denoisplit.core.images.turns import TURNS
 
 _WEIGHTS: Final = 1
 _NOISE: Final = 2
@@ -49,18 +49,6 @@ class _Scale:
     sources: tuple[MixedSource, ...] | None
 
 
-class _Turns(Augmentation):
-    """Turns and mirrors, without a component."""
-
-    choices = TURNS
-
-    def __init__(self) -> None:
-        super().__init__(None)
-
-    def apply(self, patch: Float32Array, choice: int) -> Float32Array:
-        return turned(patch, choice)
-
-
 class PatchSampler:
     """Sampler of training patches; it has no state, so any step can be drawn at any time, in any process.
 
@@ -77,14 +65,13 @@ class PatchSampler:
         patch: sides of a patch along (z) y x, pixels.
         batch: number of patches per step.
         seed: seed of all draws.
-        augment: whether to turn and mirror patches, see ``turns``.
         mixing: rule that makes the mixed image from the channels; it may draw weights for every patch, and
             take the channels of some patches from different places.
         fresh: noise to add anew in every step, for fields without it; None adds none. With context it is
             drawn for whole fields, so that patch and surround show the same noise.
         context: number of low-resolution mixed images beside every patch; see ``context_pyramid``.
         foreground: share of the patches that are drawn around pixels of structures; see ``foreground``.
-        augmentation: an augmentation other than turns; not together with ``augment``.
+        augmentation: rearrangement of the pixels of each patch; None for none.
         camera: maps of every field [m c y x], the same in all planes, which are cut and turned like its
             pixels; empty for none.
 
@@ -101,7 +88,6 @@ class PatchSampler:
         patch: tuple[int, ...],
         batch: int,
         seed: int,
-        augment: bool,
         mixing: Mixing,
         fresh: FreshNoise | None = None,
         context: int = 0,
@@ -109,8 +95,8 @@ class PatchSampler:
         augmentation: Augmentation | None = None,
         camera: Sequence[Float32Array] = (),
     ) -> None:
-        self._augmentation = _Turns() if augment else augmentation
-        turns = TURNS if self._augmentation is None else self._augmentation.choices
+        self._augmentation = augmentation
+        turns = TURNS if augmentation is None else augmentation.choices
         self._places = PlaceDrawer(fields, patch, foreground=foreground, turns=turns, shuffle=mixing.shuffle)
         require_mixed_as_recorded(fields, mixing, fresh=fresh is not None)
         if fresh is not None and context:

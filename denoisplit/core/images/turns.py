@@ -14,15 +14,9 @@ def turned(crop: Float32Array, turn: int) -> Float32Array:
 
     A patch that is not square gets half turns only.
     """
-    quarters, mirrored = _quarters(turn, crop.shape)
+    quarters, mirrored = divmod(turn, 2)
+    if crop.shape[-1] != crop.shape[-2]:
+        quarters -= quarters % 2
     # A compact copy first: turning a window of a large image in place jumps through memory.
     result = np.rot90(crop.copy(), quarters, axes=(-2, -1))
     return result[..., ::-1] if mirrored else result
-
-
-def _quarters(turn: int, sides: tuple[int, ...]) -> tuple[int, bool]:
-    """Return the number of quarter turns, and whether to mirror along x after them."""
-    quarters, mirrored = divmod(turn, 2)
-    if sides[-1] != sides[-2]:
-        quarters -= quarters % 2
-    return quarters, bool(mirrored)

@@ -1,7 +1,7 @@
 """Predictions into files: finished jobs are kept beside the file, and other processes may do them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import Executor as Pool
 from contextlib import contextmanager, nullcontext
@@ -183,30 +183,26 @@ def _nothing() -> None:
 
 def _performing(
     work: Work, request: Request, place: Place, spool: Spool, counter: Counter, memory: int
-) -> "partial[Found | None]":
+) -> Callable[[int, Job], Found | None]:
     """The function that does a job where the executor wants it and stores its result."""
     if place.executor.elsewhere:
-        return _elsewhere(work, request, place, spool, memory)
-    return _here(work, spool, counter)
+        return partial(perform_ticket, _ticket(work, request, place, spool, memory))
 
-
-def _here(work: Work, spool: Spool, counter: Counter) -> "partial[Found | None]":
     def perform(number: int, job: Job) -> Found | None:
         found = work.perform(job, counter.tick)
         spool.store(number, found)
         return found
 
-    return partial(perform)
+    return perform
 
 
-def _elsewhere(
-    work: Work, request: Request, place: Place, spool: Spool, memory: int
-) -> "partial[Found | None]":
+def _ticket(work: Work, request: Request, place: Place, spool: Spool, memory: int) -> Ticket:
+    """What another process needs; pixels and labels that are not in files are written."""
     labels, output, how = request.labels, request.output, work.plan.how
     image = place.image or _written(spool.folder / _IMAGE, place.pixels)
     if isinstance(labels, np.ndarray):
         labels = _written(spool.folder / _LABELS, labels)
-    ticket = Ticket(
+    return Ticket(
         folder=str(place.folder.path.absolute()),
         device=place.device,
         precision=work.vse.precision,
@@ -220,7 +216,6 @@ def _elsewhere(
         memory=memory,
         spool=str(spool.folder.absolute()),
     )
-    return partial(perform_ticket, ticket)
 
 
 def _written(path: Path, pixels: LazyArray) -> Path:

@@ -65,7 +65,11 @@ class FieldNoise(NoiseSource):
         Raises:
             ValueError: the batch has another size than samples, or an origin is between latent positions.
         """
-        _require_batch("FieldNoise", self.samples, self.origins, like)
+        if not len(self.samples) == len(self.origins) == len(like):
+            raise ValueError(
+                f"FieldNoise: {len(self.samples)} samples and {len(self.origins)} places for a batch of "
+                f"{len(like)}. Give one of each per batch item."
+            )
         starts = [self._start(level, origin) for origin in self.origins]
         return self.field.windows(level, self.samples, starts, like)
 
@@ -98,31 +102,10 @@ class CentredNoise(NoiseSource):
     level_strides: Sequence[tuple[int, ...]]
 
     def normal(self, level: int, like: Tensor) -> Tensor:
-        """Noise for the batch ``like`` [n k (z) y x].
-
-        Raises:
-            ValueError: the batch has another size than samples, or a shift is between latent positions.
-        """
-        _require_batch("CentredNoise", self.samples, self.shifts, like)
-        strides, shape = self.level_strides[level], tuple(like.shape[2:])
-        for shift in self.shifts:
-            if any(pixels % s for pixels, s in zip(shift, strides, strict=True)):
-                raise ValueError(
-                    f"CentredNoise: a shift must be a multiple of the stride {strides} of level {level} "
-                    f"(got {shift}). Place every tile whole coarsest strides from the centre."
-                )
-        starts = [
-            tuple(pixels // s - n // 2 for pixels, s, n in zip(shift, strides, shape, strict=True))
+        """Noise for the batch ``like`` [n k (z) y x]; raises as ``FieldNoise.normal``."""
+        strides, shape = self.level_strides[level], like.shape[2:]
+        origins = [
+            tuple(pixels - n // 2 * s for pixels, s, n in zip(shift, strides, shape, strict=True))
             for shift in self.shifts
         ]
-        return self.field.windows(level, self.samples, starts, like)
-
-
-def _require_batch(
-    source: str, samples: Sequence[int], places: Sequence[tuple[int, ...]], like: Tensor
-) -> None:
-    if not len(samples) == len(places) == like.shape[0]:
-        raise ValueError(
-            f"{source}: {len(samples)} samples and {len(places)} places for a batch of {like.shape[0]}. "
-            f"Give one of each per batch item."
-        )
+        return FieldNoise(self.field, self.samples, origins, self.level_strides).normal(level, like)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import reduce
+from operator import itemgetter
 
 import attrs
 import numpy as np
@@ -69,7 +70,9 @@ class SeamStrips:
 
     def measure(self) -> Seams | None:
         """Seams of the whole image, as from ``measure_seams``."""
-        found = [_seams_of(strip, axis) for (axis, _), strip in sorted(self._strips.items(), key=_key)]
+        found = [
+            _seams_of(strip, axis) for (axis, _), strip in sorted(self._strips.items(), key=itemgetter(0))
+        ]
         return reduce(Seams.__add__, found) if found else None
 
     def _strip(self, axis: int, border: int, mean: FloatArray) -> FloatArray:
@@ -78,10 +81,6 @@ class SeamStrips:
             sides[axis] = 4
             self._strips[axis, border] = np.zeros((len(mean), *sides), dtype=mean.dtype)
         return self._strips[axis, border]
-
-
-def _key(item: tuple[tuple[int, int], FloatArray]) -> tuple[int, int]:
-    return item[0]
 
 
 def _borders(tiles: Sequence[Tile], axis: int, size: int) -> list[int]:

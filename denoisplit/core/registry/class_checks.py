@@ -137,17 +137,14 @@ def _faults_of_options(options: type, seen: set[type]) -> Iterator[str]:
 
 
 def _is_frozen(options: type) -> bool:
+    draft: Any = object.__new__(options)
     try:
-        _set_anything(object.__new__(options))
+        draft._tried = None
     except attrs.exceptions.FrozenError:
         return True
     except AttributeError:
         return False
     return False
-
-
-def _set_anything(draft: Any) -> None:
-    draft._tried = None
 
 
 def _records(hint: Any) -> Iterator[type]:

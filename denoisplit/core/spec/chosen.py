@@ -1,5 +1,6 @@
 """Components chosen in a spec, and metadata keys of the fields that hold them."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import attrs
@@ -31,6 +32,14 @@ class Chosen:
 
     component: Component
     options: Any
+
+    def name_among(self, taken: Collection[str]) -> str:
+        """The component's name, or ``NAME_2``, ``NAME_3`` and so on if it is taken."""
+        name, number = self.component.name, 1
+        while name in taken:
+            number += 1
+            name = f"{self.component.name}_{number}"
+        return name
 
     def build(self, **known: Any) -> Any:
         """Build the component; see ``Component.build``."""

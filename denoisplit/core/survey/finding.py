@@ -51,7 +51,8 @@ def find_images(
         try:
             image = open_image(path, formats, axes or None)
         except ImageError as error:
-            skipped.append(Skipped(relative, _reason(path, error)))
+            # The path is shown anyway.
+            skipped.append(Skipped(relative, str(error).removeprefix(f"{path}: ")))
             continue
         reason = _unfit(image)
         if reason:
@@ -77,11 +78,6 @@ def _candidates(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
             yield entry
         elif entry.is_dir() and not entry.is_symlink():
             yield from _candidates(entry, suffixes)
-
-
-def _reason(path: Path, error: ImageError) -> str:
-    """Return the message without the path, which is shown anyway."""
-    return str(error).removeprefix(f"{path}: ")
 
 
 def _unfit(image: Image) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from denoisplit.core.arrays import AnyArray, Float32Array
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.bases import Field, ImageFormat
+from denoisplit.core.images.derived_images import centre_of
 from denoisplit.core.images.exposures import places_of
 from denoisplit.core.images.image_checks import check_pixels
 from denoisplit.core.images.io import iterate_planes, open_image
@@ -86,13 +87,16 @@ class _Reader:
         planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
         middle = min(len(planes) // 2, _LATEST_PLANE)
         _, pixels = next(islice(planes, middle, None))
-        return _middle(pixels)
+        return pixels[centre_of(pixels, _SIDE)]
 
     def first(self, image: FoundImage, most: int) -> list[Field]:
         """Return the middle of each of the first fields of an image."""
         path = self._found.folder / image.path
         planes = iterate_planes(open_image(path, self._formats, self._found.axes or None), 2)
-        return [Field(name=str(image.path), observed=_middle(pixels)) for _, pixels in islice(planes, most)]
+        return [
+            Field(name=str(image.path), observed=pixels[centre_of(pixels, _SIDE)])
+            for _, pixels in islice(planes, most)
+        ]
 
     def usable(
         self, images: Sequence[FoundImage], remarks: list[str]
@@ -119,11 +123,6 @@ class _Reader:
             raise problems[0]
         remarks += [f"{problem} Training stops at such an image." for problem in problems]
         return kept, pixels
-
-
-def _middle(pixels: Float32Array) -> Float32Array:
-    starts = [max(0, (side - _SIDE) // 2) for side in pixels.shape[1:]]
-    return pixels[:, starts[0] : starts[0] + _SIDE, starts[1] : starts[1] + _SIDE]
 
 
 def _same_fields(part: Part, reader: _Reader) -> bool | None:

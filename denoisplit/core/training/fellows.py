@@ -15,7 +15,6 @@ import torch
 from torch import distributed
 
 from denoisplit.core.errors import DenoisplitError, RunError, SpecError, in_one_line
-from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.freezing import freeze
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.spawned import begin
@@ -163,8 +162,7 @@ def serve(ranks: Ranks) -> None:
     spec = bundle.spec
     freeze(vse.train(), spec.training.freeze)
     vse.precision = told.precision
-    patch = patch_sides(spec.training.patch, spec.model.dimensions)
-    task = SplittingTask(vse, spec.training, objectives_of(spec, bundle.statistics, patch))
+    task = SplittingTask(vse, spec.training, objectives_of(spec, bundle.statistics))
     loop = Loop(task, spec.training, (), ranks)
     loop.go_on_from(point, folder.resume_point)
     with computing(vse, spec.training, ranks.device):

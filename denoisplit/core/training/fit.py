@@ -14,7 +14,6 @@ from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.composer import compose, patch_sides
 from denoisplit.core.network.interfaces import FitReport, NoisePairs
-from denoisplit.core.network.objective_terms import NamedTerm
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import Choice, choose
 from denoisplit.core.precision.probe import Purpose
@@ -111,7 +110,7 @@ def fit(
         validation = validation_loader(
             data.validation, spec.data.mixing, context=vse.context, camera=vse.camera
         )
-        objectives = _objectives(spec, data)
+        objectives = objectives_of(spec, data.statistics)
         pairs = _noise_pairs(vse, spec, data)
         reports = vse.noise_model.fit(pairs, seed=spec.training.seed) if pairs else ()
         bundle = attrs.evolve(
@@ -203,7 +202,7 @@ def check(spec: ResolvedSpec, device: str = AUTO) -> None:
     data = prepare(spec)
     vse = _initial(spec, data)
     _sampler(spec, data, vse.context, _camera(spec, data, vse))
-    _objectives(spec, data)
+    objectives_of(spec, data.statistics)
     start(vse, spec.training)
 
 
@@ -239,7 +238,6 @@ def _sampler(
         patch=patch,
         batch=training.batch,
         seed=training.seed,
-        augment=False,
         augmentation=augmentation_of(training, patch),
         mixing=spec.data.mixing,
         fresh=data.fresh,
@@ -247,11 +245,6 @@ def _sampler(
         foreground=training.foreground,
         camera=camera,
     )
-
-
-def _objectives(spec: ResolvedSpec, data: PreparedData) -> tuple[NamedTerm, ...]:
-    patch = patch_sides(spec.training.patch, spec.model.dimensions)
-    return objectives_of(spec, data.statistics, patch)
 
 
 def _noise_pairs(vse: VSE, spec: ResolvedSpec, data: PreparedData) -> tuple[NoisePairs, ...]:

@@ -57,11 +57,6 @@ class Calibrations:
     gains: Mapping[str, float] = attrs.field(factory=dict)
 
 
-def calibrate(vse: VSE, spec: ResolvedSpec, fields: Sequence[Field]) -> Calibration | None:
-    """Calibrate pixels only; see ``calibrate_run``."""
-    return calibrate_run(vse, attrs.evolve(spec, region_calibrator=None), fields).pixels
-
-
 def calibrate_run(
     vse: VSE,
     spec: ResolvedSpec,

@@ -54,11 +54,7 @@ def loggers_of(spec: ResolvedSpec, folder: Path) -> tuple[NamedLogger, ...]:
     named = [one for one in spec.training.loggers if one.component.qualified != _CSV]
     found: dict[str, Logger] = {}
     for chosen in (Chosen(component=row, options=row.load().Options()), *named):
-        name, number = chosen.component.name, 1
-        while name in found:
-            number += 1
-            name = f"{chosen.component.name}_{number}"
-        found[name] = chosen.build(folder=folder)
+        found[chosen.name_among(found)] = chosen.build(folder=folder)
     return tuple(NamedLogger(name, logger) for name, logger in found.items())
 
 

@@ -141,10 +141,6 @@ def _names_others(written: bytes, now: str) -> bool:
         return False
 
 
-def _precision(said: object) -> str:
-    return next(name for name in PRECISIONS if name == said)
-
-
 def read_point(path: Path) -> ResumePoint:
     """Read a saved point.
 
@@ -158,7 +154,7 @@ def read_point(path: Path) -> ResumePoint:
             step=int(state["step"]),
             done=bool(state["done"]),
             identity=Identity(spec=str(own["spec"]), data=str(own["data"])),
-            precision=_precision(state["precision"]),
+            precision=next(name for name in PRECISIONS if name == state["precision"]),
             state=dict(state["state"]),
         )
     except (KeyError, StopIteration, TypeError, ValueError) as error:

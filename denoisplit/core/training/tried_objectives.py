@@ -5,31 +5,27 @@ from torch import Tensor
 
 from denoisplit.core.errors import BrokenPluginError, DenoisplitError
 from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.objective_terms import NamedTerm, ObjectiveTerm
 from denoisplit.core.spec.records import Chosen, ResolvedSpec
 
 
-def objectives_of(
-    spec: ResolvedSpec, statistics: IntensityStats, patch: tuple[int, ...]
-) -> tuple[NamedTerm, ...]:
+def objectives_of(spec: ResolvedSpec, statistics: IntensityStats) -> tuple[NamedTerm, ...]:
     """Build the terms beside distortion and rate; the second one of a name is called ``NAME_2``.
 
     Args:
         spec: the experiment.
         statistics: intensity statistics of its images.
-        patch: sides of a patch along (z) y x, pixels.
 
     Raises:
         BrokenPluginError: an objective fails, or breaks the contract of its kind.
         SpecError: an objective does not go with this experiment.
     """
+    patch = patch_sides(spec.training.patch, spec.model.dimensions)
     found: dict[str, NamedTerm] = {}
     for chosen in spec.training.objectives:
-        name, number = chosen.component.name, 1
-        while name in found:
-            number += 1
-            name = f"{chosen.component.name}_{number}"
+        name = chosen.name_among(found)
         found[name] = NamedTerm(name, _tried(chosen, statistics, spec.data.mixing, patch))
     return tuple(found.values())
 
