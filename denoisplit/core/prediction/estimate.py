@@ -62,7 +62,7 @@ def estimate(vse: VSE, bundle: Bundle, images: Iterable[Image], request: Request
         DenoisplitError: an image cannot be used, or the request cannot be fulfilled.
     """
     threads = chosen_executor(request.executor).threads(request.workers)
-    memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
+    memory = streamed_budget(vse.device, processes=request.workers // threads)
     works = []
     for image in images:
         image_work = ImageWork(vse, bundle, image, request, memory=memory, workers=threads)
@@ -98,7 +98,7 @@ def tile_memory(vse: VSE, plan: Plan) -> float:
 def _timed(work: Work) -> tuple[float, float]:
     """Seconds of the first tile: the constant part, and the part per sample."""
     job = next(work.plan.jobs())
-    on_processor = next(work.vse.parameters()).device.type == "cpu"
+    on_processor = work.vse.device.type == "cpu"
     found = []
     with evaluating(work.vse):
         for samples in (1, *_TIMED):  # the first run allocates memory and chooses kernels

@@ -76,9 +76,7 @@ class ImageWork:
         self._vse, self._bundle, self._request = vse, bundle, request
         self._memory, self._workers = memory, workers
         self.planes: Planes = iterate_planes(image, bundle.spec.model.dimensions)
-        self.calibrated: Calibrated | None = None
-        if bundle.calibration is not None:
-            self.calibrated = Calibrated(bundle.spec.calibrator.build(), bundle.calibration)
+        self.calibrated = Calibrated.of(bundle.spec.calibrator, bundle.calibration)
         self._wanted = request.wanted_samples(bundle.spec.prediction)
         self._asked = () if request.output is None else parse_outputs(request.output)
         self.fewest = (
@@ -113,7 +111,7 @@ class ImageWork:
     def samples(self) -> int:
         """Number of posterior samples; a few are drawn from every plane if it is chosen automatically."""
         if isinstance(self._wanted, AutoSamples):
-            return self._wanted.choose_for(self._pilot(), self._vse.statistics, least=self.fewest)
+            return self._wanted.choose(self._pilot(), self._vse.statistics, least=self.fewest)
         return self.fewest
 
     def outputs(self, samples: int) -> tuple[Output, ...]:

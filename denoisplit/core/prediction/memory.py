@@ -60,7 +60,7 @@ def bytes_per_pixel(vse: VSE, orientations: int = 1) -> float:
     ``TENSORS_ALIVE`` times the largest tensor that a module returns, plus the features of all levels of every
     orientation of the image.
     """
-    device = next(vse.parameters()).device.type
+    device = vse.device.type
     known = (device, vse.network_dtype, orientations)
     if known not in vse.bytes_per_pixel:
         shape = tuple(2 * s for s in canvas_multiple(vse))

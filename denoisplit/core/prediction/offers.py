@@ -19,6 +19,7 @@ from denoisplit.core.prediction.summaries import (
     quantile_name,
     sample_name,
 )
+from denoisplit.core.spec.records import Chosen
 
 CALIBRATED_STD: Final = "calibrated std"
 """Name of the images of the std calibrated to the real error."""
@@ -36,6 +37,11 @@ class Calibrated:
 
     calibrator: AnyCalibrator
     calibration: Calibration
+
+    @classmethod
+    def of(cls, chosen: Chosen, calibration: Calibration | None) -> "Calibrated | None":
+        """The calibrator of a run; None without a calibration."""
+        return None if calibration is None else cls(chosen.build(), calibration)
 
     @property
     def has_std(self) -> bool:

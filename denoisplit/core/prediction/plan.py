@@ -117,7 +117,7 @@ def plan_planes(
             f"predict: the network needs an image with {vse.spatial_rank} spatial axes, none empty "
             f"(got shape {tuple(shape)}). Predict one frame at a time."
         )
-    device = next(vse.parameters()).device
+    device = vse.device
     budget = (memory_budget(device) if memory is None else memory) / workers
     require_alike(vse, how.orientations)
     per_pass = bytes_per_pixel(vse, how.orientations)

@@ -48,23 +48,17 @@ class AutoSamples:
 
     fraction: float = attrs.field(default=FRACTION, validator=[gt(0), le(1)])
 
-    def choose(self, stds: Iterable[FloatArray], statistics: IntensityStats, *, least: int = LEAST) -> int:
+    def choose(
+        self, variances: Iterable[FloatArray], statistics: IntensityStats, *, least: int = LEAST
+    ) -> int:
         """Number of samples.
 
         Args:
-            stds: stds of the pilot samples, one array [c (z) y x] in counts per plane of the image.
+            variances: mean variance of the pilot samples of every channel [c], counts squared, one array per
+                plane of the image.
             statistics: intensity statistics of the run.
             least: fewest samples that the outputs need.
         """
-        variances = (
-            np.mean(np.square(std.astype(np.float64)), axis=tuple(range(1, std.ndim))) for std in stds
-        )
-        return self.choose_for(variances, statistics, least=least)
-
-    def choose_for(
-        self, variances: Iterable[FloatArray], statistics: IntensityStats, *, least: int = LEAST
-    ) -> int:
-        """Number of samples, from the mean variance of every channel [c], one array per plane."""
         scale = np.asarray(statistics.target_std) * self.fraction
         needed = 0.0
         for variance in variances:

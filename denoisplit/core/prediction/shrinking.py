@@ -45,7 +45,7 @@ class Shrinking:
             PluginError: the network looks at the whole image, which therefore cannot be cut.
         """
         (tile,) = failed.tiles
-        give_back_memory(next(vse.parameters()).device)
+        give_back_memory(vse.device)
         asked = f"{counted(failed.batch, 'sample')} of {sides(tile.outer.shape)} pixels"
         said = f"the memory is not enough for {asked}"
         with self._lock:

@@ -73,7 +73,7 @@ def _planned(vse: VSE, bundle: Bundle, image: Image, request: Request, place: Pl
     Tiles that are finished were chosen for the workers that there were then, and so are the others.
     """
     threads = place.executor.threads(request.workers)
-    memory = streamed_budget(next(vse.parameters()).device, processes=request.workers // threads)
+    memory = streamed_budget(vse.device, processes=request.workers // threads)
     chosen = tiling_of(place.out) if place.resume else None
     if chosen is None:
         return ImageWork(vse, bundle, image, request, memory=memory, workers=threads), memory

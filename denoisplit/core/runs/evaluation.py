@@ -89,7 +89,7 @@ def evaluate_run(
     how = _How(
         vse=vse,
         spec=spec,
-        calibrated=calibrated_by(spec, calibration),
+        calibrated=Calibrated.of(spec.calibrator, calibration),
         intervals=intervals,
         samples=spec.prediction.samples if samples is None else number_of("samples", samples),
     )
@@ -147,7 +147,7 @@ def write_figures(
     from denoisplit.core.assessment import field_figures, uncertainty_figures
 
     first, names = evaluated[0], spec.channels
-    known = calibrated_by(spec, calibration)
+    known = Calibrated.of(spec.calibrator, calibration)
     interval_of = None if known is None else known.interval
     samples = draw_field_samples(vse, spec, first.mixed, samples=GALLERY)
     shown = {"samples": field_figures.sample_gallery(first, samples, names)}
@@ -243,11 +243,6 @@ class _How:
             regions=tuple(regions),
             pixel_size=field.pixel_size,
         )
-
-
-def calibrated_by(spec: ResolvedSpec, calibration: Calibration | None) -> Calibrated | None:
-    """The calibrator of a run with what it learned; None without a calibration."""
-    return None if calibration is None else Calibrated(spec.calibrator.build(), calibration)
 
 
 def _covered(

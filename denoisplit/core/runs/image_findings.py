@@ -17,7 +17,7 @@ from denoisplit.core.images.io import Planes, iterate_planes
 from denoisplit.core.images.lazy import LazyArray
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.engine import Work, run
-from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE
+from denoisplit.core.prediction.offers import CALIBRATED_STD, CHI_SQUARE, Calibrated
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.prediction.plan import plan_part
 from denoisplit.core.prediction.plane_judge import misfit_of
@@ -26,7 +26,6 @@ from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.prediction.summaries import Samples, Spread, Summary, sample_name
 from denoisplit.core.prediction.tiling import Box
 from denoisplit.core.report.gathered import ImageFindings, Predicted, shown_samples
-from denoisplit.core.runs.evaluation import calibrated_by
 from denoisplit.core.runs.run_findings import interval_of
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle
@@ -78,7 +77,7 @@ def image_findings(
     found = _predicted_part(vse, bundle, mixed, how, part, given, progress)
     seen = np.asarray(mixed[part.slices])
     mean, std = found["mean"], found.get("std")
-    calibrated = calibrated_by(bundle.spec, bundle.calibration)
+    calibrated = Calibrated.of(bundle.spec.calibrator, bundle.calibration)
     after = found.get(CALIBRATED_STD)
     if after is None and std is not None and calibrated is not None and calibrated.has_std:
         after = calibrated.std(mean, std)

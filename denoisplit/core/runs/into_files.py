@@ -146,7 +146,7 @@ class IntoFiles(Predictor):
         place = Place(
             out=file,
             folder=self.folder,
-            device=str(next(self.vse.parameters()).device),
+            device=str(self.vse.device),
             image=Path(image) if isinstance(image, str | os.PathLike) else None,
             pixels=opened.data,
             resume=request.resume,

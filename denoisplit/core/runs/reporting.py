@@ -7,12 +7,12 @@ from denoisplit.core.errors import ImageError, RunError
 from denoisplit.core.given import is_whole, require
 from denoisplit.core.images.bases import Image
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.offers import Calibrated
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.report.image_page import image_page
 from denoisplit.core.report.page import ENDING, is_report, rendered
 from denoisplit.core.report.run_page import run_page
-from denoisplit.core.runs.evaluation import calibrated_by
 from denoisplit.core.runs.image_findings import image_findings
 from denoisplit.core.runs.run_findings import Extent, run_findings
 from denoisplit.core.spec.records import ResolvedSpec
@@ -69,7 +69,7 @@ def write_report(
     """Write the report on a run; see ``Run.report``. ``data`` are the held-out images, if they are read."""
     require_report(path, folder)
     found = run_findings(folder, vse, bundle, extent, progress, data)
-    known = calibrated_by(bundle.spec, bundle.calibration)
+    known = Calibrated.of(bundle.spec.calibrator, bundle.calibration)
     write_text(path, rendered(run_page(found, None if known is None else known.interval)))
 
 

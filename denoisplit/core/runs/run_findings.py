@@ -28,7 +28,7 @@ from denoisplit.core.prediction.posterior import Posterior, draw_samples, predic
 from denoisplit.core.prediction.progress import Progress, within
 from denoisplit.core.prediction.sums_over import sum_intervals
 from denoisplit.core.report.gathered import LEVEL, Looked, Predicted, RunFindings, shown_samples
-from denoisplit.core.runs.evaluation import calibrated_by, evaluate_run
+from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
@@ -172,7 +172,7 @@ def _predictions(
             intervals=sum_intervals(bundle),
             progress=within(progress, 0, len(known), len(fields)),
         )
-    calibrated = calibrated_by(spec, bundle.calibration)
+    calibrated = Calibrated.of(spec.calibrator, bundle.calibration)
     found = [
         _predicted(vse, bundle, field, how, one, calibrated, one.truth)
         for field, one in zip(known, evaluated, strict=True)

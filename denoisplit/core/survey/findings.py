@@ -5,7 +5,6 @@ from pathlib import Path, PurePosixPath
 
 import attrs
 
-from denoisplit.core.images.axes import SPATIAL
 from denoisplit.core.images.bases import PixelSize
 from denoisplit.core.survey.file_names import wild
 
@@ -47,11 +46,6 @@ class FoundImage:
     def planes(self) -> int:
         """Number of positions along all other axes, such as time and depth."""
         return math.prod(n for letter, n in zip(self.axes, self.shape, strict=True) if letter not in "cyx")
-
-    @property
-    def depth(self) -> int:
-        """Number of planes along z."""
-        return self._length(SPATIAL[0])
 
 
 @attrs.frozen

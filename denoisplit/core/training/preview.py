@@ -58,7 +58,7 @@ class Preview:
     def _draw(self, vse: VSE) -> Picture:
         from denoisplit.core.assessment.contact_sheet import SheetRow, sheet_pixels  # loads matplotlib
 
-        mixed = next(iter(self._validation))[0][:1].to(next(vse.parameters()).device)
+        mixed = next(iter(self._validation))[0][:1].to(vse.device)
         with evaluating(vse), torch.inference_mode():
             signals = torch.stack([self._sample(vse, mixed, number) for number in range(SAMPLES)])
         shown = mixed[0, 0].cpu().numpy()
