@@ -179,7 +179,9 @@ class Dataset(ABC):
         """Return all fields in a fixed order; repeated calls give the same fields.
 
         Raises:
-            ImageError: no field, an unreadable file, or a number of channels that does not fit the names.
+            ImageError: no folder or no field, a missing or unreadable file, images of a field that differ in
+                size, or bad pixels.
+            ChannelCountError: a number of channels, or of patterns, that does not fit the names.
         """
 
     def remarks(self) -> tuple[str, ...]:

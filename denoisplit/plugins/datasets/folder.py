@@ -58,12 +58,7 @@ class Folder(ImageFileDataset):
     options: Options
 
     def fields(self) -> tuple[Field, ...]:
-        """All fields, in natural order of the file names (``f2`` before ``f10``); float32 counts.
-
-        Raises:
-            ImageError: no folder, no matching file, no partner or one of another shape, or bad pixels.
-            ChannelCountError: a file has other channels than the spec names.
-        """
+        """All fields, in natural order of the file names (``f2`` before ``f10``); float32 counts."""
         fields: list[Field] = []
         for matched in self._matched()[: self.options.limit or None]:
             fields += self._read(matched)

@@ -41,12 +41,7 @@ class ChannelFiles(SingleChannelDataset):
     options: Options
 
     def fields(self) -> tuple[Field, ...]:
-        """All fields, in natural order of their names; float32 counts.
-
-        Raises:
-            ImageError: no folder, a file or a partner is missing, or channels of one field differ in size.
-            ChannelCountError: another number of patterns than of channels, or a file with several channels.
-        """
+        """All fields, in natural order of their names; float32 counts."""
         folder, options = self.options.path, self.options
         require_folder(folder)
         observed = patterns(options.observed, self.channels, "observed")
@@ -120,12 +115,7 @@ class SeparateChannels(SingleChannelDataset):
     options: Options
 
     def fields(self) -> tuple[Field, ...]:
-        """As many fields as the channel with the fewest images has images; float32 counts.
-
-        Raises:
-            ImageError: no folder, no file for a channel, or partners that differ in size.
-            ChannelCountError: another number of patterns than of channels, or a file with several channels.
-        """
+        """As many fields as the channel with the fewest images has images; float32 counts."""
         return paired(self._images(), self.channels, pairing="drawn", seed=self.options.seed)
 
     def remarks(self) -> tuple[str, ...]:

@@ -43,11 +43,7 @@ class StructureDataset(ImageFileDataset):
         """The images of every channel."""
 
     def fields(self) -> tuple[Field, ...]:
-        """As many fields as the structure with the fewest images has; validation pairs images in their order.
-
-        Raises:
-            ImageError: no folder, or a file is missing or unreadable.
-        """
+        """As many fields as the structure with the fewest images has; validation pairs them in order."""
         return paired(self.singles(), self.channels, pairing=self.options.pairing)
 
     def remarks(self) -> tuple[str, ...]:
