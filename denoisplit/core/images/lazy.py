@@ -139,6 +139,11 @@ def unreadable(where: str, error: Exception, kind: str = "image") -> ImageError:
     )
 
 
+def truncated(path: Path, size: int, needed: int) -> ImageError:
+    """Return the error for a file that ends too early."""
+    return ImageError(f"{path}: the file is truncated (got {size} bytes of {needed} or more). Copy it again.")
+
+
 @contextmanager
 def reading_file(path: Path, kind: str, where: str = "") -> Iterator[None]:
     """Check that a file exists, and report whatever a library says about it as an ``ImageError``.

@@ -11,6 +11,7 @@ import tifffile
 from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import proposed_axes
 from denoisplit.core.images.image_checks import check_numbers
+from denoisplit.core.images.lazy import truncated
 
 Page = tifffile.TiffPage | tifffile.TiffFrame
 
@@ -73,11 +74,6 @@ def check_alike(page: tifffile.TiffPage, key: tifffile.TiffPage, path: Path) -> 
             f"{path}: the pages of the image differ (got {found[0]} {found[1]} on page {page.index}, "
             f"{known[0]} {known[1]} on the first). Save one file for each kind."
         )
-
-
-def truncated(path: Path, size: int, needed: int) -> ImageError:
-    """Return the error for a file that ends too early."""
-    return ImageError(f"{path}: the file is truncated (got {size} bytes of {needed} or more). Copy it again.")
 
 
 def check_chain(tif: tifffile.TiffFile, path: Path) -> None:

@@ -14,7 +14,7 @@ from denoisplit.core.errors import ImageError
 from denoisplit.core.images.axes import parse_axes, picture
 from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.claims import check_claim, check_memory
-from denoisplit.core.images.lazy import reading_file
+from denoisplit.core.images.lazy import reading_file, truncated
 from denoisplit.core.validators import NoOptions
 
 _MAGIC: Final = b"\x89PNG\r\n\x1a\n"
@@ -83,19 +83,15 @@ def _parts(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
     place, name = len(_MAGIC), b""
     while name != b"IEND":
         if place + _NEXT.size > len(content):
-            raise _truncated(path, len(content), place + _NEXT.size)
+            raise truncated(path, len(content), place + _NEXT.size)
         length, name = _NEXT.unpack_from(content, place)
         end = place + _NEXT.size + length
         if end + _CHECK.size > len(content):
-            raise _truncated(path, len(content), end + _CHECK.size)
+            raise truncated(path, len(content), end + _CHECK.size)
         if zlib.crc32(content[place + 4 : end]) != _CHECK.unpack_from(content, end)[0]:
             raise ImageError(f"{path}: the file is damaged (got a wrong check sum at {end}). Copy it again.")
         yield name, content[place + _NEXT.size : end]
         place = end + _CHECK.size
-
-
-def _truncated(path: Path, size: int, needed: int) -> ImageError:
-    return ImageError(f"{path}: the file is truncated (got {size} bytes of {needed} or more). Copy it again.")
 
 
 def _gray(pixels: AnyArray) -> AnyArray:
