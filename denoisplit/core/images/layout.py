@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import AXES, SPATIAL, parse_axes
+from denoisplit.core.images.axes import AXES, SPATIAL, ambiguous_axes, parse_axes
 from denoisplit.core.images.bases import Image, ImageLayout, LazyArray
 from denoisplit.core.images.channel_names import check_names, known_names
 from denoisplit.core.images.physical import known_interval, known_scale, known_size
+
+KINDS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
+"""Types of pixels that formats for arrays of any kind write."""
 
 
 def check_layout(layout: ImageLayout, where: str) -> None:
@@ -134,6 +137,20 @@ def described(data: LazyArray, axes: str, said: dict[str, Any], source: str, *, 
 
 def _listed(values: Any) -> list[Any]:
     return list(values) if isinstance(values, list | tuple) else []
+
+
+def settled_axes(given: str | None, said: dict[str, Any], shape: tuple[int, ...], where: str) -> str:
+    """Return the axes that the caller gave, else those in a remark; two axes without a name are y and x.
+
+    Raises:
+        ImageError: the axes are unknown, or do not fit the shape.
+    """
+    if given is not None:
+        return parse_axes(given, shape, where)
+    known = axes_of(said, len(shape)) or ("yx" if len(shape) == 2 else None)
+    if known is None:
+        raise ambiguous_axes(shape, where)
+    return known
 
 
 def axes_of(said: dict[str, Any], ndim: int) -> str | None:

@@ -4,15 +4,9 @@ from abc import abstractmethod
 from pathlib import Path
 
 from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
-from denoisplit.core.images.layout import check_dtype, check_layout
+from denoisplit.core.images.layout import KINDS, check_dtype, check_layout
 from denoisplit.core.images.writing import Begin, RegionWriter, copy_pieces
-from denoisplit.plugins.image_formats._zarr_nodes import (
-    KINDS,
-    holds_one_image,
-    is_zarr,
-    open_zarr,
-    zarr_target,
-)
+from denoisplit.plugins.image_formats._zarr_nodes import holds_one_image, is_zarr, open_zarr, zarr_target
 
 
 class ZarrFormat(ImageFormat):

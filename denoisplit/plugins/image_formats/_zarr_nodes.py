@@ -11,31 +11,17 @@ import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import ambiguous_axes, letter_of, parse_axes, reorder, reordered_size
+from denoisplit.core.images.axes import letter_of, reorder, reordered_size
 from denoisplit.core.images.bases import Image
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.claims import check_claim
 from denoisplit.core.images.derived_images import stacked
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.io import split_inside
-from denoisplit.core.images.layout import axes_of, described
+from denoisplit.core.images.layout import described, settled_axes
 from denoisplit.core.images.lazy import LazyPixels, at_hand, unreadable
 from denoisplit.plugins.image_formats._ome_zarr_reading import image_paths, multiscale, read_multiscale
 from denoisplit.plugins.image_formats._zarr_store import checked
-
-KINDS: Final = (
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float32",
-    "float64",
-)
-"""Pixel types that are written."""
 
 _MARKS: Final = ("zarr.json", ".zgroup", ".zarray")
 _DESCRIPTIONS: Final = (*_MARKS, ".zattrs", ".zmetadata")
@@ -169,13 +155,9 @@ def _described(array: Any, said: dict[str, Any], axes: str | None, where: str) -
     shape = tuple(int(side) for side in array.shape)
     read = ByChunks(partial(_read, array), shape, array.chunks, array.dtype.itemsize)
     data = LazyPixels(shape=shape, dtype=array.dtype, read=read, source=where)
-    if axes is not None:
-        return described(data, parse_axes(axes, shape, where), said, where, overridden=True)
-    known = axes_of(said, len(shape)) or ("yx" if len(shape) == 2 else None)
-    if known is None:
-        raise ambiguous_axes(shape, where)
-    image = described(data, known, said, where, overridden=False)
-    return _as_noted(image, str(said.get("noted", "")))
+    known = settled_axes(axes, said, shape, where)
+    image = described(data, known, said, where, overridden=axes is not None)
+    return image if axes is not None else _as_noted(image, str(said.get("noted", "")))
 
 
 def _read(array: Any, region: Window) -> AnyArray:

@@ -12,18 +12,19 @@ import numpy as np
 
 from denoisplit.core.arrays import AnyArray, Window
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import AXES, SPATIAL, ambiguous_axes, parse_axes, sizes_by_axis
+from denoisplit.core.images.axes import AXES, SPATIAL, sizes_by_axis
 from denoisplit.core.images.bases import Image, ImageFormat, ImageLayout, ImageWriter
 from denoisplit.core.images.chunked import ByChunks
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.io import split_inside
 from denoisplit.core.images.layout import (
-    axes_of,
+    KINDS,
     check_dtype,
     check_layout,
     described,
     remark,
     remark_text,
+    settled_axes,
 )
 from denoisplit.core.images.lazy import LazyPixels, at_hand
 from denoisplit.core.images.writing import Put, RegionWriter, copy_pieces
@@ -33,7 +34,6 @@ from denoisplit.plugins.image_formats._hdf5_contents import REMARK, SIZE_UM, TAG
 from denoisplit.plugins.image_formats._hdf5_filters import use_installed
 
 _DATA = "data"
-_KINDS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 
 
 @final
@@ -72,13 +72,7 @@ class Hdf5(ImageFormat):
         if chunks:
             read = ByChunks(read, shape, chunks, dtype.itemsize)
         data = LazyPixels(shape=shape, dtype=dtype, read=read, source=str(path))
-        if axes is not None:
-            known = parse_axes(axes, shape, str(path))
-        else:
-            noted = axes_of(said, len(shape)) or ("yx" if len(shape) == 2 else None)
-            if noted is None:
-                raise ambiguous_axes(shape, str(path))
-            known = noted
+        known = settled_axes(axes, said, shape, str(path))
         return described(at_hand(data), known, _sized(said, known), str(path), overridden=axes is not None)
 
     def write(self, path: Path, image: Image) -> None:
@@ -99,7 +93,7 @@ class Hdf5(ImageFormat):
     def create(self, path: Path, layout: ImageLayout) -> ImageWriter:
         """Begin a file whose regions are written in place; data sets of an existing file stay."""
         check_layout(layout, str(path))
-        check_dtype(layout, str(path), _KINDS, "HDF5", "Convert them.")
+        check_dtype(layout, str(path), KINDS, "HDF5", "Convert them.")
         file, inside = split_inside(path, self.suffixes)
 
         @contextmanager

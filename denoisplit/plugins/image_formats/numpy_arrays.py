@@ -8,17 +8,16 @@ from typing import Any, Final, final
 import numpy as np
 
 from denoisplit.core.errors import ImageError
-from denoisplit.core.images.axes import ambiguous_axes, parse_axes
 from denoisplit.core.images.bases import Image, ImageFormat
 from denoisplit.core.images.derived_images import rearranged
 from denoisplit.core.images.image_checks import check_numbers
 from denoisplit.core.images.layout import (
-    axes_of,
     check_layout,
     check_name,
     described,
     parse_remark,
     remark_text,
+    settled_axes,
 )
 from denoisplit.core.images.lazy import LazyArray, at_hand, is_small, mapped, reading_file
 from denoisplit.core.images.writing import write_whole
@@ -49,14 +48,7 @@ class NumpyArrays(ImageFormat):
             data, said = _zipped(path) if zipfile.is_zipfile(path) else (_plain(path), {})
         check_numbers(data.dtype, str(path))
         shape = tuple(data.shape)
-        if axes is not None:
-            known = parse_axes(axes, shape, str(path))
-        elif (noted := axes_of(said, data.ndim)) is not None:
-            known = noted
-        elif data.ndim == 2:
-            known = "yx"
-        else:
-            raise ambiguous_axes(shape, str(path))
+        known = settled_axes(axes, said, shape, str(path))
         return described(data, known, said, str(path), overridden=axes is not None)
 
     def write(self, path: Path, image: Image) -> None:
