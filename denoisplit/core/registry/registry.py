@@ -50,7 +50,7 @@ class Registry:
         plugins: plugins whose hooks are called; none by default.
 
     Attributes:
-        plugins: the plugins, as given.
+        broken, plugins: as given.
         modules: plugin modules of this process, by name or path; see ``import_plugin_module``.
     """
 
@@ -61,15 +61,10 @@ class Registry:
         plugins: Plugins | None = None,
     ) -> None:
         self._rows: dict[tuple[str, str, str], Component] = {}
-        self._broken = tuple(broken)
+        self.broken = tuple(broken)
         self.plugins = plugins or Plugins.none()
         self.modules: dict[str, PluginModule] = {}
         self.extend(components)
-
-    @property
-    def broken(self) -> tuple[BrokenPlugin, ...]:
-        """Plugins whose components are unavailable."""
-        return self._broken
 
     def components(self, kind: str | None = None) -> tuple[Component, ...]:
         """All components, or those of one kind, by kind, name and package."""
@@ -129,8 +124,8 @@ class Registry:
             message += f" {RUN_THE_CELL}"
         elif package and not any(row.package == package for row in self.components()):
             message += f" No components of a package {package} are installed."
-        if self._broken:
-            packages = ", ".join(plugin.package for plugin in self._broken)
+        if self.broken:
+            packages = ", ".join(plugin.package for plugin in self.broken)
             message += f" Broken plugins: {packages} (see denoisplit plugins list)."
         return message
 

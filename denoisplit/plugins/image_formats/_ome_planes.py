@@ -23,10 +23,13 @@ class OmeFiles:
     Args:
         tif: the open file that was named.
         path: its path.
+
+    Attributes:
+        ome: document that describes the images, from this file or the one that has the metadata.
     """
 
     def __init__(self, tif: tifffile.TiffFile, path: Path, ome: Ome) -> None:
-        self.path, self._ome = path, ome
+        self.path, self.ome = path, ome
         self._own = ome.uuid
         first = tif.pages.first
         alone = (len(tif.pages), *first.shape) if len(tif.pages) > 1 else tuple(first.shape)
@@ -34,19 +37,14 @@ class OmeFiles:
         self._instead = f"or give axes='{axes}' (--axes {axes}) to read the pages of this file alone"
         self._open: dict[Path, int] = {path: len(tif.pages)}
         if ome.elsewhere:
-            self._ome = self._metadata(ome)
-        named = {(data.uuid, data.file) for image in self._ome.images for data in image.data if data.file}
+            self.ome = self._metadata(ome)
+        named = {(data.uuid, data.file) for image in self.ome.images for data in image.data if data.file}
         self._uuids = {uuid for uuid, _ in named}
         self._names = {name for _, name in named}
 
-    @property
-    def ome(self) -> Ome:
-        """The document that describes the images, from this file or the one that has the metadata."""
-        return self._ome
-
     def images(self) -> tuple[OmeImage, ...]:
         """The images that have planes in this file; all images where it has no planes."""
-        described = tuple(image for image in self._ome.images if image.data or len(self._ome.images) == 1)
+        described = tuple(image for image in self.ome.images if image.data or len(self.ome.images) == 1)
         own = [image for image in described if any(self.where(data) == self.path for data in image.data)]
         return tuple(own) or described
 
