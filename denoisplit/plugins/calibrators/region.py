@@ -39,20 +39,20 @@ class Region(SizeCalibrator):
 
     def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
         """Fit the half-widths of pixels, those of ``conformal``, to arrays [n c (z) y x] in counts."""
-        return self.sizes.for_pixels(Conformal(Conformal.Options()).fit(mean, std, truth))
+        return self.for_pixels(Conformal(Conformal.Options()).fit(mean, std, truth))
 
     def fit_squares(self, std: FloatArray, squares: FloatArray) -> Calibration:
         """Fit the factor of pixels, that of ``scale``, to estimates of their squared errors [n c (z) y x]."""
-        return self.sizes.for_pixels(Scale(Scale.Options()).fit_squares(std, squares))
+        return self.for_pixels(Scale(Scale.Options()).fit_squares(std, squares))
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
         """Calibrated std of pixels, same shape and dtype as ``std`` [n c (z) y x]."""
-        calibrator, of_pixels = self.sizes.of_pixels(calibration, std.shape)
+        calibrator, of_pixels = self.of_pixels(calibration, std.shape)
         return calibrator.apply(of_pixels, std)
 
     def interval(
         self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
     ) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bound of the interval that covers a pixel with probability ``level``."""
-        calibrator, of_pixels = self.sizes.of_pixels(calibration, std.shape)
+        calibrator, of_pixels = self.of_pixels(calibration, std.shape)
         return calibrator.interval(of_pixels, mean, std, level)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, final
+from typing import Final
 
 import attrs
 import numpy as np
@@ -33,22 +33,22 @@ class SizeOptions:
     fewest: int = attrs.field(default=20, validator=ge(10))
 
 
-@final
-@attrs.frozen(kw_only=True)
-class RegionSizes:
+class SizeCalibrator(SumCalibrator):
     """Every size of region by itself; in between, the logarithm is interpolated along that of the side.
 
     Attributes:
-        sides: sides of the square blocks for the fit, pixels, ascending.
-        fewest: smallest number of blocks, in all held-out fields, from which a size is calibrated.
-        by: calibration of one size.
+        one_size: calibration of one size.
     """
 
-    sides: tuple[int, ...]
-    fewest: int
-    by: OneSize
+    options: SizeOptions
+    one_size: OneSize
 
-    def fit(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the square blocks for the fit without duplicates, pixels, ascending."""
+        return tuple(sorted(set(self.options.sides)))
+
+    def fit_regions(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
         """Fit to the blocks of every held-out field, for each size.
 
         Returns:
@@ -72,15 +72,15 @@ class RegionSizes:
         done, refused = [], ["no region of any size is in the held-out fields."]
         for side, parts in sorted(sizes.items()):
             try:
-                if counts[side] < self.fewest:
-                    raise CalibrationError(f"{counts[side]} regions, but {self.fewest} are needed.")
-                found = self.by.fitted(parts)
+                if counts[side] < self.options.fewest:
+                    raise CalibrationError(f"{counts[side]} regions, but {self.options.fewest} are needed.")
+                found = self.one_size.fitted(parts)
             except CalibrationError as error:
                 refused.append(f"{_shown(side)}: {str(error).removeprefix('calibration: ')}")
                 continue
             done.append(side)
             parameters |= {f"{side:g}:{name}": tuple(of) for name, of in found.parameters.items()}
-            parameters |= {f"{name} {side:g}": of for name, of in left_out(self.by, parts).items()}
+            parameters |= {f"{name} {side:g}": of for name, of in left_out(self.one_size, parts).items()}
         if not done:
             raise CalibrationError(
                 f"calibration: no sums can be calibrated ({' '.join(refused[-3:])}) Hold out more."
@@ -95,7 +95,9 @@ class RegionSizes:
         }
         return Calibration(parameters=general | parameters)
 
-    def interval(self, calibration: Calibration, *, channel: int, pixels: int, level: float) -> SumInterval:
+    def sum_interval(
+        self, calibration: Calibration, *, channel: int, pixels: int, level: float
+    ) -> SumInterval:
         """Interval of the sum of a channel over a region of this many pixels.
 
         Raises:
@@ -108,7 +110,7 @@ class RegionSizes:
         side, known = math.sqrt(pixels), list(calibration.parameters["side"])
         ends = _around(side, known)
         if not ends:
-            return SumInterval(note=_outside(calibration, side, known, self.fewest))
+            return SumInterval(note=_outside(calibration, side, known, self.options.fewest))
         note = next(filter(None, (_doubt(calibration, end, channel) for end in ends)), "")
         one = np.ones((1, channels, 1))
         found = [self._of_side(calibration, end, one.shape) for end in ends]
@@ -147,34 +149,7 @@ class RegionSizes:
         if not parameters:
             raise does_not_fit(calibration, 0, shape)
         found = Calibration(parameters=parameters)
-        return self.by.calibrator_of(found), found
-
-
-class SizeCalibrator(SumCalibrator):
-    """A calibrator of sums by the size of regions, given how one size is calibrated."""
-
-    options: SizeOptions
-    one_size: OneSize
-
-    @property
-    def sizes(self) -> RegionSizes:
-        """Calibration of every size."""
-        return RegionSizes(sides=self.sides, fewest=self.options.fewest, by=self.one_size)
-
-    @property
-    def sides(self) -> tuple[int, ...]:
-        """Sides of the blocks for the fit without duplicates, pixels, ascending."""
-        return tuple(sorted(set(self.options.sides)))
-
-    def fit_regions(self, fields: Sequence[Sequence[FieldSums]]) -> Calibration:
-        """Fit half-widths to the blocks of every held-out field, for each size; see ``RegionSizes.fit``."""
-        return self.sizes.fit(fields)
-
-    def sum_interval(
-        self, calibration: Calibration, *, channel: int, pixels: int, level: float
-    ) -> SumInterval:
-        """Interval of the sum of a channel over a region of this many pixels."""
-        return self.sizes.interval(calibration, channel=channel, pixels=pixels, level=level)
+        return self.one_size.calibrator_of(found), found
 
 
 def _shown(side: float) -> str:
