@@ -49,12 +49,12 @@ def new(
     from denoisplit.core.survey.spec_text import next_commands
 
     if path.is_dir():
-        raise SpecError([f"{path}: is a folder. Give the name of the file to write, such as my-split.yaml."])
+        raise SpecError(f"{path}: is a folder. Give the name of the file to write, such as my-split.yaml.")
     require_outside_runs(path)
     if path.suffix.lower() not in (".yaml", ".yml"):
         require_ours(path, "spec", lambda beginning: b"spec_version" in beginning)
     if path.exists() and not overwrite:
-        raise SpecError([f"{path}: exists already. Choose another name, or replace it with --overwrite."])
+        raise SpecError(f"{path}: exists already. Choose another name, or replace it with --overwrite.")
     with progress("Looking at the images") as tell:
         proposal = propose(
             data,

@@ -181,7 +181,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
     said = os.environ.get(_WORKSPACE, "")
     if device.type == "cuda" and said not in _FIXED:
         what = f"$.training.deterministic: cuBLAS gives the same bits only if told in time (got {said!r})"
-        raise SpecError([f"{what}. Set {_WORKSPACE}={_FIXED[0]} in the environment before the start."])
+        raise SpecError(f"{what}. Set {_WORKSPACE}={_FIXED[0]} in the environment before the start.")
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
@@ -194,6 +194,6 @@ def deterministic(device: torch.device) -> Iterator[None]:
             raise
         reason, _, _ = str(error).partition(",")
         what = f"$.training.deterministic: an operation of this network cannot (got: {reason})"
-        raise SpecError([f"{what}. Leave it out, or use other components."]) from error
+        raise SpecError(f"{what}. Leave it out, or use other components.") from error
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])

@@ -64,22 +64,20 @@ def read_text(path: Path) -> str:
         SpecError: the file does not exist or is not text.
     """
     if problem := special_file(path):
-        raise SpecError([problem])
+        raise SpecError(problem)
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise SpecError(
-            [f"{path}: cannot be read ({error.strerror}). Give the path of a YAML file."]
+            f"{path}: cannot be read ({error.strerror}). Give the path of a YAML file."
         ) from error
     if len(raw) > MOST_BYTES:
-        raise SpecError(
-            [f"{path}: too large to be a spec (got more than {MOST_BYTES} bytes). Check the path."]
-        )
+        raise SpecError(f"{path}: too large to be a spec (got more than {MOST_BYTES} bytes). Check the path.")
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise SpecError([f"{path}: not text ({error.reason}). Save the file as UTF-8."]) from error
+        raise SpecError(f"{path}: not text ({error.reason}). Save the file as UTF-8.") from error
 
 
 def read_document(text: str, name: str) -> Node:
@@ -138,10 +136,10 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             where = self.name if mark is None else self._at(mark)
             message = error.problem or "a value is incomplete"
-            raise SpecError([f"{where}: not valid YAML ({message}). Correct the syntax."]) from error
+            raise SpecError(f"{where}: not valid YAML ({message}). Correct the syntax.") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             reason = str(error).splitlines()[0]
-            raise SpecError([f"{self.name}: not valid YAML ({reason}). Correct the syntax."]) from error
+            raise SpecError(f"{self.name}: not valid YAML ({reason}). Correct the syntax.") from error
         if self.problems:
             raise SpecError(self.problems)
         return root
@@ -169,7 +167,7 @@ class _Reader:
         return Node(self._scalar(loader, graph, where), where)
 
     def _too_much(self, where: str, what: str) -> SpecError:
-        return SpecError([f"{where}: {what} (got more than any spec needs). Write it out."])
+        return SpecError(f"{where}: {what} (got more than any spec needs). Write it out.")
 
     def _scalar(self, loader: yamlcore.CoreLoader, graph: yaml.Node, where: str) -> Scalar:
         try:
@@ -204,14 +202,14 @@ def node_of(value: object, where: str, depth: int = 0) -> Node:
         SpecError: a value of another type, or values nested too deeply.
     """
     if depth > _DEEPEST:
-        raise SpecError([f"{where}: values are nested too deeply (got {depth} levels). Write it out."])
+        raise SpecError(f"{where}: values are nested too deeply (got {depth} levels). Write it out.")
     if isinstance(value, Mapping):
         return Node({str(key): node_of(child, where, depth + 1) for key, child in value.items()}, where)
     if isinstance(value, tuple | list):
         return Node(tuple(node_of(child, where, depth + 1) for child in value), where)
     if value is None or isinstance(value, bool | int | float | str):
         return Node(value, where)
-    raise SpecError([f"{where}: not a plain value (got {value!r}). Use text, numbers, lists and mappings."])
+    raise SpecError(f"{where}: not a plain value (got {value!r}). Use text, numbers, lists and mappings.")
 
 
 def show(value: object) -> str:

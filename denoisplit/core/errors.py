@@ -31,10 +31,10 @@ class ArgumentError(DenoisplitError):
 
 
 class SpecError(DenoisplitError):
-    """The writer of a spec has to act. Carries every problem found, one line each."""
+    """The writer of a spec has to act. Carries every problem found, one line each; a text is a single one."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(map(printable, problems))
+        self.problems = tuple(map(printable, [problems] if isinstance(problems, str) else problems))
         super().__init__("\n".join(self.problems))
 
 

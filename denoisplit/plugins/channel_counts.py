@@ -36,9 +36,8 @@ def counts_per_level(value: ChannelCounts, levels: int, option: str) -> tuple[in
     if isinstance(value, int):
         return (value,) * levels
     if len(value) != levels:
-        problem = (
+        raise SpecError(
             f"{option}: one number or one per level is needed "
             f"(got {len(value)} for {levels} levels). Give {levels} numbers, finest level first."
         )
-        raise SpecError([problem])
     return value

@@ -251,3 +251,9 @@ def test_the_versions_of_all_components_are_listed() -> None:
         ("kl_scheme", "lab/denoisplit", "1.2"),
         ("calibrator", "lab/scale", "1.2"),
     )
+
+
+def test_a_single_problem_is_given_as_a_text() -> None:
+    problem = "model.encoder: planes only. Use 2."
+    assert SpecError(problem).problems == SpecError([problem]).problems == (problem,)
+    assert str(SpecError(problem)) == problem

@@ -94,11 +94,10 @@ def chosen_metrics(wanted: Sequence[str | Chosen]) -> tuple[NamedMetric, ...]:
     unknown = [one for one, row in zip(wanted, rows, strict=True) if row is None]
     if unknown or not wanted:
         known = [*USUAL, *(row.name for row in registry.components("metric"))]
-        problem = (
+        raise SpecError(
             f"metrics: no such score (got {', '.join(map(str, unknown)) or 'no name'}). "
             f"Use some of {', '.join(dict.fromkeys(known))}."
         )
-        raise SpecError([problem])
     chosen: list[Chosen] = []
     for one, row in zip(wanted, rows, strict=True):
         found = one if isinstance(one, Chosen) or row is None else _with_defaults(one, row)
@@ -123,9 +122,8 @@ def _with_defaults(name: str, row: Component) -> Chosen:
     options = row.load().Options
     needed = [field.alias for field in attrs.fields(options) if field.default is attrs.NOTHING]
     if needed:
-        problem = (
+        raise SpecError(
             f"metrics: {name} needs options (got no {', '.join(needed)}). "
             f"Write them in the spec: metrics: [{{use: {name}, {needed[0]}: ...}}]."
         )
-        raise SpecError([problem])
     return Chosen(component=row, options=options())

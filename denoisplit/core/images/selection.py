@@ -45,11 +45,10 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
             separate=False,
         )
     if wanted != MIXED:
-        problem = (
+        raise SpecError(
             f"$.channels: no such channel (got '{wanted}'). "
             f"Name one of {', '.join(recorded)} (data.recorded), or {MIXED}."
         )
-        raise SpecError([problem])
     own_noise = field.mixed is not None or field.mixed_source is not None
     return attrs.evolve(
         field,

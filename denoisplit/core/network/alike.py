@@ -13,8 +13,7 @@ def require_alike(vse: VSE, orientations: int) -> None:
     unlike = any(strides[-1] != strides[-2] for strides in vse.level_strides)
     if orientations > 1 and (vse.context or unlike):
         why = "lateral context" if vse.context else "different strides along y and x"
-        problem = (
+        raise SpecError(
             f"$.prediction.orientations: the network does not treat turned images like others (got {why}). "
             f"Remove it, or use an encoder with one scale and equal strides along y and x."
         )
-        raise SpecError([problem])

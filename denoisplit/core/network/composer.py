@@ -52,11 +52,10 @@ def compose(
         cause = error.__cause__ or error  # the exception of a component's constructor
         if not _TOO_LARGE.search(f"{type(cause).__name__} {cause}"):
             raise
-        problem = (
+        raise SpecError(
             f"$.model: the network does not fit into memory (got a patch of {patch} pixels). "
             f"Lower training.patch, or the options of encoder and decoder."
-        )
-        raise SpecError([problem]) from error
+        ) from error
 
 
 def _composed(
@@ -98,11 +97,10 @@ def patch_sides(patch: int | tuple[int, ...], dimensions: int) -> tuple[int, ...
     """
     sides = (patch,) * dimensions if isinstance(patch, int) else patch
     if len(sides) != dimensions:
-        problem = (
+        raise SpecError(
             f"$.training.patch: one number or one per spatial axis is needed "
             f"(got {list(sides)} for {dimensions} dimensions). Give {dimensions} numbers."
         )
-        raise SpecError([problem])
     return sides
 
 
@@ -132,11 +130,10 @@ def _require_fit(patch: tuple[int, ...], encoder: Encoder) -> None:
     advice = [] if max(better) > _LARGEST and fewer else [_sides(better)]
     if fewer:
         advice.append(f"at most {fewer} model.encoder.levels")
-    problem = (
+    raise SpecError(
         f"$.training.patch: must be a multiple of {_sides(multiple)} and at least {_sides(least)} for "
         f"{len(shapes)} levels (got {_sides(patch)}). Use {', or '.join(advice)}."
     )
-    raise SpecError([problem])
 
 
 def _fits(patch: tuple[int, ...], shapes: tuple[FeatureShape, ...]) -> bool:
@@ -162,10 +159,9 @@ def _require_halvings(encoder: Encoder) -> None:
     for level in range(encoder.input_scales - 1):
         stride = encoder.feature_shapes[level].stride
         if stride != ((1,) * len(stride) + (2 ** (level + 1),) * 2)[-len(stride) :]:
-            problem = (
+            raise SpecError(
                 f"$.model.encoder.strides: every level that takes a scale of the surround must halve y and x "
                 f"and leave z as it is (got strides {stride} after level {level}). "
                 f"Use {[1] * (len(stride) - 2) + [2, 2]} for the first {encoder.input_scales - 1} levels, "
                 f"or fewer model.encoder.input_scales."
             )
-            raise SpecError([problem])

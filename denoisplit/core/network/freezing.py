@@ -25,7 +25,7 @@ def freeze(network: nn.Module, parts: Sequence[str]) -> None:
             known = modules.get(within, network)
             names = ", ".join(f"{within}.{name}".lstrip(".") for name, _ in known.named_children())
             what = f"training.freeze: the network has no such part (got {part!r})"
-            raise SpecError([f"{what}. Use one of {names}."])
+            raise SpecError(f"{what}. Use one of {names}.")
         if part in modules:
             modules[part].eval()
         for name, weight in weights.items():
@@ -33,4 +33,4 @@ def freeze(network: nn.Module, parts: Sequence[str]) -> None:
                 weight.requires_grad = False
     if parts and not any(weight.requires_grad for weight in weights.values()):
         what = f"training.freeze: nothing is left to learn (got {', '.join(parts)})"
-        raise SpecError([f"{what}. Name fewer parts."])
+        raise SpecError(f"{what}. Name fewer parts.")

@@ -105,11 +105,10 @@ class Decoder(nn.Module, ABC):
             SpecError: there is no prior to draw from (the default).
         """
         del shape, noise, batch
-        problem = (
+        raise SpecError(
             f"model.decoder: there is no prior to draw images from (got {type(self).__name__}). "
             f"Use the decoder ladder."
         )
-        raise SpecError([problem])
 
 
 @attrs.frozen

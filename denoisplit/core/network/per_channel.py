@@ -20,11 +20,10 @@ class PerChannelNoiseModel(CameraNoiseModel):
         super().__init__()
         extra = {model.extra_maps for model in models}
         if len(extra) != 1:
-            problem = (
+            raise SpecError(
                 f"model.noise_model: models with and without predicted parameters cannot be combined "
                 f"(got {sorted(extra)} predicted maps per channel). Use one sort for all channels."
             )
-            raise SpecError([problem])
         self.extra_maps = extra.pop()
         self.is_density = all(model.is_density for model in models)
         self.models = nn.ModuleList(models)

@@ -85,11 +85,10 @@ def _require_memory(spec: ResolvedSpec) -> None:
     needed = sum(weight.numel() * weight.element_size() for weight in vse.parameters())
     memory = total_memory()
     if memory is not None and needed > memory:
-        problem = (
+        raise SpecError(
             f"$.model: the network does not fit into memory (got {needed / 2**30:.3g} GiB of weights for "
             f"{memory / 2**30:.3g} GiB of memory). Lower the options of encoder and decoder."
         )
-        raise SpecError([problem])
 
 
 def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:

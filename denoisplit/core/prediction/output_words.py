@@ -36,11 +36,10 @@ def require_possible(outputs: Sequence[Output], *, samples: int, calibrated: Cal
     if short:
         needed = max(output.least for output in short)
         each = ", ".join(f"{output.word} needs {output.least}" for output in short)
-        problem = (
+        raise SpecError(
             f"prediction.output: too few posterior samples: {each} (got {samples}). "
             f"Use {needed} or more (--samples {needed}), or leave {'it' if len(short) == 1 else 'them'} out."
         )
-        raise SpecError([problem])
     uncalibrated = [output.word for output in outputs if output.calibrated and calibrated is None]
     if uncalibrated:
         raise CalibrationError(
@@ -86,11 +85,10 @@ def _parse(text: str) -> Output:
     plain, with_level = (
         ", ".join(one.word for one in OFFERS if isinstance(one.of, Output) is kind) for kind in (True, False)
     )
-    problem = (
+    raise SpecError(
         f"prediction.output: no such image (got {text!r}). Use {plain}, or {with_level} with a level "
         f"between 0 and 1, as in interval=0.9."
     )
-    raise SpecError([problem])
 
 
 def _probability(text: str) -> float | None:

@@ -91,16 +91,14 @@ def check_precision(
 ) -> PrecisionCost:
     """Compare predictions; for arguments and errors, see ``Run.check_precision``."""
     if vse.precision == FULL:
-        problem = (
+        raise SpecError(
             "check of the precision: the network runs in float32 here (got training.precision: "
             f"{bundle.spec.training.precision}), so there is nothing to compare. Nothing needs to be done."
         )
-        raise SpecError([problem])
     count = SAMPLES if samples is None else samples
     how = Request(seed=seed, tile=tile).settled(bundle.spec.prediction, count)
     if count < 2:
-        problem = f"check of the precision: a std needs two samples (got {count}). Use 2 or more."
-        raise SpecError([problem])
+        raise SpecError(f"check of the precision: a std needs two samples (got {count}). Use 2 or more.")
     planes = iterate_planes(image, bundle.spec.model.dimensions)
     whole = planes.plane_shape[1:]
     check_channels(planes.plane_shape[0], MIXED_CHANNELS, image.source, "Give the mixed image.")

@@ -45,9 +45,7 @@ class Shard:
         """
         number, _, count = str(text).partition("/")
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-            raise SpecError(
-                [f"prediction: no such shard (got {text!r}). Write I/N, with I from 1 to N: 2/8."]
-            )
+            raise SpecError(f"prediction: no such shard (got {text!r}). Write I/N, with I from 1 to N: 2/8.")
         return cls(int(number), int(count))
 
     def has(self, job: int) -> bool:
@@ -151,5 +149,5 @@ def _whole(name: str, given: object, limits: Any) -> int:
             return int(given)
     allowed = " and ".join(bounds(limits))
     raise SpecError(
-        [f"prediction.{name}: must be a whole number {allowed} (got {shown(given)}). Use another one."]
+        f"prediction.{name}: must be a whole number {allowed} (got {shown(given)}). Use another one."
     )

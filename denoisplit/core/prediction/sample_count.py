@@ -90,8 +90,7 @@ def parse_samples(given: object) -> int | AutoSamples:
             return AutoSamples(float(fraction)) if fraction else AutoSamples()
         return int(word)
     except ValueError:
-        problem = (
+        raise SpecError(
             f"prediction.samples: must be a number, auto, or auto:FRACTION with a fraction above 0, up to 1 "
             f"(got {shown(given)}). Use for example 50, or auto:0.01."
-        )
-        raise SpecError([problem]) from None
+        ) from None

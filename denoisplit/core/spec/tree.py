@@ -58,13 +58,9 @@ def parse_spec(
     """
     root = read_document(text, name)
     if root.value is None:
-        raise SpecError(
-            [f"{name}: the spec is empty. Write channels, data and model, or start from a preset."]
-        )
+        raise SpecError(f"{name}: the spec is empty. Write channels, data and model, or start from a preset.")
     if not isinstance(root.value, Mapping):
-        raise SpecError(
-            [f"{root.where}: expected a mapping (got {show(root.value)}). Write key: value lines."]
-        )
+        raise SpecError(f"{root.where}: expected a mapping (got {show(root.value)}). Write key: value lines.")
     over = _read_overrides(overrides, root)
     chosen = merge(root, over)
     preset = chosen.value.get(PRESET) if isinstance(chosen.value, Mapping) else None
@@ -110,7 +106,7 @@ def _read_preset(chosen: Node) -> Node:
     if not isinstance(chosen.value, str) or chosen.value not in known:
         close = did_you_mean(str(chosen.value), known)
         what = f"{chosen.where} $.preset: no such preset (got {show(chosen.value)})."
-        raise SpecError([f"{what}{close} Use one of {', '.join(known)}."])
+        raise SpecError(f"{what}{close} Use one of {', '.join(known)}.")
     return preset_tree(chosen.value)
 
 

@@ -76,20 +76,18 @@ def _given(part: Part, given: Sequence[str], count: int) -> ChannelNames:
         names = list(given)
     elif len(given) != count:
         stated = f"{', '.join(part.structures)}" if part.structures else f"{count} channels"
-        problem = (
+        raise SpecError(
             f"--channels: expected one name for each of {count}, '{LEFT_OUT}' leaves one out (the files have "
             f"{stated}, got {', '.join(given)}). Name all of them."
         )
-        raise SpecError([problem])
     else:
         index = [number for number, name in enumerate(given) if name != LEFT_OUT]
         names = [name for name in given if name != LEFT_OUT]
     if not _usable(names):
-        problem = (
+        raise SpecError(
             f"--channels: expected different names, none empty or '{MIXED}' (got {', '.join(given)}). "
             f"Rename them."
         )
-        raise SpecError([problem])
     return ChannelNames(names=tuple(names), index=tuple(index), of=count, why="as you named them")
 
 

@@ -35,11 +35,10 @@ def read_camera(
     found = [_maps_of(vse, field) for field in (*validation, *train)][len(validation) :]
     known = tuple(maps for maps in found if maps is not None)
     if known and data.background.quantile:
-        problem = (
+        raise SpecError(
             f"$.data.background.quantile: maps of a camera are in counts as they were recorded, from which "
             f"nothing is subtracted (got {data.background.quantile}). Set it to 0."
         )
-        raise SpecError([problem])
     return known
 
 

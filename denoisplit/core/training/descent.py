@@ -91,11 +91,10 @@ def _require_one_plateau(spec: TrainingSpec) -> None:
     for option, key in _PLATEAU.items():
         said, own = getattr(spec, key), getattr(chosen.options, option)
         if said not in (own, getattr(anywhere, key)):
-            problem = (
+            raise SpecError(
                 f"training.{key}: training.schedule has another {option} (got {said}, and {own} there). "
                 f"Make both {said} or {own}."
             )
-            raise SpecError([problem])
 
 
 def _chosen(kind: str, given: str | Chosen, **options: Any) -> Chosen:

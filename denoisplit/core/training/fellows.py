@@ -194,7 +194,7 @@ class _Other:
             self._words.recv()
         except EOFError as error:
             problem = "training.devices: a process ended before it began"
-            raise SpecError([f"{problem}. {MAIN_GUARD}, or set training.devices to 1."]) from error
+            raise SpecError(f"{problem}. {MAIN_GUARD}, or set training.devices to 1.") from error
 
     def last_words(self) -> str:
         """Why the process ended; empty if it has not failed."""

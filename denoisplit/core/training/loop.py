@@ -146,7 +146,7 @@ class Loop:
         terms = self._gradients(part, batch, spec.accumulate)
         if isinstance(terms, str):
             what = f"training.batch: the memory is not enough (got: {terms})"
-            raise SpecError([f"{what}. {self._advice(part, batch)}"])
+            raise SpecError(f"{what}. {self._advice(part, batch)}")
         self._task.took(terms, self.step)
         torch.nn.utils.clip_grad_norm_(self._learnt, spec.gradient_clip)
         self._optimizer.step()

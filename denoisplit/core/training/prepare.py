@@ -249,11 +249,10 @@ def require_same_range(spec: ResolvedSpec, trained: ResolvedSpec) -> None:
         SpecError: it does not.
     """
     if (spec.data.background, spec.data.clip) != (trained.data.background, trained.data.clip):
-        problem = (
+        raise SpecError(
             f"$.data: background and clip belong to the run (got {spec.data.background} and "
             f"{spec.data.clip}). Leave them out of --set, or train anew with them."
         )
-        raise SpecError([problem])
 
 
 def _conditioning(spec: ResolvedSpec) -> Conditioning:

@@ -83,8 +83,9 @@ def rehearse(vse: VSE, bundle: Bundle, *, clean: bool) -> None:
         except (PluginError, SpecError):
             raise
         except RunError as error:
-            problem = f"$.model: the network cannot be read back after it was stored ({error})."
-            raise SpecError([problem]) from error
+            raise SpecError(
+                f"$.model: the network cannot be read back after it was stored ({error})."
+            ) from error
         except (DenoisplitError, OSError) as error:
             # Noise may fail where images do not, and the disk for temporary files is not that of the run.
             _LOG.debug("the rehearsal ended early: %s", error)

@@ -57,19 +57,19 @@ def require_seats(spec: TrainingSpec, device: torch.device) -> None:
     number = spec.devices * spec.nodes
     if number > spec.batch:
         problem = f"training.batch: fewer patches than processes (got {spec.batch} for {number})."
-        raise SpecError([f"{problem} Every process needs one: lower training.devices or training.nodes."])
+        raise SpecError(f"{problem} Every process needs one: lower training.devices or training.nodes.")
     gpus = torch.cuda.device_count() if device.type == "cuda" else spec.devices
     here = 1 if ":" in str(device) or device.type == "mps" else gpus
     if spec.devices > here:
         problem = f"training.devices: not so many here (got {spec.devices} with device {device})."
-        raise SpecError([f"{problem} Use {here} or fewer, or training.device: cpu."])
+        raise SpecError(f"{problem} Use {here} or fewer, or training.device: cpu.")
     # The number of parts is the same in all processes, because batch norms wait for the others in each part.
     patches = spec.batch // number
     if spec.accumulate > patches:
         whose = f"each of {number} processes" if number > 1 else "the only process"
         what = f"got {spec.accumulate}, and {whose} has {patches} of training.batch"
         problem = f"training.accumulate: more parts than patches ({what})."
-        raise SpecError([f"{problem} Use {patches} or fewer."])
+        raise SpecError(f"{problem} Use {patches} or fewer.")
 
 
 def host_of(spec: TrainingSpec, environment: Mapping[str, str] = os.environ) -> int:

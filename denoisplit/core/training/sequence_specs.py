@@ -78,7 +78,7 @@ def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
     nodes = max(one.training.nodes for one in (splitter, *denoisers.values()))
     if nodes > 1:
         problem = f"training.nodes: a sequence is trained on one host (got {nodes})."
-        raise SpecError([f"{problem} Use training.devices."])
+        raise SpecError(f"{problem} Use training.devices.")
     return SequencePlan(denoisers=denoisers, splitter=splitter)
 
 

@@ -57,7 +57,7 @@ def start_folder(path: Path) -> RunFolder:
     try:
         model = find_model(path.name, "training.start_from")
     except RunError as error:
-        raise SpecError([str(error)]) from error
+        raise SpecError(str(error)) from error
     return folder_of(model)
 
 

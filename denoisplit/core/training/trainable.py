@@ -59,4 +59,4 @@ def _device(spec: TrainingSpec, asked: str) -> torch.device:
     try:
         return choose_device(spec.device)
     except RunError as error:
-        raise SpecError([f"training.{error}"]) from error
+        raise SpecError(f"training.{error}") from error

@@ -40,4 +40,4 @@ def explained(workers: int) -> Iterator[None]:
         if not workers or "DataLoader worker" not in str(error):
             raise
         problem = f"training.workers: a worker process ended (got {workers} workers)"
-        raise SpecError([f"{problem}. {MAIN_GUARD}, or set training.workers to 0."]) from error
+        raise SpecError(f"{problem}. {MAIN_GUARD}, or set training.workers to 0.") from error

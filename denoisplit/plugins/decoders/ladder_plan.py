@@ -150,10 +150,9 @@ def part_below(state: Tensor, crop: tuple[int, ...]) -> Tensor:
 def _common_width(features: tuple[int, ...]) -> int:
     widths = set(features)
     if len(widths) != 1:
-        problem = (
+        raise SpecError(
             f"model.decoder: without a width of its own, the ladder needs the same number of feature "
             f"channels at every level (got {sorted(widths)}). Give model.decoder.width, or use an encoder "
             f"with one width."
         )
-        raise SpecError([problem])
     return widths.pop()

@@ -135,15 +135,13 @@ def _drawn(numbers: tuple[int, ...], levels: int) -> frozenset[int]:
     """
     drawn = frozenset(numbers or (levels - 1,))
     if max(drawn) >= levels:
-        problem = (
+        raise SpecError(
             f"model.decoder.latent_levels: there is no such level (got {list(numbers)} for {levels} levels). "
             f"Give numbers from 0, the finest, to {levels - 1}."
         )
-        raise SpecError([problem])
     if len(drawn) == levels:
-        problem = (
+        raise SpecError(
             f"model.decoder.latent_levels: every level has a latent (got {sorted(drawn)} for {levels} "
             f"levels). Give fewer numbers, or use the decoder ladder."
         )
-        raise SpecError([problem])
     return drawn

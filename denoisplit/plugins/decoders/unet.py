@@ -93,8 +93,7 @@ def _require_full_size(shapes: tuple[FeatureShape, ...]) -> None:
     plain = all(extent == 1 for shape in shapes for extent in shape.extent)
     if len(shapes) < 2 or any(stride > 1 for stride in shapes[0].stride) or not plain:
         strides = [list(shape.stride) for shape in shapes]
-        problem = (
+        raise SpecError(
             f"model.decoder: the decoder unet needs features of the image at full size and of at least one "
             f"coarser level (got strides {strides}). Use the encoder unet."
         )
-        raise SpecError([problem])

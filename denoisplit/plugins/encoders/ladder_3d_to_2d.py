@@ -54,11 +54,10 @@ class LadderEncoder3dTo2d(Encoder):
     def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
         super().__init__()
         if spatial_rank != _RANK:
-            problem = (
+            raise SpecError(
                 f"model.dimensions: the encoder ladder_3d_to_2d takes stacks of planes "
                 f"(got {spatial_rank} dimensions). Use 3, or the encoder ladder."
             )
-            raise SpecError([problem])
         self.ladder = LadderEncoder(
             LadderEncoder.Options(
                 levels=options.levels,

@@ -71,11 +71,10 @@ class LateralContextEncoder(Encoder):
         dropout, contexts = options.dropout, options.input_scales - 1
         self._widths = counts_per_level(options.width, options.levels, "model.encoder.width")
         if contexts > options.levels:
-            problem = (
+            raise SpecError(
                 f"model.encoder.input_scales: every scale but the first needs a level of its own "
                 f"(got {options.input_scales} for {options.levels} levels). Use at most {options.levels + 1}."
             )
-            raise SpecError([problem])
         self._options, self._in_channels = options, in_channels
         self._strides = strides_per_level(options.strides, levels=options.levels, rank=spatial_rank)
         self._totals = total_strides((1,) * spatial_rank, self._strides)

@@ -33,18 +33,16 @@ def strides_per_level(given: Strides, *, levels: int, rank: int) -> Strides:
     """
     strides = given or ((STRIDE,) * rank,) * levels
     if len(strides) != levels or any(len(level) != rank for level in strides):
-        problem = (
+        raise SpecError(
             f"model.encoder.strides: {levels} lists of {rank} numbers are needed, one per level and spatial "
             f"axis (got {[list(level) for level in strides]}). Give the finest level first, or leave it out."
         )
-        raise SpecError([problem])
     for place, level in enumerate(strides[1:], start=1):
         if max(level) == 1:
-            problem = (
+            raise SpecError(
                 f"model.encoder.strides.{place}: this level is no smaller than the one before "
                 f"(got {list(level)}). Let it shrink at least one axis, or leave the level out."
             )
-            raise SpecError([problem])
     return strides
 
 

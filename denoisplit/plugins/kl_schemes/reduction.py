@@ -41,11 +41,10 @@ def spread(value: PerLevel, levels: int, option: str) -> tuple[float, ...]:
     """
     values = value if isinstance(value, tuple) else (value,) * levels
     if len(values) != levels:
-        problem = (
+        raise SpecError(
             f"$.model.kl_scheme.{option}: {len(values)} numbers for {levels} levels (got {list(values)}). "
             f"Give one number, or one per level, finest first."
         )
-        raise SpecError([problem])
     return values
 
 

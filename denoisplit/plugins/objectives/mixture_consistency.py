@@ -33,11 +33,10 @@ class MixtureConsistency(ObjectiveTerm):
     def __init__(self, options: Options, *, statistics: IntensityStats, mixing: Mixing) -> None:
         super().__init__(options)
         if mixing.alpha:
-            problem = (
+            raise SpecError(
                 f"training.objectives: mixture_consistency needs channels mixed at equal weights (got "
                 f"data.mixing.alpha {[list(one) for one in mixing.alpha]}). Remove one of the two."
             )
-            raise SpecError([problem])
         self.statistics, self.mixing = statistics, mixing
 
     def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
@@ -48,11 +47,10 @@ class MixtureConsistency(ObjectiveTerm):
         """
         del targets
         if signal.shape[2:] != mixed.shape[2:]:
-            problem = (
+            raise SpecError(
                 f"training.objectives: mixture_consistency needs channels of the shape of the image (got "
                 f"{tuple(signal.shape[2:])} and {tuple(mixed.shape[2:])}). Remove it."
             )
-            raise SpecError([problem])
         if self.mixing.mode == "mean":
             made = signal.mean(1, keepdim=True)
         else:

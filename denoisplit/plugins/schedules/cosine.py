@@ -42,11 +42,10 @@ class Cosine(Schedule):
         if not warmup:
             return CosineAnnealingLR(optimizer, T_max=steps)
         if warmup >= steps:
-            problem = (
+            raise SpecError(
                 f"training.schedule: the warm-up has to be shorter than the training (got warmup {warmup} of "
                 f"{steps} steps). Shorten it, or train longer."
             )
-            raise SpecError([problem])
 
         def share(step: int) -> float:
             if step < warmup:
