@@ -25,6 +25,13 @@ def sizes(held: Sequence[float], seen: Sequence[float] = (), *, chance: float = 
     return Sizes(logs, np.arange(len(logs)) >= len(held), chance)
 
 
+def test_held_out_fields_count_by_how_far_training_fields_are_off_beyond_chance() -> None:
+    """Means 0.3 apart and a variance of 0.02: 0.09 - 0.02 / 2 - 0.02 / 2 of it are beyond chance."""
+    found = sizes([0.2, 0.4], [-0.1, 0.1]).moved_logs
+    doubt = 0.09 - 0.01 - 0.01 + 0.01
+    assert found.mean() == pytest.approx(0.3 * doubt / (doubt + 0.01))
+
+
 def half(calibration: Calibration, level: float = 0.9) -> float:
     one = np.ones((1, 2, 1))
     return float(BY_FIELD.interval(calibration, 0 * one, one, level)[1][0, 0, 0])
