@@ -62,6 +62,13 @@ def test_every_pixel_is_in_one_bin_and_none_is_empty(std: list[float], bins: int
     assert found.whole_error == pytest.approx(squares.mean())
 
 
+def test_few_pixels_have_few_bins() -> None:
+    spread = np.linspace(1, 2, 100)
+    found = fill_bins(spread, spread**2, 50)
+    assert len(found.count) == 5
+    assert (found.count == 20).all()
+
+
 @pytest.mark.parametrize(("slope", "floor"), [(1.0, 0.0), (0.4, 3.0), (2.5, 0.7)])
 def test_affine_finds_slope_and_floor(slope: float, floor: float) -> None:
     std, draw = spreads(200_000)

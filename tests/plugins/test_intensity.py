@@ -6,6 +6,7 @@ import pytest
 from denoisplit.core.arrays import Float64Array, FloatArray
 from denoisplit.core.errors import CalibrationError
 from denoisplit.plugins.calibrators.intensity import Intensity
+from denoisplit.plugins.calibrators.log_linear import certain_knots
 from denoisplit.plugins.calibrators.scale import Scale
 
 INTENSITY, SCALE = Intensity(Intensity.Options()), Scale(Scale.Options())
@@ -95,3 +96,13 @@ def test_the_mean_has_to_be_that_of_the_errors() -> None:
     mean[0, 0, 3] = np.nan
     with pytest.raises(CalibrationError, match="mean is not finite at 1 of 500"):
         INTENSITY.fit_squares(mean, std, error**2)
+
+
+def test_a_bin_that_may_as_well_be_zero_is_joined_with_the_next() -> None:
+    seen = np.linspace(0, 1, 3000)
+    noise = np.random.default_rng(0).normal(size=3000)
+    score: Float64Array = np.where(seen < 0.3, noise - noise.mean(), 1 + 0.01 * noise)
+    bins = np.split(seen, 10)
+    found = certain_knots(seen, score, 10)
+    np.testing.assert_allclose(found[0], np.mean(bins[:4]), rtol=1e-3)
+    np.testing.assert_allclose(found[1:], [one.mean() for one in bins[4:]], rtol=1e-3)

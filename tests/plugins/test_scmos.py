@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.images.bases import Image
 from denoisplit.core.network.camera_noise import as_batch
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.per_channel import PerChannelNoiseModel
-from denoisplit.core.storage.image_files import installed_formats
+from denoisplit.core.storage.image_files import installed_formats, save_image
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 from denoisplit.plugins.noise_models.scmos import Scmos
@@ -124,6 +125,23 @@ def test_channels_have_maps_of_their_own_or_share_one(tmp_path: Path) -> None:
         for channel in range(2):
             expected = images(channel if name != "read_noise" else 0)[name]
             np.testing.assert_array_equal(maps[number, channel], expected)
+
+
+def test_maps_are_of_the_same_pixels(tmp_path: Path) -> None:
+    given = files(tmp_path)
+    tifffile.imwrite(given["gain"], images()["gain"][1:])
+    with pytest.raises(NoiseModelError, match=r"must have one size \(got gain 29 x 40, .*offset 30 x 40"):
+        build(options(**given))
+
+
+@pytest.mark.parametrize("axes", ["zyx", "tyx", "tzyx"])
+def test_a_single_plane_is_a_map(tmp_path: Path, axes: str) -> None:
+    given = files(tmp_path)
+    plain = build(options(**given)).maps
+    given["offset"] = tmp_path / "offset.ome.zarr"
+    plane = images()["offset"].reshape((1,) * (len(axes) - 2) + SIDES)
+    save_image(given["offset"], Image(data=plane, axes=axes))
+    assert torch.equal(build(options(**given)).maps, plain)
 
 
 def test_an_origin_is_the_first_pixel(tmp_path: Path) -> None:
