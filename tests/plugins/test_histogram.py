@@ -165,6 +165,15 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
         build(options=Options(path=(path,)))
 
 
+def test_the_brightest_row_has_its_own_noise(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    probability = np.eye(4)
+    probability[3] = probability[0]
+    write_table(path, ChannelTable(probability, 0.0, 8.0))
+    model = build(options=Options(path=(path,)))
+    assert model.bias(image([7.0])).item() == pytest.approx(-6, abs=0.05)
+
+
 def test_a_table_has_two_rows_at_least(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     write_table(path, ChannelTable(np.eye(2), 0.0, 9.0))
