@@ -215,7 +215,7 @@ def predict(
         return
     from denoisplit.cli import predicting
     from denoisplit.core.prediction.items import is_one
-    from denoisplit.core.prediction.request import How
+    from denoisplit.core.prediction.request import How, Shard
     from denoisplit.core.runs.sequence import load_any
 
     how = How(
@@ -229,6 +229,8 @@ def predict(
         executor=executor if scheduler is None else {"use": "dask", "scheduler": scheduler},
         resume=resume,
     )
+    if shard is not None:
+        Shard.parse(shard)
     if dry_run:
         predicting.show_estimate(load_any(run, device=device), image, how)
         return

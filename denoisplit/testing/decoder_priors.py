@@ -70,7 +70,10 @@ class PriorTests(DecoderCases):
             try:
                 output = generated(1)
             except SpecError:
-                assert len(numbers) < len(case.shapes), "every level has a latent, but no image is generated"
+                assert len(numbers) < len(case.shapes), (
+                    "every level has a latent, but no image is generated: give it a method generate that "
+                    "draws from the priors"
+                )
                 continue
             assert output.shape == (3, MAPS, *size), f"images of the shape {tuple(output.shape)} come out"
             assert bool(output.isfinite().all()), "a generated image is not finite"

@@ -115,6 +115,15 @@ class NoiseModelCases(ComponentTests):
         suite: Any = type(self)
         return _exported(suite, self.target()) if hasattr(self.target(), "export") else ()
 
+    def require_files(self) -> tuple[Path, ...]:
+        """Return the same; skip the test if there are none."""
+        return self.exported() or pytest.skip("it writes no files")
+
+    def require_fit(self, options: Any) -> None:
+        """Skip the test for a model that needs no fit."""
+        if not self.new(options).needs_fit:
+            pytest.skip("it needs no fit")
+
     def map_fields(self) -> tuple[str, ...]:
         """Return the options that may name a map of a camera; none for a model without maps."""
         return map_fields(self.target().Options) if issubclass(self.target(), CameraNoiseModel) else ()

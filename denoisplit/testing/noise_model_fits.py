@@ -40,13 +40,12 @@ _EXPORTED = 0.2
 
 
 class NoiseModelFitTests(NoiseModelQualityTests):
-    """Laws of fitting; they hold trivially for a model that needs none."""
+    """Laws of fitting and of files; they do not apply to a model that needs no fit, or writes none."""
 
     def test_a_fit_makes_it_ready_and_reports_every_channel(self) -> None:
         """After ``fit`` nothing needs a fit, and there is one finite report per channel."""
         options = self.smallest()
-        if not self.new(options).needs_fit:
-            return
+        self.require_fit(options)
         assert not self.model(options).needs_fit, "it still needs a fit after the fit"
         reports, channels = self.reports(options), self.statistics().channels
         assert [report.channel for report in reports] == list(range(channels)), (
@@ -60,9 +59,9 @@ class NoiseModelFitTests(NoiseModelQualityTests):
     def test_a_fit_is_reproducible(self) -> None:
         """The same pairs and seed give the same model."""
         options = self.smallest()
+        self.require_fit(options)
         again = self.new(options)
-        if again.needs_fit:
-            again.fit(self.pairs(self.enough(options)), seed=0)
+        again.fit(self.pairs(self.enough(options)), seed=0)
         found = again.double().state_dict()
         for name, value in self.model(options).state_dict().items():
             assert_equal(found[name], value, f"{name} differs between two fits with one seed")
@@ -79,8 +78,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
             whole = [f.alias for f in attrs.fields(type(options)) if f.init and hints[f.name] is int]
             smallest = self.smallest()
             options = attrs.evolve(options, **{name: getattr(smallest, name) for name in whole})
-        if not self.new(options).needs_fit:
-            return
+        self.require_fit(options)
         model = self.model(options, pairs=MANY)
         signal, observation = _image(self.pairs(MANY))
         reach = torch.tensor([high - low for low, high in map(self.range_of, range(signal.shape[1]))])
@@ -105,9 +103,8 @@ class NoiseModelFitTests(NoiseModelQualityTests):
     @pytest.mark.parametrize("mistake", ["constant", "swapped", "mismatched", "narrow", "few", "same"])
     def test_pairs_that_cannot_be_right_are_refused(self, mistake: str) -> None:
         """With a ``NoiseModelError`` of one line."""
+        self.require_fit(self.smallest())
         model = self.new(self.smallest())
-        if not model.needs_fit:
-            return
         with pytest.raises(NoiseModelError) as caught:
             model.fit([_wrong(one, mistake) for one in self.pairs(4000)], seed=0)
         assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
@@ -134,9 +131,8 @@ class NoiseModelFitTests(NoiseModelQualityTests):
 
     def test_exported_files_bring_the_noise_back(self) -> None:
         """A method ``export`` writes what an option ``path`` reads, and files that were read unchanged."""
+        self.require_files()
         options, model = self.defaults(), self.model(self.defaults())
-        if not self.exported():
-            return
         signal, observation = _image(self.pairs(MANY))
         found = []
         for name in ("first-", "second-"):
@@ -156,8 +152,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
 
         Or they are refused in one line. What is written again is what was read.
         """
-        if not (usual := self.exported()):
-            return
+        usual = self.require_files()
         others = exported(self.model(self.smallest()), len(usual), "other-")
         paths = tuple(
             one if n % 2 else other for n, (one, other) in enumerate(zip(usual, others, strict=True))
@@ -183,8 +178,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
 
     def test_a_state_is_loaded_without_the_files_that_it_was_read_from(self) -> None:
         """They may be gone, and hold other numbers of whatever options ask for."""
-        if not (paths := self.exported()):
-            return
+        paths = self.require_files()
         signal, observation = _image(self.pairs())
         gone = tuple(path.with_name(f"gone-{path.name}") for path in paths)
         model, other = (
@@ -201,11 +195,12 @@ class NoiseModelFitTests(NoiseModelQualityTests):
     @pytest.mark.parametrize("damage", ["missing", "text", "half", "images"])
     def test_files_that_hold_no_noise_are_refused(self, damage: str) -> None:
         """When it is built, or during the fit where a file does not exist: in one line."""
-        for number, whole in enumerate(self.exported()):
+        usual = self.require_files()
+        for number, whole in enumerate(usual):
             path = whole.with_name(f"{damage}-{whole.name}")
             if damage in _DAMAGED:
                 path.write_bytes(_DAMAGED[damage](whole.read_bytes()))
-            paths = tuple(path if n == number else one for n, one in enumerate(self.exported()))
+            paths = tuple(path if n == number else one for n, one in enumerate(usual))
             with pytest.raises(NoiseModelError) as caught:
                 self.new(attrs.evolve(self.defaults(), path=paths)).fit(self.pairs(), seed=0)
             assert one_line(caught.value), f"the message has several lines or none: {caught.value}"

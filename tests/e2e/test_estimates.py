@@ -27,6 +27,9 @@ def test_a_dry_run_counts_and_writes_nothing(experiment: Experiment, tmp_path: P
     assert rows["tiles"].startswith("10, which see ")
     assert rows["samples"] == "7"
     assert sorted(path.name for path in tmp_path.rglob("*.tif")) == ["a.tif", "b.tif"]
+    result = command("predict", experiment.run, images, "--shard", "3/2", "--dry-run")
+    assert result.exit_code == 2
+    assert "no such shard (got '3/2')" in result.stderr
     found = denoisplit.load(experiment.run).estimate(noise(3, 40, 24), axes="tyx", samples=2, tile=16)
     assert (found.planes, found.tiles) == (3, 18)
     assert found.seconds >= found.tile_seconds > 0

@@ -145,12 +145,15 @@ def test_a_single_sample_has_no_slider(run: Run, tmp_path: Path) -> None:
     assert not found.all("input")
 
 
-def test_without_images_it_shows_what_the_run_holds(run: Run, tmp_path: Path) -> None:
+def test_without_images_it_says_so_and_shows_what_the_run_holds(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     data = run.spec.data
     options = attrs.evolve(data.train.options, path=tmp_path / "gone")
     gone = attrs.evolve(data, train=Chosen(component=data.train.component, options=options), test=None)
     moved = run.on(attrs.evolve(run.spec, data=gone))
     found = Report.of(moved.report(tmp_path / "report.html"))
+    assert f"the report shows no images: {tmp_path / 'gone'}: there is no such folder" in caplog.text
     assert [section["id"] for section in found.all("section")] == SECTIONS
     assert found.all("img") == []
     for name in ("data", "samples", "accuracy", "uncertainty"):

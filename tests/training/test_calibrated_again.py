@@ -1,5 +1,6 @@
 """Calibrations of runs again: they read what they need, and notice other pixels."""
 
+import shutil
 from collections.abc import Callable
 
 import attrs
@@ -85,3 +86,18 @@ def test_other_held_out_pixels_are_refused(trained: Experiment, without_images: 
             without_images.calibrate()
     finally:
         file.write_bytes(kept)
+
+
+def test_fields_that_are_gone_are_named(trained: Experiment, without_images: denoisplit.Run) -> None:
+    bundle = without_images.bundle
+    kept = trained.folder / "moved"
+    shutil.copytree(kept, trained.images)
+    for file in trained.images.glob("0_*"):
+        file.unlink()
+    save_description(without_images.folder, attrs.evolve(bundle, calibration_due=True))
+    try:
+        with pytest.raises(RunError, match=r"trained with \(got gone: 0_noisy.ome.tif\)\. Restore"):
+            without_images.calibrate()
+    finally:
+        shutil.rmtree(trained.images)
+        save_description(without_images.folder, bundle)

@@ -84,6 +84,7 @@ def run_findings(
         data = data or evaluation_data(bundle.spec, ceiling=bundle.ceiling)
     except DenoisplitError as error:
         missing = attrs.evolve(looked, missing=" ".join(str(error).split()))
+        _LOG.warning("the report shows no images: %s", missing.missing)
         return RunFindings(folder=folder, bundle=bundle, device=device, looked=missing)
     train = _training_fields(folder, bundle, data)
     seen = independence(bundle, bundle.spec, data.given)

@@ -1,5 +1,6 @@
 """Completion of a run after its last step: calibration and reference statistics, stored with the network."""
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +22,7 @@ from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.training.fit_calibrators import calibrate_run
 from denoisplit.core.training.log_file import log_file
 from denoisplit.core.training.measured_reference import measure_reference
-from denoisplit.core.training.prepare import PreparedData, held_out_alone, prepare
+from denoisplit.core.training.prepare import PreparedData, held_out_alone, prepare, splits_text
 from denoisplit.core.verdict.reference import Reference
 
 _LOG: Final = logging.getLogger("denoisplit.training")
@@ -106,7 +107,7 @@ def calibrate_again(folder: RunFolder, vse: VSE, stages: Stages = silent) -> Bun
             return _completed(vse, bundle, folder, stages, held_out, (), bundle.reference)
         prepared = prepare(bundle.spec)
         if prepared.fingerprint != bundle.data_fingerprint or bundle.served not in (None, prepared.served):
-            raise _changed(folder)
+            raise _changed(folder, prepared)
         _LOG.info("calibrating again: %s", folder.path)
         return complete(vse, bundle, prepared, folder, stages)
 
@@ -119,10 +120,19 @@ def _needs_no_training_images(bundle: Bundle) -> bool:
     return measured and most_seen(one.build() for one in chosen) == 0
 
 
-def _changed(folder: RunFolder) -> RunError:
+def _changed(folder: RunFolder, found: PreparedData | None = None) -> RunError:
+    """The error for other images; names what is gone, and what is new, where the run has a list."""
+    told = "other pixels"
+    if found is not None and folder.splits.is_file():
+        before, now = (
+            {name for names in json.loads(text).values() for name in names}
+            for text in (folder.splits.read_text(encoding="utf-8"), splits_text(found))
+        )
+        parts = (("gone", before - now), ("new", now - before))
+        told = "; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in parts if names) or told
     return RunError(
-        f"{folder.path}: the images of its spec are not those that it was trained with (got other "
-        f"pixels). Restore the images, or train anew."
+        f"{folder.path}: the images of its spec are not those that it was trained with (got {told}). "
+        f"Restore the images, or train anew."
     )
 
 

@@ -242,8 +242,9 @@ def require_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise ImageError(
-            f"{folder}: there is no such folder. Check the path. 'denoisplit evaluate' takes "
-            f"other images: --set 'data.test={{use: folder, path: FOLDER}}'."
+            f"{folder}: there is no such folder. Check the path, or put the images or a link to them "
+            f"there. 'denoisplit evaluate' and 'report' take others: "
+            f"--set 'data.test={{use: folder, path: FOLDER}}'."
         )
 
 
