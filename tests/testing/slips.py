@@ -68,18 +68,8 @@ SLIPS = (
         "calibrator/affine",
         "fit_squares takes errors for squared errors",
         "calibrators/affine.py",
-        (
-            "        return self._of(std, squares)\n"
-            "\n"
-            "    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:\n"
-            '        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].\n'
-        ),
-        (
-            "        return self._of(std, np.sqrt(np.abs(squares)))\n"
-            "\n"
-            "    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:\n"
-            '        """Calibrated std, same shape and dtype as ``std`` [n c (z) y x].\n'
-        ),
+        '        check_certain("slope", squares)\n        return self._of(std, squares)\n',
+        '        check_certain("slope", squares)\n        return self._of(std, np.sqrt(np.abs(squares)))\n',
         "squared_errors_calibrate_as_a_truth_does",
     ),
     Slip(

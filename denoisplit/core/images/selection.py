@@ -45,10 +45,9 @@ def select(field: Field, wanted: str, recorded: Sequence[str], mixing: Mixing) -
             separate=False,
         )
     if wanted != MIXED:
-        raise SpecError(
-            f"$.channels: no such channel (got '{wanted}'). "
-            f"Name one of {', '.join(recorded)} (data.recorded), or {MIXED}."
-        )
+        names = f"{', '.join(recorded)} (data.recorded), or {MIXED}"
+        problem = f"$.channels: no such channel (got '{wanted}'). Name one of {names}."
+        raise SpecError(problem)
     own_noise = field.mixed is not None or field.mixed_source is not None
     return attrs.evolve(
         field,
