@@ -81,6 +81,10 @@ def assert_options_have_effects(
         if not compared:
             single.append(field.alias)
         assert any(compared) or not compared, f"the option {field.alias} has no effect"
+        for item in range(max(map(len, _lists(drawn, field)), default=0)):
+            pairs = ((seen(one), seen(two)) for one, two in _with_another_item(drawn, field, item))
+            compared = [_differ(*pair) for pair in islice(_until_different(pairs), _COMPARED * len(drawn))]
+            assert any(compared) or not compared, f"item {item} of the option {field.alias} has no effect"
     if single:
         not_examined(
             f"no other values are taken, or known, of the options {', '.join(single)}: name strategies "
@@ -94,6 +98,28 @@ def _changed(drawn: Sequence[Any], field: "attrs.Attribute[Any]") -> Iterator[tu
         for base, other in zip(drawn, (*drawn[apart:], *drawn[:apart]), strict=True):
             value = getattr(other, field.name)
             if repr(value) != repr(getattr(base, field.name)):
+                try:
+                    yield base, attrs.evolve(base, **{str(field.alias): value})
+                except (ValueError, TypeError, DenoisplitError):
+                    continue
+
+
+def _lists(drawn: Sequence[Any], field: "attrs.Attribute[Any]") -> list[tuple[Any, ...]]:
+    """Return the values of a field that are lists of several items."""
+    values = [getattr(one, field.name) for one in drawn]
+    return [one for one in values if isinstance(one, tuple) and len(one) > 1]
+
+
+def _with_another_item(
+    drawn: Sequence[Any], field: "attrs.Attribute[Any]", item: int
+) -> Iterator[tuple[Any, Any]]:
+    """Yield options with and without another item of a list, from lists of the same length."""
+    lists = _lists(drawn, field)
+    for base in drawn:
+        own = getattr(base, field.name)
+        others = [one for one in lists if isinstance(own, tuple) and len(one) == len(own) > item]
+        for value in dict.fromkeys((*own[:item], one[item], *own[item + 1 :]) for one in others):
+            if value != own:
                 try:
                     yield base, attrs.evolve(base, **{str(field.alias): value})
                 except (ValueError, TypeError, DenoisplitError):
