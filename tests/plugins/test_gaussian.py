@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats
-from denoisplit.plugins.noise_models.gaussian import Gaussian
+from denoisplit.plugins.noise_models.gaussian import Gaussian, pooled_log_variance
 
 STATISTICS = IntensityStats(mixed_mean=0.0, mixed_std=1.0, target_mean=(100.0, 50.0), target_std=(20.0, 5.0))
 
@@ -60,3 +60,12 @@ def test_wrong_maps_and_options_are_refused() -> None:
         model.log_prob(torch.zeros(1, 3, 3, 3), torch.zeros(1, 3, 3, 3), torch.zeros(1, 3, 3, 3))
     with pytest.raises(ValueError, match="std"):
         Gaussian.Options(std=0.0)
+
+
+def test_a_variance_is_pooled_over_space_or_over_channels_too() -> None:
+    raw = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(pooled_log_variance(raw, "pixel", None), raw)
+    torch.testing.assert_close(pooled_log_variance(raw, "channel", None)[1, 2, 0, 0], raw[1, 2].mean())
+    found = pooled_log_variance(raw, "global", None)
+    assert found.shape == (2, 1, 1, 1)
+    torch.testing.assert_close(found.flatten(), raw.flatten(1).mean(1))
