@@ -173,7 +173,7 @@ def test_a_training_image_of_another_size_or_truncated(training: Training, exper
 
 
 def test_no_images(training: Training) -> None:
-    training.refused("images: there is no such folder. Check the path.", text=SPEC)
+    training.refused("images: there is no such folder. Check the path, or put the images", text=SPEC)
     (training.spec.parent / "images").mkdir()
     training.refused(
         "images: no file matches (got observed='*_noisy.ome.tif'). Correct path or pattern.", text=SPEC
