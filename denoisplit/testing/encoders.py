@@ -120,7 +120,8 @@ class EncoderTests(NetworkTests):
         if not any(field.alias == _LEVELS for field in attrs.fields(type(options))):
             return
         for number in (1, 2, 3):
-            build = partial(self.encoder, attrs.evolve(options, **{_LEVELS: number}), rank)
+            changed = attrs.evolve(options, **{_LEVELS: number})
+            build = partial(self.target(), changed, spatial_rank=rank, in_channels=1)
             if takes(build):
                 found = len(build().feature_shapes)
                 assert found == number, f"there are {found} levels of features instead of {number}"
