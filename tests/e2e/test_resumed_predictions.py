@@ -10,12 +10,12 @@ import tifffile
 import denoisplit
 from denoisplit.core.arrays import AnyArray
 from denoisplit.core.errors import DenoisplitError, RunError, SpecError
-from denoisplit.core.prediction import memory
+from denoisplit.core.prediction import memory, splitting
 from denoisplit.core.prediction.engine import Found, Work
 from denoisplit.core.prediction.plan import Job
 from denoisplit.core.prediction.request import How
 from denoisplit.core.prediction.result import Prediction
-from denoisplit.core.prediction.spool import spool_of
+from denoisplit.core.prediction.spool import Spool, Tiling, spool_of, tiling_of
 from tests.cli.refusals import noise
 from tests.cli.refusals import run as command
 from tests.e2e.experiment import Experiment
@@ -120,6 +120,32 @@ def test_a_shard_may_find_the_folder_that_another_one_has_just_made(
     spool_of(out).mkdir()
     run.predict_file(movie, out, **also(How(resume=True)))
     assert out.exists()
+
+
+def test_shards_that_begin_at_the_same_moment_with_other_memory_take_the_tiles_of_the_first(
+    run: denoisplit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each plans before any tiles are known; the second to write finds those of the first."""
+    out, pixels = tmp_path / "a.npz", noise(1, 96, 288)
+    looked = list[str]()
+
+    def at_first_nothing(path: Path) -> Tiling | None:
+        looked.append(path.name)
+        return None if len(looked) == 1 else tiling_of(path)
+
+    how = also()
+    del how["tile"]
+    monkeypatch.setattr(memory, "STREAMED_BUDGET", 3_000_000)
+    assert run.predict_shard(pixels, out, "1/2", **how) is None
+    ours = sum(1 for _ in spool_of(out).glob("*.safetensors"))
+    monkeypatch.setattr(memory, "STREAMED_BUDGET", 12_000_000)
+    monkeypatch.setattr(splitting, "tiling_of", at_first_nothing)
+    monkeypatch.setattr(Spool, "begun", False)
+    found = run.predict_shard(pixels, out, "2/2", **how)
+    assert found is not None
+    assert len(looked) > 1 < ours
+    expected = run.predict(pixels, axes="tyx", samples=3, output=WORDS)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-6)
 
 
 def test_it_does_not_go_on_with_anything_else(run: denoisplit.Run, movie: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from denoisplit.core.prediction.request import Request, Shard
 from denoisplit.core.prediction.result import Prediction
 from denoisplit.core.prediction.seams import Seams, SeamStrips
 from denoisplit.core.prediction.sinks import Asked, Memory, Sink
-from denoisplit.core.prediction.spool import tiling_of
+from denoisplit.core.prediction.spool import OtherTilesError, tiling_of
 from denoisplit.core.prediction.summaries import Facts
 from denoisplit.core.prediction.sums_over import summed
 from denoisplit.core.storage.bundle import Bundle
@@ -62,9 +62,16 @@ def predict_shard(
     vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place, shard: Shard
 ) -> int:
     """Do the tiles of a shard; return how many of all tiles are still missing."""
-    image_work, memory = _planned(vse, bundle, image, request, place)
-    image_work.flaws()
-    return do_shard(image_work.work(image_work.samples()), request, place, shard, memory=memory)
+
+    def done() -> int:
+        image_work, memory = _planned(vse, bundle, image, request, place)
+        image_work.flaws()
+        return do_shard(image_work.work(image_work.samples()), request, place, shard, memory=memory)
+
+    try:
+        return done()
+    except OtherTilesError:  # a shard that began at the same time, with other memory, was first: its tiles
+        return done()
 
 
 def _planned(vse: VSE, bundle: Bundle, image: Image, request: Request, place: Place) -> tuple[ImageWork, int]:

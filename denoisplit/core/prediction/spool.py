@@ -25,7 +25,6 @@ from denoisplit.core.images.bases import LazyArray
 from denoisplit.core.images.block_walks import blocks
 from denoisplit.core.prediction.engine import Found
 from denoisplit.core.staging import hidden
-from denoisplit.core.storage.atomic import write_text
 from denoisplit.core.storage.digests import NAME, ZEROS, file_hash, require_intact, sealed
 from denoisplit.core.storage.image_files import file_of
 
@@ -41,6 +40,10 @@ _OURS: Final = re.compile(
     r"prediction\.json|\d{8}\.safetensors|\.\d+\.[0-9a-f]{32}|(image|labels)\.npy|\.lock"
 )
 _BLOCK: Final = 2**16
+
+
+class OtherTilesError(RunError):
+    """Finished jobs are of other tiles of the same prediction."""
 
 
 @attrs.frozen
@@ -137,7 +140,8 @@ def open_spool(out: Path, key: Mapping[str, str], tiling: Tiling, *, resume: boo
         resume: whether existing jobs are kept.
 
     Raises:
-        RunError: existing jobs were to be kept, but belong to another prediction.
+        OtherTilesError: existing jobs were to be kept, but are of other tiles of the same prediction.
+        RunError: they belong to another prediction.
         ImageError: the folder cannot be written.
     """
     spool = Spool(spool_of(out))
@@ -148,11 +152,27 @@ def open_spool(out: Path, key: Mapping[str, str], tiling: Tiling, *, resume: boo
             _require(spool.folder, key)
         spool.folder.mkdir(parents=True, exist_ok=True)
         chosen = {_SIDE: tiling.side, _MEMORY: tiling.memory}
-        write_text(spool.folder / _KEY, json.dumps({**key, **chosen}, indent=2))
+        if not _first(spool.folder, json.dumps({**key, **chosen}, indent=2)):
+            _require(spool.folder, key)
     except OSError as error:
         reason = error.strerror or error
         raise ImageError(f"{out}: it cannot be written (got: {reason}). Check folder and space.") from error
     return spool
+
+
+def _first(folder: Path, ledger: str) -> bool:
+    """Write what the jobs are; False if somebody else has done so, at the same moment even."""
+    part = folder / f".0.{uuid.uuid4().hex}"
+    part.write_text(ledger, encoding="utf-8")
+    try:
+        os.link(part, folder / _KEY)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links: the last of those who begin at once is taken
+        part.replace(folder / _KEY)
+    finally:
+        part.unlink(missing_ok=True)
+    return True
 
 
 def tiling_of(out: Path) -> Tiling | None:
@@ -175,8 +195,8 @@ def _require(folder: Path, key: Mapping[str, str]) -> None:
     found = _ledger(folder)
     other = [name for name in key if found.get(name) != key[name]]
     if other:
-        first = "Leave out --tile" if other == [TILES] else "Remove it"
-        raise RunError(
+        kind, first = (OtherTilesError, "Leave out --tile") if other == [TILES] else (RunError, "Remove it")
+        raise kind(
             f"{folder}: holds a part of another prediction (differs in: {', '.join(other)}). "
             f"{first}, leave out --resume to start over, or choose another --out."
         )
