@@ -167,7 +167,7 @@ DECODER_MUTANTS = (
     Mutant(
         "decoder/deterministic_ladder",
         "chance",
-        "decoders.deterministic_ladder:Code.forward",
+        "decoders.mean_level:Code.forward",
         after(lambda x: x + 1e-6 * torch.randn_like(x)),
         REPEATABLE,
     ),

@@ -116,21 +116,11 @@ SLIPS = (
     Slip(
         "decoder/ladder",
         "window cut from the corner: start ignored",
-        "decoders/ladder.py",
+        "decoders/ladder_path.py",
+        "        output = self._decoded(features, step, window)\n",
         (
-            "            levels.append(level)\n"
-            "        return Decoded(output=self._emit(x, window), levels=tuple(reversed(level"
-            "s)))\n"
-            "\n"
-            "    def sample(self, features: Features, noise: NoiseSource) -> Tensor:\n"
-        ),
-        (
-            "            levels.append(level)\n"
             "        window = tuple(slice(0, w.stop - w.start) for w in window)\n"
-            "        return Decoded(output=self._emit(x, window), levels=tuple(reversed(level"
-            "s)))\n"
-            "\n"
-            "    def sample(self, features: Features, noise: NoiseSource) -> Tensor:\n"
+            "        output = self._decoded(features, step, window)\n"
         ),
         "a_window_is_that_part_of_the_output",
     ),
@@ -146,18 +136,8 @@ SLIPS = (
         "decoder/ladder",
         "clip ignored",
         "decoders/ladder.py",
-        (
-            "            clip=options.clip,\n"
-            "            naive_variance=options.naive_variance,\n"
-            "        )\n"
-            "        rank, width = top.rank, [*inner, top][0].width\n"
-        ),
-        (
-            "            clip=None,\n"
-            "            naive_variance=options.naive_variance,\n"
-            "        )\n"
-            "        rank, width = top.rank, [*inner, top][0].width\n"
-        ),
+        ("            clip=options.clip,\n            naive_variance=options.naive_variance,\n        )\n"),
+        ("            clip=None,\n            naive_variance=options.naive_variance,\n        )\n"),
         "every_option_has_an_effect",
     ),
     Slip(

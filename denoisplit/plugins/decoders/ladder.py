@@ -4,17 +4,15 @@ from typing import Any
 
 import attrs
 from attrs.validators import ge, gt, le, lt, optional
-from torch import Tensor, nn
+from torch import Tensor
 
-from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
-from denoisplit.core.network.latent import Level
+from denoisplit.core.network.interfaces import FeatureShape
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.validators import QUIET, described_by
-from denoisplit.plugins.blocks import MOST_BLOCKS, ResidualBlock, conv
+from denoisplit.plugins.blocks import MOST_BLOCKS
 from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
-from denoisplit.plugins.decoders.ladder_level import InnerLevel, TopLevel
-from denoisplit.plugins.decoders.ladder_plan import binning, plan_levels
-from denoisplit.plugins.decoders.output_layer import emitted
+from denoisplit.plugins.decoders.ladder_path import LadderPath
+from denoisplit.plugins.decoders.ladder_plan import plan_levels
 
 
 @described_by(optional(gt(0)))
@@ -23,7 +21,7 @@ def _positive(_instance: object, attribute: "attrs.Attribute[Any]", value: float
         raise ValueError(f"'{attribute.name}' must be > 0 (got {value})")
 
 
-class LadderDecoder(Decoder):
+class LadderDecoder(LadderPath):
     """One top level with a learned prior, inner levels that merge features from both sides, an output block.
 
     Where features cover the surround of the image, so do the latents; the states are cropped on the way down.
@@ -63,8 +61,7 @@ class LadderDecoder(Decoder):
         out_maps: int,
         patch: tuple[int, ...],
     ) -> None:
-        super().__init__()
-        *inner, top = plan_levels(
+        plan = plan_levels(
             feature_shapes,
             latent_channels=options.latent_channels,
             width=options.width,
@@ -74,48 +71,13 @@ class LadderDecoder(Decoder):
             clip=options.clip,
             naive_variance=options.naive_variance,
         )
-        rank, width = top.rank, [*inner, top][0].width
-        self._coarsest = feature_shapes[-1]
-        size = tuple(max(1, n) for n in self._coarsest.size(patch))
-        self.levels = nn.ModuleList([*(InnerLevel(latent) for latent in inner), TopLevel(top, size=size)])
-        self._binning = binning(feature_shapes)
-        self.final = nn.Sequential(
-            *(ResidualBlock(rank, width, dropout=options.dropout) for _ in range(options.blocks))
-        )
-        self.output = conv(rank, width, out_maps)
-
-    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
-        """Decode with posterior and prior of every level; ``window`` is cut out before the last layer."""
-        top, inner = self._split()
-        x, level = top(features[-1], noise)
-        levels: list[Level] = [level]
-        for module, feature in zip(inner, reversed(features[:-1]), strict=True):
-            x, level = module(feature, x, noise)
-            levels.append(level)
-        return Decoded(output=self._emit(x, window), levels=tuple(reversed(levels)))
-
-    def sample(self, features: Features, noise: NoiseSource) -> Tensor:
-        """Output maps only; no prior is evaluated."""
-        top, inner = self._split()
-        x = top.sample(features[-1], noise)
-        for module, feature in zip(inner, reversed(features[:-1]), strict=True):
-            x = module.sample(feature, x, noise)
-        return self._emit(x)
+        every = range(len(plan))
+        super().__init__(plan, every, feature_shapes=feature_shapes, out_maps=out_maps, patch=patch)
 
     def generate(self, shape: tuple[int, ...], noise: NoiseSource, *, batch: int) -> Tensor:
         """Output maps [batch maps (z) y x] drawn from the prior for an image of ``shape``."""
-        top, inner = self._split()
-        x = top.generate(self._coarsest.size(shape), noise, batch=batch)
-        for module in inner:
-            x = module.generate(x, noise)
+        levels: list[Any] = list(self.levels)
+        x: Tensor = levels[-1].generate(self._coarsest.size(shape), noise, batch=batch)
+        for level in reversed(levels[:-1]):
+            x = level.generate(x, noise)
         return self._emit(x)
-
-    def _emit(self, x: Tensor, window: Window = ()) -> Tensor:
-        return emitted(self.output, self.final(x), self._binning, window)
-
-    def _split(self) -> tuple[TopLevel, list[InnerLevel]]:
-        """Return the top level, and the inner levels from coarse to fine."""
-        top = self.levels[-1]
-        if not isinstance(top, TopLevel):
-            raise TypeError("the last level of a ladder is its top level")
-        return top, [level for level in reversed(list(self.levels)) if isinstance(level, InnerLevel)]

@@ -1,23 +1,17 @@
 """Top-down path of the ladder with latents at some levels only; the others draw nothing."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import attrs
 from attrs.validators import deep_iterable, ge, gt, le, lt
-from torch import Tensor, nn
 
 from denoisplit.core.errors import SpecError
-from denoisplit.core.network.interfaces import Decoded, Decoder, Features, FeatureShape, Window
-from denoisplit.core.network.latent import Level
-from denoisplit.core.network.noise_source import NoiseSource
+from denoisplit.core.network.interfaces import FeatureShape
 from denoisplit.core.validators import described_by
-from denoisplit.plugins.blocks import MOST_BLOCKS, ResidualBlock, conv
+from denoisplit.plugins.blocks import MOST_BLOCKS
 from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_or_none
-from denoisplit.plugins.decoders import deterministic_ladder, ladder_level
-from denoisplit.plugins.decoders.ladder_plan import binning, plan_levels
-from denoisplit.plugins.decoders.output_layer import emitted
+from denoisplit.plugins.decoders.ladder_path import LadderPath
+from denoisplit.plugins.decoders.ladder_plan import plan_levels
 
 
 @described_by(deep_iterable(ge(0)))
@@ -26,7 +20,7 @@ def _numbers(_instance: object, attribute: "attrs.Attribute[Any]", value: tuple[
         raise ValueError(f"'{attribute.name}' must be different numbers, 0 or more (got {list(value)})")
 
 
-class PartialLadderDecoder(Decoder):
+class PartialLadderDecoder(LadderPath):
     """A ladder where some levels have no latent: they pass on the mean of what would be their posterior.
 
     With latents at coarse levels alone, a sample decides about structures, while fine detail comes from the
@@ -67,7 +61,6 @@ class PartialLadderDecoder(Decoder):
         out_maps: int,
         patch: tuple[int, ...],
     ) -> None:
-        super().__init__()
         plan = plan_levels(
             feature_shapes,
             latent_channels=options.latent_channels,
@@ -77,54 +70,8 @@ class PartialLadderDecoder(Decoder):
             normalise=options.normalise_latents,
             clip=options.clip,
         )
-        *inner, top = plan
-        self._drawn = _drawn(options.latent_levels, len(plan))
-        levels: list[nn.Module] = [
-            ladder_level.InnerLevel(one) if one.index in self._drawn else deterministic_ladder.InnerLevel(one)
-            for one in inner
-        ]
-        if top.index in self._drawn:
-            levels.append(ladder_level.TopLevel(top, size=feature_shapes[-1].size(patch)))
-        else:
-            levels.append(deterministic_ladder.TopLevel(top))
-        self.levels = nn.ModuleList(levels)
-        self._binning = binning(feature_shapes)
-        rank, width = top.rank, plan[0].width
-        self.final = nn.Sequential(
-            *(ResidualBlock(rank, width, dropout=options.dropout) for _ in range(options.blocks))
-        )
-        self.output = conv(rank, width, out_maps)
-
-    def forward(self, features: Features, noise: NoiseSource, *, window: Window = ()) -> Decoded:
-        """Output maps, and posterior and prior of the levels that have a latent."""
-        levels: list[Level] = []
-
-        def step(number: int, *maps: Tensor) -> Tensor:
-            found: tuple[Tensor, Level] = self.levels[number](*maps, noise)
-            levels.append(found[1])
-            return found[0]
-
-        output = self._decoded(features, step, window)
-        return Decoded(output=output, levels=tuple(reversed(levels)))
-
-    def sample(self, features: Features, noise: NoiseSource) -> Tensor:
-        """Output maps only; no prior is evaluated."""
-
-        def step(number: int, *maps: Tensor) -> Tensor:
-            level: Any = self.levels[number]
-            state: Tensor = level.sample(*maps, noise)
-            return state
-
-        return self._decoded(features, step)
-
-    def _decoded(self, features: Features, step: Callable[..., Tensor], window: Window = ()) -> Tensor:
-        """Compute the output maps; ``step`` applies a level that has a latent."""
-        state: tuple[Tensor, ...] = ()
-        for number in reversed(range(len(features))):
-            level = partial(step, number) if number in self._drawn else self.levels[number]
-            state = (level(features[number], *state),)
-        (x,) = state
-        return emitted(self.output, self.final(x), self._binning, window)
+        drawn = _drawn(options.latent_levels, len(plan))
+        super().__init__(plan, drawn, feature_shapes=feature_shapes, out_maps=out_maps, patch=patch)
 
 
 def _drawn(numbers: tuple[int, ...], levels: int) -> frozenset[int]:
