@@ -27,11 +27,6 @@ def is_package(path: Path) -> bool:
 def add_component(path: Path, *, kind: str, name: str) -> NewComponent:
     """Add a component to a package: its code, its tests and its row. Nothing is overwritten.
 
-    Args:
-        path: folder of the package, with its ``pyproject.toml``.
-        kind: kind of the component, one of ``KINDS``.
-        name: name of the component.
-
     Raises:
         PluginError: not a package of components with a manifest, a component that exists already, or a name
             that cannot be used.

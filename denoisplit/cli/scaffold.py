@@ -105,11 +105,6 @@ class NewComponent:
 def write_package(path: Path, *, kind: str, name: str) -> NewComponent:
     """Write a package into a new folder, complete or not at all; it is named after the folder.
 
-    Args:
-        path: the folder, which must not exist.
-        kind: kind of the component, one of ``KINDS``.
-        name: name of the component.
-
     Raises:
         PluginError: the folder exists, or a name cannot be used.
         OSError: a file cannot be written.

@@ -83,10 +83,6 @@ def read_text(path: Path) -> str:
 def read_document(text: str, name: str) -> Node:
     """Parse one document; an empty one is a node with the value None.
 
-    Args:
-        text: the document.
-        name: name of the document in messages, for example the file name.
-
     Raises:
         SpecError: the text is not YAML, or a mapping has a duplicate key or one that is not text.
     """

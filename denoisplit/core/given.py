@@ -12,10 +12,6 @@ from denoisplit.core.errors import ArgumentError
 def path_of(given: object, name: str) -> Path:
     """Convert an argument to a path.
 
-    Args:
-        given: value that should be text or a path.
-        name: name of the argument.
-
     Raises:
         ArgumentError: something else, or an empty text, which Python takes for the current folder.
     """
@@ -46,12 +42,6 @@ def texts_of(given: object, name: str) -> tuple[str, ...]:
 def items_of(given: object, kind: Any, name: str, what: str) -> tuple[Any, ...]:
     """Convert an argument to a tuple of objects.
 
-    Args:
-        given: value that should be a list of them, or similar.
-        kind: their type, or several types.
-        name: name of the argument.
-        what: what they are, for the message.
-
     Raises:
         ArgumentError: something else; also a single text, which would give its letters, and a mapping, which
             would give its keys.
@@ -65,12 +55,6 @@ def items_of(given: object, kind: Any, name: str, what: str) -> tuple[Any, ...]:
 
 def require(fits: bool, name: str, given: object, what: str) -> None:
     """Refuse an argument of a wrong type.
-
-    Args:
-        fits: whether its type is right.
-        name: name of the argument.
-        given: its value.
-        what: what it should be, for the message.
 
     Raises:
         ArgumentError: its type is wrong.

@@ -13,11 +13,6 @@ from denoisplit.core.spec.resolution import resolve_new
 def load_workable(path: Path, overrides: Sequence[str] = (), *, device: str = "auto") -> ResolvedSpec:
     """Read and resolve a spec file, and check that it gives a network that can be trained here.
 
-    Args:
-        path: the file.
-        overrides: changes ``a.b=c``, as after ``--set``.
-        device: device of the training; ``auto`` takes that of the spec.
-
     Raises:
         SpecError: every problem, one line each, with its place in the file.
         PluginError: a component does not do what its kind requires.

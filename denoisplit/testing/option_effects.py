@@ -21,13 +21,7 @@ _COMPARED: Final = 2
 
 
 def covering(options: st.SearchStrategy[Any], usable: Callable[[Any], bool], count: int) -> list[Any]:
-    """Return at most ``count`` options that together cover as many pairs of values as possible.
-
-    Args:
-        options: options of the component.
-        usable: whether the component accepts them.
-        count: largest number of options.
-    """
+    """Return at most ``count`` options that together cover as many pairs of values as possible."""
     pool, chosen = examples(options, _POOL), list[Any]()
     met: set[tuple[str, str]] = set()
     while pool and len(chosen) < count:

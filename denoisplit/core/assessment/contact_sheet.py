@@ -46,12 +46,7 @@ def sheet_pixels(rows: Sequence[SheetRow], columns: Sequence[str]) -> npt.NDArra
 
 
 def sheet(rows: Sequence[SheetRow], columns: Sequence[str]) -> Figure:
-    """Draw a sheet; every image has its own contrast, and a stack is shown by its middle plane.
-
-    Args:
-        rows: rows with as many images as there are columns.
-        columns: headings.
-    """
+    """Draw a sheet; every image has its own contrast, and a stack is shown by its middle plane."""
     figure = Figure(figsize=(PANEL_INCHES * len(columns), (PANEL_INCHES + 0.3) * len(rows) + 0.4), dpi=DPI)
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)

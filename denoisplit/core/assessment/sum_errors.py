@@ -145,12 +145,7 @@ def sum_errors(
 
 
 def sum_reliability(found: Sequence[SumErrors], channel_names: Sequence[str]) -> tuple[SumReliability, ...]:
-    """Summarise the errors of every channel for every kind of regions.
-
-    Args:
-        found: errors of all fields.
-        channel_names: one name per channel.
-    """
+    """Summarise the errors of every channel for every kind of regions."""
     names = dict.fromkeys(errors.name for errors in found)
     return tuple(
         _of_channel([errors for errors in found if errors.name == name], channel, index)

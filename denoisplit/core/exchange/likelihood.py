@@ -68,14 +68,6 @@ def describe_likelihood(
 ) -> Likelihood:
     """Derive noise model and KL scheme.
 
-    Args:
-        shapes: shapes of the network.
-        config: configuration of its training.
-        noise: tensors of the noise models.
-        files: files of the noise models, one per channel or one for all; empty for those named in the config.
-        channels: number of target channels.
-        where: name of the checkpoint in messages.
-
     Raises:
         CheckpointError: the config contradicts the weights, lacks facts that they do not tell, or noise
             models do not fit the channels or the checkpoint.

@@ -67,13 +67,6 @@ def read_mixtures(
 ) -> tuple[Mixture, ...]:
     """Read the noise model of every channel.
 
-    Args:
-        config: configuration of the training.
-        noise: tensors of the noise models.
-        files: one file per channel or one for all; empty for those named in the config.
-        channels: number of target channels.
-        where: name of the checkpoint in messages.
-
     Raises:
         CheckpointError: another type of noise model, or files and tensors that do not fit the channels.
     """

@@ -83,10 +83,6 @@ class Weights:
 def sort_tensors(tensors: Mapping[str, Tensor], where: str) -> Weights:
     """Drop copies and unused tensors, and describe the rest.
 
-    Args:
-        tensors: a state dict.
-        where: name of the checkpoint in messages.
-
     Raises:
         CheckpointError: another type of network, copies that differ, or missing tensors that describe the
             network.

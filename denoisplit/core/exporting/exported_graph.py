@@ -86,11 +86,6 @@ def exported_graph(
 ) -> tuple[ExportedGraph, Ports]:
     """The graph of a network, and its inputs and outputs.
 
-    Args:
-        vse: the network.
-        channels: names of its channels.
-        bounds: see ``ExportedGraph``.
-
     Raises:
         ExportError: this network is not a function of one image and noise.
     """

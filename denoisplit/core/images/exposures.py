@@ -73,9 +73,6 @@ def scenes_of(fields: Sequence[Field]) -> tuple[tuple[int, ...], ...]:
     These are exposures of one place, and also frames of a movie: if little moves from one frame to the next,
     all of them are one scene, however much moves in total.
 
-    Args:
-        fields: see ``places_of``.
-
     Returns:
         Indices of the fields of every scene.
     """
@@ -147,9 +144,6 @@ def _copies(one: Field, other: Field) -> bool:
 
 def refuse_shared_scenes(splits: Sequence[tuple[str, Sequence[Field]]]) -> None:
     """Refuse exposures of one place, or frames of one movie, in two splits.
-
-    Args:
-        splits: name and fields of each split.
 
     Raises:
         ImageError: two splits share a scene; names a field of each.

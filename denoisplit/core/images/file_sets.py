@@ -7,12 +7,7 @@ from denoisplit.core.images.bases import ImageFormat
 
 
 def own_images(files: Sequence[Path], formats: Sequence[ImageFormat]) -> list[Path]:
-    """Keep one file for every image in several, and no pictures beside images of the same name.
-
-    Args:
-        files: files of any sort, in any order.
-        formats: the installed formats.
-    """
+    """Keep one file for every image in several, and no pictures beside images of the same name."""
     there = set(files)
     known = {file: found for file in files if (found := _format_of(file, formats)) is not None}
     shown = {_stem(file, known[file]) for file in known if not known[file].for_display}

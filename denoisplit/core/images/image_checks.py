@@ -23,10 +23,6 @@ _RANGE: Final = (1e-12, 1e15)
 def check_pixels(data: LazyArray, where: str) -> None:
     """Refuse pixels that no model can use.
 
-    Args:
-        data: any shape.
-        where: subject of the message, usually a file name and channel.
-
     Raises:
         ImageError: see ``check_values``; also for a constant image, or one that is mostly saturated.
     """
@@ -37,10 +33,6 @@ def check_pixels(data: LazyArray, where: str) -> None:
 
 def check_values(data: LazyArray, where: str) -> str:
     """Refuse pixels that no network can compute with.
-
-    Args:
-        data: any shape.
-        where: subject of the message.
 
     Returns:
         Why the image holds no structure, and what to do; empty if nothing is wrong.

@@ -148,11 +148,6 @@ def truncated(path: Path, size: int, needed: int) -> ImageError:
 def reading_file(path: Path, kind: str, where: str = "") -> Iterator[None]:
     """Check that a file exists, and report whatever a library says about it as an ``ImageError``.
 
-    Args:
-        path: the file.
-        kind: kind of the file, for messages.
-        where: the image in it, for messages; empty for the file itself.
-
     Raises:
         ImageError: the file is missing or unreadable.
     """

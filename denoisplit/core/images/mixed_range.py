@@ -87,13 +87,7 @@ def condition_mixed(
 
 
 def mixed_bounds(fitted: FittedRange, background: Background, mixing: Mixing) -> tuple[float, float]:
-    """Lowest and highest value of a mixed image without its background, counts; infinite for none.
-
-    Args:
-        fitted: range of the training images.
-        background: background rule of the training.
-        mixing: mixing rule of the training.
-    """
+    """Lowest and highest value of a mixed image without its background, counts; infinite for none."""
     floored = background.quantile and background.floor
     lowest = _mixture([0.0] * len(fitted.ceiling), mixing) if floored else -np.inf
     return lowest, _mixture(fitted.ceiling, mixing)

@@ -75,10 +75,6 @@ def first_overlap(blocks: Mapping[str, Blocks], names: Mapping[str, Sequence[str
     pixels and more are found (one in a million is missed); smaller ones often. With more than 2^27 pixels in
     all, the area from which overlaps are found grows with their number. Mirrored, turned, rescaled or
     re-compressed copies are not found, nor are blocks without structure or noise.
-
-    Args:
-        blocks: kept blocks of the fields of every split.
-        names: names of these fields.
     """
     splits = list(blocks)
     for number, first in enumerate(splits):

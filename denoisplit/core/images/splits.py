@@ -108,12 +108,6 @@ def split_fields(
 ) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
     """Divide fields into training, validation and test by the rule of a spec.
 
-    Args:
-        fields: fields of one data set, in its order.
-        split: the rule.
-        fraction: share of the fields for validation.
-        seed: seed of random choices.
-
     Raises:
         ImageError: no field is left for training or for validation; a name fits no field; a field is too
             small to be cut; or exposures of one place are in two splits.
@@ -202,12 +196,6 @@ def reference_split(
     """Split ``count`` fields in their order, as the reference does.
 
     Unlike there, a split may be empty, which is an error in the reference.
-
-    Args:
-        count: number of fields.
-        validation: fraction of them for validation.
-        test: fraction of them for the test.
-        mode: the rule, see ``Split``.
 
     Source: Ashesh & Jug, denoiSplit, ECCV 2024, code; method section 5.1.
     """

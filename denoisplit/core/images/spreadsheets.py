@@ -23,11 +23,6 @@ _MARKS: Final = (
 def lines(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield number and cells of every line after the first, which names the columns in any case.
 
-    Args:
-        path: path of the table.
-        needed: columns that must be there.
-        known: all columns that are used.
-
     Raises:
         ImageError: there is no table, it lacks a needed column, or it is not text.
     """

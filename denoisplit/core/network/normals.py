@@ -56,11 +56,6 @@ def words(streams: Streams, counters: int, device: torch.device) -> Tensor:
 def normals(streams: Streams, count: int, device: torch.device) -> Tensor:
     """The first numbers of every stream.
 
-    Args:
-        streams: the streams.
-        count: how many numbers of each.
-        device: device that makes them.
-
     Returns:
         [numbers z y x, count] with an axis for each of the first four, float32.
     """

@@ -78,10 +78,6 @@ class Streams:
 def raw_words(streams: Streams, runs: Iterable[Run]) -> npt.NDArray[np.int32]:
     """Words of some of the streams, one after the other, made by numpy.
 
-    Args:
-        streams: all streams.
-        runs: streams and running numbers to make words of.
-
     Returns:
         [8 * running numbers], bits.
     """
@@ -101,11 +97,6 @@ def raw_words(streams: Streams, runs: Iterable[Run]) -> npt.NDArray[np.int32]:
 
 def computed_words(streams: Streams, counters: int, device: torch.device) -> Tensor:
     """The first words of every stream, on any device with integers of 64 bits.
-
-    Args:
-        streams: the streams.
-        counters: how many running numbers of each.
-        device: device that computes them.
 
     Returns:
         [numbers z y x, 8 * counters] with an axis for each of the first four, int32: bits, not amounts.

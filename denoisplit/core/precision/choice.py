@@ -48,12 +48,6 @@ def choose(spec: ResolvedSpec, vse: VSE, device: torch.device, purpose: Purpose)
     of threads, and architecture; results are kept (``kept``). On other devices, the fastest is known: bf16 if
     a GPU supports it.
 
-    Args:
-        spec: the spec of the network.
-        vse: the network; a copy of it is run on patches of noise.
-        device: device that it is to run on.
-        purpose: task that is timed.
-
     Raises:
         RunError: the environment asks for an unknown precision.
     """

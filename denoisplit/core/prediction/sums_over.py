@@ -46,14 +46,7 @@ class _SumsOver(Collector):
 def summed(
     divisions: Sequence[Division | None], tiles: Sequence[Sequence[Facts]], planes: Planes, bundle: Bundle
 ) -> LabelSums:
-    """The table of sums over the regions of a label image.
-
-    Args:
-        divisions: division of every plane by the label image.
-        tiles: facts about the tiles of every plane.
-        planes: planes of the image.
-        bundle: the run's weights and records.
-    """
+    """The table of sums over the regions of a label image."""
     rows: list[LabelSum] = []
     positions, intervals = np.ndindex(planes.shape), sum_intervals(bundle)
     for position, division, found in zip(positions, divisions, tiles, strict=True):

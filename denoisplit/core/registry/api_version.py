@@ -15,10 +15,6 @@ PLUGIN_API: Final = "1.1"
 def check_plugin_api(where: str, supported: str) -> None:
     """Check that a plugin supports this plugin API.
 
-    Args:
-        where: the plugin or its file, for messages.
-        supported: a range of versions, for example ``>=1,<2``; empty for any.
-
     Raises:
         BrokenPluginError: not a range, or this plugin API is outside it.
     """

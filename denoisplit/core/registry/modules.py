@@ -58,11 +58,6 @@ def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) 
     A run cannot start the code of a file by naming it, because runs also come from other people. Such a file
     has to be imported before, with ``--plugin`` or by name.
 
-    Args:
-        folder: the run folder.
-        modules: names or paths, as stored in the run.
-        registry: registry in which components are looked up.
-
     Raises:
         BrokenPluginError: one of them is missing, fails, or is a file that was not imported.
     """

@@ -30,13 +30,7 @@ _LOG_LETTERS: Final = 60_000
 
 
 def about_origin(folder: RunFolder, bundle: Bundle, device: str) -> Section:
-    """Provenance of a run.
-
-    Args:
-        folder: the run folder.
-        bundle: its description.
-        device: the device that the report was made on, in words.
-    """
+    """Provenance of a run."""
     return Section(
         name="origin",
         title="Provenance",

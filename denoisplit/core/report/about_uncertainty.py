@@ -27,12 +27,7 @@ _CHECK: Final = (0.85, 0.95)
 
 
 def about_uncertainty(found: RunFindings, interval_of: IntervalOf | None) -> Section:
-    """Tables and diagrams of the uncertainty.
-
-    Args:
-        found: the findings.
-        interval_of: the calibrated interval of a run; None without a calibration.
-    """
+    """Tables and diagrams of the uncertainty."""
     return Section(
         name="uncertainty",
         title="Is the uncertainty right?",

@@ -24,12 +24,7 @@ def is_independent(measured: Collection[NoiseCorrelation]) -> bool:
 
 
 def about_whiteness(found: ResidualCorrelation, measured: Collection[NoiseCorrelation]) -> str:
-    """Whether the residual is white, and how large it is.
-
-    Args:
-        found: the residual.
-        measured: the correlation of the noise of every channel, measured in the images; none if unknown.
-    """
+    """Whether the residual is white, and how large it is."""
     if is_white(found):
         what = "is as good as white: pixels hardly resemble their neighbours"
     elif is_independent(measured):
@@ -47,10 +42,6 @@ def about_roughness(found: ResidualCorrelation, measured: Collection[NoiseCorrel
 
     Only a residual that is as large as the noise can show how the noise is, and only if the noise itself was
     not found independent: fine structure that was missed or invented passes the filter, too.
-
-    Args:
-        found: the residual.
-        measured: see ``about_whiteness``.
     """
     if found.rough is None:
         return ""

@@ -31,12 +31,7 @@ FOOT: Final = (
 
 
 def run_page(found: RunFindings, interval_of: IntervalOf | None) -> Page:
-    """Arrange everything about a run on a page.
-
-    Args:
-        found: the findings.
-        interval_of: the calibrated interval of the run; None without a calibration.
-    """
+    """Arrange everything about a run on a page."""
     channels, looked = found.channels, found.looked
     missing = f"There are no pictures, because the images could not be read: {looked.missing}"
     return Page(

@@ -68,16 +68,7 @@ def run_findings(
     progress: Progress,
     data: EvaluationData | None = None,
 ) -> RunFindings:
-    """Read and measure; what cannot be read is missing from the result, with the reason.
-
-    Args:
-        folder: the run folder.
-        vse: its network.
-        bundle: its description.
-        extent: how much to look at.
-        progress: called with the work that is done.
-        data: the held-out images; None reads those of the spec.
-    """
+    """Read and measure; what cannot be read is missing from the result, with the reason."""
     device = described(vse.device)
     looked = Looked(side=extent.side, samples=extent.samples)
     try:

@@ -68,12 +68,6 @@ class Structurer:
     def record(self, node: Node, cls: type, path: str, *, skip: Collection[str] = ()) -> Any:
         """Convert a mapping to an attrs record, or ``INVALID``.
 
-        Args:
-            node: the mapping.
-            cls: the attrs class.
-            path: path of the mapping, for messages.
-            skip: keys to ignore.
-
         Raises:
             BrokenPluginError: the annotations of the class cannot be evaluated.
         """

@@ -64,10 +64,6 @@ def sealed(content: bytes) -> bytes:
 def require_intact(path: Path, content: bytes) -> bool:
     """Check that a file is as it was written.
 
-    Args:
-        path: path of the file, for the message.
-        content: all bytes of the file.
-
     Returns:
         Whether the file has a digest; files without one cannot be checked.
 

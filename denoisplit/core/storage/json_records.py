@@ -34,11 +34,6 @@ def write_mapping(path: Path, plain: Mapping[str, Any]) -> None:
 def read_mapping(path: Path, what: str, advice: str) -> dict[str, Any]:
     """Read the mapping in a JSON file.
 
-    Args:
-        path: path of the file.
-        what: what it should be, for messages.
-        advice: what to do if it is not.
-
     Raises:
         RunError: the file is missing, unreadable, damaged or changed, is not JSON, or holds no mapping.
     """

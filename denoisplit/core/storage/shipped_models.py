@@ -135,10 +135,6 @@ def folder_of(model: ShippedModel) -> RunFolder:
 def copy_model(model: ShippedModel, out: Path) -> RunFolder:
     """Copy a model into a run folder of its own.
 
-    Args:
-        model: the model.
-        out: the folder; it must be empty or missing.
-
     Raises:
         RunError: the folder is not empty, or a file of the model is damaged.
     """

@@ -38,15 +38,6 @@ def decide(
 ) -> Plan:
     """Propose an experiment.
 
-    Args:
-        found: the images.
-        arrangement: purpose and role of the images.
-        facts: measurements of the training images, for every channel of the files.
-        machine: machine to train on.
-        abilities: installed features.
-        channels: names that the user gave, see ``name_channels``.
-        mixing: ``mean`` or ``sum``, if the user said so.
-
     Raises:
         ImageError: the images do not allow an experiment.
         SpecError: names that do not fit the files.

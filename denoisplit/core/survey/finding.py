@@ -28,12 +28,6 @@ def find_images(
 ) -> Found:
     """Find all images of a folder and its sub-folders, except hidden ones.
 
-    Args:
-        folder: the folder.
-        formats: the installed formats.
-        axes: overrides the axes in the files; empty for those in the files.
-        progress: callback for (done, total).
-
     Raises:
         ImageError: no such folder, no image in it, or none that can be used.
     """

@@ -21,12 +21,7 @@ _SIZE_OF_START: Final = (4, 32)
 
 
 def spec_text(plan: Plan, path: Path) -> str:
-    """Write the spec with a comment on every choice.
-
-    Args:
-        plan: the proposed experiment.
-        path: path of the spec; paths of images near it become relative to its folder.
-    """
+    """Write the spec with a comment on every choice."""
     lines = [
         *_heading(plan),
         "spec_version: 1",

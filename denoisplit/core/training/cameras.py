@@ -16,12 +16,6 @@ def read_camera(
 ) -> tuple[Float32Array, ...]:
     """Let the noise model read its maps, and return those [m c y x] of every training field.
 
-    Args:
-        vse: the network, about to be trained.
-        data: the changes of images before training.
-        train: training fields.
-        validation: validation fields, whose maps are needed later.
-
     Returns:
         Empty for a noise model without maps.
 

@@ -35,10 +35,6 @@ def compiled_blocks(network: nn.Module, *, backend: Backend = "inductor") -> Ite
 
     A block is compiled at its first pass. Blocks of one shape share the result, so that compiling them takes
     far less time than a whole network. After the first failure, every block continues without a compiler.
-
-    Args:
-        network: network with or without blocks.
-        backend: the compiler.
     """
     # These imports take seconds; they are only needed to compile.
     from torch._dynamo import config as tracing

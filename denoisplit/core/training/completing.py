@@ -31,13 +31,6 @@ _LOG: Final = logging.getLogger("denoisplit.training")
 def complete(vse: VSE, bundle: Bundle, data: PreparedData, folder: RunFolder, stages: Stages) -> Bundle:
     """Calibrate a trained network, measure reference statistics of the images, and add both to its run.
 
-    Args:
-        vse: the network, in evaluation mode; its weights are stored already.
-        bundle: the stored description of the run.
-        data: the images of its spec.
-        folder: the run folder.
-        stages: shows the progress.
-
     Raises:
         BrokenPluginError: a component fails; the run stays as it was, without this calibration.
     """

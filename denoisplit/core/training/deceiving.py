@@ -53,12 +53,7 @@ def told_hot_pixels(split: str, fields: Sequence[Field]) -> list[str]:
 
 
 def told_exposures(noise_pairs: str, fields: Sequence[Field]) -> list[str]:
-    """A sentence on fields that show the same place, if there are any.
-
-    Args:
-        noise_pairs: the spec's source of noise pairs.
-        fields: training and validation fields.
-    """
+    """A sentence on fields that show the same place, if there are any."""
     groups = [group for group in places_of(fields) if len(group) > 1]
     if not groups:
         return []

@@ -118,10 +118,6 @@ def take_part(seat: Seat, is_first_there: Callable[[], bool]) -> None:
 
     This process itself only watches them: calls that wait for other hosts cannot be interrupted.
 
-    Args:
-        seat: place of this process.
-        is_first_there: whether the first host still trains.
-
     Raises:
         RunError: a process, or the first host, ended early.
     """

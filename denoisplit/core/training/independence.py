@@ -68,11 +68,6 @@ def independence(bundle: Bundle, spec: ResolvedSpec, fields: Sequence[Field]) ->
 
     Whole fields are recognised by their fingerprints. Parts are searched for in the images that the model was
     trained on, if they still exist; test data of its own spec was compared before training.
-
-    Args:
-        bundle: description of the model.
-        spec: spec with the fields; that of the model, or a changed one.
-        fields: the fields as their data set gives them.
     """
     served = bundle.served
     if served is None:

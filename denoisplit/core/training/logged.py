@@ -62,13 +62,7 @@ def loggers_of(spec: ResolvedSpec, folder: Path) -> tuple[NamedLogger, ...]:
 def logging_to(
     loggers: Sequence[NamedLogger], spec: ResolvedSpec, validation: Iterable[Pair]
 ) -> Iterator[tuple[RememberingWatcher, ...]]:
-    """Context with the loggers as watchers; their logs end with it.
-
-    Args:
-        loggers: loggers of the training.
-        spec: spec that is passed to them.
-        validation: validation batches; pictures show the first image.
-    """
+    """Context with the loggers as watchers; their logs end with it."""
     about, preview = unstructure(spec), Preview(validation, spec.channels)
     watchers = tuple(_Logged(one, about, spec.training.validate_every, preview) for one in loggers)
     try:

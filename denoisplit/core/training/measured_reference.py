@@ -38,15 +38,7 @@ def measure_reference(
     held_out: Sequence[Field],
     progress: Progress | None = None,
 ) -> Reference:
-    """Measure statistics of training and held-out fields, and of the network's predictions of them.
-
-    Args:
-        vse: the trained network.
-        spec: the experiment.
-        train: conditioned training fields.
-        held_out: conditioned fields that were not trained on.
-        progress: called with the number of predicted images.
-    """
+    """Measure statistics of training and held-out fields, and of the network's predictions of them."""
     seen = [mixed_image(field, spec.data.mixing)[0] for field in _some([*train, *held_out], MOST_FIELDS)]
     centre, scale = vse.statistics.mixed_mean, vse.statistics.mixed_std
     units = [

@@ -59,11 +59,6 @@ _LEVEL: Final = 0.9
 def rehearse(vse: VSE, bundle: Bundle, *, clean: bool) -> None:
     """Try all stages of a training and its calibration.
 
-    Args:
-        vse: the network before its first step, with fitted noise models.
-        bundle: its description before the training.
-        clean: whether held-out fields have a clean reference.
-
     Raises:
         PluginError: a component fails; says which, and where.
         SpecError: components do not go together.

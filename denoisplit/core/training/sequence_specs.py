@@ -52,10 +52,6 @@ def _plain(spec: ResolvedSpec) -> dict[str, Any]:
 def plan_sequence(denoise: SpecTree, splitter: ResolvedSpec) -> SequencePlan:
     """Plan the denoisers: each has the spec ``denoise`` with the images and the seed of the splitter.
 
-    Args:
-        denoise: spec of a denoiser, without images.
-        splitter: spec of the splitter, with the noisy images.
-
     Raises:
         SpecError: a spec asks for something that a sequence does not support.
 

@@ -14,10 +14,6 @@ from denoisplit.core.spec.records import Chosen, ResolvedSpec
 def objectives_of(spec: ResolvedSpec, statistics: IntensityStats) -> tuple[NamedTerm, ...]:
     """Build the terms beside distortion and rate; the second one of a name is called ``NAME_2``.
 
-    Args:
-        spec: the experiment.
-        statistics: intensity statistics of its images.
-
     Raises:
         BrokenPluginError: an objective fails, or breaks the contract of its kind.
         SpecError: an objective does not go with this experiment.

@@ -12,12 +12,7 @@ _LOG = logging.getLogger("denoisplit.training")
 
 
 def watchers_of_plugins(spec: ResolvedSpec, out: Path) -> tuple[Watcher, ...]:
-    """Return the watchers of the hook ``denoisplit_watchers``; log a warning for anything else.
-
-    Args:
-        spec: spec of the training.
-        out: the run folder.
-    """
+    """Return the watchers of the hook ``denoisplit_watchers``; log a warning for anything else."""
     found: list[Watcher] = []
     for package, answer in installed_registry().plugins.call("denoisplit_watchers", spec=spec, out=out):
         answers = answer if isinstance(answer, Sequence) else (answer,)

@@ -107,11 +107,6 @@ class SumOverLevels(KLScheme):
     def forward(self, levels: tuple[Level, ...], *, image_pixels: int, channels: int) -> Rate:
         """Rate of a batch; the class of the scheme tells the unit.
 
-        Args:
-            levels: finest first; may be empty.
-            image_pixels: pixels of one image.
-            channels: target channels.
-
         Raises:
             SpecError: several numbers for an option, but not one per level.
         """

@@ -79,11 +79,6 @@ def variance_misfit(moments: Moments, variance: Float64Array) -> Misfit:
 def doubt_variance(pairs: CheckedPairs, misfit: Misfit, advice: str) -> list[str]:
     """Return a warning where the variance of a fit differs from that of its pairs.
 
-    Args:
-        pairs: the fitted pairs.
-        misfit: misfit of the fit, counts squared.
-        advice: alternatives to try.
-
     Raises:
         NoiseModelError: they differ too much.
     """
