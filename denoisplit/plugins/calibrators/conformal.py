@@ -7,16 +7,16 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, Calibrator
-from denoisplit.plugins.calibrators.array_checks import check_fields, check_level, no_fit
+from denoisplit.plugins.calibrators.array_checks import check_fields, check_level
 from denoisplit.plugins.calibrators.half_widths import (
     LEVEL,
-    LEVELS,
     ONE_SIGMA,
     ROUNDING,
     WIDTH,
     half_width,
+    levels_for,
+    usable_widths,
 )
 
 
@@ -54,21 +54,13 @@ class Conformal(Calibrator):
         """
         check_fields(mean, std, truth)
         pixels = std[:, 0].size
-        rank = {level: math.ceil((pixels + 1) * level - ROUNDING) for level in LEVELS}
-        levels = [level for level in LEVELS if rank[level] <= pixels]
-        if ONE_SIGMA not in levels:
-            raise CalibrationError(
-                f"calibration: too few pixels for an interval of 68 % (got {pixels}). Hold out larger fields."
-            )
-        parameters: dict[str, tuple[float, ...]] = {LEVEL: tuple(levels)}
-        chosen = [rank[level] - 1 for level in levels]
+        levels = levels_for(pixels)
+        parameters: dict[str, tuple[float, ...]] = {LEVEL: levels}
+        chosen = [math.ceil((pixels + 1) * level - ROUNDING) - 1 for level in levels]
         for channel in range(std.shape[1]):
             error = np.abs(truth[:, channel].astype(np.float64) - mean[:, channel])
             scores = np.sort((error / std[:, channel]).ravel())
-            widths = scores[chosen]
-            if not (np.isfinite(widths).all() and widths[levels.index(ONE_SIGMA)] > 0):
-                raise no_fit("interval", f"68 % of the errors of channel {channel} are zero or too large")
-            parameters[f"{WIDTH}{channel}"] = tuple(widths.tolist())
+            parameters[f"{WIDTH}{channel}"] = usable_widths(scores[chosen], levels, channel)
         return Calibration(parameters=parameters)
 
     def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:

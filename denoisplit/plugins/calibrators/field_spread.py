@@ -20,7 +20,14 @@ from denoisplit.plugins.calibrators.array_checks import (
     no_fit,
 )
 from denoisplit.plugins.calibrators.conformal import Conformal
-from denoisplit.plugins.calibrators.half_widths import LEVEL, LEVELS, ONE_SIGMA, ROUNDING, WIDTH
+from denoisplit.plugins.calibrators.half_widths import (
+    LEVEL,
+    LEVELS,
+    ROUNDING,
+    WIDTH,
+    levels_for,
+    usable_widths,
+)
 from denoisplit.plugins.calibrators.region_fit import OneSize, mixed_errors
 
 SPREAD: Final = "spread"
@@ -44,7 +51,7 @@ class Apart(OneSize):
             raise CalibrationError("calibration: no field was held out. Hold out at least one.")
         if whole.truth is not None:
             check_fields(whole.mean[None], whole.std[None], whole.truth[None])
-            levels = _levels(whole.std.shape[1])
+            levels = levels_for(whole.std.shape[1])
         elif whole.squares is not None:
             check_squares(whole.std[None], whole.squares[None])
             check_certain("half-width", whole.squares[None] / whole.std[None].astype(np.float64) ** 2)
@@ -61,9 +68,7 @@ class Apart(OneSize):
             else:
                 sizes = Sizes.of_squares([_squared_scores(part, channel) for part in parts], seen, channel)
                 widths = _mixed_gaussians(np.exp(sizes.moved_logs), levels)
-            if not (np.isfinite(widths).all() and widths[levels.index(ONE_SIGMA)] > 0):
-                raise no_fit("interval", f"68 % of the errors of channel {channel} are zero or too large")
-            parameters[f"{WIDTH}{channel}"] = tuple(widths.tolist())
+            parameters[f"{WIDTH}{channel}"] = usable_widths(widths, levels, channel)
             spreads.append(sizes.spread)
         if len(parts) > 1:
             parameters[SPREAD] = tuple(spreads)
@@ -194,20 +199,6 @@ def _squared_scores(part: FieldSums, channel: int) -> Float64Array:
     variance = part.std[channel].astype(np.float64) ** 2
     scores: Float64Array = part.squares[channel].astype(np.float64) / variance
     return scores
-
-
-def _levels(count: int) -> tuple[float, ...]:
-    """Levels for which this many errors are enough.
-
-    Raises:
-        CalibrationError: they are not enough for one std.
-    """
-    levels = tuple(level for level in LEVELS if level * (count + 1) <= count + ROUNDING)
-    if ONE_SIGMA not in levels:
-        raise CalibrationError(
-            f"calibration: too few pixels for an interval of 68 % (got {count}). Hold out larger fields."
-        )
-    return levels
 
 
 def _quantiles(scores: Sequence[Float64Array], levels: Sequence[float]) -> Float64Array:

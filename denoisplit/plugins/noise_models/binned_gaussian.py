@@ -14,12 +14,7 @@ from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs, check_all
-from denoisplit.plugins.noise_models.pair_moments import (
-    BADLY_CALIBRATED,
-    calibration_error,
-    choose_plain,
-    dither,
-)
+from denoisplit.plugins.noise_models.pair_moments import choose_plain, dither, fit_report
 from denoisplit.plugins.noise_models.requirements import require_channels, unfitted, with_parameters
 
 FEWEST_IN_BIN = 50
@@ -124,14 +119,8 @@ class BinnedGaussian(NoiseModel):
         nll = -float(self.log_prob(observation.expand_as(image), image)[0, channel].mean())
         bias, std = (x[0, channel, 0] for x in self._bias_and_std(image))
         spread = (observation + torch.from_numpy(dither(len(chosen), pairs.step, rng)) - signal - bias) / std
-        error = calibration_error(torch.special.ndtr(spread).numpy())
-        warnings = list(pairs.warnings)
-        if error > BADLY_CALIBRATED:
-            warnings.append(
-                f"the noise is not well described (calibration error {error:.3f}): it may not be Gaussian, "
-                f"as gaussian_mixture and histogram allow, or need more bins"
-            )
-        return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
+        advice = "it may not be Gaussian, as gaussian_mixture and histogram allow, or need more bins"
+        return fit_report(pairs, channel, nll, torch.special.ndtr(spread).numpy(), advice)
 
 
 def measured(pairs: CheckedPairs, bins: int) -> Float64Array:

@@ -10,12 +10,7 @@ from denoisplit.core.network.interfaces import FitReport
 from denoisplit.plugins.noise_models.histogram_maths import distribution, log_density, prepare
 from denoisplit.plugins.noise_models.histogram_table import ChannelTable, count_pairs, normalise
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
-from denoisplit.plugins.noise_models.pair_moments import (
-    BADLY_CALIBRATED,
-    calibration_error,
-    choose_plain,
-    dither,
-)
+from denoisplit.plugins.noise_models.pair_moments import choose_plain, dither, fit_report
 
 OUTLIERS = 1e-4
 """Fraction of the observations at either end that may lie outside the table."""
@@ -113,24 +108,19 @@ def report(
     )
     nll = -float(log_density(observation, signal, tables).mean())
     spread = observation + torch.from_numpy(dither(len(chosen), pairs.step, rng))
-    error = calibration_error(distribution(spread, signal, tables).flatten().numpy())
-    warnings = list(pairs.warnings)
+    transformed = distribution(spread, signal, tables).flatten().numpy()
+    doubts = []
     index = ((pairs.signal[chosen] - table.low) / (table.high - table.low) * len(counted.shares)).astype(
         np.intp
     )
     gaussian = float(counted.shares[index.clip(0, len(counted.shares) - 1)].mean())
     if gaussian > MOSTLY_GAUSSIAN:
-        warnings.append(
+        doubts.append(
             f"the pairs are too few for the table, {gaussian:.0%} of the noise is taken for Gaussian: fewer "
             f"bins or more images may help"
         )
     rows = np.flatnonzero(table.probability.sum(axis=1) > 0.5)
     gap = 1 - len(rows) / (rows[-1] - rows[0] + 1)
     if gap > MOSTLY_GAUSSIAN:
-        warnings.append(f"{gap:.0%} of the range of the signal has no pairs: there a Gaussian stands in")
-    if error > BADLY_CALIBRATED:
-        warnings.append(
-            f"the noise is not well described (calibration error {error:.3f}): more bins, or centred ones, "
-            f"may help"
-        )
-    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
+        doubts.append(f"{gap:.0%} of the range of the signal has no pairs: there a Gaussian stands in")
+    return fit_report(pairs, channel, nll, transformed, "more bins, or centred ones, may help", doubts)

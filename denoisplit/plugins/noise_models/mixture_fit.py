@@ -17,16 +17,15 @@ from denoisplit.plugins.noise_models.mixture_maths import (
 )
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
-    BADLY_CALIBRATED,
     NOTABLE,
     Misfit,
     Moments,
     binned_moments,
-    calibration_error,
     choose_half_even,
     choose_plain,
     dither,
     doubt_variance,
+    fit_report,
     variance_misfit,
 )
 
@@ -232,8 +231,8 @@ def _report(
     """Report likelihood and calibration on pairs drawn at random."""
     mixture = at_signal(torch.from_numpy(t), weights, torch.tensor(floor, dtype=torch.float64))
     log_prob = log_density(torch.from_numpy(residual), mixture)
-    error = calibration_error(distribution(torch.from_numpy(residual + spread), mixture).numpy())
-    warnings = [*pairs.warnings, *(found := doubts(mixture, floor))]
+    transformed = distribution(torch.from_numpy(residual + spread), mixture).numpy()
+    found = [*doubts(mixture, floor)]
     if not found and len(mixture.shift) > 1:
         single = Components(
             torch.zeros_like(mixture.shift[:1]),
@@ -243,13 +242,9 @@ def _report(
         gain = float((log_prob - log_density(torch.from_numpy(residual), single)).sum())
         # Akaike: every parameter more than those of one Gaussian gains this much by chance.
         if gain < 3 * (len(mixture.shift) - 1) * weights.shape[2]:
-            warnings.append(
+            found.append(
                 f"the {len(mixture.shift)} components coincide: the noise is a single Gaussian, "
                 f"components: 1 describes it as well"
             )
-    if error > BADLY_CALIBRATED:
-        warnings.append(
-            f"the noise is not well described (calibration error {error:.3f}): more components or "
-            f"coefficients may help"
-        )
-    return FitReport(channel, len(pairs.signal), -float(log_prob.mean()), error, tuple(warnings))
+    advice = "more components or coefficients may help"
+    return fit_report(pairs, channel, -float(log_prob.mean()), transformed, advice, found)

@@ -1,11 +1,14 @@
 """Statistics for fitting noise models: choice of pairs, their moments along the signal, quality of a fit."""
 
+from collections.abc import Sequence
+
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import NoiseModelError
+from denoisplit.core.network.interfaces import FitReport
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 
 BINS = 32
@@ -139,6 +142,31 @@ def calibration_error(transformed: Float64Array) -> float:
     pit = np.sort(transformed)
     ranks = np.arange(len(pit) + 1) / len(pit)
     return float(max((ranks[1:] - pit).max(), (pit - ranks[:-1]).max()))
+
+
+def fit_report(
+    pairs: CheckedPairs,
+    channel: int,
+    nll: float,
+    transformed: Float64Array,
+    advice: str,
+    doubts: Sequence[str] = (),
+) -> FitReport:
+    """Report the quality of a fit, from the probability integral transform of pairs drawn at random.
+
+    Args:
+        pairs: all pairs of the channel, with their warnings.
+        channel: index of the channel.
+        nll: mean negative log-likelihood, nats per pixel.
+        transformed: the transform, 1-D, 0 to 1.
+        advice: what to do where the noise is not well described.
+        doubts: further warnings, a sentence each.
+    """
+    error = calibration_error(transformed)
+    warnings = [*pairs.warnings, *doubts]
+    if error > BADLY_CALIBRATED:
+        warnings.append(f"the noise is not well described (calibration error {error:.3f}): {advice}")
+    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
 
 
 def dither(count: int, step: float, rng: np.random.Generator) -> Float64Array:

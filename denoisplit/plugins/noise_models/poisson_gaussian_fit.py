@@ -11,13 +11,12 @@ from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.interfaces import FitReport
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
 from denoisplit.plugins.noise_models.pair_moments import (
-    BADLY_CALIBRATED,
     binned_moments,
-    calibration_error,
     choose_half_even,
     choose_plain,
     dither,
     doubt_variance,
+    fit_report,
     variance_misfit,
 )
 from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distribution, log_density, variance
@@ -187,15 +186,7 @@ def _report(
     s = torch.from_numpy(signal)
     nll = -float(log_density(torch.from_numpy(observation), s, numbers).mean())
     spread = torch.from_numpy(observation + dither(len(signal), pairs.step, rng))
-    error = calibration_error(distribution(spread, s, numbers).numpy())
-    warnings = list(pairs.warnings)
-    if held:
-        warnings.append(
-            f"the read noise is held at its floor of {camera[2]:.3g} counts: the noise would be narrower"
-        )
-    if error > BADLY_CALIBRATED:
-        warnings.append(
-            f"the noise is not well described (calibration error {error:.3f}): it is not Poisson and "
-            f"Gaussian alone, a gaussian_mixture may fit"
-        )
-    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
+    transformed = distribution(spread, s, numbers).numpy()
+    advice = "it is not Poisson and Gaussian alone, a gaussian_mixture may fit"
+    doubt = f"the read noise is held at its floor of {camera[2]:.3g} counts: the noise would be narrower"
+    return fit_report(pairs, channel, nll, transformed, advice, [doubt] if held else [])

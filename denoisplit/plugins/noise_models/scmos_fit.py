@@ -9,12 +9,7 @@ from torch import Tensor
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.network.interfaces import FitReport
 from denoisplit.plugins.noise_models.pair_checks import CheckedPairs
-from denoisplit.plugins.noise_models.pair_moments import (
-    BADLY_CALIBRATED,
-    calibration_error,
-    choose_plain,
-    dither,
-)
+from denoisplit.plugins.noise_models.pair_moments import choose_plain, dither, fit_report
 from denoisplit.plugins.noise_models.poisson_gaussian_fit import (
     READ_NOISES,
     CameraNumbers,
@@ -133,12 +128,7 @@ def _report(
 ) -> FitReport:
     observation, mean, here = likelihood.arguments(torch.from_numpy(numbers))
     spread = observation + torch.from_numpy(dither(len(mean), pairs.step, rng))
-    error = calibration_error(distribution(spread, mean, here).numpy())
-    warnings = list(pairs.warnings)
-    if error > BADLY_CALIBRATED:
-        warnings.append(
-            f"the noise is not well described (calibration error {error:.3f}): the maps may be those of "
-            f"another camera, of other pixels, or in other units"
-        )
+    transformed = distribution(spread, mean, here).numpy()
     nll = -float(log_density(observation, mean, here).mean())
-    return FitReport(channel, len(pairs.signal), nll, error, tuple(warnings))
+    advice = "the maps may be those of another camera, of other pixels, or in other units"
+    return fit_report(pairs, channel, nll, transformed, advice)
