@@ -3,19 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-import click
+from denoisplit.cli.console import override_option
 
 if TYPE_CHECKING:
     from denoisplit.core.runs.run import Run
     from denoisplit.core.spec.records import ResolvedSpec
 
-set_option: Final = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of the run's spec, for example data.test for other images; repeatable. A relative "
-    "path in it starts in RUN.",
+set_option: Final = override_option(
+    "Override a value of the run's spec, for example data.test for other images; repeatable. A relative path "
+    "in it starts in RUN."
 )
 
 _CHANGEABLE: Final = ("data", "prediction", "metrics")

@@ -4,16 +4,14 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import plugin_option
+from denoisplit.cli.console import override_option, plugin_option
 from denoisplit.cli.paths import PATH
 from denoisplit.core.spec.yaml_text import component_versions, to_yaml
 
 
 @click.command()
 @click.argument("spec", type=PATH)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
-)
+@override_option("Override a value of the spec; repeatable.")
 @plugin_option
 def check(spec: Path, overrides: tuple[str, ...]) -> None:
     """Check SPEC and print it with all defaults, or print every problem.

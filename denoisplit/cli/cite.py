@@ -4,15 +4,13 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import plugin_option
+from denoisplit.cli.console import override_option, plugin_option
 from denoisplit.cli.paths import PATH
 
 
 @click.command()
 @click.argument("spec", type=PATH)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
-)
+@override_option("Override a value of the spec; repeatable.")
 @plugin_option
 def cite(spec: Path, overrides: tuple[str, ...]) -> None:
     """Print what SPEC uses as BibTeX: the software and the sources of its components."""

@@ -51,6 +51,13 @@ def plugin_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(with_plugins)
 
 
+def override_option(
+    meaning: str, option: str = "--set", name: str = "overrides"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add a repeatable option that overrides values of a spec."""
+    return click.option(option, name, multiple=True, metavar="A.B=C", help=meaning)
+
+
 def plugin_words() -> tuple[str, ...]:
     """Return the given plugin modules as words of the command line."""
     modules: tuple[str, ...] = click.get_current_context().meta.get(_PLUGINS, ())

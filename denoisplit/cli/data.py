@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from denoisplit.cli.console import plugin_option, say
+from denoisplit.cli.console import override_option, plugin_option, say
 from denoisplit.cli.paths import PATH
 from denoisplit.core.arrays import Float32Array
 from denoisplit.core.spec.resolution import load_spec
@@ -26,9 +26,7 @@ def data() -> None:
 
 @data.command("check", short_help="Read all images, and say what is wrong or odd.")
 @click.argument("spec", type=PATH)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
-)
+@override_option("Override a value of the spec; repeatable.")
 @click.option("--sheet", type=PATH, help="PNG with thumbnails of the images, to write.")
 @click.option("--rows", default=4, show_default=True, help="Fields of every split in the PNG.")
 @click.option("--all", "everything", is_flag=True, help="List every field, not only the first of each split.")

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from denoisplit.cli.console import messages, progress, say, show
+from denoisplit.cli.console import messages, override_option, progress, say, show
 from denoisplit.cli.paths import PATH
 
 FILES: Final = ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
@@ -17,12 +17,8 @@ MARK: Final = "demo.txt"
 
 @click.command()
 @click.option("--out", type=PATH, default=Path("demo"), show_default=True, help="Folder to write.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of its spec; another size of the network needs training.start_from=null, too.",
+@override_option(
+    "Override a value of its spec; another size of the network needs training.start_from=null, too."
 )
 def demo(out: Path, overrides: tuple[str, ...]) -> None:
     """Simulate two structures, learn to split and denoise their mixture, and show how well it worked."""

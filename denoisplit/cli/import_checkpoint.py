@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import plugin_option
+from denoisplit.cli.console import override_option, plugin_option
 from denoisplit.cli.paths import PATH
 
 
@@ -34,9 +34,7 @@ from denoisplit.cli.paths import PATH
     type=float,
     help="Standard deviation of a structure, counts; once for each.",
 )
-@click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the spec; repeatable."
-)
+@override_option("Override a value of the spec; repeatable.")
 @plugin_option
 def import_checkpoint(
     checkpoint: Path,

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from denoisplit.cli.console import messages, plugin_option, plugin_words
+from denoisplit.cli.console import messages, override_option, plugin_option, plugin_words
 from denoisplit.cli.device import device_option, device_words
 from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
@@ -19,13 +19,7 @@ Example:
 @click.command(epilog=_EXAMPLE)
 @click.argument("spec", type=PATH)
 @click.option("--out", required=True, type=PATH, help="Run folder to write.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of the spec, for example training.steps=2000; repeatable.",
-)
+@override_option("Override a value of the spec, for example training.steps=2000; repeatable.")
 @device_option
 @click.option(
     "--devices", type=click.IntRange(1), metavar="N", help="GPUs, or processes, that train together."

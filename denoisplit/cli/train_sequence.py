@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from denoisplit.cli.console import messages, plugin_option, plugin_words, show
+from denoisplit.cli.console import messages, override_option, plugin_option, plugin_words, show
 from denoisplit.cli.device import device_option, device_words
 from denoisplit.cli.paths import PATH
 from denoisplit.cli.stopping import continued_by
@@ -14,27 +14,9 @@ from denoisplit.cli.stopping import continued_by
 @click.argument("denoise", type=PATH)
 @click.argument("split", type=PATH)
 @click.option("--out", required=True, type=PATH, help="Folder to write.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of both specs; repeatable.",
-)
-@click.option(
-    "--set-denoise",
-    "denoise_overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of DENOISE; repeatable.",
-)
-@click.option(
-    "--set-split",
-    "split_overrides",
-    multiple=True,
-    metavar="A.B=C",
-    help="Override a value of SPLIT; repeatable.",
-)
+@override_option("Override a value of both specs; repeatable.")
+@override_option("Override a value of DENOISE; repeatable.", "--set-denoise", "denoise_overrides")
+@override_option("Override a value of SPLIT; repeatable.", "--set-split", "split_overrides")
 @device_option
 @plugin_option
 @click.option("--resume", is_flag=True, help="Continue an interrupted sequence; finished runs are kept.")

@@ -1,13 +1,14 @@
 """Bottom-up path of the ladder: one resampling block per level."""
 
 import attrs
-from attrs.validators import ge, in_, le, lt
+from attrs.validators import in_
 from torch import Tensor, nn
 
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, mean_pool
-from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_per_level
+from denoisplit.plugins.blocks import mean_pool
+from denoisplit.plugins.channel_counts import counts_per_level
 from denoisplit.plugins.encoders.levels import (
+    LadderOptions,
     Strides,
     bottom_up_level,
     positive_strides,
@@ -24,14 +25,10 @@ class LadderEncoder(Encoder):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(LadderOptions):
         """Options of the ladder encoder.
 
         Attributes:
-            levels: hierarchy levels.
-            width: feature channels; several numbers are one per level, finest first.
-            blocks: residual blocks per level.
-            dropout: probability per feature channel.
             binning: side of the squares of pixels that are averaged before the first convolution; 1 (the
                 reference), 2 or 4. Over-sampled images lose little by it, while the network sees farther,
                 starts from less noise, and runs faster by about the square of this number.
@@ -39,10 +36,6 @@ class LadderEncoder(Encoder):
                 for a halving of every axis at every level; [1, 2, 2] keeps the planes of a stack.
         """
 
-        levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
-        width: ChannelCounts = attrs.field(default=64, validator=channel_counts)
-        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
-        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         binning: int = attrs.field(default=1, validator=in_((1, 2, 4)))
         strides: Strides = attrs.field(default=(), validator=positive_strides)
 

@@ -2,15 +2,14 @@
 
 import attrs
 import torch
-from attrs.validators import ge, le, lt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, conv
-from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts
+from denoisplit.plugins.blocks import conv
 from denoisplit.plugins.encoders.ladder import LadderEncoder
+from denoisplit.plugins.encoders.levels import LadderOptions
 
 SLOPE = 0.01
 _RANK = 3
@@ -36,20 +35,12 @@ class LadderEncoder3dTo2d(Encoder):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(LadderOptions):
         """Options of the projecting ladder encoder.
 
         Attributes:
             levels: hierarchy levels, each of which halves y and x.
-            width: feature channels; several numbers are one per level, finest first.
-            blocks: residual blocks per level.
-            dropout: probability per feature channel.
         """
-
-        levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
-        width: ChannelCounts = attrs.field(default=64, validator=channel_counts)
-        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
-        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
 
     def __init__(self, options: Options, *, spatial_rank: int, in_channels: int) -> None:
         super().__init__()

@@ -9,14 +9,15 @@ import copy
 from typing import Literal
 
 import attrs
-from attrs.validators import ge, le, lt
+from attrs.validators import ge, le
 from torch import Tensor, nn
 
 from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.network.interfaces import Encoder, Features, FeatureShape
-from denoisplit.plugins.blocks import MOST_BLOCKS, MOST_LEVELS, Merge, centre_crop, centre_pad
-from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts, counts_per_level
+from denoisplit.plugins.blocks import MOST_LEVELS, Merge, centre_crop, centre_pad
+from denoisplit.plugins.channel_counts import counts_per_level
 from denoisplit.plugins.encoders.levels import (
+    LadderOptions,
     Strides,
     bottom_up_level,
     positive_strides,
@@ -39,14 +40,10 @@ class LateralContextEncoder(Encoder):
     """
 
     @attrs.frozen(kw_only=True)
-    class Options:
+    class Options(LadderOptions):
         """Options of the encoder with lateral context.
 
         Attributes:
-            levels: hierarchy levels.
-            width: feature channels; several numbers are one per level, finest first.
-            blocks: residual blocks per level.
-            dropout: probability per feature channel.
             input_scales: scales of the image, itself included; at most one more than levels. 1 is no context.
             retain: how far maps that cover the surround of the patch are kept: down to the ``latents`` of the
                 decoder, in the ``features`` of the encoder only, or in ``neither``, where the surround is
@@ -57,10 +54,6 @@ class LateralContextEncoder(Encoder):
                 for a halving of every axis at every level.
         """
 
-        levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
-        width: ChannelCounts = attrs.field(default=64, validator=channel_counts)
-        blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
-        dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
         input_scales: int = attrs.field(default=5, validator=[ge(1), le(MOST_LEVELS)])
         retain: Literal["latents", "features", "neither"] = "latents"
         own_context_blocks: bool = False

@@ -1,4 +1,4 @@
-"""Parts that ladder encoders share: the stem, one level, and the strides of the levels.
+"""Parts that ladder encoders share: options, the stem, one level, and the strides of the levels.
 
 Source: Prakash et al., HDN, ICLR 2022; method sections 1.2 and 1.3.
 """
@@ -6,16 +6,34 @@ Source: Prakash et al., HDN, ICLR 2022; method sections 1.2 and 1.3.
 from typing import Any
 
 import attrs
-from attrs.validators import and_, deep_iterable, ge, min_len
+from attrs.validators import and_, deep_iterable, ge, le, lt, min_len
 from torch import nn
 
 from denoisplit.core.errors import SpecError
 from denoisplit.core.validators import described_by
-from denoisplit.plugins.blocks import KERNEL, Downsample, ResidualBlock, conv
+from denoisplit.plugins.blocks import KERNEL, MOST_BLOCKS, MOST_LEVELS, Downsample, ResidualBlock, conv
+from denoisplit.plugins.channel_counts import ChannelCounts, channel_counts
 
 STRIDE = 2
 
 Strides = tuple[tuple[int, ...], ...]
+
+
+@attrs.frozen(kw_only=True)
+class LadderOptions:
+    """Options that all ladder encoders have.
+
+    Attributes:
+        levels: hierarchy levels.
+        width: feature channels; several numbers are one per level, finest first.
+        blocks: residual blocks per level.
+        dropout: probability per feature channel.
+    """
+
+    levels: int = attrs.field(default=4, validator=[ge(1), le(MOST_LEVELS)])
+    width: ChannelCounts = attrs.field(default=64, validator=channel_counts)
+    blocks: int = attrs.field(default=1, validator=[ge(1), le(MOST_BLOCKS)])
+    dropout: float = attrs.field(default=0.1, validator=[ge(0), lt(1)])
 
 
 @described_by(deep_iterable(and_(min_len(1), deep_iterable(ge(1)))))
