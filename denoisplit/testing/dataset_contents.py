@@ -17,16 +17,15 @@ from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts
 from denoisplit.testing.dataset_fields import PATH, pixels_of
-from denoisplit.testing.dataset_refusals import RefusalTests
+from denoisplit.testing.dataset_simulations import SimulationTests
 from denoisplit.testing.layouts import INSIDE, PLANES_ONLY, SIZE
 from denoisplit.testing.suite import in_two_and_three_dimensions
 
-_LIGHT: Final = ("photons", "background", "gain", "offset")
 _MEMORY: Final = "memory"
 _MEBIBYTE: Final = 2**20
 
 
-class ContentTests(RefusalTests):
+class ContentTests(SimulationTests):
     """Laws of the contents of fields, compared with their files."""
 
     kind: ClassVar[str] = "dataset"
@@ -49,28 +48,6 @@ class ContentTests(RefusalTests):
                     low, high = min(one.min() for one in stored), max(one.max() for one in stored)
                     inside = low <= np.min(pixels) and np.max(pixels) <= high
                     assert inside, f"{role} pixels of {field.name} are beyond those of its files"
-
-    def test_simulated_light_is_as_told(self) -> None:
-        """For simulations with options ``photons`` (of the 99th percentile), background, gain and offset.
-
-        No percentile is brighter, the brightest pixel no darker, and it is dark where no structure is.
-        """
-        options = self.defaults()
-        if self.reads_a_folder() or not {*_LIGHT} <= {one.alias for one in attrs.fields(type(options))}:
-            return
-        options = attrs.evolve(options, fields=6, size=64)
-        photons, background = (np.ravel(one) for one in (options.photons, options.background))
-        for field in self.dataset(options).fields():
-            assert field.clean is not None, f"the truth of {field.name} is not known"
-            for channel in field.clean:
-                light = (np.asarray(channel, np.float64) - options.offset) / options.gain
-                assert light.min() > 0.99 * background[0], f"{field.name} is darker than its background"
-                above = np.quantile(light, 0.99)
-                assert above < 1.01 * (photons[-1] + background[-1]), (
-                    f"{field.name} is too bright ({above:.3g})"
-                )
-                assert light.max() > 0.99 * (photons[0] + background[0]), f"{field.name} is too dark"
-                assert np.median(light) < 0.5 * light.max() + background[-1], f"{field.name} has no structure"
 
     @in_two_and_three_dimensions
     def test_the_pixel_size_is_that_of_the_files(self, rank: int) -> None:

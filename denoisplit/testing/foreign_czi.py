@@ -47,19 +47,21 @@ def _written(path: Path, scenes: tuple[Image, ...], names: tuple[str, ...]) -> N
     write_czi(path, *scenes, names=names)
 
 
-def _in_milliseconds(path: Path) -> None:
+def _asked_for(path: Path, unit: str, value: float) -> None:
     """Write two frames with an interval as ZEN asks its hardware for one."""
     czi = pytest.importorskip("pylibCZIrw.czi")
     write_czi(path, Image(data=_SCENES, axes="tyx"))
-    span = "<TimeSpan><DefaultUnitFormat>ms</DefaultUnitFormat><Value>40</Value></TimeSpan>"
+    span = f"<TimeSpan><DefaultUnitFormat>{unit}</DefaultUnitFormat><Value>{value}</Value></TimeSpan>"
     with czi.edit_czi(str(path)) as file, file.edit_session() as metadata:
         xml = metadata.get_xml()
         metadata.set_xml(xml.replace("</Dimensions>", f"<Interval>{span}</Interval></Dimensions>"))
 
 
 def _times() -> Iterator[Foreign]:
-    found = image(_SCENES, "tyx", interval=0.04)
-    yield Foreign(what="milliseconds", name="a.czi", write=_in_milliseconds, image=found)
+    for unit, value, seconds in (("ms", 40.0, 0.04), ("s", 0.5, 0.5)):
+        write = partial(_asked_for, unit=unit, value=value)
+        found = image(_SCENES, "tyx", interval=seconds)
+        yield Foreign(what=f"an interval in {unit}", name="a.czi", write=write, image=found)
 
 
 _LATE: Final = counts(2, 3, 4, 6, 5)
@@ -95,7 +97,20 @@ def _all_axes(path: Path) -> None:
         file.write(_SCENES[0][..., None], plane=dict.fromkeys("CZTRIHVB", 0), scene=0)
 
 
+def _half_named(path: Path) -> None:
+    """Write two channels, of which the first alone has a name."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    with czi.create_czi(str(path)) as file:
+        for number, pixels in enumerate(_SCENES):
+            file.write(pixels[..., None], plane={"C": number}, scene=0)
+    with czi.edit_czi(str(path)) as file, file.edit_session() as metadata:
+        xml = metadata.get_xml()
+        start, end = xml.index("<Channel "), xml.index("</Channels>")
+        metadata.set_xml(f"{xml[:start]}<Channel Id='Channel:0' Name='dna'/>{xml[end:]}")
+
+
 def _others() -> Iterator[Foreign]:
+    yield Foreign(what="a name of two", name="a.czi", write=_half_named, image=image(_SCENES, "cyx"))
     found = image(_SCENES[0], "yx")
     yield Foreign(what="all axes", name="a.czi", write=_all_axes, image=found)
     found = image(np.moveaxis(_LATE, 2, 1), "tczyx")

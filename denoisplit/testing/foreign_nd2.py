@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from denoisplit.core.images.bases import Image
+from denoisplit.core.images.bases import Image, TimeInterval
 from denoisplit.testing.foreign_files import Foreign, counts, image
 from denoisplit.testing.microscope_files import write_nd2
 
@@ -28,6 +28,11 @@ _PICTURE: Final = counts(6, 5, 3, kind="uint8")
 def _others() -> Iterator[Foreign]:
     frames = Image(data=_FRAMES, axes="tyx")
     yield Foreign(what="a frame is missing", name="a.nd2", write=partial(write_nd2, image=frames, frames=2))
+    fast = Image(data=_FRAMES, axes="tyx", time_interval=TimeInterval(0.0005, "s"))
+    found = image(_FRAMES, "tyx", interval=0.0005)
+    yield Foreign(
+        what="2000 frames per second", name="a.nd2", write=partial(write_nd2, image=fast), image=found
+    )
     picture = partial(write_nd2, image=Image(data=_PICTURE, axes="yxr"))
     yield Foreign(what="a picture", name="a.nd2", write=picture)
     yield Foreign(what="a picture", name="a.nd2", write=picture, axes="yxc", image=image(_PICTURE, "yxc"))

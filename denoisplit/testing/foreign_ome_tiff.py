@@ -207,6 +207,10 @@ def _several() -> Iterator[Foreign]:
         found = image(pixels, "scyx", (0.1, 0.1), names=("a", "b")) if alike else None
         write = partial(_unlike, sizes=sizes, names=names)
         yield Foreign(what=f"positions {sizes} {names}", name="a.ome.tif", write=write, image=found)
+    both = counts(6, 5, 2)
+    how: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig"}
+    write = partial(_coloured, pixels=both, axes="YXS", **how)
+    yield Foreign(what="channels as samples", name="a.ome.tif", write=write, image=image(both, "yxc"))
     rgb = counts(2, 6, 5, 3, kind="uint8")
     for axes in ("CYXS", "ZYXS"):
         write = partial(_coloured, pixels=rgb, axes=axes)
@@ -216,8 +220,8 @@ def _several() -> Iterator[Foreign]:
         )
 
 
-def _coloured(path: Path, pixels: Any, axes: str) -> None:
-    tifffile.imwrite(path, pixels, ome=True, photometric="rgb", metadata={"axes": axes})
+def _coloured(path: Path, pixels: Any, axes: str, **how: Any) -> None:
+    tifffile.imwrite(path, pixels, ome=True, metadata={"axes": axes}, **({"photometric": "rgb"} | how))
 
 
 FILES: Final = (*_sets(), *_in_one_file(), *_words(), *_several())

@@ -11,6 +11,7 @@ import tifffile
 
 from denoisplit.testing.foreign_files import Foreign, counts, image
 from denoisplit.testing.tiff_pieces import short_pieces, with_pieces
+from denoisplit.testing.tiff_stacks import unlisted
 from denoisplit.testing.vendor_tiffs import write_lsm, write_stk
 
 _STACK: Final = counts(3, 16, 20)
@@ -233,8 +234,6 @@ def _layouts() -> Iterator[Foreign]:
         write = partial(tifffile.imwrite, data=large, metadata=metadata, photometric="minisblack", **how)
         yield Foreign(what=f"{how}", name="a.tif", write=write, image=image(large, "zyx"))
     plain: dict[str, Any] = {}
-    thumb = partial(_pages, pages=[(_PLANE, plain), (_PLANE[:8, :8], {"subfiletype": 1})])
-    yield Foreign(what="a thumbnail", name="a.tif", write=thumb, image=image(_PLANE, "yx"))
     for what, pages in (
         ("two sizes", [(_PLANE, plain), (_PLANE[:8], plain)]),
         ("two kinds", [(_PLANE, plain), (_PLANE.astype("f4"), plain)]),
@@ -265,8 +264,6 @@ def _damaged() -> Iterator[Foreign]:
     yield Foreign(
         what="MetaMorph, unreadable", name="a.stk", write=write, axes="zyx", image=image(_STACK, "zyx")
     )
-    claims = partial(_imagej, lines=("images=9", "slices=9"))
-    yield Foreign(what="planes that are not there", name="a.tif", write=claims)
     strips = partial(tifffile.imwrite, data=_PLANE, metadata=None, rowsperstrip=4, compression="zlib")
     for known in (273, 279):
         lacking = partial(with_pieces, write=strips, change=lambda of: (of[0], 0, *of[2:]), tag=known)
@@ -296,5 +293,6 @@ FILES: Final = (
     *_colours(),
     *_layouts(),
     *short_pieces(),
+    *unlisted(),
     *_damaged(),
 )

@@ -73,7 +73,14 @@ def _group(path: Path, arrays: tuple[str, ...], deep: bool = False) -> None:
     made.create_array("table", data=_PIXELS[0, 0])
 
 
+def _plane(path: Path) -> None:
+    made: Any = zarr.open_group(str(path), mode="w", zarr_format=2)
+    made.create_array("raw", data=_PIXELS[0]).attrs["_ARRAY_DIMENSIONS"] = ["y", "x"]
+    made.create_array("table", data=_PIXELS[0, 0])
+
+
 def _groups() -> Iterator[Foreign]:
+    yield Foreign(what="a plane beside a table", name=_NAME, write=_plane, image=image(_PIXELS[0], "yx"))
     two = partial(_group, arrays=("other", "raw"))
     yield Foreign(what="two arrays", name=_NAME, write=two)
     yield Foreign(what="one of two", name=_NAME, write=two, inside="raw", image=image(_PIXELS + 1, "zyx"))

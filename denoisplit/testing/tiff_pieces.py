@@ -18,7 +18,7 @@ _PIECES: Final[tuple[dict[str, Any], ...]] = (
 
 
 def short_pieces() -> Iterator[Foreign]:
-    """Files whose first or last strip or tile has a byte less than its pixels take."""
+    """Files whose first or last strip or tile has a pixel less than it should have."""
     large = counts(4, 50, 70)
     for how in _PIECES:
         tag, letters = 325 if "tile" in how else 279, "CYX" if "planarconfig" in how else "ZYX"
@@ -27,12 +27,12 @@ def short_pieces() -> Iterator[Foreign]:
         yield Foreign(what=f"{how}", name="a.tif", write=write, image=image(large, letters.lower()))
         for place in (0, -1):
             cut = partial(with_pieces, write=write, change=partial(_lessened, place=place), tag=tag)
-            yield Foreign(what=f"{how}, a byte less", name="a.tif", write=cut)
+            yield Foreign(what=f"{how}, a pixel less", name="a.tif", write=cut)
 
 
 def _lessened(lengths: tuple[int, ...], place: int) -> tuple[int, ...]:
     found = list(lengths)
-    found[place] -= 1
+    found[place] -= 2
     return tuple(found)
 
 

@@ -201,3 +201,20 @@ def test_images_that_differ_are_listed(tmp_path: Path) -> None:
         writer.write(PLANE, metadata=None)
         writer.write(PLANE[:8], metadata=None)
     refused(tmp_path / "a.tif", "one image per file (got 2: (32, 48), (8, 48))")
+
+
+def test_bytes_of_planes_that_are_not_listed_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    written(path, PLANE)
+    path.write_bytes(path.read_bytes() + PLANE.tobytes())
+    message = refused(path, f"got {PLANE.nbytes} after the {PLANE.nbytes} of the image")
+    assert np.array_equal(opened(path, advised(message)).data, PLANE)
+
+
+def test_a_stack_of_imagej_that_ends_early_can_be_read_in_part(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    metadata: dict[str, Any] = {"axes": "TYX"}
+    tifffile.imwrite(path, np.stack([PLANE] * 3), imagej=True, metadata=metadata, truncate=True)
+    path.write_bytes(path.read_bytes()[: -PLANE.nbytes - 1])
+    message = refused(path, "truncated", "got images=3")
+    assert np.array_equal(opened(path, advised(message)).data, PLANE)

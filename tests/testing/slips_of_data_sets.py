@@ -116,6 +116,22 @@ SLIPS_OF_DATA_SETS = (
         "memory_is_counted_in_mebibytes",
     ),
     Slip(
+        "dataset/simulated_variety",
+        "photons are drawn between other ends",
+        "datasets/simulated_variety.py",
+        "np.log(options.photons)",
+        "np.log1p(options.photons)",
+        "a_seed_gives_the_numbers_that_it_always_gave",
+    ),
+    Slip(
+        "dataset/simulated",
+        "light from out of focus is nearly in focus",
+        "datasets/simulation/light.py",
+        "haze * blur(structure, 6 * psf)",
+        "haze * blur(structure, 5 * psf)",
+        "a_seed_gives_the_numbers_that_it_always_gave",
+    ),
+    Slip(
         "dataset/simulated",
         "light is not scaled to the photons",
         "datasets/simulation/light.py",

@@ -185,6 +185,6 @@ def sides(image: OmeImage, samples: int) -> dict[str, int] | None:
     found = {letter: whole(image.pixels.get(f"Size{letter}"), 0) for letter in "XYZCT"}
     if order not in _ORDERS or min(found.values()) < 1:
         return None
-    if samples > 1 and found["C"] % samples == 0:
+    if found["C"] % samples == 0:
         found["C"] //= samples
     return {letter: found[letter] for letter in order[2:]}

@@ -17,6 +17,12 @@ Page = tifffile.TiffPage | tifffile.TiffFrame
 
 _SHADES: Final = 16
 _NEAR: Final = 0.02
+_PADDING: Final = 64
+"""So many bytes between what is stored in a file are no plane."""
+
+_COUNTS: Final = ("images", "channels", "slices", "frames")
+_UNDESCRIBED: Final = "generic"
+"""Kind of images of tifffile that no description fits."""
 
 
 def check_page(page: Page, path: Path) -> None:
@@ -30,9 +36,9 @@ def check_page(page: Page, path: Path) -> None:
         raise ImageError(f"{path}: a page is not described (got page {page.index}). Copy the file again.")
     where, shape = f"{path}: page {page.index}", tuple(key.shape)
     claimed, size = math.prod(key.chunked), page.parent.filehandle.size
-    found = list(zip(page.dataoffsets, page.databytecounts, strict=False))[:claimed]
-    lacking = claimed - sum(start > 0 and length > 0 for start, length in found)
-    if lacking:
+    found = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    lacking = claimed - sum(bool(start and length) for start, length in found)
+    if lacking > 0:
         raise ImageError(
             f"{where} lacks {lacking} of its {claimed} strips or tiles (got shape {shape}). Save it again "
             f"with all its pixels, not as a sparse file."
@@ -40,24 +46,12 @@ def check_page(page: Page, path: Path) -> None:
     ends = [found[0][0] + key.nbytes] if key.is_contiguous else [start + length for start, length in found]
     if max(ends) > size:
         raise truncated(path, size, max(ends))
-    plain = key.compression == tifffile.COMPRESSION.NONE and not key.is_contiguous
-    if plain and any(length < least for (_, length), least in zip(found, _least(key, claimed), strict=True)):
+    least, there = math.prod(shape) * key.bitspersample // 8, sum(length for _, length in found)
+    if key.compression == tifffile.COMPRESSION.NONE and not key.is_contiguous and there < least:
         raise ImageError(
-            f"{where} has fewer bytes than its pixels take (got {sum(length for _, length in found)} for "
-            f"shape {shape}). Copy the file again."
+            f"{where} has fewer bytes than its pixels take (got {there} of {least} for shape {shape}). "
+            f"Copy the file again."
         )
-
-
-def _least(key: tifffile.TiffPage, pieces: int) -> list[int]:
-    """Return the bytes of every uncompressed strip or tile."""
-    samples = key.samplesperpixel if key.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
-    wide, high = (key.tilewidth, key.tilelength) if key.is_tiled else (key.imagewidth, key.rowsperstrip)
-    row = math.ceil(wide * samples * key.bitspersample / 8)
-    strips = math.ceil(key.imagelength / high)
-    rest = high if key.is_tiled else key.imagelength - (strips - 1) * high
-    depth = max(key.tiledepth, 1) if key.is_tiled else 1
-    rows = [rest if piece % strips == strips - 1 else high for piece in range(pieces)]
-    return [depth * row * count for count in rows]
 
 
 def check_alike(page: tifffile.TiffPage, key: tifffile.TiffPage, path: Path) -> None:
@@ -102,34 +96,49 @@ def check_chain(tif: tifffile.TiffFile, path: Path) -> None:
         )
 
 
-def check_claimed(tif: tifffile.TiffFile, path: Path) -> None:
-    """Refuse a stack of ImageJ that claims more planes than the file has bytes for.
+def check_claimed(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Refuse a file with one page in its list of which ImageJ says more than there are bytes for.
 
     Raises:
-        ImageError: it is truncated.
+        ImageError: it is truncated, or what is said is damaged.
     """
-    page, said = tif.pages.first, tif.imagej_metadata or {}
-    counts = {key: said.get(key, 1) for key in ("channels", "slices", "frames", "images")}
-    counts = {key: count if isinstance(count, int) and count > 0 else 1 for key, count in counts.items()}
-    planes = max(math.prod(counts.values()) // counts["images"], counts["images"])
-    if len(tif.pages) == 1 and planes > 1 and page.is_contiguous:
-        samples = page.samplesperpixel if page.samplesperpixel == said.get("channels") else 1
-        needed = page.dataoffsets[0] + page.nbytes * (planes // samples)
-        if needed > tif.filehandle.size:
-            raise truncated(path, tif.filehandle.size, needed)
+    if tif.is_imagej and series.kind == _UNDESCRIBED and len(tif.pages) == 1:
+        page, said = series.keyframe, tif.imagej_metadata or {}
+        listed = ", ".join(f"{key}={said[key]}" for key in _COUNTS if key in said)
+        proposal = proposed_axes(page.axes.lower(), tuple(page.shape))
+        raise ImageError(
+            f"{path}: the file is truncated, or what ImageJ says in it is damaged (got {listed} with "
+            f"{page.nbytes} bytes each, and {tif.filehandle.size} in all). Copy it again, or give "
+            f"axes='{proposal}' (--axes {proposal}) to read the first plane alone."
+        )
 
 
-def check_alone(page: tifffile.TiffPage, pages: int, path: Path) -> None:
-    """Refuse a file with one page in its list but the bytes of more after it.
+def check_alone(page: tifffile.TiffPage, size: int, letters: str, axes: str | None, path: Path) -> None:
+    """Refuse a file with one page in its list but the bytes of more, which nothing describes.
+
+    Args:
+        page: the only page.
+        size: bytes of the image that begins there.
+        letters: axes of the image.
+        axes: axes given by the caller, who gets that image alone if they fit it.
+        path: the file.
 
     Raises:
         ImageError: tells how many bytes there are.
     """
-    rest = page.parent.filehandle.size - page.dataoffsets[0] - page.nbytes
-    if pages == 1 and page.is_contiguous and rest >= page.nbytes:
+    if not page.is_contiguous or len(axes or "") == len(letters):
+        return
+    layout, end = page.parent.tiff, page.dataoffsets[0] + size
+    tags = len(page.tags) * layout.tagsize
+    apart = [tag for tag in page.tags if tag.valuebytecount > layout.tagoffsetthreshold]
+    known = [(page.offset, tags), *((tag.valueoffset, tag.valuebytecount) for tag in apart)]
+    rest = page.parent.filehandle.size - end - sum(count for start, count in known if start >= end)
+    if rest >= max(page.nbytes, _PADDING):
+        proposal = proposed_axes(letters, (size // page.nbytes, *page.shape)[-len(letters) :])
         raise ImageError(
-            f"{path}: the number of planes cannot be read (got {rest} bytes after the first). "
-            f"Save the image again."
+            f"{path}: there are bytes of planes that nothing describes (got {rest} after the {size} of the "
+            f"image). Save it again with all its planes, or give axes='{proposal}' (--axes {proposal}) to "
+            f"read it without them."
         )
 
 

@@ -128,7 +128,7 @@ def _described(tif: tifffile.TiffFile, path: Path, axes: str | None) -> list[Fou
 def _ome_image(tif: tifffile.TiffFile, files: OmeFiles, image: OmeImage, axes: str | None) -> Found | None:
     """Return an image of a document; None where its pages do not match the document."""
     path = files.path
-    samples = whole(image.channels[0].get("SamplesPerPixel") if image.channels else None, 1)
+    samples = whole(image.channels[0].get("SamplesPerPixel") if image.channels else None, 1) or 1
     sizes = sides(image, samples)
     if sizes is None:
         return None
@@ -175,11 +175,12 @@ def _checked(planes: tuple[Plane, ...], path: Path) -> tifffile.TiffPage:
 def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
     """Return the image of a file without OME-XML, leaving out thumbnails."""
     check_page(tif.pages.first, path)
-    check_claimed(tif, path)
     try:
         numbered = list(enumerate(tif.series))
     except FAULTS:
         return _pages_alone(tif, path, axes)
+    if axes is None:
+        check_claimed(tif, numbered[0][1], path)
     full = [(number, series) for number, series in numbered if not series.keyframe.is_reduced]
     several = full or numbered
     if len(several) != 1:
@@ -189,6 +190,8 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
         )
     number, series = several[0]
     letters = _letters(series.axes, "", series.keyframe)
+    if len(tif.pages) == 1 and not tif.is_stk:
+        check_alone(series.keyframe, series.nbytes, letters, axes, path)
     if axes is None:
         check_intensities(series.keyframe, letters, series.shape, path)
     find = partial(series_number, number)
@@ -198,17 +201,17 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
 def _pages_alone(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
     """Return the pages of a file as they are, where its description makes no sense."""
     pages = [page.aspage() for page in tif.pages]
-    full = tuple(number for number, page in enumerate(pages) if not page.is_reduced)
-    key = pages[full[0]] if full else pages[0]
+    full = [number for number, page in enumerate(pages) if not page.is_reduced] or range(len(pages))
+    key = pages[full[0]]
     stack = key.tags.get(_UIC2) if tif.is_stk else None  # it has an entry for each plane
-    if stack is None:
-        check_alone(key, len(pages), path)
     planes = len(full) if stack is None else stack.count
     shape = (planes, *key.shape) if planes > 1 else tuple(key.shape)
     letters = NAMELESS * (planes > 1) + _letters(key.axes, "", key)
+    if len(pages) == 1 and stack is None:
+        check_alone(key, key.nbytes, letters, axes, path)
     if axes is None:
         check_intensities(key, letters, shape, path)
-    find = partial(series_of_pages, full, shape, letters)
+    find = partial(series_of_pages, tuple(full), shape, letters)
     return Found("", *_without_alpha(pixels_of(find(tif), find, path), letters, key))
 
 

@@ -157,8 +157,7 @@ def _resolutions(tif: tifffile.TiffFile) -> dict[str, float | None]:
     sizes: dict[str, float | None] = {}
     for letter in "yx":
         value = tif.pages.first.tags.valueof(f"{letter.upper()}Resolution")
-        numerator, denominator = value if value is not None and len(value) == 2 else (0, 1)
-        sizes[letter] = denominator / numerator if numerator else None
+        sizes[letter] = value[1] / value[0] if isinstance(value, tuple) and value[0] else None
     return sizes
 
 

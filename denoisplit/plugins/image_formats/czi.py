@@ -126,16 +126,14 @@ class _Scene:
             ):
                 planes[place].append(block)
         raw = [(a, ranges[a][1] - ranges[a][0]) for a in ranges if a not in "YX" and a not in _LETTERS]
-        if len(planes) < wanted and raw:
-            listed = ", ".join(f"{count} along {letter}" for letter, count in raw)
+        if len(planes) < wanted:
+            got = ", ".join(f"{count} along {letter}" for letter, count in raw)
             raise ImageError(
                 f"{file}: phases or detectors of a raw recording, such as Airyscan, are not read "
-                f"(got {listed}). Process the image with ZEN and save it."
-            )
-        if len(planes) < wanted:
-            raise ImageError(
-                f"{file}: planes are missing: the recording was interrupted (got {len(planes)} of {wanted}). "
-                f"Save those that are complete with ZEN."
+                f"(got {got}). Process the image with ZEN and save it."
+                if raw
+                else f"{file}: planes are missing: the recording was interrupted (got {len(planes)} of "
+                f"{wanted}). Save those that are complete with ZEN."
             )
         if len({block.colours for block in blocks}) > 1:
             raise ImageError(f"{file}: some channels are RGB pictures and some are not. Save them apart.")

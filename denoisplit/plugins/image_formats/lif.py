@@ -82,16 +82,15 @@ def _steps(found: Any) -> dict[str, float]:
     """
     steps: dict[str, float] = {}
     for axis in found.xml_element.findall(f"{_DESCRIPTION}/Dimensions/DimensionDescription"):
-        letter, count = _NUMBERS.get(axis.get("DimID", ""), ""), number(axis.get("NumberOfElements")) or 1
-        unit, length = axis.get("Unit", ""), number(axis.get("Length")) or 0.0
+        letter, count = _NUMBERS.get(axis.get("DimID", ""), ""), number(axis.get("NumberOfElements"))
+        unit, length = axis.get("Unit", ""), number(axis.get("Length"))
         known = (
             IN_SECONDS.get(time_unit(unit) or "")
             if letter == "t"
             else IN_MICRONS.get(length_unit(unit) or "")
         )
-        step = abs(length) * (known or 0.0) / max(count - 1, 1)
-        if letter and count > 1 and step > 0:
-            steps[letter] = rounded(step)
+        if letter and known and length and count and count > 1:
+            steps[letter] = rounded(abs(length) * known / (count - 1))
     return steps
 
 

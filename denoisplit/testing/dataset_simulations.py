@@ -1,0 +1,68 @@
+"""Laws of data sets that make their images: light as told, and numbers that stay."""
+
+from typing import Any, ClassVar, Final
+
+import attrs
+import numpy as np
+
+from denoisplit.core.images.bases import Field
+from denoisplit.testing.dataset_refusals import RefusalTests
+from denoisplit.testing.simulated_numbers import NUMBERS
+
+_PLUGINS: Final = "denoisplit.plugins."
+_LIGHT: Final = ("photons", "background", "gain", "offset")
+
+
+class SimulationTests(RefusalTests):
+    """Laws of simulations."""
+
+    kind: ClassVar[str] = "dataset"
+
+    def test_simulated_light_is_as_told(self) -> None:
+        """For simulations with options ``photons`` (of the 99th percentile), background, gain and offset.
+
+        No percentile is brighter, the brightest pixel no darker, and it is dark where no structure is.
+        """
+        options = self.defaults()
+        if self.reads_a_folder() or not {*_LIGHT} <= {one.alias for one in attrs.fields(type(options))}:
+            return
+        options = attrs.evolve(options, fields=6, size=64)
+        photons, background = (np.ravel(one) for one in (options.photons, options.background))
+        for field in self.dataset(options).fields():
+            assert field.clean is not None, f"the truth of {field.name} is not known"
+            for channel in field.clean:
+                light = (np.asarray(channel, np.float64) - options.offset) / options.gain
+                assert light.min() > 0.99 * background[0], f"{field.name} is darker than its background"
+                above = np.quantile(light, 0.99)
+                assert above < 1.01 * (photons[-1] + background[-1]), (
+                    f"{field.name} is too bright ({above:.3g})"
+                )
+                assert light.max() > 0.99 * (photons[0] + background[0]), f"{field.name} is too dark"
+                assert np.median(light) < 0.5 * light.max() + background[-1], f"{field.name} has no structure"
+
+    def test_a_seed_gives_the_numbers_that_it_always_gave(self) -> None:
+        """What was learnt from a simulation can be learnt again; another one has another name.
+
+        For denoisplit's own, in a few fields whose numbers are known.
+        """
+        built_in = self.target().__module__.startswith(_PLUGINS)
+        for known in NUMBERS.get(self.name(), ()) if built_in else ():
+            names = tuple(str(number) for number in range(known.channels))
+            fields = self.dataset(attrs.evolve(self.defaults(), **known.options), names).fields()
+            found = np.concatenate([_numbers(field) for field in fields])
+            expected = [float(number) for number in known.numbers.split()]
+            assert len(found) == len(expected), f"{len(found)} numbers describe the fields"
+            for one, before in zip(found, expected, strict=True):
+                assert np.isclose(one, before, rtol=2e-5), (
+                    f"a number of the fields with {known.options} is {one:.6g}, but was {before:.6g}"
+                )
+
+
+def _numbers(field: Field) -> Any:
+    """Return means of the whole, the first row and the last column of every channel, and exposed pixels."""
+    clean, observed = (np.asarray(image, np.float64) for image in (field.clean, field.observed))
+    repeats = (
+        np.empty((0, *observed.shape)) if field.repeats is None else np.asarray(field.repeats, np.float64)
+    )
+    means = (clean.mean((1, 2)), clean[:, 0].mean(1), clean[:, :, -1].mean(1))
+    return np.concatenate([*means, observed[:, 5, 5], observed.std((1, 2)), repeats[:, :, 5, 5].ravel()])
