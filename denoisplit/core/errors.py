@@ -11,6 +11,11 @@ def in_one_line(said: object, most: int = 200) -> str:
     return " ".join(str(said).split())[:most]
 
 
+def counted(number: int, what: str) -> str:
+    """A number and its unit, for example ``2 tiles``."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def printable(text: str) -> str:
     """A text with all but visible characters and spaces escaped, as in ``repr``."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -24,6 +24,7 @@ from denoisplit.testing.suite import (
     in_two_and_three_dimensions,
     law,
     one_line,
+    refusing,
 )
 
 _AS_LIKELY = 0.01
@@ -105,9 +106,8 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         """With a ``NoiseModelError`` of one line."""
         self.require_fit(self.smallest())
         model = self.new(self.smallest())
-        with pytest.raises(NoiseModelError) as caught:
+        with refusing(NoiseModelError):
             model.fit([_wrong(one, mistake) for one in self.pairs(4000)], seed=0)
-        assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     @in_two_and_three_dimensions
     @law(8)
@@ -201,9 +201,8 @@ class NoiseModelFitTests(NoiseModelQualityTests):
             if damage in _DAMAGED:
                 path.write_bytes(_DAMAGED[damage](whole.read_bytes()))
             paths = tuple(path if n == number else one for n, one in enumerate(usual))
-            with pytest.raises(NoiseModelError) as caught:
+            with refusing(NoiseModelError):
                 self.new(attrs.evolve(self.defaults(), path=paths)).fit(self.pairs(), seed=0)
-            assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
     def test_concerns_are_a_channel_and_a_sentence_each(self) -> None:
         """They tell the user what training did to the noise model."""

@@ -3,7 +3,8 @@
 import functools
 import io
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 import attrs
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 from torch import Tensor, nn
 
-from denoisplit.core.errors import DenoisplitError, SpecError
+from denoisplit.core.errors import DenoisplitError, SpecError, in_one_line
 from denoisplit.core.registry import installed_registry
 from denoisplit.testing import strategies
 from denoisplit.testing.option_values import edges
@@ -196,8 +197,7 @@ def generic(make: Callable[[], _Module], seed: int = 0) -> _Module:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
-            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-            parameter.add_(0.1 * noise)
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
         for part in module.modules():
             if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:
                 part.running_mean.normal_(0, 0.3, generator=generator)
@@ -267,8 +267,15 @@ def _difference(found: Tensor, expected: Tensor) -> str:
 
 def one_line(error: BaseException) -> bool:
     """Whether an error message is one line that says what is wrong and what to do."""
-    text = str(error)
-    return bool(text.strip()) and "\n" not in text
+    return bool(str(error).strip()) and "\n" not in str(error)
+
+
+@contextmanager
+def refusing(error: type[Exception]) -> Iterator[None]:
+    """Check that this error is raised, with a message of one line."""
+    with pytest.raises(error) as caught:
+        yield
+    assert one_line(caught.value), f"the message has several lines or none: {caught.value}"
 
 
 def tensor(values: Any) -> Tensor:
@@ -288,7 +295,6 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
     try:
         found: dict[str, Any] = torch.load(file, weights_only=True)
     except Exception as error:
-        raise AssertionError(
-            f"the state is not made of tensors and plain numbers ({' '.join(str(error).split())[:120]})"
-        ) from error
+        said = in_one_line(error, 120)
+        raise AssertionError(f"the state is not made of tensors and plain numbers ({said})") from error
     return found

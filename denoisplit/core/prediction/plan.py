@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from denoisplit.core.devices import memory_budget
-from denoisplit.core.errors import ImageError, PluginError
+from denoisplit.core.errors import ImageError, PluginError, counted
 from denoisplit.core.network.alike import require_alike
 from denoisplit.core.network.frame_part import FramePart
 from denoisplit.core.network.vse import VSE
@@ -212,11 +212,6 @@ def _tiles(
         margin = tuple(map(add, around.halo, stride)) if vse.context else around.halo
         inner = largest_tile(shape, halo=margin, stride=stride, pixels=pixels)
     return plan_tiles(shape, tile=inner, around=around)
-
-
-def counted(number: int, what: str) -> str:
-    """A number and its unit, for example ``2 tiles``."""
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def sides(shape: Sequence[int]) -> str:

@@ -7,9 +7,9 @@ from typing import Final, final
 import attrs
 
 from denoisplit.core.devices import give_back_memory
-from denoisplit.core.errors import ImageError, in_one_line
+from denoisplit.core.errors import ImageError, counted, in_one_line
 from denoisplit.core.network.vse import VSE
-from denoisplit.core.prediction.plan import Plan, counted, halved, sides
+from denoisplit.core.prediction.plan import Plan, halved, sides
 from denoisplit.core.prediction.tiling import Tile
 
 _LOG: Final = logging.getLogger("denoisplit.prediction")

@@ -32,6 +32,7 @@ from denoisplit.core.runs.evaluation import evaluate_run
 from denoisplit.core.spec.records import PredictionSpec
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.storage.run_folder import RunFolder
+from denoisplit.core.training.calibration_fields import spread_out
 from denoisplit.core.training.data_check import supervision
 from denoisplit.core.training.independence import independence
 from denoisplit.core.training.open_dataset import open_dataset
@@ -106,13 +107,6 @@ def run_findings(
         noise_note=note,
         correlation=_correlations(bundle, cut),
     )
-
-
-def spread_out(fields: Sequence[Field], most: int) -> tuple[Field, ...]:
-    """All fields, or ``most`` of them at equal distances."""
-    if len(fields) <= most:
-        return tuple(fields)
-    return tuple(fields[number * len(fields) // most] for number in range(most))
 
 
 def _training_fields(folder: RunFolder, bundle: Bundle, data: EvaluationData) -> tuple[Field, ...]:

@@ -1,7 +1,6 @@
 """A trained model on disk: safetensors for the weights, JSON for everything else. Nothing is pickled."""
 
 import math
-import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from denoisplit.core.spec import SpecTree, resolve, unstructure
 from denoisplit.core.spec.records import PLUGINS, ResolvedSpec
 from denoisplit.core.storage.json_records import read_mapping, structured, write_mapping
 from denoisplit.core.storage.run_folder import DUE, RunFolder
-from denoisplit.core.storage.states import MESSAGE_LENGTH, load_weights, save_weights
+from denoisplit.core.storage.states import beginning, load_weights, save_weights
 from denoisplit.core.verdict.reference import Reference
 
 FORMAT = 1
@@ -175,10 +174,8 @@ def load_bundle(folder: RunFolder) -> tuple[VSE, Bundle]:
     try:
         vse.load_state_dict(load_weights(folder.weights), strict=True)
     except RuntimeError as error:
-        # Torch lists every tensor that does not fit; the first few suffice.
-        reason = textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
         raise RunError(
-            f"{folder.weights}: does not hold the weights of this run ({reason}). {_ADVICE}"
+            f"{folder.weights}: does not hold the weights of this run ({beginning(error)}). {_ADVICE}"
         ) from error
     return vse.eval(), bundle
 

@@ -18,7 +18,7 @@ from denoisplit.core.storage.digests import NAME, ZEROS, require_intact, sealed
 
 _LOG = logging.getLogger("denoisplit.storage")
 
-MESSAGE_LENGTH: Final = 200
+_MESSAGE_LENGTH: Final = 200
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
@@ -44,7 +44,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         weights = safetensors.load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise RunError(
-            f"{path}: does not hold the weights of this run ({_short(error)}). {_AGAIN}"
+            f"{path}: does not hold the weights of this run ({beginning(error)}). {_AGAIN}"
         ) from error
     _require_finite(path, weights, _AGAIN)
     return weights
@@ -75,7 +75,7 @@ def load_state(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:
         raise RunError(
-            f"{path}: is not a state that training can resume from ({_short(error)}). "
+            f"{path}: is not a state that training can resume from ({beginning(error)}). "
             f"Restore the file, or train into another folder."
         ) from error
     if not isinstance(state, dict):
@@ -99,9 +99,9 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _short(error: Exception) -> str:
-    # Torch and safetensors list everything that does not fit; the beginning suffices.
-    return textwrap.shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")
+def beginning(error: Exception) -> str:
+    """Beginning of an error of torch or safetensors, which list everything that does not fit."""
+    return textwrap.shorten(str(error), _MESSAGE_LENGTH, placeholder=" ...")
 
 
 def _require_finite(path: Path, weights: Mapping[str, Tensor], advice: str) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 import numpy as np
 
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, counted
 from denoisplit.core.survey.channels import ChannelNames, name_channels
 from denoisplit.core.survey.dataset_plans import Abilities, dataset_plan
 from denoisplit.core.survey.finding import by_reason, listed, listed_frames
@@ -93,7 +93,7 @@ def _datasets(
     }
     return tuple(
         dataset_plan(
-            key, f"{why}: {_number(parts[key].fields, 'field')}", parts[key], found, named, abilities
+            key, f"{why}: {counted(parts[key].fields, 'field')}", parts[key], found, named, abilities
         )
         for key, why in whys.items()
         if key in parts
@@ -186,19 +186,15 @@ def _story(
     width = pixel.size[-1] if pixel else None
     scale = f", pixel {width:.4g} {pixel.unit}" if pixel and width else ", pixel size unknown"
     lines.append(
-        f"images: {_number(named.of, 'channel')}, {size} pixels, {first.dtype}, axes {first.axes}{scale}"
+        f"images: {counted(named.of, 'channel')}, {size} pixels, {first.dtype}, axes {first.axes}{scale}"
     )
     if found.skipped:
         lines.append(f"left out: {len(found.skipped)} that cannot be used")
     return tuple(lines)
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
 def _counted(part: Part) -> str:
-    text = _number(len(part.observed), "image")
+    text = counted(len(part.observed), "image")
     if part.structures:
         text += f" of {', '.join(part.structures)}"
     if part.fields != len(part.observed) and not part.structures:
@@ -234,7 +230,7 @@ def _remarks(
         )
     if _places(train, facts) < ENOUGH:
         remarks.append(
-            f"{_number(_places(train, facts), 'field')} to learn from: few. Ten of 512 x 512 pixels are a "
+            f"{counted(_places(train, facts), 'field')} to learn from: few. Ten of 512 x 512 pixels are a "
             "beginning."
         )
     needed = sum(4 * _pixels(part) for part in arrangement.parts)

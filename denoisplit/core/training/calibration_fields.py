@@ -22,6 +22,12 @@ def with_seen(fields: Sequence[Field], seen: Sequence[Field], most: int) -> tupl
         raise CalibrationError("no field was held out. Hold out at least one.")
     clean = [field for field in fields if field.clean is not None]
     trained = [field for field in seen if field.clean is not None] if clean else []
-    count = min(most, len(trained))
-    some = [trained[place * len(trained) // count] for place in range(count)]
+    some = spread_out(trained, most)
     return (*((field, False) for field in clean or fields), *((field, True) for field in some))
+
+
+def spread_out(fields: Sequence[Field], most: int) -> tuple[Field, ...]:
+    """All fields, or ``most`` of them at equal distances."""
+    if len(fields) <= most:
+        return tuple(fields)
+    return tuple(fields[number * len(fields) // most] for number in range(most))

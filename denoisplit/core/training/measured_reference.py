@@ -13,6 +13,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.evidence import gather_evidence
 from denoisplit.core.prediction.progress import Progress
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.training.calibration_fields import spread_out
 from denoisplit.core.verdict.consistency import (
     chi_square,
     mixed_variance,
@@ -39,7 +40,7 @@ def measure_reference(
     progress: Progress | None = None,
 ) -> Reference:
     """Measure statistics of training and held-out fields, and of the network's predictions of them."""
-    seen = [mixed_image(field, spec.data.mixing)[0] for field in _some([*train, *held_out], MOST_FIELDS)]
+    seen = [mixed_image(field, spec.data.mixing)[0] for field in spread_out([*train, *held_out], MOST_FIELDS)]
     centre, scale = vse.statistics.mixed_mean, vse.statistics.mixed_std
     units = [
         image_statistics(image[cell], centre=centre, scale=scale)
@@ -48,7 +49,9 @@ def measure_reference(
     ]
     found = spreads(units, sum(image.size for image in seen) / len(units))
     try:
-        found |= _of_network(vse, spec, _some(held_out, MOST_PASSES), _some(train, MOST_PASSES), progress)
+        found |= _of_network(
+            vse, spec, spread_out(held_out, MOST_PASSES), spread_out(train, MOST_PASSES), progress
+        )
     except DenoisplitError as error:
         # Hours of training must not be lost because a check is not possible.
         _LOG.warning("verdicts will not know the network's view of images: %s", error)
@@ -125,10 +128,3 @@ def _of_network(
             progress(number + 1, len(images))
     pixels = sum(image.size for image in images) / sum(len(group) for group in units)
     return spreads_of_new(*units, pixels)
-
-
-def _some(fields: Sequence[Field], most: int) -> list[Field]:
-    """All fields, or ``most`` of them at equal distances."""
-    if len(fields) <= most:
-        return list(fields)
-    return [fields[i * len(fields) // most] for i in range(most)]

@@ -4,12 +4,12 @@ import attrs
 import numpy as np
 
 from denoisplit.core.arrays import FloatArray
-from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.interfaces import Calibration, Calibrator
 from denoisplit.plugins.calibrators.array_checks import (
     check_certain,
     check_fields,
     check_squares,
+    does_not_fit,
     gaussian_interval,
     no_fit,
 )
@@ -48,10 +48,7 @@ class Scale(Calibrator):
         """Calibrated std, same shape and dtype as ``std`` [n c (z) y x]."""
         factor = calibration.parameters.get("factor", ())
         if std.ndim < 3 or len(factor) != std.shape[1]:
-            raise CalibrationError(
-                f"calibration: {calibration.component} with {len(factor)} factors does not fit a std of "
-                f"shape {std.shape} [n c (z) y x]. Calibrate the run again."
-            )
+            raise does_not_fit(calibration, len(factor), std.shape)
         shaped = np.asarray(factor, dtype=std.dtype).reshape(1, -1, *[1] * (std.ndim - 2))
         calibrated: FloatArray = std * shaped
         return calibrated
