@@ -80,13 +80,7 @@ class Library:
 
 @attrs.frozen(kw_only=True)
 class Plugin:
-    """A package with components.
-
-    Attributes:
-        package: its name.
-        version: its version.
-        components: how many it offers.
-    """
+    """A package with components."""
 
     package: str
     version: str

@@ -96,11 +96,7 @@ class DecoderCase:
 
 @attrs.frozen
 class GivenNoise(NoiseSource):
-    """Given numbers for some levels, zeros for the others.
-
-    Attributes:
-        numbers: the numbers by level.
-    """
+    """Given numbers for some levels, zeros for the others."""
 
     numbers: dict[int, Tensor] = attrs.field(factory=dict)
 

@@ -95,11 +95,7 @@ def counted_transfers() -> Iterator[Transfers]:
 
 
 class SimulatedTensor(Tensor):
-    """A tensor on the device.
-
-    Attributes:
-        numbers: its numbers, as a tensor on the CPU.
-    """
+    """A tensor on the device."""
 
     numbers: Tensor
 

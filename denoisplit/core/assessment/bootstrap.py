@@ -27,12 +27,7 @@ FieldCover = Mapping[float, npt.NDArray[np.bool_]]
 
 @attrs.frozen
 class Interval:
-    """A percentile interval.
-
-    Attributes:
-        low: lower end.
-        high: upper end.
-    """
+    """A percentile interval."""
 
     low: float
     high: float

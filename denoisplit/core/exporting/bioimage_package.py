@@ -48,11 +48,7 @@ _WORDS: Final[dict[Any, str]] = {
 
 @attrs.frozen
 class BioimagePackage(Exporter):
-    """Writes a zip with description, ONNX weights, test tensors, cover and page.
-
-    Attributes:
-        about: what people know of the network.
-    """
+    """Writes a zip with description, ONNX weights, test tensors, cover and page."""
 
     about: About
 

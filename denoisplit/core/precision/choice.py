@@ -27,12 +27,7 @@ FULL, SHORT = MEASURED
 
 @attrs.frozen
 class Choice:
-    """A precision and the reason for it.
-
-    Attributes:
-        name: name as in a spec.
-        why: the reason in words.
-    """
+    """A precision and the reason for it."""
 
     name: str
     why: str

@@ -61,11 +61,7 @@ class Tiling:
 
 @final
 class Spool:
-    """The stored jobs of one prediction.
-
-    Attributes:
-        folder: folder of their files.
-    """
+    """The stored jobs of one prediction."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -18,11 +18,7 @@ from denoisplit.core.sums.tile_sums import TileSummer, gathered_sums
 
 @attrs.frozen(eq=False)
 class SumsOver(Summary):
-    """Sums of the samples over regions, as ``TileSummer`` finds them.
-
-    Attributes:
-        divisions: divisions of every plane into regions.
-    """
+    """Sums of the samples over regions, as ``TileSummer`` finds them."""
 
     divisions: Sequence[Sequence[Division]]
 

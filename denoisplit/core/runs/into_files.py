@@ -31,13 +31,7 @@ _LOG: Final = logging.getLogger("denoisplit.runs")
 
 
 class IntoFiles(Predictor):
-    """Predictions of a run from files to files.
-
-    Attributes:
-        folder: folder of the run.
-        vse: the network.
-        bundle: the run's weights and records.
-    """
+    """Predictions of a run from files to files."""
 
     folder: RunFolder
     vse: VSE

@@ -29,11 +29,7 @@ SEQUENCE: Final = "sequence.json"
 
 @attrs.frozen
 class RunFolder:
-    """Paths inside one run folder.
-
-    Attributes:
-        path: the folder.
-    """
+    """Paths inside one run folder."""
 
     path: Path = attrs.field(converter=Path)
 

@@ -21,11 +21,7 @@ _DATA: Final = "data"
 
 @attrs.frozen
 class SequenceFolder:
-    """Paths inside one folder of a sequence.
-
-    Attributes:
-        path: the folder.
-    """
+    """Paths inside one folder of a sequence."""
 
     path: Path = attrs.field(converter=Path)
 

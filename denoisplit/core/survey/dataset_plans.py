@@ -18,12 +18,7 @@ SEPARATE_CHANNELS: Final = "separate_channels"
 
 @attrs.frozen(kw_only=True)
 class Abilities:
-    """Installed features that a spec can use.
-
-    Attributes:
-        datasets: names of the installed data sets.
-        split_rules: rules of ``data.split``.
-    """
+    """Installed features that a spec can use."""
 
     datasets: frozenset[str]
     split_rules: frozenset[str]

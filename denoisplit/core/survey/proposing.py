@@ -27,12 +27,7 @@ _OVERHEAD = 1.1
 
 @attrs.frozen
 class Proposal:
-    """A proposed spec.
-
-    Attributes:
-        plan: the proposed experiment.
-        text: its spec, which resolves.
-    """
+    """A proposed spec."""
 
     plan: Plan
     text: str

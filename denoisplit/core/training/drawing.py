@@ -26,11 +26,7 @@ def step_seed(seed: int, step: int) -> int:
 
 @attrs.frozen
 class StepDraws(ABC):
-    """Random draws of the steps of a training: functions of the seed, the step and the part of its batch.
-
-    Attributes:
-        seed: seed of the training.
-    """
+    """Random draws of the steps of a training: functions of the seed, the step and the part of its batch."""
 
     seed: int
 

@@ -54,12 +54,7 @@ class Learning:
 
 @attrs.frozen(kw_only=True)
 class Learnt:
-    """Result of a training.
-
-    Attributes:
-        steps: optimiser steps done.
-        kept: the weights to keep.
-    """
+    """Result of a training."""
 
     steps: int
     kept: KeptWeights

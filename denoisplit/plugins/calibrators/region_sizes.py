@@ -34,11 +34,7 @@ class SizeOptions:
 
 
 class SizeCalibrator(SumCalibrator):
-    """Every size of region by itself; in between, the logarithm is interpolated along that of the side.
-
-    Attributes:
-        one_size: calibration of one size.
-    """
+    """Every size of region by itself; in between, the logarithm is interpolated along that of the side."""
 
     options: SizeOptions
     one_size: OneSize
