@@ -101,7 +101,8 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
         with blaming((model.encoder.component, *parts), f"fails at a patch of {list(sides)} pixels"):
             features = vse.encode(mixed)
         _look_at_features(features, vse, model.encoder.component, sides)
-        with blaming((model.decoder.component, *parts), _together(model, sides)):
+        read = f"the features of {model.encoder.component.name} of {list(sides)} pixels"
+        with blaming((model.decoder.component, *parts), f"does not decode {read}"):
             decoded = decode(vse.decoder, features, GeneratorNoise(generator))
         plane = sides[-len(vse.stride) :]
         _look_at_output(decoded, vse, model.decoder.component, plane)
@@ -116,10 +117,6 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
             with blaming(noise_models, f"gives no likelihood of {vse.channels} channels"):
                 found = vse.noise_model.log_prob(signal, signal, extra)
             _require_shape(noise_models[0], "log_prob", found, tuple(signal.shape))
-
-
-def _together(model: ModelSpec, sides: tuple[int, ...]) -> str:
-    return f"does not decode the features of {model.encoder.component.name} of {list(sides)} pixels"
 
 
 def _look_at_features(features: Features, vse: VSE, row: Component, sides: tuple[int, ...]) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from denoisplit.core.images.bases import Field, PixelSize
+from denoisplit.core.images.bases import Field
 from denoisplit.core.images.block_walks import thinned
 from denoisplit.core.images.derived_images import channel_of
 from denoisplit.core.images.exposures import places_of
@@ -73,9 +73,5 @@ def told_pixel_sizes(fields: Sequence[Field]) -> list[str]:
     counts = Counter(field.pixel_size for field in fields)
     if len(counts) <= 1:
         return []
-    listed = ", ".join(f"{_size(size)} ({count} fields)" for size, count in counts.items())
+    listed = ", ".join(f"{size or 'unknown'} ({count} fields)" for size, count in counts.items())
     return [f"The fields differ in pixel size: {listed}. Rescale them to the same one, or leave some out."]
-
-
-def _size(size: PixelSize | None) -> str:
-    return "unknown" if size is None else str(size)

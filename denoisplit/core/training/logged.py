@@ -99,13 +99,11 @@ class _Logged(RememberingWatcher):
     def validated(self, now: Moment) -> None:
         """Pass on the numbers, and from time to time a picture."""
         self._try(lambda: self._logger.values(now.step, {"learning_rate": now.learning_rate, **now.values}))
-        if self._logger.takes_pictures and not self._fails and self._is_pictured(now):
+        is_pictured = now.step == now.steps or now.step // self._every % PICTURE_EVERY == 0
+        if self._logger.takes_pictures and not self._fails and is_pictured:
             pixels = self._preview.at(now.step, now.vse)
             if pixels is not None:
                 self._try(lambda: self._logger.picture(now.step, _PICTURE, pixels))
-
-    def _is_pictured(self, now: Moment) -> bool:
-        return now.step == now.steps or now.step // self._every % PICTURE_EVERY == 0
 
     def ended(self, now: Moment) -> None:
         """Note that the training was not interrupted."""
