@@ -177,8 +177,8 @@ def _said_by_stk(said: dict[str, Any]) -> Said:
     if said.get("SpatialCalibration") != 0:
         lengths = {a.lower(): (said.get(f"{a}Calibration"), unit) for a in "YX"}
     steps = np.abs(np.asarray(said.get("ZDistance", ()), np.float64))
-    if steps.size and np.allclose(steps, steps[0], rtol=_SAME):
-        lengths["z"] = (float(steps[0]), "µm")
+    if steps.size and np.allclose(steps, step := np.median(steps), rtol=_SAME):
+        lengths["z"] = (float(step), "µm")
     return Said(lengths=lengths)
 
 

@@ -58,7 +58,7 @@ class _Frames:
         file: the file.
         counts: length of every loop, the outermost first.
         loops: numbers of the loops that are axes of the image.
-        place: index along every loop that is not an axis.
+        place: index along every loop; along axes, that of a frame replaces it.
         frame: shape of a frame, [c y x colour].
         dtype: type of the pixels.
     """
@@ -168,7 +168,7 @@ def _part(
         file=file,
         counts=counts,
         loops=loops,
-        place=tuple(position if letter == "s" else 0 for letter in letters),
+        place=(position,) * len(letters),
         frame=frame,
         dtype=dtype,
     )
