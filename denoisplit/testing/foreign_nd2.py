@@ -28,6 +28,9 @@ _PICTURE: Final = counts(6, 5, 3, kind="uint8")
 def _others() -> Iterator[Foreign]:
     frames = Image(data=_FRAMES, axes="tyx")
     yield Foreign(what="a frame is missing", name="a.nd2", write=partial(write_nd2, image=frames, frames=2))
+    for line in (_FRAMES[:, :1], _FRAMES[:, :, :1]):
+        write = partial(write_nd2, image=Image(data=line, axes="tyx"))
+        yield Foreign(what="a line", name="a.nd2", write=write, image=image(line, "tyx"))
     fast = Image(data=_FRAMES, axes="tyx", time_interval=TimeInterval(0.0005, "s"))
     found = image(_FRAMES, "tyx", interval=0.0005)
     yield Foreign(
