@@ -18,9 +18,7 @@ TINY = (
     "model.encoder={levels: 2, width: 4, binning: 1}",
     "model.decoder={latent_channels: 2}",
     "model.noise_model={components: 1, fit_pairs: 1000, fit_steps: 2}",
-    "training.steps=5",
-    "training.batch=1",
-    "training.patch=16",
+    "training={start_from: null, steps: 5, batch: 1, patch: 16}",
     "prediction.samples=4",
 )
 

@@ -21,7 +21,7 @@ SMALL = {
     "train": (
         "model.encoder={levels: 2, width: 4}",
         "model.decoder={latent_channels: 2}",
-        "training={steps: 2, batch: 2, patch: 16, precision: float32}",
+        "training={start_from: null, steps: 2, batch: 2, patch: 16, precision: float32}",
         "prediction={samples: 4}",
     ),
     "train-sequence": (

@@ -97,12 +97,12 @@ def test_paths_with_odd_letters_mean_what_they_say() -> None:
     assert "path: data\n" in text
 
 
-def test_a_trained_network_is_suggested_where_all_of_it_fits() -> None:
+def test_a_training_starts_from_the_network_that_comes_along_where_all_of_it_fits() -> None:
     def text(finest: float, channels: int = 2) -> str:
         facts = Facts(channels=(attrs.evolve(BRIGHT, finest=finest),) * channels)
         return spec_text(planned("1.tif", "2.tif", "3.tif", channels=channels, facts=facts), Path("new.yaml"))
 
-    line = "# start_from: model:lines-blobs"
+    line = "\n  start_from: model:lines-blobs"
     model = yaml.safe_load(text(0.2))["model"]
     folder = folder_of(find_model("lines-blobs", "here"))
     trained = json.loads((folder.path / "model.json").read_text("utf-8"))["spec"]["model"]

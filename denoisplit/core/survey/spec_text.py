@@ -147,11 +147,11 @@ def _training(plan: Plan) -> Iterator[str]:
     yield "  augment: true"
     if (size.levels, size.width) == _SIZE_OF_START and size.binning > 1 and plan.preset == "denoisplit":
         yield from _comment(
-            "A network of this size that has seen simulated lines and blobs comes with denoisplit. Short "
-            "trainings that started from it got farther. To start from it, remove the #:",
+            "starts from the network of this size that comes with denoisplit: it has seen simulated "
+            "structures, and real images were split better for it; null starts from nothing",
             "  ",
         )
-        yield f"  # start_from: {_START}"
+        yield f"  start_from: {_START}"
     yield from _comment("after an interruption, training goes on from the last of these points", "  ")
     yield f"  validate_every: {size.steps // 20}"
     yield f"  checkpoint_every: {size.steps // 20}"
