@@ -106,6 +106,18 @@ def colours_of_leica(folder: Path) -> Path:
     return folder / "a.lif"
 
 
+def cut(pixels: Any, more: int, **how: Any) -> Callable[[Path], Path]:
+    """A TIFF with more bytes at its end, or fewer."""
+
+    def make(folder: Path) -> Path:
+        path = tiff(pixels, metadata=None, **how)(folder)
+        content = path.read_bytes()
+        path.write_bytes(content[:more] if more < 0 else content + bytes(more))
+        return path
+
+    return make
+
+
 def misnamed(name: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         tifffile.imwrite(folder / "a.tif", PICTURE)
@@ -132,6 +144,8 @@ READ: dict[str, tuple[Callable[[Path], Path], str | None]] = {
     "palette": (tiff(PICTURE, photometric="palette", colormap=PALETTE), None),
     "palette stack": (tiff(STACK, photometric="palette", colormap=PALETTE), None),
     "negative": (tiff(PICTURE, photometric="miniswhite"), None),
+    "planes that nothing describes": (cut(PICTURE, 2 * PICTURE.nbytes), None),
+    "planes that are not there": (cut(PICTURE, 0, description="ImageJ=1.54f\nimages=9\nslices=9\n"), None),
     "data sets": (hdf5("", raw=PICTURE, b_table=np.zeros((2, 3))), None),
     "no such data set": (hdf5("/c", raw=PICTURE, b_raw=PICTURE + 1), None),
     "data sets of a group": (hdf5("/b", raw=PICTURE, b_raw=PICTURE, b_more=STACK), None),
