@@ -1,16 +1,21 @@
 """A disk without space is one line with the name that was given, and leaves nothing."""
 
+import asyncio
+import errno
 import logging
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import click
 import numpy as np
 import pytest
 import torch
+import zarr
 from click.testing import CliRunner
+from zarr.core.buffer import Buffer
 
 from denoisplit.cli import LazyGroup
 from denoisplit.core.errors import ImageError
@@ -54,6 +59,33 @@ def test_an_image(tmp_path: Path, name: str, most: int) -> None:
     assert "\n" not in line
     assert "part" not in line, "the hidden name"
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["p.zarr", "p.ome.zarr"])
+def test_chunks_that_are_still_being_written_do_not_outlive_an_error(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, written, never = Event(), Event(), Event()
+    store = zarr.storage.LocalStore
+    write = store.set
+
+    async def slow(self: zarr.storage.LocalStore, key: str, value: Buffer) -> None:
+        if key.endswith("c/0/0/0"):
+            await asyncio.to_thread(begun.wait, 10)
+            raise OSError(errno.ENOSPC, "full")
+        if key.endswith("c/1/0/0"):
+            begun.set()
+            await asyncio.to_thread(never.wait, 0.5)  # longer than it takes to remove a folder
+            await write(self, key, value)
+            written.set()
+            return
+        await write(self, key, value)
+
+    monkeypatch.setattr(store, "set", slow)
+    with pytest.raises(ImageError):
+        save_image(tmp_path / "sub" / name, Image(data=PIXELS, axes="cyx"))
+    assert written.wait(10)
+    assert list(tmp_path.glob("*/*")) == []
 
 
 WRITERS: dict[str, Callable[[Path], object]] = {

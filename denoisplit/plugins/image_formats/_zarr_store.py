@@ -1,6 +1,12 @@
-"""A folder of Zarr chunks that notices truncated ones."""
+"""Folders of Zarr chunks: one that notices truncated chunks, and one that knows when all are written."""
 
+import errno
+import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition
 from typing import Any, Final, Self, final
 
 from zarr.abc.store import ByteRequest, RangeByteRequest
@@ -70,3 +76,45 @@ def checked(array: Any, store: str) -> Any:
         return array
     files = CheckedStore(LocalStore(store, read_only=True), blosc)
     return zarr.open_array(files, path=array.path, mode="r", zarr_format=array.metadata.zarr_format)
+
+
+@final
+class _SettlingStore(LocalStore):
+    """Files of chunks, for writing.
+
+    Zarr writes chunks at the same time, and returns from the first error or an interruption while others are
+    still being written: what removes the folder then finds it made again.
+    """
+
+    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self._changed, self._writing, self._settled = Condition(), 0, False
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write what is stored under a key."""
+        with self._changed:
+            if self._settled:
+                raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED), str(self.root / key))
+            self._writing += 1
+        try:
+            await super().set(key, value)
+        finally:
+            with self._changed:
+                self._writing -= 1
+                self._changed.notify_all()
+
+    def settle(self) -> None:
+        """Refuse further chunks, and wait for those that are being written."""
+        with self._changed:
+            self._settled = True
+            self._changed.wait_for(lambda: self._writing == 0)
+
+
+@contextmanager
+def settled(path: Path) -> Iterator[LocalStore]:
+    """Open a folder of chunks for writing; nothing is written to it any more when the block ends."""
+    store = _SettlingStore(path)
+    try:
+        yield store
+    finally:
+        store.settle()

@@ -62,24 +62,27 @@ class OmeZarr(ZarrFormat):
         def begin(temporary: Path) -> Iterator[Put]:
             import zarr
 
+            from denoisplit.plugins.image_formats._zarr_store import settled
+
             two = self.options.version == "0.4"
-            group: Any = zarr.open_group(str(temporary), mode="w", zarr_format=2 if two else 3)
-            arrays = [
-                self._array(group, str(level), stored, smaller, layout)
-                for level, smaller in enumerate(_scales(shape))
-            ]
-            highest = 0.0
+            with settled(temporary) as store:
+                group: Any = zarr.open_group(store, mode="w", zarr_format=2 if two else 3)
+                arrays = [
+                    self._array(group, str(level), stored, smaller, layout)
+                    for level, smaller in enumerate(_scales(shape))
+                ]
+                highest = 0.0
 
-            def put(region: Window, pixels: AnyArray) -> None:
-                nonlocal highest
-                arrays[0][region] = pixels
-                highest = max(highest, float(np.max(pixels)))
+                def put(region: Window, pixels: AnyArray) -> None:
+                    nonlocal highest
+                    arrays[0][region] = pixels
+                    highest = max(highest, float(np.max(pixels)))
 
-            yield put
-            for larger, smaller in itertools.pairwise(arrays):
-                _shrink(larger, smaller, self.options.chunk * self.options.shard)
-            steps = [{a: float(2**level) for a in "yx"} for level in range(len(arrays))]
-            group.attrs.update(metadata(layout, stored, steps, self.options.version, highest))
+                yield put
+                for larger, smaller in itertools.pairwise(arrays):
+                    _shrink(larger, smaller, self.options.chunk * self.options.shard)
+                steps = [{a: float(2**level) for a in "yx"} for level in range(len(arrays))]
+                group.attrs.update(metadata(layout, stored, steps, self.options.version, highest))
 
         return begin
 

@@ -50,15 +50,18 @@ class ZarrArrays(ZarrFormat):
         def begin(temporary: Path) -> Iterator[Put]:
             import zarr
 
-            array: Any = zarr.create_array(
-                str(temporary),
-                shape=layout.shape,
-                dtype=layout.dtype,
-                chunks=chunks_of(stored, layout.shape, self.options.chunk),
-                dimension_names=list(stored),
-                attributes={**said, "denoisplit": said},
-                config={"write_empty_chunks": True},
-            )
-            yield array.__setitem__
+            from denoisplit.plugins.image_formats._zarr_store import settled
+
+            with settled(temporary) as store:
+                array: Any = zarr.create_array(
+                    store,
+                    shape=layout.shape,
+                    dtype=layout.dtype,
+                    chunks=chunks_of(stored, layout.shape, self.options.chunk),
+                    dimension_names=list(stored),
+                    attributes={**said, "denoisplit": said},
+                    config={"write_empty_chunks": True},
+                )
+                yield array.__setitem__
 
         return begin
