@@ -24,11 +24,13 @@ def load_workable(path: Path, overrides: Sequence[str] = (), *, device: str = "a
     # The network takes seconds to import; typos should be reported before.
     from denoisplit.core.network.trial import require_workable
     from denoisplit.core.spec.located import located
+    from denoisplit.core.training.starting import require_fitting_start
     from denoisplit.core.training.trainable import require_trainable
 
     try:
-        require_workable(spec)
+        vse = require_workable(spec)
         require_trainable(spec, device)
+        require_fitting_start(vse, spec.training)
     except (SpecError, MissingPackageError) as error:
         raise located(error, tree.root) from error
     return spec

@@ -117,6 +117,24 @@ def test_a_run_that_is_none_or_has_nothing_in_common(first: denoisplit.Run, tmp_
             tmp_path / "spec.yaml", tmp_path / "run", overrides=[f"training.start_from={tmp_path / 'none'}"]
         )
     other = SPEC.replace("levels: 2, width: 4", "levels: 1, width: 7")
-    with pytest.raises(DenoisplitError, match="none of its weights fits this network"):
+    with pytest.raises(DenoisplitError, match="no weight of it fits this network"):
         train(first, tmp_path / "run", "model.decoder.latent_channels=5", spec=other)
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+def test_a_start_of_which_nothing_fits_is_told_by_check(first: denoisplit.Run, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC.replace("levels: 2, width: 4", "levels: 1, width: 7"), "utf-8")
+
+    def check(start: str) -> str:
+        change = f"training.start_from={start}"
+        asked = ["--set", "model.decoder.latent_channels=5", "--set", change]
+        result = CliRunner().invoke(main, ["check", str(tmp_path / "spec.yaml"), *asked])
+        assert result.exit_code == (2 if result.stderr else 0)
+        return result.stderr.removeprefix(f"--set {change}: ")
+
+    for start in ("model:lines-blobs", str(first.folder.path)):
+        assert check(start) == (
+            f"no weight of it fits this network (got {start}). Give a run of the same encoder or decoder, "
+            f"or null to start from random weights.\n"
+        )
+    assert check(str(tmp_path / "elsewhere")) == "", "the run may be where the training is"

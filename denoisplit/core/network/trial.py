@@ -33,10 +33,13 @@ SIDE: Final = 16
 """Side of the smallest trial patch, pixels, unless the network needs a larger one."""
 
 
-def require_workable(spec: ResolvedSpec) -> None:
+def require_workable(spec: ResolvedSpec) -> VSE:
     """Compose the network of a spec and pass one patch of noise through it.
 
     Draws nothing from the global generators.
+
+    Returns:
+        The network, with random weights.
 
     Raises:
         SpecError: its components do not fit each other, or it does not fit into memory.
@@ -55,6 +58,7 @@ def require_workable(spec: ResolvedSpec) -> None:
                 raise
             _try(vse, spec, whole)  # a component may support only its training patches
         freeze(vse, spec.training.freeze)
+    return vse
 
 
 def small_sides(vse: VSE, patch: tuple[int, ...]) -> tuple[int, ...]:

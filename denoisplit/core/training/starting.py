@@ -1,10 +1,12 @@
 """Start of a training: weights of another run, as far as they fit, and parts that stay frozen."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import torch
+from torch import Tensor
 
 from denoisplit.core.errors import RunError, SpecError
 from denoisplit.core.network.freezing import freeze
@@ -35,8 +37,9 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
         The source of the weights; None if they are drawn at random.
 
     Raises:
-        RunError: the run cannot be opened, or none of its weights fits.
-        SpecError: no model or part has a name that is to stay, or nothing is left to train.
+        RunError: the run cannot be opened.
+        SpecError: no model has this name, or none of its weights fits; no part has a name that is to stay, or
+            nothing is left to train.
     """
     found = None if spec.start_from is None else _taken(vse, spec.start_from)
     freeze(vse, spec.freeze)
@@ -71,28 +74,47 @@ def require_known_start(spec: TrainingSpec) -> None:
         start_folder(spec.start_from)
 
 
+def require_fitting_start(vse: VSE, spec: TrainingSpec) -> None:
+    """Refuse a start from a run that is here and of which no weight fits a network.
+
+    A run that is not here may be where the training is.
+
+    Raises:
+        SpecError, RunError: see ``start``.
+    """
+    path = spec.start_from
+    if path is not None and (path.name.startswith(MODEL) or RunFolder(path).weights.is_file()):
+        _fitting(vse, path, load_weights(start_folder(path).weights))
+
+
 def _taken(vse: VSE, path: Path) -> Start:
     folder = start_folder(path)
     theirs, ours = load_weights(folder.weights), vse.state_dict()
-    names = [name for name in ours if name.startswith(_PARTS)]
-    other = {_layer(n) for n in names if n not in theirs or theirs[n].shape != ours[n].shape}
-    fitting = [name for name in names if _layer(name) not in other]
-    if not fitting:
-        raise RunError(
-            f"{path}: none of its weights fits this network. Give training.start_from a run of the same "
-            f"encoder or decoder, or null to start from random weights."
-        )
+    fitting, left = _fitting(vse, path, theirs)
     with torch.no_grad():
         for name in fitting:
             ours[name].copy_(theirs[name])
-    left = tuple(name for name in names if name not in fitting)
-    _LOG.info("starting from %s: %d of %d weights fit", path, len(fitting), len(names))
+    _LOG.info("starting from %s: %d of %d weights fit", path, len(fitting), len(fitting) + len(left))
     if left:
         shown = ", ".join(left[:_LISTED]) + (
             f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
         )
         _LOG.info("drawn anew, as no weight of that run fits: %s", shown)
     return Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left)
+
+
+def _fitting(vse: VSE, path: Path, theirs: Mapping[str, Tensor]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the weights that fit, and of the others."""
+    ours = vse.state_dict()
+    names = [name for name in ours if name.startswith(_PARTS)]
+    other = {_layer(n) for n in names if n not in theirs or theirs[n].shape != ours[n].shape}
+    fitting = tuple(name for name in names if _layer(name) not in other)
+    if not fitting:
+        raise SpecError(
+            f"training.start_from: no weight of it fits this network (got {path}). Give a run of the same "
+            f"encoder or decoder, or null to start from random weights."
+        )
+    return fitting, tuple(name for name in names if name not in fitting)
 
 
 def _layer(name: str) -> str:
