@@ -1,18 +1,25 @@
 """CZI of other programs: scenes of one channel each, late starts, pictures, and times in milliseconds."""
 
-from collections.abc import Iterator
+import re
+import struct
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
 
+from denoisplit.core.arrays import AnyArray
 from denoisplit.core.images.bases import Image
 from denoisplit.testing.foreign_files import Foreign, counts, image
 from denoisplit.testing.microscope_files import write_czi
 
 _SCENES: Final = counts(2, 6, 5)
+_AXIS: Final = struct.Struct("<4siifi")
+"""An axis as it is listed: name, start, size, coordinate, and size as stored."""
+
+_END: Final = b"</ImageDocument>"
 _NAMES: Final = ("actin", "dna")
 
 
@@ -109,7 +116,54 @@ def _half_named(path: Path) -> None:
         metadata.set_xml(f"{xml[:start]}<Channel Id='Channel:0' Name='dna'/>{xml[end:]}")
 
 
+def _described(path: Path, pixels: AnyArray, change: Callable[[dict[str, list[int]]], Any]) -> None:
+    """Write a plane; ``change`` may then change its axes as they are listed, and their order."""
+    write_czi(path, Image(data=pixels, axes="yx", channel_names=_NAMES[:1]))
+    content = path.read_bytes()
+    for block in re.finditer(rb"DV.{26}(\x07...)", content, re.DOTALL):
+        listed = _AXIS.iter_unpack(content[block.end() : block.end() + 7 * _AXIS.size])
+        axes = {name[:1].decode(): [start, size, stored] for name, start, size, _, stored in listed}
+        change(axes)
+        said = [_AXIS.pack(name.encode(), one[0], one[1], 0.0, one[2]) for name, one in axes.items()]
+        content = content[: block.end()] + b"".join(said) + content[block.end() + 7 * _AXIS.size :]
+    path.write_bytes(content)
+
+
+def _columns_first(path: Path) -> None:
+    """Write a plane whose description lists Y before X; the library finds the same pixels in it."""
+    _described(path, _SCENES[0], lambda axes: axes.update({"X": axes.pop("X")}))
+    with pytest.importorskip("pylibCZIrw.czi").open_czi(str(path)) as file:
+        assert np.array_equal(file.read(plane={"C": 0})[..., 0], _SCENES[0]), (
+            "the library reads something else"
+        )
+
+
+def _several_planes(axes: dict[str, list[int]]) -> None:
+    """Let a block hold six planes: axes are listed from the fastest to the slowest."""
+    axes |= {"Y": [0, 4, 4], "Z": [0, 2, 2], "T": [0, 3, 3]}
+
+
+def _other_axes(axes: dict[str, list[int]]) -> None:
+    """Have no axis of channels or scenes, as files of other programs."""
+    axes |= {"R": axes.pop("C"), "I": axes.pop("S")}
+
+
+def _cut(path: Path) -> None:
+    """Write channels with names in metadata that lack their end."""
+    write_czi(path, Image(data=_SCENES, axes="cyx", channel_names=_NAMES))
+    path.write_bytes(path.read_bytes().replace(_END, bytes(len(_END))))
+
+
 def _others() -> Iterator[Foreign]:
+    one = image(_SCENES[0], "yx", names=_NAMES[:1])
+    yield Foreign(what="Y before X", name="a.czi", write=_columns_first, image=one)
+    write = partial(_described, pixels=_SCENES[0], change=_other_axes)
+    yield Foreign(what="no axis of channels", name="a.czi", write=write, inside="0", image=one)
+    tall = counts(24, 5)
+    write = partial(_described, pixels=tall, change=_several_planes)
+    found = image(tall.reshape(3, 2, 4, 5), "tzyx", names=_NAMES[:1])
+    yield Foreign(what="a block of several planes", name="a.czi", write=write, image=found)
+    yield Foreign(what="metadata without an end", name="a.czi", write=_cut, image=image(_SCENES, "cyx"))
     yield Foreign(what="a name of two", name="a.czi", write=_half_named, image=image(_SCENES, "cyx"))
     found = image(_SCENES[0], "yx")
     yield Foreign(what="all axes", name="a.czi", write=_all_axes, image=found)

@@ -107,9 +107,13 @@ def _in_one_file() -> Iterator[Foreign]:
         Block(said=f'IFD="{page}" FirstC="{plane % 2}" FirstT="{plane // 2}"')
         for plane, page in enumerate(order)
     ]
-    write = partial(_described, pages=pages, sizes="8 9 2 1 3", blocks=blocks)
+    write = partial(_described, pages=pages, sizes="8 9 2 1 3", blocks=blocks[::-1])
     found = image(pages[order].reshape(3, 2, 9, 8), "tcyx")
     yield Foreign(what="planes in any order", name=name, write=write, image=found)
+    blocks = [Block(said='IFD="0" FirstT="2" PlaneCount="9"'), Block(said='IFD="4" PlaneCount="9"')]
+    write = partial(_described, pages=pages, sizes="8 9 1 1 6", blocks=blocks)
+    found = image(np.roll(pages, 2, 0), "tyx")
+    yield Foreign(what="blocks of more planes than there are", name=name, write=write, image=found)
     for said in ("", 'IFD="0" PlaneCount="6"', 'IFD="0" NumPlanes="6"', None):
         blocks = [] if said is None else [Block(said=said)]
         write = partial(_described, pages=pages, sizes="8 9 1 2 3", blocks=blocks)

@@ -54,6 +54,10 @@ def _pictures() -> Iterator[Foreign]:
             yield Foreign(what=f"{channels} colours", name=_NAME, write=write)
             found = image(colours, "yxc")
             yield Foreign(what=f"{channels} colours", name=_NAME, write=write, axes="yxc", image=found)
+            for other in range(3):
+                two = np.stack([pixels] * channels, -1)
+                two[..., other] += 1
+                yield Foreign(what=f"another {other}", name=_NAME, write=partial(_encoded, pixels=two))
         yield Foreign(what="other axes", name=_NAME, write=partial(_encoded, pixels=pixels), axes="zyx")
     rows = [bytes(row) for row in _GRAY]
     ramp = bytes(np.repeat(np.arange(256, dtype=np.uint8), 3))

@@ -15,7 +15,7 @@ import pytest
 import torch
 import zarr
 from click.testing import CliRunner
-from zarr.core.buffer import Buffer
+from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from denoisplit.cli import LazyGroup
 from denoisplit.core.errors import ImageError
@@ -25,6 +25,7 @@ from denoisplit.core.storage.image_files import save_image
 from denoisplit.core.storage.json_records import write_mapping
 from denoisplit.core.storage.states import save_state, save_weights
 from denoisplit.core.training.log_file import log_file
+from denoisplit.plugins.image_formats._zarr_store import settled
 
 PIXELS = np.random.default_rng(0).normal(300, 40, (2, 200, 200)).astype(np.float32)
 NUMBERS = {"weights": torch.zeros(20_000)}
@@ -86,6 +87,15 @@ def test_chunks_that_are_still_being_written_do_not_outlive_an_error(
         save_image(tmp_path / "sub" / name, Image(data=PIXELS, axes="cyx"))
     assert written.wait(10)
     assert list(tmp_path.glob("*/*")) == []
+
+
+def test_no_chunk_is_begun_after_the_end(tmp_path: Path) -> None:
+    chunk = default_buffer_prototype().buffer.from_bytes(b"pixels")
+    with settled(tmp_path / "p") as store:
+        asyncio.run(store.set("c/0", chunk))
+    with pytest.raises(OSError, match="c/1"):
+        asyncio.run(store.set("c/1", chunk))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["0"]
 
 
 WRITERS: dict[str, Callable[[Path], object]] = {

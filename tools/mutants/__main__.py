@@ -5,6 +5,7 @@ import importlib
 import sys
 import warnings
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -157,11 +158,18 @@ def _imported(module: str, seen: frozenset[str] = frozenset()) -> set[str]:
     """Return a module and all modules of plugins that it imports, directly or not."""
     loaded = importlib.import_module(module)
     names = {module}
-    for value in vars(loaded).values():
+    for value in (one for constant in vars(loaded).values() for one in _held(constant)):
         home = value.__name__ if isinstance(value, type(sys)) else getattr(value, "__module__", "") or ""
         if isinstance(home, str) and home.startswith(_PLUGINS) and home not in seen | names:
             names |= _imported(home, seen | names)
     return names
+
+
+def _held(value: object) -> tuple[object, ...]:
+    """Return the value of a name of a module, and what it is a table or collection of."""
+    if isinstance(value, Mapping):
+        return (value, *value.values())
+    return (value, *value) if isinstance(value, list | tuple | set | frozenset) else (value,)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def _at(elements: list[_Element], end: str) -> Iterator[_Element]:
 def _elements(xml: bytes) -> list[_Element]:
     """Return all elements with their attributes, those of their parent, and their text."""
     found: list[_Element] = []
-    names: list[str] = []
+    names: list[str] = [""]
     attributes: list[dict[str, str]] = [{}]
     texts: list[str] = []
 
@@ -106,7 +106,7 @@ def _elements(xml: bytes) -> list[_Element]:
 
     def end(_: str) -> None:
         own = attributes.pop()
-        found.append(_Element("/" + "/".join(names), own, attributes[-1], "".join(texts).strip()))
+        found.append(_Element("/".join(names), own, attributes[-1], "".join(texts).strip()))
         names.pop()
         texts.clear()
 

@@ -172,11 +172,13 @@ def _entry(file: BinaryIO, path: Path) -> Block:
     for _ in range(count):
         letter, start, size, _, stored = _DIMENSION.unpack(_read(file, _DIMENSION.size, path))
         extents[letter.rstrip(b"\0").decode("ascii")] = Extent(start, size, stored or size)
+    planes = [letter for letter in reversed(extents) if letter not in "YX"]
     return Block(
         position=position,
         pixel_type=pixel_type,
         compression=compression,
-        extents=dict(reversed(extents.items())),
+        # In whatever order X and Y are listed, Zeiss's library stores row after row.
+        extents={letter: extents[letter] for letter in (*planes, "Y", "X")},
     )
 
 

@@ -135,7 +135,7 @@ def _ome_image(tif: tifffile.TiffFile, files: OmeFiles, image: OmeImage, axes: s
     planes = files.planes(image, sizes)
     own = all(plane.path == path for plane in planes)
     key = tif.pages[planes[0].number].aspage() if own else _checked(planes, path)
-    plane = tuple(whole(image.pixels.get(f"Size{letter}"), 0) for letter in "YX")
+    plane = tuple(int(image.pixels[f"Size{letter}"]) for letter in "YX")
     if (key.samplesperpixel, key.imagedepth, key.imagelength, key.imagewidth) != (samples, 1, *plane):
         return None
     outer = [letter for letter in reversed(sizes) if sizes[letter] > 1]

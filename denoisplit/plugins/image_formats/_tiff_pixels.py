@@ -139,9 +139,9 @@ def _description(tif: tifffile.TiffFile, offset: int) -> Description:
     handle.seek(offset)
     (count,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
     tags = handle.read(min(count, _TAGS) * layout.tagsize)
-    size, code = layout.tagsize, f"{layout.byteorder}H"
-    entries = (tags[start : start + size] for start in range(0, len(tags) - size + 1, size))
-    return {entry for entry in entries if struct.unpack(code, entry[:2])[0] in _KIND}
+    kinds = {struct.pack(f"{layout.byteorder}H", number) for number in _KIND}
+    entries = (tags[start : start + layout.tagsize] for start in range(0, len(tags), layout.tagsize))
+    return {entry for entry in entries if entry[:2] in kinds}
 
 
 def pixels_of(series: tifffile.TiffPageSeries, find: Find, path: Path) -> LazyPixels:

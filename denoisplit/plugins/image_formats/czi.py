@@ -175,8 +175,7 @@ class _Scene:
             for letter, extent in block.extents.items()
         )
         plane: AnyArray = found[key]
-        letters = [letter for letter in block.extents if letter in "YX"]
-        return plane if letters == ["Y", "X"] else plane.swapaxes(0, 1)
+        return plane
 
 
 def _stop(block: Block, letter: str) -> int:

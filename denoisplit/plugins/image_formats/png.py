@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Final, final
 
@@ -80,18 +81,23 @@ def _parts(content: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
     Raises:
         ImageError: truncated or damaged.
     """
-    place, name = len(_MAGIC), b""
+    file, name = BytesIO(content), b""
+    file.seek(len(_MAGIC))
     while name != b"IEND":
-        if place + _NEXT.size > len(content):
-            raise truncated(path, len(content), place + _NEXT.size)
-        length, name = _NEXT.unpack_from(content, place)
-        end = place + _NEXT.size + length
-        if end + _CHECK.size > len(content):
-            raise truncated(path, len(content), end + _CHECK.size)
-        if zlib.crc32(content[place + 4 : end]) != _CHECK.unpack_from(content, end)[0]:
+        length, name = _NEXT.unpack(_read(file, _NEXT.size, path))
+        inside = _read(file, length, path)
+        (check,) = _CHECK.unpack(_read(file, _CHECK.size, path))
+        if zlib.crc32(name + inside) != check:
+            end = file.tell() - _CHECK.size
             raise ImageError(f"{path}: the file is damaged (got a wrong check sum at {end}). Copy it again.")
-        yield name, content[place + _NEXT.size : end]
-        place = end + _CHECK.size
+        yield name, inside
+
+
+def _read(file: BytesIO, size: int, path: Path) -> bytes:
+    found = file.read(size)
+    if len(found) < size:
+        raise truncated(path, file.tell(), file.tell() + size - len(found))
+    return found
 
 
 def _gray(pixels: AnyArray) -> AnyArray:
