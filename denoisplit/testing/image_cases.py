@@ -119,8 +119,11 @@ def assert_more_is_kept(image_format: ImageFormat, path: Path) -> None:
     notes.write_text("years of work", encoding="utf-8")
     assert not image_format.may_replace(path), "an image with something else beside it may be replaced"
     notes.unlink()
-    copy, inside = path.with_name("copy"), path / "0" / "inside"
-    shutil.copytree(path, copy)
-    inside.parent.mkdir(exist_ok=True)
-    copy.rename(inside)
-    assert not image_format.may_replace(path), "an image with another inside may be replaced"
+    copy = path.with_name("copy")
+    for name in ("inside", "7"):
+        inside = path / "0" / name
+        shutil.copytree(path, copy)
+        inside.parent.mkdir(exist_ok=True)
+        copy.rename(inside)
+        assert not image_format.may_replace(path), f"an image with another inside ({name}) may be replaced"
+        shutil.rmtree(inside)

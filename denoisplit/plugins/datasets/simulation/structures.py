@@ -16,7 +16,7 @@ def filaments(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Long thin fibres that bend gently, like microtubules."""
     count = _number(rng, shape, per_pixel=1 / 2200)
     paths = _walks(rng, _starts(rng, shape, count), length=1.2 * max(shape), persistence=300.0)
-    brightness = rng.uniform(0.6, 1.4, (count, 1)) * np.ones(paths.shape[:2])
+    brightness = np.repeat(rng.uniform(0.6, 1.4, count), paths.shape[1])
     return splat(_points(paths, brightness), shape)
 
 
@@ -45,7 +45,7 @@ def membranes(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     count = _number(rng, shape, per_pixel=1 / 5000)
     centres = _starts(rng, shape, count)
     angle = np.arange(0, 2 * np.pi, 0.01)
-    radius = rng.uniform(22.0, 40.0, (count, 1)) * np.ones(angle.size)
+    radius = np.repeat(rng.uniform(22.0, 40.0, (count, 1)), angle.size, axis=1)
     for harmonic in range(2, 6):
         amplitude = rng.normal(0, 0.25 / harmonic, (count, 1))
         radius *= 1 + amplitude * np.cos(harmonic * angle + rng.uniform(0, 2 * np.pi, (count, 1)))
