@@ -9,6 +9,7 @@ import mrcfile
 import numpy as np
 import pytest
 
+from denoisplit.plugins.image_formats._mrc_header import byte_order
 from denoisplit.plugins.image_formats.mrc import Mrc
 
 MRC = Mrc(Mrc.Options())
@@ -68,6 +69,12 @@ def test_sizes_that_make_sense_in_both_byte_orders_are_read_in_the_right_one(
         header[212:214] = b"\x44\x44" if order == "<" else b"\x11\x11"
     (tmp_path / "a.mrc").write_bytes(bytes(header) + bytes(256**3))
     assert MRC.open(tmp_path / "a.mrc").data.shape == (256, 256, 256)
+
+
+def test_the_right_byte_order_may_be_the_one_with_more_pixels() -> None:
+    sides = 65536, 65536, 256
+    raw = struct.pack(">4i", *sides, 0) + bytes(1008)
+    assert byte_order(raw, 1024 + int(np.prod(sides))) == ">"
 
 
 def test_a_remark_that_is_broken_does_not_keep_the_pixels_from_being_read(tmp_path: Path) -> None:

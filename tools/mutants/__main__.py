@@ -126,7 +126,7 @@ def _users(rows: list[Component]) -> dict[Path, list[Component]]:
     found: dict[Path, list[Component]] = defaultdict(list)
     for row in rows:
         row.load()
-        for module in _imported(_module(row)):
+        for module in imported(_module(row)):
             if Path(str(sys.modules[module].__file__)).name != "__init__.py":
                 found[Path(str(sys.modules[module].__file__))].append(row)
     return {
@@ -154,14 +154,14 @@ def _module(row: Component) -> str:
     return module
 
 
-def _imported(module: str, seen: frozenset[str] = frozenset()) -> set[str]:
+def imported(module: str, seen: frozenset[str] = frozenset()) -> set[str]:
     """Return a module and all modules of plugins that it imports, directly or not."""
     loaded = importlib.import_module(module)
     names = {module}
     for value in (one for constant in vars(loaded).values() for one in _held(constant)):
         home = value.__name__ if isinstance(value, type(sys)) else getattr(value, "__module__", "") or ""
         if isinstance(home, str) and home.startswith(_PLUGINS) and home not in seen | names:
-            names |= _imported(home, seen | names)
+            names |= imported(home, seen | names)
     return names
 
 

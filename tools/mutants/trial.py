@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -26,6 +27,9 @@ IDLE: Final = "not installed"
 """Fate of a mutant whose code no loaded function has."""
 
 TIME: Final = "took too long"
+
+MEMORY: Final = 2**33
+"""Most memory of a trial, bytes: a mistaken size must not take what other programs need."""
 
 
 Called = frozenset[tuple[str, str]]
@@ -69,7 +73,7 @@ def timed(suite: type[ComponentTests]) -> Timed:
         calls = sorted({(code.co_filename, _plain(code.co_qualname)) for code in codes})
         return json.dumps({"failing": failing, "seconds": seconds, "calls": calls})
 
-    answer = _forked(measure, limit=1800.0)
+    answer = forked(measure, limit=1800.0)
     found: dict[str, Any] = json.loads(answer) if answer else {"failing": "it takes too long, or ends"}
     if found["failing"]:
         raise RuntimeError(f"mutants: the suite fails without a mutation: {found['failing']}")
@@ -116,7 +120,7 @@ def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
                 return f"{law.name} {law.case}".strip()
         return SURVIVED
 
-    return _forked(attempt, limit=20.0 + 5 * sum(suite.seconds for suite in suites)) or TIME
+    return forked(attempt, limit=20.0 + 5 * sum(suite.seconds for suite in suites)) or TIME
 
 
 def _look_here() -> None:
@@ -125,13 +129,17 @@ def _look_here() -> None:
     child._started = lambda: None
 
 
-def _forked(work: Callable[[], str], *, limit: float) -> str:
-    """Return a function's result in a child process; empty where it takes too long or ends the process."""
+def forked(work: Callable[[], str], *, limit: float) -> str:
+    """Return a function's result in a child process; empty where it takes too long or ends the process.
+
+    It gets no more memory than ``MEMORY``.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         with contextlib.suppress(BaseException), Path(os.devnull).open("w", encoding="utf-8") as nothing:
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
             sys.stdout = sys.stderr = nothing
             with os.fdopen(writing, "wb") as answers:
                 answers.write(work().encode())

@@ -82,7 +82,7 @@ def read_header(path: Path) -> Header:
                 f"{path}: not an MRC file, or a truncated one (got {len(raw)} bytes of a header of {_SIZE}). "
                 f"Copy it again."
             )
-        order = _byte_order(raw, path.stat().st_size)
+        order = byte_order(raw, path.stat().st_size)
         if not order:
             raise ImageError(
                 f"{path}: not a readable MRC file (got sizes {struct.unpack_from('<3i', raw)}). "
@@ -108,7 +108,7 @@ def read_header(path: Path) -> Header:
     return Header(shape=shape, dtype=dtype, offset=_SIZE + extended, voxel=voxel, stack=stack, said=said)
 
 
-def _byte_order(raw: bytes, size: int) -> str:
+def byte_order(raw: bytes, size: int) -> str:
     """Return ``<`` or ``>``, whatever the stamp says; empty where the sizes make no sense in either."""
     orders = [order for order in "<>" if _plausible(raw, order)]
     # Only sides of 256 and more make sense in either order, so the header is nothing beside the pixels.

@@ -22,7 +22,8 @@ COLOURS: Final = "r"
 """Letter of the colour axis of a picture."""
 
 _LISTED: Final = 9
-_SAME_TIME: Final = 0.01
+SAME_TIME: Final = 0.01
+"""Share by which intervals may differ that count as the same."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,7 +87,7 @@ def one_image(images: Sequence[Named], path: Path, file: Path, inside: str, axes
     said: dict[str, Any] = {"channel_names": first.channel_names, "unit": "µm", "time_unit": "s"}
     said["pixel_size"] = [first.sizes.get(letter) for letter in known if letter in SPATIAL]
     intervals = [part.interval or np.nan for part in parts]
-    if np.allclose(intervals, intervals[0], rtol=_SAME_TIME):
+    if np.allclose(intervals, intervals[0], rtol=SAME_TIME):
         said["time_interval"] = intervals[0]
     return described(at_hand(data), known, said, where, overridden=axes is not None)
 

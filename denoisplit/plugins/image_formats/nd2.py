@@ -19,6 +19,7 @@ from denoisplit.plugins.image_formats._microscope import MicroscopeFormat
 from denoisplit.plugins.image_formats._several import (
     COLOURS,
     NAMELESS,
+    SAME_TIME,
     Named,
     Part,
     package,
@@ -149,7 +150,7 @@ def _interval(loop: Any) -> float | None:
     """Return the measured seconds between frames, else those requested; None where they vary."""
     periods = getattr(loop, "periods", None) or [loop]
     found = [number(period.periodDiff.avg) or number(period.periodMs) or 0.0 for period in periods]
-    if not found or not found[0] > 0 or not np.allclose(found, found[0], rtol=0.01):
+    if not found or not found[0] > 0 or not np.allclose(found, found[0], rtol=SAME_TIME):
         return None
     return rounded(found[0] * _MILLISECONDS)
 

@@ -11,10 +11,15 @@ from denoisplit.plugins.datasets.simulation.render import Points, blur, splat
 _STEP = 0.5
 _MARGIN = 12
 
+_PIXELS_PER_FILAMENT = 2200
+_PIXELS_PER_MITOCHONDRION = 2000
+_PIXELS_PER_SPOT = 220
+_PIXELS_PER_CELL = 5000
+
 
 def filaments(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Long thin fibres that bend gently, like microtubules."""
-    count = _number(rng, shape, per_pixel=1 / 2200)
+    count = _number(rng, shape, per_pixel=1 / _PIXELS_PER_FILAMENT)
     paths = _walks(rng, _starts(rng, shape, count), length=1.2 * max(shape), persistence=300.0)
     brightness = np.repeat(rng.uniform(0.6, 1.4, count), paths.shape[1])
     return splat(_points(paths, brightness), shape)
@@ -22,7 +27,7 @@ def filaments(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
 
 def mitochondria(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Thick tubes with round ends, some branched into networks, with a slightly grainy inside."""
-    count = _number(rng, shape, per_pixel=1 / 2000)
+    count = _number(rng, shape, per_pixel=1 / _PIXELS_PER_MITOCHONDRION)
     parents = _walks(rng, _starts(rng, shape, count), length=50.0, persistence=40.0)
     roots = parents[rng.integers(count, size=count // 2), rng.integers(parents.shape[1], size=count // 2)]
     branches = _walks(rng, roots, length=22.0, persistence=20.0)
@@ -36,13 +41,13 @@ def mitochondria(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Arr
 
 def puncta(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Spots below the resolution limit, of widely varying brightness, like vesicles."""
-    count = _number(rng, shape, per_pixel=1 / 220)
+    count = _number(rng, shape, per_pixel=1 / _PIXELS_PER_SPOT)
     return splat(Points(_starts(rng, shape, count), rng.lognormal(0.0, 0.6, count)), shape)
 
 
 def membranes(rng: np.random.Generator, shape: tuple[int, ...]) -> Float64Array:
     """Closed smooth outlines of cells, in the (y, x) plane."""
-    count = _number(rng, shape, per_pixel=1 / 5000)
+    count = _number(rng, shape, per_pixel=1 / _PIXELS_PER_CELL)
     centres = _starts(rng, shape, count)
     angle = np.arange(0, 2 * np.pi, 0.01)
     radius = np.repeat(rng.uniform(22.0, 40.0, (count, 1)), angle.size, axis=1)
@@ -80,7 +85,7 @@ def _walks(rng: np.random.Generator, starts: Float64Array, length: float, persis
     steps = int(length / _STEP)
     decay = np.exp(-_STEP / persistence)
     kicks = rng.normal(0, np.sqrt(1 - decay**2), (count, steps, rank))
-    kicks[:, 0] = rng.normal(0, 1, (count, rank))
+    kicks[:, 0] = rng.standard_normal((count, rank))
     powers = decay ** np.arange(steps)[:, None]
     velocity = powers * np.cumsum(kicks / powers, axis=1)
     velocity /= np.linalg.norm(velocity, axis=2, keepdims=True) + 1e-12
@@ -90,11 +95,11 @@ def _walks(rng: np.random.Generator, starts: Float64Array, length: float, persis
 
 
 def _points(paths: Float64Array, weights: Float64Array) -> Points:
-    return Points(paths.reshape(-1, paths.shape[-1]), weights.reshape(-1))
+    return Points(np.concatenate(paths), np.ravel(weights))
 
 
 def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Float64Array:
     """Gaussian random field of standard deviation 1/2 and correlation length ``sigma`` pixels."""
-    noise = blur(rng.normal(0, 1, shape), sigma)
+    noise = blur(rng.standard_normal(shape), sigma)
     noise *= 0.5 / (noise.std() + 1e-12)
     return noise
