@@ -196,7 +196,7 @@ def _minimise(
         torch.minimum(start, tops).flatten().numpy(),
         jac=True,
         method="L-BFGS-B",
-        bounds=None if widest is None else [(None, top) for top in tops.flatten().tolist()],
+        bounds=[(None, top) for top in tops.flatten().tolist()],  # infinity bounds nothing
         options={"maxiter": steps, "ftol": 2e-7, "gtol": 1e-5},
     )
     return torch.from_numpy(found.x).reshape(start.shape), float(found.fun)
