@@ -169,6 +169,15 @@ def _words() -> Iterator[Foreign]:
     yield Foreign(
         what="annotations", name="a.ome.tif", write=write, image=image(_PAGE, "yx", names=("Bright",))
     )
+    write = partial(
+        _described,
+        pages=_PAGE[None],
+        sizes="8 9 1 1 1",
+        blocks=[Block()],
+        channels=['SamplesPerPixel="0"'],
+        pixels='PhysicalSizeX="0.2" PhysicalSizeY="0.1"',
+    )
+    yield Foreign(what="no samples", name="a.ome.tif", write=write, image=image(_PAGE, "yx", (0.1, 0.2)))
     modulo = (
         "<StructuredAnnotations><XMLAnnotation><Value><Modulo><ModuloAlongT Type='lifetime'/></Modulo>"
         "</Value></XMLAnnotation></StructuredAnnotations>"

@@ -63,6 +63,8 @@ def _words_of_imagej() -> Iterator[Foreign]:
             write=partial(_imagej, lines=lines),
             image=image(_STACK, "tyx", interval=interval),
         )
+    first = partial(_imagej, lines=("images=3", "frames=3", "denoisplit_axes=syx"))
+    yield Foreign(what="axes as first versions said", name="a.tif", write=first, image=image(_STACK, "syx"))
 
 
 def _calibrations() -> Iterator[Foreign]:
