@@ -19,7 +19,7 @@ from denoisplit.core.network.camera_noise import CameraNoiseModel
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.testing import strategies
 from denoisplit.testing.noise_density import Density
-from denoisplit.testing.noise_model_pairs import CAMERAS, USUAL
+from denoisplit.testing.noise_model_pairs import CAMERAS, OTHERS, USUAL
 from denoisplit.testing.noise_model_pixels import map_fields, named_maps, seen_by_a_pixel, with_maps
 from denoisplit.testing.option_effects import covering
 from denoisplit.testing.strategies import random, uniform
@@ -85,7 +85,7 @@ class NoiseModelCases(ComponentTests):
             photons = rng.poisson((signal - offset) / gain)
             noisy = offset + gain * photons + read_noise * rng.normal(size=count)
             pairs = NoisePairs(signal=signal, observation=noisy, origin="conformance suite")
-            made.append(CAMERAS[camera](pairs, rng))
+            made.append((CAMERAS | OTHERS)[camera](pairs, rng))
         return tuple(made)
 
     def options(self) -> st.SearchStrategy[Any]:

@@ -8,6 +8,9 @@ import numpy as np
 
 from denoisplit.core.network.interfaces import NoisePairs
 
+BIAS: Final = 0.02
+"""Bias of biased pairs, and its std, as a part of the range of the signals."""
+
 Change = Callable[[NoisePairs, np.random.Generator], NoisePairs]
 
 
@@ -19,6 +22,11 @@ def _digital(pairs: NoisePairs, rng: np.random.Generator) -> NoisePairs:
 
 def _skewed(pairs: NoisePairs, rng: np.random.Generator) -> NoisePairs:
     noise = 0.02 * float(np.ptp(pairs.signal)) * (rng.gamma(4, 0.5, pairs.signal.size) - 2)
+    return attrs.evolve(pairs, observation=pairs.signal + noise)
+
+
+def _biased(pairs: NoisePairs, rng: np.random.Generator) -> NoisePairs:
+    noise = BIAS * float(np.ptp(pairs.signal)) * (1 + rng.normal(size=pairs.signal.size))
     return attrs.evolve(pairs, observation=pairs.signal + noise)
 
 
@@ -34,6 +42,7 @@ def _damaged(pairs: NoisePairs, rng: np.random.Generator) -> NoisePairs:
 
 USUAL: Final = "usual"
 DAMAGED: Final = "damaged"
+BIASED: Final = "biased"
 CAMERAS: Final[dict[str, Change]] = {
     USUAL: lambda pairs, _: pairs,
     "digital": _digital,
@@ -41,6 +50,9 @@ CAMERAS: Final[dict[str, Change]] = {
     DAMAGED: _damaged,
 }
 """Defects of pairs: none; noise of one size, in whole steps or skewed; hot pixels and NaN."""
+
+OTHERS: Final[dict[str, Change]] = {BIASED: _biased}
+"""Pairs of a law of their own: noise with a mean."""
 
 EVEN: Final = ("digital", "skewed")
 """Cameras whose noise is the same at every signal."""

@@ -21,7 +21,7 @@ from denoisplit.testing.noise_model_cases import (
     READ_NOISE,
     NoiseModelCases,
 )
-from denoisplit.testing.noise_model_pairs import CAMERAS, DAMAGED, EVEN, USUAL
+from denoisplit.testing.noise_model_pairs import BIAS, BIASED, CAMERAS, DAMAGED, EVEN, OTHERS, USUAL
 
 _BINS = 8
 _STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3
@@ -29,6 +29,9 @@ _STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3
 
 _LOST, _LOST_ON_OTHERS = 0.015, 0.3
 """Nats per pixel that a fit may lose against the true density: on its own pairs, and on others."""
+
+_NO_BIAS = 0.1
+"""Part of the mean of the noise below which none is found."""
 
 _SPIKED = 0.02
 _NLL_OFF, _CALIBRATION_OFF, _SLACK = 0.03, 0.05, 4.0
@@ -44,11 +47,13 @@ class NoiseModelQualityTests(NoiseModelCases):
     @of_every_camera
     def test_mean_and_std_are_those_of_the_pairs_at_every_signal(self, camera: str) -> None:
         """On other pairs than those of the fit, in bins of the signal."""
-        model = self.fitted(camera)
-        for channel, one in enumerate(self.pairs(MANY, seed=1)):
-            signal = one.signal
-            noise = CAMERAS[USUAL if camera == DAMAGED else camera]
-            residual = noise(one, np.random.default_rng(9)).observation - signal
+        self.assert_mean_and_std(self.fitted(camera), USUAL if camera == DAMAGED else camera)
+
+    def assert_mean_and_std(self, model: NoiseModel, camera: str) -> None:
+        """Check bias and variance of a model on new pairs of a camera, in bins of the signal."""
+        for channel, usual in enumerate(self.pairs(MANY, seed=1)):
+            one = (CAMERAS | OTHERS)[camera](usual, np.random.default_rng(9))
+            signal, residual = one.signal, one.observation - one.signal
             whole = self.as_image(signal)
             with torch.no_grad():
                 variance = model.variance(whole, self.maps(model, whole))[0, channel].flatten().numpy()
@@ -67,6 +72,19 @@ class NoiseModelQualityTests(NoiseModelCases):
                     f"{camera} pairs: in bin {number} of {_BINS} of the signals of channel {channel} the "
                     f"mean is {off:.3g} std from that of the pairs"
                 )
+
+    def test_a_mean_of_the_noise_is_found_or_none(self) -> None:
+        """A model that finds any where the noise of all pairs has one finds all, and the std about it."""
+        if self.target().bias is NoiseModel.bias:
+            pytest.skip("the mean of its noise is zero")
+        model = self.fitted(BIASED)
+        ends = [self.range_of(channel) for channel in range(self.statistics().channels)]
+        signal = torch.tensor(ends, dtype=torch.float64).view(1, len(ends), 1, 2)
+        found = self.bias(model, signal) / (signal[..., 1:] - signal[..., :1])
+        if float(found.abs().max()) < _NO_BIAS * BIAS:
+            pytest.skip("it finds none")
+        self.assert_mean_and_std(model, BIASED)
+        self.assert_report(self.defaults(), BIASED, 1.0)
 
     @pytest.mark.parametrize("camera", [USUAL, DAMAGED])
     def test_a_fit_is_as_likely_as_the_truth(self, camera: str) -> None:

@@ -127,10 +127,42 @@ def test_channels_have_maps_of_their_own_or_share_one(tmp_path: Path) -> None:
             np.testing.assert_array_equal(maps[number, channel], expected)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_file_may_have_the_maps_of_all_channels(tmp_path: Path, count: int) -> None:
+    given = files(tmp_path) | {"gain": tmp_path / "gain.ome.zarr"}
+    planes = np.stack([images(seed)["gain"] for seed in range(count)], axis=1)
+    save_image(given["gain"], Image(data=planes, axes="ycx"))
+    if count == 3:
+        with pytest.raises(NoiseModelError, match=r"gain has maps of 3 channels .*, and the model 2\."):
+            build(options(**given), channels=2)
+        return
+    maps = build(options(**given), channels=2).camera_maps()
+    assert maps is not None
+    np.testing.assert_array_equal(maps[0], planes.swapaxes(0, 1))
+
+
 def test_maps_are_of_the_same_pixels(tmp_path: Path) -> None:
-    given = files(tmp_path)
+    given, other = files(tmp_path), files(tmp_path, 1)
     tifffile.imwrite(given["gain"], images()["gain"][1:])
     with pytest.raises(NoiseModelError, match=r"must have one size \(got gain 29 x 40, .*offset 30 x 40"):
+        build(options(**given))
+    pair = {"gain": (other["gain"], given["gain"]), "offset": 100.0, "read_noise": 1.0}
+    with pytest.raises(NoiseModelError, match=r"must have one size \(got gain 30 x 40, gain 29 x 40\)"):
+        build(options(**pair), channels=2)
+
+
+@pytest.mark.parametrize("number", [0.0, -1.0, np.nan])
+@pytest.mark.parametrize("name", ["gain", "offset", "read_noise"])
+def test_an_offset_is_finite_and_other_numbers_are_above_zero(
+    tmp_path: Path, name: str, number: float
+) -> None:
+    given, changed = files(tmp_path), images()[name]
+    changed[2, 3] = number
+    tifffile.imwrite(given[name], changed)
+    if name == "offset" and np.isfinite(number):
+        assert build(options(**given)).maps[1, 0, 2, 3] == number
+        return
+    with pytest.raises(NoiseModelError, match=rf"{name} of .* must be finite.* \(got 1 other pixels of 1200"):
         build(options(**given))
 
 

@@ -107,4 +107,12 @@ SLIPS_OF_NUMBERS = (
         "    joined[:, 2] = -math.inf",
         "files_of_several_fits_are_one_model",
     ),
+    Slip(
+        "noise_model/binned_gaussian",
+        "the std is measured about the wrong side of zero",
+        "noise_models/binned_gaussian.py",
+        "(residual - mean[index]) ** 2",
+        "(residual + mean[index]) ** 2",
+        "a_mean_of_the_noise_is_found_or_none",
+    ),
 )

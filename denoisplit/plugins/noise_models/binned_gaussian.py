@@ -73,7 +73,8 @@ class BinnedGaussian(NoiseModel):
         signal = at_least_float32(signal)
         bias, std = self._bias_and_std(signal)
         noise = torch.randn(signal.shape, generator=generator, device=generator.device, dtype=signal.dtype)
-        return signal + bias + std * noise.to(signal.device)
+        mean = signal + bias
+        return mean + std * noise.to(signal.device)
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation [b c (z) y x], counts squared."""
@@ -115,9 +116,9 @@ class BinnedGaussian(NoiseModel):
         rng = np.random.default_rng(seed)
         chosen = choose_plain(len(pairs.signal), _REPORT_PAIRS, rng)
         signal, observation = (torch.from_numpy(x[chosen]) for x in (pairs.signal, pairs.observation))
-        image = signal.expand(1, self.channels, 1, -1)
+        image = signal.expand(self.channels, -1)[None]
         nll = -float(self.log_prob(observation.expand_as(image), image)[0, channel].mean())
-        bias, std = (x[0, channel, 0] for x in self._bias_and_std(image))
+        bias, std = (x[0, channel] for x in self._bias_and_std(image))
         spread = (observation + torch.from_numpy(dither(len(chosen), pairs.step, rng)) - signal - bias) / std
         advice = "it may not be Gaussian, as gaussian_mixture and histogram allow, or need more bins"
         return fit_report(pairs, channel, nll, torch.special.ndtr(spread).numpy(), advice)

@@ -18,44 +18,33 @@ Files = tuple[Path, ...]
 
 
 def read_maps(files: Mapping[str, Files], formats: Sequence[ImageFormat], *, channels: int) -> list[Tensor]:
-    """Read the maps of a camera, in the order of ``files``; see ``read_map``.
-
-    Raises:
-        ImageError, NoiseModelError: see ``read_map``; also maps that differ in size.
-    """
-    found = [read_map(name, own, formats, channels=channels) for name, own in files.items()]
-    sizes = {name: _sides(one) for name, one in zip(files, found, strict=True)}
-    if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise NoiseModelError(
-            f"noise model scmos: all maps must have one size (got {told}). Give maps of the same pixels of "
-            f"one camera."
-        )
-    return found
-
-
-def read_map(what: str, files: Files, formats: Sequence[ImageFormat], *, channels: int) -> Tensor:
-    """Read one map [c y x], float32; with a single channel where all channels share it.
+    """Read the maps of a camera [c y x], float32, in the order of ``files``; c is 1 where channels share it.
 
     Args:
-        what: name of the option, for messages.
-        files: one image [y x] or [c y x], or one image [y x] per channel.
+        files: by name of the option: one image [y x] or [c y x], or one image [y x] per channel.
         formats: installed formats.
         channels: number of channels of the noise model.
 
     Raises:
         ImageError: a file that cannot be read.
         NoiseModelError: not a map of a camera, or a different number of channels; numbers that are not
-            finite or, for a gain or read noise, not above 0.
+            finite or, for a gain or read noise, not above 0; maps that differ in size.
     """
-    planes = [_planes(what, path, open_image(path, formats)) for path in files]
-    if len({plane.shape[-2:] for plane in planes}) > 1:
-        sizes = ", ".join(f"{path.name} {_sides(plane)}" for path, plane in zip(files, planes, strict=True))
+    planes = {
+        name: [_planes(name, path, open_image(path, formats)) for path in own] for name, own in files.items()
+    }
+    sizes = [(name, _sides(plane)) for name, own in planes.items() for plane in own]
+    if len({size for _, size in sizes}) > 1:
+        told = ", ".join(f"{name} {size}" for name, size in sizes)
         raise NoiseModelError(
-            f"noise model scmos: the {what} maps of all channels must have one size (got {sizes}). "
-            f"Cut them to the pixels that the images show."
+            f"noise model scmos: all maps must have one size (got {told}). Give maps of the same pixels of "
+            f"one camera."
         )
-    found = np.concatenate(planes)
+    return [_map(name, files[name], np.concatenate(own), channels) for name, own in planes.items()]
+
+
+def _map(what: str, files: Files, found: Float32Array, channels: int) -> Tensor:
+    """Return a map [c y x] of one channel or of all, with possible numbers."""
     if len(found) not in (1, channels):
         raise NoiseModelError(
             f"noise model scmos: {what} has maps of {len(found)} channels (got "
@@ -88,8 +77,8 @@ def _planes(what: str, path: Path, image: Image) -> Float32Array:
         )
     order = [axes.index(axis) for axis in ("cyx" if "c" in axes else "yx")]
     plane = np.transpose(data, order)
-    return in_single(plane if plane.ndim == 3 else plane[None], f"noise model scmos: {what} of {path.name}")
+    return in_single(plane.reshape(-1, *plane.shape[-2:]), f"noise model scmos: {what} of {path.name}")
 
 
-def _sides(plane: Float32Array | Tensor) -> str:
+def _sides(plane: Float32Array) -> str:
     return f"{plane.shape[-2]} x {plane.shape[-1]}"

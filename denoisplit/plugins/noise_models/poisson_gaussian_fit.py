@@ -1,5 +1,8 @@
 """Fit of a camera to pairs: maximum likelihood, starting from photon transfer."""
 
+import math
+from collections.abc import Callable
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +48,6 @@ class CameraNumbers:
     offset: float | None
     read_noise: float | None
 
-    def complete(self, values: Float64Array) -> Float64Array:
-        """Return ``values`` [gain, offset, read noise] with the known ones in their places."""
-        known = (self.gain, self.offset, self.read_noise)
-        return np.array([v if k is None else k for k, v in zip(known, values, strict=True)], dtype=np.float64)
-
 
 @attrs.frozen(kw_only=True)
 class FitSettings:
@@ -77,21 +75,24 @@ def fit_camera(
     chosen = plain if len(t) <= settings.pairs else choose_half_even(t, settings.pairs, rng)
     gain, dark, darkest = photon_transfer(pairs, t, residual)
     least = max(_LEAST_READ_NOISE * darkest, pairs.resolved**0.5)
-    problem = _Likelihood(
-        known=settings.known,
-        unit=darkest,
-        gains=(1e-3 * gain, 1e3 * gain),
-        read_noises=(least, 1e3 * max(darkest, least)),
-        signal=torch.from_numpy(pairs.signal[chosen]),
-        observation=torch.from_numpy(pairs.observation[chosen]),
+    known = [math.nan if number is None else number for number in attrs.astuple(settings.known)]
+    every = max(1, len(chosen) // _TRIAL_PAIRS)
+    search, trial = (
+        Search(
+            nll=_nll(*(torch.from_numpy(one[some]) for one in (pairs.observation, pairs.signal))),
+            known=torch.tensor(known, dtype=torch.float64),
+            unit=darkest,
+            gains=(1e-3 * gain, 1e3 * gain),
+            read_noises=(least, 1e3 * max(darkest, least)),
+        )
+        for some in (chosen, chosen[::every])
     )
     starts = [np.array([gain, dark + n**2 * gain, max(n * gain, 2 * least)]) for n in READ_NOISES]
-    every = max(1, len(chosen) // _TRIAL_PAIRS)
     steps = min(_TRIAL_STEPS, settings.steps)
-    trials = [problem.minimise(start, steps, every)[0] for start in starts]
+    trials = [trial.minimise(start, steps)[0] for start in starts]
     # To few pairs, many a comb of spikes looks like single photons: all pairs decide.
-    best = min(trials, key=problem.at)
-    camera, _ = problem.minimise(best, settings.steps)
+    best = min(trials, key=lambda found: float(search.nll(torch.from_numpy(found))))
+    camera, _ = search.minimise(best, settings.steps)
     held = settings.known.read_noise is None and camera[2] <= 1.001 * least
     if not any(number is not None for number in attrs.astuple(settings.known)):
         moments = binned_moments(t, residual, pairs.resolved)
@@ -102,6 +103,10 @@ def fit_camera(
         )
         pairs = attrs.evolve(pairs, warnings=(*pairs.warnings, *doubts))
     return camera, _report(pairs, camera, choose_plain(len(t), _REPORT_PAIRS, rng), rng, held, channel)
+
+
+def _nll(observation: Tensor, signal: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda camera: -log_density(observation, signal, Camera(*camera)).mean()
 
 
 def photon_transfer(
@@ -124,52 +129,49 @@ def photon_transfer(
 
 
 @attrs.frozen(kw_only=True)
-class _Likelihood:
-    """Mean negative log-likelihood as a function of log gain, offset in ``unit`` and log read noise."""
+class Search:
+    """Search of the most likely camera.
 
-    known: CameraNumbers
+    Attributes:
+        nll: mean negative log-likelihood, nats, of a camera [3].
+        known: numbers that are given [3], NaN where unknown.
+        unit: counts that the offset is searched in; gain and read noise are by their logarithms.
+        gains: lowest and highest gain, counts.
+        read_noises: lowest and highest read noise, counts.
+    """
+
+    nll: Callable[[Tensor], Tensor]
+    known: Tensor
     unit: float
     gains: tuple[float, float]
     read_noises: tuple[float, float]
-    signal: Tensor
-    observation: Tensor
 
-    def at(self, camera: Float64Array) -> float:
-        """Return the mean negative log-likelihood of a camera [3]."""
-        return -float(log_density(self.observation, self.signal, Camera(*torch.from_numpy(camera))).mean())
-
-    def minimise(self, start: Float64Array, steps: int, every: int = 1) -> tuple[Float64Array, float]:
-        """Return camera [3] and mean negative log-likelihood, from every ``every``-th pair."""
-        start = self.known.complete(start)
-        signal, observation = self.signal[::every], self.observation[::every]
-        free = torch.tensor([k is None for k in attrs.astuple(self.known)])
-        fixed = torch.from_numpy(start)
-
-        def camera(point: Tensor) -> Tensor:
-            values = torch.stack([point[0].exp(), point[1] * self.unit, point[2].exp()])
-            return torch.where(free, values, fixed)
-
-        def loss(point: Float64Array) -> tuple[float, Float64Array]:
-            x = torch.from_numpy(point).requires_grad_()
-            gain, offset, read = camera(x)
-            value = -log_density(observation, signal, Camera(gain, offset, read)).mean()
-            (gradient,) = torch.autograd.grad(value, x)
-            return float(value.detach()), gradient.numpy()
-
+    def minimise(self, start: Float64Array, steps: int) -> tuple[Float64Array, float]:
+        """Return camera [3] and mean negative log-likelihood after at most ``steps`` iterations of L-BFGS."""
         first = [
             np.log(np.clip(start[0], *self.gains)),
             start[1] / self.unit,
             np.log(np.clip(start[2], *self.read_noises)),
         ]
         found = minimize(
-            loss,
+            self._loss,
             np.array(first),
             jac=True,
             method="L-BFGS-B",
             bounds=[tuple(np.log(self.gains)), (None, None), tuple(np.log(self.read_noises))],
             options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-6},
         )
-        return camera(torch.from_numpy(found.x)).numpy(), float(found.fun)
+        return self._camera(torch.from_numpy(found.x)).numpy(), float(found.fun)
+
+    def _camera(self, point: Tensor) -> Tensor:
+        values = torch.stack([point[0].exp(), point[1] * self.unit, point[2].exp()])
+        return torch.where(self.known.isnan(), values, self.known)
+
+    def _loss(self, point: Float64Array) -> tuple[float, Float64Array]:
+        x = torch.from_numpy(point).requires_grad_()
+        value = self.nll(self._camera(x))
+        (gradient,) = torch.autograd.grad(value, x)
+        return float(value.detach()), gradient.numpy()
 
 
 def _report(

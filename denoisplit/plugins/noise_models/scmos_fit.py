@@ -1,9 +1,10 @@
 """Fit of the unknown numbers of a camera whose other numbers are known, for some pixel by pixel."""
 
+import math
+
 import attrs
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from denoisplit.core.arrays import Float64Array
@@ -14,6 +15,7 @@ from denoisplit.plugins.noise_models.poisson_gaussian_fit import (
     READ_NOISES,
     CameraNumbers,
     FitSettings,
+    Search,
     fit_camera,
     photon_transfer,
 )
@@ -21,6 +23,9 @@ from denoisplit.plugins.noise_models.poisson_gaussian_maths import Camera, distr
 
 LEAST_READ_NOISE = 0.05
 """Photons: between narrower spikes, the likelihood would underflow to zero."""
+
+_REACH = math.exp(7)
+"""Factor between the start of a search and its ends."""
 
 
 def pixel(gain: Tensor, offset: Tensor, read_noise: Tensor) -> Camera:
@@ -70,14 +75,23 @@ def fit_pixels(
     t = (pairs.signal - pairs.low) / (pairs.high - pairs.low)
     gain, dark, darkest = photon_transfer(pairs, t, pairs.observation - pairs.signal)
     starts = [np.array([gain, dark + n**2 * gain, n * gain]) for n in READ_NOISES]
-    found = [likelihood.minimise(start, darkest, settings.steps) for start in starts]
+    found = [
+        Search(
+            nll=likelihood,
+            known=likelihood.nominal,
+            unit=darkest,
+            gains=(start[0] / _REACH, start[0] * _REACH),
+            read_noises=(start[2] / _REACH, start[2] * _REACH),
+        ).minimise(start, settings.steps)
+        for start in starts
+    ]
     best = min(found, key=lambda one: one[1])[0]
     return best, _report(pairs, likelihood, best, rng, channel)
 
 
 @attrs.frozen(kw_only=True)
 class _Likelihood:
-    """Mean negative log-likelihood of pairs as a function of the unknown numbers."""
+    """Mean negative log-likelihood of pairs as a function of the nominal camera [3]."""
 
     nominal: Tensor
     pixels: Tensor
@@ -85,38 +99,14 @@ class _Likelihood:
     observation: Tensor
     own: bool
 
+    def __call__(self, numbers: Tensor) -> Tensor:
+        return -log_density(*self.arguments(numbers)).mean()
+
     def arguments(self, numbers: Tensor) -> tuple[Tensor, Tensor, Camera]:
         """Return observation, mean of the pixel, and its camera, for a nominal camera [3]."""
         here = pixel(*torch.where(self.pixels.isnan(), numbers[:, None], self.pixels))
         mean = self.signal if self.own else on_pixel(self.signal, here, Camera(*numbers))
         return self.observation, mean, here
-
-    def minimise(self, start: Float64Array, unit: float, steps: int) -> tuple[Float64Array, float]:
-        """Return the nominal camera [3] and mean negative log-likelihood, counts and nats."""
-        free = self.nominal.isnan()
-        first = np.array([np.log(start[0]), start[1] / unit, np.log(start[2])])
-        reach = np.array([7.0, np.inf, 7.0])
-
-        def camera(point: Tensor) -> Tensor:
-            return torch.where(
-                free, torch.stack([point[0].exp(), point[1] * unit, point[2].exp()]), self.nominal
-            )
-
-        def loss(point: Float64Array) -> tuple[float, Float64Array]:
-            x = torch.from_numpy(point).requires_grad_()
-            value = -log_density(*self.arguments(camera(x))).mean()
-            (gradient,) = torch.autograd.grad(value, x)
-            return float(value.detach()), gradient.numpy()
-
-        found = minimize(
-            loss,
-            first,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=list(zip(first - reach, first + reach, strict=True)),
-            options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-6},
-        )
-        return camera(torch.from_numpy(found.x)).numpy(), float(found.fun)
 
 
 def _report(
