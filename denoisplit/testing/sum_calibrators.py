@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from denoisplit.core.arrays import Float64Array
+from denoisplit.core.errors import CalibrationError
 from denoisplit.core.network.calibrating import calibrated_std, gives_std
 from denoisplit.core.network.interfaces import AnyCalibrator, Calibration, FieldSums, SumCalibrator
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import ComponentTests, accepted, law
+from denoisplit.testing.suite import ComponentTests, accepted, law, refusing
 
 _SUMS = 300
 _LEVELS = (0.5, 0.68, 0.9, 0.95)
@@ -159,6 +160,22 @@ class SumTests(ComponentTests):
             assert known.holds, f"a size that was fitted does not hold: {known.note}"
             assert not larger.holds, "sums over regions of another size are said to hold"
             assert larger.note, "there is no reason why sums over regions of another size do not hold"
+
+    @law(2)
+    @given(data=st.data(), seed=seeds())
+    def test_a_sum_without_a_calibration_is_refused(self, data: st.DataObject, seed: int) -> None:
+        """Of a channel too many, at an impossible level, and with the calibration of another calibrator."""
+        calibrator = self.of_sums(data)
+        fitted = calibrator.fit_regions([self.sums(calibrator, seed + number) for number in range(2)])
+        pixels = calibrator.sides[0] ** 2
+        for found, channel, level in (
+            (fitted, 2, 0.9),
+            (fitted, 0, 0.0),
+            (fitted, 0, 1.0),
+            (Calibration(parameters={}), 0, 0.9),
+        ):
+            with refusing(CalibrationError):
+                calibrator.sum_interval(found, channel=channel, pixels=pixels, level=level)
 
     @law(2)
     @given(data=st.data(), seed=seeds())

@@ -115,4 +115,12 @@ SLIPS_OF_NUMBERS = (
         "(residual + mean[index]) ** 2",
         "a_mean_of_the_noise_is_found_or_none",
     ),
+    Slip(
+        "calibrator/region",
+        "the calibration of another calibrator is one of a channel",
+        "calibrators/region_sizes.py",
+        'parameters.get("channels", (0,))',
+        'parameters.get("channels", (1,))',
+        "a_sum_without_a_calibration_is_refused",
+    ),
 )

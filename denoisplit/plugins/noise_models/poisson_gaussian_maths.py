@@ -126,7 +126,8 @@ def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
         total = total + term.exp() * torch.special.ndtr((seen - n) / width)
         n = n + 1
         term = term + (clean / n).log()
-    return value.masked_scatter(few, total)
+    mixed: Tensor = value.masked_scatter(few, total)
+    return mixed
 
 
 def _photons(signal: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
