@@ -119,6 +119,9 @@ def _in_one_file() -> Iterator[Foreign]:
         write = partial(_described, pages=pages, sizes="8 9 1 2 3", blocks=blocks)
         found = image(pages.reshape(3, 2, 9, 8), "tzyx")
         yield Foreign(what=f"pages {said}", name=name, write=write, image=found)
+    for sizes, pages in (("8 1 1 1 3", counts(3, 1, 8)), ("1 9 1 1 3", counts(3, 9, 1))):
+        write = partial(_described, pages=pages, sizes=sizes, blocks=[Block(said="")])
+        yield Foreign(what=f"lines {sizes}", name=name, write=write, image=image(pages, "tyx"))
     for sizes in ("8 9 1 1 5", "8 9 1 1 900000000000", f"8 9 1 1 {10**20}", "8 9 900000 900000 900000"):
         write = partial(_described, pages=_TWO, sizes=sizes, blocks=[Block(said="")])
         yield Foreign(what=f"claims {sizes}", name=name, write=write)

@@ -63,7 +63,8 @@ def _words_of_imagej() -> Iterator[Foreign]:
             write=partial(_imagej, lines=lines),
             image=image(_STACK, "tyx", interval=interval),
         )
-    first = partial(_imagej, lines=("images=3", "frames=3", "denoisplit_axes=syx"))
+    words: Any = {"axes": "TYX", "denoisplit_axes": "syx"}
+    first = partial(tifffile.imwrite, data=_STACK, photometric="minisblack", metadata=words)
     yield Foreign(what="axes as first versions said", name="a.tif", write=first, image=image(_STACK, "syx"))
 
 
@@ -144,13 +145,10 @@ def _vendors() -> Iterator[Foreign]:
         shape = tuple(side for side in pixels.shape[:2] if side > 1) + pixels.shape[2:]
         found = image(pixels.reshape(shape), axes, (0.3, 0.2, 0.1)[-2 - ("z" in axes) :])
         yield Foreign(what=f"Zeiss, {axes}", name="a.lsm", write=write, image=found)
-    for state, known in (("on", (0.65, 0.35)), ("off", ())):
+    for state, known in (("on", (0.65, 0.35)), ("off", ()), ("", (0.65, 0.35))):
         write = partial(_metaxpress, state=state)
         found = image(_PLANE, "yx", known, names=("DAPI",))
-        yield Foreign(what=f"MetaXpress, {state}", name="a.tif", write=write, image=found)
-    write = partial(_metaxpress, state="")
-    found = image(_PLANE, "yx", (0.65, 0.35), names=("DAPI",))
-    yield Foreign(what="MetaXpress, no state", name="a.tif", write=write, image=found)
+        yield Foreign(what=f"MetaXpress, {state!r}", name="a.tif", write=write, image=found)
     broken = partial(_metaxpress, state="on", cut=20)
     yield Foreign(what="MetaXpress, cut", name="a.tif", write=broken, image=image(_PLANE, "yx"))
 

@@ -1,5 +1,6 @@
 """Helpers to examine image formats: paths, regions, impossible sizes and refusals."""
 
+import logging
 import math
 import os
 import shutil
@@ -111,6 +112,29 @@ def is_refused(action: Any, what: str) -> bool:
 def assert_refused(action: Any, what: str) -> None:
     """Check that an action raises an ``ImageError`` of one line."""
     assert is_refused(action, what), f"{what} is not refused with an ImageError"
+
+
+class _Heard(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@contextmanager
+def nothing_is_logged(what: str) -> Iterator[None]:
+    """Check that a block logs no warning, and no error."""
+    heard, root = _Heard(), logging.getLogger()
+    root.addHandler(heard)
+    try:
+        yield
+    finally:
+        root.removeHandler(heard)
+    assert not heard.said, f"{what}: {heard.said[0]} is logged"
 
 
 def assert_more_is_kept(image_format: ImageFormat, path: Path) -> None:

@@ -138,12 +138,12 @@ def biosr(path: Path, channels: Sequence[str], rank: int) -> None:
 
 
 def hagen(path: Path, channels: Sequence[str], rank: int) -> None:
-    """Write ``actin-60x-noise2-lowsnr.tif`` and ``...-highsnr.tif``."""
+    """Write ``actin-60x-noise2-lowsnr.tif`` and ``...-highsnr.tif``; all but the first with an image more."""
     del rank
     series_of = {"60x-noise2": np.random.default_rng(0), "60x-noise1": np.random.default_rng(1)}
     for place, channel in enumerate(channels):
         for series, rng in series_of.items():
-            truth = _truth(rng, (FIELDS, *_SIDES), place)
+            truth = _truth(rng, (FIELDS + (place > 0), *_SIDES), place)
             write(path / f"{channel}-{series}-highsnr.tif", truth, "TYX")
             write(path / f"{channel}-{series}-lowsnr.tif", _noisy(rng, truth), "TYX")
 
@@ -246,7 +246,7 @@ INSIDE: Final[Mapping[str, Container]] = {
 FEW_PIXELS: Final = frozenset({"folder", "channel_files"})
 """Layouts that may have large images without taking time."""
 
-LEFT_OUT: Final = frozenset({"channel_files", "separate_channels"})
+LEFT_OUT: Final = frozenset({"channel_files", "separate_channels", "hagen"})
 """Layouts in which images of some channels have no partner in the others."""
 
 PLANES_ONLY: Final = frozenset({"biosr", "hagen", "w2s"})

@@ -100,6 +100,7 @@ def _pyramid(path: Path, image: Image, shapes: tuple[tuple[int, ...], ...]) -> N
         assert [level.keyframe.is_reduced for level in found] == [0, *[1] * (len(found) - 1)], "no copies"
         assert tif.pages.first.compression != tifffile.COMPRESSION.NONE, "it is not compressed"
         assert tif.pages.first.is_tiled, "it has no tiles"
+        assert len(tif.pages.first.subifds or ()) == len(found) - 1, "copies are listed that are not there"
     assert_found(levels[0], image.pixels, "pixels")
     assert tuple(one.shape for one in levels[1:]) == shapes, "smaller copies have other sides"
     expected = image.pixels.astype(np.float64)

@@ -120,7 +120,7 @@ def series_of_pages(
     tif.pages.set_keyframe(numbers[0])
     pages: list[Page] = [first, *(_page(tif, number) for number in numbers[1:])]
     alone = len(pages) == 1  # it may describe all planes of a stack
-    series = tifffile.TiffPageSeries(pages, shape, first.dtype, axes.upper(), squeeze=False, truncated=alone)
+    series = tifffile.TiffPageSeries(pages, shape, first.dtype, axes.upper(), truncated=alone)
     return _exact(series)
 
 
