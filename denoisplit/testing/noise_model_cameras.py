@@ -90,6 +90,17 @@ class NoiseModelCameraTests(NoiseModelCases):
         ratio = drawn.std(0, keepdim=True) / std
         assert float((ratio - 1).abs().max()) < 0.25, "samples of a pixel have another variance"
 
+    def test_more_light_gives_more_counts(self) -> None:
+        """In every pixel, on average."""
+        model, maps = self.with_maps()
+        camera = as_batch(maps, 2)
+        ends = torch.tensor([self.range_of(channel) for channel in range(maps.shape[1])], dtype=maps.dtype)
+        dark, bright = (
+            (one + model.bias(one, camera=camera)).detach()
+            for one in (end.view(1, -1, 1, 1).expand(1, -1, *SIDES) for end in ends.unbind(1))
+        )
+        assert bool((bright > dark).all()), "some pixels have no more counts where there is more light"
+
     @in_two_and_three_dimensions
     def test_a_part_of_an_image_is_that_part(self, rank: int) -> None:
         """Likelihood, variance and bias of a crop are the crops of those of the image."""

@@ -1,10 +1,12 @@
 """The histogram noise model: counting, files, floor, refusals."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 from denoisplit.core.arrays import Float64Array
 from denoisplit.core.errors import ChannelCountError, NoiseModelError
@@ -100,6 +102,16 @@ def test_what_was_never_seen_is_unlikely_and_the_rarer_the_pairs_the_less_so() -
     assert -1000 < values[1] < values[0] < -8
 
 
+def test_observations_outside_the_range_are_as_likely_as_their_pairs_are_many() -> None:
+    rng = np.random.default_rng(0)
+    signal = rng.uniform(100, 400, 60_000)
+    model = build(options=Options(bins=20, lowest=200.0, highest=400.0, centred=True))
+    model.fit([NoisePairs(signal, signal + 10 * rng.standard_normal(len(signal)))], seed=0)
+    found = float(model.log_prob(image([190.0]), image([205.0])))
+    # Three in ten of the pairs of the first row are outside, and a Gaussian about the signal stands for them.
+    assert found == pytest.approx(math.log(0.31) + norm(205, 10).logpdf(190), abs=0.3)
+
+
 def test_thin_tables_are_reported() -> None:
     signal = scene(2000)
     (report,) = build().fit([NoisePairs(signal, electron_multiplying(signal))], seed=0)
@@ -140,17 +152,21 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     write_table(path, ChannelTable(good, 0.0, 10.0))
     stored = np.load(path)
     assert not build(options=Options(path=(path,))).needs_fit
-    uneven, negative, swapped = stored.copy(), stored.copy(), stored.copy()
+    uneven, higher, negative, swapped, heavy = (stored.copy() for _ in range(5))
     uneven[1, 3] += 1
+    higher[2, 1] += 1
+    heavy[0, 3] *= 2
     negative[0, 2, 2] = -0.1
     swapped[0] = swapped[0].T
     cases = [
         (stored[:2], "shape"),
         (stored[:, :, :4], "shape"),
         (uneven, "equally wide"),
+        (higher, "equally wide"),
         (negative, ">= 0"),
         (swapped, "Exchange signal and observation"),
         (2 * stored, "sum to 1"),
+        (heavy, "sum to 1"),
     ]
     for content, message in cases:
         np.save(path, content)

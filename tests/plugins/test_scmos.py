@@ -19,6 +19,7 @@ from denoisplit.core.storage.image_files import installed_formats, save_image
 from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 from denoisplit.plugins.noise_models.scmos import Scmos
+from denoisplit.plugins.noise_models.scmos_fit import pixel
 
 SIDES = (30, 40)
 
@@ -101,6 +102,11 @@ def test_what_has_no_map_is_fitted_beside_those_that_have(tmp_path: Path, missin
     number = {missing: float(np.median(images()[missing]))}
     guessed = build(options(**given, **number))
     assert nll(model, pairs()) <= nll(guessed, pairs()) + 1e-6
+
+
+def test_read_noise_is_a_twentieth_of_a_photon_at_least() -> None:
+    gain, offset = torch.tensor([2.0, 4.0]), torch.full((2,), 100.0)
+    assert pixel(gain, offset, torch.tensor([0.5, 0.01])).read_noise.tolist() == pytest.approx([0.5, 0.2])
 
 
 def test_without_maps_it_is_the_plain_camera() -> None:

@@ -123,4 +123,12 @@ SLIPS_OF_NUMBERS = (
         'parameters.get("channels", (1,))',
         "a_sum_without_a_calibration_is_refused",
     ),
+    Slip(
+        "noise_model/scmos",
+        "light takes counts away from the offset",
+        "noise_models/scmos_fit.py",
+        "here.offset + here.gain * ((signal",
+        "here.offset - here.gain * ((signal",
+        "more_light_gives_more_counts",
+    ),
 )

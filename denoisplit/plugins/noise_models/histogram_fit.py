@@ -66,8 +66,8 @@ def count_channel(pairs: CheckedPairs, settings: TableSettings) -> CountedTable:
             f"Leave both out, or give a range of the counts of the images."
         )
     total, _ = np.histogram(pairs.signal, bins=settings.bins, range=(low, high))
-    inside = counted.sum(axis=1)
-    unseen = np.maximum((counted == 1).sum(axis=1), 1) + np.maximum(total - inside, 0)
+    outside = total - counted.sum(axis=1)
+    unseen = np.maximum((counted == 1).sum(axis=1), 1) + outside
     shares = np.clip(unseen / np.maximum(total, 1), settings.floor_share, 1)
     return CountedTable(ChannelTable(normalise(counted), low, high), shares)
 

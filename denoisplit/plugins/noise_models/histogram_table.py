@@ -111,10 +111,8 @@ def _limits(path: Path, table: Float64Array) -> tuple[float, float]:
             f"to {high:g}). Count the histogram again."
         )
     edges = np.linspace(low, high, n + 1)
-    if (
-        max(np.abs(lower[:, 0] - edges[:-1]).max(), np.abs(upper[:, 0] - edges[1:]).max())
-        > _UNEVEN * (high - low) / n
-    ):
+    apart = np.abs([lower[:, 0] - edges[:-1], upper[:, 0] - edges[1:]])
+    if apart.max() > _UNEVEN * (high - low) / n:
         raise NoiseModelError(
             f"noise model {path}: the bins are not equally wide. Count the histogram again, with the same "
             f"range for signal and observation."
