@@ -47,6 +47,22 @@ class ExtremeTests(SumTests):
                     f"intervals of {level:g} cover {inside.sum()} of {pixels} pixels of channel {channel}"
                 )
 
+    def test_skewed_errors_are_covered_on_their_side(self) -> None:
+        """Intervals cover the errors of the fit no less often than the same errors with the other sign."""
+        calibrator, held = self.calibrator(self.defaults()), self.uniform(2, MANY)
+        away = np.expm1((held.truth - held.mean) / held.std / max(_FACTORS)) * held.std
+        for sign in (1, -1):
+            fitted = self.fit(calibrator, Held(held.mean, held.std, held.mean + sign * away))
+            low, high = calibrator.interval(fitted, held.mean, held.std, _LEVELS[-1])
+            covered = [
+                float(((low <= truth) & (truth <= high)).mean())
+                for truth in (held.mean + sign * away, held.mean - sign * away)
+            ]
+            assert covered[0] > covered[1] - _COVERED, (
+                f"intervals of {_LEVELS[-1]:g} cover {covered[0]:.3f} of the errors of the fit, and "
+                f"{covered[1]:.3f} of the same errors with the other sign: a limit is on the wrong side"
+            )
+
     def uniform(self, rank: int, sides: tuple[int, ...]) -> Held:
         """Return a field of two channels whose predicted std is the same everywhere; see ``held_out``."""
         rng = np.random.default_rng(0)

@@ -25,7 +25,7 @@ from denoisplit.testing.calibrator_extremes import ExtremeTests
 from denoisplit.testing.field_calibrators import FieldTests
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
-from denoisplit.testing.suite import examples, in_two_and_three_dimensions, law, one_line, refusing
+from denoisplit.testing.suite import accepted, examples, in_two_and_three_dimensions, law, one_line, refusing
 from denoisplit.testing.sum_calibrators import Held
 
 _BINS = 10
@@ -257,15 +257,19 @@ class CalibratorTests(ExtremeTests, FieldTests):
     @law(3)
     @given(data=st.data(), seed=seeds())
     def test_calibrations_are_plain_numbers(self, rank: int, data: st.DataObject, seed: int) -> None:
-        """Written as JSON and read again, a calibration gives the same std."""
-        calibrator, held = self.drawn(data), self.held_out(rank, seed)
+        """Read from JSON and used by another calibrator, which fitted something else, they mean the same."""
+        options, held = data.draw(self.options()), self.held_out(rank, seed)
+        calibrator, other = (accepted(lambda: self.calibrator(options)) for _ in range(2))
         fitted = self.fit(calibrator, held)
+        self.fit(other, self.held_out(rank, seed + 1, factors=(0.5, 3.1)))
         plain = json.dumps({name: list(numbers) for name, numbers in fitted.parameters.items()})
         read = Calibration(fitted.component, json.loads(plain))
-        one, two = (self.applied(calibrator, c, held) for c in (fitted, read))
+        one, two = self.applied(calibrator, fitted, held), self.applied(other, read, held)
         assert one.shape == held.std.shape, f"a std of the shape {one.shape} comes out"
         assert bool((one > 0).all() and np.isfinite(one).all()), "a calibrated std is not above zero"
-        assert np.array_equal(one, two), "the std is another after writing and reading the calibration"
+        assert np.array_equal(one, two), (
+            "the std is another after writing and reading the calibration, which has to hold all of the fit"
+        )
 
     @in_two_and_three_dimensions
     @pytest.mark.parametrize("wrong", [0.0, math.nan, math.inf], ids=["zero", "nan", "infinite"])

@@ -14,14 +14,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denoisplit.core.errors import DenoisplitError
+from denoisplit.core.errors import DenoisplitError, ImageError
 from denoisplit.core.images.bases import Dataset, Field, ImageFormat
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts, strategies
 from denoisplit.testing.layouts import BRIGHTER, IDLE, LAYOUTS, PLANES_ONLY, SEPARATE, WORDS
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
-from denoisplit.testing.suite import ComponentTests, examples, in_two_and_three_dimensions, law, usable
+from denoisplit.testing.suite import (
+    ComponentTests,
+    examples,
+    in_two_and_three_dimensions,
+    law,
+    not_examined,
+    usable,
+)
 
 PATH = "path"
 """The option that marks a data set that reads a folder."""
@@ -61,7 +68,21 @@ class FieldTests(ComponentTests):
         name = self.name()
         if rank == 3 and name in PLANES_ONLY:
             pytest.skip("its images have no depth")
+        if name not in LAYOUTS:
+            self._know_layout()
         LAYOUTS.get(name, layouts.folder)(folder, self.channels, rank)
+
+    def _know_layout(self) -> None:
+        """Leave the law unexamined where a folder of plain TIFF files is none that the data set reads."""
+        with tempfile.TemporaryDirectory() as name:
+            layouts.folder(Path(name), self.channels, 2)
+            try:
+                self.dataset(attrs.evolve(self.smallest(), **{PATH: Path(name)})).fields()
+            except ImageError as error:
+                not_examined(
+                    f"a folder of TIFF files is refused ({error}): run the tests of its package, or name a "
+                    f"suite whose `write_folder` writes the layout that it reads"
+                )
 
     def dataset(self, options: Any, channels: tuple[str, ...] | None = None) -> Dataset:
         """Return a data set of the named channels."""

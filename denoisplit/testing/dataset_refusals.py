@@ -104,6 +104,16 @@ class RefusalTests(PartnerTests):
                 if lost and not (gone and self._fewer(options, len(fields))):
                     self.refused(partial(self.read, options), f"a folder without images of {gone or 'any'}")
 
+    def test_files_of_something_else_are_refused(self) -> None:
+        """Where every file of the folder holds a word."""
+        if not self.reads_a_folder():
+            return
+        with self.folder() as options:
+            for file in options.path.rglob("*"):
+                if file.is_file():
+                    file.write_bytes(b"hello")
+            self.refused(partial(self.read, options), "a folder whose files hold a word")
+
     def _fewer(self, options: Any, count: int) -> bool:
         """Whether there are some fields, but not so many."""
         try:

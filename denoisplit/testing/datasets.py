@@ -1,5 +1,6 @@
 """Conformance suite for data sets."""
 
+import itertools
 import tempfile
 from pathlib import Path
 from typing import ClassVar
@@ -45,6 +46,9 @@ class DatasetTests(ContentTests):
         names = [field.name for field in fields]
         assert len(set(names)) == len(names), "two fields have the same name"
         assert len({pixels_of(field) for field in fields}) == len(fields), "two fields have the same pixels"
+        for field, other in itertools.permutations(fields, 2):
+            same = other.clean is not None and np.array_equal(field.observed, other.clean)
+            assert not same, f"{field.name} is the clean reference of {other.name}, and a field of its own"
         for rule in ("random", "test_first", "interleaved"):
             split = Split(rule=rule, test_fraction=0.0 if rule == "random" else 0.3)
             try:
@@ -85,6 +89,9 @@ class DatasetTests(ContentTests):
             assert observed.dtype == np.float32, f"{field.name} has pixels of {observed.dtype}"
             assert bool(np.isfinite(observed).all()), f"{field.name} has pixels that are not finite"
             assert field.name.strip(), "a field has no name"
+            for one, two in itertools.combinations(range(len(observed)), 2):
+                same = np.array_equal(observed[one], observed[two])
+                assert not same, f"{field.name} has the same pixels in channels {one} and {two}"
             for what, array in (("clean reference", field.clean), ("repeats", field.repeats)):
                 shape = None if array is None else array.shape[-observed.ndim :]
                 assert shape in (None, observed.shape), f"the {what} of {field.name} has the shape {shape}"

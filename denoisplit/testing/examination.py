@@ -4,10 +4,13 @@ The laws are the very test methods that pytest would run.
 """
 
 import importlib
+import inspect
 import itertools
 import logging
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 import attrs
@@ -70,11 +73,13 @@ class Law:
         name: name of the test method, without ``test_``.
         case: the parameters as pytest shows them, for example ``3d``; empty for none.
         run: function that raises an error where the law does not hold.
+        file: source file of the component, whose lines errors name; empty where there is none.
     """
 
     name: str
     case: str
     run: Callable[[], None]
+    file: str
 
     @property
     def words(self) -> str:
@@ -180,12 +185,12 @@ def verdict(law: Law) -> Verdict:
             warnings.simplefilter("ignore")
             law.run()
     except pytest.skip.Exception as skipped:
-        reason = _line(skipped)
+        reason = _line(skipped, law.file)
         outcome = "not examined" if reason.startswith(NOT_EXAMINED) else "does not apply"
         reason = reason.removeprefix(NOT_EXAMINED)
     except (Exception, pytest.fail.Exception) as error:
         logger.debug("%s (%s) fails", law.words, law.case, exc_info=True)
-        outcome, reason = "fails", _line(error)
+        outcome, reason = "fails", _line(error, law.file)
     return Verdict(law=law.words, case=law.case, outcome=outcome, reason=reason)
 
 
@@ -202,7 +207,15 @@ def _cases(suite: type[ComponentTests], name: str) -> Iterator[Law]:
         for arguments, _ in choice:
             given |= arguments
         case = "-".join(label for _, label in choice)
-        yield Law(name=name.removeprefix(_PREFIX), case=case, run=_bound(suite, name, given))
+        run, file = _bound(suite, name, given), _source(suite)
+        yield Law(name=name.removeprefix(_PREFIX), case=case, run=run, file=file)
+
+
+def _source(suite: type[ComponentTests]) -> str:
+    try:
+        return inspect.getsourcefile(suite().target()) or ""
+    except (OSError, TypeError):  # typed into a session
+        return ""
 
 
 def _choices(mark: Any) -> list[tuple[dict[str, Any], str]]:
@@ -223,10 +236,16 @@ def _bound(suite: type[ComponentTests], name: str, given: dict[str, Any]) -> Cal
     return run
 
 
-def _line(error: BaseException) -> str:
-    """Return the first line of an error; of several errors, that of the first."""
+def _line(error: BaseException, file: str) -> str:
+    """Return the first line of an error, and the line of the component; of several errors, the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     text = (str(error).strip().splitlines() or ["no reason given"])[0]
     own_words = isinstance(error, AssertionError | pytest.skip.Exception | pytest.fail.Exception)
-    return text if own_words else f"{type(error).__name__}: {text}"
+    return text if own_words else f"{type(error).__name__}: {text}{_place(error, file)}"
+
+
+def _place(error: BaseException, file: str) -> str:
+    """The last line of a file that an error came through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" ({Path(file).name}:{lines[-1]})" if lines else ""

@@ -109,10 +109,11 @@ class ImageFormatTests(ForeignFileTests):
         same_image(image, back)
 
     def test_pixels_of_every_type_come_back_or_are_refused(self) -> None:
-        """In their type; of a format that does not hold it, the refusal is one line, and there is no file."""
+        """In their type, below zero, too; where a format does not hold it, there is one line and no file."""
         image_format, image = self.image_format(self.smallest()), self.example(2)
         for kind in EVERY_TYPE:
-            pixels = (image.pixels % 2).astype(kind)
+            signed = np.dtype(kind).kind in "ifc"
+            pixels = (image.pixels % 3 - 1 if signed else image.pixels % 2).astype(kind)
             said = attrs.evolve(image, data=pixels)
             with path_for(self.written()[0]) as path:
                 if is_refused(partial(image_format.write, path, said), f"pixels of {kind}"):

@@ -91,6 +91,31 @@ class MetricTests(ComponentTests):
             f"{', '.join(f'{value:.4g}' for value in found)}: not in the order that larger_is_better says"
         )
 
+    @in_two_and_three_dimensions
+    @law(1)
+    @given(data=st.data(), seed=seeds())
+    def test_no_error_is_better_than_none(self, rank: int, data: st.DataObject, seed: int) -> None:
+        """Neither a constant too much nor too little, nor noise at either end of an axis, which shows."""
+        metric = self.metric(data.draw(self.options()))
+        truths, _ = self.images(metric.side, seed, rank=rank)
+        sign = 1 if metric.larger_is_better else -1
+        best = sign * float(np.mean(self.scores(metric, truths, truths)))
+        for share in (-0.5, 0.5):
+            moved = [truth + share * truth.std() for truth in truths]
+            found = sign * float(np.mean(self.scores(metric, truths, moved)))
+            assert found <= best + _FITTED * abs(best), (
+                f"images that are {'too bright' if share > 0 else 'too dark'} score better than the truth"
+            )
+        rng = np.random.default_rng(seed + 1)
+        nearly = [truth + _NOISES[0] * truth.std() * rng.normal(size=truth.shape) for truth in truths]
+        good = sign * float(np.mean(self.scores(metric, truths, nearly)))
+        for axis, last in itertools.product(range(-rank, 0), (False, True)):
+            noisy = [_noisy_end(image, axis, rng, last=last) for image in nearly]
+            found = sign * float(np.mean(self.scores(metric, truths, noisy)))
+            assert found < good, (
+                f"noise at the {'end' if last else 'beginning'} of axis {'zyx'[axis]} does not count"
+            )
+
     @law(1)
     @given(data=st.data(), seed=seeds())
     def test_the_order_of_images_does_not_matter(self, data: st.DataObject, seed: int) -> None:
@@ -164,6 +189,16 @@ class MetricTests(ComponentTests):
             return (("scores", torch.tensor(found, dtype=torch.float64)),)
 
         assert_options_have_effects(examples(self.options()), trace, unseen=self.unseen)
+
+
+def _noisy_end(image: AnyArray, axis: int, rng: np.random.Generator, *, last: bool) -> AnyArray:
+    """Return an image whose first, or last, three quarters along an axis are noisy."""
+    side = image.shape[axis]
+    part = slice(side - 3 * side // 4, side) if last else slice(3 * side // 4)
+    noise = np.zeros_like(image)
+    here = np.moveaxis(noise, axis, 0)[part]
+    here += image.std() * rng.normal(size=here.shape)
+    return np.asarray(image + noise)
 
 
 def _close(found: Sequence[float], expected: Sequence[float], what: str, rtol: float) -> None:

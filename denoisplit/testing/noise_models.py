@@ -192,17 +192,34 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
 
     @in_two_and_three_dimensions
     def test_predicted_maps_have_an_effect(self, rank: int) -> None:
-        """A model that asks the network for ``extra_maps`` uses them, with a gradient."""
+        """A model that asks the network for ``extra_maps`` uses them, with a gradient, each for its channel.
+
+        Those of a channel lie together: [b c*extra_maps (z) y x].
+        """
         model, signal = self.model(self.smallest()), self.signals(rank)
         maps = self.maps(model, signal)
         if maps is None:
             return
         maps.requires_grad_()
-        total = model.log_prob(signal + uniform(3, -50, 50, *signal.shape), signal, maps).sum()
-        gradient = torch.autograd.grad(total, maps, allow_unused=True)[0] if total.requires_grad else None
+        likelihood = model.log_prob(signal + uniform(3, -50, 50, *signal.shape), signal, maps)
+        total = likelihood.sum()
+        gradient = (
+            torch.autograd.grad(total, maps, allow_unused=True, retain_graph=True)[0]
+            if total.requires_grad
+            else None
+        )
         assert gradient is not None, "no gradient reaches the predicted maps"
         assert bool(gradient.isfinite().all()), "the gradient of the predicted maps is not finite"
-        assert float(gradient.abs().max()) > 0, "the predicted maps have no effect"
+        for channel in range(signal.shape[1]):
+            (own,) = torch.autograd.grad(likelihood[:, channel].sum(), maps, retain_graph=True)
+            mine = slice(channel * model.extra_maps, (channel + 1) * model.extra_maps)
+            assert float(own[:, mine].abs().max()) > 0, (
+                f"the predicted maps of channel {channel} have no effect on it"
+            )
+            own[:, mine] = 0
+            assert float(own.abs().max()) == 0, (
+                f"predicted maps of other channels have an effect on channel {channel}"
+            )
 
 
 def _exact(apart: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Final
 
+import attrs
 import pytest
 import torch
 from hypothesis import given
@@ -169,6 +170,9 @@ class ObjectiveTests(ComponentTests):
         options = data.draw(self.options())
         objective = self.objective(options)
         assert objective.weight == options.weight, f"weight {objective.weight} instead of {options.weight}"
+        batch = self.batch(0)
+        twice = self.objective(attrs.evolve(options, weight=2 * options.weight + 1))
+        assert_close(twice(*batch), objective(*batch), "the weight is in the term, too")
         assert not [p for p in objective.parameters() if p.requires_grad], "it has trainable parameters"
 
     def test_every_option_has_an_effect(self) -> None:

@@ -20,6 +20,9 @@ _SHAPES: Final = ((4, 3, 3, 3), (5, 2), (4,), ())
 """Shapes of weights: convolutions, matrices, biases, and single numbers."""
 
 _RATE: Final = 1e-3
+_NO_DEFAULT: Final = 3e-4
+"""A learning rate that no optimiser of torch has by default."""
+
 _BEFORE, _AFTER = 3, 4
 """Steps before and after a training is interrupted and resumed."""
 
@@ -78,11 +81,12 @@ class OptimizerTests(ComponentTests):
     def test_the_schedule_has_its_say(self, data: st.DataObject, seed: int) -> None:
         """The rate is in every group; one of zero moves nothing, half of it half as far at the first step."""
         options, weights = data.draw(self.options()), self.weights(seed)
-        stepping = self.over(weights, options)
+        stepping = self.over(weights, options, _NO_DEFAULT)
         assert stepping.param_groups, "there are no groups"
-        assert all(group["lr"] == _RATE for group in stepping.param_groups), (
-            "the groups do not have the learning rate"
-        )
+        for group in stepping.param_groups:
+            assert group["lr"] == _NO_DEFAULT, (
+                f"a group has the learning rate {group['lr']}, given is {_NO_DEFAULT}"
+            )
         moved = []
         for rate in (_RATE, _RATE / 2, 0.0):
             weights = self.weights(seed)

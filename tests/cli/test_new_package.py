@@ -99,6 +99,16 @@ def test_the_tests_of_every_kind_pass_untouched(tmp_path: Path, site: Path) -> N
     assert "failed" not in done.stdout
 
 
+def test_a_data_set_with_a_layout_of_its_own_is_not_said_to_fail(tmp_path: Path, site: Path) -> None:
+    install(made(tmp_path / "own-layout", "dataset", "own_layout"), site)
+    installed_registry.cache_clear()
+    checked = CliRunner().invoke(main, ["plugins", "check", "own_layout", "--kind", "dataset"])
+    assert checked.exit_code == 0, checked.output
+    (line,) = [line for line in checked.output.splitlines() if "fields have the named channels" in line]
+    assert line.startswith("  not examined ")
+    assert line.endswith("name a suite whose `write_folder` writes the layout that it reads")
+
+
 def test_the_command_says_what_to_do_next(tmp_path: Path) -> None:
     lines = new(tmp_path / "deep" / "My_Lab", "noise_model", "student_t").stdout.splitlines()
     assert lines[0].endswith("package my-lab with the noise_model student_t")

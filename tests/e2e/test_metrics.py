@@ -85,6 +85,11 @@ def test_a_metric_of_a_stranger_is_a_row_of_the_table(tmp_path: Path, experiment
         ),
         ("power: int = 1", "power: int", "needs options (got no power)"),
         (
+            "power: int = 1",
+            "power: int = attrs.field(default=1, validator=attrs.validators.ge(2))",
+            "refuses its own default options (ValueError: 'power' must be >= 2: 1, at ",
+        ),
+        (
             "    def score(",
             "    def __init__(self): ...\n    def score(",
             "its constructor does not take what it is given",

@@ -193,6 +193,12 @@ WRONG_CLASSES = {
         "default that no spec can hold (got [nan])",
         "Use finite numbers",
     ),
+    "failing": (
+        WIDTH,
+        "        width: float = attrs.Factory(lambda: 1 / 0)\n",
+        "option width has a default that cannot be made (got ZeroDivisionError: division by zero)",
+        "Correct its factory",
+    ),
     "negative": ("extra_maps = 0", "extra_maps = -1", "extra_maps", "a whole number, 0 or more"),
     "half": ("extra_maps = 0", "extra_maps = 0.5", "extra_maps", "a whole number, 0 or more"),
     "likely": (

@@ -1,10 +1,15 @@
 """Every deliberately broken component is caught by name."""
 
+import inspect
+
 import pytest
 
+from denoisplit.core.arrays import AnyArray
+from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.testing import Verdict, suite_for
 from denoisplit.testing.examination import laws, verdict
 from tests.testing.broken import BROKEN
+from tests.testing.broken_quietly import QUIETLY
 
 
 def of_law(suite: type, name: str) -> list[Verdict]:
@@ -12,7 +17,7 @@ def of_law(suite: type, name: str) -> list[Verdict]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "component", "law", "reason"), BROKEN, ids=lambda x: getattr(x, "__name__", "")
+    ("kind", "component", "law", "reason"), [*BROKEN, *QUIETLY], ids=lambda x: getattr(x, "__name__", "")
 )
 def test_it_breaks_the_law_that_it_is_made_to_break(
     kind: str, component: type, law: str, reason: str
@@ -22,3 +27,17 @@ def test_it_breaks_the_law_that_it_is_made_to_break(
     assert failing, f"not caught: {verdicts}"
     assert all(one.reason.startswith(reason) for one in failing), failing
     assert all("\n" not in one.reason for one in failing)
+
+
+class Fails(Psnr):
+    """Takes the wrong index."""
+
+    def score(self, truth: AnyArray, prediction: AnyArray) -> float:
+        return super().score(truth[99], prediction)
+
+
+def test_an_error_names_the_line_of_the_component() -> None:
+    line = inspect.getsourcelines(Fails.score)[1] + 1
+    (one,) = of_law(suite_for("metric", Fails), "a_constant_prediction_has_a_score_or_is_refused")
+    assert one.reason.startswith("IndexError: index 99 is out of bounds")
+    assert one.reason.endswith(f" (test_broken.py:{line})")

@@ -9,6 +9,7 @@ from denoisplit.core.arrays import AnyArray
 from denoisplit.core.assessment.metric import Metric
 from denoisplit.core.errors import BrokenPluginError, DenoisplitError, SpecError, UnknownComponentError
 from denoisplit.core.registry import Component, Registry, installed_registry
+from denoisplit.core.registry.blame import blaming
 from denoisplit.core.spec.records import Chosen
 
 USUAL: Final = ("psnr", "range_invariant_psnr", "ssim", "ms_ssim")
@@ -126,4 +127,5 @@ def _with_defaults(name: str, row: Component) -> Chosen:
             f"metrics: {name} needs options (got no {', '.join(needed)}). "
             f"Write them in the spec: metrics: [{{use: {name}, {needed[0]}: ...}}]."
         )
-    return Chosen(component=row, options=options())
+    with blaming([row], "refuses its own default options"):
+        return Chosen(component=row, options=options())

@@ -126,14 +126,25 @@ def _faults_of_options(options: type, seen: set[type]) -> Iterator[str]:
                 f"option {field.name} has no type (got no annotation). Write {field.name}: int, "
                 f"or another type."
             )
-        elif field.init and not _is_finite(_default(field)):
-            yield (
-                f"option {field.name} has a default that no spec can hold (got {_default(field)!r}). "
-                f"Use finite numbers, or None for no limit."
-            )
+        elif field.init:
+            yield from _faults_of_default(field)
     for record in (part for hint in hints.values() for part in _records(hint)):
         if record not in seen:
             yield from _faults_of_options(record, seen)
+
+
+def _faults_of_default(field: "attrs.Attribute[Any]") -> Iterator[str]:
+    """Yield the fault of the default of an option, which may be code of its own."""
+    try:
+        default = _default(field)
+    except BrokenPluginError as error:
+        yield f"option {field.name} has a default that cannot be made (got {error}). Correct its factory."
+        return
+    if not _is_finite(default):
+        yield (
+            f"option {field.name} has a default that no spec can hold (got {default!r}). "
+            f"Use finite numbers, or None for no limit."
+        )
 
 
 def _is_frozen(options: type) -> bool:
@@ -158,7 +169,10 @@ def _default(field: "attrs.Attribute[Any]") -> Any:
     default: Any = field.default
     if not isinstance(default, _FACTORY):
         return default
-    return None if default.takes_self else default.factory()
+    try:
+        return None if default.takes_self else default.factory()
+    except Exception as error:
+        raise BrokenPluginError(f"{type(error).__name__}: {error}") from error
 
 
 def _is_finite(value: Any) -> bool:
