@@ -50,7 +50,11 @@ def _archives() -> Iterator[Foreign]:
     whole = image(_PIXELS, "zyx")
     plane = image(_PIXELS[0], "yx")
     for compressed in (False, True):
-        several: tuple[dict[str, Any], ...] = ({"arr_0": _PIXELS}, {"data": _PIXELS, "more": _PIXELS + 1})
+        several: tuple[dict[str, Any], ...] = (
+            {"arr_0": _PIXELS},
+            {"data": _PIXELS, "more": _PIXELS + 1},
+            {"less": _PIXELS[0], "data": _PIXELS},
+        )
         for arrays in several:
             write = partial(_zipped, compressed=compressed, **arrays)
             yield Foreign(what=f"{list(arrays)}", name="a.npz", write=write, axes="zyx", image=whole)

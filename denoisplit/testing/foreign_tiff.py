@@ -245,7 +245,8 @@ def _layouts() -> Iterator[Foreign]:
     turned = image(np.stack([*many[:2], np.roll(many[2], 8, 0), *many[3:]]), "zyx")
     yield Foreign(what="strips in another order", name="a.tif", write=moved, axes="zyx", image=turned)
     kinds = (None, None, "zlib", *(None,) * 6)
-    third = partial(_pages, pages=[(one, {"compression": how}) for one, how in zip(many, kinds, strict=True)])
+    stored = [{"compression": kind, "subfiletype": 2} for kind in kinds]
+    third = partial(_pages, pages=[*zip(many, stored, strict=True)])
     yield Foreign(what="a compressed page", name="a.tif", write=third, axes="zyx", image=image(many, "zyx"))
     alike = partial(_pages, pages=[(plane, plain) for plane in _STACK])
     yield Foreign(what="pages of an unknown sort", name="a.tif", write=alike)

@@ -156,7 +156,7 @@ _IMAGEJ: Final[tuple[tuple[Image, dict[str, Any]], ...]] = (
 )
 """Images, and the words of ImageJ that describe them."""
 
-_PLANES: Final = drawn((2, 300, 420), "tyx")
+_PLANES: Final = drawn((2, 540, 620), "tyx")
 _THIN: Final = attrs.evolve(_PLANES, data=_PLANES.pixels[:, :3, :13])
 _SHADED: Final = drawn((2, 40, 30), "tyx", "float32")
 
@@ -174,7 +174,7 @@ OME_TIFF: Final = (
         suffix=".ome.tif",
         image=_PLANES,
         options={"compression": "zstd", "pyramid": 2},
-        check=partial(_pyramid, shapes=((2, 150, 210), (2, 75, 105))),
+        check=partial(_pyramid, shapes=((2, 270, 310), (2, 135, 155))),
     ),
     Reader(
         suffix=".ome.tif",
