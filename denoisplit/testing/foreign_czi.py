@@ -117,8 +117,8 @@ def _half_named(path: Path) -> None:
 
 
 def _described(path: Path, pixels: AnyArray, change: Callable[[dict[str, list[int]]], Any]) -> None:
-    """Write a plane; ``change`` may then change its axes as they are listed, and their order."""
-    write_czi(path, Image(data=pixels, axes="yx", channel_names=_NAMES[:1]))
+    """Write planes; ``change`` may then change the axes of each as they are listed, and their order."""
+    write_czi(path, Image(data=pixels, axes="tyx"[-pixels.ndim :], channel_names=_NAMES[:1]))
     content = path.read_bytes()
     for block in re.finditer(rb"DV.{26}(\x07...)", content, re.DOTALL):
         listed = _AXIS.iter_unpack(content[block.end() : block.end() + 7 * _AXIS.size])
@@ -148,6 +148,12 @@ def _other_axes(axes: dict[str, list[int]]) -> None:
     axes |= {"R": axes.pop("C"), "I": axes.pop("S")}
 
 
+def _first_without_time(axes: dict[str, list[int]]) -> None:
+    """List no axis of time for the first frame."""
+    if axes["T"][0] == 0:
+        axes["R"] = axes.pop("T")
+
+
 def _cut(path: Path) -> None:
     """Write channels with names in metadata that lack their end."""
     write_czi(path, Image(data=_SCENES, axes="cyx", channel_names=_NAMES))
@@ -163,6 +169,9 @@ def _others() -> Iterator[Foreign]:
     write = partial(_described, pixels=tall, change=_several_planes)
     found = image(tall.reshape(3, 2, 4, 5), "tzyx", names=_NAMES[:1])
     yield Foreign(what="a block of several planes", name="a.czi", write=write, image=found)
+    write = partial(_described, pixels=_SCENES, change=_first_without_time)
+    found = image(_SCENES, "tyx", names=_NAMES[:1])
+    yield Foreign(what="a frame without a time", name="a.czi", write=write, image=found)
     yield Foreign(what="metadata without an end", name="a.czi", write=_cut, image=image(_SCENES, "cyx"))
     yield Foreign(what="a name of two", name="a.czi", write=_half_named, image=image(_SCENES, "cyx"))
     found = image(_SCENES[0], "yx")
