@@ -194,6 +194,19 @@ def test_a_run_starts_no_code_of_a_file_that_only_the_run_names(
     assert load_bundle(run)[1].spec.plugins == (str(file),)
 
 
+def test_a_run_names_all_files_that_it_waits_for_at_once(tmp_path: Path) -> None:
+    spec = written(tmp_path / "here", plugins="plugins: [my_module.py, my_helper.py]\n")
+    files = [spec.parent / "my_module.py", spec.parent / "my_helper.py"]
+    files[1].write_text("ANSWER = 42\n")
+    run = stored(tmp_path / "run", spec)
+    new_process()
+    with pytest.raises(PluginError, match=f"add --plugin {files[0]} --plugin {files[1]}, or import"):
+        load_bundle(run)
+    import_plugin_module(str(files[0]), installed_registry())
+    with pytest.raises(PluginError, match=f"trust it, add --plugin {files[1]}, or import"):
+        load_bundle(run)
+
+
 def test_a_run_says_which_module_is_missing(tmp_path: Path) -> None:
     run = stored(tmp_path / "run", written(tmp_path / "here", plugins="plugins: [my_module.py]\n"))
     new_process()

@@ -61,29 +61,34 @@ def import_modules_of(folder: Path, modules: Iterable[str], registry: Registry) 
     Raises:
         BrokenPluginError: one of them is missing, fails, or is a file that was not imported.
     """
-    for module in modules:
-        try:
+    waiting: list[Path] = []
+    try:
+        for module in modules:
             path = _file_of(module, folder, registry)
             if path is not None and str(path) not in registry.modules:
+                if not _is_imported(path):
+                    waiting.append(path)
+                    continue
                 _note_imported(path, registry)
             import_plugin_module(module, registry, folder=folder)
-        except BrokenPluginError as error:
-            raise BrokenPluginError(f"{folder}: needs a plugin module. {error}") from error
+    except BrokenPluginError as error:
+        raise BrokenPluginError(f"{folder}: needs a plugin module. {error}") from error
+    if waiting:
+        given = " ".join(f"--plugin {path}" for path in waiting)
+        raise BrokenPluginError(
+            f"{folder}: needs a plugin module. {', '.join(map(str, waiting))}: a run does not start the code "
+            f"of a file by itself. If you trust it, add {given}, or import it first."
+        )
+
+
+def _is_imported(path: Path) -> bool:
+    """Whether a file was imported, under its own name and otherwise than as a plugin."""
+    there = getattr(sys.modules.get(path.stem), "__file__", None)
+    return there is not None and Path(there).resolve() == path
 
 
 def _note_imported(path: Path, registry: Registry) -> None:
-    """Record the components that a file registered when it was imported otherwise.
-
-    Raises:
-        BrokenPluginError: it was not imported.
-    """
-    module = sys.modules.get(path.stem)
-    there = getattr(module, "__file__", None)
-    if there is None or Path(there).resolve() != path:
-        raise BrokenPluginError(
-            f"{path}: a run does not start the code of a file by itself. If you trust it, add --plugin "
-            f"{path}, or import it first."
-        )
+    """Record the components that a file registered when it was imported otherwise."""
     rows = registry.components()
     own = tuple(row for row in rows if isinstance(row.target, type) and row.target.__module__ == path.stem)
     registry.modules[str(path)] = PluginModule(digest=_digest(path), components=own)
