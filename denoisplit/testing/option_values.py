@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any, Final, get_args
 
 import attrs
+import pytest
 from hypothesis import strategies as st
 
 from denoisplit.core.errors import DenoisplitError
@@ -284,3 +285,11 @@ def _built(cls: Callable[..., Any], chosen: Mapping[str, Any]) -> Any:
         return cls(**{name: value for name, value in chosen.items() if value is not attrs.NOTHING})
     except (ValueError, TypeError, DenoisplitError):
         return None
+
+
+def assert_accepted(defaults: Callable[[], object]) -> None:
+    """Check that the default options are accepted."""
+    try:
+        defaults()
+    except (ValueError, TypeError) as error:
+        pytest.fail(f"the default options are refused ({' '.join(str(error).split())})")

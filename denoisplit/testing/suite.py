@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from denoisplit.core.errors import DenoisplitError, SpecError, in_one_line
 from denoisplit.core.registry import installed_registry
 from denoisplit.testing import strategies
-from denoisplit.testing.option_values import edges
+from denoisplit.testing.option_values import assert_accepted, edges
 
 RANKS: Final = (2, 3)
 """Numbers of spatial axes."""
@@ -85,9 +85,8 @@ class ComponentTests:
         """Name of the component in the registry; it may have none if it is given as a class."""
         if isinstance(self.component, str):
             return self.component.rpartition("/")[2]
-        target = f"{self.component.__module__}:{self.component.__qualname__}"
-        rows = installed_registry().components(self.kind)
-        return next((row.name for row in rows if row.target == target), "")
+        own = f"{self.component.__module__}:{self.component.__qualname__}"
+        return next((row.name for row in installed_registry().components(self.kind) if row.target == own), "")
 
     def options(self) -> st.SearchStrategy[Any]:
         """Draw options to examine the component with: by default derived from types and validators."""
@@ -106,6 +105,7 @@ class ComponentTests:
 
     def test_ranges_of_options_are_as_told(self) -> None:
         """A number is accepted at the edge of its range, with some values of other options, not beyond it."""
+        assert_accepted(self.defaults)
         drawn, cls = examples(self.options()), self.target().Options
         hints = typing.get_type_hints(cls)
         for field in (one for one in attrs.fields(cls) if one.init and one.validator):

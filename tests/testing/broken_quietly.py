@@ -74,6 +74,20 @@ class Signed(Psnr):
         return float(np.quantile(truth - prediction, 0.95) / np.ptp(truth))
 
 
+class RefusesItsDefault(Psnr):
+    """Has an option whose default its own validator refuses."""
+
+    @attrs.frozen
+    class Options:
+        """Options of the metric.
+
+        Attributes:
+            power: of the errors.
+        """
+
+        power: int = attrs.field(default=-1, validator=attrs.validators.ge(1))
+
+
 class FirstPlane(Psnr):
     """Looks at the first plane of a stack."""
 
@@ -137,6 +151,12 @@ QUIETLY: tuple[tuple[str, type, str, str], ...] = (
     ),
     ("calibrator", KeepsTheFit, "calibrations_are_plain_numbers", "the std is another after writing and"),
     ("calibrator", OtherSide, "skewed_errors_are_covered_on_their_side", "intervals of 0.925 cover 0."),
+    (
+        "metric",
+        RefusesItsDefault,
+        "ranges_of_options_are_as_told",
+        "the default options are refused ('power' must be >= 1: -1)",
+    ),
     ("metric", Signed, "no_error_is_better_than_none", "images that are too bright score better"),
     ("metric", FirstPlane, "no_error_is_better_than_none", "noise at the end of axis z does not count"),
     (
