@@ -1,6 +1,7 @@
 """Conformance suite for decoders."""
 
 import copy
+import itertools
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
@@ -91,6 +92,16 @@ class DecoderTests(PriorTests):
             output = case.decode(LevelNoise(1)).output
             assert output.shape == expected, f"the output has the shape {tuple(output.shape)}, not {expected}"
             assert bool(output.isfinite().all()), "the output is not finite"
+
+    @in_two_and_three_dimensions
+    def test_no_map_is_a_copy_of_another(self, rank: int) -> None:
+        """With weights that are not those of the beginning, which may be zero."""
+        for case in self.cases(rank):
+            decoder = generic(partial(copy.deepcopy, case.decoder), 3)
+            with torch.no_grad():
+                output = decoder(case.features, LevelNoise(1)).output
+            for one, two in itertools.combinations(range(MAPS), 2):
+                assert_differs(output[:, two], output[:, one], f"map {two} is a copy of map {one}")
 
     @in_two_and_three_dimensions
     def test_a_window_is_that_part_of_the_output(self, rank: int) -> None:

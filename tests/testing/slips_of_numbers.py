@@ -12,6 +12,14 @@ SLIPS_OF_NUMBERS = (
         "a_term_of_the_mixture_is_zero_where_the_channels_add_up",
     ),
     Slip(
+        "decoder/ladder",
+        "one map for all channels",
+        "decoders/ladder_path.py",
+        "return Decoded(output=output,",
+        "return Decoded(output=output[:, :1].expand_as(output),",
+        "no_map_is_a_copy_of_another",
+    ),
+    Slip(
         "augmentation/depth_flips",
         "planes are mirrored, too, by every choice",
         "augmentations/depth_flips.py",
