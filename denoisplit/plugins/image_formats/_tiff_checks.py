@@ -176,4 +176,5 @@ def _is_ramp(colours: object) -> bool:
         return False
     even = np.linspace(0, 1, table.shape[1])
     used = table[table.any(axis=1)]
-    return len(used) > 0 and bool(np.all(np.abs(used - even * used[:, -1:]) <= _NEAR * used[:, -1:]))
+    brightest = used[:, -1:]
+    return len(used) > 0 and bool(np.all(np.abs(used - even * brightest) <= _NEAR * brightest))
