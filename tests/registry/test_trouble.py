@@ -31,6 +31,10 @@ TROUBLES = {
     "twin-b": ({"manifest": MANIFEST}, ""),
     "crash": ({"code": "import no_such_module"}, "ModuleNotFoundError: No module named 'no_such_module'"),
     "leaves": ({"code": "raise SystemExit(3)"}, "SystemExit: 3"),
+    "no-entry": (
+        {"target": "lab tools:"},
+        "its entry point is no module (got no_entry = 'lab tools:'). Write",
+    ),
     "future": (
         {"code": SPY, "manifest": FUTURE + "components: []\n"},
         "made for another plugin API (got >=7,<8, this denoisplit has 1.1). Update denoisplit",

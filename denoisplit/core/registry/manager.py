@@ -210,7 +210,14 @@ def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
 
 def _plugin(entry: importlib.metadata.EntryPoint, package: str) -> object:
     """The manifest that the package ships, or else the imported module with its hook implementations."""
-    path = beside_package(entry.module, FILE_NAME)
+    try:
+        module = entry.module
+    except AttributeError as error:
+        raise BrokenPluginError(
+            f"{package}: its entry point is no module (got {entry.name} = {entry.value!r}). Write "
+            f'{entry.name} = "package" under [project.entry-points.denoisplit].'
+        ) from error
+    path = beside_package(module, FILE_NAME)
     if path is None:
         return entry.load()
     manifest = read_manifest(path)
