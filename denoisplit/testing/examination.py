@@ -214,7 +214,7 @@ def _cases(suite: type[ComponentTests], name: str) -> Iterator[Law]:
 def _source(suite: type[ComponentTests]) -> str:
     try:
         return inspect.getsourcefile(suite().target()) or ""
-    except (OSError, TypeError):  # typed into a session
+    except (OSError, TypeError):  # typed at a prompt
         return ""
 
 

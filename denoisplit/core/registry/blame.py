@@ -74,7 +74,7 @@ def culprit(traceback: TracebackType | None, components: Sequence[Row]) -> Row |
 def _has_file(cls: type) -> bool:
     try:
         return inspect.getsourcefile(cls) is not None
-    except (OSError, TypeError):  # typed into a session
+    except (OSError, TypeError):  # typed at a prompt
         return False
 
 

@@ -31,7 +31,7 @@ def is_another(stored: str, now: str) -> bool:
 
 
 def _source(cls: type) -> str:
-    """The dedented source of a class; for a class typed into a session, that of its methods; or empty."""
+    """The dedented source of a class; for a class typed at a prompt, that of its methods; or empty."""
     try:
         return _tidy(inspect.getsource(cls))
     except (OSError, TypeError, SyntaxError):

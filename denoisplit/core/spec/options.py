@@ -131,7 +131,7 @@ def _markdown(text: str) -> str:
 
 
 def code_of(cls: type) -> tuple[Path | None, int]:
-    """File and line at which a class begins; None and 0 for one typed into a session."""
+    """File and line at which a class begins; None and 0 for one typed at a prompt."""
     try:
         file, (_, line) = inspect.getsourcefile(cls), inspect.getsourcelines(cls)
     except (OSError, TypeError):
