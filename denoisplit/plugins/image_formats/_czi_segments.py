@@ -172,13 +172,13 @@ def _entry(file: BinaryIO, path: Path) -> Block:
     for _ in range(count):
         letter, start, size, _, stored = _DIMENSION.unpack(_read(file, _DIMENSION.size, path))
         extents[letter.rstrip(b"\0").decode("ascii")] = Extent(start, size, stored or size)
-    planes = [letter for letter in reversed(extents) if letter not in "YX"]
+    slowest_first = [*reversed(extents)]
+    slowest_first.sort(key="YX".find)  # in whatever order these are listed, Zeiss's library stores rows
     return Block(
         position=position,
         pixel_type=pixel_type,
         compression=compression,
-        # In whatever order X and Y are listed, Zeiss's library stores row after row.
-        extents={letter: extents[letter] for letter in (*planes, "Y", "X")},
+        extents={letter: extents[letter] for letter in slowest_first},
     )
 
 

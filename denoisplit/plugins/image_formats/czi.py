@@ -174,8 +174,7 @@ class _Scene:
             slice(None) if letter in "YX" else at.get(letter, extent.start) - extent.start
             for letter, extent in block.extents.items()
         )
-        plane: AnyArray = found[key]
-        return plane
+        return found[key]
 
 
 def _stop(block: Block, letter: str) -> int:

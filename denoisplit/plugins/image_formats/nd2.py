@@ -117,7 +117,7 @@ def _positions(file: Path, opened: Any) -> list[Named]:
             f"{file}: frames are missing: the recording was interrupted (got {there} of {wanted}). "
             f"Save those that are complete with NIS-Elements."
         )
-    channels = attributes.channelCount
+    channels = attributes.channelCount or 1  # not every file counts them
     frame = (channels, attributes.heightPx, attributes.widthPx, attributes.componentCount // channels)
     make = partial(_part, file, counts, letters, frame, opened.dtype, _known(opened, loops))
     if "s" not in letters:

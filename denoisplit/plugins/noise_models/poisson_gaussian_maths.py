@@ -126,7 +126,7 @@ def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
         total = total + term.exp() * torch.special.ndtr((seen - n) / width)
         n = n + 1
         term = term + (clean / n).log()
-    mixed: Tensor = value.masked_scatter(few, total)
+    mixed: Tensor = value.masked_scatter(few, total).clamp(0, 1)
     return mixed
 
 
