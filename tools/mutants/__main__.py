@@ -56,6 +56,7 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
         chosen = np.random.default_rng(seed).permutation(len(drawn))[:sample]
         drawn = [drawn[number] for number in sorted(chosen.tolist())]
     suites: dict[str, Timed] = {}
+    fates: dict[Path, list[str]] = defaultdict(list)
     found = Tally()
     for path, mutation in drawn:
         where = f"{path.relative_to(PLUGINS)}, {mutation}"
@@ -67,9 +68,11 @@ def main(components: tuple[str, ...], sample: int, seed: int) -> None:
                 suites[_named(row)] = timed(suite_for(row.kind, row.load()))
         calling = [row for row in users[path] if (str(path), mutation.function) in suites[_named(row)].calls]
         using = _of_different_kinds(calling)
-        fate = tried([suites[_named(row)] for row in using[:_MOST]], path, mutation) if using else UNCALLED
+        trying = [suites[_named(row)] for row in using[:_MOST]]
+        fate = tried(trying, path, mutation, fates[path]) if using else UNCALLED
         if fate == IDLE:
             continue
+        fates[path].append(fate)
         found.count(_named((using or users[path])[0]), where, fate)
         click.echo(f"{'survived' if fate in NOTICED_BY_NONE else 'killed  '}  {where}  ({fate})")
     sys.exit(_report(found))

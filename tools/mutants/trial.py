@@ -106,21 +106,31 @@ def _plain(name: str) -> str:
     return ".".join(part for part in name.split(".") if not part.startswith("<"))
 
 
-def tried(suites: Sequence[Timed], path: Path, mutation: Mutation) -> str:
-    """Return the fate of a mutant: the law that killed it, or ``SURVIVED``, ``IDLE`` or ``TIME``."""
+def tried(suites: Sequence[Timed], path: Path, mutation: Mutation, before: Sequence[str] = ()) -> str:
+    """Return the fate of a mutant: the law that killed it, or ``SURVIVED``, ``IDLE`` or ``TIME``.
+
+    Laws among the fates ``before``, those of mutants of the same file, come first, the last one at the head:
+    neighbours mostly have one killer.
+    """
     source = path.read_text(encoding="utf-8")
+    turn = {fate: -number for number, fate in enumerate(before)}
+    every = sorted((law for suite in suites for law in suite.laws), key=lambda law: turn.get(_named(law), 1))
 
     def attempt() -> str:
         _look_here()
         tree: ast.Module = mutated(source, mutation)
         if not install(tree, str(path)):
             return IDLE
-        for law in (law for suite in suites for law in suite.laws):
+        for law in every:
             if verdict(law).outcome == "fails":
-                return f"{law.name} {law.case}".strip()
+                return _named(law)
         return SURVIVED
 
     return forked(attempt, limit=20.0 + 5 * sum(suite.seconds for suite in suites)) or TIME
+
+
+def _named(law: Law) -> str:
+    return f"{law.name} {law.case}".strip()
 
 
 def _look_here() -> None:

@@ -103,8 +103,8 @@ def draw(signal: Tensor, camera: Camera, generator: torch.Generator) -> Tensor:
     normal = torch.randn(photons.shape, generator=generator, device=generator.device, dtype=photons.dtype).to(
         signal.device
     )
-    electrons = photons.to(signal.device) + moved
-    return camera.offset + camera.gain * electrons + camera.read_noise * normal
+    counts = camera.offset + camera.gain * (photons.to(signal.device) + moved)
+    return counts + camera.read_noise * normal
 
 
 def distribution(observation: Tensor, signal: Tensor, camera: Camera) -> Tensor:
