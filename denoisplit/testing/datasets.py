@@ -22,6 +22,7 @@ from denoisplit.core.images.splits import Split, split_fields
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.dataset_contents import ContentTests
 from denoisplit.testing.dataset_fields import PATH, pixels_of
+from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
 _MEMORY = "memory"
@@ -71,6 +72,14 @@ class DatasetTests(ContentTests):
             assert [f.name for f in other] == [f.name for f in first], "the fields have another order"
             same = all(pixels_of(one) == pixels_of(two) for one, two in zip(first, other, strict=True))
             assert same, "the fields have other pixels when they are read again"
+
+    @law(2)
+    @given(data=st.data())
+    def test_the_global_generators_are_left_alone(self, data: st.DataObject) -> None:
+        """Reading and simulating leave those of ``random``, ``numpy.random`` and torch as they are."""
+        with self.drawn(data, 2) as options, leaving_generators_alone("reading"):
+            for field in self.dataset(options).fields():
+                pixels_of(field)
 
     @in_two_and_three_dimensions
     @law(4)

@@ -2,7 +2,6 @@
 
 import csv
 import importlib
-import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +9,10 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import pytest
-import torch
 
 from denoisplit.core.errors import MissingPackageError
 from denoisplit.core.training.logger import Logger
+from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.suite import ComponentTests, not_examined, through_a_file
 
 Curves = Mapping[str, Mapping[int, float]]
@@ -97,15 +96,14 @@ class LoggerTests(ComponentTests):
     def test_the_training_is_left_alone(self) -> None:
         """Global random numbers, the arguments and the spec are unchanged."""
         with TemporaryDirectory() as there:
-            before = _generators()
-            logger, pixels, numbers = self.logger(Path(there)), self.pixels(1), self.numbers(2)
-            about = {"training": {"steps": 6}}
-            logger.begin(about, step=0)
-            logger.values(2, numbers)
-            if logger.takes_pictures:
-                logger.picture(2, "validation", pixels)
-            logger.end(finished=True)
-            assert _generators() == before, "global random numbers are drawn"
+            pixels, numbers, about = self.pixels(1), self.numbers(2), {"training": {"steps": 6}}
+            with leaving_generators_alone("logging"):
+                logger = self.logger(Path(there))
+                logger.begin(about, step=0)
+                logger.values(2, numbers)
+                if logger.takes_pictures:
+                    logger.picture(2, "validation", pixels)
+                logger.end(finished=True)
             assert numbers == self.numbers(2), "the numbers are changed"
             assert np.array_equal(pixels, self.pixels(1)), "the pixels are changed"
             assert about == {"training": {"steps": 6}}, "the spec is changed"
@@ -124,12 +122,6 @@ class LoggerTests(ComponentTests):
         assert sorted(found) == sorted(expected), f"curves of {sorted(found)} instead of {sorted(expected)}"
         for name, points in expected.items():
             assert found[name] == pytest.approx(points, rel=1e-6), f"the curve of {name} is another one"
-
-
-def _generators() -> tuple[object, ...]:
-    """Return the state of the global random generators."""
-    legacy: Any = np.random.get_state()  # noqa: NPY002 - other packages may draw from it
-    return random.getstate(), legacy[1].tobytes(), legacy[2:], torch.get_rng_state().numpy().tobytes()
 
 
 def _table(folder: Path) -> Curves:

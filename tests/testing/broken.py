@@ -280,7 +280,7 @@ BROKEN: tuple[tuple[str, type, str, str], ...] = (
         "noise_model",
         GlobalSamples,
         "samples_come_from_the_generator_alone",
-        "the same generator gives other samples",
+        "a sample changes the state of the global generator of torch",
     ),
     (
         "kl_scheme",

@@ -9,6 +9,7 @@ from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.testing import Verdict, suite_for
 from denoisplit.testing.examination import laws, verdict
 from tests.testing.broken import BROKEN
+from tests.testing.broken_beside import BESIDE
 from tests.testing.broken_quietly import QUIETLY
 
 
@@ -17,7 +18,9 @@ def of_law(suite: type, name: str) -> list[Verdict]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "component", "law", "reason"), [*BROKEN, *QUIETLY], ids=lambda x: getattr(x, "__name__", "")
+    ("kind", "component", "law", "reason"),
+    [*BROKEN, *QUIETLY, *BESIDE],
+    ids=lambda x: getattr(x, "__name__", ""),
 )
 def test_it_breaks_the_law_that_it_is_made_to_break(
     kind: str, component: type, law: str, reason: str

@@ -178,6 +178,9 @@ class Dataset(ABC):
     def fields(self) -> tuple[Field, ...]:
         """Return all fields in a fixed order; repeated calls give the same fields.
 
+        Random numbers come from a generator of its own, with a seed from the options: those of ``random``,
+        ``numpy.random`` and ``torch`` stay as they are, as in every component.
+
         Raises:
             ImageError: no folder or no field, a missing or unreadable file, images of a field that differ in
                 size, or bad pixels.
