@@ -1,28 +1,33 @@
 """Laws of data sets about what they make of their files: counts, sizes, channels, memory."""
 
 import tempfile
+from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from unittest import mock
 
 import attrs
 import numpy as np
 import pytest
 
+from denoisplit.core.errors import DenoisplitError
 from denoisplit.core.images import lazy
-from denoisplit.core.images.bases import PixelSize
+from denoisplit.core.images.bases import Field, PixelSize
 from denoisplit.core.images.file_dataset import FileDataset
 from denoisplit.core.images.io import choose_format, open_image
 from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing import layouts
-from denoisplit.testing.dataset_fields import PATH, pixels_of
+from denoisplit.testing.dataset_fields import PATH, other_images, pixels_of
 from denoisplit.testing.dataset_simulations import SimulationTests
 from denoisplit.testing.layouts import INSIDE, PLANES_ONLY, SIZE
-from denoisplit.testing.suite import in_two_and_three_dimensions
+from denoisplit.testing.spoilt_files import files_of_every_sort, write_again
+from denoisplit.testing.suite import in_two_and_three_dimensions, one_line
 
 _MEMORY: Final = "memory"
 _MEBIBYTE: Final = 2**20
+_SORTS: Final = 6
+"""Number of sorts of files that are spoilt."""
 
 
 class ContentTests(SimulationTests):
@@ -105,6 +110,46 @@ class ContentTests(SimulationTests):
             asked = attrs.evolve(options, **container.options[self.name()])
             found = [pixels_of(field) for field in self.dataset(asked).fields()]
         assert found == expected, "other pixels are read"
+
+    def test_pixels_that_are_not_finite_are_no_pixels_of_a_field(self) -> None:
+        """An image that has some is refused in one line, or they are filled.
+
+        One file at a time, of some sorts, if its format can be written: see ``files_of_every_sort``.
+        """
+        if not self.reads_a_folder():
+            return
+        spoilt = 0
+        with self.with_partners(2) as options:
+            expected = [pixels_of(field) for field in self.read(options)]
+            for file in islice(files_of_every_sort(options.path), _SORTS):
+                whole = file.read_bytes()
+                if write_again(file) and [pixels_of(one) for one in self._if_any(options)] == expected:
+                    spoilt += 1
+                    for wrong in (np.nan, np.inf):
+                        write_again(file, wrong)
+                        self._require_finite(options, f"{file.name} holds a pixel of {wrong}")
+                file.write_bytes(whole)
+        if not spoilt:
+            pytest.skip("no image of its folder can be written again with such pixels")
+
+    def _require_finite(self, options: Any, known: str) -> None:
+        for field in self._if_any(options):
+            for what, image in (("observed image", field.observed), *other_images(field)):
+                finite = bool(np.isfinite(image).all())
+                assert finite, (
+                    f"{known}, and so does the {what} of {field.name}: refuse it with an ImageError, or fill "
+                    f"the pixel"
+                )
+
+    def _if_any(self, options: Any) -> tuple[Field, ...]:
+        """Return the fields, none where they are refused in one line."""
+        refused: list[DenoisplitError] = []
+        try:
+            return self.read(options)
+        except DenoisplitError as error:
+            refused.append(error)
+        assert all(map(one_line, refused)), f"the message has several lines or none: {refused}"
+        return ()
 
     @pytest.mark.parametrize("sides", [(24, 20), (362, 732)], ids=["small", "large"])
     def test_memory_is_counted_in_mebibytes(self, sides: tuple[int, int]) -> None:

@@ -214,6 +214,15 @@ def pixels_of(field: Field) -> bytes:
     return np.ascontiguousarray(field.observed).tobytes()
 
 
+def other_images(field: Field) -> Iterator[tuple[str, Any]]:
+    """Yield the images of a field beside the observed one, single exposures, with a word for each."""
+    for what, image in (("clean reference", field.clean), ("mixed image", field.mixed)):
+        if image is not None:
+            yield what, image
+    for repeat in field.repeats if field.repeats is not None else ():
+        yield "repeat", repeat
+
+
 def average_to(name: str, clean: Any, observed: Any) -> None:
     """Check the regression of noisy on clean pixels: slope 1 and no offset beyond chance in any channel."""
     for signal, noisy in zip(clean.astype(np.float64), observed.astype(np.float64), strict=True):

@@ -21,7 +21,7 @@ from denoisplit.core.images.lazy import is_lazy
 from denoisplit.core.images.splits import Split, split_fields
 from denoisplit.core.storage.image_files import installed_formats
 from denoisplit.testing.dataset_contents import ContentTests
-from denoisplit.testing.dataset_fields import PATH, pixels_of
+from denoisplit.testing.dataset_fields import PATH, other_images, pixels_of
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.suite import in_two_and_three_dimensions, law, one_line
 
@@ -85,7 +85,7 @@ class DatasetTests(ContentTests):
     @law(4)
     @given(data=st.data())
     def test_fields_have_the_named_channels(self, rank: int, data: st.DataObject) -> None:
-        """[c (z) y x] in float32, clean references and repeats alike; finite, with a size for every axis.
+        """[c (z) y x] in float32, and other images alike; finite, with a size for every axis.
 
         Where their mixed image was recorded, channels show one place.
         """
@@ -101,12 +101,13 @@ class DatasetTests(ContentTests):
             for one, two in itertools.combinations(range(len(observed)), 2):
                 same = np.array_equal(observed[one], observed[two])
                 assert not same, f"{field.name} has the same pixels in channels {one} and {two}"
-            for what, array in (("clean reference", field.clean), ("repeats", field.repeats)):
-                shape = None if array is None else array.shape[-observed.ndim :]
-                assert shape in (None, observed.shape), f"the {what} of {field.name} has the shape {shape}"
+            for what, image in other_images(field):
+                shape = (1, *observed.shape[1:]) if image is field.mixed else observed.shape
+                assert image.shape == shape, f"the {what} of {field.name} has the shape {image.shape}"
+                assert image.dtype == np.float32, f"the {what} of {field.name} has pixels of {image.dtype}"
+                finite = bool(np.isfinite(image).all())
+                assert finite, f"the {what} of {field.name} has pixels that are not finite"
             if field.mixed is not None:
-                shape = (1, *observed.shape[1:])
-                assert field.mixed.shape == shape, f"the mixed image of {field.name} has another shape"
                 assert not field.separate, f"{field.name} has a mixed image of channels of separate places"
             axes = observed.ndim - 1
             assert axes in (2, 3), f"{field.name} has {axes} spatial axes"

@@ -2,20 +2,24 @@
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 import numpy as np
+import tifffile
 import torch
 from attrs.validators import ge
 from torch import Tensor
 
-from denoisplit.core.arrays import AnyArray, FloatArray
-from denoisplit.core.images.bases import Dataset, Field
+from denoisplit.core.arrays import AnyArray, Float32Array, FloatArray
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Dataset, Field, LazyArray
 from denoisplit.core.network.interfaces import Calibration, FitReport, NoisePairs
 from denoisplit.plugins.augmentations.flips import Flips
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from denoisplit.testing import DatasetTests
 from tests.testing.broken import _Consistency
 
 
@@ -114,6 +118,99 @@ class DrawsWithNumpy(_Consistency):
         return super().forward(signal, targets, mixed)
 
 
+class Unchecked(Dataset):
+    """Takes the pixels of its files as they are."""
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the files.
+
+        Attributes:
+            path: folder of the files.
+        """
+
+        path: Path = attrs.field(converter=Path)
+
+    suffix = ".tif"
+
+    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+        self.options, self.channels = options, channels
+
+    def fields(self) -> tuple[Field, ...]:
+        """Read every file."""
+        files = sorted(self.options.path.glob(f"*{self.suffix}"))
+        if not files:
+            raise ImageError(f"{self.options.path}: no file. Correct the path.")
+        return tuple(Field(name=file.stem, observed=self._pixels(file)) for file in files)
+
+    def _pixels(self, file: Path) -> Float32Array:
+        try:
+            pixels = tifffile.imread(file)
+        except tifffile.TiffFileError as error:
+            raise ImageError(f"{file}: no TIFF. Replace it.") from error
+        channels = pixels.ndim - 3
+        if pixels.shape[channels] != len(self.channels):
+            raise ImageError(f"{file}: {pixels.shape[channels]} channels. Replace it.")
+        counts: Float32Array = np.moveaxis(pixels, channels, 0).astype(np.float32)
+        return counts
+
+
+class UncheckedArrays(Unchecked):
+    """The same, of arrays of NumPy."""
+
+    suffix = ".npy"
+
+    def _pixels(self, file: Path) -> Float32Array:
+        counts: Float32Array = np.load(file)
+        return counts
+
+
+class SuiteOfArrays(DatasetTests):
+    """The laws, with a folder of such arrays."""
+
+    component = UncheckedArrays
+
+    def write_folder(self, folder: Path, rank: int) -> None:
+        rng = np.random.default_rng(0)
+        for number in range(3):
+            image = rng.gamma(3, 60, (len(self.channels), *(3,) * (rank - 2), 24, 20))
+            np.save(folder / f"cell_{number}.npy", image.astype(np.float32))
+
+
+class SeesNaN(Unchecked):
+    """Refuses what is not a number, but not what is infinite."""
+
+    def _pixels(self, file: Path) -> Float32Array:
+        counts = super()._pixels(file)
+        if np.isnan(counts).any():
+            raise ImageError(f"{file}: a pixel is not a number. Replace it.")
+        return counts
+
+
+class _Referenced(_Noise):
+    """Images with a clean reference, for others to spoil."""
+
+    def fields(self) -> tuple[Field, ...]:
+        return tuple(attrs.evolve(field, clean=self._clean(field.observed)) for field in super().fields())
+
+    def _clean(self, observed: LazyArray) -> AnyArray:
+        raise NotImplementedError
+
+
+class HolesInTheTruth(_Referenced):
+    """Has clean references that are not finite everywhere."""
+
+    def _clean(self, observed: LazyArray) -> AnyArray:
+        return np.where(np.asarray(observed) > 120, np.float32(np.nan), np.float32(100))
+
+
+class DoubleTruth(_Referenced):
+    """Has clean references in double precision."""
+
+    def _clean(self, observed: LazyArray) -> AnyArray:
+        return np.full(observed.shape, 100.0)
+
+
 _ALONE = "the global generator of"
 
 BESIDE: tuple[tuple[str, type, str, str], ...] = (
@@ -129,6 +226,30 @@ BESIDE: tuple[tuple[str, type, str, str], ...] = (
         SeedsTorch,
         "the_global_generators_are_left_alone",
         f"reading changes the state of {_ALONE} torch",
+    ),
+    (
+        "dataset",
+        Unchecked,
+        "pixels_that_are_not_finite_are_no_pixels_of_a_field",
+        "field_0.tif holds a pixel of nan, and so does the observed image of field_0: refuse it",
+    ),
+    (
+        "dataset",
+        SeesNaN,
+        "pixels_that_are_not_finite_are_no_pixels_of_a_field",
+        "field_0.tif holds a pixel of inf, and so does the observed image of field_0: refuse it",
+    ),
+    (
+        "dataset",
+        HolesInTheTruth,
+        "fields_have_the_named_channels",
+        "the clean reference of 0-0 has pixels that are not finite",
+    ),
+    (
+        "dataset",
+        DoubleTruth,
+        "fields_have_the_named_channels",
+        "the clean reference of 0-0 has pixels of float64",
     ),
     ("augmentation", TurnsBySeed, "the_same_choice_does_the_same", "moving pixels changes the state of"),
     ("calibrator", ThinsWithNumpy, "calibrations_are_plain_numbers", "a fit changes the state of"),

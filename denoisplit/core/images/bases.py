@@ -128,7 +128,7 @@ class FieldFile:
 
 @attrs.frozen(kw_only=True)
 class Field:
-    """One field of view of a data set; its images are float32, in memory or lazy.
+    """One field of view of a data set; its images are float32 and finite, in memory or lazy.
 
     Attributes:
         name: unique within its data set.
