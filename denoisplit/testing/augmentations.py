@@ -59,11 +59,12 @@ class AugmentationTests(ComponentTests):
     def test_pixels_are_moved_and_keep_their_counts(
         self, sides: tuple[int, ...], data: st.DataObject, seed: int
     ) -> None:
-        """The shape stays, no count moves to another map, and none is made up."""
+        """Shape and type stay, no count moves to another map, and none is made up."""
         augmentation, patch = self.augmentation(data.draw(self.options())), self.patch(sides, seed)
         for choice in self.choices(augmentation, seed):
             found = np.asarray(augmentation.apply(patch, choice))
             assert found.shape == patch.shape, f"a patch of shape {patch.shape} becomes one of {found.shape}"
+            assert found.dtype == patch.dtype, f"a patch of {patch.dtype} becomes one of {found.dtype}"
             for before, after in zip(patch, found, strict=True):
                 assert np.isin(after, before).all(), f"choice {choice}: a count is made up, or of another map"
 

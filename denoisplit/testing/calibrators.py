@@ -22,6 +22,7 @@ from denoisplit.core.network.interfaces import (
     SumCalibrator,
 )
 from denoisplit.testing.calibrator_extremes import ExtremeTests
+from denoisplit.testing.calibrator_precision import PrecisionTests
 from denoisplit.testing.field_calibrators import FieldTests
 from denoisplit.testing.global_generators import leaving_generators_alone
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
@@ -35,7 +36,7 @@ _SHORT, _LONG = 0.004, 0.009
 """How far the coverage may be from the level."""
 
 
-class CalibratorTests(ExtremeTests, FieldTests):
+class CalibratorTests(ExtremeTests, PrecisionTests, FieldTests):
     """Laws of calibrators: no pixel is dropped, units do not matter, and intervals have their coverage."""
 
     kind: ClassVar[str] = "calibrator"

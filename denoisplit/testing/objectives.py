@@ -82,7 +82,9 @@ class ObjectiveTests(ComponentTests):
         signal, targets, mixed = self.batch(seed, channels, rank=rank)
         value = objective(signal.requires_grad_(), targets, mixed)
         assert value.shape == (), f"the term has the shape {tuple(value.shape)}"
-        assert value.dtype == signal.dtype, f"a signal in {signal.dtype} gives a term in {value.dtype}"
+        for dtype in (torch.float32, signal.dtype):
+            found = objective(*(x.detach().to(dtype) for x in (signal, targets, mixed))).dtype
+            assert found == dtype, f"a signal in {dtype} gives a term in {found}"
         assert bool(torch.isfinite(value)), "the term is not finite"
         assert value.requires_grad, "no gradient reaches the signal"
         (gradient,) = torch.autograd.grad(value, signal)

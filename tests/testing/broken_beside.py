@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 import torch
 from attrs.validators import ge
+from scipy.special import ndtri
 from torch import Tensor
 
 from denoisplit.core.arrays import AnyArray, Float32Array, FloatArray
@@ -211,6 +212,49 @@ class DoubleTruth(_Referenced):
         return np.full(observed.shape, 100.0)
 
 
+class DoublePrecision(Flips):
+    """Gives patches in double precision."""
+
+    def apply(self, patch: FloatArray, choice: int) -> FloatArray:
+        return super().apply(patch, choice).astype(np.float64)
+
+
+class DoubleStd(Scale):
+    """Multiplies single precision by factors in double precision."""
+
+    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
+        factor = np.array(calibration.parameters["factor"])
+        doubled: FloatArray = std * factor.reshape(1, -1, *(1,) * (std.ndim - 2))
+        return doubled
+
+
+class DoubleIntervals(Scale):
+    """Has the half-width of an interval in double precision."""
+
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        half = ndtri((1 + level) / 2) * self.apply(calibration, std)
+        return mean - half, mean + half
+
+
+class SingleNumbers(Scale):
+    """Keeps numbers in single precision, which JSON does not know."""
+
+    def fit(self, mean: FloatArray, std: FloatArray, truth: FloatArray) -> Calibration:
+        fitted = super().fit(mean, std, truth)
+        return Calibration(
+            parameters={name: list(np.array(one, std.dtype)) for name, one in fitted.parameters.items()}
+        )
+
+
+class DoubleTerm(_Consistency):
+    """Is in double precision whatever the signal is."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return super().forward(signal.double(), targets, mixed)
+
+
 _ALONE = "the global generator of"
 
 BESIDE: tuple[tuple[str, type, str, str], ...] = (
@@ -252,6 +296,36 @@ BESIDE: tuple[tuple[str, type, str, str], ...] = (
         "the clean reference of 0-0 has pixels of float64",
     ),
     ("augmentation", TurnsBySeed, "the_same_choice_does_the_same", "moving pixels changes the state of"),
+    (
+        "augmentation",
+        DoublePrecision,
+        "pixels_are_moved_and_keep_their_counts",
+        "a patch of float32 becomes one of float64",
+    ),
+    (
+        "calibrator",
+        DoubleStd,
+        "std_and_intervals_have_the_type_of_the_arrays",
+        "for arrays of float32 the lower bound is of float64",
+    ),
+    (
+        "calibrator",
+        DoubleIntervals,
+        "std_and_intervals_have_the_type_of_the_arrays",
+        "for arrays of float32 the lower bound is of float64",
+    ),
+    (
+        "calibrator",
+        SingleNumbers,
+        "std_and_intervals_have_the_type_of_the_arrays",
+        "fitted to float32, factor has numbers of float32",
+    ),
+    (
+        "objective",
+        DoubleTerm,
+        "the_term_is_a_scalar_with_a_gradient_to_the_signal",
+        "a signal in torch.float32 gives a term in torch.float64",
+    ),
     ("calibrator", ThinsWithNumpy, "calibrations_are_plain_numbers", "a fit changes the state of"),
     ("noise_model", SeedsItsFit, "a_fit_is_reproducible", f"a fit changes the state of {_ALONE} torch"),
     ("metric", SamplesPixels, "images_are_looked_at_only", f"a score changes the state of {_ALONE} random"),

@@ -41,7 +41,7 @@ class Augmentation(abc.ABC):
             choice: 0 to ``choices`` - 1.
 
         Returns:
-            [k (z) y x] of the same shape.
+            [k (z) y x] of the same shape and dtype.
         """
 
 

@@ -59,6 +59,8 @@ class AnyCalibrator(ABC):
     ) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds of the central interval that covers the truth with probability ``level``.
 
+        They have shape and dtype of ``std``.
+
         Raises:
             CalibrationError: calibration of another calibrator, or for another number of channels; a
                 ``level`` that is not between 0 and 1, or higher than the held-out pixels allow.
