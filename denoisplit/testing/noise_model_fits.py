@@ -83,7 +83,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
             options = attrs.evolve(options, **{name: getattr(smallest, name) for name in whole})
         self.require_fit(options)
         model = self.model(options, pairs=MANY)
-        signal, observation = _image(self.pairs(MANY))
+        signal, observation = image_of(self.pairs(MANY))
         reach = torch.tensor([high - low for low, high in map(self.range_of, range(signal.shape[1]))])
         reach = reach.double().view(1, -1, 1, 1)
         inside = torch.stack([_within(s, *self.range_of(c)) for c, s in enumerate(signal[0])])[None]
@@ -135,7 +135,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         """A method ``export`` writes what an option ``path`` reads, and files that were read unchanged."""
         self.require_files()
         options, model = self.defaults(), self.model(self.defaults())
-        signal, observation = _image(self.pairs(MANY))
+        signal, observation = image_of(self.pairs(MANY))
         found = []
         for name in ("first-", "second-"):
             paths = exported(model, self.statistics().channels, name)
@@ -159,7 +159,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         paths = tuple(
             one if n % 2 else other for n, (one, other) in enumerate(zip(usual, others, strict=True))
         )
-        signal, observation = _image(self.pairs())
+        signal, observation = image_of(self.pairs())
         refused: list[NoiseModelError] = []
         models: list[NoiseModel] = []
         for files in (paths, others, usual):
@@ -181,7 +181,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
     def test_a_state_is_loaded_without_the_files_that_it_was_read_from(self) -> None:
         """They may be gone, and hold other numbers of whatever options ask for."""
         paths = self.require_files()
-        signal, observation = _image(self.pairs())
+        signal, observation = image_of(self.pairs())
         gone = tuple(path.with_name(f"gone-{path.name}") for path in paths)
         model, other = (
             self.new(attrs.evolve(self.smallest(), path=files)).double().eval() for files in (paths, gone)
@@ -220,7 +220,7 @@ def _saved(array: Any) -> bytes:
     return file.getvalue()
 
 
-def _image(pairs: Sequence[NoisePairs]) -> tuple[Tensor, Tensor]:
+def image_of(pairs: Sequence[NoisePairs]) -> tuple[Tensor, Tensor]:
     """Return signal and observation [1 c 1 n]."""
     signal, observation = (
         torch.as_tensor(np.stack([getattr(one, name) for one in pairs]))[None, :, None]

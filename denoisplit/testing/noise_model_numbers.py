@@ -1,6 +1,7 @@
 """Laws of noise models about derivatives, precision, units and options."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -10,16 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.testing.derivatives import assert_derivative
-from denoisplit.testing.noise_model_fits import NoiseModelFitTests
-from denoisplit.testing.noise_model_pixels import OfOnePixel, maps_of_a_part, with_maps
+from denoisplit.testing.noise_model_fits import NoiseModelFitTests, image_of
+from denoisplit.testing.noise_model_pixels import OfOnePixel, maps_of_a_part, seen_by_a_pixel, with_maps
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import random
-from denoisplit.testing.suite import assert_close, assert_equal, examples, in_two_and_three_dimensions, law
+from denoisplit.testing.suite import (
+    assert_close,
+    assert_equal,
+    examples,
+    in_two_and_three_dimensions,
+    law,
+    not_examined,
+)
 
 _UNIT, _OTHER_UNIT = 1000.0, 0.05
 """Times as many counts, and the nats by which a fit to fewer pairs in these counts may be off."""
+
+_BRIGHTER, _BESIDE = 4.0, 0.1
+"""Times as many counts in another channel, and the nats by which a fit at random may then be off."""
 
 _FLOOR = "log_variance_floor"
 
@@ -134,6 +146,60 @@ class NoiseModelNumberTests(NoiseModelFitTests):
                 f"counts that are {unit:g} times as many change the likelihood to {float(found):.4g} instead "
                 f"of {float(expected):.4g} nats"
             )
+
+    def test_the_noise_of_a_channel_is_that_of_its_own_images(self) -> None:
+        """It stays when another channel, and with it the mixed image, has other statistics and pairs.
+
+        Models without a fit are examined with several options, those with one with the simplest. One of a
+        single camera, which is fitted to the pairs of all channels, has to override this law.
+        """
+        signal, observation = image_of(self.pairs())
+        for options in (self.smallest(), *(one for one in self.chosen() if not self.new(one).needs_fit)):
+            model = self.model(options)
+            maps = self.maps(model, signal)
+            for other in range(signal.shape[1]):
+                changed = self._beside_another(options, other)
+                own = [channel for channel in range(signal.shape[1]) if channel != other]
+                with torch.no_grad():
+                    densities = [one.log_prob(observation, signal, maps)[:, own] for one in (model, changed)]
+                    variances = [one.variance(signal, maps)[:, own] for one in (model, changed)]
+                apart = float((densities[1] - densities[0]).abs().mean())
+                larger = float((variances[1] / variances[0]).log().abs().mean().exp())
+                where = f"where channel {other} has other statistics and pairs"
+                assert apart < _BESIDE, (
+                    f"{where}, the likelihood of another channel is {apart:.3g} nats off: it has to follow "
+                    f"from the channel's own"
+                )
+                assert larger < 1 + _BESIDE, (
+                    f"{where}, the variance of another channel is {larger:.3g} times as large or as small: "
+                    f"it has to follow from the channel's own"
+                )
+
+    def _beside_another(self, options: Any, channel: int) -> NoiseModel:
+        """Return the model where a channel is brighter, and the mixed image with it."""
+        given = self.statistics()
+
+        def brighter(values: Sequence[float]) -> list[float]:
+            return [_BRIGHTER * one if n == channel else one for n, one in enumerate(values)]
+
+        statistics = IntensityStats(
+            mixed_mean=_BRIGHTER * given.mixed_mean,
+            mixed_std=_BRIGHTER * given.mixed_std,
+            target_mean=brighter(given.target_mean),
+            target_std=brighter(given.target_std),
+        )
+        model = seen_by_a_pixel(self.made(options, statistics))
+        if model.needs_fit:
+            pairs = list(self.pairs())
+            one = pairs[channel]
+            pairs[channel] = attrs.evolve(
+                one, signal=_BRIGHTER * one.signal, observation=_BRIGHTER * one.observation
+            )
+            try:
+                model.fit(pairs, seed=0)
+            except NoiseModelError as error:
+                not_examined(f"another channel with {_BRIGHTER:g} times the counts is refused ({error})")
+        return model.double().eval()
 
     @in_two_and_three_dimensions
     def test_a_floor_is_a_floor_and_nothing_else(self, rank: int) -> None:

@@ -1,5 +1,6 @@
 """Conformance suite for noise models: density, samples, derivatives."""
 
+import itertools
 from typing import ClassVar
 
 import pytest
@@ -143,8 +144,9 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         model, signal = self.drawn(data), self.signals(rank, batch=2)
         maps, observation = self.maps(model, signal), signal + 5
         before = model.log_prob(observation, signal, maps).detach()
-        where = (1, 1, *(0,) * rank)
-        for name, change in (("observation", (20.0, 0.0)), ("signal", (0.0, 20.0))):
+        changes = (("observation", (20.0, 0.0)), ("signal", (0.0, 20.0)))
+        for channel, (name, change) in itertools.product(range(signal.shape[1]), changes):
+            where = (1, channel, *(0,) * rank)
             seen, clean = observation.clone(), signal.clone()
             seen[where] += change[0]
             clean[where] += change[1]

@@ -19,6 +19,8 @@ from denoisplit.core.network.interfaces import Calibration, FitReport, NoisePair
 from denoisplit.plugins.augmentations.flips import Flips
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.metrics.pixelwise import Psnr
+from denoisplit.plugins.noise_models.binned_gaussian import BinnedGaussian
+from denoisplit.plugins.noise_models.gaussian import Gaussian
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.testing import DatasetTests
 from tests.testing.broken import _Consistency
@@ -255,6 +257,37 @@ class DoubleTerm(_Consistency):
         return super().forward(signal.double(), targets, mixed)
 
 
+class ScaleOfTheFirst(Gaussian):
+    """Scales all channels by the std of the first."""
+
+    def _scale(self, like: Tensor) -> Tensor:
+        return super()._scale(like)[:, :1]
+
+
+class ScaleOfTheMixed(Gaussian):
+    """Scales all channels by the std of the mixed image."""
+
+    def _scale(self, like: Tensor) -> Tensor:
+        return torch.full_like(super()._scale(like), self.statistics.mixed_std)
+
+
+class FloorOfTheFirst(BinnedGaussian):
+    """Has a least std, which is a part of the range of the first channel."""
+
+    def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
+        reports = super().fit(pairs, seed=seed)
+        self.table[..., 1].clamp_(min=0.02 * float(np.ptp(pairs[0].signal)))
+        return reports
+
+
+class LeaksFromTheFirst(Gaussian):
+    """Has noise that grows with the signal of the first channel."""
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        away = (observation - signal) * (1 + signal[:, :1].abs() / 1000)
+        return super().log_prob(away, torch.zeros_like(away), extra)
+
+
 _ALONE = "the global generator of"
 
 BESIDE: tuple[tuple[str, type, str, str], ...] = (
@@ -294,6 +327,30 @@ BESIDE: tuple[tuple[str, type, str, str], ...] = (
         DoubleTruth,
         "fields_have_the_named_channels",
         "the clean reference of 0-0 has pixels of float64",
+    ),
+    (
+        "noise_model",
+        ScaleOfTheFirst,
+        "the_noise_of_a_channel_is_that_of_its_own_images",
+        "where channel 0 has other statistics and pairs, the likelihood of another channel is 1.",
+    ),
+    (
+        "noise_model",
+        ScaleOfTheMixed,
+        "the_noise_of_a_channel_is_that_of_its_own_images",
+        "where channel 0 has other statistics and pairs, the likelihood of another channel is 1.",
+    ),
+    (
+        "noise_model",
+        FloorOfTheFirst,
+        "the_noise_of_a_channel_is_that_of_its_own_images",
+        "where channel 0 has other statistics and pairs, the likelihood of another channel is 0.",
+    ),
+    (
+        "noise_model",
+        LeaksFromTheFirst,
+        "a_pixel_knows_nothing_of_other_pixels_and_channels",
+        "the signal of a pixel has an effect on others",
     ),
     ("augmentation", TurnsBySeed, "the_same_choice_does_the_same", "moving pixels changes the state of"),
     (

@@ -157,6 +157,7 @@ class NoiseModel(nn.Module, ABC):
     """Likelihood of noisy counts given clean counts, for all target channels at once.
 
     Constructor: ``__init__(self, options, *, statistics: IntensityStats)``. Works in detector counts.
+    The noise of a channel follows from its own statistics and pairs, whatever other channels have.
     ``extra`` holds ``extra_maps`` raw network maps per channel [b c*extra_maps (z) y x] (dimensionless) for
     models whose parameters are predicted; models with ``extra_maps == 0`` get None. ``is_density`` says
     whether ``exp(log_prob)`` integrates to 1 over the observation; False for a composite likelihood.
