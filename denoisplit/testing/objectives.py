@@ -1,5 +1,6 @@
 """Conformance suite for objectives."""
 
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -107,6 +108,29 @@ class ObjectiveTests(ComponentTests):
             (gradient,) = torch.autograd.grad(objective(signal.requires_grad_(), targets, mixed), signal)
             found.append(float(gradient.abs().max()))
         assert max(found) > 0, "the gradient to the signal is zero"
+
+    @pytest.mark.parametrize(("channels", "mode"), [(2, "mean"), (3, "sum")], ids=["two", "three"])
+    def test_every_channel_matters(self, channels: int, mode: str) -> None:
+        """Each has a gradient that is not zero, with some options: these may choose channels."""
+        reached: set[int] = set()
+        refused = True
+        for options in (self.defaults(), *examples(self.options())):
+            with suppress(pytest.skip.Exception):
+                objective, refused = self.objective(options, channels, mode), False
+                for seed in range(4):
+                    signal, targets, mixed = self.batch(seed, channels)
+                    term = objective(signal.requires_grad_(), targets, mixed)
+                    (gradient,) = torch.autograd.grad(term, signal)
+                    reached |= {n for n in range(channels) if float(gradient[:, n].abs().max()) > 0}
+            if len(reached) == channels:
+                return
+        if refused:
+            pytest.skip(f"it refuses {channels} channels")
+        missing = ", ".join(str(n) for n in range(channels) if n not in reached)
+        pytest.fail(
+            f"of {channels} channels, the term does not depend on {missing} with any options: let it look at "
+            f"all, or have an option that chooses"
+        )
 
     @law(3)
     @given(data=st.data(), seed=seeds())

@@ -13,9 +13,11 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from denoisplit.core.arrays import AnyArray, Float32Array, FloatArray
-from denoisplit.core.errors import ImageError
+from denoisplit.core.errors import ImageError, SpecError
 from denoisplit.core.images.bases import Dataset, Field, LazyArray
-from denoisplit.core.network.interfaces import Calibration, FitReport, NoisePairs
+from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats, NoisePairs
+from denoisplit.core.network.objective_terms import ObjectiveTerm
 from denoisplit.plugins.augmentations.flips import Flips
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.metrics.pixelwise import Psnr
@@ -288,6 +290,46 @@ class LeaksFromTheFirst(Gaussian):
         return super().log_prob(away, torch.zeros_like(away), extra)
 
 
+class FirstChannel(_Consistency):
+    """Looks at the first channel alone."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        std = self.inner.statistics.target_std[0]
+        return ((signal - targets) / std)[:, 0].square().mean()
+
+
+class ChosenChannel(ObjectiveTerm):
+    """Looks at the channel that is asked for: nothing is wrong with that."""
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the objective.
+
+        Attributes:
+            weight: multiplier of the term.
+            channel: number of the channel.
+        """
+
+        weight: float = attrs.field(default=1.0, validator=ge(0))
+        channel: int = attrs.field(default=0, validator=ge(0))
+
+    def __init__(self, options: Options, *, statistics: IntensityStats, mixing: Mixing) -> None:
+        super().__init__(options)
+        if options.channel >= statistics.channels:
+            raise SpecError(f"training.objectives: there is no channel {options.channel}. Name another.")
+        self.channel, self.std = options.channel, statistics.target_std[options.channel]
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return ((signal - targets) / self.std)[:, self.channel].square().mean()
+
+
+class LastDetached(_Consistency):
+    """Tells the network nothing of the last of three channels."""
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        return super().forward(torch.cat([signal[:, :2], signal[:, 2:].detach()], 1), targets, mixed)
+
+
 _ALONE = "the global generator of"
 
 BESIDE: tuple[tuple[str, type, str, str], ...] = (
@@ -351,6 +393,13 @@ BESIDE: tuple[tuple[str, type, str, str], ...] = (
         LeaksFromTheFirst,
         "a_pixel_knows_nothing_of_other_pixels_and_channels",
         "the signal of a pixel has an effect on others",
+    ),
+    ("objective", FirstChannel, "every_channel_matters", "of "),
+    (
+        "objective",
+        LastDetached,
+        "every_channel_matters",
+        "of 3 channels, the term does not depend on 2 with any options",
     ),
     ("augmentation", TurnsBySeed, "the_same_choice_does_the_same", "moving pixels changes the state of"),
     (

@@ -9,7 +9,7 @@ from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.testing import Verdict, suite_for
 from denoisplit.testing.examination import laws, verdict
 from tests.testing.broken import BROKEN
-from tests.testing.broken_beside import BESIDE, SuiteOfArrays
+from tests.testing.broken_beside import BESIDE, ChosenChannel, SuiteOfArrays
 from tests.testing.broken_quietly import QUIETLY
 
 
@@ -35,6 +35,11 @@ def test_it_breaks_the_law_that_it_is_made_to_break(
 def test_a_folder_of_another_layout_is_spoilt_as_well() -> None:
     (one,) = of_law(SuiteOfArrays, "pixels_that_are_not_finite_are_no_pixels_of_a_field")
     assert one.reason.startswith("cell_0.npy holds a pixel of nan, and so does the observed image of cell_0:")
+
+
+def test_an_objective_may_have_an_option_that_chooses_a_channel() -> None:
+    verdicts = of_law(suite_for("objective", ChosenChannel), "every_channel_matters")
+    assert [one.outcome for one in verdicts] == ["holds", "holds"], verdicts
 
 
 class Fails(Psnr):
