@@ -142,7 +142,7 @@ class FieldTests(ComponentTests):
                 noise += [(seen.astype(np.float64) - field.clean).ravel() for seen in exposures]
         for one, two in itertools.combinations(noise[:_COMPARED], 2):
             if one.size == two.size:
-                together = _largest_correlation(one, two)
+                together = largest_correlation(one, two)
                 assert together < 8 / one.size**0.5 + 0.02, (
                     f"the noise of two exposures is the same in part (correlation {together:.2f})"
                 )
@@ -203,7 +203,7 @@ class FieldTests(ComponentTests):
                 assert_options_have_effects(drawn, trace, unseen=unseen)
 
 
-def _largest_correlation(one: Any, two: Any) -> float:
+def largest_correlation(one: Any, two: Any) -> float:
     """Return the largest correlation of two rows of numbers over all shifts."""
     spectra = [np.fft.rfft((row - row.mean()) / (row.std() or 1.0)) for row in (one, two)]
     return float(np.abs(np.fft.irfft(spectra[0] * spectra[1].conj(), one.size)).max() / one.size)

@@ -1,15 +1,22 @@
 """Laws of data sets that make their images: light as told, and numbers that stay."""
 
+import itertools
+from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 import attrs
 import numpy as np
 
 from denoisplit.core.images.bases import Field
+from denoisplit.testing.dataset_fields import largest_correlation
 from denoisplit.testing.dataset_refusals import RefusalTests
 from denoisplit.testing.simulated_numbers import NUMBERS
 
 _PLUGINS: Final = "denoisplit.plugins."
+_SEED: Final = "seed"
+_FEW: Final = {"fields": 12, "size": 32}
+"""Options of simulations, by which they make little."""
+
 _LIGHT: Final = ("photons", "background", "gain", "offset")
 
 
@@ -40,6 +47,28 @@ class SimulationTests(RefusalTests):
                 assert light.max() > 0.99 * (photons[0] + background[0]), f"{field.name} is too dark"
                 assert np.median(light) < 0.5 * light.max() + background[-1], f"{field.name} has no structure"
 
+    def test_another_seed_gives_other_fields(self) -> None:
+        """Of data sets that make their images, with an option ``seed``: none of one is there with the next.
+
+        Neither with its noise. Training and validation may be told apart by their seeds alone.
+        """
+        known = {one.alias for one in attrs.fields(self.target().Options)}
+        if self.reads_a_folder() or _SEED not in known:
+            return
+        few = {name: number for name, number in _FEW.items() if name in known}
+        one, two = (
+            self.dataset(attrs.evolve(self.defaults(), **few, **{_SEED: seed})).fields() for seed in (1, 2)
+        )
+        for field, other in itertools.product(one, two):
+            shared = set(map(bytes, _channels(field))) & set(map(bytes, _channels(other)))
+            assert not shared, f"{field.name} with the seed 1 and {other.name} with the seed 2 share an image"
+            noises = [_signs(each) for each in (field, other)]
+            if noises[0] is not None and noises[1] is not None and noises[0].size == noises[1].size:
+                together = largest_correlation(*noises)
+                assert together < 8 / noises[0].size ** 0.5 + 0.02, (
+                    f"{field.name} with the seed 1 and {other.name} with the seed 2 share their noise"
+                )
+
     def test_a_seed_gives_the_numbers_that_it_always_gave(self) -> None:
         """What was learnt from a simulation can be learnt again; another one has another name.
 
@@ -56,6 +85,20 @@ class SimulationTests(RefusalTests):
                 assert np.isclose(one, before, rtol=2e-5), (
                     f"a number of the fields with {known.options} is {one:.6g}, but was {before:.6g}"
                 )
+
+
+def _channels(field: Field) -> Iterator[Any]:
+    return (np.ascontiguousarray(channel) for channel in np.asarray(field.observed))
+
+
+def _signs(field: Field) -> Any:
+    """Return the sign of the noise in every pixel of a field, None where there is no clean reference.
+
+    Bright pixels, which have most of the noise, would say little about the others.
+    """
+    if field.clean is None:
+        return None
+    return np.sign(np.asarray(field.observed, np.float64) - field.clean).ravel()
 
 
 def _numbers(field: Field) -> Any:

@@ -7,14 +7,16 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final
 
+import attrs
 import pytest
 
 from denoisplit.core.errors import DenoisplitError, MissingPackageError
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.testing.rests import Rest, rested, threads_here
-from denoisplit.testing.suite import ComponentTests, not_examined
+from denoisplit.testing.suite import ComponentTests, is_valid, not_examined
 
 _JOBS: Final = 20
+_MOST: Final = "most"
 
 
 class ExecutorTests(ComponentTests):
@@ -22,10 +24,10 @@ class ExecutorTests(ComponentTests):
 
     kind: ClassVar[str] = "executor"
 
-    def executor(self) -> Executor:
-        """The component with its simplest options."""
+    def executor(self, **changed: int) -> Executor:
+        """The component with its usual options, but for some."""
         try:
-            made = self.target()(self.defaults())
+            made = self.target()(attrs.evolve(self.defaults(), **changed))
         except MissingPackageError as error:
             not_examined(str(error))
         assert isinstance(made, Executor), f"not an Executor (got {type(made)})"
@@ -64,13 +66,22 @@ class ExecutorTests(ComponentTests):
         executor = self.executor()
         for workers in (2,) if executor.elsewhere else (1, 2):
             with self.started(executor, workers) as pool:
-                rests = [future.result() for future in [pool.submit(rested) for _ in range(3 * workers)]]
+                most = most_at_a_time(pool, 3 * workers)
                 threads, here = pool.submit(threads_here).result(), threads_here()
-            most = max(sum(other.begin <= one.begin < other.end for other in rests) for one in rests)
             assert most <= workers, f"{most} jobs are done at a time by {workers} workers"
             assert not executor.elsewhere or threads <= max(1, here // workers), (
                 f"each of {workers} workers has {threads} threads, this process {here}"
             )
+
+    def test_an_option_most_is_the_largest_number_of_jobs_at_a_time(self) -> None:
+        """Whatever the number of workers that is asked for; for executors with such an option."""
+        field = {one.alias: one for one in attrs.fields(self.target().Options)}.get(_MOST)
+        for limit in (1, 2) if field else ():
+            if field and not is_valid(self.defaults(), field, limit):
+                continue
+            with self.started(self.executor(**{_MOST: limit}), 2 * limit) as pool:
+                most = most_at_a_time(pool, 6 * limit)
+            assert most <= limit, f"with most={limit}, {most} jobs are done at a time by {2 * limit} workers"
 
     def test_nothing_goes_on_when_the_context_ends(self) -> None:
         """Jobs that have not begun are dropped, also when an error ends the context, and it is raised."""
@@ -88,3 +99,9 @@ class ExecutorTests(ComponentTests):
             stop_in_the_middle()
         assert all(future.done() for future in futures), "jobs go on after the context has ended"
         assert early[0] or futures[-1].cancelled(), "the context does not end before all jobs are done"
+
+
+def most_at_a_time(pool: Pool, jobs: int) -> int:
+    """Submit some jobs, and return how many of them were being done at the same time."""
+    rests = [future.result() for future in [pool.submit(rested) for _ in range(jobs)]]
+    return max(sum(other.begin <= one.begin < other.end for other in rests) for one in rests)

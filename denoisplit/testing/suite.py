@@ -111,7 +111,7 @@ class ComponentTests:
         for field in (one for one in attrs.fields(cls) if one.init and one.validator):
             within, beyond = edges(field, hints[field.name])
             for value, wanted in (*((one, True) for one in within), *((one, False) for one in beyond)):
-                taken = any(_is_valid(one, field, value) for one in drawn)
+                taken = any(is_valid(one, field, value) for one in drawn)
                 assert taken == wanted, (
                     f"{field.alias}: {value} is {'taken' if taken else 'refused'}, unlike what its range says"
                 )
@@ -136,7 +136,7 @@ def _smallest(suite: Any) -> Any:
     return hypothesis.find(suite().options(), lambda _: True, settings=found)
 
 
-def _is_valid(options: Any, field: "attrs.Attribute[Any]", value: float) -> bool:
+def is_valid(options: Any, field: "attrs.Attribute[Any]", value: float) -> bool:
     """Whether the validator of a field accepts a value, with the other values of some options."""
     try:
         if field.validator is not None:

@@ -2,6 +2,9 @@
 
 import random
 from collections.abc import Sequence
+from concurrent.futures import Executor as Pool
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import attrs
@@ -18,6 +21,7 @@ from denoisplit.core.images.bases import Dataset, Field, LazyArray
 from denoisplit.core.images.mixing import Mixing
 from denoisplit.core.network.interfaces import Calibration, FitReport, IntensityStats, NoisePairs
 from denoisplit.core.network.objective_terms import ObjectiveTerm
+from denoisplit.core.prediction.executor import Executor
 from denoisplit.plugins.augmentations.flips import Flips
 from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.metrics.pixelwise import Psnr
@@ -192,6 +196,26 @@ class SeesNaN(Unchecked):
         return counts
 
 
+class SeedsAddUp(_Noise):
+    """Adds the number of a field to the seed, so that the second field of a seed is the first of the next."""
+
+    def _image(self, number: int) -> AnyArray:
+        rng = np.random.default_rng(self.options.seed + number)
+        return rng.normal(100, 20, (len(self.channels), 24, 20))
+
+
+class NoiseAddsUp(_Noise):
+    """The same for the noise, but not for what it is added to."""
+
+    def fields(self) -> tuple[Field, ...]:
+        made = []
+        for number, field in enumerate(super().fields()):
+            noise = np.random.default_rng(self.options.seed + number).normal(0, 9, field.observed.shape)
+            observed = (field.observed + noise).astype(np.float32)
+            made.append(attrs.evolve(field, observed=observed, clean=field.observed))
+        return tuple(made)
+
+
 class _Referenced(_Noise):
     """Images with a clean reference, for others to spoil."""
 
@@ -330,6 +354,23 @@ class LastDetached(_Consistency):
         return super().forward(torch.cat([signal[:, :2], signal[:, 2:].detach()], 1), targets, mixed)
 
 
+class MoreThanMost(Executor):
+    """Has an option that limits the number of jobs, and forgets it."""
+
+    @attrs.frozen
+    class Options:
+        """Options of the executor.
+
+        Attributes:
+            most: largest number of threads.
+        """
+
+        most: int = attrs.field(default=4, validator=ge(1))
+
+    def start(self, workers: int) -> AbstractContextManager[Pool]:
+        return ThreadPoolExecutor(workers)
+
+
 _ALONE = "the global generator of"
 
 BESIDE: tuple[tuple[str, type, str, str], ...] = (
@@ -400,6 +441,24 @@ BESIDE: tuple[tuple[str, type, str, str], ...] = (
         LastDetached,
         "every_channel_matters",
         "of 3 channels, the term does not depend on 2 with any options",
+    ),
+    (
+        "dataset",
+        SeedsAddUp,
+        "another_seed_gives_other_fields",
+        "1-1 with the seed 1 and 2-0 with the seed 2 share an image",
+    ),
+    (
+        "dataset",
+        NoiseAddsUp,
+        "another_seed_gives_other_fields",
+        "1-1 with the seed 1 and 2-0 with the seed 2 share their noise",
+    ),
+    (
+        "executor",
+        MoreThanMost,
+        "an_option_most_is_the_largest_number_of_jobs_at_a_time",
+        "with most=1, 2 jobs are done at a time by 2 workers",
     ),
     ("augmentation", TurnsBySeed, "the_same_choice_does_the_same", "moving pixels changes the state of"),
     (

@@ -179,7 +179,8 @@ class Dataset(ABC):
         """Return all fields in a fixed order; repeated calls give the same fields.
 
         Random numbers come from a generator of its own, with a seed from the options: those of ``random``,
-        ``numpy.random`` and ``torch`` stay as they are, as in every component.
+        ``numpy.random`` and ``torch`` stay as they are, as in every component. Made with another ``seed``,
+        images and their noise are others: training and validation may differ in it alone.
 
         Raises:
             ImageError: no folder or no field, a missing or unreadable file, images of a field that differ in
