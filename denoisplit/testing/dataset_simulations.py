@@ -17,6 +17,8 @@ _SEED: Final = "seed"
 _FEW: Final = {"fields": 12, "size": 32}
 """Options of simulations, by which they make little."""
 
+_ADVICE: Final = ": begin from the seed and the number of the field, as default_rng((seed, number)) does"
+
 _LIGHT: Final = ("photons", "background", "gain", "offset")
 
 
@@ -60,14 +62,13 @@ class SimulationTests(RefusalTests):
             self.dataset(attrs.evolve(self.defaults(), **few, **{_SEED: seed})).fields() for seed in (1, 2)
         )
         for field, other in itertools.product(one, two):
+            where = f"{field.name} with the seed 1 and {other.name} with the seed 2"
             shared = set(map(bytes, _channels(field))) & set(map(bytes, _channels(other)))
-            assert not shared, f"{field.name} with the seed 1 and {other.name} with the seed 2 share an image"
+            assert not shared, f"{where} share an image{_ADVICE}"
             noises = [_signs(each) for each in (field, other)]
             if noises[0] is not None and noises[1] is not None and noises[0].size == noises[1].size:
                 together = largest_correlation(*noises)
-                assert together < 8 / noises[0].size ** 0.5 + 0.02, (
-                    f"{field.name} with the seed 1 and {other.name} with the seed 2 share their noise"
-                )
+                assert together < 8 / noises[0].size ** 0.5 + 0.02, f"{where} share their noise{_ADVICE}"
 
     def test_a_seed_gives_the_numbers_that_it_always_gave(self) -> None:
         """What was learnt from a simulation can be learnt again; another one has another name.

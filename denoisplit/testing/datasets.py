@@ -104,7 +104,9 @@ class DatasetTests(ContentTests):
             for what, image in other_images(field):
                 shape = (1, *observed.shape[1:]) if image is field.mixed else observed.shape
                 assert image.shape == shape, f"the {what} of {field.name} has the shape {image.shape}"
-                assert image.dtype == np.float32, f"the {what} of {field.name} has pixels of {image.dtype}"
+                assert image.dtype == np.float32, (
+                    f"the {what} of {field.name} has pixels of {image.dtype}, not of float32"
+                )
                 finite = bool(np.isfinite(image).all())
                 assert finite, f"the {what} of {field.name} has pixels that are not finite"
             if field.mixed is not None:
