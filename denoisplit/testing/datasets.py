@@ -79,7 +79,8 @@ class DatasetTests(ContentTests):
         """Reading and simulating leave those of ``random``, ``numpy.random`` and torch as they are."""
         with self.drawn(data, 2) as options, leaving_generators_alone("reading"):
             for field in self.dataset(options).fields():
-                pixels_of(field)
+                for image in (field.observed, *(image for _, image in other_images(field))):
+                    np.asarray(image)
 
     @in_two_and_three_dimensions
     @law(4)

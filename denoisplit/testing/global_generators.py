@@ -33,7 +33,7 @@ def leaving_generators_alone(what: str) -> Iterator[None]:
         changed = [name for name, state in _states().items() if state != before[name]]
         assert not changed, (
             f"{what} changes the state of the global generator of {' and '.join(changed)}: draw from a "
-            f"generator of its own, with a seed that it is given"
+            f"generator of its own, with a seed that it is given, or put the state back"
         )
     finally:
         random.setstate(python)
