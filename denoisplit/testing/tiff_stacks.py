@@ -40,9 +40,18 @@ def unlisted() -> Iterator[Foreign]:
     for words in ("images=3\nslices=a\n", "slices=-1\n"):
         wrong = partial(_written, pixels=_PLANE, description=f"ImageJ=1.54f\n{words}")
         yield _read("numbers that are none", wrong, image(_PLANE, "yx"), "yx")
+    none = partial(_written, pixels=_PLANE, description="ImageJ=1.54f\nimages=0\n")
+    yield _read("no planes that are counted", none, image(_PLANE, "yx"))
     claims = partial(_written, pixels=_STACK, description="ImageJ=1.54f\nimages=9\nslices=9\n")
     yield _read("planes that are not there", claims, None)
     yield _read("planes that are not there", claims, image(_STACK, "zyx"), "zyx")
+    for words in ("images=9\n", "images=9\nslices=a\n", "images=a\nslices=9\n"):
+        claims = partial(_written, pixels=_PLANE, description=f"ImageJ=1.54f\n{words}")
+        yield _read("planes that are not there", claims, None)
+        yield _read("planes that are not there", claims, image(_PLANE, "yx"), "yx")
+    two = partial(_written, pixels=_STACK[:2].transpose(1, 2, 0), planarconfig="contig")
+    samples = partial(two, description="ImageJ=1.54f\nimages=2\nchannels=2\n")
+    yield _read("channels as samples", samples, image(_STACK[:2].transpose(1, 2, 0), "yxc"))
     for small in (_PLANE[:8, :8], _PLANE.T):
         write = partial(_with_thumbnail, pixels=_PLANE, thumbnail=small)
         yield _read("a thumbnail", write, image(_PLANE, "yx"))

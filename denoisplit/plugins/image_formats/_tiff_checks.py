@@ -21,8 +21,6 @@ _PADDING: Final = 64
 """So many bytes between what is stored in a file are no plane."""
 
 _COUNTS: Final = ("images", "channels", "slices", "frames")
-_UNDESCRIBED: Final = "generic"
-"""Kind of images of tifffile that no description fits."""
 
 
 def check_page(page: Page, path: Path) -> None:
@@ -96,21 +94,35 @@ def check_chain(tif: tifffile.TiffFile, path: Path) -> None:
         )
 
 
-def check_claimed(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path) -> None:
+def check_claimed(page: tifffile.TiffPage, shape: tuple[int, ...], letters: str, path: Path) -> None:
     """Refuse a file with one page in its list of which ImageJ says more than there are bytes for.
+
+    Args:
+        page: the only page.
+        shape: shape of the image that can be read.
+        letters: its axes.
+        path: the file.
 
     Raises:
         ImageError: it is truncated, or what is said is damaged.
     """
-    if tif.is_imagej and series.kind == _UNDESCRIBED and len(tif.pages) == 1:
-        page, said = series.keyframe, tif.imagej_metadata or {}
+    said, size = page.parent.imagej_metadata or {}, page.parent.filehandle.size
+    counts = {key: count for key in _COUNTS if _is_count(count := said.get(key))}
+    planes = max(math.prod(count for key, count in counts.items() if key != "images"), counts.get("images", 1))
+    if page.samplesperpixel == counts.get("channels"):  # the samples of a page are the channels
+        planes //= page.samplesperpixel
+    if page.is_contiguous and page.dataoffsets[0] + page.nbytes * planes > size:
         listed = ", ".join(f"{key}={said[key]}" for key in _COUNTS if key in said)
-        proposal = proposed_axes(page.axes.lower(), tuple(page.shape))
+        proposal = proposed_axes(letters, shape)
         raise ImageError(
             f"{path}: the file is truncated, or what ImageJ says in it is damaged (got {listed} with "
-            f"{page.nbytes} bytes each, and {tif.filehandle.size} in all). Copy it again, or give "
-            f"axes='{proposal}' (--axes {proposal}) to read the first plane alone."
+            f"{page.nbytes} bytes each, and {size} in all). Copy it again, or give "
+            f"axes='{proposal}' (--axes {proposal}) to read what is there."
         )
+
+
+def _is_count(said: object) -> bool:
+    return isinstance(said, int | float) and said >= 1
 
 
 def check_alone(page: tifffile.TiffPage, size: int, letters: str, axes: str | None, path: Path) -> None:

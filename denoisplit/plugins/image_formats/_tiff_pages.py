@@ -179,8 +179,6 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
         numbered = list(enumerate(tif.series))
     except FAULTS:
         return _pages_alone(tif, path, axes)
-    if axes is None:
-        check_claimed(tif, numbered[0][1], path)
     full = [(number, series) for number, series in numbered if not series.keyframe.is_reduced]
     several = full or numbered
     if len(several) != 1:
@@ -191,6 +189,8 @@ def _plain(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
     number, series = several[0]
     letters = _letters(series.axes, "", series.keyframe)
     if len(tif.pages) == 1 and not tif.is_stk:
+        if axes is None:
+            check_claimed(series.keyframe, series.shape, letters, path)
         check_alone(series.keyframe, series.nbytes, letters, axes, path)
     if axes is None:
         check_intensities(series.keyframe, letters, series.shape, path)
@@ -208,6 +208,8 @@ def _pages_alone(tif: tifffile.TiffFile, path: Path, axes: str | None) -> Found:
     shape = (planes, *key.shape) if planes > 1 else tuple(key.shape)
     letters = NAMELESS * (planes > 1) + _letters(key.axes, "", key)
     if len(pages) == 1 and stack is None:
+        if axes is None:
+            check_claimed(key, shape, letters, path)
         check_alone(key, key.nbytes, letters, axes, path)
     if axes is None:
         check_intensities(key, letters, shape, path)
