@@ -54,21 +54,25 @@ def _written(path: Path, scenes: tuple[Image, ...], names: tuple[str, ...]) -> N
     write_czi(path, *scenes, names=names)
 
 
-def _asked_for(path: Path, unit: str, value: float) -> None:
-    """Write two frames with an interval as ZEN asks its hardware for one."""
+def _asked_for(path: Path, asked: tuple[tuple[str, float], ...]) -> None:
+    """Write two frames with intervals as ZEN asks its hardware for them, one for each part of a recording."""
     czi = pytest.importorskip("pylibCZIrw.czi")
     write_czi(path, Image(data=_SCENES, axes="tyx"))
-    span = f"<TimeSpan><DefaultUnitFormat>{unit}</DefaultUnitFormat><Value>{value}</Value></TimeSpan>"
+    spans = "".join(
+        f"<Interval><TimeSpan><DefaultUnitFormat>{unit}</DefaultUnitFormat><Value>{value}</Value></TimeSpan>"
+        f"</Interval>"
+        for unit, value in asked
+    )
     with czi.edit_czi(str(path)) as file, file.edit_session() as metadata:
-        xml = metadata.get_xml()
-        metadata.set_xml(xml.replace("</Dimensions>", f"<Interval>{span}</Interval></Dimensions>"))
+        metadata.set_xml(metadata.get_xml().replace("</Dimensions>", f"{spans}</Dimensions>"))
 
 
 def _times() -> Iterator[Foreign]:
-    for unit, value, seconds in (("ms", 40.0, 0.04), ("s", 0.5, 0.5)):
-        write = partial(_asked_for, unit=unit, value=value)
-        found = image(_SCENES, "tyx", interval=seconds)
-        yield Foreign(what=f"an interval in {unit}", name="a.czi", write=write, image=found)
+    in_ms, in_s = ("ms", 40.0), ("s", 0.5)
+    for asked, seconds in (((in_ms,), 0.04), ((in_s,), 0.5), ((in_ms, in_s), 0.04), ((in_s, in_ms), 0.5)):
+        units = ", then ".join(unit for unit, _ in asked)
+        write, found = partial(_asked_for, asked=asked), image(_SCENES, "tyx", interval=seconds)
+        yield Foreign(what=f"an interval in {units}", name="a.czi", write=write, image=found)
 
 
 _LATE: Final = counts(2, 3, 4, 6, 5)

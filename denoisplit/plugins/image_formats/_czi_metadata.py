@@ -79,7 +79,7 @@ def _interval(elements: list[_Element], image: str) -> float | None:
     units = [e.text.lower() for e in _at(elements, "/Interval/TimeSpan/DefaultUnitFormat")]
     for element in _at(elements, "/Interval/TimeSpan/Value"):
         if _number(element) > 0:
-            return rounded(_number(element) * (_MILLISECONDS if "ms" in units else 1.0))
+            return rounded(_number(element) * (_MILLISECONDS if units[:1] == ["ms"] else 1.0))
     return None
 
 

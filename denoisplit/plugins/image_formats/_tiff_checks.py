@@ -108,7 +108,8 @@ def check_claimed(page: tifffile.TiffPage, shape: tuple[int, ...], letters: str,
     """
     said, size = page.parent.imagej_metadata or {}, page.parent.filehandle.size
     counts = {key: count for key in _COUNTS if _is_count(count := said.get(key))}
-    planes = max(math.prod(count for key, count in counts.items() if key != "images"), counts.get("images", 1))
+    images = counts.pop("images", 1)
+    planes = max(math.prod(counts.values()), images)
     if page.samplesperpixel == counts.get("channels"):  # the samples of a page are the channels
         planes //= page.samplesperpixel
     if page.is_contiguous and page.dataoffsets[0] + page.nbytes * planes > size:
