@@ -62,6 +62,16 @@ def test_fewer_strips_than_the_height_needs(tmp_path: Path, height: int) -> None
     assert time.monotonic() - start < 5, "it takes as long as what is claimed"
 
 
+def test_a_page_without_its_height_has_no_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    metadata: dict[str, Any] = {"axes": "TYX"}
+    tifffile.imwrite(path, np.stack([PLANE] * 3), imagej=True, metadata=metadata, byteorder="<")
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<H", content, content.index(struct.pack("<HHI", 257, 4, 1)) + 2, 99)
+    path.write_bytes(content)
+    refused(path, "page 0 needs pixels (got shape (0, 48))")
+
+
 def test_a_strip_with_fewer_bytes_than_its_rows_take(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     page = written(path, PLANE, rowsperstrip=8)

@@ -27,13 +27,15 @@ def check_page(page: Page, path: Path) -> None:
     """Refuse a page that claims more pixels than the file has bytes for; huge claims take no longer.
 
     Raises:
-        ImageError: strips or tiles that are missing, empty, too short or beyond the end of the file.
+        ImageError: no pixels; strips or tiles that are missing, empty, too short or beyond the file's end.
     """
     key = page.keyframe
     if key is None:
         raise ImageError(f"{path}: a page is not described (got page {page.index}). Copy the file again.")
     where, shape = f"{path}: page {page.index}", tuple(key.shape)
     claimed, size = math.prod(key.chunked), page.parent.filehandle.size
+    if not claimed:
+        raise ImageError(f"{where} needs pixels (got shape {shape}). Copy the file again.")
     found = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     lacking = claimed - sum(bool(start and length) for start, length in found)
     if lacking > 0:
@@ -107,10 +109,9 @@ def check_claimed(page: tifffile.TiffPage, shape: tuple[int, ...], letters: str,
         ImageError: it is truncated, or what is said is damaged.
     """
     said, size = page.parent.imagej_metadata or {}, page.parent.filehandle.size
-    counts = {key: count for key in _COUNTS if _is_count(count := said.get(key))}
-    images = counts.pop("images", 1)
-    planes = max(math.prod(counts.values()), images)
-    if page.samplesperpixel == counts.get("channels"):  # the samples of a page are the channels
+    images, *counts = (_count(said.get(key)) for key in _COUNTS)
+    planes = max(math.prod(counts), images)
+    if page.samplesperpixel == said.get("channels"):  # the samples of a page are the channels
         planes //= page.samplesperpixel
     if page.is_contiguous and page.dataoffsets[0] + page.nbytes * planes > size:
         listed = ", ".join(f"{key}={said[key]}" for key in _COUNTS if key in said)
@@ -122,8 +123,8 @@ def check_claimed(page: tifffile.TiffPage, shape: tuple[int, ...], letters: str,
         )
 
 
-def _is_count(said: object) -> bool:
-    return isinstance(said, int | float) and said >= 1
+def _count(said: object) -> float:
+    return said if isinstance(said, int | float) and said >= 1 else 1
 
 
 def check_alone(page: tifffile.TiffPage, size: int, letters: str, axes: str | None, path: Path) -> None:
