@@ -77,7 +77,9 @@ def train(
     resolved = (
         spec
         if isinstance(spec, ResolvedSpec)
-        else load_workable(path_of(spec, "spec"), overrides, device=device)
+        else load_workable(
+            path_of(spec, "spec"), overrides, device=device, resumed=folder if resume else None
+        )
     )
     # The training modules take seconds to import.
     from denoisplit.core.training.fit import fit

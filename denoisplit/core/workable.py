@@ -8,10 +8,15 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import read_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.resolution import resolve_new
+from denoisplit.core.storage.run_folder import RunFolder
 
 
-def load_workable(path: Path, overrides: Sequence[str] = (), *, device: str = "auto") -> ResolvedSpec:
+def load_workable(
+    path: Path, overrides: Sequence[str] = (), *, device: str = "auto", resumed: RunFolder | None = None
+) -> ResolvedSpec:
     """Read and resolve a spec file, and check that it gives a network that can be trained here.
+
+    Where a finished run is resumed, nothing is trained: what it started from may have changed since.
 
     Raises:
         SpecError: every problem, one line each, with its place in the file.
@@ -30,7 +35,8 @@ def load_workable(path: Path, overrides: Sequence[str] = (), *, device: str = "a
     try:
         vse = require_workable(spec)
         require_trainable(spec, device)
-        require_fitting_start(vse, spec.training)
+        if resumed is None or not resumed.is_finished:
+            require_fitting_start(vse, spec.training)
     except (SpecError, MissingPackageError) as error:
         raise located(error, tree.root) from error
     return spec

@@ -1,6 +1,7 @@
 """Trainings that start from the weights of another run, and parts of a network that stay."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,24 @@ def test_it_resumes_bit_for_bit(first: denoisplit.Run, tmp_path: Path) -> None:
         denoisplit.train(tmp_path / "spec.yaml", tmp_path / "cut", overrides=start, watchers=[Interrupt(4)])
     cut = denoisplit.train(tmp_path / "spec.yaml", tmp_path / "cut", overrides=start, resume=True)
     _assert_equal(cut.folder, whole.folder)
+
+
+def test_a_finished_run_needs_its_start_no_longer(first: denoisplit.Run, tmp_path: Path) -> None:
+    start = shutil.copytree(first.path, tmp_path / "start")
+    (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    asked = [
+        str(tmp_path / "spec.yaml"),
+        "--out",
+        str(tmp_path / "run"),
+        "--set",
+        f"training.start_from={start}",
+    ]
+    assert CliRunner().invoke(main, ["train", *asked]).exit_code == 0
+    written = (tmp_path / "run" / "model.safetensors").read_bytes()
+    (start / "model.safetensors").write_bytes(b"another")
+    again = CliRunner().invoke(main, ["train", *asked, "--resume"])
+    assert again.exit_code == 0, again.stderr
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == written
 
 
 @pytest.mark.parametrize(
