@@ -150,10 +150,13 @@ def test_a_file_may_have_the_maps_of_all_channels(tmp_path: Path, count: int) ->
 def test_maps_are_of_the_same_pixels(tmp_path: Path) -> None:
     given, other = files(tmp_path), files(tmp_path, 1)
     tifffile.imwrite(given["gain"], images()["gain"][1:])
-    with pytest.raises(NoiseModelError, match=r"must have one size \(got gain 29 x 40, .*offset 30 x 40"):
+    shorter = given["gain"].name
+    told = rf"must have one size \(got gain of {shorter} 29 x 40, .*offset of {given['offset'].name} 30 x 40"
+    with pytest.raises(NoiseModelError, match=told):
         build(options(**given))
     pair = {"gain": (other["gain"], given["gain"]), "offset": 100.0, "read_noise": 1.0}
-    with pytest.raises(NoiseModelError, match=r"must have one size \(got gain 30 x 40, gain 29 x 40\)"):
+    told = rf"\(got gain of {other['gain'].name} 30 x 40, gain of {shorter} 29 x 40\)"
+    with pytest.raises(NoiseModelError, match=told):
         build(options(**pair), channels=2)
 
 

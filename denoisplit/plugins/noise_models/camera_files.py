@@ -33,9 +33,13 @@ def read_maps(files: Mapping[str, Files], formats: Sequence[ImageFormat], *, cha
     planes = {
         name: [_planes(name, path, open_image(path, formats)) for path in own] for name, own in files.items()
     }
-    sizes = [(name, _sides(plane)) for name, own in planes.items() for plane in own]
+    sizes = [
+        (f"{name} of {path.name}", _sides(plane))
+        for name, own in planes.items()
+        for path, plane in zip(files[name], own, strict=True)
+    ]
     if len({size for _, size in sizes}) > 1:
-        told = ", ".join(f"{name} {size}" for name, size in sizes)
+        told = ", ".join(f"{map_} {size}" for map_, size in sizes)
         raise NoiseModelError(
             f"noise model scmos: all maps must have one size (got {told}). Give maps of the same pixels of "
             f"one camera."
