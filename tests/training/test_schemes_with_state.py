@@ -29,6 +29,17 @@ def test_the_distortion_is_steered_to_its_target() -> None:
     assert float(distortion) == pytest.approx(TARGET, rel=1e-3)
 
 
+def test_the_multiplier_follows_the_moving_average_of_the_differences() -> None:
+    """The first step sets the average; the next ones keep 3/4 of it."""
+    scheme = GecoKL(GecoKL.Options(distortion=10.0, speed=0.1, smoothing=0.75))
+    for step, (distortion, average, log_multiplier) in enumerate(
+        [(12.0, 2.0, -0.2), (6.0, 0.5, -0.25), (14.0, 1.375, -0.3875)]
+    ):
+        scheme.observe(step=step, distortion=torch.tensor(distortion), rate=torch.ones(()))
+        assert float(scheme.average) == pytest.approx(average)
+        assert float(scheme.log_multiplier) == pytest.approx(log_multiplier)
+
+
 @pytest.mark.parametrize(("violation", "end"), [(1e6, -1), (-1e6, 1)])
 def test_a_target_out_of_reach_leaves_a_finite_multiplier(violation: float, end: int) -> None:
     scheme = GecoKL(GecoKL.Options())
