@@ -62,13 +62,36 @@ def test_fewer_strips_than_the_height_needs(tmp_path: Path, height: int) -> None
     assert time.monotonic() - start < 5, "it takes as long as what is claimed"
 
 
+def described_anew(path: Path, number: int, kind: int, count: int, value: int, after: bytes = b"") -> None:
+    """Describe the first page otherwise: a tag as it is listed, and what stands at the end of the file."""
+    content = bytearray(path.read_bytes())
+    entry = re.search(struct.pack("<H", number) + rb"[\x03\x04]\x00", content)
+    assert entry
+    struct.pack_into("<HHII", content, entry.start(), number, kind, count, value)
+    path.write_bytes(content + after)
+
+
+def test_strips_before_the_beginning_of_the_file_are_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    first, second, *others = written(path, PLANE, rowsperstrip=8).dataoffsets
+    listed = struct.pack("<4i", first, -second, *others)
+    described_anew(path, 273, 9, 4, path.stat().st_size, listed)
+    refused(path, "page 0 lacks 1 of its 4 strips or tiles")
+
+
+def test_tiles_that_are_listed_beyond_the_image_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    page = written(path, PLANE, tile=(16, 16))
+    described_anew(path, 257, 4, 1, 16)
+    overwrite(path, page, "TileOffsets", {5: path.stat().st_size + 99})
+    assert np.array_equal(opened(path).data, PLANE[:16])
+
+
 def test_a_page_without_its_height_has_no_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     metadata: dict[str, Any] = {"axes": "TYX"}
     tifffile.imwrite(path, np.stack([PLANE] * 3), imagej=True, metadata=metadata, byteorder="<")
-    content = bytearray(path.read_bytes())
-    struct.pack_into("<H", content, content.index(struct.pack("<HHI", 257, 4, 1)) + 2, 99)
-    path.write_bytes(content)
+    described_anew(path, 257, 99, 1, 32)
     refused(path, "page 0 needs pixels (got shape (0, 48))")
 
 

@@ -36,9 +36,9 @@ def check_page(page: Page, path: Path) -> None:
     claimed, size = math.prod(key.chunked), page.parent.filehandle.size
     if not claimed:
         raise ImageError(f"{where} needs pixels (got shape {shape}). Copy the file again.")
-    found = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    lacking = claimed - sum(bool(start and length) for start, length in found)
-    if lacking > 0:
+    found = list(zip(page.dataoffsets, page.databytecounts, strict=False))[:claimed]
+    lacking = claimed - sum(start > 0 and length > 0 for start, length in found)
+    if lacking:
         raise ImageError(
             f"{where} lacks {lacking} of its {claimed} strips or tiles (got shape {shape}). Save it again "
             f"with all its pixels, not as a sparse file."
