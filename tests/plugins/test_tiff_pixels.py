@@ -87,12 +87,13 @@ def test_tiles_that_are_listed_beyond_the_image_are_left_alone(tmp_path: Path) -
     assert np.array_equal(opened(path).data, PLANE[:16])
 
 
-def test_a_page_without_its_height_has_no_pixels(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("side", "shape"), [(256, "(32, 0)"), (257, "(0, 48)")], ids=["width", "height"])
+def test_a_page_without_a_side_has_no_pixels(tmp_path: Path, side: int, shape: str) -> None:
     path = tmp_path / "a.tif"
     metadata: dict[str, Any] = {"axes": "TYX"}
     tifffile.imwrite(path, np.stack([PLANE] * 3), imagej=True, metadata=metadata, byteorder="<")
-    described_anew(path, 257, 99, 1, 32)
-    refused(path, "page 0 needs pixels (got shape (0, 48))")
+    described_anew(path, side, 99, 1, 32)
+    refused(path, f"page 0 needs pixels (got shape {shape})")
 
 
 def test_a_strip_with_fewer_bytes_than_its_rows_take(tmp_path: Path) -> None:

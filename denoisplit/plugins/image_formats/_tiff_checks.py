@@ -34,7 +34,7 @@ def check_page(page: Page, path: Path) -> None:
         raise ImageError(f"{path}: a page is not described (got page {page.index}). Copy the file again.")
     where, shape = f"{path}: page {page.index}", tuple(key.shape)
     claimed, size = math.prod(key.chunked), page.parent.filehandle.size
-    if not claimed:
+    if 0 in shape:
         raise ImageError(f"{where} needs pixels (got shape {shape}). Copy the file again.")
     found = list(zip(page.dataoffsets, page.databytecounts, strict=False))[:claimed]
     lacking = claimed - sum(start > 0 and length > 0 for start, length in found)
