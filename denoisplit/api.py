@@ -78,7 +78,7 @@ def train(
         spec
         if isinstance(spec, ResolvedSpec)
         else load_workable(
-            path_of(spec, "spec"), overrides, device=device, resumed=folder if resume else None
+            path_of(spec, "spec"), overrides, device=device, resumed=folder.path if resume else None
         )
     )
     # The training modules take seconds to import.

@@ -46,20 +46,19 @@ def train(
     The run folder gets the network, a log (train.log) and a report with pictures (report.html). Ctrl-C stops
     a training, and --resume goes on with it.
     """
-    from denoisplit.core.storage.run_folder import RunFolder
     from denoisplit.core.workable import load_workable
 
-    folder = RunFolder(out)
     together = {"devices": devices, "nodes": nodes}
     given = {name: number for name, number in together.items() if number is not None}
     changes = (*overrides, *(f"training.{name}={number}" for name, number in given.items()))
-    resolved = load_workable(spec, changes, device=device, resumed=folder if resume else None)
+    resolved = load_workable(spec, changes, device=device, resumed=out if resume else None)
     from denoisplit import api
+    from denoisplit.core.storage.run_folder import RunFolder
     from denoisplit.core.storage.write_guards import require_outside_runs
     from denoisplit.core.training.seat import host_of
 
     require_outside_runs(out)
-    first = host_of(resolved.training) == 0
+    folder, first = RunFolder(out), host_of(resolved.training) == 0
     options = [word for override in overrides for word in ("--set", override)] + [*plugin_words()]
     options += device_words(device)
     options += [word for name, number in given.items() for word in (f"--{name}", str(number))]

@@ -8,11 +8,10 @@ from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec import read_spec
 from denoisplit.core.spec.records import ResolvedSpec
 from denoisplit.core.spec.resolution import resolve_new
-from denoisplit.core.storage.run_folder import RunFolder
 
 
 def load_workable(
-    path: Path, overrides: Sequence[str] = (), *, device: str = "auto", resumed: RunFolder | None = None
+    path: Path, overrides: Sequence[str] = (), *, device: str = "auto", resumed: Path | None = None
 ) -> ResolvedSpec:
     """Read and resolve a spec file, and check that it gives a network that can be trained here.
 
@@ -29,13 +28,14 @@ def load_workable(
     # The network takes seconds to import; typos should be reported before.
     from denoisplit.core.network.trial import require_workable
     from denoisplit.core.spec.located import located
+    from denoisplit.core.storage.run_folder import RunFolder
     from denoisplit.core.training.starting import require_fitting_start
     from denoisplit.core.training.trainable import require_trainable
 
     try:
         vse = require_workable(spec)
         require_trainable(spec, device)
-        if resumed is None or not resumed.is_finished:
+        if resumed is None or not RunFolder(resumed).is_finished:
             require_fitting_start(vse, spec.training)
     except (SpecError, MissingPackageError) as error:
         raise located(error, tree.root) from error
