@@ -109,10 +109,11 @@ def test_read_noise_is_a_twentieth_of_a_photon_at_least() -> None:
     assert pixel(gain, offset, torch.tensor([0.5, 0.01])).read_noise.tolist() == pytest.approx([0.5, 0.2])
 
 
-def test_without_maps_it_is_the_plain_camera() -> None:
+@pytest.mark.parametrize("gain", [None, 3.0])
+def test_without_maps_it_is_the_plain_camera(gain: float | None) -> None:
     own = pairs()
-    one = Scmos(Scmos.Options(), statistics=statistics())
-    other = PoissonGaussian(PoissonGaussian.Options(), statistics=statistics())
+    one = Scmos(Scmos.Options(gain=gain), statistics=statistics())
+    other = PoissonGaussian(PoissonGaussian.Options(gain=gain), statistics=statistics())
     one.fit([own], seed=0)
     other.fit([own], seed=0)
     observation, signal, _ = at(one, own)
