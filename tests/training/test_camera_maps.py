@@ -203,7 +203,7 @@ def test_regions_and_numbers_to_fit_know_their_pixels(lab: Path, mixed: Float32A
     ("noise_model", "overrides", "error", "says"),
     [
         (SCMOS.replace("gain.tif", "missing.tif"), [], ImageError, "missing.tif"),
-        (SCMOS.replace("gain.tif", "half.tif"), [], NoiseModelError, "gain 20 x 48"),
+        (SCMOS.replace("gain.tif", "half.tif"), [], NoiseModelError, "gain of half.tif 20 x 48"),
         (SCMOS.replace("gain.tif", "dead.tif"), [], NoiseModelError, "finite and above 0 everywhere"),
         (SCMOS.replace("gain.tif", "movie.tif"), [], NoiseModelError, "Average what was recorded"),
         (SCMOS[:-1] + ", origin: [4, 4]}", [], NoiseModelError, "Correct model.noise_model.origin"),
