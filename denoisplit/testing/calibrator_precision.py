@@ -51,7 +51,10 @@ class PrecisionTests(SumTests):
         if gives_std(calibrator):
             found["std"] = calibrated_std(calibrator, fitted, rounded.mean, rounded.std)
         for what, array in found.items():
-            assert array.dtype == dtype, f"for arrays of {np.dtype(dtype)} the {what} is of {array.dtype}"
+            assert array.dtype == dtype, (
+                f"for arrays of {np.dtype(dtype)} the {what} is of {array.dtype}: give it the type of the "
+                f"std, as astype(std.dtype) does"
+            )
             assert array.shape == held.mean.shape, f"the {what} has the shape {array.shape}"
         apart = self.applied(calibrator, fitted, rounded) / self.calibrated(calibrator, held) - 1
         assert float(np.median(np.abs(apart))) < _ROUNDED, (

@@ -17,7 +17,13 @@ _SEED: Final = "seed"
 _FEW: Final = {"fields": 12, "size": 32}
 """Options of simulations, by which they make little."""
 
-_ADVICE: Final = ": begin from the seed and the number of the field, as default_rng((seed, number)) does"
+_ADVICE: Final = (
+    ": begin from the seed and the number of the field, as default_rng((seed, number)) does; where it only "
+    "orders or chooses images, give the option another name"
+)
+_ALIKE: Final = 64
+"""Pixels of like brightness whose noise is compared with each other."""
+
 
 _LIGHT: Final = ("photons", "background", "gain", "offset")
 
@@ -95,11 +101,17 @@ def _channels(field: Field) -> Iterator[Any]:
 def _signs(field: Field) -> Any:
     """Return the sign of the noise in every pixel of a field, None where there is no clean reference.
 
-    Bright pixels, which have most of the noise, would say little about the others.
+    Of numbers, bright pixels, which have most of the noise, would say little about the others. The mean of
+    pixels of like brightness is taken off: with few photons most signs are negative, so that fields with the
+    same dark corners would have that in common.
     """
     if field.clean is None:
         return None
-    return np.sign(np.asarray(field.observed, np.float64) - field.clean).ravel()
+    signs = np.sign(np.asarray(field.observed, np.float64) - field.clean)
+    for channel, clean in zip(signs.reshape(len(signs), -1), np.asarray(field.clean), strict=True):
+        for alike in np.array_split(np.argsort(clean, axis=None), max(1, channel.size // _ALIKE)):
+            channel[alike] -= channel[alike].mean()
+    return signs.ravel()
 
 
 def _numbers(field: Field) -> Any:

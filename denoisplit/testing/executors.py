@@ -5,7 +5,7 @@ import secrets
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, get_args, get_type_hints
 
 import attrs
 import pytest
@@ -74,9 +74,11 @@ class ExecutorTests(ComponentTests):
             )
 
     def test_an_option_most_is_the_largest_number_of_jobs_at_a_time(self) -> None:
-        """Whatever the number of workers that is asked for; for executors with such an option."""
-        field = {one.alias: one for one in attrs.fields(self.target().Options)}.get(_MOST)
-        for limit in (1, 2) if field else ():
+        """Whatever the number of workers that is asked for; for executors with such a number."""
+        cls = self.target().Options
+        field = {one.alias: one for one in attrs.fields(cls)}.get(_MOST)
+        kinds = get_type_hints(cls)[_MOST] if field else None
+        for limit in (1, 2) if int in (kinds, *get_args(kinds)) else ():
             if field and not is_valid(self.defaults(), field, limit):
                 continue
             with self.started(self.executor(**{_MOST: limit}), 2 * limit) as pool:

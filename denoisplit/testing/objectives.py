@@ -1,5 +1,7 @@
 """Conformance suite for objectives."""
 
+import itertools
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 
@@ -21,6 +23,8 @@ from denoisplit.testing.suite import ComponentTests, assert_close, examples, in_
 
 _MEANS: Final = (40.0, 90.0, 15.0)
 _STDS: Final = (30.0, 80.0, 20.0)
+_FAR: Final = 30.0
+"""Times as large a signal: some terms are about the brightest or darkest light alone."""
 _OFFSET: Final = 7.0
 
 _OF_THE_MIXTURE: Final = {"mixture_consistency"}
@@ -102,12 +106,15 @@ class ObjectiveTests(ComponentTests):
     def test_the_signal_matters(self) -> None:
         """Some signal has a gradient that is not zero."""
         objective = self.objective(self.defaults())
-        found = []
-        for seed in range(4):
-            signal, targets, mixed = self.batch(seed)
-            (gradient,) = torch.autograd.grad(objective(signal.requires_grad_(), targets, mixed), signal)
-            found.append(float(gradient.abs().max()))
-        assert max(found) > 0, "the gradient to the signal is zero"
+        assert set(self._reached(objective, 2)), "the gradient to the signal is zero"
+
+    def _reached(self, objective: ObjectiveTerm, channels: int) -> Iterator[int]:
+        """Yield channels in which some gradient is not zero, also that of signals far beyond the usual."""
+        for seed, times in itertools.product(range(4), (1, _FAR)):
+            signal, targets, mixed = self.batch(seed, channels)
+            signal = (times * signal).requires_grad_()
+            (gradient,) = torch.autograd.grad(objective(signal, targets, mixed), signal)
+            yield from (n for n in range(channels) if float(gradient[:, n].abs().max()) > 0)
 
     @pytest.mark.parametrize(("channels", "mode"), [(2, "mean"), (3, "sum")], ids=["two", "three"])
     def test_every_channel_matters(self, channels: int, mode: str) -> None:
@@ -117,11 +124,7 @@ class ObjectiveTests(ComponentTests):
         for options in (self.defaults(), *examples(self.options())):
             with suppress(pytest.skip.Exception):
                 objective, refused = self.objective(options, channels, mode), False
-                for seed in range(4):
-                    signal, targets, mixed = self.batch(seed, channels)
-                    term = objective(signal.requires_grad_(), targets, mixed)
-                    (gradient,) = torch.autograd.grad(term, signal)
-                    reached |= {n for n in range(channels) if float(gradient[:, n].abs().max()) > 0}
+                reached |= set(self._reached(objective, channels))
             if len(reached) == channels:
                 return
         if refused:

@@ -14,6 +14,9 @@ from denoisplit.core.images.io import choose_format
 from denoisplit.core.storage.image_files import installed_formats
 
 _BARE: Final = ".npy"
+_NUMBERS: Final = "iuf"
+"""Kinds of NumPy's types whose arrays may be images."""
+
 _APART: Final = 200
 """Pixels from one that is not finite to the next, so that the smallest planes have some."""
 
@@ -32,10 +35,13 @@ def write_again(path: Path, wrong: float | None = None) -> bool:
     """Write an image as float32, with some pixels that are ``wrong``; as it is without.
 
     Returns:
-        Whether it could be written: NumPy's arrays and what an installed format reads and writes.
+        Whether it could be written: NumPy's arrays of numbers and what an installed format reads and writes.
     """
     if path.suffix == _BARE:
-        np.save(path, _spoilt(np.load(path), wrong))
+        stored = np.load(path)
+        if stored.dtype.kind not in _NUMBERS:  # names, a table, or what is used and what not
+            return False
+        np.save(path, _spoilt(stored, wrong))
         return True
     try:
         image_format = choose_format(path, installed_formats())

@@ -1,0 +1,217 @@
+"""Components of unusual design that nothing is wrong with, and suites for them."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor as Pool
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import numpy as np
+from attrs.validators import ge, gt
+from torch import Tensor
+
+from denoisplit.core.arrays import AnyArray
+from denoisplit.core.errors import ImageError
+from denoisplit.core.images.bases import Dataset, Field
+from denoisplit.core.images.mixing import Mixing
+from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoisePairs
+from denoisplit.core.network.objective_terms import ObjectiveTerm
+from denoisplit.core.prediction.executor import Executor
+from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
+from denoisplit.testing import DatasetTests, NoiseModelTests
+
+
+class Library(Dataset):
+    """Arrays of whole numbers with an order, a mask, names and a table beside them."""
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the library.
+
+        Attributes:
+            path: the folder.
+        """
+
+        path: Path = attrs.field(converter=Path)
+
+    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+        self.options, self.channels = options, channels
+
+    def fields(self) -> tuple[Field, ...]:
+        images, order, used, names, table = (
+            np.load(self.options.path / f"{name}.npy")
+            for name in ("images", "order", "used", "names", "table")
+        )
+        self.check(images)
+        chosen = order[used]
+        return tuple(
+            Field(
+                name=str(names[number]), observed=(images[number] * table["gain"][number]).astype(np.float32)
+            )
+            for number in chosen
+        )
+
+    def check(self, images: AnyArray) -> None:
+        if not np.isfinite(images).all():
+            raise ImageError(
+                f"{self.options.path}: images.npy has pixels that are not finite. Save it again."
+            )
+
+
+class UncheckedLibrary(Library):
+    """Takes pixels as they are."""
+
+    def check(self, images: AnyArray) -> None:
+        del images
+
+
+class SuiteOfLibraries(DatasetTests):
+    """Writes such a folder."""
+
+    component = Library
+
+    def write_folder(self, folder: Path, rank: int) -> None:
+        sides = (len(self.channels), *(3,) * (rank - 2), 24, 20)
+        table = np.zeros(4, [("gain", "f4"), ("hours", "f8")])
+        table["gain"] = 2
+        np.save(
+            folder / "images.npy", np.random.default_rng(0).integers(0, 999, (4, *sides)).astype(np.uint16)
+        )
+        np.save(folder / "order.npy", np.array([2, 0, 3, 1]))
+        np.save(folder / "used.npy", np.array([True, True, True, False]))
+        np.save(folder / "names.npy", np.array(["a", "b", "c", "d"]))
+        np.save(folder / "table.npy", table)
+
+
+class SuiteOfUncheckedLibraries(SuiteOfLibraries):
+    """The same folder for one that is wrong."""
+
+    component = UncheckedLibrary
+
+
+class FewPhotons(Dataset):
+    """Counts few photons, in the corners hardly any."""
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the simulation.
+
+        Attributes:
+            photons: in the middle of a field.
+            seed: of all random numbers.
+        """
+
+        photons: float = attrs.field(default=4.0, validator=gt(0))
+        seed: int = attrs.field(default=0, validator=ge(0))
+
+    def __init__(self, options: Options, *, channels: tuple[str, ...]) -> None:
+        self.options, self.channels = options, channels
+
+    def fields(self) -> tuple[Field, ...]:
+        return tuple(self._field(number) for number in range(3))
+
+    def _field(self, number: int) -> Field:
+        rng = np.random.default_rng((self.options.seed, number))
+        y, x = np.mgrid[-1:1:64j, -1:1:64j]
+        light = self.options.photons * np.exp(-3 * (x**2 + y**2))
+        clean = light * rng.gamma(4, 0.25, (len(self.channels), *light.shape))
+        seen = rng.poisson(clean)
+        return Field(name=f"{number}", observed=seen.astype(np.float32), clean=clean.astype(np.float32))
+
+
+class TooBright(ObjectiveTerm):
+    """Penalises light far above the usual."""
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the objective.
+
+        Attributes:
+            weight: multiplier of the term.
+            most: light that is allowed, stds of the channel above its mean.
+        """
+
+        weight: float = attrs.field(default=1.0, validator=ge(0))
+        most: float = attrs.field(default=6.0, validator=ge(5))
+
+    def __init__(self, options: Options, *, statistics: IntensityStats, mixing: Mixing) -> None:
+        super().__init__(options)
+        self.statistics, self.most = statistics, options.most
+
+    def forward(self, signal: Tensor, targets: Tensor, mixed: Tensor) -> Tensor:
+        mean, std = (
+            self.statistics.per_channel(values, signal)
+            for values in (self.statistics.target_mean, self.statistics.target_std)
+        )
+        return ((signal - mean) / std - self.most).clamp(min=0).square().mean()
+
+
+class MostInWords(Executor):
+    """Has an option ``most`` that is no number of jobs."""
+
+    @attrs.frozen
+    class Options:
+        """Options of the executor.
+
+        Attributes:
+            most: memory of all threads together, in GiB, with the unit.
+        """
+
+        most: str = "2GiB"
+
+    options: Options
+
+    @contextmanager
+    def start(self, workers: int) -> Iterator[Pool]:
+        pool = ThreadPoolExecutor(min(workers, int(self.options.most.removesuffix("GiB"))))
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class OneCamera(PoissonGaussian):
+    """One camera for all channels, fitted to the pairs of all."""
+
+    def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
+        signal, observation = (
+            np.concatenate([getattr(one, name) for one in pairs]) for name in ("signal", "observation")
+        )
+        together = attrs.evolve(pairs[0], signal=signal, observation=observation)
+        return super().fit([together] * len(pairs), seed=seed)
+
+
+class CameraOfTheMixed(OneCamera):
+    """Besides, its gain follows from the mean of the mixed image."""
+
+    def __init__(self, options: PoissonGaussian.Options, *, statistics: IntensityStats) -> None:
+        super().__init__(options, statistics=statistics)
+        self.times = statistics.mixed_mean / 650
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return super().log_prob(observation * self.times, signal * self.times, extra)
+
+
+class SuiteOfOneCamera(NoiseModelTests):
+    """Has pairs of one camera, brighter ones of every further channel."""
+
+    component = OneCamera
+
+    def is_of_one_camera(self) -> bool:
+        return True
+
+    def pairs(self, count: int = 3000, *, seed: int = 0, camera: str = "usual") -> tuple[NoisePairs, ...]:
+        made = []
+        for channel in range(self.statistics().channels):
+            rng = np.random.default_rng([seed, channel])
+            signal = rng.uniform(*self.range_of(channel), count)
+            seen = 80 + 2 * rng.poisson((signal - 80) / 2) + 5 * rng.normal(size=count)
+            made.append(NoisePairs(signal=signal, observation=seen))
+        return tuple(made)
+
+
+class SuiteOfTheMixed(SuiteOfOneCamera):
+    """The same pairs for one that is wrong."""
+
+    component = CameraOfTheMixed
