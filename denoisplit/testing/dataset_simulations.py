@@ -11,11 +11,12 @@ from denoisplit.core.images.bases import Field
 from denoisplit.testing.dataset_fields import largest_correlation
 from denoisplit.testing.dataset_refusals import RefusalTests
 from denoisplit.testing.simulated_numbers import NUMBERS
+from denoisplit.testing.whole_numbers import takes
 
 _PLUGINS: Final = "denoisplit.plugins."
 _SEED: Final = "seed"
 _FEW: Final = {"fields": 12, "size": 32}
-"""Options of simulations, by which they make little."""
+"""Options of simulations, by which they make little, where they take these numbers."""
 
 _ADVICE: Final = (
     ": begin from the seed and the number of the field, as default_rng((seed, number)) does; where it only "
@@ -60,13 +61,13 @@ class SimulationTests(RefusalTests):
 
         Neither with its noise. Training and validation may be told apart by their seeds alone.
         """
-        known = {one.alias for one in attrs.fields(self.target().Options)}
-        if self.reads_a_folder() or _SEED not in known:
+        if self.reads_a_folder():
             return
-        few = {name: number for name, number in _FEW.items() if name in known}
-        one, two = (
-            self.dataset(attrs.evolve(self.defaults(), **few, **{_SEED: seed})).fields() for seed in (1, 2)
-        )
+        options = self.defaults()
+        if not all(takes(options, _SEED, seed) for seed in (1, 2)):
+            return
+        few = {name: number for name, number in _FEW.items() if takes(options, name, number)}
+        one, two = (self.dataset(attrs.evolve(options, **few, **{_SEED: seed})).fields() for seed in (1, 2))
         for field, other in itertools.product(one, two):
             where = f"{field.name} with the seed 1 and {other.name} with the seed 2"
             shared = set(map(bytes, _channels(field))) & set(map(bytes, _channels(other)))

@@ -5,7 +5,7 @@ import secrets
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final, get_args, get_type_hints
+from typing import Any, ClassVar, Final
 
 import attrs
 import pytest
@@ -13,7 +13,8 @@ import pytest
 from denoisplit.core.errors import DenoisplitError, MissingPackageError
 from denoisplit.core.prediction.executor import Executor
 from denoisplit.testing.rests import Rest, rested, threads_here
-from denoisplit.testing.suite import ComponentTests, is_valid, not_examined
+from denoisplit.testing.suite import ComponentTests, not_examined
+from denoisplit.testing.whole_numbers import takes
 
 _JOBS: Final = 20
 _MOST: Final = "most"
@@ -75,12 +76,7 @@ class ExecutorTests(ComponentTests):
 
     def test_an_option_most_is_the_largest_number_of_jobs_at_a_time(self) -> None:
         """Whatever the number of workers that is asked for; for executors with such a number."""
-        cls = self.target().Options
-        field = {one.alias: one for one in attrs.fields(cls)}.get(_MOST)
-        kinds = get_type_hints(cls)[_MOST] if field else None
-        for limit in (1, 2) if int in (kinds, *get_args(kinds)) else ():
-            if field and not is_valid(self.defaults(), field, limit):
-                continue
+        for limit in (one for one in (1, 2) if takes(self.defaults(), _MOST, one)):
             with self.started(self.executor(**{_MOST: limit}), 2 * limit) as pool:
                 most = most_at_a_time(pool, 6 * limit)
             assert most <= limit, f"with most={limit}, {most} jobs are done at a time by {2 * limit} workers"

@@ -64,7 +64,15 @@ class NoiseModelCases(ComponentTests):
 
     def factor(self, channel: int) -> float:
         """Return the factor between the counts of a channel and those of the first."""
-        return 1 + _APART * channel
+        return 1 if self.is_of_one_camera() else 1 + _APART * channel
+
+    def pedestal(self, channel: int) -> float:
+        """Return the counts by which the offset of a channel is above that of the first."""
+        return 0 if self.is_of_one_camera() else PEDESTAL * channel
+
+    def is_of_one_camera(self) -> bool:
+        """Whether one camera is fitted to the pairs of all channels; by default each has its own."""
+        return False
 
     def range_of(self, channel: int) -> tuple[float, float]:
         """Return the range of the signals of a channel, counts: no two channels have the same."""
@@ -80,7 +88,7 @@ class NoiseModelCases(ComponentTests):
         for channel in range(self.statistics().channels):
             rng, factor = np.random.default_rng([seed, channel]), self.factor(channel)
             gain, read_noise = GAIN * factor**2, READ_NOISE * factor
-            offset = PEDESTAL * channel + OFFSET * factor
+            offset = self.pedestal(channel) + OFFSET * factor
             signal = rng.uniform(*self.range_of(channel), count)
             photons = rng.poisson((signal - offset) / gain)
             noisy = offset + gain * photons + read_noise * rng.normal(size=count)
@@ -155,7 +163,8 @@ class NoiseModelCases(ComponentTests):
         self, options: Any, camera: str, pairs: int | None = None
     ) -> tuple[NoiseModel, tuple[FitReport, ...]]:
         suite, count = type(self), pairs or self.enough(options)
-        return _ready(_Recipe(self.target(), options, suite.statistics, suite.pairs, count, camera, self))
+        key = (suite.statistics, suite.pairs, self.is_of_one_camera())
+        return _ready(_Recipe(self.target(), options, key, count, camera, self))
 
     def drawn(self, data: st.DataObject) -> NoiseModel:
         """Draw a noise model ready for use, with the defaults or one of a few varied options."""
@@ -229,8 +238,7 @@ class _Recipe:
 
     target: type
     options: Any = attrs.field(eq=repr)
-    statistics: Any
-    pairs: Any
+    given: tuple[Any, ...]
     count: int
     camera: str
     cases: NoiseModelCases = attrs.field(eq=False)

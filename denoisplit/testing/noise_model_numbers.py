@@ -180,13 +180,6 @@ class NoiseModelNumberTests(NoiseModelFitTests):
                     f"{_OWN}"
                 )
 
-    def is_of_one_camera(self) -> bool:
-        """Whether a single camera is fitted to the pairs of all channels; by default not.
-
-        A suite that says so overrides ``pairs``, too: by default, every channel has a camera of its own.
-        """
-        return False
-
     def _beside_another(self, options: Any, channel: int) -> NoiseModel:
         """Return the model where a channel is brighter, and the mixed image with it."""
         given = self.statistics()

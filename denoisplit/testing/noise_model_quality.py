@@ -17,7 +17,6 @@ from denoisplit.testing.noise_model_cases import (
     GAIN,
     MANY,
     OFFSET,
-    PEDESTAL,
     READ_NOISE,
     NoiseModelCases,
 )
@@ -93,7 +92,7 @@ class NoiseModelQualityTests(NoiseModelCases):
         for seed, most in ((0, _LOST), (1, _LOST_ON_OTHERS)):
             pairs = self.pairs(MANY, seed=seed)
             for channel, (one, found) in enumerate(zip(pairs, self.log_densities(model, pairs), strict=True)):
-                lost = true_log_density(one, self.factor(channel), PEDESTAL * channel) - found.numpy()
+                lost = true_log_density(one, self.factor(channel), self.pedestal(channel)) - found.numpy()
                 place = self.bins(one, channel)
                 for number in range(_BINS):
                     own = float(lost[place == number].mean())
