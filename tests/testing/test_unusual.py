@@ -19,6 +19,7 @@ def of_law(suite: type, name: str) -> list[Verdict]:
     [
         (unusual.SuiteOfLibraries, FINITE),
         (suite_for("dataset", unusual.FewPhotons), "another_seed_gives_other_fields"),
+        (suite_for("dataset", unusual.MeanPhotons), "simulated_light_is_as_told"),
         (suite_for("dataset", unusual.FewFields), "another_seed_gives_other_fields"),
         (suite_for("objective", unusual.TooBright), "the_signal_matters"),
         (suite_for("objective", unusual.TooBright), "every_channel_matters"),

@@ -120,6 +120,26 @@ class FewPhotons(Dataset):
         return Field(name=f"{number}", observed=seen.astype(np.float32), clean=clean.astype(np.float32))
 
 
+class MeanPhotons(FewPhotons):
+    """Has the same word for photons on average, and no option for the size."""
+
+    @attrs.frozen(kw_only=True)
+    class Options(FewPhotons.Options):
+        """Options of the simulation.
+
+        Attributes:
+            photons: mean of all pixels.
+            seed: of all random numbers.
+            background: photons without structure.
+            gain: counts per photon.
+            offset: counts without light.
+        """
+
+        background: float = attrs.field(default=1.0, validator=ge(0))
+        gain: float = attrs.field(default=2.0, validator=gt(0))
+        offset: float = 100.0
+
+
 class FewFields(FewPhotons):
     """Makes a few fields of some sizes, by numbers that others do not take."""
 
