@@ -1,10 +1,10 @@
 """Whole numbers that an option of a known name may be given."""
 
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import attrs
 
+from denoisplit.core.spec.types import is_union
 from denoisplit.testing.suite import is_valid
 
 
@@ -14,6 +14,6 @@ def takes(options: Any, name: str, number: int) -> bool:
     for field in attrs.fields(cls):
         if field.alias == name:
             hint = get_type_hints(cls)[field.name]
-            kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+            kinds = get_args(hint) if is_union(hint) else (hint,)
             return int in kinds and is_valid(options, field, number)
     return False
