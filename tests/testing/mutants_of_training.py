@@ -20,8 +20,15 @@ LOW = "it_ends_low_where_it_says_so"
 
 def uphill(old: Any, self: Any, weights: Any, learning_rate: float) -> Any:
     made = old(self, weights, learning_rate)
-    for group in made.param_groups:
-        group["maximize"] = True
+    inner = made.step
+
+    def step() -> None:
+        for group in made.param_groups:
+            for weight in group["params"]:
+                weight.grad = None if weight.grad is None else -weight.grad
+        inner()
+
+    made.step = step
     return made
 
 
@@ -117,7 +124,7 @@ OF_SCHEDULES: dict[str, tuple[tuple[str, Change, str], ...]] = {
 TRAINING_MUTANTS = (
     *(
         Mutant(f"optimizer/{name}", sort, f"optimizers.{name}:{cls}.over", change, law)
-        for name, cls in (("adamax", "Adamax"), ("adamw", "AdamW"), ("sgd", "Sgd"))
+        for name, cls in (("adamax", "Adamax"), ("adamw", "AdamW"), ("muon", "Muon"), ("sgd", "Sgd"))
         for sort, change, law in OF_OPTIMIZERS
     ),
     *(

@@ -105,10 +105,13 @@ def test_what_was_written_is_read_again(named: str) -> None:
             "optimizer={use: adamw, decay: 1}",
             "optimizer.decay: unknown key (allowed: momentum, memory",
         ),
-        ("optimizer={weight_decay: 1}", "optimizer: use is missing. Name an optimizer: adamax, adamw, sgd"),
+        (
+            "optimizer={weight_decay: 1}",
+            "optimizer: use is missing. Name an optimizer: adamax, adamw, muon, sgd",
+        ),
         (
             "optimizer=3",
-            "optimizer: expected a name or {use: NAME, ...} (got 3). Name an optimizer: adamax, adamw, sgd.",
+            "optimizer: expected a name or {use: NAME, ...} (got 3). Name an optimizer: adamax, adamw, muon",
         ),
         (
             "optimizer=[adamw]",

@@ -1,0 +1,140 @@
+"""Optimiser: Muon."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import attrs
+import torch
+from attrs.validators import ge, lt
+from torch import Tensor, nn, optim
+from torch.optim.adamw import adamw
+
+from denoisplit.core.training.optimizer import Optimizer
+
+_ITERATION: Final = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the polynomial of degree 5 that brings singular values near 1 (Jordan et al.)."""
+
+_ITERATIONS: Final = 5
+_LIKE_ADAM: Final = 0.2
+"""Root of the mean square of an update per learning rate, about that of Adam's (Liu et al., section 2.2)."""
+
+_TINY: Final = 1e-7
+
+
+class Muon(Optimizer):
+    """Momentum whose steps are made orthogonal: every direction of a kernel changes at the same rate.
+
+    A kernel is taken as a matrix, with a row for every channel that it makes. Its momentum is replaced by a
+    matrix with the same singular vectors and singular values of about 1, found by matrix products alone.
+    Weights that are no such matrix (biases, norms, kernels that make a single channel) are updated by AdamW.
+
+    Source: Jordan et al., Muon, 2024; Liu et al., 2025, section 2.2 (the scale).
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Options:
+        """Options of the optimiser.
+
+        Attributes:
+            momentum: fraction of the running mean of the gradient that a step keeps.
+            memory: fraction of the running mean of the squared gradient that a step keeps, for AdamW.
+            weight_decay: fraction of a weight that a step removes, per unit of the learning rate.
+        """
+
+        momentum: float = attrs.field(default=0.9, validator=[ge(0), lt(1)])
+        memory: float = attrs.field(default=0.99, validator=[ge(0), lt(1)])
+        weight_decay: float = attrs.field(default=0.0, validator=ge(0))
+
+    options: Options
+
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> optim.Optimizer:
+        """Return an optimiser of these weights."""
+        return _Orthogonal(weights, {"lr": learning_rate, **attrs.asdict(self.options)})
+
+
+class _Orthogonal(optim.Optimizer):
+    """Steps of Muon for matrices, of AdamW for all other weights."""
+
+    def __init__(self, weights: Iterable[nn.Parameter], settings: dict[str, Any]) -> None:
+        super().__init__(weights, settings)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        """Update all weights that have a gradient."""
+        if closure is not None:
+            raise ValueError("steps of Muon take no closure. Compute the gradients before the step")
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            matrices = sorted(filter(_is_matrix, weights), key=_shape)
+            # Kernels of one shape go through the products together: there are dozens, and small ones.
+            for shape, alike in itertools.groupby(matrices, key=_shape):
+                self._orthogonal(list(alike), shape, group)
+            self._adam(list(itertools.filterfalse(_is_matrix, weights)), group)
+
+    def _orthogonal(self, weights: list[Any], shape: tuple[int, int], group: dict[str, Any]) -> None:
+        for weight in weights:
+            self.state[weight].setdefault("mean", torch.zeros_like(weight))
+        gradients = torch.stack([weight.grad.reshape(shape) for weight in weights])
+        means = torch.stack([self.state[weight]["mean"].reshape(shape) for weight in weights])
+        means.lerp_(gradients, 1 - group["momentum"])
+        updates = orthogonal(gradients.lerp(means, group["momentum"]))
+        length = group["lr"] * _LIKE_ADAM * max(shape) ** 0.5
+        for weight, mean, update in zip(weights, means, updates, strict=True):
+            self.state[weight]["mean"].copy_(mean.reshape(weight.shape))
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            weight.sub_(update.reshape(weight.shape), alpha=length)
+
+    def _adam(self, weights: list[Any], group: dict[str, Any]) -> None:
+        for weight in weights:
+            if not self.state[weight]:
+                mean, square = torch.zeros_like(weight), torch.zeros_like(weight)
+                self.state[weight].update(step=torch.zeros(()), mean=mean, square=square)
+        states = [self.state[weight] for weight in weights]
+        adamw(
+            weights,
+            [weight.grad for weight in weights],
+            [state["mean"] for state in states],
+            [state["square"] for state in states],
+            [],
+            [state["step"] for state in states],
+            foreach=True,
+            amsgrad=False,
+            beta1=group["momentum"],
+            beta2=group["memory"],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+def _shape(weight: Tensor) -> tuple[int, int]:
+    """Rows and columns of a weight as a matrix."""
+    rows = weight.shape[0] if weight.ndim else 1
+    return rows, weight.numel() // max(rows, 1)
+
+
+def _is_matrix(weight: Tensor) -> bool:
+    return min(_shape(weight)) > 1
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Bring the singular values of matrices near 1 and keep their singular vectors.
+
+    Those of at least 0.003 of the Frobenius norm end between 0.68 and 1.21; smaller ones end below, and
+    zero stays zero.
+
+    Args:
+        matrices: (number, rows, columns).
+    """
+    upright = matrices.size(-2) > matrices.size(-1)
+    found = matrices.mT if upright else matrices
+    found = found / (torch.linalg.matrix_norm(found, keepdim=True) + _TINY)
+    first, third, fifth = _ITERATION
+    for _ in range(_ITERATIONS):
+        squares = found @ found.mT
+        found = torch.baddbmm(
+            found, torch.baddbmm(squares, squares, squares, beta=third, alpha=fifth), found, beta=first
+        )
+    return found.mT if upright else found
