@@ -159,7 +159,10 @@ def test_the_best_is_the_published_one_but_for_what_paid(tmp_path: Path) -> None
     assert best.calibrator.component.name == "by_field"
     assert best.region_calibrator is not None
     assert best.region_calibrator.component.name == "by_field"
-    assert attrs.evolve(best.training, schedule="plateau", augment=False) == published.training
+    assert isinstance(best.training.optimizer, Chosen)
+    assert best.training.optimizer.component.name == "muon"
+    reference = attrs.evolve(best.training, optimizer="adamax", schedule="plateau", augment=False)
+    assert reference == published.training
     assert (best.training.schedule, best.training.augment) == ("cosine", True)
     assert attrs.evolve(best.prediction, orientations=1) == published.prediction
     assert best.prediction.orientations == 8

@@ -143,6 +143,9 @@ def _training(plan: Plan) -> Iterator[str]:
     yield from _comment("a rate for short trainings that falls to zero at the last step", "  ")
     yield f"  learning_rate: {'1e-3' if plan.preset == 'hdn' else '3e-3'}"
     yield "  schedule: cosine"
+    if plan.preset != "hdn":
+        yield from _comment("learns in fewer steps than the optimiser of the paper, adamax", "  ")
+        yield "  optimizer: muon"
     yield from _comment("flips and rotations: more to learn from the same images", "  ")
     yield "  augment: true"
     if (size.levels, size.width) == _SIZE_OF_START and size.binning > 1 and plan.preset == "denoisplit":

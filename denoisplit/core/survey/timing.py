@@ -15,6 +15,7 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.core.precision.choice import choose
 from denoisplit.core.precision.probe import Purpose
 from denoisplit.core.spec.records import ResolvedSpec
+from denoisplit.core.training.descent import optimizer_of
 
 STEPS: Final = 5
 SECONDS: Final = 8.0
@@ -76,7 +77,7 @@ def step_time(spec: ResolvedSpec) -> StepTime:
 
 
 def _timed(vse: VSE, spec: ResolvedSpec, device: torch.device) -> StepTime:
-    optimizer = torch.optim.Adamax(vse.parameters(), lr=spec.training.learning_rate)
+    optimizer = optimizer_of(vse.parameters(), spec.training)
     sides = patch_sides(spec.training.patch, spec.model.dimensions)
     generator = torch.Generator().manual_seed(0)
     taken: list[tuple[float, float]] = []
