@@ -41,7 +41,7 @@ def our_step(
 
     vse = network(spec, Purpose.TRAINING, seed=seed).train()
     task = SplittingTask(vse, spec.training)
-    optimizer = optimizer_of(vse.parameters(), spec.training)
+    optimizer = optimizer_of(vse, spec.training)
     pair = (torch.from_numpy(batch.mixed), torch.from_numpy(batch.targets))
 
     def step() -> float:

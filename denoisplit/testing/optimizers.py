@@ -142,6 +142,19 @@ class OptimizerTests(ComponentTests):
         stepping.step()
         assert_equal(weights[0].detach(), kept.detach(), "weights without a gradient move")
 
+    @law(3)
+    @given(data=st.data())
+    def test_the_trainable_weights_of_a_network_are_updated(self, data: st.DataObject) -> None:
+        """All of them, each in one group, and no frozen one."""
+        network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+        nn.Module.requires_grad_(network[0], requires_grad=False)
+        stepping = self.optimizer(data.draw(self.options())).over_network(network, _RATE)
+        found = [id(weight) for group in stepping.param_groups for weight in group["params"]]
+        trainable = [id(weight) for weight in network.parameters() if weight.requires_grad]
+        assert sorted(found) == sorted(trainable), (
+            f"a network with {len(trainable)} trainable weights has other ones updated (got {len(found)})"
+        )
+
     def test_every_option_has_an_effect(self) -> None:
         """On the weights after some steps."""
         if not attrs.fields(self.target().Options):

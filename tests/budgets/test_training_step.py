@@ -73,7 +73,7 @@ def test_a_step_runs_the_same_operators_for_any_number_of_channels_and_images(
 
 def test_all_tensors_are_updated_at_once() -> None:
     task, pair = step_of(network(levels=3))
-    optimizer = optimizer_of(task.vse.parameters(), TrainingSpec())
+    optimizer = optimizer_of(task.vse, TrainingSpec())
     for _ in range(2):  # the first step sets up the state
         optimizer.zero_grad()
         torch.autograd.backward(task.terms(pair, 0, 1.0).total)

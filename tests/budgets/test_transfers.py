@@ -50,7 +50,7 @@ def image(side: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
 def test_a_step_takes_its_batch_and_waits_for_nothing(levels: int, noise_model: NoiseModelMaker) -> None:
     """Latent noise and dropout are drawn on the device."""
     vse = there(levels, noise_model).train()
-    task, optimizer = SplittingTask(vse, TrainingSpec()), optimizer_of(vse.parameters(), TrainingSpec())
+    task, optimizer = SplittingTask(vse, TrainingSpec()), optimizer_of(vse, TrainingSpec())
     steps = 3
     with counted_transfers() as found:
         for step in range(steps):

@@ -58,7 +58,7 @@ def tiny(preset: str) -> tuple[ResolvedSpec, VSE]:
 def learnt(spec: ResolvedSpec, vse: VSE, device: torch.device) -> dict[str, Tensor]:
     """What steps and a validation give, and the weights and gradients that they leave."""
     task = SplittingTask(vse, spec.training).to(device).train()
-    optimizer = optimizer_of(vse.parameters(), spec.training)
+    optimizer = optimizer_of(vse, spec.training)
     found: dict[str, Tensor] = {}
     mixed, targets = (one.to(device) for one in counts(vse, (SIDE, SIDE), batch=2))
     for step in range(STEPS):

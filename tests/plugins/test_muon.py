@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn, optim
 
+from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.optimizers.muon import Muon, orthogonal
+from tests.network.small import network
 
 RATE = 1e-2
 
@@ -97,3 +99,15 @@ def test_kernels_of_one_shape_do_not_see_each_other() -> None:
 def test_closures_are_refused() -> None:
     with pytest.raises(ValueError, match="take no closure"):
         over(parameter(2, 2)).step(lambda: 0.0)
+
+
+def test_kernels_are_those_of_layers_and_numbers_of_noise_models_are_none() -> None:
+    """A noise model that learns has a row for every channel, none of which must see those of the others."""
+    options = GaussianMixture.Options(learnable=True)
+    vse = network(noise_model=lambda given: GaussianMixture(options, statistics=given))
+    matrices, others = Muon(Muon.Options()).over_network(vse, RATE).param_groups
+    kernels = [
+        module.weight for module in vse.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    assert {id(weight) for weight in matrices["params"]} == {id(one) for one in kernels if len(one) > 1}
+    assert id(vse.noise_model.weights) in {id(weight) for weight in others["params"]}

@@ -27,16 +27,18 @@ def training(*overrides: str) -> TrainingSpec:
     return resolve(parse_spec(SPEC, named), installed_registry()).training
 
 
-def weights() -> list[nn.Parameter]:
-    return [nn.Parameter(torch.ones(2, 3))]
+def network() -> nn.Module:
+    layer = nn.Linear(3, 2, bias=False)
+    nn.init.ones_(layer.weight)
+    return layer
 
 
 @pytest.mark.parametrize("named", [[], ["optimizer=adamax"], ["optimizer={use: adamax}"]])
 def test_adamax_is_the_default_by_whatever_name(named: list[str]) -> None:
     """One call for all tensors, with the numbers of method section 6.1."""
-    found = optimizer_of(weights(), training(*named))
+    found = optimizer_of(network(), training(*named))
     assert isinstance(found, Adamax)
-    expected = Adamax(weights(), lr=1e-3, foreach=True).defaults
+    expected = Adamax(network().parameters(), lr=1e-3, foreach=True).defaults
     assert found.defaults == expected
 
 
@@ -50,7 +52,7 @@ def test_adamax_is_the_default_by_whatever_name(named: list[str]) -> None:
 )
 def test_the_keys_of_early_specs_are_the_options_of_the_plateau(named: list[str]) -> None:
     spec = training(*named)
-    found = schedule_of(optimizer_of(weights(), spec), spec)
+    found = schedule_of(optimizer_of(network(), spec), spec)
     assert isinstance(found, ReduceLROnPlateau)
     assert (found.patience, found.factor, found.mode, found.min_lrs) == (3, 0.7, "min", [1e-12])
 
@@ -58,7 +60,7 @@ def test_the_keys_of_early_specs_are_the_options_of_the_plateau(named: list[str]
 @pytest.mark.parametrize("named", ["schedule=cosine", "schedule={use: cosine}"])
 def test_a_cosine_is_that_of_early_specs(named: str) -> None:
     spec = training(named, "steps=7")
-    found = schedule_of(optimizer_of(weights(), spec), spec)
+    found = schedule_of(optimizer_of(network(), spec), spec)
     assert isinstance(found, CosineAnnealingLR)
     assert (found.T_max, found.eta_min) == (7, 0)
     assert spec.keeps_last
@@ -135,8 +137,9 @@ def test_what_cannot_be_is_told_with_its_place(named: str, problem: str) -> None
 
 def test_weights_decay_as_they_are_asked_to() -> None:
     spec = training("optimizer={use: adamw, weight_decay: 0.5}", "learning_rate=0.1")
-    (weight,) = weights()
-    optimizer = optimizer_of([weight], spec)
+    layer = network()
+    (weight,) = layer.parameters()
+    optimizer = optimizer_of(layer, spec)
     weight.grad = torch.zeros_like(weight)
     optimizer.step()
     assert torch.allclose(weight.detach(), torch.full((2, 3), 0.95))
@@ -144,7 +147,7 @@ def test_weights_decay_as_they_are_asked_to() -> None:
 
 def test_the_rate_rises_in_the_warm_up_and_falls_to_zero() -> None:
     spec = training("schedule={use: cosine, warmup: 4}", "steps=8", "learning_rate=1")
-    optimizer = optimizer_of(weights(), spec)
+    optimizer = optimizer_of(network(), spec)
     schedule, rates = schedule_of(optimizer, spec), []
     for _ in range(8):
         rates.append(optimizer.param_groups[0]["lr"])

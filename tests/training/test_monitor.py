@@ -70,7 +70,7 @@ def test_lower_losses_and_higher_psnrs_are_better(name: str, better: float) -> N
 
 def test_the_plateau_is_one_of_the_psnr() -> None:
     given = TrainingSpec(monitor="psnr", plateau_patience=1)
-    schedule = schedule_of(optimizer_of(network().parameters(), given), given)
+    schedule = schedule_of(optimizer_of(network(), given), given)
     for value in (10.0, 11.0, 12.0, 13.0):
         after_validation(schedule, monitored(given, {"val_psnr": value, "val_loss": 0.0}))
     assert schedule.get_last_lr() == [given.learning_rate]

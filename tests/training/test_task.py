@@ -182,7 +182,7 @@ def test_in_bf16_counts_keep_their_precision(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_optimiser_halves_its_rate_on_a_plateau() -> None:
     spec = TrainingSpec(learning_rate=0.01, plateau_patience=1, plateau_factor=0.5)
-    optimizer = optimizer_of(network().parameters(), spec)
+    optimizer = optimizer_of(network(), spec)
     assert isinstance(optimizer, torch.optim.Adamax)
     schedule, rates = schedule_of(optimizer, spec), []
     for loss in (5.0, 4.0, 4.0, 4.0, 4.0, 4.0):
@@ -194,7 +194,7 @@ def test_the_optimiser_halves_its_rate_on_a_plateau() -> None:
 
 def test_the_optimiser_has_the_settings_of_the_reference() -> None:
     """Method section 6.1."""
-    optimizer = optimizer_of(network().parameters(), TrainingSpec())
+    optimizer = optimizer_of(network(), TrainingSpec())
     defaults = optimizer.defaults
     assert (defaults["lr"], defaults["betas"], defaults["eps"]) == (1e-3, (0.9, 0.999), 1e-8)
     assert defaults["weight_decay"] == 0

@@ -77,7 +77,7 @@ def step_time(spec: ResolvedSpec) -> StepTime:
 
 
 def _timed(vse: VSE, spec: ResolvedSpec, device: torch.device) -> StepTime:
-    optimizer = optimizer_of(vse.parameters(), spec.training)
+    optimizer = optimizer_of(vse, spec.training)
     sides = patch_sides(spec.training.patch, spec.model.dimensions)
     generator = torch.Generator().manual_seed(0)
     taken: list[tuple[float, float]] = []

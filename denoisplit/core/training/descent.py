@@ -1,6 +1,6 @@
 """Optimiser and learning-rate schedule of a training, from its spec; tried once before the training."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import torch
@@ -22,18 +22,18 @@ _PLATEAU: Final = {"patience": "plateau_patience", "factor": "plateau_factor"}
 """Options of the plateau schedule, and the older keys of a spec with the same meaning."""
 
 _SHAPE: Final = (3, 2)
-"""Shape of the weights for the trial of an optimiser."""
+"""Inputs and outputs of the layer for the trial of an optimiser."""
 
 
-def optimizer_of(weights: Iterable[nn.Parameter], spec: TrainingSpec) -> Stepping:
-    """Build the optimiser of these weights.
+def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
+    """Build the optimiser of the trainable weights of a network.
 
     Raises:
         BrokenPluginError: the optimiser fails, or is not an optimiser of torch.
     """
     chosen = _chosen("optimizer", spec.optimizer)
     with blaming([chosen.component], "does not take the weights"):
-        made = chosen.build().over(weights, spec.learning_rate)
+        made = chosen.build().over_network(network, spec.learning_rate)
     return _checked(made, Stepping, chosen)
 
 
@@ -65,14 +65,15 @@ def try_descent(spec: TrainingSpec) -> None:
         SpecError: they do not fit this training.
     """
     _require_one_plateau(spec)
-    weights = nn.Parameter(torch.ones(_SHAPE))
-    optimizer = optimizer_of([weights], spec)
+    network = nn.Linear(*_SHAPE, bias=False)
+    weights = nn.init.ones_(network.weight)
+    optimizer = optimizer_of(network, spec)
     schedule = schedule_of(optimizer, spec)
     used = [one.component for one in (spec.optimizer, spec.schedule) if isinstance(one, Chosen)]
     if not used:  # the built-in ones of a bare name are known to work
         return
     with blaming(used, "fails at a step"):
-        weights.grad = torch.ones(_SHAPE)
+        weights.grad = torch.ones_like(weights)
         optimizer.step()
         after_step(schedule)
         after_validation(schedule, 1.0)

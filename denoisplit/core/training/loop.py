@@ -51,7 +51,7 @@ class Loop:
         self._judged = judged or self._task
         self._watchers, self._ranks = tuple(watchers), ranks
         self._learnt = [weight for weight in task.vse.parameters() if weight.requires_grad]
-        self._optimizer = optimizer_of(self._learnt, spec)
+        self._optimizer = optimizer_of(task.vse, spec)
         self._schedule = schedule_of(self._optimizer, spec)
         self._values: dict[str, float] = {}
 

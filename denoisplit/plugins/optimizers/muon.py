@@ -20,14 +20,17 @@ _LIKE_ADAM: Final = 0.2
 """Root of the mean square of an update per learning rate, about that of Adam's (Liu et al., section 2.2)."""
 
 _TINY: Final = 1e-7
+_LAYERS: Final = (nn.Linear, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_MATRICES: Final = "matrices"
+"""Key of a group of weights: whether they are matrices."""
 
 
 class Muon(Optimizer):
     """Momentum whose steps are made orthogonal: every direction of a kernel changes at the same rate.
 
-    A kernel is taken as a matrix, with a row for every channel that it makes. Its momentum is replaced by a
-    matrix with the same singular vectors and singular values of about 1, found by matrix products alone.
-    Weights that are no such matrix (biases, norms, kernels that make a single channel) are updated by AdamW.
+    The kernel of a layer is taken as a matrix with a row for every entry of its first axis. Its momentum is
+    replaced by a matrix with the same singular vectors and singular values of about 1, found by matrix
+    products alone. All other weights (biases, norms, noise models, kernels of one row) are updated by AdamW.
 
     Source: Jordan et al., Muon, 2024; Liu et al., 2025, section 2.2 (the scale).
     """
@@ -49,15 +52,39 @@ class Muon(Optimizer):
     options: Options
 
     def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> optim.Optimizer:
-        """Return an optimiser of these weights."""
-        return _Orthogonal(weights, {"lr": learning_rate, **attrs.asdict(self.options)})
+        """Return an optimiser of these weights, where all that can be a matrix is one."""
+        given = list(weights)
+        return self._of(filter(_is_matrix, given), itertools.filterfalse(_is_matrix, given), learning_rate)
+
+    def over_network(self, network: nn.Module, learning_rate: float) -> optim.Optimizer:
+        """Return an optimiser of a network, where the kernels of its layers are matrices.
+
+        The numbers of a noise model are none, whatever their shape: they have units, and those of a channel
+        have nothing to do with those of another.
+        """
+        layers = [module.weight for module in network.modules() if isinstance(module, _LAYERS)]
+        kernels = {id(weight) for weight in layers if _is_matrix(weight)}
+        learnt = [weight for weight in network.parameters() if weight.requires_grad]
+        return self._of(
+            (weight for weight in learnt if id(weight) in kernels),
+            (weight for weight in learnt if id(weight) not in kernels),
+            learning_rate,
+        )
+
+    def _of(
+        self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], learning_rate: float
+    ) -> optim.Optimizer:
+        return _Orthogonal(matrices, others, {"lr": learning_rate, **attrs.asdict(self.options)})
 
 
 class _Orthogonal(optim.Optimizer):
     """Steps of Muon for matrices, of AdamW for all other weights."""
 
-    def __init__(self, weights: Iterable[nn.Parameter], settings: dict[str, Any]) -> None:
-        super().__init__(weights, settings)
+    def __init__(
+        self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], settings: dict[str, Any]
+    ) -> None:
+        groups = [{"params": list(matrices), _MATRICES: True}, {"params": list(others), _MATRICES: False}]
+        super().__init__(groups, settings)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -66,11 +93,12 @@ class _Orthogonal(optim.Optimizer):
             raise ValueError("steps of Muon take no closure. Compute the gradients before the step")
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
-            matrices = sorted(filter(_is_matrix, weights), key=_shape)
+            if not group[_MATRICES]:
+                self._adam(weights, group)
+                continue
             # Kernels of one shape go through the products together: there are dozens, and small ones.
-            for shape, alike in itertools.groupby(matrices, key=_shape):
+            for shape, alike in itertools.groupby(sorted(weights, key=_shape), key=_shape):
                 self._orthogonal(list(alike), shape, group)
-            self._adam(list(itertools.filterfalse(_is_matrix, weights)), group)
 
     def _orthogonal(self, weights: list[Any], shape: tuple[int, int], group: dict[str, Any]) -> None:
         for weight in weights:
