@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer as Stepping
 
 from denoisplit.core.training.optimizer import Optimizer
+from denoisplit.core.training.trial_network import TrialNetwork
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
 from denoisplit.testing.suite import ComponentTests, assert_equal, examples, law, through_a_file
@@ -145,15 +146,23 @@ class OptimizerTests(ComponentTests):
     @law(3)
     @given(data=st.data())
     def test_the_trainable_weights_of_a_network_are_updated(self, data: st.DataObject) -> None:
-        """All of them, each in one group, and no frozen one."""
-        network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
-        nn.Module.requires_grad_(network[0], requires_grad=False)
-        stepping = self.optimizer(data.draw(self.options())).over_network(network, _RATE)
+        """All of them, each in one group at the given rate, and no frozen one."""
+        network = TrialNetwork().requires_grad_()
+        network.decoder.requires_grad_(requires_grad=False)
+        stepping = self.optimizer(data.draw(self.options())).over_network(network, _NO_DEFAULT)
+        trainable = {id(one): name for name, one in network.named_parameters() if one.requires_grad}
         found = [id(weight) for group in stepping.param_groups for weight in group["params"]]
-        trainable = [id(weight) for weight in network.parameters() if weight.requires_grad]
-        assert sorted(found) == sorted(trainable), (
-            f"a network with {len(trainable)} trainable weights has other ones updated (got {len(found)})"
-        )
+        left = [name for one, name in trainable.items() if one not in found]
+        assert not left, f"in no group: {', '.join(left)}"
+        assert not set(found) - set(trainable), "frozen weights are in a group"
+        assert len(found) == len(set(found)), "weights are in two groups"
+        rates = {group["lr"] for group in stepping.param_groups}
+        assert rates == {_NO_DEFAULT}, f"groups have the learning rates {rates}, given is {_NO_DEFAULT}"
+        before = [weight.detach().clone() for weight in network.parameters()]
+        self.steps(stepping, [one for one in network.parameters() if one.requires_grad], range(1))
+        for (name, weight), old in zip(network.named_parameters(), before, strict=True):
+            moved = not torch.equal(weight.detach(), old)
+            assert moved == weight.requires_grad, f"{name} {'moves' if moved else 'does not move'}"
 
     def test_every_option_has_an_effect(self) -> None:
         """On the weights after some steps."""

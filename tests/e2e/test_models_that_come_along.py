@@ -41,7 +41,9 @@ def test_a_model_learnt_from_simulated_images_alone(model: ShippedModel, tmp_pat
     data = bundle.spec.data
     used = [one.component.name for one in (data.train, data.validation, data.test) if one is not None]
     assert used == ["simulated_variety"] * 3
-    assert bundle.start is None or bundle.start.run == f"model:{model.name}"
+    if bundle.start is not None:
+        assert bundle.start.run == f"model:{model.name}"
+        assert bundle.start.weights not in {file.sha256 for file in model.files}
 
 
 def test_lines_and_blobs_are_split(tmp_path: Path) -> None:

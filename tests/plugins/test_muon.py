@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn, optim
 
+from denoisplit.core.registry import installed_registry
+from denoisplit.core.spec.records import Chosen, TrainingSpec
+from denoisplit.core.training.descent import optimizer_of
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 from denoisplit.plugins.optimizers.muon import Muon, orthogonal
 from tests.network.small import network
@@ -101,13 +104,25 @@ def test_closures_are_refused() -> None:
         over(parameter(2, 2)).step(lambda: 0.0)
 
 
-def test_kernels_are_those_of_layers_and_numbers_of_noise_models_are_none() -> None:
+def test_small_gradients_take_steps_as_large_as_others() -> None:
+    small, large = parameter(4, 6), parameter(4, 6)
+    for weight, scale in ((small, 1e-4), (large, 1.0)):
+        weight.grad = scale * drawn(3, 4, 6)
+        over(weight).step()
+    one, other = (weight.detach() - parameter(4, 6).detach() for weight in (small, large))
+    assert torch.allclose(one, other, rtol=0.01, atol=1e-4 * RATE)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_a_training_takes_the_kernels_of_encoder_and_decoder_as_matrices(rank: int) -> None:
     """A noise model that learns has a row for every channel, none of which must see those of the others."""
     options = GaussianMixture.Options(learnable=True)
-    vse = network(noise_model=lambda given: GaussianMixture(options, statistics=given))
-    matrices, others = Muon(Muon.Options()).over_network(vse, RATE).param_groups
-    kernels = [
-        module.weight for module in vse.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-    ]
-    assert {id(weight) for weight in matrices["params"]} == {id(one) for one in kernels if len(one) > 1}
+    vse = network(rank=rank, noise_model=lambda given: GaussianMixture(options, statistics=given))
+    row = installed_registry().find("optimizer", "muon")
+    chosen = Chosen(component=row, options=Muon.Options())
+    matrices, others = optimizer_of(vse, TrainingSpec(optimizer=chosen, learning_rate=RATE)).param_groups
+    parts = [*vse.encoder.parameters(), *vse.decoder.parameters()]
+    kernels = [one for one in parts if one.ndim == 2 + rank and len(one) > 1]
+    assert {id(weight) for weight in matrices["params"]} == {id(one) for one in kernels}
     assert id(vse.noise_model.weights) in {id(weight) for weight in others["params"]}
+    assert matrices["lr"] == others["lr"] == RATE

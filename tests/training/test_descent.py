@@ -190,6 +190,23 @@ class Explodes(Fails):
         return SGD(weights, lr=float("inf"))
 
 
+class LeavesOut(Fails):
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> Any:
+        return SGD([one for one in weights if one.ndim > 1], lr=learning_rate)
+
+
+class ReadsTwice(Fails):
+    def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> Any:
+        groups = ([one for one in weights if one.ndim > 1], [one for one in weights if one.ndim <= 1])
+        return SGD([{"params": group} for group in groups], lr=learning_rate)
+
+
+class KnowsTheParts(Fails):
+    def over_network(self, network: nn.Module, learning_rate: float) -> Any:
+        parts = map(network.get_submodule, ("encoder", "decoder", "noise_model", "kl_scheme"))
+        return SGD([{"params": list(part.parameters())} for part in parts], lr=learning_rate)
+
+
 class NoScheduler(Schedule):
     Options = Nothing
 
@@ -204,6 +221,7 @@ class NoScheduler(Schedule):
         ("optimizer", NoneOfTorch, "over has to give a torch.optim Optimizer (got list)"),
         ("optimizer", AsksForMore, "fails at a step (TypeError: "),
         ("optimizer", Explodes, "weights have to stay finite (got a sum of -inf after"),
+        ("optimizer", LeavesOut, "has to update all trainable weights (got none of 4, encoder.0.bias first)"),
         ("schedule", NoScheduler, "over has to give a torch.optim LRScheduler (got int)"),
     ],
 )
@@ -215,3 +233,9 @@ def test_a_broken_one_is_one_line_before_training(kind: str, cls: type[Any], mes
         try_descent(spec)
     assert str(caught.value).startswith(f"{kind} lab/odd: {message}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cls", [ReadsTwice, KnowsTheParts])
+def test_one_that_is_in_order_is_let_pass(cls: type[Any]) -> None:
+    row = Component(kind="optimizer", name="fine", target=cls, package="lab", version="1", summary="Fine.")
+    try_descent(attrs.evolve(training(), optimizer=Chosen(component=row, options=Nothing())))

@@ -1,5 +1,6 @@
 """Optimiser and learning-rate schedule of a training, from its spec; tried once before the training."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
@@ -15,26 +16,33 @@ from denoisplit.core.registry.manager import BUILTIN
 from denoisplit.core.spec.records import Chosen, TrainingSpec
 from denoisplit.core.training.monitor import MONITORS
 from denoisplit.core.training.schedule import after_step, after_validation
+from denoisplit.core.training.trial_network import TrialNetwork
 
 _Made = TypeVar("_Made", Stepping, LRScheduler)
 
 _PLATEAU: Final = {"patience": "plateau_patience", "factor": "plateau_factor"}
 """Options of the plateau schedule, and the older keys of a spec with the same meaning."""
 
-_SHAPE: Final = (3, 2)
-"""Inputs and outputs of the layer for the trial of an optimiser."""
-
 
 def optimizer_of(network: nn.Module, spec: TrainingSpec) -> Stepping:
     """Build the optimiser of the trainable weights of a network.
 
     Raises:
-        BrokenPluginError: the optimiser fails, or is not an optimiser of torch.
+        BrokenPluginError: the optimiser fails, leaves weights out, or is not an optimiser of torch.
     """
     chosen = _chosen("optimizer", spec.optimizer)
     with blaming([chosen.component], "does not take the weights"):
         made = chosen.build().over_network(network, spec.learning_rate)
-    return _checked(made, Stepping, chosen)
+    found = _checked(made, Stepping, chosen)
+    updated = {id(weight) for group in found.param_groups for weight in group["params"]}
+    left = [name for name, one in network.named_parameters() if one.requires_grad and id(one) not in updated]
+    if left:
+        row = chosen.component
+        raise BrokenPluginError(
+            f"{row.kind} {row.qualified}: has to update all trainable weights (got none of {len(left)}, "
+            f"{left[0]} first). Fix it ({row.target_text}), or use another {row.kind}."
+        )
+    return found
 
 
 def schedule_of(optimizer: Stepping, spec: TrainingSpec) -> LRScheduler:
@@ -65,22 +73,23 @@ def try_descent(spec: TrainingSpec) -> None:
         SpecError: they do not fit this training.
     """
     _require_one_plateau(spec)
-    network = nn.Linear(*_SHAPE, bias=False)
-    weights = nn.init.ones_(network.weight)
+    network = TrialNetwork()
     optimizer = optimizer_of(network, spec)
     schedule = schedule_of(optimizer, spec)
     used = [one.component for one in (spec.optimizer, spec.schedule) if isinstance(one, Chosen)]
     if not used:  # the built-in ones of a bare name are known to work
         return
     with blaming(used, "fails at a step"):
-        weights.grad = torch.ones_like(weights)
+        for weight in network.parameters():
+            weight.grad = torch.ones_like(weight)
         optimizer.step()
         after_step(schedule)
         after_validation(schedule, 1.0)
-    if not bool(torch.isfinite(weights).all()):
+    total = sum(float(weight.detach().sum()) for weight in network.parameters())
+    if not math.isfinite(total):
         raise BrokenPluginError(
             f"{used[0].kind} {used[0].qualified}: weights have to stay finite (got a sum of "
-            f"{float(weights.detach().sum())} after a step). Lower training.learning_rate, or use another."
+            f"{total} after a step). Lower training.learning_rate, or use another."
         )
 
 

@@ -33,10 +33,10 @@ class Optimizer(ABC):
     def over_network(self, network: nn.Module, learning_rate: float) -> Stepping:
         """Build the optimiser of all trainable weights of a network; this is what a training calls.
 
-        To be overridden where it matters which layer, noise model or term of the loss has a weight.
+        To be overridden where it matters what a weight is part of.
 
         Args:
-            network: network with its noise model and KL scheme.
+            network: has the parts ``encoder``, ``decoder``, ``noise_model`` and ``kl_scheme``.
             learning_rate: learning rate before any change by the schedule.
         """
-        return self.over((weight for weight in network.parameters() if weight.requires_grad), learning_rate)
+        return self.over([weight for weight in network.parameters() if weight.requires_grad], learning_rate)

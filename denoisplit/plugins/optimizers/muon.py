@@ -57,17 +57,19 @@ class Muon(Optimizer):
         return self._of(filter(_is_matrix, given), itertools.filterfalse(_is_matrix, given), learning_rate)
 
     def over_network(self, network: nn.Module, learning_rate: float) -> optim.Optimizer:
-        """Return an optimiser of a network, where the kernels of its layers are matrices.
+        """Return an optimiser of a network, where the kernels of encoder and decoder are matrices.
 
-        The numbers of a noise model are none, whatever their shape: they have units, and those of a channel
-        have nothing to do with those of another.
+        Those of noise models and KL schemes are none, whatever their shape: they have units, and the numbers
+        of a channel have nothing to do with those of another.
         """
-        layers = [module.weight for module in network.modules() if isinstance(module, _LAYERS)]
-        kernels = {id(weight) for weight in layers if _is_matrix(weight)}
+        parts = (network.get_submodule("encoder"), network.get_submodule("decoder"))
+        layers = [one for part in parts for one in part.modules() if isinstance(one, _LAYERS)]
+        own = [dict(layer.named_parameters(recurse=False)).get("weight") for layer in layers]
+        kernels = {id(weight) for weight in own if weight is not None and _is_matrix(weight)}
         learnt = [weight for weight in network.parameters() if weight.requires_grad]
         return self._of(
-            (weight for weight in learnt if id(weight) in kernels),
-            (weight for weight in learnt if id(weight) not in kernels),
+            [weight for weight in learnt if id(weight) in kernels],
+            [weight for weight in learnt if id(weight) not in kernels],
             learning_rate,
         )
 
@@ -84,7 +86,7 @@ class _Orthogonal(optim.Optimizer):
         self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], settings: dict[str, Any]
     ) -> None:
         groups = [{"params": list(matrices), _MATRICES: True}, {"params": list(others), _MATRICES: False}]
-        super().__init__(groups, settings)
+        super().__init__(groups, {_MATRICES: False, **settings})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -102,7 +104,8 @@ class _Orthogonal(optim.Optimizer):
 
     def _orthogonal(self, weights: list[Any], shape: tuple[int, int], group: dict[str, Any]) -> None:
         for weight in weights:
-            self.state[weight].setdefault("mean", torch.zeros_like(weight))
+            if not self.state[weight]:
+                self.state[weight]["mean"] = torch.zeros_like(weight)
         gradients = torch.stack([weight.grad.reshape(shape) for weight in weights])
         means = torch.stack([self.state[weight]["mean"].reshape(shape) for weight in weights])
         means.lerp_(gradients, 1 - group["momentum"])
@@ -157,12 +160,12 @@ def orthogonal(matrices: Tensor) -> Tensor:
         matrices: (number, rows, columns).
     """
     upright = matrices.size(-2) > matrices.size(-1)
-    found = matrices.mT if upright else matrices
+    found = matrices.mH if upright else matrices
     found = found / (torch.linalg.matrix_norm(found, keepdim=True) + _TINY)
     first, third, fifth = _ITERATION
     for _ in range(_ITERATIONS):
-        squares = found @ found.mT
+        squares = found @ found.mH
         found = torch.baddbmm(
             found, torch.baddbmm(squares, squares, squares, beta=third, alpha=fifth), found, beta=first
         )
-    return found.mT if upright else found
+    return found.mH if upright else found
