@@ -146,18 +146,18 @@ class OptimizerTests(ComponentTests):
     @law(3)
     @given(data=st.data())
     def test_the_trainable_weights_of_a_network_are_updated(self, data: st.DataObject) -> None:
-        """All of them, each in one group at the given rate, and no frozen one."""
-        network = TrialNetwork().requires_grad_()
+        """All of them, each in one group at the given rate or a share of it, and no frozen one."""
+        optimizer, network = self.optimizer(data.draw(self.options())), TrialNetwork()
         network.decoder.requires_grad_(requires_grad=False)
-        stepping = self.optimizer(data.draw(self.options())).over_network(network, _NO_DEFAULT)
+        stepping, twice = (optimizer.over_network(network, rate) for rate in (_RATE, 2 * _RATE))
         trainable = {id(one): name for name, one in network.named_parameters() if one.requires_grad}
         found = [id(weight) for group in stepping.param_groups for weight in group["params"]]
         left = [name for one, name in trainable.items() if one not in found]
         assert not left, f"in no group: {', '.join(left)}"
         assert not set(found) - set(trainable), "frozen weights are in a group"
         assert len(found) == len(set(found)), "weights are in two groups"
-        rates = {group["lr"] for group in stepping.param_groups}
-        assert rates == {_NO_DEFAULT}, f"groups have the learning rates {rates}, given is {_NO_DEFAULT}"
+        for one, other in zip(stepping.param_groups, twice.param_groups, strict=True):
+            assert other["lr"] == pytest.approx(2 * one["lr"]), "a group does not follow the learning rate"
         before = [weight.detach().clone() for weight in network.parameters()]
         self.steps(stepping, [one for one in network.parameters() if one.requires_grad], range(1))
         for (name, weight), old in zip(network.named_parameters(), before, strict=True):
