@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim import Optimizer as Stepping
 
-from denoisplit.core.training.optimizer import Optimizer
+from denoisplit.core.training.optimizer import Optimizer, trainable
 from denoisplit.core.training.trial_network import TrialNetwork
 from denoisplit.testing.option_effects import Trace, assert_options_have_effects
 from denoisplit.testing.strategies import seeds
@@ -150,16 +150,16 @@ class OptimizerTests(ComponentTests):
         optimizer, network = self.optimizer(data.draw(self.options())), TrialNetwork()
         network.decoder.requires_grad_(requires_grad=False)
         stepping, twice = (optimizer.over_network(network, rate) for rate in (_RATE, 2 * _RATE))
-        trainable = {id(one): name for name, one in network.named_parameters() if one.requires_grad}
+        learnt = {id(one): name for name, one in network.named_parameters() if one.requires_grad}
         found = [id(weight) for group in stepping.param_groups for weight in group["params"]]
-        left = [name for one, name in trainable.items() if one not in found]
+        left = [name for one, name in learnt.items() if one not in found]
         assert not left, f"in no group: {', '.join(left)}"
-        assert not set(found) - set(trainable), "frozen weights are in a group"
+        assert not set(found) - set(learnt), "frozen weights are in a group"
         assert len(found) == len(set(found)), "weights are in two groups"
         for one, other in zip(stepping.param_groups, twice.param_groups, strict=True):
             assert other["lr"] == pytest.approx(2 * one["lr"]), "a group does not follow the learning rate"
         before = [weight.detach().clone() for weight in network.parameters()]
-        self.steps(stepping, [one for one in network.parameters() if one.requires_grad], range(1))
+        self.steps(stepping, trainable(network), range(1))
         for (name, weight), old in zip(network.named_parameters(), before, strict=True):
             moved = not torch.equal(weight.detach(), old)
             assert moved == weight.requires_grad, f"{name} {'moves' if moved else 'does not move'}"

@@ -113,7 +113,10 @@ def test_what_was_written_is_read_again(named: str) -> None:
         ),
         (
             "optimizer=3",
-            "optimizer: expected a name or {use: NAME, ...} (got 3). Name an optimizer: adamax, adamw, muon",
+            (
+                "optimizer: expected a name or {use: NAME, ...} (got 3). "
+                "Name an optimizer: adamax, adamw, muon, sgd."
+            ),
         ),
         (
             "optimizer=[adamw]",

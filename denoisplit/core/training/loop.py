@@ -14,6 +14,7 @@ from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.training.batches import Mover, Pair
 from denoisplit.core.training.descent import monitored, optimizer_of, schedule_of
 from denoisplit.core.training.early_end import EarlyEnd
+from denoisplit.core.training.optimizer import trainable
 from denoisplit.core.training.parts import Part
 from denoisplit.core.training.ranks import Ranks
 from denoisplit.core.training.resuming import Identity, ResumePoint
@@ -50,7 +51,7 @@ class Loop:
         self._task, self._spec = task.to(ranks.device), spec
         self._judged = judged or self._task
         self._watchers, self._ranks = tuple(watchers), ranks
-        self._learnt = [weight for weight in task.vse.parameters() if weight.requires_grad]
+        self._learnt = trainable(task.vse)
         self._optimizer = optimizer_of(task.vse, spec)
         self._schedule = schedule_of(self._optimizer, spec)
         self._values: dict[str, float] = {}

@@ -39,4 +39,9 @@ class Optimizer(ABC):
             network: has the parts ``encoder``, ``decoder``, ``noise_model`` and ``kl_scheme``.
             learning_rate: learning rate before any change by the schedule.
         """
-        return self.over([weight for weight in network.parameters() if weight.requires_grad], learning_rate)
+        return self.over(trainable(network), learning_rate)
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """The weights of a network that are not frozen."""
+    return [weight for weight in network.parameters() if weight.requires_grad]

@@ -10,7 +10,7 @@ from attrs.validators import ge, lt
 from torch import Tensor, nn, optim
 from torch.optim.adamw import adamw
 
-from denoisplit.core.training.optimizer import Optimizer
+from denoisplit.core.training.optimizer import Optimizer, trainable
 
 _ITERATION: Final = (3.4445, -4.7750, 2.0315)
 """Coefficients of the polynomial of degree 5 that brings singular values near 1 (Jordan et al.)."""
@@ -54,7 +54,7 @@ class Muon(Optimizer):
     def over(self, weights: Iterable[nn.Parameter], learning_rate: float) -> optim.Optimizer:
         """Return an optimiser of these weights, where all that can be a matrix is one."""
         given = list(weights)
-        return self._of(filter(_is_matrix, given), itertools.filterfalse(_is_matrix, given), learning_rate)
+        return self._of(given, {id(weight) for weight in given if _is_matrix(weight)}, learning_rate)
 
     def over_network(self, network: nn.Module, learning_rate: float) -> optim.Optimizer:
         """Return an optimiser of a network, where the kernels of encoder and decoder are matrices.
@@ -66,27 +66,19 @@ class Muon(Optimizer):
         layers = [one for part in parts for one in part.modules() if isinstance(one, _LAYERS)]
         own = [dict(layer.named_parameters(recurse=False)).get("weight") for layer in layers]
         kernels = {id(weight) for weight in own if weight is not None and _is_matrix(weight)}
-        learnt = [weight for weight in network.parameters() if weight.requires_grad]
-        return self._of(
-            [weight for weight in learnt if id(weight) in kernels],
-            [weight for weight in learnt if id(weight) not in kernels],
-            learning_rate,
-        )
+        return self._of(trainable(network), kernels, learning_rate)
 
     def _of(
-        self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], learning_rate: float
+        self, weights: Iterable[nn.Parameter], matrices: set[int], learning_rate: float
     ) -> optim.Optimizer:
-        return _Orthogonal(matrices, others, {"lr": learning_rate, **attrs.asdict(self.options)})
+        groups: list[dict[str, Any]] = [{"params": [], _MATRICES: one} for one in (True, False)]
+        for weight in weights:
+            groups[id(weight) not in matrices]["params"].append(weight)
+        return _Orthogonal(groups, {"lr": learning_rate, _MATRICES: False, **attrs.asdict(self.options)})
 
 
 class _Orthogonal(optim.Optimizer):
     """Steps of Muon for matrices, of AdamW for all other weights."""
-
-    def __init__(
-        self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], settings: dict[str, Any]
-    ) -> None:
-        groups = [{"params": list(matrices), _MATRICES: True}, {"params": list(others), _MATRICES: False}]
-        super().__init__(groups, {_MATRICES: False, **settings})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
