@@ -63,6 +63,8 @@ def _of_noise_model(cases: Any, rank: int) -> tuple[nn.Module, Callable[[Any, to
         extra = None if maps is None else maps.to(device)
         value = module.log_prob(seen, here, extra)
         found = {"likelihood": value, "variance": module.variance(here, extra)}
+        own = module.signal_variance(here, extra)
+        found |= {} if own is None else {"variance of the signal": own}
         found["sample"] = module.sample(here, torch.Generator().manual_seed(1), extra)
         return found | _gradients(module, value.sum())
 

@@ -83,6 +83,10 @@ class OfOnePixel(NoiseModel):
         """Return the variance at this pixel."""
         return self.inner.variance(signal, extra, camera=self._camera(signal))
 
+    def signal_variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor | None:
+        """Return that of the model, which is the same at every pixel."""
+        return self.inner.signal_variance(signal, extra)
+
     def bias(self, signal: Tensor) -> Tensor:
         """Return the bias at this pixel."""
         return self.inner.bias(signal, camera=self._camera(signal))

@@ -22,6 +22,9 @@ from denoisplit.testing.noise_model_cases import (
 )
 from denoisplit.testing.noise_model_pairs import BIAS, BIASED, CAMERAS, DAMAGED, EVEN, OTHERS, USUAL
 
+_SURE = 1000.0
+"""So far below 0 are maps of a network that knows the signal."""
+
 _BINS = 8
 _STD_OFF, _STD_OFF_WHERE_IT_CHANGES, _MEAN_OFF = 0.08, 0.3, 0.3
 """Largest error of a fitted std in a bin, for noise of one size and for other noise; and of the mean."""
@@ -55,7 +58,9 @@ class NoiseModelQualityTests(NoiseModelCases):
             signal, residual = one.signal, one.observation - one.signal
             whole = self.as_image(signal)
             with torch.no_grad():
-                variance = model.variance(whole, self.maps(model, whole))[0, channel].flatten().numpy()
+                variance = (
+                    model.variance(whole, self.certain_maps(model, whole))[0, channel].flatten().numpy()
+                )
                 bias = self.bias(model, whole)[0, channel].flatten().numpy()
             place = self.bins(one, channel)
             for number in range(_BINS):
@@ -111,7 +116,9 @@ class NoiseModelQualityTests(NoiseModelCases):
             levels = step * torch.arange(middle - half, middle + half).round().double().view(-1, 1, 1, 1)
             signal = self.as_image(np.linspace(low, high, _BINS)[1:-1]).expand(len(levels), -1, -1, -1)
             with torch.no_grad():
-                density = model.log_prob(levels.expand_as(signal), signal, self.maps(model, signal)).exp()
+                density = model.log_prob(
+                    levels.expand_as(signal), signal, self.certain_maps(model, signal)
+                ).exp()
             found = step * density[:, channel].sum(0)
             assert float((found - 1).abs().max()) < _SPIKED, (
                 f"probabilities of the digital counts of channel {channel} sum to {float(found.min()):.3g} "
@@ -160,6 +167,13 @@ class NoiseModelQualityTests(NoiseModelCases):
         model = self.fitted(camera)
         return model if model.is_density else pytest.skip("it declares that it is no density")
 
+    def certain_maps(self, model: NoiseModel, like: Tensor) -> Tensor | None:
+        """Return maps of a network that is sure of the signal: noise is left alone, as in pairs."""
+        maps = self.maps(model, like)
+        if maps is None or model.signal_variance(like, maps) is None:
+            return maps
+        return maps - _SURE
+
     def as_image(self, values: Any) -> Tensor:
         """Return numbers [n] as an image [1 c 1 n], the same in every channel."""
         row = torch.as_tensor(values)[None, None, None]
@@ -176,7 +190,9 @@ class NoiseModelQualityTests(NoiseModelCases):
         for channel, one in enumerate(pairs):
             signal, observation = (self.as_image(x) for x in (one.signal, one.observation))
             with torch.no_grad():
-                found.append(model.log_prob(observation, signal, self.maps(model, signal))[0, channel, 0])
+                found.append(
+                    model.log_prob(observation, signal, self.certain_maps(model, signal))[0, channel, 0]
+                )
         return found
 
     def calibration_errors(self, model: NoiseModel, pairs: Sequence[NoisePairs]) -> list[float]:
@@ -188,9 +204,9 @@ class NoiseModelQualityTests(NoiseModelCases):
         signal, seen = (torch.as_tensor(np.stack(row))[None, :, None] for row in zip(*rows, strict=True))
         share = torch.linspace(0, 1, _GRID, dtype=torch.float64).view(-1, 1, 1, 1)
         with torch.no_grad():
-            lowest = signal - _REACH * model.variance(signal, self.maps(model, signal)).sqrt()
+            lowest = signal - _REACH * model.variance(signal, self.certain_maps(model, signal)).sqrt()
             grid, many = lowest + share * (seen - lowest), signal.expand(_GRID, *signal.shape[1:])
-            density = model.log_prob(grid, many, self.maps(model, many)).exp()
+            density = model.log_prob(grid, many, self.certain_maps(model, many)).exp()
             below = torch.trapezoid(density, grid, dim=0).flatten(1).sort().values
         rank = torch.arange(_PROBED + 1, dtype=torch.float64) / _PROBED
         return torch.maximum(rank[1:] - below, below - rank[:-1]).amax(1).tolist()

@@ -20,6 +20,7 @@ _FAR = 60.0
 """Standard deviations."""
 
 _DRAWS = 3000
+_SMALL = 1e-3
 
 _SMOOTH, _STEPS = 1e-3, 0.01
 """Largest errors of the moments of a smooth density, and of one with steps."""
@@ -222,6 +223,31 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
             assert float(own.abs().max()) == 0, (
                 f"predicted maps of other channels have an effect on channel {channel}"
             )
+
+    @in_two_and_three_dimensions
+    @law(8)
+    @given(data=st.data())
+    def test_the_variance_of_the_signal_is_a_share_of_every_pixel(
+        self, rank: int, data: st.DataObject
+    ) -> None:
+        """A model with a ``signal_variance`` has it pixel by pixel, and its ``variance`` includes it."""
+        model, signal = self.drawn(data), self.signals(rank, batch=2)
+        maps = self.maps(model, signal)
+        found = model.signal_variance(signal, maps)
+        if found is None:
+            return
+        found = found.detach()
+        assert found.shape == signal.shape, f"the variance of the signal has the shape {tuple(found.shape)}"
+        assert bool((found >= 0).all()), "the variance of the signal is negative, or not a number"
+        rest = model.variance(signal, maps).detach() - found
+        assert bool((rest > 0).all()), "the variance leaves none for the noise beside that of the signal"
+        sure = model.signal_variance(signal, self.certain_maps(model, signal))
+        assert sure is not None, "the maps decide whether there is a variance of the signal"
+        assert bool((sure < _SMALL * rest).all()), "no maps leave the noise alone: the least is too much"
+        first = None if maps is None else maps[:1, ..., :1]
+        alone = model.signal_variance(signal[:1, ..., :1], first)
+        assert alone is not None, "a single pixel has no variance of the signal"
+        assert_close(alone.detach(), found[:1, ..., :1], "other pixels have an effect on the variance of one")
 
 
 def _exact(apart: Tensor) -> float:

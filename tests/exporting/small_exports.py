@@ -54,8 +54,9 @@ def computed(vse: VSE, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     dtype = next(vse.parameters()).dtype
     mixed, *noise = (tensor.to(dtype) for tensor in inputs)
     with torch.inference_mode():
-        maps = vse.sample_maps(vse.encode(mixed), FixedNoise(noise))
-        return vse.signal(maps), vse.noise_variance(maps).log()
+        given = FixedNoise(noise)
+        maps = vse.sample_maps(vse.encode(mixed), given)
+        return vse.draw(maps, given), vse.noise_variance(maps).log()
 
 
 def assert_same(found: Sequence[Tensor], expected: Sequence[Tensor], ports: Ports) -> None:

@@ -18,7 +18,9 @@ from denoisplit.core.network.vse import VSE
 from denoisplit.plugins.decoders.partial_ladder import PartialLadderDecoder
 from denoisplit.plugins.encoders.ladder import LadderEncoder
 from denoisplit.plugins.noise_models.scmos import Scmos
+from denoisplit.plugins.noise_models.spread_mixture import SpreadMixture
 from tests.exporting.small_exports import UNBOUNDED, assert_same, computed, inputs_of, levelled
+from tests.network.fixed_noise import FixedNoise
 from tests.network.small import mixture, network
 from tests.network.variants import variant
 
@@ -73,6 +75,30 @@ def test_noise_of_zeros_passes_on_the_mean_of_every_posterior(channels: int) -> 
     assert float((found - expected).abs().max()) < 1e-2  # of some 300 counts
     with torch.inference_mode():
         assert_same(graph(mixed, *noise), computed(vse, (mixed, *noise)), ports)
+
+
+def test_a_network_that_is_unsure_of_pixels_takes_noise_for_them() -> None:
+    vse = network(noise_model=unsure)
+    graph, ports = exported_graph(vse, NAMES, UNBOUNDED)
+    assert ports.inputs == ("mixed", "noise_0", "noise_1", "noise_2")
+    assert ports.noise[-1].shape(5, (8, 12)) == (5, 2, 8, 12)
+    inputs = inputs_of(ports, steps=3, batch=2)
+    sure = (*inputs[:-1], torch.zeros_like(inputs[-1]))
+    with torch.inference_mode():
+        assert_same(graph(*inputs), computed(vse, inputs), ports)
+        (drawn, noise), (decoded, same) = graph(*inputs), graph(*sure)
+        variance = vse.signal_variance(
+            vse.sample_maps(vse.encode(inputs[0].double()), FixedNoise(inputs[1:]))
+        )
+    assert variance is not None
+    torch.testing.assert_close((drawn - decoded).double(), variance.sqrt() * inputs[-1], rtol=1e-3, atol=1e-2)
+    assert torch.equal(noise, same)
+
+
+def unsure(given: IntensityStats) -> SpreadMixture:
+    model = SpreadMixture(SpreadMixture.Options(), statistics=given).double()
+    model.mixture.load_state_dict(mixture(given).state_dict())
+    return model
 
 
 def test_the_exported_network_is_a_copy_in_float32() -> None:

@@ -24,6 +24,7 @@ from denoisplit.plugins.noise_models.histogram import Histogram
 from denoisplit.plugins.noise_models.poisson_gaussian import PoissonGaussian
 from denoisplit.plugins.noise_models.scmos import Scmos
 from denoisplit.plugins.noise_models.split_numbers import split
+from denoisplit.plugins.noise_models.spread_mixture import SpreadMixture
 from denoisplit.plugins.noise_models.weighted import Weighted
 
 MEAN, STD = (300.0, 500.0), (80.0, 150.0)
@@ -119,6 +120,13 @@ def weighted(seed: int, factor: float = 1.0) -> NoiseModel:
     return model
 
 
+def spread(seed: int, factor: float = 1.0) -> NoiseModel:
+    """The random mixture above around a signal with a variance of its own."""
+    model = SpreadMixture(SpreadMixture.Options(first=0.1), statistics=statistics(factor)).double()
+    model.mixture.load_state_dict(mixture(seed, factor).state_dict())
+    return model
+
+
 CASES = [
     Case("mixture", mixture),
     Case("histogram", histogram, steps=True),
@@ -126,6 +134,7 @@ CASES = [
     Case("camera", camera),
     *(Case(mode, _gaussian(mode)) for mode in get_args(LogVariance)),
     Case("weighted", weighted, in_counts=0.7),
+    Case("spread", spread),
 ]
 every_model = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 every_density = pytest.mark.parametrize(

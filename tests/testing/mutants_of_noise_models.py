@@ -13,9 +13,11 @@ DENSITY = "samples_agree_with_the_density"
 MOMENTS = "samples_have_the_declared_mean_and_variance"
 BACK = "far_away_is_unlikely_and_has_a_gradient"
 MAPS = "predicted_maps_have_an_effect"
+SHARE = "the_variance_of_the_signal_is_a_share_of_every_pixel"
 GAUSSIAN = "noise_models.gaussian:Gaussian"
 MIXTURE = "noise_models.gaussian_mixture"
 WEIGHTED = "noise_models.weighted:Weighted"
+SPREAD = "noise_models.spread_mixture:SpreadMixture"
 HISTOGRAM = "noise_models.histogram"
 BINNED = "noise_models.binned_gaussian:BinnedGaussian"
 CAMERA = "noise_models.poisson_gaussian"
@@ -70,6 +72,28 @@ NOISE_MUTANTS = (
         f"{WEIGHTED}.log_prob",
         around(lambda old, self, y, s, extra=None: old(self, y, s, torch.zeros_like(s))),
         MAPS,
+    ),
+    Mutant("noise_model/spread_mixture", "sign", f"{SPREAD}.log_prob", NEGATED, BACK),
+    Mutant(
+        "noise_model/spread_mixture",
+        "noise alone",
+        f"{SPREAD}.variance",
+        around(lambda old, self, s, extra=None: self.mixture.variance(s)),
+        SHARE,
+    ),
+    Mutant(
+        "noise_model/spread_mixture",
+        "dropped variance of the signal",
+        f"{SPREAD}.sample",
+        around(lambda old, self, s, generator, extra=None: self.mixture.sample(s, generator)),
+        MOMENTS,
+    ),
+    Mutant(
+        "noise_model/spread_mixture",
+        "averaged over the image",
+        f"{SPREAD}.signal_variance",
+        after(lambda variance: variance.mean((-2, -1), keepdim=True).expand_as(variance)),
+        SHARE,
     ),
     Mutant(
         "noise_model/histogram",

@@ -58,6 +58,21 @@ def test_a_run_of_other_channels_gives_what_fits_and_the_rest_is_named(
     assert torch.allclose(ours[name], theirs[name])
 
 
+def test_a_run_of_the_signal_alone_starts_one_with_maps_of_a_noise_model(
+    first: denoisplit.Run, tmp_path: Path
+) -> None:
+    """The signal is as it was, and the maps are 0; a run with maps gives all but the last layer."""
+    alone = train(first, tmp_path / "alone", *NONE, "model.noise_model.log_variance=fixed")
+    assert alone.bundle.start is not None
+    assert set(alone.bundle.start.drawn) == {"decoder.output.weight", "decoder.output.bias"}
+    run = train(alone, tmp_path / "run", *NONE)
+    assert run.bundle.start is not None
+    assert run.bundle.start.drawn == ()
+    for name in ("decoder.output.weight", "decoder.output.bias"):
+        theirs, ours = (load_weights(one.folder.weights)[name] for one in (alone, run))
+        assert torch.allclose(ours, torch.cat([theirs, torch.zeros_like(theirs)]))
+
+
 def test_all_that_is_told_is_in_the_log(
     first: denoisplit.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -62,8 +62,8 @@ class ExportedGraph(nn.Module):
 
         Args:
             mixed: [b 1 (z) y x], counts.
-            noise: standard normal numbers for every level with a latent [b k (z) y x]; zeros take the mean of
-                every posterior.
+            noise: standard normal numbers for every level with a latent [b k (z) y x], and for the pixels
+                [b c (z) y x] where the network says how far they are off; zeros take the mean of each.
 
         Returns:
             Signal [b c (z) y x], counts, and the natural logarithm of the variance of a measurement around
@@ -78,7 +78,7 @@ class ExportedGraph(nn.Module):
         given = GivenNoise(dict(zip(self._levels, noise, strict=True)))
         maps = self.vse.sample_maps(features, given)
         variance = self.vse.noise_variance(maps)
-        return self.vse.signal(maps), variance.clamp(min=torch.finfo(variance.dtype).tiny).log()
+        return self.vse.draw(maps, given), variance.clamp(min=torch.finfo(variance.dtype).tiny).log()
 
 
 def exported_graph(
@@ -134,7 +134,8 @@ def _noise_inputs(vse: VSE) -> tuple[NoiseInput, ...]:
         vse.sample(vse.encode(torch.full((1, 1, *sides), vse.statistics.mixed_mean)), asked)
     found = []
     for level, (_, channels, *positions) in sorted(asked.shapes.items()):
-        one = NoiseInput(level=level, channels=channels, stride=vse.level_strides[level])
+        stride = (*vse.level_strides, (1,) * vse.spatial_rank)[level]
+        one = NoiseInput(level=level, channels=channels, stride=stride)
         if one.shape(1, sides)[2:] != tuple(positions):
             raise ExportError(
                 f"export: the latent of level {level} has other positions than its features "

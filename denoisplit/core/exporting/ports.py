@@ -22,7 +22,7 @@ class NoiseInput:
     """The latent noise of one level, an input of the exported network.
 
     Attributes:
-        level: number of the level, 0 = finest.
+        level: number of the level, 0 = finest; that after the last is the noise of pixels.
         channels: channels of the latent.
         stride: pixels of the image per position, one number per spatial axis.
     """

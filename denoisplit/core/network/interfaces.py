@@ -13,7 +13,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from denoisplit.core.arrays import FloatArray, IntArray, Window
+from denoisplit.core.arrays import FloatArray, Window
 from denoisplit.core.errors import SpecError
 from denoisplit.core.network.calibration import (
     AnyCalibrator,
@@ -28,6 +28,7 @@ from denoisplit.core.network.calibration import (
 )
 from denoisplit.core.network.feature_shape import FeatureShape
 from denoisplit.core.network.latent import Level
+from denoisplit.core.network.noise_fit import FitReport, NoisePairs
 from denoisplit.core.network.noise_source import NoiseSource
 from denoisplit.core.network.units import IntensityStats
 
@@ -111,48 +112,6 @@ class Decoder(nn.Module, ABC):
         )
 
 
-@attrs.frozen
-class NoisePairs:
-    """Clean signal and noisy observation of the same pixels, for fitting a noise model.
-
-    Attributes:
-        signal: 1-D, detector counts.
-        observation: 1-D of the same length, detector counts.
-        origin: origin of the pairs, for messages (``clean reference``, ``repeats``, ``bootstrap``).
-        step: smallest difference between two values of the images, counts (1 for integers), if the
-            observations do not show it because they were rescaled; else 0.
-        place: row and column [2 pairs] in the image as recorded by the camera, for models with maps of a
-            camera; else None.
-        channel: name of the channel, for messages; empty where unknown.
-    """
-
-    signal: FloatArray
-    observation: FloatArray
-    origin: str = "pairs"
-    step: float = 0.0
-    place: IntArray | None = None
-    channel: str = ""
-
-
-@attrs.frozen
-class FitReport:
-    """Quality of the fit of a noise model to one channel.
-
-    Attributes:
-        channel: index of the channel.
-        pairs: number of pairs used.
-        nll: mean negative log-likelihood, nats per pixel.
-        calibration_error: largest distance of the probability integral transform from uniform, 0 to 1.
-        warnings: warnings for the user, one sentence each.
-    """
-
-    channel: int
-    pairs: int
-    nll: float
-    calibration_error: float
-    warnings: tuple[str, ...] = ()
-
-
 class NoiseModel(nn.Module, ABC):
     """Likelihood of noisy counts given clean counts, for all target channels at once.
 
@@ -190,6 +149,17 @@ class NoiseModel(nn.Module, ABC):
     @abstractmethod
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of noisy counts at clean counts [b c (z) y x], counts squared; raises as ``log_prob``."""
+
+    def signal_variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor | None:
+        """Variance of the clean signal around the decoded ``signal`` [b c (z) y x], counts squared.
+
+        For models with maps of the network that say how far a pixel may be off. It is part of ``variance``
+        and of the predicted std, and samples are drawn with it; that of a pixel follows from its own maps,
+        and vanishes where they are far below 0. None (the default) for models that take the decoded signal
+        for the clean one.
+        """
+        del signal, extra
+        return None
 
     def bias(self, signal: Tensor) -> Tensor:
         """Mean of the observation minus the signal at clean counts [b c (z) y x], counts; by default 0."""

@@ -109,6 +109,17 @@ class PerChannelNoiseModel(CameraNoiseModel):
         ]
         return torch.cat(parts, dim=1)
 
+    def signal_variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor | None:
+        """See ``NoiseModel.signal_variance``; 0 for the channels whose models have none."""
+        parts = [
+            model.signal_variance(signal[:, [c]], self._extra(extra, c))
+            for c, model in enumerate(self._members)
+        ]
+        if all(part is None for part in parts):
+            return None
+        none = torch.zeros_like(signal[:, [0]])
+        return torch.cat([none if part is None else part for part in parts], dim=1)
+
     def bias(self, signal: Tensor, extra: Tensor | None = None, *, camera: Tensor | None = None) -> Tensor:
         """See ``CameraNoiseModel.bias``."""
         parts = [

@@ -127,8 +127,8 @@ class VSE(nn.Module):
         return features
 
     def sample(self, features: Features, noise: NoiseSource) -> Tensor:
-        """One posterior sample of the signal [b c (z) y x] in counts, float32 at least."""
-        return self.signal(self.sample_maps(features, noise))
+        """One posterior sample of the clean signal [b c (z) y x] in counts, float32 at least."""
+        return self.draw(self.sample_maps(features, noise), noise)
 
     def sample_maps(self, features: Features, noise: NoiseSource) -> Tensor:
         """All output maps of one posterior sample [b maps (z) y x], normalised units, float32 at least."""
@@ -137,6 +137,17 @@ class VSE(nn.Module):
     def signal(self, maps: Tensor) -> Tensor:
         """Signal [b c (z) y x] in counts from output maps [b maps (z) y x]."""
         return self.statistics.to_counts(maps[:, : self.channels])
+
+    def draw(self, maps: Tensor, noise: NoiseSource) -> Tensor:
+        """The clean signal [b c (z) y x] in counts, drawn around that of output maps.
+
+        Without a ``signal_variance``, it is the signal itself. Pixels have the noise of the level after the
+        last.
+        """
+        signal, variance = self.signal(maps), self.signal_variance(maps)
+        if variance is None:
+            return signal
+        return torch.addcmul(signal, variance.sqrt(), noise.normal(len(self.level_strides), signal))
 
     def camera(self, part: FramePart) -> Tensor | None:
         """Camera maps of the noise model for a part of an image [m 1 c (1) y x]; None without maps.
@@ -147,9 +158,15 @@ class VSE(nn.Module):
         maps = cameras.camera_of(self.noise_model, part)
         return None if maps is None else cameras.as_batch(maps, self.spatial_rank)
 
+    def signal_variance(self, maps: Tensor) -> Tensor | None:
+        """Variance of the clean signal around that of output maps; see ``NoiseModel.signal_variance``."""
+        return self.noise_model.signal_variance(self.signal(maps), self._extra(maps))
+
     def noise_variance(self, maps: Tensor, camera: Tensor | None = None) -> Tensor:
-        """Variance of a measurement around the signal of output maps, [b c (z) y x], counts squared."""
-        return cameras.variance(self.noise_model, self.signal(maps), self._extra(maps), camera)
+        """Variance of a measurement around the clean signal, [b c (z) y x], counts squared."""
+        found = cameras.variance(self.noise_model, self.signal(maps), self._extra(maps), camera)
+        own = self.signal_variance(maps)
+        return found if own is None else (found - own).clamp(min=0)
 
     def noise_bias(self, maps: Tensor, camera: Tensor) -> Tensor:
         """Mean excess of these camera pixels over the signal of output maps, [b c (z) y x], counts."""

@@ -29,7 +29,7 @@ from denoisplit.core.prediction.plan import plan_planes
 from denoisplit.core.prediction.plane_judge import misfit_of
 from denoisplit.core.prediction.request import Request
 from denoisplit.core.prediction.sample_count import LEAST, PILOT, AutoSamples
-from denoisplit.core.prediction.summaries import Spread, Summary
+from denoisplit.core.prediction.summaries import Grain, Spread, Summary
 from denoisplit.core.prediction.sums_over import SumsOver
 from denoisplit.core.storage.bundle import Bundle
 from denoisplit.core.sums.divisions import Division, label_divisions
@@ -153,10 +153,10 @@ class ImageWork:
 
     def _pilot(self) -> Iterator[npt.NDArray[np.float64]]:
         """Yield the mean variance of every channel [c], plane by plane, from a few samples."""
-        work = self._work(PILOT, [Spread()])
+        work = self._work(PILOT, [Grain()])
         total: npt.NDArray[np.float64] = np.zeros(())
         for job, found in run(work, workers=self._workers, progress=self._request.progress):
-            std = found.images["std"].astype(np.float64)
+            std = found.images["grain"].astype(np.float64)
             total = total + np.square(std).sum(axis=tuple(range(1, std.ndim)))
             if job.tile is work.plan.tiles[-1]:
                 yield total / math.prod(work.plan.shape)

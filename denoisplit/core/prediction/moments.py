@@ -28,10 +28,19 @@ class Moments:
         self._count = 0
         self._shape, self._dtype = torch.Size(), torch.float32
         self._mean = self._squares = torch.zeros(0)
+        self._within: Tensor | None = None
 
-    def add(self, sample: Tensor) -> None:
-        """Add one sample; all samples have the same shape and device."""
+    def add(self, sample: Tensor, variance: Tensor | None = None) -> None:
+        """Add one sample, or a distribution; all samples have the same shape and device.
+
+        Args:
+            sample: the sample, or the mean of the distribution.
+            variance: variance of the distribution; the std then is that of the mixture of all of them.
+        """
         given = sample if has_float64(sample.device) else sample.cpu()
+        if variance is not None:
+            within = variance.reshape(-1).to(given.device, torch.float64)
+            self._within = within if self._within is None else self._within.add_(within)
         if self._count == 0:
             self._shape, self._dtype = given.shape, given.dtype
             self._mean = torch.zeros(given.numel(), dtype=torch.float64, device=given.device)
@@ -66,7 +75,10 @@ class Moments:
         """Standard deviation with divisor n - 1; None for fewer than two samples, which have no spread."""
         if self._count < 2:
             return None
-        variance = (self._squares / (self._count - 1)).view(self._shape).cpu().numpy()
+        both = self._squares / (self._count - 1)
+        if self._within is not None:
+            both += self._within / self._count
+        variance = both.view(self._shape).cpu().numpy()
         # torch's square root may be off by one bit, differently on different devices.
         found: FloatArray = np.sqrt(variance).astype(torch.zeros(0, dtype=self._dtype).numpy().dtype)
         return found

@@ -6,7 +6,7 @@ of the image, so samples do not depend on tiles, batches or workers.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import attrs
@@ -39,16 +39,32 @@ class Drawn:
 
     Attributes:
         maps: output maps [n maps (z) y x] of the inner area of a tile, normalised units.
-        signals: [n c (z) y x], counts.
+        signals: what was decoded [n c (z) y x], counts.
+        variances: variance of the clean signal around it, for networks that predict one, counts squared.
     """
 
-    def __init__(self, maps: Tensor, signals: Tensor) -> None:
-        self.maps, self.signals = maps, signals
+    def __init__(
+        self,
+        maps: Tensor,
+        signals: Tensor,
+        variances: Tensor | None = None,
+        noise: Callable[[Tensor], Tensor] = torch.zeros_like,
+    ) -> None:
+        self.maps, self.signals, self.variances = maps, signals, variances
+        self._noise = noise
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """The samples [n c (z) y x], counts: what was decoded, or a draw around it."""
+        if self.variances is None:
+            return self.signals
+        with torch.inference_mode():
+            return torch.addcmul(self.signals, self.variances.sqrt(), self._noise(self.signals))
 
     @cached_property
     def pixels(self) -> FloatArray:
-        """The signals as an array; a GPU copies all of them when the first is asked for."""
-        found: FloatArray = self.signals.cpu().numpy()
+        """The samples as an array; a GPU copies all of them when the first is asked for."""
+        found: FloatArray = self.samples.cpu().numpy()
         return found
 
 
@@ -70,17 +86,27 @@ class Draw:
 
     @property
     def signal(self) -> Tensor:
-        """Signal [c (z) y x], counts, on the network's device."""
+        """The signal as decoded [c (z) y x], counts, on the network's device."""
         return self.drawn.signals[self.number]
 
     @property
+    def variance(self) -> Tensor | None:
+        """Variance of the clean signal around ``signal``; see ``NoiseModel.signal_variance``."""
+        return None if self.drawn.variances is None else self.drawn.variances[self.number]
+
+    @property
+    def sample(self) -> Tensor:
+        """The sample [c (z) y x], counts, on the network's device."""
+        return self.drawn.samples[self.number]
+
+    @property
     def pixels(self) -> FloatArray:
-        """The signal as an array."""
+        """The sample as an array."""
         found: FloatArray = self.drawn.pixels[self.number]
         return found
 
     def noise_variance(self) -> Tensor:
-        """Variance of a measurement of this signal by the noise model [c (z) y x], counts squared."""
+        """Variance of the noise of a measurement by the noise model [c (z) y x], counts squared."""
         camera = self.vse.camera(self.part)
         with torch.inference_mode():
             return self.vse.noise_variance(self.drawn.maps[self.number : self.number + 1], camera)[0]
@@ -119,7 +145,8 @@ class Passes:
                     features[orientation] = self.vse.encode(orientation.turned(pixels))
                 given = tuple(f.expand(n, *f.shape[1:]) for f in features[orientation])
                 maps = orientation.back(self.vse.sample_maps(given, noise))[keep]
-                drawn = Drawn(maps, self.vse.signal(maps))
+                around = partial(self._pixel_noise, tile, numbers)
+                drawn = Drawn(maps, self.vse.signal(maps), self.vse.signal_variance(maps), around)
             for number in range(n):
                 yield Draw(drawn, number, self.vse, self.part_of(tile))
 
@@ -132,9 +159,17 @@ class Passes:
         """The camera pixels that the inner area of a tile shows."""
         return self.plan.part.window(tile.inner.start, tile.inner.shape)
 
+    def _pixel_noise(self, tile: Tile, numbers: range, like: Tensor) -> Tensor:
+        """Noise for the pixels of samples of a tile, from the level after the last."""
+        starts = [tile.inner.start] * len(numbers)
+        return self._field().windows(len(self.vse.level_strides), numbers, starts, like)
+
+    def _field(self) -> NoiseField:
+        return FIELDS[self.plan.how.noise](self.plan.how.seed)
+
     def noise(self, tile: Tile, numbers: range) -> NoiseSource:
         """Latent noise for samples of a tile."""
-        strides, field = self.vse.level_strides, FIELDS[self.plan.how.noise](self.plan.how.seed)
+        strides, field = self.vse.level_strides, self._field()
         if self.vse.context:
             return CentredNoise(field, numbers, [self.canvas.shift(tile.outer)] * len(numbers), strides)
         return FieldNoise(field, numbers, [tile.outer.start] * len(numbers), strides)

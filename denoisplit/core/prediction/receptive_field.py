@@ -96,7 +96,7 @@ def _reach(vse: VSE, axis: int, side: int) -> int:
     for scale in range(1 + vse.context):
         _forget_middle(mixed[:, scale], axis + 1, half // 2**scale if halved else half)
     with torch.inference_mode():
-        signal = vse.sample(vse.encode(mixed), _UnknownNoise(axis, half, vse.level_strides))
+        signal = vse.signal(vse.sample_maps(vse.encode(mixed), _UnknownNoise(axis, half, vse.level_strides)))
     others = [d for d in range(signal.ndim) if d != axis + 2]
     unknown = signal.isnan().any(dim=others[-1], keepdim=True)
     for d in others[:-1]:

@@ -87,6 +87,16 @@ class Spread(Summary):
 
 
 @attrs.frozen
+class Grain(Summary):
+    """``grain``: std of the decoded signals alone, and so of the error of their mean; two samples or more."""
+
+    def begin(self, passes: Passes, tile: Tile) -> Collector:
+        """Running moments."""
+        del passes, tile
+        return _Grain()
+
+
+@attrs.frozen
 class NoiseVariance(Summary):
     """``noise variance`` of a measurement by the noise model, averaged over the samples; counts squared."""
 
@@ -172,12 +182,25 @@ class _Spread(Collector):
         self._moments = Moments()
 
     def add(self, draw: Draw) -> None:
-        self._moments.add(draw.signal)
+        self._moments.add(draw.signal, draw.variance)
 
     def finish(self, images: Images) -> Made:
         del images
         mean, std = self._moments.mean, self._moments.std
         return Made({"mean": mean} if std is None else {"mean": mean, "std": std})
+
+
+class _Grain(Collector):
+    def __init__(self) -> None:
+        self._moments = Moments()
+
+    def add(self, draw: Draw) -> None:
+        self._moments.add(draw.signal)
+
+    def finish(self, images: Images) -> Made:
+        del images
+        std = self._moments.std
+        return Made({} if std is None else {"grain": std})
 
 
 class _NoiseVariance(Collector):
@@ -200,7 +223,7 @@ class _Kept(Collector):
         self._samples: list[torch.Tensor] = []
 
     def add(self, draw: Draw) -> None:
-        self._samples.append(draw.signal)
+        self._samples.append(draw.sample)
 
     def finish(self, images: Images) -> Made:
         del images

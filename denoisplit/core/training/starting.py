@@ -21,7 +21,8 @@ from denoisplit.core.storage.states import load_weights
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 
-_PARTS: Final = ("encoder.", "decoder.")
+_DECODER: Final = "decoder."
+_PARTS: Final = ("encoder.", _DECODER)
 """Parts that are taken; noise models are fitted to the images of the new training instead."""
 
 _LISTED: Final = 4
@@ -31,7 +32,8 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
     """Load the weights from which a network starts, and freeze the parts that are to stay.
 
     A layer fits if all of its tensors have the names and shapes of a layer of the other run. So a run with
-    other channels gives all but the last layer.
+    other channels gives all but the last layer. A run that gives the signal alone, with as many channels,
+    also starts a network that gives maps for its noise model, too: these come last, and start at 0.
 
     Returns:
         The source of the weights; None if they are drawn at random.
@@ -84,12 +86,12 @@ def require_fitting_start(vse: VSE, spec: TrainingSpec) -> None:
     """
     path = spec.start_from
     if path is not None and (path.name.startswith(MODEL) or RunFolder(path).weights.is_file()):
-        _fitting(vse, path, load_weights(start_folder(path).weights))
+        _fitting(vse, path, _weights_of(start_folder(path), vse))
 
 
 def _taken(vse: VSE, path: Path) -> Start:
     folder = start_folder(path)
-    theirs, ours = load_weights(folder.weights), vse.state_dict()
+    theirs, ours = _weights_of(folder, vse), vse.state_dict()
     fitting, left = _fitting(vse, path, theirs)
     with torch.no_grad():
         for name in fitting:
@@ -101,6 +103,17 @@ def _taken(vse: VSE, path: Path) -> Start:
         )
         _LOG.info("drawn anew, as no weight of that run fits: %s", shown)
     return Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left)
+
+
+def _weights_of(folder: RunFolder, vse: VSE) -> dict[str, Tensor]:
+    """Load the weights of a run; an output layer of the signal alone gets maps of 0 for the noise model."""
+    found, more = load_weights(folder.weights), vse.channels * vse.noise_model.extra_maps
+    shapes = {name: ours.shape for name, ours in vse.state_dict().items() if name.startswith(_DECODER)}
+    for name in shapes.keys() & found.keys():
+        theirs = found[name]
+        if more and shapes[name] == (vse.channels + more, *theirs.shape[1:]) and len(theirs) == vse.channels:
+            found[name] = torch.cat([theirs, theirs.new_zeros(more, *theirs.shape[1:])])
+    return found
 
 
 def _fitting(vse: VSE, path: Path, theirs: Mapping[str, Tensor]) -> tuple[tuple[str, ...], tuple[str, ...]]:

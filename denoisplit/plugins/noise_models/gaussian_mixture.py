@@ -23,6 +23,7 @@ from denoisplit.plugins.noise_models.mixture_maths import (
     pad,
     total_variance,
     unpad,
+    widened,
 )
 from denoisplit.plugins.noise_models.pair_checks import check_all
 from denoisplit.plugins.noise_models.requirements import as_paths, require_channels, require_paths
@@ -104,6 +105,19 @@ class GaussianMixture(NoiseModel):
             return self._log_density(observation, signal)
         return pointwise(self._log_density, observation, signal)
 
+    def log_prob_around(self, observation: Tensor, signal: Tensor, variance: Tensor) -> Tensor:
+        """Log-density of noisy counts whose clean counts are Gaussian around ``signal``.
+
+        Args:
+            observation: [b c (z) y x], counts.
+            signal: mean of the clean counts, at which the noise is evaluated.
+            variance: variance of the clean counts [b c (z) y x], counts squared.
+        """
+        given = tuple(map(at_least_float32, (observation, signal, variance)))
+        if self.options.learnable:
+            return self._log_density_around(*given)
+        return pointwise(self._log_density_around, *given)
+
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts."""
         del extra
@@ -161,6 +175,9 @@ class GaussianMixture(NoiseModel):
 
     def _log_density(self, observation: Tensor, signal: Tensor) -> Tensor:
         return log_density(observation - signal, self._components(signal))
+
+    def _log_density_around(self, observation: Tensor, signal: Tensor, variance: Tensor) -> Tensor:
+        return log_density(observation - signal, widened(self._components(signal), variance))
 
     def _components(self, signal: Tensor) -> Components:
         self._require_ready()

@@ -67,6 +67,11 @@ def components(t: Tensor, weights: Tensor, floor: Tensor) -> Components:
     return Components(mean - (log_weight.exp() * mean).sum(0), variance, log_weight)
 
 
+def widened(mixture: Components, variance: Tensor) -> Components:
+    """Return the mixture of the sum with an independent Gaussian of ``variance`` [...], counts squared."""
+    return attrs.evolve(mixture, variance=mixture.variance + variance)
+
+
 def log_density(residual: Tensor, mixture: Components) -> Tensor:
     """Return the log-density of residuals [...], nats; by log-sum-exp, so finite far out in the tails."""
     squared = (residual - mixture.shift).square() / mixture.variance
