@@ -97,7 +97,7 @@ def test_a_network_that_is_unsure_of_pixels_takes_noise_for_them() -> None:
 
 def unsure(given: IntensityStats) -> SpreadMixture:
     model = SpreadMixture(SpreadMixture.Options(), statistics=given).double()
-    model.mixture.load_state_dict(mixture(given).state_dict())
+    model.noise.load_state_dict(mixture(given).state_dict())
     return model
 
 

@@ -123,7 +123,7 @@ def weighted(seed: int, factor: float = 1.0) -> NoiseModel:
 def spread(seed: int, factor: float = 1.0) -> NoiseModel:
     """The random mixture above around a signal with a variance of its own."""
     model = SpreadMixture(SpreadMixture.Options(first=0.1), statistics=statistics(factor)).double()
-    model.mixture.load_state_dict(mixture(seed, factor).state_dict())
+    model.noise.load_state_dict(mixture(seed, factor).state_dict())
     return model
 
 

@@ -82,6 +82,20 @@ def test_samples_depend_neither_on_tiles_nor_on_batches(noise: Literal["box_mull
     np.testing.assert_allclose(later[0], whole[2], rtol=1e-9)
 
 
+@pytest.mark.parametrize("rank", [2, 3])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_moments_leave_what_they_add_as_it_is(rank: int, channels: int) -> None:
+    """Whatever the layout in memory: the std of many samples is that of all, sample by sample."""
+    vse = small_vse(rank=rank, channels=channels, noise_model=Unsure())
+    mixed, how = image(*(8, 12, 20)[-rank:]), PredictionSpec(samples=3, seed=1)
+    found = predict(vse, mixed, how, summaries=[NoiseVariance(), Grain()])
+    assert found.std is not None
+    apart = found.std**2 - found.images["grain"] ** 2
+    maps = small_vse(rank=rank, channels=channels, noise_model=MapNoise())
+    own = predict(maps, mixed, how, summaries=[NoiseVariance()]).images["noise variance"]
+    np.testing.assert_allclose(apart, SIZE * own, rtol=1e-9)
+
+
 def test_volumes_and_networks_with_context_are_sampled_too() -> None:
     context = {"input_scales": 3}
     for vse, mixed in (

@@ -78,14 +78,14 @@ NOISE_MUTANTS = (
         "noise_model/spread_mixture",
         "noise alone",
         f"{SPREAD}.variance",
-        around(lambda old, self, s, extra=None: self.mixture.variance(s)),
+        around(lambda old, self, s, extra=None: self.noise.variance(s)),
         SHARE,
     ),
     Mutant(
         "noise_model/spread_mixture",
         "dropped variance of the signal",
         f"{SPREAD}.sample",
-        around(lambda old, self, s, generator, extra=None: self.mixture.sample(s, generator)),
+        around(lambda old, self, s, generator, extra=None: self.noise.sample(s, generator)),
         MOMENTS,
     ),
     Mutant(

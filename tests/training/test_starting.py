@@ -58,19 +58,36 @@ def test_a_run_of_other_channels_gives_what_fits_and_the_rest_is_named(
     assert torch.allclose(ours[name], theirs[name])
 
 
-def test_a_run_of_the_signal_alone_starts_one_with_maps_of_a_noise_model(
-    first: denoisplit.Run, tmp_path: Path
+def test_another_noise_model_takes_the_signal_and_maps_of_zeros(
+    first: denoisplit.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The signal is as it was, and the maps are 0; a run with maps gives all but the last layer."""
-    alone = train(first, tmp_path / "alone", *NONE, "model.noise_model.log_variance=fixed")
-    assert alone.bundle.start is not None
-    assert set(alone.bundle.start.drawn) == {"decoder.output.weight", "decoder.output.bias"}
+    """From maps to none, back again, and to a noise model whose maps mean something else."""
+    fixed = "model.noise_model.log_variance=fixed"
+    spread = "model.noise_model={use: spread_mixture}"
+    alone = train(first, tmp_path / "alone", *NONE, fixed)
     run = train(alone, tmp_path / "run", *NONE)
-    assert run.bundle.start is not None
-    assert run.bundle.start.drawn == ()
+    other = train(first, tmp_path / "other", *NONE, spread)
+    for one in (alone, run, other):
+        assert one.bundle.start is not None
+        assert one.bundle.start.drawn == ()
     for name in ("decoder.output.weight", "decoder.output.bias"):
-        theirs, ours = (load_weights(one.folder.weights)[name] for one in (alone, run))
-        assert torch.allclose(ours, torch.cat([theirs, torch.zeros_like(theirs)]))
+        signal = load_weights(first.folder.weights)[name][:2]
+        assert torch.allclose(load_weights(alone.folder.weights)[name], signal)
+        for one in (run, other):
+            ours = load_weights(one.folder.weights)[name]
+            assert torch.allclose(ours, torch.cat([signal, torch.zeros_like(signal)]))
+    assert "cannot learn" not in caplog.text
+    train(alone, tmp_path / "frozen", *NONE, spread, "training.freeze=[decoder]")
+    assert "decoder.output.bias cannot learn what the run does not have (maps of the noise" in caplog.text
+
+
+def test_other_channels_are_no_maps_of_a_noise_model(first: denoisplit.Run, tmp_path: Path) -> None:
+    """Two maps may be those of two channels, or of one and its noise: the shape does not tell."""
+    alone = train(first, tmp_path / "alone", *NONE, "model.noise_model.log_variance=fixed")
+    one = SPEC.replace("[filaments, puncta]", "[filaments]")
+    run = train(alone, tmp_path / "run", *NONE, "data.mixing={mode: sum}", spec=one)
+    assert run.bundle.start is not None
+    assert set(run.bundle.start.drawn) == {"decoder.output.weight", "decoder.output.bias"}
 
 
 def test_all_that_is_told_is_in_the_log(

@@ -103,7 +103,7 @@ def _noise(noise: NoiseInput, ports: Ports, folder: Path) -> Any:
     return zoo.InputTensorDescr(
         id=zoo.TensorId(noise.name),
         description="standard normal numbers for one posterior sample, or zeros for one without chance",
-        axes=_axes([f"latent_{number}" for number in range(noise.channels)], spatial),
+        axes=_axes(noise.channel_names(ports.channels), spatial),
         test_tensor=_test(noise.name, folder),
     )
 

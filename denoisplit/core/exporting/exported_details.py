@@ -42,6 +42,7 @@ def exported_details(ports: Ports, bundle: Bundle, agreement: Agreement) -> Deta
                     "axes": axes,
                     "channels": one.channels,
                     "pixels_per_position": list(one.stride),
+                    "of_pixels": one.of_pixels,
                 }
                 for one in ports.noise
             ),

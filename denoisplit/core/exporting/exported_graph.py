@@ -134,8 +134,9 @@ def _noise_inputs(vse: VSE) -> tuple[NoiseInput, ...]:
         vse.sample(vse.encode(torch.full((1, 1, *sides), vse.statistics.mixed_mean)), asked)
     found = []
     for level, (_, channels, *positions) in sorted(asked.shapes.items()):
-        stride = (*vse.level_strides, (1,) * vse.spatial_rank)[level]
-        one = NoiseInput(level=level, channels=channels, stride=stride)
+        of_pixels = level == len(vse.level_strides)
+        stride = (1,) * vse.spatial_rank if of_pixels else vse.level_strides[level]
+        one = NoiseInput(level=level, channels=channels, stride=stride, of_pixels=of_pixels)
         if one.shape(1, sides)[2:] != tuple(positions):
             raise ExportError(
                 f"export: the latent of level {level} has other positions than its features "

@@ -25,16 +25,27 @@ class NoiseInput:
         level: number of the level, 0 = finest; that after the last is the noise of pixels.
         channels: channels of the latent.
         stride: pixels of the image per position, one number per spatial axis.
+        of_pixels: whether it is the noise of pixels.
     """
 
     level: int
     channels: int
     stride: tuple[int, ...]
+    of_pixels: bool = False
 
     @property
     def name(self) -> str:
         """Name of the input."""
         return f"noise_{self.level}"
+
+    @property
+    def meaning(self) -> str:
+        """What it is, for people."""
+        return "noise of the pixels" if self.of_pixels else "latent noise"
+
+    def channel_names(self, channels: tuple[str, ...]) -> list[str]:
+        """Names of its channels, for a network of these channels."""
+        return list(channels) if self.of_pixels else [f"latent_{number}" for number in range(self.channels)]
 
     def shape(self, batch: int, sides: tuple[int, ...]) -> tuple[int, ...]:
         """Shape [b k (z) y x] for images with these sides, pixels."""
@@ -48,7 +59,7 @@ class Ports:
     Attributes:
         axes: spatial axes, ``yx`` or ``zyx``.
         channels: names of the channels.
-        noise: noise inputs, finest level first; empty for a network without latents.
+        noise: noise inputs, finest level first, and that of the pixels; empty where nothing is drawn.
         step: sides of images are multiples of this, pixels per axis.
         halo: pixels on each side on which the output depends, per axis; None for more than 16 steps.
         statistics: intensity statistics of the training images.

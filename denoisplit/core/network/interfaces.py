@@ -79,8 +79,10 @@ class Decoder(nn.Module, ABC):
     """Top-down path: features and latent noise to the target channels.
 
     Constructor: ``__init__(self, options, *, feature_shapes: tuple[FeatureShape, ...], out_maps: int,
-    patch: tuple[int, ...])`` where ``patch`` is the training patch in pixels. Pure: the same features and the
-    same noise give the same output in evaluation mode. Levels with a latent ask for noise by their number.
+    patch: tuple[int, ...])`` where ``patch`` is the training patch in pixels. The last layer is its part
+    ``output``, so that a training that starts from another run knows its maps. Pure: the same features and
+    the same noise give the same output in evaluation mode. Levels with a latent ask for noise by their
+    number.
     """
 
     @abstractmethod

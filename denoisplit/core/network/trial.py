@@ -120,7 +120,10 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
             noise_models = [row for row in parts if row.kind == "noise_model"]
             with blaming(noise_models, f"gives no likelihood of {vse.channels} channels"):
                 found = vse.noise_model.log_prob(signal, signal, extra)
+                own = vse.noise_model.signal_variance(signal, extra)
             _require_shape(noise_models[0], "log_prob", found, tuple(signal.shape))
+            if own is not None:
+                _require_shape(noise_models[0], "signal_variance", own, tuple(signal.shape))
 
 
 def _look_at_features(features: Features, vse: VSE, row: Component, sides: tuple[int, ...]) -> None:

@@ -34,7 +34,7 @@ class Evidence:
     """One posterior sample of an image, its noise and its latents.
 
     Attributes:
-        draw: [c (z) y x], counts; sample number 0 of ``predict`` with the same seed.
+        draw: [c (z) y x], counts; what was decoded for sample number 0 of ``predict`` with the same seed.
         variance: variance of the noise that a camera would add to it [c (z) y x], counts squared.
         bias: average excess of a measurement by the camera's pixels over the signal of the sample [c (z) y
             x], counts; None for a noise model without pixel maps.

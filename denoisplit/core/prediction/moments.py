@@ -38,13 +38,13 @@ class Moments:
             variance: variance of the distribution; the std then is that of the mixture of all of them.
         """
         given = sample if has_float64(sample.device) else sample.cpu()
-        if variance is not None:
-            within = variance.reshape(-1).to(given.device, torch.float64)
-            self._within = within if self._within is None else self._within.add_(within)
         if self._count == 0:
             self._shape, self._dtype = given.shape, given.dtype
             self._mean = torch.zeros(given.numel(), dtype=torch.float64, device=given.device)
             self._squares = torch.zeros_like(self._mean)
+            self._within = None if variance is None else torch.zeros_like(self._mean)
+        if self._within is not None and variance is not None:
+            self._within += variance.reshape(-1).to(given.device)
         self._count += 1
         # On a processor, piece by piece, so that a piece and the intermediate results stay in the cache.
         size, flat = given.numel(), given.reshape(-1)

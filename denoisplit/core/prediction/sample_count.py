@@ -32,15 +32,16 @@ FRACTION: Final = 0.02
 class AutoSamples:
     r"""Enough samples to keep the Monte Carlo error of the mean below a fraction of the intensity scale.
 
-    The mean of n samples is off by std / sqrt(n) in every pixel. Relative to the std, that is 1 / sqrt(n) for
-    any image, so all images would get the same number. Relative to the intensity scale of a channel, which is
-    the standard deviation of its training images, it is the grain visible in the mean:
+    The mean of n samples is off by std / sqrt(n) in every pixel, with the std of what was decoded. Relative
+    to that std, it is 1 / sqrt(n) for any image, so all images would get the same number. Relative to the
+    intensity scale of a channel, which is the standard deviation of its training images, it is the grain
+    visible in the mean:
 
     .. math:: n = \max_c \Bigl\lceil \frac{\operatorname{mean}(\sigma_c^2)}{(f \, s_c)^2} \Bigr\rceil
 
-    with the variance :math:`\sigma_c^2` of the first ``PILOT`` samples, averaged over the image, and the
-    scale :math:`s_c` of the channel; at least ``LEAST``, at most ``MOST``. One number serves the whole image,
-    all planes of a series included, so that it does not depend on tiles.
+    with the variance :math:`\sigma_c^2` of the first ``PILOT`` decoded signals, averaged over the image, and
+    the scale :math:`s_c` of the channel; at least ``LEAST``, at most ``MOST``. One number serves the whole
+    image, all planes of a series included, so that it does not depend on tiles.
 
     Attributes:
         fraction: f, root mean square of the Monte Carlo error over the intensity scale.

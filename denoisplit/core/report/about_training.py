@@ -114,7 +114,7 @@ def _all(found: RunFindings, rows: Rows) -> Iterator[Element]:
             "in "
             "training, each on its own scale. A rate near zero would mean that the network ignores its "
             "latents, "
-            "and that all posterior samples are alike.",
+            "and decodes the same for all posterior samples.",
             label="training curves",
         )
     elif not rows:

@@ -4,11 +4,14 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final, final
 
+import numpy as np
 import torch
 
 from denoisplit.core.errors import in_one_line
 from denoisplit.core.network.noise_source import GeneratorNoise
+from denoisplit.core.network.units import at_least_float32
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.prediction.moments import Moments
 from denoisplit.core.prediction.passes import evaluating
 from denoisplit.core.training.batches import Pair
 from denoisplit.core.training.logger import Picture
@@ -60,19 +63,17 @@ class Preview:
 
         mixed = next(iter(self._validation))[0][:1].to(vse.device)
         with evaluating(vse), torch.inference_mode():
-            signals = torch.stack([self._sample(vse, mixed, number) for number in range(SAMPLES)])
-        shown = mixed[0, 0].cpu().numpy()
-        std, mean = (one.numpy() for one in torch.std_mean(signals, 0))
+            moments = Moments()
+            for number in reversed(range(SAMPLES)):
+                noise = GeneratorNoise(torch.Generator().manual_seed(number))
+                with vse.autocast():
+                    maps = at_least_float32(vse.decode(mixed, noise).output)
+                moments.add(vse.signal(maps), vse.signal_variance(maps))
+            sample = vse.draw(maps, noise)[0].cpu().numpy()
+        shown, mean, found = mixed[0, 0].cpu().numpy(), moments.mean[0], moments.std
+        std = np.zeros_like(mean) if found is None else found[0]
         rows = [
-            SheetRow(title=name, images=(shown, mean[c], std[c], signals[0, c].numpy()))
+            SheetRow(title=name, images=(shown, mean[c], std[c], sample[c]))
             for c, name in enumerate(self._channels)
         ]
         return sheet_pixels(rows, COLUMNS)
-
-    @staticmethod
-    def _sample(vse: VSE, mixed: torch.Tensor, number: int) -> torch.Tensor:
-        """Draw a posterior sample [c (z) y x], counts, on the processor."""
-        noise = GeneratorNoise(torch.Generator().manual_seed(number))
-        with vse.autocast():
-            maps = vse.decode(mixed, noise).output
-        return vse.signal(maps.float())[0].cpu()

@@ -1,7 +1,7 @@
 """Start of a training: weights of another run, as far as they fit, and parts that stay frozen."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +15,16 @@ from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.spec.training import MODEL
 from denoisplit.core.storage.bundle import Start
 from denoisplit.core.storage.digests import file_hash
+from denoisplit.core.storage.json_records import read_mapping
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.shipped_models import find_model, folder_of
 from denoisplit.core.storage.states import load_weights
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 
-_DECODER: Final = "decoder."
-_PARTS: Final = ("encoder.", _DECODER)
+_OUTPUT: Final = "decoder.output."
+_NOISE: Final = "noise_model."
+_PARTS: Final = ("encoder.", "decoder.")
 """Parts that are taken; noise models are fitted to the images of the new training instead."""
 
 _LISTED: Final = 4
@@ -32,8 +34,8 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
     """Load the weights from which a network starts, and freeze the parts that are to stay.
 
     A layer fits if all of its tensors have the names and shapes of a layer of the other run. So a run with
-    other channels gives all but the last layer. A run that gives the signal alone, with as many channels,
-    also starts a network that gives maps for its noise model, too: these come last, and start at 0.
+    other channels gives all but the last layer (``output``), and one of another noise model gives of it the
+    maps of the signal; those of the noise model start at 0.
 
     Returns:
         The source of the weights; None if they are drawn at random.
@@ -45,6 +47,8 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
     """
     found = None if spec.start_from is None else _taken(vse, spec.start_from)
     freeze(vse, spec.freeze)
+    if found is not None:
+        _warn_of_fixed(vse, found.drawn)
     return found
 
 
@@ -106,14 +110,45 @@ def _taken(vse: VSE, path: Path) -> Start:
 
 
 def _weights_of(folder: RunFolder, vse: VSE) -> dict[str, Tensor]:
-    """Load the weights of a run; an output layer of the signal alone gets maps of 0 for the noise model."""
+    """Load the weights of a run, with an output layer whose maps mean what those of a network mean.
+
+    Of other channels, there is none. Of another noise model, the maps of the signal stay, and others are 0.
+    """
     found, more = load_weights(folder.weights), vse.channels * vse.noise_model.extra_maps
-    shapes = {name: ours.shape for name, ours in vse.state_dict().items() if name.startswith(_DECODER)}
-    for name in shapes.keys() & found.keys():
+    spec = read_mapping(folder.bundle, "the description of a run", "Name another run.").get("spec")
+    alike = isinstance(spec, dict) and len(spec.get("channels", ())) == vse.channels
+    same_noise = _names(found, _NOISE) == _names(vse.state_dict(), _NOISE)
+    for name in _names(found, _OUTPUT):
         theirs = found[name]
-        if more and shapes[name] == (vse.channels + more, *theirs.shape[1:]) and len(theirs) == vse.channels:
-            found[name] = torch.cat([theirs, theirs.new_zeros(more, *theirs.shape[1:])])
+        if not alike:
+            del found[name]
+        elif not same_noise or len(theirs) != vse.channels + more:
+            none = theirs.new_zeros(more, *theirs.shape[1:])
+            found[name] = torch.cat([theirs[: vse.channels], none])
     return found
+
+
+def _warn_of_fixed(vse: VSE, drawn: Collection[str]) -> None:
+    """Tell which weights stay as they are though the run had none for them."""
+    fixed = {name for name, weight in vse.named_parameters() if not weight.requires_grad}
+    for name in sorted(fixed.intersection((*drawn, *_without_maps(vse)))):
+        _LOG.warning(
+            "training.freeze: %s cannot learn what the run does not have (%s). Freeze less, so that it can",
+            name,
+            "drawn at random" if name in drawn else "maps of the noise model, which are 0",
+        )
+
+
+def _without_maps(vse: VSE) -> list[str]:
+    """Weights of the output layer that give nothing but 0 to the noise model."""
+    if not vse.noise_model.extra_maps:
+        return []
+    state = vse.state_dict()
+    return [name for name in _names(state, _OUTPUT) if not bool(state[name][vse.channels :].any())]
+
+
+def _names(weights: Mapping[str, Tensor], part: str) -> set[str]:
+    return {name for name in weights if name.startswith(part)}
 
 
 def _fitting(vse: VSE, path: Path, theirs: Mapping[str, Tensor]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -63,7 +63,9 @@ def chi_square(
     :math:`h \sigma^2` is the posterior variance of the mixture. The second term gives back exactly that: the
     expectation of the numerator is that of :math:`(x - \mathrm{mix}(s))^2` for any number of samples. As a
     sample of the right posterior cannot be told from the truth, the expectation of the whole is 1, for every
-    prior and noise, as far as :math:`\sigma^2` is that at the sample.
+    prior and noise, as far as :math:`\sigma^2` is that at the sample. Of a network that says how far pixels
+    may be off, s is what was decoded: what one channel has too much another has too little, which
+    independent draws would not know.
 
     Args:
         mixed: image [(z) y x], counts.

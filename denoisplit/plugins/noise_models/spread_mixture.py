@@ -14,8 +14,8 @@ from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseM
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
 
-_LIMITS: Final = (-20.0, 20.0)
-"""Bounds of a map, a logarithm: what the network predicts in its first steps may be anything."""
+_LIMITS: Final = (-20.0, 10.0)
+"""Bounds of a map, a logarithm, so that the noise is not lost beside the variance in single precision."""
 
 
 class SpreadMixture(NoiseModel):
@@ -24,10 +24,11 @@ class SpreadMixture(NoiseModel):
     .. math:: p(y \mid s, v) = \sum_k \pi_k(s)\, \mathcal N(y; \mu_k(s), v_k(s) + v)
 
     with the mixture of ``gaussian_mixture`` and, for every pixel, the variance
-    :math:`v = v_0\, \sigma_c^2\, e^m` from a map m of the network, where :math:`\sigma_c` is the std of the
-    channel. Noise alone explains how far an observation lies from the clean signal; v learns how far the
-    decoded one does: where the network cannot tell whose light it is, it says so. v is part of the predicted
-    std, and samples are drawn with it, each pixel by itself. The noise is evaluated at the decoded signal.
+    :math:`v = f\, \sigma_c^2\, e^m` from a map m of the network, where :math:`\sigma_c` is the std of the
+    channel and f the option ``first``. Noise alone explains how far an observation lies from the clean
+    signal; v learns how far the decoded one does: where the network cannot tell whose light it is, it says
+    so. v is part of the predicted std, and samples are drawn with it, each pixel by itself. The noise is
+    evaluated at the decoded signal.
 
     Source: Kendall & Gal, NeurIPS 2017 (the variance), Prakash et al., ISBI 2020 (the mixture).
     """
@@ -40,8 +41,8 @@ class SpreadMixture(NoiseModel):
 
         Attributes:
             mixture: options of ``gaussian_mixture``.
-            first: :math:`v_0`, the variance where the map is 0, as nearly everywhere before the training, as
-                a share of the variance of the channel.
+            first: variance where the map is 0, as nearly everywhere before the training, as a share of the
+                variance of the channel.
         """
 
         mixture: GaussianMixture.Options = attrs.field(factory=GaussianMixture.Options)
@@ -51,35 +52,35 @@ class SpreadMixture(NoiseModel):
         super().__init__()
         self.options = options
         self.statistics = statistics
-        self.mixture = GaussianMixture(options.mixture, statistics=statistics)
+        self.noise = GaussianMixture(options.mixture, statistics=statistics)
 
     @property
     def needs_fit(self) -> bool:
         """Whether the mixture has to be fitted."""
-        return self.mixture.needs_fit
+        return self.noise.needs_fit
 
     def fit(self, pairs: Sequence[NoisePairs], *, seed: int) -> tuple[FitReport, ...]:
         """Fit the mixture; raises as ``GaussianMixture.fit``."""
-        return self.mixture.fit(pairs, seed=seed)
+        return self.noise.fit(pairs, seed=seed)
 
     def concerns(self) -> tuple[tuple[int, str], ...]:
         """Return the concerns of the mixture."""
-        return self.mixture.concerns()
+        return self.noise.concerns()
 
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Log-density of noisy counts; ``extra`` holds the map m of every channel."""
-        return self.mixture.log_prob_around(observation, signal, self.signal_variance(signal, extra))
+        return self.noise.log_prob_around(observation, signal, self.signal_variance(signal, extra))
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for decoded counts."""
         signal = at_least_float32(signal)
         normal = torch.randn(signal.shape, generator=generator, device=generator.device, dtype=signal.dtype)
         around = self.signal_variance(signal, extra).sqrt() * normal.to(signal.device)
-        return self.mixture.sample(signal, generator) + around
+        return self.noise.sample(signal, generator) + around
 
     def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Variance of the observation around the decoded signal [b c (z) y x], counts squared."""
-        return self.mixture.variance(signal) + self.signal_variance(signal, extra)
+        return self.noise.variance(signal) + self.signal_variance(signal, extra)
 
     def signal_variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Return v [b c (z) y x], counts squared."""
