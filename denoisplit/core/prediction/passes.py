@@ -48,18 +48,18 @@ class Drawn:
         maps: Tensor,
         signals: Tensor,
         variances: Tensor | None = None,
-        noise: Callable[[Tensor], Tensor] = torch.zeros_like,
+        draw: Callable[[], Tensor] | None = None,
     ) -> None:
         self.maps, self.signals, self.variances = maps, signals, variances
-        self._noise = noise
+        self._draw = draw
 
     @cached_property
     def samples(self) -> Tensor:
         """The samples [n c (z) y x], counts: what was decoded, or a draw around it."""
-        if self.variances is None:
+        if self.variances is None or self._draw is None:
             return self.signals
         with torch.inference_mode():
-            return torch.addcmul(self.signals, self.variances.sqrt(), self._noise(self.signals))
+            return self._draw()
 
     @cached_property
     def pixels(self) -> FloatArray:
@@ -145,8 +145,8 @@ class Passes:
                     features[orientation] = self.vse.encode(orientation.turned(pixels))
                 given = tuple(f.expand(n, *f.shape[1:]) for f in features[orientation])
                 maps = orientation.back(self.vse.sample_maps(given, noise))[keep]
-                around = partial(self._pixel_noise, tile, numbers)
-                drawn = Drawn(maps, self.vse.signal(maps), self.vse.signal_variance(maps), around)
+                draw = partial(self.vse.draw, maps, self._noise_of_pixels(tile, numbers))
+                drawn = Drawn(maps, self.vse.signal(maps), self.vse.signal_variance(maps), draw)
             for number in range(n):
                 yield Draw(drawn, number, self.vse, self.part_of(tile))
 
@@ -159,10 +159,10 @@ class Passes:
         """The camera pixels that the inner area of a tile shows."""
         return self.plan.part.window(tile.inner.start, tile.inner.shape)
 
-    def _pixel_noise(self, tile: Tile, numbers: range, like: Tensor) -> Tensor:
-        """Noise for the pixels of samples of a tile, from the level after the last."""
-        starts = [tile.inner.start] * len(numbers)
-        return self._field().windows(len(self.vse.level_strides), numbers, starts, like)
+    def _noise_of_pixels(self, tile: Tile, numbers: range) -> NoiseSource:
+        """Noise for the pixels of the inner area of a tile: its level is that after the last."""
+        strides = (*self.vse.level_strides, (1,) * self.vse.spatial_rank)
+        return FieldNoise(self._field(), numbers, [tile.inner.start] * len(numbers), strides)
 
     def _field(self) -> NoiseField:
         return FIELDS[self.plan.how.noise](self.plan.how.seed)
