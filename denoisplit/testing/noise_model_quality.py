@@ -168,7 +168,10 @@ class NoiseModelQualityTests(NoiseModelCases):
         return model if model.is_density else pytest.skip("it declares that it is no density")
 
     def certain_maps(self, model: NoiseModel, like: Tensor) -> Tensor | None:
-        """Return maps of a network that is sure of the signal: noise is left alone, as in pairs."""
+        """Return maps of a network that is sure of the signal: noise is left alone, as in pairs.
+
+        Override it for a model some of whose maps say something else.
+        """
         maps = self.maps(model, like)
         if maps is None or model.signal_variance(like, maps) is None:
             return maps

@@ -239,15 +239,30 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         found = found.detach()
         assert found.shape == signal.shape, f"the variance of the signal has the shape {tuple(found.shape)}"
         assert bool((found >= 0).all()), "the variance of the signal is negative, or not a number"
-        rest = model.variance(signal, maps).detach() - found
-        assert bool((rest > 0).all()), "the variance leaves none for the noise beside that of the signal"
-        sure = model.signal_variance(signal, self.certain_maps(model, signal))
+        assert found.dtype == signal.dtype, f"{found.dtype} comes out for {signal.dtype}"
+        certain = self.certain_maps(model, signal)
+        sure = model.signal_variance(signal, certain)
+        noise, rest = model.variance(signal, certain).detach(), model.variance(signal, maps).detach() - found
         assert sure is not None, "the maps decide whether there is a variance of the signal"
-        assert bool((sure < _SMALL * rest).all()), "no maps leave the noise alone: the least is too much"
+        assert bool((sure < _SMALL * noise).all()), "maps far below 0 leave a variance of the signal"
+        assert_close(
+            rest / (noise - sure.detach()),
+            torch.ones_like(noise),
+            "variance and signal_variance differ by more than noise",
+            rtol=1e-6,
+        )
         first = None if maps is None else maps[:1, ..., :1]
         alone = model.signal_variance(signal[:1, ..., :1], first)
         assert alone is not None, "a single pixel has no variance of the signal"
         assert_close(alone.detach(), found[:1, ..., :1], "other pixels have an effect on the variance of one")
+        if maps is not None:
+            others = maps.clone()
+            others[:, model.extra_maps :] += 1
+            changed = model.signal_variance(signal, others)
+            assert changed is not None, "the maps decide whether there is a variance of the signal"
+            assert_close(
+                changed[:, 0].detach(), found[:, 0], "other channels have an effect on that of the first"
+            )
 
 
 def _exact(apart: Tensor) -> float:

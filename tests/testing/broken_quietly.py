@@ -17,6 +17,7 @@ from denoisplit.plugins.calibrators.scale import Scale
 from denoisplit.plugins.kl_schemes.elbo import ElboKL
 from denoisplit.plugins.metrics.pixelwise import Psnr
 from denoisplit.plugins.noise_models.gaussian import Gaussian
+from denoisplit.plugins.noise_models.spread_mixture import SpreadMixture
 from denoisplit.plugins.objectives.mixture_consistency import MixtureConsistency
 from tests.testing.broken import LosesThePixelSize
 
@@ -29,6 +30,19 @@ class MapOfTheFirst(Gaussian):
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         shared = None if extra is None else extra[:, :1].expand_as(extra)
         return super().log_prob(observation, signal, shared)
+
+
+class StdOfTheSignal(SpreadMixture):
+    """Gives predictions the std of the signal where they ask for its variance."""
+
+    def variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return self.noise.variance(signal) + super().signal_variance(signal, extra)
+
+    def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return self.noise.log_prob_around(observation, signal, super().signal_variance(signal, extra))
+
+    def signal_variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
+        return super().signal_variance(signal, extra).sqrt()
 
 
 class KeepsTheFit(Scale):
@@ -148,6 +162,12 @@ QUIETLY: tuple[tuple[str, type, str, str], ...] = (
         MapOfTheFirst,
         "predicted_maps_have_an_effect",
         "the predicted maps of channel 1 have",
+    ),
+    (
+        "noise_model",
+        StdOfTheSignal,
+        "the_variance_of_the_signal_is_a_share_of_every_pixel",
+        "variance and signal_variance differ by more than noise",
     ),
     ("calibrator", KeepsTheFit, "calibrations_are_plain_numbers", "the std is another after writing and"),
     ("calibrator", OtherSide, "skewed_errors_are_covered_on_their_side", "intervals of 0.925 cover 0."),

@@ -78,7 +78,30 @@ def test_another_noise_model_takes_the_signal_and_maps_of_zeros(
             assert torch.allclose(ours, torch.cat([signal, torch.zeros_like(signal)]))
     assert "cannot learn" not in caplog.text
     train(alone, tmp_path / "frozen", *NONE, spread, "training.freeze=[decoder]")
-    assert "decoder.output.bias cannot learn what the run does not have (maps of the noise" in caplog.text
+    assert "training.freeze: decoder.output cannot learn what that run does not have" in caplog.text
+    assert caplog.text.count("the maps of the noise model start at 0") == 3
+
+
+def test_the_same_noise_model_for_every_channel_keeps_its_maps(
+    first: denoisplit.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = train(first, tmp_path / "run", *NONE, "model.noise_model=[{use: gaussian}, {use: gaussian}]")
+    name = "decoder.output.weight"
+    theirs, ours = (load_weights(one.folder.weights)[name] for one in (first, run))
+    assert bool(theirs[2:].any())
+    assert torch.allclose(ours, theirs)
+    assert "start at 0" not in caplog.text
+
+
+def test_a_run_that_does_not_name_its_channels_is_refused(first: denoisplit.Run, tmp_path: Path) -> None:
+    start = shutil.copytree(first.path, tmp_path / "start")
+    plain = json.loads((start / "model.json").read_text(encoding="utf-8"))
+    plain.pop("sha256")
+    plain["spec"]["channels"] = None
+    (start / "model.json").write_text(json.dumps(plain), encoding="utf-8")
+    (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    with pytest.raises(DenoisplitError, match="does not name the channels of the run"):
+        denoisplit.train(tmp_path / "spec.yaml", tmp_path / "run", overrides=[f"training.start_from={start}"])
 
 
 def test_other_channels_are_no_maps_of_a_noise_model(first: denoisplit.Run, tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from denoisplit.core.errors import RunError, SpecError
+from denoisplit.core.errors import DenoisplitError, RunError, SpecError
 from denoisplit.core.network.freezing import freeze
+from denoisplit.core.network.per_channel import PerChannelNoiseModel
 from denoisplit.core.network.vse import VSE
+from denoisplit.core.registry import installed_registry
 from denoisplit.core.spec.records import TrainingSpec
 from denoisplit.core.spec.training import MODEL
 from denoisplit.core.storage.bundle import Start
@@ -23,7 +25,7 @@ from denoisplit.core.storage.states import load_weights
 _LOG: Final = logging.getLogger("denoisplit.training")
 
 _OUTPUT: Final = "decoder.output."
-_NOISE: Final = "noise_model."
+_ADVICE: Final = "Name another run."
 _PARTS: Final = ("encoder.", "decoder.")
 """Parts that are taken; noise models are fitted to the images of the new training instead."""
 
@@ -45,10 +47,12 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
         SpecError: no model has this name, or none of its weights fits; no part has a name that is to stay, or
             nothing is left to train.
     """
-    found = None if spec.start_from is None else _taken(vse, spec.start_from)
+    if spec.start_from is None:
+        freeze(vse, spec.freeze)
+        return None
+    found, zeros = _taken(vse, spec.start_from)
     freeze(vse, spec.freeze)
-    if found is not None:
-        _warn_of_fixed(vse, found.drawn)
+    _warn_of_fixed(vse, found.drawn, zeros)
     return found
 
 
@@ -90,13 +94,14 @@ def require_fitting_start(vse: VSE, spec: TrainingSpec) -> None:
     """
     path = spec.start_from
     if path is not None and (path.name.startswith(MODEL) or RunFolder(path).weights.is_file()):
-        _fitting(vse, path, _weights_of(start_folder(path), vse))
+        _fitting(vse, path, _weights_of(start_folder(path), vse)[0])
 
 
-def _taken(vse: VSE, path: Path) -> Start:
+def _taken(vse: VSE, path: Path) -> tuple[Start, Collection[str]]:
+    """Load the weights that fit; return what is stored of it, and the names of those whose maps are zeros."""
     folder = start_folder(path)
-    theirs, ours = _weights_of(folder, vse), vse.state_dict()
-    fitting, left = _fitting(vse, path, theirs)
+    theirs, zeros = _weights_of(folder, vse)
+    ours, (fitting, left) = vse.state_dict(), _fitting(vse, path, theirs)
     with torch.no_grad():
         for name in fitting:
             ours[name].copy_(theirs[name])
@@ -106,49 +111,60 @@ def _taken(vse: VSE, path: Path) -> Start:
             f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
         )
         _LOG.info("drawn anew, as no weight of that run fits: %s", shown)
-    return Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left)
+    if zeros:
+        _LOG.info("the maps of the noise model start at 0, as that run has another noise model")
+    return Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left), zeros
 
 
-def _weights_of(folder: RunFolder, vse: VSE) -> dict[str, Tensor]:
-    """Load the weights of a run, with an output layer whose maps mean what those of a network mean.
+def _weights_of(folder: RunFolder, vse: VSE) -> tuple[dict[str, Tensor], set[str]]:
+    """Load the weights of a run, with a last layer whose maps mean what those of a network mean.
 
-    Of other channels, there is none. Of another noise model, the maps of the signal stay, and others are 0.
+    Of other channels, there is none. Of another noise model, the maps of the signal stay, and others are 0:
+    the names of these weights are returned, too.
     """
-    found, more = load_weights(folder.weights), vse.channels * vse.noise_model.extra_maps
-    spec = read_mapping(folder.bundle, "the description of a run", "Name another run.").get("spec")
-    alike = isinstance(spec, dict) and len(spec.get("channels", ())) == vse.channels
-    same_noise = _names(found, _NOISE) == _names(vse.state_dict(), _NOISE)
-    for name in _names(found, _OUTPUT):
+    found, channels = load_weights(folder.weights), vse.channels
+    spec = read_mapping(folder.bundle, "the description of a run", _ADVICE).get("spec")
+    if not isinstance(spec, dict) or not isinstance(spec.get("channels"), list):
+        raise RunError(f"{folder.bundle}: does not name the channels of the run. {_ADVICE}")
+    same_channels, zeros = len(spec["channels"]) == channels, set[str]()
+    same_noise = same_channels and _has_noise_models(vse, spec.get("model"))
+    more = channels * vse.noise_model.extra_maps
+    for name, ours in vse.state_dict().items():
+        if not name.startswith(_OUTPUT) or name not in found or ours.shape[:1] != (channels + more,):
+            continue
         theirs = found[name]
-        if not alike:
+        if not same_channels:
             del found[name]
-        elif not same_noise or len(theirs) != vse.channels + more:
-            none = theirs.new_zeros(more, *theirs.shape[1:])
-            found[name] = torch.cat([theirs[: vse.channels], none])
-    return found
+        elif theirs.shape[1:] == ours.shape[1:] and not (same_noise and len(theirs) == len(ours)):
+            found[name] = torch.cat([theirs[:channels], theirs.new_zeros(more, *theirs.shape[1:])])
+            zeros |= {name} if more else set()
+    return found, zeros
 
 
-def _warn_of_fixed(vse: VSE, drawn: Collection[str]) -> None:
-    """Tell which weights stay as they are though the run had none for them."""
+def _has_noise_models(vse: VSE, model: Any) -> bool:
+    """Whether the noise model of every channel is of the sort that a stored spec names."""
+    own = vse.noise_model
+    ours = list(own.models) if isinstance(own, PerChannelNoiseModel) else [own] * vse.channels
+    try:
+        named = model["noise_model"]
+        each = named if isinstance(named, list) else [named] * vse.channels
+        theirs = [installed_registry().find("noise_model", one["use"]).load() for one in each]
+    except (DenoisplitError, KeyError, TypeError):
+        return False  # whatever it was, it is not here
+    return theirs == [type(one) for one in ours]
+
+
+def _warn_of_fixed(vse: VSE, drawn: Collection[str], zeros: Collection[str]) -> None:
+    """Tell which layers stay as they are though the run had no weights for them."""
     fixed = {name for name, weight in vse.named_parameters() if not weight.requires_grad}
-    for name in sorted(fixed.intersection((*drawn, *_without_maps(vse)))):
+    layers = {_layer(name) for name in fixed.intersection(drawn)}
+    if zeros and fixed.issuperset(zeros):
+        layers |= {_layer(name) for name in zeros}
+    if layers:
         _LOG.warning(
-            "training.freeze: %s cannot learn what the run does not have (%s). Freeze less, so that it can",
-            name,
-            "drawn at random" if name in drawn else "maps of the noise model, which are 0",
+            "training.freeze: %s cannot learn what that run does not have. Freeze less",
+            ", ".join(sorted(layers)),
         )
-
-
-def _without_maps(vse: VSE) -> list[str]:
-    """Weights of the output layer that give nothing but 0 to the noise model."""
-    if not vse.noise_model.extra_maps:
-        return []
-    state = vse.state_dict()
-    return [name for name in _names(state, _OUTPUT) if not bool(state[name][vse.channels :].any())]
-
-
-def _names(weights: Mapping[str, Tensor], part: str) -> set[str]:
-    return {name for name in weights if name.startswith(part)}
 
 
 def _fitting(vse: VSE, path: Path, theirs: Mapping[str, Tensor]) -> tuple[tuple[str, ...], tuple[str, ...]]:
