@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +20,14 @@ def test_what_somebody_has_chosen_stays(chosen: dict[str, str]) -> None:
 WATCHED = """
 import os, sys
 
+NAME = sys.argv[1]
+
 class Watch:
     def find_spec(self, name, *_):
         if name == "torch":
-            print(os.environ.get("GOMP_SPINCOUNT"))
+            print(os.environ.get(NAME))
 
 sys.meta_path.insert(0, Watch())
-import denoisplit.core.devices
 """
 
 
@@ -33,6 +35,30 @@ def test_it_is_bound_before_torch_is_loaded() -> None:
     """Whatever of the package is imported first."""
     plain = {name: value for name, value in os.environ.items() if name not in CHOICES}
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED], capture_output=True, text=True, env=plain, check=True
+        [sys.executable, "-c", f"{WATCHED}import denoisplit.core.devices", "GOMP_SPINCOUNT"],
+        capture_output=True,
+        text=True,
+        env=plain,
+        check=True,
     )
     assert done.stdout.split() == [str(SPINS)]
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [({}, "1"), ({"OMP_NUM_THREADS": "3"}, "3")])
+def test_the_demo_takes_one_thread_unless_somebody_has_chosen(
+    tmp_path: Path, chosen: dict[str, str], threads: str
+) -> None:
+    """Known before torch is loaded; this demo ends early, because its folder is a file."""
+    (tmp_path / "file").touch()
+    code = f"{WATCHED}from denoisplit.cli import main; main(['demo', '--out', 'file'])"
+    plain = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "OMP_NUM_THREADS"],
+        capture_output=True,
+        text=True,
+        env=plain | chosen,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.stdout.split() == [threads]
+    assert "is a file" in done.stderr

@@ -1,6 +1,7 @@
 """``denoisplit demo``: trains and predicts on simulated images, in a few minutes."""
 
 import json
+import os
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from denoisplit.cli.console import messages, override_option, progress, say, show
 from denoisplit.cli.paths import PATH
+from denoisplit.core.waiting import take_one_thread
 
 FILES: Final = ("mixed.ome.tif", "prediction.ome.tif", "demo.png", "scores.json")
 MARK: Final = "demo.txt"
@@ -22,6 +24,7 @@ MARK: Final = "demo.txt"
 )
 def demo(out: Path, overrides: tuple[str, ...]) -> None:
     """Simulate two structures, learn to split and denoise their mixture, and show how well it worked."""
+    take_one_thread(os.environ)
     from denoisplit import api
     from denoisplit.core.assessment.score_tables import table
     from denoisplit.core.assessment.uncertainty_tables import uncertainty_table

@@ -1,4 +1,4 @@
-"""Waiting of OpenMP threads: they spin for a bounded time, then sleep."""
+"""Waiting of OpenMP threads: they spin for a bounded time, then sleep, or there is only one."""
 
 from collections.abc import MutableMapping
 from typing import Final
@@ -19,3 +19,11 @@ def bound_spinning(environment: MutableMapping[str, str]) -> None:
     """
     if not any(name in environment for name in CHOICES):
         environment[CHOICES[0]] = str(SPINS)
+
+
+def take_one_thread(environment: MutableMapping[str, str]) -> None:
+    """Compute in one thread, unless the user has chosen a number; before torch is loaded.
+
+    For networks so small that threads spend their time on waiting for each other.
+    """
+    environment.setdefault("OMP_NUM_THREADS", "1")
