@@ -160,6 +160,21 @@ def test_a_wrong_value_is_refused(override: str, problem: str) -> None:
         assert problems(SPEC, override)[0].startswith(f"--set {shown}{told}")
 
 
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("steps=3", " Did you mean training.steps?"),
+        ("seed=3", " Did you mean training.seed or prediction.seed?"),
+        ("model.kl_scheme.weigt=3", " Did you mean weight?"),
+        ("training.quux=3", ""),
+    ],
+)
+def test_a_key_of_a_part_is_found_one_step_further_in(override: str, hint: str) -> None:
+    """Only one step: there may be such keys anywhere."""
+    (found,) = problems(SPEC, override)
+    assert found.partition("unknown key (")[2].partition(").")[2] == hint
+
+
 def test_integers_may_stand_for_floats_only() -> None:
     spec = resolved(SPEC, "training.learning_rate=1")
     assert (spec.training.learning_rate, type(spec.training.learning_rate)) == (1.0, float)

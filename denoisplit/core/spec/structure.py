@@ -86,7 +86,7 @@ class Structurer:
                 values[key] = self.value(child, hints[field.name], where, field.metadata.get(KIND, ""))
             else:
                 allowed = f"allowed: {', '.join(fields)}" if fields else "it has no options"
-                close = did_you_mean(key, list(fields))
+                close = _further_in(key, fields, hints) or did_you_mean(key, list(fields))
                 self.problems.append(problem_at(child.begin, where, f"unknown key ({allowed}).{close}"))
         for key, field in fields.items():
             if field.default is attrs.NOTHING and key not in node.value:
@@ -231,6 +231,17 @@ def _converted(converter: Any, value: Any) -> Any:
     with contextlib.suppress(ValueError, TypeError):
         return converter(value)
     return value
+
+
+def _further_in(key: str, fields: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
+    """`` Did you mean X.key?`` where a field has such a key, or nothing."""
+    records = {name: hints[field.name] for name, field in fields.items() if is_record(hints[field.name])}
+    found = [
+        f"{name}.{key}"
+        for name, cls in records.items()
+        if any(field.init and field.alias == key for field in attrs.fields(cls))
+    ]
+    return f" Did you mean {' or '.join(found)}?" if found else ""
 
 
 def _message(error: Exception, field: str) -> str:
