@@ -124,7 +124,7 @@ class NoiseModelFitTests(NoiseModelQualityTests):
         inside.load_state_dict(outside.state_dict(), strict=True)
         other.eval()
         assert not other.needs_fit, "a loaded model needs a fit"
-        maps = self.certain_maps(model, signal)
+        maps = self.maps(model, signal)
         assert_close(
             other.log_prob(signal + 7, signal, maps).detach(),
             model.log_prob(signal + 7, signal, maps).detach(),

@@ -236,6 +236,7 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
         found = model.signal_variance(signal, maps)
         if found is None:
             return
+        assert maps is not None, "only a model with extra_maps is asked for a variance of the signal"
         found = found.detach()
         assert found.shape == signal.shape, f"the variance of the signal has the shape {tuple(found.shape)}"
         assert bool((found >= 0).all()), "the variance of the signal is negative, or not a number"
@@ -251,18 +252,16 @@ class NoiseModelTests(NoiseModelNumberTests, NoiseModelCameraTests):
             "variance and signal_variance differ by more than noise",
             rtol=1e-6,
         )
-        first = None if maps is None else maps[:1, ..., :1]
-        alone = model.signal_variance(signal[:1, ..., :1], first)
+        alone = model.signal_variance(signal[:1, ..., :1], maps[:1, ..., :1])
         assert alone is not None, "a single pixel has no variance of the signal"
         assert_close(alone.detach(), found[:1, ..., :1], "other pixels have an effect on the variance of one")
-        if maps is not None:
-            others = maps.clone()
-            others[:, model.extra_maps :] += 1
-            changed = model.signal_variance(signal, others)
-            assert changed is not None, "the maps decide whether there is a variance of the signal"
-            assert_close(
-                changed[:, 0].detach(), found[:, 0], "other channels have an effect on that of the first"
-            )
+        others = maps.clone()
+        others[:, model.extra_maps :] += 1
+        changed = model.signal_variance(signal, others)
+        assert changed is not None, "the maps decide whether there is a variance of the signal"
+        assert_close(
+            changed[:, 0].detach(), found[:, 0], "other channels have an effect on that of the first"
+        )
 
 
 def _exact(apart: Tensor) -> float:

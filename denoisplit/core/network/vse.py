@@ -160,7 +160,8 @@ class VSE(nn.Module):
 
     def signal_variance(self, maps: Tensor) -> Tensor | None:
         """Variance of the clean signal around that of output maps; see ``NoiseModel.signal_variance``."""
-        return self.noise_model.signal_variance(self.signal(maps), self._extra(maps))
+        extra = self._extra(maps)
+        return None if extra is None else self.noise_model.signal_variance(self.signal(maps), extra)
 
     def noise_variance(self, maps: Tensor, camera: Tensor | None = None) -> Tensor:
         """Variance of a measurement around the clean signal, [b c (z) y x], counts squared."""

@@ -83,7 +83,7 @@ class Spread(Summary):
     def begin(self, passes: Passes, tile: Tile) -> Collector:
         """Running moments."""
         del passes, tile
-        return _Spread()
+        return _Running(lambda moments, draw: moments.add(draw.signal, draw.variance), _mean_and_std)
 
 
 @attrs.frozen
@@ -93,7 +93,7 @@ class Grain(Summary):
     def begin(self, passes: Passes, tile: Tile) -> Collector:
         """Running moments."""
         del passes, tile
-        return _Grain()
+        return _Running(lambda moments, draw: moments.add(draw.signal), _grain)
 
 
 @attrs.frozen
@@ -103,7 +103,10 @@ class NoiseVariance(Summary):
     def begin(self, passes: Passes, tile: Tile) -> Collector:
         """A running mean."""
         del passes, tile
-        return _NoiseVariance()
+        return _Running(
+            lambda moments, draw: moments.add(draw.noise_variance()),
+            lambda moments: {"noise variance": moments.mean},
+        )
 
     def check(self, vse: VSE, plan: Plan) -> None:
         """Refuse noise models that average over the image, if it is cut into tiles.
@@ -177,42 +180,29 @@ class Samples(Summary):
         return {sample_name(number): sample for number, sample in enumerate(samples)}
 
 
-class _Spread(Collector):
-    def __init__(self) -> None:
+class _Running(Collector):
+    """Running moments of one number per pixel of every sample."""
+
+    def __init__(self, add: Callable[[Moments, Draw], None], images: Callable[[Moments], Images]) -> None:
+        self._add, self._images = add, images
         self._moments = Moments()
 
     def add(self, draw: Draw) -> None:
-        self._moments.add(draw.signal, draw.variance)
+        self._add(self._moments, draw)
 
     def finish(self, images: Images) -> Made:
         del images
-        mean, std = self._moments.mean, self._moments.std
-        return Made({"mean": mean} if std is None else {"mean": mean, "std": std})
+        return Made(self._images(self._moments))
 
 
-class _Grain(Collector):
-    def __init__(self) -> None:
-        self._moments = Moments()
-
-    def add(self, draw: Draw) -> None:
-        self._moments.add(draw.signal)
-
-    def finish(self, images: Images) -> Made:
-        del images
-        std = self._moments.std
-        return Made({} if std is None else {"grain": std})
+def _mean_and_std(moments: Moments) -> Images:
+    mean, std = moments.mean, moments.std
+    return {"mean": mean} if std is None else {"mean": mean, "std": std}
 
 
-class _NoiseVariance(Collector):
-    def __init__(self) -> None:
-        self._moments = Moments()
-
-    def add(self, draw: Draw) -> None:
-        self._moments.add(draw.noise_variance())
-
-    def finish(self, images: Images) -> Made:
-        del images
-        return Made({"noise variance": self._moments.mean})
+def _grain(moments: Moments) -> Images:
+    std = moments.std
+    return {} if std is None else {"grain": std}
 
 
 class _Kept(Collector):

@@ -8,9 +8,9 @@ import torch
 from attrs.validators import gt, in_
 from torch import Tensor
 
-from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import IntensityStats, NoiseModel
 from denoisplit.core.network.units import at_least_float32
+from denoisplit.plugins.noise_models.requirements import required_maps
 
 LogVariance = Literal["pixel", "channel", "global", "fixed"]
 
@@ -98,16 +98,5 @@ class Gaussian(NoiseModel):
     def _log_variance(self, signal: Tensor, extra: Tensor | None) -> Tensor:
         if self.options.log_variance == "fixed":
             return signal.new_tensor(2 * math.log(self.options.std))
-        if extra is None:
-            raise NoiseModelError(
-                "noise model gaussian: the network gave no log-variance maps. Build the network with "
-                "extra_maps of the "
-                "noise model, or use log_variance: fixed."
-            )
-        if extra.shape != signal.shape:
-            raise ChannelCountError(
-                f"noise model gaussian: log-variance maps of shape {tuple(extra.shape)} do not fit the "
-                f"signal {tuple(signal.shape)}. Give one map per channel."
-            )
-        mode, floor = self.options.log_variance, self.options.log_variance_floor
-        return pooled_log_variance(extra.to(signal.dtype), mode, floor)
+        maps = required_maps(extra, signal, "gaussian", "log-variance maps", "log_variance: fixed")
+        return pooled_log_variance(maps, self.options.log_variance, self.options.log_variance_floor)

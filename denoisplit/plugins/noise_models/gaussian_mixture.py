@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from denoisplit.core.errors import NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
-from denoisplit.core.network.pointwise import pointwise
+from denoisplit.core.network.pointwise import Pointwise, pointwise
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.exchange import ChannelMixture, read_mixture, write_mixture
 from denoisplit.plugins.noise_models.mixture_fit import FitSettings, at_signal, doubts, fit_channel
@@ -100,10 +100,7 @@ class GaussianMixture(NoiseModel):
     def log_prob(self, observation: Tensor, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Log-density of noisy counts; see ``NoiseModel``."""
         del extra
-        observation, signal = at_least_float32(observation), at_least_float32(signal)
-        if self.options.learnable:
-            return self._log_density(observation, signal)
-        return pointwise(self._log_density, observation, signal)
+        return self._pixelwise(self._log_density, observation, signal)
 
     def log_prob_around(self, observation: Tensor, signal: Tensor, variance: Tensor) -> Tensor:
         """Log-density of noisy counts whose clean counts are Gaussian around ``signal``.
@@ -113,10 +110,7 @@ class GaussianMixture(NoiseModel):
             signal: mean of the clean counts, at which the noise is evaluated.
             variance: variance of the clean counts [b c (z) y x], counts squared.
         """
-        given = tuple(map(at_least_float32, (observation, signal, variance)))
-        if self.options.learnable:
-            return self._log_density_around(*given)
-        return pointwise(self._log_density_around, *given)
+        return self._pixelwise(self._log_density_around, observation, signal, variance)
 
     def sample(self, signal: Tensor, generator: torch.Generator, extra: Tensor | None = None) -> Tensor:
         """Noisy counts [b c (z) y x] for clean counts."""
@@ -172,6 +166,11 @@ class GaussianMixture(NoiseModel):
         low, high = self.signal_range[channel].tolist()
         weight = unpad(self.weights[channel].detach()).double().flatten(0, 1).cpu().numpy()
         write_mixture(path, ChannelMixture(weight, low, high, sum(self.variance_floor[channel].tolist())))
+
+    def _pixelwise(self, density: Pointwise, *images: Tensor) -> Tensor:
+        """Call in blocks, but where parameters learn, which blocks would keep from their gradients."""
+        given = tuple(map(at_least_float32, images))
+        return density(*given) if self.options.learnable else pointwise(density, *given)
 
     def _log_density(self, observation: Tensor, signal: Tensor) -> Tensor:
         return log_density(observation - signal, self._components(signal))

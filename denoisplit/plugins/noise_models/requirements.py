@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from denoisplit.core.errors import ChannelCountError
+from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import NoiseModel
 from denoisplit.core.network.units import at_least_float32
 
@@ -38,6 +38,33 @@ def require_channels(image: Tensor, channels: int, name: str) -> None:
             f"noise model {name}: the image has {image.shape[1]} channels, the noise model {channels}. "
             f"Use images with the channels that the model was built for."
         )
+
+
+def required_maps(extra: Tensor | None, signal: Tensor, name: str, what: str, instead: str) -> Tensor:
+    """Return the maps of the network, one per channel, in the dtype of the signal.
+
+    Args:
+        extra: the maps; None if the network gave none.
+        signal: [b c (z) y x], counts.
+        name: name of the noise model.
+        what: what the maps are, in the plural.
+        instead: what needs none of them.
+
+    Raises:
+        NoiseModelError: there are none.
+        ChannelCountError: they have another shape than the signal.
+    """
+    if extra is None:
+        raise NoiseModelError(
+            f"noise model {name}: the network gave no {what}. Build the network with extra_maps of the noise "
+            f"model, or use {instead}."
+        )
+    if extra.shape != signal.shape:
+        raise ChannelCountError(
+            f"noise model {name}: {what} of shape {tuple(extra.shape)} do not fit the signal "
+            f"{tuple(signal.shape)}. Give one map per channel."
+        )
+    return extra.to(signal.dtype)
 
 
 def require_paths(paths: Sequence[Path], channels: int, name: str) -> None:

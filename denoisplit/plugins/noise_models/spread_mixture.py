@@ -9,10 +9,10 @@ import torch
 from attrs.validators import gt
 from torch import Tensor
 
-from denoisplit.core.errors import ChannelCountError, NoiseModelError
 from denoisplit.core.network.interfaces import FitReport, IntensityStats, NoiseModel, NoisePairs
 from denoisplit.core.network.units import at_least_float32
 from denoisplit.plugins.noise_models.gaussian_mixture import GaussianMixture
+from denoisplit.plugins.noise_models.requirements import required_maps
 
 _LIMITS: Final = (-20.0, 10.0)
 """Bounds of a map, a logarithm, so that the noise is not lost beside the variance in single precision."""
@@ -85,16 +85,6 @@ class SpreadMixture(NoiseModel):
     def signal_variance(self, signal: Tensor, extra: Tensor | None = None) -> Tensor:
         """Return v [b c (z) y x], counts squared."""
         signal = at_least_float32(signal)
-        if extra is None:
-            raise NoiseModelError(
-                "noise model spread_mixture: the network gave no maps of the spread. Build the network with "
-                "extra_maps of the noise model, or use gaussian_mixture."
-            )
-        if extra.shape != signal.shape:
-            raise ChannelCountError(
-                f"noise model spread_mixture: maps of shape {tuple(extra.shape)} do not fit the signal "
-                f"{tuple(signal.shape)}. Give one map per channel."
-            )
+        maps = required_maps(extra, signal, "spread_mixture", "maps of the spread", "gaussian_mixture")
         scale = self.statistics.per_channel(self.statistics.target_std, signal)
-        logarithm = extra.to(signal.dtype).clamp(*_LIMITS) + math.log(self.options.first)
-        return scale.square() * logarithm.exp()
+        return scale.square() * (maps.clamp(*_LIMITS) + math.log(self.options.first)).exp()
