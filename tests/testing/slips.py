@@ -429,20 +429,8 @@ SLIPS = (
         "noise_model/gaussian_mixture",
         "half precision not promoted",
         "noise_models/gaussian_mixture.py",
-        (
-            "        observation, signal = at_least_float32(observation), at_least_float32(si"
-            "gnal)\n"
-            "        if self.options.learnable:\n"
-            "            return self._log_density(observation, signal)\n"
-            "        return pointwise(self._log_density, observation, signal)\n"
-        ),
-        (
-            "        dt = signal.dtype; observation, signal = observation.to(dt), signal.to(d"
-            "t)\n"
-            "        if self.options.learnable:\n"
-            "            return self._log_density(observation, signal)\n"
-            "        return pointwise(self._log_density, observation, signal)\n"
-        ),
+        "        given = tuple(map(at_least_float32, images))\n",
+        "        given = tuple(image.to(images[1].dtype) for image in images)\n",
         "half_precision_is_only_that_of_the_arguments",
     ),
     Slip(
