@@ -61,10 +61,11 @@ def test_lines_and_blobs_are_split(tmp_path: Path) -> None:
     assert _error(found, clean) < 0.6 * _error(found[::-1], clean), "lines first"
 
 
-def test_all_of_it_fits_what_new_proposes_without_a_gpu() -> None:
+@pytest.mark.parametrize("gpu", ["", "some"])
+def test_all_of_it_fits_what_new_proposes(gpu: str) -> None:
     """For oversampled images, which most are; others take all but what their binning and levels change."""
     bright = ChannelFacts(offset=100.0, darkest=104.0, mean=300.0, saturated=0.0, finest=0.2)
-    size = choose_size(512, Facts(channels=(bright, bright)), Machine(memory=2**34))
+    size = choose_size(512, Facts(channels=(bright, bright)), Machine(memory=2**36, gpu=gpu))
     spec = f"""
         preset: denoisplit
         spec_version: 1

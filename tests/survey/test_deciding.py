@@ -21,11 +21,17 @@ ALL = Abilities(
     datasets=frozenset({"folder", "channel_files", "separate_channels"}),
     split_rules=frozenset({"random", "regions"}),
 )
+MACHINE = Machine(memory=2**33)
 BRIGHT = ChannelFacts(offset=100.0, darkest=104.0, mean=300.0, saturated=0.0, finest=0.2)
 
 
 def planned(
-    *names: str, channels: int = 2, side: int = 256, abilities: Abilities = ALL, facts: Facts | None = None
+    *names: str,
+    channels: int = 2,
+    side: int = 256,
+    abilities: Abilities = ALL,
+    facts: Facts | None = None,
+    machine: Machine = MACHINE,
 ) -> Plan:
     axes, shape = ("cyx", (channels, side, side)) if channels > 1 else ("yx", (side, side))
     images = tuple(
@@ -35,7 +41,7 @@ def planned(
     arrangement = arrange(found)
     count = len(arrangement.train.structures) or channels
     facts = facts or Facts(channels=(BRIGHT,) * count)
-    return decide(found, arrangement, facts, Machine(memory=2**33), abilities)
+    return decide(found, arrangement, facts, machine, abilities)
 
 
 @pytest.mark.parametrize("side", [32, 64, 200, 256, 512, 2048])
@@ -98,9 +104,11 @@ def test_paths_with_odd_letters_mean_what_they_say() -> None:
 
 
 def test_a_training_starts_from_the_network_that_comes_along_where_all_of_it_fits() -> None:
-    def text(finest: float, channels: int = 2) -> str:
+    def text(finest: float, channels: int = 2, machine: Machine = MACHINE) -> str:
         facts = Facts(channels=(attrs.evolve(BRIGHT, finest=finest),) * channels)
-        return spec_text(planned("1.tif", "2.tif", "3.tif", channels=channels, facts=facts), Path("new.yaml"))
+        names = ("1.tif", "2.tif", "3.tif")
+        plan = planned(*names, channels=channels, side=512, facts=facts, machine=machine)
+        return spec_text(plan, Path("new.yaml"))
 
     line = "\n  start_from: model:lines-blobs"
     model = yaml.safe_load(text(0.2))["model"]
@@ -109,5 +117,11 @@ def test_a_training_starts_from_the_network_that_comes_along_where_all_of_it_fit
     assert line in text(0.2)
     for part, option in (("encoder", "levels"), ("encoder", "width"), ("decoder", "latent_channels")):
         assert model[part][option] == trained[part][option]
+    wider = text(0.2, machine=Machine(memory=2**36, gpu="some"))
+    assert yaml.safe_load(wider)["model"]["encoder"]["width"] == 2 * trained["encoder"]["width"]
+    assert line in wider
+    narrower = text(0.2, machine=Machine(memory=2**25))
+    assert yaml.safe_load(narrower)["model"]["encoder"]["width"] < trained["encoder"]["width"]
+    assert line not in narrower
     assert line not in text(0.5)  # three levels without binning
     assert line not in text(0.2, channels=1)  # another preset

@@ -16,7 +16,9 @@ from denoisplit.core.version import VERSION
 
 _WIDTH: Final = 110
 _START: Final = "model:lines-blobs"
-_SIZE_OF_START: Final = (4, 32)
+_LEVELS_OF_START: Final = 4
+_WIDTH_OF_START: Final = 32
+"""Wider networks by a whole number take its weights, too."""
 """Levels and width of the network that comes with denoisplit."""
 
 
@@ -148,9 +150,10 @@ def _training(plan: Plan) -> Iterator[str]:
         yield "  optimizer: muon"
     yield from _comment("flips and rotations: more to learn from the same images", "  ")
     yield "  augment: true"
-    if (size.levels, size.width) == _SIZE_OF_START and size.binning > 1 and plan.preset == "denoisplit":
+    fits = size.levels == _LEVELS_OF_START and size.width % _WIDTH_OF_START == 0 and size.binning > 1
+    if fits and plan.preset == "denoisplit":
         yield from _comment(
-            "starts from the network of this size that comes with denoisplit: it has seen simulated "
+            "starts from the network that comes with denoisplit: it has seen simulated "
             "structures, and real images were split better for it; null starts from nothing",
             "  ",
         )

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from denoisplit.core.storage.json_records import read_mapping
 from denoisplit.core.storage.run_folder import RunFolder
 from denoisplit.core.storage.shipped_models import find_model, folder_of
 from denoisplit.core.storage.states import load_weights
+from denoisplit.core.training.widening import widened
 
 _LOG: Final = logging.getLogger("denoisplit.training")
 
@@ -37,7 +39,8 @@ def start(vse: VSE, spec: TrainingSpec) -> Start | None:
 
     A layer fits if all of its tensors have the names and shapes of a layer of the other run. So a run with
     other channels gives all but the last layer (``output``), and one of another noise model gives of it the
-    maps of the signal; those of the noise model start at 0.
+    maps of the signal; those of the noise model start at 0. A narrower network gives every feature several
+    times, where widths and latent channels are multiples of its own.
 
     Returns:
         The source of the weights; None if they are drawn at random.
@@ -94,35 +97,54 @@ def require_fitting_start(vse: VSE, spec: TrainingSpec) -> None:
     """
     path = spec.start_from
     if path is not None and (path.name.startswith(MODEL) or RunFolder(path).weights.is_file()):
-        _fitting(vse, path, _weights_of(start_folder(path), vse)[0])
+        _fitting(vse, path, _weights_of(start_folder(path), vse).weights)
 
 
 def _taken(vse: VSE, path: Path) -> tuple[Start, Collection[str]]:
     """Load the weights that fit; return what is stored of it, and the names of those whose maps are zeros."""
     folder = start_folder(path)
-    theirs, zeros = _weights_of(folder, vse)
-    ours, (fitting, left) = vse.state_dict(), _fitting(vse, path, theirs)
+    theirs = _weights_of(folder, vse)
+    ours, (fitting, left) = vse.state_dict(), _fitting(vse, path, theirs.weights)
     with torch.no_grad():
         for name in fitting:
-            ours[name].copy_(theirs[name])
+            ours[name].copy_(theirs.weights[name])
     _LOG.info("starting from %s: %d of %d weights fit", path, len(fitting), len(fitting) + len(left))
     if left:
         shown = ", ".join(left[:_LISTED]) + (
             f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
         )
         _LOG.info("drawn anew, as no weight of that run fits: %s", shown)
-    if zeros:
+    if theirs.wider.intersection(fitting):
+        _LOG.info("that run has a narrower network, so each of its features is there several times")
+    if theirs.zeros:
         _LOG.info("the maps of the noise model start at 0, as that run has another noise model")
-    return Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left), zeros
+    found = Start(run=str(path), weights=file_hash(folder.weights), taken=len(fitting), drawn=left)
+    return found, theirs.zeros
 
 
-def _weights_of(folder: RunFolder, vse: VSE) -> tuple[dict[str, Tensor], set[str]]:
+@attrs.frozen
+class _Weights:
+    """Weights of another run for a network.
+
+    Attributes:
+        weights: by name.
+        zeros: names of those of the last layer whose maps of the noise model are 0.
+        wider: names of those that were widened.
+    """
+
+    weights: Mapping[str, Tensor]
+    zeros: frozenset[str]
+    wider: frozenset[str]
+
+
+def _weights_of(folder: RunFolder, vse: VSE) -> _Weights:
     """Load the weights of a run, with a last layer whose maps mean what those of a network mean.
 
-    Of other channels, there is none. Of another noise model, the maps of the signal stay, and others are 0:
-    the names of these weights are returned, too.
+    Of other channels, there is none. Of another noise model, the maps of the signal stay, and others are 0.
     """
-    found, channels = load_weights(folder.weights), vse.channels
+    loaded, channels = load_weights(folder.weights), vse.channels
+    found = widened(loaded, vse, fixed_rows=_OUTPUT)
+    wider = frozenset(name for name, one in loaded.items() if one.shape != found[name].shape)
     spec = read_mapping(folder.bundle, "the description of a run", _ADVICE).get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("channels"), list):
         raise RunError(f"{folder.bundle}: does not name the channels of the run. {_ADVICE}")
@@ -138,7 +160,7 @@ def _weights_of(folder: RunFolder, vse: VSE) -> tuple[dict[str, Tensor], set[str
         elif theirs.shape[1:] == ours.shape[1:] and not (same_noise and len(theirs) == len(ours)):
             found[name] = torch.cat([theirs[:channels], theirs.new_zeros(more, *theirs.shape[1:])])
             zeros |= {name} if more else set()
-    return found, zeros
+    return _Weights(found, frozenset(zeros), wider)
 
 
 def _has_noise_models(vse: VSE, model: Any) -> bool:
