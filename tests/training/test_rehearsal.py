@@ -105,6 +105,30 @@ class HalfWidths(IntervalCalibrator):
         return std * calibration.parameters["half"][0]
 
 
+class InPlace(_Scaled):
+    """Changes the std of the prediction."""
+
+    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
+        std *= 2
+        return std
+
+
+class Below(_Scaled):
+    """A std below 0."""
+
+    def apply(self, calibration: Calibration, std: FloatArray) -> FloatArray:
+        return -std
+
+
+class UpsideDown(_Scaled):
+    """Bounds in the wrong order."""
+
+    def interval(
+        self, calibration: Calibration, mean: FloatArray, std: FloatArray, level: float
+    ) -> tuple[FloatArray, FloatArray]:
+        return mean + std, mean - std
+
+
 class TrainsOnly(LadderDecoder):
     """A decoder that nobody asked for a sample yet."""
 
@@ -162,6 +186,9 @@ def spec(tmp_path: Path) -> Iterator[Path]:
             OfAllPixels,
             r"does not apply the calibration that it wrote \(ValueError: an image of shape \(2,\) comes out",
         ),
+        ("calibrator", InPlace, r"does not apply the calibration .*\(ValueError: output array is read-only"),
+        ("calibrator", Below, r"does not apply the calibration .*\(ValueError: a std of -1 comes out"),
+        ("calibrator", UpsideDown, r"does not apply the calibration .*\(ValueError: the lower bound of an"),
         ("calibrator", HalfWidths, r"does not apply the calibration that it wrote \(ValueError: not enough"),
         ("decoder", TrainsOnly, r"fails at the calibration after the training \(NotImplementedError: later"),
         ("kl_scheme", Counts, r"fails in a step of the training \(RuntimeError: Can't call numpy\(\)"),

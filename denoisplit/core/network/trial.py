@@ -114,7 +114,11 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
         extra = decoded.output[:, vse.channels :].float() if vse.noise_model.extra_maps else None
         if decoded.levels:
             with blaming((model.kl_scheme.component,), "makes no rate of the levels of the decoder"):
-                vse.kl_scheme(decoded.levels, image_pixels=math.prod(plane), channels=vse.channels)
+                rate = vse.kl_scheme(decoded.levels, image_pixels=math.prod(plane), channels=vse.channels)
+                total, per_level = rate.total, rate.per_level
+            _require_shape(model.kl_scheme.component, "the total of the rate", total, ())
+            levels = (len(decoded.levels),)
+            _require_shape(model.kl_scheme.component, "per_level of the rate", per_level, levels)
         # Only training images of a camera are checked, as no other pixels have maps.
         if not vse.noise_model.needs_fit and not waits_for_maps(vse.noise_model):
             noise_models = [row for row in parts if row.kind == "noise_model"]
@@ -123,7 +127,27 @@ def _try(vse: VSE, spec: ResolvedSpec, sides: tuple[int, ...]) -> None:
                 own = vse.noise_model.signal_variance(signal, extra)
             _require_shape(noise_models[0], "log_prob", found, tuple(signal.shape))
             if own is not None:
-                _require_shape(noise_models[0], "signal_variance", own, tuple(signal.shape))
+                require_variance(noise_models[0], own, tuple(signal.shape))
+
+
+def require_variance(row: Component, found: Tensor, expected: tuple[int, ...]) -> None:
+    """Refuse a variance of the signal that is none.
+
+    Args:
+        row: the noise model.
+        found: what its ``signal_variance`` gave.
+        expected: shape of the signal.
+
+    Raises:
+        BrokenPluginError: another shape, or a number that is negative or not finite.
+    """
+    _require_shape(row, "signal_variance", found, expected)
+    wrong = found[~((found >= 0) & torch.isfinite(found))]
+    if len(wrong):
+        raise BrokenPluginError(
+            f"{row.kind} {row.qualified}: signal_variance must be 0 or more, and finite, in every pixel "
+            f"(got {float(wrong[0]):.4g}). Fix it ({row.target_text}), or use another {row.kind}."
+        )
 
 
 def _look_at_features(features: Features, vse: VSE, row: Component, sides: tuple[int, ...]) -> None:
@@ -143,11 +167,12 @@ def _look_at_output(decoded: Decoded, vse: VSE, row: Component, plane: tuple[int
     _require_shape(row, "output", decoded.output, (1, maps, *plane))
 
 
-def _require_shape(row: Component, what: str, found: Tensor, expected: tuple[int, ...]) -> None:
-    if tuple(found.shape) != expected:
+def _require_shape(row: Component, what: str, found: object, expected: tuple[int, ...]) -> None:
+    got = list(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}, no tensor"
+    if got != list(expected):
         raise BrokenPluginError(
             f"{row.kind} {row.qualified}: {what} must have the shape {list(expected)} "
-            f"(got {list(found.shape)}). Fix it ({row.target_text}), or use another {row.kind}."
+            f"(got {got}). Fix it ({row.target_text}), or use another {row.kind}."
         )
 
 

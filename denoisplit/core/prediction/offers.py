@@ -52,14 +52,21 @@ class Calibrated:
         """Calibrated std [c (z) y x], counts."""
         if not gives_std(self.calibrator):
             raise ValueError("there are only intervals. Ask require_possible first.")
-        of_batch = calibrated_std(self.calibrator, self.calibration, mean[None], std[None])
+        of_batch = calibrated_std(self.calibrator, self.calibration, _batch_of(mean), _batch_of(std))
         calibrated: FloatArray = of_batch[0].astype(std.dtype)
         return calibrated
 
     def interval(self, mean: FloatArray, std: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds of the calibrated interval [c (z) y x], counts."""
-        low, high = self.calibrator.interval(self.calibration, mean[None], std[None], level)
+        low, high = self.calibrator.interval(self.calibration, _batch_of(mean), _batch_of(std), level)
         return low[0].astype(std.dtype), high[0].astype(std.dtype)
+
+
+def _batch_of(image: FloatArray) -> FloatArray:
+    """A batch of one image, which nobody can write to: calibrators are not to change a prediction."""
+    found = image[None]
+    found.flags.writeable = False
+    return found
 
 
 Make = Callable[[Posterior, Calibrated | None], Images]

@@ -31,7 +31,7 @@ from denoisplit.core.images.bases import Field
 from denoisplit.core.network.composer import patch_sides
 from denoisplit.core.network.interfaces import IntensityStats
 from denoisplit.core.network.noise_source import StepNoise
-from denoisplit.core.network.trial import small_sides
+from denoisplit.core.network.trial import require_variance, small_sides
 from denoisplit.core.network.vse import VSE
 from denoisplit.core.prediction.offers import Calibrated
 from denoisplit.core.registry.blame import blaming
@@ -51,6 +51,8 @@ _LOG: Final = logging.getLogger("denoisplit.training")
 
 FIELDS: Final = 2
 """Number of toy fields, for training and held out each, and of patches in a batch."""
+
+_NOISE: Final = StepNoise(0, 0, range(FIELDS))
 
 _LEVEL: Final = 0.9
 """Level of the intervals."""
@@ -109,6 +111,7 @@ class _Rehearsal:
         with suppress(NoiseModelError):  # raised by a camera noise model: noise has no place on a camera
             self._step(copy)
         copy.eval()
+        self._look_at_variance(copy)
         pixels = self._spec.calibrator
         rows = [pixels.component, *self._network]
         if self._spec.region_calibrator is not None:
@@ -129,19 +132,30 @@ class _Rehearsal:
     def _step(self, copy: VSE) -> None:
         copy.train()
         observed = self._observed(copy.statistics, seed=0)
-        mixed = np.random.default_rng(3).normal(
-            copy.statistics.mixed_mean, copy.statistics.mixed_std, (FIELDS, 1 + copy.context, *self._sides)
-        )
-        noise = StepNoise(0, 0, range(FIELDS))
         with blaming(self._network, "fails in a step of the training"):
             terms = copy.loss(
-                _tensor(mixed),
+                self._mixed(copy),
                 _tensor(observed),
-                noise,
+                _NOISE,
                 kl_weight=float(copy.kl_scheme.weight),
                 channel_weights=self._spec.training.channel_weights,
             )
             torch.autograd.backward(terms.total)
+
+    def _look_at_variance(self, copy: VSE) -> None:
+        """Check what a noise model that is fitted now says of the signal."""
+        rows = [row for row in self._network if row.kind == "noise_model"]
+        with torch.no_grad(), blaming((*rows, *self._network), "tells no variance of the signal"):
+            maps = copy.decode(self._mixed(copy), _NOISE).output
+            found = copy.signal_variance(maps)
+        if found is not None:
+            require_variance(rows[0], found, tuple(copy.signal(maps).shape))
+
+    def _mixed(self, copy: VSE) -> Tensor:
+        """Noise [b scales (z) y x] with the mean and std of the mixed images."""
+        size = (FIELDS, 1 + copy.context, *self._sides)
+        rng, statistics = np.random.default_rng(3), copy.statistics
+        return _tensor(rng.normal(statistics.mixed_mean, statistics.mixed_std, size))
 
     def _stored(self, chosen: Chosen, bundle: Bundle) -> None:
         doing = "its calibration cannot be stored: Calibration.parameters holds lists of plain numbers"
@@ -158,10 +172,15 @@ class _Rehearsal:
             if stored is None:
                 return
             known = Calibrated(chosen.build(), stored)
-            ends = known.interval(mean, std, _LEVEL)
-            for image in (*ends, known.std(mean, std)) if known.has_std else ends:
+            low, high = known.interval(mean, std, _LEVEL)
+            calibrated = known.std(mean, std) if known.has_std else std
+            for image in (low, high, calibrated):
                 if image.shape != mean.shape:
                     raise ValueError(f"an image of shape {image.shape} comes out for {mean.shape}")
+            if not (calibrated >= 0).all():
+                raise ValueError(f"a std of {calibrated.min():.4g} comes out")
+            if not (low <= high).all():
+                raise ValueError("the lower bound of an interval is above the upper one")
 
     def _fields(self, statistics: IntensityStats, seed: int) -> Sequence[Field]:
         """Toy fields with the same source of errors as the images: clean references or repeats."""
